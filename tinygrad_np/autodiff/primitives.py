@@ -1,0 +1,146 @@
+"""The few functions NumPy lacks, most in adjoint pairs: each is the other one in reverse.
+
+Every function here takes arrays and dispatches like NumPy's own functions do, so that it can be
+called on Tensors and recorded.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def primitive(fn: F) -> F:
+    """Make a function of arrays dispatch as NumPy's functions do (NEP 18).
+
+    Called with plain arrays the function just runs. Called with an operand that speaks
+    ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
+    result a derivative with ``defvjp``.
+    """
+
+    @functools.wraps(fn)
+    def dispatch(*args: Any, **kwargs: Any) -> Any:
+        for operand in (*args, *kwargs.values()):
+            kind = type(operand)
+            if kind is not np.ndarray and hasattr(kind, "__array_function__"):
+                result = operand.__array_function__(dispatch, (kind,), args, kwargs)
+                if result is not NotImplemented:
+                    return result
+        return fn(*args, **kwargs)
+
+    return dispatch  # type: ignore[return-value]
+
+
+class Slot:
+    """Stands in an index where an array belongs."""
+
+    def __repr__(self) -> str:
+        return "array"
+
+
+ARRAY = Slot()
+
+
+def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """An index as its fixed part, with ``ARRAY`` where an array was, and those arrays."""
+    layout, arrays = [], []
+    for part in index if isinstance(index, tuple) else (index,):
+        fixed = part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer))
+        if fixed and not isinstance(part, bool):
+            layout.append(part)
+            continue
+        if isinstance(part, (list, tuple, bool)):
+            part = np.asarray(part, dtype=None if np.size(part) else np.intp)
+        arrays.append(part)
+        layout.append(ARRAY)
+    return tuple(layout), arrays
+
+
+def _join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    found = iter(arrays)
+    return tuple(next(found) if part is ARRAY else part for part in layout)
+
+
+@primitive
+def take_at(x: Any, layout: tuple[Any, ...], *arrays: Any) -> Any:
+    """``x[index]``; in reverse it is ``add_at``."""
+    return x[_join_index(layout, arrays)]
+
+
+@primitive
+def add_at(g: Any, shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
+    """Zeros of ``shape`` with ``g`` added at the index; repeated indices add up."""
+    out = np.zeros_like(g, shape=shape)
+    index = _join_index(layout, arrays)
+    if any(a.dtype != np.bool_ for a in arrays):
+        np.add.at(out, index, g)
+    else:
+        out[index] = g
+    return out
+
+
+@primitive
+def replace_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any) -> Any:
+    """A copy of ``x`` in which the index holds ``value``: ``x[index] = value`` out of place."""
+    out = np.array(x)
+    out[_join_index(layout, arrays)] = value
+    return out
+
+
+@primitive
+def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
+    """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
+    index = _join_index(layout, arrays)
+    places = np.arange(math.prod(shape)).reshape(shape)[index]
+    winner = np.zeros(math.prod(shape), np.intp)
+    order = np.arange(places.size).reshape(places.shape)
+    winner[places] = order
+    return winner[places] == order
+
+
+@primitive
+def cast(x: Any, dtype: Any) -> Any:
+    """``x`` in another dtype; from complex to real the real part."""
+    if np.iscomplexobj(x) and not np.issubdtype(dtype, np.complexfloating):
+        x = x.real
+    return x.astype(dtype)
+
+
+@primitive
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """``np.clip`` with either bound possibly None."""
+    return np.clip(x, low, high)
+
+
+@primitive
+def identity(x: Any) -> Any:
+    """``x`` itself, under a new place on the tape."""
+    return x
+
+
+@primitive
+def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    """``np.broadcast_to`` as memory of its own."""
+    return np.array(np.broadcast_to(x, shape))
+
+
+@primitive
+def concat(*values: Any, axis: int = 0) -> Any:
+    """``np.concatenate`` with its arrays as operands."""
+    return np.concatenate(values, axis=axis)
+
+
+@primitive
+def pad_zeros(x: Any, widths: Any) -> Any:
+    """Zeros around ``x``; in reverse the frame is cut off again."""
+    return np.pad(x, widths)
+
+
+@primitive
+def contract(*values: Any, subscripts: str) -> Any:
+    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
+    return np.einsum(subscripts, *values, optimize=len(values) > 2)

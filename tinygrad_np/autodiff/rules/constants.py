@@ -1,0 +1,29 @@
+"""Functions without a derivative: their results are constants, or facts about an array."""
+
+import numpy as np
+
+from ..primitives import last_writes
+from .neural import one_hot
+from .table import METADATA, constant
+
+constant(
+        np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+        np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
+        np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.iscomplex, np.isreal,
+        np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
+        np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition,
+        np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
+        np.any, np.all, np.isin, np.lexsort, np.bincount, np.histogram, np.unravel_index,
+        np.isposinf, np.isneginf, np.gcd, np.lcm, np.nextafter, np.spacing, np.frexp,
+        np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+        np.linalg.matrix_rank, one_hot, last_writes,
+)  # fmt: skip
+METADATA.update(
+    [
+        np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast,
+        np.min_scalar_type, np.common_type, np.may_share_memory, np.shares_memory,
+        np.allclose, np.array_equal, np.array_equiv,
+        np.array2string, np.array_repr, np.array_str,
+        np.save, np.savez, np.savez_compressed, np.savetxt,
+    ]
+)  # fmt: skip

@@ -1,0 +1,212 @@
+"""Functions that act on each element by itself.
+
+Conventions where a derivative does not exist are in ``docs/conventions.md``.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..primitives import cast, clip
+from .table import composite, elementwise
+
+LOG2 = math.log(2.0)
+LOG10 = math.log(10.0)
+
+
+def power_base(g: Any, x: Any, y: Any) -> Any:
+    """x**y by x: y x**(y-1); 0 at x = 0 where that is infinite (as sqrt'(0) = 0)."""
+    if isinstance(y, (int, float)):
+        if y == 2:
+            return g * (2 * x)
+        if y >= 1 or y < 0:
+            return g * (y * x ** (y - 1))
+        return root_slope(g * y, x, x ** (1 - y)) if y else np.zeros_like(g)
+    flat = (x == 0) & ((y == 0) if _is_complex(x, y) else (y >= 0) & (y < 1))
+    return np.where(flat, 0, g * (y * np.where(flat, 1, x) ** np.where(flat, 1, y - 1)))
+
+
+def power_exponent(g: Any, out: Any, x: Any) -> Any:
+    """x**y by y: x**y log x, which is 0 at x = 0."""
+    if isinstance(x, (int, float)):
+        return g * (out * math.log(x)) if x > 0 else g * (0 if x == 0 else math.nan)
+    zero = x == 0
+    return g * np.where(zero, 0, out * np.log(np.where(zero, 1, x)))
+
+
+def _is_complex(*values: Any) -> bool:
+    return any(np.iscomplexobj(value) for value in values)
+
+
+def share(g: Any, chosen: Any, other: Any, out: Any) -> Any:
+    """The part of ``g`` for ``chosen`` where ``out`` is the larger or smaller: ties get half."""
+    whole = cast(chosen == out, np.result_type(g))
+    return g * (whole * (1 - 0.5 * cast(other == out, np.result_type(g))))
+
+
+def angle_slope(g: Any, x: Any) -> Any:
+    """The angle turns with 1/|x| across the radius; on the real line it does not turn."""
+    return g * np.conj(x * 1j) / np.abs(x) ** 2 if np.iscomplexobj(x) else np.zeros_like(g)
+
+
+def abs_slope(g: Any, out: Any, x: Any) -> Any:
+    """sign(x), or conj(x)/|x| in the complex plane; 0 at 0."""
+    if not np.iscomplexobj(x):
+        return g * np.sign(x)
+    zero = out == 0
+    return g * np.where(zero, 0, np.conj(x) / np.where(zero, 1, out))
+
+
+def sinc_slope(g: Any, out: Any, x: Any) -> Any:
+    """(cos(pi x) - sinc(x)) / x, which is 0 at 0."""
+    zero = x == 0
+    return g * np.where(zero, 0, (np.cos(np.pi * x) - out) / np.where(zero, 1, x))
+
+
+def root_slope(g: Any, root: Any, divisor: Any) -> Any:
+    """``g / divisor``, set to 0 where the root is 0 and its slope infinite."""
+    zero = root == 0
+    return np.where(zero, 0, g / np.where(zero, 1, divisor))
+
+
+def hypot_slope(g: Any, out: Any, x: Any) -> Any:
+    """x / hypot(x, y), 0 at the origin."""
+    zero = out == 0
+    return g * np.where(zero, 0, x / np.where(zero, 1, out))
+
+
+elementwise(np.add, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: g)
+elementwise(np.subtract, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: -g)
+elementwise(np.multiply, lambda g, _out, _x, y: g * y, lambda g, _out, x, _y: g * x)
+elementwise(np.divide, lambda g, _out, _x, y: g / y, lambda g, out, _x, y: -g * out / y)
+elementwise(
+    np.power,
+    lambda g, _out, x, y: power_base(g, x, y),
+    lambda g, out, x, _y: power_exponent(g, out, x),
+)
+elementwise(
+    np.float_power,
+    lambda g, _out, x, y: power_base(g, x, y),
+    lambda g, out, x, _y: power_exponent(g, out, x),
+)
+elementwise(np.remainder, lambda g, _out, _x, _y: g, lambda g, _out, x, y: -g * np.floor(x / y))
+elementwise(np.fmod, lambda g, _out, _x, _y: g, lambda g, _out, x, y: -g * np.trunc(x / y))
+elementwise(np.arctan2, lambda g, _out, x, y: g * y / (x * x + y * y),
+            lambda g, _out, x, y: -g * x / (x * x + y * y))  # fmt: skip
+elementwise(np.hypot, lambda g, out, x, _y: hypot_slope(g, out, x),
+            lambda g, out, _x, y: hypot_slope(g, out, y))  # fmt: skip
+elementwise(np.logaddexp, lambda g, out, x, _y: g * np.exp(x - out),
+            lambda g, out, _x, y: g * np.exp(y - out))  # fmt: skip
+elementwise(np.logaddexp2, lambda g, out, x, _y: g * np.exp2(x - out),
+            lambda g, out, _x, y: g * np.exp2(y - out))  # fmt: skip
+elementwise(np.copysign, lambda g, _out, x, y: g * np.copysign(1, y) * np.copysign(1, x), None)
+elementwise(np.heaviside, lambda g, _out, _x, _y: np.zeros_like(g),
+            lambda g, _out, x, _y: np.where(x == 0, g, 0))  # fmt: skip
+elementwise(np.ldexp, lambda g, _out, _x, n: np.ldexp(g, n), None)
+
+for selection in (np.maximum, np.minimum, np.fmax, np.fmin):
+    elementwise(selection, lambda g, out, x, y: share(g, x, y, out),
+                lambda g, out, x, y: share(g, y, x, out), selects=True)  # fmt: skip
+
+elementwise(
+    np.where,
+    None,
+    lambda g, _out, c, _x, _y: np.where(c, g, 0),
+    lambda g, _out, c, _x, _y: np.where(c, 0, g),
+    selects=True,
+)
+
+
+def within(g: Any, x: Any, low: Any, high: Any) -> Any:
+    """``g`` where the clip let ``x`` pass, bounds included."""
+    inside: Any = True
+    if low is not None:
+        inside = x >= low
+    if high is not None:
+        inside = np.logical_and(inside, x <= high)
+    return np.where(inside, g, 0)
+
+
+elementwise(
+    clip,
+    lambda g, _out, x, low, high: within(g, x, low, high),
+    lambda g, _out, x, low, high: np.where(x < low, within(g, low, None, high), 0),
+    lambda g, _out, x, low, high: np.where(
+        (x if low is None else np.maximum(x, low)) > high, g, 0
+    ),
+    selects=True,
+)
+
+
+@composite(np.clip)
+def clip_(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """Both spellings of the bounds lead to one."""
+    return clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+elementwise(np.negative, lambda g, _out, _x: -g)
+elementwise(np.positive, lambda g, _out, _x: g)
+elementwise(np.exp, lambda g, out, _x: g * out)
+elementwise(np.exp2, lambda g, out, _x: g * (out * LOG2))
+elementwise(np.expm1, lambda g, out, _x: g * (out + 1))
+elementwise(np.log, lambda g, _out, x: g / x)
+elementwise(np.log2, lambda g, _out, x: g / (x * LOG2))
+elementwise(np.log10, lambda g, _out, x: g / (x * LOG10))
+elementwise(np.log1p, lambda g, _out, x: g / (x + 1))
+elementwise(np.sqrt, lambda g, out, _x: root_slope(g, out, 2 * out))
+elementwise(np.cbrt, lambda g, out, _x: root_slope(g, out, 3 * (out * out)))
+elementwise(np.square, lambda g, _out, x: g * (2 * x))
+elementwise(np.reciprocal, lambda g, out, _x: -g * (out * out))
+elementwise(np.absolute, lambda g, out, x: abs_slope(g, out, x))
+elementwise(np.fabs, lambda g, _out, x: g * np.sign(x))
+elementwise(np.sin, lambda g, _out, x: g * np.cos(x))
+elementwise(np.cos, lambda g, _out, x: -g * np.sin(x))
+elementwise(np.tan, lambda g, out, _x: g * (1 + out * out))
+elementwise(np.arcsin, lambda g, _out, x: g / np.sqrt(1 - x * x))
+elementwise(np.arccos, lambda g, _out, x: -g / np.sqrt(1 - x * x))
+elementwise(np.arctan, lambda g, _out, x: g / (1 + x * x))
+elementwise(np.sinh, lambda g, _out, x: g * np.cosh(x))
+elementwise(np.cosh, lambda g, _out, x: g * np.sinh(x))
+elementwise(np.tanh, lambda g, out, _x: g * (1 - out * out))
+elementwise(np.arcsinh, lambda g, _out, x: g / np.sqrt(x * x + 1))
+elementwise(np.arccosh, lambda g, _out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+elementwise(np.arctanh, lambda g, _out, x: g / (1 - x * x))
+elementwise(np.sinc, lambda g, out, x: sinc_slope(g, out, x))
+elementwise(np.degrees, lambda g, _out, _x: g * (180 / math.pi))
+elementwise(np.rad2deg, lambda g, _out, _x: g * (180 / math.pi))
+elementwise(np.radians, lambda g, _out, _x: g * (math.pi / 180))
+elementwise(np.deg2rad, lambda g, _out, _x: g * (math.pi / 180))
+elementwise(np.conjugate, lambda g, _out, _x: np.conjugate(g))
+elementwise(np.real, lambda g, _out, _x: g)
+elementwise(np.imag, lambda g, _out, _x: g * -1j if np.iscomplexobj(_x) else np.zeros_like(g))
+elementwise(np.angle, lambda g, _out, x, deg=False: angle_slope(g, x) * (180 / np.pi if deg else 1))
+elementwise(
+    np.nan_to_num,
+    lambda g, _out, x, copy=True, nan=0.0, posinf=None, neginf=None: np.where(
+        np.isfinite(x), g, 0
+    ),
+    selects=True,
+)
+elementwise(cast, lambda g, _out, _x, dtype: g)
+
+for step in (np.sign, np.floor, np.ceil, np.trunc, np.rint):
+    elementwise(step, lambda g, _out, _x: np.zeros_like(g))
+for round_to in (np.round, np.around):
+    elementwise(round_to, lambda g, _out, _x, decimals=0: np.zeros_like(g))
+elementwise(np.fix, lambda g, _out, _x: np.zeros_like(g))
+elementwise(np.floor_divide, lambda g, _out, _x, _y: np.zeros_like(g),
+            lambda g, _out, _x, _y: np.zeros_like(g))  # fmt: skip
+
+
+@composite(np.divmod)
+def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
+    """Quotient and remainder, as two functions of the table."""
+    return np.floor_divide(x, y), np.remainder(x, y)
+
+
+@composite(np.modf)
+def modf(x: Any) -> tuple[Any, Any]:
+    """Fraction and whole part, as two functions of the table."""
+    whole = np.trunc(x)
+    return x - whole, whole

@@ -1,0 +1,122 @@
+"""Functions that pick elements or put them in place."""
+
+from typing import Any
+
+import numpy as np
+
+from ..primitives import ARRAY, add_at, last_writes, replace_at, take_at
+from ..shapes import axes_of, unbroadcast
+from .table import WRITERS, composite, defvjp
+
+
+def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> Any:
+    """What arrives at the written elements, each counted for the last value written to it."""
+    arrived = take_at(g, layout, *arrays)
+    if any(np.result_type(a) != np.bool_ for a in arrays):
+        arrived = np.where(last_writes(np.shape(g), layout, *arrays), arrived, 0)
+    return unbroadcast(arrived, np.shape(value))
+
+
+defvjp(
+    take_at,
+    lambda g, _out, _x, layout, *arrays: add_at(g, np.shape(_x), layout, *arrays),
+    selects=True,
+)
+defvjp(add_at, lambda g, _out, _g, shape, layout, *arrays: take_at(g, layout, *arrays))
+defvjp(
+    replace_at,
+    lambda g, _out, _x, _value, layout, *arrays: replace_at(g, 0, layout, *arrays),
+    lambda g, _out, _x, _value, layout, *arrays: written_back(g, _value, layout, arrays),
+    selects=True,
+)
+
+
+@composite(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+    """Indexing along one axis."""
+    if out is not None:
+        raise NotImplementedError("np.take(out=...) is not recorded; assign the result instead.")
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    n = np.shape(a)[axis]
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    if mode == "wrap":
+        indices = np.remainder(indices, n)
+    elif mode == "clip":
+        indices = np.clip(indices, 0, n - 1)
+    return a[(*(slice(None),) * axes_of(axis, np.ndim(a))[0], indices)]
+
+
+@composite(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """One element for each index, along one axis."""
+    if axis is None:
+        return np.reshape(arr, (-1,))[indices]
+    axis = axes_of(axis, np.ndim(arr))[0]
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(indices))])
+    for a, n in enumerate(np.shape(arr)):
+        if a != axis and n != np.shape(indices)[a] == 1:
+            grid[a] = np.arange(n).reshape([-1 if b == a else 1 for b in range(np.ndim(arr))])
+    grid[axis] = indices
+    return arr[tuple(grid)]
+
+
+@composite(np.sort)
+def sort(a: Any, axis: int | None = -1, kind: Any = None) -> Any:
+    """The elements in the order of ``argsort``."""
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    return take_along_axis(a, np.argsort(a, axis=axis, kind=kind), axis)
+
+
+@composite(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """The slices where the condition holds."""
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    return take(a, np.flatnonzero(condition), axis=axis)
+
+
+@composite(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """The elements where the condition holds."""
+    return np.reshape(arr, (-1,))[np.flatnonzero(condition)]
+
+
+@composite(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """The choice of the first condition that holds."""
+    out = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        out = np.where(condition, choice, out)
+    return out
+
+
+@composite(np.diagonal, np.linalg.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The elements with equal index on two axes, in a new last axis."""
+    moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    rows, columns = np.shape(moved)[-2:]
+    n = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    places = np.arange(n)
+    return moved[..., places + max(-offset, 0), places + max(offset, 0)]
+
+
+@composite(np.trace)
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    """The sum of the diagonal."""
+    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+@composite(np.diag)
+def diag(v: Any, k: int = 0) -> Any:
+    """The diagonal of a matrix, or a matrix with the given diagonal."""
+    if np.ndim(v) == 2:
+        return diagonal(v, k)
+    n = np.shape(v)[0]
+    places = np.arange(n)
+    blank = np.zeros_like(v, shape=(n + abs(k), n + abs(k)))
+    return replace_at(blank, v, (ARRAY, ARRAY), places + max(-k, 0), places + max(k, 0))
+
+
+WRITERS.update([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])

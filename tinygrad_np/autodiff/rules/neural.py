@@ -1,0 +1,86 @@
+"""The functions of neural networks that deserve a rule of their own."""
+
+from typing import Any
+
+import numpy as np
+
+from ..primitives import primitive
+from ..shapes import keep
+from .table import defvjp, elementwise
+
+
+@primitive
+def relu(x: Any) -> Any:
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+@primitive
+def leaky_relu(x: Any, slope: float = 0.01) -> Any:
+    """x where it is positive, ``slope`` times x elsewhere."""
+    return np.where(x > 0, x, x * slope)
+
+
+@primitive
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), by tanh so that no exponential overflows."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+@primitive
+def logsumexp(x: Any, axis: int = -1) -> Any:
+    """log sum exp along one axis, kept as 1; shifted by the largest so that nothing overflows."""
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    return np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+
+
+@primitive
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / sum exp(x) along one axis, shifted by the largest."""
+    out = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    out /= np.sum(out, axis=axis, keepdims=True)
+    return out
+
+
+@primitive
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """x - log sum exp(x) along one axis, shifted by the largest."""
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@primitive
+def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
+    """Rows of the identity matrix."""
+    return np.equal(np.expand_dims(labels, -1), np.arange(classes)).astype(dtype)
+
+
+@primitive
+def cross_entropy(logits: Any, labels: Any) -> Any:
+    """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
+    shifted = logits - np.max(logits, axis=1, keepdims=True)
+    total = np.log(np.sum(np.exp(shifted), axis=1))
+    return np.mean(total - shifted[np.arange(len(labels)), labels])
+
+
+def cross_entropy_back(g: Any, logits: Any, labels: Any) -> Any:
+    """(softmax - one hot) / n."""
+    n, classes = np.shape(logits)
+    hot = one_hot(labels, classes, np.result_type(logits))
+    return (softmax(logits, axis=1) - hot) * (g / n)
+
+
+elementwise(relu, lambda g, out, _x: g * (out > 0), selects=True)
+elementwise(leaky_relu, lambda g, _out, x, slope=0.01: np.where(x > 0, g, g * slope))
+elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
+defvjp(logsumexp, lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * np.exp(x - out))
+defvjp(
+    softmax,
+    lambda g, out, _x, axis=-1: out * (g - np.sum(g * out, axis=axis, keepdims=True)),
+)
+defvjp(
+    log_softmax,
+    lambda g, out, _x, axis=-1: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True),
+)
+defvjp(cross_entropy, lambda g, _out, x, labels: cross_entropy_back(g, x, labels), None)

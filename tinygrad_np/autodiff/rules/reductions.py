@@ -1,0 +1,210 @@
+"""Functions that put the elements along some axes together."""
+
+from typing import Any
+
+import numpy as np
+
+from ..primitives import cast
+from ..shapes import Axis, axes_of, expand, extent, keep
+from .table import composite, defvjp
+
+
+def spread(g: Any, x: Any, axis: Axis, where: Any) -> Any:
+    """``g`` sent back to every element of ``x`` that took part."""
+    wide = expand(g, np.shape(x), axis)
+    return wide if where is True else np.where(where, wide, 0)
+
+
+def count(x: Any, axis: Axis, where: Any) -> Any:
+    """How many elements of ``x`` took part."""
+    if where is True:
+        return extent(np.shape(x), axis)
+    taken = np.broadcast_to(where, np.shape(x))
+    return np.sum(taken, axis=axis, keepdims=True, dtype=np.result_type(x))
+
+
+def mean_back(g: Any, x: Any, axis: Axis, where: Any) -> Any:
+    """Each element moves the mean by 1 / count."""
+    if where is True:
+        return expand(g / count(x, axis, where), np.shape(x), axis)
+    return spread(keep(g, np.shape(x), axis) / count(x, axis, where), x, axis, where)
+
+
+def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
+    """``g`` goes to the elements that are the extremum; ties share it evenly."""
+    shape = np.shape(x)
+    dtype = np.result_type(x)
+    best = keep(out, shape, axis)
+    chosen = cast(x == best if where is True else np.logical_and(x == best, where), dtype)
+    ties = np.sum(chosen, axis=axis, keepdims=True)
+    if initial is not None:
+        ties = np.maximum(ties + cast(best == initial, dtype), 1)
+    return keep(g, shape, axis) / ties * chosen
+
+
+def variance_back(g: Any, x: Any, axis: Axis, ddof: float) -> Any:
+    """d var / dx = 2 (x - mean) / (n - ddof)."""
+    n = extent(np.shape(x), axis)
+    centred = np.conj(x - np.mean(x, axis=axis, keepdims=True))
+    return keep(g, np.shape(x), axis) * (centred * (2 / (n - ddof) if n != ddof else np.nan))
+
+
+def deviation_back(g: Any, out: Any, x: Any, axis: Axis, ddof: float) -> Any:
+    """d std / dx = d var / dx / (2 std), 0 where the deviation is 0."""
+    best = keep(out, np.shape(x), axis)
+    flat = best == 0
+    slope = np.where(flat, 0, keep(g, np.shape(x), axis) / np.where(flat, 1, best))
+    return variance_back(slope, x, axis, ddof) / 2
+
+
+def product_of_others(x: Any, axis: Axis) -> Any:
+    """For each element the product of the other ones along ``axis``: no division, so zeros work."""
+    shape = np.shape(x)
+    axes = axes_of(axis, len(shape))
+    rest = [a for a in range(len(shape)) if a not in axes]
+    order = [*rest, *axes]
+    lined = np.reshape(np.transpose(x, order), (*(shape[a] for a in rest), extent(shape, axis)))
+    one = np.ones_like(lined[..., :1])
+    before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
+    behind = np.concatenate([lined[..., 1:], one], axis=-1)
+    after = np.flip(np.cumprod(np.flip(behind, axis=-1), axis=-1), axis=-1)
+    others = np.reshape(before * after, [shape[a] for a in order])
+    return np.transpose(others, [order.index(a) for a in range(len(shape))])
+
+
+def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
+    """Each element moves the product by the product of the others."""
+    if np.size(x) == 0:
+        return np.zeros_like(x)
+    wide = keep(g, np.shape(x), axis) * initial
+    if where is True:
+        return wide * product_of_others(x, axis)
+    return np.where(where, wide * product_of_others(np.where(where, x, 1), axis), 0)
+
+
+def cumsum_back(g: Any, x: Any, axis: int | None) -> Any:
+    """Each element is in all sums from its place on."""
+    if axis is None:
+        return np.reshape(np.flip(np.cumsum(np.flip(g))), np.shape(x))
+    return np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
+
+
+def shifted(x: Any, by: int, fill: float) -> Any:
+    """``x`` moved towards the front of its last axis by ``by``, ``fill`` behind it."""
+    return np.concatenate([x[..., by:], np.full_like(x[..., :by], fill)], axis=-1)
+
+
+def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
+    """cot_i = (x_0 … x_{i-1}) s_i, where s_i = g_i + x_{i+1} s_{i+1}.
+
+    The recurrence is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
+    """
+    lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
+    total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
+    n = np.shape(lined)[-1]
+    if n == 0:
+        return np.zeros_like(x)
+    one = np.ones_like(lined[..., :1])
+    before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
+    factor = shifted(lined, 1, 0)
+    step = 1
+    while step < n:
+        total = total + factor * shifted(total, step, 0)
+        factor = factor * shifted(factor, step, 0)
+        step *= 2
+    back = before * total
+    return np.reshape(back, np.shape(x)) if axis is None else np.moveaxis(back, -1, axis)
+
+
+defvjp(
+    np.sum,
+    lambda g, _out, _x, axis=None, dtype=None, keepdims=False, initial=0, where=True: spread(
+        g, _x, axis, where
+    ),
+)
+defvjp(
+    np.mean,
+    lambda g, _out, _x, axis=None, dtype=None, keepdims=False, where=True: mean_back(
+        g, _x, axis, where
+    ),
+)
+for extremum in (np.max, np.min, np.amax, np.amin):
+    defvjp(
+        extremum,
+        lambda g, out, x, axis=None, keepdims=False, initial=None, where=True: extremum_back(
+            g, out, x, axis, initial, where
+        ),
+        selects=True,
+    )
+defvjp(
+    np.prod,
+    lambda g, _out, x, axis=None, dtype=None, keepdims=False, initial=1, where=True: prod_back(
+        g, x, axis, initial, where
+    ),
+)
+defvjp(
+    np.var,
+    lambda g, _out, x, axis=None, dtype=None, ddof=0, keepdims=False: variance_back(
+        g, x, axis, ddof
+    ),
+)
+defvjp(
+    np.std,
+    lambda g, out, x, axis=None, dtype=None, ddof=0, keepdims=False: deviation_back(
+        g, out, x, axis, ddof
+    ),
+)
+defvjp(np.cumsum, lambda g, _out, _x, axis=None, dtype=None: cumsum_back(g, _x, axis))
+defvjp(np.cumprod, lambda g, _out, x, axis=None, dtype=None: cumprod_back(g, x, axis))
+
+
+@composite(np.average)
+def average(
+    a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
+    """The mean, or the sum of ``weights * a`` over the sum of the weights."""
+    if weights is None:
+        mean = np.mean(a, axis=axis, keepdims=keepdims)
+        scale = np.full_like(mean, np.size(a) / max(np.size(mean), 1))
+        return (mean, scale) if returned else mean
+    if np.shape(weights) != np.shape(a):
+        if not isinstance(axis, int) or np.shape(weights) != (np.shape(a)[axis],):
+            raise ValueError(
+                f"np.average: weights of shape {np.shape(weights)} fit neither a of shape "
+                f"{np.shape(a)} nor axis={axis}; give weights of one of these shapes."
+            )
+        lined = [1] * np.ndim(a)
+        lined[axis] = -1
+        weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
+    scale = np.sum(weights, axis=axis, keepdims=keepdims)
+    mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale
+    return (mean, scale) if returned else mean
+
+
+@composite(np.ptp)
+def ptp(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The largest less the smallest."""
+    return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
+
+
+@composite(np.nansum)
+def nansum(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The sum without the NaNs."""
+    return np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
+
+
+@composite(np.nanmean)
+def nanmean(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The mean without the NaNs."""
+    there = cast(np.logical_not(np.isnan(a)), np.result_type(a))
+    total = np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
+    return total / np.sum(there, axis=axis, keepdims=keepdims)
+
+
+@composite(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """Differences of neighbours, ``n`` times."""
+    for _ in range(n):
+        lined = np.moveaxis(a, axis, -1)
+        a = np.moveaxis(lined[..., 1:] - lined[..., :-1], -1, axis)
+    return a

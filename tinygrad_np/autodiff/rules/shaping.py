@@ -1,0 +1,262 @@
+"""Functions that move elements and change none of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..primitives import broadcast, concat, identity, pad_zeros
+from ..shapes import axes_of, unbroadcast
+from .table import composite, defvjp
+
+
+def inverse(order: Sequence[int] | None, ndim: int) -> Any:
+    """The permutation that undoes a transpose."""
+    return None if order is None else np.argsort([a % ndim for a in order]).tolist()
+
+
+def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
+    """Each element collects the copies of itself."""
+    lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, 0)
+    moved = g if axis is None else np.moveaxis(g, axis, 0)
+    size = np.shape(lined)[0]
+    if np.size(repeats) == 1:
+        each = int(np.reshape(repeats, ())[()])
+        back = np.sum(np.reshape(moved, (size, each, *np.shape(moved)[1:])), axis=1)
+    else:
+        ends = np.cumsum(repeats)
+        back = np.stack([np.sum(moved[int(e) - int(r) : int(e)], axis=0)
+                         for r, e in zip(repeats, ends, strict=True)])  # fmt: skip
+    return np.reshape(back, np.shape(x)) if axis is None else np.moveaxis(back, 0, axis)
+
+
+def tile_back(g: Any, x: Any, reps: Any) -> Any:
+    """Each element collects the copies of itself."""
+    counts = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    ndim = max(len(counts), np.ndim(x))
+    counts = (1,) * (ndim - len(counts)) + counts
+    shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)
+    split = [n for pair in zip(counts, shape, strict=True) for n in pair]
+    return np.reshape(np.sum(np.reshape(g, split), axis=tuple(range(0, 2 * ndim, 2))), np.shape(x))
+
+
+def roll_back(g: Any, shift: Any, axis: Any) -> Any:
+    """Roll the other way."""
+    other = tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else -shift
+    return np.roll(g, other, axis=axis)
+
+
+def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
+    """The piece of a concatenation that came from operand ``i``."""
+    sizes = [np.shape(v)[axis] for v in values]
+    start = sum(sizes[:i])
+    index: list[Any] = [slice(None)] * np.ndim(g)
+    index[axis] = slice(start, start + sizes[i])
+    return g[tuple(index)]
+
+
+def reshape_back(g: Any, x: Any, order: str) -> Any:
+    """Reshape back, in the same order of elements."""
+    if order not in ("C", "F"):
+        raise ValueError(f"reshape with order={order!r} has no derivative here; use 'C' or 'F'.")
+    return np.reshape(g, np.shape(x), order=order)
+
+
+defvjp(identity, lambda g, _out, _x: g)
+defvjp(broadcast, lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)))
+defvjp(np.reshape, lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order))
+defvjp(np.ravel, lambda g, _out, _x, order="C": reshape_back(g, _x, order))
+defvjp(np.transpose, lambda g, _out, _x, axes=None: np.transpose(g, inverse(axes, np.ndim(g))))
+defvjp(np.swapaxes, lambda g, _out, _x, axis1, axis2: np.swapaxes(g, axis1, axis2))
+defvjp(np.moveaxis, lambda g, _out, _x, source, destination: np.moveaxis(g, destination, source))
+defvjp(np.expand_dims, lambda g, _out, _x, axis: np.reshape(g, np.shape(_x)))
+defvjp(np.squeeze, lambda g, _out, _x, axis=None: np.reshape(g, np.shape(_x)))
+defvjp(np.broadcast_to, lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)))
+defvjp(np.flip, lambda g, _out, _x, axis=None: np.flip(g, axis=axis))
+defvjp(np.fliplr, lambda g, _out, _x: np.fliplr(g))
+defvjp(np.flipud, lambda g, _out, _x: np.flipud(g))
+defvjp(np.rot90, lambda g, _out, _x, k=1, axes=(0, 1): np.rot90(g, -k, axes=axes))
+defvjp(np.roll, lambda g, _out, _x, shift, axis=None: roll_back(g, shift, axis))
+defvjp(np.repeat, lambda g, _out, _x, repeats, axis=None: repeat_back(g, _x, repeats, axis))
+defvjp(np.tile, lambda g, _out, _x, reps: tile_back(g, _x, reps))
+defvjp(np.tril, lambda g, _out, _x, k=0: np.tril(g, k))
+defvjp(np.triu, lambda g, _out, _x, k=0: np.triu(g, k))
+for atleast in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
+    defvjp(atleast, lambda g, _out, _x: np.reshape(g, np.shape(_x)))
+defvjp(concat, each=lambda i, g, _out, *_values, axis=0: part(g, i, _values, axis))
+defvjp(
+    pad_zeros,
+    lambda g, _out, _x, widths: g[
+        tuple(slice(low, low + n) for (low, _), n in zip(widths, np.shape(_x), strict=True))
+    ],
+)
+
+
+@composite(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """The older spelling of moveaxis."""
+    axis %= np.ndim(a)
+    start = start + np.ndim(a) if start < 0 else start
+    return np.moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+@composite(np.matrix_transpose, np.linalg.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    """The last two axes swapped."""
+    return np.swapaxes(x, -1, -2)
+
+
+@composite(np.concatenate)
+def concatenate(arrays: Any, axis: int | None = 0, *, dtype: Any = None) -> Any:
+    """A sequence of arrays as operands of one record."""
+    arrays = list(arrays)
+    if axis is None:
+        arrays, axis = [np.reshape(a, (-1,)) for a in arrays], 0
+    joined = concat(*arrays, axis=axis)
+    return joined if dtype is None else joined.astype(dtype)
+
+
+@composite(np.stack)
+def stack(arrays: Any, axis: int = 0, *, dtype: Any = None) -> Any:
+    """Concatenation along a new axis."""
+    arrays = list(arrays)
+    shapes = {np.shape(a) for a in arrays}
+    if len(shapes) > 1:
+        raise ValueError(f"np.stack: all arrays must have the same shape, not {sorted(shapes)}.")
+    return concatenate([np.expand_dims(a, axis) for a in arrays], axis, dtype=dtype)
+
+
+@composite(np.vstack)
+def vstack(tup: Any, *, dtype: Any = None) -> Any:
+    """Rows below each other."""
+    return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
+
+
+@composite(np.hstack)
+def hstack(tup: Any, *, dtype: Any = None) -> Any:
+    """Columns beside each other."""
+    arrays = [np.atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1, dtype=dtype)
+
+
+@composite(np.dstack)
+def dstack(tup: Any) -> Any:
+    """Along the third axis."""
+    return concatenate([np.atleast_3d(a) for a in tup], 2)
+
+
+@composite(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    """1-d arrays as columns beside each other."""
+    return concatenate([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in tup], 1)
+
+
+@composite(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """Concatenation of two."""
+    return concatenate([arr, values], axis)
+
+
+@composite(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Slices along ``axis``; the first ones are one longer where the division leaves a rest."""
+    n = np.shape(ary)[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
+        quotient, rest = divmod(n, indices_or_sections)
+        sizes = [quotient + 1] * rest + [quotient] * (indices_or_sections - rest)
+        cuts = np.cumsum(sizes)[:-1].tolist()
+    else:
+        cuts = [int(cut) for cut in indices_or_sections]
+    lead = (slice(None),) * axes_of(axis, np.ndim(ary))[0]
+    ends = zip([0, *cuts], [*cuts, n], strict=True)
+    return [ary[(*lead, slice(start, end))] for start, end in ends]
+
+
+@composite(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Equal slices, or slices at the given places."""
+    n = np.shape(ary)[axis]
+    if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
+        raise ValueError(
+            f"np.split: axis {axis} of length {n} does not divide into {indices_or_sections} "
+            "equal parts; np.array_split makes unequal ones."
+        )
+    return array_split(ary, indices_or_sections, axis)
+
+
+@composite(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Split into columns."""
+    return split(ary, indices_or_sections, 0 if np.ndim(ary) == 1 else 1)
+
+
+@composite(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Split into rows."""
+    return split(ary, indices_or_sections, 0)
+
+
+@composite(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Split along the third axis."""
+    return split(ary, indices_or_sections, 2)
+
+
+@composite(*([np.unstack] if hasattr(np, "unstack") else []))
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """The slices along ``axis``."""
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+@composite(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
+    """All operands in their common shape."""
+    del subok
+    shape = np.broadcast_shapes(*(np.shape(a) for a in args))
+    return tuple(np.broadcast_to(a, shape) for a in args)
+
+
+@composite(np.pad)
+def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    """Zeros or constants around, or (``mode``) elements of the array itself."""
+    widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
+    fill = options.pop("constant_values", 0)
+    if mode == "constant" and not options:
+        return _pad_constant(array, widths, fill)
+    if mode not in ("edge", "wrap", "reflect", "symmetric") or options.get("reflect_type") == "odd":
+        raise NotImplementedError(
+            f"np.pad(mode={mode!r}, {options}) has no derivative here; use 'constant', 'edge', "
+            "'wrap', 'reflect' or 'symmetric'."
+        )
+    places = np.arange(np.size(array)).reshape(np.shape(array))
+    return np.reshape(array, (-1,))[np.pad(places, widths, mode=mode, **options)]  # type: ignore[call-overload]
+
+
+def _pad_constant(array: Any, widths: list[list[int]], fill: Any) -> Any:
+    """Zeros around, and where ``fill`` is not zero its values on top."""
+    padded = pad_zeros(array, widths)
+    if np.ndim(fill) == 0 and isinstance(fill, (int, float)) and fill == 0:
+        return padded
+    inside = np.zeros(np.shape(array), dtype=bool)
+    frame = np.pad(inside, widths, constant_values=True)
+    fills = np.pad(
+        np.zeros(np.shape(array), np.result_type(array)), widths, constant_values=fill
+    )
+    return np.where(frame, fills, padded)
+
+
+@composite(np.resize)
+def resize(a: Any, new_shape: Any) -> Any:
+    """The elements again and again until the new shape is full."""
+    shape = (new_shape,) if isinstance(new_shape, (int, np.integer)) else tuple(new_shape)
+    places = np.resize(np.arange(np.size(a)), shape)
+    return np.reshape(a, (-1,))[places] if np.size(a) else np.zeros_like(a, shape=shape)
+
+
+@composite(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    """The elements that stay."""
+    if axis is None:
+        arr, axis = np.reshape(arr, (-1,)), 0
+    stay = np.delete(np.arange(np.shape(arr)[axis]), obj)
+    return arr[(*(slice(None),) * axes_of(axis, np.ndim(arr))[0], stay)]

@@ -1,0 +1,138 @@
+"""The table: for each function, its derivative with respect to each operand.
+
+A rule is a function of the cotangent ``g``, the result ``out``, the operands and the options of
+the call. A parameter whose name begins with an underscore is one whose *values* the rule does not
+read (its shape or dtype at most): it may change after the forward pass, and need not be kept.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from inspect import CO_VARARGS as VARARGS
+from typing import Any
+
+import numpy as np
+
+from ...errors import TapeError
+
+Vjp = Callable[..., Any]
+
+
+class Rule:
+    """One row of the table."""
+
+    __slots__ = (
+        "accepts", "broadcasts", "constant", "each", "fn", "forward", "is_ufunc", "name", "nonlinear",
+        "operands", "reads", "reads_out", "selects", "vjps",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        vjps: tuple[Vjp | None, ...],
+        each: Vjp | None,
+        broadcasts: bool,
+        pointwise: bool,
+        selects: bool,
+    ) -> None:
+        self.fn = fn
+        self.is_ufunc = isinstance(fn, np.ufunc)
+        self.forward = fn if self.is_ufunc else getattr(fn, "__wrapped__", fn)
+        self.name = getattr(fn, "__name__", repr(fn))
+        self.vjps = vjps
+        self.each = each
+        self.broadcasts = broadcasts
+        self.selects = selects
+        self.constant = not vjps and each is None
+        written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
+        self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
+        self.reads_out = any(reading.out for reading in written)
+        self.nonlinear = pointwise and any(r.out or r.operands or r.rest for r in written)
+        self.accepts = frozenset(name for reading in written for name in reading.names)
+        self.operands = max((len(reading.names) for reading in written), default=sys.maxsize)
+        if any(reading.variadic for reading in written):
+            self.operands = sys.maxsize
+
+    def vjp(self, argument: int) -> Vjp | None:
+        """The rule for one positional argument, or None where there is none."""
+        if self.each is not None:
+            return functools.partial(self.each, argument)
+        return self.vjps[argument] if argument < len(self.vjps) else None
+
+    def reads_operand(self, argument: int, operand: int) -> bool:
+        """Whether the rule for ``argument`` reads the values of ``operand``."""
+        reading = self.reads[0 if self.each is not None else argument]
+        return operand in reading.operands or (reading.rest and operand >= len(reading.names))
+
+
+class Reading:
+    """What one rule reads, told by the names of its parameters."""
+
+    __slots__ = ("names", "operands", "out", "rest", "variadic")
+
+    def __init__(self, vjp: Vjp | None, before: int) -> None:
+        code = getattr(vjp, "__code__", None)
+        self.variadic = vjp is not None and (code is None or bool(code.co_flags & VARARGS))
+        parameters: tuple[str, ...] = ()
+        if code is not None:
+            parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        operands = parameters[before:]
+        self.names = tuple(name.lstrip("_") for name in operands)
+        self.out = self.variadic if code is None else not parameters[before - 1].startswith("_")
+        self.operands = frozenset(i for i, n in enumerate(operands) if not n.startswith("_"))
+        self.rest = self.variadic and (
+            code is None or not code.co_varnames[len(parameters)].startswith("_")
+        )
+
+
+TABLE: dict[Any, Rule] = {}
+COMPOSITES: dict[Any, Callable[..., Any]] = {}
+METADATA: set[Any] = set()
+WRITERS: set[Any] = set()
+
+
+def defvjp(
+    fn: Callable[..., Any],
+    *vjps: Vjp | None,
+    each: Vjp | None = None,
+    broadcasts: bool = False,
+    pointwise: bool = False,
+    selects: bool = False,
+) -> None:
+    """Give ``fn`` a derivative.
+
+    ``vjps[i](g, out, *operands, **options)`` returns the cotangent of operand ``i``, an array of
+    that operand's shape; ``None`` marks an argument without derivative. ``each(i, g, out, ...)``
+    serves functions of any number of operands. With ``broadcasts=True`` the cotangent may have the
+    shape of the result, and is summed down to the operand. ``pointwise=True`` says that each element
+    of the result depends on one element of each operand, and ``selects=True`` that an element may
+    not have been taken at all: where such a zero cotangent meets an infinite slope, 0 results. Parameters whose values a rule does not read are named with a
+    leading underscore. The rules must be written in NumPy functions (or primitives) to be
+    differentiable themselves.
+    """
+    if not vjps and each is None:
+        raise TapeError(f"defvjp({fn!r}) was given no rule; give one function per operand.")
+    TABLE[fn] = Rule(fn, vjps, each, broadcasts, pointwise, selects)
+
+
+def constant(*fns: Callable[..., Any]) -> None:
+    """Say that the results of ``fns`` do not depend smoothly on anything: they are constants."""
+    for fn in fns:
+        TABLE[fn] = Rule(fn, (), None, False, False, False)
+
+
+def elementwise(fn: Callable[..., Any], *vjps: Vjp | None, selects: bool = False) -> None:
+    """``defvjp`` for functions that broadcast their operands against each other."""
+    defvjp(fn, *vjps, broadcasts=True, pointwise=True, selects=selects)
+
+
+def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say that ``fns``, called on Tensors, are made of other functions of the table."""
+
+    def register(body: Callable[..., Any]) -> Callable[..., Any]:
+        for fn in fns:
+            COMPOSITES[fn] = body
+        return body
+
+    return register
+

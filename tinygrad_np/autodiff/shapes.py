@@ -1,0 +1,55 @@
+"""Shape arithmetic of the rules, in plain NumPy so that it can be recorded too."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+Axis = int | tuple[int, ...] | None
+
+
+def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """``axis`` as a tuple of non-negative axes; ``None`` means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return tuple(a % ndim for a in axes) if ndim else ()
+
+
+def extent(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many elements a reduction over ``axis`` puts together."""
+    return math.prod(shape[a] for a in axes_of(axis, len(shape)))
+
+
+def kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """``shape`` after a reduction over ``axis`` with ``keepdims=True``."""
+    axes = axes_of(axis, len(shape))
+    return tuple(1 if a in axes else n for a, n in enumerate(shape))
+
+
+def keep(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
+    """A reduction's result with the reduced axes put back as ones."""
+    return np.reshape(g, kept(shape, axis))
+
+
+def expand(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
+    """The reduction over ``axis`` in reverse: each element goes back to all it came from."""
+    return np.broadcast_to(keep(g, shape, axis), shape)
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Broadcasting in reverse: sum ``g`` over the axes along which ``shape`` was repeated."""
+    wide = np.shape(g)
+    lead = len(wide) - len(shape)
+    padded = (1,) * lead + shape
+    axes = tuple(a for a, (n, m) in enumerate(zip(wide, padded, strict=True)) if m == 1 != n)
+    if axes:
+        g = np.sum(g, axis=axes, keepdims=True)
+    return np.reshape(g, shape) if lead else g
+
+
+def broadcasts_to(shape: tuple[int, ...], wide: tuple[int, ...]) -> bool:
+    """Whether an operand of ``shape`` can have been repeated to ``wide``."""
+    if len(shape) > len(wide):
+        return False
+    return all(n in (1, m) for n, m in zip(shape[::-1], wide[::-1], strict=False))

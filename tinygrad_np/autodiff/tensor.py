@@ -1,0 +1,849 @@
+"""Tensor: an array that records what happens to it, through one funnel behind NumPy's protocols."""
+
+import inspect
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import DetachError, ShapeError, TapeError
+from .guards import Guard, Storage, Witness
+from .primitives import broadcast, cast, identity, replace_at, split_index, take_at
+from .rules import COMPOSITES, METADATA, TABLE, WRITERS
+from .rules.table import Rule
+from .shapes import Axis
+from .sweep import sweep
+from .tape import Leaf, Node, Record, mode
+
+ndarray = np.ndarray
+NO_OPTIONS: dict[str, Any] = {}
+DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
+REDUCTIONS = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+    np.logical_and: np.all, np.logical_or: np.any,
+}  # fmt: skip
+ACCUMULATIONS = {np.add: np.cumsum, np.multiply: np.cumprod}
+
+
+class Tensor:
+    """An array with a place on the tape.
+
+    ``data`` is an array, a number or a nested list of numbers (of real, complex, integer or
+    boolean dtype); it is copied. With ``requires_grad=True`` (real or complex only) the Tensor is a
+    leaf: ``backward`` of whatever is computed from it leaves its gradient in ``.grad``. ``name`` is
+    shown in errors and graphs. Raises TypeError for other dtypes, DetachError for Tensors that
+    require grad.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_grad", "_name", "_node", "_storage")
+    _data: Any
+    _node: Node | None
+    _storage: Storage | None
+    _grad: "Tensor | None"
+    _name: str | None
+
+    def __init__(
+        self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None
+    ) -> None:
+        if isinstance(data, Tensor):
+            data._refuse_detaching("Tensor(t)")
+            data = data._data
+        if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
+            data = np.array(data, dtype=dtype, subok=False)
+        elif dtype is not None:
+            data = data.astype(dtype)
+        if data.dtype.kind not in "biufc":
+            raise TypeError(
+                f"a Tensor holds numbers, not dtype {data.dtype}; convert the data first."
+            )
+        self._data = data
+        self._node = None
+        self._storage = Storage(data)
+        if name is not None:
+            self._name = name
+        if requires_grad:
+            self.requires_grad = True
+
+    @classmethod
+    def _of(cls, data: Any, node: Node | None, storage: Storage | None = None) -> "Tensor":
+        """A Tensor around an array that is ours already."""
+        tensor = cls.__new__(cls)
+        tensor._data = data
+        tensor._node = node
+        tensor._storage = storage
+        return tensor
+
+    @classmethod
+    def _owning(cls, data: ndarray) -> "Tensor":
+        """A constant around an array that nobody else has."""
+        return cls._of(data, None, Storage(data))
+
+    @property
+    def data(self) -> Any:
+        """The array it holds: of a leaf the array itself, of a result a read-only view."""
+        storage = self._storage
+        if storage is not None and storage.array is self._data and not self._is_result:
+            storage.expose()
+            return self._data
+        if not isinstance(self._data, ndarray):
+            return self._data
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self._is_result:
+            raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
+        if value is self._data:
+            if self._storage is not None:
+                self._storage.write()
+            return
+        fresh = Tensor(value, dtype=self.dtype)
+        if fresh.shape != self.shape:
+            raise ShapeError(f"data of shape {fresh.shape} cannot replace data of {self.shape}.")
+        if self._storage is not None:
+            self._storage.write()
+        self._data, self._storage = fresh._data, fresh._storage
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """The accumulated gradient of a leaf: same shape and dtype, or None before a backward."""
+        return getattr(self, "_grad", None)
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is None:
+            self._grad = None
+            return
+        fresh = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
+        if fresh.shape != self.shape:
+            raise ShapeError(f"a gradient of shape {fresh.shape} does not fit {self.shape}.")
+        self._grad = fresh
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to or through this Tensor."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self._data.dtype.kind not in "fc":
+            raise TypeError(
+                f"a Tensor of dtype {self.dtype} is a constant and cannot require grad; make it "
+                "with dtype=np.float32 (or float64)."
+            )
+        if self._is_result:
+            if not value:
+                raise TapeError("a result cannot stop requiring grad; use .detach().")
+            return
+        if value and self._node is None:
+            self._node = Leaf(self, self.name)
+        elif not value:
+            self._node = None
+
+    @property
+    def name(self) -> str | None:
+        """What errors and graphs call it."""
+        own = getattr(self, "_name", None)
+        return own if own is not None else getattr(self._node, "name", None)
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        self._name = value
+        if self._node is not None:
+            self._node.name = value
+
+    @property
+    def _is_result(self) -> bool:
+        return isinstance(self._node, Record)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._data.size  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the elements take."""
+        return self._data.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def T(self) -> "Tensor":  # noqa: N802 - NumPy's name
+        """The transpose."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> "Tensor":  # noqa: N802
+        """The last two axes swapped."""
+        return self.swapaxes(-1, -2)
+
+    @property
+    def real(self) -> "Tensor":
+        """The real part."""
+        return apply(np.real, (self,))
+
+    @property
+    def imag(self) -> "Tensor":
+        """The imaginary part."""
+        return apply(np.imag, (self,))
+
+    def backward(
+        self, gradient: Any = None, create_graph: bool = False, retain_graph: bool = False
+    ) -> None:
+        """Add d(self)/d(leaf), weighted by ``gradient``, to ``.grad`` of every leaf.
+
+        ``gradient`` has the shape of this Tensor and may be left out for one element.
+        ``create_graph`` records the sweep itself, so that gradients have gradients;
+        ``retain_graph`` keeps the graph for another backward. Raises TapeError if nothing was
+        recorded or the graph was released, StaleValueError if a saved array was overwritten.
+        """
+        if self._node is None:
+            raise TapeError(
+                "backward() on a Tensor that does not require grad: no operand of it was made "
+                "with requires_grad=True, or it was computed under no_grad."
+            )
+        seed = self._seed(gradient, create_graph)
+        found = sweep(
+            self._node,
+            seed,
+            retain=retain_graph or create_graph,
+            wrap=Tensor if create_graph else None,
+        )
+        for leaf, cotangent in found.items():
+            leaf.tensor() is not None and leaf.tensor()._accumulate(cotangent)  # type: ignore
+
+    def _seed(self, gradient: Any, create_graph: bool) -> Any:
+        """The cotangent a sweep from here starts with."""
+        if gradient is None:
+            if self.size != 1:
+                raise TapeError(
+                    f"backward() without a gradient needs a result of one element, not shape "
+                    f"{self.shape}; reduce it (for example with .sum()) or pass gradient=."
+                )
+            gradient = np.ones_like(self._data)
+        seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
+        if seed.shape != self.shape:
+            raise ShapeError(
+                f"gradient of shape {seed.shape} given to backward of a result of {self.shape}."
+            )
+        if not create_graph:
+            return seed._data.astype(self.dtype, copy=False)
+        return seed if seed.dtype == self.dtype else seed.astype(self.dtype)
+
+    def _accumulate(self, cotangent: Any) -> None:
+        """Add to ``.grad``, out of place: an older gradient may be in use elsewhere."""
+        fresh = cotangent if isinstance(cotangent, Tensor) else Tensor._owning(cotangent)
+        old = self.grad
+        if old is None:
+            self._grad = fresh
+        elif isinstance(cotangent, Tensor) or old._node is not None:
+            self._grad = old + fresh
+        else:
+            self._grad = Tensor._owning(old._data + fresh._data)
+
+    def detach(self) -> "Tensor":
+        """The same values as a constant."""
+        return Tensor._of(self._data, None, self._storage)
+
+    def numpy(self) -> Any:
+        """A copy of the values as an ndarray."""
+        return np.array(self._data)
+
+    def item(self) -> Any:
+        """The only element as a Python number."""
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The values as nested Python lists."""
+        return self._data.tolist()
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if options.get("out") is not None:
+            return _write_into(ufunc, method, inputs, options)
+        if method == "__call__":
+            return apply(ufunc, inputs, options)
+        return _apply_method(ufunc, method, inputs, options)
+
+    def __array_function__(
+        self, fn: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        del types
+        return apply(fn, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        self._refuse_detaching("np.asarray(t)")
+        if copy or (dtype is not None and dtype != self.dtype):
+            return np.array(self._data, dtype=dtype)
+        view = np.asarray(self._data).view()
+        view.flags.writeable = False
+        return view
+
+    def _refuse_detaching(self, what: str) -> None:
+        if self._node is not None:
+            raise DetachError(
+                f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
+                "use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
+                "make one Tensor of several, and a Tensor as the target of a write."
+            )
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        self._refuse_detaching("float(t)")
+        return float(self._data)
+
+    def __int__(self) -> int:
+        self._refuse_detaching("int(t)")
+        return int(self._data)
+
+    def __complex__(self) -> complex:
+        self._refuse_detaching("complex(t)")
+        return complex(self._data)
+
+    def __index__(self) -> int:
+        return operator.index(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if self.ndim == 0:
+            raise TypeError("a 0-d Tensor cannot be iterated over.")
+        return (self[i] for i in range(len(self._data)))
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        layout, arrays = split_index(index)
+        return apply(take_at, (self, layout, *arrays))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        layout, arrays = split_index(index)
+        if self._is_written_in_place("t[i] = v"):
+            if isinstance(value, Tensor):
+                value = value._data
+            plain = [a._data if isinstance(a, Tensor) else a for a in arrays]
+            found = iter(plain)
+            self._storage_of_leaf().write()
+            self._data[tuple(p if _fixed(p) else next(found) for p in layout)] = value
+            return
+        value = value if isinstance(value, Tensor) else np.asarray(value)
+        self._become(apply(replace_at, (self, value, layout, *arrays)))
+
+    def _is_written_in_place(self, what: str) -> bool:
+        """Whether a write goes to the memory of a leaf; refuses those that would lose something."""
+        if self._node is None:
+            return False
+        if mode.recording:
+            if isinstance(self._node, Leaf):
+                raise TapeError(
+                    f"{what} on a leaf that requires grad cannot be recorded; do it inside "
+                    "tg.no_grad() to change the leaf, or on a copy (t * 1) to record it."
+                )
+            return False
+        if isinstance(self._node, Record):
+            raise TapeError(
+                f"{what} inside no_grad on a recorded result would lose its history; use "
+                ".detach() first, or write outside no_grad."
+            )
+        return True
+
+    def _storage_of_leaf(self) -> Storage:
+        assert self._storage is not None
+        return self._storage
+
+    def _become(self, other: "Tensor") -> None:
+        """Take over another Tensor's value and history; what was saved before keeps its own."""
+        if other.dtype != self.dtype:
+            other = other.astype(self.dtype)
+        if other.shape != self.shape:
+            raise ShapeError(f"a result of shape {other.shape} cannot replace one of {self.shape}.")
+        self._data, self._node, self._storage = other._data, other._node, other._storage
+
+    def _update(self, ufunc: np.ufunc, other: Any, symbol: str) -> "Tensor":
+        """``t += other`` and the like."""
+        if self._is_written_in_place(f"t {symbol}= v"):
+            value = other._data if isinstance(other, Tensor) else other
+            self._storage_of_leaf().write()
+            ufunc(self._data, value, out=self._data, casting="same_kind")
+        else:
+            self._become(apply(ufunc, (self, other)))
+        return self
+
+    def __repr__(self) -> str:
+        body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(", threshold=60)
+        made = ""
+        if isinstance(self._node, Record):
+            made = f", made by {self._node.rule.name}"
+        elif self._node is not None:
+            made = ", requires_grad=True"
+        name = f", name={self.name!r}" if self.name else ""
+        return f"Tensor({body}, shape={self.shape}, dtype={self.dtype}{name}{made})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._is_result:
+            raise TapeError(
+                "a recorded result cannot be copied or pickled with its history; .detach() first."
+            )
+        grad = None if self.grad is None else self.grad.numpy()
+        return _rebuild, (self._data, self.requires_grad, getattr(self, "_name", None), grad)
+
+    # The operators NumPy's arrays have, each one step from the funnel.
+
+    def __neg__(self) -> "Tensor":
+        return apply(np.negative, (self,))
+
+    def __pos__(self) -> "Tensor":
+        return apply(np.positive, (self,))
+
+    def __abs__(self) -> "Tensor":
+        return apply(np.absolute, (self,))
+
+    def __invert__(self) -> "Tensor":
+        return apply(np.invert, (self,))
+
+    def __add__(self, other: Any) -> "Tensor":
+        return apply(np.add, (self, other))
+
+    def __radd__(self, other: Any) -> "Tensor":
+        return apply(np.add, (other, self))
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return apply(np.subtract, (self, other))
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return apply(np.subtract, (other, self))
+
+    def __mul__(self, other: Any) -> "Tensor":
+        return apply(np.multiply, (self, other))
+
+    def __rmul__(self, other: Any) -> "Tensor":
+        return apply(np.multiply, (other, self))
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return apply(np.divide, (self, other))
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return apply(np.divide, (other, self))
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return apply(np.matmul, (self, other))
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return apply(np.matmul, (other, self))
+
+    def __pow__(self, other: Any) -> "Tensor":
+        return apply(np.power, (self, other))
+
+    def __rpow__(self, other: Any) -> "Tensor":
+        return apply(np.power, (other, self))
+
+    def __mod__(self, other: Any) -> "Tensor":
+        return apply(np.remainder, (self, other))
+
+    def __rmod__(self, other: Any) -> "Tensor":
+        return apply(np.remainder, (other, self))
+
+    def __floordiv__(self, other: Any) -> "Tensor":
+        return apply(np.floor_divide, (self, other))
+
+    def __rfloordiv__(self, other: Any) -> "Tensor":
+        return apply(np.floor_divide, (other, self))
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __and__(self, other: Any) -> "Tensor":
+        return apply(np.bitwise_and, (self, other))
+
+    def __or__(self, other: Any) -> "Tensor":
+        return apply(np.bitwise_or, (self, other))
+
+    def __xor__(self, other: Any) -> "Tensor":
+        return apply(np.bitwise_xor, (self, other))
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __iadd__(self, other: Any) -> "Tensor":
+        return self._update(np.add, other, "+")
+
+    def __isub__(self, other: Any) -> "Tensor":
+        return self._update(np.subtract, other, "-")
+
+    def __imul__(self, other: Any) -> "Tensor":
+        return self._update(np.multiply, other, "*")
+
+    def __itruediv__(self, other: Any) -> "Tensor":
+        return self._update(np.divide, other, "/")
+
+    def __ipow__(self, other: Any) -> "Tensor":
+        return self._update(np.power, other, "**")
+
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if other is None else apply(np.equal, (self, other))
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if other is None else apply(np.not_equal, (self, other))
+
+    def __lt__(self, other: Any) -> "Tensor":
+        return apply(np.less, (self, other))
+
+    def __le__(self, other: Any) -> "Tensor":
+        return apply(np.less_equal, (self, other))
+
+    def __gt__(self, other: Any) -> "Tensor":
+        return apply(np.greater, (self, other))
+
+    def __ge__(self, other: Any) -> "Tensor":
+        return apply(np.greater_equal, (self, other))
+
+    # The methods people use on ndarrays.
+
+    def reshape(self, *shape: Any, order: str = "C") -> "Tensor":
+        """The elements in another shape."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        return apply(np.reshape, (self, wanted), {"order": order} if order != "C" else NO_OPTIONS)
+
+    def transpose(self, *axes: Any) -> "Tensor":
+        """The axes in another order, reversed if none is given."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return apply(np.transpose, (self,) if order is None else (self, order))
+
+    def flatten(self) -> "Tensor":
+        """The elements in one row."""
+        return apply(np.reshape, (self, (-1,)))
+
+    def astype(self, dtype: Any, copy: bool = True) -> "Tensor":
+        """The values in another dtype; integers and booleans are constants."""
+        if not copy and np.dtype(dtype) == self.dtype:
+            return self
+        return apply(cast, (self, np.dtype(dtype)))
+
+    def copy(self) -> "Tensor":
+        """The same values in memory of their own, recorded."""
+        return apply(broadcast, (self, self.shape))
+
+    def std(self, axis: Axis = None, **options: Any) -> "Tensor":
+        """The standard deviation."""
+        return apply(np.std, (self,), {"axis": axis, **options})
+
+
+def _method(fn: Any, name: str) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **options: Any) -> Any:
+        return apply(fn, (self, *args), options)
+
+    method.__name__ = name
+    method.__doc__ = f"``np.{fn.__name__}`` of this Tensor."
+    return method
+
+
+METHODS = (
+    "sum mean var max min prod argmax argmin argsort any all cumsum cumprod swapaxes squeeze ravel "
+    "clip dot repeat take diagonal trace round sort ptp nonzero conj searchsorted compress"
+)
+for _name in METHODS.split():
+    setattr(Tensor, _name, _method(getattr(np, _name), _name))
+
+
+def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
+    tensor = Tensor(data, requires_grad, name=name)
+    tensor.grad = grad
+    return tensor
+
+
+def _fixed(part: Any) -> bool:
+    return part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer))
+
+
+def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Any:
+    """Apply ``fn`` and record it: the one funnel every operation goes through."""
+    rule = TABLE.get(fn)
+    if rule is None:
+        if fn in COMPOSITES:
+            return COMPOSITES[fn](*args, **kwargs)
+        return _apply_unknown(fn, args, kwargs)
+    if kwargs:
+        args, kwargs = _settle(rule, args, kwargs)
+    values: list[Any] = []
+    parents: list[Node | None] = []
+    guards: list[Guard | None] | None = None
+    recorded = writable = False
+    for operand in args:
+        kind = type(operand)
+        if kind is Tensor:
+            node = operand._node
+            values.append(operand._data)
+            parents.append(node)
+            if node is not None:
+                recorded = True
+            if operand._storage is not None:
+                guards = guards or [None] * len(args)
+                guards[len(values) - 1] = operand._storage
+                writable = writable or operand._storage.exposed
+            continue
+        if kind is not float and kind is not int:
+            if kind is list:
+                operand = _plain_array(operand)
+            writable = writable or isinstance(operand, ndarray)
+        values.append(operand)
+        parents.append(None)
+    try:
+        out = rule.forward(*values, **kwargs)
+    except Exception as error:
+        raise _explained(error, rule, args) from error
+    if type(out) is not ndarray:
+        out = _as_array(out)
+        if type(out) is tuple:
+            return tuple(Tensor._owning(part) for part in out)
+    storage = None
+    if guards is not None and (out.base is not None or out is values[0]):
+        storage = next((guard for guard in guards if guard is not None), None)
+    if not recorded or rule.constant or not mode.recording or out.dtype.kind not in "fc":
+        return Tensor._of(out, None, storage or Storage(out))  # type: ignore[arg-type]
+    if len(args) > rule.operands:
+        raise TypeError(
+            f"{rule.name} was given {len(args)} positional arguments; its rule knows "
+            f"{rule.operands}: give options by keyword."
+        )
+    if writable:
+        guards = _witnesses(rule, args, values, parents)
+    record = Record(rule, values, kwargs, parents, guards, out if rule.reads_out else None)
+    return Tensor._of(out, record, storage)  # type: ignore[arg-type]
+
+
+def _as_array(out: Any) -> Any:
+    """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
+    if isinstance(out, (tuple, list)):
+        return tuple(np.asarray(part) for part in out)
+    if isinstance(out, (np.generic, int, float, complex, bool)):
+        return np.asarray(out)
+    return out
+
+
+def _plain_array(values: list[Any]) -> ndarray:
+    """A list operand as an array; lists of Tensors that require grad refuse in ``__array__``."""
+    return np.asarray(values)
+
+
+def _witnesses(
+    rule: Rule, args: tuple[Any, ...], values: list[Any], parents: list[Node | None]
+) -> list[Guard | None]:
+    """Guards that compare contents, for operands in memory the user can write to."""
+    guards: list[Guard | None] = []
+    active = [k for k, parent in enumerate(parents) if parent is not None]
+    for i, (operand, value) in enumerate(zip(args, values, strict=True)):
+        storage = operand._storage if isinstance(operand, Tensor) else None
+        reachable = isinstance(value, ndarray) and (
+            not isinstance(operand, Tensor) or (storage is not None and storage.exposed)
+        )
+        if reachable and any(rule.reads_operand(k, i) for k in active):
+            guards.append(Witness(value, storage))
+        else:
+            guards.append(storage)
+    return guards
+
+
+def _settle(
+    rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Check the options of a call; operands given by keyword become positional."""
+    if kwargs.get("out", 0) is None:
+        kwargs = {name: value for name, value in kwargs.items() if name != "out"}
+    tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+    if any(kwargs[name]._node is not None for name in tensors) or not args:
+        args, kwargs = _by_position(rule, args, kwargs)
+        tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+    for name in tensors:
+        kwargs[name]._refuse_detaching(f"{rule.name}({name}=t)")
+    allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
+    if not rule.constant and not allowed.issuperset(kwargs) and _requires_grad(args):
+        unknown = sorted(set(kwargs) - allowed)
+        raise NotImplementedError(
+            f"{rule.name} with {', '.join(f'{name}=' for name in unknown)} cannot be recorded; "
+            + _remedy(unknown)
+        )
+    if tensors:
+        kwargs = {k: v._data if isinstance(v, Tensor) else v for k, v in kwargs.items()}
+    return args, kwargs
+
+
+def _remedy(options: list[str]) -> str:
+    if "out" in options:
+        return "assign the result instead of passing out=."
+    if "where" in options:
+        return "choose with np.where(mask, result, other) instead."
+    return "leave the option out, or .detach() the operand."
+
+
+def _by_position(
+    rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call with all arguments up to the last Tensor given by position."""
+    bound = inspect.signature(rule.forward).bind(*args, **kwargs)
+    names = list(bound.arguments)
+    last = max((i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0)
+    if len(bound.args) <= last:
+        return args, kwargs
+    options = {n: bound.arguments[n] for n in names[last + 1 :]}
+    return bound.args[: last + 1], {n: v for n, v in options.items() if n in kwargs or n in names}
+
+
+def _requires_grad(tree: Any) -> bool:
+    """Whether a call's arguments hold a Tensor that requires grad."""
+    if isinstance(tree, Tensor):
+        return tree._node is not None
+    if isinstance(tree, (list, tuple)):
+        return any(_requires_grad(part) for part in tree)
+    return isinstance(tree, dict) and any(_requires_grad(part) for part in tree.values())
+
+
+def _unwrap(tree: Any) -> Any:
+    """A call's arguments with arrays for Tensors."""
+    if isinstance(tree, Tensor):
+        return tree._data
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_unwrap(part) for part in tree)
+    if isinstance(tree, dict):
+        return {name: _unwrap(part) for name, part in tree.items()}
+    return tree
+
+
+def _apply_unknown(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Functions outside the table: facts about arrays, writers, and whatever needs no gradient."""
+    name = getattr(fn, "__name__", repr(fn))
+    if fn in METADATA:
+        return fn(*_unwrap(args), **_unwrap(kwargs))
+    if _requires_grad((args, kwargs)):
+        if fn in WRITERS:
+            raise DetachError(
+                f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
+                "write t[index] = value on a Tensor instead, or .detach() the value."
+            )
+        raise TapeError(
+            f"{name} has no derivative here: give it one with tg.defvjp, or pass .detach()ed Tensors."
+        )
+    if fn in WRITERS and isinstance(args[0], Tensor):
+        raise TapeError(f"np.{name} cannot write into a Tensor; use t[index] = value.")
+    out = _as_array(fn(*_unwrap(args), **_unwrap(kwargs)))
+    if isinstance(out, tuple):
+        return tuple(Tensor._owning(part) for part in out)
+    return Tensor(out) if isinstance(out, ndarray) else out
+
+
+def _write_into(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """``out=``: into an array only constants may go, into a Tensor nothing."""
+    targets = options["out"]
+    if any(isinstance(target, Tensor) for target in targets):
+        raise TapeError(
+            f"np.{ufunc.__name__}(out=tensor) cannot be recorded; assign the result instead."
+        )
+    for operand in inputs:
+        if isinstance(operand, Tensor):
+            operand._refuse_detaching(f"{ufunc.__name__} into an array (array += t, out=array)")
+    return getattr(ufunc, method)(*_unwrap(inputs), **_unwrap(options))
+
+
+def _apply_method(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """``np.add.reduce`` and its relatives, as the functions they are."""
+    if method == "outer":
+        a, b = inputs
+        return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
+    if method == "reduce" and ufunc in REDUCTIONS:
+        return apply(REDUCTIONS[ufunc], inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
+    if method == "accumulate" and ufunc in ACCUMULATIONS:
+        known = {"axis": 0, **options} if len(inputs) == 1 else options
+        return apply(ACCUMULATIONS[ufunc], inputs, known)
+    if method == "at":
+        raise TapeError(
+            f"np.{ufunc.__name__}.at writes in place and cannot be recorded; use t[index] = value."
+        )
+    if _requires_grad((inputs, options)):
+        raise TapeError(f"np.{ufunc.__name__}.{method} has no derivative here.")
+    return Tensor(getattr(ufunc, method)(*_unwrap(inputs), **_unwrap(options)))
+
+
+def _explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
+    """The error with the operation, its operands and, for products, the likely cure."""
+    shown = [_shown(i, operand) for i, operand in enumerate(args)]
+    if not isinstance(error, ValueError) or isinstance(error, ShapeError):
+        error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
+        return error
+    text = f"{rule.name}: {error} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
+    return ShapeError(text)
+
+
+def _shown(position: int, operand: Any) -> str:
+    name = getattr(operand, "name", None) or f"operand {position}"
+    if hasattr(operand, "shape"):
+        return f"{name}: shape {operand.shape}, dtype {operand.dtype}"
+    return f"{name}: {operand!r}"
+
+
+def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:
+    if rule.fn is not np.matmul or np.ndim(args[1]) != 2 or np.ndim(args[0]) == 0:
+        return ""
+    if np.shape(args[0])[-1] == np.shape(args[1])[-1]:
+        return "\n  did you mean x @ w.T?"
+    return ""
+
+
+def refuse(what: str) -> NoReturn:
+    """Raise for something that would silently leave the tape."""
+    raise DetachError(what)
+
+
+def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
+    """A Tensor from a nested list of numbers, arrays and Tensors of equal shapes; recorded."""
+    built = _build(nested)
+    if dtype is not None and built.dtype != np.dtype(dtype):
+        built = built.astype(dtype)
+    if requires_grad and built._node is None:
+        built = Tensor(built._data, requires_grad=True)
+    return built
+
+
+def _build(nested: Any) -> Tensor:
+    if isinstance(nested, Tensor):
+        return nested
+    if not isinstance(nested, (list, tuple)) or not _holds_tensor(nested):
+        return Tensor(nested)
+    return stack([_build(part) for part in nested])
+
+
+def _holds_tensor(nested: Any) -> bool:
+    if isinstance(nested, (list, tuple)):
+        return any(_holds_tensor(part) for part in nested)
+    return isinstance(nested, Tensor)
+
+
+def stack(tensors: Any, axis: int = 0) -> Tensor:
+    """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis."""
+    parts = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+    return apply(np.stack, (parts,), {"axis": axis})
+
+
+def alias(tensor: Tensor) -> Tensor:
+    """The same value under a new place on the tape: what a transform differentiates by."""
+    return apply(identity, (tensor,))

@@ -1,0 +1,33 @@
+"""The exceptions of the package; each docstring says when it is raised."""
+
+
+class TapeError(RuntimeError):
+    """The tape cannot do what was asked.
+
+    Raised for a second backward over a released graph, a backward from something that was never
+    recorded, a write into a leaf that requires grad, and a missing derivative of a function.
+    """
+
+
+class StaleValueError(TapeError):
+    """An array saved for the backward pass was overwritten after it was saved."""
+
+
+class DetachError(TypeError):
+    """A Tensor that requires grad would leave the tape without the user asking.
+
+    Raised by ``np.asarray(t)``, ``np.array([t, u])``, ``float(t)``, ``int(t)``, ``array[0] = t``,
+    ``np.copyto(array, t)``, ``array += t`` and the like.
+    """
+
+
+class ShapeError(ValueError):
+    """Operands do not fit together, or a cotangent does not fit its operand."""
+
+
+class GradientError(AssertionError):
+    """``gradcheck`` found an autodiff gradient that differs from the numerical one."""
+
+
+class DataError(ValueError):
+    """A data file, a label or a data-set argument is not what it should be."""
