@@ -1,6 +1,6 @@
 """The reverse sweep: down the numbers of the records, from a result to the variables."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
@@ -42,21 +42,26 @@ class Cotangent:
 
 
 def sweep(
-    root: Node,
-    seed: Any,
+    seeds: Iterable[tuple[Node, Any]],
     *,
     retain: bool,
     targets: Collection[Node] = (),
     wrap: "type[Tensor] | None" = None,
 ) -> dict[Node, Any]:
-    """The cotangents of ``targets`` (without targets: of all leaves) for ``seed`` at ``root``.
+    """The cotangents of ``targets`` (without targets: of all leaves) for cotangents ``seeds``.
 
     ``wrap`` is the Tensor class when the rules shall run on Tensors, and so be recorded
     (``create_graph``). Records are released as the sweep passes unless ``retain`` is set.
     """
     floor = min((node.number for node in targets), default=0)
-    pending: dict[int, Cotangent] = {root.number: Cotangent(root, seed, False, False)}
-    heap = [-root.number]
+    pending: dict[int, Cotangent] = {}
+    heap: list[int] = []
+    for root, seed in seeds:
+        if root.number in pending:
+            pending[root.number].add(seed, False)
+        elif root.number >= floor:
+            pending[root.number] = Cotangent(root, seed, False, False)
+            heappush(heap, -root.number)
     found: dict[Node, Any] = {}
     with recording(wrap is not None), np.errstate(all="ignore"):
         while heap:

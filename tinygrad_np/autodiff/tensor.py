@@ -3,7 +3,7 @@
 import inspect
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -221,13 +221,14 @@ class Tensor:
             )
         seed = self._seed(gradient, create_graph)
         found = sweep(
-            self._node,
-            seed,
+            [(self._node, seed)],
             retain=retain_graph or create_graph,
             wrap=Tensor if create_graph else None,
         )
         for leaf, cotangent in found.items():
-            leaf.tensor() is not None and leaf.tensor()._accumulate(cotangent)  # type: ignore
+            tensor = leaf.tensor() if isinstance(leaf, Leaf) else None
+            if tensor is not None:
+                tensor._accumulate(cotangent)
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         """The cotangent a sweep from here starts with."""
@@ -807,11 +808,6 @@ def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:
     if np.shape(args[0])[-1] == np.shape(args[1])[-1]:
         return "\n  did you mean x @ w.T?"
     return ""
-
-
-def refuse(what: str) -> NoReturn:
-    """Raise for something that would silently leave the tape."""
-    raise DetachError(what)
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

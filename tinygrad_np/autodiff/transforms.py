@@ -1,0 +1,310 @@
+"""Functions of functions: gradients, pullbacks, pushforwards, Jacobians, Hessians.
+
+Arguments and results are nests (list, tuple, dict) of arrays or numbers. Functions receive Tensors.
+Called with plain arrays from outside, a transform returns plain arrays; given Tensors, inside
+another transform, or where the function closes over recorded Tensors, it returns Tensors that
+record: everything nests in everything.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, TapeError
+from .nests import leaves, rebuild
+from .sweep import sweep
+from .tape import Node, history, mode, next_number, recording
+from .tensor import Tensor, alias, array
+
+Function = Callable[..., Any]
+Argnums = int | tuple[int, ...]
+
+
+class Run:
+    """One recorded call of a function, ready to be swept as often as needed."""
+
+    def __init__(self, f: Function, args: Sequence[Any], argnums: tuple[int, ...]) -> None:
+        self.args = args
+        self.argnums = argnums
+        self.may_record = mode.recording
+        self.given = [args[n] for n in argnums]
+        self.plain = not any(isinstance(leaf, Tensor) for leaf in leaves(list(args)))
+        start = next_number()
+        with recording():
+            self.variables = [_variable(leaf) for leaf in leaves(self.given)]
+            chosen = rebuild(self.given, self.variables)
+            inner = list(args)
+            for n, value in zip(argnums, chosen, strict=True):
+                inner[n] = value
+            self.value = f(*inner)
+        self.outputs = [_as_tensor(leaf) for leaf in leaves(self.value)]
+        self.nodes = [v._node for v in self.variables if v._node is not None]
+        self.records = self.may_record and self._reaches_outside(start)
+        self.plain = self.plain and not self.records
+
+    def _reaches_outside(self, start: int) -> bool:
+        """Whether the result also depends on something recorded before this call."""
+        return any(
+            parent is not None and parent.number < start
+            for node in history(*(t._node for t in self.outputs), since=start)
+            for parent in node.parents
+        ) or any(t._node is not None and t._node.number < start for t in self.outputs)
+
+    def pull(self, cotangents: list[Any], records: bool) -> list[Any]:
+        """The cotangents of the variables: Tensors when they shall record, else arrays."""
+        seeds = []
+        for out, cotangent in zip(self.outputs, cotangents, strict=True):
+            if out._node is not None:
+                seeds.append((out._node, _fit_seed(out, cotangent, records)))
+        found = sweep(
+            seeds, retain=True, targets=set(self.nodes), wrap=Tensor if records else None
+        )
+        return [self._found(v, found, records) for v in self.variables]
+
+    def _found(self, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
+        value = found.get(variable._node) if variable._node is not None else None
+        if value is None:
+            value = np.zeros_like(variable._data)
+        return value if not records or isinstance(value, Tensor) else Tensor(value)
+
+    def result(self) -> Any:
+        """The function's value, plain if the transform was called with plain arrays."""
+        return self.finish(self.value, self.outputs)
+
+    def finish(self, like: Any, values: list[Any]) -> Any:
+        """Values as the caller gets them."""
+        if self.plain:
+            values = [v.numpy() if isinstance(v, Tensor) else v for v in values]
+        elif not self.records:
+            values = [v.detach() if isinstance(v, Tensor) else Tensor(v) for v in values]
+        return rebuild(like, values)
+
+
+def _variable(leaf: Any) -> Tensor:
+    if isinstance(leaf, Tensor):
+        return alias(leaf) if leaf._node is not None else Tensor(leaf._data, requires_grad=True)
+    if isinstance(leaf, int) and not isinstance(leaf, bool):
+        leaf = float(leaf)
+    return Tensor(leaf, requires_grad=True)
+
+
+def _as_tensor(leaf: Any) -> Tensor:
+    return leaf if isinstance(leaf, Tensor) else Tensor(leaf)
+
+
+def _fit_seed(out: Tensor, cotangent: Any, records: bool) -> Any:
+    seed = _as_tensor(cotangent)
+    if seed.shape != out.shape:
+        raise ShapeError(f"cotangent of shape {seed.shape} for a result of shape {out.shape}.")
+    if seed.dtype != out.dtype:
+        seed = seed.astype(out.dtype)
+    return seed if records else seed._data
+
+
+def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if any(not -len(args) <= n < len(args) for n in wanted):
+        raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
+    return tuple(n % len(args) for n in wanted)
+
+
+def _scalar(run: Run, name: str) -> Tensor:
+    """The one real number a gradient is of."""
+    if len(run.outputs) != 1 or run.outputs[0].size != 1:
+        shapes = [t.shape for t in run.outputs]
+        raise TapeError(
+            f"{name} needs a function that returns one number, not results of shape {shapes}; "
+            "reduce it, or use tg.jacobian."
+        )
+    if run.outputs[0].dtype.kind == "c":
+        raise TapeError(f"{name} of a complex result; take its real part, or use tg.vjp.")
+    return run.outputs[0]
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """A function that returns ``f``'s value and its gradient by the arguments ``argnums``.
+
+    The gradient has the nest, shapes and dtypes of the argument (a tuple of such for a tuple of
+    ``argnums``). With ``has_aux`` ``f`` returns ``(number, anything)``, and so does the result:
+    ``((value, aux), gradient)``. Raises TapeError if ``f`` does not return one real number.
+    """
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        aux: list[Any] = []
+
+        def main(*inner: Any) -> Any:
+            out = f(*inner, **kwargs)
+            if not has_aux:
+                return out
+            value, extra = out
+            aux.append(extra)
+            return value
+
+        run = Run(main, args, _positions(argnums, args))
+        out = _scalar(run, "grad")
+        gradients = run.pull([Tensor(np.ones_like(out._data))], run.records)
+        nest = run.finish(run.given, gradients)
+        gradient = nest[0] if isinstance(argnums, int) else tuple(nest)
+        value = run.result()
+        if has_aux:
+            found = leaves(aux[0])
+            tensors = [leaf if isinstance(leaf, Tensor) else None for leaf in found]
+            done = run.finish([0] * len(found), [t if t is not None else 0 for t in tensors])
+            extra = [d if t is not None else f for d, t, f in zip(done, tensors, found, strict=True)]
+            return (value, rebuild(aux[0], extra)), gradient
+        return value, gradient
+
+    return differentiated
+
+
+def grad(f: Function, argnums: Argnums = 0) -> Function:
+    """A function that returns the gradient of ``f`` by the arguments ``argnums``.
+
+    See ``value_and_grad``.
+    """
+    both = value_and_grad(f, argnums)
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """``f(*args)`` and its pullback: a function from cotangents of the result to those of ``args``.
+
+    The pullback takes a nest like the result and returns a tuple with one entry per argument; it
+    can be called again, and is differentiable itself.
+    """
+    run = Run(f, args, tuple(range(len(args))))
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        cotangents = leaves(cotangent)
+        if len(cotangents) != len(run.outputs):
+            raise ShapeError(
+                f"the pullback needs {len(run.outputs)} cotangents, one for each array of the "
+                f"result, not {len(cotangents)}."
+            )
+        given = [c for c in cotangents if isinstance(c, Tensor)]
+        records = mode.recording and (run.records or any(c._node is not None for c in given))
+        pulled = run.pull(cotangents, records)
+        if not records:
+            wrap = bool(given) or not run.plain
+            pulled = [Tensor(p) if wrap else p for p in pulled]
+        return tuple(rebuild(run.given, pulled))
+
+    return run.result(), pullback
+
+
+def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """``f(*primals)`` and its derivative along ``tangents``, in the nest of the result.
+
+    Forward mode as the transpose of the transpose: the pullback is linear in its cotangent, and
+    the pullback of that linear map is the pushforward.
+    """
+    primals, tangents = _arguments(primals), _arguments(tangents)
+    run = Run(f, primals, tuple(range(len(primals))))
+    given = leaves(list(tangents))
+    _check_directions(run.variables, given)
+    outer = run.may_record and (
+        run.records or any(isinstance(t, Tensor) and t._node is not None for t in given)
+    )
+
+    def contracted(*cotangents: Any) -> Any:
+        pulled = run.pull(list(cotangents), True)
+        return _dot(pulled, given)
+
+    ones = [np.ones_like(out._data) for out in run.outputs]
+    second = Run(contracted, ones, tuple(range(len(ones))))
+    pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._data))], outer)
+    run.records = outer
+    run.plain = run.plain and not outer and not any(isinstance(t, Tensor) for t in given)
+    return run.result(), run.finish(run.value, pushed)
+
+
+def _arguments(values: Any) -> tuple[Any, ...]:
+    return tuple(values) if isinstance(values, (tuple, list)) else (values,)
+
+
+def _check_directions(variables: list[Tensor], directions: list[Any]) -> None:
+    shapes = [v.shape for v in variables], [np.shape(d) for d in directions]
+    if shapes[0] != shapes[1]:
+        raise ShapeError(f"directions of shapes {shapes[1]} for arguments of shapes {shapes[0]}.")
+
+
+def _dot(left: list[Any], right: list[Any]) -> Any:
+    """The sum of all products; keeps a Python number out of an empty sum."""
+    total: Any = Tensor(0.0)
+    for a, b in zip(left, right, strict=True):
+        total = total + np.sum(a * (b if isinstance(b, Tensor) else np.asarray(b, dtype=a.dtype)))
+    return total
+
+
+def jacobian(f: Function, argnums: Argnums = 0) -> Function:
+    """A function that returns the Jacobian of ``f``, one sweep per element of the result.
+
+    For a result of shape ``s`` and an argument of shape ``t`` it has shape ``s + t``; nests of
+    results hold nests of arguments.
+    """
+
+    @functools.wraps(f)
+    def rows(*args: Any, **kwargs: Any) -> Any:
+        def main(*inner: Any) -> Any:
+            return f(*inner, **kwargs)
+
+        run = Run(main, args, _positions(argnums, args))
+        blocks = []
+        for k, out in enumerate(run.outputs):
+            pulled = [run.pull(unit, run.records) for unit in _units(run.outputs, k)]
+            jacobians = [
+                _stacked([row[v] for row in pulled], out.shape, variable, run.records)
+                for v, variable in enumerate(run.variables)
+            ]
+            nest = run.finish(run.given, jacobians)
+            blocks.append(nest[0] if isinstance(argnums, int) else tuple(nest))
+        return rebuild(run.value, blocks)
+
+    return rows
+
+
+def _units(outputs: list[Tensor], k: int) -> Any:
+    """Cotangents that pick one element of output ``k`` after the other."""
+    zeros = [np.zeros_like(out._data) for out in outputs]
+    for i in range(outputs[k].size):
+        unit = np.zeros_like(zeros[k])
+        unit.reshape(-1)[i] = 1
+        yield [*zeros[:k], unit, *zeros[k + 1 :]]
+
+
+def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records: bool) -> Any:
+    wide = shape + variable.shape
+    if not rows:
+        return np.zeros(wide, variable.dtype)
+    return array(rows).reshape(wide) if records else np.stack(rows).reshape(wide)
+
+
+def hessian(f: Function, argnums: Argnums = 0) -> Function:
+    """A function that returns the second derivatives of ``f``: the Jacobian of the gradient."""
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Function, primals: Any, vectors: Any) -> Any:
+    """The Hessian of ``f`` at ``primals`` times ``vectors``, without forming the Hessian.
+
+    ``primals`` and ``vectors`` are tuples with one entry per argument, and so is the result; for
+    one argument given without a tuple it is the product alone.
+    """
+    arguments, directions = _arguments(primals), _arguments(vectors)
+    every = tuple(range(len(arguments)))
+    given = leaves(list(directions))
+    _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
+
+    def slope(*inner: Any) -> Any:
+        return _dot(leaves(grad(f, every)(*inner)), given)
+
+    products = grad(slope, every)(*arguments)
+    return tuple(products) if isinstance(primals, (tuple, list)) else products[0]
