@@ -1,5 +1,6 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
+from . import nn, optim
 from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive
 from .autodiff.rules import defvjp
@@ -24,7 +25,9 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "nn",
     "no_grad",
+    "optim",
     "primitive",
     "stack",
     "value_and_grad",

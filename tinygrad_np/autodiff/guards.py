@@ -1,5 +1,6 @@
 """What watches over saved arrays: a change between forward and backward must be noticed."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from .tape import next_number
 
 EXACT_BYTES = 1 << 20
 WORDS_PER_ROW = 4096
+ALWAYS = sys.maxsize
 
 
 def fingerprint(array: np.ndarray) -> Any:
@@ -33,9 +35,14 @@ def fingerprint(array: np.ndarray) -> Any:
 
 
 class Guard:
-    """Knows whether an array still holds what it held when an operation was recorded."""
+    """Knows whether an array still holds what it held when an operation was recorded.
 
-    __slots__ = ()
+    ``touched`` is the number of the last write through a Tensor, or ALWAYS where writes may bypass
+    us: up to that number contents must be looked at.
+    """
+
+    __slots__ = ("touched",)
+    touched: int
 
     def changed_since(self, number: int, array: np.ndarray) -> bool:
         """Whether ``array``, saved by record ``number``, was overwritten after that."""
@@ -48,6 +55,7 @@ class Witness(Guard):
     __slots__ = ("print", "storage")
 
     def __init__(self, array: np.ndarray, storage: "Storage | None" = None) -> None:
+        self.touched = ALWAYS
         self.print = fingerprint(array)
         self.storage = storage
 
@@ -67,6 +75,7 @@ class Storage(Guard):
     __slots__ = ("array", "exposed", "print", "written")
 
     def __init__(self, array: Any) -> None:
+        self.touched = 0
         self.array = array
         self.written = 0
         self.exposed = False
@@ -75,18 +84,17 @@ class Storage(Guard):
     def write(self) -> None:
         """Note that the memory is written to."""
         self.written = next_number()
-        if self.exposed:
-            self.print = None
+        self.touched = max(self.touched, self.written)
+        self.print = None
 
     def expose(self) -> None:
         """Note that the raw array leaves our hands."""
         if not self.exposed and isinstance(self.array, np.ndarray):
             self.exposed = True
+            self.touched = ALWAYS
             self.print = fingerprint(self.array)
 
     def changed_since(self, number: int, array: np.ndarray) -> bool:  # noqa: ARG002
         if self.written > number:
             return True
-        if self.print is None:
-            return False
-        return bool(self.print != fingerprint(self.array))
+        return self.print is not None and bool(self.print != fingerprint(self.array))

@@ -15,30 +15,13 @@ from .tape import Leaf, Node, Record, recording
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+ndarray = np.ndarray
+NO_OPTIONS: dict[str, Any] = {}
 
-class Cotangent:
-    """What has arrived at a node so far.
-
-    ``owned``: the sweep made this buffer itself, so it may add into it. ``selected``: on the way
-    an operation did not take some elements; they have cotangent exactly 0.
-    """
-
-    __slots__ = ("node", "owned", "selected", "value")
-
-    def __init__(self, node: Node, value: Any, owned: bool, selected: bool) -> None:
-        self.node = node
-        self.value = value
-        self.owned = owned
-        self.selected = selected
-
-    def add(self, value: Any, selected: bool) -> None:
-        """Accumulate another contribution."""
-        self.selected = self.selected or selected
-        if self.owned and type(self.value) is np.ndarray:
-            np.add(self.value, value, out=self.value)
-            return
-        self.value = self.value + value
-        self.owned = type(self.value) is np.ndarray
+# What has arrived at a node so far: [node, cotangent, owned, selected]. ``owned``: the sweep made
+# the buffer itself and may add into it. ``selected``: on the way an operation did not take some
+# elements; theirs is exactly 0. A list, not a class: it is made for every edge of the graph.
+Arrived = list[Any]
 
 
 def sweep(
@@ -54,80 +37,78 @@ def sweep(
     (``create_graph``). Records are released as the sweep passes unless ``retain`` is set.
     """
     floor = min((node.number for node in targets), default=0)
-    pending: dict[int, Cotangent] = {}
+    pending: dict[int, Arrived] = {}
     heap: list[int] = []
     for root, seed in seeds:
-        if root.number in pending:
-            pending[root.number].add(seed, False)
-        elif root.number >= floor:
-            pending[root.number] = Cotangent(root, seed, False, False)
-            heappush(heap, -root.number)
+        if root.number >= floor:
+            _arrive(pending, heap, root, seed, False, False)
     found: dict[Node, Any] = {}
     with recording(wrap is not None), np.errstate(all="ignore"):
         while heap:
-            arrived = pending.pop(-heappop(heap))
-            node = arrived.node
-            if node.rule is None or node in targets:
+            node, g, owned, selected = pending.pop(-heappop(heap))
+            rule = node.rule
+            if rule is None or node in targets:
                 if not targets or node in targets:
-                    found[node] = arrived.value if arrived.owned else _own(arrived.value)
+                    found[node] = g if owned else _own(g)
                 continue
-            _step(node, arrived, pending, heap, floor, wrap)
+            values, guards, vjps = node.values, node.guards, rule.vjps
+            if values is None:
+                raise TapeError(_released(rule.name))
+            operands, out = (values, node.out) if wrap is None else _wrapped(node, wrap)
+            options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+            for argument, parent in enumerate(node.parents):
+                if parent is None or parent.number < floor:
+                    continue
+                if guards is not None:
+                    _check_unchanged(node, argument)
+                vjp = vjps[argument] if argument < len(vjps) else None
+                if vjp is None:
+                    raise TapeError(_no_derivative(node, argument))
+                cotangent = vjp(g, out, *operands, **options)
+                if selected and rule.nonlinear:
+                    cotangent = _drop_untaken(g, cotangent)
+                value = values[argument]
+                if cotangent.shape != value.shape or cotangent.dtype != value.dtype:
+                    cotangent = _fit(cotangent, value, node, argument)
+                # two references: this variable and getrefcount's own; nobody else has the buffer
+                fresh = parent.rule is None and getrefcount(cotangent) == 2
+                _arrive(pending, heap, parent, cotangent, fresh, selected or rule.selects)
             if not retain:
                 node.release()
     return found
 
 
-def _step(
-    record: Record,
-    arrived: Cotangent,
-    pending: dict[int, Cotangent],
+def _arrive(
+    pending: dict[int, Arrived],
     heap: list[int],
-    floor: int,
-    wrap: "type[Tensor] | None",
+    node: Node,
+    value: Any,
+    fresh: bool,
+    selected: bool,
 ) -> None:
-    """Hand one record's cotangent on to its parents."""
-    rule, values, g, out = record.rule, record.values, arrived.value, record.out
-    if values is None:
-        raise TapeError(
-            f"this part of the graph ({rule.name}) was released by an earlier backward; call that "
-            "one with retain_graph=True to go through it twice."
-        )
-    operands = values
-    if wrap is not None:
-        operands = [
-            value if parent is None else wrap._of(value, parent)
-            for value, parent in zip(values, record.parents, strict=True)
-        ]
-        out = None if out is None else wrap._of(out, record)
-    options = {} if rule.is_ufunc else record.kwargs
-    selected = arrived.selected or rule.selects
-    for argument, parent in enumerate(record.parents):
-        if parent is None or parent.number < floor:
-            continue
-        if record.guards is not None:
-            _check_unchanged(record, argument)
-        vjp = rule.vjp(argument)
-        if vjp is None:
-            raise TapeError(_no_derivative(record, argument))
-        cotangent = vjp(g, out, *operands, **options)
-        if rule.nonlinear and arrived.selected and not rule.selects:
-            cotangent = _drop_untaken(g, cotangent)
-        value = values[argument]
-        if cotangent.shape != value.shape or cotangent.dtype != value.dtype:
-            cotangent = _fit(cotangent, value, record, argument)
-        there = pending.get(parent.number)
-        if there is not None:
-            there.add(cotangent, selected)
-            continue
-        # two references: this variable and getrefcount's own; nobody else has the buffer
-        owned = (
-            parent.rule is None
-            and type(cotangent) is np.ndarray
-            and cotangent.base is None
-            and getrefcount(cotangent) == 2
-        )
-        pending[parent.number] = Cotangent(parent, cotangent, owned, selected)
-        heappush(heap, -parent.number)
+    """Accumulate a contribution to the cotangent of ``node``."""
+    there = pending.get(node.number)
+    if there is None:
+        owned = fresh and type(value) is ndarray and value.base is None
+        pending[node.number] = [node, value, owned, selected]
+        heappush(heap, -node.number)
+        return
+    if there[2]:
+        there[1] += value
+    else:
+        there[1] = there[1] + value
+        there[2] = type(there[1]) is ndarray
+    there[3] = there[3] or selected
+
+
+def _wrapped(record: Record, wrap: "type[Tensor]") -> tuple[list[Any], Any]:
+    """Operands and result as Tensors at their old places on the tape."""
+    values = record.values or []
+    operands = [
+        value if parent is None else wrap._of(value, parent)
+        for value, parent in zip(values, record.parents, strict=True)
+    ]
+    return operands, None if record.out is None else wrap._of(record.out, record)
 
 
 def _own(value: Any) -> Any:
@@ -152,7 +133,7 @@ def _fit(cotangent: Any, value: Any, record: Record, argument: int) -> Any:
 
 def _drop_untaken(g: Any, cotangent: Any) -> Any:
     """Where nothing arrived, nothing goes on, even if the slope there is infinite or NaN."""
-    if type(cotangent) is np.ndarray and np.isfinite(cotangent).all():
+    if type(cotangent) is ndarray and np.isfinite(cotangent).all():
         return cotangent
     return np.where(np.logical_or(np.isfinite(cotangent), g != 0), cotangent, 0)
 
@@ -161,8 +142,9 @@ def _check_unchanged(record: Record, argument: int) -> None:
     """Refuse to use a saved array that was overwritten after the operation ran."""
     guards, values = record.guards, record.values
     assert guards is not None and values is not None
-    for operand, guard in enumerate(guards):
-        if guard is None or not record.rule.reads_operand(argument, operand):
+    for operand in record.rule.read_by(argument, len(values)):
+        guard = guards[operand] if operand < len(guards) else None
+        if guard is None or guard.touched <= record.number:
             continue
         if guard.changed_since(record.number, values[operand]):
             raise StaleValueError(
@@ -170,6 +152,13 @@ def _check_unchanged(record: Record, argument: int) -> None:
                 "and its derivative needs the old values; write after backward(), or give the "
                 "operation a copy."
             )
+
+
+def _released(name: str) -> str:
+    return (
+        f"this part of the graph ({name}) was released by an earlier backward; call that one with "
+        "retain_graph=True to go through it twice."
+    )
 
 
 def _no_derivative(record: Record, argument: int) -> str:

@@ -4,9 +4,9 @@ import itertools
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import ContextDecorator
+from contextlib import AbstractContextManager, ContextDecorator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from .guards import Guard
@@ -19,24 +19,38 @@ next_number = itertools.count(1).__next__
 
 
 class Mode(threading.local):
-    """What the current thread does with the operations it applies."""
+    """What the current thread does with the operations it applies.
 
-    recording = True
-    scope: tuple[str, ...] = ()
+    ``record`` makes a record of one, or is None while nothing is recorded. ``observer`` is told
+    when a module is entered and left (drawings group by that).
+    """
+
+    record: "type[Record] | None"
+    observer: "Observer | None"
+
+    def __init__(self) -> None:
+        self.record = Record
+        self.observer = None
 
 
-mode = Mode()
+class Observer(Protocol):
+    """Someone who wants to know inside which module an operation was recorded."""
+
+    def inside(self, module: Any) -> AbstractContextManager[None]:
+        """A context that lasts as long as the module's forward pass."""
 
 
 class no_grad(ContextDecorator):  # noqa: N801 - reads as a statement, like torch.no_grad
     """Stop recording in the current thread, as a ``with`` block or as a decorator."""
 
+    _inside: "type[Record] | None" = None
+
     def __init__(self) -> None:
-        self._outer: list[bool] = []
+        self._outer: list[type[Record] | None] = []
 
     def __enter__(self) -> None:
-        self._outer.append(mode.recording)
-        mode.recording = False
+        self._outer.append(mode.record)
+        mode.record = self._inside
 
     def __exit__(
         self,
@@ -44,7 +58,7 @@ class no_grad(ContextDecorator):  # noqa: N801 - reads as a statement, like torc
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        mode.recording = self._outer.pop()
+        mode.record = self._outer.pop()
 
 
 class recording(no_grad):  # noqa: N801
@@ -52,11 +66,7 @@ class recording(no_grad):  # noqa: N801
 
     def __init__(self, on: bool = True) -> None:
         super().__init__()
-        self._on = on
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        mode.recording = self._on
+        self._inside = (mode.record or Record) if on else None
 
 
 class Leaf:
@@ -85,9 +95,9 @@ class Record:
     """
 
     __slots__ = (
-        "__weakref__", "guards", "kwargs", "name", "number", "out", "parents", "rule", "scope",
-        "values",
+        "__weakref__", "guards", "kwargs", "name", "number", "out", "parents", "rule", "values",
     )  # fmt: skip
+    name: str
 
     def __init__(
         self,
@@ -105,7 +115,6 @@ class Record:
         self.parents = parents
         self.guards = guards
         self.out = out
-        self.scope = mode.scope
 
     def release(self) -> None:
         """Forget the operands and with them the graph below."""
@@ -114,6 +123,7 @@ class Record:
 
 
 Node = Leaf | Record
+mode = Mode()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:

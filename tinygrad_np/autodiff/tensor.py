@@ -18,6 +18,7 @@ from .tape import Leaf, Node, Record, mode
 
 ndarray = np.ndarray
 NO_OPTIONS: dict[str, Any] = {}
+_new = object.__new__
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
 REDUCTIONS = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
@@ -259,6 +260,13 @@ class Tensor:
         else:
             self._grad = Tensor._owning(old._data + fresh._data)
 
+    def _write(self) -> Any:
+        """The array itself, for a write in place that happens now."""
+        if self._storage is None or self._is_result:
+            raise TapeError("only a leaf can be written in place.")
+        self._storage.write()
+        return self._data
+
     def detach(self) -> "Tensor":
         """The same values as a constant."""
         return Tensor._of(self._data, None, self._storage)
@@ -353,7 +361,7 @@ class Tensor:
         """Whether a write goes to the memory of a leaf; refuses those that would lose something."""
         if self._node is None:
             return False
-        if mode.recording:
+        if mode.record is not None:
             if isinstance(self._node, Leaf):
                 raise TapeError(
                     f"{what} on a leaf that requires grad cannot be recorded; do it inside "
@@ -585,27 +593,30 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         args, kwargs = _settle(rule, args, kwargs)
     values: list[Any] = []
     parents: list[Node | None] = []
-    guards: list[Guard | None] | None = None
-    recorded = writable = False
+    guards: list[Guard | None] = []
+    recorded = guarded = writable = False
     for operand in args:
         kind = type(operand)
         if kind is Tensor:
-            node = operand._node
+            node, guard = operand._node, operand._storage
             values.append(operand._data)
             parents.append(node)
+            guards.append(guard)
             if node is not None:
                 recorded = True
-            if operand._storage is not None:
-                guards = guards or [None] * len(args)
-                guards[len(values) - 1] = operand._storage
-                writable = writable or operand._storage.exposed
+            if guard is not None:
+                guarded = True
+                if guard.exposed:
+                    writable = True
             continue
         if kind is not float and kind is not int:
             if kind is list:
-                operand = _plain_array(operand)
-            writable = writable or isinstance(operand, ndarray)
+                operand = np.asarray(operand)  # a list of Tensors that require grad refuses
+            if isinstance(operand, ndarray):
+                guarded = writable = True
         values.append(operand)
         parents.append(None)
+        guards.append(None)
     try:
         out = rule.forward(*values, **kwargs)
     except Exception as error:
@@ -614,34 +625,42 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         out = _as_array(out)
         if type(out) is tuple:
             return tuple(Tensor._owning(part) for part in out)
-    storage = None
-    if guards is not None and (out.base is not None or out is values[0]):
-        storage = next((guard for guard in guards if guard is not None), None)
-    if not recorded or rule.constant or not mode.recording or out.dtype.kind not in "fc":
-        return Tensor._of(out, None, storage or Storage(out))  # type: ignore[arg-type]
+    record: Record | None = None
+    storage: Any = None
+    if recorded and not rule.constant and (make := mode.record) is not None:
+        if writable:
+            guards = _witnesses(rule, args, values, parents)
+        if rule.is_ufunc or _check_call(rule, args, out):
+            saved = out if rule.reads_out else None
+            record = make(rule, values, kwargs, parents, guards if guarded else None, saved)
+    else:
+        storage = Storage(out)
+    if guarded and (out.base is not None or out is values[0]):  # a view: same memory, same guard
+        storage = next((t._storage for t in args if type(t) is Tensor and t._storage), storage)
+    tensor = _new(Tensor)
+    tensor._data = out
+    tensor._node = record
+    tensor._storage = storage
+    return tensor
+
+
+def _check_call(rule: Rule, args: tuple[Any, ...], out: Any) -> bool:
+    """Whether a result is to be recorded; refuses a call that the rule would not understand."""
     if len(args) > rule.operands:
         raise TypeError(
-            f"{rule.name} was given {len(args)} positional arguments; its rule knows "
+            f"{rule.name} was given {len(args)} positional arguments, and its rule knows "
             f"{rule.operands}: give options by keyword."
         )
-    if writable:
-        guards = _witnesses(rule, args, values, parents)
-    record = Record(rule, values, kwargs, parents, guards, out if rule.reads_out else None)
-    return Tensor._of(out, record, storage)  # type: ignore[arg-type]
+    return bool(out.dtype.kind in "fc")
 
 
 def _as_array(out: Any) -> Any:
     """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
-    if isinstance(out, (tuple, list)):
-        return tuple(np.asarray(part) for part in out)
     if isinstance(out, (np.generic, int, float, complex, bool)):
         return np.asarray(out)
+    if isinstance(out, (tuple, list)):
+        return tuple(np.asarray(part) for part in out)
     return out
-
-
-def _plain_array(values: list[Any]) -> ndarray:
-    """A list operand as an array; lists of Tensors that require grad refuse in ``__array__``."""
-    return np.asarray(values)
 
 
 def _witnesses(
@@ -655,7 +674,7 @@ def _witnesses(
         reachable = isinstance(value, ndarray) and (
             not isinstance(operand, Tensor) or (storage is not None and storage.exposed)
         )
-        if reachable and any(rule.reads_operand(k, i) for k in active):
+        if reachable and any(i in rule.read_by(k, len(values)) for k in active):
             guards.append(Witness(value, storage))
         else:
             guards.append(storage)

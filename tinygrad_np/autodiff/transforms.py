@@ -28,7 +28,7 @@ class Run:
     def __init__(self, f: Function, args: Sequence[Any], argnums: tuple[int, ...]) -> None:
         self.args = args
         self.argnums = argnums
-        self.may_record = mode.recording
+        self.may_record = mode.record is not None
         self.given = [args[n] for n in argnums]
         self.plain = not any(isinstance(leaf, Tensor) for leaf in leaves(list(args)))
         start = next_number()
@@ -190,7 +190,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
                 f"result, not {len(cotangents)}."
             )
         given = [c for c in cotangents if isinstance(c, Tensor)]
-        records = mode.recording and (run.records or any(c._node is not None for c in given))
+        records = mode.record is not None and (run.records or any(c._node is not None for c in given))
         pulled = run.pull(cotangents, records)
         if not records:
             wrap = bool(given) or not run.plain

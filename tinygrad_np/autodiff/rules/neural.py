@@ -1,5 +1,6 @@
 """The functions of neural networks that deserve a rule of their own."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from ..primitives import primitive
 from ..shapes import keep
 from .table import defvjp, elementwise
+
+TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 
 @primitive
@@ -51,6 +54,18 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 
 @primitive
+def erf(x: Any) -> Any:
+    """The error function, by SciPy; raises ImportError without it."""
+    try:
+        from scipy.special import erf as error_function
+    except ImportError:
+        raise ImportError(
+            "the exact gelu needs SciPy: pip install scipy, or use gelu(x, approximate='tanh')."
+        ) from None
+    return error_function(x)
+
+
+@primitive
 def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
     """Rows of the identity matrix."""
     return np.equal(np.expand_dims(labels, -1), np.arange(classes)).astype(dtype)
@@ -59,6 +74,11 @@ def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
 @primitive
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
+    if labels.size and labels.min() < 0 or labels.size and labels.max() >= logits.shape[1]:
+        raise ValueError(
+            f"cross_entropy: labels from {labels.min()} to {labels.max()} for {logits.shape[1]} "
+            "classes; labels must lie in 0 … classes - 1."
+        )
     shifted = logits - np.max(logits, axis=1, keepdims=True)
     total = np.log(np.sum(np.exp(shifted), axis=1))
     return np.mean(total - shifted[np.arange(len(labels)), labels])
@@ -74,6 +94,7 @@ def cross_entropy_back(g: Any, logits: Any, labels: Any) -> Any:
 elementwise(relu, lambda g, out, _x: g * (out > 0), selects=True)
 elementwise(leaky_relu, lambda g, _out, x, slope=0.01: np.where(x > 0, g, g * slope))
 elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
+elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
 defvjp(logsumexp, lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * np.exp(x - out))
 defvjp(
     softmax,

@@ -7,7 +7,7 @@ read (its shape or dtype at most): it may change after the forward pass, and nee
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import CO_VARARGS as VARARGS
 from typing import Any
 
@@ -39,8 +39,8 @@ class Rule:
         self.is_ufunc = isinstance(fn, np.ufunc)
         self.forward = fn if self.is_ufunc else getattr(fn, "__wrapped__", fn)
         self.name = getattr(fn, "__name__", repr(fn))
-        self.vjps = vjps
         self.each = each
+        self.vjps: Sequence[Vjp | None] = vjps if each is None else Each(each)
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
@@ -53,16 +53,25 @@ class Rule:
         if any(reading.variadic for reading in written):
             self.operands = sys.maxsize
 
-    def vjp(self, argument: int) -> Vjp | None:
-        """The rule for one positional argument, or None where there is none."""
-        if self.each is not None:
-            return functools.partial(self.each, argument)
-        return self.vjps[argument] if argument < len(self.vjps) else None
-
-    def reads_operand(self, argument: int, operand: int) -> bool:
-        """Whether the rule for ``argument`` reads the values of ``operand``."""
+    def read_by(self, argument: int, count: int) -> Sequence[int]:
+        """Which of ``count`` operands the rule for ``argument`` reads the values of."""
         reading = self.reads[0 if self.each is not None else argument]
-        return operand in reading.operands or (reading.rest and operand >= len(reading.names))
+        if reading.rest:
+            return [*reading.operands, *range(len(reading.names), count)]
+        return reading.operands
+
+
+class Each(Sequence[Vjp]):
+    """One rule for every operand, as if it were many."""
+
+    def __init__(self, rule: Vjp) -> None:
+        self.rule = rule
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+    def __getitem__(self, argument: Any) -> Any:
+        return functools.partial(self.rule, argument)
 
 
 class Reading:
@@ -79,7 +88,7 @@ class Reading:
         operands = parameters[before:]
         self.names = tuple(name.lstrip("_") for name in operands)
         self.out = self.variadic if code is None else not parameters[before - 1].startswith("_")
-        self.operands = frozenset(i for i, n in enumerate(operands) if not n.startswith("_"))
+        self.operands = tuple(i for i, n in enumerate(operands) if not n.startswith("_"))
         self.rest = self.variadic and (
             code is None or not code.co_varnames[len(parameters)].startswith("_")
         )

@@ -1,0 +1,121 @@
+"""Module: a function with parameters, which are found by looking at its attributes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..autodiff.tape import mode
+from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
+
+
+class Module:
+    """Base of all layers and models: write ``forward``, and set parameters as attributes.
+
+    Every Tensor attribute belongs to the state; those that require grad are parameters. Modules,
+    and lists, tuples and dicts of modules or Tensors, are walked in the order of definition.
+    """
+
+    training = True
+
+    def forward(self, *inputs: Any) -> Any:
+        """The result for the given inputs; every module defines its own."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward().")
+
+    def __call__(self, *inputs: Any) -> Any:
+        if mode.observer is None:
+            return self.forward(*inputs)
+        with mode.observer.inside(self):
+            return self.forward(*inputs)
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module and those below it, with dotted names."""
+        yield prefix, self
+        for name, child in _children(vars(self), prefix):
+            if isinstance(child, Module):
+                yield from child.named_modules(name)
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """All Tensors of the state with dotted names, each once."""
+        seen: set[Tensor] = set()
+        for prefix, module in self.named_modules():
+            for name, child in _children(vars(module), prefix):
+                if isinstance(child, Tensor) and child not in seen:
+                    seen.add(child)
+                    yield name, child
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """The Tensors that require grad, with dotted names."""
+        return ((name, tensor) for name, tensor in self.named_tensors() if tensor.requires_grad)
+
+    def parameters(self) -> list[Tensor]:
+        """The Tensors that require grad, in order of definition."""
+        return [tensor for _, tensor in self.named_parameters()]
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of every Tensor of the state, by dotted name."""
+        return {name: tensor.numpy() for name, tensor in self.named_tensors()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over values by name; checks all names and shapes before it writes any.
+
+        Raises ShapeError that names every missing, unexpected and misshapen entry.
+        """
+        own = dict(self.named_tensors())
+        given = {name: np.asarray(value) for name, value in state.items()}
+        wrong = [f"missing {name}" for name in own if name not in given]
+        wrong += [f"unexpected {name}" for name in given if name not in own]
+        wrong += [
+            f"{name} has shape {given[name].shape}, expected {tensor.shape}"
+            for name, tensor in own.items()
+            if name in given and given[name].shape != tensor.shape
+        ]
+        wrong += [
+            f"{name} has dtype {given[name].dtype}, which does not cast to {tensor.dtype}"
+            for name, tensor in own.items()
+            if name in given and not np.can_cast(given[name].dtype, tensor.dtype, "same_kind")
+        ]
+        if wrong:
+            raise ShapeError(f"the state does not fit this model: {'; '.join(wrong)}.")
+        for name, tensor in own.items():
+            tensor._write()[...] = given[name]
+
+    def train(self, training: bool = True) -> Self:
+        """Switch this module and all below it to training mode."""
+        for _, module in self.named_modules():
+            module.training = training
+        return self
+
+    def eval(self) -> Self:
+        """Switch this module and all below it to evaluation mode."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows between the parentheses of a layer."""
+        return ""
+
+    def __repr__(self) -> str:
+        children = [
+            (name, child) for name, child in _children(vars(self), "") if isinstance(child, Module)
+        ]
+        if not children:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in children]
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _children(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The modules and Tensors right inside an object's attributes, lists and dicts."""
+    items: Any = container.items() if isinstance(container, dict) else enumerate(container)
+    for key, value in items:
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, (Module, Tensor)):
+            yield name, value
+        elif isinstance(value, (list, tuple, dict)):
+            yield from _children(value, name)
