@@ -1,0 +1,210 @@
+"""The main job: train a recipe on MNIST, and print its accuracy beside the reported one.
+
+    python benchmarks/mnist_mlp.py                    the default recipe on the embedded MNIST
+    python benchmarks/mnist_mlp.py --recipe all       the five reference projects
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
+
+from models.recipes import DEFAULT, RECIPES, REFERENCES, Recipe
+from models.run import Result, run
+from tinygrad_np import DataError, ShapeError, data, draw, training
+from tinygrad_np.data.datasets import Dataset
+from tinygrad_np.data.files import replacing
+from tinygrad_np.training.fit import Epoch, Progress
+
+
+class Arguments(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise DataError(f"{message} (--help shows the options)")
+
+
+class Bar:
+    """Progress: a bar where tqdm is installed and wanted, else a line for each epoch."""
+
+    def __init__(self, title: str, images: int, epochs: int, quiet: bool) -> None:
+        self.quiet = quiet
+        self.seen = 0
+        self.shown = 0.0
+        self.epochs = epochs
+        self.bar: Any = None
+        if quiet:
+            return
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            print(f"{title}: for a progress bar, pip install 'tinygrad_np[progress]'.")
+            return
+        self.bar = tqdm(total=images * epochs, desc=title, unit=" images", unit_scale=True)
+
+    def step(self, now: Progress) -> None:
+        """One batch is done."""
+        self.seen += now.images
+        if self.bar is None or time.perf_counter() - self.shown < 0.1:
+            return
+        self.shown = time.perf_counter()
+        self.bar.update(self.seen - self.bar.n)
+        accuracy = "" if now.accuracy != now.accuracy else f", accuracy {100 * now.accuracy:.1f} %"
+        self.bar.set_postfix_str(f"epoch {now.epoch}, loss {now.loss:.3f}{accuracy}")
+
+    def epoch(self, done: Epoch) -> None:
+        """One epoch is done."""
+        often = max(self.epochs // 20, 1)
+        if self.quiet or self.bar is not None or done.epoch % often:
+            return
+        rate = len(done.step_losses) and self.seen / done.epoch / done.seconds
+        print(
+            f"  epoch {done.epoch:3d}  loss {done.train_loss:.4f}  accuracy "
+            f"{100 * done.train_accuracy:.2f} %  validation "
+            f"{100 * (done.validation_accuracy or 0):.2f} %  {rate:,.0f} images/s"
+        )
+
+    def close(self) -> None:
+        """The run is over."""
+        if self.bar is not None:
+            self.bar.update(self.seen - self.bar.n)
+            self.bar.close()
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}, or all (the references)"
+    )
+    parser.add_argument(
+        "--dataset", help="mnist, fashion, a folder of four IDX files, or a Kaggle CSV file"
+    )
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--seeds", type=int, default=1, help="train with seeds 0 … N-1")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where results go")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--by-hand", action="store_true", help="pencil-and-paper gradients")
+    parser.add_argument("--eager", action="store_true", help="without replay (today always so)")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    given = parser.parse_args(arguments)
+    if given.recipe != "all" and given.recipe not in RECIPES:
+        raise DataError(f"there is no recipe {given.recipe!r}; known: {', '.join(RECIPES)}, all.")
+    for name in ("epochs", "seeds"):
+        if (value := getattr(given, name)) is not None and value < 1:
+            raise DataError(f"--{name} {value}: at least 1 is needed.")
+    return given
+
+
+def jobs(given: argparse.Namespace) -> list[tuple[Recipe, str, Dataset]]:
+    """The recipes to train and the data set for each."""
+    names = REFERENCES if given.recipe == "all" else (given.recipe,)
+    if given.dataset is not None:
+        dataset = data.load_dataset(given.dataset)
+        return [(RECIPES[name], given.dataset, dataset) for name in names]
+    mnist = data.mnist()
+    wanted = [(RECIPES[name], "mnist", mnist) for name in names]
+    if given.recipe == "all":
+        try:
+            fashion = data.fashion_mnist()
+        except DataError as missing:
+            print(f"ref-2 on Fashion-MNIST is left out: {missing}", file=sys.stderr)
+        else:
+            place = [recipe.name for recipe, _, _ in wanted].index("ref-2") + 1
+            wanted.insert(place, (RECIPES["ref-2"], "fashion", fashion))
+    return wanted
+
+
+def write_outputs(result: Result, out: Path) -> None:
+    """Weights, pictures and the graph of one run."""
+    folder = out / f"{result.recipe.name}-{Path(result.dataset).stem}-seed{result.seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    training.save(folder / "weights.npz", result.model.state_dict())
+    title = f"{result.recipe.name} on {Path(result.dataset).name}, seed {result.seed}"
+    images, labels = result.test
+    guesses = result.test_logits.argmax(axis=1)
+    try:
+        for name, figure in (
+            ("curves", draw.curves(result.history, title)),
+            ("predictions", draw.predictions(images, labels, result.test_logits)),
+            ("confusion", draw.confusion(training.confusion(guesses, labels, 10), title=title)),
+        ):
+            with replacing(folder / f"{name}.png") as file:
+                figure.savefig(file, format="png", dpi=120)
+    except ImportError as missing:
+        print(missing, file=sys.stderr)
+    example = data.normalise(images[:1]).reshape(1, -1)
+    draw.save(draw.graph(result.model, example), folder / "graph.svg")
+
+
+def table(results: Iterable[list[Result]]) -> str:
+    """One line for each recipe and data set: mean (± standard deviation) over the seeds."""
+    head = (
+        f"{'recipe':<9}{'data':<9}{'network':<22}{'epochs':>6}{'seconds':>9}"
+        f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>24}"
+    )
+    lines = [head, "-" * len(head)]
+    for group in results:
+        first = group[0]
+        network = "-".join(map(str, first.recipe.sizes))
+        reported = "none"
+        if first.reported is not None:
+            verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
+            reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
+        lines.append(
+            f"{first.recipe.name:<9}{Path(first.dataset).name:<9.8}{network:<22}{first.epochs:>6}"
+            f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
+            f"{spread([r.train_accuracy for r in group]):>15}"
+            f"{spread([r.validation_accuracy for r in group]):>15}"
+            f"{spread([r.test_accuracy for r in group]):>15}{reported:>24}"
+        )
+    return "\n".join(lines)
+
+
+def spread(shares: list[float]) -> str:
+    """Mean and, for several seeds, sample standard deviation, in percent."""
+    mean = f"{100 * statistics.mean(shares):.2f}"
+    return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.2f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what the command line asks for, print the table, write the files."""
+    given = parse(arguments)
+    groups = []
+    for recipe, name, dataset in jobs(given):
+        group = []
+        for seed in range(given.seeds):
+            epochs = given.epochs or recipe.epochs
+            title = f"{recipe.name} on {Path(name).name}, seed {seed}"
+            size = len(recipe.parts(dataset).train[0])
+            bar = Bar(title, size, epochs, given.quiet)
+            try:
+                result = run(
+                    recipe, name, dataset, seed=seed, epochs=epochs, hand=given.by_hand,
+                    on_step=bar.step, on_epoch=bar.epoch,
+                )  # fmt: skip
+            finally:
+                bar.close()
+            write_outputs(result, given.out)
+            group.append(result)
+        groups.append(group)
+    print(table(groups))
+    print(f"weights, pictures and graphs: {given.out}/")
+    if given.json is not None:
+        with replacing(given.json) as file:
+            objects = [result.as_json() for group in groups for result in group]
+            file.write(json.dumps(objects, indent=1).encode())
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (DataError, ShapeError, OSError) as problem:
+        print(f"mnist_mlp.py: {problem}", file=sys.stderr)
+        sys.exit(2)

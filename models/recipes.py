@@ -1,0 +1,137 @@
+"""How each network is trained: the five reference projects as published, and our own default.
+
+A recipe is data. What a reference project states is taken as stated; what it leaves open was chosen
+once, on validation data only, and is marked "chosen". ``docs/recipes.md`` gives the reasons.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.mlp import MLP
+from tinygrad_np import data, nn, optim
+from tinygrad_np.data.datasets import Dataset
+from tinygrad_np.errors import DataError
+
+Arrays = tuple[np.ndarray, np.ndarray]
+Schedule = Callable[[int], optim.optimisers.LearningRate]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A data set cut into the parts a recipe uses; images (n, 784) float32, labels (n,) int64."""
+
+    train: Arrays
+    validation: Arrays
+    test: Arrays
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One network and the way it is trained.
+
+    ``batch_size=None`` is full-batch gradient descent. ``schedule`` takes the number of steps per
+    epoch and gives a learning rate or a function of the step. ``validation`` is how many training
+    images are held out, ``train`` how many of the others are used (None: all), ``standardise``
+    whether pixels are centred and scaled after division by 255. ``reported`` has, for each data set
+    the project reports on, its accuracy in 0 … 1 on the part ``judged_on``.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    epochs: int
+    batch_size: int | None
+    schedule: Schedule
+    validation: int
+    summary: str
+    activation: str = "relu"
+    by_hand: str = "relu"
+    initial: Any = nn.init.he_uniform
+    optimiser: str = "sgd"
+    train: int | None = None
+    standardise: bool = False
+    judged_on: str = "test"
+    reported: tuple[tuple[str, float], ...] = ()
+
+    def build(self, seed: nn.init.Seed = 0, dtype: Any = np.float32) -> MLP:
+        """The network with its initial weights."""
+        return MLP(self.sizes, self.activation, initial=self.initial, seed=seed, dtype=dtype)
+
+    def parts(self, dataset: Dataset) -> Parts:
+        """Training, validation and test part, scaled; the split does not depend on the run's seed.
+
+        A data set too small for the recipe's split gives a sixth of its training part for
+        validation. Raises DataError where the images do not have as many pixels as the network
+        inputs.
+        """
+        (x, y), (x_test, y_test) = dataset
+        pixels = x[0].size if len(x) else 0
+        if pixels != self.sizes[0]:
+            raise DataError(
+                f"the images have {pixels} pixels each and the network of recipe {self.name} has "
+                f"{self.sizes[0]} inputs; use images of 28×28 pixels."
+            )
+        if self.train is not None:
+            x, y = x[: self.train + self.validation], y[: self.train + self.validation]
+        held = min(self.validation, len(x) // 6)
+        (x_train, y_train), (x_held, y_held) = data.split(x, y, held, seed=0)
+        mean = std = None
+        if self.standardise:
+            unit = x_train / np.float32(255)
+            mean, std = float(unit.mean(dtype=np.float64)), float(unit.std(dtype=np.float64))
+
+        def flat(images: np.ndarray) -> np.ndarray:
+            return data.normalise(images, mean, std).reshape(len(images), -1)
+
+        return Parts((flat(x_train), y_train), (flat(x_held), y_held), (flat(x_test), y_test))
+
+    def batches(self, train: Arrays, seed: Any) -> Any:
+        """What ``fit`` iterates over in each epoch."""
+        if self.batch_size is None:
+            return [train]
+        return data.batches(*train, batch_size=self.batch_size, seed=seed)
+
+    def steps_per_epoch(self, train: Arrays) -> int:
+        """The number of batches, the last short one included."""
+        return 1 if self.batch_size is None else -(-len(train[0]) // self.batch_size)
+
+    def learning_rate(self, train: Arrays) -> optim.optimisers.LearningRate:
+        """The learning rate as the optimisers take it."""
+        return self.schedule(self.steps_per_epoch(train))
+
+    def build_optimiser(self, model: nn.Module, train: Arrays) -> optim.Optimiser:
+        """The optimiser of the recipe on the model's parameters."""
+        kinds = {"sgd": optim.SGD, "adam": optim.Adam}
+        return kinds[self.optimiser](model.parameters(), self.learning_rate(train))
+
+    def reported_accuracy(self, dataset: str) -> float | None:
+        """What the reference project reports for a data set, or None."""
+        return dict(self.reported).get(dataset)
+
+
+def _constant(lr: float) -> Schedule:
+    return lambda steps_per_epoch: lr  # noqa: ARG005
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in [
+        Recipe(
+            name="ref-0",
+            sizes=(784, 10, 10),
+            epochs=500,
+            batch_size=None,
+            schedule=_constant(0.1),
+            validation=1000,
+            train=41000,
+            by_hand="two_layer_relu",
+            judged_on="validation",
+            reported=(("mnist", 0.84),),
+            summary="784-10-10 ReLU, full batch, 500 iterations",
+        ),
+    ]
+}
+REFERENCES = ("ref-0", "ref-1", "ref-2", "ref-3", "ref-4")
+DEFAULT = "default"

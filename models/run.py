@@ -1,0 +1,182 @@
+"""One run of a recipe: from a data set and a seed to a trained network and its figures."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models import by_hand
+from models.mlp import MLP
+from models.recipes import Arrays, Parts, Recipe
+from tinygrad_np import training
+from tinygrad_np.data.datasets import Dataset
+from tinygrad_np.training.fit import Epoch, Progress, predict
+
+OnStep = Callable[[Progress], None]
+OnEpoch = Callable[[Epoch], None]
+
+
+@dataclass
+class Result:
+    """What a run gave; accuracies in 0 … 1, seconds of training alone."""
+
+    recipe: Recipe
+    dataset: str
+    seed: int
+    epochs: int
+    train_seconds: float
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+    test_loss: float
+    history: list[Epoch]
+    model: MLP
+    test_logits: np.ndarray
+    test: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def judged(self) -> float:
+        """The accuracy that is held against the reported one."""
+        return getattr(self, f"{self.recipe.judged_on}_accuracy")  # type: ignore[no-any-return]
+
+    @property
+    def reported(self) -> float | None:
+        """What the reference project reports on this data set."""
+        return self.recipe.reported_accuracy(self.dataset)
+
+    def as_json(self) -> dict[str, Any]:
+        """The run as one JSON object."""
+        return {
+            "recipe": self.recipe.name,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "train_seconds": self.train_seconds,
+            "train_accuracy": self.train_accuracy,
+            "validation_accuracy": self.validation_accuracy,
+            "test_accuracy": self.test_accuracy,
+            "test_loss": self.test_loss,
+            "reported_accuracy": self.reported,
+            "parameters": sum(p.size for p in self.model.parameters()),
+            "weights_sha256": weights_sha256(self.model.state_dict()),
+            "history": [epoch.as_dict() for epoch in self.history],
+        }
+
+
+def run(
+    recipe: Recipe,
+    dataset_name: str,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    hand: bool = False,
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Result:
+    """Train a recipe's network from a seed, and open the test set once, at the end.
+
+    With ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's. The weights
+    and the order of the batches come from two generators of the same seed. Raises DataError where
+    the data do not fit the network.
+    """
+    parts = recipe.parts(dataset)
+    weights_seed, order_seed = np.random.default_rng(seed).spawn(2)
+    model = recipe.build(weights_seed)
+    batches = recipe.batches(parts.train, order_seed)
+    count = recipe.epochs if epochs is None else epochs
+    if hand:
+        epochs_done = _fit_by_hand(recipe, model, parts, batches, count, on_step)
+    else:
+        optimiser = recipe.build_optimiser(model, parts.train)
+        epochs_done = training.fit(
+            model, batches, optimiser, epochs=count, validation=parts.validation, on_step=on_step
+        )
+    history = []
+    for epoch in epochs_done:
+        history.append(epoch)
+        if on_epoch is not None:
+            on_epoch(epoch)
+    logits = predict(model, parts.test[0])
+    test_loss, test_accuracy = training.evaluate(model, *parts.test)
+    return Result(
+        recipe=recipe,
+        dataset=dataset_name,
+        seed=seed,
+        epochs=count,
+        train_seconds=sum(epoch.seconds for epoch in history),
+        train_accuracy=training.evaluate(model, *parts.train)[1],
+        validation_accuracy=training.evaluate(model, *parts.validation)[1],
+        test_accuracy=test_accuracy,
+        test_loss=test_loss,
+        history=history,
+        model=model,
+        test_logits=logits,
+        test=dataset[1],
+    )
+
+
+def _fit_by_hand(
+    recipe: Recipe,
+    model: MLP,
+    parts: Parts,
+    batches: Any,
+    epochs: int,
+    on_step: OnStep | None,
+) -> Iterator[Epoch]:
+    """The same training with the pencil-and-paper gradients; the model gets the weights."""
+    names = [name for name, _ in model.named_parameters()]
+    parameters = [p.numpy() for p in model.parameters()]
+    update = by_hand.sgd_step
+    if recipe.optimiser == "adam":
+        state = by_hand.AdamState.zeros(parameters)
+        update = lambda p, g, lr: by_hand.adam_step(p, g, state, lr)  # type: ignore[assignment]
+    rates = _rates(recipe, parts.train)
+    for number in range(1, epochs + 1):
+        rate = next(rates)
+        start = time.perf_counter()
+        losses, sizes = [], []
+        given = _counted(batches, sizes)
+        here = _from(rate, rates)
+        for value in by_hand.train(recipe.by_hand, parameters, given, here, update):
+            losses.append(value)
+            if on_step is not None:
+                on_step(Progress(number, len(losses), sizes[-1], value, float("nan")))
+        seconds = time.perf_counter() - start
+        model.load_state_dict(dict(zip(names, parameters, strict=True)))
+        train_loss, train_accuracy = training.evaluate(model, *parts.train)
+        done = Epoch(number, seconds, rate, train_loss, train_accuracy, step_losses=losses)
+        done.validation_loss, done.validation_accuracy = training.evaluate(model, *parts.validation)
+        yield done
+        del here
+
+
+def _rates(recipe: Recipe, train: Arrays) -> Iterator[float]:
+    lr = recipe.learning_rate(train)
+    step = 0
+    while True:
+        yield float(lr(step)) if callable(lr) else lr
+        step += 1
+
+
+def _from(first: float, rest: Iterator[float]) -> Iterator[float]:
+    yield first
+    yield from rest
+
+
+def _counted(batches: Any, sizes: list[int]) -> Iterator[Arrays]:
+    for x, y in batches:
+        sizes.append(len(y))
+        yield x, y
+
+
+def weights_sha256(state: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over the names, dtypes, shapes and bytes of a state, in its order."""
+    digest = hashlib.sha256()
+    for name, value in state.items():
+        digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""The training loop."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.tape import no_grad
+from ..autodiff.tensor import Tensor
+from ..nn.functional import cross_entropy, log_softmax
+from ..nn.module import Module
+from ..optim.optimisers import Optimiser
+from .metrics import accuracy
+
+Arrays = tuple[np.ndarray, np.ndarray]
+EVALUATION_ROWS = 2048
+
+
+@dataclass
+class Epoch:
+    """What one pass over the training data gave.
+
+    ``train_loss`` and ``train_accuracy`` are means over the batches as they came; ``seconds`` is the
+    training time without evaluation; ``step_losses`` has one loss per step.
+    """
+
+    epoch: int
+    seconds: float
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    step_losses: list[float] = field(default_factory=list, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, as JSON takes them."""
+        return asdict(self)
+
+
+@dataclass
+class Progress:
+    """Where the loop is: after each step."""
+
+    epoch: int
+    step: int
+    images: int
+    loss: float
+    accuracy: float
+
+
+def fit(
+    model: Module,
+    batches: Iterable[Arrays],
+    optimiser: Optimiser,
+    *,
+    epochs: int,
+    loss: Callable[[Any, Any], Any] = cross_entropy,
+    validation: Arrays | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Iterator[Epoch]:
+    """Train, and yield what each epoch gave; the caller stops by no longer asking.
+
+    ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and integer labels ``y (n,)``;
+    ``validation`` is evaluated after each epoch; ``on_step`` is called after each step.
+    """
+    for epoch in range(1, epochs + 1):
+        yield _epoch(epoch, model, batches, optimiser, loss, validation, on_step)
+
+
+def _epoch(
+    epoch: int,
+    model: Module,
+    batches: Iterable[Arrays],
+    optimiser: Optimiser,
+    loss: Callable[[Any, Any], Any],
+    validation: Arrays | None,
+    on_step: Callable[[Progress], None] | None,
+) -> Epoch:
+    model.train()
+    rate = optimiser.rate()
+    losses: list[float] = []
+    seen = right = 0
+    total = 0.0
+    start = time.perf_counter()
+    for x, y in batches:
+        optimiser.zero_grad()
+        logits = model(x if isinstance(x, Tensor) else Tensor(x))
+        value = loss(logits, y)
+        value.backward()
+        optimiser.step()
+        losses.append(value.item())
+        seen += len(y)
+        right += int(np.count_nonzero(np.equal(np.argmax(logits, axis=1), y).numpy()))
+        total += losses[-1] * len(y)
+        if on_step is not None:
+            on_step(Progress(epoch, len(losses), len(y), losses[-1], right / seen))
+    seconds = time.perf_counter() - start
+    done = Epoch(epoch, seconds, rate, total / seen, right / seen, step_losses=losses)
+    if validation is not None:
+        done.validation_loss, done.validation_accuracy = evaluate(model, *validation)
+    return done
+
+
+def predict(model: Module, x: np.ndarray) -> np.ndarray:
+    """The model's outputs in evaluation mode, unrecorded: (n, ...) to (n, classes)."""
+    was_training = model.training
+    model.eval()
+    try:
+        with no_grad():
+            parts = [
+                model(Tensor(x[start : start + EVALUATION_ROWS])).numpy()
+                for start in range(0, len(x), EVALUATION_ROWS)
+            ]
+    finally:
+        model.train(was_training)
+    return np.concatenate(parts)
+
+
+def evaluate(model: Module, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """(mean cross-entropy, accuracy) of a classifier on ``x (n, ...)`` and labels ``y (n,)``."""
+    logits = predict(model, x)
+    log_probabilities = log_softmax(logits.astype(np.float64), axis=1)
+    loss = -float(np.mean(log_probabilities[np.arange(len(y)), y]))
+    return loss, accuracy(np.argmax(logits, axis=1), y)
