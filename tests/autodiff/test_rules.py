@@ -1,0 +1,356 @@
+"""Every operation with a derivative, checked at every row of the table of cases."""
+
+import dis
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tests.autodiff.broken import caught, seeds
+from tests.autodiff.cases import BY_FUNCTION, CASES, HAS_SCIPY, Case, full_name, transform
+from tinygrad_np.autodiff.gradcheck import largest_error
+from tinygrad_np.autodiff.nests import leaves
+from tinygrad_np.autodiff.rules import COMPOSITES, TABLE, neural
+from tinygrad_np.autodiff.rules.table import Rule
+from tinygrad_np.autodiff.tape import Record
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+
+
+def every(groups: list[list[Case]]) -> Any:
+    """One test for each function: the check runs through the cases of that function."""
+    names = [full_name(group[0].fn) for group in groups]
+    return pytest.mark.parametrize("cases", groups, ids=names)
+
+
+every_function = every(list(BY_FUNCTION.values()))
+every_rule = every([group for fn, group in BY_FUNCTION.items() if fn in TABLE])
+
+
+@contextmanager
+def named(case: Case) -> Iterator[None]:
+    """Tells which case of a function failed."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"case {case.id}")
+        raise
+
+
+def through_all(check: Callable[..., None]) -> Callable[..., None]:
+    """A check of one case as a check of several."""
+
+    @functools.wraps(check)
+    def run(cases: list[Case], **options: Any) -> None:
+        for case in cases:
+            with named(case):
+                check(case, **options)
+
+    parameters = [p.replace(name="cases") if p.name == "case" else p
+                  for p in inspect.signature(check).parameters.values()]  # fmt: skip
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def tensors(case: Case) -> list[tg.Tensor]:
+    return [tg.Tensor(v, requires_grad=True) for v in case.variables]
+
+
+def weights(results: list[Any], seed: int = 7) -> list[np.ndarray]:
+    """A cotangent for each result."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for result in results:
+        weight = rng.uniform(0.5, 1.5, result.shape)
+        if result.dtype.kind == "c":
+            weight = weight + 1j * rng.uniform(0.5, 1.5, result.shape)
+        drawn.append(weight.astype(result.dtype))
+    return drawn
+
+
+def gradients(case: Case, variables: list[Any]) -> list[np.ndarray]:
+    results, pullback = tg.vjp(lambda *v: leaves(case.call(*v)), *variables)
+    return list(pullback(weights(results)))
+
+
+def recorded(case: Case) -> tuple[Record, Rule, dict[str, Any]]:
+    """The record that a case leaves, its rule, and the options the rule is called with."""
+    result = case.call(*tensors(case))
+    record = result._node
+    assert isinstance(record, Record)
+    return record, record.rule, {} if record.rule.is_ufunc else record.kwargs
+
+
+def result_of(case: Case) -> Any:
+    return np.asarray(case.call(*case.variables))
+
+
+def bits(dtype: Any) -> int:
+    return int(np.finfo(dtype).bits)
+
+
+def test_every_operation_with_a_derivative_has_a_case() -> None:
+    ours = {fn for fn, rule in TABLE.items() if not rule.constant} | set(COMPOSITES)
+    named = {fn for fn in ours if not str(getattr(fn, "__module__", "")).startswith("test")}
+    if not HAS_SCIPY:
+        named -= {neural.erf}
+    assert named - set(BY_FUNCTION) == set()
+
+
+def test_case_names_are_unique() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+@every_case
+def test_value_is_what_numpy_computes(case: Case) -> None:
+    found = leaves(case.call(*tensors(case)))
+    expected = leaves(case.call(*case.variables, fn=case.reference))
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == np.shape(theirs)
+        assert ours.dtype == np.asarray(theirs).dtype
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12, atol=1e-14)
+
+
+@every_case
+def test_first_derivative(case: Case) -> None:
+    assert largest_error(case.call, *case.variables) <= 1e-7
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.order > 1], ids=lambda case: case.id)
+def test_second_derivative(case: Case) -> None:
+    assert largest_error(case.call, *case.variables, order=2) <= 1e-7
+
+
+@every_function
+@through_all
+def test_pushforward_agrees_with_pullback(case: Case) -> None:
+    def f(*variables: Any) -> list[Any]:
+        return leaves(case.call(*variables))
+
+    primals = case.variables
+    tangents = weights(primals, seed=1)
+    results, pushed = tg.jvp(f, primals, tangents)
+    cotangents = weights(results)
+    pulled = tg.vjp(f, *primals)[1](cotangents)
+    forward = sum(np.sum(v * t).real for v, t in zip(cotangents, pushed, strict=True))
+    reverse = sum(np.sum(v * t).real for v, t in zip(pulled, tangents, strict=True))
+    np.testing.assert_allclose(forward, reverse, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@every_function
+@through_all
+def test_dtype_is_kept(case: Case, dtype: str) -> None:
+    narrow = case.astype(dtype)
+    with np.errstate(all="ignore"):
+        try:
+            expected = leaves(narrow.call(*narrow.variables))
+        except TypeError as error:  # NumPy's linear algebra has no float16
+            with pytest.raises(TypeError, match=str(error)[:20]):
+                narrow.call(*tensors(narrow))
+            return
+        variables = tensors(narrow)
+        results = leaves(narrow.call(*variables))
+        assert [r.dtype for r in results] == [np.asarray(e).dtype for e in expected]
+        for result in results:
+            if result.requires_grad:
+                result.backward(np.ones_like(result.data), retain_graph=True)
+    for variable in variables:
+        assert variable.grad is None or variable.grad.dtype == variable.dtype
+        assert variable.grad is None or variable.grad.shape == variable.shape
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4"])
+@every_rule
+@through_all
+def test_rule_itself_introduces_no_wider_dtype(case: Case, dtype: str) -> None:
+    """What a rule returns, before the sweep casts it: no wider than the widest array given."""
+    narrow = case.astype(dtype)
+    with np.errstate(all="ignore"):
+        try:
+            record, rule, options = recorded(narrow)
+        except TypeError:  # NumPy's linear algebra has no float16
+            assert dtype == "f2"
+            return
+        out = np.asarray(narrow.call(*narrow.variables))
+        arrays = [out, *(v for v in record.values if getattr(v, "dtype", None) is not None)]
+        widest = max(bits(a.dtype) for a in arrays if a.dtype.kind in "fc")
+        for k, parent in enumerate(record.parents):
+            if parent is not None:
+                raw = rule.vjps[k](np.ones_like(out), out, *record.values, **options)
+                assert bits(raw.dtype) <= widest
+
+
+@every_rule
+@through_all
+def test_rule_leaves_read_only_arrays_alone(case: Case) -> None:
+    record, rule, options = recorded(case)
+    out = result_of(case).copy()
+    g = weights([out])[0]
+    values = [v.copy() if isinstance(v, np.ndarray) else v for v in record.values]
+    for array in (g, out, *values):
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    for k, parent in enumerate(record.parents):
+        if parent is not None:
+            rule.vjps[k](g, out, *values, **options)
+    for array, saved in zip(values, record.values, strict=True):
+        if isinstance(array, np.ndarray):
+            np.testing.assert_array_equal(array, saved)
+
+
+@every_function
+@through_all
+def test_operands_are_not_written_to(case: Case) -> None:
+    before = [v.copy() for v in case.variables]
+    variables = tensors(case)
+    for variable in variables:
+        variable.data.flags.writeable = False
+    for result in leaves(case.call(*variables)):
+        if result.requires_grad:
+            result.backward(np.ones_like(result.data), retain_graph=True)
+    for variable, saved in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable.data, saved)
+
+
+def transposed(v: np.ndarray) -> tuple[np.ndarray, Any]:
+    return v.T.copy(), lambda t: np.transpose(t)
+
+
+def strided(v: np.ndarray) -> tuple[np.ndarray, Any]:
+    if v.ndim == 0:
+        return np.array([v, v]), lambda t: t[1]
+    return np.repeat(v, 2, axis=-1), lambda t: t[..., ::2]
+
+
+def backwards(v: np.ndarray) -> tuple[np.ndarray, Any]:
+    every = (slice(None, None, -1),) * v.ndim
+    return v[every].copy(), lambda t: t[every]
+
+
+def repeated(v: np.ndarray) -> tuple[np.ndarray, Any]:
+    """One row of ``v``, for all of them: an operand whose strides are 0."""
+    return v[:1].copy() if v.ndim else v.copy(), lambda t: np.broadcast_to(t, v.shape)
+
+
+@pytest.mark.parametrize("layout", [transposed, strided, backwards, repeated])
+@every_function
+@through_all
+def test_memory_layout_does_not_matter(case: Case, layout: Any) -> None:
+    """The gradient by an operand that is a view is the one by its dense copy, pulled back."""
+    if layout is repeated and any(v.shape[:1] == (0,) for v in case.variables):
+        return
+    pairs = [layout(v) for v in case.variables]
+    bases = [base for base, _ in pairs]
+    views = [view for _, view in pairs]
+    dense = [np.array(view(base), order="C") for base, view in pairs]
+
+    def through(*given: Any) -> list[Any]:
+        viewed = [view(base) for view, base in zip(views, given, strict=True)]
+        return leaves(case.call(*viewed))
+
+    with np.errstate(all="ignore"):
+        try:
+            expected = gradients(case, dense)
+        except np.linalg.LinAlgError:
+            with pytest.raises(np.linalg.LinAlgError):
+                through(*bases)
+            return
+        results, pullback = tg.vjp(through, *bases)
+        found = pullback(weights(results))
+    for ours, theirs, (base, view) in zip(found, expected, pairs, strict=True):
+        places = view(np.arange(base.size).reshape(base.shape))
+        pulled = np.zeros(base.size, base.dtype)
+        np.add.at(pulled, places, theirs)
+        np.testing.assert_allclose(ours, pulled.reshape(base.shape), rtol=1e-9, atol=1e-11)
+
+
+def shape_of_reading(vjp: Any, before: int) -> list[str]:
+    """The names of a rule's parameters from ``out`` on."""
+    code = vjp.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    return list(code.co_varnames[before - 1 : count + bool(code.co_flags & inspect.CO_VARARGS)])
+
+
+def poisoned(array: Any, seed: int) -> Any:
+    """Other values of the same shape and dtype."""
+    rng = np.random.default_rng(seed)
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
+        return array
+    other = rng.uniform(2.0, 3.0, array.shape).astype(array.dtype)
+    return np.where(rng.uniform(size=array.shape) < 0.3, np.nan, other).astype(array.dtype)
+
+
+@every_rule
+@through_all
+def test_what_a_rule_declares_unread_can_be_poisoned(case: Case) -> None:
+    record, rule, options = recorded(case)
+    out = result_of(case)
+    g = weights([out])[0]
+    for k, parent in enumerate(record.parents):
+        if parent is None:
+            continue
+        vjp = rule.vjps[k]
+        right = vjp(g, out, *record.values, **options)
+        reads_out = (rule.reads[0] if rule.each is not None else rule.reads[k]).out
+        read = rule.read_by(k, len(record.values))
+        values = [
+            value if i in read else poisoned(value, seed=i) for i, value in enumerate(record.values)
+        ]
+        found = vjp(g, out if reads_out else poisoned(out, seed=99), *values, **options)
+        np.testing.assert_array_equal(found, right)
+
+
+def rules() -> list[Any]:
+    found = []
+    for fn, k in seeds():
+        rule = TABLE[fn]
+        vjp, before = (rule.each, 3) if rule.each is not None else (rule.vjps[k], 2)
+        found.append(pytest.param(vjp, before, id=f"{full_name(fn)}[{k}]"))
+    return found
+
+
+@pytest.mark.parametrize(("vjp", "before"), rules())
+def test_what_a_rule_declares_read_is_read(vjp: Any, before: int) -> None:
+    loaded = {
+        instruction.argval
+        for instruction in dis.get_instructions(vjp)
+        if instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF"))
+    }
+    names: set[str] = set()
+    for value in loaded:  # newer Pythons load two names at once
+        names.update(value if isinstance(value, tuple) else (value,))
+    code = vjp.__code__
+    operands = shape_of_reading(vjp, before)[: 1 + code.co_argcount - before]
+    options = {
+        p.name for p in inspect.signature(vjp).parameters.values() if p.default is not p.empty
+    } | {"axis", "dtype", "nan", "neginf", "posinf", "shape"}
+    unread = [n for n in operands if not n.startswith("_") and n not in names and n not in options]
+    assert unread == []
+
+
+@pytest.mark.parametrize(
+    ("fn", "k"), [pytest.param(fn, k, id=f"{full_name(fn)}[{k}]") for fn, k in seeds()]
+)
+def test_gradcheck_notices_a_rule_that_is_off_by_a_thousandth(fn: Any, k: int) -> None:
+    assert caught(fn, k)
+
+
+@every_function
+@through_all
+def test_constants_are_not_recorded(case: Case) -> None:
+    """The same call on Tensors that do not require grad leaves nothing on the tape."""
+    results = leaves(case.call(*(tg.Tensor(v) for v in case.variables)))
+    for result, expected in zip(results, leaves(case.call(*case.variables)), strict=True):
+        assert not result.requires_grad
+        np.testing.assert_allclose(result.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_transform_keeps_the_nest() -> None:
+    assert transform(lambda v: v + 1, [1, (2, {"a": 3})]) == [2, (3, {"a": 4})]
