@@ -117,6 +117,12 @@ def clip(x: Any, low: Any, high: Any) -> Any:
 
 
 @primitive
+def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
+    """``np.nan_to_num`` into memory of its own."""
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+@primitive
 def identity(x: Any) -> Any:
     """``x`` itself, under a new place on the tape."""
     return x

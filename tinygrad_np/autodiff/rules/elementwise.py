@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, clip
+from ..primitives import cast, clip, replace_nonfinite
 from .table import composite, elementwise
 
 LOG2 = math.log(2.0)
@@ -100,7 +100,8 @@ elementwise(np.logaddexp, lambda g, out, x, _y: g * np.exp(x - out),
             lambda g, out, _x, y: g * np.exp(y - out))  # fmt: skip
 elementwise(np.logaddexp2, lambda g, out, x, _y: g * np.exp2(x - out),
             lambda g, out, _x, y: g * np.exp2(y - out))  # fmt: skip
-elementwise(np.copysign, lambda g, _out, x, y: g * np.copysign(1, y) * np.copysign(1, x), None)
+elementwise(np.copysign, lambda g, _out, x, y: np.where(np.signbit(x) == np.signbit(y), g, -g),
+            lambda g, _out, _x, _y: np.zeros_like(g))  # fmt: skip
 elementwise(np.heaviside, lambda g, _out, _x, _y: np.zeros_like(g),
             lambda g, _out, x, _y: np.where(x == 0, g, 0))  # fmt: skip
 elementwise(np.ldexp, lambda g, _out, _x, n: np.ldexp(g, n), None)
@@ -182,10 +183,8 @@ elementwise(np.real, lambda g, _out, _x: g)
 elementwise(np.imag, lambda g, _out, _x: g * -1j if np.iscomplexobj(_x) else np.zeros_like(g))
 elementwise(np.angle, lambda g, _out, x, deg=False: angle_slope(g, x) * (180 / np.pi if deg else 1))
 elementwise(
-    np.nan_to_num,
-    lambda g, _out, x, copy=True, nan=0.0, posinf=None, neginf=None: np.where(
-        np.isfinite(x), g, 0
-    ),
+    replace_nonfinite,
+    lambda g, _out, x, nan, posinf, neginf: np.where(np.isfinite(x), g, 0),
     selects=True,
 )
 elementwise(cast, lambda g, _out, _x, dtype: g)
@@ -197,6 +196,16 @@ for round_to in (np.round, np.around):
 elementwise(np.fix, lambda g, _out, _x: np.zeros_like(g))
 elementwise(np.floor_divide, lambda g, _out, _x, _y: np.zeros_like(g),
             lambda g, _out, _x, _y: np.zeros_like(g))  # fmt: skip
+
+
+@composite(np.nan_to_num)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """Numbers in place of what is none; out of place only."""
+    if not copy:
+        raise NotImplementedError("np.nan_to_num(copy=False) is not recorded; assign the result.")
+    return replace_nonfinite(x, nan, posinf, neginf)
 
 
 @composite(np.divmod)

@@ -14,7 +14,9 @@ def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> An
     arrived = take_at(g, layout, *arrays)
     if any(np.result_type(a) != np.bool_ for a in arrays):
         arrived = np.where(last_writes(np.shape(g), layout, *arrays), arrived, 0)
-    return unbroadcast(arrived, np.shape(value))
+    shape = np.shape(value)  # may begin with ones that the target does not have
+    inner = shape[max(len(shape) - np.ndim(arrived), 0) :]
+    return np.reshape(unbroadcast(arrived, inner), shape)
 
 
 defvjp(
@@ -92,7 +94,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return out
 
 
-@composite(np.diagonal, np.linalg.diagonal)
+@composite(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The elements with equal index on two axes, in a new last axis."""
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
@@ -100,6 +102,12 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     n = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
     places = np.arange(n)
     return moved[..., places + max(-offset, 0), places + max(offset, 0)]
+
+
+@composite(np.linalg.diagonal)
+def last_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    """The diagonals of a stack of matrices."""
+    return diagonal(x, offset, -2, -1)
 
 
 @composite(np.trace)

@@ -123,7 +123,8 @@ def cross(a: Any, b: Any, *, axis: int = -1) -> Any:
 def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> Any:
     """Contract ``g`` with the other operands back to the labels of operand ``i``.
 
-    A label that only operand ``i`` has was summed over: there the cotangent is repeated.
+    A label that only operand ``i`` has, or that the others have with length 1, was summed over:
+    there the cotangent is repeated.
     """
     inputs, output = subscripts.split("->")
     labels = inputs.split(",")
@@ -135,7 +136,7 @@ def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> A
     back = contract(g, *others, subscripts=",".join([output, *rest]) + "->" + kept)
     sizes = dict(zip(kept, np.shape(back), strict=True))
     one = [sizes.get(c, 1) for c in labels[i]]
-    wide = [sizes.get(c, n) for c, n in zip(labels[i], shape, strict=True)]
+    wide = [n if m == 1 else m for m, n in zip(one, shape, strict=True)]
     return np.broadcast_to(np.reshape(back, one), wide)
 
 
@@ -272,7 +273,9 @@ def matrix_power(a: Any, n: int) -> Any:
     """Repeated products."""
     if n < 0:
         a, n = np.linalg.inv(a), -n
-    out = np.broadcast_to(np.eye(np.shape(a)[-1], dtype=np.result_type(a)), np.shape(a))
-    for _ in range(n):
+    if n == 0:
+        return np.zeros_like(a) + np.eye(np.shape(a)[-1], dtype=np.result_type(a))
+    out = a
+    for _ in range(n - 1):
         out = np.matmul(out, a)
     return out
