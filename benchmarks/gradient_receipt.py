@@ -115,9 +115,7 @@ def _step_error(
     return worst
 
 
-def _complex_step(
-    model: MLP, k: int, direction: np.ndarray, x: np.ndarray, y: np.ndarray
-) -> float:
+def _complex_step(model: MLP, k: int, direction: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
     """The derivative of the loss along a direction of one parameter, from forward passes alone."""
     shifted = MLP.__new__(MLP)
     shifted.layers = nn.Sequential(*_complex_layers(model, k, direction))

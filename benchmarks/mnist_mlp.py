@@ -1,7 +1,7 @@
 """The main job: train a recipe on MNIST, and print its accuracy beside the reported one.
 
-    python benchmarks/mnist_mlp.py                    the default recipe on the embedded MNIST
-    python benchmarks/mnist_mlp.py --recipe all       the five reference projects
+python benchmarks/mnist_mlp.py                    the default recipe on the embedded MNIST
+python benchmarks/mnist_mlp.py --recipe all       the five reference projects
 """
 
 import argparse

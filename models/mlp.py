@@ -1,5 +1,6 @@
 """Multi-layer perceptrons."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +20,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class MLP(nn.Module):
     """Linear layers with an activation between each two: (n, sizes[0]) to (n, sizes[-1]) logits.
 
-    ``initial`` is a function of ``nn.init`` for the weights, biases start at 0; ``seed`` is an int or
-    an ``np.random.Generator``, and all layers draw from it in order. Raises ValueError for fewer than
-    two sizes or an unknown activation.
+    ``initial`` is a function of ``nn.init`` for the weights, biases start at 0; ``seed`` is an int
+    or an ``np.random.Generator``, and all layers draw from it in order. Raises ValueError for fewer
+    than two sizes or an unknown activation.
     """
 
     def __init__(
@@ -39,11 +40,11 @@ class MLP(nn.Module):
             raise ValueError(f"activation {activation!r}; known are {', '.join(ACTIVATIONS)}.")
         rng = np.random.default_rng(seed)
         modules: list[nn.Module] = []
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for fan_in, fan_out in itertools.pairwise(sizes):
             if modules:
                 modules.append(ACTIVATIONS[activation]())
             modules.append(nn.Linear(fan_in, fan_out, seed=rng, initial=initial, dtype=dtype))
         self.layers = nn.Sequential(*modules)
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return self.layers(x)

@@ -103,8 +103,9 @@ class Recipe:
 
     def build_optimiser(self, model: nn.Module, train: Arrays) -> optim.Optimiser:
         """The optimiser of the recipe on the model's parameters."""
-        kinds = {"sgd": optim.SGD, "adam": optim.Adam}
-        return kinds[self.optimiser](model.parameters(), self.learning_rate(train))
+        if self.optimiser == "adam":
+            return optim.Adam(model.parameters(), self.learning_rate(train))
+        return optim.SGD(model.parameters(), self.learning_rate(train))
 
     def reported_accuracy(self, dataset: str) -> float | None:
         """What the reference project reports for a data set, or None."""

@@ -1,6 +1,8 @@
 """One run of a recipe: from a data set and a seed to a trained network and its figures."""
 
+import functools
 import hashlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -130,17 +132,17 @@ def _fit_by_hand(
     """The same training with the pencil-and-paper gradients; the model gets the weights."""
     names = [name for name, _ in model.named_parameters()]
     parameters = [p.numpy() for p in model.parameters()]
-    update = by_hand.sgd_step
+    update: by_hand.Update = by_hand.sgd_step
     if recipe.optimiser == "adam":
-        state = by_hand.AdamState.zeros(parameters)
-        update = lambda p, g, lr: by_hand.adam_step(p, g, state, lr)  # type: ignore[assignment]
+        update = functools.partial(_adam, by_hand.AdamState.zeros(parameters))
     rates = _rates(recipe, parts.train)
     for number in range(1, epochs + 1):
         rate = next(rates)
         start = time.perf_counter()
-        losses, sizes = [], []
+        losses: list[float] = []
+        sizes: list[int] = []
         given = _counted(batches, sizes)
-        here = _from(rate, rates)
+        here = itertools.chain([rate], rates)
         for value in by_hand.train(recipe.by_hand, parameters, given, here, update):
             losses.append(value)
             if on_step is not None:
@@ -151,7 +153,15 @@ def _fit_by_hand(
         done = Epoch(number, seconds, rate, train_loss, train_accuracy, step_losses=losses)
         done.validation_loss, done.validation_accuracy = training.evaluate(model, *parts.validation)
         yield done
-        del here
+
+
+def _adam(
+    state: by_hand.AdamState,
+    parameters: by_hand.Parameters,
+    gradients: by_hand.Gradients,
+    lr: float,
+) -> None:
+    by_hand.adam_step(parameters, gradients, state, lr)
 
 
 def _rates(recipe: Recipe, train: Arrays) -> Iterator[float]:
@@ -160,11 +170,6 @@ def _rates(recipe: Recipe, train: Arrays) -> Iterator[float]:
     while True:
         yield float(lr(step)) if callable(lr) else lr
         step += 1
-
-
-def _from(first: float, rest: Iterator[float]) -> Iterator[float]:
-    yield first
-    yield from rest
 
 
 def _counted(batches: Any, sizes: list[int]) -> Iterator[Arrays]:

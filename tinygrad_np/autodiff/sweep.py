@@ -1,6 +1,6 @@
 """The reverse sweep: down the numbers of the records, from a result to the variables."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
+from .guards import Guard
 from .primitives import cast
 from .shapes import broadcasts_to, unbroadcast
 from .tape import Leaf, Node, Record, recording
@@ -40,8 +41,11 @@ def sweep(
     pending: dict[int, Arrived] = {}
     heap: list[int] = []
     for root, seed in seeds:
-        if root.number >= floor:
-            _arrive(pending, heap, root, seed, False, False)
+        if root.number in pending:
+            pending[root.number][1] = pending[root.number][1] + seed
+        elif root.number >= floor:
+            pending[root.number] = [root, seed, False, False]
+            heappush(heap, -root.number)
     found: dict[Node, Any] = {}
     with recording(wrap is not None), np.errstate(all="ignore"):
         while heap:
@@ -51,59 +55,56 @@ def sweep(
                 if not targets or node in targets:
                     found[node] = g if owned else _own(g)
                 continue
-            values, guards, vjps = node.values, node.guards, rule.vjps
+            values, parents, vjps, reads = node.values, node.parents, rule.vjps, rule.fixed_reads
             if values is None:
                 raise TapeError(_released(rule.name))
             operands, out = (values, node.out) if wrap is None else _wrapped(node, wrap)
             options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-            for argument, parent in enumerate(node.parents):
+            for argument, parent in enumerate(parents):
                 if parent is None or parent.number < floor:
                     continue
-                if guards is not None:
+                if reads is None or node.guards is not None:
                     _check_unchanged(node, argument)
+                else:
+                    for operand in reads[argument]:
+                        source = parents[operand]
+                        if source is not None and source.storage is not None:
+                            _check_unchanged(node, argument)
                 vjp = vjps[argument] if argument < len(vjps) else None
                 if vjp is None:
                     raise TapeError(_no_derivative(node, argument))
-                cotangent = vjp(g, out, *operands, **options)
+                cotangent = vjp(g, out, *operands, **options) if options else vjp(g, out, *operands)
                 if selected and rule.nonlinear:
                     cotangent = _drop_untaken(g, cotangent)
                 value = values[argument]
                 if cotangent.shape != value.shape or cotangent.dtype != value.dtype:
                     cotangent = _fit(cotangent, value, node, argument)
-                # two references: this variable and getrefcount's own; nobody else has the buffer
-                fresh = parent.rule is None and getrefcount(cotangent) == 2
-                _arrive(pending, heap, parent, cotangent, fresh, selected or rule.selects)
+                there = pending.get(parent.number)
+                if there is None:
+                    owned = parent.rule is None and _is_fresh(cotangent)
+                    pending[parent.number] = [parent, cotangent, owned, selected or rule.selects]
+                    heappush(heap, -parent.number)
+                    continue
+                if there[2] and cotangent.size > 1:  # 1 element: 0.8 µs in place, 0.25 µs anew
+                    there[1] += cotangent
+                else:
+                    there[1] = there[1] + cotangent
+                    there[2] = type(there[1]) is ndarray
+                there[3] = there[3] or selected or rule.selects
             if not retain:
                 node.release()
     return found
 
 
-def _arrive(
-    pending: dict[int, Arrived],
-    heap: list[int],
-    node: Node,
-    value: Any,
-    fresh: bool,
-    selected: bool,
-) -> None:
-    """Accumulate a contribution to the cotangent of ``node``."""
-    there = pending.get(node.number)
-    if there is None:
-        owned = fresh and type(value) is ndarray and value.base is None
-        pending[node.number] = [node, value, owned, selected]
-        heappush(heap, -node.number)
-        return
-    if there[2]:
-        there[1] += value
-    else:
-        there[1] = there[1] + value
-        there[2] = type(there[1]) is ndarray
-    there[3] = there[3] or selected
+def _is_fresh(cotangent: Any) -> bool:
+    """Whether a rule made this buffer, and nobody else has it."""
+    # three references: the caller's variable, this one, and getrefcount's own
+    return type(cotangent) is ndarray and cotangent.base is None and getrefcount(cotangent) <= 3
 
 
-def _wrapped(record: Record, wrap: "type[Tensor]") -> tuple[list[Any], Any]:
+def _wrapped(record: Record, wrap: "type[Tensor]") -> tuple[Sequence[Any], Any]:
     """Operands and result as Tensors at their old places on the tape."""
-    values = record.values or []
+    values = record.values or ()
     operands = [
         value if parent is None else wrap._of(value, parent)
         for value, parent in zip(values, record.parents, strict=True)
@@ -140,18 +141,25 @@ def _drop_untaken(g: Any, cotangent: Any) -> Any:
 
 def _check_unchanged(record: Record, argument: int) -> None:
     """Refuse to use a saved array that was overwritten after the operation ran."""
-    guards, values = record.guards, record.values
-    assert guards is not None and values is not None
-    for operand in record.rule.read_by(argument, len(values)):
-        guard = guards[operand] if operand < len(guards) else None
-        if guard is None or guard.touched <= record.number:
-            continue
-        if guard.changed_since(record.number, values[operand]):
-            raise StaleValueError(
-                f"operand {operand} of {describe(record)} was overwritten after the operation ran, "
-                "and its derivative needs the old values; write after backward(), or give the "
-                "operation a copy."
-            )
+    guards, parents = record.guards, record.parents
+    for operand in record.rule.read_by(argument, len(parents)):
+        if guards is not None:
+            guard = guards[operand]
+        else:
+            source = parents[operand]
+            guard = None if source is None else source.storage
+        if guard is not None and guard.touched > record.number:
+            _compare(record, operand, guard)
+
+
+def _compare(record: Record, operand: int, guard: Guard) -> None:
+    assert record.values is not None
+    if guard.changed_since(record.number, record.values[operand]):
+        raise StaleValueError(
+            f"operand {operand} of {describe(record)} was overwritten after the operation ran, "
+            "and its derivative needs the old values; write after backward(), or give the "
+            "operation a copy."
+        )
 
 
 def _released(name: str) -> str:

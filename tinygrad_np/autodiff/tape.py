@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from .guards import Guard
+    from .guards import Guard, Storage
     from .rules.table import Rule
     from .tensor import Tensor
 
@@ -40,7 +40,7 @@ class Observer(Protocol):
         """A context that lasts as long as the module's forward pass."""
 
 
-class no_grad(ContextDecorator):  # noqa: N801 - reads as a statement, like torch.no_grad
+class no_grad(ContextDecorator):
     """Stop recording in the current thread, as a ``with`` block or as a decorator."""
 
     _inside: "type[Record] | None" = None
@@ -61,7 +61,7 @@ class no_grad(ContextDecorator):  # noqa: N801 - reads as a statement, like torc
         mode.record = self._outer.pop()
 
 
-class recording(no_grad):  # noqa: N801
+class recording(no_grad):
     """Record in the current thread whatever the outside says: transforms need their own graph."""
 
     def __init__(self, on: bool = True) -> None:
@@ -76,13 +76,14 @@ class Leaf:
     (``create_graph``) does not close a reference cycle.
     """
 
-    __slots__ = ("__weakref__", "name", "number", "tensor")
+    __slots__ = ("name", "number", "storage", "tensor")
     rule = None
     parents: tuple["Node | None", ...] = ()
 
-    def __init__(self, tensor: "Tensor", name: str | None = None) -> None:
+    def __init__(self, tensor: "Tensor", storage: "Storage | None", name: str | None) -> None:
         self.number = next_number()
         self.tensor = weakref.ref(tensor)
+        self.storage = storage
         self.name = name
 
 
@@ -90,36 +91,36 @@ class Record:
     """One applied operation.
 
     ``values`` are the operands as plain arrays, ``parents`` the nodes they came from (``None`` for
-    constants), ``guards`` what watches over arrays that the outside could overwrite, ``out`` the
-    result if a rule reads it.
+    constants), ``out`` is the result if a rule reads it. ``storage`` is the leaf's memory that the
+    result is a view of, and ``guards`` watch over operands that are in the reach of the outside.
     """
 
     __slots__ = (
-        "__weakref__", "guards", "kwargs", "name", "number", "out", "parents", "rule", "values",
+        "guards", "kwargs", "name", "number", "out", "parents", "rule", "storage", "values",
     )  # fmt: skip
     name: str
 
     def __init__(
         self,
         rule: "Rule",
-        values: list[Any],
+        values: tuple[Any, ...],
         kwargs: dict[str, Any],
-        parents: list["Node | None"],
-        guards: "list[Guard | None] | None",
+        parents: tuple["Node | None", ...],
         out: Any,
     ) -> None:
         self.number = next_number()
         self.rule = rule
-        self.values: list[Any] | None = values
+        self.values: tuple[Any, ...] | None = values
         self.kwargs = kwargs
         self.parents = parents
-        self.guards = guards
         self.out = out
+        self.storage: Storage | None = None
+        self.guards: list[Guard | None] | None = None
 
     def release(self) -> None:
         """Forget the operands and with them the graph below."""
         self.values = self.guards = self.out = None
-        self.parents = []
+        self.parents = ()
 
 
 Node = Leaf | Record

@@ -12,10 +12,10 @@ from .guards import Guard, Storage, Witness
 from .primitives import broadcast, cast, identity, replace_at, split_index, take_at
 from .rules import COMPOSITES, METADATA, TABLE, WRITERS
 from .rules.table import Rule
-from .shapes import Axis
 from .sweep import sweep
 from .tape import Leaf, Node, Record, mode
 
+Method = Callable[..., Any]
 ndarray = np.ndarray
 NO_OPTIONS: dict[str, Any] = {}
 _new = object.__new__
@@ -107,6 +107,8 @@ class Tensor:
         if self._storage is not None:
             self._storage.write()
         self._data, self._storage = fresh._data, fresh._storage
+        if self._node is not None:
+            self._node.storage = fresh._storage
 
     @property
     def grad(self) -> "Tensor | None":
@@ -140,7 +142,7 @@ class Tensor:
                 raise TapeError("a result cannot stop requiring grad; use .detach().")
             return
         if value and self._node is None:
-            self._node = Leaf(self, self.name)
+            self._node = Leaf(self, self._storage, self.name)
         elif not value:
             self._node = None
 
@@ -186,14 +188,14 @@ class Tensor:
         return self._data.nbytes  # type: ignore[no-any-return]
 
     @property
-    def T(self) -> "Tensor":  # noqa: N802 - NumPy's name
+    def T(self) -> "Tensor":
         """The transpose."""
         return self.transpose()
 
     @property
-    def mT(self) -> "Tensor":  # noqa: N802
+    def mT(self) -> "Tensor":
         """The last two axes swapped."""
-        return self.swapaxes(-1, -2)
+        return apply(np.swapaxes, (self, -1, -2))
 
     @property
     def real(self) -> "Tensor":
@@ -398,7 +400,9 @@ class Tensor:
         return self
 
     def __repr__(self) -> str:
-        body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(", threshold=60)
+        body = np.array2string(
+            np.asarray(self._data), separator=", ", prefix="Tensor(", threshold=60
+        )
         made = ""
         if isinstance(self._node, Record):
             made = f", made by {self._node.rule.name}"
@@ -550,9 +554,37 @@ class Tensor:
         """The same values in memory of their own, recorded."""
         return apply(broadcast, (self, self.shape))
 
-    def std(self, axis: Axis = None, **options: Any) -> "Tensor":
-        """The standard deviation."""
-        return apply(np.std, (self,), {"axis": axis, **options})
+    # These call the NumPy function of their name; they are set below the class.
+    sum: Method
+    mean: Method
+    var: Method
+    std: Method
+    max: Method
+    min: Method
+    prod: Method
+    argmax: Method
+    argmin: Method
+    argsort: Method
+    any: Method
+    all: Method
+    cumsum: Method
+    cumprod: Method
+    swapaxes: Method
+    squeeze: Method
+    ravel: Method
+    clip: Method
+    dot: Method
+    repeat: Method
+    take: Method
+    diagonal: Method
+    trace: Method
+    round: Method
+    sort: Method
+    ptp: Method
+    nonzero: Method
+    conj: Method
+    searchsorted: Method
+    compress: Method
 
 
 def _method(fn: Any, name: str) -> Callable[..., Any]:
@@ -564,12 +596,9 @@ def _method(fn: Any, name: str) -> Callable[..., Any]:
     return method
 
 
-METHODS = (
-    "sum mean var max min prod argmax argmin argsort any all cumsum cumprod swapaxes squeeze ravel "
-    "clip dot repeat take diagonal trace round sort ptp nonzero conj searchsorted compress"
-)
-for _name in METHODS.split():
-    setattr(Tensor, _name, _method(getattr(np, _name), _name))
+for _name, _kind in Tensor.__annotations__.items():
+    if _kind is Method:
+        setattr(Tensor, _name, _method(getattr(np, _name), _name))
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
@@ -582,65 +611,71 @@ def _fixed(part: Any) -> bool:
     return part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer))
 
 
-def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Any:
-    """Apply ``fn`` and record it: the one funnel every operation goes through."""
+def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Tensor:
+    """Apply ``fn`` and record it: the one funnel every operation goes through.
+
+    The result is a Tensor, or a tuple or list of Tensors where NumPy's function gives several
+    arrays, or a plain value where it tells a fact about an array.
+    """
     rule = TABLE.get(fn)
     if rule is None:
         if fn in COMPOSITES:
-            return COMPOSITES[fn](*args, **kwargs)
-        return _apply_unknown(fn, args, kwargs)
+            return COMPOSITES[fn](*args, **kwargs)  # type: ignore[no-any-return]
+        return _apply_unknown(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
-    values: list[Any] = []
-    parents: list[Node | None] = []
-    guards: list[Guard | None] = []
-    recorded = guarded = writable = False
+    found: list[Any] = []
+    nodes: list[Node | None] = []
+    recorded = guarded = False
+    storage: Any = None
     for operand in args:
         kind = type(operand)
         if kind is Tensor:
-            node, guard = operand._node, operand._storage
-            values.append(operand._data)
-            parents.append(node)
-            guards.append(guard)
+            found.append(operand._data)
+            nodes.append(node := operand._node)
             if node is not None:
                 recorded = True
-            if guard is not None:
-                guarded = True
-                if guard.exposed:
-                    writable = True
+            if (memory := operand._storage) is not None:
+                storage = storage or memory
+                if node is None or memory.exposed:
+                    guarded = True
             continue
         if kind is not float and kind is not int:
             if kind is list:
                 operand = np.asarray(operand)  # a list of Tensors that require grad refuses
             if isinstance(operand, ndarray):
-                guarded = writable = True
-        values.append(operand)
-        parents.append(None)
-        guards.append(None)
+                guarded = True
+        found.append(operand)
+        nodes.append(None)
+    values = tuple(found)  # the garbage collector stops looking at tuples of arrays
     try:
-        out = rule.forward(*values, **kwargs)
+        out = rule.forward(*values, **kwargs) if kwargs else rule.forward(*values)
     except Exception as error:
         raise _explained(error, rule, args) from error
     if type(out) is not ndarray:
         out = _as_array(out)
         if type(out) is tuple:
-            return tuple(Tensor._owning(part) for part in out)
-    record: Record | None = None
-    storage: Any = None
-    if recorded and not rule.constant and (make := mode.record) is not None:
-        if writable:
-            guards = _witnesses(rule, args, values, parents)
-        if rule.is_ufunc or _check_call(rule, args, out):
-            saved = out if rule.reads_out else None
-            record = make(rule, values, kwargs, parents, guards if guarded else None, saved)
-    else:
-        storage = Storage(out)
-    if guarded and (out.base is not None or out is values[0]):  # a view: same memory, same guard
-        storage = next((t._storage for t in args if type(t) is Tensor and t._storage), storage)
+            return tuple(Tensor._owning(part) for part in out)  # type: ignore[return-value]
+    if storage is not None and out.base is None and out is not values[0]:
+        storage = None  # memory of its own, not a view
     tensor = _new(Tensor)
     tensor._data = out
-    tensor._node = record
-    tensor._storage = storage
+    if (
+        recorded
+        and not rule.constant
+        and (make := mode.record) is not None
+        and (rule.is_ufunc or _check_call(rule, args, out))
+    ):
+        record = make(rule, values, kwargs, tuple(nodes), out if rule.reads_out else None)
+        if guarded:
+            record.guards = _guards(rule, args, values, nodes)
+        if storage is not None:
+            record.storage = storage
+        tensor._node = record
+        tensor._storage = storage
+    else:
+        tensor._node = None
+        tensor._storage = storage or Storage(out)
     return tensor
 
 
@@ -663,10 +698,10 @@ def _as_array(out: Any) -> Any:
     return out
 
 
-def _witnesses(
-    rule: Rule, args: tuple[Any, ...], values: list[Any], parents: list[Node | None]
+def _guards(
+    rule: Rule, args: tuple[Any, ...], values: tuple[Any, ...], parents: list[Node | None]
 ) -> list[Guard | None]:
-    """Guards that compare contents, for operands in memory the user can write to."""
+    """What watches over each operand; contents are compared where the user can write to them."""
     guards: list[Guard | None] = []
     active = [k for k, parent in enumerate(parents) if parent is not None]
     for i, (operand, value) in enumerate(zip(args, values, strict=True)):
@@ -719,7 +754,9 @@ def _by_position(
     """The call with all arguments up to the last Tensor given by position."""
     bound = inspect.signature(rule.forward).bind(*args, **kwargs)
     names = list(bound.arguments)
-    last = max((i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0)
+    last = max(
+        (i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0
+    )
     if len(bound.args) <= last:
         return args, kwargs
     options = {n: bound.arguments[n] for n in names[last + 1 :]}
@@ -758,7 +795,7 @@ def _apply_unknown(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
                 "write t[index] = value on a Tensor instead, or .detach() the value."
             )
         raise TapeError(
-            f"{name} has no derivative here: give it one with tg.defvjp, or pass .detach()ed Tensors."
+            f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
         )
     if fn in WRITERS and isinstance(args[0], Tensor):
         raise TapeError(f"np.{name} cannot write into a Tensor; use t[index] = value.")
@@ -791,7 +828,9 @@ def _apply_method(
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
     if method == "reduce" and ufunc in REDUCTIONS:
-        return apply(REDUCTIONS[ufunc], inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
+        return apply(
+            REDUCTIONS[ufunc], inputs, {"axis": 0, **options} if len(inputs) == 1 else options
+        )
     if method == "accumulate" and ufunc in ACCUMULATIONS:
         known = {"axis": 0, **options} if len(inputs) == 1 else options
         return apply(ACCUMULATIONS[ufunc], inputs, known)
@@ -807,7 +846,7 @@ def _apply_method(
 def _explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
     """The error with the operation, its operands and, for products, the likely cure."""
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
-    if not isinstance(error, ValueError) or isinstance(error, ShapeError):
+    if type(error) is not ValueError:
         error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
         return error
     text = f"{rule.name}: {error} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)

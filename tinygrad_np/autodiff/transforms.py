@@ -58,9 +58,7 @@ class Run:
         for out, cotangent in zip(self.outputs, cotangents, strict=True):
             if out._node is not None:
                 seeds.append((out._node, _fit_seed(out, cotangent, records)))
-        found = sweep(
-            seeds, retain=True, targets=set(self.nodes), wrap=Tensor if records else None
-        )
+        found = sweep(seeds, retain=True, targets=set(self.nodes), wrap=Tensor if records else None)
         return [self._found(v, found, records) for v in self.variables]
 
     def _found(self, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
@@ -153,7 +151,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
             found = leaves(aux[0])
             tensors = [leaf if isinstance(leaf, Tensor) else None for leaf in found]
             done = run.finish([0] * len(found), [t if t is not None else 0 for t in tensors])
-            extra = [d if t is not None else f for d, t, f in zip(done, tensors, found, strict=True)]
+            extra = [
+                d if t is not None else f for d, t, f in zip(done, tensors, found, strict=True)
+            ]
             return (value, rebuild(aux[0], extra)), gradient
         return value, gradient
 
@@ -190,7 +190,9 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
                 f"result, not {len(cotangents)}."
             )
         given = [c for c in cotangents if isinstance(c, Tensor)]
-        records = mode.record is not None and (run.records or any(c._node is not None for c in given))
+        records = mode.record is not None and (
+            run.records or any(c._node is not None for c in given)
+        )
         pulled = run.pull(cotangents, records)
         if not records:
             wrap = bool(given) or not run.plain

@@ -72,7 +72,9 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
     return figure
 
 
-def predictions(images: Any, labels: Any, logits: Any, count: int = 25, title: str = "") -> "Figure":
+def predictions(
+    images: Any, labels: Any, logits: Any, count: int = 25, title: str = ""
+) -> "Figure":
     """A grid of images with label and prediction: most confident mistakes first, then others.
 
     ``images`` (n, h, w), ``labels`` (n,), ``logits`` (n, classes). Wrong ones have a coloured frame.

@@ -21,9 +21,7 @@ def fans(shape: Shape) -> tuple[int, int]:
     return shape[1] * kernel, shape[0] * kernel
 
 
-def uniform(
-    shape: Shape, bound: float, seed: Seed = None, dtype: Any = np.float32
-) -> np.ndarray:
+def uniform(shape: Shape, bound: float, seed: Seed = None, dtype: Any = np.float32) -> np.ndarray:
     """Uniform in (-bound, bound)."""
     return np.random.default_rng(seed).uniform(-bound, bound, shape).astype(dtype)
 

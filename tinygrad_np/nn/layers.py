@@ -34,7 +34,7 @@ class Linear(Module):
         if bias:
             self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="bias")
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return functional.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -58,7 +58,7 @@ class Sequential(Module):
     def __getitem__(self, i: int) -> Module:
         return list(iter(self))[i]
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         for module in self:
             x = module(x)
         return x
@@ -67,14 +67,14 @@ class Sequential(Module):
 class Flatten(Module):
     """All axes but the first in one: (n, ...) to (n, features)."""
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return np.reshape(x, (np.shape(x)[0], -1))
 
 
 class ReLU(Module):
     """max(x, 0)."""
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return functional.relu(x)
 
 
@@ -84,7 +84,7 @@ class LeakyReLU(Module):
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return functional.leaky_relu(x, self.negative_slope)
 
     def extra_repr(self) -> str:
@@ -94,14 +94,14 @@ class LeakyReLU(Module):
 class Tanh(Module):
     """The hyperbolic tangent."""
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return functional.tanh(x)
 
 
 class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return functional.sigmoid(x)
 
 
@@ -111,7 +111,7 @@ class GELU(Module):
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return functional.gelu(x, self.approximate)
 
     def extra_repr(self) -> str:
@@ -124,7 +124,7 @@ class Softmax(Module):
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any) -> Any:
         return functional.softmax(x, self.axis)
 
     def extra_repr(self) -> str:

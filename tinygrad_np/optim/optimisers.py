@@ -86,10 +86,7 @@ class SGD(Optimiser):
             velocity = self._velocity[i]
             velocity *= self.momentum
             velocity += g
-            if self.nesterov:
-                g = g + self.momentum * velocity
-            else:
-                g = velocity
+            g = g + self.momentum * velocity if self.nesterov else velocity
         np.multiply(g, rate, out=scratch)
         values -= scratch
 
