@@ -77,7 +77,8 @@ def predictions(
 ) -> "Figure":
     """A grid of images with label and prediction: most confident mistakes first, then others.
 
-    ``images`` (n, h, w), ``labels`` (n,), ``logits`` (n, classes). Wrong ones have a coloured frame.
+    ``images`` (n, h, w), ``labels`` (n,), ``logits`` (n, classes). Wrong ones have a
+    coloured frame.
     """
     images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
     guesses = logits.argmax(axis=1)

@@ -14,8 +14,8 @@ class Linear(Module):
     """x Wᵀ + b: (..., in_features) to (..., out_features).
 
     ``weight`` (out, in) starts He-uniform (``initial`` takes another function of ``nn.init``),
-    ``bias`` (out,) at 0. ``seed`` is an int or an ``np.random.Generator``; pass one generator to all
-    layers of a network. Parameters are float32 unless ``dtype`` says otherwise.
+    ``bias`` (out,) at 0. ``seed`` is an int or an ``np.random.Generator``; pass one generator to
+    all layers of a network. Parameters are float32 unless ``dtype`` says otherwise.
     """
 
     def __init__(

@@ -45,8 +45,8 @@ class CosineDecay:
 class OneCycle:
     """Up in a straight line to ``peak``, then down along half a cosine (Smith & Topin 2018).
 
-    Starts at ``peak / start_divisor``, reaches ``peak`` after ``warm_up`` of the ``steps``, and ends
-    at ``peak / final_divisor``.
+    Starts at ``peak / start_divisor``, reaches ``peak`` after ``warm_up`` of the ``steps``, and
+    ends at ``peak / final_divisor``.
     """
 
     peak: float

@@ -22,8 +22,8 @@ EVALUATION_ROWS = 2048
 class Epoch:
     """What one pass over the training data gave.
 
-    ``train_loss`` and ``train_accuracy`` are means over the batches as they came; ``seconds`` is the
-    training time without evaluation; ``step_losses`` has one loss per step.
+    ``train_loss`` and ``train_accuracy`` are means over the batches as they came; ``seconds`` is
+    the training time without evaluation; ``step_losses`` has one loss per step.
     """
 
     epoch: int
