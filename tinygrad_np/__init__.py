@@ -1,6 +1,6 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
-from . import nn, optim
+from . import data, nn, optim, training
 from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive
 from .autodiff.rules import defvjp
@@ -8,6 +8,7 @@ from .autodiff.tape import no_grad
 from .autodiff.tensor import Tensor, array, stack
 from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .errors import DataError, DetachError, GradientError, ShapeError, StaleValueError, TapeError
+from .training.checkpoint import load, save
 
 __all__ = [
     "DataError",
@@ -18,6 +19,7 @@ __all__ = [
     "TapeError",
     "Tensor",
     "array",
+    "data",
     "defvjp",
     "grad",
     "gradcheck",
@@ -25,11 +27,14 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "load",
     "nn",
     "no_grad",
     "optim",
     "primitive",
+    "save",
     "stack",
+    "training",
     "value_and_grad",
     "vjp",
 ]

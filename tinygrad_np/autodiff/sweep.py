@@ -60,6 +60,9 @@ def sweep(
                 raise TapeError(_released(rule.name))
             operands, out = (values, node.out) if wrap is None else _wrapped(node, wrap)
             options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+            selects = selected or rule.selects or "where" in options
+            pair = len(values) == 2 and not options  # spelled out: 0.1 µs less for each call
+            x, y = operands if pair else (None, None)
             for argument, parent in enumerate(parents):
                 if parent is None or parent.number < floor:
                     continue
@@ -68,12 +71,14 @@ def sweep(
                 else:
                     for operand in reads[argument]:
                         source = parents[operand]
-                        if source is not None and source.storage is not None:
+                        if source is None or (memory := source.storage) is None:
+                            continue
+                        if memory.touched > node.number:
                             _check_unchanged(node, argument)
                 vjp = vjps[argument] if argument < len(vjps) else None
                 if vjp is None:
                     raise TapeError(_no_derivative(node, argument))
-                cotangent = vjp(g, out, *operands, **options) if options else vjp(g, out, *operands)
+                cotangent = vjp(g, out, x, y) if pair else vjp(g, out, *operands, **options)
                 if selected and rule.nonlinear:
                     cotangent = _drop_untaken(g, cotangent)
                 value = values[argument]
@@ -82,7 +87,7 @@ def sweep(
                 there = pending.get(parent.number)
                 if there is None:
                     owned = parent.rule is None and _is_fresh(cotangent)
-                    pending[parent.number] = [parent, cotangent, owned, selected or rule.selects]
+                    pending[parent.number] = [parent, cotangent, owned, selects]
                     heappush(heap, -parent.number)
                     continue
                 if there[2] and cotangent.size > 1:  # 1 element: 0.8 µs in place, 0.25 µs anew
@@ -90,7 +95,7 @@ def sweep(
                 else:
                     there[1] = there[1] + cotangent
                     there[2] = type(there[1]) is ndarray
-                there[3] = there[3] or selected or rule.selects
+                there[3] = there[3] or selects
             if not retain:
                 node.release()
     return found

@@ -119,7 +119,7 @@ class Record:
 
     def release(self) -> None:
         """Forget the operands and with them the graph below."""
-        self.values = self.guards = self.out = None
+        self.values = self.out = self.guards = None
         self.parents = ()
 
 

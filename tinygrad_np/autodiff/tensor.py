@@ -411,6 +411,9 @@ class Tensor:
         name = f", name={self.name!r}" if self.name else ""
         return f"Tensor({body}, shape={self.shape}, dtype={self.dtype}{name}{made})"
 
+    def __format__(self, spec: str) -> str:
+        return format(self._data.item(), spec) if spec and self.size == 1 else repr(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         if self._is_result:
             raise TapeError(
@@ -752,7 +755,10 @@ def _by_position(
     rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The call with all arguments up to the last Tensor given by position."""
-    bound = inspect.signature(rule.forward).bind(*args, **kwargs)
+    try:
+        bound = inspect.signature(rule.forward).bind(*args, **kwargs)
+    except ValueError:  # NumPy does not tell the names of this function's parameters
+        raise TypeError(f"{rule.name} takes Tensors by position, not by keyword, here.") from None
     names = list(bound.arguments)
     last = max(
         (i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0

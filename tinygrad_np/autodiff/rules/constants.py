@@ -13,9 +13,9 @@ constant(
         np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
         np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition,
         np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
-        np.any, np.all, np.isin, np.lexsort, np.bincount, np.histogram, np.unravel_index,
-        np.isposinf, np.isneginf, np.gcd, np.lcm, np.nextafter, np.spacing, np.frexp,
-        np.zeros_like, np.ones_like, np.empty_like, np.full_like,
+        np.any, np.all, np.isin, np.lexsort, np.unravel_index,
+        np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing,
+        np.zeros_like, np.ones_like, np.empty_like,
         np.linalg.matrix_rank, one_hot, last_writes,
 )  # fmt: skip
 METADATA.update(

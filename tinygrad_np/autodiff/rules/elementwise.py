@@ -13,6 +13,8 @@ from .table import composite, elementwise
 
 LOG2 = math.log(2.0)
 LOG10 = math.log(10.0)
+# of x, x**3, … in the derivative of sin(x) / x, highest first; the rest is below 1e-15 for x < 1
+SINC_SLOPE = [(-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in range(9, 0, -1)]
 
 
 def power_base(g: Any, x: Any, y: Any) -> Any:
@@ -47,7 +49,15 @@ def share(g: Any, chosen: Any, other: Any, out: Any) -> Any:
 
 def angle_slope(g: Any, x: Any) -> Any:
     """The angle turns with 1/|x| across the radius; on the real line it does not turn."""
-    return g * np.conj(x * 1j) / np.abs(x) ** 2 if np.iscomplexobj(x) else np.zeros_like(g)
+    if not np.iscomplexobj(x):
+        return np.zeros_like(g)
+    return turn(g, np.conj(x * 1j), np.real(x), np.imag(x))
+
+
+def turn(g: Any, across: Any, x: Any, y: Any) -> Any:
+    """``g across / (x² + y²)``, 0 at the origin, where no angle is defined."""
+    square = x * x + y * y
+    return g * across / np.where(square == 0, 1, square)
 
 
 def abs_slope(g: Any, out: Any, x: Any) -> Any:
@@ -59,9 +69,14 @@ def abs_slope(g: Any, out: Any, x: Any) -> Any:
 
 
 def sinc_slope(g: Any, out: Any, x: Any) -> Any:
-    """(cos(pi x) - sinc(x)) / x, which is 0 at 0."""
-    zero = x == 0
-    return g * np.where(zero, 0, (np.cos(np.pi * x) - out) / np.where(zero, 1, x))
+    """(cos(pi x) - sinc(x)) / x; near 0, where that cancels, its power series."""
+    near = np.abs(x) < 0.3
+    turned = np.pi * x
+    series: Any = 0.0
+    for coefficient in SINC_SLOPE:
+        series = series * (turned * turned) + coefficient
+    far = (np.cos(turned) - out) / np.where(near, 1, x)
+    return g * np.where(near, np.pi * turned * series, far)
 
 
 def root_slope(g: Any, root: Any, divisor: Any) -> Any:
@@ -92,8 +107,8 @@ elementwise(
 )
 elementwise(np.remainder, lambda g, _out, _x, _y: g, lambda g, _out, x, y: -g * np.floor(x / y))
 elementwise(np.fmod, lambda g, _out, _x, _y: g, lambda g, _out, x, y: -g * np.trunc(x / y))
-elementwise(np.arctan2, lambda g, _out, x, y: g * y / (x * x + y * y),
-            lambda g, _out, x, y: -g * x / (x * x + y * y))  # fmt: skip
+elementwise(np.arctan2, lambda g, _out, x, y: turn(g, y, x, y),
+            lambda g, _out, x, y: turn(-g, x, x, y))  # fmt: skip
 elementwise(np.hypot, lambda g, out, x, _y: hypot_slope(g, out, x),
             lambda g, out, _x, y: hypot_slope(g, out, y))  # fmt: skip
 elementwise(np.logaddexp, lambda g, out, x, _y: g * np.exp(x - out),
@@ -112,7 +127,7 @@ for selection in (np.maximum, np.minimum, np.fmax, np.fmin):
 
 elementwise(
     np.where,
-    None,
+    lambda g, _out, _c, _x, _y: np.zeros_like(g),
     lambda g, _out, c, _x, _y: np.where(c, g, 0),
     lambda g, _out, c, _x, _y: np.where(c, 0, g),
     selects=True,

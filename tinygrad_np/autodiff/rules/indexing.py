@@ -33,6 +33,15 @@ defvjp(
 )
 
 
+@composite(np.full_like)
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    """The fill value, written everywhere."""
+    blank = np.zeros_like(a, dtype=dtype, order=order, subok=subok, shape=shape)
+    return replace_at(blank, fill_value, (Ellipsis,))
+
+
 @composite(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
     """Indexing along one axis."""

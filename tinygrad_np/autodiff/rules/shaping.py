@@ -92,6 +92,12 @@ defvjp(
 )
 
 
+@composite(np.copy)
+def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:  # noqa: ARG001 - NumPy's options
+    """The same values in memory of their own."""
+    return broadcast(a, np.shape(a))
+
+
 @composite(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """The older spelling of moveaxis."""

@@ -22,7 +22,7 @@ class Rule:
     """One row of the table."""
 
     __slots__ = (
-        "accepts", "broadcasts", "constant", "each", "fn", "forward", "is_ufunc", "name", "nonlinear",
+        "accepts", "broadcasts", "constant", "each", "fixed_reads", "fn", "forward", "is_ufunc", "name", "nonlinear",
         "operands", "reads", "reads_out", "selects", "vjps",
     )  # fmt: skip
 
@@ -46,6 +46,7 @@ class Rule:
         self.constant = not vjps and each is None
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
+        self.fixed_reads = [r.operands for r in self.reads] if self.is_ufunc else None
         self.reads_out = any(reading.out for reading in written)
         self.nonlinear = pointwise and any(r.out or r.operands or r.rest for r in written)
         self.accepts = frozenset(name for reading in written for name in reading.names)
@@ -56,9 +57,10 @@ class Rule:
     def read_by(self, argument: int, count: int) -> Sequence[int]:
         """Which of ``count`` operands the rule for ``argument`` reads the values of."""
         reading = self.reads[0 if self.each is not None else argument]
-        if reading.rest:
-            return [*reading.operands, *range(len(reading.names), count)]
-        return reading.operands
+        if self.is_ufunc:
+            return reading.operands
+        known = [i for i in reading.operands if i < count]
+        return [*known, *range(len(reading.names), count)] if reading.rest else known
 
 
 class Each(Sequence[Vjp]):
