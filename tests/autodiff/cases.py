@@ -162,6 +162,7 @@ for fn in (np.negative, np.positive, np.square, np.sin, np.cos, np.arctan, np.si
         row(fn, complex_(3))
 for fn in (np.exp2, np.sinc):
     row(fn, complex_(3))
+row(np.sinc, np.array([0.0, 1e-9, 0.1, 0.29, 0.31]))
 for fn in (np.cbrt, np.fabs, np.degrees, np.rad2deg, np.radians, np.deg2rad):
     row(fn, real(2, 3))
     row(fn, scalar)
@@ -247,6 +248,7 @@ for a, b in SHAPES[:4]:
 row(np.where, mask, real(2, 3), 0.0)
 row(np.where, mask, 1, real(3))
 row(np.where, np.array(True), real(3), real(2, 3, seed=1))
+row(np.where, real(3), real(3, seed=1), 0.0)
 row(np.where, mask, complex_(2, 3), real(3))
 row(np.where, mask, Const(real(2, 3)), real(2, 3, seed=1))
 for low, high in [(-0.9, 0.9), (None, 0.9), (-0.9, None)]:
@@ -373,6 +375,7 @@ for shape in ((2, 3), (4, 2, 3), (2, 0)):
     row(p.broadcast, real(2, 1), shape, _reference=np.broadcast_to)
 row(np.broadcast_to, scalar, (2, 2))
 row(np.broadcast_arrays, real(2, 1), real(3, seed=1), scalar)
+row(np.copy, real(2, 3))
 row(p.identity, real(2, 3), _reference=np.array)
 for axis in (None, 0, -1, (0, 1)):
     row(np.flip, real(2, 3), axis)
@@ -450,6 +453,9 @@ row(np.delete, real(2, 3), -1, -1)
 
 # Indexing.
 
+row(np.full_like, real(2, 3), scalar)
+row(np.full_like, real(2, 3), real(2, 1, seed=1), shape=(2, 2))
+row(np.full_like, real(2, 3), 2.0, dtype=np.complex128)
 fancy, repeated = np.array([2, 0]), np.array([1, 1, 0])
 INDICES: list[tuple[Any, ...]] = [
     (1,), (-1,), (slice(None, None, 2),), (slice(None, None, -1),), (Ellipsis, 0), (None, 1),
