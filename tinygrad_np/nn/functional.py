@@ -51,8 +51,9 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x Wᵀ + b: (..., in), (out, in), (out,) to (..., out)."""
-    out = np.matmul(x, np.transpose(weight))
-    return out if bias is None else out + bias
+    if bias is None:
+        return np.matmul(x, np.transpose(weight))
+    return neural.linear(x, weight, bias)
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
@@ -67,16 +68,14 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
 
 
 def nll_loss(log_probabilities: Any, labels: Any) -> Any:
-    """The mean of -log_probabilities[label] over the rows: (n, classes), (n,) to ()."""
+    """The mean of -log_probabilities[label] over the rows: (n, classes), (n,) to ().
+
+    Raises what ``cross_entropy`` raises.
+    """
     labels = _labels("nll_loss", log_probabilities, labels)
-    values = labels.numpy() if isinstance(labels, Tensor) else labels
     n, classes = np.shape(log_probabilities)
-    if n and (values.min() < 0 or values.max() >= classes):
-        raise ValueError(
-            f"nll_loss: labels from {values.min()} to {values.max()} for {classes} classes."
-        )
-    rows = np.arange(n)
-    return -np.mean(log_probabilities[rows, labels])
+    _in_range("nll_loss", labels, classes)
+    return -np.mean(log_probabilities[np.arange(n), labels])
 
 
 def _labels(name: str, logits: Any, labels: Any) -> Any:
@@ -88,9 +87,24 @@ def _labels(name: str, logits: Any, labels: Any) -> Any:
             f"{name}: logits of shape {np.shape(logits)} and labels of shape {np.shape(labels)}; "
             "expected (n, classes) and (n,)."
         )
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"{name}: labels of dtype {labels.dtype}; they must be integers.")
+    _integers(name, labels)
     return labels
+
+
+def _integers(name: str, labels: Any) -> None:
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name}: labels of dtype {labels.dtype}; they must be integers, astype(np.int64)."
+        )
+
+
+def _in_range(name: str, labels: Any, classes: int) -> None:
+    values = labels.numpy() if isinstance(labels, Tensor) else labels
+    if values.size and (values.min() < 0 or values.max() >= classes):
+        raise ValueError(
+            f"{name}: labels from {values.min()} to {values.max()} for {classes} classes; "
+            "labels must lie in 0 … classes - 1."
+        )
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:
@@ -100,9 +114,9 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
-    """The mean of log(1 + exp(x)) - x t; both of one shape, ``target`` in 0 … 1."""
+    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); both of one shape, t in 0 … 1."""
     _same_shape("binary_cross_entropy_with_logits", logits, target)
-    return np.mean(np.logaddexp(0.0, logits) - logits * target)
+    return np.mean(target * np.logaddexp(0.0, -logits) + (1 - target) * np.logaddexp(0.0, logits))
 
 
 def _same_shape(name: str, a: Any, b: Any) -> None:
@@ -114,10 +128,12 @@ def _same_shape(name: str, a: Any, b: Any) -> None:
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
-    """Rows of the identity matrix: (...,) integers in 0 … classes - 1 to (..., classes)."""
-    values = labels.numpy() if isinstance(labels, Tensor) else np.asarray(labels)
-    if values.size and (values.min() < 0 or values.max() >= classes):
-        raise ValueError(
-            f"one_hot: labels from {values.min()} to {values.max()} for {classes} classes."
-        )
-    return neural.one_hot(labels if isinstance(labels, Tensor) else values, classes, dtype)
+    """Rows of the identity matrix: (...,) integers in 0 … classes - 1 to (..., classes).
+
+    Raises TypeError for labels that are not integers, ValueError for labels out of range.
+    """
+    if not isinstance(labels, (Tensor, np.ndarray)):
+        labels = np.asarray(labels)
+    _integers("one_hot", labels)
+    _in_range("one_hot", labels, classes)
+    return neural.one_hot(labels, classes, dtype)

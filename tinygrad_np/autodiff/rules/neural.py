@@ -72,6 +72,21 @@ def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
 
 
 @primitive
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """x Wᵀ + b in one buffer: (..., in), (out, in), (out,) to (..., out)."""
+    out = np.matmul(x, np.transpose(weight))
+    if bias.dtype == out.dtype:
+        out += bias
+        return out
+    return out + bias
+
+
+def rows(x: Any) -> Any:
+    """All axes but the last as one."""
+    return x if np.ndim(x) == 2 else np.reshape(x, (-1, np.shape(x)[-1]))
+
+
+@primitive
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
     if labels.size and labels.min() < 0 or labels.size and labels.max() >= logits.shape[1]:
@@ -84,11 +99,20 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     return np.mean(total - shifted[np.arange(len(labels)), labels])
 
 
-def cross_entropy_back(g: Any, logits: Any, labels: Any) -> Any:
-    """(softmax - one hot) / n."""
-    n, classes = np.shape(logits)
-    hot = one_hot(labels, classes, np.result_type(logits))
-    return (softmax(logits, axis=1) - hot) * (g / n)
+@primitive
+def cross_entropy_slope(logits: Any, labels: Any) -> Any:
+    """(softmax - one hot) / n, the gradient of ``cross_entropy``."""
+    out = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+    out /= np.sum(out, axis=1, keepdims=True)
+    out[np.arange(len(labels)), labels] -= 1
+    out /= len(labels)
+    return out
+
+
+def cross_entropy_curve(g: Any, logits: Any) -> Any:
+    """The softmax in reverse: the labels' part of the slope is constant."""
+    p = softmax(logits, axis=1)
+    return p * (g - np.sum(g * p, axis=1, keepdims=True)) / np.shape(logits)[0]
 
 
 elementwise(relu, lambda g, out, _x: g * (out > 0), selects=True)
@@ -104,4 +128,11 @@ defvjp(
     log_softmax,
     lambda g, out, _x, axis=-1: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True),
 )
-defvjp(cross_entropy, lambda g, _out, x, labels: cross_entropy_back(g, x, labels), None)
+defvjp(cross_entropy, lambda g, _out, x, labels: g * cross_entropy_slope(x, labels), None)
+defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
+defvjp(
+    linear,
+    lambda g, _out, _x, weight, _bias: np.matmul(g, weight),
+    lambda g, _out, x, _weight, _bias: np.matmul(np.transpose(rows(g)), rows(x)),
+    lambda g, _out, _x, _weight, _bias: np.sum(rows(g), axis=0),
+)
