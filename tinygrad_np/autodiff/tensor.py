@@ -106,6 +106,8 @@ class Tensor:
             raise ShapeError(f"data of shape {fresh.shape} cannot replace data of {self.shape}.")
         if self._storage is not None:
             self._storage.write()
+        if fresh._storage is not None:
+            fresh._storage.write()  # records made before now must find this one newer than they are
         self._data, self._storage = fresh._data, fresh._storage
         if self._node is not None:
             self._node.storage = fresh._storage
@@ -738,8 +740,14 @@ def _settle(
             f"{rule.name} with {', '.join(f'{name}=' for name in unknown)} cannot be recorded; "
             + _remedy(unknown)
         )
-    if tensors:
-        kwargs = {k: v._data if isinstance(v, Tensor) else v for k, v in kwargs.items()}
+    # arrays among the options (masks, mostly) are copied: nothing guards them
+    if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
+        kwargs = {
+            name: np.array(value._data if isinstance(value, Tensor) else value)
+            if isinstance(value, (Tensor, ndarray))
+            else value
+            for name, value in kwargs.items()
+        }
     return args, kwargs
 
 
