@@ -9,31 +9,40 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 
+from models.command_line import Arguments, guarded, make_folder
 from models.recipes import DEFAULT, RECIPES, REFERENCES, Recipe
 from models.run import Result, run
-from tinygrad_np import DataError, ShapeError, data, draw, training
+from tinygrad_np import DataError, data, draw, training
 from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.data.files import replacing
 from tinygrad_np.training.fit import Epoch, Progress
 
 
-class Arguments(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+def notes() -> Callable[[object], None]:
+    """What prints a remark on stderr, each one once."""
+    said: set[str] = set()
 
-    def error(self, message: str) -> NoReturn:
-        raise DataError(f"{message} (--help shows the options)")
+    def note(remark: object) -> None:
+        if (text := str(remark)) not in said:
+            said.add(text)
+            print(text, file=sys.stderr)
+
+    return note
 
 
 class Bar:
     """Progress: a bar where tqdm is installed and wanted, else a line for each epoch."""
 
-    def __init__(self, title: str, images: int, epochs: int, quiet: bool) -> None:
+    def __init__(
+        self, title: str, images: int, epochs: int, quiet: bool, note: Callable[[object], None]
+    ) -> None:
         self.quiet = quiet
         self.seen = 0
         self.shown = 0.0
@@ -44,7 +53,8 @@ class Bar:
         try:
             from tqdm import tqdm
         except ImportError:
-            print(f"{title}: for a progress bar, pip install 'tinygrad_np[progress]'.")
+            note("for a progress bar: pip install tqdm (or 'tinygrad_np[progress]').")
+            print(title)
             return
         self.bar = tqdm(total=images * epochs, desc=title, unit=" images", unit_scale=True)
 
@@ -63,7 +73,7 @@ class Bar:
         often = max(self.epochs // 20, 1)
         if self.quiet or self.bar is not None or done.epoch % often:
             return
-        rate = len(done.step_losses) and self.seen / done.epoch / done.seconds
+        rate = self.seen / done.epoch / max(done.seconds, 1e-9)
         print(
             f"  epoch {done.epoch:3d}  loss {done.train_loss:.4f}  accuracy "
             f"{100 * done.train_accuracy:.2f} %  validation "
@@ -99,10 +109,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name in ("epochs", "seeds"):
         if (value := getattr(given, name)) is not None and value < 1:
             raise DataError(f"--{name} {value}: at least 1 is needed.")
+    if given.json is not None and given.json.is_dir():
+        raise DataError(f"--json {given.json}: that is a folder; name a file.")
     return given
 
 
-def jobs(given: argparse.Namespace) -> list[tuple[Recipe, str, Dataset]]:
+def jobs(
+    given: argparse.Namespace, note: Callable[[object], None]
+) -> list[tuple[Recipe, str, Dataset]]:
     """The recipes to train and the data set for each."""
     names = REFERENCES if given.recipe == "all" else (given.recipe,)
     if given.dataset is not None:
@@ -114,14 +128,14 @@ def jobs(given: argparse.Namespace) -> list[tuple[Recipe, str, Dataset]]:
         try:
             fashion = data.fashion_mnist()
         except DataError as missing:
-            print(f"ref-2 on Fashion-MNIST is left out: {missing}", file=sys.stderr)
+            note(f"ref-2 on Fashion-MNIST is left out: {missing}")
         else:
             place = [recipe.name for recipe, _, _ in wanted].index("ref-2") + 1
             wanted.insert(place, (RECIPES["ref-2"], "fashion", fashion))
     return wanted
 
 
-def write_outputs(result: Result, out: Path) -> None:
+def write_outputs(result: Result, out: Path, note: Callable[[object], None]) -> None:
     """Weights, pictures and the graph of one run."""
     folder = out / f"{result.recipe.name}-{Path(result.dataset).stem}-seed{result.seed}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,16 +152,20 @@ def write_outputs(result: Result, out: Path) -> None:
             with replacing(folder / f"{name}.png") as file:
                 figure.savefig(file, format="png", dpi=120)
     except ImportError as missing:
-        print(missing, file=sys.stderr)
+        note(missing)
     example = data.normalise(images[:1]).reshape(1, -1)
-    draw.save(draw.graph(result.model, example), folder / "graph.svg")
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        draw.save(draw.graph(result.model, example), folder / "graph.svg")
+    for warning in given:
+        note(warning.message)
 
 
 def table(results: Iterable[list[Result]]) -> str:
     """One line for each recipe and data set: mean (± standard deviation) over the seeds."""
     head = (
         f"{'recipe':<9}{'data':<9}{'network':<22}{'epochs':>6}{'seconds':>9}"
-        f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>24}"
+        f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>26}"
     )
     lines = [head, "-" * len(head)]
     for group in results:
@@ -162,7 +180,7 @@ def table(results: Iterable[list[Result]]) -> str:
             f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
             f"{spread([r.train_accuracy for r in group]):>15}"
             f"{spread([r.validation_accuracy for r in group]):>15}"
-            f"{spread([r.test_accuracy for r in group]):>15}{reported:>24}"
+            f"{spread([r.test_accuracy for r in group]):>15}{reported:>26}"
         )
     return "\n".join(lines)
 
@@ -173,38 +191,43 @@ def spread(shares: list[float]) -> str:
     return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.2f}"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train what the command line asks for, print the table, write the files."""
-    given = parse(arguments)
+def train(given: argparse.Namespace) -> int:
+    """Train what the command line asks for, write the files, print the table."""
+    note = notes()
     groups = []
-    for recipe, name, dataset in jobs(given):
+    for recipe, name, dataset in jobs(given, note):
+        parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
+        make_folder("--out", given.out)
+        if given.json is not None:
+            make_folder("--json", given.json.parent)
+        epochs = given.epochs or recipe.epochs
         group = []
         for seed in range(given.seeds):
-            epochs = given.epochs or recipe.epochs
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
-            size = len(recipe.parts(dataset).train[0])
-            bar = Bar(title, size, epochs, given.quiet)
+            bar = Bar(title, len(parts.train[0]), epochs, given.quiet, note)
             try:
                 result = run(
-                    recipe, name, dataset, seed=seed, epochs=epochs, hand=given.by_hand,
+                    recipe, name, dataset, parts, seed=seed, epochs=epochs, hand=given.by_hand,
                     on_step=bar.step, on_epoch=bar.epoch,
                 )  # fmt: skip
             finally:
                 bar.close()
-            write_outputs(result, given.out)
+            write_outputs(result, given.out, note)
             group.append(result)
         groups.append(group)
     print(table(groups))
     print(f"weights, pictures and graphs: {given.out}/")
     if given.json is not None:
+        objects = [result.as_json() for group in groups for result in group]
         with replacing(given.json) as file:
-            objects = [result.as_json() for group in groups for result in group]
-            file.write(json.dumps(objects, indent=1).encode())
+            file.write(json.dumps(objects, indent=1, allow_nan=False).encode())
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or 2 with one line on stderr for bad input."""
+    return guarded("mnist_mlp.py", lambda: train(parse(arguments)))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (DataError, ShapeError, OSError) as problem:
-        print(f"mnist_mlp.py: {problem}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(main())

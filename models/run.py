@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from models.mlp import MLP
 from models.recipes import Arrays, Parts, Recipe
 from tinygrad_np import training
 from tinygrad_np.data.datasets import Dataset
-from tinygrad_np.training.fit import Epoch, Progress, predict
+from tinygrad_np.training.fit import Epoch, Progress, predict, score
 
 OnStep = Callable[[Progress], None]
 OnEpoch = Callable[[Epoch], None]
@@ -50,8 +51,8 @@ class Result:
         return self.recipe.reported_accuracy(self.dataset)
 
     def as_json(self) -> dict[str, Any]:
-        """The run as one JSON object."""
-        return {
+        """The run as one JSON object; what is not finite, as in a run that diverged, is None."""
+        figures = {
             "recipe": self.recipe.name,
             "dataset": self.dataset,
             "seed": self.seed,
@@ -66,12 +67,14 @@ class Result:
             "weights_sha256": weights_sha256(self.model.state_dict()),
             "history": [epoch.as_dict() for epoch in self.history],
         }
+        return _finite(figures)  # type: ignore[no-any-return]
 
 
 def run(
     recipe: Recipe,
     dataset_name: str,
     dataset: Dataset,
+    parts: Parts | None = None,
     *,
     seed: int = 0,
     epochs: int | None = None,
@@ -81,11 +84,12 @@ def run(
 ) -> Result:
     """Train a recipe's network from a seed, and open the test set once, at the end.
 
-    With ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's. The weights
+    ``parts`` are those of the recipe for the data set, where the caller has them already. With
+    ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's. The weights
     and the order of the batches come from two generators of the same seed. Raises DataError where
     the data do not fit the network.
     """
-    parts = recipe.parts(dataset)
+    parts = parts or recipe.parts(dataset)
     weights_seed, order_seed = np.random.default_rng(seed).spawn(2)
     model = recipe.build(weights_seed)
     batches = recipe.batches(parts.train, order_seed)
@@ -103,7 +107,7 @@ def run(
         if on_epoch is not None:
             on_epoch(epoch)
     logits = predict(model, parts.test[0])
-    test_loss, test_accuracy = training.evaluate(model, *parts.test)
+    test_loss, test_accuracy = score(logits, parts.test[1])
     return Result(
         recipe=recipe,
         dataset=dataset_name,
@@ -176,6 +180,15 @@ def _counted(batches: Any, sizes: list[int]) -> Iterator[Arrays]:
     for x, y in batches:
         sizes.append(len(y))
         yield x, y
+
+
+def _finite(value: Any) -> Any:
+    """A nest as JSON takes it: JSON has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def weights_sha256(state: Mapping[str, np.ndarray]) -> str:

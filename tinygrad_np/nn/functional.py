@@ -50,10 +50,19 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """x Wᵀ + b: (..., in), (out, in), (out,) to (..., out)."""
-    if bias is None:
-        return np.matmul(x, np.transpose(weight))
-    return neural.linear(x, weight, bias)
+    """x Wᵀ + b: (..., in), (out, in), (out,) to (..., out).
+
+    Raises ShapeError where they do not fit.
+    """
+    try:
+        if bias is None:
+            return np.matmul(x, np.transpose(weight))
+        return neural.linear(x, weight, bias)
+    except ValueError:
+        raise ShapeError(
+            f"linear: x of shape {np.shape(x)}, weight {np.shape(weight)} and bias "
+            f"{None if bias is None else np.shape(bias)}; expected (..., in), (out, in) and (out,)."
+        ) from None
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:

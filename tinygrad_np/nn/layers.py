@@ -1,5 +1,6 @@
 """Layers: modules with weights of their own, and activations as modules."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ class Linear(Module):
 
     ``weight`` (out, in) starts He-uniform (``initial`` takes another function of ``nn.init``),
     ``bias`` (out,) at 0. ``seed`` is an int or an ``np.random.Generator``; pass one generator to
-    all layers of a network. Parameters are float32 unless ``dtype`` says otherwise.
+    all layers of a network. Without one the weights differ from run to run. Parameters are float32
+    unless ``dtype`` says otherwise. Raises ValueError for sizes below 1.
     """
 
     def __init__(
@@ -28,6 +30,10 @@ class Linear(Module):
         initial: Any = init.he_uniform,
         dtype: Any = np.float32,
     ) -> None:
+        if in_features < 1 or out_features < 1:
+            raise ValueError(
+                f"Linear({in_features}, {out_features}): both sizes must be at least 1."
+            )
         weight = initial((out_features, in_features), seed, dtype=dtype)
         self.weight = Tensor(weight, requires_grad=True, name="weight")
         self.bias: Tensor | None = None
@@ -53,7 +59,7 @@ class Sequential(Module):
         return (child for child in vars(self).values() if isinstance(child, Module))
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return sum(1 for _ in self)
 
     def __getitem__(self, i: int) -> Module:
         return list(iter(self))[i]
@@ -68,7 +74,8 @@ class Flatten(Module):
     """All axes but the first in one: (n, ...) to (n, features)."""
 
     def forward(self, x: Any) -> Any:
-        return np.reshape(x, (np.shape(x)[0], -1))
+        rows, *others = np.shape(x)
+        return np.reshape(x, (rows, math.prod(others)))
 
 
 class ReLU(Module):

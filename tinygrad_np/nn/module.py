@@ -13,8 +13,9 @@ from ..errors import ShapeError
 class Module:
     """Base of all layers and models: write ``forward``, and set parameters as attributes.
 
-    Every Tensor attribute belongs to the state; those that require grad are parameters. Modules,
-    and lists, tuples and dicts of modules or Tensors, are walked in the order of definition.
+    Every Tensor attribute belongs to the state, except recorded results; those that require grad
+    are parameters. Modules, and lists, tuples and dicts of modules or Tensors, are walked in the
+    order of definition, and each counts once, under its first name.
     """
 
     training = True
@@ -29,19 +30,27 @@ class Module:
         with mode.observer.inside(self):
             return self.forward(*inputs)
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and those below it, with dotted names."""
-        yield prefix, self
-        for name, child in _children(vars(self), prefix):
-            if isinstance(child, Module):
-                yield from child.named_modules(name)
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """This module (its name is empty) and those below it with dotted names, each once."""
+        seen: list[Module] = []  # holds them, so that no id is used twice while this runs
+        ids: set[int] = set()
+        stack: list[tuple[str, Module]] = [("", self)]
+        while stack:
+            prefix, module = stack.pop()
+            if id(module) in ids:
+                continue
+            ids.add(id(module))
+            seen.append(module)
+            yield prefix, module
+            below = [(n, c) for n, c in _children(vars(module), prefix) if isinstance(c, Module)]
+            stack += reversed(below)
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """All Tensors of the state with dotted names, each once."""
         seen: set[Tensor] = set()
         for prefix, module in self.named_modules():
             for name, child in _children(vars(module), prefix):
-                if isinstance(child, Tensor) and child not in seen:
+                if isinstance(child, Tensor) and not child._is_result and child not in seen:
                     seen.add(child)
                     yield name, child
 
@@ -63,7 +72,10 @@ class Module:
         Raises ShapeError that names every missing, unexpected and misshapen entry.
         """
         own = dict(self.named_tensors())
-        given = {name: np.asarray(value) for name, value in state.items()}
+        given = {
+            name: value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+            for name, value in state.items()
+        }
         wrong = [f"missing {name}" for name in own if name not in given]
         wrong += [f"unexpected {name}" for name in given if name not in own]
         wrong += [

@@ -15,26 +15,36 @@ class Optimiser:
     """Base of the optimisers: keeps the parameters, counts the steps, asks for the rate.
 
     ``params`` are leaf Tensors that require grad; ``lr`` is a number or a function of the number of
-    steps done (see ``schedules``). Parameters without a gradient are left alone. Raises ValueError
-    for an empty list or a Tensor that is not a leaf.
+    steps done (see ``schedules``). Parameters without a gradient are left alone. Raises TypeError
+    for what is no list of Tensors, ValueError for an empty list, a Tensor that is not a leaf, one
+    that is there twice, and settings out of range.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: LearningRate) -> None:
+    def __init__(self, params: Iterable[Tensor], lr: LearningRate, **settings: float) -> None:
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise TypeError(
+                f"an optimiser takes a list of Tensors, not {type(params).__name__}; give "
+                "model.parameters()."
+            )
         self.params = list(params)
         self.lr = lr
         self.steps = 0
         if not self.params:
             raise ValueError("the optimiser was given no parameters.")
-        for parameter in self.params:
-            if not parameter.requires_grad or parameter._is_result:
-                raise ValueError(
-                    f"an optimiser works on leaves that require grad; {parameter!r} is none."
-                )
+        for i, parameter in enumerate(self.params):
+            _check_parameter(i, parameter)
+        if len(set(self.params)) < len(self.params):
+            raise ValueError("a parameter was given to the optimiser twice; give each once.")
+        if not callable(lr):
+            settings["lr"] = lr
+        for name, value in settings.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name}={value}: a number from 0 up is needed.")
         self._scratch = [np.empty_like(p._data) for p in self.params]
 
     def rate(self) -> float:
         """The learning rate of the next step."""
-        return float(self.lr(self.steps)) if callable(self.lr) else self.lr
+        return float(self.lr(self.steps) if callable(self.lr) else self.lr)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -54,6 +64,19 @@ class Optimiser:
         raise NotImplementedError
 
 
+def _check_parameter(i: int, parameter: Any) -> None:
+    if not isinstance(parameter, Tensor):
+        raise TypeError(
+            f"an optimiser takes a list of Tensors; entry {i} is of type "
+            f"{type(parameter).__name__}. Give model.parameters()."
+        )
+    if not parameter.requires_grad or parameter._is_result:
+        raise ValueError(
+            f"an optimiser works on leaves that require grad; entry {i}, of shape "
+            f"{parameter.shape}, is none."
+        )
+
+
 class SGD(Optimiser):
     """Stochastic gradient descent.
 
@@ -69,12 +92,12 @@ class SGD(Optimiser):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr)
+        super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and not momentum:
             raise ValueError("nesterov=True needs a momentum above 0.")
-        self.momentum = momentum
+        self.momentum = float(momentum)
         self.nesterov = nesterov
-        self.weight_decay = weight_decay
+        self.weight_decay = float(weight_decay)
         self._velocity = [np.zeros_like(p._data) for p in self.params] if momentum else []
 
     def _change(self, i: int, values: Any, g: Any, rate: float, scratch: Any) -> None:
@@ -95,7 +118,8 @@ class Adam(Optimiser):
     """Adam (Kingma & Ba 2015, algorithm 1, in the efficient order of section 2).
 
     m ← β₁ m + (1 − β₁) g;  s ← β₂ s + (1 − β₂) g²;
-    p ← p − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + eps). ``weight_decay`` adds to g.
+    p ← p − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + eps), where t counts the gradients that a
+    parameter had. ``weight_decay`` adds weight_decay · p to g.
     """
 
     def __init__(
@@ -106,16 +130,20 @@ class Adam(Optimiser):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr)
-        self.betas = betas
-        self.eps = eps
-        self.weight_decay = weight_decay
+        super().__init__(params, lr, eps=eps, weight_decay=weight_decay)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas={betas}: two numbers from 0 to below 1 are needed.")
+        self.betas = (float(betas[0]), float(betas[1]))
+        self.eps = float(eps)
+        self.weight_decay = float(weight_decay)
+        self._seen = [0] * len(self.params)
         self._first = [np.zeros_like(p._data) for p in self.params]
         self._second = [np.zeros_like(p._data) for p in self.params]
 
     def _change(self, i: int, values: Any, g: Any, rate: float, scratch: Any) -> None:
         beta1, beta2 = self.betas
         first, second = self._first[i], self._second[i]
+        self._seen[i] += 1
         if self.weight_decay:
             g = g + self.weight_decay * values
         first *= beta1
@@ -126,8 +154,8 @@ class Adam(Optimiser):
         scratch *= 1 - beta2
         second += scratch
         np.sqrt(second, out=scratch)
-        root = math.sqrt(1 - beta2**self.steps)
+        root = math.sqrt(1 - beta2 ** self._seen[i])
         scratch += self.eps * root
         np.divide(first, scratch, out=scratch)
-        scratch *= rate * root / (1 - beta1**self.steps)
+        scratch *= rate * root / (1 - beta1 ** self._seen[i])
         values -= scratch

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
-from ..nn.functional import cross_entropy, log_softmax
+from ..errors import DataError
+from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from .metrics import accuracy
@@ -64,7 +65,8 @@ def fit(
     """Train, and yield what each epoch gave; the caller stops by no longer asking.
 
     ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and integer labels ``y (n,)``;
-    ``validation`` is evaluated after each epoch; ``on_step`` is called after each step.
+    ``validation`` is evaluated after each epoch; ``on_step`` is called after each step. Raises
+    DataError for an epoch without batches.
     """
     for epoch in range(1, epochs + 1):
         yield _epoch(epoch, model, batches, optimiser, loss, validation, on_step)
@@ -98,6 +100,11 @@ def _epoch(
         if on_step is not None:
             on_step(Progress(epoch, len(losses), len(y), losses[-1], right / seen))
     seconds = time.perf_counter() - start
+    if not seen:
+        raise DataError(
+            f"fit: the batches of epoch {epoch} are empty; give something that can be iterated "
+            "over once per epoch, such as tg.data.batches(...), not a generator."
+        )
     done = Epoch(epoch, seconds, rate, total / seen, right / seen, step_losses=losses)
     if validation is not None:
         done.validation_loss, done.validation_accuracy = evaluate(model, *validation)
@@ -105,23 +112,33 @@ def _epoch(
 
 
 def predict(model: Module, x: np.ndarray) -> np.ndarray:
-    """The model's outputs in evaluation mode, unrecorded: (n, ...) to (n, classes)."""
-    was_training = model.training
+    """The model's outputs in evaluation mode, unrecorded: (n, ...) to (n, classes).
+
+    Every module is afterwards in the mode it was in.
+    """
+    before = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
         with no_grad():
             parts = [
                 model(Tensor(x[start : start + EVALUATION_ROWS])).numpy()
-                for start in range(0, len(x), EVALUATION_ROWS)
+                for start in range(0, max(len(x), 1), EVALUATION_ROWS)
             ]
     finally:
-        model.train(was_training)
+        for module, training in before:
+            module.training = training
     return np.concatenate(parts)
 
 
 def evaluate(model: Module, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """(mean cross-entropy, accuracy) of a classifier on ``x (n, ...)`` and labels ``y (n,)``."""
-    logits = predict(model, x)
-    log_probabilities = log_softmax(logits.astype(np.float64), axis=1)
-    loss = -float(np.mean(log_probabilities[np.arange(len(y)), y]))
-    return loss, accuracy(np.argmax(logits, axis=1), y)
+    """(mean cross-entropy, accuracy) of a classifier on ``x (n, ...)`` and labels ``y (n,)``.
+
+    Raises what ``cross_entropy`` raises, and ShapeError for no examples.
+    """
+    return score(predict(model, x), y)
+
+
+def score(logits: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """(mean cross-entropy, accuracy) of logits (n, classes) for labels ``y (n,)``."""
+    right = accuracy(np.argmax(logits, axis=1), y)
+    return float(cross_entropy(logits.astype(np.float64), y)), right
