@@ -32,6 +32,7 @@ def primitive(fn: F) -> F:
                     return result
         return fn(*args, **kwargs)
 
+    dispatch.implementation = fn  # type: ignore[attr-defined] # what runs on plain arrays
     return dispatch  # type: ignore[return-value]
 
 
@@ -53,7 +54,7 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if fixed and not isinstance(part, bool):
             layout.append(part)
             continue
-        if isinstance(part, (list, tuple, bool)):
+        if not hasattr(part, "dtype"):
             part = np.asarray(part, dtype=None if np.size(part) else np.intp)
         arrays.append(part)
         layout.append(ARRAY)
@@ -86,7 +87,7 @@ def add_at(g: Any, shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any
 @primitive
 def replace_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any) -> Any:
     """A copy of ``x`` in which the index holds ``value``: ``x[index] = value`` out of place."""
-    out = np.array(x)
+    out = np.copy(x)
     out[_join_index(layout, arrays)] = value
     return out
 
@@ -131,7 +132,7 @@ def identity(x: Any) -> Any:
 @primitive
 def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
     """``np.broadcast_to`` as memory of its own."""
-    return np.array(np.broadcast_to(x, shape))
+    return np.copy(np.broadcast_to(x, shape))
 
 
 @primitive
