@@ -1,0 +1,205 @@
+"""Scaling, one-hot labels, splits and batches: exact values, nothing lost, nothing hidden."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygrad_np.data import batches, normalise, one_hot, split
+from tinygrad_np.errors import DataError
+
+PIXELS = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_normalise_scales_to_one(dtype: Any) -> None:
+    scaled = normalise(PIXELS, dtype=dtype)
+    expected = np.arange(256).reshape(4, 8, 8).astype(dtype) / dtype(255)
+    np.testing.assert_array_equal(scaled, expected, strict=True)
+    assert (scaled.min(), scaled.max()) == (0, 1)
+
+
+def test_normalise_standardises() -> None:
+    scaled = normalise(PIXELS, mean=np.float64(0.5), std=np.float64(0.25))
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, (PIXELS / 255 - 0.5) / 0.25, rtol=1e-6, atol=1e-6)
+    exact = normalise(PIXELS, mean=0.5, std=(256**2 - 1) ** 0.5 / 12**0.5 / 255, dtype=np.float64)
+    assert exact.mean() == pytest.approx(0, abs=1e-12)
+    assert exact.std() == pytest.approx(1, rel=1e-12)
+
+
+def test_normalise_leaves_its_input_alone() -> None:
+    PIXELS.flags.writeable = False
+    assert normalise(PIXELS, 0.5, 0.5).flags.writeable
+
+
+BAD_NORMALISE = {
+    "scaled": ((PIXELS / 255,), "found float64 images of shape (4, 8, 8), expected uint8 from 0"),
+    "wide": ((PIXELS.astype(np.int64),), "found int64 images of shape (4, 8, 8), expected uint8"),
+    "integer result": ((PIXELS, None, None, np.int32), "found dtype int32, expected a float;"),
+    "mean only": ((PIXELS, 0.5), "found mean=0.5 and std=None, expected two finite numbers"),
+    "std only": ((PIXELS, None, 0.5), "found mean=None and std=0.5, expected two finite"),
+    "zero std": ((PIXELS, 0.5, 0.0), "found mean=0.5 and std=0.0, expected two finite numbers"),
+    "negative std": ((PIXELS, 0.5, -1.0), "found mean=0.5 and std=-1.0, expected two finite"),
+    "nan": ((PIXELS, float("nan"), 1.0), "found mean=nan and std=1.0, expected two finite"),
+    "infinite": ((PIXELS, 0.5, float("inf")), "found mean=0.5 and std=inf, expected two finite"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_NORMALISE.values(), ids=BAD_NORMALISE)
+def test_bad_normalise(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(DataError, match=f"^normalise: {re.escape(message)}"):
+        normalise(*arguments)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_one_hot(dtype: Any) -> None:
+    encoded = one_hot(np.array([[2, 0], [1, 2]], dtype), 3)
+    expected = np.array([[[0, 0, 1], [1, 0, 0]], [[0, 1, 0], [0, 0, 1]]], np.float32)
+    np.testing.assert_array_equal(encoded, expected, strict=True)
+    assert one_hot(np.zeros(0, dtype), 3, np.float64).shape == (0, 3)
+    assert one_hot(dtype(1), 2, bool).tolist() == [False, True]
+
+
+BAD_ONE_HOT = {
+    "too large": (([0, 1, 10], 10), "found label 10 at index (2,), expected 0 to 9;"),
+    "negative": (([[0, 1], [-1, 7]], 3), "found label -1 at index (1, 0), expected 0 to 2;"),
+    "scalar": ((5, 5), "found label 5 at index (), expected 0 to 4;"),
+    "float": (([0.0, 1.0], 2), "found labels of dtype float64, expected integers;"),
+    "bool": (([True], 2), "found labels of dtype bool, expected integers;"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_ONE_HOT.values(), ids=BAD_ONE_HOT)
+def test_bad_one_hot(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(DataError, match=f"^one_hot: {re.escape(message)}"):
+        one_hot(*arguments)
+
+
+@given(data=st.data(), length=st.integers(2, 50), seed=st.integers(0, 9))
+@settings(max_examples=100, deadline=None)
+def test_split_deals_every_sample_once(data: st.DataObject, length: int, seed: int) -> None:
+    count = data.draw(st.integers(1, length - 1))
+    x, y = np.arange(2 * length).reshape(length, 2), np.arange(length)
+    (x_a, y_a), (x_b, y_b) = split(x, y, count, seed)
+    assert len(x_b) == len(y_b) == count
+    assert sorted([*y_a, *y_b]) == list(range(length))
+    np.testing.assert_array_equal(np.concatenate([x_a, x_b]), x[np.concatenate([y_a, y_b])])
+
+
+def test_split_is_shuffled_and_repeatable() -> None:
+    x = np.arange(1000)
+    parts = [split(x, x, 100, seed)[1][0] for seed in (5, 5, 6, np.random.default_rng(5))]
+    np.testing.assert_array_equal(parts[0], parts[1])
+    np.testing.assert_array_equal(parts[0], parts[3])
+    assert not np.array_equal(parts[0], parts[2])
+    assert not np.array_equal(np.sort(parts[0]), x[-100:])
+    assert not np.array_equal(np.sort(parts[0]), parts[0])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"), [(3, 3), (np.int64(3), 3), (0.24, 2), (np.float32(0.5), 5)]
+)
+def test_split_takes_a_count_or_a_fraction(wanted: float, count: int) -> None:
+    x = np.arange(10)
+    assert len(split(x, x, wanted, seed=0)[1][0]) == count
+
+
+def test_split_gives_copies() -> None:
+    x = np.zeros((4, 2))
+    for part in split(x, np.zeros(4), 2, seed=0):
+        part[0][...] = 1
+    assert not x.any()
+
+
+X = np.zeros((6, 2))
+Y = np.zeros(6)
+BAD_SPLIT = {
+    "lengths": ((X, Y[:5], 2, 0), "found x of shape (6, 2) and y of shape (5,), expected the same"),
+    "scalar": ((X, np.float64(1), 2, 0), "found x of shape (6, 2) and y of shape (), expected"),
+    "none": ((X, Y, 0, 0), "found 0 for 6 samples, expected a count from 1 to 5 or a fraction"),
+    "all": ((X, Y, 6, 0), "found 6 for 6 samples, expected a count from 1 to 5"),
+    "negative": ((X, Y, -1, 0), "found -1 for 6 samples, expected a count from 1 to 5"),
+    "fraction 1.0": ((X, Y, 1.0, 0), "found 1.0 for 6 samples, expected a count from 1 to 5"),
+    "fraction 2.5": ((X, Y, 2.5, 0), "found 2.5 for 6 samples, expected a count from 1 to 5"),
+    "tiny fraction": ((X, Y, 0.01, 0), "found 0.01 for 6 samples, expected a count from 1 to 5"),
+    "nan": ((X, Y, float("nan"), 0), "found nan for 6 samples, expected a count from 1 to 5"),
+    "bool": ((X, Y, True, 0), "found True for 6 samples, expected a count from 1 to 5"),
+    "no seed": ((X, Y, 2, None), "found seed=None, expected an int from 0 up or a np.random.Gen"),
+    "negative seed": ((X, Y, 2, -1), "found seed=-1, expected an int from 0 up"),
+    "bool seed": ((X, Y, 2, True), "found seed=True, expected an int from 0 up"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_SPLIT.values(), ids=BAD_SPLIT)
+def test_bad_split(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(DataError, match=f"^split: {re.escape(message)}"):
+        split(*arguments)
+
+
+@given(length=st.integers(0, 40), size=st.integers(1, 45), shuffle=st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_batches_cover_every_sample_once(length: int, size: int, shuffle: bool) -> None:
+    x, y = np.arange(3 * length).reshape(length, 3), np.arange(length)
+    feed = batches(x, y, size, seed=0, shuffle=shuffle)
+    given_out = list(feed)
+    assert len(given_out) == len(feed) == -(-length // size)
+    assert all(len(batch_x) == len(batch_y) for batch_x, batch_y in given_out)
+    assert all(len(batch_y) == size for _, batch_y in given_out[:-1])
+    rows = [int(label) for _, batch_y in given_out for label in batch_y]
+    assert (sorted(rows) if shuffle else rows) == list(range(length))
+    for batch_x, batch_y in given_out:
+        np.testing.assert_array_equal(batch_x, x[batch_y])
+
+
+def epoch(feed: Any) -> list[int]:
+    return [int(label) for _, labels in feed for label in labels]
+
+
+def test_each_epoch_has_its_own_order_and_repeats_with_the_seed() -> None:
+    x = np.arange(100)
+    first, again = batches(x, x, 32, seed=1), batches(x, x, 32, np.random.default_rng(1))
+    orders = [epoch(first), epoch(first)]
+    assert orders[0] != orders[1]
+    assert orders == [epoch(again), epoch(again)]
+    assert orders[0] != epoch(batches(x, x, 32, seed=2))
+
+
+def test_the_order_is_drawn_when_iteration_starts() -> None:
+    x = np.arange(100)
+    feed = batches(x, x, 32, seed=1)
+    started_first, started_second = iter(feed), iter(feed)
+    late = epoch(started_second)
+    fresh = batches(x, x, 32, seed=1)
+    assert [epoch(started_first), late] == [epoch(fresh), epoch(fresh)]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_batches_are_the_callers_own(shuffle: bool) -> None:
+    x = np.arange(24.0).reshape(4, 6).T
+    kept = x.copy()
+    for batch_x, batch_y in batches(x, x, 6, seed=0, shuffle=shuffle):
+        assert batch_x.flags.c_contiguous
+        assert batch_y.flags.c_contiguous
+        assert not np.shares_memory(batch_x, batch_y)
+        batch_x[...] = -1
+    np.testing.assert_array_equal(x, kept)
+
+
+BAD_BATCHES = {
+    "lengths": ((X, Y[:5], 2, 0), "found x of shape (6, 2) and y of shape (5,), expected the same"),
+    "size 0": ((X, Y, 0, 0), "found batch_size=0, expected an int from 1 up;"),
+    "size float": ((X, Y, 2.0, 0), "found batch_size=2.0, expected an int from 1 up;"),
+    "size bool": ((X, Y, True, 0), "found batch_size=True, expected an int from 1 up;"),
+    "no seed": ((X, Y, 2), "found seed=None, expected an int from 0 up or a np.random.Generator"),
+    "text seed": ((X, Y, 2, "0"), "found seed='0', expected an int from 0 up"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_BATCHES.values(), ids=BAD_BATCHES)
+def test_bad_batches(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(DataError, match=f"^batches: {re.escape(message)}"):
+        batches(*arguments)

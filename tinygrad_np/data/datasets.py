@@ -1,0 +1,233 @@
+"""Data sets by name or by place, each as ((x_train, y_train), (x_test, y_test))."""
+
+import functools
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from .files import StrPath, load_csv, load_idx, read_idx, replacing
+
+Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
+Dataset = tuple[Part, Part]
+
+_NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_CLASSES = 10
+
+_Checksums = tuple[str | None, ...]
+_UNCHECKED: _Checksums = (None,) * len(_NAMES)
+
+# SHA-256 of the uncompressed files, in the order of _NAMES.
+_MNIST_SHA256: _Checksums = (
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+_FASHION_SHA256: _Checksums = (
+    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+)
+
+_MNIST_FOLDER = Path(__file__).parent / "mnist"
+_FASHION_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+_FASHION_URL = (
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
+)
+_TIMEOUT_SECONDS = 30
+_DOWNLOAD_LIMIT = 1 << 26
+
+
+def mnist() -> Dataset:
+    """Return MNIST, which is embedded: 60,000 training and 10,000 test images.
+
+    Images are (n, 28, 28) uint8, labels (n,) int64 from 0 to 9; the arrays are the caller's own.
+    The SHA-256 of each file is checked once per process. Raises DataError if a file was damaged.
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
+    recognition", 1998; CC BY-SA 3.0, see data/mnist/README.md.
+    """
+    return _copied(_verified(_MNIST_FOLDER, _MNIST_SHA256))
+
+
+def fashion_mnist(folder: StrPath | None = None, download: bool = False) -> Dataset:
+    """Return Fashion-MNIST: the sizes, shapes and dtypes of MNIST, pictures of clothes.
+
+    Looks for the four IDX files in `folder` alone if it is given; else in the folder named by the
+    environment variable TINYGRAD_NP_DATA, where Debian's package `dataset-fashion-mnist` puts
+    them, and in the user's cache. Only with `download=True` are missing files fetched from their
+    authors, into `folder`, else TINYGRAD_NP_DATA, else the cache. The SHA-256 of each file is
+    checked once per process. Raises DataError if files are absent, other or out of reach.
+    Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST", arXiv:1708.07747.
+    """
+    places = _fashion_places(folder)
+    home = next((place for place in places if not _missing(place)), None)
+    if home is None and download:
+        home = places[0] if places[0] != _FASHION_DEBIAN else places[-1]
+        _download_fashion(home)
+    if home is None:
+        raise DataError(
+            f"Fashion-MNIST: found no complete set of files in {', '.join(map(str, places))}, "
+            f"expected {_NAMES[0]} and three more; install Debian's dataset-fashion-mnist, set "
+            "TINYGRAD_NP_DATA to a folder that holds them, or call fashion_mnist(download=True)"
+        )
+    return _copied(_verified(home, _FASHION_SHA256))
+
+
+def load_folder(path: StrPath) -> Dataset:
+    """Read the four IDX files of a folder, named as those of MNIST, each plain or `.gz`.
+
+    Returns images (n, h, w) uint8 and labels (n,) int64 from 0 to 9 for training and test. Raises
+    DataError if a file is missing or damaged, or if files do not fit together.
+    """
+    return _read_folder(Path(path), _UNCHECKED)
+
+
+def load_dataset(name_or_path: str) -> Dataset:
+    """Return the data set called "mnist" or "fashion", or the one in a folder or CSV file.
+
+    Of a CSV file with n rows the last n // 7 are the test part. Images are (n, h, w) uint8, labels
+    (n,) int64 from 0 to 9. Raises DataError if there is no such thing or it is not a data set.
+    """
+    if name_or_path == "mnist":
+        return mnist()
+    if name_or_path == "fashion":
+        return fashion_mnist()
+    if os.path.isdir(name_or_path):
+        return load_folder(name_or_path)
+    if os.path.exists(name_or_path):
+        return _split_csv(name_or_path)
+    raise DataError(
+        f"found no data set, folder or file called {name_or_path!r}, expected mnist, fashion, a "
+        "folder of four IDX files or a CSV file; check the spelling"
+    )
+
+
+@functools.cache
+def _verified(folder: Path, checksums: _Checksums) -> Dataset:
+    """Read-only arrays: the cache must not change under anyone."""
+    dataset = _read_folder(folder, checksums)
+    for part in dataset:
+        for array in part:
+            array.flags.writeable = False
+    return dataset
+
+
+def _copied(dataset: Dataset) -> Dataset:
+    (x_train, y_train), (x_test, y_test) = dataset
+    return (x_train.copy(), y_train.copy()), (x_test.copy(), y_test.copy())
+
+
+def _read_folder(folder: Path, checksums: _Checksums) -> Dataset:
+    if missing := _missing(folder):
+        raise DataError(
+            f"{folder}: found no {missing[0]}, plain or .gz, expected the four files "
+            f"{', '.join(_NAMES)}; check the path or add the file"
+        )
+    paths = [_file_in(folder, name) for name in _NAMES]
+    arrays = [load_idx(path, sha256=sha256) for path, sha256 in zip(paths, checksums, strict=True)]
+    train = _checked_part(str(paths[1]), arrays[0], arrays[1])
+    test = _checked_part(str(paths[3]), arrays[2], arrays[3])
+    if train[0].shape[1:] != test[0].shape[1:]:
+        raise DataError(
+            f"{folder}: found training images of shape {train[0].shape} and test images of shape "
+            f"{test[0].shape}, expected the same height and width; use files of one data set"
+        )
+    return train, test
+
+
+def _file_in(folder: Path, name: str) -> Path:
+    plain = folder / name
+    return plain if os.path.isfile(plain) else folder / f"{name}.gz"
+
+
+def _missing(folder: Path) -> list[str]:
+    return [name for name in _NAMES if not os.path.isfile(_file_in(folder, name))]
+
+
+def _checked_part(source: str, images: NDArray[np.generic], labels: NDArray[np.generic]) -> Part:
+    if (images.ndim, labels.ndim) != (3, 1) or not images.dtype == labels.dtype == np.uint8:
+        raise DataError(
+            f"{source}: found {labels.dtype} labels of shape {labels.shape} for {images.dtype} "
+            f"images of shape {images.shape}, expected uint8 (n,) for uint8 (n, h, w); use the "
+            "files of an image data set"
+        )
+    if len(images) != len(labels):
+        raise DataError(
+            f"{source}: found {len(labels)} labels, expected {len(images)}, one for each image; "
+            "use labels and images of one data set"
+        )
+    numbers = labels.astype(np.int64)
+    _check_labels(source, numbers)
+    return images.astype(np.uint8, copy=False), numbers
+
+
+def _check_labels(source: str, labels: NDArray[np.int64]) -> None:
+    wrong = np.flatnonzero(labels >= _CLASSES)
+    if wrong.size:
+        raise DataError(
+            f"{source}, label number {wrong[0] + 1}: found {labels[wrong[0]]}, expected 0 to "
+            f"{_CLASSES - 1}; use a data set of {_CLASSES} classes"
+        )
+
+
+def _split_csv(path: str) -> Dataset:
+    images, labels = load_csv(path)
+    _check_labels(path, labels)
+    count = len(labels) // 7
+    if not count:
+        raise DataError(
+            f"{path}: found {len(labels)} rows, expected at least 7, as a seventh becomes the test "
+            "part; add rows"
+        )
+    return (images[:-count], labels[:-count]), (images[-count:], labels[-count:])
+
+
+def _fashion_places(folder: StrPath | None) -> list[Path]:
+    if folder is not None:
+        return [Path(folder)]
+    named = os.environ.get("TINYGRAD_NP_DATA")
+    return [*([Path(named)] if named else []), _FASHION_DEBIAN, _user_cache()]
+
+
+def _user_cache() -> Path:
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(caches) / "tinygrad_np" / "fashion-mnist"
+
+
+def _download_fashion(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be made ({error.strerror}); choose a writable folder"
+        ) from error
+    for name, sha256 in zip(_NAMES, _FASHION_SHA256, strict=True):
+        if not os.path.isfile(_file_in(folder, name)):
+            _download(f"{_FASHION_URL}{name}.gz", folder / f"{name}.gz", sha256)
+
+
+def _download(url: str, target: Path, sha256: str | None) -> None:
+    import http.client  # here, because the two take longer to import than all of NumPy's core
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply:
+            content = reply.read(_DOWNLOAD_LIMIT)
+    except (OSError, http.client.HTTPException) as error:
+        raise DataError(
+            f"{url}: cannot be fetched ({error}); check the connection, or install Debian's "
+            "dataset-fashion-mnist, or set TINYGRAD_NP_DATA to a folder that holds the files"
+        ) from error
+    read_idx(io.BytesIO(content), url, sha256)
+    with replacing(target) as file:
+        file.write(content)

@@ -1,0 +1,391 @@
+"""Image files as they are published: IDX (the format of MNIST) and Kaggle's CSV, plain or gzip."""
+
+import gzip
+import hashlib
+import math
+import os
+import re
+import secrets
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+StrPath = str | os.PathLike[str]
+
+_DTYPES: dict[int, np.dtype[Any]] = {
+    0x08: np.dtype(">u1"),
+    0x09: np.dtype(">i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+_MAX_RANK = 64  # NumPy's own limit
+_MAX_BYTES = np.iinfo(np.intp).max
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WBITS = 31
+_PACKED_PIECE = 1 << 16
+_PIECE = 1 << 20
+
+# A CSV declares no size, so a packed one that grows beyond these is taken for a gzip bomb.
+# Kaggle's train.csv packs 8:1.
+_CSV_UNPACK_RATIO = 100
+_CSV_UNPACK_FREE = 1 << 26
+
+_CELL = re.compile(rb"[0-9]{1,3}")
+_COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")
+
+
+def load_idx(path: StrPath, *, sha256: str | None = None) -> NDArray[Any]:
+    """Read an IDX file, plain or gzip as its content says.
+
+    Returns a writable array in native byte order with the shape and dtype that the file declares:
+    uint8, int8, int16, int32, float32 or float64. With `sha256` (64 lower-case hex digits) the
+    uncompressed content must have that checksum. Raises DataError for anything but a complete IDX
+    file; memory is taken as content arrives, never because a header asks for it.
+    Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "The IDX file format".
+    """
+    with _opened(path) as file:
+        return read_idx(file, os.fspath(path), sha256)
+
+
+def read_idx(file: BinaryIO, name: str, sha256: str | None = None) -> NDArray[Any]:
+    """Read IDX content from an open, seekable binary file; `name` stands for it in messages.
+
+    Returns and raises as `load_idx` does.
+    """
+    content = _Content(file, name)
+    header = _read_header(content)
+    body = _read_body(content, header)
+    if sha256 is not None:
+        _check_sha256(content, header.raw, body, sha256)
+    array: NDArray[Any] = np.ndarray(header.shape, header.dtype, buffer=body)
+    return array.astype(header.dtype.newbyteorder("="))
+
+
+def save_idx(path: StrPath, array: NDArray[Any]) -> None:
+    """Write an array as an IDX file, gzip if the name ends with `.gz`.
+
+    `array` has any shape and dtype uint8, int8, int16, int32, float32 or float64. Equal arrays give
+    equal bytes. The file is written beside `path` and renamed, so `path` never holds half a file.
+    Raises DataError if IDX cannot hold the array or the file cannot be written.
+    """
+    target = Path(path)
+    content = _idx_header(array) + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    with replacing(target) as file:
+        if target.suffix == ".gz":
+            with gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
+                packed.write(content)
+        else:
+            file.write(content)
+
+
+def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Read a CSV of images in the layout of Kaggle's `train.csv`, plain or gzip.
+
+    The first row names the columns and starts with `label`; each further row has a label and k·k
+    pixels, whole numbers from 0 to 255. Returns images (n, k, k) uint8 and labels (n,) int64.
+    Raises DataError with the row (the header is row 1) and column of the first fault, and for a
+    gzip file that unpacks to over 64 MiB and 100 times its size.
+    """
+    with _opened(path) as file:
+        content = _Content(file, os.fspath(path))
+        size = os.fstat(file.fileno()).st_size
+        table = _read_table(content, max(_CSV_UNPACK_FREE, _CSV_UNPACK_RATIO * size))
+    side = math.isqrt(table.shape[1] - 1)
+    images = np.ascontiguousarray(table[:, 1:]).reshape(-1, side, side)
+    return images, table[:, 0].astype(np.int64)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a binary file beside `path` that takes its place once it is written and synced.
+
+    If the block raises, `path` is as it was. Raises DataError if the file cannot be written.
+    """
+    part = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        with open(part, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); choose a writable place for it"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def _opened(path: StrPath) -> Iterator[BinaryIO]:
+    try:
+        _check_regular(path)
+        with open(path, "rb") as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except MemoryError as error:
+        raise DataError(
+            f"{path}: its content does not fit into memory; use a smaller file"
+        ) from error
+
+
+def _check_regular(path: StrPath) -> None:
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return
+    found = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+    raise DataError(f"{path}: found {found}, expected a file; give the path of one file")
+
+
+class _Gunzip:
+    """Unpacks gzip members one after another, never more bytes than asked for."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._waiting = b""
+        self._member = zlib.decompressobj(_GZIP_WBITS)
+
+    def read(self, count: int) -> bytes:
+        """Return 1 to `count` bytes, or none where the last member has ended properly."""
+        while True:
+            given = self._waiting or self._packed.read(_PACKED_PIECE)
+            if self._member.eof:
+                if not given:
+                    return b""
+                self._member = zlib.decompressobj(_GZIP_WBITS)
+            piece = self._member.decompress(given, count)
+            self._waiting = self._member.unconsumed_tail or self._member.unused_data
+            if piece:
+                return piece
+            if not given:
+                raise EOFError("cut off")
+
+
+class _Content:
+    """The uncompressed bytes of a file, plain or gzip as its first two bytes say."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        packed = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        self.name = name
+        self.position = 0
+        self._source = _Gunzip(file) if packed else file
+
+    def read(self, count: int) -> bytes:
+        """Return the next `count` bytes, fewer only where the content ends."""
+        pieces = []
+        while count > 0 and (piece := self._piece(min(count, _PIECE))):
+            pieces.append(piece)
+            count -= len(piece)
+            self.position += len(piece)
+        return b"".join(pieces)
+
+    def fault(self, place: str, found: str, expected: str, remedy: str) -> DataError:
+        return DataError(f"{self.name}, {place}: found {found}, expected {expected}; {remedy}")
+
+    def _piece(self, count: int) -> bytes:
+        try:
+            return self._source.read(count)
+        except (EOFError, zlib.error) as error:
+            raise self.fault(
+                f"after {self.position} uncompressed bytes",
+                f"damaged gzip data ({error})",
+                "gzip data whole to its end",
+                "get the file again",
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Header:
+    raw: bytes
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def body_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        total = len(self.raw) + self.body_bytes
+        return f"{total} bytes as declared ({self.dtype.name} of shape {self.shape})"
+
+
+def _read_header(content: _Content) -> _Header:
+    magic = content.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
+        raise content.fault(
+            "byte 0",
+            f"0x{magic.hex()}" if magic else "nothing",
+            "the start of an IDX file (0x0000, a type 08 09 0b 0c 0d or 0e, a rank)",
+            "give an IDX file, plain or gzip",
+        )
+    rank = magic[3]
+    if rank > _MAX_RANK:
+        raise content.fault(
+            "byte 3", f"rank {rank}", f"at most {_MAX_RANK}", "give a file NumPy can hold"
+        )
+    sizes = content.read(4 * rank)
+    if len(sizes) < 4 * rank:
+        raise content.fault(
+            f"byte {content.position}", "the end", f"{rank} dimensions", "get the file again"
+        )
+    return _checked_header(content, magic + sizes, struct.unpack(f">{rank}I", sizes))
+
+
+def _checked_header(content: _Content, raw: bytes, shape: tuple[int, ...]) -> _Header:
+    dtype = _DTYPES[raw[2]]
+    # NumPy refuses by the non-zero dimensions even where the array is empty.
+    if math.prod(size for size in shape if size) * dtype.itemsize > _MAX_BYTES:
+        raise content.fault(
+            "byte 4", f"shape {shape}", f"at most {_MAX_BYTES} bytes", "get the file again"
+        )
+    return _Header(raw, dtype, shape)
+
+
+def _read_body(content: _Content, header: _Header) -> bytes:
+    body = content.read(header.body_bytes)
+    if len(body) < header.body_bytes:
+        raise content.fault(
+            f"byte {content.position}", "the end", str(header), "get the file again"
+        )
+    if content.read(1):
+        raise content.fault(
+            f"byte {content.position - 1}", "more data", str(header), "get the file again"
+        )
+    return body
+
+
+def _check_sha256(content: _Content, header: bytes, body: bytes, expected: str) -> None:
+    checksum = hashlib.sha256(header)
+    checksum.update(body)
+    if checksum.hexdigest() != expected:
+        raise content.fault(
+            "uncompressed content",
+            f"SHA-256 {checksum.hexdigest()}",
+            expected,
+            "get the published file, or use load_folder for data of your own",
+        )
+
+
+def _idx_header(array: NDArray[Any]) -> bytes:
+    code = _CODES.get(array.dtype.newbyteorder(">"))
+    if code is None:
+        names = " ".join(dtype.name for dtype in _CODES)
+        raise DataError(
+            f"save_idx: found dtype {array.dtype}, expected one of {names}; convert with astype"
+        )
+    if max(array.shape, default=0) >= 1 << 32:
+        raise DataError(
+            f"save_idx: found shape {array.shape}, expected dimensions below 2**32; split the array"
+        )
+    return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
+
+
+def _read_table(content: _Content, limit: int) -> NDArray[np.uint8]:
+    """All rows below the header, (n, 1 + k·k)."""
+    blocks = _line_blocks(content, limit)
+    header, _, start = next(blocks, b"").partition(b"\n")
+    columns = _count_columns(content, header)
+    tables = []
+    row = 2
+    for block in chain([start], blocks):
+        table = _parse_cells(block, columns)
+        if table is None:
+            raise next(_cell_faults(content, block, row, columns))
+        tables.append(table)
+        row += len(table)
+    if row == 2:
+        raise content.fault("row 2", "the end", "a row of pixels", "give a CSV with images")
+    return np.concatenate(tables)
+
+
+def _line_blocks(content: _Content, limit: int) -> Iterator[bytes]:
+    """Pieces of whole lines, each line ended by one newline."""
+    rest = b""
+    while piece := content.read(_PIECE):
+        text = rest + piece
+        end = text.rfind(b"\n") + 1
+        if end:
+            yield text[:end].replace(b"\r\n", b"\n")
+        rest = text[end:]
+        start = content.position - len(rest)
+        if len(rest) >= _PIECE:
+            found, expected = f"a line of over {len(rest)} bytes", "the rows of a CSV"
+            raise content.fault(f"byte {start}", found, expected, "give a CSV, plain or gzip")
+        if content.position > limit:
+            expected = f"at most {limit} from a file this small"
+            remedy = "unpack the file first if it is what it should be"
+            raise content.fault(f"byte {limit}", "still more bytes", expected, remedy)
+    if rest:
+        yield rest + b"\n"
+
+
+def _count_columns(content: _Content, header: bytes) -> int:
+    names = header.split(b",")
+    if names[0] != b"label":
+        raise content.fault(
+            "row 1, column 1",
+            _shown(names[0]),
+            "'label'",
+            "give a CSV with a header and the label first (Kaggle's train.csv, not test.csv)",
+        )
+    pixels = len(names) - 1
+    if not pixels or math.isqrt(pixels) ** 2 != pixels:
+        raise content.fault(
+            "row 1", f"{pixels} pixel columns", "a square number", "give a CSV of square images"
+        )
+    return len(names)
+
+
+def _parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
+    """The rows of a block (n, columns), or None if there is a fault anywhere in it."""
+    digits = np.frombuffer(block, np.uint8) - np.uint8(ord("0"))
+    ends = np.flatnonzero(digits > 9)
+    if ends.size % columns:
+        return None
+    marks = digits[ends].reshape(-1, columns)
+    if np.any(marks[:, :-1] != _COMMA) or np.any(marks[:, -1] != _NEWLINE):
+        return None
+    widths = np.diff(ends, prepend=-1) - 1
+    if np.any((widths < 1) | (widths > 3)):
+        return None
+    values = digits[ends - 1].astype(np.uint16)
+    values += digits[ends - 2] * (widths > 1) * np.uint16(10)
+    values += digits[ends - 3] * (widths > 2) * np.uint16(100)
+    if np.any(values > 255):
+        return None
+    return values.astype(np.uint8).reshape(-1, columns)
+
+
+def _cell_faults(content: _Content, block: bytes, row: int, columns: int) -> Iterator[DataError]:
+    """What `_parse_cells` refused, in reading order."""
+    for number, line in enumerate(block.split(b"\n")[:-1], start=row):
+        cells = line.split(b",")
+        if len(cells) != columns:
+            found, expected = f"{len(cells)} cells", f"{columns} as in row 1"
+            yield content.fault(f"row {number}", found, expected, "mend or remove the row")
+        for column, cell in enumerate(cells, start=1):
+            if not _CELL.fullmatch(cell) or int(cell) > 255:
+                place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
+                yield content.fault(place, _shown(cell), expected, "mend the cell")
+
+
+def _shown(cell: bytes) -> str:
+    return repr(cell[:20].decode("utf-8", "replace")) if cell else "nothing"
