@@ -72,7 +72,7 @@ def _widen(leaf: Any) -> Any:
     return value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)
 
 
-def _random_like(out: Any, rng: np.random.Generator) -> Any:
+def _random_like(out: Any, rng: "np.random.Generator") -> Any:
     draw = rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape)
     if out.dtype.kind != "c":
         return draw

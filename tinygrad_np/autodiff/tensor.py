@@ -17,6 +17,7 @@ from .tape import Leaf, Node, Record, mode
 
 Method = Callable[..., Any]
 ndarray = np.ndarray
+NUMBERS = (bool, int, float, complex)
 NO_OPTIONS: dict[str, Any] = {}
 _new = object.__new__
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
@@ -385,6 +386,11 @@ class Tensor:
 
     def _become(self, other: "Tensor") -> None:
         """Take over another Tensor's value and history; what was saved before keeps its own."""
+        if not np.can_cast(other.dtype, self.dtype, "same_kind"):
+            raise TypeError(
+                f"a result of dtype {other.dtype} does not fit into a Tensor of {self.dtype}; "
+                "write t = t + v instead of t += v to get a new Tensor."
+            )
         if other.dtype != self.dtype:
             other = other.astype(self.dtype)
         if other.shape != self.shape:
@@ -489,6 +495,9 @@ class Tensor:
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
 
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
     def __and__(self, other: Any) -> "Tensor":
         return apply(np.bitwise_and, (self, other))
 
@@ -588,6 +597,7 @@ class Tensor:
     ptp: Method
     nonzero: Method
     conj: Method
+    conjugate: Method
     searchsorted: Method
     compress: Method
 
@@ -696,7 +706,7 @@ def _check_call(rule: Rule, args: tuple[Any, ...], out: Any) -> bool:
 
 def _as_array(out: Any) -> Any:
     """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
-    if isinstance(out, (np.generic, int, float, complex, bool)):
+    if isinstance(out, (np.generic, *NUMBERS)):
         return np.asarray(out)
     if isinstance(out, (tuple, list)):
         return tuple(np.asarray(part) for part in out)
@@ -897,7 +907,9 @@ def _build(nested: Any) -> Tensor:
         return nested
     if not isinstance(nested, (list, tuple)) or not _holds_tensor(nested):
         return Tensor(nested)
-    return stack([_build(part) for part in nested])
+    parts = [part if isinstance(part, NUMBERS) else _build(part) for part in nested]
+    dtype = np.result_type(*(p.dtype if isinstance(p, Tensor) else p for p in parts))
+    return stack([p if isinstance(p, Tensor) else Tensor(p, dtype=dtype) for p in parts])
 
 
 def _holds_tensor(nested: Any) -> bool:

@@ -37,7 +37,7 @@ class Rule:
     ) -> None:
         self.fn = fn
         self.is_ufunc = isinstance(fn, np.ufunc)
-        self.forward = fn if self.is_ufunc else getattr(fn, "__wrapped__", fn)
+        self.forward = getattr(fn, "implementation", fn)
         self.name = getattr(fn, "__name__", repr(fn))
         self.each = each
         self.vjps: Sequence[Vjp | None] = vjps if each is None else Each(each)
