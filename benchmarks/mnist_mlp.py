@@ -146,7 +146,7 @@ def write_outputs(result: Result, out: Path, note: Callable[[object], None]) -> 
     try:
         for name, figure in (
             ("curves", draw.curves(result.history, title)),
-            ("predictions", draw.predictions(images, labels, result.test_logits)),
+            ("predictions", draw.predictions(images, labels, result.test_logits, title=title)),
             ("confusion", draw.confusion(training.confusion(guesses, labels, 10), title=title)),
         ):
             with replacing(folder / f"{name}.png") as file:

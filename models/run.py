@@ -153,7 +153,8 @@ def _fit_by_hand(
                 on_step(Progress(number, len(losses), sizes[-1], value, float("nan")))
         seconds = time.perf_counter() - start
         model.load_state_dict(dict(zip(names, parameters, strict=True)))
-        train_loss, train_accuracy = training.evaluate(model, *parts.train)
+        train_loss = float(np.average(losses, weights=sizes))
+        _, train_accuracy = training.evaluate(model, *parts.train)  # by hand only after the epoch
         done = Epoch(number, seconds, rate, train_loss, train_accuracy, step_losses=losses)
         done.validation_loss, done.validation_accuracy = training.evaluate(model, *parts.validation)
         yield done
