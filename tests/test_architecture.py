@@ -1,0 +1,161 @@
+"""The arrows between the rooms, and the smallness of the engine."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tinygrad_np"
+
+# Reading order is import order: a module may import only what stands before it.
+ORDER = [
+    "errors",
+    "autodiff.shapes", "autodiff.nests", "autodiff.primitives", "autodiff.rules.table",
+    "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
+    "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
+    "autodiff.rules.neural", "autodiff.rules.constants", "autodiff.rules",
+    "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
+    "autodiff.transforms", "autodiff.gradcheck",
+]  # fmt: skip
+ROOMS = ["errors", "autodiff", "replay", "nn", "optim", "data", "training", "draw"]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def statements(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """All nodes, without what is imported for type checkers only."""
+    for statement in body:
+        if for_types_only(statement):
+            continue
+        yield statement
+        for child in ast.iter_child_nodes(statement):
+            if isinstance(child, ast.stmt):
+                yield from statements([child])
+
+
+def imported(name: str) -> set[str]:
+    """The modules of the package that ``name`` imports, at the top or inside functions."""
+    path = MODULES[name]
+    inside = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    if name == "":
+        inside = []
+    found = set()
+    for node in statements(ast.parse(path.read_text(encoding="utf-8")).body):
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names if alias.name.startswith("tinygrad_np")]
+            found |= {n.removeprefix("tinygrad_np").lstrip(".") for n in named}
+        if isinstance(node, ast.ImportFrom) and (
+            node.level or (node.module or "").startswith("tinygrad_np")
+        ):
+            base = inside[: len(inside) - node.level + 1] if node.level else []
+            module = (node.module or "").removeprefix("tinygrad_np").lstrip(".")
+            start = ".".join([*base, module] if module else base)
+            for alias in node.names:
+                inner = f"{start}.{alias.name}".lstrip(".")
+                found.add(inner if inner in MODULES else start)
+    return found - {name}
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n])
+def test_nothing_imports_the_package_root(name: str) -> None:
+    if name.endswith("__main__"):
+        return
+    assert "" not in imported(name)
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n.startswith(("errors", "autodiff"))])
+def test_arrows_in_the_engine_point_up(name: str) -> None:
+    if name == "autodiff":
+        return
+    assert name in ORDER, f"{name} has no place in the reading order"
+    later = {n for n in imported(name) if n not in ORDER or ORDER.index(n) >= ORDER.index(name)}
+    if name == "autodiff.rules.table":
+        later -= {"autodiff.rules"}
+    assert later == set()
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n and n.split(".")[0] in ROOMS])
+def test_arrows_between_rooms_point_up(name: str) -> None:
+    room = ROOMS.index(name.split(".")[0])
+    below = {n for n in imported(name) if n and n.split(".")[0] in ROOMS[room + 1 :]}
+    assert below == set()
+
+
+def test_no_import_cycles() -> None:
+    arrows = {name: imported(name) & set(MODULES) for name in MODULES}
+    while True:
+        free = [name for name, targets in arrows.items() if not targets & set(arrows)]
+        if not free:
+            break
+        for name in free:
+            del arrows[name]
+    assert arrows == {}
+
+
+ENGINE = sorted(path for path in (PACKAGE / "autodiff").glob("*.py"))
+REGISTRIES = {"TABLE", "COMPOSITES", "METADATA", "WRITERS"}
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n.startswith("autodiff.")])
+def test_no_mutable_state_at_module_level(name: str) -> None:
+    """Dicts, lists and sets at module level are only read; the table's registries are filled."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    held = set()
+    for statement in tree.body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        for target in targets:
+            value = statement.value  # type: ignore[attr-defined]
+            mutable = isinstance(value, (ast.Dict, ast.List, ast.Set, ast.ListComp, ast.DictComp))
+            mutable = mutable or (
+                isinstance(value, ast.Call) and ast.unparse(value.func) in {"dict", "list", "set"}
+            )
+            if isinstance(target, ast.Name) and mutable:
+                held.add(target.id)
+    written = set()
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Global):
+                written |= set(node.names)
+            if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(
+                node.value, ast.Name
+            ):
+                stores = isinstance(node.ctx, (ast.Store, ast.Del))
+                mutates = isinstance(node, ast.Attribute) and node.attr in {
+                    "append", "add", "update", "clear", "pop", "setdefault", "extend", "remove"}  # fmt: skip
+                if stores or mutates:
+                    written.add(node.value.id)
+    assert (written & held) - REGISTRIES == set()
+
+
+def test_the_engine_stays_small() -> None:
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in ENGINE)
+    assert lines <= 1_400, f"autodiff without rules has {lines} lines"
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n.startswith("autodiff.")])
+def test_functions_fit_on_a_screen(name: str) -> None:
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > 60
+    ]
+    assert long == []
