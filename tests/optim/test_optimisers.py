@@ -1,0 +1,220 @@
+"""SGD and Adam against PyTorch, against their equations, and what they refuse."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import optim
+
+SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.05}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    ("SGD", {"lr": 0.05, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.05, "momentum": 0.5, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.05, "momentum": 0.5, "nesterov": True, "weight_decay": 0.1}),
+    ("Adam", {"lr": 0.01}),
+    ("Adam", {"lr": 0.01, "betas": (0.5, 0.9)}),
+    ("Adam", {"lr": 0.01, "eps": 0.1}),
+    ("Adam", {"lr": 0.01, "weight_decay": 0.1}),
+]
+every = pytest.mark.parametrize(
+    ("name", "settings"), SETTINGS, ids=[f"{n} {list(s.items())}" for n, s in SETTINGS]
+)
+RNG = np.random.default_rng(0)
+START = [RNG.standard_normal((4, 3)), RNG.standard_normal(3), np.array(0.7)]
+INPUTS = RNG.standard_normal((100, 5, 4))
+
+
+def loss(i: int, x: Any, w: Any, b: Any, c: Any) -> Any:
+    """Not quadratic, and the scalar takes part in every third step only."""
+    y = (x @ w + b) ** 2
+    y = y / (1 + y)
+    return y.mean() + (y.mean() * c if i % 3 == 0 else 0.0)
+
+
+@every
+def test_a_hundred_steps_with_pytorch(name: str, settings: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    ours = [tg.Tensor(p, requires_grad=True) for p in START]
+    theirs = [torch.tensor(p, requires_grad=True) for p in START]
+    optimiser = getattr(optim, name)(ours, **settings)
+    other = getattr(torch.optim, name)(theirs, **settings)
+    inputs = torch.tensor(INPUTS)
+    for i in range(100):
+        optimiser.zero_grad()
+        other.zero_grad()
+        loss(i, INPUTS[i], *ours).backward()
+        loss(i, inputs[i], *theirs).backward()
+        optimiser.step()
+        other.step()
+    for mine, twin, start in zip(ours, theirs, START, strict=True):
+        np.testing.assert_allclose(mine.numpy(), twin.detach().numpy(), rtol=1e-10, atol=1e-10)
+        assert np.all(mine.numpy() != start)
+
+
+def sgd(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    mu, decay = given.get("momentum", 0.0), given.get("weight_decay", 0.0)
+    g = g + decay * p
+    v = state["v"] = mu * state.get("v", 0.0) + g
+    return p - lr * (g + mu * v if given.get("nesterov") else v)
+
+
+def adam(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    b1, b2 = given.get("betas", (0.9, 0.999))
+    t = state["t"] = state.get("t", 0) + 1
+    g = g + given.get("weight_decay", 0.0) * p
+    m = state["m"] = b1 * state.get("m", 0.0) + (1 - b1) * g
+    s = state["s"] = b2 * state.get("s", 0.0) + (1 - b2) * g**2
+    return p - lr * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + given.get("eps", 1e-8))
+
+
+@every
+def test_the_equations(name: str, settings: dict[str, Any]) -> None:
+    update = {"SGD": sgd, "Adam": adam}[name]
+    ours = [tg.Tensor(p, requires_grad=True) for p in START]
+    optimiser = getattr(optim, name)(ours, **settings)
+    expected, states = [p.copy() for p in START], [{} for _ in START]  # type: ignore[var-annotated]
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        for k, parameter in enumerate(ours):
+            g = rng.standard_normal(START[k].shape)
+            parameter.grad = tg.Tensor(g)
+            expected[k] = update(g, expected[k], states[k], **settings)
+        optimiser.step()
+    for parameter, value in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(parameter.numpy(), value, rtol=1e-12)
+    assert optimiser.steps == 10
+
+
+@every
+def test_parameters_without_gradient_are_left_alone(name: str, settings: dict[str, Any]) -> None:
+    """And what one does then depends on its own gradients alone."""
+    late, alone, never = (tg.Tensor(START[0], requires_grad=True) for _ in range(3))
+    settings = {**settings, "lr": 0.1}
+    both = getattr(optim, name)([late, never], **settings)
+    single = getattr(optim, name)([alone], **settings)
+    for i in range(8):
+        g = np.full((4, 3), i - 3.5)
+        late.grad = tg.Tensor(g) if i >= 3 else None
+        both.step()
+        if i >= 3:
+            alone.grad = tg.Tensor(g)
+            single.step()
+    np.testing.assert_array_equal(never.numpy(), START[0])
+    np.testing.assert_array_equal(late.numpy(), alone.numpy())
+    assert np.all(late.numpy() != START[0])
+
+
+@every
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_dtype_and_place_are_kept_and_gradients_untouched(
+    name: str, settings: dict[str, Any], dtype: str
+) -> None:
+    wide = {k: np.float64(v) if isinstance(v, float) else v for k, v in settings.items()}
+    p = tg.Tensor(START[0].astype(dtype), requires_grad=True)
+    memory = p.data
+    g = np.ones((4, 3), dtype)
+    p.grad = tg.Tensor(g)
+    p.grad.data.flags.writeable = False
+    optimiser = getattr(optim, name)([p], **wide)
+    for _ in range(2):
+        optimiser.step()
+    assert p.dtype == np.dtype(dtype)
+    assert np.shares_memory(p.data, memory)
+    np.testing.assert_array_equal(p.grad.numpy(), g)
+
+
+@every
+def test_a_step_between_forward_and_backward_is_noticed(name: str, settings: Any) -> None:
+    w = tg.Tensor(START[0], requires_grad=True)
+    optimiser = getattr(optim, name)([w], **settings)
+    w.grad = tg.Tensor(np.ones((4, 3)))
+    result = (tg.Tensor(INPUTS[0], requires_grad=True) @ w).sum()
+    optimiser.step()
+    with pytest.raises(tg.StaleValueError, match="was overwritten after the operation ran"):
+        result.backward()
+
+
+def test_a_network_notices_it_too() -> None:
+    model = tg.nn.Sequential(tg.nn.Linear(3, 4, seed=0), tg.nn.ReLU(), tg.nn.Linear(4, 2, seed=1))
+    optimiser = optim.Adam(model.parameters(), 0.1)
+    x = tg.Tensor(np.ones((5, 3), np.float32))
+    y = [0, 1, 0, 1, 0]
+    tg.nn.functional.cross_entropy(model(x), y).backward()
+    late = tg.nn.functional.cross_entropy(model(x), y)
+    optimiser.step()
+    with pytest.raises(tg.StaleValueError):
+        late.backward()
+    optimiser.zero_grad()
+    tg.nn.functional.cross_entropy(model(x), y).backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_the_rate_may_be_a_function_of_the_step() -> None:
+    p = tg.Tensor(np.zeros(1), requires_grad=True)
+    optimiser = optim.SGD([p], lambda step: 10.0**-step)
+    rates = []
+    for _ in range(3):
+        rates.append(optimiser.rate())
+        p.grad = tg.Tensor(np.ones(1))
+        optimiser.step()
+    assert rates == [1.0, 0.1, 0.01]
+    assert p.item() == pytest.approx(-1.11, rel=1e-14)
+
+
+def test_zero_grad() -> None:
+    p = tg.Tensor(np.zeros(2), requires_grad=True)
+    optimiser = optim.SGD([p], 0.1)
+    p.sum().backward()
+    optimiser.zero_grad()
+    assert p.grad is None
+
+
+def leaf() -> tg.Tensor:
+    return tg.Tensor(np.ones(2), requires_grad=True)
+
+
+REFUSED: list[tuple[Any, dict[str, Any], Any, str]] = [
+    ([], {}, ValueError, "was given no parameters"),
+    ([tg.Tensor(np.ones(2))], {}, ValueError, r"entry 0, of shape \(2,\), is none"),
+    ([leaf(), leaf() * 2], {}, ValueError, "entry 1"),
+    ([LEAF := leaf(), LEAF], {}, ValueError, "given to the optimiser twice"),
+    ([np.ones(2)], {}, TypeError, "entry 0 is of type ndarray"),
+    (leaf(), {}, TypeError, r"not Tensor; give model\.parameters\(\)"),
+    (tg.nn.Linear(2, 2, seed=0), {}, TypeError, r"not Linear; give model\.parameters\(\)"),
+    (
+        tg.nn.Sequential(tg.nn.ReLU()),
+        {},
+        TypeError,
+        r"entry 0 is of type ReLU\. Give model\.parameters\(\)",
+    ),
+    ([leaf()], {"lr": -0.1}, ValueError, r"lr=-0\.1: a number from 0 up"),
+    ([leaf()], {"lr": float("nan")}, ValueError, "lr=nan"),
+    ([leaf()], {"lr": float("inf")}, ValueError, "lr=inf"),
+    ([leaf()], {"weight_decay": -1.0}, ValueError, r"weight_decay=-1\.0"),
+]
+
+
+@pytest.mark.parametrize(("params", "settings", "error", "message"), REFUSED)
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+def test_refused(kind: Any, params: Any, settings: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        kind(params, **{"lr": 0.1, **settings})
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (optim.SGD, {"momentum": -0.1}, r"momentum=-0\.1"),
+        (optim.SGD, {"nesterov": True}, "needs a momentum above 0"),
+        (optim.Adam, {"eps": -1.0}, r"eps=-1\.0"),
+        (optim.Adam, {"betas": (0.9, 1.0)}, r"betas=\(0\.9, 1\.0\)"),
+        (optim.Adam, {"betas": (-0.1, 0.9)}, "betas"),
+    ],
+)
+def test_settings_out_of_range(kind: Any, settings: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind([leaf()], 0.1, **settings)
