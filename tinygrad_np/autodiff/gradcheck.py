@@ -43,7 +43,8 @@ def largest_error(
     rng = np.random.default_rng(seed)
     weights = [_random_like(out, rng) for out in leaves(value)]
     cotangent = rebuild(value, weights)
-    analytic = leaves(list(pullback(cotangent)))
+    pulled = leaves(list(pullback(cotangent)))
+    analytic = [leaf.numpy() if isinstance(leaf, Tensor) else leaf for leaf in pulled]
     numeric = _finite_differences(_weighed(f, weights), wide)
     worst = 0.0
     for k, (ours, theirs) in enumerate(zip(analytic, numeric, strict=True)):
@@ -57,12 +58,12 @@ def largest_error(
     if order == 1:
         return worst
 
-    def pulled(*inner: Any) -> Any:
+    def pull(*inner: Any) -> Any:
         *primals, weight = inner
         return vjp(f, *primals)[1](weight)
 
     deeper = largest_error(
-        pulled, *wide, cotangent, order=order - 1, tolerance=tolerance, seed=seed + 1
+        pull, *wide, cotangent, order=order - 1, tolerance=tolerance, seed=seed + 1
     )
     return max(worst, deeper)
 

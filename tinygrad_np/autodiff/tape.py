@@ -3,8 +3,9 @@
 import itertools
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
+from operator import attrgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,16 +22,11 @@ next_number = itertools.count(1).__next__
 class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
-    ``record`` makes a record of one, or is None while nothing is recorded. ``observer`` is told
-    when a module is entered and left (drawings group by that).
+    ``observer`` is told when a module is entered and left (drawings group by that).
     """
 
-    record: "type[Record] | None"
-    observer: "Observer | None"
-
-    def __init__(self) -> None:
-        self.record = Record
-        self.observer = None
+    recording = True
+    observer: "Observer | None" = None
 
 
 class Observer(Protocol):
@@ -43,14 +39,14 @@ class Observer(Protocol):
 class no_grad(ContextDecorator):
     """Stop recording in the current thread, as a ``with`` block or as a decorator."""
 
-    _inside: "type[Record] | None" = None
+    _inside = False
 
     def __init__(self) -> None:
-        self._outer: list[type[Record] | None] = []
+        self._outer: list[bool] = []
 
     def __enter__(self) -> None:
-        self._outer.append(mode.record)
-        mode.record = self._inside
+        self._outer.append(mode.recording)
+        mode.recording = self._inside
 
     def __exit__(
         self,
@@ -58,7 +54,7 @@ class no_grad(ContextDecorator):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        mode.record = self._outer.pop()
+        mode.recording = self._outer.pop()
 
 
 class recording(no_grad):
@@ -66,17 +62,18 @@ class recording(no_grad):
 
     def __init__(self, on: bool = True) -> None:
         super().__init__()
-        self._inside = (mode.record or Record) if on else None
+        self._inside = on
 
 
 class Leaf:
     """A variable: where the sweep ends and a gradient is delivered.
 
+    ``closed`` marks the variable of a finished transform, which nobody else can differentiate by.
     It refers weakly to the Tensor it stands for, so that a gradient that is itself recorded
     (``create_graph``) does not close a reference cycle.
     """
 
-    __slots__ = ("name", "number", "storage", "tensor")
+    __slots__ = ("closed", "name", "number", "storage", "tensor")
     rule = None
     parents: tuple["Node | None", ...] = ()
 
@@ -85,6 +82,10 @@ class Leaf:
         self.tensor = weakref.ref(tensor)
         self.storage = storage
         self.name = name
+        self.closed = False
+
+
+RELEASED = object()
 
 
 class Record:
@@ -96,8 +97,16 @@ class Record:
     """
 
     __slots__ = (
-        "guards", "kwargs", "name", "number", "out", "parents", "rule", "storage", "values",
-    )  # fmt: skip
+        "guards",
+        "kwargs",
+        "name",
+        "number",
+        "out",
+        "parents",
+        "rule",
+        "storage",
+        "values",
+    )
     name: str
 
     def __init__(
@@ -105,22 +114,61 @@ class Record:
         rule: "Rule",
         values: tuple[Any, ...],
         kwargs: dict[str, Any],
-        parents: tuple["Node | None", ...],
+        parents: Sequence["Node | None"],
         out: Any,
     ) -> None:
         self.number = next_number()
         self.rule = rule
-        self.values: tuple[Any, ...] | None = values
+        self.values = values
         self.kwargs = kwargs
-        self.parents = parents
+        self.parents = tuple(parents)
         self.out = out
         self.storage: Storage | None = None
         self.guards: list[Guard | None] | None = None
 
+    @property
+    def released(self) -> bool:
+        """Whether the operands were forgotten."""
+        return self.out is RELEASED
+
     def release(self) -> None:
         """Forget the operands and with them the graph below."""
-        self.values = self.out = self.guards = None
-        self.parents = ()
+        self.values = self.parents = ()
+        self.guards = None
+        self.out = RELEASED
+
+
+class PairRecord(Record):
+    """An operation of two operands, the commonest kind, without tuples around them.
+
+    They would be two more objects an operation for the garbage collector to look at.
+    """
+
+    __slots__ = ("parent0", "parent1", "value0", "value1")
+    values = property(attrgetter("value0", "value1"))
+    parents = property(attrgetter("parent0", "parent1"))
+
+    def __init__(
+        self,
+        rule: "Rule",
+        values: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        parents: Sequence["Node | None"],
+        out: Any,
+    ) -> None:
+        self.number = next_number()
+        self.rule = rule
+        self.kwargs = kwargs
+        self.value0, self.value1 = values
+        self.parent0, self.parent1 = parents
+        self.out = out
+        self.storage = None
+        self.guards = None
+
+    def release(self) -> None:
+        """Forget the operands and with them the graph below."""
+        self.value0 = self.value1 = self.parent0 = self.parent1 = self.guards = None
+        self.out = RELEASED
 
 
 Node = Leaf | Record

@@ -13,7 +13,7 @@ from .primitives import broadcast, cast, identity, replace_at, split_index, take
 from .rules import COMPOSITES, METADATA, TABLE, WRITERS
 from .rules.table import Rule
 from .sweep import sweep
-from .tape import Leaf, Node, Record, mode
+from .tape import Leaf, Node, PairRecord, Record, mode
 
 Method = Callable[..., Any]
 ndarray = np.ndarray
@@ -366,7 +366,7 @@ class Tensor:
         """Whether a write goes to the memory of a leaf; refuses those that would lose something."""
         if self._node is None:
             return False
-        if mode.record is not None:
+        if mode.recording:
             if isinstance(self._node, Leaf):
                 raise TapeError(
                     f"{what} on a leaf that requires grad cannot be recorded; do it inside "
@@ -568,6 +568,10 @@ class Tensor:
         """The same values in memory of their own, recorded."""
         return apply(broadcast, (self, self.shape))
 
+    def compress(self, condition: Any, axis: int | None = None) -> "Tensor":
+        """The slices along ``axis`` where the condition holds."""
+        return apply(np.compress, (condition, self), {"axis": axis})
+
     # These call the NumPy function of their name; they are set below the class.
     sum: Method
     mean: Method
@@ -599,7 +603,6 @@ class Tensor:
     conj: Method
     conjugate: Method
     searchsorted: Method
-    compress: Method
 
 
 def _method(fn: Any, name: str) -> Callable[..., Any]:
@@ -644,8 +647,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     recorded = guarded = False
     storage: Any = None
     for operand in args:
-        kind = type(operand)
-        if kind is Tensor:
+        if (kind := type(operand)) is Tensor:
             found.append(operand._data)
             nodes.append(node := operand._node)
             if node is not None:
@@ -662,7 +664,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
                 guarded = True
         found.append(operand)
         nodes.append(None)
-    values = tuple(found)  # the garbage collector stops looking at tuples of arrays
+    values = tuple(found)
     try:
         out = rule.forward(*values, **kwargs) if kwargs else rule.forward(*values)
     except Exception as error:
@@ -678,10 +680,11 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     if (
         recorded
         and not rule.constant
-        and (make := mode.record) is not None
+        and mode.recording
         and (rule.is_ufunc or _check_call(rule, args, out))
     ):
-        record = make(rule, values, kwargs, tuple(nodes), out if rule.reads_out else None)
+        kind = PairRecord if len(values) == 2 else Record
+        record = kind(rule, values, kwargs, nodes, out if rule.reads_out else None)
         if guarded:
             record.guards = _guards(rule, args, values, nodes)
         if storage is not None:

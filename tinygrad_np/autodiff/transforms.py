@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import ShapeError, TapeError
 from .nests import leaves, rebuild
 from .sweep import sweep
-from .tape import Node, history, mode, next_number, recording
+from .tape import Leaf, Node, history, mode, next_number, recording
 from .tensor import Tensor, alias, array
 
 Function = Callable[..., Any]
@@ -28,7 +28,7 @@ class Run:
     def __init__(self, f: Function, args: Sequence[Any], argnums: tuple[int, ...]) -> None:
         self.args = args
         self.argnums = argnums
-        self.may_record = mode.record is not None
+        self.may_record = mode.recording
         self.given = [args[n] for n in argnums]
         self.plain = not any(isinstance(leaf, Tensor) for leaf in leaves(list(args)))
         start = next_number()
@@ -46,11 +46,17 @@ class Run:
 
     def _reaches_outside(self, start: int) -> bool:
         """Whether the result also depends on something recorded before this call."""
-        return any(
-            parent is not None and parent.number < start
-            for node in history(*(t._node for t in self.outputs), since=start)
-            for parent in node.parents
-        ) or any(t._node is not None and t._node.number < start for t in self.outputs)
+        roots = [out._node for out in self.outputs if out._node is not None]
+        older = [node for node in roots if node.number < start]
+        for node in history(*roots, since=start):
+            older += [p for p in node.parents if p is not None and p.number < start]
+        return any(isinstance(node, Leaf) and not node.closed for node in history(*older))
+
+    def close(self) -> None:
+        """Say that the function has returned: its variables are nobody else's."""
+        for node in self.nodes:
+            if isinstance(node, Leaf):
+                node.closed = True
 
     def pull(self, cotangents: list[Any], records: bool) -> list[Any]:
         """The cotangents of the variables: Tensors when they shall record, else arrays."""
@@ -181,6 +187,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     can be called again, and is differentiable itself.
     """
     run = Run(f, args, tuple(range(len(args))))
+    run.close()
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves(cotangent)
@@ -190,9 +197,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
                 f"result, not {len(cotangents)}."
             )
         given = [c for c in cotangents if isinstance(c, Tensor)]
-        records = mode.record is not None and (
-            run.records or any(c._node is not None for c in given)
-        )
+        records = mode.recording and (run.records or any(c._node is not None for c in given))
         pulled = run.pull(cotangents, records)
         if not records:
             wrap = bool(given) or not run.plain

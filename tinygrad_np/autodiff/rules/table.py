@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import TapeError
 
 Vjp = Callable[..., Any]
+NO_RULES = (None,) * 16  # for arguments beyond those that have a rule
 
 
 class Rule:
@@ -40,7 +41,7 @@ class Rule:
         self.forward = getattr(fn, "implementation", fn)
         self.name = getattr(fn, "__name__", repr(fn))
         self.each = each
-        self.vjps: Sequence[Vjp | None] = vjps if each is None else Each(each)
+        self.vjps: Sequence[Vjp | None] = Each(each) if each else (*vjps, *NO_RULES)
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
