@@ -137,7 +137,15 @@ def test_no_mutable_state_at_module_level(name: str) -> None:
             ):
                 stores = isinstance(node.ctx, (ast.Store, ast.Del))
                 mutates = isinstance(node, ast.Attribute) and node.attr in {
-                    "append", "add", "update", "clear", "pop", "setdefault", "extend", "remove"}  # fmt: skip
+                    "append",
+                    "add",
+                    "update",
+                    "clear",
+                    "pop",
+                    "setdefault",
+                    "extend",
+                    "remove",
+                }
                 if stores or mutates:
                     written.add(node.value.id)
     assert (written & held) - REGISTRIES == set()

@@ -514,6 +514,7 @@ order = np.argsort(real(2, 3), axis=1)
 row(np.take_along_axis, real(2, 3), order, 1)
 row(np.take_along_axis, real(2, 3), order[:, :1], axis=-1)
 row(np.take_along_axis, real(2, 3), np.array([[1, 0, 0]]), axis=0)
+row(np.take_along_axis, real(2, 3), np.array([[1]]), axis=1)
 row(np.take_along_axis, real(2, 3), np.array([5, 0]), axis=None)
 for axis in (-1, 0, None):
     row(np.sort, real(2, 3), axis)
@@ -549,8 +550,18 @@ row(np.matmul, Const(real(2, 3)), real(3, 2))
 row(np.matmul, real(2, 3), np.arange(6).reshape(3, 2))
 row(np.matmul, complex_(2, 3), complex_(3, 2, seed=2))
 row(np.matmul, real(2, 3), complex_(3))
-DOTS = [((), ()), ((), (2, 3)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)),
-        ((2, 2, 3), (3,)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (1, 3, 2)), ((3,), (2, 3, 2))]  # fmt: skip
+DOTS = [
+    ((), ()),
+    ((), (2, 3)),
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((3,), (3, 2)),
+    ((2, 3), (3, 2)),
+    ((2, 2, 3), (3,)),
+    ((2, 3), (2, 3, 2)),
+    ((2, 2, 3), (1, 3, 2)),
+    ((3,), (2, 3, 2)),
+]
 for a, b in DOTS:
     row(np.dot, real(*a), real(*b, seed=1))
 row(np.dot, real(2, 3), scalar)
@@ -577,19 +588,37 @@ for fn in (np.cross, np.linalg.cross):
     row(fn, real(2, 3), real(3, seed=1))
     row(fn, real(3, 2), real(3, 2, seed=1), axis=0)
 EINSUMS = [
-    ("ij,jk->ik", (2, 3), (3, 2)), ("ij,jk", (2, 3), (3, 2)), ("ii->i", (3, 3)), ("ii", (3, 3)),
-    ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("i,i->", (3,), (3,)),
-    ("i,j->ji", (2,), (3,)), ("...ij,...jk->...ik", (2, 2, 3), (3, 1)), ("...i->...", (2, 3)),
-    ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)), ("bij,bj->bi", (2, 2, 3), (2, 3)),
-    ("iij,j->i", (2, 2, 3), (3,)), ("i,->i", (3,), ()), ("ji", (2, 3)), ("iii->i", (2, 2, 2)),
-    ("i...,i...->...", (2, 3), (2, 1)), ("ij,ij->ij", (2, 3), (2, 3)), (" i j , j -> i ", (2, 3), (3,)),
-]  # fmt: skip
+    ("ij,jk->ik", (2, 3), (3, 2)),
+    ("ij,jk", (2, 3), (3, 2)),
+    ("ii->i", (3, 3)),
+    ("ii", (3, 3)),
+    ("ij->ji", (2, 3)),
+    ("ij->", (2, 3)),
+    ("ij->j", (2, 3)),
+    ("i,i->", (3,), (3,)),
+    ("i,j->ji", (2,), (3,)),
+    ("...ij,...jk->...ik", (2, 2, 3), (3, 1)),
+    ("...i->...", (2, 3)),
+    ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)),
+    ("bij,bj->bi", (2, 2, 3), (2, 3)),
+    ("iij,j->i", (2, 2, 3), (3,)),
+    ("i,->i", (3,), ()),
+    ("ji", (2, 3)),
+    ("iii->i", (2, 2, 2)),
+    ("i...,i...->...", (2, 3), (2, 1)),
+    ("ij,ij->ij", (2, 3), (2, 3)),
+    (" i j , j -> i ", (2, 3), (3,)),
+]
 for subscripts, *shapes in EINSUMS:
     row(np.einsum, subscripts, *(real(*s, seed=k) for k, s in enumerate(shapes)))
 row(np.einsum, "ij,jk->ik", real(2, 3), Const(real(3, 2)), optimize=True)
 row(np.einsum, "i,i->", complex_(3), complex_(3, seed=2))
-for subscripts, *shapes in [("ij,jk->ik", (2, 3), (3, 2)), ("ij->", (2, 3)), ("i,j,i->j", (2,), (3,), (2,)),
-                            ("ij,j->i", (2, 3), (1,))]:  # fmt: skip
+for subscripts, *shapes in [
+    ("ij,jk->ik", (2, 3), (3, 2)),
+    ("ij->", (2, 3)),
+    ("i,j,i->j", (2,), (3,), (2,)),
+    ("ij,j->i", (2, 3), (1,)),
+]:
     row(p.contract, *(real(*s, seed=k) for k, s in enumerate(shapes)), subscripts=subscripts,
         _reference=lambda *xs, subscripts: np.einsum(subscripts, *xs))  # fmt: skip
 
@@ -597,8 +626,14 @@ for subscripts, *shapes in [("ij,jk->ik", (2, 3), (3, 2)), ("ij->", (2, 3)), ("i
 
 square = real(3, 3) + 3 * np.eye(3)
 batch = np.stack([square, square.T + 0.5 * real(3, 3, seed=1)])
-for a, b in [(square, real(3)), (square, real(3, 2)), (batch, real(2, 3, 1)), (square, real(2, 3, 2)),
-             (batch, real(3, 2)), (square + 1j * real(3, 3, seed=1), complex_(3))]:  # fmt: skip
+for a, b in [
+    (square, real(3)),
+    (square, real(3, 2)),
+    (batch, real(2, 3, 1)),
+    (square, real(2, 3, 2)),
+    (batch, real(3, 2)),
+    (square + 1j * real(3, 3, seed=1), complex_(3)),
+]:
     row(np.linalg.solve, a, b)
 row(np.linalg.solve, Const(square), real(3))
 row(np.linalg.solve, square, Const(real(3)))
@@ -649,6 +684,17 @@ for options in ({}, {"axis": 0}, {"axis": 1}):
         _reference=lambda x, axis=-1: np.log(exact_softmax(x, axis)))  # fmt: skip
 row(neural.cross_entropy, real(2, 3), np.array([2, 0]), _reference=lambda x, labels: -np.mean(
     np.log(exact_softmax(x))[np.arange(len(labels)), labels]))  # fmt: skip
+row(
+    neural.cross_entropy_slope,
+    real(2, 3),
+    np.array([2, 0]),
+    _reference=lambda x, labels: (exact_softmax(x) - np.eye(3)[labels]) / 2,
+)
+for shape in ((2, 3), (3,), (2, 1, 3)):
+    row(neural.linear, real(*shape), real(4, 3, seed=1), real(4, seed=2),
+        _reference=lambda x, w, b: x @ w.T + b)  # fmt: skip
+row(neural.linear, Const(real(2, 3)), real(4, 3, seed=1), real(4, seed=2),
+    _reference=lambda x, w, b: x @ w.T + b)  # fmt: skip
 
 BY_FUNCTION: dict[Any, list[Case]] = {
     fn: list(group)

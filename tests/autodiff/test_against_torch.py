@@ -34,18 +34,29 @@ def twin(name: str, ours: Any, theirs: Any, *args: np.ndarray) -> Twin:
 
 x, y, m = real(2, 3), real(2, 3, seed=1), real(3, 3) + 3 * np.eye(3)
 labels = np.array([2, 0])
+ANYWHERE = (
+    "exp expm1 exp2 sin cos arctan sinh cosh tanh arcsinh square abs negative sinc reciprocal"
+)
+POSITIVE = "log log2 log10 log1p sqrt"
+INSIDE = "arcsin arccos arctanh tan"
+BINARY = (
+    "add subtract multiply divide maximum minimum fmax fmin hypot logaddexp logaddexp2 arctan2 "
+    "fmod remainder"
+)
 TWINS = [
-    *(twin(n, getattr(np, n), getattr(torch, n), x) for n in
-      "exp expm1 exp2 sin cos arctan sinh cosh tanh arcsinh square abs negative sinc reciprocal".split()),
-    *(twin(n, getattr(np, n), getattr(torch, n), positive(2, 3)) for n in
-      "log log2 log10 log1p sqrt".split()),
-    *(twin(n, getattr(np, n), getattr(torch, n), unit(2, 3)) for n in "arcsin arccos arctanh tan".split()),
+    *(twin(n, getattr(np, n), getattr(torch, n), x) for n in ANYWHERE.split()),
+    *(twin(n, getattr(np, n), getattr(torch, n), positive(2, 3)) for n in POSITIVE.split()),
+    *(twin(n, getattr(np, n), getattr(torch, n), unit(2, 3)) for n in INSIDE.split()),
     twin("arccosh", np.arccosh, torch.arccosh, positive(3) + 1),
-    *(twin(n, getattr(np, n), getattr(torch, n), x, y) for n in
-      "add subtract multiply divide maximum minimum fmax fmin hypot logaddexp logaddexp2 arctan2 fmod "
-      "remainder".split()),
+    *(twin(n, getattr(np, n), getattr(torch, n), x, y) for n in BINARY.split()),
     twin("power", np.power, torch.pow, positive(2, 3), y),
-    twin("where", lambda a, b: np.where(a > 0, a * b, b), lambda a, b: torch.where(a > 0, a * b, b), x, y),
+    twin(
+        "where",
+        lambda a, b: np.where(a > 0, a * b, b),
+        lambda a, b: torch.where(a > 0, a * b, b),
+        x,
+        y,
+    ),
     twin("clip", lambda a: np.clip(a, -1, 1) * a, lambda a: torch.clamp(a, -1, 1) * a, x),
     twin("sum", lambda a: np.sum(a**3, axis=1), lambda a: (a**3).sum(1), x),
     twin("mean", lambda a: np.mean(a**3, axis=0, keepdims=True), lambda a: (a**3).mean(0, True), x),
@@ -54,14 +65,28 @@ TWINS = [
     twin("var", lambda a: np.var(a, axis=1, ddof=1), lambda a: a.var(1), x),
     twin("std", lambda a: np.std(a, axis=0, ddof=1), lambda a: a.std(0), x),
     twin("max", lambda a: np.max(a**2, axis=1), lambda a: (a**2).max(1).values, x),
-    twin("amax of ties", lambda a: np.max(a, axis=1), lambda a: torch.amax(a, 1), np.array([[1.0, 1.0, 0.0]])),
+    twin(
+        "amax of ties",
+        lambda a: np.max(a, axis=1),
+        lambda a: torch.amax(a, 1),
+        np.array([[1.0, 1.0, 0.0]]),
+    ),
     twin("cumsum", lambda a: np.cumsum(a**2, axis=1), lambda a: torch.cumsum(a**2, 1), x),
     twin("cumprod", lambda a: np.cumprod(a, axis=1), lambda a: torch.cumprod(a, 1), x),
     twin("diff", lambda a: np.diff(a**2, n=2), lambda a: torch.diff(a**2, n=2), x),
     twin("norm", lambda a: np.linalg.norm(a, axis=1), lambda a: torch.linalg.norm(a, dim=1), x),
-    twin("norm 3", lambda a: np.linalg.norm(a, 3, axis=1), lambda a: torch.linalg.vector_norm(a, 3, 1), x),
-    twin("sort", lambda a: np.sort(a**2) * y, lambda a: torch.sort(a**2).values * torch.tensor(y), x),
-    twin("index", lambda a: a[[0, 0, 1], [2, 2, 1]] ** 2, lambda a: a[[0, 0, 1], [2, 2, 1]] ** 2, x),
+    twin(
+        "norm 3",
+        lambda a: np.linalg.norm(a, 3, axis=1),
+        lambda a: torch.linalg.vector_norm(a, 3, 1),
+        x,
+    ),
+    twin(
+        "sort", lambda a: np.sort(a**2) * y, lambda a: torch.sort(a**2).values * torch.tensor(y), x
+    ),
+    twin(
+        "index", lambda a: a[[0, 0, 1], [2, 2, 1]] ** 2, lambda a: a[[0, 0, 1], [2, 2, 1]] ** 2, x
+    ),
     twin("roll", lambda a: np.roll(a**2, 1, 1) * a, lambda a: torch.roll(a**2, 1, 1) * a, x),
     twin("flip", lambda a: np.flip(a**2, 1) * a, lambda a: torch.flip(a**2, (1,)) * a, x),
     twin("repeat", lambda a: np.repeat(a, 2, 1) ** 2, lambda a: a.repeat_interleave(2, 1) ** 2, x),
@@ -71,28 +96,62 @@ TWINS = [
     twin("kron", np.kron, torch.kron, x, y),
     twin("cross", np.cross, lambda a, b: torch.linalg.cross(a, b), x, y),
     twin("outer", np.outer, torch.outer, real(2), real(3, seed=1)),
-    twin("tensordot", lambda a, b: np.tensordot(a, b, ((0,), (0,))),
-         lambda a, b: torch.tensordot(a, b, ([0], [0])), x, y),
-    *(twin(f"matmul {a} {b}", np.matmul, torch.matmul, real(*a), real(*b, seed=1)) for a, b in
-      [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 1)), ((2, 1, 3), (2, 3, 1))]),
-    *(twin(f"einsum {s}", lambda *v, s=s: np.einsum(s, *v), lambda *v, s=s: torch.einsum(s, *v), *v)
-      for s, *v in [("ij,kj->ik", x, y), ("ij,ij->", x, y), ("ii->i", m), ("...j,j->...", x, y[0])]),
+    twin(
+        "tensordot",
+        lambda a, b: np.tensordot(a, b, ((0,), (0,))),
+        lambda a, b: torch.tensordot(a, b, ([0], [0])),
+        x,
+        y,
+    ),
+    *(
+        twin(f"matmul {a} {b}", np.matmul, torch.matmul, real(*a), real(*b, seed=1))
+        for a, b in [
+            ((3,), (3,)),
+            ((2, 3), (3,)),
+            ((3,), (3, 2)),
+            ((2, 2, 3), (3, 1)),
+            ((2, 1, 3), (2, 3, 1)),
+        ]
+    ),
+    *(
+        twin(
+            f"einsum {s}", lambda *v, s=s: np.einsum(s, *v), lambda *v, s=s: torch.einsum(s, *v), *v
+        )
+        for s, *v in [
+            ("ij,kj->ik", x, y),
+            ("ij,ij->", x, y),
+            ("ii->i", m),
+            ("...j,j->...", x, y[0]),
+        ]
+    ),
     twin("solve", np.linalg.solve, torch.linalg.solve, m, real(3, 2)),
     twin("inv", np.linalg.inv, torch.linalg.inv, m),
     twin("det", np.linalg.det, torch.linalg.det, m),
-    twin("matrix_power", lambda a: np.linalg.matrix_power(a, 3),
-         lambda a: torch.linalg.matrix_power(a, 3), m / 3),
-    twin("pad", lambda a: np.pad(a, ((0, 0), (1, 1)), "reflect") ** 2,
-         lambda a: F.pad(a[None], (1, 1), "reflect")[0] ** 2, x),
+    twin(
+        "matrix_power",
+        lambda a: np.linalg.matrix_power(a, 3),
+        lambda a: torch.linalg.matrix_power(a, 3),
+        m / 3,
+    ),
+    twin(
+        "pad",
+        lambda a: np.pad(a, ((0, 0), (1, 1)), "reflect") ** 2,
+        lambda a: F.pad(a[None], (1, 1), "reflect")[0] ** 2,
+        x,
+    ),
     twin("relu", neural.relu, F.relu, x),
     twin("leaky_relu", lambda a: neural.leaky_relu(a, 0.2), lambda a: F.leaky_relu(a, 0.2), x),
     twin("sigmoid", neural.sigmoid, torch.sigmoid, x),
     twin("softmax", neural.softmax, lambda a: F.softmax(a, -1), x),
     twin("log_softmax", lambda a: neural.log_softmax(a, axis=0), lambda a: F.log_softmax(a, 0), x),
     twin("logsumexp", neural.logsumexp, lambda a: torch.logsumexp(a, -1, True), x),
-    twin("cross_entropy", lambda a: neural.cross_entropy(a, labels),
-         lambda a: F.cross_entropy(a, torch.tensor(labels)), x),
-]  # fmt: skip
+    twin(
+        "cross_entropy",
+        lambda a: neural.cross_entropy(a, labels),
+        lambda a: F.cross_entropy(a, torch.tensor(labels)),
+        x,
+    ),
+]
 
 
 def close(ours: Any, theirs: Any) -> None:
@@ -131,10 +190,13 @@ def test_twins_agree(pair: Twin) -> None:
 
 
 OPERATIONS: dict[str, tuple[Any, Any]] = {
-    "add": (np.add, torch.add), "subtract": (np.subtract, torch.subtract),
-    "multiply": (np.multiply, torch.multiply), "divide": (np.divide, torch.divide),
-    "maximum": (np.maximum, torch.maximum), "arctan2": (np.arctan2, torch.arctan2),
-}  # fmt: skip
+    "add": (np.add, torch.add),
+    "subtract": (np.subtract, torch.subtract),
+    "multiply": (np.multiply, torch.multiply),
+    "divide": (np.divide, torch.divide),
+    "maximum": (np.maximum, torch.maximum),
+    "arctan2": (np.arctan2, torch.arctan2),
+}
 
 
 @settings(max_examples=60, deadline=None)

@@ -137,7 +137,7 @@ def test_a_function_of_any_number_of_operands() -> None:
     def total(*values: Any) -> Any:
         return sum(values[1:], values[0] * 1)
 
-    added = defined(total, each=lambda i, g, _out, *_values: g * 1)
+    added = defined(total, each=lambda _i, g, _out, *_values: g * 1)
     tg.gradcheck(lambda x, y: added(x, y, x), X, X, order=2)
 
 
@@ -163,6 +163,15 @@ def test_too_many_positional_arguments_for_a_rule() -> None:
     narrow = defined(lambda x, k=1: x * k, lambda g, _out, _x: g)
     with pytest.raises(TypeError, match="give options by keyword"):
         narrow(tg.Tensor(X, requires_grad=True), 2)
+
+
+def test_builtins_whose_parameters_have_no_names_take_tensors_by_position() -> None:
+    counted = defined(np.bincount, None, lambda g, _out, x, _weights: g[x])
+    index, t = np.array([0, 1, 1]), tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    (counted(index, t) * np.array([1.0, 5.0])).sum().backward()
+    np.testing.assert_array_equal(t.grad.numpy(), [1.0, 5.0, 5.0])
+    with pytest.raises(TypeError, match="bincount takes Tensors by position"):
+        counted(index, weights=t)
 
 
 def test_primitive_keeps_name_and_documentation() -> None:

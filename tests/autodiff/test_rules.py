@@ -3,6 +3,7 @@
 import dis
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -350,6 +351,28 @@ def test_constants_are_not_recorded(case: Case) -> None:
     for result, expected in zip(results, leaves(case.call(*case.variables)), strict=True):
         assert not result.requires_grad
         np.testing.assert_allclose(result.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_one_hot_is_rows_of_the_identity() -> None:
+    rows = neural.one_hot(tg.Tensor([2, 0]), 3, np.float32)
+    assert rows.dtype == np.float32 and not rows.requires_grad
+    np.testing.assert_array_equal(rows.numpy(), np.eye(3)[[2, 0]])
+
+
+def test_linear_widens_to_the_bias() -> None:
+    w, b = np.ones((2, 3), np.float32), np.ones(2)
+    t = tg.Tensor(np.ones((4, 3), np.float32), requires_grad=True)
+    out = neural.linear(t, w, b)
+    assert out.dtype == np.float64
+    out.sum().backward()
+    assert t.grad is not None and t.grad.dtype == np.float32
+    np.testing.assert_array_equal(t.grad.numpy(), np.full((4, 3), 2.0))
+
+
+def test_erf_without_scipy_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    with pytest.raises(ImportError, match=r"pip install scipy.*approximate='tanh'"):
+        neural.erf(np.ones(2))
 
 
 def test_transform_keeps_the_nest() -> None:

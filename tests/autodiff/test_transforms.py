@@ -1,4 +1,5 @@
 """Functions of functions: nests, any order, closures, mixed modes."""
+# ruff: noqa: ARG005 - unused arguments are what some rows are about
 
 from collections import namedtuple
 from collections.abc import Callable
@@ -44,7 +45,11 @@ GRADIENTS: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
     "swapped": (tg.grad(lambda x, y: np.sum(x * y), (1, 0)), (X, Y), (X, Y)),
     "one as tuple": (tg.grad(lambda x, y: np.sum(x * y), (1,)), (X, Y), (X,)),
     "list": (tg.grad(lambda p: np.sum(p[0] * p[1])), ([X, Y],), [Y, X]),
-    "dict": (tg.grad(lambda p: np.sum(p["w"] * X + p["b"])), ({"w": X, "b": Y},), {"w": X, "b": X * 0 + 1}),
+    "dict": (
+        tg.grad(lambda p: np.sum(p["w"] * X + p["b"])),
+        ({"w": X, "b": Y},),
+        {"w": X, "b": X * 0 + 1},
+    ),
     "deep": (
         tg.grad(lambda p: p["a"][0] * p["a"][1][0] ** 2),
         ({"a": [2.0, (3.0,)], "n": None},),
@@ -62,7 +67,7 @@ GRADIENTS: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
     "keyword array": (lambda x: tg.grad(lambda v, k: np.sum(v * k))(x, k=Y), (X,), Y),
     "branch": (tg.grad(lambda x: x * x if x > 1 else x), (3.0,), np.array(6.0)),
     "loop": (tg.grad(lambda x: sum(v**2 for v in x)), (X,), 2 * X),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
@@ -128,6 +133,15 @@ def test_pullback_over_nests() -> None:
     expected = ({"x": np.cos(X) * Y * Y + 2 * Y}, np.sin(X) * Y + 2 * X)
     close(pullback(cotangent), expected)
     close(pullback(cotangent), expected)
+
+
+def test_pullback_adds_up_what_was_returned_twice_and_takes_any_dtype() -> None:
+    def f(x: Any) -> Any:
+        y = x.astype(np.float32) * 2
+        return y, y
+
+    _, pullback = tg.vjp(f, X)
+    close(pullback((Y, X)), (2 * (Y + X),))
 
 
 def test_pushforward_over_nests() -> None:
@@ -242,7 +256,7 @@ def test_perturbations_are_not_confused() -> None:
     close(tg.grad(lambda x: x * inner(x))(1.0), np.array(1.0))
     close(tg.grad(lambda x: x * tg.grad(lambda y: x * y)(2.0))(3.0), np.array(6.0))
     close(forward(lambda x: x * forward(lambda y: x * y)(2.0))(3.0), np.array(6.0))
-    close(tg.grad(lambda x: tg.grad(lambda x: x * x)(x) * x)(3.0), np.array(12.0))  # noqa: B023
+    close(tg.grad(lambda x: tg.grad(lambda x: x * x)(x) * x)(3.0), np.array(12.0))
     close(tg.jvp(lambda x: x * tg.grad(lambda y: x * y * y)(x), (3.0,), (1.0,))[1], np.array(54.0))
 
 
