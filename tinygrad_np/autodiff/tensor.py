@@ -16,6 +16,7 @@ from .sweep import sweep
 from .tape import Leaf, Node, PairRecord, Record, mode
 
 Method = Callable[..., Any]
+Operator = Callable[["Tensor", Any], "Tensor"]
 ndarray = np.ndarray
 NUMBERS = (bool, int, float, complex)
 NO_OPTIONS: dict[str, Any] = {}
@@ -397,9 +398,9 @@ class Tensor:
             raise ShapeError(f"a result of shape {other.shape} cannot replace one of {self.shape}.")
         self._data, self._node, self._storage = other._data, other._node, other._storage
 
-    def _update(self, ufunc: np.ufunc, other: Any, symbol: str) -> "Tensor":
+    def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
-        if self._is_written_in_place(f"t {symbol}= v"):
+        if self._is_written_in_place("an update in place (t += v)"):
             value = other._data if isinstance(other, Tensor) else other
             self._storage_of_leaf().write()
             ufunc(self._data, value, out=self._data, casting="same_kind")
@@ -408,9 +409,9 @@ class Tensor:
         return self
 
     def __repr__(self) -> str:
-        body = np.array2string(
-            np.asarray(self._data), separator=", ", prefix="Tensor(", threshold=60
-        )
+        body = repr(self._data)
+        if isinstance(self._data, ndarray):
+            body = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=60)
         made = ""
         if isinstance(self._node, Record):
             made = f", made by {self._node.rule.name}"
@@ -430,67 +431,42 @@ class Tensor:
         grad = None if self.grad is None else self.grad.numpy()
         return _rebuild, (self._data, self.requires_grad, getattr(self, "_name", None), grad)
 
-    # The operators NumPy's arrays have, each one step from the funnel.
-
-    def __neg__(self) -> "Tensor":
-        return apply(np.negative, (self,))
-
-    def __pos__(self) -> "Tensor":
-        return apply(np.positive, (self,))
-
-    def __abs__(self) -> "Tensor":
-        return apply(np.absolute, (self,))
-
-    def __invert__(self) -> "Tensor":
-        return apply(np.invert, (self,))
-
-    def __add__(self, other: Any) -> "Tensor":
-        return apply(np.add, (self, other))
-
-    def __radd__(self, other: Any) -> "Tensor":
-        return apply(np.add, (other, self))
-
-    def __sub__(self, other: Any) -> "Tensor":
-        return apply(np.subtract, (self, other))
-
-    def __rsub__(self, other: Any) -> "Tensor":
-        return apply(np.subtract, (other, self))
-
-    def __mul__(self, other: Any) -> "Tensor":
-        return apply(np.multiply, (self, other))
-
-    def __rmul__(self, other: Any) -> "Tensor":
-        return apply(np.multiply, (other, self))
-
-    def __truediv__(self, other: Any) -> "Tensor":
-        return apply(np.divide, (self, other))
-
-    def __rtruediv__(self, other: Any) -> "Tensor":
-        return apply(np.divide, (other, self))
-
-    def __matmul__(self, other: Any) -> "Tensor":
-        return apply(np.matmul, (self, other))
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return apply(np.matmul, (other, self))
-
-    def __pow__(self, other: Any) -> "Tensor":
-        return apply(np.power, (self, other))
-
-    def __rpow__(self, other: Any) -> "Tensor":
-        return apply(np.power, (other, self))
-
-    def __mod__(self, other: Any) -> "Tensor":
-        return apply(np.remainder, (self, other))
-
-    def __rmod__(self, other: Any) -> "Tensor":
-        return apply(np.remainder, (other, self))
-
-    def __floordiv__(self, other: Any) -> "Tensor":
-        return apply(np.floor_divide, (self, other))
-
-    def __rfloordiv__(self, other: Any) -> "Tensor":
-        return apply(np.floor_divide, (other, self))
+    # The operators NumPy's arrays have; they are set below the class, from OPERATORS.
+    __neg__: Callable[["Tensor"], "Tensor"]
+    __pos__: Callable[["Tensor"], "Tensor"]
+    __abs__: Callable[["Tensor"], "Tensor"]
+    __invert__: Callable[["Tensor"], "Tensor"]
+    __add__: Operator
+    __radd__: Operator
+    __sub__: Operator
+    __rsub__: Operator
+    __mul__: Operator
+    __rmul__: Operator
+    __truediv__: Operator
+    __rtruediv__: Operator
+    __matmul__: Operator
+    __rmatmul__: Operator
+    __pow__: Operator
+    __rpow__: Operator
+    __mod__: Operator
+    __rmod__: Operator
+    __floordiv__: Operator
+    __rfloordiv__: Operator
+    __and__: Operator
+    __rand__: Operator
+    __or__: Operator
+    __ror__: Operator
+    __xor__: Operator
+    __rxor__: Operator
+    __iadd__: Operator
+    __isub__: Operator
+    __imul__: Operator
+    __itruediv__: Operator
+    __ipow__: Operator
+    __lt__: Operator
+    __le__: Operator
+    __gt__: Operator
+    __ge__: Operator
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -498,49 +474,11 @@ class Tensor:
     def __rdivmod__(self, other: Any) -> Any:
         return other // self, other % self
 
-    def __and__(self, other: Any) -> "Tensor":
-        return apply(np.bitwise_and, (self, other))
-
-    def __or__(self, other: Any) -> "Tensor":
-        return apply(np.bitwise_or, (self, other))
-
-    def __xor__(self, other: Any) -> "Tensor":
-        return apply(np.bitwise_xor, (self, other))
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def __iadd__(self, other: Any) -> "Tensor":
-        return self._update(np.add, other, "+")
-
-    def __isub__(self, other: Any) -> "Tensor":
-        return self._update(np.subtract, other, "-")
-
-    def __imul__(self, other: Any) -> "Tensor":
-        return self._update(np.multiply, other, "*")
-
-    def __itruediv__(self, other: Any) -> "Tensor":
-        return self._update(np.divide, other, "/")
-
-    def __ipow__(self, other: Any) -> "Tensor":
-        return self._update(np.power, other, "**")
-
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.equal, (self, other))
 
     def __ne__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.not_equal, (self, other))
-
-    def __lt__(self, other: Any) -> "Tensor":
-        return apply(np.less, (self, other))
-
-    def __le__(self, other: Any) -> "Tensor":
-        return apply(np.less_equal, (self, other))
-
-    def __gt__(self, other: Any) -> "Tensor":
-        return apply(np.greater, (self, other))
-
-    def __ge__(self, other: Any) -> "Tensor":
-        return apply(np.greater_equal, (self, other))
 
     # The methods people use on ndarrays.
 
@@ -605,18 +543,52 @@ class Tensor:
     searchsorted: Method
 
 
-def _method(fn: Any, name: str) -> Callable[..., Any]:
+OPERATORS = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide,
+    "matmul": np.matmul, "pow": np.power, "mod": np.remainder, "floordiv": np.floor_divide,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
+}  # fmt: skip
+
+
+def _set_operator(name: str, fn: np.ufunc) -> None:
+    """Give Tensor the operator in the forms its class declares: t + u, u + t, t += u."""
+
+    def unary(self: Tensor) -> Tensor:
+        return apply(fn, (self,))
+
+    def forward(self: Tensor, other: Any) -> Tensor:
+        return apply(fn, (self, other))
+
+    def reflected(self: Tensor, other: Any) -> Tensor:
+        return apply(fn, (other, self))
+
+    def in_place(self: Tensor, other: Any) -> Tensor:
+        return self._update(fn, other)
+
+    setattr(Tensor, f"__{name}__", unary if fn.nin == 1 else forward)
+    for form, method in ((f"__r{name}__", reflected), (f"__i{name}__", in_place)):
+        if form in Tensor.__annotations__:
+            setattr(Tensor, form, method)
+
+
+def _set_method(fn: Any, name: str) -> None:
+    """Give Tensor the method that calls a NumPy function on it."""
+
     def method(self: Tensor, *args: Any, **options: Any) -> Any:
         return apply(fn, (self, *args), options)
 
     method.__name__ = name
-    method.__doc__ = f"``np.{fn.__name__}`` of this Tensor."
-    return method
+    method.__doc__ = f"``np.{name}`` of this Tensor."
+    setattr(Tensor, name, method)
 
 
+for _name, _fn in OPERATORS.items():
+    _set_operator(_name, _fn)
 for _name, _kind in Tensor.__annotations__.items():
     if _kind is Method:
-        setattr(Tensor, _name, _method(getattr(np, _name), _name))
+        _set_method(getattr(np, _name), _name)
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
@@ -630,11 +602,7 @@ def _fixed(part: Any) -> bool:
 
 
 def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Tensor:
-    """Apply ``fn`` and record it: the one funnel every operation goes through.
-
-    The result is a Tensor, or a tuple or list of Tensors where NumPy's function gives several
-    arrays, or a plain value where it tells a fact about an array.
-    """
+    """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
     if rule is None:
         if fn in COMPOSITES:
@@ -673,16 +641,12 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         out = _as_array(out)
         if type(out) is tuple:
             return tuple(Tensor._owning(part) for part in out)  # type: ignore[return-value]
-    if storage is not None and out.base is None and out is not values[0]:
+    if storage is not None and getattr(out, "base", None) is None and out is not values[0]:
         storage = None  # memory of its own, not a view
     tensor = _new(Tensor)
     tensor._data = out
-    if (
-        recorded
-        and not rule.constant
-        and mode.recording
-        and (rule.is_ufunc or _check_call(rule, args, out))
-    ):
+    recorded = recorded and not rule.constant and mode.recording
+    if recorded and (rule.is_ufunc or _check_call(rule, args, out)):
         kind = PairRecord if len(values) == 2 else Record
         record = kind(rule, values, kwargs, nodes, out if rule.reads_out else None)
         if guarded:

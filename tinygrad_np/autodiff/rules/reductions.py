@@ -116,41 +116,42 @@ def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
     return np.reshape(back, np.shape(x)) if axis is None else np.moveaxis(back, -1, axis)
 
 
+# Options behind NumPy's ``out`` are taken by keyword only: positions would be off by one.
 defvjp(
     np.sum,
-    lambda g, _out, _x, axis=None, dtype=None, keepdims=False, initial=0, where=True: spread(
+    lambda g, _out, _x, axis=None, dtype=None, *, keepdims=False, initial=0, where=True: spread(
         g, _x, axis, where
     ),
 )
 defvjp(
     np.mean,
-    lambda g, _out, _x, axis=None, dtype=None, keepdims=False, where=True: mean_back(
+    lambda g, _out, _x, axis=None, dtype=None, *, keepdims=False, where=True: mean_back(
         g, _x, axis, where
     ),
 )
 for extremum in (np.max, np.min, np.amax, np.amin):
     defvjp(
         extremum,
-        lambda g, out, x, axis=None, keepdims=False, initial=None, where=True: extremum_back(
+        lambda g, out, x, axis=None, *, keepdims=False, initial=None, where=True: extremum_back(
             g, out, x, axis, initial, where
         ),
         selects=True,
     )
 defvjp(
     np.prod,
-    lambda g, _out, x, axis=None, dtype=None, keepdims=False, initial=1, where=True: prod_back(
+    lambda g, _out, x, axis=None, dtype=None, *, keepdims=False, initial=1, where=True: prod_back(
         g, x, axis, initial, where
     ),
 )
 defvjp(
     np.var,
-    lambda g, _out, x, axis=None, dtype=None, ddof=0, keepdims=False: variance_back(
+    lambda g, _out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: variance_back(
         g, x, axis, ddof
     ),
 )
 defvjp(
     np.std,
-    lambda g, out, x, axis=None, dtype=None, ddof=0, keepdims=False: deviation_back(
+    lambda g, out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: deviation_back(
         g, out, x, axis, ddof
     ),
 )

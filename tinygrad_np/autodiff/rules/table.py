@@ -16,7 +16,6 @@ import numpy as np
 from ...errors import TapeError
 
 Vjp = Callable[..., Any]
-NO_RULES = (None,) * 16  # for arguments beyond those that have a rule
 
 
 class Rule:
@@ -41,7 +40,7 @@ class Rule:
         self.forward = getattr(fn, "implementation", fn)
         self.name = getattr(fn, "__name__", repr(fn))
         self.each = each
-        self.vjps: Sequence[Vjp | None] = Each(each) if each else (*vjps, *NO_RULES)
+        self.vjps: Sequence[Vjp | None] = Each(each) if each else vjps
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
@@ -51,7 +50,7 @@ class Rule:
         self.reads_out = any(reading.out for reading in written)
         self.nonlinear = pointwise and any(r.out or r.operands or r.rest for r in written)
         self.accepts = frozenset(name for reading in written for name in reading.names)
-        self.operands = max((len(reading.names) for reading in written), default=sys.maxsize)
+        self.operands = max((reading.positional for reading in written), default=sys.maxsize)
         if any(reading.variadic for reading in written):
             self.operands = sys.maxsize
 
@@ -61,7 +60,7 @@ class Rule:
         if self.is_ufunc:
             return reading.operands
         known = [i for i in reading.operands if i < count]
-        return [*known, *range(len(reading.names), count)] if reading.rest else known
+        return [*known, *range(reading.positional, count)] if reading.rest else known
 
 
 class Each(Sequence[Vjp]):
@@ -80,7 +79,7 @@ class Each(Sequence[Vjp]):
 class Reading:
     """What one rule reads, told by the names of its parameters."""
 
-    __slots__ = ("names", "operands", "out", "rest", "variadic")
+    __slots__ = ("names", "operands", "out", "positional", "rest", "variadic")
 
     def __init__(self, vjp: Vjp | None, before: int) -> None:
         code = getattr(vjp, "__code__", None)
@@ -88,8 +87,9 @@ class Reading:
         parameters: tuple[str, ...] = ()
         if code is not None:
             parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        operands = parameters[before:]
-        self.names = tuple(name.lstrip("_") for name in operands)
+        operands = parameters[before : code.co_argcount] if code is not None else ()
+        self.positional = len(operands)
+        self.names = tuple(name.lstrip("_") for name in parameters[before:])
         self.out = self.variadic if code is None else not parameters[before - 1].startswith("_")
         self.operands = tuple(i for i, n in enumerate(operands) if not n.startswith("_"))
         self.rest = self.variadic and (
