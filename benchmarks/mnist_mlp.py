@@ -130,6 +130,8 @@ def jobs(
     names = REFERENCES if given.recipe == "all" else (given.recipe,)
     if given.dataset is not None:
         dataset = data.load_dataset(given.dataset)
+        if not all(len(labels) for _, labels in dataset):
+            raise DataError(f"{given.dataset}: a part without images; give some to both parts.")
         return [(RECIPES[name], given.dataset, dataset) for name in names]
     mnist = data.mnist()
     wanted = [(RECIPES[name], "mnist", mnist) for name in names]

@@ -1,0 +1,463 @@
+"""The main job from its command line: what it prints, what it writes, how it refuses."""
+
+import argparse
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from benchmarks import mnist_mlp
+from models import run as runs
+from models.recipes import DEFAULT, RECIPES, REFERENCES
+from models.run import run, weights_sha256
+from tinygrad_np import data, draw
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = (
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+)  # fmt: skip
+KEYS = [
+    "recipe", "dataset", "seed", "epochs", "train_seconds", "train_accuracy",
+    "validation_accuracy", "test_accuracy", "test_loss", "reported_accuracy", "parameters",
+    "weights_sha256", "history",
+]  # fmt: skip
+PICTURES = ["confusion.png", "curves.png", "predictions.png"]
+
+
+def digits(n: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A bright bar whose place is the class, on noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 10, n).astype(np.uint8)
+    images = rng.integers(0, 60, (n, side, side)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label : 2 * label + 3] += 150
+    return images, labels
+
+
+def write_idx(folder: Path, side: int = 28, train: int = 600, test: int = 120) -> Path:
+    folder.mkdir(exist_ok=True)
+    arrays = (*digits(train, side, 0), *digits(test, side, 1))
+    for name, array in zip(NAMES, arrays, strict=True):
+        data.save_idx(folder / name, array)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_idx(tmp_path_factory.mktemp("data") / "bars")
+
+
+@pytest.fixture
+def plain_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty pictures, which take 0.01 s instead of 1; the graph as text."""
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    for name in ("curves", "predictions", "confusion"):
+        monkeypatch.setattr(draw, name, lambda *_, **__: figure((1, 1)))
+    monkeypatch.setattr(draw, "save", lambda graph, path: path.write_text(graph.source))
+
+
+@pytest.fixture
+def job(plain_pictures: None, whole_job: Callable[..., int]) -> Callable[..., int]:
+    """The main job with empty pictures."""
+    del plain_pictures
+    return whole_job
+
+
+@pytest.fixture
+def whole_job(tmp_path: Path, images: Path) -> Callable[..., int]:
+    """The main job on the small data set for one epoch; later options win."""
+
+    def call(*options: Any) -> int:
+        given = ["--dataset", images, "--epochs", 1, "--out", tmp_path / "out", *options]
+        return mnist_mlp.main([str(option) for option in given])
+
+    return call
+
+
+def test_what_it_prints_and_writes(
+    whole_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert whole_job("--json", tmp_path / "new" / "r.json", "--epochs", 3, "--quiet") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == [
+        "recipe", "data", "network", "epochs", "seconds", "train", "%", "validation", "%",
+        "test", "%", "reported", "%",
+    ]  # fmt: skip
+    assert set(lines[1]) == {"-"}
+    [result] = json.loads((tmp_path / "new" / "r.json").read_text())
+    sizes = "-".join(map(str, RECIPES[DEFAULT].sizes))
+    row = lines[2].split()
+    assert row[:4] == [DEFAULT, "bars", sizes, "3"]
+    accuracies = [result[f"{part}_accuracy"] for part in ("train", "validation", "test")]
+    assert row[5:8] == [f"{100 * share:.2f}" for share in accuracies]
+    assert lines[3:] == [f"weights, pictures and graphs: {tmp_path / 'out'}/"]
+    assert max(map(len, lines[:3])) <= 130
+    [folder] = (tmp_path / "out").iterdir()
+    assert folder.name == f"{DEFAULT}-bars-seed0"
+    written = sorted(path.name for path in folder.iterdir())
+    assert written in (
+        sorted([*PICTURES, graph, "weights.npz"]) for graph in ("graph.svg", "graph.dot")
+    )
+    for name in PICTURES:
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    assert all(path.stat().st_size > 1000 for path in folder.iterdir())
+
+
+def test_json_is_what_the_contract_says(job: Any, tmp_path: Path, images: Path) -> None:
+    assert job("--json", tmp_path / "r.json", "--quiet", "--epochs", 2) == 0
+    results = json.loads((tmp_path / "r.json").read_text())
+    assert isinstance(results, list)
+    [result] = results
+    assert list(result) == KEYS
+    assert (result["recipe"], result["dataset"]) == (DEFAULT, str(images))
+    assert (result["seed"], result["epochs"], result["reported_accuracy"]) == (0, 2, None)
+    for part in ("train", "validation", "test"):
+        assert 0 <= result[f"{part}_accuracy"] <= 1
+    assert 0 < result["test_loss"] < 5
+    assert 0 < result["train_seconds"] < 60
+    sizes = RECIPES[DEFAULT].sizes
+    assert result["parameters"] == sum((a + 1) * b for a, b in pairwise(sizes))
+    history = result["history"]
+    assert [epoch["epoch"] for epoch in history] == [1, 2]
+    assert history[-1]["validation_accuracy"] == result["validation_accuracy"]
+    weights = tg.load(tmp_path / "out" / f"{DEFAULT}-bars-seed0" / "weights.npz")
+    assert weights_sha256(weights) == result["weights_sha256"]
+    model = RECIPES[DEFAULT].build(5)
+    model.load_state_dict(weights)
+    parts = RECIPES[DEFAULT].parts(data.load_dataset(str(images)))
+    loss, accuracy = tg.training.evaluate(model, *parts.test)
+    assert (loss, accuracy) == (result["test_loss"], result["test_accuracy"])
+
+
+def test_several_seeds(job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert job("--seeds", 2, "--json", tmp_path / "r.json", "--quiet") == 0
+    results = json.loads((tmp_path / "r.json").read_text())
+    assert [result["seed"] for result in results] == [0, 1]
+    assert results[0]["weights_sha256"] != results[1]["weights_sha256"]
+    a, b = (100 * result["test_accuracy"] for result in results)
+    line = capsys.readouterr().out.splitlines()[2]
+    assert f"{(a + b) / 2:.2f} ± {abs(a - b) / math.sqrt(2):.2f}" in line
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        f"{DEFAULT}-bars-seed{seed}" for seed in (0, 1)
+    }
+
+
+def test_runs_repeat_themselves(job: Any, tmp_path: Path) -> None:
+    digests = []
+    for name in ("a.json", "b.json"):
+        assert job("--json", tmp_path / name, "--quiet") == 0
+        digests.append(json.loads((tmp_path / name).read_text())[0]["weights_sha256"])
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ref-3"])
+def test_by_hand_gives_the_same_weights(job: Any, tmp_path: Path, recipe: str) -> None:
+    """Up to the rounding of float32 sums; ref-3 is four times as large and in the next test."""
+    states = []
+    for options in ([], ["--by-hand"]):
+        assert job("--recipe", recipe, "--quiet", "--json", tmp_path / "r.json", *options) == 0
+        states.append(tg.load(tmp_path / "out" / f"{recipe}-bars-seed0" / "weights.npz"))
+    for name, value in states[0].items():
+        np.testing.assert_allclose(states[1][name], value, rtol=1e-3, atol=2e-5)
+
+
+def test_by_hand_with_the_deepest_network(images: Path) -> None:
+    dataset = data.load_dataset(str(images))
+    recipe = replace(RECIPES["ref-3"], sizes=(784, 50, 30, 20, 10))
+    auto, hand = (run(recipe, "bars", dataset, epochs=2, hand=way) for way in (False, True))
+    for name, value in auto.model.state_dict().items():
+        np.testing.assert_allclose(hand.model.state_dict()[name], value, rtol=1e-3, atol=2e-5)
+    for mine, theirs in zip(auto.history, hand.history, strict=True):
+        assert mine.train_loss == pytest.approx(theirs.train_loss, rel=1e-4)
+        assert mine.learning_rate == theirs.learning_rate
+
+
+def test_all_trains_the_references(
+    plain_pictures: None, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Fashion-MNIST is not at hand: one sentence says how to get it."""
+    del plain_pictures
+    small = {name: replace(RECIPES[name], sizes=(784, 12, 10)) for name in REFERENCES}
+    monkeypatch.setattr(mnist_mlp, "RECIPES", {**RECIPES, **small})
+    monkeypatch.setattr(data, "mnist", lambda: data.load_dataset(str(images)))
+
+    def missing() -> Any:
+        raise tg.DataError("no Fashion-MNIST here; install it.")
+
+    monkeypatch.setattr(data, "fashion_mnist", missing)
+    given = ["--recipe", "all", "--epochs", "1", "--quiet", "--out", str(tmp_path / "out")]
+    assert mnist_mlp.main([*given, "--json", str(tmp_path / "r.json")]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == "ref-2 on Fashion-MNIST is left out: no Fashion-MNIST here; install it.\n"
+    results = json.loads((tmp_path / "r.json").read_text())
+    assert [result["recipe"] for result in results] == list(REFERENCES)
+    for result, row in zip(results, printed.out.splitlines()[2:7], strict=True):
+        recipe = RECIPES[result["recipe"]]
+        assert result["reported_accuracy"] == recipe.reported_accuracy("mnist")
+        judged = result[f"{recipe.judged_on}_accuracy"]
+        verdict = "reached" if judged >= result["reported_accuracy"] else "MISSED"
+        assert row.endswith(f"{100 * result['reported_accuracy']:.2f} {recipe.judged_on} {verdict}")
+
+
+def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = data.load_dataset(str(images))
+    monkeypatch.setattr(data, "mnist", lambda: dataset)
+    monkeypatch.setattr(data, "fashion_mnist", lambda: dataset)
+    wanted = mnist_mlp.jobs(argparse.Namespace(recipe="all", dataset=None), print)
+    assert [(recipe.name, name) for recipe, name, _ in wanted] == [
+        ("ref-0", "mnist"), ("ref-1", "mnist"), ("ref-2", "mnist"), ("ref-2", "fashion"),
+        ("ref-3", "mnist"), ("ref-4", "mnist"),
+    ]  # fmt: skip
+
+
+def test_progress_and_quiet(job: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert job("--epochs", 2) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{DEFAULT} on bars, seed 0"
+    for epoch, line in enumerate(lines[1:3], start=1):
+        assert line.startswith(f"  epoch   {epoch}  loss ")
+        assert line.endswith(" images/s")
+    assert job("--epochs", 2, "--quiet") == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 4
+    assert printed.err == ""
+
+
+def test_a_bar_on_a_terminal(
+    job: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert job() == 0
+    printed = capsys.readouterr()
+    assert f"{DEFAULT} on bars, seed 0: 100%" in printed.err
+    assert "epoch 1, loss " in printed.err
+    assert ", accuracy " in printed.err
+    assert "images/s" in printed.err
+    assert len(printed.out.splitlines()) == 4
+
+
+def test_without_tqdm_and_matplotlib(
+    whole_job: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("tqdm", "matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert whole_job("--seeds", 2) == 0
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [
+        "for a progress bar: pip install tqdm (or 'tinygrad_np[progress]').",
+        "pictures of training need matplotlib: pip install 'tinygrad_np[plots]'.",
+    ]
+    assert "  epoch   1  loss " in printed.out
+    folder = tmp_path / "out" / f"{DEFAULT}-bars-seed1"
+    assert sorted(p.stem for p in folder.iterdir()) == ["graph", "weights"]
+
+
+def test_without_a_program_that_draws_graphs(
+    whole_job: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tinygrad_np.draw.render.programs", list)
+    assert whole_job("--quiet") == 0
+    [note] = capsys.readouterr().err.splitlines()
+    assert "pip install 'tinygrad_np[draw]'" in note
+    folder = tmp_path / "out" / f"{DEFAULT}-bars-seed0"
+    assert (folder / "graph.dot").read_text().startswith("digraph")
+    assert not (folder / "graph.svg").exists()
+
+
+def test_a_run_that_diverges_is_reported_as_json_can(images: Path) -> None:
+    recipe = replace(RECIPES["ref-4"], sizes=(784, 10, 10), schedule=lambda _: 1e30)
+    with np.errstate(all="ignore"):
+        result = run(recipe, "bars", data.load_dataset(str(images)), epochs=2)
+    figures = result.as_json()
+    assert math.isnan(result.test_loss)
+    assert figures["test_loss"] is None
+    assert figures["history"][1]["train_loss"] is None
+    json.dumps(figures, allow_nan=False)
+
+
+# --- bad input
+
+
+def empty(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def broken(folder: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
+    path = write_idx(folder) / name
+    path.write_bytes(change(path.read_bytes()))
+    return folder
+
+
+def without(folder: Path, name: str) -> Path:
+    (write_idx(folder) / name).unlink()
+    return folder
+
+
+def file(path: Path, content: bytes = b"") -> Path:
+    path.write_bytes(content)
+    return path
+
+
+BAD: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
+    "unknown recipe": (lambda _: ["--recipe", "ref-9"], "there is no recipe 'ref-9'; known: "),
+    "unknown data set": (lambda p: ["--dataset", p / "nothing"], "found no data set, folder or"),
+    "empty name": (lambda _: ["--dataset", ""], "found no data set"),
+    "empty folder": (lambda p: ["--dataset", empty(p / "e")], f"found no {NAMES[0]}"),
+    "missing file": (lambda p: ["--dataset", without(p / "d", NAMES[3])], f"found no {NAMES[3]}"),
+    "wrong magic": (
+        lambda p: ["--dataset", broken(p / "d", NAMES[0], lambda b: b"\1" + b[1:])],
+        "byte 0: found 0x01000803",
+    ),
+    "truncated": (
+        lambda p: ["--dataset", broken(p / "d", NAMES[2], lambda b: b[:-5])],
+        "found the end, expected",
+    ),
+    "trailing bytes": (
+        lambda p: ["--dataset", broken(p / "d", NAMES[1], lambda b: b + b"\0")],
+        "found more data",
+    ),
+    "damaged gzip": (
+        lambda p: ["--dataset", broken(p / "d", NAMES[1], lambda b: b"\x1f\x8b" + b)],
+        "gzip data",
+    ),
+    "label out of range": (
+        lambda p: ["--dataset", broken(p / "d", NAMES[1], lambda b: b[:-1] + b"\x0b")],
+        "found 11, expected 0 to 9",
+    ),
+    "wrong image size": (
+        lambda p: ["--dataset", write_idx(p / "d", side=24)],
+        f"576 pixels each and the network of recipe {DEFAULT} has 784 inputs",
+    ),
+    "no images": (lambda p: ["--dataset", write_idx(p / "d", train=0)], "a part without images"),
+    "three images": (lambda p: ["--dataset", write_idx(p / "d", train=3)], "split: found"),
+    "no test images": (
+        lambda p: ["--dataset", write_idx(p / "d", test=0)],
+        "a part without images",
+    ),
+    "corrupt CSV": (
+        lambda p: ["--dataset", file(p / "t.csv", b"label,pixel0\n1,x\n")],
+        "row 2, column 2: found 'x'",
+    ),
+    "a pickle": (lambda p: ["--dataset", file(p / "t.pkl", b"\x80\4N.")], "expected 'label'"),
+    "no epochs": (lambda _: ["--epochs", 0], "--epochs 0: at least 1 is needed"),
+    "negative epochs": (lambda _: ["--epochs", -3], "--epochs -3: at least 1 is needed"),
+    "half an epoch": (lambda _: ["--epochs", 0.5], "argument --epochs: invalid int value: '0.5'"),
+    "no seeds": (lambda _: ["--seeds", 0], "--seeds 0: at least 1 is needed"),
+    "out is a file": (lambda p: ["--out", file(p / "f")], "--out: no files can be written to"),
+    "out below a file": (lambda p: ["--out", file(p / "f") / "g"], "--out: no files can be"),
+    "out in /proc": (lambda _: ["--out", "/proc/nowhere"], "--out: no files can be written to"),
+    "json below a file": (lambda p: ["--json", file(p / "f") / "r.json"], "--json: no files can"),
+    "json is a folder": (lambda p: ["--json", empty(p / "e")], "that is a folder; name a file"),
+    "unknown option": (lambda _: ["--rcipe", "ref-0"], "unrecognized arguments: --rcipe ref-0"),
+    "missing value": (lambda _: ["--epochs"], "argument --epochs: expected one argument"),
+    "stray word": (lambda _: ["ref-0"], "unrecognized arguments: ref-0"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(
+    case: str, job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, message = BAD[case]
+    json_file = tmp_path / "r.json"
+    options = make(tmp_path)
+    json_file.write_text("old")
+    before = set(tmp_path.rglob("*"))
+    assert job("--json", json_file, *options) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    [line] = printed.err.splitlines()
+    assert line.startswith("mnist_mlp.py: ")
+    assert message in line
+    assert json_file.read_text() == "old"
+    made = set(tmp_path.rglob("*")) - before
+    assert made <= ({tmp_path / "out"} if "json" in case else set())
+
+
+@pytest.mark.parametrize("options", [["--help"], ["-h"]])
+def test_help(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        mnist_mlp.main(options)
+    assert stop.value.code == 0
+    printed = capsys.readouterr()
+    for option in ("--recipe", "--dataset", "--epochs", "--seeds", "--out", "--json", "--eager",
+                   "--quiet", "--by-hand", *RECIPES):  # fmt: skip
+        assert option in printed.out
+
+
+def test_a_full_disk_leaves_the_old_json(
+    job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "r.json").write_text("old")
+
+    def full(descriptor: int) -> None:
+        del descriptor
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert job("--json", tmp_path / "r.json", "--quiet") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "weights.npz: cannot be written (No space left on device)" in line
+    assert (tmp_path / "r.json").read_text() == "old"
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_control_c_is_one_line(
+    job: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist_mlp, "run", stopped)
+    assert job("--quiet") == 130
+    assert capsys.readouterr().err == "mnist_mlp.py: stopped.\n"
+
+
+def test_the_program_itself(tmp_path: Path, images: Path) -> None:
+    program = [sys.executable, str(ROOT / "benchmarks" / "mnist_mlp.py"), "--quiet"]
+    given = ["--dataset", str(images), "--epochs", "1", "--out", str(tmp_path / "out")]
+    done = subprocess.run([*program, *given], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 4
+    shutil.rmtree(tmp_path / "out")
+    done = subprocess.run(
+        [*program, *given, "--recipe", "x"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mnist_mlp.py: there is no recipe 'x'")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_order_of_batches_and_the_weights_come_from_the_seed_alone(images: Path) -> None:
+    dataset = data.load_dataset(str(images))
+    recipe = replace(RECIPES["ref-4"], sizes=(784, 10, 10))
+    first = run(recipe, "bars", dataset, seed=3, epochs=1)
+    np.random.seed(1)
+    second = run(recipe, "bars", dataset, recipe.parts(dataset), seed=3, epochs=1)
+    assert first.history[0].step_losses == second.history[0].step_losses
+    assert runs.weights_sha256(first.model.state_dict()) == runs.weights_sha256(
+        second.model.state_dict()
+    )

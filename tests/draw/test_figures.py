@@ -1,0 +1,224 @@
+"""Pictures of training: what stands where, and in which colour."""
+
+import io
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_np import draw
+from tinygrad_np.draw import figures
+from tinygrad_np.training import Epoch
+
+pytest.importorskip("matplotlib")
+from matplotlib.colors import to_hex
+
+HISTORY = [
+    Epoch(1, 1.0, 0.1, 2.0, 0.5, 1.5, 0.6, [3.0, 2.0, 1.5, 1.5]),
+    Epoch(2, 1.0, 0.1, 1.0, 0.75, 0.8, 0.8, [1.2, 1.0, 0.9, 0.9]),
+    Epoch(3, 1.0, 0.1, 0.5, 0.9, 0.6, 0.85, [0.6, 0.5, 0.5, 0.4]),
+]
+
+
+def lines(axes: Any) -> dict[str, tuple[list[float], list[float]]]:
+    return {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines
+    }
+
+
+def drawn(figure: Any) -> bytes:
+    """The picture; warnings are errors, so nothing did not fit."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def test_curves() -> None:
+    figure = figures.curves(HISTORY, "a title")
+    left, right = figure.axes
+    assert figure.get_suptitle() == "a title"
+    assert (left.get_xlabel(), left.get_ylabel()) == ("epoch", "loss (cross-entropy, nats)")
+    assert (right.get_xlabel(), right.get_ylabel()) == ("epoch", "accuracy (%)")
+    every_step = [loss for epoch in HISTORY for loss in epoch.step_losses]
+    assert lines(left) == {
+        "training, every step": (list(np.arange(1, 13) / 4), every_step),
+        "training, mean of the epoch": ([0.5, 1.5, 2.5], [2.0, 1.0, 0.5]),
+        "validation": ([1, 2, 3], [1.5, 0.8, 0.6]),
+    }
+    assert lines(right) == {
+        "training, mean of the epoch": ([0.5, 1.5, 2.5], [50, 75, 90]),
+        "validation": ([1, 2, 3], [60, 80, 85]),
+    }
+    for axes in figure.axes:
+        assert [t.get_text() for t in axes.get_legend().get_texts()] == list(lines(axes))
+        assert axes.get_xlim() == pytest.approx((0, 3.06))
+        assert all(tick == round(tick) for tick in axes.get_xticks())
+    assert left.get_ylim() == (0, 2.5)
+    colours = {line.get_label(): to_hex(line.get_color()).upper() for line in left.lines}
+    assert colours == {
+        "training, every step": figures.TRAIN,
+        "training, mean of the epoch": figures.TRAIN,
+        "validation": figures.VALIDATION,
+    }
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
+def test_curves_without_validation_or_steps() -> None:
+    figure = figures.curves([Epoch(1, 1.0, 0.1, 2.0, 0.5), Epoch(2, 1.0, 0.1, 1.0, 0.6)])
+    assert [list(lines(axes)) for axes in figure.axes] == [["training, mean of the epoch"]] * 2
+    assert drawn(figure)
+
+
+def test_curves_of_full_batches() -> None:
+    """One step per epoch is no curve of its own for one epoch, but is for many."""
+    history = [Epoch(e, 1.0, 0.1, 1 / e, 0.5, 1 / e, 0.5, [1 / e]) for e in range(1, 101)]
+    left, _ = figures.curves(history).axes
+    assert list(lines(left)) == ["training, mean of the epoch", "validation"]
+    assert {line.get_marker() for line in left.lines} == {"None"}
+
+
+def test_curves_of_a_run_that_diverged() -> None:
+    history = [HISTORY[0], Epoch(2, 1.0, 0.1, math.nan, 0.1, math.inf, 0.1, [math.nan, math.inf])]
+    figure = figures.curves(history)
+    assert figure.axes[0].get_ylim() == (0, 2.5)
+    assert drawn(figure)
+    nothing = figures.curves([Epoch(1, 1.0, 0.1, math.nan, 0.1, math.nan, 0.1, [math.nan])])
+    assert nothing.axes[0].get_ylim() == (0, 1.25)
+
+
+def test_curves_of_nothing() -> None:
+    with pytest.raises(ValueError, match="train for at least one epoch"):
+        figures.curves([])
+
+
+IMAGES = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+LOGITS = np.log([
+    [0.90, 0.05, 0.05],  # right
+    [0.60, 0.30, 0.10],  # 1 taken for 0
+    [0.05, 0.15, 0.80],  # right
+    [0.02, 0.96, 0.02],  # 0 taken for 1, and surer
+    [0.25, 0.50, 0.25],  # right
+    [0.01, 0.01, 0.98],  # right
+])  # fmt: skip
+
+
+def shown(figure: Any) -> list[tuple[str, str]]:
+    """Title and colour of the frame of every image that is there."""
+    found = []
+    for axes in figure.axes:
+        if axes.axison:
+            [colour] = {to_hex(edge.get_edgecolor()).upper() for edge in axes.spines.values()}
+            assert to_hex(axes.title.get_color()).upper() == colour
+            found.append((axes.get_title(), colour))
+    return found
+
+
+def test_predictions() -> None:
+    figure = figures.predictions(IMAGES, LABELS, LOGITS)
+    assert figure.get_suptitle() == "2 of 6 wrong: most confident mistakes, then right ones"
+    assert shown(figure) == [
+        ("0 taken for 1\n96 % sure", figures.WRONG),
+        ("1 taken for 0\n60 % sure", figures.WRONG),
+        ("0\n90 % sure", figures.RIGHT),
+        ("2\n80 % sure", figures.RIGHT),
+        ("1\n50 % sure", figures.RIGHT),
+        ("2\n98 % sure", figures.RIGHT),
+    ]
+    pictures = [axes.images[0].get_array() for axes in figure.axes if axes.axison]
+    for picture, i in zip(pictures, [3, 1, 0, 2, 4, 5], strict=True):
+        np.testing.assert_array_equal(picture, IMAGES[i])
+    for axes in figure.axes:
+        if axes.axison:
+            assert (list(axes.get_xticks()), list(axes.get_yticks())) == ([], [])
+    assert drawn(figure)
+
+
+@pytest.mark.parametrize(
+    ("n", "wrong", "count", "expected", "grid"),
+    [
+        (100, 50, 25, (15, 10), 25),
+        (100, 3, 25, (3, 22), 25),
+        (100, 99, 25, (24, 1), 25),
+        (100, 100, 25, (25, 0), 25),
+        (100, 0, 25, (0, 25), 25),
+        (100, 50, 1, (1, 0), 1),
+        (5, 2, 25, (2, 3), 6),
+        (1, 0, 25, (0, 1), 1),
+        (100, 50, 10, (6, 4), 12),
+    ],
+)
+def test_how_many_of_each(n: int, wrong: int, count: int, expected: Any, grid: int) -> None:
+    labels = np.zeros(n, int)
+    logits = np.tile([1.0, 0.0], (n, 1))
+    logits[:wrong] = [0.0, 1.0]
+    figure = figures.predictions(np.zeros((n, 3, 3)), labels, logits, count=count)
+    colours = [colour for _, colour in shown(figure)]
+    assert (colours.count(figures.WRONG), colours.count(figures.RIGHT)) == expected
+    assert colours == sorted(colours, reverse=True)
+    assert len(figure.axes) == grid
+
+
+def test_a_title_stands_above_the_count() -> None:
+    figure = figures.predictions(np.zeros((2000, 2, 2)), np.zeros(2000, int),
+                                 np.tile([1e4, -1e4], (2000, 1)), title="ref-3")  # fmt: skip
+    assert figure.get_suptitle() == (
+        "ref-3\n0 of 2,000 wrong: most confident mistakes, then right ones"
+    )
+    assert shown(figure)[0] == ("0\n100 % sure", figures.RIGHT)
+
+
+def test_confusion() -> None:
+    counts = np.array([[1000, 5, 0], [300, 200, 0], [0, 0, 0]])
+    figure = figures.confusion(counts, ["cat", "dog", "cow"], title="pets")
+    [axes] = figure.axes
+    assert axes.get_title() == "pets\n1,200 of 1,505 right"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("prediction", "label")
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["cat", "dog", "cow"]
+    texts = {t.get_text(): (t.get_position(), t.get_color()) for t in axes.texts}
+    assert texts == {
+        "1000": ((0, 0), "white"),
+        "5": ((1, 0), "black"),
+        "300": ((0, 1), "white"),
+        "200": ((1, 1), "white"),
+    }
+    np.testing.assert_allclose(
+        axes.images[0].get_array(),
+        np.array([[1000 / 1005, 5 / 1005, 0], [0.6, 0.4, 0], [0, 0, 0]]) ** 0.4,
+    )
+    assert drawn(figure)
+
+
+def test_confusion_names_classes_by_number() -> None:
+    [axes] = figures.confusion(np.eye(10, dtype=int)).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == list("0123456789")
+    assert axes.get_title() == "10 of 10 right"
+
+
+def test_pictures_touch_no_global_state() -> None:
+    before = "matplotlib.pyplot" in sys.modules
+    figures.confusion(np.eye(2, dtype=int))
+    assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: figures.curves(HISTORY),
+        lambda: figures.predictions(IMAGES, LABELS, LOGITS),
+        lambda: figures.confusion(np.eye(2)),
+    ],
+)
+def test_without_matplotlib(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r"need matplotlib: pip install 'tinygrad_np\[plots\]'"):
+        call()
+
+
+def test_they_are_public() -> None:
+    for name in ("curves", "predictions", "confusion"):
+        assert getattr(draw, name) is getattr(figures, name)
