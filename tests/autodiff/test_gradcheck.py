@@ -165,13 +165,14 @@ def test_too_many_positional_arguments_for_a_rule() -> None:
         narrow(tg.Tensor(X, requires_grad=True), 2)
 
 
-def test_builtins_whose_parameters_have_no_names_take_tensors_by_position() -> None:
+def test_builtins_take_tensors_by_position() -> None:
     counted = defined(np.bincount, None, lambda g, _out, x, _weights: g[x])
     index, t = np.array([0, 1, 1]), tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
     (counted(index, t) * np.array([1.0, 5.0])).sum().backward()
     np.testing.assert_array_equal(t.grad.numpy(), [1.0, 5.0, 5.0])
-    with pytest.raises(TypeError, match="bincount takes Tensors by position"):
-        counted(index, weights=t)
+    unnamed = defined(max, lambda g, _out, _x: g)
+    with pytest.raises(TypeError, match="max takes Tensors by position"):
+        unnamed(index, key=t)
 
 
 def test_primitive_keeps_name_and_documentation() -> None:

@@ -353,6 +353,30 @@ def test_constants_are_not_recorded(case: Case) -> None:
         np.testing.assert_allclose(result.numpy(), expected, rtol=1e-12, atol=1e-14)
 
 
+def positional(fn: Any) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except ValueError:  # a builtin that does not tell
+        return []
+    return [p.name for p in parameters if p.kind in kinds]
+
+
+@pytest.mark.parametrize(
+    ("vjp", "before", "fn"),
+    [pytest.param(*p.values, fn, id=p.id) for (fn, _), p in zip(seeds(), rules(), strict=True)],
+)
+def test_rules_take_arguments_in_numpys_order(vjp: Any, before: int, fn: Any) -> None:
+    """An option that NumPy has at another position would be read as something else."""
+    if isinstance(fn, np.ufunc):
+        return
+    code = vjp.__code__
+    ours = [name.lstrip("_") for name in code.co_varnames[before : code.co_argcount]]
+    theirs = positional(fn)
+    differing = [(a, b) for a, b in zip(ours, theirs, strict=False) if a != b and a not in "xyg"]
+    assert [pair for pair in differing if pair[1] in ("out", *ours)] == []
+
+
 def test_one_hot_is_rows_of_the_identity() -> None:
     rows = neural.one_hot(tg.Tensor([2, 0]), 3, np.float32)
     assert rows.dtype == np.float32 and not rows.requires_grad

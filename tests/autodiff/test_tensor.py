@@ -432,7 +432,6 @@ def test_writes_in_place_belong_to_leaves() -> None:
         lambda t: np.add(t, 1, out=None),
         lambda t: np.sum(t, out=None),
         lambda t: np.sum(t, dtype=np.float32),
-        lambda t: np.sum(t, 0, None, None, True),
         lambda t: np.sum(t, where=t > 1),
         lambda t: np.add.reduce(t),
         lambda t: np.add.reduce(t, 1),
@@ -481,6 +480,25 @@ def test_functions_without_derivative_work_on_constants(call: Any) -> None:
     ours, theirs = call(tg.Tensor(MATRIX)), call(MATRIX)
     equal(ours, tuple(theirs) if isinstance(theirs, tuple) else theirs)
     with pytest.raises((tg.TapeError, NotImplementedError)):
+        call(tg.Tensor(MATRIX, requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: np.sum(t, 1, None, None, False, 0.0),
+        lambda t: np.sum(t, 1, None, np.zeros(2)),
+        lambda t: np.prod(t, None, None, None, False),
+        lambda t: np.mean(t, 0, None, None, True),
+        lambda t: np.max(t, 0, None, True),
+        lambda t: np.var(t, 0, None, None, 1),
+        lambda t: np.cumsum(t, 0, None, np.zeros((2, 3))),
+        lambda t: np.round(t, 1, np.zeros((2, 3))),
+    ],
+)
+def test_options_behind_out_are_taken_by_keyword_only(call: Any) -> None:
+    equal(call(tg.Tensor(MATRIX)), call(MATRIX))
+    with pytest.raises(TypeError, match="give options by keyword"):
         call(tg.Tensor(MATRIX, requires_grad=True))
 
 

@@ -35,7 +35,12 @@ defvjp(
 
 @composite(np.full_like)
 def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
 ) -> Any:
     """The fill value, written everywhere."""
     blank = np.zeros_like(a, dtype=dtype, order=order, subok=subok, shape=shape)
@@ -43,7 +48,9 @@ def full_like(
 
 
 @composite(np.take)
-def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Any:
     """Indexing along one axis."""
     if out is not None:
         raise NotImplementedError("np.take(out=...) is not recorded; assign the result instead.")

@@ -179,12 +179,15 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     inputs, arrow, output = subscripts.partition("->")
     labels = inputs.split(",")
     if len(labels) != len(ndims):
-        raise ValueError(f"np.einsum({subscripts!r}) names {len(labels)} operands, not {len(ndims)}.")
+        raise ValueError(
+            f"np.einsum({subscripts!r}) names {len(labels)} operands, not {len(ndims)}."
+        )
     unused = [c for c in string.ascii_letters if c not in subscripts]
     depth = [n - len(row.replace("...", "")) if "..." in row else 0
              for row, n in zip(labels, ndims, strict=True)]  # fmt: skip
     spare = "".join(unused[: max(depth)])
-    labels = [row.replace("...", spare[len(spare) - d :]) for row, d in zip(labels, depth, strict=True)]
+    spelled = [spare[len(spare) - d :] for d in depth]
+    labels = [row.replace("...", s) for row, s in zip(labels, spelled, strict=True)]
     if not arrow:
         letters = inputs.replace(",", "").replace("...", "")
         output = "..." + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
@@ -245,7 +248,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return np.sqrt(np.sum(np.real(x * np.conjugate(x)), axis=axis, keepdims=keepdims))
     if isinstance(ord, str) or not (isinstance(axis, int) or np.ndim(x) == 1):
         raise NotImplementedError(
-            f"np.linalg.norm(ord={ord!r}) of a matrix has no derivative here; use the Frobenius norm."
+            f"np.linalg.norm(ord={ord!r}) of a matrix has no derivative here; use the Frobenius "
+            "norm."
         )
     size = np.abs(x)
     if ord == np.inf:

@@ -89,7 +89,7 @@ def rows(x: Any) -> Any:
 @primitive
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
-    if labels.size and labels.min() < 0 or labels.size and labels.max() >= logits.shape[1]:
+    if labels.size and (labels.min() < 0 or labels.max() >= logits.shape[1]):
         raise ValueError(
             f"cross_entropy: labels from {labels.min()} to {labels.max()} for {logits.shape[1]} "
             "classes; labels must lie in 0 … classes - 1."

@@ -161,7 +161,12 @@ defvjp(np.cumprod, lambda g, _out, x, axis=None, dtype=None: cumprod_back(g, x, 
 
 @composite(np.average)
 def average(
-    a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+    a: Any,
+    axis: Axis = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: bool = False,
 ) -> Any:
     """The mean, or the sum of ``weights * a`` over the sum of the weights."""
     if weights is None:

@@ -55,7 +55,7 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     return g[tuple(index)]
 
 
-def reshape_back(g: Any, x: Any, order: str) -> Any:
+def reshape_back(g: Any, x: Any, order: Any) -> Any:
     """Reshape back, in the same order of elements."""
     if order not in ("C", "F"):
         raise ValueError(f"reshape with order={order!r} has no derivative here; use 'C' or 'F'.")
@@ -164,7 +164,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 
 
 @composite(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Slices along ``axis``; the first ones are one longer where the division leaves a rest."""
     n = np.shape(ary)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
@@ -179,7 +179,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @composite(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Equal slices, or slices at the given places."""
     n = np.shape(ary)[axis]
     if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
@@ -191,19 +191,19 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @composite(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def hsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split into columns."""
     return split(ary, indices_or_sections, 0 if np.ndim(ary) == 1 else 1)
 
 
 @composite(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def vsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split into rows."""
     return split(ary, indices_or_sections, 0)
 
 
 @composite(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def dsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split along the third axis."""
     return split(ary, indices_or_sections, 2)
 

@@ -22,8 +22,8 @@ class Rule:
     """One row of the table."""
 
     __slots__ = (
-        "accepts", "broadcasts", "constant", "each", "fixed_reads", "fn", "forward", "is_ufunc", "name", "nonlinear",
-        "operands", "reads", "reads_out", "selects", "vjps",
+        "accepts", "broadcasts", "constant", "each", "fixed_reads", "fn", "forward", "is_ufunc",
+        "name", "nonlinear", "operands", "reads", "reads_out", "selects", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -116,11 +116,11 @@ def defvjp(
     ``vjps[i](g, out, *operands, **options)`` returns the cotangent of operand ``i``, an array of
     that operand's shape; ``None`` marks an argument without derivative. ``each(i, g, out, ...)``
     serves functions of any number of operands. With ``broadcasts=True`` the cotangent may have the
-    shape of the result, and is summed down to the operand. ``pointwise=True`` says that each element
-    of the result depends on one element of each operand, and ``selects=True`` that an element may
-    not have been taken at all: where such a zero cotangent meets an infinite slope, 0 results. Parameters whose values a rule does not read are named with a
-    leading underscore. The rules must be written in NumPy functions (or primitives) to be
-    differentiable themselves.
+    shape of the result, and is summed down to the operand. ``pointwise=True`` says that each
+    element of the result depends on one element of each operand, and ``selects=True`` that an
+    element may not have been taken at all: where such a zero cotangent meets an infinite slope, 0
+    results. Parameters whose values a rule does not read are named with a leading underscore. The
+    rules must be written in NumPy functions (or primitives) to be differentiable themselves.
     """
     if not vjps and each is None:
         raise TapeError(f"defvjp({fn!r}) was given no rule; give one function per operand.")
