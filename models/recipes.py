@@ -16,7 +16,7 @@ from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.errors import DataError
 
 Arrays = tuple[np.ndarray, np.ndarray]
-Schedule = Callable[[int], optim.optimisers.LearningRate]
+Schedule = Callable[[int, int], optim.optimisers.LearningRate]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Parts:
 class Recipe:
     """One network and the way it is trained.
 
-    ``batch_size=None`` is full-batch gradient descent. ``schedule`` takes the number of steps per
-    epoch and gives a learning rate or a function of the step. ``validation`` is how many training
+    ``batch_size=None`` is full-batch gradient descent. ``schedule`` takes the steps per epoch
+    and the epochs, and gives a learning rate or a function of the step. ``validation`` is how many training
     images are held out, ``train`` how many of the others are used (None: all), ``standardise``
     whether pixels are centred and scaled after division by 255. ``reported`` has, for each data set
     the project reports on, its accuracy in 0 … 1 on the part ``judged_on``.
@@ -99,7 +99,7 @@ class Recipe:
 
     def learning_rate(self, train: Arrays) -> optim.optimisers.LearningRate:
         """The learning rate as the optimisers take it."""
-        return self.schedule(self.steps_per_epoch(train))
+        return self.schedule(self.steps_per_epoch(train), self.epochs)
 
     def build_optimiser(self, model: nn.Module, train: Arrays) -> optim.Optimiser:
         """The optimiser of the recipe on the model's parameters."""
@@ -113,7 +113,7 @@ class Recipe:
 
 
 def _constant(lr: float) -> Schedule:
-    return lambda _: lr
+    return lambda steps, epochs: lr  # noqa: ARG005
 
 
 RECIPES: dict[str, Recipe] = {
@@ -126,7 +126,7 @@ RECIPES: dict[str, Recipe] = {
             optimiser="adam",
             batch_size=128,
             epochs=6,
-            schedule=lambda steps: optim.OneCycle(8e-3, 6 * steps, warm_up=0.2),
+            schedule=lambda steps, epochs: optim.OneCycle(8e-3, steps * epochs, warm_up=0.2),
             validation=5000,
         ),
         Recipe(
@@ -165,7 +165,7 @@ RECIPES: dict[str, Recipe] = {
             standardise=True,  # chosen
             batch_size=32,
             epochs=2,
-            schedule=lambda steps: optim.CosineDecay(0.15, 2 * steps),  # chosen
+            schedule=lambda steps, epochs: optim.CosineDecay(0.15, steps * epochs),  # chosen
             validation=5000,
             reported=(("mnist", 0.90), ("fashion", 0.85)),
         ),
@@ -179,7 +179,7 @@ RECIPES: dict[str, Recipe] = {
             standardise=True,  # chosen
             batch_size=60,
             epochs=30,
-            schedule=lambda steps: optim.InverseTimeDecay(0.01, 0.005, every=steps),
+            schedule=lambda steps, _: optim.InverseTimeDecay(0.01, 0.005, every=steps),
             validation=10000,
             reported=(("mnist", 0.9723),),
         ),

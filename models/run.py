@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,19 +87,25 @@ def run(
     ``parts`` are those of the recipe for the data set, where the caller has them already. With
     ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's. The weights
     and the order of the batches come from two generators of the same seed. Raises DataError where
-    the data do not fit the network.
+    the data do not fit the network. ``epochs`` instead of the recipe's also fits its schedule.
     """
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs)
     parts = parts or recipe.parts(dataset)
     weights_seed, order_seed = np.random.default_rng(seed).spawn(2)
     model = recipe.build(weights_seed)
     batches = recipe.batches(parts.train, order_seed)
-    count = recipe.epochs if epochs is None else epochs
     if hand:
-        epochs_done = _fit_by_hand(recipe, model, parts, batches, count, on_step)
+        epochs_done = _fit_by_hand(recipe, model, parts, batches, on_step)
     else:
         optimiser = recipe.build_optimiser(model, parts.train)
         epochs_done = training.fit(
-            model, batches, optimiser, epochs=count, validation=parts.validation, on_step=on_step
+            model,
+            batches,
+            optimiser,
+            epochs=recipe.epochs,
+            validation=parts.validation,
+            on_step=on_step,
         )
     history = []
     for epoch in epochs_done:
@@ -112,7 +118,7 @@ def run(
         recipe=recipe,
         dataset=dataset_name,
         seed=seed,
-        epochs=count,
+        epochs=recipe.epochs,
         train_seconds=sum(epoch.seconds for epoch in history),
         train_accuracy=training.evaluate(model, *parts.train)[1],
         validation_accuracy=training.evaluate(model, *parts.validation)[1],
@@ -130,7 +136,6 @@ def _fit_by_hand(
     model: MLP,
     parts: Parts,
     batches: Any,
-    epochs: int,
     on_step: OnStep | None,
 ) -> Iterator[Epoch]:
     """The same training with the pencil-and-paper gradients; the model gets the weights."""
@@ -140,7 +145,7 @@ def _fit_by_hand(
     if recipe.optimiser == "adam":
         update = functools.partial(_adam, by_hand.AdamState.zeros(parameters))
     rates = _rates(recipe, parts.train)
-    for number in range(1, epochs + 1):
+    for number in range(1, recipe.epochs + 1):
         rate = next(rates)
         start = time.perf_counter()
         losses: list[float] = []
