@@ -33,10 +33,10 @@ class Recipe:
     """One network and the way it is trained.
 
     ``batch_size=None`` is full-batch gradient descent. ``schedule`` takes the steps per epoch
-    and the epochs, and gives a learning rate or a function of the step. ``validation`` is how many training
-    images are held out, ``train`` how many of the others are used (None: all), ``standardise``
-    whether pixels are centred and scaled after division by 255. ``reported`` has, for each data set
-    the project reports on, its accuracy in 0 … 1 on the part ``judged_on``.
+    and the epochs, and gives a learning rate or a function of the step. ``validation`` is how many
+    training images are held out, ``train`` how many of the others are used (None: all),
+    ``standardise`` whether pixels are centred and scaled after division by 255. ``reported`` has,
+    for each data set the project reports on, its accuracy in 0 … 1 on the part ``judged_on``.
     """
 
     name: str
