@@ -34,25 +34,14 @@ def fingerprint(array: np.ndarray) -> Any:
     return rows.tobytes(), columns.tobytes(), raw[whole:].tobytes()
 
 
-class Guard:
-    """Knows whether an array still holds what it held when an operation was recorded.
+class Witness:
+    """Guards memory the user can write to: compares fingerprints.
 
-    ``touched`` is the number of the last write through a Tensor, or ALWAYS where writes may bypass
-    us: up to that number contents must be looked at.
+    ``touched`` is the number up to which a guard's array may have been written to, and ALWAYS where
+    that cannot be known.
     """
 
-    __slots__ = ("touched",)
-    touched: int
-
-    def changed_since(self, number: int, array: np.ndarray) -> bool:
-        """Whether ``array``, saved by record ``number``, was overwritten after that."""
-        raise NotImplementedError
-
-
-class Witness(Guard):
-    """Guards memory the user can write to: compares fingerprints."""
-
-    __slots__ = ("print", "storage")
+    __slots__ = ("print", "storage", "touched")
 
     def __init__(self, array: np.ndarray, storage: "Storage | None" = None) -> None:
         self.touched = ALWAYS
@@ -60,19 +49,20 @@ class Witness(Guard):
         self.storage = storage
 
     def changed_since(self, number: int, array: np.ndarray) -> bool:
+        """Whether ``array``, saved by record ``number``, was overwritten after that."""
         if self.storage is not None and self.storage.written > number:
             return True
         return bool(self.print != fingerprint(array))
 
 
-class Storage(Guard):
+class Storage:
     """The memory of one leaf Tensor, shared by all views of it.
 
     Writes through Tensors are numbered in the same sequence as the records. From the first time
     the raw array is handed out (``t.data``) writes may bypass us, and fingerprints take over.
     """
 
-    __slots__ = ("array", "exposed", "print", "written")
+    __slots__ = ("array", "exposed", "print", "touched", "written")
 
     def __init__(self, array: Any) -> None:
         self.touched = 0
@@ -95,6 +85,10 @@ class Storage(Guard):
             self.print = fingerprint(self.array)
 
     def changed_since(self, number: int, array: np.ndarray) -> bool:  # noqa: ARG002
+        """Whether the memory, saved by record ``number``, was overwritten after that."""
         if self.written > number:
             return True
         return self.print is not None and bool(self.print != fingerprint(self.array))
+
+
+Guard = Storage | Witness
