@@ -1,0 +1,123 @@
+"""``python -m tinygrad_np.draw``: what it writes, says and returns."""
+
+import runpy
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tinygrad_np import nn
+from tinygrad_np.draw import __main__ as command
+from tinygrad_np.draw import render
+
+
+class Own(nn.Module):
+    """A user's module without weights."""
+
+    def forward(self, x):
+        return np.tanh(x)
+
+
+@pytest.fixture
+def run(capsys, tmp_path):
+    """The exit code, what was said, and the text of the file that was asked for, if it is there."""
+
+    def run(*arguments, out="net.dot"):
+        path = tmp_path / out
+        try:
+            code = command.main([*arguments, "--out", str(path)])
+        except SystemExit as exit:
+            code = exit.code
+        told = capsys.readouterr()
+        return code, told.out + told.err, path.read_text() if path.exists() else None
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def own_module(monkeypatch):
+    module = ModuleType("own")
+    module.net, module.Own, module.text = Own(), Own, lambda: "text"
+    module.fails = lambda: 1 / 0
+    monkeypatch.setitem(sys.modules, "own", module)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["5-4-2"], ["0: Linear(5, 4)", "1: ReLU", "(1, 2) float32", "34 parameters"]),
+        (["5-4-2", "--loss"], ["model.0: Linear(5, 4)", "cross_entropy", "labels", "<b>loss</b>"]),
+        (["5-4", "--input", "7,5"], ["(7, 5) float32"]),
+        (["ref-0"], ["(1, 784) float32"]),
+        (["own:net", "--input", "2,3"], ["tanh", "(2, 3) float32"]),
+        (["own:Own", "--input", "3"], ["tanh", "(3,) float32"]),
+    ],
+)
+def test_models_are_drawn(run, tmp_path, arguments, shown):
+    code, said, text = run(*arguments)
+    assert (code, said) == (0, f"wrote {tmp_path / 'net.dot'}\n")
+    for words in shown:
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "message"),
+    [
+        (["nope"], "a.svg", "draw: 'nope' is not a recipe (default, ref-0, "),
+        (["3-0"], "a.svg", "draw: sizes 3-0: each must be at least 1"),
+        (["99999-99999"], "a.svg", "at most 100,000,000 weights"),
+        (["3-2"], "a.bmp", "a.bmp does not say what to write: use one of the endings .svg, .png"),
+        (["3-2"], "nowhere/a.svg", "nowhere does not exist; create it first."),
+        (["3-2", "--input", "3,x"], "a.svg", "draw: --input 3,x: give sizes above 0 with commas"),
+        (["3-2", "--input", "1,4"], "a.svg", "3-2 could not run on an example of shape (1, 4)"),
+        (["own:net"], "a.svg", "cannot be told from its layers; give --input"),
+        (["own:text"], "a.svg", "own:text gives str, not a Module."),
+        (["own:fails"], "a.svg", "own:fails could not be made: ZeroDivisionError: division"),
+        (["own:missing"], "a.svg", "draw: own:missing: module 'own' has no attribute 'missing'"),
+        (["no.such.module:x"], "a.svg", "No module named 'no'; give package.module:name."),
+        ([":x"], "a.svg", "draw: :x: Empty module name; give package.module:name."),
+        ([], "a.svg", "the following arguments are required: MODEL_OR_RECIPE; see python -m"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, arguments, out, message):
+    code, said, text = run(*arguments, out=out)
+    assert (code, text) == (2, None)
+    assert message in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_program_the_dot_text_is_written_and_the_exit_code_is_1(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(render, "programs", list)
+    code, said, text = run("3-2", out="net.svg")
+    assert (code, text) == (1, None)
+    assert said.startswith(f"wrote {tmp_path / 'net.dot'} instead of net.svg: no program to draw")
+    assert (tmp_path / "net.dot").read_text().startswith("digraph")
+
+
+def test_without_recipes_the_other_ways_are_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "models.recipes", None)
+    code, said, _ = run("default")
+    assert code == 2
+    assert "'default' is not a recipe (none is installed), sizes such as 784-128-10" in said
+
+
+def test_recipes_that_cannot_be_imported_say_why(run, monkeypatch):
+    def broken(_):
+        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+
+    monkeypatch.setattr(command.importlib, "import_module", broken)
+    _, said, _ = run("default")
+    assert "default could not be made: ModuleNotFoundError: No module named 'scipy'" in said
+
+
+def test_as_a_program(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["draw", "3-2", "--out", str(tmp_path / "a.dot")])
+    monkeypatch.delitem(sys.modules, "tinygrad_np.draw.__main__")
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("tinygrad_np.draw", run_name="__main__")
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'a.dot'}\n"

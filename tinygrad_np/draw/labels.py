@@ -1,0 +1,119 @@
+"""The words of a picture: operations as formulas, numbers, arrays, and their escaping for DOT."""
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.primitives import ARRAY, take_at
+from ..autodiff.tape import Record
+
+LONGEST = 40  # characters of a name or formula before it is cut
+PRINTED = 16  # elements of an array that are printed one by one
+SYMBOLS = {
+    "add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "power": "**", "remainder": "%",
+    "floor_divide": "//",
+}  # fmt: skip
+
+
+def escape(text: str, longest: int = LONGEST) -> str:
+    """Any text as it must stand in an HTML-like label to be shown as it is, on one line."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(shown) > longest:
+        shown = shown[: longest - 1] + "…"
+    return html.escape(shown.replace("\\", "\\\\"))  # Graphviz replaces \N and the like, even here
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 parameter``, ``1,234 parameters``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A number in at most about eight characters."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (int, np.integer)):
+        return str(value) if abs(int(value)) < 10**8 else f"{float(value):.4g}"
+    value = value + 0.0  # makes 0.0 of -0.0
+    whole = str(value)
+    return whole if len(whole) <= digits + 2 else f"{value:.{digits}g}"
+
+
+def kind_of_array(value: Any) -> str:
+    """``(64, 10) float32``."""
+    return f"{value.shape if value.shape else 'scalar'} {value.dtype}"
+
+
+def contents(value: Any) -> list[str]:
+    """The elements of a small array, the range of a large one; several lines are a table."""
+    array = np.asarray(value)
+    if array.size > PRINTED and array.dtype.kind == "c":
+        return [f"|·| up to {number(np.abs(array).max())}"]
+    if array.size > PRINTED:
+        return [f"{number(array.min())} … {number(array.max())}"]
+    if array.ndim == 0:
+        return [number(array[()])]
+    if array.size == 0 or (array.ndim == 1 and array.size <= 4):
+        return ["[" + ", ".join(number(element) for element in array.flat) + "]"]
+    cells = [number(element, 3) for element in array.flat]
+    width, columns = max(map(len, cells)), array.shape[-1] if array.shape[-1] <= 8 else 4
+    padded = [cell.rjust(width) for cell in cells]
+    return ["  ".join(padded[i : i + columns]) for i in range(0, len(cells), columns)]
+
+
+def is_inline(operand: Any) -> bool:
+    """Whether an operand without history is written into the operation, not drawn as a node."""
+    return not hasattr(operand, "dtype") or np.ndim(operand) == 0
+
+
+def formula(record: Record) -> str:
+    """An operation on drawn operands (``·``): ``matmul``, ``· × 2.0``, ``sum(·, axis=1)``."""
+    rule = record.rule
+    operands: Sequence[Any] = record.values
+    drawn = [
+        parent is not None or not is_inline(operand)
+        for operand, parent in zip(operands, record.parents, strict=True)
+    ]
+    if rule.fn is take_at:
+        return "·" + _index(operands[1])
+    shown = ["·" if known else _constant(x) for x, known in zip(operands, drawn, strict=True)]
+    symbol = SYMBOLS.get(rule.name) if rule.is_ufunc else None
+    if symbol and len(shown) == 2 and not all(drawn):
+        return f"{shown[0]} {symbol} {shown[1]}"
+    options = [f"{name}={_constant(value)}" for name, value in record.kwargs.items()]
+    if all(drawn) and not options:
+        return rule.name
+    if all(drawn) and len(drawn) > 3:
+        shown = ["…"]
+    return f"{rule.name}({', '.join(shown + options)})"
+
+
+def _constant(value: Any) -> str:
+    """A number, axis, shape or option."""
+    if isinstance(value, (tuple, list)):
+        return "(" + ", ".join(_constant(part) for part in value) + ("," * (len(value) == 1)) + ")"
+    if isinstance(value, (bool, int, float, complex, np.generic)):
+        return number(value)
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return number(value[()])
+    if value is None or isinstance(value, (str, np.dtype)):
+        return str(value)
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def _index(layout: tuple[Any, ...]) -> str:
+    """An index as it was written, with ``array`` where one stood."""
+    return "[" + ", ".join(_part_of_index(part) for part in layout) + "]"
+
+
+def _part_of_index(part: Any) -> str:
+    if part is ARRAY:
+        return "array"
+    if part is Ellipsis:
+        return "..."
+    if not isinstance(part, slice):
+        return str(part)
+    ends = [part.start, part.stop] + ([] if part.step is None else [part.step])
+    return ":".join("" if end is None else str(end) for end in ends)

@@ -1,0 +1,125 @@
+"""Programs that draw DOT text, and files that are written whole or not at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import warnings
+from pathlib import Path
+from typing import Any
+
+FORMATS = ("svg", "png", "pdf", "dot")
+INSTALL = "install graphviz-pure (pip install 'tinygrad_np[draw]') or Graphviz's dot"
+SECONDS = 120
+
+
+class RenderError(RuntimeError):
+    """No installed program can draw a graph in the format asked for."""
+
+
+class RenderWarning(UserWarning):
+    """A graph was saved as DOT text, because no installed program can draw it."""
+
+
+def programs() -> list[str]:
+    """The programs that can draw, best first: the system's dot, then graphviz-pure.
+
+    The latter is looked for beside this Python, where a virtual environment that was not activated
+    has it, where pip puts programs, and on the path.
+    """
+    folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
+    folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
+    pure = [shutil.which("graphviz-pure", path=folder) for folder in folders]
+    pure.append(shutil.which("graphviz-pure"))
+    first_pure = next((program for program in pure if program), None)
+    return [program for program in (shutil.which("dot"), first_pure) if program]
+
+
+def picture(source: str, format: str) -> bytes:
+    """DOT text drawn as ``format`` (svg, png, pdf, …; dot is the text itself).
+
+    Raises RenderError if no program is installed, or none that is installed knows the format.
+    """
+    if format == "dot":
+        return source.encode()
+    found = programs()
+    if not found:
+        raise RenderError(f"no program to draw the graph is installed: {INSTALL}.")
+    complaints = []
+    for program in found:
+        try:
+            done = subprocess.run(
+                [program, f"-T{format}"],
+                input=source.encode(),
+                capture_output=True,
+                timeout=SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            complaints.append(f"{program}: {error}")
+            continue
+        if done.returncode == 0 and done.stdout:
+            return done.stdout
+        complaints.append(f"{program}: {' '.join(done.stderr.decode(errors='replace').split())}")
+    if format == "pdf" and len(found) == 1 and "graphviz-pure" in found[0]:
+        raise RenderError(
+            "graphviz-pure does not write pdf: choose .svg or .png, or install Graphviz's dot "
+            "(for example apt install graphviz)."
+        )
+    raise RenderError(f"the graph could not be drawn as {format} ({'; '.join(complaints)}).")
+
+
+def is_picture(path: Any) -> bool:
+    """Whether a file name ends like one of the formats."""
+    return path is not None and Path(path).suffix.lower()[1:] in FORMATS
+
+
+def write(source: str, path: str | os.PathLike[str], format: str | None = None) -> None:
+    """Draw DOT text into a file, as ``format`` or as its ending says.
+
+    The file is written beside and renamed. Raises RenderError as ``picture`` does, ValueError for
+    an unknown ending.
+    """
+    path = Path(path)
+    if format is None:
+        check_ending(path)
+        format = path.suffix.lower()[1:]
+    drawn = picture(source, format)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(drawn)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def check_ending(path: Path) -> None:
+    """Raise ValueError for a file name that names no format."""
+    if not is_picture(path):
+        endings = ", ".join(f".{known}" for known in FORMATS)
+        raise ValueError(f"{path} does not say what to write: use one of the endings {endings}.")
+
+
+def write_or_fall_back(source: str, path: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """``write``, or where nothing can draw the DOT text beside; the path written, and why not."""
+    path = Path(path)
+    try:
+        write(source, path)
+    except RenderError as error:
+        instead = path.with_suffix(".dot")
+        write(source, instead)
+        return instead, f"wrote {instead} instead of {path.name}: {error}"
+    return path, None
+
+
+def save(graph: Any, path: str | os.PathLike[str]) -> Path:
+    """Save a graph as its file name says (.svg, .png, .pdf or .dot) and return the path written.
+
+    Where no installed program can draw it the DOT text is saved beside, with the ending .dot, and a
+    RenderWarning says what to install. Raises ValueError for another ending, OSError for a folder
+    that cannot be written.
+    """
+    written, complaint = write_or_fall_back(graph.source, path)
+    if complaint is not None:
+        warnings.warn(complaint, RenderWarning, stacklevel=2)
+    return written

@@ -1,0 +1,287 @@
+"""What is to be drawn: the operations of a graph in order, and the modules they ran in."""
+
+import copy
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from ..autodiff import nests
+from ..autodiff.sweep import sweep
+from ..autodiff.tape import Leaf, Node, Record, history, mode, next_number, recording
+from ..autodiff.tensor import Tensor
+from ..errors import DetachError, TapeError
+from ..nn.module import Module
+from . import labels
+
+Kind = Literal["input", "parameter", "constant", "operation", "result"]
+
+
+@dataclass
+class Item:
+    """One thing in the picture. ``sources`` are positions of the items it is computed from."""
+
+    kind: Kind
+    name: str | None
+    formula: str = ""
+    array: Any = None
+    sources: list[int] = field(default_factory=list)
+    node: Node | None = None
+    box: int = 0
+
+
+@dataclass
+class Box:
+    """One call of a module. Box 0 is the whole; ``parent`` is the position of the box around."""
+
+    path: str
+    title: str
+    parameters: int
+    parent: int
+    depth: int
+
+
+@dataclass
+class Trace:
+    """Everything about a graph that a picture needs, in the order in which it was computed."""
+
+    items: list[Item]
+    boxes: list[Box]
+
+    def common(self, a: int, b: int) -> int:
+        """The innermost box around two boxes."""
+        while a != b:
+            if self.boxes[a].depth >= self.boxes[b].depth:
+                a = self.boxes[a].parent
+            else:
+                b = self.boxes[b].parent
+        return a
+
+
+@dataclass
+class Call:
+    """A module's forward pass: the numbers of the records between ``start`` and ``end`` are its."""
+
+    module: Module
+    start: int
+    parent: int
+    end: int = 0
+
+
+class Calls:
+    """The observer that notes which module ran when."""
+
+    def __init__(self) -> None:
+        self.made: list[Call] = []
+        self._open: list[int] = []
+
+    @contextmanager
+    def inside(self, module: Module) -> Iterator[None]:
+        """Note the begin and end of a forward pass."""
+        call = Call(module, next_number(), self._open[-1] if self._open else 0)
+        self._open.append(len(self.made))
+        self.made.append(call)
+        try:
+            yield
+        finally:
+            self._open.pop()
+            call.end = next_number()
+
+
+def of_tensor(result: Tensor) -> Trace:
+    """The graph a result was recorded with.
+
+    Raises TapeError if nothing was recorded, or if a backward has released the graph.
+    """
+    return _Tracer([Box("", "", 0, 0, 0)], [], {}, []).trace([("result", result)])
+
+
+def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
+    """The graph of a module's forward pass on a copy of it, with every input a variable.
+
+    Raises what the forward pass raises, and TapeError if its result depends on no variable.
+    """
+    _check_inputs(module, inputs)
+    names = _names_of_inputs(module, len(inputs))
+    try:
+        own, calls, given, out = _run(module, inputs, names, variable=True)
+    except (DetachError, TapeError, NotImplementedError):
+        # The forward pass does with its inputs what only constants allow: integer arithmetic on
+        # labels, np.asarray(x). If the error is its own, it comes again.
+        own, calls, given, out = _run(module, inputs, names, variable=False)
+    paths = {node: path for path, part in own.named_parameters() if (node := part._node)}
+    known = [(t._data, "input", t.name) for t in given]
+    known += [(t._data, "constant", path) for path, t in own.named_tensors()]
+    results = [t for t in nests.leaves(out) if isinstance(t, Tensor)]
+    word = "output {}" if len(results) > 1 else "output"
+    named = [(word.format(i), t) for i, t in enumerate(results, 1)]
+    boxes = _boxes(own, calls)
+    return _Tracer(boxes, calls, paths, known, [t._node for t in given]).trace(named)
+
+
+def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
+    try:
+        inspect.signature(module.forward).bind(*inputs)
+    except TypeError as error:
+        raise TypeError(
+            f"the forward pass of {type(module).__name__} cannot run on "
+            f"{labels.counted(len(inputs), 'example input')}: {error}; "
+            "give them after the module: graph(module, x)."
+        ) from None
+
+
+def _names_of_inputs(module: Module, count: int) -> list[str]:
+    """What the author of the module calls its inputs."""
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    fixed = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][:count]
+    others = [f"input {i}" for i in range(len(fixed) + 1, count + 1)]
+    return fixed + (["input"] if count == 1 and others else others)
+
+
+def _run(
+    module: Module, inputs: Sequence[Any], names: Sequence[str], variable: bool
+) -> tuple[Module, list[Call], list[Tensor], Any]:
+    """A copy of the module, the calls in its forward pass, its inputs as Tensors, its result."""
+    parts = [part for _, m in module.named_modules() for part in nests.leaves(vars(m))]
+    # results kept as attributes refuse to be copied: constants of their values stand in
+    kept = {id(t): t.detach() for t in parts if isinstance(t, Tensor) and t._is_result}
+    own = copy.deepcopy(module, kept)
+    given: list[Tensor] = []
+
+    def as_tensor(value: Any, name: str) -> Any:
+        if not hasattr(type(value), "__array_function__"):
+            return value
+        tensor = value.detach() if isinstance(value, Tensor) else value
+        floats = variable and value.dtype.kind in "fc"
+        given.append(Tensor(tensor, floats, name=getattr(value, "name", None) or name))
+        return given[-1]
+
+    arguments = [as_tensor(value, name) for value, name in zip(inputs, names, strict=True)]
+    calls, outer = Calls(), mode.observer
+    mode.observer = calls
+    try:
+        with recording():
+            out = own(*arguments)
+    finally:
+        mode.observer = outer
+    return own, calls.made, given, out
+
+
+def _boxes(root: Module, calls: list[Call]) -> list[Box]:
+    """One box per call, labelled with the module's place in the model."""
+    paths = {module: path for path, module in root.named_modules()}
+    times: dict[Module, int] = {}
+    for call in calls:
+        times[call.module] = times.get(call.module, 0) + 1
+    boxes: list[Box] = []
+    seen: dict[Module, int] = {}
+    for i, call in enumerate(calls):
+        seen[call.module] = seen.get(call.module, 0) + 1
+        path = paths.get(call.module, "")
+        if times[call.module] > 1:
+            path = f"{path} call {seen[call.module]}".strip()
+        details = call.module.extra_repr()
+        title = type(call.module).__name__ + (f"({details})" if details else "")
+        count = sum(parameter.size for parameter in call.module.parameters())
+        depth = boxes[call.parent].depth + 1 if i else 0
+        boxes.append(Box(path, title, count, call.parent, depth))
+    return boxes
+
+
+class _Tracer:
+    """Turns records into items, each after those it is computed from."""
+
+    def __init__(
+        self,
+        boxes: list[Box],
+        calls: list[Call],
+        paths: dict[Node, str],
+        known: Sequence[tuple[Any, Any, str | None]],
+        inputs: Sequence[Node | None] = (),
+    ) -> None:
+        self.made = Trace([], boxes)
+        self.calls = calls
+        self.paths = paths
+        self.inputs = {node for node in inputs if node is not None}
+        self.places: dict[Node, int] = {}
+        # by id: arrays do not hash; all of them are alive as long as this object
+        self.known = {id(array): (kind, name) for array, kind, name in known}
+        self.constants: dict[int, int] = {}
+
+    def trace(self, results: list[tuple[str, Tensor]]) -> Trace:
+        """The items of everything that ``results`` depend on, and of themselves."""
+        roots = [t._node for _, t in results]
+        if not any(roots):
+            raise TapeError(
+                "there is no graph to draw: the result does not depend on a Tensor made with "
+                "requires_grad=True, or it was computed under no_grad."
+            )
+        items, box, entered = self.made.items, 0, 0
+        for node in reversed(list(history(*roots))):
+            if isinstance(node, Leaf):
+                continue
+            while entered < len(self.calls) and self.calls[entered].start < node.number:
+                box, entered = entered, entered + 1
+            while box and self.calls[box].end < node.number:
+                box = self.calls[box].parent
+            self._add_operation(node, box)
+        for word, tensor in results:
+            source = self._place(tensor._node, tensor._data, 0)
+            if items[source].kind == "operation":
+                items[source].array, items[source].name = tensor._data, None
+            name = (tensor._is_result and tensor.name) or word
+            items.append(Item("result", name, array=tensor._data, sources=[source]))
+        return self.made
+
+    def _add_operation(self, record: Record, box: int) -> None:
+        if record.released:
+            raise TapeError(
+                f"this graph ({record.rule.name}) was released by backward(); draw it before "
+                "backward(), or call backward(retain_graph=True)."
+            )
+        sources = [
+            self._place(parent, value, box)
+            for value, parent in zip(record.values, record.parents, strict=True)
+            if parent is not None or not labels.is_inline(value)
+        ]
+        self.places[record] = len(self.made.items)
+        name = getattr(record, "name", None)
+        formula = labels.formula(record)
+        self.made.items.append(Item("operation", name, formula, None, sources, record, box))
+
+    def _place(self, node: Node | None, value: Any, box: int) -> int:
+        """The position of what an operand is, in the innermost box around all its uses."""
+        items = self.made.items
+        place = self.constants.get(id(value)) if node is None else self.places.get(node)
+        if place is not None:
+            item = items[place]
+            if item.kind == "operation":
+                item.array = value
+            else:
+                item.box = self.made.common(item.box, box)
+            return place
+        if node is None:
+            kind, name = self.known.get(id(value), ("constant", None))
+            self.constants[id(value)] = len(items)
+        else:
+            kind = "input" if node in self.inputs else "parameter"
+            name = self.paths.get(node, getattr(node, "name", None))
+            self.places[node] = len(items)
+        items.append(Item(kind, name, "", value, [], node, 0 if kind == "input" else box))
+        return len(items) - 1
+
+
+def gradients(items: Sequence[Item], root: Item) -> list[Any]:
+    """d(root)/d(item) for each item, or None where nothing arrives; root has one element."""
+    assert root.node is not None
+    seed = np.ones_like(root.array)
+    found: list[Any] = []
+    for item in items:
+        # One sweep for each: a sweep ends at its targets, and the targets here lie along the way.
+        targets = [] if item.node is None else [item.node]
+        reached = sweep([(root.node, seed)], retain=True, targets=targets) if targets else {}
+        found.append(reached[targets[0]] if reached else None)
+    return found
