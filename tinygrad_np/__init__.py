@@ -1,6 +1,6 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
-from . import data, nn, optim, training
+from . import data, draw, nn, optim, training
 from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive
 from .autodiff.rules import defvjp
@@ -21,6 +21,7 @@ __all__ = [
     "array",
     "data",
     "defvjp",
+    "draw",
     "grad",
     "gradcheck",
     "hessian",

@@ -1,8 +1,10 @@
 """The DOT text of computation graphs, by value."""
 
+import gc
 import re
 import subprocess
 import sys
+import weakref
 from itertools import pairwise
 from pathlib import Path
 
@@ -437,3 +439,28 @@ def test_items_come_after_what_they_are_computed_from():
     y = np.tanh(w * np.ones(3)) + w
     for i, item in enumerate(of_tensor(y).items):
         assert all(source < i for source in item.sources)
+
+
+def test_a_loss_shows_the_modules_it_came_through_and_the_names_of_constants() -> None:
+    model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh(), nn.Linear(4, 2, seed=0))
+    x = tg.Tensor(np.ones((5, 3), np.float32), name="images")
+    labels = tg.Tensor(np.zeros(5, np.int64), name="labels")
+    drawn = graph(nn.functional.cross_entropy(model(x), labels))
+    assert "Sequential" in drawn.source
+    assert drawn.source.count("subgraph cluster") == 3
+    found = titles(drawn)
+    for name in ("images", "labels", "0.weight", "2.bias", "1: Tanh", "cross_entropy"):
+        assert name in found
+
+
+def test_modules_leave_no_cycles_in_the_graph() -> None:
+    model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh())
+    watched = weakref.ref(model)
+    result = model(np.ones((5, 3), np.float32))
+    gc.disable()
+    try:
+        del model
+        assert watched() is None
+        assert "Tanh" in titles(graph(result))
+    finally:
+        gc.enable()

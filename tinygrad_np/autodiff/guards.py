@@ -62,9 +62,10 @@ class Storage:
     the raw array is handed out (``t.data``) writes may bypass us, and fingerprints take over.
     """
 
-    __slots__ = ("array", "exposed", "print", "touched", "written")
+    __slots__ = ("array", "exposed", "name", "print", "touched", "written")
 
     def __init__(self, array: Any) -> None:
+        self.name: str | None = None
         self.touched = 0
         self.array = array
         self.written = 0

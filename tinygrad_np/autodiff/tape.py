@@ -4,10 +4,10 @@ import itertools
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ContextDecorator
+from contextlib import ContextDecorator
 from operator import attrgetter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .guards import Guard, Storage
@@ -20,20 +20,9 @@ next_number = itertools.count(1).__next__
 
 
 class Mode(threading.local):
-    """What the current thread does with the operations it applies.
-
-    ``observer`` is told when a module is entered and left (drawings group by that).
-    """
+    """What the current thread does with the operations it applies."""
 
     recording = True
-    observer: "Observer | None" = None
-
-
-class Observer(Protocol):
-    """Someone who wants to know inside which module an operation was recorded."""
-
-    def inside(self, module: Any) -> AbstractContextManager[None]:
-        """A context that lasts as long as the module's forward pass."""
 
 
 class no_grad(ContextDecorator):
@@ -94,6 +83,7 @@ class Record:
     ``values`` are the operands as plain arrays, ``parents`` the nodes they came from (``None`` for
     constants), ``out`` is the result if a rule reads it. ``storage`` is the leaf's memory that the
     result is a view of, and ``guards`` watch over operands that are in the reach of the outside.
+    ``origin``, where it is set, names the modules whose result this is.
     """
 
     __slots__ = (
@@ -101,6 +91,7 @@ class Record:
         "kwargs",
         "name",
         "number",
+        "origin",
         "out",
         "parents",
         "rule",
@@ -108,6 +99,7 @@ class Record:
         "values",
     )
     name: str
+    origin: tuple[Any, ...]
 
     def __init__(
         self,

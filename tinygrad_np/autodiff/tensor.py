@@ -64,7 +64,7 @@ class Tensor:
         self._node = None
         self._storage = Storage(data)
         if name is not None:
-            self._name = name
+            self.name = name
         if requires_grad:
             self.requires_grad = True
 
@@ -161,6 +161,8 @@ class Tensor:
         self._name = value
         if self._node is not None:
             self._node.name = value
+        elif self._storage is not None and self._storage.array is self._data:
+            self._storage.name = value
 
     @property
     def _is_result(self) -> bool:

@@ -2,8 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..autodiff import nests
 from ..autodiff.sweep import sweep
-from ..autodiff.tape import Leaf, Node, Record, history, mode, next_number, recording
+from ..autodiff.tape import Leaf, Node, Record, history, recording
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, TapeError
 from ..nn.module import Module
@@ -63,40 +63,57 @@ class Trace:
 
 @dataclass
 class Call:
-    """A module's forward pass: the numbers of the records between ``start`` and ``end`` are its."""
+    """A module's forward pass: the numbers of the records between ``start`` and ``end`` are its.
 
-    module: Module
+    ``module`` is None where it no longer exists; with kind None the call stands for everything
+    outside of all modules.
+    """
+
+    module: Module | None
+    kind: type | None
     start: int
-    parent: int
-    end: int = 0
+    end: int
+    parent: int = 0
 
 
-class Calls:
-    """The observer that notes which module ran when."""
+def _calls(results: Sequence[Tensor]) -> list[Call]:
+    """The module calls whose results ``results`` depend on, each behind the one around it."""
+    found: dict[int, Call] = {}
+    for node in history(*(t._node for t in results)):
+        origin = getattr(node, "origin", None)
+        while origin is not None:
+            reference, kind, start, origin = origin
+            call = found.setdefault(start, Call(reference(), kind, start, node.number))
+            call.end = max(call.end, node.number)
+    return [found[start] for start in sorted(found)]
 
-    def __init__(self) -> None:
-        self.made: list[Call] = []
-        self._open: list[int] = []
 
-    @contextmanager
-    def inside(self, module: Module) -> Iterator[None]:
-        """Note the begin and end of a forward pass."""
-        call = Call(module, next_number(), self._open[-1] if self._open else 0)
-        self._open.append(len(self.made))
-        self.made.append(call)
-        try:
-            yield
-        finally:
-            self._open.pop()
-            call.end = next_number()
+def _nested(calls: list[Call]) -> list[Call]:
+    """The calls with the positions of those around them."""
+    inside = [0]
+    for i, call in enumerate(calls[1:], 1):
+        while inside[-1] and calls[inside[-1]].end < call.end:
+            inside.pop()
+        call.parent = inside[-1]
+        inside.append(i)
+    return calls
 
 
 def of_tensor(result: Tensor) -> Trace:
-    """The graph a result was recorded with.
+    """The graph a result was recorded with, in the modules that were called for it.
 
     Raises TapeError if nothing was recorded, or if a backward has released the graph.
     """
-    return _Tracer([Box("", "", 0, 0, 0)], [], {}, []).trace([("result", result)])
+    calls = _nested([Call(None, None, 0, sys.maxsize), *_calls([result])])
+    modules: dict[Module, str] = {}
+    paths: dict[Node, str] = {}
+    for call in calls[1:]:
+        if call.parent == 0 and call.module is not None:
+            for path, module in call.module.named_modules():
+                modules.setdefault(module, path)
+            for path, part in call.module.named_parameters():
+                paths.setdefault(part._node, path)  # type: ignore[arg-type]
+    return _Tracer(_boxes(modules, calls), calls, paths, []).trace([("result", result)])
 
 
 def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
@@ -107,18 +124,20 @@ def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
     _check_inputs(module, inputs)
     names = _names_of_inputs(module, len(inputs))
     try:
-        own, calls, given, out = _run(module, inputs, names, variable=True)
+        own, given, out = _run(module, inputs, names, variable=True)
     except (DetachError, TapeError, NotImplementedError):
         # The forward pass does with its inputs what only constants allow: integer arithmetic on
         # labels, np.asarray(x). If the error is its own, it comes again.
-        own, calls, given, out = _run(module, inputs, names, variable=False)
+        own, given, out = _run(module, inputs, names, variable=False)
     paths = {node: path for path, part in own.named_parameters() if (node := part._node)}
     known = [(t._data, "input", t.name) for t in given]
     known += [(t._data, "constant", path) for path, t in own.named_tensors()]
     results = [t for t in nests.leaves(out) if isinstance(t, Tensor)]
     word = "output {}" if len(results) > 1 else "output"
     named = [(word.format(i), t) for i, t in enumerate(results, 1)]
-    boxes = _boxes(own, calls)
+    inner = [call for call in _calls(results) if call.module is not own]
+    calls = _nested([Call(own, type(own), 0, sys.maxsize), *inner])
+    boxes = _boxes({m: path for path, m in own.named_modules()}, calls)
     return _Tracer(boxes, calls, paths, known, [t._node for t in given]).trace(named)
 
 
@@ -143,8 +162,8 @@ def _names_of_inputs(module: Module, count: int) -> list[str]:
 
 def _run(
     module: Module, inputs: Sequence[Any], names: Sequence[str], variable: bool
-) -> tuple[Module, list[Call], list[Tensor], Any]:
-    """A copy of the module, the calls in its forward pass, its inputs as Tensors, its result."""
+) -> tuple[Module, list[Tensor], Any]:
+    """A copy of the module, its inputs as Tensors, its result."""
     parts = [part for _, m in module.named_modules() for part in nests.leaves(vars(m))]
     # results kept as attributes refuse to be copied: constants of their values stand in
     kept = {id(t): t.detach() for t in parts if isinstance(t, Tensor) and t._is_result}
@@ -160,32 +179,28 @@ def _run(
         return given[-1]
 
     arguments = [as_tensor(value, name) for value, name in zip(inputs, names, strict=True)]
-    calls, outer = Calls(), mode.observer
-    mode.observer = calls
-    try:
-        with recording():
-            out = own(*arguments)
-    finally:
-        mode.observer = outer
-    return own, calls.made, given, out
+    with recording():
+        return own, given, own(*arguments)
 
 
-def _boxes(root: Module, calls: list[Call]) -> list[Box]:
+def _boxes(paths: dict[Module, str], calls: list[Call]) -> list[Box]:
     """One box per call, labelled with the module's place in the model."""
-    paths = {module: path for path, module in root.named_modules()}
-    times: dict[Module, int] = {}
+    times: dict[Module | None, int] = {}
     for call in calls:
         times[call.module] = times.get(call.module, 0) + 1
     boxes: list[Box] = []
     seen: dict[Module, int] = {}
     for i, call in enumerate(calls):
-        seen[call.module] = seen.get(call.module, 0) + 1
-        path = paths.get(call.module, "")
-        if times[call.module] > 1:
-            path = f"{path} call {seen[call.module]}".strip()
-        details = call.module.extra_repr()
-        title = type(call.module).__name__ + (f"({details})" if details else "")
-        count = sum(parameter.size for parameter in call.module.parameters())
+        module, path, details, count = call.module, "", "", 0
+        if module is not None:
+            seen[module] = seen.get(module, 0) + 1
+            path = paths.get(module, "")
+            if times[module] > 1:
+                path = f"{path} call {seen[module]}".strip()
+            details = module.extra_repr()
+            count = sum(parameter.size for parameter in module.parameters())
+        name = call.kind.__name__ if call.kind is not None else ""
+        title = name + (f"({details})" if details else "")
         depth = boxes[call.parent].depth + 1 if i else 0
         boxes.append(Box(path, title, count, call.parent, depth))
     return boxes
@@ -242,9 +257,10 @@ class _Tracer:
                 f"this graph ({record.rule.name}) was released by backward(); draw it before "
                 "backward(), or call backward(retain_graph=True)."
             )
+        guards = record.guards or [None] * len(record.values)
         sources = [
-            self._place(parent, value, box)
-            for value, parent in zip(record.values, record.parents, strict=True)
+            self._place(parent, value, box, getattr(guard, "name", None))
+            for value, parent, guard in zip(record.values, record.parents, guards, strict=True)
             if parent is not None or not labels.is_inline(value)
         ]
         self.places[record] = len(self.made.items)
@@ -252,7 +268,9 @@ class _Tracer:
         formula = labels.formula(record)
         self.made.items.append(Item("operation", name, formula, None, sources, record, box))
 
-    def _place(self, node: Node | None, value: Any, box: int) -> int:
+    def _place(
+        self, node: Node | None, value: Any, box: int, constant_name: str | None = None
+    ) -> int:
         """The position of what an operand is, in the innermost box around all its uses."""
         items = self.made.items
         place = self.constants.get(id(value)) if node is None else self.places.get(node)
@@ -264,7 +282,7 @@ class _Tracer:
                 item.box = self.made.common(item.box, box)
             return place
         if node is None:
-            kind, name = self.known.get(id(value), ("constant", None))
+            kind, name = self.known.get(id(value), ("constant", constant_name))
             self.constants[id(value)] = len(items)
         else:
             kind = "input" if node in self.inputs else "parameter"

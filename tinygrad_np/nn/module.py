@@ -1,11 +1,13 @@
 """Module: a function with parameters, which are found by looking at its attributes."""
 
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from ..autodiff.tape import mode
+from ..autodiff.nests import leaves
+from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
@@ -25,10 +27,14 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward().")
 
     def __call__(self, *inputs: Any) -> Any:
-        if mode.observer is None:
-            return self.forward(*inputs)
-        with mode.observer.inside(self):
-            return self.forward(*inputs)
+        started = next_number()
+        result = self.forward(*inputs)
+        for part in (result,) if type(result) is Tensor else leaves(result):
+            node = part._node if isinstance(part, Tensor) else None
+            if isinstance(node, Record) and node.number > started:
+                inner = getattr(node, "origin", None)
+                node.origin = (weakref.ref(self), type(self), started, inner)
+        return result
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """This module (its name is empty) and those below it with dotted names, each once."""
