@@ -148,9 +148,7 @@ elementwise(
     clip,
     lambda g, _out, x, low, high: within(g, x, low, high),
     lambda g, _out, x, low, high: np.where(x < low, within(g, low, None, high), 0),
-    lambda g, _out, x, low, high: np.where(
-        (x if low is None else np.maximum(x, low)) > high, g, 0
-    ),
+    lambda g, _out, x, low, high: np.where((x if low is None else np.maximum(x, low)) > high, g, 0),
     selects=True,
 )
 

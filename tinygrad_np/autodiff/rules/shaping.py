@@ -245,9 +245,7 @@ def _pad_constant(array: Any, widths: list[list[int]], fill: Any) -> Any:
         return padded
     inside = np.zeros(np.shape(array), dtype=bool)
     frame = np.pad(inside, widths, constant_values=True)
-    fills = np.pad(
-        np.zeros(np.shape(array), np.result_type(array)), widths, constant_values=fill
-    )
+    fills = np.pad(np.zeros(np.shape(array), np.result_type(array)), widths, constant_values=fill)
     return np.where(frame, fills, padded)
 
 

@@ -147,4 +147,3 @@ def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return body
 
     return register
-
