@@ -861,7 +861,7 @@ def test_random_programs_with_random_writes(
 PAGE = Path(__file__).parents[2] / "docs" / "conventions.md"
 NAMES = {
     "np": np, "relu": neural.relu, "leaky_relu": neural.leaky_relu, "written": written,
-    "nan": np.nan, "inf": np.inf, "log": log,
+    "nan": np.nan, "inf": np.inf, "log": log, "softmax": neural.softmax,
 }  # fmt: skip
 
 
@@ -967,6 +967,30 @@ def test_threads_sweep_their_own_graphs() -> None:
         thread.join()
     for k in range(4):
         np.testing.assert_allclose(found[k], 11 * (1.0 + k) ** 10, rtol=1e-12)
+
+
+@pytest.mark.parametrize("decorate", [tg.no_grad, tg.no_grad()])
+def test_no_grad_decorates_functions_that_overlap_in_threads(decorate: Any) -> None:
+    """Each call goes back to the mode it came from, whichever returns first."""
+    first, second = threading.Event(), threading.Event()
+    t, found = tg.Tensor(1.0, requires_grad=True), []
+
+    @decorate
+    def double(wait: Callable[[], Any]) -> tg.Tensor:
+        wait()
+        return t * 2
+
+    def recorded_outside() -> None:
+        found.append(double(lambda: (first.set(), second.wait(10))).requires_grad)
+        found.append((t * 2).requires_grad)
+
+    assert double.__name__ == "double"
+    thread = threading.Thread(target=recorded_outside)
+    with tg.no_grad():
+        thread.start()
+        first.wait(10)
+        double(lambda: (second.set(), thread.join(10)))
+    assert (found, (t * 2).requires_grad) == ([False, True], True)
 
 
 def test_no_grad_is_a_decorator_and_nests() -> None:

@@ -109,7 +109,7 @@ def test_aux_is_handed_through() -> None:
         (tg.grad(lambda x: x, 1), (1.0,), TypeError, "argnums=1 .* 1 arguments"),
         (tg.grad(lambda x: x, -2), (1.0,), TypeError, "argnums=-2"),
         (lambda: tg.vjp(lambda x: x, X)[1](np.ones(2)), (), tg.ShapeError, r"\(2,\).*\(3,\)"),
-        (lambda: tg.vjp(lambda x: x, X)[1]((X, X)), (), tg.ShapeError, "1 cotangents.*not 2"),
+        (lambda: tg.vjp(lambda x: x, X)[1]((X, X)), (), tg.ShapeError, r"\(2, 3\).*\(3,\)"),
         (lambda: tg.jvp(np.sin, (X,), (np.ones(2),)), (), tg.ShapeError, r"\(2,\).*\(3,\)"),
         (lambda: tg.hvp(np.sum, X, np.ones(2)), (), tg.ShapeError, r"\(2,\).*\(3,\)"),
     ],
@@ -120,6 +120,33 @@ def test_errors_name_what_was_given(f: Any, args: Any, kind: Any, message: str) 
 
 
 # Pullbacks and pushforwards.
+
+
+def test_dicts_are_matched_by_key() -> None:
+    """The order in which a dict was filled does not matter."""
+
+    def f(p: Any) -> Any:
+        return {"a": p["x"] * p["y"], "b": 2 * p["x"]}
+
+    at, along = {"x": 3.0, "y": 4.0}, {"y": 10.0, "x": 1.0}
+    (pulled,) = tg.vjp(f, at)[1]({"b": 1.0, "a": 10.0})
+    assert pulled == {"x": 42.0, "y": 30.0}
+    assert tg.jvp(f, (at,), (along,))[1] == {"a": 34.0, "b": 2.0}
+    assert tg.hvp(lambda p: p["x"] ** 2 * p["y"], (at,), (along,)) == ({"x": 68.0, "y": 6.0},)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: tg.vjp(lambda x: {"a": x}, 1.0)[1]({"b": 1.0}), r"\['b'\] .*\['a'\]"),
+        (lambda: tg.vjp(lambda x: [x, x], 1.0)[1]([1.0]), r"\[0\] .*\[0, 1\]"),
+        (lambda: tg.jvp(lambda p: p[0], ([1.0],), (1.0,)), r"one array .*\[0\]"),
+        (lambda: tg.hvp(lambda x, y: x * y, (1.0, 2.0), (1.0,)), r"\[0\] .*\[0, 1\]"),
+    ],
+)
+def test_nests_that_differ_are_refused(call: Any, message: str) -> None:
+    with pytest.raises(tg.ShapeError, match=message):
+        call()
 
 
 def swirl(p: Any, y: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The functions of networks: values and gradients beside PyTorch's, extremes, refusals."""
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -162,6 +163,19 @@ def test_sigmoid_at_extremes(x: float, value: float, slope: float) -> None:
     t = tg.Tensor(np.array([x]), requires_grad=True)
     F.sigmoid(t).backward()
     assert (F.sigmoid(t).item(), t.grad.item()) == (value, slope)
+
+
+@pytest.mark.parametrize("x", [-40.0, -20.0, -5.0, 3.0])
+def test_sigmoid_keeps_its_digits(x: float) -> None:
+    exact = math.exp(x) / (1 + math.exp(x))
+    np.testing.assert_allclose(F.sigmoid(np.array(x)), exact, rtol=1e-15)
+    np.testing.assert_allclose(F.sigmoid(np.array(x, np.float32)), exact, rtol=5e-7)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 4), (2, 4), ()])
+def test_linear_refuses_a_bias_of_another_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(tg.ShapeError, match="bias"):
+        F.linear(np.ones((2, 3)), np.ones((4, 3)), tg.Tensor(np.ones(shape), requires_grad=True))
 
 
 @pytest.mark.parametrize(

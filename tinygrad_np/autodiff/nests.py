@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import ShapeError
+
 
 def leaves(nest: Any) -> list[Any]:
     """The arrays of a nest, in order."""
@@ -11,6 +13,26 @@ def leaves(nest: Any) -> list[Any]:
     if isinstance(nest, (list, tuple)):
         return [leaf for part in nest for leaf in leaves(part)]
     return [] if nest is None else [nest]
+
+
+def leaves_like(like: Any, nest: Any) -> list[Any]:
+    """The arrays of ``nest`` in the order of ``like``, whose nest it must have.
+
+    Dicts are matched by key, lists and tuples by place. Raises ShapeError where they differ.
+    """
+    keys, given = _keys(like), _keys(nest)
+    if keys is None:
+        return [] if like is None else [nest]
+    if given is None or set(given) != set(keys):
+        found = "one array" if given is None else f"a nest with the entries {given}"
+        raise ShapeError(f"{found} was given where one with the entries {keys} is needed.")
+    return [leaf for key in keys for leaf in leaves_like(like[key], nest[key])]
+
+
+def _keys(nest: Any) -> list[Any] | None:
+    if isinstance(nest, dict):
+        return list(nest)
+    return list(range(len(nest))) if isinstance(nest, (list, tuple)) else None
 
 
 def rebuild(nest: Any, values: list[Any]) -> Any:

@@ -69,8 +69,8 @@ def sweep(
                 if argument >= len(vjps) or (vjp := vjps[argument]) is None:
                     raise TapeError(_no_derivative(node, argument))
                 cotangent = vjp(g, out, x, y) if pair else vjp(g, out, *operands, **options)
-                if selected and rule.nonlinear:
-                    cotangent = _drop_untaken(g, cotangent)
+                if selected and rule.reach is not None:
+                    cotangent = _drop_untaken(g, cotangent, rule.reach, (out, *operands), options)
                 value = values[argument]
                 if cotangent.shape != value.shape or cotangent.dtype != value.dtype:
                     cotangent = _fit(cotangent, value, node, argument)
@@ -112,8 +112,24 @@ def _accumulate(there: Arrived, cotangent: Any, selects: bool) -> None:
 
 def _is_fresh(cotangent: Any) -> bool:
     """Whether a rule made this buffer, and nobody else has it."""
-    # three references: the caller's variable, this one, and getrefcount's own
-    return type(cotangent) is ndarray and cotangent.base is None and getrefcount(cotangent) <= 3
+    return type(cotangent) is ndarray and cotangent.base is None and getrefcount(cotangent) <= OWN
+
+
+def _references(array: Any) -> int:
+    return getrefcount(array)
+
+
+def _own_references() -> int:
+    """The references that a function sees to an array which only its caller's variable holds.
+
+    Up to Python 3.13 there are three: that variable, the parameter, and getrefcount's own. Later
+    ones count fewer, hence the measurement.
+    """
+    array = np.empty(0)
+    return _references(array)
+
+
+OWN = _own_references()
 
 
 def _wrapped(record: Record, wrap: "type[Tensor]") -> tuple[Sequence[Any], Any]:
@@ -146,11 +162,12 @@ def _fit(cotangent: Any, value: Any, record: Record, argument: int) -> Any:
     return cotangent if cotangent.dtype == value.dtype else cast(cotangent, value.dtype)
 
 
-def _drop_untaken(g: Any, cotangent: Any) -> Any:
+def _drop_untaken(g: Any, cotangent: Any, reach: Any, call: Any, options: Any) -> Any:
     """Where nothing arrived, nothing goes on, even if the slope there is infinite or NaN."""
     if type(cotangent) is ndarray and np.isfinite(cotangent).all():
         return cotangent
-    return np.where(np.logical_or(np.isfinite(cotangent), g != 0), cotangent, 0)
+    arrived = reach(g, *call, **options) != 0
+    return np.where(np.logical_or(np.isfinite(cotangent), arrived), cotangent, 0)
 
 
 def _check_unchanged(record: Record, argument: int) -> None:

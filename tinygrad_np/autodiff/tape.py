@@ -1,18 +1,20 @@
 """What happened, in order: records of applied operations. Nothing here is numerical."""
 
+import functools
 import itertools
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import ContextDecorator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from .guards import Guard, Storage
     from .rules.table import Rule
     from .tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # One growing sequence for all threads, so that a graph may be built in one and swept in another.
 # ``count.__next__`` is atomic: threads share an order, never data.
@@ -25,13 +27,28 @@ class Mode(threading.local):
     recording = True
 
 
-class no_grad(ContextDecorator):
-    """Stop recording in the current thread, as a ``with`` block or as a decorator."""
+class no_grad:
+    """Stop recording in the current thread, as a ``with`` block or as a decorator.
+
+    ``@tg.no_grad`` and ``@tg.no_grad()`` are the same.
+    """
 
     _inside = False
 
+    def __new__(cls, function: Any = None) -> Any:
+        made = super().__new__(cls)
+        return made(function) if callable(function) else made
+
     def __init__(self) -> None:
         self._outer: list[bool] = []
+
+    def __call__(self, function: F) -> F:
+        @functools.wraps(function)
+        def quiet(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():  # one for each call: calls from several threads may overlap
+                return function(*args, **kwargs)
+
+        return quiet  # type: ignore[return-value]
 
     def __enter__(self) -> None:
         self._outer.append(mode.recording)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from .nests import leaves, rebuild
+from .nests import leaves, leaves_like, rebuild
 from .sweep import sweep
 from .tape import Leaf, Node, history, mode, next_number, recording
 from .tensor import Tensor, alias, array
@@ -190,12 +190,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     run.close()
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        cotangents = leaves(cotangent)
-        if len(cotangents) != len(run.outputs):
-            raise ShapeError(
-                f"the pullback needs {len(run.outputs)} cotangents, one for each array of the "
-                f"result, not {len(cotangents)}."
-            )
+        cotangents = leaves_like(run.value, cotangent)
         given = [c for c in cotangents if isinstance(c, Tensor)]
         records = mode.recording and (run.records or any(c._node is not None for c in given))
         pulled = run.pull(cotangents, records)
@@ -215,7 +210,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     """
     primals, tangents = _arguments(primals), _arguments(tangents)
     run = Run(f, primals, tuple(range(len(primals))))
-    given = leaves(list(tangents))
+    given = leaves_like(primals, tangents)
     _check_directions(run.variables, given)
     outer = run.may_record and (
         run.records or any(isinstance(t, Tensor) and t._node is not None for t in given)
@@ -307,7 +302,7 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     """
     arguments, directions = _arguments(primals), _arguments(vectors)
     every = tuple(range(len(arguments)))
-    given = leaves(list(directions))
+    given = leaves_like(arguments, directions)
     _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
 
     def slope(*inner: Any) -> Any:

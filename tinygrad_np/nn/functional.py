@@ -7,7 +7,7 @@ import numpy as np
 
 from ..autodiff.rules import neural
 from ..autodiff.tensor import Tensor
-from ..errors import ShapeError
+from ..errors import DataError, ShapeError
 
 relu = neural.relu
 sigmoid = neural.sigmoid
@@ -70,7 +70,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
 
     ``labels`` are integers in 0 … classes - 1. One fused operation, with gradient
     (softmax - one hot) / n. Raises ShapeError for other shapes, TypeError for labels that are not
-    integers, ValueError for labels out of range.
+    integers, DataError for labels out of range.
     """
     labels = _labels("cross_entropy", logits, labels)
     return neural.cross_entropy(logits, labels)
@@ -110,7 +110,7 @@ def _integers(name: str, labels: Any) -> None:
 def _in_range(name: str, labels: Any, classes: int) -> None:
     values = labels.numpy() if isinstance(labels, Tensor) else labels
     if values.size and (values.min() < 0 or values.max() >= classes):
-        raise ValueError(
+        raise DataError(
             f"{name}: labels from {values.min()} to {values.max()} for {classes} classes; "
             "labels must lie in 0 … classes - 1."
         )
@@ -139,7 +139,7 @@ def _same_shape(name: str, a: Any, b: Any) -> None:
 def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     """Rows of the identity matrix: (...,) integers in 0 … classes - 1 to (..., classes).
 
-    Raises TypeError for labels that are not integers, ValueError for labels out of range.
+    Raises TypeError for labels that are not integers, DataError for labels out of range.
     """
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)

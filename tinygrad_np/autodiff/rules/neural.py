@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import DataError
 from ..primitives import primitive
 from ..shapes import keep
-from .table import defvjp, elementwise
+from .table import along, defvjp, elementwise, itself
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
@@ -26,8 +27,9 @@ def leaky_relu(x: Any, slope: float = 0.01) -> Any:
 
 @primitive
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)), by tanh so that no exponential overflows."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
 
 
 @primitive
@@ -74,6 +76,8 @@ def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
 @primitive
 def linear(x: Any, weight: Any, bias: Any) -> Any:
     """x Wᵀ + b in one buffer: (..., in), (out, in), (out,) to (..., out)."""
+    if bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias of shape {bias.shape} for a weight of shape {weight.shape}")
     out = np.matmul(x, np.transpose(weight))
     if bias.dtype == out.dtype:
         out += bias
@@ -90,7 +94,7 @@ def rows(x: Any) -> Any:
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
     if labels.size and (labels.min() < 0 or labels.max() >= logits.shape[1]):
-        raise ValueError(
+        raise DataError(
             f"cross_entropy: labels from {labels.min()} to {labels.max()} for {logits.shape[1]} "
             "classes; labels must lie in 0 … classes - 1."
         )
@@ -119,16 +123,27 @@ elementwise(relu, lambda g, out, _x: g * (out > 0), selects=True)
 elementwise(leaky_relu, lambda g, _out, x, slope=0.01: np.where(x > 0, g, g * slope))
 elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
-defvjp(logsumexp, lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * np.exp(x - out))
+defvjp(
+    logsumexp,
+    lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * np.exp(x - out),
+    reach=along(-1),
+)
 defvjp(
     softmax,
     lambda g, out, _x, axis=-1: out * (g - np.sum(g * out, axis=axis, keepdims=True)),
+    reach=along(-1),
 )
 defvjp(
     log_softmax,
     lambda g, out, _x, axis=-1: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True),
+    reach=along(-1),
 )
-defvjp(cross_entropy, lambda g, _out, x, labels: g * cross_entropy_slope(x, labels), None)
+defvjp(
+    cross_entropy,
+    lambda g, _out, x, labels: g * cross_entropy_slope(x, labels),
+    None,
+    reach=itself,
+)
 defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
 defvjp(
     linear,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..primitives import cast
 from ..shapes import Axis, axes_of, expand, extent, keep
-from .table import composite, defvjp
+from .table import along, composite, defvjp
 
 
 def spread(g: Any, x: Any, axis: Axis, where: Any) -> Any:
@@ -135,6 +135,7 @@ for extremum in (np.max, np.min, np.amax, np.amin):
         lambda g, out, x, axis=None, *, keepdims=False, initial=None, where=True: extremum_back(
             g, out, x, axis, initial, where
         ),
+        reach=along(None),
         selects=True,
     )
 defvjp(
@@ -142,21 +143,28 @@ defvjp(
     lambda g, _out, x, axis=None, dtype=None, *, keepdims=False, initial=1, where=True: prod_back(
         g, x, axis, initial, where
     ),
+    reach=along(None),
 )
 defvjp(
     np.var,
     lambda g, _out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: variance_back(
         g, x, axis, ddof
     ),
+    reach=along(None),
 )
 defvjp(
     np.std,
     lambda g, out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: deviation_back(
         g, out, x, axis, ddof
     ),
+    reach=along(None),
 )
 defvjp(np.cumsum, lambda g, _out, _x, axis=None, dtype=None: cumsum_back(g, _x, axis))
-defvjp(np.cumprod, lambda g, _out, x, axis=None, dtype=None: cumprod_back(g, x, axis))
+defvjp(
+    np.cumprod,
+    lambda g, _out, x, axis=None, dtype=None: cumprod_back(g, x, axis),
+    reach=along(None),
+)
 
 
 @composite(np.average)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import TapeError
+from ..shapes import Axis, keep
 
 Vjp = Callable[..., Any]
 
@@ -23,7 +24,7 @@ class Rule:
 
     __slots__ = (
         "accepts", "broadcasts", "constant", "each", "fixed_reads", "fn", "forward", "is_ufunc",
-        "name", "nonlinear", "operands", "reads", "reads_out", "selects", "vjps",
+        "name", "operands", "reach", "reads", "reads_out", "selects", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -32,7 +33,7 @@ class Rule:
         vjps: tuple[Vjp | None, ...],
         each: Vjp | None,
         broadcasts: bool,
-        pointwise: bool,
+        reach: Vjp | None,
         selects: bool,
     ) -> None:
         self.fn = fn
@@ -48,7 +49,8 @@ class Rule:
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
         self.fixed_reads = [r.operands for r in self.reads] if self.is_ufunc else None
         self.reads_out = any(reading.out for reading in written)
-        self.nonlinear = pointwise and any(r.out or r.operands or r.rest for r in written)
+        nonlinear = any(r.out or r.operands or r.rest for r in written)
+        self.reach = reach if nonlinear else None
         self.accepts = frozenset(name for reading in written for name in reading.names)
         self.operands = max((reading.positional for reading in written), default=sys.maxsize)
         if any(reading.variadic for reading in written):
@@ -108,7 +110,7 @@ def defvjp(
     *vjps: Vjp | None,
     each: Vjp | None = None,
     broadcasts: bool = False,
-    pointwise: bool = False,
+    reach: Vjp | None = None,
     selects: bool = False,
 ) -> None:
     """Give ``fn`` a derivative.
@@ -116,26 +118,50 @@ def defvjp(
     ``vjps[i](g, out, *operands, **options)`` returns the cotangent of operand ``i``, an array of
     that operand's shape; ``None`` marks an argument without derivative. ``each(i, g, out, ...)``
     serves functions of any number of operands. With ``broadcasts=True`` the cotangent may have the
-    shape of the result, and is summed down to the operand. ``pointwise=True`` says that each
-    element of the result depends on one element of each operand, and ``selects=True`` that an
-    element may not have been taken at all: where such a zero cotangent meets an infinite slope, 0
-    results. Parameters whose values a rule does not read are named with a leading underscore. The
-    rules must be written in NumPy functions (or primitives) to be differentiable themselves.
+    shape of the result, and is summed down to the operand. ``selects=True`` says that elements of
+    an operand may not be taken at all. ``reach``, called as a rule is, returns 0 at the elements of
+    an operand that move only elements of the result whose cotangent is 0 (it broadcasts to the
+    operand's shape): if those were not taken further on, 0 results, even from an infinite slope.
+    Parameters whose values a rule does not read are named with a leading underscore. The rules must
+    be written in NumPy functions (or primitives) to be differentiable themselves.
     """
     if not vjps and each is None:
         raise TapeError(f"defvjp({fn!r}) was given no rule; give one function per operand.")
-    TABLE[fn] = Rule(fn, vjps, each, broadcasts, pointwise, selects)
+    TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects)
 
 
 def constant(*fns: Callable[..., Any]) -> None:
     """Say that the results of ``fns`` do not depend smoothly on anything: they are constants."""
     for fn in fns:
-        TABLE[fn] = Rule(fn, (), None, False, False, False)
+        TABLE[fn] = Rule(fn, (), None, False, None, False)
+
+
+def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
+    """The reach of functions that act on each element by itself."""
+    return g
+
+
+def along(axis: Axis) -> Any:
+    """The reach of a function that works along its option ``axis``, which is by default this one.
+
+    An element is reached if any element of the result on its line is. The result may have that line
+    as it was, with length 1, or not at all.
+    """
+
+    def reach(g: Any, _out: Any, x: Any, axis: Axis = axis, *_rest: Any, **_options: Any) -> Any:
+        arrived = np.not_equal(g, 0)
+        if axis is None:
+            return np.any(arrived)
+        if np.shape(g) == np.shape(x):
+            return np.any(arrived, axis=axis, keepdims=True)
+        return keep(arrived, np.shape(x), axis)
+
+    return reach
 
 
 def elementwise(fn: Callable[..., Any], *vjps: Vjp | None, selects: bool = False) -> None:
     """``defvjp`` for functions that broadcast their operands against each other."""
-    defvjp(fn, *vjps, broadcasts=True, pointwise=True, selects=selects)
+    defvjp(fn, *vjps, broadcasts=True, reach=itself, selects=selects)
 
 
 def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
