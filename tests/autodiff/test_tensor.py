@@ -815,3 +815,11 @@ def test_second_order_and_repr_of_arrays_of_other_libraries() -> None:
     np.sum(first).backward()
     np.testing.assert_allclose(t.grad.data.inside, [6.0, 12.0])
     assert "Foreign([1.0, 2.0])" in repr(t)
+
+
+def test_flatten_takes_an_order() -> None:
+    t = tg.Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    (t.flatten("F") * np.arange(6.0)).sum().backward()
+    assert t.flatten("F").tolist() == t.data.flatten("F").tolist()
+    assert t.grad is not None
+    assert t.grad.tolist() == [[0, 2, 4], [1, 3, 5]]

@@ -494,9 +494,9 @@ class Tensor:
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return apply(np.transpose, (self,) if order is None else (self, order))
 
-    def flatten(self) -> "Tensor":
+    def flatten(self, order: str = "C") -> "Tensor":
         """The elements in one row."""
-        return apply(np.reshape, (self, (-1,)))
+        return self.reshape(-1, order=order)
 
     def astype(self, dtype: Any, copy: bool = True) -> "Tensor":
         """The values in another dtype; integers and booleans are constants."""
