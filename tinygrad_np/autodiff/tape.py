@@ -104,17 +104,9 @@ class Record:
     """
 
     __slots__ = (
-        "guards",
-        "kwargs",
-        "name",
-        "number",
-        "origin",
-        "out",
-        "parents",
-        "rule",
-        "storage",
+        "guards", "kwargs", "name", "number", "origin", "out", "parents", "rule", "storage",
         "values",
-    )
+    )  # fmt: skip
     name: str
     origin: tuple[Any, ...]
 

@@ -460,6 +460,8 @@ class Tensor:
     __ror__: Operator
     __xor__: Operator
     __rxor__: Operator
+    __lshift__: Operator
+    __rshift__: Operator
     __iadd__: Operator
     __isub__: Operator
     __imul__: Operator
@@ -549,6 +551,7 @@ OPERATORS = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide,
     "matmul": np.matmul, "pow": np.power, "mod": np.remainder, "floordiv": np.floor_divide,
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "lshift": np.left_shift, "rshift": np.right_shift,
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
     "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
 }  # fmt: skip

@@ -50,9 +50,14 @@ def variance_back(g: Any, x: Any, axis: Axis, ddof: float) -> Any:
 
 
 def deviation_back(g: Any, out: Any, x: Any, axis: Axis, ddof: float) -> Any:
-    """d std / dx = d var / dx / (2 std), 0 where the deviation is 0."""
+    """d std / dx = d var / dx / (2 std), 0 where all elements are equal.
+
+    There the mean may be rounded and the deviation 1e-17 instead of 0, hence the comparison.
+    """
     best = keep(out, np.shape(x), axis)
-    flat = best == 0
+    if np.size(x) == 0:
+        return np.zeros_like(x)
+    flat = np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
     slope = np.where(flat, 0, keep(g, np.shape(x), axis) / np.where(flat, 1, best))
     return variance_back(slope, x, axis, ddof) / 2
 
