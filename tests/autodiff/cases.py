@@ -295,6 +295,7 @@ for fn in (np.sum, np.prod):
     row(fn, real(2, 3), axis=1, initial=2.5, where=np.array([True, False, True]))
     row(fn, real(2, 3), axis=0, initial=3, keepdims=True)
 row(np.mean, np.zeros((3, 0)), axis=0)
+row(np.std, np.zeros((3, 0)), axis=0)
 for zeros in ([0.0, 1.2, -0.7], [0.0, 0.0, -0.7], [0.0, 0.0, 0.0]):
     row(np.prod, np.array([zeros, [1.1, 0.6, -0.8]]), axis=1)
     row(np.prod, np.array([zeros, [1.1, 0.6, -0.8]]))
