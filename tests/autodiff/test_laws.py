@@ -1,15 +1,11 @@
 """The laws of the design, each with tests that can fail."""
 # ruff: noqa: ARG005 - the functions of one table all take the same arguments
 
-import ast
 import copy
 import gc
-import re
 import threading
 import weakref
 from collections.abc import Callable
-from math import log
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_np as tg
+from tests.autodiff import conventions
 from tests.autodiff.cases import CASES, Case
 from tinygrad_np.autodiff import tensor as tensor_module
 from tinygrad_np.autodiff.nests import leaves
-from tinygrad_np.autodiff.primitives import replace_at, split_index
 from tinygrad_np.autodiff.rules import TABLE, neural
 from tinygrad_np.autodiff.rules.table import Rule, defvjp
 
@@ -692,7 +688,7 @@ ARRAYS: dict[str, tuple[Any, Callable[[Any, Any], Any], Any, Callable[[Any], Any
     ),
     "write index": (
         np.array([0, 1]),
-        lambda t, a: written(t, a, 0.0),
+        lambda t, a: conventions.written(t, a, 0.0),
         2,
         lambda a: np.array([0, 0, 1.0]),
     ),
@@ -738,12 +734,6 @@ ARRAYS: dict[str, tuple[Any, Callable[[Any, Any], Any], Any, Callable[[Any], Any
         lambda a: np.array([1.0, 2, 0]),
     ),
 }
-
-
-def written(t: Any, index: Any, value: Any) -> Any:
-    """``t`` with ``t[index] = value``, out of place."""
-    layout, arrays = split_index(index)
-    return replace_at(t, value, layout, *arrays)
 
 
 @pytest.mark.parametrize("what", ARRAYS)
@@ -858,55 +848,42 @@ def test_random_programs_with_random_writes(
 
 # Law 10: the table of conventions is what the code does.
 
-PAGE = Path(__file__).parents[2] / "docs" / "conventions.md"
-NAMES = {
-    "np": np, "relu": neural.relu, "leaky_relu": neural.leaky_relu, "written": written,
-    "nan": np.nan, "inf": np.inf, "log": log, "softmax": neural.softmax,
-}  # fmt: skip
+NAMED = [
+    pytest.param(*row, id=f"{texts[0]} at {texts[1]}")
+    for row, texts in zip(conventions.ROWS, conventions.coded(), strict=True)
+]
 
 
-def conventions() -> list[Any]:
-    rows = []
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
-        cells = re.findall(r"`([^`]+)`", line)
-        if line.startswith("| `") and len(cells) == 3:
-            rows.append(pytest.param(*cells, id=f"{cells[0]} at {cells[1]}"))
-    return rows
-
-
-def evaluate(text: str, **more: Any) -> Any:
-    code = compile(ast.parse(text, mode="eval"), str(PAGE), "eval")
-    return eval(code, {**NAMES, **more})
-
-
-@pytest.mark.parametrize(("f", "at", "expected"), conventions())
-def test_conventions(f: str, at: str, expected: str) -> None:
-    point = np.asarray(evaluate(at)) * 1.0
-    t = tg.Tensor(point, requires_grad=True)
+@pytest.mark.parametrize(("f", "at", "expected"), NAMED)
+def test_conventions(f: Callable[[Any], Any], at: Any, expected: Any) -> None:
+    t = tg.Tensor(np.asarray(at) * 1.0, requires_grad=True)
     with np.errstate(all="ignore"):
-        np.sum(np.real(evaluate(f, t=t))).backward()
+        np.sum(np.real(f(t))).backward()
     assert t.grad is not None
-    np.testing.assert_allclose(t.grad.numpy(), evaluate(expected), rtol=1e-14, atol=0)
+    np.testing.assert_allclose(t.grad.numpy(), expected, rtol=1e-14, atol=0)
 
 
-@pytest.mark.parametrize(("f", "at", "expected"), conventions())
-def test_conventions_leave_no_nan_behind_at_second_order(f: str, at: str, expected: str) -> None:
+@pytest.mark.parametrize(("f", "at", "expected"), NAMED)
+def test_conventions_leave_no_nan_behind_at_second_order(
+    f: Callable[[Any], Any], at: Any, expected: Any
+) -> None:
     del expected
-    point = np.asarray(evaluate(at)) * 1.0
+    point = np.asarray(at) * 1.0
 
     def slope(t: Any) -> Any:
         return tg.vjp(total, t)[1](1.0)[0]
 
     def total(t: Any) -> Any:
-        return np.sum(np.real(evaluate(f, t=t)))
+        return np.sum(np.real(f(t)))
 
     with np.errstate(all="ignore"):
         second = tg.vjp(slope, point)[1](np.ones_like(point))[0]
     assert np.isfinite(second).all()
 
 
-def test_the_page_of_conventions_is_read() -> None:
-    assert len(conventions()) > 60
+def test_the_page_of_conventions_says_what_is_tested() -> None:
+    assert conventions.said() == conventions.coded()
+    assert len(conventions.ROWS) > 60
 
 
 # Law 11: state is explicit and per thread.
