@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_np.autodiff.primitives import replace_at, split_index
-from tinygrad_np.autodiff.rules.neural import leaky_relu, relu, softmax
+from tinygrad_np.autodiff.rules.neural import leaky_relu, linear, relu, softmax
 
 Row = tuple[Callable[[Any], Any], Any, Any]
 
@@ -83,6 +83,10 @@ ROWS: list[Row] = [
     (lambda t: np.where([True, False], np.log(np.reshape(t, (2, 2))).std(axis=1), 0), [1, 1, 0, 1], [0, 0, 0, 0]),
     (lambda t: np.where(False, np.log(t).std(), 0), [1, 0, 2], [0, 0, 0]),
     (lambda t: np.where([[True], [False]], softmax(np.log(np.reshape(t, (2, 2))), -1), 0), [1, 1, 0, -1], [0, 0, 0, 0]),
+    (lambda t: np.where([[True], [False]], np.log(np.reshape(t, (2, 1))) @ np.ones((1, 2)), 0), [2, 0], [1, 0]),
+    (lambda t: np.where([[1, 0], [0, 0]], np.log(np.reshape(t, (2, 1))) @ np.log(np.reshape(t, (1, 2))), 0), [1, 0], [0, 0]),
+    (lambda t: np.where([True, False], np.einsum('ij,ij->i', *[np.log(np.reshape(t, (2, 1)))] * 2), 0), [1, 0], [0, 0]),
+    (lambda t: np.where([[True], [False]], linear(np.log(np.reshape(t, (2, 1))), np.ones((1, 1)), np.ones(1)), 0), [2, 0], [0.5, 0]),
     (lambda t: np.log(t)[t.data > 0], [0, 2], [0, 0.5]),
     (lambda t: np.maximum(np.log(t), -1), [0, 2], [0, 0.5]),
     (lambda t: np.clip(1 / t, None, 2), [0, 1], [0, -1]),

@@ -21,7 +21,8 @@ NO_OPTIONS: dict[str, Any] = {}
 
 # What has arrived at a node so far: [node, cotangent, owned, selected]. ``owned``: the sweep made
 # the buffer itself and may add into it. ``selected``: on the way an operation did not take some
-# elements; theirs is exactly 0. A list, not a class: it is made for every edge of the graph.
+# elements (1), or the user chose them (2); theirs is exactly 0. A list, not a class: one is made
+# for every node of the graph.
 Arrived = list[Any]
 
 
@@ -52,7 +53,7 @@ def sweep(
                 raise TapeError(_released(rule.name))
             operands, out = (values, node.out) if wrap is None else _wrapped(node, wrap)
             options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-            selects = selected or rule.selects or "where" in options
+            selects = 2 if "where" in options else selected | rule.selects
             pair = len(values) == 2 and not options  # spelled out: 0.1 µs less for each call
             x, y = operands if pair else (None, None)
             for argument, parent in enumerate(parents):
@@ -69,8 +70,8 @@ def sweep(
                 if argument >= len(vjps) or (vjp := vjps[argument]) is None:
                     raise TapeError(_no_derivative(node, argument))
                 cotangent = vjp(g, out, x, y) if pair else vjp(g, out, *operands, **options)
-                if selected and rule.reach is not None:
-                    cotangent = _drop_untaken(g, cotangent, rule.reach, (out, *operands), options)
+                if selected >= rule.heeds:
+                    cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
                 value = values[argument]
                 if cotangent.shape != value.shape or cotangent.dtype != value.dtype:
                     cotangent = _fit(cotangent, value, node, argument)
@@ -96,18 +97,18 @@ def _start(
         if root.number in pending:
             pending[root.number][1] = pending[root.number][1] + seed
         elif root.number >= floor:
-            pending[root.number] = [root, seed, False, False]
+            pending[root.number] = [root, seed, False, 0]
     return pending, floor
 
 
-def _accumulate(there: Arrived, cotangent: Any, selects: bool) -> None:
+def _accumulate(there: Arrived, cotangent: Any, selects: int) -> None:
     """Add another contribution; in place only into a buffer of the sweep's own."""
     if there[2] and cotangent.size > 1:  # one element takes 0.8 µs in place, 0.25 µs anew
         there[1] += cotangent
     else:
         there[1] = there[1] + cotangent
         there[2] = type(there[1]) is ndarray
-    there[3] = there[3] or selects
+    there[3] |= selects
 
 
 def _is_fresh(cotangent: Any) -> bool:
@@ -162,12 +163,25 @@ def _fit(cotangent: Any, value: Any, record: Record, argument: int) -> Any:
     return cotangent if cotangent.dtype == value.dtype else cast(cotangent, value.dtype)
 
 
-def _drop_untaken(g: Any, cotangent: Any, reach: Any, call: Any, options: Any) -> Any:
+def _drop_untaken(
+    g: Any, cotangent: Any, record: Record, argument: int, out: Any, operands: Sequence[Any]
+) -> Any:
     """Where nothing arrived, nothing goes on, even if the slope there is infinite or NaN."""
     if type(cotangent) is ndarray and np.isfinite(cotangent).all():
         return cotangent
-    arrived = reach(g, *call, **options) != 0
-    return np.where(np.logical_or(np.isfinite(cotangent), arrived), cotangent, 0)
+    rule, options = record.rule, NO_OPTIONS if record.rule.is_ufunc else record.kwargs
+    if rule.heeds == 1:
+        arrived = rule.reach(g, out, *operands, **options) != 0  # type: ignore[misc]
+        return np.where(np.logical_or(np.isfinite(cotangent), arrived), cotangent, 0)
+    vjp, arrived = rule.vjps[argument], np.where(np.equal(g, 0), 0.0, 1.0)
+    read = rule.read_by(argument, len(operands))
+    sound, hit = list(operands), 0.0
+    for k in read:
+        sound[k] = np.where(np.isfinite(operands[k]), operands[k], 0)
+        marked = [np.ones_like(v) if i in read else v for i, v in enumerate(operands)]
+        marked[k] = np.where(np.isfinite(operands[k]), 0.0, 1.0)
+        hit = hit + vjp(arrived, None, *marked, **options)  # type: ignore[misc]
+    return np.where(np.not_equal(hit, 0), cotangent, vjp(g, None, *sound, **options))  # type: ignore[misc]
 
 
 def _check_unchanged(record: Record, argument: int) -> None:

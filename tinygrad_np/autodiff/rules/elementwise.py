@@ -123,14 +123,14 @@ elementwise(np.ldexp, lambda g, _out, _x, n: np.ldexp(g, n), None)
 
 for selection in (np.maximum, np.minimum, np.fmax, np.fmin):
     elementwise(selection, lambda g, out, x, y: share(g, x, y, out),
-                lambda g, out, x, y: share(g, y, x, out), selects=True)  # fmt: skip
+                lambda g, out, x, y: share(g, y, x, out), selects=1)  # fmt: skip
 
 elementwise(
     np.where,
     lambda g, _out, _c, _x, _y: np.zeros_like(g),
     lambda g, _out, c, _x, _y: np.where(c, g, 0),
     lambda g, _out, c, _x, _y: np.where(c, 0, g),
-    selects=True,
+    selects=2,
 )
 
 
@@ -149,7 +149,7 @@ elementwise(
     lambda g, _out, x, low, high: within(g, x, low, high),
     lambda g, _out, x, low, high: np.where(x < low, within(g, low, None, high), 0),
     lambda g, _out, x, low, high: np.where((x if low is None else np.maximum(x, low)) > high, g, 0),
-    selects=True,
+    selects=2,
 )
 
 
@@ -198,7 +198,7 @@ elementwise(np.angle, lambda g, _out, x, deg=False: angle_slope(g, x) * (180 / n
 elementwise(
     replace_nonfinite,
     lambda g, _out, x, nan, posinf, neginf: np.where(np.isfinite(x), g, 0),
-    selects=True,
+    selects=2,
 )
 elementwise(cast, lambda g, _out, _x, dtype: g)
 

@@ -22,14 +22,14 @@ def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> An
 defvjp(
     take_at,
     lambda g, _out, _x, layout, *arrays: add_at(g, np.shape(_x), layout, *arrays),
-    selects=True,
+    selects=1,
 )
 defvjp(add_at, lambda g, _out, _g, shape, layout, *arrays: take_at(g, layout, *arrays))
 defvjp(
     replace_at,
     lambda g, _out, _x, _value, layout, *arrays: replace_at(g, 0, layout, *arrays),
     lambda g, _out, _x, _value, layout, *arrays: written_back(g, _value, layout, arrays),
-    selects=True,
+    selects=1,
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..primitives import contract
 from ..shapes import axes_of
-from .table import composite, defvjp
+from .table import composite, defvjp, terms
 
 
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
@@ -39,6 +39,7 @@ defvjp(
     lambda g, _out, _x, y: matmul_left(g, _x, y),
     lambda g, _out, x, _y: matmul_right(g, x, _y),
     broadcasts=True,
+    reach=terms,
 )
 
 
@@ -144,6 +145,7 @@ defvjp(
     contract,
     each=lambda i, g, _out, *values, subscripts: contract_back(i, g, values, subscripts),
     broadcasts=True,
+    reach=terms,
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from ...errors import DataError
 from ..primitives import primitive
 from ..shapes import keep
-from .table import along, defvjp, elementwise, itself
+from .table import along, defvjp, elementwise, itself, terms
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
@@ -119,7 +119,7 @@ def cross_entropy_curve(g: Any, logits: Any) -> Any:
     return p * (g - np.sum(g * p, axis=1, keepdims=True)) / np.shape(logits)[0]
 
 
-elementwise(relu, lambda g, out, _x: g * (out > 0), selects=True)
+elementwise(relu, lambda g, out, _x: g * (out > 0), selects=1)
 elementwise(leaky_relu, lambda g, _out, x, slope=0.01: np.where(x > 0, g, g * slope))
 elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
@@ -150,4 +150,5 @@ defvjp(
     lambda g, _out, _x, weight, _bias: np.matmul(g, weight),
     lambda g, _out, x, _weight, _bias: np.matmul(np.transpose(rows(g)), rows(x)),
     lambda g, _out, _x, _weight, _bias: np.sum(rows(g), axis=0),
+    reach=terms,
 )

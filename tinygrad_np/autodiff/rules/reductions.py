@@ -141,7 +141,7 @@ for extremum in (np.max, np.min, np.amax, np.amin):
             g, out, x, axis, initial, where
         ),
         reach=along(None),
-        selects=True,
+        selects=1,
     )
 defvjp(
     np.prod,

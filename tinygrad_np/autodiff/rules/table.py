@@ -23,8 +23,8 @@ class Rule:
     """One row of the table."""
 
     __slots__ = (
-        "accepts", "broadcasts", "constant", "each", "fixed_reads", "fn", "forward", "is_ufunc",
-        "name", "operands", "reach", "reads", "reads_out", "selects", "vjps",
+        "accepts", "broadcasts", "constant", "each", "fixed_reads", "fn", "forward", "heeds",
+        "is_ufunc", "name", "operands", "reach", "reads", "reads_out", "selects", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -34,7 +34,7 @@ class Rule:
         each: Vjp | None,
         broadcasts: bool,
         reach: Vjp | None,
-        selects: bool,
+        selects: int,
     ) -> None:
         self.fn = fn
         self.is_ufunc = isinstance(fn, np.ufunc)
@@ -51,6 +51,7 @@ class Rule:
         self.reads_out = any(reading.out for reading in written)
         nonlinear = any(r.out or r.operands or r.rest for r in written)
         self.reach = reach if nonlinear else None
+        self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
         self.accepts = frozenset(name for reading in written for name in reading.names)
         self.operands = max((reading.positional for reading in written), default=sys.maxsize)
         if any(reading.variadic for reading in written):
@@ -111,19 +112,20 @@ def defvjp(
     each: Vjp | None = None,
     broadcasts: bool = False,
     reach: Vjp | None = None,
-    selects: bool = False,
+    selects: int = 0,
 ) -> None:
     """Give ``fn`` a derivative.
 
     ``vjps[i](g, out, *operands, **options)`` returns the cotangent of operand ``i``, an array of
     that operand's shape; ``None`` marks an argument without derivative. ``each(i, g, out, ...)``
     serves functions of any number of operands. With ``broadcasts=True`` the cotangent may have the
-    shape of the result, and is summed down to the operand. ``selects=True`` says that elements of
-    an operand may not be taken at all. ``reach``, called as a rule is, returns 0 at the elements of
-    an operand that move only elements of the result whose cotangent is 0 (it broadcasts to the
-    operand's shape): if those were not taken further on, 0 results, even from an infinite slope.
-    Parameters whose values a rule does not read are named with a leading underscore. The rules must
-    be written in NumPy functions (or primitives) to be differentiable themselves.
+    shape of the result, and is summed down to the operand. ``selects=1`` says that elements of an
+    operand may not be taken at all, 2 that the user chose them (products heed only that).
+    ``reach``, called as a rule is, returns 0 at the elements of an operand that move only elements
+    of the result whose cotangent is 0 (it broadcasts to the operand's shape): if those were not
+    taken further on, 0 results, even from an infinite slope. Parameters whose values a rule does
+    not read are named with a leading underscore. The rules must be written in NumPy functions (or
+    primitives) to be differentiable themselves.
     """
     if not vjps and each is None:
         raise TapeError(f"defvjp({fn!r}) was given no rule; give one function per operand.")
@@ -133,11 +135,16 @@ def defvjp(
 def constant(*fns: Callable[..., Any]) -> None:
     """Say that the results of ``fns`` do not depend smoothly on anything: they are constants."""
     for fn in fns:
-        TABLE[fn] = Rule(fn, (), None, False, None, False)
+        TABLE[fn] = Rule(fn, (), None, False, None, 0)
 
 
 def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
     """The reach of functions that act on each element by itself."""
+    return g
+
+
+def terms(g: Any, *_operands: Any, **_options: Any) -> Any:
+    """The reach of sums of products: each term by itself; the sweep looks at the terms."""
     return g
 
 
@@ -159,7 +166,7 @@ def along(axis: Axis) -> Any:
     return reach
 
 
-def elementwise(fn: Callable[..., Any], *vjps: Vjp | None, selects: bool = False) -> None:
+def elementwise(fn: Callable[..., Any], *vjps: Vjp | None, selects: int = 0) -> None:
     """``defvjp`` for functions that broadcast their operands against each other."""
     defvjp(fn, *vjps, broadcasts=True, reach=itself, selects=selects)
 
