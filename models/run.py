@@ -14,7 +14,7 @@ import numpy as np
 from models import by_hand
 from models.mlp import MLP
 from models.recipes import Arrays, Parts, Recipe
-from tinygrad_np import training
+from tinygrad_np import Tensor, training
 from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.training.fit import Epoch, Progress, predict, score
 
@@ -98,6 +98,8 @@ def run(
     if hand:
         epochs_done = _fit_by_hand(recipe, model, parts, batches, on_step)
     else:
+        if recipe.batch_size is None:  # one Tensor for all steps: making one copies the data
+            batches = [(Tensor(x), y) for x, y in batches]
         optimiser = recipe.build_optimiser(model, parts.train)
         epochs_done = training.fit(
             model,
@@ -112,6 +114,8 @@ def run(
         history.append(epoch)
         if on_epoch is not None:
             on_epoch(epoch)
+    validation_accuracy = history[-1].validation_accuracy
+    assert validation_accuracy is not None
     logits = predict(model, parts.test[0])
     test_loss, test_accuracy = score(logits, parts.test[1])
     return Result(
@@ -121,7 +125,7 @@ def run(
         epochs=recipe.epochs,
         train_seconds=sum(epoch.seconds for epoch in history),
         train_accuracy=training.evaluate(model, *parts.train)[1],
-        validation_accuracy=training.evaluate(model, *parts.validation)[1],
+        validation_accuracy=validation_accuracy,
         test_accuracy=test_accuracy,
         test_loss=test_loss,
         history=history,
