@@ -7,13 +7,23 @@ from .autodiff.rules import defvjp
 from .autodiff.tape import no_grad
 from .autodiff.tensor import Tensor, array, stack
 from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .errors import DataError, DetachError, GradientError, ShapeError, StaleValueError, TapeError
+from .errors import (
+    DataError,
+    DetachError,
+    GradientError,
+    ReplayError,
+    ShapeError,
+    StaleValueError,
+    TapeError,
+)
+from .replay import replay
 from .training.checkpoint import load, save
 
 __all__ = [
     "DataError",
     "DetachError",
     "GradientError",
+    "ReplayError",
     "ShapeError",
     "StaleValueError",
     "TapeError",
@@ -33,6 +43,7 @@ __all__ = [
     "no_grad",
     "optim",
     "primitive",
+    "replay",
     "save",
     "stack",
     "training",

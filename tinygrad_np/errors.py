@@ -25,6 +25,16 @@ class ShapeError(ValueError):
     """Operands do not fit together, or a cotangent does not fit its operand."""
 
 
+class ReplayError(RuntimeError):
+    """A step cannot be replayed faithfully.
+
+    Raised while a step is captured, for a value that leaves the tape (``if t > 0``, ``t.item()``)
+    and an array that is neither argument nor Tensor from outside; when the second call of a
+    signature finds that a replay would differ from an eager run; and when the shape of a result
+    turns out to depend on values.
+    """
+
+
 class GradientError(AssertionError):
     """``gradcheck`` found an autodiff gradient that differs from the numerical one."""
 

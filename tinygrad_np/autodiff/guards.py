@@ -1,11 +1,16 @@
 """What watches over saved arrays: a change between forward and backward must be noticed."""
 
 import sys
-from typing import Any
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .tape import next_number
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 EXACT_BYTES = 1 << 20
 WORDS_PER_ROW = 4096
@@ -55,6 +60,39 @@ class Witness:
         return bool(self.print != fingerprint(array))
 
 
+class Slot:
+    """Where replayed steps leave the gradient of one leaf: memory that is used again and again.
+
+    ``array`` has the leaf's shape and layout. A replay puts the slot itself into the leaf's
+    ``.grad``; who reads that gets a Tensor around the array, whose storage is then ``given``, and
+    the slot is not ``ready`` until that is known to be forgotten. Nor is it once the leaf's own
+    memory has moved (``moved``).
+    """
+
+    __slots__ = ("array", "given", "moved", "ready", "tensor")
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.given: Storage | None = None
+        self.tensor: Callable[[], Tensor | None] = lambda: None
+        self.ready = True
+        self.moved = False
+
+    def give(self, wrap: "Callable[..., Tensor]") -> "Tensor":
+        """The Tensor around the array that someone is about to have; ``wrap`` makes one."""
+        self.ready = False
+        self.given = Storage(self.array)
+        self.given.slot = self
+        tensor = wrap(self.array, None, self.given)
+        self.tensor = weakref.ref(tensor)
+        return tensor
+
+    def move(self) -> None:
+        """Note that the leaf has other memory now, and this slot is no longer its."""
+        self.ready = False
+        self.moved = True
+
+
 class Storage:
     """The memory of one leaf Tensor, shared by all views of it.
 
@@ -62,7 +100,7 @@ class Storage:
     the raw array is handed out (``t.data``) writes may bypass us, and fingerprints take over.
     """
 
-    __slots__ = ("array", "exposed", "name", "print", "touched", "written")
+    __slots__ = ("array", "exposed", "name", "print", "slot", "touched", "written")
 
     def __init__(self, array: Any) -> None:
         self.name: str | None = None
@@ -71,6 +109,7 @@ class Storage:
         self.written = 0
         self.exposed = False
         self.print: Any = None
+        self.slot: Slot | None = None
 
     def write(self) -> None:
         """Note that the memory is written to."""

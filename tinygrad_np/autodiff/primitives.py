@@ -36,6 +36,16 @@ def primitive(fn: F) -> F:
     return dispatch  # type: ignore[return-value]
 
 
+def written_out(fn: F) -> F:
+    """A ``primitive`` whose body is NumPy functions and primitives only.
+
+    So it can run on Tensors too, and a replay sees what it is made of.
+    """
+    dispatch = primitive(fn)
+    dispatch.written_out = True  # type: ignore[attr-defined]
+    return dispatch
+
+
 class Slot:
     """Stands in an index where an array belongs."""
 
@@ -61,7 +71,7 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     return tuple(layout), arrays
 
 
-def _join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+def join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     found = iter(arrays)
     return tuple(next(found) if part is ARRAY else part for part in layout)
 
@@ -69,14 +79,14 @@ def _join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, 
 @primitive
 def take_at(x: Any, layout: tuple[Any, ...], *arrays: Any) -> Any:
     """``x[index]``; in reverse it is ``add_at``."""
-    return x[_join_index(layout, arrays)]
+    return x[join_index(layout, arrays)]
 
 
 @primitive
 def add_at(g: Any, shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
     """Zeros of ``shape`` with ``g`` added at the index; repeated indices add up."""
     out = np.zeros_like(g, shape=shape)
-    index = _join_index(layout, arrays)
+    index = join_index(layout, arrays)
     if any(a.dtype != np.bool_ for a in arrays):
         np.add.at(out, index, g)
     else:
@@ -88,14 +98,24 @@ def add_at(g: Any, shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any
 def replace_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any) -> Any:
     """A copy of ``x`` in which the index holds ``value``: ``x[index] = value`` out of place."""
     out = np.copy(x)
-    out[_join_index(layout, arrays)] = value
+    out[join_index(layout, arrays)] = value
     return out
+
+
+def put_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any) -> None:
+    """``x[index] = value`` in place."""
+    x[join_index(layout, arrays)] = value
+
+
+def update(x: Any, ufunc: np.ufunc, value: Any) -> None:
+    """``x += value`` and the like, in place."""
+    ufunc(x, value, out=x, casting="same_kind")
 
 
 @primitive
 def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
     """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
-    index = _join_index(layout, arrays)
+    index = join_index(layout, arrays)
     places = np.arange(math.prod(shape)).reshape(shape)[index]
     winner = np.zeros(math.prod(shape), np.intp)
     order = np.arange(places.size).reshape(places.shape)

@@ -11,7 +11,7 @@ from ..errors import ShapeError, StaleValueError, TapeError
 from .guards import Guard
 from .primitives import cast
 from .shapes import broadcasts_to, unbroadcast
-from .tape import RELEASED, Leaf, Node, Record, recording
+from .tape import RELEASED, Leaf, Node, Record, mode, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -31,17 +31,20 @@ def sweep(
     *,
     retain: bool,
     targets: Collection[Node] = (),
-    wrap: "type[Tensor] | None" = None,
+    wrap: "type[Tensor]",
+    records: bool = False,
 ) -> dict[Node, Any]:
     """The cotangents of ``targets`` and of all leaves above them, for cotangents ``seeds``.
 
-    ``wrap`` is the Tensor class when the rules shall run on Tensors, and so be recorded
-    (``create_graph``). Records are released as the sweep passes unless ``retain`` is set.
+    With ``records`` the rules run on Tensors (the class is ``wrap``) and are recorded themselves
+    (``create_graph``); they run on Tensors, too, while a step is captured. Records are released as
+    the sweep passes unless ``retain`` is set.
     """
     pending, floor = _start(seeds, targets)
     heap = sorted(-number for number in pending)
     found: dict[Node, Any] = {}
-    with recording(wrap is not None), np.errstate(all="ignore"):
+    plain = not records and mode.capture is None
+    with recording(records), np.errstate(all="ignore"):
         while heap:
             node, g, owned, selected = pending.pop(-heappop(heap))
             rule = node.rule
@@ -51,7 +54,7 @@ def sweep(
             values, parents, vjps, reads = node.values, node.parents, rule.vjps, rule.fixed_reads
             if node.out is RELEASED:
                 raise TapeError(_released(rule.name))
-            operands, out = (values, node.out) if wrap is None else _wrapped(node, wrap)
+            operands, out = (values, node.out) if plain else _wrapped(node, wrap)
             options = NO_OPTIONS if rule.is_ufunc else node.kwargs
             selects = 2 if "where" in options else selected | rule.selects
             pair = len(values) == 2 and not options  # spelled out: 0.1 µs less for each call

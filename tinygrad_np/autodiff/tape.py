@@ -22,9 +22,13 @@ next_number = itertools.count(1).__next__
 
 
 class Mode(threading.local):
-    """What the current thread does with the operations it applies."""
+    """What the current thread does with the operations it applies.
+
+    ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``).
+    """
 
     recording = True
+    capture: Any = None
 
 
 class no_grad:

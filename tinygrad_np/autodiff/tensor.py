@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DetachError, ShapeError, TapeError
-from .guards import Guard, Storage, Witness
-from .primitives import broadcast, cast, identity, replace_at, split_index, take_at
-from .rules import COMPOSITES, METADATA, TABLE, WRITERS
+from .guards import Guard, Slot, Storage, Witness
+from .primitives import broadcast, cast, identity, put_at, replace_at, split_index, take_at, update
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
 from .rules.table import Rule
 from .sweep import sweep
 from .tape import Leaf, Node, PairRecord, Record, mode
@@ -43,12 +43,13 @@ class Tensor:
     _data: Any
     _node: Node | None
     _storage: Storage | None
-    _grad: "Tensor | None"
+    _grad: "Tensor | Slot | None"
     _name: str | None
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None
     ) -> None:
+        given = data
         if isinstance(data, Tensor):
             data._refuse_detaching("Tensor(t)")
             data = data._data
@@ -60,6 +61,8 @@ class Tensor:
             raise TypeError(
                 f"a Tensor holds numbers, not dtype {data.dtype}; convert the data first."
             )
+        if mode.capture is not None:
+            mode.capture.enter(given, data)
         self._data = data
         self._node = None
         self._storage = Storage(data)
@@ -85,6 +88,7 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The array it holds: of a leaf the array itself, of a result a read-only view."""
+        self._leave("t.data")
         storage = self._storage
         if storage is not None and storage.array is self._data and not self._is_result:
             storage.expose()
@@ -106,10 +110,12 @@ class Tensor:
         fresh = Tensor(value, dtype=self.dtype)
         if fresh.shape != self.shape:
             raise ShapeError(f"data of shape {fresh.shape} cannot replace data of {self.shape}.")
-        if self._storage is not None:
-            self._storage.write()
         if fresh._storage is not None:
             fresh._storage.write()  # records made before now must find this one newer than they are
+        if self._storage is not None:
+            self._storage.write()
+            if self._storage.slot is not None:
+                self._storage.slot.move()
         self._data, self._storage = fresh._data, fresh._storage
         if self._node is not None:
             self._node.storage = fresh._storage
@@ -117,17 +123,26 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The accumulated gradient of a leaf: same shape and dtype, or None before a backward."""
-        return getattr(self, "_grad", None)
+        if mode.capture is not None:
+            mode.capture.read_grad(self)
+        found = getattr(self, "_grad", None)
+        if type(found) is Slot:
+            found = self._grad = found.give(Tensor._of)
+        return found
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        if value is None:
-            self._grad = None
-            return
-        fresh = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
-        if fresh.shape != self.shape:
-            raise ShapeError(f"a gradient of shape {fresh.shape} does not fit {self.shape}.")
-        self._grad = fresh
+        fresh = value
+        if value is not None:
+            fresh = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
+            if fresh.shape != self.shape:
+                raise ShapeError(f"a gradient of shape {fresh.shape} does not fit {self.shape}.")
+        self._deliver(fresh)
+
+    def _deliver(self, gradient: "Tensor | None") -> None:
+        self._grad = gradient
+        if mode.capture is not None:
+            mode.capture.set_grad(self, gradient)
 
     @property
     def requires_grad(self) -> bool:
@@ -232,7 +247,8 @@ class Tensor:
         found = sweep(
             [(self._node, seed)],
             retain=retain_graph or create_graph,
-            wrap=Tensor if create_graph else None,
+            wrap=Tensor,
+            records=create_graph,
         )
         for leaf, cotangent in found.items():
             tensor = leaf.tensor() if isinstance(leaf, Leaf) else None
@@ -247,13 +263,14 @@ class Tensor:
                     f"backward() without a gradient needs a result of one element, not shape "
                     f"{self.shape}; reduce it (for example with .sum()) or pass gradient=."
                 )
-            gradient = np.ones_like(self._data)
+            ones = self._data if mode.capture is None else self
+            gradient = np.ones_like(ones)
         seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
         if seed.shape != self.shape:
             raise ShapeError(
                 f"gradient of shape {seed.shape} given to backward of a result of {self.shape}."
             )
-        if not create_graph:
+        if not create_graph and mode.capture is None:
             return seed._data.astype(self.dtype, copy=False)
         return seed if seed.dtype == self.dtype else seed.astype(self.dtype)
 
@@ -262,9 +279,9 @@ class Tensor:
         fresh = cotangent if isinstance(cotangent, Tensor) else Tensor._owning(cotangent)
         old = self.grad
         if old is None:
-            self._grad = fresh
+            self._deliver(fresh)
         elif isinstance(cotangent, Tensor) or old._node is not None:
-            self._grad = old + fresh
+            self._deliver(old + fresh)
         else:
             self._grad = Tensor._owning(old._data + fresh._data)
 
@@ -272,6 +289,7 @@ class Tensor:
         """The array itself, for a write in place that happens now."""
         if self._storage is None or self._is_result:
             raise TapeError("only a leaf can be written in place.")
+        self._leave("a write to it")
         self._storage.write()
         return self._data
 
@@ -281,14 +299,17 @@ class Tensor:
 
     def numpy(self) -> Any:
         """A copy of the values as an ndarray."""
+        self._leave("t.numpy()")
         return np.array(self._data)
 
     def item(self) -> Any:
         """The only element as a Python number."""
+        self._leave("t.item()")
         return self._data.item()
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
+        self._leave("t.tolist()")
         return self._data.tolist()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -306,7 +327,9 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         self._refuse_detaching("np.asarray(t)")
-        if copy or (dtype is not None and dtype != self.dtype):
+        self._leave("np.asarray(t)")
+        reused = self._storage is not None and self._storage.slot is not None
+        if copy or reused or (dtype is not None and dtype != self.dtype):
             return np.array(self._data, dtype=dtype)
         view = np.asarray(self._data).view()
         view.flags.writeable = False
@@ -320,22 +343,32 @@ class Tensor:
                 "make one Tensor of several, and a Tensor as the target of a write."
             )
 
+    def _leave(self, how: str) -> None:
+        """Tell a capture, if there is one, that the value leaves the tape."""
+        if mode.capture is not None:
+            mode.capture.leave(how)
+
     def __bool__(self) -> bool:
+        self._leave("a truth value (if t, while t, and, or)")
         return bool(self._data)
 
     def __float__(self) -> float:
         self._refuse_detaching("float(t)")
+        self._leave("float(t)")
         return float(self._data)
 
     def __int__(self) -> int:
         self._refuse_detaching("int(t)")
+        self._leave("int(t)")
         return int(self._data)
 
     def __complex__(self) -> complex:
         self._refuse_detaching("complex(t)")
+        self._leave("complex(t)")
         return complex(self._data)
 
     def __index__(self) -> int:
+        self._leave("its use as an index or count")
         return operator.index(self._data)
 
     def __len__(self) -> int:
@@ -355,12 +388,7 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         layout, arrays = split_index(index)
         if self._is_written_in_place("t[i] = v"):
-            if isinstance(value, Tensor):
-                value = value._data
-            plain = [a._data if isinstance(a, Tensor) else a for a in arrays]
-            found = iter(plain)
-            self._storage_of_leaf().write()
-            self._data[tuple(p if _fixed(p) else next(found) for p in layout)] = value
+            self._write_now(put_at, value, layout, *arrays)
             return
         value = value if isinstance(value, Tensor) else np.asarray(value)
         self._become(apply(replace_at, (self, value, layout, *arrays)))
@@ -383,9 +411,14 @@ class Tensor:
             )
         return True
 
-    def _storage_of_leaf(self) -> Storage:
+    def _write_now(self, fn: Any, *operands: Any) -> None:
+        """Call ``fn`` on the array itself, which it writes to."""
         assert self._storage is not None
-        return self._storage
+        self._storage.write()
+        values = _unwrap(operands)
+        fn(self._data, *values)
+        if mode.capture is not None:
+            mode.capture.write(fn, self, operands, values)
 
     def _become(self, other: "Tensor") -> None:
         """Take over another Tensor's value and history; what was saved before keeps its own."""
@@ -403,9 +436,7 @@ class Tensor:
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
         if self._is_written_in_place("an update in place (t += v)"):
-            value = other._data if isinstance(other, Tensor) else other
-            self._storage_of_leaf().write()
-            ufunc(self._data, value, out=self._data, casting="same_kind")
+            self._write_now(update, ufunc, other)
         else:
             self._become(apply(ufunc, (self, other)))
         return self
@@ -602,15 +633,13 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
     return tensor
 
 
-def _fixed(part: Any) -> bool:
-    return part is None or part is Ellipsis or isinstance(part, (int, slice, np.integer))
-
-
 def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Tensor:
     """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
     if rule is None:
         if fn in COMPOSITES:
+            if mode.capture is not None:
+                mode.capture.declared(fn, (args, kwargs))
             return COMPOSITES[fn](*args, **kwargs)  # type: ignore[no-any-return]
         return _apply_unknown(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
@@ -638,8 +667,12 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         found.append(operand)
         nodes.append(None)
     values = tuple(found)
+    capture = mode.capture
     try:
-        out = rule.forward(*values, **kwargs) if kwargs else rule.forward(*values)
+        if capture is not None:
+            out = capture.call(rule, args, values, kwargs)
+        else:
+            out = rule.forward(*values, **kwargs) if kwargs else rule.forward(*values)
     except Exception as error:
         raise _explained(error, rule, args) from error
     if type(out) is not ndarray:
@@ -724,13 +757,15 @@ def _settle(
         )
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
-        kwargs = {
-            name: np.array(value._data if isinstance(value, Tensor) else value)
-            if isinstance(value, (Tensor, ndarray))
-            else value
-            for name, value in kwargs.items()
-        }
+        kwargs = {name: _kept(value) for name, value in kwargs.items()}
     return args, kwargs
+
+
+def _kept(value: Any) -> Any:
+    """An option's value, arrays and Tensors as copies."""
+    if isinstance(value, Tensor):
+        return value.copy()._data
+    return np.array(value) if isinstance(value, ndarray) else value
 
 
 def _remedy(options: list[str]) -> str:
@@ -783,6 +818,8 @@ def _apply_unknown(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     """Functions outside the table: facts about arrays, writers, and whatever needs no gradient."""
     name = getattr(fn, "__name__", repr(fn))
     if fn in METADATA:
+        if fn not in FACTS and mode.capture is not None:
+            mode.capture.leave(f"np.{name}")
         return fn(*_unwrap(args), **_unwrap(kwargs))
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
@@ -795,10 +832,15 @@ def _apply_unknown(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         )
     if fn in WRITERS and isinstance(args[0], Tensor):
         raise TapeError(f"np.{name} cannot write into a Tensor; use t[index] = value.")
-    out = _as_array(fn(*_unwrap(args), **_unwrap(kwargs)))
+    if mode.capture is not None:
+        out = mode.capture.call_unknown(fn, args, kwargs)
+    else:
+        out = _as_array(fn(*_unwrap(args), **_unwrap(kwargs)))
     if isinstance(out, tuple):
         return tuple(Tensor._owning(part) for part in out)
-    return Tensor(out) if isinstance(out, ndarray) else out
+    if not isinstance(out, ndarray):
+        return out
+    return Tensor(out) if mode.capture is None else Tensor._owning(out)
 
 
 def _write_into(
@@ -813,6 +855,8 @@ def _write_into(
     for operand in inputs:
         if isinstance(operand, Tensor):
             operand._refuse_detaching(f"{ufunc.__name__} into an array (array += t, out=array)")
+    if mode.capture is not None:
+        mode.capture.leave("a write into an array (array += t, out=array)")
     return getattr(ufunc, method)(*_unwrap(inputs), **_unwrap(options))
 
 
@@ -836,7 +880,7 @@ def _apply_method(
         )
     if _requires_grad((inputs, options)):
         raise TapeError(f"np.{ufunc.__name__}.{method} has no derivative here.")
-    return Tensor(getattr(ufunc, method)(*_unwrap(inputs), **_unwrap(options)))
+    return _apply_unknown(getattr(ufunc, method), inputs, options)
 
 
 def _explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:

@@ -26,6 +26,8 @@ class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
     def __init__(self, f: Function, args: Sequence[Any], argnums: tuple[int, ...]) -> None:
+        if mode.capture is not None:
+            mode.capture.declared(f, args)
         self.args = args
         self.argnums = argnums
         self.may_record = mode.recording
@@ -64,7 +66,7 @@ class Run:
         for out, cotangent in zip(self.outputs, cotangents, strict=True):
             if out._node is not None:
                 seeds.append((out._node, _fit_seed(out, cotangent, records)))
-        found = sweep(seeds, retain=True, targets=set(self.nodes), wrap=Tensor if records else None)
+        found = sweep(seeds, retain=True, targets=set(self.nodes), wrap=Tensor, records=records)
         return [self._found(v, found, records) for v in self.variables]
 
     def _found(self, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
@@ -104,7 +106,7 @@ def _fit_seed(out: Tensor, cotangent: Any, records: bool) -> Any:
         raise ShapeError(f"cotangent of shape {seed.shape} for a result of shape {out.shape}.")
     if seed.dtype != out.dtype:
         seed = seed.astype(out.dtype)
-    return seed if records else seed._data
+    return seed if records or mode.capture is not None else seed._data
 
 
 def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
@@ -191,6 +193,8 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
+        if mode.capture is not None:
+            mode.capture.declared(f, cotangents)
         given = [c for c in cotangents if isinstance(c, Tensor)]
         records = mode.recording and (run.records or any(c._node is not None for c in given))
         pulled = run.pull(cotangents, records)

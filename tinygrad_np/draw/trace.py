@@ -300,6 +300,8 @@ def gradients(items: Sequence[Item], root: Item) -> list[Any]:
     for item in items:
         # One sweep for each: a sweep ends at its targets, and the targets here lie along the way.
         targets = [] if item.node is None else [item.node]
-        reached = sweep([(root.node, seed)], retain=True, targets=targets) if targets else {}
+        reached = {}
+        if targets:
+            reached = sweep([(root.node, seed)], retain=True, targets=targets, wrap=Tensor)
         found.append(reached[targets[0]] if reached else None)
     return found

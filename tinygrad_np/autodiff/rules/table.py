@@ -103,6 +103,7 @@ class Reading:
 TABLE: dict[Any, Rule] = {}
 COMPOSITES: dict[Any, Callable[..., Any]] = {}
 METADATA: set[Any] = set()
+FACTS: set[Any] = set()  # metadata that depend on shapes and dtypes alone
 WRITERS: set[Any] = set()
 
 

@@ -1,0 +1,194 @@
+"""Parameters side by side in one buffer, so that an optimiser needs a handful of calls for all."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter, is_
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.guards import Slot
+from ..autodiff.tape import next_number
+from ..autodiff.tensor import Tensor
+
+PIECE = 1 << 15  # elements: with two moments, gradient and scratch a piece stays in a 1 MiB cache
+THREADED_FROM = 1 << 19  # elements; below, handing work to a thread costs more than it saves
+
+_data = attrgetter("_data")
+_grad = attrgetter("_grad")
+
+
+class Pack:
+    """Parameters of one dtype, their gradients in replays, and an optimiser's state for them.
+
+    ``values`` is the flat buffer whose views the parameters' arrays are, in each parameter's own
+    layout; ``state`` has flat arrays beside it. Where a parameter's array cannot be moved, because
+    someone else has it too, the pack is that one parameter, and ``values`` its array.
+    """
+
+    def __init__(self, params: Sequence[Tensor], states: int) -> None:
+        self.params = list(params)
+        if _is_movable(self.params[0]):
+            self._gather()
+        else:
+            self.values = self.params[0]._data
+            self.grads = np.empty_like(self.values)
+        self.views = [p._data for p in self.params]
+        self.slots = self._slots()
+        self.state = [np.zeros_like(self.values) for _ in range(states)]
+        self.ages = [0] * len(self.params)
+        self.pieces = self._pieces()
+
+    def _gather(self) -> None:
+        """Move the parameters' arrays into one buffer."""
+        first = self.params[0]._data
+        self.values = np.empty(sum(p.size for p in self.params), first.dtype)
+        self.grads = np.empty_like(self.values)
+        start = 0
+        for parameter in self.params:
+            view = _like(self.values[start : start + parameter.size], parameter._data)
+            view[...] = parameter._data
+            storage = parameter._storage
+            assert storage is not None
+            if storage.slot is not None:
+                storage.slot.move()
+            parameter._data = storage.array = view
+            start += parameter.size
+
+    def _slots(self) -> list[Slot]:
+        """Where replays leave the gradients: in ``grads``, as the parameters lie in ``values``."""
+        slots = []
+        for view, part in zip(self.views, self.parts(self.grads), strict=True):
+            slots.append(Slot(part))
+            assert part.strides == view.strides
+        for parameter, slot in zip(self.params, slots, strict=True):
+            storage = parameter._storage
+            assert storage is not None
+            storage.slot = slot
+        return slots
+
+    def parts(self, flat: np.ndarray) -> list[np.ndarray]:
+        """The views of a flat array that belong to the parameters, in their shapes."""
+        if flat.ndim != 1 or (len(self.params) == 1 and flat.shape == self.params[0].shape):
+            return [flat]
+        sizes = [p.size for p in self.params]
+        starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        return [
+            _like(flat[start : start + p.size], p._data)
+            for start, p in zip(starts, self.params, strict=True)
+        ]
+
+    def _pieces(self) -> list[list[tuple[np.ndarray, ...]]]:
+        """(values, gradients, scratch, *state) in cache-sized pieces, one list for each thread."""
+        flat = [self.values, self.grads, *self.state]
+        if self.values.ndim != 1:
+            return [[(self.values, self.grads, np.empty_like(self.values), *self.state)]]
+        threads = thread_count() if self.values.size >= THREADED_FROM else 1
+        share = -(-self.values.size // threads)
+        lists = []
+        for first in range(0, self.values.size, share):
+            scratch = np.empty(min(PIECE, share), self.values.dtype)
+            end = min(first + share, self.values.size)
+            cuts = [(i, min(i + PIECE, end)) for i in range(first, end, PIECE)]
+            lists.append(
+                [(*(a[i:j] for a in flat[:2]), scratch[: j - i], *(a[i:j] for a in flat[2:]))
+                 for i, j in cuts]
+            )  # fmt: skip
+        return lists
+
+    def is_whole(self) -> bool:
+        """Whether all gradients are in the slots, so that all parameters can be changed at once."""
+        return (
+            all(map(is_, map(_grad, self.params), self.slots))
+            and self.ages.count(self.ages[0]) == len(self.ages)
+            and self.is_together()
+        )
+
+    def is_together(self) -> bool:
+        """Whether the parameters still are where they were gathered."""
+        return all(map(is_, map(_data, self.params), self.views))
+
+    def written(self) -> None:
+        """Note that the parameters' memory is written to."""
+        number = next_number()
+        for parameter in self.params:
+            storage = parameter._storage
+            storage.written = number  # type: ignore[union-attr]
+            storage.print = None  # type: ignore[union-attr]
+            if storage.touched < number:  # type: ignore[union-attr]
+                storage.touched = number  # type: ignore[union-attr]
+
+
+def gathered(params: Sequence[Tensor], states: int) -> list[Pack]:
+    """Packs of all parameters: one for each dtype, and one for each that cannot be moved."""
+    groups: dict[Any, list[Tensor]] = {}
+    for i, parameter in enumerate(params):
+        movable = _is_movable(parameter)
+        groups.setdefault(parameter.dtype if movable else i, []).append(parameter)
+    return [Pack(group, states) for group in groups.values()]
+
+
+def _is_movable(parameter: Tensor) -> bool:
+    """Whether nobody but the parameter has its array, as far as that can be seen."""
+    storage, array = parameter._storage, parameter._data
+    return (
+        type(array) is np.ndarray
+        and storage is not None
+        and storage.array is array
+        and not storage.exposed
+        and (array.flags.c_contiguous or array.flags.f_contiguous)
+        and getrefcount(array) <= HELD_BY_ONE
+    )
+
+
+def _held_by_one() -> int:
+    """The references to the array of a parameter that nobody else has."""
+    parameter = Tensor(0.0)
+    storage, array = parameter._storage, parameter._data
+    assert storage is not None
+    return getrefcount(array)
+
+
+HELD_BY_ONE = _held_by_one()
+
+
+def _like(flat: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """A piece of a flat buffer in the shape and layout of ``array``."""
+    if array.flags.c_contiguous:
+        return flat.reshape(array.shape)
+    return flat.reshape(array.shape[::-1]).T
+
+
+def thread_count() -> int:
+    """How many threads may work: the cores of this process, or what BLAS was told."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        if os.environ.get(name, "").isdigit():
+            return max(int(os.environ[name]), 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Crew:
+    """Threads that work beside this one, started when there is first something to do."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def run(self, work: Callable[[Any], None], lists: Sequence[Any]) -> None:
+        """``work`` on every list at the same time; the first is this thread's."""
+        if len(lists) == 1:
+            work(lists[0])
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(len(lists) - 1)
+        others = [self._pool.submit(work, other) for other in lists[1:]]
+        work(lists[0])
+        for other in others:
+            other.result()
+
+
+def root_of_share(beta: float, age: int) -> float:
+    """√((1 - beta) / (1 - betaᵗ)): from a sum of squares to the root of their weighted mean."""
+    return math.sqrt((1 - beta) / (1 - beta**age))

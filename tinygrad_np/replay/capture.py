@@ -1,0 +1,395 @@
+"""Taking down a step: every operation that runs, with what it reads and what it makes.
+
+While a step is captured the funnel of the engine calls this; the calls are carried out as in eager
+mode and written down as equations on the way. The sweep runs the rules on Tensors then, so that
+the backward pass goes through the same funnel.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.rules.table import Rule
+from ..autodiff.tape import Record, mode, next_number, recording
+from ..autodiff.tensor import Tensor
+from ..errors import ReplayError
+
+PACKAGE = __name__.split(".")[0]
+# the modules a call passes through on its way from whoever wrote it to here
+FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
+TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.transforms")
+SHAPE_ONLY = {np.zeros_like, np.ones_like, np.empty_like}
+
+
+class Variable:
+    """An array of the captured step.
+
+    ``kind`` is ``input`` (an argument), ``memory`` (of a Tensor from outside the step, read where
+    it lies), ``entry`` (a gradient that was there before), ``constant``, or ``result``. ``array``
+    is what it was during the capture; ``source`` the Tensor from outside, or the argument's place;
+    ``view_of`` is set where a result lies in another variable's memory.
+    """
+
+    __slots__ = (
+        "array", "dtype", "kind", "made", "nbytes", "number", "shape", "source", "start",
+        "strides", "view_of",
+    )  # fmt: skip
+
+    def __init__(self, number: int, kind: str, array: np.ndarray, source: Any = None) -> None:
+        self.number = number
+        self.kind = kind
+        self.array: Any = array
+        self.source = source
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.strides = array.strides
+        self.nbytes = array.nbytes
+        self.start = int(array.__array_interface__["data"][0])
+        self.view_of: Variable | None = None
+        self.made: Equation | None = None
+
+    @property
+    def root(self) -> "Variable":
+        """The variable whose memory this one lies in."""
+        variable = self
+        while variable.view_of is not None:
+            variable = variable.view_of
+        return variable
+
+    def __repr__(self) -> str:
+        return f"{'v' if self.kind == 'result' else self.kind[0]}{self.number}"
+
+
+class Equation:
+    """One captured call: ``results = fn(*operands, **options)``.
+
+    ``kind`` is ``call``, ``check`` (raises or passes its operand on), ``write`` (fn writes into
+    its first operand, memory from outside), ``effect`` (fn works outside the step, such as an
+    optimiser), or ``deliver`` (the first operand becomes ``.grad`` of the Tensor in ``options``,
+    which is cleared where there is no operand).
+    """
+
+    __slots__ = ("fn", "kind", "line", "operands", "options", "results")
+
+    def __init__(
+        self,
+        kind: str,
+        fn: Any,
+        operands: Sequence[Any],
+        options: dict[str, Any],
+        results: Sequence[Variable],
+        line: str,
+    ) -> None:
+        self.kind = kind
+        self.fn = fn
+        self.operands = tuple(operands)
+        self.options = options
+        self.results = tuple(results)
+        self.line = line
+
+    @property
+    def name(self) -> str:
+        """What the operation is called."""
+        return str(getattr(self.fn, "__name__", None) or type(self.fn).__name__)
+
+    def reads(self) -> list[Variable]:
+        """The variables among operands and options."""
+        found = [v for v in self.operands if isinstance(v, Variable)]
+        return found + [v for v in self.options.values() if isinstance(v, Variable)]
+
+
+class Capture:
+    """The equations of one run of a step, and what it needs from outside.
+
+    Arrays are known by identity: each one seen is held in ``variables`` until the capture ends.
+    """
+
+    def __init__(self) -> None:
+        self.equations: list[Equation] = []
+        self.variables: list[Variable] = []
+        self.tensors: dict[Tensor, bool | None] = {}  # leaves with .grad: was it there at entry?
+        self.effects: list[Any] = []
+        self.generators: list[np.random.Generator] = []
+        self.modules: list[Any] = []
+        self.start = next_number()
+        self._known: dict[int, Variable] = {}
+
+    # What the engine calls.
+
+    def call(
+        self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """Run an operation of the table and write it down."""
+        if getattr(rule.fn, "written_out", False):
+            tensors = [
+                self._tensor(rule, i, a, v)
+                for i, (a, v) in enumerate(zip(args, values, strict=True))
+            ]
+            with recording(False):
+                out = rule.forward(*tensors, **options)
+            return out._data
+        operands = [
+            self._operand(rule.name, i, a, v)
+            for i, (a, v) in enumerate(zip(args, values, strict=True))
+        ]
+        return self._run(rule.forward, rule.name, operands, values, options)
+
+    def call_unknown(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
+        """Run a function without a rule, of constants, and write it down."""
+        nest = [list(args), dict(options)]
+        name = getattr(fn, "__name__", repr(fn))
+        parts = leaves(nest)
+        values = [part._data if isinstance(part, Tensor) else part for part in parts]
+        operands = [
+            self._operand(name, i, p, v) for i, (p, v) in enumerate(zip(parts, values, strict=True))
+        ]
+        return self._run(Unpacked(fn, nest), name, operands, values, {})
+
+    def enter(self, given: Any, data: Any) -> None:
+        """A Tensor is made inside the step from ``given``; ``data`` is the copy it holds."""
+        source = given._data if isinstance(given, Tensor) else given
+        if isinstance(source, np.ndarray) and source is not data:
+            tensor = given if isinstance(given, Tensor) else source
+            operand = self._operand("Tensor(array)", 0, tensor, source)
+            self._note("call", np.copy, [operand], {}, [data])
+            if source.dtype != data.dtype:
+                self.equations[-1].fn = Cast(data.dtype)
+        elif id(data) not in self._known:
+            self._remember("constant", data)
+
+    def write(
+        self,
+        fn: Callable[..., None],
+        target: Tensor,
+        operands: Sequence[Any],
+        values: Sequence[Any],
+    ) -> None:
+        """``fn`` wrote into the memory of a Tensor."""
+        name = getattr(fn, "__name__", repr(fn))
+        into = self._operand(name, 0, target, target._data)
+        rest = [
+            self._operand(name, i, o, v)
+            for i, (o, v) in enumerate(zip(operands, values, strict=True), 1)
+        ]
+        self._note("write", fn, [into, *rest], {}, [])
+
+    def read_grad(self, tensor: Tensor) -> None:
+        """``tensor.grad`` is looked at."""
+        variable = self._known.get(id(tensor._data))
+        if tensor in self.tensors or (variable is not None and variable.kind != "memory"):
+            return
+        before = getattr(tensor, "_grad", None)
+        self.tensors[tensor] = before is not None
+        if before is not None:
+            if before._node is not None:
+                raise self._refusal(
+                    "finds a .grad that is itself recorded", "call zero_grad() first"
+                )
+            self._remember("entry", before._data, tensor)
+
+    def set_grad(self, tensor: Tensor, gradient: Tensor | None) -> None:
+        """``tensor.grad`` is replaced."""
+        variable = self._known.get(id(tensor._data))
+        if variable is not None and variable.kind != "memory":
+            return  # a variable of the step's own
+        self.tensors.setdefault(tensor, None)
+        operands = []
+        if gradient is not None:
+            operands = [self._operand(".grad =", 0, gradient, gradient._data)]
+        self._note("deliver", None, operands, {"tensor": tensor}, [])
+
+    def enter_module(self, module: Any) -> None:
+        """A module is called: what it does depends on its attributes."""
+        if module not in self.modules:
+            self.modules.append(module)
+
+    def leave(self, how: str) -> None:
+        """A value leaves the tape."""
+        raise self._refusal(
+            f"takes a value off the tape: {how}",
+            "return the Tensor and look at it outside the step, or choose with np.where",
+        )
+
+    def declared(self, fn: Any, nest: Any) -> None:
+        """Refuse arrays in the call of a composite function that nobody declared."""
+        name = getattr(fn, "__name__", repr(fn))
+        for i, part in enumerate(leaves(nest)):
+            if isinstance(part, np.ndarray):
+                self._operand(name, i, part, part)
+
+    def effect(self, worker: Any) -> None:
+        """Let ``worker`` do what cannot be captured, now and in every replay.
+
+        It has ``perform()``, ``save()`` and ``restore(saved)``, and may change memory of Tensors.
+        """
+        mode.capture = None
+        try:
+            worker.perform()
+        finally:
+            mode.capture = self
+        self.effects.append(worker)
+        self._note("effect", worker, [], {}, [])
+
+    # Inputs and results of the whole step.
+
+    def argument(self, place: int, array: np.ndarray) -> Tensor:
+        """An argument as the step gets it."""
+        tensor = Tensor._owning(array)
+        assert tensor._storage is not None
+        tensor._storage.expose()  # the array is the caller's: a write to it must not pass
+        self._remember("input", array, place)
+        return tensor
+
+    def variable(self, tensor: Tensor) -> Variable:
+        """The variable of a Tensor that the step returned."""
+        operand = self._operand("return", 0, tensor, tensor._data)
+        assert isinstance(operand, Variable)
+        return operand
+
+    def close(self) -> None:
+        """Forget the arrays that a replay makes anew."""
+        self._known.clear()
+        for variable in self.variables:
+            if variable.kind not in ("constant", "memory"):
+                variable.array = None
+
+    # How it is written down.
+
+    def _run(
+        self,
+        fn: Any,
+        name: str,
+        operands: list[Any],
+        values: Sequence[Any],
+        options: dict[str, Any],
+    ) -> Any:
+        given = {key: self._option(name, key, value) for key, value in options.items()}
+        mode.capture = None
+        try:
+            out = fn(*values, **options)
+        finally:
+            mode.capture = self
+        if type(out) is not np.ndarray:
+            out = _arrays(out)
+            if out is None:
+                raise self._refusal(f"{name} gives no array", "call it outside the step")
+        if isinstance(out, tuple):
+            self._note("call", fn, operands, given, out)
+        elif (same := self._known.get(id(out))) is not None and same in operands:
+            if same.array is out and name == "in_range":
+                self._note("check", fn, operands, given, [])
+        else:
+            self._note("call", fn, operands, given, [out])
+        return out
+
+    def _note(
+        self, kind: str, fn: Any, operands: list[Any], options: dict[str, Any], out: Sequence[Any]
+    ) -> None:
+        results = [self._remember("result", part) for part in out]
+        equation = Equation(kind, fn, operands, options, results, self._line())
+        for result in results:
+            result.made = equation
+            for operand in equation.reads():
+                if np.may_share_memory(result.array, operand.array):
+                    result.view_of = operand
+                    break
+        self.equations.append(equation)
+
+    def _remember(self, kind: str, array: Any, source: Any = None) -> Variable:
+        variable = Variable(len(self.variables), kind, array, source)
+        self.variables.append(variable)
+        self._known[id(array)] = variable
+        return variable
+
+    def _tensor(self, rule: Rule, i: int, operand: Any, value: Any) -> Any:
+        """An operand of a function that is written out, as an unrecorded Tensor."""
+        if not isinstance(value, np.ndarray):
+            return value
+        self._operand(rule.name, i, operand, value)
+        return Tensor._of(value, None)
+
+    def _operand(self, name: str, i: int, operand: Any, value: Any) -> Any:
+        """The variable of an operand, or the operand itself if it is no array."""
+        if isinstance(value, np.random.Generator) and value not in self.generators:
+            self.generators.append(value)
+        if not isinstance(value, np.ndarray):
+            return value
+        known = self._known.get(id(value))
+        if known is not None:
+            return known
+        if not isinstance(operand, Tensor):
+            if self._is_own_code():
+                return self._remember("constant", value)
+            raise self._refusal(
+                f"operand {i} of {name} is an array of shape {value.shape} that is neither an "
+                "argument of the step nor a Tensor, and would stay as it is now",
+                "pass it as an argument, or make it a tg.Tensor outside the step",
+            )
+        if isinstance(operand._node, Record):
+            raise self._refusal(
+                f"operand {i} of {name} was computed from variables outside the step",
+                "compute it inside, or .detach() it",
+            )
+        return self._remember("memory", value, operand)
+
+    def _option(self, name: str, key: str, value: Any) -> Any:
+        return self._operand(f"{name}({key}=)", 0, value, value)
+
+    def _is_own_code(self) -> bool:
+        """Whether a rule made the call: the arrays that rules make depend on shapes alone."""
+        frame = _caller(FUNNEL | {__name__})
+        return frame is not None and str(frame.f_globals.get("__name__")).startswith(TRUSTED)
+
+    def _line(self) -> str:
+        """Where in the user's code we are."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and str(frame.f_globals.get("__name__")).startswith(f"{PACKAGE}."):
+            frame = frame.f_back
+        return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+    def _refusal(self, what: str, remedy: str) -> ReplayError:
+        return ReplayError(f"{self._line()}: the step {what}. It cannot be replayed so: {remedy}.")
+
+
+class Unpacked:
+    """A function of nests, as a function of the leaves."""
+
+    def __init__(self, fn: Any, nest: Any) -> None:
+        self.fn = fn
+        self.nest = nest
+        self.__name__ = getattr(fn, "__name__", repr(fn))
+
+    def __call__(self, *values: Any) -> Any:
+        args, options = rebuild(self.nest, list(values))
+        return self.fn(*args, **options)
+
+
+class Cast:
+    """A copy in another dtype."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        self.__name__ = "cast"
+
+    def __call__(self, x: Any) -> Any:
+        return x.astype(self.dtype)
+
+
+def _caller(passed: set[str]) -> FrameType | None:
+    """The nearest frame of a module that is not in ``passed``."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") in passed:
+        frame = frame.f_back
+    return frame
+
+
+def _arrays(out: Any) -> Any:
+    if isinstance(out, (np.generic, bool, int, float, complex)):
+        return np.asarray(out)
+    if isinstance(out, (tuple, list)):
+        return tuple(np.asarray(part) for part in out)
+    return out if isinstance(out, np.ndarray) else None

@@ -1,0 +1,309 @@
+"""From the equations of a captured step to those worth running, and the memory they share.
+
+Nothing here runs a step: equations that repeat another, copy, or serve nobody are dropped, each
+result gets a buffer that no living value uses, and where an operand dies the result takes over its
+buffer.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.guards import Slot
+from ..autodiff.primitives import broadcast
+from ..autodiff.rules import neural
+from ..autodiff.tensor import Tensor
+from .capture import PACKAGE, SHAPE_ONLY, Capture, Equation, Unpacked, Variable
+
+COPIES = {np.positive, np.copy, broadcast.implementation}  # type: ignore[attr-defined]
+# functions that may write their result over an operand of the same shape, beside the ufuncs
+OVERWRITING = {neural.less_one_hot.implementation}  # type: ignore[attr-defined]
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory for results that are never needed at the same time; ``fixed`` if it is a slot's."""
+
+    number: int
+    nbytes: int = 0
+    fixed: np.ndarray | None = None
+
+
+@dataclass
+class Plan:
+    """What to run, and where its results lie.
+
+    ``place`` gives each result that is no view its buffer; ``in_place`` has those results that take
+    over the buffer of an operand; ``outputs`` are the variables that the step returns.
+    """
+
+    equations: list[Equation]
+    outputs: list[Variable]
+    captured: int
+    place: dict[Variable, Buffer] = field(default_factory=dict)
+    in_place: dict[Variable, Variable] = field(default_factory=dict)
+    buffers: list[Buffer] = field(default_factory=list)
+
+
+def plan(capture: Capture, outputs: Sequence[Variable]) -> Plan:
+    """What of a captured step that returns ``outputs`` is worth running, without memory yet."""
+    equations, same = simplified(capture.equations)
+    returned = [same.get(v, v) for v in outputs]
+    return Plan(needed(equations, returned), returned, len(capture.equations))
+
+
+def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Variable, Variable]]:
+    """Without copies nobody can tell from their original, and without doing anything twice."""
+    kept: list[Equation] = []
+    same: dict[Variable, Variable] = {}
+    seen: dict[Any, Equation] = {}
+    epoch = 0
+    for old in equations:
+        equation = _renamed(old, same)
+        if equation.kind in ("write", "effect"):
+            epoch += 1
+        if equation.kind == "call":
+            original = _original(equation)
+            if original is not None:
+                same[old.results[0]] = original
+                continue
+            if _fold(equation):
+                continue
+            key = _key(equation, epoch)
+            if key is not None and key in seen:
+                same.update(zip(old.results, seen[key].results, strict=True))
+                continue
+            if key is not None:
+                seen[key] = equation
+        kept.append(equation)
+    return kept, same
+
+
+def _renamed(old: Equation, same: dict[Variable, Variable]) -> Equation:
+    """The equation with other names for what was found to be the same."""
+
+    def name(value: Any) -> Any:
+        return same.get(value, value) if isinstance(value, Variable) else value
+
+    operands = [name(value) for value in old.operands]
+    options = {key: name(value) for key, value in old.options.items()}
+    equation = Equation(old.kind, old.fn, operands, options, old.results, old.line)
+    for result in old.results:
+        result.made = equation
+        if result.view_of is not None:
+            result.view_of = name(result.view_of)
+    return equation
+
+
+def _original(equation: Equation) -> Variable | None:
+    """The operand that the only result equals in every bit, stride and chance to change."""
+    if len(equation.results) != 1 or equation.options:
+        return None
+    out, chosen = equation.results[0], None
+    if equation.fn in COPIES:
+        chosen = equation.operands[0]
+    elif equation.fn is np.multiply:
+        left, right = equation.operands
+        chosen = left if _is_one(right) else right if _is_one(left) else None
+    if not isinstance(chosen, Variable) or chosen.root.kind in ("memory", "entry"):
+        return None
+    return chosen if alike(chosen, out) else None
+
+
+def _is_one(operand: Any) -> bool:
+    if isinstance(operand, Variable):
+        one = operand.kind == "constant" and operand.array.size == 1
+        return bool(one and operand.array.item() == 1)
+    return type(operand) in (int, float) and operand == 1
+
+
+def alike(a: Variable, b: Variable) -> bool:
+    """Whether two variables have one shape, dtype and layout in memory."""
+    return a.shape == b.shape and a.dtype == b.dtype and layout(a) == layout(b)
+
+
+def layout(array: Any) -> tuple[int, ...]:
+    """The strides of an array or variable, as far as they matter."""
+    return tuple(s for s, n in zip(array.strides, array.shape, strict=True) if n > 1)
+
+
+def is_dense(array: Any) -> bool:
+    """Whether the elements fill their memory without gaps, in whatever order of the axes."""
+    extent = sum(s * (n - 1) for s, n in zip(array.strides, array.shape, strict=True))
+    return min(array.strides, default=0) >= 0 and extent + array.dtype.itemsize == array.nbytes
+
+
+def is_pure(equation: Equation) -> bool:
+    """Whether equal operands give equal results, always."""
+    fn = equation.fn.fn if isinstance(equation.fn, Unpacked) else equation.fn
+    if any(isinstance(value, np.random.Generator) for value in equation.operands):
+        return False
+    module = str(getattr(fn, "__module__", None) or type(fn).__module__)
+    return isinstance(fn, np.ufunc) or module.split(".")[0] in ("numpy", PACKAGE)
+
+
+def _fold(equation: Equation) -> bool:
+    """Make results that depend on nothing that changes constants."""
+    fixed = equation.fn in SHAPE_ONLY or all(v.kind == "constant" for v in equation.reads())
+    if not fixed or not is_pure(equation):
+        return False
+    for result in equation.results:
+        result.kind = "constant"
+        result.view_of = None
+    return True
+
+
+def _key(equation: Equation, epoch: int) -> Any:
+    """Equal for equations that do the same; None where that cannot be known."""
+    if not is_pure(equation) or isinstance(equation.fn, Unpacked):
+        return None
+    parts: list[Any] = [equation.fn, epoch]
+    for key, value in [*enumerate(equation.operands), *equation.options.items()]:
+        if isinstance(value, Variable):
+            parts.append((key, value.number))
+        else:
+            parts.append((key, type(value), repr(value)))
+    return tuple(parts)
+
+
+def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
+    """Without what serves nobody, and without gradients that are replaced before they are seen."""
+    wanted = set(outputs) | {v.root for v in outputs}
+    replaced: set[Tensor] = set()
+    kept = []
+    for equation in reversed(equations):
+        if equation.kind == "effect":
+            replaced = set()
+        if equation.kind == "deliver":
+            tensor = equation.options["tensor"]
+            if tensor in replaced:
+                continue
+            replaced.add(tensor)
+        elif equation.kind == "call" and wanted.isdisjoint(equation.results):
+            continue
+        for variable in equation.reads():
+            wanted.add(variable)
+            while variable.view_of is not None:
+                variable = variable.view_of
+                wanted.add(variable)
+        kept.append(equation)
+    return kept[::-1]
+
+
+def allocate(made: Plan) -> None:
+    """Give every result that is no view a buffer."""
+    made.place, made.in_place, made.buffers = {}, {}, []
+    last = last_uses(made)
+    slots = _deliveries(made)
+    free: list[Buffer] = []
+    for i, equation in enumerate(made.equations):
+        for result in equation.results:
+            if result.view_of is not None:
+                continue
+            donor = None if result in slots else _donor(equation, result, last, i, made)
+            if result in slots:
+                made.place[result] = Buffer(-1, result.nbytes, fixed=slots[result])
+            elif donor is not None:
+                made.place[result] = made.place[donor.root]
+                made.in_place[result] = donor
+            else:
+                made.place[result] = _take(free, made.buffers, result.nbytes)
+        passed_on = {made.place[r].number for r in made.in_place if r in equation.results}
+        for variable in {v.root for v in (*equation.reads(), *equation.results)}:
+            buffer = made.place.get(variable)
+            if buffer is None or buffer.fixed is not None or last[variable] != i:
+                continue
+            if buffer.number not in passed_on and buffer not in free:
+                free.append(buffer)
+
+
+def last_uses(made: Plan) -> dict[Variable, int]:
+    """The place of the last equation that reads each root, directly or through a view."""
+    last: dict[Variable, int] = {}
+    for i, equation in enumerate(made.equations):
+        for variable in (*equation.reads(), *equation.results):
+            last[variable.root] = i
+    for variable in made.outputs:
+        last[variable.root] = len(made.equations)
+    return last
+
+
+def _deliveries(made: Plan) -> dict[Variable, np.ndarray]:
+    """Results that can be made right in the slot of the leaf whose gradient they are."""
+    delivered = [e for e in made.equations if e.kind == "deliver" and e.operands]
+    tensors = [e.options["tensor"] for e in delivered]
+    times = Counter(tensors)
+    returned = {v.root for v in made.outputs}
+    slots: dict[Variable, np.ndarray] = {}
+    for equation, tensor in zip(delivered, tensors, strict=True):
+        variable = equation.operands[0]
+        base = variable.root
+        free = base.kind == "result" and base not in slots and base not in returned
+        if free and times[tensor] == 1:
+            fitting = _in_memory_of(slot_of(tensor).array, base, variable)
+            if fitting is not None:
+                slots[base] = fitting
+    return slots
+
+
+def _in_memory_of(slot: np.ndarray, base: Variable, seen: Variable) -> np.ndarray | None:
+    """The slot's memory with the shape and strides of ``base``, whose view ``seen`` is the slot."""
+    same = slot.shape == seen.shape and slot.dtype == seen.dtype and layout(slot) == layout(seen)
+    whole = base.start == seen.start and base.nbytes == seen.nbytes and base.dtype == seen.dtype
+    if not same or not whole or not is_dense(base) or not is_dense(slot):
+        return None
+    return np.lib.stride_tricks.as_strided(slot, base.shape, base.strides)
+
+
+def slot_of(tensor: Tensor) -> Slot:
+    """Where the gradient of a leaf is left; made on first use."""
+    storage = tensor._storage
+    assert storage is not None
+    if storage.slot is None or storage.slot.moved:
+        storage.slot = Slot(np.empty_like(tensor._data))
+    return storage.slot
+
+
+def _donor(
+    equation: Equation, result: Variable, last: dict[Variable, int], i: int, made: Plan
+) -> Variable | None:
+    """An operand whose buffer the result can take over while it is computed."""
+    if not _may_overwrite(equation):
+        return None
+    returned = {v.root for v in made.outputs}
+    for operand in equation.reads():
+        base = operand.root
+        buffer = made.place.get(base)
+        if buffer is None or buffer.fixed is not None or last[base] != i or base in returned:
+            continue
+        whole = operand.nbytes == base.nbytes and operand.start == base.start
+        twice = any(v.root is base and v is not operand for v in equation.reads())
+        if whole and not twice and alike(operand, result):
+            return operand
+    return None
+
+
+def _may_overwrite(equation: Equation) -> bool:
+    fn = equation.fn
+    if isinstance(fn, np.ufunc):
+        return fn.signature is None and len(equation.results) == 1 and not equation.options
+    return fn in OVERWRITING
+
+
+def _take(free: list[Buffer], buffers: list[Buffer], nbytes: int) -> Buffer:
+    """A buffer that nobody uses: the smallest that is large enough, else the largest, enlarged."""
+    fitting = [b for b in free if b.nbytes >= nbytes]
+    if fitting:
+        chosen = min(fitting, key=lambda b: b.nbytes)
+        free.remove(chosen)
+    elif free:
+        chosen = max(free, key=lambda b: b.nbytes)
+        free.remove(chosen)
+    else:
+        chosen = Buffer(len(buffers))
+        buffers.append(chosen)
+    chosen.nbytes = max(chosen.nbytes, nbytes)
+    return chosen

@@ -1,0 +1,150 @@
+"""A program as numbered equations, and where its time goes."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..autodiff.rules import neural
+from .capture import Equation, Variable
+
+if TYPE_CHECKING:
+    from .program import Program
+
+PRODUCTS = {"matmul", "dot", "row_product", "row_contraction", "contract"}
+FREE = {"transpose", "reshape", "broadcast_to"}
+
+
+@dataclass
+class Row:
+    """One equation: what it does, where its result lies, what it costs.
+
+    ``memory`` is "view", "in place of vN", "new bN" (buffer N), "gradient" (a slot) or empty;
+    ``nbytes`` and ``flops`` are those of one run, ``flops`` counted as 2 for each multiply-add of a
+    product and 1 for each element of other results.
+    """
+
+    number: int
+    results: str
+    operation: str
+    memory: str
+    nbytes: int
+    flops: int
+    line: str
+
+    @property
+    def is_product(self) -> bool:
+        """Whether this is a matrix product."""
+        return self.operation.split("(")[0] in PRODUCTS
+
+
+def rows(program: "Program") -> list[Row]:
+    """The equations of a program as they are run."""
+    return [_row(i, e, program) for i, e in enumerate(program.plan.equations, 1)]
+
+
+def _row(number: int, equation: Equation, program: "Program") -> Row:
+    shown = [_operand(value) for value in equation.operands]
+    shown += [f"{k}={_operand(v)}" for k, v in equation.options.items() if k != "tensor"]
+    results = ", ".join(f"{v!r}{_type(v)}" for v in equation.results)
+    name = equation.name
+    if equation.kind == "deliver":
+        tensor = equation.options["tensor"]
+        name, results = "deliver", f"{tensor.name or 'tensor'}{list(tensor.shape)}.grad"
+    if equation.kind == "effect":
+        name = f"{type(equation.fn).__name__}.step"
+    return Row(
+        number,
+        results,
+        f"{name}({', '.join(shown)})",
+        ", ".join(_memory(v, program) for v in equation.results),
+        sum(v.nbytes for v in equation.results if v.view_of is None),
+        _flops(equation),
+        equation.line,
+    )
+
+
+def _operand(value: Any) -> str:
+    if isinstance(value, Variable) and value.kind == "memory":
+        return value.source.name or repr(value)
+    return repr(value)
+
+
+def _type(variable: Variable) -> str:
+    return f": {variable.dtype}{list(variable.shape)}"
+
+
+def _memory(variable: Variable, program: "Program") -> str:
+    if variable.view_of is not None:
+        return f"view of {variable.view_of!r}"
+    if variable in program.plan.in_place:
+        return f"in place of {program.plan.in_place[variable]!r}"
+    buffer = program.plan.place.get(variable)
+    if buffer is None:
+        return ""
+    return "gradient" if buffer.fixed is not None else f"new b{buffer.number}"
+
+
+def _flops(equation: Equation) -> int:
+    if not equation.results or equation.results[0].view_of is not None:
+        return 0
+    out = equation.results[0]
+    size = int(out.nbytes // out.dtype.itemsize)
+    if equation.name not in PRODUCTS:
+        return size
+    a = equation.operands[0]
+    assert isinstance(a, Variable)
+    if equation.fn is neural.row_contraction.implementation:  # type: ignore[attr-defined]
+        return 2 * int(size * a.shape[0])
+    return 2 * int(size * (a.shape[-1] if a.shape else 1))
+
+
+def table(program: "Program") -> str:
+    """The program as text."""
+    found = rows(program)
+    memory = sum(pool.nbytes for pool in program.pools)
+    head = (
+        f"{len(found)} equations of {program.plan.captured} captured, "
+        f"{len(program.calls)} calls, {len(program.pools)} buffers of {memory:,} bytes in all"
+    )
+    lines = [head]
+    for row in found:
+        cost = f"{row.nbytes:,} B, {row.flops:,} FLOP" if row.nbytes else ""
+        left = (
+            f"{row.number:4d}  {row.results} = {row.operation}"
+            if row.results
+            else (f"{row.number:4d}  {row.operation}")
+        )
+        lines.append(
+            "  ".join(part for part in (f"{left:<72}", f"{row.memory:<18}", cost) if part).rstrip()
+        )
+    return "\n".join(lines)
+
+
+@dataclass
+class Profile:
+    """Seconds per equation of one run (medians), and what share is matrix products.
+
+    ``print`` shows the equations, the costliest first.
+    """
+
+    rows: list[tuple[Row, float]]
+    total: float
+
+    @property
+    def product_share(self) -> float:
+        """The share of the time in matrix products, 0 to 1."""
+        spent = sum(seconds for row, seconds in self.rows if row.is_product)
+        return spent / self.total if self.total else 0.0
+
+    def __str__(self) -> str:
+        lines = [
+            f"{1e6 * self.total:,.1f} µs in {len(self.rows)} equations, "
+            f"{100 * self.product_share:.0f} % of it in matrix products"
+        ]
+        for row, seconds in sorted(self.rows, key=lambda pair: -pair[1]):
+            share = 100 * seconds / self.total if self.total else 0.0
+            lines.append(
+                f"{1e6 * seconds:9.2f} µs {share:5.1f} %  {row.number:4d}  {row.operation}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__

@@ -1,0 +1,239 @@
+"""``replay``: a step that runs as written once, is checked once, and is replayed from then on."""
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.tape import mode
+from ..autodiff.tensor import Tensor
+from ..errors import ReplayError
+from .capture import Capture
+from .plan import plan
+from .program import Program
+from .show import Profile
+from .verify import State, compare_outcomes, compare_traces, outcome
+
+KEPT_SIGNATURES = 64
+NEVER = float("inf")
+
+
+class Local(threading.local):
+    """The programs of one thread: by signature, and the one that ran last."""
+
+    def __init__(self) -> None:
+        self.programs: dict[Any, list[Program]] = {}
+        self.last: Program | None = None
+
+
+class Replay:
+    """A step and the programs it was captured as; made by ``replay``."""
+
+    def __init__(self, fn: Callable[..., Any], verify: bool | int = True) -> None:
+        if not callable(fn):
+            raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.verify = verify
+        self._local = Local()
+        self._read_numbers = _outside_numbers(fn)
+
+    def __call__(self, *args: Any) -> Any:
+        """What the function returns for these arguments, as Tensors that require no grad."""
+        program = self._local.last
+        if program is not None and mode.capture is None and self._is_next(program, args):
+            return program.run(args)
+        return self._run(args)
+
+    @property
+    def program(self) -> Program:
+        """The program that ran last; its ``print`` shows the plan."""
+        program = self._local.last
+        if program is None:
+            raise ReplayError("nothing is captured yet: call the step twice first.")
+        return program
+
+    def profile(self, rounds: int = 50) -> Profile:
+        """Time the equations of the program that ran last, on its last arguments.
+
+        Parameters, gradients, optimisers and generators are afterwards what they were.
+        """
+        before = State(self.program)
+        try:
+            return self.program.profile(rounds)
+        finally:
+            before.restore()
+
+    def _is_next(self, program: Program, args: tuple[Any, ...]) -> bool:
+        """Whether the program that ran last may simply run again."""
+        specs = program.specs
+        if len(args) != len(specs) or program.runs >= program.due:
+            return False
+        for array, (shape, dtype, strides) in zip(args, specs, strict=True):
+            if type(array) is not np.ndarray or array.shape != shape or array.dtype != dtype:
+                return False
+            if array.strides != strides:
+                return False
+        if program.recording is not mode.recording or program.numbers != self._numbers():
+            return False
+        return program.is_unchanged() and program.fits() and program.is_ready()
+
+    def _numbers(self) -> list[Any]:
+        return [read() for read in self._read_numbers]
+
+    def _run(self, args: tuple[Any, ...]) -> Any:
+        """The long way: find the program, or capture one."""
+        if mode.capture is not None:
+            return self.fn(*args)
+        parts = leaves(list(args))
+        inputs = [_array(part) for part in parts if _is_array(part)]
+        key = _signature(args, parts, inputs)
+        programs = self._local.programs.setdefault(key, [])
+        numbers = self._numbers()
+        for program in programs:
+            if program.numbers == numbers and program.is_unchanged() and program.fits():
+                break
+        else:
+            program, result = self._captured(args, parts, inputs)
+            self._keep(key, programs, program)
+            return result
+        if not program.is_ready():
+            program.link()
+        if program.runs >= program.due:
+            return self._verified(program, args, parts, inputs)
+        self._local.last = program
+        return program.run(inputs)
+
+    def _keep(self, key: Any, programs: list[Program], program: Program) -> None:
+        programs.insert(0, program)
+        del programs[4:]  # the same shapes with other numbers outside, or gradients at entry
+        everything = self._local.programs
+        while len(everything) > KEPT_SIGNATURES:
+            del everything[next(k for k in everything if k != key)]
+
+    def _captured(
+        self, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
+    ) -> tuple[Program, Any]:
+        """Run the function and take it down; the program, and what it returned."""
+        capture = Capture()
+        found = iter([capture.argument(k, array) for k, array in enumerate(inputs)])
+        given = [next(found) if _is_array(part) else part for part in parts]
+        mode.capture = capture
+        try:
+            result = self.fn(*rebuild(list(args), given))
+            returned = leaves(result)
+            tensors = [part for part in returned if isinstance(part, Tensor)]
+            variables = [capture.variable(tensor) for tensor in tensors]
+        finally:
+            mode.capture = None
+        # the values now: a plan may find that two variables are the same
+        values = [
+            t if v.kind == "memory" else Tensor(t._data)
+            for t, v in zip(tensors, variables, strict=True)
+        ]
+        places = iter(range(len(tensors)))
+        where = [next(places) if isinstance(part, Tensor) else None for part in returned]
+        program = Program(capture, plan(capture, variables), result, where)
+        program.numbers = self._numbers()
+        program.recording = mode.recording
+        if all(type(arg) is np.ndarray for arg in args):
+            program.specs = [(a.shape, a.dtype, a.strides) for a in inputs]
+        program.due = self._due(0)
+        made = iter(values)
+        return program, rebuild(
+            result, [next(made) if isinstance(p, Tensor) else p for p in returned]
+        )
+
+    def _due(self, runs: int) -> float:
+        """The run before which a program is to be verified next."""
+        if self.verify is True or self.verify is False:
+            return 0 if self.verify and not runs else NEVER
+        return runs + self.verify if runs else 0
+
+    def _verified(
+        self, program: Program, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
+    ) -> Any:
+        """Replay the step, take it back, run it as it is written, and compare."""
+        before = State(program)
+        replayed = outcome(program, program.run(inputs))
+        before.restore()
+        second, result = self._captured(args, parts, inputs)
+        compare_traces(program.trace, second.trace)
+        compare_outcomes(replayed, outcome(program, result))
+        program.due = self._due(program.runs)
+        self._local.last = program
+        return result
+
+
+def _is_array(part: Any) -> bool:
+    return isinstance(part, (np.ndarray, Tensor))
+
+
+def _array(part: Any) -> np.ndarray:
+    """An argument's array."""
+    if not isinstance(part, Tensor):
+        return part  # type: ignore[no-any-return]
+    if part.requires_grad:
+        raise ReplayError(
+            f"an argument of shape {part.shape} requires grad; close over a Tensor whose gradient "
+            "the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
+        )
+    return part._data  # type: ignore[no-any-return]
+
+
+def _signature(args: Sequence[Any], parts: list[Any], inputs: list[Any]) -> Any:
+    """Equal for calls that the same program may answer."""
+    values = ["array" if _is_array(part) else (type(part), repr(part)) for part in parts]
+    shown = repr(rebuild(list(args), values))
+    return mode.recording, shown, *((a.shape, a.dtype.str, a.strides) for a in inputs)
+
+
+def _outside_numbers(fn: Any) -> list[Callable[[], Any]]:
+    """How to read the numbers that a function closes over or finds among its globals."""
+    code = getattr(fn, "__code__", None)
+    if code is None:
+        return []
+    found: list[Callable[[], Any]] = []
+    for cell in fn.__closure__ or ():
+        if _is_number(_content(cell)):
+            found.append(functools.partial(_content, cell))
+    for name in code.co_names:
+        if _is_number(fn.__globals__.get(name)):
+            found.append(functools.partial(fn.__globals__.get, name))
+    return found
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, str)) and not isinstance(value, np.ndarray)
+
+
+def replay(fn: Callable[..., Any] | None = None, *, verify: bool | int = True) -> Any:
+    """``fn``, replayed: the same results, without the cost of recording and of allocating.
+
+    ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
+    Tensors); it gets Tensors for arrays. The first call with arguments of given shapes and dtypes
+    runs and records it; the second runs it both ways and compares every bit; later ones run the
+    recorded program in memory allocated once. Other shapes are recorded anew. Results require no
+    grad; gradients are in ``.grad`` of the leaves as ever.
+
+    ``fn`` may call optimisers, draw from generators passed to functions of this package, and write
+    Tensors in place. It is not run as Python any more once it is recorded: what it prints, counts
+    or appends happens in the first two calls only. ``verify=n`` compares at every n-th call too,
+    ``verify=False`` never.
+
+    Raises ReplayError, with the line and the remedy, for what cannot be replayed: a value that
+    leaves the tape (``if t > 0``, ``t.item()``), an array that is neither argument nor Tensor.
+    """
+    if fn is None:
+        return functools.partial(replay, verify=verify)
+    return Replay(fn, verify)

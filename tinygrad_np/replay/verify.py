@@ -1,0 +1,135 @@
+"""Whether a replay does what the step does: both run from one state, and every bit is compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.guards import Slot
+from ..autodiff.nests import leaves
+from ..autodiff.tensor import Tensor
+from ..errors import ReplayError
+from .capture import Cast, Equation, Unpacked, Variable
+from .program import Program
+
+Outcome = list[tuple[str, Any]]
+
+
+class State:
+    """What a step changes outside itself, as it was."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        for tensor in program.leaves:
+            if type(getattr(tensor, "_grad", None)) is Slot:
+                tensor._grad = Tensor._owning(np.array(tensor._grad.array))  # type: ignore[union-attr]
+        self.grads = [(tensor, getattr(tensor, "_grad", None)) for tensor in program.leaves]
+        self.written = [(tensor, np.array(tensor._data)) for tensor in program.written]
+        self.effects = [(effect, effect.save()) for effect in program.effects]
+        self.generators = [(g, g.bit_generator.state) for g in program.generators]
+
+    def restore(self) -> None:
+        """Make everything what it was."""
+        for tensor, grad in self.grads:
+            tensor._grad = grad
+        for tensor, values in self.written:
+            tensor._data[...] = values
+        for effect, saved in self.effects:
+            effect.restore(saved)
+        for generator, state in self.generators:
+            generator.bit_generator.state = state
+
+
+def outcome(program: Program, returned: Any) -> Outcome:
+    """All that a run of the step has left behind."""
+    found: Outcome = [
+        (f"result {i}", np.array(part._data))
+        for i, part in enumerate(leaves(returned))
+        if isinstance(part, Tensor)
+    ]
+    for tensor in program.leaves:
+        grad = getattr(tensor, "_grad", None)
+        array = grad.array if type(grad) is Slot else None if grad is None else grad._data
+        found.append(
+            (f"the gradient of {_named(tensor)}", None if array is None else np.array(array))
+        )
+    for tensor in program.written:
+        found.append((f"the memory of {_named(tensor)}", np.array(tensor._data)))
+    for effect in program.effects:
+        for value in leaves(effect.save()):
+            found.append((f"the state of {type(effect).__name__}", np.asarray(value)))
+    return found
+
+
+def _named(tensor: Tensor) -> str:
+    return f"{tensor.name or 'a Tensor'} of shape {tensor.shape}"
+
+
+def compare_outcomes(replayed: Outcome, eager: Outcome) -> None:
+    """Raise ReplayError unless both are equal to the last bit."""
+    for (what, ours), (_, theirs) in zip(replayed, eager, strict=True):
+        if (ours is None) != (theirs is None) or (
+            ours is not None and not _same_bits(ours, theirs)
+        ):
+            raise ReplayError(
+                f"{what} of the replay differs from that of the step itself{_distance(ours, theirs)}"
+                ": the step does something that cannot be captured, such as drawing random numbers "
+                "outside of Tensors, or counting its own calls. Run it without tg.replay."
+            )
+
+
+def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def _distance(a: Any, b: Any) -> str:
+    if a is None or b is None or np.shape(a) != np.shape(b) or a.dtype.kind not in "fc":
+        return ""
+    with np.errstate(all="ignore"):
+        return f" by up to {np.max(np.abs(a - b), initial=0):.3g}"
+
+
+def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> None:
+    """Raise ReplayError unless the step did the same operations with the same numbers."""
+    for was, now in zip(first, second, strict=False):
+        if _kind(was) != _kind(now):
+            raise ReplayError(
+                f"{now.line}: the step ran {was.name} in the first call and {now.name} in the second, "
+                "with arguments of the same shapes: what it does depends on something else. Choose "
+                "with np.where, or call the step as it is, without tg.replay."
+            )
+        pairs = zip(_static(was), _static(now), strict=True)
+        for (place, old), (_, new) in pairs:
+            if old != new:
+                raise ReplayError(
+                    f"{now.line}: operand {place} of {now.name} was {old} in the first call and is "
+                    f"{new} in the second, and would stay so in a replay. Pass it to the step as an "
+                    "argument (an array, np.float32(value))."
+                )
+    if len(first) != len(second):
+        raise ReplayError(
+            f"the step ran {len(first)} operations in the first call and {len(second)} in the "
+            "second, with arguments of the same shapes: what it does depends on something else."
+        )
+
+
+def _kind(equation: Equation) -> Any:
+    fn = equation.fn
+    if isinstance(fn, Unpacked):
+        fn = fn.fn
+    fn = fn.dtype if isinstance(fn, Cast) else fn
+    return equation.kind, fn, len(equation.operands), tuple(equation.options)
+
+
+def _static(equation: Equation) -> list[tuple[Any, str]]:
+    """Operands that are no arrays, and the contents of arrays that are constants."""
+    found: list[tuple[Any, str]] = []
+    for place, value in [*enumerate(equation.operands), *equation.options.items()]:
+        if not isinstance(value, Variable):
+            shown = f"Tensor {value.shape}" if isinstance(value, Tensor) else repr(value)
+            found.append((place, shown))
+        elif value.kind == "constant" and value.array is not None and value.array.size < 100:
+            found.append((place, repr(value.array)))
+        else:
+            found.append((place, f"{value.kind} {value.shape} {value.dtype}"))
+    return found
