@@ -5,6 +5,7 @@ mode and written down as equations on the way. The sweep runs the rules on Tenso
 the backward pass goes through the same funnel.
 """
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -17,6 +18,7 @@ from ..autodiff.rules.table import Rule
 from ..autodiff.tape import Record, mode, next_number, recording
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
+from .memory import c_strides
 
 PACKAGE = __name__.split(".")[0]
 # the modules a call passes through on its way from whoever wrote it to here
@@ -51,6 +53,17 @@ class Variable:
         self.start = int(array.__array_interface__["data"][0])
         self.view_of: Variable | None = None
         self.made: Equation | None = None
+
+    @classmethod
+    def shaped(cls, like: "Variable", shape: tuple[int, ...]) -> "Variable":
+        """A result in the place of another one, with another shape, in C order."""
+        made = cls.__new__(cls)
+        made.number, made.kind, made.dtype, made.shape = like.number, "result", like.dtype, shape
+        made.strides = c_strides(shape, like.dtype.itemsize)
+        made.nbytes = math.prod(shape) * like.dtype.itemsize
+        made.array = made.source = made.view_of = made.made = None
+        made.start = 0
+        return made
 
     @property
     def root(self) -> "Variable":

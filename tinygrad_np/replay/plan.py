@@ -17,6 +17,8 @@ from ..autodiff.primitives import broadcast
 from ..autodiff.rules import neural
 from ..autodiff.tensor import Tensor
 from .capture import PACKAGE, SHAPE_ONLY, Capture, Equation, Unpacked, Variable
+from .memory import alike, is_dense, layout
+from .rows import blocked
 
 COPIES = {np.positive, np.copy, broadcast.implementation}  # type: ignore[attr-defined]
 # functions that may write their result over an operand of the same shape, beside the ufuncs
@@ -52,7 +54,8 @@ def plan(capture: Capture, outputs: Sequence[Variable]) -> Plan:
     """What of a captured step that returns ``outputs`` is worth running, without memory yet."""
     equations, same = simplified(capture.equations)
     returned = [same.get(v, v) for v in outputs]
-    return Plan(needed(equations, returned), returned, len(capture.equations))
+    kept = blocked(needed(equations, returned), returned)
+    return Plan(kept, returned, len(capture.equations))
 
 
 def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Variable, Variable]]:
@@ -105,6 +108,8 @@ def _original(equation: Equation) -> Variable | None:
     out, chosen = equation.results[0], None
     if equation.fn in COPIES:
         chosen = equation.operands[0]
+    elif equation.fn is np.reshape:
+        chosen = equation.operands[0]  # to the shape that it has
     elif equation.fn is np.multiply:
         left, right = equation.operands
         chosen = left if _is_one(right) else right if _is_one(left) else None
@@ -118,22 +123,6 @@ def _is_one(operand: Any) -> bool:
         one = operand.kind == "constant" and operand.array.size == 1
         return bool(one and operand.array.item() == 1)
     return type(operand) in (int, float) and operand == 1
-
-
-def alike(a: Variable, b: Variable) -> bool:
-    """Whether two variables have one shape, dtype and layout in memory."""
-    return a.shape == b.shape and a.dtype == b.dtype and layout(a) == layout(b)
-
-
-def layout(array: Any) -> tuple[int, ...]:
-    """The strides of an array or variable, as far as they matter."""
-    return tuple(s for s, n in zip(array.strides, array.shape, strict=True) if n > 1)
-
-
-def is_dense(array: Any) -> bool:
-    """Whether the elements fill their memory without gaps, in whatever order of the axes."""
-    extent = sum(s * (n - 1) for s, n in zip(array.strides, array.shape, strict=True))
-    return min(array.strides, default=0) >= 0 and extent + array.dtype.itemsize == array.nbytes
 
 
 def is_pure(equation: Equation) -> bool:

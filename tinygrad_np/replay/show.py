@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autodiff.rules import neural
 from .capture import Equation, Variable
+from .rows import RowLoop
 
 if TYPE_CHECKING:
     from .program import Program
@@ -22,6 +23,7 @@ class Row:
     product and 1 for each element of other results.
     """
 
+    equation: Equation
     number: int
     results: str
     operation: str
@@ -38,7 +40,12 @@ class Row:
 
 def rows(program: "Program") -> list[Row]:
     """The equations of a program as they are run."""
-    return [_row(i, e, program) for i, e in enumerate(program.plan.equations, 1)]
+    listed: list[Equation] = []
+    for equation in program.plan.equations:
+        listed.append(equation)
+        if isinstance(equation.fn, RowLoop):
+            listed += equation.fn.equations
+    return [_row(i, e, program) for i, e in enumerate(listed, 1)]
 
 
 def _row(number: int, equation: Equation, program: "Program") -> Row:
@@ -51,7 +58,12 @@ def _row(number: int, equation: Equation, program: "Program") -> Row:
         name, results = "deliver", f"{tensor.name or 'tensor'}{list(tensor.shape)}.grad"
     if equation.kind == "effect":
         name = f"{type(equation.fn).__name__}.step"
+    if isinstance(equation.fn, RowLoop):
+        size = equation.fn.blocks[0].stop
+        name = f"the rows of {', '.join(map(repr, equation.fn.rowed))}, {size} at a time:"
+        return Row(equation, number, "", name, "", 0, 0, equation.line)
     return Row(
+        equation,
         number,
         results,
         f"{name}({', '.join(shown)})",
@@ -100,10 +112,10 @@ def _flops(equation: Equation) -> int:
 def table(program: "Program") -> str:
     """The program as text."""
     found = rows(program)
-    memory = sum(pool.nbytes for pool in program.pools)
+    pools = program.binding.memory()
     head = (
         f"{len(found)} equations of {program.plan.captured} captured, "
-        f"{len(program.calls)} calls, {len(program.pools)} buffers of {memory:,} bytes in all"
+        f"{len(program.calls)} calls, {len(pools)} buffers of {sum(pools):,} bytes in all"
     )
     lines = [head]
     for row in found:

@@ -1,0 +1,188 @@
+"""Full batches in blocks of rows: each block goes forward and backward while it is in cache.
+
+Where a step treats the rows of a large batch alike, and puts them together in sums only, its
+equations are run block by block. Which sums are split, and where, is ``neural.row_blocks``: eager
+mode adds the same blocks in the same order, so that the results are the same to the last bit.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.primitives import cast
+from ..autodiff.rules import neural
+from .capture import Equation, Variable
+from .memory import is_c_order
+
+
+def _implementation(fn: Any) -> Any:
+    return fn.implementation
+
+
+SUMS = {_implementation(neural.row_contraction), _implementation(neural.row_sum)}
+BY_ROW = {
+    _implementation(fn)
+    for fn in (neural.line_sums, neural.line_max, neural.pick, neural.less_one_hot, cast)
+} | {np.copy}
+REDUCTIONS = {np.argmax, np.argmin, np.sum, np.max, np.min}
+
+
+class RowLoop:
+    """The equations of a loop over blocks of rows, and what goes in and out.
+
+    ``rowed`` are the inputs that are cut into blocks, ``reads`` what else is read, ``sums`` the
+    results: sums over all rows.
+    """
+
+    __name__ = "rows"
+
+    def __init__(self, blocks: list[slice], equations: list[Equation]) -> None:
+        self.blocks = blocks
+        self.equations = equations
+        made = {result for e in equations for result in e.results}
+        self.sums = [e.results[0] for e in equations if is_sum(e)]
+        read = {v: None for e in equations for v in e.reads() if v not in made}
+        self.rowed = [v for v in read if v.kind == "input" and _has_rows(v, blocks[-1].stop)]
+        self.reads = [v for v in read if v not in self.rowed]
+
+    def of(self, size: int) -> "Block":
+        """The loop's body for blocks of ``size`` rows."""
+        return Block(self, size)
+
+
+class Block:
+    """The equations for one block: as those of the loop, on fewer rows.
+
+    ``rowed`` stand for the inputs; ``sums`` gives the equations whose result is to be added to one
+    of the whole.
+    """
+
+    def __init__(self, loop: RowLoop, size: int) -> None:
+        rows = loop.blocks[-1].stop
+        self.rowed = [self._cut(v, size) for v in loop.rowed]
+        names: dict[Variable, Variable] = dict(zip(loop.rowed, self.rowed, strict=True))
+        self.equations: list[Equation] = []
+        self.sums: dict[Equation, Variable] = {}
+        for equation in loop.equations:
+            for result in equation.results:
+                if _has_rows(result, rows) and not is_sum(equation):
+                    names[result] = self._cut(result, size)
+                else:
+                    names[result] = Variable.shaped(result, result.shape)
+                if result.view_of is not None:
+                    names[result].view_of = names.get(result.view_of, result.view_of)
+            operands = [_renamed(value, names) for value in equation.operands]
+            results = [names[result] for result in equation.results]
+            inner = Equation(
+                equation.kind, equation.fn, operands, equation.options, results, equation.line
+            )
+            self.equations.append(inner)
+            if is_sum(equation):
+                self.sums[inner] = equation.results[0]
+
+    @staticmethod
+    def _cut(variable: Variable, size: int) -> Variable:
+        return Variable.shaped(variable, (size, *variable.shape[1:]))
+
+
+def _renamed(value: Any, names: dict[Variable, Variable]) -> Any:
+    return names.get(value, value) if isinstance(value, Variable) else value
+
+
+def blocked(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
+    """The equations with a loop over blocks of rows, where there can be one."""
+    counts = {v.shape[0] for e in equations for v in e.reads() if v.kind == "input" and v.shape}
+    for rows in sorted(counts, reverse=True):
+        blocks = neural.row_blocks(rows)
+        if len(blocks) > 1:
+            found = _split(equations, outputs, rows, blocks)
+            if found is not None:
+                return found
+    return equations
+
+
+def _split(
+    equations: list[Equation], outputs: Sequence[Variable], rows: int, blocks: list[slice]
+) -> list[Equation] | None:
+    """What comes before the loop, the loop, and what comes after; None if it cannot be so."""
+    rowed: set[Variable] = set()
+    late: set[Variable] = set()
+    before: list[Equation] = []
+    inside: list[Equation] = []
+    after: list[Equation] = []
+    for equation in equations:
+        reads = equation.reads()
+        rowed |= {v for v in reads if v.kind == "input" and _has_rows(v, rows)}
+        if not rowed.isdisjoint(reads):
+            changed = any(e.kind in ("effect", "write") for e in after)
+            known = is_sum(equation) or _is_by_row(equation, rowed, rows)
+            if changed or not known or not late.isdisjoint(reads):
+                return None
+            inside.append(equation)
+            (late if is_sum(equation) else rowed).update(equation.results)
+        elif equation.kind != "call" or not late.isdisjoint(reads):
+            after.append(equation)
+            late.update(equation.results)
+        else:
+            before.append(equation)
+    if not rowed.isdisjoint(outputs) or not any(is_sum(e) for e in inside):
+        return None
+    loop = RowLoop(blocks, inside)
+    whole = Equation("call", loop, [*loop.rowed, *loop.reads], {}, loop.sums, inside[0].line)
+    return [*before, whole, *after]
+
+
+def is_sum(equation: Equation) -> bool:
+    """Whether the result is a sum over rows that may be taken block by block."""
+    if equation.fn in SUMS:
+        return True
+    operand = equation.operands[0] if equation.operands else None
+    whole = len(equation.operands) == 1 and not equation.options
+    if equation.fn is not np.sum or not whole or not isinstance(operand, Variable):
+        return False
+    return operand.dtype.kind in "biu"  # exact, in whatever order
+
+
+def _has_rows(variable: Variable, rows: int) -> bool:
+    return variable.shape[:1] == (rows,)
+
+
+def _is_by_row(equation: Equation, rowed: set[Variable], rows: int) -> bool:
+    """Whether each row of the result comes from the same row of the operands alone."""
+    if any(isinstance(v, Variable) for v in equation.options.values()):
+        return False
+    results, fn = equation.results, equation.fn
+    if not all(_has_rows(r, rows) and is_c_order(r) for r in results):
+        return False
+    if equation.kind == "check":
+        return True
+    if fn is _implementation(neural.row_product):
+        return equation.operands[0] in rowed and equation.operands[1] not in rowed
+    if fn in REDUCTIONS or fn is np.expand_dims:
+        return _leaves_rows(equation)
+    if fn in BY_ROW:
+        return True
+    elementwise = isinstance(fn, np.ufunc) and fn.signature is None and len(results) == 1
+    if not (elementwise and not equation.options) and fn is not np.where:
+        return False
+    return all(_is_aligned(v, results[0], v in rowed) for v in equation.reads())
+
+
+def _leaves_rows(equation: Equation) -> bool:
+    """Whether an axis that is not the first is reduced or inserted."""
+    given = [*equation.operands[1:2], *[v for k, v in equation.options.items() if k == "axis"]]
+    source = equation.operands[0]
+    assert isinstance(source, Variable)
+    axis, axes = (given[0] if given else None), len(source.shape)
+    if equation.fn is np.expand_dims:
+        axes += 1
+    return isinstance(axis, int) and axis % axes != 0
+
+
+def _is_aligned(operand: Variable, result: Variable, has_rows: bool) -> bool:
+    """Whether an operand's rows are the result's rows, or it has none."""
+    if has_rows:
+        return len(operand.shape) == len(result.shape)
+    wide = len(operand.shape) == len(result.shape) and operand.shape[:1] != (1,)
+    return not wide and len(operand.shape) <= len(result.shape)
