@@ -697,6 +697,52 @@ for shape in ((2, 3), (3,), (2, 1, 3)):
 row(neural.linear, Const(real(2, 3)), real(4, 3, seed=1), real(4, seed=2),
     _reference=lambda x, w, b: x @ w.T + b)  # fmt: skip
 
+
+def placed(g: Any, labels: Any, classes: int) -> Any:
+    return np.eye(classes)[labels] * np.expand_dims(g, 1)
+
+
+labels = np.array([2, 0, 2, 1])
+for n in (4, 0):
+    row(neural.row_product, real(n, 3), real(3, 2, seed=1), _reference=np.matmul)
+    row(neural.row_contraction, real(n, 3), real(n, 2, seed=1), _reference=lambda x, y: x.T @ y)
+    row(neural.row_sum, real(n, 3), _reference=lambda x: np.sum(x, axis=0))
+    row(neural.line_sums, real(n, 3), _reference=lambda x: np.sum(x, axis=1))
+row(neural.row_product, complex_(2, 3), complex_(3, 2, seed=2), _reference=np.matmul)
+row(neural.row_contraction, complex_(2, 3), real(2, 2), _reference=lambda x, y: x.T @ y)
+row(neural.row_sum, real(4), _reference=np.sum)
+row(neural.line_max, real(4, 3), _reference=lambda x: np.max(x, axis=1, keepdims=True))
+row(neural.line_max, real(2, 66), _reference=lambda x: np.max(x, axis=1, keepdims=True))
+row(neural.line_max, np.array([[1.0, 1.0, 0.4], [0.3, 0.8, 0.8]]), _order=1,
+    _reference=lambda x: np.max(x, axis=1, keepdims=True))  # fmt: skip
+row(neural.pick, real(4, 3), labels,
+    _reference=lambda x, y: np.take_along_axis(x, y[:, None], 1)[:, 0])  # fmt: skip
+row(neural.place, real(4), labels, 3, _reference=placed)
+row(neural.less_one_hot, real(4, 3), labels, _reference=lambda p, y: p - np.eye(3)[y])
+
+
+def tall(x: Any) -> Any:
+    """More rows than are summed at once."""
+    return np.tile(x, (neural.BLOCK_ROWS, 1))
+
+
+def tall_product(x: Any, w: Any) -> Any:
+    return neural.row_product(tall(x), w)
+
+
+def tall_contraction(x: Any, y: Any) -> Any:
+    return neural.row_contraction(tall(x), tall(y))
+
+
+def tall_sums(x: Any) -> Any:
+    return [neural.row_sum(tall(x)), neural.line_sums(tall(x))]
+
+
+row(tall_product, real(3, 2), real(2, 2, seed=1), _reference=lambda x, w: tall(x) @ w)
+row(tall_contraction, real(3, 2), real(3, 1, seed=1),
+    _reference=lambda x, y: tall(x).T @ tall(y))  # fmt: skip
+row(tall_sums, real(3, 2), _reference=lambda x: [tall(x).sum(0), tall(x).sum(1)])
+
 BY_FUNCTION: dict[Any, list[Case]] = {
     fn: list(group)
     for fn, group in itertools.groupby(

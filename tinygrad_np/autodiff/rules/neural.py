@@ -289,7 +289,7 @@ defvjp(
     None,
     selects=1,
 )
-defvjp(place, lambda g, _out, _g, labels, classes: pick(g, labels), None)
+defvjp(place, lambda g, _out, _g, labels, _classes: pick(g, labels), None)
 defvjp(less_one_hot, lambda g, _out, _p, _labels: g, None)
 # the weight's gradient lies in memory as (in, out), as ``nn.Linear`` keeps its weight
 defvjp(
