@@ -727,7 +727,7 @@ def tall(x: Any) -> Any:
 
 
 def tall_product(x: Any, w: Any) -> Any:
-    return neural.row_product(tall(x), w)
+    return np.sum(neural.row_product(tall(x), w), axis=0)
 
 
 def tall_contraction(x: Any, y: Any) -> Any:
@@ -735,13 +735,14 @@ def tall_contraction(x: Any, y: Any) -> Any:
 
 
 def tall_sums(x: Any) -> Any:
-    return [neural.row_sum(tall(x)), neural.line_sums(tall(x))]
+    return [neural.row_sum(tall(x)), np.sum(np.square(neural.line_sums(tall(x))))]
 
 
-row(tall_product, real(3, 2), real(2, 2, seed=1), _reference=lambda x, w: tall(x) @ w)
+row(tall_product, real(3, 2), real(2, 2, seed=1), _reference=lambda x, w: (tall(x) @ w).sum(0))
 row(tall_contraction, real(3, 2), real(3, 1, seed=1),
     _reference=lambda x, y: tall(x).T @ tall(y))  # fmt: skip
-row(tall_sums, real(3, 2), _reference=lambda x: [tall(x).sum(0), tall(x).sum(1)])
+row(tall_sums, real(3, 2),
+    _reference=lambda x: [tall(x).sum(0), np.sum(tall(x).sum(1) ** 2)])  # fmt: skip
 
 BY_FUNCTION: dict[Any, list[Case]] = {
     fn: list(group)
