@@ -54,8 +54,10 @@ def sweep(
             values, parents, vjps, reads = node.values, node.parents, rule.vjps, rule.fixed_reads
             if node.out is RELEASED:
                 raise TapeError(_released(rule.name))
-            operands, out = (values, node.out) if plain else _wrapped(node, wrap)
             options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+            operands, out = values, node.out
+            if not plain:
+                operands, out, options = _wrapped(node, wrap, options)
             selects = 2 if "where" in options else selected | rule.selects
             pair = len(values) == 2 and not options  # spelled out: 0.1 µs less for each call
             x, y = operands if pair else (None, None)
@@ -136,14 +138,22 @@ def _own_references() -> int:
 OWN = _own_references()
 
 
-def _wrapped(record: Record, wrap: "type[Tensor]") -> tuple[Sequence[Any], Any]:
-    """Operands and result as Tensors at their old places on the tape."""
-    values = record.values
-    operands = [
-        value if parent is None else wrap._of(value, parent)
-        for value, parent in zip(values, record.parents, strict=True)
-    ]
-    return operands, None if record.out is None else wrap._of(record.out, record)
+def _wrapped(
+    record: Record, wrap: "type[Tensor]", options: dict[str, Any]
+) -> tuple[Sequence[Any], Any, dict[str, Any]]:
+    """Operands, result and options as Tensors: those that were at their old places on the tape.
+
+    While a step is captured those that were not, too: what a rule makes of them depends on them.
+    """
+    operands: list[Any] = list(record.values)
+    if mode.capture is not None:
+        varies = mode.capture.varies
+        operands = [wrap._of(v, None) if varies(v) else v for v in operands]
+        options = {k: wrap._of(v, None) if varies(v) else v for k, v in options.items()}
+    for i, parent in enumerate(record.parents):
+        if parent is not None:
+            operands[i] = wrap._of(record.values[i], parent)
+    return operands, None if record.out is None else wrap._of(record.out, record), options
 
 
 def _own(value: Any) -> Any:

@@ -227,6 +227,13 @@ class Capture:
             "return the Tensor and look at it outside the step, or choose with np.where",
         )
 
+    def varies(self, value: Any) -> bool:
+        """Whether this is an array that may be another one in a replay."""
+        if not isinstance(value, np.ndarray):
+            return False
+        variable = self._known.get(id(value))
+        return variable is None or variable.kind != "constant"
+
     def declared(self, fn: Any, nest: Any) -> None:
         """Refuse arrays in the call of a composite function that nobody declared."""
         name = getattr(fn, "__name__", repr(fn))
