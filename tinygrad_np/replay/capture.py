@@ -311,12 +311,11 @@ class Capture:
     ) -> None:
         results = [self._remember("result", part) for part in out]
         equation = Equation(kind, fn, operands, options, results, self._line())
+        source = _only_source(equation)
         for result in results:
             result.made = equation
-            for operand in equation.reads():
-                if np.may_share_memory(result.array, operand.array):
-                    result.view_of = operand
-                    break
+            if source is not None and np.may_share_memory(result.array, source.array):
+                result.view_of = source
         self.equations.append(equation)
 
     def _remember(self, kind: str, array: Any, source: Any = None) -> Variable:
@@ -397,6 +396,12 @@ class Cast:
 
     def __call__(self, x: Any) -> Any:
         return x.astype(self.dtype)
+
+
+def _only_source(equation: Equation) -> Variable | None:
+    """The variable whose view the only result can be: were there others, it might move."""
+    found = [v for v in equation.reads() if v.kind != "constant"]
+    return found[0] if len(found) == len(equation.results) == 1 else None
 
 
 def _caller(passed: set[str]) -> FrameType | None:
