@@ -149,6 +149,7 @@ class Loop:
         self.late = [a.place for a in late.values()]
         self.values = outer.cells.values
         given = {v: a for v, a in known.items() if v not in late}
+        self.plan: Plan | None = None  # of the first block: its equations stand for all
         self.bindings: dict[int, Binding] = {}
         self.calls: dict[tuple[int, bool], list[Instruction]] = {}
         for size in dict.fromkeys(b.stop - b.start for b in self.blocks):
@@ -157,7 +158,8 @@ class Loop:
             allocate(plan)
             binding = Binding(plan, [*block.rowed, *late], given, block)
             self.bindings[size] = binding
-            originals = dict(zip(block.equations, loop.equations, strict=True))
+            self.plan = self.plan or plan
+            originals = dict(zip(block.equations, self.plan.equations, strict=True))
             for first, found in ((True, binding.first), (False, binding.instructions)):
                 self.calls[size, first] = [(originals[e], call) for e, call in found]
         self.steps = [
@@ -185,13 +187,14 @@ class Loop:
 
     def timed(self) -> dict[Equation, float]:
         """Run once; seconds per equation, all blocks together."""
-        times: dict[Equation, float] = {}
+        assert self.plan is not None
+        times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
         for block, binding, _ in self.steps:
             self._fill(block, binding.cells)
             for equation, call in self._of(block):
                 start = perf_counter()
                 call()
-                times[equation] = times.get(equation, 0.0) + perf_counter() - start
+                times[equation] += perf_counter() - start
         return times
 
 

@@ -260,7 +260,8 @@ def _donor(
     equation: Equation, result: Variable, last: dict[Variable, int], i: int, made: Plan
 ) -> Variable | None:
     """An operand whose buffer the result can take over while it is computed."""
-    if not _may_overwrite(equation):
+    # for one element in place takes 0.7 µs instead of 0.2: NumPy looks for an overlap
+    if not _may_overwrite(equation) or result.nbytes == result.dtype.itemsize:
         return None
     returned = {v.root for v in made.outputs}
     for operand in equation.reads():

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autodiff.rules import neural
 from .capture import Equation, Variable
+from .plan import Plan
 from .rows import RowLoop
 
 if TYPE_CHECKING:
@@ -40,15 +41,17 @@ class Row:
 
 def rows(program: "Program") -> list[Row]:
     """The equations of a program as they are run."""
-    listed: list[Equation] = []
+    listed: list[tuple[Equation, Plan]] = []
     for equation in program.plan.equations:
-        listed.append(equation)
-        if isinstance(equation.fn, RowLoop):
-            listed += equation.fn.equations
-    return [_row(i, e, program) for i, e in enumerate(listed, 1)]
+        listed.append((equation, program.plan))
+        if equation in program.binding.loops:
+            inner = program.binding.loops[equation].plan
+            assert inner is not None
+            listed += [(e, inner) for e in inner.equations]
+    return [_row(i, equation, plan) for i, (equation, plan) in enumerate(listed, 1)]
 
 
-def _row(number: int, equation: Equation, program: "Program") -> Row:
+def _row(number: int, equation: Equation, plan: Plan) -> Row:
     shown = [_operand(value) for value in equation.operands]
     shown += [f"{k}={_operand(v)}" for k, v in equation.options.items() if k != "tensor"]
     results = ", ".join(f"{v!r}{_type(v)}" for v in equation.results)
@@ -60,14 +63,15 @@ def _row(number: int, equation: Equation, program: "Program") -> Row:
         name = f"{type(equation.fn).__name__}.step"
     if isinstance(equation.fn, RowLoop):
         size = equation.fn.blocks[0].stop
-        name = f"the rows of {', '.join(map(repr, equation.fn.rowed))}, {size} at a time:"
+        count = len(equation.fn.blocks)
+        name = f"{count} times, for {size} rows of {', '.join(map(repr, equation.fn.rowed))}:"
         return Row(equation, number, "", name, "", 0, 0, equation.line)
     return Row(
         equation,
         number,
         results,
         f"{name}({', '.join(shown)})",
-        ", ".join(_memory(v, program) for v in equation.results),
+        ", ".join(_memory(v, plan) for v in equation.results),
         sum(v.nbytes for v in equation.results if v.view_of is None),
         _flops(equation),
         equation.line,
@@ -84,12 +88,12 @@ def _type(variable: Variable) -> str:
     return f": {variable.dtype}{list(variable.shape)}"
 
 
-def _memory(variable: Variable, program: "Program") -> str:
+def _memory(variable: Variable, plan: Plan) -> str:
     if variable.view_of is not None:
         return f"view of {variable.view_of!r}"
-    if variable in program.plan.in_place:
-        return f"in place of {program.plan.in_place[variable]!r}"
-    buffer = program.plan.place.get(variable)
+    if variable in plan.in_place:
+        return f"in place of {plan.in_place[variable]!r}"
+    buffer = plan.place.get(variable)
     if buffer is None:
         return ""
     return "gradient" if buffer.fixed is not None else f"new b{buffer.number}"
