@@ -258,10 +258,11 @@ class Capture:
 
     def argument(self, place: int, array: np.ndarray) -> Tensor:
         """An argument as the step gets it."""
-        tensor = Tensor._owning(array)
+        # a view of its own: the array may be there twice, or be a parameter's memory
+        tensor = Tensor._owning(np.asarray(array).view())
         assert tensor._storage is not None
         tensor._storage.expose()  # the array is the caller's: a write to it must not pass
-        self._remember("input", array, place)
+        self._remember("input", tensor._data, place)
         return tensor
 
     def variable(self, tensor: Tensor) -> Variable:

@@ -318,7 +318,7 @@ def _same_memory(a: Any, b: np.ndarray) -> bool:
 
 def _place(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
     g, labels, _ = operands
-    del cells
+    del e, cells
     rows = np.arange(out.shape[0])
 
     def run(g: Any, labels: Any, out: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """A captured step, bound to its memory and ready to run."""
 
 from collections.abc import Sequence
-from operator import attrgetter
+from operator import attrgetter, is_
 from statistics import median
 from sys import getrefcount
 from typing import Any
@@ -28,8 +28,10 @@ class Program:
 
     def __init__(self, capture: Capture, plan: Plan, result: Any, places: list[int | None]) -> None:
         self.plan = plan
-        self.result = result
-        self.parts = leaves(result)
+        # the captured Tensors are not kept: they may hold a graph
+        parts = zip(places, leaves(result), strict=True)
+        self.parts = [part if place is None else 0 for place, part in parts]
+        self.result = rebuild(result, self.parts)
         self.places = places
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
@@ -44,7 +46,8 @@ class Program:
         self.marks = [m._mark for m in capture.modules]
         self.trace = capture.equations
         self.specs: Any = None
-        self.numbers: list[Any] = []
+        self.outside: list[Any] = []  # what the function found outside; see step.Outside
+        self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.recording = True
         self.runs = 0
         self.due = 0.0
@@ -73,12 +76,9 @@ class Program:
 
     def fits(self) -> bool:
         """Whether the gradients that are there are those the step was captured with."""
-        for tensor in self.cleared:
-            tensor._grad = None
-        entries = [v.source for v in self.entries]
-        return all(getattr(t, "_grad", None) is None for t in self.empty) and not any(
-            getattr(t, "_grad", None) is None for t in entries
-        )
+        if self.empty and any(getattr(t, "_grad", None) is not None for t in self.empty):
+            return False
+        return not any(getattr(v.source, "_grad", None) is None for v in self.entries)
 
     def is_ready(self) -> bool:
         """Whether all memory is where it was, and nobody else has what this will overwrite."""
@@ -86,6 +86,8 @@ class Program:
             return False
         if all(map(_ready, self.slots)):
             return True
+        for tensor in self.cleared:
+            tensor._grad = None  # as the step will do first of all
         reclaimed = [_reclaimed(slot) for slot in self.slots]
         return all(reclaimed)
 
@@ -95,7 +97,7 @@ class Program:
         if self.entries:
             self._take_entries()
             self._set(inputs)
-        elif any(a is not b for a, b in zip(inputs, self.last, strict=True)):
+        elif not all(map(is_, inputs, self.last)):
             self._set(inputs)
         self.runs += 1
         for call in self.calls:

@@ -1,7 +1,11 @@
 """``replay``: a step that runs as written once, is checked once, and is replayed from then on."""
 
+import collections
 import functools
+import inspect
+import operator
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,7 +43,6 @@ class Replay:
         self.fn = fn
         self.verify = verify
         self._local = Local()
-        self._read_numbers = _outside_numbers(fn)
 
     def __call__(self, *args: Any) -> Any:
         """What the function returns for these arguments, as Tensors that require no grad."""
@@ -47,6 +50,9 @@ class Replay:
         if program is not None and mode.capture is None and self._is_next(program, args):
             return program.run(args)
         return self._run(args)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
 
     @property
     def program(self) -> Program:
@@ -67,22 +73,25 @@ class Replay:
         finally:
             before.restore()
 
+    @functools.cached_property
+    def _outside(self) -> "Outside":
+        return Outside(self.fn)  # not before the first call: globals may be defined by then
+
     def _is_next(self, program: Program, args: tuple[Any, ...]) -> bool:
         """Whether the program that ran last may simply run again."""
         specs = program.specs
-        if len(args) != len(specs) or program.runs >= program.due:
+        if specs is None or len(args) != len(specs) or program.runs >= program.due:
             return False
         for array, (shape, dtype, strides) in zip(args, specs, strict=True):
             if type(array) is not np.ndarray or array.shape != shape or array.dtype != dtype:
                 return False
             if array.strides != strides:
                 return False
-        if program.recording is not mode.recording or program.numbers != self._numbers():
+        if program.recording is not mode.recording:
+            return False
+        if not _are_same(self._outside.values(), program.outside):
             return False
         return program.is_unchanged() and program.fits() and program.is_ready()
-
-    def _numbers(self) -> list[Any]:
-        return [read() for read in self._read_numbers]
 
     def _run(self, args: tuple[Any, ...]) -> Any:
         """The long way: find the program, or capture one."""
@@ -91,14 +100,15 @@ class Replay:
         parts = leaves(list(args))
         inputs = [_array(part) for part in parts if _is_array(part)]
         key = _signature(args, parts, inputs)
-        programs = self._local.programs.setdefault(key, [])
-        numbers = self._numbers()
+        programs = self._local.programs.get(key, [])
+        outside = self._outside.values()
         for program in programs:
-            if program.numbers == numbers and program.is_unchanged() and program.fits():
+            same = _are_same(outside, program.outside)
+            if same and program.is_unchanged() and program.fits():
                 break
         else:
             program, result = self._captured(args, parts, inputs)
-            self._keep(key, programs, program)
+            self._keep(key, program)
             return result
         if not program.is_ready():
             program.link()
@@ -107,10 +117,11 @@ class Replay:
         self._local.last = program
         return program.run(inputs)
 
-    def _keep(self, key: Any, programs: list[Program], program: Program) -> None:
+    def _keep(self, key: Any, program: Program) -> None:
+        everything = self._local.programs
+        programs = everything.setdefault(key, [])
         programs.insert(0, program)
         del programs[4:]  # the same shapes with other numbers outside, or gradients at entry
-        everything = self._local.programs
         while len(everything) > KEPT_SIGNATURES:
             del everything[next(k for k in everything if k != key)]
 
@@ -137,7 +148,8 @@ class Replay:
         places = iter(range(len(tensors)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         program = Program(capture, plan(capture, variables), result, where)
-        program.numbers = self._numbers()
+        program.outside = self._outside.values()
+        program.held = [part for part in parts if not _is_array(part)]
         program.recording = mode.recording
         if all(type(arg) is np.ndarray for arg in args):
             program.specs = [(a.shape, a.dtype, a.strides) for a in inputs]
@@ -158,8 +170,10 @@ class Replay:
     ) -> Any:
         """Replay the step, take it back, run it as it is written, and compare."""
         before = State(program)
-        replayed = outcome(program, program.run(inputs))
-        before.restore()
+        try:
+            replayed = outcome(program, program.run(inputs))
+        finally:
+            before.restore()
         second, result = self._captured(args, parts, inputs)
         compare_traces(program.trace, second.trace)
         compare_outcomes(replayed, outcome(program, result))
@@ -169,52 +183,79 @@ class Replay:
 
 
 def _is_array(part: Any) -> bool:
-    return isinstance(part, (np.ndarray, Tensor))
+    return isinstance(part, (np.ndarray, np.generic, Tensor))
 
 
 def _array(part: Any) -> np.ndarray:
     """An argument's array."""
     if not isinstance(part, Tensor):
-        return part  # type: ignore[no-any-return]
+        return np.asarray(part)
     if part.requires_grad:
         raise ReplayError(
             f"an argument of shape {part.shape} requires grad; close over a Tensor whose gradient "
-            "the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
+            "the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) "
+            "inside."
         )
     return part._data  # type: ignore[no-any-return]
 
 
 def _signature(args: Sequence[Any], parts: list[Any], inputs: list[Any]) -> Any:
     """Equal for calls that the same program may answer."""
-    values = ["array" if _is_array(part) else (type(part), repr(part)) for part in parts]
+    values = ["array" if _is_array(part) else _identity(part) for part in parts]
     shown = repr(rebuild(list(args), values))
     return mode.recording, shown, *((a.shape, a.dtype.str, a.strides) for a in inputs)
 
 
-def _outside_numbers(fn: Any) -> list[Callable[[], Any]]:
-    """How to read the numbers that a function closes over or finds among its globals."""
-    code = getattr(fn, "__code__", None)
-    if code is None:
-        return []
-    found: list[Callable[[], Any]] = []
-    for cell in fn.__closure__ or ():
-        if _is_number(_content(cell)):
-            found.append(functools.partial(_content, cell))
-    for name in code.co_names:
-        if _is_number(fn.__globals__.get(name)):
-            found.append(functools.partial(fn.__globals__.get, name))
-    return found
+def _identity(part: Any) -> Any:
+    """What tells an argument that is no array from others: its value, or that it is this object."""
+    if isinstance(part, (bool, int, float, complex, str, bytes, np.dtype, type)):
+        return type(part), repr(part)
+    return type(part), id(part)
+
+
+class Outside:
+    """What a function finds outside: variables it closes over, globals and attributes it names."""
+
+    def __init__(self, fn: Any) -> None:
+        inner = inspect.unwrap(fn)
+        code = getattr(inner, "__code__", None)
+        self.cells: tuple[Any, ...] = getattr(inner, "__closure__", None) or ()
+        self.places: list[tuple[dict[str, Any], Any]] = []
+        if code is None:
+            return
+        for place in (inner.__globals__, getattr(getattr(inner, "__self__", None), "__dict__", {})):
+            names = [name for name in code.co_names if name in place]
+            if names:
+                self.places.append((place, operator.itemgetter(*names, names[0])))
+
+    def values(self) -> list[Any]:
+        """All of it, as it is now."""
+        try:
+            found = [cell.cell_contents for cell in self.cells]
+            for place, get in self.places:
+                found += get(place)
+        except (ValueError, KeyError):  # a variable that has no value now
+            found = [_content(cell) for cell in self.cells]
+            for place, get in self.places:
+                found += get(collections.defaultdict(lambda: None, place))
+        return found
 
 
 def _content(cell: Any) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # not assigned yet
+    except ValueError:
         return None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (bool, int, float, str)) and not isinstance(value, np.ndarray)
+def _are_same(now: list[Any], was: list[Any]) -> bool:
+    """Whether these are the same objects, or equal numbers."""
+    if all(map(operator.is_, now, was)):
+        return True
+    return all(
+        a is b or (type(a) is type(b) and isinstance(a, (bool, int, float, str)) and a == b)
+        for a, b in zip(now, was, strict=True)
+    )
 
 
 def replay(fn: Callable[..., Any] | None = None, *, verify: bool | int = True) -> Any:

@@ -72,9 +72,10 @@ def compare_outcomes(replayed: Outcome, eager: Outcome) -> None:
             ours is not None and not _same_bits(ours, theirs)
         ):
             raise ReplayError(
-                f"{what} of the replay differs from that of the step itself{_distance(ours, theirs)}"
-                ": the step does something that cannot be captured, such as drawing random numbers "
-                "outside of Tensors, or counting its own calls. Run it without tg.replay."
+                f"{what} of the replay differs from that of the step itself"
+                f"{_distance(ours, theirs)}: the step does something that cannot be captured, such "
+                "as drawing random numbers outside of Tensors, or counting its own calls. Run it "
+                "without tg.replay."
             )
 
 
@@ -94,17 +95,17 @@ def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> Non
     for was, now in zip(first, second, strict=False):
         if _kind(was) != _kind(now):
             raise ReplayError(
-                f"{now.line}: the step ran {was.name} in the first call and {now.name} in the second, "
-                "with arguments of the same shapes: what it does depends on something else. Choose "
-                "with np.where, or call the step as it is, without tg.replay."
+                f"{now.line}: the step ran {was.name} in the first call and {now.name} in the "
+                "second, with arguments of the same shapes: what it does depends on something "
+                "else. Choose with np.where, or call the step as it is, without tg.replay."
             )
         pairs = zip(_static(was), _static(now), strict=True)
         for (place, old), (_, new) in pairs:
             if old != new:
                 raise ReplayError(
-                    f"{now.line}: operand {place} of {now.name} was {old} in the first call and is "
-                    f"{new} in the second, and would stay so in a replay. Pass it to the step as an "
-                    "argument (an array, np.float32(value))."
+                    f"{now.line}: operand {place} of {now.name} was {old} in the first call and "
+                    f"is {new} in the second, and would stay so in a replay. Pass it to the step "
+                    "as an argument (an array, np.float32(value))."
                 )
     if len(first) != len(second):
         raise ReplayError(
