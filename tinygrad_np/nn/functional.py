@@ -108,7 +108,7 @@ def _integers(name: str, labels: Any) -> None:
 def mse_loss(prediction: Any, target: Any) -> Any:
     """The mean of the squared differences; both of one shape, which is not broadcast."""
     _same_shape("mse_loss", prediction, target)
-    return np.mean(np.square(prediction - target))
+    return neural.mean_square(prediction - target)
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:

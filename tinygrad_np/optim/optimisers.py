@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
-from .pack import Crew, Pack, gathered, root_of_share
+from .pack import Crew, Pack, gathered
 
 LearningRate = float | Callable[[int], float]
 
@@ -24,6 +24,7 @@ class Optimiser:
     """
 
     states = 0  # how many arrays are kept for each parameter
+    numbers = 1  # how many numbers a change needs
 
     def __init__(self, params: Iterable[Tensor], lr: LearningRate, **settings: float) -> None:
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -45,7 +46,7 @@ class Optimiser:
         for name, value in settings.items():
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name}={value}: a number from 0 up is needed.")
-        self._packs = gathered(self.params, self.states)
+        self._packs = gathered(self.params, self.states, self.numbers)
         self._crew = Crew()
 
     def rate(self) -> float:
@@ -74,12 +75,20 @@ class Optimiser:
         self.steps += 1
         for pack in self._packs:
             if pack.is_whole():
-                pack.ages = [pack.ages[0] + 1] * len(pack.ages)
-                change = self._change(rate, pack.ages[0])
+                age = pack.ages[0] + 1
+                pack.ages = [age] * len(pack.ages)
+                self._set_numbers(pack.numbers, rate, age)
                 pack.written()
-                self._crew.run(functools.partial(_each, change), pack.pieces)
+                if len(pack.pieces) == 1:
+                    self._change_all(pack.numbers, pack.pieces[0])
+                else:
+                    self._crew.run(functools.partial(self._change_all, pack.numbers), pack.pieces)
             else:
                 self._one_by_one(pack, rate)
+
+    def _change_all(self, numbers: list[Any], pieces: Iterable[tuple[Any, ...]]) -> None:
+        for piece in pieces:
+            self._change(numbers, *piece)
 
     def _one_by_one(self, pack: Pack, rate: float) -> None:
         """Parameters whose gradients lie here and there, or are not there at all."""
@@ -89,15 +98,16 @@ class Optimiser:
             if grad is None:
                 continue
             pack.ages[i] += 1
+            self._set_numbers(pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
-            scratch = np.empty_like(values)
-            self._change(rate, pack.ages[i])(values, grad._data, scratch, *state)
+            self._change(pack.numbers, values, grad._data, np.empty_like(values), *state)
 
-    def _change(self, rate: float, age: int) -> Callable[..., None]:
-        """What to do with (values, gradients, scratch, *state), arrays of one shape.
+    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+        """Fill in what a change needs; ``age`` counts the parameter's gradients, this one too."""
+        raise NotImplementedError
 
-        ``age`` counts the gradients that the parameter had, this one included.
-        """
+    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+        """Change ``values`` and ``state`` by the gradient ``g``; all arrays have one shape."""
         raise NotImplementedError
 
     def save(self) -> dict[str, Any]:
@@ -118,11 +128,6 @@ class Optimiser:
                 flat[...] = values
         for parameter, values in zip(self.params, saved["values"], strict=True):
             parameter._write()[...] = values
-
-
-def _each(change: Callable[..., None], pieces: Iterable[tuple[np.ndarray, ...]]) -> None:
-    for piece in pieces:
-        change(*piece)
 
 
 def _check_parameter(i: int, parameter: Any) -> None:
@@ -161,23 +166,22 @@ class SGD(Optimiser):
         self.nesterov = nesterov
         self.weight_decay = float(weight_decay)
 
-    def _change(self, rate: float, age: int) -> Callable[..., None]:
+    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         del age
-        momentum, decay, nesterov = self.momentum, self.weight_decay, self.nesterov
+        numbers[0].fill(rate)
 
-        def change(values: Any, g: Any, scratch: Any, velocity: Any = None) -> None:
-            if decay:
-                np.multiply(values, decay, scratch)
-                np.add(scratch, g, scratch)
-                g = scratch
-            if momentum:
-                np.multiply(velocity, momentum, velocity)
-                np.add(velocity, g, velocity)
-                g = g + momentum * velocity if nesterov else velocity
-            np.multiply(g, rate, scratch)
-            np.subtract(values, scratch, values)
-
-        return change
+    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+        if self.weight_decay:
+            np.multiply(values, self.weight_decay, scratch)
+            np.add(scratch, g, scratch)
+            g = scratch
+        if self.momentum:
+            (velocity,) = state
+            np.multiply(velocity, self.momentum, velocity)
+            np.add(velocity, g, velocity)
+            g = g + self.momentum * velocity if self.nesterov else velocity
+        np.multiply(g, numbers[0], scratch)
+        np.subtract(values, scratch, values)
 
 
 class Adam(Optimiser):
@@ -190,6 +194,7 @@ class Adam(Optimiser):
     """
 
     states = 2
+    numbers = 4
 
     def __init__(
         self,
@@ -206,24 +211,26 @@ class Adam(Optimiser):
         self.eps = float(eps)
         self.weight_decay = float(weight_decay)
 
-    def _change(self, rate: float, age: int) -> Callable[..., None]:
-        (beta1, beta2), decay = self.betas, self.weight_decay
-        root = root_of_share(beta2, age)
-        eps = self.eps / root
+    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+        beta1, beta2 = self.betas
+        # √(second moment, bias-corrected) = root · √(second); eps is brought to the same scale
+        root = math.sqrt((1 - beta2) / (1 - beta2**age))
         factor = rate * (1 - beta1) / (1 - beta1**age) / root
+        for number, value in zip(numbers, (beta1, beta2, self.eps / root, factor), strict=True):
+            number.fill(value)
 
-        def change(values: Any, g: Any, scratch: Any, first: Any, second: Any) -> None:
-            if decay:
-                g = g + decay * values
-            np.multiply(first, beta1, first)
-            np.add(first, g, first)
-            np.multiply(g, g, scratch)
-            np.multiply(second, beta2, second)
-            np.add(second, scratch, second)
-            np.sqrt(second, scratch)
-            np.add(scratch, eps, scratch)
-            np.divide(first, scratch, scratch)
-            np.multiply(scratch, factor, scratch)
-            np.subtract(values, scratch, values)
-
-        return change
+    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+        beta1, beta2, eps, factor = numbers
+        first, second = state
+        if self.weight_decay:
+            g = g + self.weight_decay * values
+        np.multiply(first, beta1, first)
+        np.add(first, g, first)
+        np.multiply(g, g, scratch)
+        np.multiply(second, beta2, second)
+        np.add(second, scratch, second)
+        np.sqrt(second, scratch)
+        np.add(scratch, eps, scratch)
+        np.divide(first, scratch, scratch)
+        np.multiply(scratch, factor, scratch)
+        np.subtract(values, scratch, values)

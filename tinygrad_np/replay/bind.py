@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.guards import Slot
+from ..autodiff.tensor import Tensor
 from . import kernels
 from .capture import Equation, Variable
 from .kernels import Call, Cell, Cells
@@ -37,6 +39,7 @@ class Binding:
         for variable in inputs:
             self.arrays[variable] = self.cells.add()
         self.loops: dict[Equation, Loop] = {}
+        self._handed: list[tuple[Tensor, Slot | None]] = []  # by the last call that delivers
         self.first: list[Instruction] = []  # of a block: sums are set, later ones are added
         self.instructions: list[Instruction] = []
         for equation in plan.equations:
@@ -127,15 +130,30 @@ class Binding:
 
     def _delivery(self, equation: Equation, operands: list[Any]) -> list[Call]:
         tensor = equation.options["tensor"]
-        if not operands:
-            return [Call(setattr, (tensor, "_grad", None))]
-        slot = slot_of(tensor)
-        variable = equation.operands[0]
+        slot = slot_of(tensor) if operands else None
+        if slot is not None and not self._is_in_slot(equation.operands[0], slot):
+            self._handed = [(tensor, slot)]
+            return [
+                Call(np.copyto, (slot.array, operands[0])),
+                Call(_hand_over, (self._handed,)),
+            ]
+        if self.instructions and self.instructions[-1][0].kind == "deliver":
+            self._handed.append((tensor, slot))  # by the same call as the one before
+            return []
+        self._handed = [(tensor, slot)]
+        return [Call(_hand_over, (self._handed,))]
+
+    def _is_in_slot(self, variable: Variable, slot: Slot) -> bool:
         place = self.plan.place.get(variable.root)
-        calls = []
-        if place is None or place.fixed is None or not np.shares_memory(place.fixed, slot.array):
-            calls.append(Call(np.copyto, (slot.array, operands[0])))
-        return [*calls, Call(setattr, (tensor, "_grad", slot))]
+        if place is None or place.fixed is None:
+            return False
+        return np.shares_memory(place.fixed, slot.array)
+
+
+def _hand_over(pairs: list[tuple[Tensor, Slot | None]]) -> None:
+    """Give leaves their gradients, or take them away."""
+    for tensor, slot in pairs:
+        tensor._grad = slot
 
 
 class Loop:

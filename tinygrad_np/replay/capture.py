@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
+from ..autodiff.primitives import put_at, replace_at, update
 from ..autodiff.rules.table import Rule
-from ..autodiff.tape import Record, mode, next_number, recording
+from ..autodiff.tape import Record, mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from .memory import c_strides
@@ -31,7 +32,8 @@ class Variable:
     """An array of the captured step.
 
     ``kind`` is ``input`` (an argument), ``memory`` (of a Tensor from outside the step, read where
-    it lies), ``entry`` (a gradient that was there before), ``constant``, or ``result``. ``array``
+    it lies), ``state`` (the same, of one that the step gives other memory), ``entry`` (a gradient
+    that was there before), ``constant``, or ``result``. ``array``
     is what it was during the capture; ``source`` the Tensor from outside, or the argument's place;
     ``view_of`` is set where a result lies in another variable's memory.
     """
@@ -82,11 +84,13 @@ class Equation:
 
     ``kind`` is ``call``, ``check`` (raises or passes its operand on), ``write`` (fn writes into
     its first operand, memory from outside), ``effect`` (fn works outside the step, such as an
-    optimiser), or ``deliver`` (the first operand becomes ``.grad`` of the Tensor in ``options``,
-    which is cleared where there is no operand).
+    optimiser), ``deliver`` (the first operand becomes ``.grad`` of the Tensor in ``options``,
+    which is cleared where there is no operand), or ``become`` (the first operand becomes the value
+    of the Tensor in ``options``). ``errors`` is how NumPy is to treat floating-point errors, where
+    that is not as around the step.
     """
 
-    __slots__ = ("fn", "kind", "line", "operands", "options", "results")
+    __slots__ = ("errors", "fn", "kind", "line", "operands", "options", "results")
 
     def __init__(
         self,
@@ -103,6 +107,7 @@ class Equation:
         self.options = options
         self.results = tuple(results)
         self.line = line
+        self.errors: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -128,7 +133,10 @@ class Capture:
         self.effects: list[Any] = []
         self.generators: list[np.random.Generator] = []
         self.modules: list[Any] = []
-        self.start = next_number()
+        self.became: dict[Tensor, None] = {}  # Tensors from outside that got other memory
+        self.errors = np.geterr()
+        self._detached: set[Tensor] = set()
+        self._overwritten: set[Variable] = set()
         self._known: dict[int, Variable] = {}
 
     # What the engine calls.
@@ -188,7 +196,58 @@ class Capture:
             self._operand(name, i, o, v)
             for i, (o, v) in enumerate(zip(operands, values, strict=True), 1)
         ]
-        self._note("write", fn, [into, *rest], {}, [])
+        if into.kind == "memory":
+            self._note("write", fn, [into, *rest], {}, [])
+        else:
+            self._write_own(fn, into, rest, target._data)
+
+    def _write_own(self, fn: Any, into: Variable, rest: list[Any], array: Any) -> None:
+        """A write into memory of the step's own: an operation with a result of its own."""
+        if into.kind not in ("result", "constant") or into.view_of is not None:
+            raise self._refusal(
+                "writes into memory that it did not make", "write into a copy (t * 1)"
+            )
+        self._overwritten |= {v for v in self.variables if v is not into and v.root is into}
+        if into.kind == "constant":
+            into.array = into.array.copy()
+        equation = Equation("call", WRITTEN[fn], [into, *rest], {}, [], self._line())
+        result = self._remember("result", array)
+        equation.results, result.made = (result,), equation
+        self.equations.append(equation)
+
+    def become(self, target: Tensor, value: Tensor) -> None:
+        """``target`` is about to take over the memory of ``value``."""
+        for leaf in self.tensors:
+            if getattr(leaf, "_grad", None) is target:
+                self.set_grad(leaf, value)
+        known = self._known.get(id(target._data))
+        if target not in self.became:
+            if target in self._detached or (known is not None and known.kind != "memory"):
+                return  # a Tensor of the step's own
+            if known is not None and known.source is not target:
+                raise self._refusal(
+                    "writes to a Tensor that shares its memory with another",
+                    "write to a copy (t * 1)",
+                )
+        if isinstance(value._node, Record):
+            raise self._refusal(
+                "makes a Tensor from outside a recorded result", "do it inside tg.no_grad()"
+            )
+        if known is not None and known.kind == "memory":
+            known.kind = "state"
+        self.became[target] = None
+        operand = self._operand("t[i] = v", 0, value, value._data)
+        self._note("become", None, [operand], {"tensor": target}, [])
+
+    def detached(self, tensor: Tensor, made: Tensor) -> None:
+        """``made`` is a Tensor of the step's own around the memory of ``tensor``."""
+        if not isinstance(tensor._node, Record):
+            self._operand("detach", 0, tensor, tensor._data)
+        self._detached.add(made)
+
+    def replace(self) -> None:
+        """The array of a leaf is replaced (``t.data = v``)."""
+        raise self._refusal("replaces t.data", "write t[...] = v inside tg.no_grad()")
 
     def read_grad(self, tensor: Tensor) -> None:
         """``tensor.grad`` is looked at."""
@@ -317,6 +376,9 @@ class Capture:
             result.made = equation
             if source is not None and np.may_share_memory(result.array, source.array):
                 result.view_of = source
+        errors = np.geterr()
+        if errors != self.errors:
+            equation.errors = errors
         self.equations.append(equation)
 
     def _remember(self, kind: str, array: Any, source: Any = None) -> Variable:
@@ -339,6 +401,11 @@ class Capture:
         if not isinstance(value, np.ndarray):
             return value
         known = self._known.get(id(value))
+        if known in self._overwritten:
+            raise self._refusal(
+                f"gives {name} a view of a Tensor from before it was written in place",
+                "make the view anew",
+            )
         if known is not None:
             return known
         if not isinstance(operand, Tensor):
@@ -373,6 +440,16 @@ class Capture:
 
     def _refusal(self, what: str, remedy: str) -> ReplayError:
         return ReplayError(f"{self._line()}: the step {what}. It cannot be replayed so: {remedy}.")
+
+
+def updated(x: Any, ufunc: np.ufunc, value: Any) -> Any:
+    """``x += value`` and the like, out of place."""
+    out = np.array(x)
+    update(out, ufunc, value)
+    return out
+
+
+WRITTEN = {put_at: replace_at.implementation, update: updated}  # type: ignore[attr-defined]
 
 
 class Unpacked:

@@ -19,6 +19,7 @@ from ..autodiff.rules import neural
 from ..errors import ReplayError
 from .capture import Cast, Equation, Variable
 
+dot = np.ndarray.dot  # 0.15 µs less a call than np.dot, which looks for other kinds of arrays
 ZEROS_UP_TO = 1 << 18  # elements; beyond, an array of zeros costs more than the scalar loop
 
 
@@ -168,15 +169,37 @@ def _reduction(ufunc: np.ufunc) -> Kernel:
     return kernel
 
 
+def _mean(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
+    """The sum over the count: what ``np.mean`` does, without its checks (5 µs)."""
+    source = e.operands[0]
+    assert isinstance(source, Variable)
+    if source.dtype != out.dtype or out.dtype not in (np.float32, np.float64):
+        return None
+    count = source.nbytes // max(out.nbytes, 1)
+    sums = _reduction(np.add)(e, operands, out, cells)
+    if sums is None or not 0 < count < 1 << 24:
+        return None
+    return [*sums, Call(np.divide, (out, np.array(count, out.dtype), out))]
+
+
+def _mean_square(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
+    x = operands[0]
+    if isinstance(x, Cell) or not x.flags.c_contiguous or x.size == 0 or not _may_dot(e, out):
+        return None
+    del cells
+    lined, count = x.reshape(-1), np.array(x.size, out.dtype)
+    return [Call(dot, (lined, lined, out)), Call(np.divide, (out, count, out))]
+
+
 def _row_product(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
     x, w = operands
     shape = _shape(e, 0)
     if not _may_dot(e, out):
         return [Call(_into(neural.row_product), (x, w, out))]
     if shape[0] <= 2 * neural.BLOCK_ROWS:
-        return [Call(np.dot, (x, w, out))]
+        return [Call(dot, (x, w, out))]
     return [
-        Call(np.dot, (cells.view(x, operator.itemgetter(block)), w, out[block]))
+        Call(dot, (cells.view(x, operator.itemgetter(block)), w, out[block]))
         for block in neural.row_blocks(shape[0])
     ]
 
@@ -187,13 +210,13 @@ def _row_contraction(e: Equation, operands: Sequence[Any], out: Any, cells: Cell
         return [Call(_into(neural.row_contraction), (x, y, out))]
     blocks = neural.row_blocks(_shape(e, 0)[0])
     if len(blocks) == 1:
-        return [Call(np.dot, (cells.view(x, _transposed), y, out))]
+        return [Call(dot, (cells.view(x, _transposed), y, out))]
     calls = []
     part = np.empty_like(out)
     for i, block in enumerate(blocks):
         left = cells.view(cells.view(x, operator.itemgetter(block)), _transposed)
         right = cells.view(y, operator.itemgetter(block))
-        calls.append(Call(np.dot, (left, right, part if i else out)))
+        calls.append(Call(dot, (left, right, part if i else out)))
         if i:
             calls.append(Call(np.add, (out, part, out)))
     return calls
@@ -218,12 +241,12 @@ def _row_sum(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> li
     blocks = neural.row_blocks(_shape(e, 0)[0])
     ones = np.ones(blocks[0].stop, out.dtype)
     if len(blocks) == 1:
-        return [Call(np.dot, (ones, x, out))]
+        return [Call(dot, (ones, x, out))]
     calls = []
     part = np.empty_like(out)
     for i, block in enumerate(blocks):
         rows = cells.view(x, operator.itemgetter(block))
-        calls.append(Call(np.dot, (ones[: block.stop - block.start], rows, part if i else out)))
+        calls.append(Call(dot, (ones[: block.stop - block.start], rows, part if i else out)))
         if i:
             calls.append(Call(np.add, (out, part, out)))
     return calls
@@ -235,7 +258,7 @@ def _line_sums(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> 
         return [Call(_into(neural.line_sums), (x, out))]
     ones = np.ones(_shape(e, 0)[1], out.dtype)
     return [
-        Call(np.dot, (cells.view(x, operator.itemgetter(block)), ones, out[block]))
+        Call(dot, (cells.view(x, operator.itemgetter(block)), ones, out[block]))
         for block in neural.row_blocks(_shape(e, 0)[0])
     ]
 
@@ -391,6 +414,7 @@ def _implementation(fn: Any) -> Any:
 
 KERNELS: dict[Any, Kernel] = {
     np.sum: _reduction(np.add),
+    np.mean: _mean,
     np.max: _reduction(np.maximum),
     np.amax: _reduction(np.maximum),
     np.min: _reduction(np.minimum),
@@ -401,6 +425,7 @@ KERNELS: dict[Any, Kernel] = {
     _implementation(neural.row_product): _row_product,
     _implementation(neural.row_contraction): _row_contraction,
     _implementation(neural.row_sum): _row_sum,
+    _implementation(neural.mean_square): _mean_square,
     _implementation(neural.line_max): _line_max,
     _implementation(neural.line_sums): _line_sums,
     _implementation(neural.pick): _pick,

@@ -142,6 +142,15 @@ def line_sums(x: Any) -> Any:
 
 
 @primitive
+def mean_square(x: Any) -> Any:
+    """The mean of the squares of all elements, as a product of the elements with themselves."""
+    lined = np.reshape(x, (-1,))
+    if lined.size == 0:
+        return np.mean(lined)
+    return np.dot(lined, lined) / lined.size
+
+
+@primitive
 def line_max(x: Any) -> Any:
     """The largest of each row: (n, a) to (n, 1)."""
     if x.shape[1] > 64:
@@ -276,6 +285,11 @@ defvjp(
     reach=terms,
 )
 defvjp(row_sum, lambda g, _out, _x: np.broadcast_to(g, np.shape(_x)))
+defvjp(
+    mean_square,
+    lambda g, _out, x: x * (g * (2 / max(np.size(x), 1))),
+    reach=itself,
+)
 defvjp(
     line_max,
     lambda g, out, x: extremum_back(g, out, x, 1, None, True),
