@@ -103,6 +103,8 @@ class Tensor:
     def data(self, value: Any) -> None:
         if self._is_result:
             raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
+        if mode.capture is not None:
+            mode.capture.replace()
         if value is self._data:
             if self._storage is not None:
                 self._storage.write()
@@ -295,7 +297,10 @@ class Tensor:
 
     def detach(self) -> "Tensor":
         """The same values as a constant."""
-        return Tensor._of(self._data, None, self._storage)
+        made = Tensor._of(self._data, None, self._storage)
+        if mode.capture is not None:
+            mode.capture.detached(self, made)
+        return made
 
     def numpy(self) -> Any:
         """A copy of the values as an ndarray."""
@@ -414,11 +419,11 @@ class Tensor:
     def _write_now(self, fn: Any, *operands: Any) -> None:
         """Call ``fn`` on the array itself, which it writes to."""
         assert self._storage is not None
-        self._storage.write()
         values = _unwrap(operands)
-        fn(self._data, *values)
         if mode.capture is not None:
             mode.capture.write(fn, self, operands, values)
+        self._storage.write()
+        fn(self._data, *values)
 
     def _become(self, other: "Tensor") -> None:
         """Take over another Tensor's value and history; what was saved before keeps its own."""
@@ -431,6 +436,8 @@ class Tensor:
             other = other.astype(self.dtype)
         if other.shape != self.shape:
             raise ShapeError(f"a result of shape {other.shape} cannot replace one of {self.shape}.")
+        if mode.capture is not None:
+            mode.capture.become(self, other)
         self._data, self._node, self._storage = other._data, other._node, other._storage
 
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import Slot
+from ..autodiff.guards import Slot, Storage
 from ..autodiff.tensor import Tensor
 from . import kernels
 from .capture import Equation, Variable
-from .kernels import Call, Cell, Cells
+from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
 from .plan import Plan, allocate, slot_of
 from .rows import Block, RowLoop
@@ -101,7 +101,10 @@ class Binding:
         if equation.kind == "check":
             return kernels.check_for(equation, operands, self.cells)
         if equation.kind == "write":
-            return [Call(equation.fn, tuple(operands))]
+            source = equation.operands[0].source
+            return [Call(_note_write, (source,)), Call(equation.fn, tuple(operands))]
+        if equation.kind == "become":
+            return [Call(_become, (equation.options["tensor"], operands[0]))]
         if equation.kind == "deliver":
             return self._delivery(equation, operands)
         results = equation.results
@@ -181,7 +184,7 @@ class Loop:
             for first, found in ((True, binding.first), (False, binding.instructions)):
                 self.calls[size, first] = [(originals[e], call) for e, call in found]
         self.steps = [
-            (block, self.bindings[block.stop - block.start], [c for _, c in self._of(block)])
+            (block, self.bindings[block.stop - block.start], quieted(self._of(block)))
             for block in self.blocks
         ]
 
@@ -216,6 +219,18 @@ class Loop:
         return times
 
 
+def _note_write(tensor: Tensor) -> None:
+    """Mark a Tensor as written to, so that graphs which saved it notice."""
+    assert tensor._storage is not None
+    tensor._storage.write()
+
+
+def _become(tensor: Tensor, array: np.ndarray) -> None:
+    """Give a Tensor new memory, as ``t[i] = v`` does: what was saved keeps its values."""
+    tensor._data = np.array(array)
+    tensor._storage = Storage(tensor._data)
+
+
 def _keep_all(equation: Equation, outs: list[Any], *operands: Any, **options: Any) -> None:
     for out, result in zip(outs, equation.fn(*operands, **options), strict=True):
-        np.copyto(out, result)
+        kernels.keep(equation, out, result)

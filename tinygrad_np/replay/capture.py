@@ -376,7 +376,7 @@ class Capture:
             result.made = equation
             if source is not None and np.may_share_memory(result.array, source.array):
                 result.view_of = source
-        errors = np.geterr()
+        errors: Any = np.geterr()
         if errors != self.errors:
             equation.errors = errors
         self.equations.append(equation)

@@ -5,6 +5,7 @@ is run as in eager mode, and its result copied. The calls compute the same bits 
 themselves; that many of them are other functions is where the time is saved.
 """
 
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from ..autodiff import primitives
 from ..autodiff.primitives import ARRAY
 from ..autodiff.rules import neural
 from ..errors import ReplayError
-from .capture import Cast, Equation, Variable
+from .capture import Cast, Equation, Variable, updated
 
 dot = np.ndarray.dot  # 0.15 µs less a call than np.dot, which looks for other kinds of arrays
 ZEROS_UP_TO = 1 << 18  # elements; beyond, an array of zeros costs more than the scalar loop
@@ -55,6 +56,23 @@ class Cells:
         values = self.values
         for place, fn, source in self.recipes:
             values[place] = fn(values[source])
+
+
+def quieted(
+    instructions: Sequence[tuple[Equation, Callable[[], Any]]],
+) -> list[Callable[[], Any]]:
+    """The calls, those together that treat floating-point errors as NumPy did in the capture."""
+    found: list[Callable[[], Any]] = []
+    for errors, group in itertools.groupby(instructions, lambda pair: pair[0].errors):
+        calls = [call for _, call in group]
+        found += calls if errors is None else [partial(_under, errors, calls)]
+    return found
+
+
+def _under(errors: dict[str, Any], calls: list[Callable[[], Any]]) -> None:
+    with np.errstate(**errors):
+        for call in calls:
+            call()
 
 
 @dataclass(frozen=True)
@@ -125,7 +143,12 @@ def _arrays_in(options: dict[str, Any]) -> bool:
 
 def _keep(equation: Equation, out: np.ndarray, fn: Any, *operands: Any, **options: Any) -> None:
     """The function itself, its result copied."""
-    result = np.asarray(fn(*operands, **options))
+    keep(equation, out, fn(*operands, **options))
+
+
+def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
+    """Copy a result to its place; raises ReplayError if it does not fit there."""
+    result = np.asarray(result)
     if result.shape != out.shape or result.dtype != out.dtype:
         raise ReplayError(
             f"{equation.line}: {equation.name} gave an array of shape {result.shape} and dtype "
@@ -392,6 +415,12 @@ def _replace_at(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) ->
     return [Call(np.copyto, (out, x)), Call(primitives.put_at, (out, value, where, *arrays))]
 
 
+def _updated(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
+    del e, cells
+    x, ufunc, value = operands
+    return [Call(np.copyto, (out, x)), Call(primitives.update, (out, ufunc, value))]
+
+
 def _add_at(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
     del e, cells
     g, _, where, *arrays = operands
@@ -436,6 +465,7 @@ KERNELS: dict[Any, Kernel] = {
     _implementation(primitives.concat): _concatenate,
     _implementation(primitives.take_at): _take_at,
     _implementation(primitives.replace_at): _replace_at,
+    updated: _updated,
     _implementation(primitives.add_at): _add_at,
 }
 

@@ -94,6 +94,7 @@ def _renamed(old: Equation, same: dict[Variable, Variable]) -> Equation:
     operands = [name(value) for value in old.operands]
     options = {key: name(value) for key, value in old.options.items()}
     equation = Equation(old.kind, old.fn, operands, options, old.results, old.line)
+    equation.errors = old.errors
     for result in old.results:
         result.made = equation
         if result.view_of is not None:

@@ -14,7 +14,7 @@ from ..autodiff.tensor import Tensor
 from . import show
 from .bind import Binding
 from .capture import Capture
-from .kernels import Cell
+from .kernels import Cell, quieted
 from .plan import Plan, allocate, slot_of
 
 _ready = attrgetter("ready")
@@ -38,6 +38,8 @@ class Program:
         self.generators = capture.generators
         self.inputs = [v for v in capture.variables if v.kind == "input"]
         self.entries = [v for v in capture.variables if v.kind == "entry"]
+        self.states = [v for v in capture.variables if v.kind == "state"]
+        self.became = list(capture.became)
         self.leaves = list(capture.tensors)
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.cleared = [t for t, before in capture.tensors.items() if before is None]
@@ -60,8 +62,8 @@ class Program:
         others = _constants(self.plan) - set(self.leaves)
         self.fixed = [(tensor, tensor._data) for tensor in others]
         allocate(self.plan)
-        self.binding = Binding(self.plan, [*self.inputs, *self.entries])
-        self.calls = [call for _, call in self.binding.instructions]
+        self.binding = Binding(self.plan, [*self.inputs, *self.entries, *self.states])
+        self.calls = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         self.last: list[Any] = [None] * len(self.inputs)
 
@@ -94,7 +96,7 @@ class Program:
     def run(self, inputs: Sequence[np.ndarray]) -> Any:
         """Replay the step on these inputs; returns what it returned."""
         values = self.binding.cells.values
-        if self.entries:
+        if self.entries or self.states:
             self._take_entries()
             self._set(inputs)
         elif not all(map(is_, inputs, self.last)):
@@ -127,6 +129,8 @@ class Program:
             before = variable.source._grad
             array = before.array if type(before) is Slot else before._data
             self.binding.cells.values[i] = np.array(array)  # the slot is written anew in this run
+        for i, variable in enumerate(self.states, len(self.inputs) + len(self.entries)):
+            self.binding.cells.values[i] = variable.source._data
 
     def _results(self, values: list[Any]) -> Any:
         made = []
@@ -135,7 +139,7 @@ class Program:
                 made.append(variable.source)
             else:
                 array = values[found.place] if isinstance(found, Cell) else found
-                made.append(Tensor._owning(array.copy()))
+                made.append(Tensor._owning(array.copy("K")))
         if self.single:
             return made[0]
         parts = zip(self.places, self.parts, strict=True)

@@ -77,6 +77,7 @@ class Block:
             inner = Equation(
                 equation.kind, equation.fn, operands, equation.options, results, equation.line
             )
+            inner.errors = equation.errors
             self.equations.append(inner)
             if is_sum(equation):
                 self.sums[inner] = equation.results[0]

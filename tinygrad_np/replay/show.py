@@ -59,6 +59,9 @@ def _row(number: int, equation: Equation, plan: Plan) -> Row:
     if equation.kind == "deliver":
         tensor = equation.options["tensor"]
         name, results = "deliver", f"{tensor.name or 'tensor'}{list(tensor.shape)}.grad"
+    if equation.kind == "become":
+        tensor = equation.options["tensor"]
+        name, results = "become", f"{tensor.name or 'tensor'}{list(tensor.shape)}"
     if equation.kind == "effect":
         name = f"{type(equation.fn).__name__}.step"
     if isinstance(equation.fn, RowLoop):
@@ -119,7 +122,7 @@ def table(program: "Program") -> str:
     pools = program.binding.memory()
     head = (
         f"{len(found)} equations of {program.plan.captured} captured, "
-        f"{len(program.calls)} calls, {len(pools)} buffers of {sum(pools):,} bytes in all"
+        f"{len(program.binding.instructions)} calls, {len(pools)} buffers of {sum(pools):,} bytes in all"
     )
     lines = [head]
     for row in found:

@@ -69,7 +69,8 @@ class Replay:
         """
         before = State(self.program)
         try:
-            return self.program.profile(rounds)
+            with np.errstate(all="ignore"):
+                return self.program.profile(rounds)
         finally:
             before.restore()
 

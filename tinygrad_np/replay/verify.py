@@ -25,6 +25,7 @@ class State:
                 tensor._grad = Tensor._owning(np.array(tensor._grad.array))  # type: ignore[union-attr]
         self.grads = [(tensor, getattr(tensor, "_grad", None)) for tensor in program.leaves]
         self.written = [(tensor, np.array(tensor._data)) for tensor in program.written]
+        self.became = [(tensor, tensor._data, tensor._storage) for tensor in program.became]
         self.effects = [(effect, effect.save()) for effect in program.effects]
         self.generators = [(g, g.bit_generator.state) for g in program.generators]
 
@@ -34,6 +35,8 @@ class State:
             tensor._grad = grad
         for tensor, values in self.written:
             tensor._data[...] = values
+        for tensor, data, storage in self.became:
+            tensor._data, tensor._storage = data, storage
         for effect, saved in self.effects:
             effect.restore(saved)
         for generator, state in self.generators:
@@ -53,7 +56,7 @@ def outcome(program: Program, returned: Any) -> Outcome:
         found.append(
             (f"the gradient of {_named(tensor)}", None if array is None else np.array(array))
         )
-    for tensor in program.written:
+    for tensor in [*program.written, *program.became]:
         found.append((f"the memory of {_named(tensor)}", np.array(tensor._data)))
     for effect in program.effects:
         for value in leaves(effect.save()):
