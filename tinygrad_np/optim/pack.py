@@ -31,6 +31,8 @@ class Pack:
 
     def __init__(self, params: Sequence[Tensor], states: int, numbers: int) -> None:
         self.params = list(params)
+        for parameter in self.params:
+            parameter._grad = getattr(parameter, "_grad", None)
         if _is_movable(self.params[0]):
             self._gather()
         else:
