@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from .guards import Guard, Storage
+    from .guards import Guard, Slot, Storage
     from .rules.table import Rule
     from .tensor import Tensor
 
@@ -83,7 +83,7 @@ class Leaf:
     (``create_graph``) does not close a reference cycle.
     """
 
-    __slots__ = ("closed", "name", "number", "storage", "tensor")
+    __slots__ = ("closed", "name", "number", "slot", "storage", "tensor")
     rule = None
     parents: tuple["Node | None", ...] = ()
 
@@ -93,6 +93,12 @@ class Leaf:
         self.storage = storage
         self.name = name
         self.closed = False
+        self.slot: Slot | None = None  # where replays leave the gradient
+
+    def move(self) -> None:
+        """Note that the variable is not what it was: it has other memory, or ends."""
+        if self.slot is not None:
+            self.slot.move()
 
 
 RELEASED = object()

@@ -116,11 +116,10 @@ class Tensor:
             fresh._storage.write()  # records made before now must find this one newer than they are
         if self._storage is not None:
             self._storage.write()
-            if self._storage.slot is not None:
-                self._storage.slot.move()
         self._data, self._storage = fresh._data, fresh._storage
-        if self._node is not None:
+        if isinstance(self._node, Leaf):
             self._node.storage = fresh._storage
+            self._node.move()
 
     @property
     def grad(self) -> "Tensor | None":
@@ -165,6 +164,8 @@ class Tensor:
         if value and self._node is None:
             self._node = Leaf(self, self._storage, self.name)
         elif not value:
+            if isinstance(self._node, Leaf):
+                self._node.move()
             self._node = None
 
     @property
@@ -843,11 +844,10 @@ def _apply_unknown(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:
         out = _as_array(fn(*_unwrap(args), **_unwrap(kwargs)))
+    own = Tensor if mode.capture is None else Tensor._owning  # they may be views
     if isinstance(out, tuple):
-        return tuple(Tensor._owning(part) for part in out)
-    if not isinstance(out, ndarray):
-        return out
-    return Tensor(out) if mode.capture is None else Tensor._owning(out)
+        return tuple(own(part) for part in out)
+    return own(out) if isinstance(out, ndarray) else out
 
 
 def _write_into(

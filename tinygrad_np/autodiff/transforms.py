@@ -213,6 +213,8 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     the pullback of that linear map is the pushforward.
     """
     primals, tangents = _arguments(primals), _arguments(tangents)
+    if mode.capture is not None:
+        mode.capture.declared(f, tangents)
     run = Run(f, primals, tuple(range(len(primals))))
     given = leaves_like(primals, tangents)
     _check_directions(run.variables, given)
@@ -224,7 +226,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         pulled = run.pull(list(cotangents), True)
         return _dot(pulled, given)
 
-    ones = [np.ones_like(out._data) for out in run.outputs]
+    ones = [Tensor(np.ones_like(out._data)) for out in run.outputs]
     second = Run(contracted, ones, tuple(range(len(ones))))
     pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._data))], outer)
     run.records = outer
@@ -306,6 +308,8 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     """
     arguments, directions = _arguments(primals), _arguments(vectors)
     every = tuple(range(len(arguments)))
+    if mode.capture is not None:
+        mode.capture.declared(f, directions)
     given = leaves_like(arguments, directions)
     _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
 

@@ -101,6 +101,7 @@ class Optimiser:
             self._set_numbers(pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
             self._change(pack.numbers, values, grad._data, np.empty_like(values), *state)
+        pack.uneven = len(set(pack.ages)) > 1
 
     def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         """Fill in what a change needs; ``age`` counts the parameter's gradients, this one too."""
@@ -124,6 +125,7 @@ class Optimiser:
         self.steps = saved["steps"]
         for pack, ages, state in zip(self._packs, saved["ages"], saved["state"], strict=True):
             pack.ages = list(ages)
+            pack.uneven = len(set(ages)) > 1
             for flat, values in zip(pack.state, state, strict=True):
                 flat[...] = values
         for parameter, values in zip(self.params, saved["values"], strict=True):

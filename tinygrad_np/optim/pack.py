@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
-from ..autodiff.tape import next_number
+from ..autodiff.tape import Leaf, next_number
 from ..autodiff.tensor import Tensor
 
 PIECE = 1 << 15  # elements: with two moments, gradient and scratch a piece stays in a 1 MiB cache
@@ -44,7 +44,8 @@ class Pack:
         # a Python number takes 0.3 µs more in each call than an array of it
         self.numbers = [np.zeros((), self.values.real.dtype) for _ in range(numbers)]
         self.state = [np.zeros_like(self.values) for _ in range(states)]
-        self.ages = [0] * len(self.params)
+        self.ages = [0] * len(self.params)  # how many gradients each parameter had
+        self.uneven = False  # whether some had more than others
         self.pieces = self._pieces()
 
     def _gather(self) -> None:
@@ -62,10 +63,11 @@ class Pack:
     def _slots(self) -> list[Slot]:
         """Where replays leave the gradients: in ``grads``, as the parameters lie in ``values``."""
         slots = [Slot(part) for part in self.parts(self.grads)]
-        for storage, slot in zip(self.storages, slots, strict=True):
-            if storage.slot is not None:
-                storage.slot.move()
-            storage.slot = slot
+        for parameter, slot in zip(self.params, slots, strict=True):
+            leaf = parameter._node
+            assert isinstance(leaf, Leaf)
+            leaf.move()
+            leaf.slot = slot
         return slots
 
     def parts(self, flat: np.ndarray) -> list[np.ndarray]:
@@ -103,8 +105,7 @@ class Pack:
         Gradients of an eager backward are copied there: two copies for each parameter instead of
         all the calls of an update.
         """
-        together = all(map(is_, map(_data, self.params), self.views))
-        if not together or self.ages.count(self.ages[0]) != len(self.ages):
+        if self.uneven or not all(map(is_, map(_data, self.params), self.views)):
             return False
         return all(map(is_, map(_grad, self.params), self.slots)) or self._collect()
 

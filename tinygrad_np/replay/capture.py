@@ -24,7 +24,8 @@ from .memory import c_strides
 PACKAGE = __name__.split(".")[0]
 # the modules a call passes through on its way from whoever wrote it to here
 FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
-TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.transforms")
+TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
+TRUSTED = (f"{PACKAGE}.autodiff.rules.", TRANSFORMS)
 SHAPE_ONLY = {np.zeros_like, np.ones_like, np.empty_like}
 
 
@@ -294,11 +295,13 @@ class Capture:
         return variable is None or variable.kind != "constant"
 
     def declared(self, fn: Any, nest: Any) -> None:
-        """Refuse arrays in the call of a composite function that nobody declared."""
+        """Refuse arrays that the user gives to a composite function or a transform."""
+        if self._is_own_code(FUNNEL | {TRANSFORMS}):
+            return
         name = getattr(fn, "__name__", repr(fn))
         for i, part in enumerate(leaves(nest)):
-            if isinstance(part, np.ndarray):
-                self._operand(name, i, part, part)
+            if isinstance(part, np.ndarray) and id(part) not in self._known:
+                raise self._undeclared(name, i, part)
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be captured, now and in every replay.
@@ -409,16 +412,13 @@ class Capture:
         if known is not None:
             return known
         if not isinstance(operand, Tensor):
-            if self._is_own_code():
+            if self._is_own_code(FUNNEL):
                 return self._remember("constant", value)
-            raise self._refusal(
-                f"operand {i} of {name} is an array of shape {value.shape} that is neither an "
-                "argument of the step nor a Tensor, and would stay as it is now",
-                "pass it as an argument, or make it a tg.Tensor outside the step",
-            )
+            raise self._undeclared(name, i, value)
         if isinstance(operand._node, Record):
             raise self._refusal(
-                f"operand {i} of {name} was computed from variables outside the step",
+                f"gives {name} a Tensor (operand {i}) that was computed from variables outside "
+                "of it",
                 "compute it inside, or .detach() it",
             )
         return self._remember("memory", value, operand)
@@ -426,9 +426,9 @@ class Capture:
     def _option(self, name: str, key: str, value: Any) -> Any:
         return self._operand(f"{name}({key}=)", 0, value, value)
 
-    def _is_own_code(self) -> bool:
+    def _is_own_code(self, passed: set[str]) -> bool:
         """Whether a rule made the call: the arrays that rules make depend on shapes alone."""
-        frame = _caller(FUNNEL | {__name__})
+        frame = _caller(passed | {__name__})
         return frame is not None and str(frame.f_globals.get("__name__")).startswith(TRUSTED)
 
     def _line(self) -> str:
@@ -437,6 +437,13 @@ class Capture:
         while frame is not None and str(frame.f_globals.get("__name__")).startswith(f"{PACKAGE}."):
             frame = frame.f_back
         return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+    def _undeclared(self, name: str, i: int, array: np.ndarray) -> ReplayError:
+        return self._refusal(
+            f"gives {name} an array of shape {array.shape} (operand {i}) that is neither an "
+            "argument of the step nor a Tensor, and would stay as it is now",
+            "pass it as an argument, or make it a tg.Tensor outside the step",
+        )
 
     def _refusal(self, what: str, remedy: str) -> ReplayError:
         return ReplayError(f"{self._line()}: the step {what}. It cannot be replayed so: {remedy}.")

@@ -167,7 +167,7 @@ def _ufunc(equation: Equation, operands: Sequence[Any], options: Any, out: Any) 
         return [Call(fn, tuple(operands), {**options, "out": out})]
     # a Python number takes 0.3 µs more than an array of it
     kinds = [o.dtype for o in equation.reads()]
-    if fn not in (np.power, np.float_power) and kinds and kinds[0].kind == "f":
+    if fn not in (np.power, np.float_power, np.ldexp) and kinds and kinds[0].kind == "f":
         operands = [np.array(o, kinds[0]) if type(o) in (int, float) else o for o in operands]
     return [Call(fn, (*operands, out), options)]
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..autodiff.guards import Slot
 from ..autodiff.primitives import broadcast
 from ..autodiff.rules import neural
+from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
 from .capture import PACKAGE, SHAPE_ONLY, Capture, Equation, Unpacked, Variable
 from .memory import alike, is_dense, layout
@@ -111,7 +112,7 @@ def _original(equation: Equation) -> Variable | None:
         chosen = equation.operands[0]
     elif equation.fn is np.reshape:
         chosen = equation.operands[0]  # to the shape that it has
-    elif equation.fn is np.multiply:
+    elif equation.fn is np.multiply and out.dtype.kind != "c":  # where 1 · ∞ has a NaN
         left, right = equation.operands
         chosen = left if _is_one(right) else right if _is_one(left) else None
     if not isinstance(chosen, Variable) or chosen.root.kind in ("memory", "entry"):
@@ -126,10 +127,16 @@ def _is_one(operand: Any) -> bool:
     return type(operand) in (int, float) and operand == 1
 
 
+def draws(equation: Equation) -> bool:
+    """Whether a generator is among the operands, whose state the call changes."""
+    values = (*equation.operands, *equation.options.values())
+    return any(isinstance(value, np.random.Generator) for value in values)
+
+
 def is_pure(equation: Equation) -> bool:
     """Whether equal operands give equal results, always."""
     fn = equation.fn.fn if isinstance(equation.fn, Unpacked) else equation.fn
-    if any(isinstance(value, np.random.Generator) for value in equation.operands):
+    if draws(equation):
         return False
     module = str(getattr(fn, "__module__", None) or type(fn).__module__)
     return isinstance(fn, np.ufunc) or module.split(".")[0] in ("numpy", PACKAGE)
@@ -172,7 +179,7 @@ def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equat
             if tensor in replaced:
                 continue
             replaced.add(tensor)
-        elif equation.kind == "call" and wanted.isdisjoint(equation.results):
+        elif _may_go(equation) and wanted.isdisjoint(equation.results):
             continue
         for variable in equation.reads():
             wanted.add(variable)
@@ -208,6 +215,11 @@ def allocate(made: Plan) -> None:
                 continue
             if buffer.number not in passed_on and buffer not in free:
                 free.append(buffer)
+
+
+def _may_go(equation: Equation) -> bool:
+    """Whether nothing but its results is lost with an equation: who draws moves a generator on."""
+    return equation.kind == "call" and not draws(equation)
 
 
 def last_uses(made: Plan) -> dict[Variable, int]:
@@ -249,12 +261,12 @@ def _in_memory_of(slot: np.ndarray, base: Variable, seen: Variable) -> np.ndarra
 
 
 def slot_of(tensor: Tensor) -> Slot:
-    """Where the gradient of a leaf is left; made on first use."""
-    storage = tensor._storage
-    assert storage is not None
-    if storage.slot is None or storage.slot.moved:
-        storage.slot = Slot(np.empty_like(tensor._data))
-    return storage.slot
+    """Where the gradient of a leaf is left; made where there is none, or somebody else has it."""
+    holder = tensor._node if isinstance(tensor._node, Leaf) else tensor._storage
+    assert holder is not None
+    if holder.slot is None or not holder.slot.ready:
+        holder.slot = Slot(np.empty_like(tensor._data))
+    return holder.slot
 
 
 def _donor(

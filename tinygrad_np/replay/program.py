@@ -15,6 +15,7 @@ from . import show
 from .bind import Binding
 from .capture import Capture
 from .kernels import Cell, quieted
+from .memory import alike
 from .plan import Plan, allocate, slot_of
 
 _ready = attrgetter("ready")
@@ -40,6 +41,8 @@ class Program:
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.states = [v for v in capture.variables if v.kind == "state"]
         self.became = list(capture.became)
+        given = [v for v in capture.variables if v.kind in ("memory", "state")]
+        self.sources = [(v.source, v.source._node, v) for v in given]
         self.leaves = list(capture.tensors)
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.cleared = [t for t, before in capture.tensors.items() if before is None]
@@ -60,11 +63,15 @@ class Program:
         """Allocate the buffers and bind every call to them."""
         self.slots = [slot_of(t) for t in self.leaves]
         others = _constants(self.plan) - set(self.leaves)
-        self.fixed = [(tensor, tensor._data) for tensor in others]
+        self.fixed = [(tensor, tensor._data, tensor._node) for tensor in others]
         allocate(self.plan)
         self.binding = Binding(self.plan, [*self.inputs, *self.entries, *self.states])
         self.calls = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
+        # the commonest result, one Tensor that the step computes, without the detours
+        alone = self.single and type(self.returned[0]) is np.ndarray
+        computed = alone and self.plan.outputs[0].kind != "memory"
+        self.only: np.ndarray | None = self.returned[0] if computed else None
         self.last: list[Any] = [None] * len(self.inputs)
 
     def is_unchanged(self) -> bool:
@@ -80,12 +87,22 @@ class Program:
         """Whether the gradients that are there are those the step was captured with."""
         if self.empty and any(getattr(t, "_grad", None) is not None for t in self.empty):
             return False
-        return not any(getattr(v.source, "_grad", None) is None for v in self.entries)
+        return not (
+            self.entries and any(getattr(v.source, "_grad", None) is None for v in self.entries)
+        )
+
+    def is_current(self) -> bool:
+        """Whether the Tensors from outside lie in memory, and require grad, as in the capture."""
+        return all(
+            tensor._node is node and alike(tensor._data, variable)
+            for tensor, node, variable in self.sources
+        )
 
     def is_ready(self) -> bool:
         """Whether all memory is where it was, and nobody else has what this will overwrite."""
-        if self.fixed and any(tensor._data is not array for tensor, array in self.fixed):
-            return False
+        for tensor, array, node in self.fixed:
+            if tensor._data is not array or tensor._node is not node:
+                return False
         if all(map(_ready, self.slots)):
             return True
         for tensor in self.cleared:
@@ -133,6 +150,8 @@ class Program:
             self.binding.cells.values[i] = variable.source._data
 
     def _results(self, values: list[Any]) -> Any:
+        if self.only is not None:
+            return Tensor._of(self.only.copy(), None)
         made = []
         for variable, found in zip(self.plan.outputs, self.returned, strict=True):
             if variable.kind == "memory":

@@ -122,7 +122,8 @@ def table(program: "Program") -> str:
     pools = program.binding.memory()
     head = (
         f"{len(found)} equations of {program.plan.captured} captured, "
-        f"{len(program.binding.instructions)} calls, {len(pools)} buffers of {sum(pools):,} bytes in all"
+        f"{len(program.binding.instructions)} calls, {len(pools)} buffers of {sum(pools):,} bytes "
+        "in all"
     )
     lines = [head]
     for row in found:
