@@ -412,7 +412,8 @@ class Capture:
         if known is not None:
             return known
         if not isinstance(operand, Tensor):
-            if self._is_own_code(FUNNEL):
+            written = isinstance(operand, list) and not _holds_array(operand)
+            if written or self._is_own_code(FUNNEL):
                 return self._remember("constant", value)
             raise self._undeclared(name, i, value)
         if isinstance(operand._node, Record):
@@ -495,6 +496,10 @@ def _caller(passed: set[str]) -> FrameType | None:
     while frame is not None and frame.f_globals.get("__name__") in passed:
         frame = frame.f_back
     return frame
+
+
+def _holds_array(nest: Any) -> bool:
+    return any(isinstance(part, (np.ndarray, Tensor)) for part in leaves(nest))
 
 
 def _arrays(out: Any) -> Any:

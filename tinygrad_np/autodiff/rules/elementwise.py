@@ -23,10 +23,16 @@ def power_base(g: Any, x: Any, y: Any) -> Any:
         if y == 2:
             return g * (2 * x)
         if y >= 1 or y < 0:
-            return g * (y * x ** (y - 1))
-        return root_slope(g * y, x, x ** (1 - y)) if y else np.zeros_like(g)
+            return g * (y * raised(x, y - 1))
+        return root_slope(g * y, x, raised(x, 1 - y)) if y else np.zeros_like(g)
     flat = (x == 0) & ((y == 0) if _is_complex(x, y) else (y >= 0) & (y < 1))
-    return np.where(flat, 0, g * (y * np.where(flat, 1, x) ** np.where(flat, 1, y - 1)))
+    return np.where(flat, 0, g * (y * np.power(np.where(flat, 1, x), np.where(flat, 1, y - 1))))
+
+
+def raised(x: Any, y: float) -> Any:
+    """x**y by the functions that NumPy's operator has for some powers, on Tensors as on arrays."""
+    shortcut = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}.get(y)
+    return np.power(x, y) if shortcut is None else shortcut(x)
 
 
 def power_exponent(g: Any, out: Any, x: Any) -> Any:

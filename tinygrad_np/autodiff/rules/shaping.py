@@ -262,5 +262,6 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """The elements that stay."""
     if axis is None:
         arr, axis = np.reshape(arr, (-1,)), 0
+    obj = np.asarray(obj) if hasattr(obj, "__array_function__") else obj
     stay = np.delete(np.arange(np.shape(arr)[axis]), obj)
     return arr[(*(slice(None),) * axes_of(axis, np.ndim(arr))[0], stay)]
