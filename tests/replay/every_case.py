@@ -1,0 +1,181 @@
+"""The table of cases as steps to replay: ``python -m tests.replay.every_case`` counts them all."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import tinygrad_np as tg
+from tests.autodiff.cases import CASES, Case, Const, transform
+from tests.replay.twins import Inputs, Twin, differences
+from tinygrad_np import ReplayError
+from tinygrad_np.autodiff.nests import leaves
+
+Layout = Callable[[np.ndarray], np.ndarray]
+
+
+def dense(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def fortran(x: np.ndarray) -> np.ndarray:
+    return np.array(x, order="F")
+
+
+def strided(x: np.ndarray) -> np.ndarray:
+    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
+
+
+def backwards(x: np.ndarray) -> np.ndarray:
+    return x[::-1].copy()[::-1] if x.ndim else x
+
+
+# what would be frozen otherwise: counts and places that decide shapes
+REFUSED = {
+    ("leaves", "repeat.5(d3,l3,axis=-1)"): "int(t)",
+    ("leaves", "delete.3(d3,?3)"): "np.asarray(t)",
+    ("leaves inside", "repeat.5(d3,l3,axis=-1)"): "int(t)",
+    ("leaves inside", "delete.3(d3,?3)"): "np.asarray(t)",
+    ("arguments", "delete.3(d3,?3)"): "np.asarray(t)",
+}
+
+
+def arrays(case: Case) -> list[np.ndarray]:
+    found: list[np.ndarray] = []
+
+    def visit(value: Any) -> None:
+        if isinstance(value, (np.ndarray, Const)):
+            found.append(value.array if isinstance(value, Const) else value)
+
+    transform(visit, [case.args, case.kwargs])
+    return found
+
+
+def called(case: Case, given: list[Any]) -> Any:
+    """The case's function at other arrays, constants included."""
+    following = iter(given)
+
+    def visit(value: Any) -> Any:
+        return next(following) if isinstance(value, (np.ndarray, Const)) else value
+
+    args, kwargs = transform(visit, [case.args, case.kwargs])
+    return case.fn(*args, **kwargs)
+
+
+def fresh(x: np.ndarray, k: int, place: int, layout: Layout) -> np.ndarray:
+    """What array ``x`` at ``place`` is in call ``k``: near it, or in another order."""
+    rng = np.random.default_rng([place, k])
+    if k and x.dtype.kind in "fc":
+        x = np.asarray(x * (1 + 0.02 * rng.uniform(-1, 1, x.shape)), x.dtype)
+    elif k:
+        x = rng.permutation(x.reshape(-1)).reshape(x.shape)
+    return layout(x.copy())
+
+
+class Weights(dict[tuple[int, ...], tg.Tensor]):
+    """A fixed Tensor of each shape."""
+
+    def __missing__(self, shape: tuple[int, ...]) -> tg.Tensor:
+        count = int(np.prod(shape))
+        self[shape] = tg.Tensor(np.cos(1.0 + np.arange(count)).reshape(shape))
+        return self[shape]
+
+
+WEIGHTS = Weights()
+
+
+def loss(case: Case, given: list[Any]) -> Any:
+    total: Any = 0.0
+    for result in leaves(called(case, given)):
+        term = np.sum(result * WEIGHTS[result.shape])
+        total = total + (term.real + 0.5 * term.imag if term.dtype.kind == "c" else term)
+    return total
+
+
+def is_float(x: Any) -> bool:
+    return bool(x.dtype.kind in "fc")
+
+
+def with_leaves(case: Case, layout: Layout) -> tuple[Callable[[], Twin], Inputs]:
+    """The step closes over leaves, which get other values between the calls."""
+    values = arrays(case)
+
+    def make() -> Twin:
+        given = [tg.Tensor(layout(v.copy()), requires_grad=is_float(v)) for v in values]
+        variables = [t for t in given if t.requires_grad]
+
+        def step() -> Any:
+            for leaf in variables:
+                leaf.grad = None
+            result = loss(case, given)
+            if result.requires_grad:
+                result.backward()
+            return result
+
+        def before(k: int) -> None:
+            with tg.no_grad():
+                for i, (tensor, value) in enumerate(zip(given, values, strict=True)):
+                    if tensor.requires_grad:
+                        tensor[...] = fresh(value, k, i, layout)
+
+        return Twin(step, variables, before=before)
+
+    return make, lambda _: ()
+
+
+def with_arguments(case: Case, layout: Layout, inside: bool) -> tuple[Callable[[], Twin], Inputs]:
+    """The arrays are the step's arguments; ``inside`` it makes leaves of them."""
+    values = arrays(case)
+
+    def make() -> Twin:
+        scale = tg.Tensor(1.25, requires_grad=True)
+
+        def step(*xs: Any) -> Any:
+            scale.grad = None
+            given = [tg.Tensor(x, requires_grad=True) if inside and is_float(x) else x for x in xs]
+            result = loss(case, given) * scale
+            result.backward()
+            return [result, *(t.grad for t in given if t.grad is not None)]
+
+        return Twin(step, [scale])
+
+    def inputs(k: int) -> list[np.ndarray]:
+        return [fresh(value, k, i, layout) for i, value in enumerate(values)]
+
+    return make, inputs
+
+
+FORMS: dict[str, Any] = {
+    "leaves": with_leaves,
+    "leaves inside": lambda case, layout: with_arguments(case, layout, True),
+    "arguments": lambda case, layout: with_arguments(case, layout, False),
+}
+
+
+def difference(form: str, case: Case, dtype: str = "f8", layout: Layout = dense) -> str:
+    """What differs when the case is replayed; the refusal, where it is refused."""
+    case = case if dtype == "f8" else case.astype(dtype)
+    try:
+        with np.errstate(all="ignore"):
+            return differences(*FORMS[form](case, layout))
+    except ReplayError as error:
+        return str(error)
+
+
+def counts() -> Iterator[tuple[str, int, int, list[str]]]:
+    """(what, compared, equal, refused or different) for all forms, dtypes and layouts."""
+    layouts = (dense, fortran, strided, backwards)
+    for form, dtype, layout in itertools.product(FORMS, ("f8", "f4"), layouts):
+        found = {case.id: difference(form, case, dtype, layout) for case in CASES}
+        missed = [name for name, what in found.items() if what]
+        what = f"{form}, {dtype}, {layout.__name__}"
+        yield what, len(found), len(found) - len(missed), missed
+
+
+if __name__ == "__main__":
+    total = np.zeros(2, int)
+    for what, compared, equal, missed in counts():
+        print(f"{what}: compared {compared}, equal {equal} {missed}", flush=True)
+        total += compared, equal
+    print(f"in all: compared {total[0]:,}, equal {total[1]:,}")

@@ -1,0 +1,94 @@
+"""The same step twice, as it is written and replayed, from equal state: every bit is compared."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import tinygrad_np as tg
+from tinygrad_np.autodiff.nests import leaves
+
+Inputs = Callable[[int], Sequence[Any]]
+
+
+@dataclass
+class Twin:
+    """A step and the Tensors and other things whose state it may change.
+
+    ``before`` and ``after`` are called around every call of the step, outside of it.
+    """
+
+    step: Callable[..., Any]
+    tensors: list[tg.Tensor] = field(default_factory=list)
+    others: Callable[[], Any] = tuple
+    before: Callable[[int], None] = lambda _: None
+    after: Callable[[int], None] = lambda _: None
+
+
+def array_of(value: Any) -> Any:
+    """What a Tensor holds (a copy), or the value itself."""
+    return np.array(value._data) if isinstance(value, tg.Tensor) else value
+
+
+def state(twin: Twin) -> Iterator[tuple[str, Any]]:
+    """All that a step may have changed, with names."""
+    for i, tensor in enumerate(twin.tensors):
+        yield f"tensor {i}", array_of(tensor)
+        yield f"gradient {i}", array_of(tensor.grad)
+    for i, value in enumerate(leaves(twin.others())):
+        yield f"other {i}", array_of(value)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are equal to the last bit, in dtype and shape."""
+    if isinstance(a, (np.ndarray, np.generic)) and isinstance(b, (np.ndarray, np.generic)):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return type(a) is type(b) and repr(a) == repr(b)
+
+
+def wrapped(value: Any) -> Any:
+    """An array as the replayed step gets it: a Tensor around the same memory."""
+    array = isinstance(value, (np.ndarray, np.generic))
+    return tg.Tensor._owning(np.asarray(value)) if array else value
+
+
+def differences(
+    make: Callable[[], Twin], inputs: Inputs = lambda _: (), calls: int = 4, runs: int | None = 2
+) -> str:
+    """What differs between the step as written and replayed, in the first call where it does.
+
+    ``runs`` is how often the step may be run as Python: twice for each signature.
+    """
+    eager, other = make(), make()
+    ran: list[None] = []
+
+    def counted(*args: Any) -> Any:
+        ran.append(None)
+        return other.step(*args)
+
+    replayed = tg.replay(counted)
+    for k in range(calls):
+        eager.before(k)
+        other.before(k)
+        expected = [array_of(v) for v in leaves(eager.step(*map(wrapped, inputs(k))))]
+        found = [array_of(v) for v in leaves(replayed(*inputs(k)))]
+        eager.after(k)
+        other.after(k)
+        if len(found) != len(expected):
+            return f"call {k}: {len(found)} results instead of {len(expected)}"
+        named = [("result", a, b) for a, b in zip(found, expected, strict=True)]
+        pairs = zip(state(other), state(eager), strict=True)
+        for what, ours, theirs in [*named, *((name, a, b) for (name, a), (_, b) in pairs)]:
+            if not same(ours, theirs):
+                return f"call {k}: {what} is {ours!r} and should be {theirs!r}"
+    if runs is not None and len(ran) != runs:
+        return f"the step was run {len(ran)} times, not {runs}"
+    return ""
+
+
+def assert_twins(
+    make: Callable[[], Twin], inputs: Inputs = lambda _: (), calls: int = 4, runs: int | None = 2
+) -> None:
+    """Assert that a replay equals the step as it is written, in every call."""
+    assert differences(make, inputs, calls, runs) == ""
