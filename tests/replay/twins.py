@@ -91,4 +91,5 @@ def assert_twins(
     make: Callable[[], Twin], inputs: Inputs = lambda _: (), calls: int = 4, runs: int | None = 2
 ) -> None:
     """Assert that a replay equals the step as it is written, in every call."""
-    assert differences(make, inputs, calls, runs) == ""
+    found = differences(make, inputs, calls, runs)
+    assert found == "", found

@@ -396,7 +396,8 @@ class Tensor:
         if self._is_written_in_place("t[i] = v"):
             self._write_now(put_at, value, layout, *arrays)
             return
-        value = value if isinstance(value, Tensor) else np.asarray(value)
+        known = isinstance(value, (Tensor, ndarray, list, *NUMBERS))
+        value = value if known else np.asarray(value)
         self._become(apply(replace_at, (self, value, layout, *arrays)))
 
     def _is_written_in_place(self, what: str) -> bool:

@@ -138,6 +138,7 @@ class Capture:
         self.errors = np.geterr()
         self._detached: set[Tensor] = set()
         self._overwritten: set[Variable] = set()
+        self._kept: list[Any] = []
         self._known: dict[int, Variable] = {}
 
     # What the engine calls.
@@ -208,9 +209,11 @@ class Capture:
             raise self._refusal(
                 "writes into memory that it did not make", "write into a copy (t * 1)"
             )
-        self._overwritten |= {v for v in self.variables if v is not into and v.root is into}
-        if into.kind == "constant":
-            into.array = into.array.copy()
+        for variable in self.variables:
+            if np.may_share_memory(variable.array, array):
+                self._overwritten.add(variable)
+                self._kept.append(variable.array)  # whose id is known
+                variable.array = np.array(variable.array)
         equation = Equation("call", WRITTEN[fn], [into, *rest], {}, [], self._line())
         result = self._remember("result", array)
         equation.results, result.made = (result,), equation
@@ -306,8 +309,11 @@ class Capture:
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be captured, now and in every replay.
 
-        It has ``perform()``, ``save()`` and ``restore(saved)``, and may change memory of Tensors.
+        It has ``perform()``, ``save()`` and ``restore(saved)``, reads the gradients of its
+        ``params``, and may change memory of Tensors.
         """
+        for parameter in worker.params:
+            self.read_grad(parameter)
         mode.capture = None
         try:
             worker.perform()
