@@ -110,7 +110,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where results go")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--by-hand", action="store_true", help="pencil-and-paper gradients")
-    parser.add_argument("--eager", action="store_true", help="without replay (today always so)")
+    parser.add_argument("--eager", action="store_true", help="run every step as Python, no replay")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     given = parser.parse_args(arguments)
     if given.recipe != "all" and given.recipe not in RECIPES:
@@ -219,6 +219,7 @@ def train(given: argparse.Namespace) -> int:
             try:
                 result = run(
                     recipe, name, dataset, parts, seed=seed, epochs=epochs, hand=given.by_hand,
+                    replay=not given.eager,
                     on_step=bar.step, on_epoch=bar.epoch,
                 )  # fmt: skip
             finally:

@@ -79,13 +79,15 @@ def run(
     seed: int = 0,
     epochs: int | None = None,
     hand: bool = False,
+    replay: bool = True,
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Result:
     """Train a recipe's network from a seed, and open the test set once, at the end.
 
     ``parts`` are those of the recipe for the data set, where the caller has them already. With
-    ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's. The weights
+    ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's; without ``replay``
+    every step runs as Python, to the same weights. The weights
     and the order of the batches come from two generators of the same seed. Raises DataError where
     the data do not fit the network. ``epochs`` instead of the recipe's also fits its schedule.
     """
@@ -98,7 +100,7 @@ def run(
     if hand:
         epochs_done = _fit_by_hand(recipe, model, parts, batches, on_step)
     else:
-        if recipe.batch_size is None:  # one Tensor for all steps: making one copies the data
+        if recipe.batch_size is None and not replay:  # one Tensor: making one copies the data
             batches = [(Tensor(x), y) for x, y in batches]
         optimiser = recipe.build_optimiser(model, parts.train)
         epochs_done = training.fit(
@@ -108,6 +110,7 @@ def run(
             epochs=recipe.epochs,
             validation=parts.validation,
             on_step=on_step,
+            replay=replay,
         )
     history = []
     for epoch in epochs_done:

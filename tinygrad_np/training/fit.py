@@ -13,6 +13,7 @@ from ..errors import DataError
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
+from ..replay import Replay
 from .metrics import accuracy
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -61,15 +62,37 @@ def fit(
     loss: Callable[[Any, Any], Any] = cross_entropy,
     validation: Arrays | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    replay: bool = True,
 ) -> Iterator[Epoch]:
     """Train, and yield what each epoch gave; the caller stops by no longer asking.
 
     ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and integer labels ``y (n,)``;
-    ``validation`` is evaluated after each epoch; ``on_step`` is called after each step. Raises
-    DataError for an epoch without batches.
+    ``validation`` is evaluated after each epoch; ``on_step`` is called after each step. Steps are
+    replayed (see ``tg.replay``), which changes no bit of the result; with ``replay=False`` each one
+    runs as Python, as a model needs that prints, counts, or looks at values. Raises DataError for
+    an epoch without batches, ReplayError for a model that cannot be replayed.
     """
+    step = _step(model, optimiser, loss)
+    if replay:
+        step = Replay(step)
     for epoch in range(1, epochs + 1):
-        yield _epoch(epoch, model, batches, optimiser, loss, validation, on_step)
+        yield _epoch(epoch, model, batches, optimiser, step, validation, on_step)
+
+
+def _step(
+    model: Module, optimiser: Optimiser, loss: Callable[[Any, Any], Any]
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    """A training step: the loss, and how many examples were right, before the update."""
+
+    def step(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+        optimiser.zero_grad()
+        logits = model(x)
+        value = loss(logits, y)
+        value.backward()
+        optimiser.step()
+        return value, np.sum(np.equal(np.argmax(logits, axis=1), y))
+
+    return step
 
 
 def _epoch(
@@ -77,7 +100,7 @@ def _epoch(
     model: Module,
     batches: Iterable[Arrays],
     optimiser: Optimiser,
-    loss: Callable[[Any, Any], Any],
+    step: Callable[..., tuple[Tensor, Tensor]],
     validation: Arrays | None,
     on_step: Callable[[Progress], None] | None,
 ) -> Epoch:
@@ -88,14 +111,11 @@ def _epoch(
     total = 0.0
     start = time.perf_counter()
     for x, y in batches:
-        optimiser.zero_grad()
-        logits = model(x if isinstance(x, Tensor) else Tensor(x))
-        value = loss(logits, y)
-        value.backward()
-        optimiser.step()
+        given = x if isinstance(x, Tensor) or isinstance(step, Replay) else Tensor(x)
+        value, hits = step(given, y)
         losses.append(value.item())
         seen += len(y)
-        right += int(np.count_nonzero(np.equal(np.argmax(logits, axis=1), y).numpy()))
+        right += hits.item()
         total += losses[-1] * len(y)
         if on_step is not None:
             on_step(Progress(epoch, len(losses), len(y), losses[-1], right / seen))

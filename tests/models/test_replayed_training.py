@@ -1,0 +1,23 @@
+"""Replayed training gives the weights of eager training, bit for bit, for every recipe."""
+
+import pytest
+
+from models.recipes import RECIPES
+from models.run import Result, run
+from tinygrad_np import data
+
+
+def trained(name: str, replay: bool) -> Result:
+    """One pass over the training data; five where it is a single step."""
+    recipe = RECIPES[name]
+    epochs = 5 if recipe.batch_size is None else 1
+    return run(recipe, "mnist", data.mnist(), seed=3, epochs=epochs, replay=replay)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_weights_after_an_epoch_are_those_of_eager_training(name: str) -> None:
+    replayed, eager = trained(name, True).as_json(), trained(name, False).as_dict()
+    assert replayed["weights_sha256"] == eager["weights_sha256"]
+    for ours, theirs in zip(replayed["history"], eager["history"], strict=True):
+        assert ours["step_losses"] == theirs["step_losses"]
+        assert ours["train_accuracy"] == theirs["train_accuracy"]
