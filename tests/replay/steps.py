@@ -858,7 +858,7 @@ def a_short_last_batch() -> Twin:
     return Twin(run, model.parameters())
 
 
-@step(lambda k: [np.zeros((0, 4), "f4"), np.zeros(0, int)])
+@step(lambda _: [np.zeros((0, 4), "f4"), np.zeros(0, int)])
 def an_empty_batch() -> Twin:
     model = network()
 
@@ -940,8 +940,9 @@ def complex_numbers() -> Twin:
 @step(lambda k: [rng(k).integers(-5, 5, 4), rng(k).random(4) < 0.5, np.uint8(k)])
 def integers_and_booleans() -> Twin:
     def run(i: Any, b: Any, small: Any) -> Any:
-        return [i + 1, i // 2, i % 3, i & 3, ~b, b | (i > 0), np.where(b, i, -i), i.sum(), b.any(),
-                small << 1, np.sort(i), np.cumsum(i), i.mean(), np.argsort(i), i.astype("f4")]  # fmt: skip
+        return [i + 1, i // 2, i % 3, i & 3, ~b, b | (i > 0), np.where(b, i, -i), i.sum(),
+                b.any(), small << 1, np.sort(i), np.cumsum(i), i.mean(), np.argsort(i),
+                i.astype("f4")]  # fmt: skip
 
     return Twin(run)
 
