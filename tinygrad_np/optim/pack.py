@@ -13,7 +13,9 @@ from ..autodiff.guards import Slot, Storage
 from ..autodiff.tape import Leaf, next_number
 from ..autodiff.tensor import Tensor
 
-PIECE = 1 << 15  # elements: with two moments, gradient and scratch a piece stays in a 1 MiB cache
+# Elements. Measured for 5.8 million: 2.2 ms (SGD) and 9.0 ms (Adam) instead of 2.8 and 12.1 for
+# all at once; smaller pieces cost calls: 109,000 in pieces of 8,192 take 28.8 instead of 21.7 µs.
+PIECE = 1 << 17
 THREADED_FROM = 1 << 19  # elements; below, handing work to a thread costs more than it saves
 
 _data = attrgetter("_data")

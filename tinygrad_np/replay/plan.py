@@ -5,7 +5,8 @@ result gets a buffer that no living value uses, and where an operand dies the re
 buffer.
 """
 
-from collections import Counter
+from bisect import bisect_left, insort
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -195,7 +196,7 @@ def allocate(made: Plan) -> None:
     made.place, made.in_place, made.buffers = {}, {}, []
     last = last_uses(made)
     slots = _deliveries(made)
-    free: list[Buffer] = []
+    free = Free()
     for i, equation in enumerate(made.equations):
         for result in equation.results:
             if result.view_of is not None:
@@ -209,12 +210,12 @@ def allocate(made: Plan) -> None:
             else:
                 made.place[result] = _take(free, made.buffers, result.nbytes)
         passed_on = {made.place[r].number for r in made.in_place if r in equation.results}
-        for variable in {v.root for v in (*equation.reads(), *equation.results)}:
+        for variable in dict.fromkeys(v.root for v in (*equation.reads(), *equation.results)):
             buffer = made.place.get(variable)
             if buffer is None or buffer.fixed is not None or last[variable] != i:
                 continue
-            if buffer.number not in passed_on and buffer not in free:
-                free.append(buffer)
+            if buffer.number not in passed_on:
+                free.add(buffer)
 
 
 def _may_go(equation: Equation) -> bool:
@@ -296,16 +297,39 @@ def _may_overwrite(equation: Equation) -> bool:
     return fn in OVERWRITING
 
 
-def _take(free: list[Buffer], buffers: list[Buffer], nbytes: int) -> Buffer:
-    """A buffer that nobody uses: the smallest that is large enough, else the largest, enlarged."""
-    fitting = [b for b in free if b.nbytes >= nbytes]
-    if fitting:
-        chosen = min(fitting, key=lambda b: b.nbytes)
-        free.remove(chosen)
-    elif free:
-        chosen = max(free, key=lambda b: b.nbytes)
-        free.remove(chosen)
-    else:
+class Free:
+    """Buffers that nobody uses, by size: a step has many results, but of few sizes."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.of_size: dict[int, deque[Buffer]] = {}
+        self.members: set[Buffer] = set()
+
+    def add(self, buffer: Buffer) -> None:
+        """Nobody uses this one any more."""
+        if buffer in self.members:
+            return
+        self.members.add(buffer)
+        if buffer.nbytes not in self.of_size:
+            insort(self.sizes, buffer.nbytes)
+        self.of_size.setdefault(buffer.nbytes, deque()).append(buffer)
+
+    def take(self, nbytes: int) -> Buffer | None:
+        """The smallest that is large enough, else the largest; None where there is none."""
+        if not self.sizes:
+            return None
+        size = self.sizes[min(bisect_left(self.sizes, nbytes), len(self.sizes) - 1)]
+        chosen = self.of_size[size].popleft()
+        if not self.of_size[size]:
+            del self.of_size[size], self.sizes[bisect_left(self.sizes, size)]
+        self.members.remove(chosen)
+        return chosen
+
+
+def _take(free: Free, buffers: list[Buffer], nbytes: int) -> Buffer:
+    """A buffer that nobody uses, enlarged if need be."""
+    chosen = free.take(nbytes)
+    if chosen is None:
         chosen = Buffer(len(buffers))
         buffers.append(chosen)
     chosen.nbytes = max(chosen.nbytes, nbytes)
