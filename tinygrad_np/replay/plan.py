@@ -209,7 +209,7 @@ def allocate(made: Plan) -> None:
                 made.in_place[result] = donor
             else:
                 made.place[result] = _take(free, made.buffers, result.nbytes)
-        passed_on = {made.place[r].number for r in made.in_place if r in equation.results}
+        passed_on = {made.place[r].number for r in equation.results if r in made.in_place}
         for variable in dict.fromkeys(v.root for v in (*equation.reads(), *equation.results)):
             buffer = made.place.get(variable)
             if buffer is None or buffer.fixed is not None or last[variable] != i:
