@@ -19,7 +19,7 @@ ORDER = [
     "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",
 ]  # fmt: skip
-ROOMS = ["errors", "autodiff", "replay", "nn", "optim", "data", "training", "draw"]
+ROOMS = ["errors", "threads", "autodiff", "replay", "nn", "optim", "data", "training", "draw"]
 
 
 def module_name(path: Path) -> str:
@@ -105,7 +105,7 @@ def test_no_import_cycles() -> None:
 
 
 ENGINE = sorted(path for path in (PACKAGE / "autodiff").glob("*.py"))
-REGISTRIES = {"TABLE", "COMPOSITES", "METADATA", "WRITERS"}
+REGISTRIES = {"TABLE", "COMPOSITES", "FACTS", "METADATA", "WRITERS"}
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.startswith("autodiff.")])

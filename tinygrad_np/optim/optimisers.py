@@ -9,7 +9,8 @@ import numpy as np
 
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
-from .pack import Crew, Pack, gathered
+from ..threads import Crew
+from .pack import Pack, gathered
 
 LearningRate = float | Callable[[int], float]
 

@@ -1,8 +1,6 @@
 """Parameters side by side in one buffer, so that an optimiser needs a handful of calls for all."""
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from operator import attrgetter, is_
 from sys import getrefcount
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 from ..autodiff.guards import Slot, Storage
 from ..autodiff.tape import Leaf, next_number
 from ..autodiff.tensor import Tensor
+from ..threads import thread_count
 
 # Elements. Measured for 5.8 million: 2.2 ms (SGD) and 9.0 ms (Adam) instead of 2.8 and 12.1 for
 # all at once; smaller pieces cost calls: 109,000 in pieces of 8,192 take 28.8 instead of 21.7 µs.
@@ -180,30 +179,3 @@ def _like(flat: np.ndarray, array: np.ndarray) -> np.ndarray:
     if array.flags.c_contiguous:
         return flat.reshape(array.shape)
     return flat.reshape(array.shape[::-1]).T
-
-
-def thread_count() -> int:
-    """How many threads may work: the cores of this process, or what BLAS was told."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        if os.environ.get(name, "").isdigit():
-            return max(int(os.environ[name]), 1)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class Crew:
-    """Threads that work beside this one, started when there is first something to do."""
-
-    def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
-
-    def run(self, work: Callable[[Any], None], lists: Sequence[Any]) -> None:
-        """``work`` on every list at the same time; the first is this thread's."""
-        if len(lists) == 1:
-            work(lists[0])
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(len(lists) - 1)
-        others = [self._pool.submit(work, other) for other in lists[1:]]
-        work(lists[0])
-        for other in others:
-            other.result()

@@ -8,12 +8,14 @@ import numpy as np
 
 from ..autodiff.guards import Slot, Storage
 from ..autodiff.tensor import Tensor
+from ..threads import Crew
 from . import kernels
 from .capture import Equation, Variable
 from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
 from .plan import Plan, allocate, slot_of
 from .rows import Block, RowLoop
+from .tune import Choice
 
 Instruction = tuple[Equation, Callable[[], Any]]
 
@@ -31,8 +33,10 @@ class Binding:
         inputs: Sequence[Variable],
         given: dict[Variable, Any] | None = None,
         block: Block | None = None,
+        choice: Choice = Choice(),  # noqa: B008 - frozen
     ) -> None:
         self.plan = plan
+        self.choice = choice
         self.cells = Cells()
         self.arrays: dict[Variable, Any] = dict(given or {})
         self.pools = [np.empty(buffer.nbytes, np.uint8) for buffer in plan.buffers]
@@ -64,7 +68,7 @@ class Binding:
         """The bytes of each buffer, those of loops included."""
         found = [pool.nbytes for pool in self.pools]
         for loop in self.loops.values():
-            for binding in loop.bindings.values():
+            for binding in loop.bindings:
                 found += binding.memory()
         return found
 
@@ -92,7 +96,7 @@ class Binding:
 
     def _calls(self, equation: Equation) -> list[Call]:
         if isinstance(equation.fn, RowLoop):
-            self.loops[equation] = Loop(equation.fn, self)
+            self.loops[equation] = Loop(equation.fn, self, self.choice)
             return [Call(self.loops[equation].run, ())]
         operands = [self.operand(value) for value in equation.operands]
         options = {key: self.operand(value) for key, value in equation.options.items()}
@@ -160,63 +164,107 @@ def _hand_over(pairs: list[tuple[Tensor, Slot | None]]) -> None:
 
 
 class Loop:
-    """A loop over blocks of rows, each of which passes all its equations while it is in cache."""
+    """A loop over blocks of rows, each of which passes all its equations while it is in cache.
 
-    def __init__(self, loop: RowLoop, outer: Binding) -> None:
-        self.blocks = loop.blocks
-        known = {v: outer.operand(v) for v in (*loop.reads, *loop.sums)}
+    The blocks are shared among ``choice.workers`` threads; each adds up its own, and the sums of
+    all are put together at the end.
+    """
+
+    def __init__(self, loop: RowLoop, outer: Binding, choice: Choice) -> None:
+        blocks = loop.blocks
+        if choice.rows:
+            count = blocks[-1].stop
+            starts = range(0, count, choice.rows)
+            blocks = [slice(i, min(i + choice.rows, count)) for i in starts]
+        share = -(-len(blocks) // choice.workers)
+        shares = [blocks[i : i + share] for i in range(0, len(blocks), share)]
+        totals = [outer.operand(v) for v in loop.sums]
+        sums = [totals, *([np.empty_like(t) for t in totals] for _ in shares[1:])]
+        self.parts = [Part(loop, outer, b, s) for b, s in zip(shares, sums, strict=True)]
+        self.totals = totals
+        self.plan = self.parts[0].plan
+        self._crew = Crew()
+
+    @property
+    def blocks(self) -> list[slice]:
+        """All blocks, in the order of their rows."""
+        return [block for part in self.parts for block in part.blocks]
+
+    @property
+    def bindings(self) -> list[Binding]:
+        """The bindings of all parts and block sizes."""
+        return [binding for part in self.parts for binding in part.bindings.values()]
+
+    def run(self) -> None:
+        """All blocks."""
+        self._crew.run(Part.run, self.parts)
+        for part in self.parts[1:]:
+            for total, more in zip(self.totals, part.sums, strict=True):
+                np.add(total, more, total)
+
+    def timed(self) -> dict[Equation, float]:
+        """Run once in this thread; seconds per equation, all blocks together."""
+        times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
+        for part in self.parts:
+            for block, _, _ in part.steps:
+                part.fill(block)
+                for i, call in part.of(block):
+                    start = perf_counter()
+                    call()
+                    times[self.plan.equations[i]] += perf_counter() - start
+        return times
+
+
+class Part:
+    """Some blocks of a loop, with memory of their own."""
+
+    def __init__(
+        self, loop: RowLoop, outer: Binding, blocks: list[slice], sums: list[np.ndarray]
+    ) -> None:
+        self.blocks = blocks
+        self.sums = sums
+        known = {v: outer.operand(v) for v in loop.reads}
         late = {v: a for v, a in known.items() if isinstance(a, Cell)}
+        given = {v: a for v, a in known.items() if v not in late}
+        given |= dict(zip(loop.sums, sums, strict=True))
         self.sources = [outer.operand(v).place for v in loop.rowed]
         self.late = [a.place for a in late.values()]
         self.values = outer.cells.values
-        given = {v: a for v, a in known.items() if v not in late}
-        self.plan: Plan | None = None  # of the first block: its equations stand for all
         self.bindings: dict[int, Binding] = {}
-        self.calls: dict[tuple[int, bool], list[Instruction]] = {}
-        for size in dict.fromkeys(b.stop - b.start for b in self.blocks):
+        self.calls: dict[tuple[int, bool], list[tuple[int, Callable[[], Any]]]] = {}
+        for size in dict.fromkeys(b.stop - b.start for b in blocks):
             block = loop.of(size)
             plan = Plan(block.equations, [], 0)
             allocate(plan)
             binding = Binding(plan, [*block.rowed, *late], given, block)
             self.bindings[size] = binding
-            self.plan = self.plan or plan
-            originals = dict(zip(block.equations, self.plan.equations, strict=True))
+            order = {equation: i for i, equation in enumerate(block.equations)}
             for first, found in ((True, binding.first), (False, binding.instructions)):
-                self.calls[size, first] = [(originals[e], call) for e, call in found]
-        self.steps = [
-            (block, self.bindings[block.stop - block.start], quieted(self._of(block)))
-            for block in self.blocks
-        ]
+                self.calls[size, first] = [(order[e], call) for e, call in found]
+        self.plan = next(iter(self.bindings.values())).plan
+        self.steps = [(b, self.bindings[b.stop - b.start], self._bound(b)) for b in blocks]
 
-    def _of(self, block: slice) -> list[Instruction]:
-        return self.calls[block.stop - block.start, block.start == 0]
+    def of(self, block: slice) -> list[tuple[int, Callable[[], Any]]]:
+        """The calls for a block, with the places of their equations."""
+        return self.calls[block.stop - block.start, block is self.blocks[0]]
 
-    def _fill(self, block: slice, cells: Cells) -> None:
+    def _bound(self, block: slice) -> list[Callable[[], Any]]:
+        return quieted([(self.plan.equations[i], call) for i, call in self.of(block)])
+
+    def fill(self, block: slice) -> None:
         """Point the cells of a block at its rows."""
-        values = self.values
+        values, cells = self.values, self.bindings[block.stop - block.start].cells
         filled = [values[place][block] for place in self.sources]
         filled += [values[place] for place in self.late]
         cells.values[: len(filled)] = filled
         cells.refresh()
 
     def run(self) -> None:
-        """All blocks, one after the other."""
-        for block, binding, calls in self.steps:
-            self._fill(block, binding.cells)
+        """The blocks, one after the other."""
+        for block, _, calls in self.steps:
+            self.fill(block)
             for call in calls:
                 call()
-
-    def timed(self) -> dict[Equation, float]:
-        """Run once; seconds per equation, all blocks together."""
-        assert self.plan is not None
-        times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
-        for block, binding, _ in self.steps:
-            self._fill(block, binding.cells)
-            for equation, call in self._of(block):
-                start = perf_counter()
-                call()
-                times[equation] += perf_counter() - start
-        return times
 
 
 def _note_write(tensor: Tensor) -> None:

@@ -20,8 +20,8 @@ from ..autodiff.tape import Record, mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from .memory import c_strides
+from .outside import PACKAGE, attributes, has_attributes
 
-PACKAGE = __name__.split(".")[0]
 # the modules a call passes through on its way from whoever wrote it to here
 FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
 TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
@@ -133,7 +133,7 @@ class Capture:
         self.tensors: dict[Tensor, bool | None] = {}  # leaves with .grad: was it there at entry?
         self.effects: list[Any] = []
         self.generators: list[np.random.Generator] = []
-        self.modules: list[Any] = []
+        self.modules: dict[Any, dict[str, Any]] = {}  # with their attributes when they were called
         self.became: dict[Tensor, None] = {}  # Tensors from outside that got other memory
         self.errors = np.geterr()
         self._detached: set[Tensor] = set()
@@ -281,7 +281,7 @@ class Capture:
     def enter_module(self, module: Any) -> None:
         """A module is called: what it does depends on its attributes."""
         if module not in self.modules:
-            self.modules.append(module)
+            self.modules[module] = attributes(module)
 
     def leave(self, how: str) -> None:
         """A value leaves the tape."""
@@ -321,6 +321,18 @@ class Capture:
             mode.capture = self
         self.effects.append(worker)
         self._note("effect", worker, [], {}, [])
+
+    def check_outside(self, changed: str | None) -> None:
+        """Refuse a step that changes a variable from outside, or an attribute of a module."""
+        if changed is None:
+            for module, was in self.modules.items():
+                if not has_attributes(module, was):
+                    changed = f"an attribute of {type(module).__name__}"
+        if changed is not None:
+            raise self._refusal(
+                f"changes {changed}, which is outside of it and would stay as it is in a replay",
+                "change it outside the step, or keep it in a Tensor and write t[...] = v",
+            )
 
     # Inputs and results of the whole step.
 

@@ -5,6 +5,7 @@ is run as in eager mode, and its result copied. The calls compute the same bits 
 themselves; that many of them are other functions is where the time is saved.
 """
 
+import contextvars
 import itertools
 import operator
 from collections.abc import Callable, Sequence
@@ -66,14 +67,30 @@ def quieted(
     found: list[Callable[[], Any]] = []
     for errors, group in itertools.groupby(instructions, lambda pair: pair[0].errors):
         calls = [call for _, call in group]
-        found += calls if errors is None else [partial(_under, errors, calls)]
+        found += calls if errors is None else [_under(errors, calls)]
     return found
 
 
-def _under(errors: dict[str, Any], calls: list[Callable[[], Any]]) -> None:
-    with np.errstate(**errors):
+def _under(errors: dict[str, Any], calls: list[Callable[[], Any]]) -> Callable[[], None]:
+    """The calls as one, with NumPy's floating-point errors treated so.
+
+    NumPy keeps that in a context variable: entering a context takes 0.05 µs, np.errstate 0.9.
+    """
+
+    def run() -> None:
         for call in calls:
             call()
+
+    def run_guarded() -> None:
+        with np.errstate(**errors):
+            run()
+
+    with np.errstate():  # whatever happens here is undone
+        before = np.geterr()
+        context = contextvars.copy_context()
+        context.run(np.seterr, **errors)
+        kept = np.geterr() == before
+    return partial(context.run, run) if kept else run_guarded
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,16 @@ import numpy as np
 from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
+from ..threads import blas_threads
 from . import show
 from .bind import Binding
 from .capture import Capture
 from .kernels import Cell, quieted
 from .memory import alike
+from .outside import Outside, has_attributes
 from .plan import Plan, allocate, slot_of
+from .rows import RowLoop
+from .tune import Choice
 
 _ready = attrgetter("ready")
 
@@ -47,25 +51,33 @@ class Program:
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.cleared = [t for t, before in capture.tensors.items() if before is None]
         self.written = [e.operands[0].source for e in plan.equations if e.kind == "write"]
-        self.modules = [(m, _attributes(m)) for m in capture.modules]
+        self.modules = list(capture.modules.items())
         self.marks = [m._mark for m in capture.modules]
         self.trace = capture.equations
         self.specs: Any = None
-        self.outside: list[Any] = []  # what the function found outside; see step.Outside
+        self.outside: Outside  # of the step, and what it found there
+        self.found: list[Any] = []
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.recording = True
         self.runs = 0
         self.due = 0.0
+        self.is_tuned = False
+        self.choice = Choice()
         capture.close()
         self.link()
 
-    def link(self) -> None:
-        """Allocate the buffers and bind every call to them."""
+    def link(self, choice: Choice | None = None) -> None:
+        """Allocate the buffers and bind every call to them, for another choice if one is given."""
+        self.choice = self.choice if choice is None else choice
+        # workers share the cores, and leave none for more threads in their products
+        self.blas_threads = 1 if self.choice.workers > 1 else self.choice.blas_threads
         self.slots = [slot_of(t) for t in self.leaves]
         others = _constants(self.plan) - set(self.leaves)
         self.fixed = [(tensor, tensor._data, tensor._node) for tensor in others]
         allocate(self.plan)
-        self.binding = Binding(self.plan, [*self.inputs, *self.entries, *self.states])
+        self.binding = Binding(
+            self.plan, [*self.inputs, *self.entries, *self.states], choice=self.choice
+        )
         self.calls = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
@@ -78,7 +90,7 @@ class Program:
         """Whether the modules of the step have the attributes they were captured with."""
         if [module._mark for module, _ in self.modules] == self.marks:
             return True
-        same = all(_same(_attributes(module), was) for module, was in self.modules)
+        same = all(has_attributes(module, was) for module, was in self.modules)
         if same:
             self.marks = [module._mark for module, _ in self.modules]
         return same
@@ -119,9 +131,30 @@ class Program:
         elif not all(map(is_, inputs, self.last)):
             self._set(inputs)
         self.runs += 1
-        for call in self.calls:
-            call()
+        if self.blas_threads:
+            self._run_with(self.blas_threads)
+        else:
+            for call in self.calls:
+                call()
         return self._results(values)
+
+    def _run_with(self, threads: int) -> None:
+        """All calls, with matrix products of so many threads."""
+        blas = blas_threads()
+        before = blas.get()
+        if before != threads:
+            blas.set(threads)
+        try:
+            for call in self.calls:
+                call()
+        finally:
+            if before != threads:
+                blas.set(before)
+
+    def looped_rows(self) -> int:
+        """The rows of the full batch that is run in blocks; 0 if none is."""
+        loops = [e.fn for e in self.plan.equations if isinstance(e.fn, RowLoop)]
+        return loops[0].blocks[-1].stop if loops else 0
 
     def __str__(self) -> str:
         return show.table(self)
@@ -163,21 +196,6 @@ class Program:
             return made[0]
         parts = zip(self.places, self.parts, strict=True)
         return rebuild(self.result, [v if p is None else made[p] for p, v in parts])
-
-
-def _attributes(module: Any) -> dict[str, Any]:
-    """A module's attributes, without its own marks."""
-    return {name: value for name, value in vars(module).items() if name != "_mark"}
-
-
-def _same(now: dict[str, Any], was: dict[str, Any]) -> bool:
-    if list(now) != list(was):
-        return False
-    simple = (bool, int, float, str)
-    return all(
-        a is b or (type(a) is type(b) and isinstance(a, simple) and a == b)
-        for a, b in zip(now.values(), was.values(), strict=True)
-    )
 
 
 def _constants(plan: Plan) -> set[Tensor]:
