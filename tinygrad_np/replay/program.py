@@ -72,7 +72,7 @@ class Program:
         # workers share the cores, and leave none for more threads in their products
         self.blas_threads = 1 if self.choice.workers > 1 else self.choice.blas_threads
         self.slots = [slot_of(t) for t in self.leaves]
-        others = _constants(self.plan) - set(self.leaves)
+        others = _constants(self.plan) - {t for t in self.leaves if t.requires_grad}
         self.fixed = [(tensor, tensor._data, tensor._node) for tensor in others]
         allocate(self.plan)
         self.binding = Binding(
