@@ -275,6 +275,11 @@ class Capture:
         self.tensors.setdefault(tensor, None)
         operands = []
         if gradient is not None:
+            if gradient.dtype != tensor.dtype:
+                raise self._refusal(
+                    f"gives a Tensor of dtype {tensor.dtype} a gradient of {gradient.dtype}",
+                    "use .astype()",
+                )
             operands = [self._operand(".grad =", 0, gradient, gradient._data)]
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 

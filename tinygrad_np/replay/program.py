@@ -14,7 +14,7 @@ from ..autodiff.tensor import Tensor
 from ..threads import blas_threads
 from . import show
 from .bind import Binding
-from .capture import Capture
+from .capture import Capture, Variable
 from .kernels import Cell, quieted
 from .memory import alike
 from .outside import Outside, has_attributes
@@ -99,9 +99,7 @@ class Program:
         """Whether the gradients that are there are those the step was captured with."""
         if self.empty and any(getattr(t, "_grad", None) is not None for t in self.empty):
             return False
-        return not (
-            self.entries and any(getattr(v.source, "_grad", None) is None for v in self.entries)
-        )
+        return not self.entries or all(map(_is_there, self.entries))
 
     def is_current(self) -> bool:
         """Whether the Tensors from outside lie in memory, and require grad, as in the capture."""
@@ -196,6 +194,14 @@ class Program:
             return made[0]
         parts = zip(self.places, self.parts, strict=True)
         return rebuild(self.result, [v if p is None else made[p] for p, v in parts])
+
+
+def _is_there(entry: Variable) -> bool:
+    """Whether a leaf has a gradient as it had in the capture."""
+    grad = getattr(entry.source, "_grad", None)
+    if grad is None or type(grad) is Slot:
+        return grad is not None
+    return grad._node is None and grad._data.dtype == entry.dtype
 
 
 def _constants(plan: Plan) -> set[Tensor]:
