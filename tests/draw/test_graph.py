@@ -411,7 +411,11 @@ def test_a_kept_graph_is_drawn_after_backward():
     ("arguments", "error", "message"),
     [
         ((tg.Tensor(1.0),), tg.TapeError, "there is no graph to draw"),
-        (([1.0],), TypeError, r"graph draws a Tensor or a Module, not list; call graph\(loss\)"),
+        (
+            ([1.0],),
+            TypeError,
+            r"a Module or a replayed step, not list; call graph\(loss\)",
+        ),
         ((leaf(1.0), 2.0), TypeError, "give example inputs with a module only"),
         ((nn.ReLU(),), TypeError, "ReLU cannot run on 0 example inputs: missing .*'x'; give them"),
     ],

@@ -13,7 +13,8 @@ import numpy as np
 from ..nn import functional
 from ..nn.layers import Linear, ReLU, Sequential
 from ..nn.module import Module
-from .graph import Graph, graph
+from .canvas import Graph
+from .graph import graph
 from .render import check_ending, write_or_fall_back
 
 LARGEST = 10**8  # parameters of a network that is made only to be drawn

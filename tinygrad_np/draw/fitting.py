@@ -93,6 +93,8 @@ def _in_order(items: list[Item], stands: list[Stand]) -> list[Stand]:
             stand = stands[source]
             if stand not in first:
                 keys.setdefault(stand, (first[stands[i]], source))
+    for i, stand in enumerate(stands):  # what depends on nothing, and nothing on it
+        keys.setdefault(stand, (i, i))
     return sorted(keys, key=keys.__getitem__)
 
 

@@ -1,7 +1,7 @@
 """The words of a picture: operations as formulas, numbers, arrays, and their escaping for DOT."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,18 +76,25 @@ def formula(record: Record) -> str:
         parent is not None or not is_inline(operand)
         for operand, parent in zip(operands, record.parents, strict=True)
     ]
-    if rule.fn is take_at:
+    return written(rule.name, rule.fn, operands, drawn, record.kwargs)
+
+
+def written(
+    name: str, fn: Any, operands: Sequence[Any], drawn: Sequence[bool], options: Mapping[str, Any]
+) -> str:
+    """A call as a formula; ``drawn`` says which operands are nodes."""
+    if fn in (take_at, take_at.implementation):  # type: ignore[attr-defined]
         return "·" + _index(operands[1])
     shown = ["·" if known else _constant(x) for x, known in zip(operands, drawn, strict=True)]
-    symbol = SYMBOLS.get(rule.name) if rule.is_ufunc else None
+    symbol = SYMBOLS.get(name) if isinstance(fn, np.ufunc) else None
     if symbol and len(shown) == 2 and not all(drawn):
         return f"{shown[0]} {symbol} {shown[1]}"
-    options = [f"{name}={_constant(value)}" for name, value in record.kwargs.items()]
-    if all(drawn) and not options:
-        return rule.name
+    named = [f"{key}={_constant(value)}" for key, value in options.items()]
+    if all(drawn) and not named:
+        return name
     if all(drawn) and len(drawn) > 3:
         shown = ["…"]
-    return f"{rule.name}({', '.join(shown + options)})"
+    return f"{name}({', '.join(shown + named)})"
 
 
 def _constant(value: Any) -> str:

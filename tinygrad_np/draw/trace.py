@@ -17,7 +17,7 @@ from ..errors import DetachError, TapeError
 from ..nn.module import Module
 from . import labels
 
-Kind = Literal["input", "parameter", "constant", "operation", "result"]
+Kind = Literal["input", "parameter", "constant", "operation", "gradient", "effect", "result"]
 
 
 @dataclass

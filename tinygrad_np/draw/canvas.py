@@ -1,0 +1,232 @@
+"""How every graph looks: styles, boxes, edges and caption, and the Digraph that shows itself."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import graphviz
+
+from . import labels, render, trace
+from .fitting import Drawn, Picture
+
+FONT = "Helvetica"  # one name: Graphviz knows the widths of its letters
+INK, FAINT = "#1a1a1a", "#444444"
+
+# Shape, border and brightness differ as well as the colour, so that grey prints can be read too.
+STYLES: dict[str, dict[str, str]] = {
+    "input": {"shape": "ellipse", "fillcolor": "#cfe6f7", "color": "#1f5f99"},
+    "parameter": {"shape": "note", "fillcolor": "#fde5c4", "color": "#8f5200"},
+    "constant": {"style": "filled,dashed", "fillcolor": "#efefef", "color": "#5f5f5f"},
+    "operation": {"style": "filled,rounded", "fillcolor": "#ffffff", "color": "#333333"},
+    "module": {"peripheries": "2", "fillcolor": "#e6dff5", "color": "#55389a"},
+    "gap": {"style": "dashed", "color": "#5f5f5f"},
+    "gradient": {"shape": "invhouse", "fillcolor": "#f8d9e6", "color": "#96275e"},
+    "effect": {"shape": "cds", "fillcolor": "#f4eca8", "color": "#665c00", "penwidth": "2.2"},
+    "result": {"shape": "octagon", "fillcolor": "#cdebd2", "color": "#1b642c", "penwidth": "2.2"},
+}
+BOX = {
+    "style": "filled,rounded",
+    "fillcolor": "#f6f4fb",
+    "color": "#8f7cc0",
+    "margin": "10",
+    "labeljust": "l",
+}
+
+SIDE = {"color": "#8a8a8a"}
+LEAVES = ("parameter", "constant")
+
+
+class Graph(graphviz.Digraph):  # type: ignore[misc]
+    """A Digraph that shows and renders itself also where graphviz-pure is the only program."""
+
+    def pipe(self, format: str | None = None, *, encoding: str | None = None) -> bytes | str:
+        """The picture (svg unless told otherwise) as bytes, with ``encoding`` as text.
+
+        Raises RenderError where no installed program can draw it.
+        """
+        drawn = render.picture(self.source, format or self.format)
+        return drawn if encoding is None else drawn.decode("utf-8")
+
+    def render(
+        self,
+        filename: Any = None,
+        directory: Any = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,
+        *,
+        outfile: Any = None,
+        quiet: bool = False,
+        quiet_view: bool = False,
+    ) -> str:
+        """Write the DOT text to ``filename`` and the picture beside it; return the picture's path.
+
+        As in graphviz, the picture's name is ``filename`` with ``.format`` added, or ``outfile``; a
+        ``filename`` that ends like a picture (``net.svg``) is taken as ``outfile``. ``cleanup``
+        removes the DOT text, ``view`` opens the picture. Raises RenderError, after the DOT text was
+        written, where no installed program can draw it.
+        """
+        del quiet  # the renderer says nothing unless it fails
+        if outfile is None and format is None and render.is_picture(filename):
+            filename, outfile = None, filename
+        if outfile is None:
+            source = Path(self.save(filename, directory=directory))
+            picture = source.with_name(f"{source.name}.{format or self.format}")
+        else:
+            picture = Path(directory or "", outfile)
+            text = filename or picture.with_suffix(".dot").name
+            source = Path(self.save(text, directory=picture.parent))
+        render.write(self.source, picture, format)
+        if cleanup:
+            source.unlink()
+        if view or quiet_view:
+            graphviz.view(str(picture), quiet=quiet_view)
+        return str(picture)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
+        """What a notebook shows: the picture, or the DOT text and what to install."""
+        try:
+            return super()._repr_mimebundle_(include, exclude)
+        except render.RenderError as error:
+            return {"text/plain": f"{error}\n\n{self.source}"}
+
+
+def drawing(
+    traced: trace.Trace,
+    picture: Picture,
+    label: Callable[[int, Drawn], str],
+    heading: str,
+    words: Mapping[str, str] = MappingProxyType({}),
+) -> Graph:
+    """The picture as a Digraph. ``label`` gives the label of the node at a position.
+
+    ``heading`` (markup) stands above the legend; ``words`` are other names of kinds in it.
+    """
+    drawn = Graph(
+        format="svg",
+        graph_attr={
+            "label": _caption(picture, heading, words),
+            "labelloc": "t",
+            "fontname": FONT,
+            "bgcolor": "white",
+            "newrank": "true",
+            "ordering": "in",
+            "ranksep": "0.3",
+            "nodesep": "0.3",
+        },
+        node_attr={
+            "shape": "box",
+            "style": "filled",
+            "fontname": FONT,
+            "fontsize": "12",
+            "fontcolor": INK,
+            "margin": "0.12,0.06",
+            "height": "0.3",
+        },
+        edge_attr={"color": FAINT, "arrowsize": "0.7"},
+    )
+    _write_nodes(drawn, traced, picture, label)
+    main = _main_line(picture)
+    for tail, head in picture.edges:
+        drawn.edge(f"n{tail}", f"n{head}", **({"weight": "8"} if tail in main else SIDE))
+    for tail, head in _stacking(traced, picture):
+        drawn.edge(f"n{tail}", f"n{head}", style="invis", weight="0")
+    inputs = [f"n{i}" for i, node in enumerate(picture.nodes) if node.kind == "input"]
+    if inputs:
+        drawn.body.append(f"\t{{ rank=source; {'; '.join(inputs)} }}\n")
+    return drawn
+
+
+def _write_nodes(
+    drawn: Graph, traced: trace.Trace, picture: Picture, label_of: Callable[[int, Drawn], str]
+) -> None:
+    """All nodes, those of a module between the braces of its box."""
+    inside: dict[int, list[int]] = {}
+    for i, node in enumerate(picture.nodes):
+        inside.setdefault(node.box, []).append(i)
+    used = {0}
+    for box in inside:
+        while box not in used:
+            used.add(box)
+            box = traced.boxes[box].parent
+    children: dict[int, list[int]] = {}
+    for box in sorted(used - {0}):
+        children.setdefault(traced.boxes[box].parent, []).append(box)
+    stack = [0]
+    while stack:
+        box = stack.pop()
+        if box < 0:
+            drawn.body.append("\t}\n")
+            continue
+        if box:
+            call = traced.boxes[box]
+            drawn.body.append(f"\tsubgraph cluster_{box} {{\n")
+            label = html(box_title(call), counted_parameters(call.parameters))
+            drawn.attr(label=label, **BOX)
+            stack.append(-1)
+        for i in inside.get(box, ()):
+            node = picture.nodes[i]
+            drawn.node(f"n{i}", label_of(i, node), **STYLES[node.kind])
+        stack.extend(reversed(children.get(box, ())))
+
+
+def _main_line(picture: Picture) -> set[int]:
+    """The nodes that depend on an input, or where there is none all operations."""
+    main = {i for i, node in enumerate(picture.nodes) if node.kind == "input"}
+    for tail, head in picture.edges:  # in an order of computation
+        if tail in main:
+            main.add(head)
+    return main or {i for i, node in enumerate(picture.nodes) if node.kind not in LEAVES}
+
+
+def _stacking(traced: trace.Trace, picture: Picture) -> list[tuple[int, int]]:
+    """Invisible edges that put a module's parameters below what enters it.
+
+    Without them modules stand beside each other like stairs, because the weight of the next one is
+    needed no sooner than its input.
+    """
+    entering: dict[int, int] = {}
+    for tail, head in picture.edges:
+        box, outside = picture.nodes[head].box, picture.nodes[tail].box
+        while box and traced.common(box, outside) != box:
+            entering.setdefault(box, tail)
+            box = traced.boxes[box].parent
+    return [
+        (entering[node.box], i)
+        for i, node in enumerate(picture.nodes)
+        if node.kind in LEAVES and node.box in entering
+    ]
+
+
+def html(title: str, details: list[str]) -> str:
+    """A label of one strong line and smaller ones that are escaped already."""
+    small = [f'<br/><font point-size="10" color="{FAINT}">{line}</font>' for line in details]
+    return f"<<b>{labels.escape(title)}</b>{''.join(small)}>"
+
+
+def box_title(box: trace.Box) -> str:
+    """What stands above a box, or in the node that stands for it."""
+    return f"{box.path}: {box.title}" if box.path else box.title
+
+
+def counted_parameters(count: int) -> list[str]:
+    """The line that says how many parameters there are, if any."""
+    return [labels.counted(count, "parameter")] if count else []
+
+
+def _caption(picture: Picture, heading: str, words: Mapping[str, str]) -> str:
+    """The heading, how much of the graph is drawn, and what the colours mean."""
+    if len(picture.nodes) < picture.whole:
+        heading += f"; {len(picture.nodes)} of {picture.whole:,} nodes drawn"
+    cells = []
+    for kind, style in STYLES.items():
+        if any(node.kind == kind for node in picture.nodes) and kind != "gap":
+            fill, edge = style["fillcolor"], style["color"]
+            word = f'<font point-size="10">{words.get(kind, kind)}</font>'
+            cells.append(f'<td bgcolor="{fill}" color="{edge}">{word}</td>')
+    span = len(cells)
+    return (
+        f'<<table border="0" cellborder="1" cellspacing="4" cellpadding="3">'
+        f'<tr><td border="0" colspan="{span}">{heading}</td></tr><tr>{"".join(cells)}</tr></table>>'
+    )
