@@ -72,17 +72,20 @@ def _time_cell(result: Result, hand: Result) -> str:
 def _markdown(results: Sequence[Result], cell: Any) -> str:
     """Scenarios down, contenders across; a dash where a contender has no figure."""
     shown = contenders_of(results)
-    lines = [
-        "| scenario | " + " | ".join(ROSTER[name].title for name in shown) + " |",
-        "|---|" + "---:|" * len(shown),
-    ]
+    lines = []
     for scenario, row in rows_of(results).items():
         cells = [
             cell(row[name], row[HAND]) if name in row and row[name].seconds else "—"
             for name in shown
         ]
-        lines.append(f"| {SCENARIOS[scenario].title} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([SCENARIOS[scenario].title, *cells])
+    return markdown(["scenario", *(ROSTER[name].title for name in shown)], lines)
+
+
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table whose first column is on the left, the others on the right."""
+    shown = [f"| {' | '.join(line)} |" for line in (head, *lines)]
+    return "\n".join([shown[0], "|---|" + "---:|" * (len(head) - 1), *shown[1:]])
 
 
 def contenders_of(results: Sequence[Result]) -> list[str]:
