@@ -323,9 +323,12 @@ def mlp_step() -> Any:
 
 
 def test_nothing_is_allocated_in_steady_state() -> None:
-    """Neither arrays nor objects: a layer's result alone would take 41 kB."""
+    """Neither arrays nor objects, but for the 8,192 elements that NumPy takes where it broadcasts.
+
+    A layer's result alone would take 128 kB.
+    """
     step = mlp_step()
-    x, y = rng(0).standard_normal((640, 20)).astype("f4"), rng(1).integers(0, 10, 640)
+    x, y = rng(0).standard_normal((2000, 20)).astype("f4"), rng(1).integers(0, 10, 2000)
     gc.collect()
     gc.disable()
     tracemalloc.start()
@@ -345,7 +348,7 @@ def test_nothing_is_allocated_in_steady_state() -> None:
         gc.enable()
         tracemalloc.stop()
     assert after - before < 2_000
-    assert peak - before < 8_000
+    assert peak - before < 50_000
 
 
 def test_a_capture_that_is_dropped_leaves_nothing() -> None:
