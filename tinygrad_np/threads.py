@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 
@@ -32,8 +32,9 @@ class Crew:
         try:
             work(lists[0])
         finally:
-            for other in others:
-                other.result()
+            wait(others)  # nobody may still write when this returns or raises
+        for other in others:
+            other.result()
 
 
 @functools.cache
