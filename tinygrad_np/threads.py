@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
+INSTALL = "to set their number: pip install threadpoolctl (or 'tinygrad_np[tune]')."
+
 
 def thread_count() -> int:
     """How many threads may work: what BLAS was told, or the cores of this process."""
@@ -65,6 +67,8 @@ class BlasThreads:
         return max((library.get_num_threads() for library in self._libraries), default=0)
 
     def set(self, number: int) -> None:
-        """Let products use so many threads from now on."""
+        """Let products use so many threads from now on; raises ImportError if that cannot be."""
+        if not self._libraries:
+            raise ImportError(f"the threads of matrix products stay as they are; {INSTALL}")
         for library in self._libraries:
             library.set_num_threads(number)

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn, optim, threads
-from tinygrad_np.replay import tune
+from tinygrad_np.replay import program, tune
 
 ROWS = 2_500
 CHOICES = [
@@ -118,8 +118,21 @@ def test_without_threadpoolctl_the_threads_stay_as_they_are(
     assert unknown.get() == 0
     task = Task(100)
     step = tg.replay(task.step, tune=True)
-    task.losses(step, 4)
+    with pytest.warns(UserWarning, match="pip install threadpoolctl"):
+        task.losses(step, 4)
     assert step.choices[signature(100)]["workers"] == 1
+
+
+def test_a_choice_of_threads_that_cannot_be_made_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unknown = threads.BlasThreads()
+    unknown._libraries = []
+    monkeypatch.setattr(program, "blas_threads", lambda: unknown)
+    task = Task(100)
+    step = tg.replay(task.step, tune={signature(100): {"blas_threads": 1}})
+    with pytest.raises(ImportError, match="pip install threadpoolctl"):
+        task.losses(step, 4)
 
 
 def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,9 @@ from ..autodiff.primitives import broadcast
 from ..autodiff.rules import neural
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
-from .capture import PACKAGE, SHAPE_ONLY, Capture, Equation, Unpacked, Variable
+from .capture import SHAPE_ONLY, Capture, Equation, Unpacked, Variable
 from .memory import alike, is_dense, layout
+from .outside import PACKAGE
 from .rows import blocked
 
 COPIES = {np.positive, np.copy, broadcast.implementation}  # type: ignore[attr-defined]
