@@ -384,7 +384,7 @@ class Capture:
             if out is None:
                 raise self._refusal(f"{name} gives no array", "call it outside the step")
         if isinstance(out, tuple):
-            self._note("call", fn, operands, given, out)
+            self._note("call", First(fn) if len(out) == 1 else fn, operands, given, out)
         elif (same := self._known.get(id(out))) is not None and same in operands:
             if same.array is out and name == "in_range":
                 self._note("check", fn, operands, given, [])
@@ -491,9 +491,25 @@ class Unpacked:
         self.nest = nest
         self.__name__ = getattr(fn, "__name__", repr(fn))
 
-    def __call__(self, *values: Any) -> Any:
+    @property
+    def innermost(self) -> Any:
+        """The function itself."""
+        return self.fn.innermost if isinstance(self.fn, Unpacked) else self.fn
+
+    def __call__(self, *values: Any, **options: Any) -> Any:
         args, options = rebuild(self.nest, list(values))
         return self.fn(*args, **options)
+
+
+class First(Unpacked):
+    """A function whose result is a tuple of one array, as a function of that."""
+
+    def __init__(self, fn: Any) -> None:
+        super().__init__(fn, None)
+
+    def __call__(self, *values: Any, **options: Any) -> Any:
+        (only,) = self.fn(*values, **options)
+        return only
 
 
 class Cast:

@@ -137,7 +137,7 @@ def draws(equation: Equation) -> bool:
 
 def is_pure(equation: Equation) -> bool:
     """Whether equal operands give equal results, always."""
-    fn = equation.fn.fn if isinstance(equation.fn, Unpacked) else equation.fn
+    fn = equation.fn.innermost if isinstance(equation.fn, Unpacked) else equation.fn
     if draws(equation):
         return False
     module = str(getattr(fn, "__module__", None) or type(fn).__module__)

@@ -120,7 +120,7 @@ def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> Non
 def _kind(equation: Equation) -> Any:
     fn = equation.fn
     if isinstance(fn, Unpacked):
-        fn = fn.fn
+        fn = fn.innermost
     fn = fn.dtype if isinstance(fn, Cast) else fn
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 

@@ -1,0 +1,641 @@
+"""What cannot be replayed is refused, with the line and the remedy; what can be is not."""
+
+import functools
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tests.replay.steps import rng, rows
+from tinygrad_np import nn
+from tinygrad_np.nn import functional as F
+
+HERE = r"test_capture\.py:\d+: "
+RAW = rng(1).standard_normal((4, 3)).astype("f4")
+LABELS = rng(2).integers(0, 3, 5)
+W = tg.Tensor(RAW, requires_grad=True)
+OFF = r"takes a value off the tape: {}\. It cannot be replayed so: return the Tensor and look at it"
+UNDECLARED = r"gives {} an array of shape {} \(operand {}\) that is neither an argument of the step"
+OUTSIDE = r"changes {}, which is outside of it and would stay as it is in a replay"
+
+Refused = tuple[Callable[..., Any], str]
+REFUSED: list[Refused] = []
+
+
+def refused(message: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The decorated step is refused in its first call."""
+
+    def register(fn: Callable[..., Any]) -> Callable[..., Any]:
+        REFUSED.append((fn, HERE + "the step " + message))
+        return fn
+
+    return register
+
+
+def off(how: str) -> Any:
+    return refused(OFF.format(how))
+
+
+def undeclared(name: str, shape: str, operand: int) -> Any:
+    return refused(UNDECLARED.format(name, shape, operand))
+
+
+# Values that leave the tape.
+
+
+@off(r"a truth value \(if t, while t, and, or\)")
+def an_if(x: Any, _: Any) -> Any:
+    return x * 2 if x.sum() > 0 else x
+
+
+@off(r"a truth value \(if t, while t, and, or\)")
+def a_while(x: Any, _: Any) -> Any:
+    while np.max(x) > 1:
+        x = x / 2
+    return x
+
+
+@off(r"a truth value \(if t, while t, and, or\)")
+def an_and(x: Any, _: Any) -> Any:
+    return x.sum() > 0 and x.sum() < 1
+
+
+@off(r"a truth value \(if t, while t, and, or\)")
+def an_assert(x: Any, _: Any) -> Any:
+    assert np.isfinite(x).all()
+    return x
+
+
+@off(r"float\(t\)")
+def a_float(x: Any, _: Any) -> Any:
+    return x * float(x.sum())
+
+
+@off(r"int\(t\)")
+def an_int(x: Any, _: Any) -> Any:
+    return x * int(x.sum())
+
+
+@off(r"complex\(t\)")
+def a_complex(x: Any, _: Any) -> Any:
+    return x * complex(x.sum())
+
+
+@off("its use as an index or count")
+def a_count(_: Any, y: Any) -> Any:
+    return tg.Tensor(np.arange(3).tolist() * range(y.sum()).stop)
+
+
+@off(r"t\.item\(\)")
+def an_item(x: Any, y: Any) -> Any:
+    loss = F.cross_entropy(x @ W, y)
+    return loss / loss.item()
+
+
+@off(r"t\.numpy\(\)")
+def a_numpy(x: Any, _: Any) -> Any:
+    return tg.Tensor(x.numpy() * 2)
+
+
+@off(r"t\.tolist\(\)")
+def a_tolist(x: Any, _: Any) -> Any:
+    return tg.Tensor(x.tolist())
+
+
+@off(r"t\.data")
+def a_data(x: Any, _: Any) -> Any:
+    return tg.Tensor(x.data * 2)
+
+
+@off(r"np\.asarray\(t\)")
+def an_asarray(x: Any, _: Any) -> Any:
+    return tg.Tensor(np.asarray(x))
+
+
+@off(r"np\.asarray\(t\)")
+def a_list_of_tensors(x: Any, _: Any) -> Any:
+    return W * np.array([x[0, 0], x[1, 0], x[2, 0]])
+
+
+@off(r"np\.asarray\(t\)")
+def a_write_into_an_array(x: Any, _: Any) -> Any:
+    out = np.zeros(5)
+    out[:] = x[:, 0]
+    return x
+
+
+@off(r"a write into an array \(array \+= t, out=array\)")
+def an_array_in_place(x: Any, _: Any) -> Any:
+    out = np.zeros((5, 4))
+    out += x
+    return x
+
+
+@off(r"np\.allclose")
+def an_allclose(x: Any, _: Any) -> Any:
+    return x if np.allclose(x, 0) else -x
+
+
+@off(r"np\.array_equal")
+def an_array_equal(x: Any, _: Any) -> Any:
+    return x if np.array_equal(x, x) else -x
+
+
+@off(r"int\(t\)")
+def repeats_that_are_data(x: Any, y: Any) -> Any:
+    w = W * 1
+    loss = (np.repeat(w, np.clip(y[:4], 1, 1), axis=0) * x[0, 0]).sum()
+    loss.backward()
+    return loss
+
+
+@off(r"np\.asarray\(t\)")
+def places_to_delete_that_are_data(x: Any, y: Any) -> Any:
+    return np.delete(x, y[:1])
+
+
+# Arrays nobody declared.
+
+
+@undeclared("matmul", r"\(4, 3\)", 1)
+def a_weight_that_is_an_array(x: Any, _: Any) -> Any:
+    return x @ RAW
+
+
+@undeclared("dot", r"\(4, 3\)", 1)
+def an_operand_of_a_function(x: Any, _: Any) -> Any:
+    return np.dot(x, RAW)
+
+
+@undeclared("cross_entropy", r"\(5,\)", 1)
+def labels_from_outside(x: Any, _: Any) -> Any:
+    return F.cross_entropy(x @ W, LABELS)
+
+
+@undeclared("take_at", r"\(5,\)", 2)
+def an_index_of_arrays(x: Any, y: Any) -> Any:
+    return (x @ W)[np.arange(5), y]
+
+
+@undeclared("take_at", r"\(2,\)", 2)
+def an_index_that_is_a_list(x: Any, _: Any) -> Any:
+    return x[[0, 2]]
+
+
+@undeclared("where", r"\(5, 1\)", 0)
+def a_mask_from_outside(x: Any, _: Any) -> Any:
+    return np.where(np.ones((5, 1), bool), x, 0)
+
+
+@undeclared(r"sum\(where=\)", r"\(5, 1\)", 0)
+def a_mask_as_an_option(x: Any, _: Any) -> Any:
+    return np.sum(x, where=np.ones((5, 1), bool))
+
+
+@undeclared(r"Tensor\(array\)", r"\(5, 4\)", 0)
+def noise_from_numpy(x: Any, _: Any) -> Any:
+    return x + tg.Tensor(np.random.default_rng().standard_normal((5, 4)))
+
+
+@undeclared("concat|concatenate|stack", r"\(5, 4\)", 1)
+def a_part_of_a_stack(x: Any, _: Any) -> Any:
+    return np.stack([x, np.zeros((5, 4))])
+
+
+@undeclared("replace_at", r"\(4,\)", 1)
+def a_written_value(x: Any, _: Any) -> Any:
+    y = x * 1
+    y[0] = np.zeros(4)
+    return y
+
+
+@undeclared(r"Tensor\(array\)", r"\(4, 3\)", 0)
+def a_gradient_that_is_an_array(x: Any, _: Any) -> Any:
+    W.grad = np.zeros((4, 3))
+    return x
+
+
+@undeclared(r"Tensor\(array\)", r"\(5, 3\)", 0)
+def a_cotangent_that_is_an_array(x: Any, _: Any) -> Any:
+    y = x @ W
+    y.backward(np.ones((5, 3)))
+    return y
+
+
+@undeclared("main", r"\(3,\)", 0)
+def the_argument_of_a_transform(x: Any, _: Any) -> Any:
+    def f(t: Any) -> Any:
+        return (t * x.sum()).sum()
+
+    return tg.grad(f)(np.ones(3))
+
+
+@undeclared("f", r"\(4,\)", 0)
+def a_direction(x: Any, _: Any) -> Any:
+    def f(t: Any) -> Any:
+        return (t**3).sum()
+
+    return tg.hvp(f, x[0], np.ones(4))
+
+
+@undeclared("f", r"\(4,\)", 0)
+def a_tangent(x: Any, _: Any) -> Any:
+    def f(t: Any) -> Any:
+        return t**3
+
+    return tg.jvp(f, (x[0],), (np.ones(4),))[1]
+
+
+@undeclared("f", r"\(4,\)", 0)
+def a_cotangent_of_a_pullback(x: Any, _: Any) -> Any:
+    def f(t: Any) -> Any:
+        return t**3
+
+    return tg.vjp(f, x[0])[1](np.ones(4))
+
+
+@tg.primitive
+def halved(x: Any) -> Any:
+    return x / 2
+
+
+@tg.primitive
+def masked(x: Any) -> Any:
+    return np.where(np.arange(x.shape[-1]) % 2, x, 0)
+
+
+tg.defvjp(halved, lambda g, _out, _x: g * np.full(np.shape(_x), 0.5, np.float32))
+tg.defvjp(masked, lambda g, _out, _x: np.where(np.arange(np.shape(_x)[-1]) % 2, g, 0))
+
+
+@undeclared("multiply", r"\(4, 3\)", 1)
+def an_array_in_a_rule_of_the_users_own(x: Any, _: Any) -> Any:
+    loss = (x @ halved(W)).sum()
+    loss.backward()
+    return loss
+
+
+@undeclared("where", r"\(3,\)", 0)
+def a_mask_in_a_rule_of_the_users_own(x: Any, _: Any) -> Any:
+    loss = (x @ masked(W)).sum()
+    loss.backward()
+    return loss
+
+
+# Graphs and Tensors from outside.
+
+GRAPH = [W * 2]
+TOTAL = tg.Tensor(0.0)
+OTHER = TOTAL.detach()
+
+
+@refused(r"gives matmul a Tensor \(operand 1\) that was computed from variables outside of it")
+def a_graph_from_outside(x: Any, _: Any) -> Any:
+    return x @ GRAPH[0]
+
+
+@refused(r"makes a Tensor from outside a recorded result\. .*: do it inside tg\.no_grad\(\)")
+def a_total_of_losses(x: Any, y: Any) -> Any:
+    total = TOTAL
+    total += F.cross_entropy(x @ W, y)
+    return x
+
+
+@refused(r"replaces t\.data\. .*: write t\[\.\.\.\] = v inside tg\.no_grad\(\)")
+def data_that_is_replaced(x: Any, _: Any) -> Any:
+    with tg.no_grad():
+        W.data = W * 0.5
+    return x
+
+
+@refused(r"takes a value off the tape: a write to it")
+def a_state_that_is_loaded(x: Any, _: Any) -> Any:
+    LAYER.load_state_dict(STATE)
+    return x
+
+
+LAYER = nn.Linear(2, 2, seed=0)
+STATE = LAYER.state_dict()
+
+
+@refused(r"gives a Tensor of dtype float32 a gradient of float64\. .*: use \.astype\(\)")
+def a_gradient_of_another_dtype(x: Any, _: Any) -> Any:
+    W.grad = (x.astype("f8").T @ x[:, :3].astype("f8")) * 2
+    return x
+
+
+@refused(r"gives \w+ a view of a Tensor from before it was written in place")
+def a_view_from_before_a_write(x: Any, _: Any) -> Any:
+    w = tg.Tensor(x, requires_grad=True)
+    view = w.detach()[1:]
+    with tg.no_grad():
+        w[...] = w * 2
+    return view * 2
+
+
+@refused(r"writes into memory that it did not make")
+def a_write_into_a_view(x: Any, _: Any) -> Any:
+    w = (x * 2)[1:]
+    w.requires_grad = True
+    with tg.no_grad():
+        w[0] = 0.0
+    return w
+
+
+@refused(r"writes to a Tensor that shares its memory with another")
+def a_write_to_a_twin(x: Any, _: Any) -> Any:
+    y = TOTAL * 2
+    OTHER[...] = y
+    return x
+
+
+# What it changes outside.
+
+COUNT = 0
+NAMES: dict[str, Any] = {"last": tg.Tensor(0.0), "steps": 0}
+
+
+@refused(OUTSIDE.format("COUNT"))
+def a_global_counter(x: Any, _: Any) -> Any:
+    global COUNT
+    COUNT += 1
+    return x * COUNT
+
+
+def counting() -> Callable[..., Any]:
+    count = 0
+
+    @refused(OUTSIDE.format("count"))
+    def a_counter_in_the_closure(x: Any, _: Any) -> Any:
+        nonlocal count
+        count += 1
+        return x
+
+    return a_counter_in_the_closure
+
+
+def rebinding() -> Callable[..., Any]:
+    w = tg.Tensor(1.0, requires_grad=True)
+
+    @refused(OUTSIDE.format("w"))
+    def a_parameter_that_is_bound_anew(x: Any, _: Any) -> Any:
+        nonlocal w
+        loss = (x * w).sum()
+        loss.backward()
+        assert w.grad is not None
+        w = tg.Tensor(w.detach() - 0.1 * w.grad, requires_grad=True)
+        return loss
+
+    return a_parameter_that_is_bound_anew
+
+
+counting(), rebinding()
+
+
+@refused(OUTSIDE.format("a list or dict"))
+def an_entry_of_a_dict(x: Any, _: Any) -> Any:
+    NAMES["steps"] += 1
+    return x
+
+
+@refused(OUTSIDE.format("a list or dict"))
+def a_tensor_kept_in_a_dict(x: Any, _: Any) -> Any:
+    NAMES["last"] = x.sum()
+    return x
+
+
+class Trainer:
+    iteration = 0
+
+    def __init__(self) -> None:
+        self.iteration = 0
+
+    def step(self, x: Any, _: Any) -> Any:
+        self.iteration += 1
+        return x
+
+
+class Norm(nn.Module):
+    """Keeps its mean by assignment, which a replay would not do."""
+
+    def __init__(self) -> None:
+        self.mean = tg.Tensor(np.zeros(4, "f4"))
+
+    def forward(self, x: Any) -> Any:
+        if self.training:
+            with tg.no_grad():
+                self.mean = 0.9 * self.mean + 0.1 * np.mean(x, axis=0)
+        return x - np.mean(x, axis=0)
+
+
+NORM = Norm()
+refused(OUTSIDE.format("iteration"))(Trainer().step)
+
+
+@refused(OUTSIDE.format("(mean|an attribute of Norm)"))
+def statistics_kept_by_assignment(x: Any, _: Any) -> Any:
+    return NORM(x)
+
+
+def named(pair: Refused) -> str:
+    return str(getattr(pair[0], "__name__", pair[0]))
+
+
+@pytest.mark.parametrize("pair", REFUSED, ids=named)
+def test_refused(pair: Refused) -> None:
+    fn, message = pair
+    W.grad = None
+    with pytest.raises(tg.ReplayError, match=message):
+        tg.replay(fn)(*rows(0))
+    W.grad = None
+    assert (W * 2).sum().requires_grad  # nothing is captured any more
+    assert tg.replay(lambda x: x * 2)(np.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_the_line_is_the_users() -> None:
+    def model(x: Any) -> Any:
+        hidden = x @ W
+        return hidden @ RAW.T  # this line
+
+    line = model.__code__.co_firstlineno + 2
+    with pytest.raises(tg.ReplayError, match=rf"test_capture\.py:{line}: the step gives matmul"):
+        tg.replay(lambda x: model(x))(rows(0)[0])
+
+
+def test_an_argument_that_requires_grad() -> None:
+    step = tg.replay(lambda x: x.sum())
+    for argument in (W, W * 2):
+        message = r"an argument of shape \(4, 3\) requires grad; close over a Tensor whose gradient"
+        with pytest.raises(tg.ReplayError, match=message):
+            step(argument)
+    assert step(W.detach()).item() == W.detach().sum().item()
+
+
+def test_what_is_no_function() -> None:
+    with pytest.raises(TypeError, match=r"tg\.replay takes a function, not Tensor"):
+        tg.replay(W)
+
+
+# What the second call finds.
+
+CHANGING: list[tuple[str, list[Any], Callable[[Any, Any], Any], str]] = [
+    (
+        "a Python number",
+        [0, 1],
+        lambda x, number: x * number,
+        HERE + r"operand 1 of multiply was 0 in the first call and is 1 in the second",
+    ),
+    (
+        "a list",
+        [0, 1],
+        lambda x, number: x + tg.Tensor([number] * 4),
+        HERE + r"operand 1 of add was array\(\[0, 0, 0, 0\]\) in the first call",
+    ),
+    (
+        "a long list",
+        [0, 1],
+        lambda x, number: x[0, 0] + tg.Tensor([number] * 400),
+        "result 0 of the replay differs from that of the step itself by up to 1: the step does",
+    ),
+    (
+        "a function",
+        [np.sin, np.cos],
+        lambda x, function: function(x),
+        HERE + r"the step ran sin in the first call and cos in the second",
+    ),
+    (
+        "a count",
+        [1, 2],
+        lambda x, count: [x + 1 for _ in range(count)],
+        r"the step ran 1 operations in the first call and 2 in the second",
+    ),
+    (
+        "an option",
+        [0, 1],
+        lambda x, axis: np.sum(x, axis=axis),
+        HERE + r"operand axis of sum was 0 in the first call and is 1 in the second",
+    ),
+    (
+        "a slice",
+        [0, 1],
+        lambda x, start: x[start : start + 2],
+        HERE + r"operand 1 of take_at was \(slice\(0, 2, None\),\) in the first call and is",
+    ),
+    (
+        "a random number of Python",
+        [random.Random(0).random(), random.Random(1).random()],
+        lambda x, number: x * number,
+        HERE + r"operand 1 of multiply was 0\.844\d+ in the first call and is 0\.134\d+",
+    ),
+]
+
+
+@pytest.mark.parametrize("row", CHANGING, ids=lambda row: row[0])
+def test_what_changes_between_the_first_two_calls(row: Any) -> None:
+    _, values, fn, message = row
+    state = iter(values)
+    step = tg.replay(lambda x: fn(x, next(state)))
+    step(np.ones((4, 4)))
+    with pytest.raises(tg.ReplayError, match=message):
+        step(np.ones((4, 4)))
+
+
+def test_a_side_effect_that_is_not_captured() -> None:
+    state = iter(range(100))
+
+    @tg.primitive
+    def shifted(x: Any) -> Any:
+        return x + next(state)
+
+    step = tg.replay(lambda x: shifted(x))
+    step(np.ones(2))
+    message = (
+        r"result 0 of the replay differs from that of the step itself by up to 1: the step does"
+    )
+    with pytest.raises(tg.ReplayError, match=message):
+        step(np.ones(2))
+
+
+SHAPES = {
+    "nonzero": lambda x: np.nonzero(x)[0],
+    "a mask": lambda x: x[x > 0],
+    "compress": lambda x: np.compress(x > 0, x),
+    "unique": lambda x: np.unique(x),
+    "flatnonzero": lambda x: np.flatnonzero(x),
+    "repeats": lambda x: np.repeat(x, (x + 1).astype(int)),
+    "a write to a mask": lambda x: tg.grad(lambda t: (t[x > 0] ** 2).sum())(x),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_shapes_that_depend_on_values(name: str, count: int) -> None:
+    """Refused where the shape is another one, in whatever call; right where it is not."""
+    fn = SHAPES[name]
+    step = tg.replay(lambda x: fn(x))
+    first = np.array([0.0, 1.0, 0.0, 2.0])
+    other = np.array([2.0, 0.0, 1.0, 0.0])
+    for x in (first, other, first):
+        assert step(x).tolist() == fn(tg.Tensor(x)).tolist()
+    shorter = np.where(np.arange(4) < count, 1.0, 0.0)
+    if name != "a write to a mask" and fn(tg.Tensor(shorter)).shape == fn(tg.Tensor(first)).shape:
+        assert step(shorter).tolist() == fn(tg.Tensor(shorter)).tolist()
+        return
+    if name == "a write to a mask" and count == 2:
+        return
+    message = r"gave an array of shape \(\d, ?\) and dtype .* its shape depends on values"
+    with pytest.raises(tg.ReplayError, match=message.replace(", ?", ",?")):
+        step(shorter)
+
+
+# What looks like the above and is not.
+
+ALLOWED: dict[str, Callable[..., Any]] = {
+    "numbers in lists": lambda x: x * [1.0, 2.0, 3.0] + np.array(2.0).item(),
+    "shapes": lambda x: x.reshape(x.shape[::-1]) * len(x) * x.ndim * x.size,
+    "np.take with a list": lambda x: np.take(x, [0, 1]),
+    "slices and integers": lambda x: x[1:, ::-1][0][np.intp(1)],
+    "types": lambda x: x.astype(np.result_type(x, np.float32)) + np.zeros_like(x),
+    "a Tensor from lists": lambda x: x + tg.Tensor([1.0, 2.0, 3.0]) + tg.array([x[0, 0], 2.0, 1.0]),
+    "numbers of NumPy": lambda x: x * np.float32(2) + np.float64(1) + np.pi,
+    "a repr": lambda x: x * len(f"{x!r}{x}"[:5]),
+    "an isinstance": lambda x: x if isinstance(x, tg.Tensor) else -x,
+    "zeros of a shape": lambda x: (
+        np.zeros_like(x) + np.ones_like(x, shape=(3,)) + np.full_like(x, 2)
+    ),
+    "a partial": functools.partial(lambda scale, x: x * scale, 3.0),
+    "default arguments": lambda x, scale=2.0: x * scale,
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_allowed(name: str) -> None:
+    step = tg.replay(ALLOWED[name])
+    for k in range(4):
+        x = rng(k).standard_normal((2, 3))
+        assert step(x).numpy().tobytes() == ALLOWED[name](tg.Tensor(x)).numpy().tobytes()
+
+
+def test_rules_of_the_users_own_are_captured() -> None:
+    @tg.primitive
+    def cubed(x: Any, scale: float = 1.0) -> Any:
+        return scale * x**3
+
+    tg.defvjp(cubed, lambda g, _out, x, scale=1.0: g * (3 * scale * x**2))
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+
+    @tg.replay
+    def step(x: Any) -> Any:
+        w.grad = None
+        loss = cubed(w * x, scale=2.0).sum()
+        loss.backward()
+        return loss
+
+    for k in range(4):
+        x = np.array([k, 1.0])
+        step(x)
+        assert w.grad is not None
+        assert w.grad.tolist() == (6.0 * np.array([1.0, 2.0]) ** 2 * x**3).tolist()
