@@ -1,6 +1,6 @@
 """What an operation costs beyond its arithmetic.
 
-    python benchmarks/overhead.py                        both tables: six minutes
+    python benchmarks/overhead.py                        both tables: four minutes
     python benchmarks/overhead.py --quick --json FILE    short chains and few rounds: a look
     pip install 'tinygrad_np[peers]'                     the libraries that are compared
 
