@@ -5,7 +5,6 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -110,7 +109,7 @@ class Record:
     ``values`` are the operands as plain arrays, ``parents`` the nodes they came from (``None`` for
     constants), ``out`` is the result if a rule reads it. ``storage`` is the leaf's memory that the
     result is a view of, and ``guards`` watch over operands that are in the reach of the outside.
-    ``origin``, where it is set, names the modules whose result this is.
+    ``origin`` names the modules whose result this is.
     """
 
     __slots__ = (
@@ -118,24 +117,25 @@ class Record:
         "values",
     )  # fmt: skip
     name: str
-    origin: tuple[Any, ...]
 
     def __init__(
         self,
         rule: "Rule",
-        values: tuple[Any, ...],
+        values: Sequence[Any],
         kwargs: dict[str, Any],
         parents: Sequence["Node | None"],
         out: Any,
+        storage: "Storage | None",
     ) -> None:
         self.number = next_number()
         self.rule = rule
         self.values = values
         self.kwargs = kwargs
-        self.parents = tuple(parents)
+        self.parents = parents
         self.out = out
-        self.storage: Storage | None = None
+        self.storage = storage
         self.guards: list[Guard | None] | None = None
+        self.origin: tuple[Any, ...] | None = None
 
     @property
     def released(self) -> bool:
@@ -146,39 +146,6 @@ class Record:
         """Forget the operands and with them the graph below."""
         self.values = self.parents = ()
         self.guards = None
-        self.out = RELEASED
-
-
-class PairRecord(Record):
-    """An operation of two operands, the commonest kind, without tuples around them.
-
-    They would be two more objects an operation for the garbage collector to look at.
-    """
-
-    __slots__ = ("parent0", "parent1", "value0", "value1")
-    values = property(attrgetter("value0", "value1"))
-    parents = property(attrgetter("parent0", "parent1"))
-
-    def __init__(
-        self,
-        rule: "Rule",
-        values: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        parents: Sequence["Node | None"],
-        out: Any,
-    ) -> None:
-        self.number = next_number()
-        self.rule = rule
-        self.kwargs = kwargs
-        self.value0, self.value1 = values
-        self.parent0, self.parent1 = parents
-        self.out = out
-        self.storage = None
-        self.guards = None
-
-    def release(self) -> None:
-        """Forget the operands and with them the graph below."""
-        self.value0 = self.value1 = self.parent0 = self.parent1 = self.guards = None
         self.out = RELEASED
 
 

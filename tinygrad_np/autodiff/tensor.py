@@ -2,7 +2,7 @@
 
 import inspect
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from .primitives import broadcast, cast, identity, put_at, replace_at, split_ind
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
 from .rules.table import Rule
 from .sweep import sweep
-from .tape import Leaf, Node, PairRecord, Record, mode
+from .tape import Leaf, Node, Record, mode
 
 Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
@@ -648,39 +648,25 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
     if rule is None:
-        if fn in COMPOSITES:
-            if mode.capture is not None:
-                mode.capture.declared(fn, (args, kwargs))
-            return COMPOSITES[fn](*args, **kwargs)  # type: ignore[no-any-return]
-        return _apply_unknown(fn, args, kwargs)  # type: ignore[no-any-return]
+        return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
-    found: list[Any] = []
-    nodes: list[Node | None] = []
-    recorded = guarded = False
-    storage: Any = None
-    for operand in args:
-        if (kind := type(operand)) is Tensor:
-            found.append(operand._data)
-            nodes.append(node := operand._node)
-            if node is not None:
-                recorded = True
-            if (memory := operand._storage) is not None:
-                storage = storage or memory
-                if node is None or memory.exposed:
-                    guarded = True
-            continue
-        if kind is not float and kind is not int:
-            if kind is list:
-                operand = np.asarray(operand)  # a list of Tensors that require grad refuses
-            if isinstance(operand, ndarray):
-                guarded = True
-        found.append(operand)
-        nodes.append(None)
-    values = tuple(found)
-    capture = mode.capture
+    values: Sequence[Any]
+    nodes: Sequence[Node | None]
+    if len(args) == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
+        # the commonest operands spelled out: 0.4 µs less
+        values, nodes = (x._data, y._data), (p := x._node, q := y._node)
+        recorded = p is not None or q is not None
+        storage, other = x._storage, y._storage
+        guarded = storage is not None and (p is None or storage.exposed)
+        if other is not None:
+            guarded = guarded or q is None or other.exposed
+            storage = storage or other
+    else:
+        values, nodes, storage, guarded = _opened(args)
+        recorded = nodes.count(None) < len(nodes)
     try:
-        if capture is not None:
+        if (capture := mode.capture) is not None:
             out = capture.call(rule, args, values, kwargs)
         else:
             out = rule.forward(*values, **kwargs) if kwargs else rule.forward(*values)
@@ -690,28 +676,58 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         out = _as_array(out)
         if type(out) is tuple:
             return tuple(Tensor._owning(part) for part in out)  # type: ignore[return-value]
-    if storage is not None and getattr(out, "base", None) is None and out is not values[0]:
-        storage = None  # memory of its own, not a view
+    if storage is not None and (rule.is_ufunc or not _is_view(out, values[0])):
+        storage = None
     tensor = _new(Tensor)
     tensor._data = out
-    recorded = recorded and not rule.constant and mode.recording
-    if recorded and (rule.is_ufunc or _check_call(rule, args, out)):
-        kind = PairRecord if len(values) == 2 else Record
-        record = kind(rule, values, kwargs, nodes, out if rule.reads_out else None)
+    if recorded and mode.recording and (rule.certain or _check_call(rule, args, out)):
+        saved = out if rule.reads_out else None
+        tensor._node = record = Record(rule, values, kwargs, nodes, saved, storage)
+        tensor._storage = storage
         if guarded:
             record.guards = _guards(rule, args, values, nodes)
-        if storage is not None:
-            record.storage = storage
-        tensor._node = record
-        tensor._storage = storage
     else:
         tensor._node = None
         tensor._storage = storage or Storage(out)
     return tensor
 
 
+def _opened(
+    args: tuple[Any, ...],
+) -> tuple[Sequence[Any], Sequence[Node | None], Storage | None, bool]:
+    """The operands' arrays, nodes, the first one's memory, and whether any is to be watched."""
+    values: list[Any] = []
+    nodes: list[Node | None] = []
+    storage = None
+    guarded = False
+    for operand in args:
+        if (kind := type(operand)) is Tensor:
+            values.append(operand._data)
+            nodes.append(node := operand._node)
+            if (memory := operand._storage) is not None:
+                storage = storage or memory
+                if node is None or memory.exposed:
+                    guarded = True
+            continue
+        if kind is not float and kind is not int:
+            if kind is list:
+                operand = np.asarray(operand)  # a list of Tensors that require grad refuses
+            elif isinstance(operand, ndarray):
+                guarded = True
+        values.append(operand)
+        nodes.append(None)
+    return values, nodes, storage, guarded
+
+
+def _is_view(out: Any, first: Any) -> bool:
+    """Whether a result may lie in the memory of an operand."""
+    return getattr(out, "base", None) is not None or out is first
+
+
 def _check_call(rule: Rule, args: tuple[Any, ...], out: Any) -> bool:
     """Whether a result is to be recorded; refuses a call that the rule would not understand."""
+    if rule.constant:
+        return False
     if len(args) > rule.operands:
         raise TypeError(
             f"{rule.name} was given {len(args)} positional arguments, and its rule knows "
@@ -730,21 +746,17 @@ def _as_array(out: Any) -> Any:
 
 
 def _guards(
-    rule: Rule, args: tuple[Any, ...], values: tuple[Any, ...], parents: list[Node | None]
-) -> list[Guard | None]:
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None]
+) -> list[Guard | None] | None:
     """What watches over each operand; contents are compared where the user can write to them."""
-    guards: list[Guard | None] = []
-    active = [k for k, parent in enumerate(parents) if parent is not None]
-    for i, (operand, value) in enumerate(zip(args, values, strict=True)):
-        storage = operand._storage if isinstance(operand, Tensor) else None
-        reachable = isinstance(value, ndarray) and (
-            not isinstance(operand, Tensor) or (storage is not None and storage.exposed)
-        )
-        if reachable and any(i in rule.read_by(k, len(values)) for k in active):
-            guards.append(Witness(value, storage))
-        else:
-            guards.append(storage)
-    return guards
+    guards: list[Any] = [getattr(operand, "_storage", None) for operand in args]
+    for i, operand in enumerate(args):
+        storage = guards[i]
+        if isinstance(operand, ndarray) if storage is None else storage.exposed:
+            active = [k for k, parent in enumerate(parents) if parent is not None]
+            if any(i in rule.read_by(k, len(values)) for k in active):
+                guards[i] = Witness(values[i], storage)
+    return guards if any(guard is not None for guard in guards) else None
 
 
 def _settle(
@@ -825,8 +837,12 @@ def _unwrap(tree: Any) -> Any:
     return tree
 
 
-def _apply_unknown(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Functions outside the table: facts about arrays, writers, and whatever needs no gradient."""
+def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Functions outside the table: composites, facts, writers, and whatever needs no gradient."""
+    if fn in COMPOSITES:
+        if mode.capture is not None:
+            mode.capture.declared(fn, (args, kwargs))
+        return COMPOSITES[fn](*args, **kwargs)
     name = getattr(fn, "__name__", repr(fn))
     if fn in METADATA:
         if fn not in FACTS and mode.capture is not None:
@@ -890,7 +906,7 @@ def _apply_method(
         )
     if _requires_grad((inputs, options)):
         raise TapeError(f"np.{ufunc.__name__}.{method} has no derivative here.")
-    return _apply_unknown(getattr(ufunc, method), inputs, options)
+    return _apply_unruled(getattr(ufunc, method), inputs, options)
 
 
 def _explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:

@@ -23,7 +23,7 @@ class Rule:
     """One row of the table."""
 
     __slots__ = (
-        "accepts", "broadcasts", "constant", "each", "fixed_reads", "fn", "forward", "heeds",
+        "accepts", "broadcasts", "certain", "constant", "count", "each", "fn", "forward", "heeds",
         "is_ufunc", "name", "operands", "reach", "reads", "reads_out", "selects", "vjps",
     )  # fmt: skip
 
@@ -42,12 +42,13 @@ class Rule:
         self.name = getattr(fn, "__name__", repr(fn))
         self.each = each
         self.vjps: Sequence[Vjp | None] = Each(each) if each else vjps
+        self.count = len(self.vjps)
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
+        self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
-        self.fixed_reads = [r.operands for r in self.reads] if self.is_ufunc else None
         self.reads_out = any(reading.out for reading in written)
         nonlinear = any(r.out or r.operands or r.rest for r in written)
         self.reach = reach if nonlinear else None
