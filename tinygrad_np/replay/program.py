@@ -50,7 +50,8 @@ class Program:
         self.leaves = list(capture.tensors)
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.cleared = [t for t, before in capture.tensors.items() if before is None]
-        self.written = [e.operands[0].source for e in plan.equations if e.kind == "write"]
+        written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
+        self.written = list(dict.fromkeys(written))
         self.modules = list(capture.modules.items())
         self.marks = [m._mark for m in capture.modules]
         self.trace = capture.equations

@@ -1,0 +1,368 @@
+"""The check of the second call, checked: what is broken on purpose is noticed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tests.replay.steps import clear, network, rng, rows, variable
+from tinygrad_np import optim
+from tinygrad_np.autodiff import primitives
+from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.nn import functional as F
+from tinygrad_np.replay import bind, capture, kernels, plan, program
+from tinygrad_np.replay.kernels import Call
+
+DIFFERS = r"of the replay differs from that of the step itself"
+
+
+def nudge(out: np.ndarray) -> None:
+    """One element, one unit in the last place."""
+    if out.size:
+        flat = out.reshape(-1)
+        largest = np.argmax(np.abs(flat))
+        if out.dtype.kind == "f":
+            flat[largest] = np.nextafter(flat[largest], np.inf, dtype=out.dtype)
+        else:
+            flat[largest] ^= 1
+        out[...] = flat.reshape(out.shape)
+
+
+def nudging(kernel: Any) -> Any:
+    """A kernel whose result is off."""
+
+    def wrong(e: Any, operands: Any, out: Any, cells: Any) -> Any:
+        calls = kernel(e, operands, out, cells)
+        return None if calls is None else [*calls, Call(nudge, (out,))]
+
+    return wrong
+
+
+def x_w(k: int) -> list[np.ndarray]:
+    return [rng(k).standard_normal((4, 3))]
+
+
+def training() -> Callable[..., Any]:
+    """A step in which every part matters to what is left behind."""
+    model = network()
+    optimiser = optim.Adam(model.parameters(), 0.01)
+    seen = tg.Tensor(np.zeros(4))
+    scale = tg.Tensor([1.0], requires_grad=True)
+
+    def step(x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        clear(scale)
+        seen[...] = seen + x.sum(axis=0)
+        logits = np.tanh(model(x)) * scale
+        loss = F.cross_entropy(logits, y)
+        loss.backward()
+        optimiser.step()
+        with tg.no_grad():
+            scale[...] = scale - 0.1 * scale.grad
+        return loss
+
+    return step
+
+
+def check(step: Callable[..., Any], inputs: Callable[[int], Any], message: str = DIFFERS) -> None:
+    """The second call refuses, and says where."""
+    replayed = tg.replay(step)
+    replayed(*inputs(0))
+    with pytest.raises(tg.ReplayError, match=message):
+        replayed(*inputs(1))
+
+
+def test_nothing_is_noticed_where_nothing_is_broken() -> None:
+    replayed = tg.replay(training(), verify=1)
+    for k in range(5):
+        replayed(*rows(k))
+
+
+# Kernels.
+
+W = variable(4, 3)
+LABELS = tg.Tensor([2, 0, 1, 1])
+INDEX = tg.Tensor([3, 0, 3])
+
+USES: dict[Any, Callable[[Any], Any]] = {
+    np.sum: lambda x: np.sum(x, axis=0),
+    np.mean: lambda x: np.mean(x),
+    np.max: lambda x: np.max(x),
+    np.amax: lambda x: np.amax(x, axis=1),
+    np.min: lambda x: np.min(x),
+    np.amin: lambda x: np.amin(x, axis=1),
+    np.any: lambda x: np.any(x > 0, axis=0) * 1.0,
+    np.all: lambda x: np.all(x > -9) * 1.0,
+    np.copy: lambda x: tg.Tensor(W.detach()) * x,
+    neural.row_product: lambda x: F.linear(x, W),
+    neural.row_contraction: lambda x: tg.grad(lambda w: F.linear(x, w).sum())(W.detach()),
+    neural.row_sum: lambda x: neural.row_sum(x),
+    neural.mean_square: lambda x: neural.mean_square(x * 2),
+    neural.line_max: lambda x: neural.line_max(x),
+    neural.line_sums: lambda x: neural.line_sums(x),
+    neural.pick: lambda x: neural.pick(x * 2, LABELS),
+    neural.less_one_hot: lambda x: neural.less_one_hot(x, LABELS),
+    neural.place: lambda x: neural.place(x[:, 0], LABELS, 3),
+    primitives.broadcast: lambda x: np.copy(W.detach()) * x,
+    primitives.cast: lambda x: (x > 0).astype("f4"),
+    primitives.concat: lambda x: np.concatenate([x * 2, x * 3]),
+    primitives.take_at: lambda x: x[INDEX],
+    primitives.replace_at: lambda x: written(x * 1.5),
+    primitives.add_at: lambda x: tg.grad(lambda t: (t[INDEX] ** 2).sum())(x),
+    capture.updated: lambda x: updated(x),
+}
+
+
+def written(y: Any) -> Any:
+    y[INDEX] = y[0] * 2
+    return y
+
+
+def updated(x: Any) -> Any:
+    w = tg.Tensor(x, requires_grad=True)
+    with tg.no_grad():
+        w += x * 2
+    return w
+
+
+def test_every_kernel_is_used_here() -> None:
+    used = {getattr(fn, "implementation", fn) for fn in USES}
+    assert set(kernels.KERNELS) == used
+
+
+@pytest.mark.parametrize("fn", USES, ids=lambda fn: fn.__name__)
+def test_a_kernel_that_is_off_by_one_unit_in_the_last_place(fn: Any, monkeypatch: Any) -> None:
+    key = getattr(fn, "implementation", fn)
+    monkeypatch.setitem(kernels.KERNELS, key, nudging(kernels.KERNELS[key]))
+    check(lambda x: USES[fn](x), x_w)
+
+
+@pytest.mark.parametrize("fn", USES, ids=lambda fn: fn.__name__)
+def test_the_same_kernels_as_they_are(fn: Any) -> None:
+    step = tg.replay(lambda x: USES[fn](x), verify=1)
+    for k in range(3):
+        step(*x_w(k))
+
+
+@pytest.mark.parametrize("name", ["_ufunc", "_keep"])
+def test_other_calls_that_are_off(name: str, monkeypatch: Any) -> None:
+    right = getattr(kernels, name)
+
+    def wrong_ufunc(e: Any, operands: Any, options: Any, out: Any) -> Any:
+        return [*right(e, operands, options, out), Call(nudge, (out,))]
+
+    def wrong_keep(e: Any, out: Any, fn: Any, *operands: Any, **options: Any) -> None:
+        right(e, out, fn, *operands, **options)
+        nudge(out)
+
+    monkeypatch.setattr(kernels, name, wrong_ufunc if name == "_ufunc" else wrong_keep)
+    check(lambda x: np.tanh(x) if name == "_ufunc" else np.cumsum(x), x_w)
+
+
+# Plans.
+
+
+def used_once(made: Any) -> dict[Any, int]:
+    """As if every value died where it is first read."""
+    last: dict[Any, int] = {}
+    for i, equation in enumerate(made.equations):
+        for v in equation.results:
+            last[v.root] = i
+        for v in equation.reads():
+            if last.get(v.root, -1) <= (0 if v.made is None else made.equations.index(v.root.made)):
+                last[v.root] = i
+    return last
+
+
+def test_a_buffer_that_is_shared_too_early(monkeypatch: Any) -> None:
+    monkeypatch.setattr(plan, "last_uses", used_once)
+    check(lambda x: (np.tanh(x) * (y := np.exp(x)) + np.sin(x)) * y + np.tanh(y) * y, x_w)
+
+
+def test_a_result_in_place_of_what_is_still_needed(monkeypatch: Any) -> None:
+    def greedy(equation: Any, result: Any, last: Any, i: int, made: Any) -> Any:
+        del last, i
+        found = [v for v in equation.reads() if v.root in made.place]
+        return next((v for v in found if plan.alike(v, result)), None)
+
+    monkeypatch.setattr(plan, "_donor", greedy)
+    check(lambda x: (y := np.tanh(x)) * 2 + y, x_w)
+
+
+def test_equations_taken_for_the_same(monkeypatch: Any) -> None:
+    monkeypatch.setattr(plan, "_key", lambda equation, _: equation.fn)
+    check(lambda x: np.tanh(x) + np.tanh(x * 2), x_w)
+
+
+def test_reads_before_and_after_a_write_taken_for_the_same(monkeypatch: Any) -> None:
+    w = variable(3)
+
+    def step(x: Any) -> Any:
+        before = w * 2
+        with tg.no_grad():
+            w[...] = w * x[0]
+        return before + w * 2
+
+    key = plan._key
+    monkeypatch.setattr(plan, "_key", lambda equation, _: key(equation, 0))
+    check(step, x_w)
+
+
+def test_something_needed_that_is_dropped(monkeypatch: Any) -> None:
+    def fewer(equations: Any, outputs: Any) -> Any:
+        return [e for e in needed(equations, outputs) if e.kind != "write"]
+
+    needed = plan.needed
+    monkeypatch.setattr(plan, "needed", fewer)
+    check(training(), rows, r"the memory of a Tensor of shape \(1,\) " + DIFFERS)
+
+
+def test_a_copy_that_is_taken_for_its_original(monkeypatch: Any) -> None:
+    w = variable(4, 3)
+
+    def step(x: Any) -> Any:
+        before = w.detach().copy()
+        with tg.no_grad():
+            w[...] = w * x
+        return before
+
+    def original(equation: Any) -> Any:
+        return equation.operands[0] if equation.fn in plan.COPIES else None
+
+    monkeypatch.setattr(plan, "_original", original)
+    check(step, x_w)
+
+
+# What is bound to them.
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("_become", r"the memory of a Tensor of shape \(4,\) " + DIFFERS),
+        ("_hand_over", r"the gradient of weight of shape \(6, 4\) " + DIFFERS),
+    ],
+)
+def test_something_left_behind_that_is_not(name: str, message: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(bind, name, lambda *_: None)
+    check(training(), rows, message)
+
+
+def test_an_optimiser_that_does_nothing(monkeypatch: Any) -> None:
+    performed = optim.Optimiser.perform
+    monkeypatch.setattr(bind.Binding, "_calls", without_effects(bind.Binding._calls))
+    check(training(), rows, "the state of Adam " + DIFFERS)
+    assert optim.Optimiser.perform is performed
+
+
+def without_effects(right: Any) -> Any:
+    def calls(self: Any, equation: Any) -> Any:
+        return [] if equation.kind == "effect" else right(self, equation)
+
+    return calls
+
+
+def test_an_input_that_is_frozen(monkeypatch: Any) -> None:
+    right = program.Program._set
+
+    def stale(self: Any, inputs: Any) -> None:
+        if self.last[0] is None:
+            right(self, [np.array(x) * 0 for x in inputs])
+
+    monkeypatch.setattr(program.Program, "_set", stale)
+    check(lambda x: x * 2, x_w)
+
+
+def test_a_view_that_is_not_made_anew(monkeypatch: Any) -> None:
+    monkeypatch.setattr(kernels.Cells, "refresh", frozen)
+    check(lambda x: x.T @ x, x_w)
+
+
+def frozen(self: Any) -> None:
+    for place, fn, _ in self.recipes:
+        self.values[place] = fn(np.zeros((4, 3)))
+
+
+def many_rows(k: int) -> list[np.ndarray]:
+    return [rng(k).standard_normal((2500, 4)).astype("f4"), rng(k).integers(0, 3, 2500)]
+
+
+@pytest.mark.parametrize("blocks", [[slice(0, 2500)], [slice(0, 1500), slice(1500, 2500)]])
+def test_blocks_of_rows_that_are_others_than_in_eager_mode(blocks: Any, monkeypatch: Any) -> None:
+    """Sums of other parts have other last digits."""
+    model = network()
+
+    def step(x: Any, y: Any) -> Any:
+        model.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return loss
+
+    replayed = tg.replay(step)
+    monkeypatch.setattr(neural, "row_blocks", lambda _: blocks)
+    replayed(*many_rows(0))
+    monkeypatch.undo()
+    with pytest.raises(tg.ReplayError, match=DIFFERS):
+        replayed(*many_rows(1))
+
+
+# How often it is checked.
+
+
+def runs(verify: Any, calls: int = 7) -> list[int]:
+    """The calls in which the step is run as Python."""
+    ran: list[int] = []
+    now: list[None] = []
+
+    def step(x: Any) -> Any:
+        ran.append(len(now))
+        return x * 2
+
+    replayed = tg.replay(step, verify=verify)
+    for k in range(calls):
+        assert replayed(np.full(2, float(k))).tolist() == [2.0 * k] * 2
+        now.append(None)
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("verify", "expected"),
+    [(True, [0, 1]), (False, [0]), (1, [0, 1, 3, 5]), (2, [0, 1, 4]), (100, [0, 1])],
+)
+def test_how_often_the_step_is_run(verify: Any, expected: list[int]) -> None:
+    assert runs(verify) == expected
+
+
+def test_a_later_check_notices_what_was_not_there_before() -> None:
+    state = [0.0]
+
+    @tg.primitive
+    def shifted(x: Any) -> Any:
+        return x if state[0] == 0 else x + state[0]
+
+    step = tg.replay(lambda x: shifted(x * 1.5) * 2, verify=3)
+    for _ in range(4):
+        assert step(np.ones(2)).tolist() == [3.0, 3.0]
+    state[0] = 1.0
+    with pytest.raises(tg.ReplayError, match="the step ran multiply in the first call and shifted"):
+        for _ in range(3):
+            step(np.ones(2))
+
+
+def test_a_refused_step_refuses_again() -> None:
+    state = iter(range(100))
+    step = tg.replay(lambda x: x * next(state))
+    step(np.ones(2))
+    for _ in range(3):
+        with pytest.raises(tg.ReplayError, match="operand 1 of multiply was 0"):
+            step(np.ones(2))
+
+
+def test_the_check_consumes_no_draws_and_leaves_one_step_done() -> None:
+    """The second call runs the step twice and leaves what one run leaves."""
+    step, plain = training(), training()
+    replayed = tg.replay(step)
+    for k in range(2):
+        assert replayed(*rows(k)).item() == plain(*map(tg.Tensor, rows(k))).item()
