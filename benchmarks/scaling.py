@@ -1,6 +1,6 @@
 """How the time and the memory of a step grow with its depth, its batch and its width.
 
-    python benchmarks/scaling.py                         everything: ten minutes
+    python benchmarks/scaling.py                         everything: five minutes
     python benchmarks/scaling.py --quick                 few sizes and short turns: a look
     python benchmarks/scaling.py --json FILE --plot FILE.png
 
@@ -192,7 +192,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
             panel.set(xscale="log", yscale="log")
             panel.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30)
             panel.set_xticks([], minor=True)
-            panel.yaxis.set_major_formatter("{x:,g}")
+            panel.yaxis.set_major_formatter("{x:,.10g}")
             panel.yaxis.set_minor_formatter("")
             panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("µs a step")
