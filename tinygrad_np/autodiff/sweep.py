@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ShapeError, StaleValueError, TapeError
 from .guards import Guard
 from .primitives import cast
+from .rules.table import Kept
 from .shapes import broadcasts_to, unbroadcast
 from .tape import RELEASED, Leaf, Node, Record, mode, recording
 
@@ -158,7 +159,8 @@ def _wrapped(
     for i, parent in enumerate(record.parents):
         if parent is not None:
             operands[i] = wrap._of(record.values[i], parent)
-    return operands, None if record.out is None else wrap._of(record.out, record), options
+    known = record.out is not None and type(record.out) is not Kept
+    return operands, wrap._of(record.out, record) if known else None, options
 
 
 def _own(value: Any) -> Any:

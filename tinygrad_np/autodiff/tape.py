@@ -28,6 +28,11 @@ class Mode(threading.local):
 
     recording = True
     capture: Any = None
+    ordinary = True  # recording, and not captured: one look for each operation instead of two
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        super().__setattr__("ordinary", self.recording and self.capture is None)
 
 
 class no_grad:
@@ -116,26 +121,16 @@ class Record:
         "guards", "kwargs", "name", "number", "origin", "out", "parents", "rule", "storage",
         "values",
     )  # fmt: skip
+    guards: "list[Guard | None] | None"
+    kwargs: dict[str, Any]
     name: str
-
-    def __init__(
-        self,
-        rule: "Rule",
-        values: Sequence[Any],
-        kwargs: dict[str, Any],
-        parents: Sequence["Node | None"],
-        out: Any,
-        storage: "Storage | None",
-    ) -> None:
-        self.number = next_number()
-        self.rule = rule
-        self.values = values
-        self.kwargs = kwargs
-        self.parents = parents
-        self.out = out
-        self.storage = storage
-        self.guards: list[Guard | None] | None = None
-        self.origin: tuple[Any, ...] | None = None
+    number: int
+    origin: tuple[Any, ...] | None
+    out: Any
+    parents: "Sequence[Node | None]"
+    rule: "Rule"
+    storage: "Storage | None"
+    values: Sequence[Any]
 
     @property
     def released(self) -> bool:

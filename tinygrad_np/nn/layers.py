@@ -66,8 +66,9 @@ class Sequential(Module):
         return list(iter(self))[i]
 
     def forward(self, x: Any) -> Any:
-        for module in self:
-            x = module(x)
+        for module in vars(self).values():
+            if isinstance(module, Module):
+                x = module(x)
         return x
 
 

@@ -40,9 +40,8 @@ class Module:
         result = self.forward(*inputs)
         for part in (result,) if type(result) is Tensor else leaves(result):
             node = part._node if isinstance(part, Tensor) else None
-            if isinstance(node, Record) and node.number > started:
-                inner = getattr(node, "origin", None)
-                node.origin = (weakref.ref(self), type(self), started, inner)
+            if type(node) is Record and node.number > started:
+                node.origin = (weakref.ref(self), type(self), started, node.origin)
         return result
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:

@@ -4,15 +4,24 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ...errors import DataError
 from ..primitives import cast, primitive, written_out
 from ..shapes import keep
 from .reductions import extremum_back
-from .table import along, defvjp, elementwise, itself, terms
+from .table import Kept, along, defvjp, elementwise, itself, terms
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 BLOCK_ROWS = 1024
+
+
+def times(factor: Any, g: Any) -> Any:
+    """``g * factor``, in the memory of ``factor`` if that is an array: nobody else may have it."""
+    if type(factor) is not ndarray:
+        return g * factor
+    factor *= g
+    return factor
 
 
 @written_out
@@ -24,15 +33,17 @@ def relu(x: Any) -> Any:
 @written_out
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     """x where it is positive, ``slope`` times x elsewhere."""
-    if 0 < slope <= 1:
-        return np.maximum(x, x * slope)  # 0.4 of the time of the choice
+    if 0 < slope <= 1:  # 0.4 of the time of the choice
+        lower = x * slope
+        return np.maximum(x, lower, out=lower if type(lower) is ndarray else None)
     return np.where(x > 0, x, x * slope)
 
 
 def leaky_slope(g: Any, x: Any, slope: float) -> Any:
     """``g`` where x is positive, ``slope`` times it elsewhere."""
-    if 0 < slope <= 1:
-        return g * np.maximum(cast(x > 0, np.result_type(g)), slope)  # half the choice's time
+    if 0 < slope <= 1:  # half the choice's time
+        share = (x > 0).astype(g.dtype)
+        return times(np.maximum(share, slope, out=share if type(share) is ndarray else None), g)
     return np.where(x > 0, g, g * slope)
 
 
@@ -86,7 +97,12 @@ def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
 
 def rows(x: Any) -> Any:
     """All axes but the last as one."""
-    return x if np.ndim(x) == 2 else np.reshape(x, (-1, np.shape(x)[-1]))
+    return x if x.ndim == 2 else np.reshape(x, (-1, x.shape[-1]))
+
+
+def shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    """``x`` in this shape."""
+    return x if x.shape == shape else np.reshape(x, shape)
 
 
 def row_blocks(count: int) -> list[slice]:
@@ -104,7 +120,7 @@ def row_blocks(count: int) -> list[slice]:
 def row_product(x: Any, w: Any) -> Any:
     """x w for each row of x: (n, in), (in, out) to (n, out)."""
     if len(x) <= 2 * BLOCK_ROWS:
-        return np.dot(x, w)
+        return x.dot(w)
     out = np.empty_like(x, shape=(len(x), w.shape[1]), dtype=np.result_type(x, w))
     for block in row_blocks(len(x)):
         out[block] = np.dot(x[block], w)
@@ -114,18 +130,31 @@ def row_product(x: Any, w: Any) -> Any:
 @primitive
 def row_contraction(x: Any, y: Any) -> Any:
     """xᵀ y, the sum over all rows: (n, a), (n, b) to (a, b)."""
+    if len(x) <= 2 * BLOCK_ROWS:
+        return x.T.dot(y)
     first, *others = row_blocks(len(x))
-    total = np.dot(np.transpose(x[first]), y[first])
+    total = x[first].T.dot(y[first])
     for block in others:
-        total += np.dot(np.transpose(x[block]), y[block])
+        total += x[block].T.dot(y[block])
     return total
+
+
+def ones_for(x: Any, count: int) -> Any:
+    """A vector of ones that goes with ``x``."""
+    if type(x) is not ndarray:
+        return np.ones_like(x, shape=(count,))
+    ones = np.empty(count, x.dtype)
+    ones.fill(1)  # 0.7 µs less than np.ones_like
+    return ones
 
 
 @primitive
 def row_sum(x: Any) -> Any:
     """The sum over all rows: (n, a) or (n,) to (a,) or (); as a product a third of the time."""
+    if len(x) <= 2 * BLOCK_ROWS:
+        return ones_for(x, len(x)).dot(x)
     first, *others = row_blocks(len(x))
-    ones = np.ones_like(x, shape=(first.stop,))
+    ones = ones_for(x, first.stop)
     total = np.dot(ones, x[first])
     for block in others:
         total = total + np.dot(ones[: block.stop - block.start], x[block])
@@ -135,19 +164,19 @@ def row_sum(x: Any) -> Any:
 @primitive
 def line_sums(x: Any) -> Any:
     """The sum of each row: (n, a) to (n,); as a product a quarter of the time."""
-    ones = np.ones_like(x, shape=(x.shape[1],))
+    ones = ones_for(x, x.shape[1])
     if len(x) <= 2 * BLOCK_ROWS:
-        return np.dot(x, ones)
+        return x.dot(ones)
     return np.concatenate([np.dot(x[block], ones) for block in row_blocks(len(x))])
 
 
 @primitive
 def mean_square(x: Any) -> Any:
     """The mean of the squares of all elements, as a product of the elements with themselves."""
-    lined = np.reshape(x, (-1,))
+    lined = x.reshape(-1)
     if lined.size == 0:
         return np.mean(lined)
-    return np.dot(lined, lined) / lined.size
+    return lined.dot(lined) / lined.size
 
 
 @primitive
@@ -156,22 +185,22 @@ def line_max(x: Any) -> Any:
     if x.shape[1] > 64:
         return np.max(x, axis=1, keepdims=True)
     # down the columns of a copy: a seventh of the time for 1,000 rows of 10
-    return np.reshape(np.max(np.copy(np.transpose(x), order="C"), axis=0), (-1, 1))
+    return x.T.copy().max(axis=0).reshape(-1, 1)
 
 
 @written_out
 def linear(x: Any, weight: Any, bias: Any) -> Any:
     """x Wᵀ + b in one buffer: (..., in), (out, in), (out,) or None to (..., out)."""
-    if np.shape(x)[-1:] != np.shape(weight)[1:]:
-        raise ValueError(f"x of shape {np.shape(x)} for a weight of shape {np.shape(weight)}")
-    out = row_product(rows(x), np.transpose(weight))
-    if np.ndim(x) != 2:
-        out = np.reshape(out, (*np.shape(x)[:-1], np.shape(weight)[0]))
+    if x.shape[-1:] != weight.shape[1:]:
+        raise ValueError(f"x of shape {x.shape} for a weight of shape {weight.shape}")
+    out = row_product(rows(x), weight.T)
+    if x.ndim != 2:
+        out = np.reshape(out, (*x.shape[:-1], weight.shape[0]))
     if bias is None:
         return out
-    if np.shape(bias) != np.shape(weight)[:1]:
-        raise ValueError(f"bias of shape {np.shape(bias)} for a weight of {np.shape(weight)}")
-    if np.result_type(bias) != np.result_type(out):
+    if bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias of shape {bias.shape} for a weight of {weight.shape}")
+    if bias.dtype != out.dtype:
         return out + bias
     out += bias
     return out
@@ -226,12 +255,30 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     return row_sum(np.log(totals) - pick(shifted, labels)) / len(labels)
 
 
+def cross_entropy_and_powers(logits: Any, labels: Any) -> Any:
+    """``cross_entropy`` of arrays, which keeps the exponentials and their sums for its rule."""
+    labels = in_range(labels, logits.shape[1], "cross_entropy")
+    shifted, powers, totals = exponentials(logits)
+    return Kept(row_sum(np.log(totals) - pick(shifted, labels)) / len(labels), (powers, totals))
+
+
 @written_out
 def cross_entropy_slope(logits: Any, labels: Any) -> Any:
     """(softmax - one hot) / n, the gradient of ``cross_entropy``."""
     _, powers, totals = exponentials(logits)
     p = powers / np.expand_dims(totals, 1)
     return less_one_hot(p, labels) / len(labels)
+
+
+def cross_entropy_back(g: Any, out: Any, logits: Any, labels: Any) -> Any:
+    """``cross_entropy`` in reverse."""
+    if type(out) is not Kept:
+        return g * cross_entropy_slope(logits, labels)
+    powers, totals = out.kept
+    p = powers / totals[:, None]
+    p[np.arange(len(labels)), labels] -= 1
+    p /= len(labels)
+    return times(p, g)
 
 
 def cross_entropy_curve(g: Any, logits: Any) -> Any:
@@ -243,7 +290,7 @@ def cross_entropy_curve(g: Any, logits: Any) -> Any:
 # These two have finite slopes at every operand, NaN included: no reach is needed.
 defvjp(
     relu,
-    lambda g, out, _x: g * cast(out > 0, np.result_type(g)),
+    lambda g, out, _x: times((out > 0).astype(g.dtype), g),
     broadcasts=True,
     selects=1,
 )
@@ -267,14 +314,15 @@ defvjp(
 )
 defvjp(
     cross_entropy,
-    lambda g, _out, x, labels: g * cross_entropy_slope(x, labels),
+    cross_entropy_back,
     None,
     reach=itself,
+    eager=cross_entropy_and_powers,
 )
 defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
 defvjp(
     row_product,
-    lambda g, _out, _x, w: row_product(g, np.transpose(w)),
+    lambda g, _out, _x, w: row_product(g, w.T),
     lambda g, _out, x, _w: row_contraction(x, g),
     reach=terms,
 )
@@ -287,7 +335,7 @@ defvjp(
 defvjp(row_sum, lambda g, _out, _x: np.broadcast_to(g, np.shape(_x)))
 defvjp(
     mean_square,
-    lambda g, _out, x: x * (g * (2 / max(np.size(x), 1))),
+    lambda g, _out, x: x * (g * (2 / max(x.size, 1))),
     reach=itself,
 )
 defvjp(
@@ -308,8 +356,8 @@ defvjp(less_one_hot, lambda g, _out, _p, _labels: g, None)
 # the weight's gradient lies in memory as (in, out), as ``nn.Linear`` keeps its weight
 defvjp(
     linear,
-    lambda g, _out, _x, weight, _bias: np.reshape(row_product(rows(g), weight), np.shape(_x)),
-    lambda g, _out, x, _weight, _bias: np.transpose(row_contraction(rows(x), rows(g))),
+    lambda g, _out, _x, weight, _bias: shaped(row_product(rows(g), weight), _x.shape),
+    lambda g, _out, x, _weight, _bias: row_contraction(rows(x), rows(g)).T,
     lambda g, _out, _x, _weight, _bias: row_sum(rows(g)),
     reach=terms,
 )

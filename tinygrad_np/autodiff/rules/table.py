@@ -9,7 +9,7 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from inspect import CO_VARARGS as VARARGS
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,18 @@ from ..shapes import Axis, keep
 Vjp = Callable[..., Any]
 
 
+class Kept(NamedTuple):
+    """A result with what its rule needs to know again: the rule gets this for the result."""
+
+    out: Any
+    kept: Any
+
+
 class Rule:
     """One row of the table."""
 
     __slots__ = (
-        "accepts", "broadcasts", "certain", "constant", "count", "each", "fn", "forward", "heeds",
+        "accepts", "broadcasts", "certain", "constant", "count", "each", "eager", "fn", "forward", "heeds",
         "is_ufunc", "name", "operands", "reach", "reads", "reads_out", "selects", "vjps",
     )  # fmt: skip
 
@@ -35,10 +42,12 @@ class Rule:
         broadcasts: bool,
         reach: Vjp | None,
         selects: int,
+        eager: Callable[..., Any] | None = None,
     ) -> None:
         self.fn = fn
         self.is_ufunc = isinstance(fn, np.ufunc)
         self.forward = getattr(fn, "implementation", fn)
+        self.eager = eager or self.forward
         self.name = getattr(fn, "__name__", repr(fn))
         self.each = each
         self.vjps: Sequence[Vjp | None] = Each(each) if each else vjps
@@ -115,6 +124,7 @@ def defvjp(
     broadcasts: bool = False,
     reach: Vjp | None = None,
     selects: int = 0,
+    eager: Callable[..., Any] | None = None,
 ) -> None:
     """Give ``fn`` a derivative.
 
@@ -126,12 +136,13 @@ def defvjp(
     ``reach``, called as a rule is, returns 0 at the elements of an operand that move only elements
     of the result whose cotangent is 0 (it broadcasts to the operand's shape): if those were not
     taken further on, 0 results, even from an infinite slope. Parameters whose values a rule does
-    not read are named with a leading underscore. The rules must be written in NumPy functions (or
-    primitives) to be differentiable themselves.
+    not read are named with a leading underscore. ``eager`` computes ``fn`` of arrays and returns it
+    as ``Kept`` with what the rule would compute again, but must do without, too. The rules must be
+    written in NumPy functions (or primitives) to be differentiable themselves.
     """
     if not vjps and each is None:
         raise TapeError(f"defvjp({fn!r}) was given no rule; give one function per operand.")
-    TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects)
+    TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager)
 
 
 def constant(*fns: Callable[..., Any]) -> None:
