@@ -115,6 +115,12 @@ class Equation:
         """What the operation is called."""
         return str(getattr(self.fn, "__name__", None) or type(self.fn).__name__)
 
+    @property
+    def draws(self) -> bool:
+        """Whether a generator is among the operands, whose state the call changes."""
+        values = (*self.operands, *self.options.values())
+        return any(isinstance(value, np.random.Generator) for value in values)
+
     def reads(self) -> list[Variable]:
         """The variables among operands and options."""
         found = [v for v in self.operands if isinstance(v, Variable)]

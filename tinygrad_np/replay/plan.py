@@ -129,16 +129,10 @@ def _is_one(operand: Any) -> bool:
     return type(operand) in (int, float) and operand == 1
 
 
-def draws(equation: Equation) -> bool:
-    """Whether a generator is among the operands, whose state the call changes."""
-    values = (*equation.operands, *equation.options.values())
-    return any(isinstance(value, np.random.Generator) for value in values)
-
-
 def is_pure(equation: Equation) -> bool:
     """Whether equal operands give equal results, always."""
     fn = equation.fn.innermost if isinstance(equation.fn, Unpacked) else equation.fn
-    if draws(equation):
+    if equation.draws:
         return False
     module = str(getattr(fn, "__module__", None) or type(fn).__module__)
     return isinstance(fn, np.ufunc) or module.split(".")[0] in ("numpy", PACKAGE)
@@ -221,7 +215,7 @@ def allocate(made: Plan) -> None:
 
 def _may_go(equation: Equation) -> bool:
     """Whether nothing but its results is lost with an equation: who draws moves a generator on."""
-    return equation.kind == "call" and not draws(equation)
+    return equation.kind == "call" and not equation.draws
 
 
 def last_uses(made: Plan) -> dict[Variable, int]:

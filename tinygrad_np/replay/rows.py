@@ -116,13 +116,13 @@ def _split(
         reads = equation.reads()
         rowed |= {v for v in reads if v.kind == "input" and _has_rows(v, rows)}
         if not rowed.isdisjoint(reads):
-            changed = any(e.kind in ("effect", "write") for e in after)
-            known = is_sum(equation) or _is_by_row(equation, rowed, rows)
-            if changed or not known or not late.isdisjoint(reads):
+            known = is_sum(equation) and rowed.issuperset(reads)
+            known = known or _is_by_row(equation, rowed, rows)
+            if _has_changed(after) or not known or not late.isdisjoint(reads):
                 return None
             inside.append(equation)
             (late if is_sum(equation) else rowed).update(equation.results)
-        elif equation.kind != "call" or not late.isdisjoint(reads):
+        elif equation.kind != "call" or _has_changed(after) or not late.isdisjoint(reads):
             after.append(equation)
             late.update(equation.results)
         else:
@@ -132,6 +132,11 @@ def _split(
     loop = RowLoop(blocks, inside)
     whole = Equation("call", loop, [*loop.rowed, *loop.reads], {}, loop.sums, inside[0].line)
     return [*before, whole, *after]
+
+
+def _has_changed(after: list[Equation]) -> bool:
+    """Whether what is read or drawn behind these is not what it was before."""
+    return any(e.kind in ("effect", "write") or e.draws for e in after)
 
 
 def is_sum(equation: Equation) -> bool:
@@ -163,7 +168,7 @@ def _is_by_row(equation: Equation, rowed: set[Variable], rows: int) -> bool:
     if fn in REDUCTIONS or fn is np.expand_dims:
         return _leaves_rows(equation)
     if fn in BY_ROW:
-        return True
+        return rowed.issuperset(equation.reads())
     elementwise = isinstance(fn, np.ufunc) and fn.signature is None and len(results) == 1
     if not (elementwise and not equation.options) and fn is not np.where:
         return False
