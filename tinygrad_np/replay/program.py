@@ -162,6 +162,12 @@ class Program:
 
     def profile(self, rounds: int = 50) -> show.Profile:
         """Run the program ``rounds`` times on its last inputs, timing each call."""
+        inputs = self.last
+        self.link()  # away from gradients that somebody has
+        for entry in self.entries:
+            if getattr(entry.source, "_grad", None) is None:
+                entry.source._grad = Tensor._owning(np.zeros(entry.shape, entry.dtype))
+        self.run(inputs)
         taken = [self.binding.timed() for _ in range(rounds)]
         found = show.rows(self)
         medians = [(row, median(times[row.equation] for times in taken)) for row in found]
