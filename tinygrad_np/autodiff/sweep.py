@@ -37,21 +37,19 @@ def sweep(
     """
     arrived: dict[Node, Any] = {}
     waiting: list[tuple[int, Node]] = []
-    floor = min((node.number for node in targets), default=0)
+    floor = min(node.number for node in targets) if targets else 0
     for node, g in seeds:
         if node.number >= floor:
             if node not in arrived and node.rule is not None and node not in targets:
                 heappush(waiting, (-node.number, node))
             arrived[node] = arrived[node] + g if node in arrived else g
-    found = {}
-    with recording(records), np.errstate(all="ignore"):
-        if waiting:
-            tensor = wrap if records or mode.capture is not None else None
-            _descend(arrived, waiting, targets, floor, tensor, retain)
-        for node in list(arrived):
-            g = arrived.pop(node)
-            found[node] = g if _is_fresh(g) else _own(g)
-    return found
+    with np.errstate(all="ignore"):
+        if not records and mode.capture is None:
+            _descend(arrived, waiting, targets, floor, None, retain)
+            return _settled(arrived)
+        with recording(records):
+            _descend(arrived, waiting, targets, floor, wrap, retain)
+            return _settled(arrived)
 
 
 def _descend(
@@ -65,7 +63,7 @@ def _descend(
     """
     own: set[Node] = set()  # where the sweep made the buffer itself and may add into it
     selected: dict[Node, int] = {}
-    node: Any = heappop(waiting)[1]
+    node: Any = heappop(waiting)[1] if waiting else None
     while node is not None:
         g, rule, values, out, number = (
             arrived.pop(node), node.rule, node.values, node.out, node.number
@@ -122,9 +120,28 @@ def _descend(
             node = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
 
 
-def _is_fresh(cotangent: Any) -> bool:
-    """Whether a rule made this buffer, and nobody else has it."""
-    return type(cotangent) is ndarray and cotangent.base is None and getrefcount(cotangent) <= OWN
+def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
+    """What has arrived, in buffers that nobody else has."""
+    found = {}
+    for node in list(arrived):
+        g = arrived.pop(node)
+        found[node] = g if _is_fresh(g) else _own(g)
+    return found
+
+
+def _is_fresh(g: Any) -> bool:
+    """Whether a rule made this buffer, or this view of all of it, and nobody else has it."""
+    if type(g) is not ndarray or getrefcount(g) > OWN:
+        return False
+    base = g.base
+    return base is None or (
+        type(base) is ndarray
+        and base.base is None
+        and base.size == g.size
+        and _references(base) <= OWN + 1
+        and g.flags.forc
+        and g.flags.writeable
+    )
 
 
 def _references(array: Any) -> int:

@@ -696,7 +696,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         record.number = next_number()
         record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, nodes
         record.out = (saved or out) if rule.reads_out else None
-        record.guards = _guards(rule, args, values, nodes) if guarded else None
+        watch = guarded and rule.reads_operands
+        record.guards = _guards(rule, args, values, nodes) if watch else None
         record.origin = None
     else:
         tensor._node = None

@@ -30,8 +30,9 @@ class Rule:
     """One row of the table."""
 
     __slots__ = (
-        "accepts", "broadcasts", "certain", "constant", "count", "each", "eager", "fn", "forward", "heeds",
-        "is_ufunc", "name", "operands", "reach", "reads", "reads_out", "selects", "vjps",
+        "accepts", "broadcasts", "certain", "constant", "count", "each", "eager", "fn", "forward",
+        "heeds", "is_ufunc", "name", "operands", "reach", "reads", "reads_operands", "reads_out",
+        "selects", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -59,7 +60,8 @@ class Rule:
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
         self.reads_out = any(reading.out for reading in written)
-        nonlinear = any(r.out or r.operands or r.rest for r in written)
+        self.reads_operands = any(reading.operands or reading.rest for reading in written)
+        nonlinear = self.reads_out or self.reads_operands
         self.reach = reach if nonlinear else None
         self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
         self.accepts = frozenset(name for reading in written for name in reading.names)
