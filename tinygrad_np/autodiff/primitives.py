@@ -147,6 +147,22 @@ def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
 
 
 @primitive
+def where_finite_or(x: Any, reached: Any) -> Any:
+    """``x`` where it is finite or ``reached`` is not 0, else 0; in memory as ``x`` lies."""
+    out = np.zeros_like(x)
+    np.copyto(out, x, where=np.logical_or(np.isfinite(x), np.not_equal(reached, 0)))
+    return out
+
+
+@primitive
+def if_finite(x: Any, other: Any) -> Any:
+    """``x`` if all of it is finite, else ``other``; in memory as ``x`` lies."""
+    out = np.empty_like(x)
+    np.copyto(out, x if np.isfinite(x).all() else other)
+    return out
+
+
+@primitive
 def identity(x: Any) -> Any:
     """``x`` itself, under a new place on the tape."""
     return x

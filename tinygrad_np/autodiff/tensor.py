@@ -29,6 +29,36 @@ REDUCTIONS = {
 ACCUMULATIONS = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 
+def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
+    """An operator of one Tensor."""
+    return lambda self: apply(fn, (self,))
+
+
+def _binary(fn: np.ufunc) -> tuple[Operator, Operator, Operator]:
+    """An operator in its three forms: t + u, u + t, t += u."""
+
+    def forward(self: "Tensor", other: Any) -> "Tensor":
+        return apply(fn, (self, other))
+
+    def reflected(self: "Tensor", other: Any) -> "Tensor":
+        return apply(fn, (other, self))
+
+    def in_place(self: "Tensor", other: Any) -> "Tensor":
+        return self._update(fn, other)
+
+    return forward, reflected, in_place
+
+
+def _method(fn: Any) -> Method:
+    """The method that calls a NumPy function on its Tensor."""
+
+    def method(self: "Tensor", *args: Any, **options: Any) -> Any:
+        return apply(fn, (self, *args), options)
+
+    method.__doc__ = f"``np.{fn.__name__}`` of this Tensor."
+    return method
+
+
 class Tensor:
     """An array with a place on the tape.
 
@@ -366,20 +396,19 @@ class Tensor:
         self._leave("a truth value (if t, while t, and, or)")
         return bool(self._data)
 
+    def _number(self, kind: Any) -> Any:
+        self._refuse_detaching(f"{kind.__name__}(t)")
+        self._leave(f"{kind.__name__}(t)")
+        return kind(self._data)
+
     def __float__(self) -> float:
-        self._refuse_detaching("float(t)")
-        self._leave("float(t)")
-        return float(self._data)
+        return self._number(float)  # type: ignore[no-any-return]
 
     def __int__(self) -> int:
-        self._refuse_detaching("int(t)")
-        self._leave("int(t)")
-        return int(self._data)
+        return self._number(int)  # type: ignore[no-any-return]
 
     def __complex__(self) -> complex:
-        self._refuse_detaching("complex(t)")
-        self._leave("complex(t)")
-        return complex(self._data)
+        return self._number(complex)  # type: ignore[no-any-return]
 
     def __index__(self) -> int:
         self._leave("its use as an index or count")
@@ -481,44 +510,22 @@ class Tensor:
         grad = None if self.grad is None else self.grad.numpy()
         return _rebuild, (self._data, self.requires_grad, getattr(self, "_name", None), grad)
 
-    # The operators NumPy's arrays have; they are set below the class, from OPERATORS.
-    __neg__: Callable[["Tensor"], "Tensor"]
-    __pos__: Callable[["Tensor"], "Tensor"]
-    __abs__: Callable[["Tensor"], "Tensor"]
-    __invert__: Callable[["Tensor"], "Tensor"]
-    __add__: Operator
-    __radd__: Operator
-    __sub__: Operator
-    __rsub__: Operator
-    __mul__: Operator
-    __rmul__: Operator
-    __truediv__: Operator
-    __rtruediv__: Operator
-    __matmul__: Operator
-    __rmatmul__: Operator
-    __pow__: Operator
-    __rpow__: Operator
-    __mod__: Operator
-    __rmod__: Operator
-    __floordiv__: Operator
-    __rfloordiv__: Operator
-    __and__: Operator
-    __rand__: Operator
-    __or__: Operator
-    __ror__: Operator
-    __xor__: Operator
-    __rxor__: Operator
-    __lshift__: Operator
-    __rshift__: Operator
-    __iadd__: Operator
-    __isub__: Operator
-    __imul__: Operator
-    __itruediv__: Operator
-    __ipow__: Operator
-    __lt__: Operator
-    __le__: Operator
-    __gt__: Operator
-    __ge__: Operator
+    __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
+    __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
+    __add__, __radd__, __iadd__ = _binary(np.add)
+    __sub__, __rsub__, __isub__ = _binary(np.subtract)
+    __mul__, __rmul__, __imul__ = _binary(np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = _binary(np.divide)
+    __pow__, __rpow__, __ipow__ = _binary(np.power)
+    __matmul__, __rmatmul__ = _binary(np.matmul)[:2]
+    __mod__, __rmod__ = _binary(np.remainder)[:2]
+    __floordiv__, __rfloordiv__ = _binary(np.floor_divide)[:2]
+    __and__, __rand__ = _binary(np.bitwise_and)[:2]
+    __or__, __ror__ = _binary(np.bitwise_or)[:2]
+    __xor__, __rxor__ = _binary(np.bitwise_xor)[:2]
+    __lshift__, __rshift__ = _binary(np.left_shift)[0], _binary(np.right_shift)[0]
+    __lt__, __le__ = _binary(np.less)[0], _binary(np.less_equal)[0]
+    __gt__, __ge__ = _binary(np.greater)[0], _binary(np.greater_equal)[0]
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -562,86 +569,37 @@ class Tensor:
         """The slices along ``axis`` where the condition holds."""
         return apply(np.compress, (condition, self), {"axis": axis})
 
-    # These call the NumPy function of their name; they are set below the class.
-    sum: Method
-    mean: Method
-    var: Method
-    std: Method
-    max: Method
-    min: Method
-    prod: Method
-    argmax: Method
-    argmin: Method
-    argsort: Method
-    any: Method
-    all: Method
-    cumsum: Method
-    cumprod: Method
-    swapaxes: Method
-    squeeze: Method
-    ravel: Method
-    clip: Method
-    dot: Method
-    repeat: Method
-    take: Method
-    diagonal: Method
-    trace: Method
-    round: Method
-    sort: Method
-    ptp: Method
-    nonzero: Method
-    conj: Method
-    conjugate: Method
-    searchsorted: Method
-
-
-OPERATORS = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide,
-    "matmul": np.matmul, "pow": np.power, "mod": np.remainder, "floordiv": np.floor_divide,
-    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-    "lshift": np.left_shift, "rshift": np.right_shift,
-    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
-}  # fmt: skip
-
-
-def _set_operator(name: str, fn: np.ufunc) -> None:
-    """Give Tensor the operator in the forms its class declares: t + u, u + t, t += u."""
-
-    def unary(self: Tensor) -> Tensor:
-        return apply(fn, (self,))
-
-    def forward(self: Tensor, other: Any) -> Tensor:
-        return apply(fn, (self, other))
-
-    def reflected(self: Tensor, other: Any) -> Tensor:
-        return apply(fn, (other, self))
-
-    def in_place(self: Tensor, other: Any) -> Tensor:
-        return self._update(fn, other)
-
-    setattr(Tensor, f"__{name}__", unary if fn.nin == 1 else forward)
-    for form, method in ((f"__r{name}__", reflected), (f"__i{name}__", in_place)):
-        if form in Tensor.__annotations__:
-            setattr(Tensor, form, method)
-
-
-def _set_method(fn: Any, name: str) -> None:
-    """Give Tensor the method that calls a NumPy function on it."""
-
-    def method(self: Tensor, *args: Any, **options: Any) -> Any:
-        return apply(fn, (self, *args), options)
-
-    method.__name__ = name
-    method.__doc__ = f"``np.{name}`` of this Tensor."
-    setattr(Tensor, name, method)
-
-
-for _name, _fn in OPERATORS.items():
-    _set_operator(_name, _fn)
-for _name, _kind in Tensor.__annotations__.items():
-    if _kind is Method:
-        _set_method(getattr(np, _name), _name)
+    # These call the NumPy function of their name.
+    sum = _method(np.sum)
+    mean = _method(np.mean)
+    var = _method(np.var)
+    std = _method(np.std)
+    max = _method(np.max)
+    min = _method(np.min)
+    prod = _method(np.prod)
+    argmax = _method(np.argmax)
+    argmin = _method(np.argmin)
+    argsort = _method(np.argsort)
+    any = _method(np.any)
+    all = _method(np.all)
+    cumsum = _method(np.cumsum)
+    cumprod = _method(np.cumprod)
+    swapaxes = _method(np.swapaxes)
+    squeeze = _method(np.squeeze)
+    ravel = _method(np.ravel)
+    clip = _method(np.clip)
+    dot = _method(np.dot)
+    repeat = _method(np.repeat)
+    take = _method(np.take)
+    diagonal = _method(np.diagonal)
+    trace = _method(np.trace)
+    round = _method(np.round)
+    sort = _method(np.sort)
+    ptp = _method(np.ptp)
+    nonzero = _method(np.nonzero)
+    conj = _method(np.conj)
+    conjugate = _method(np.conjugate)
+    searchsorted = _method(np.searchsorted)
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
@@ -686,8 +644,10 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         out = _as_array(out)
         if type(out) is tuple:
             return tuple(Tensor._owning(part) for part in out)  # type: ignore[return-value]
-    if storage is not None and (rule.is_ufunc or not _is_view(out, values[0])):
-        storage = None
+    if storage is not None and (
+        rule.is_ufunc or (getattr(out, "base", None) is None and out is not values[0])
+    ):
+        storage = None  # memory of its own, not a view
     tensor = _new(Tensor)
     tensor._data = out
     if recorded and (ordinary or mode.recording) and (rule.certain or _check_call(rule, args, out)):
@@ -730,11 +690,6 @@ def _opened(
         values.append(operand)
         nodes.append(None)
     return values, nodes, storage, guarded
-
-
-def _is_view(out: Any, first: Any) -> bool:
-    """Whether a result may lie in the memory of an operand."""
-    return getattr(out, "base", None) is not None or out is first
 
 
 def _check_call(rule: Rule, args: tuple[Any, ...], out: Any) -> bool:

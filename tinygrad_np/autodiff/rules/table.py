@@ -31,8 +31,8 @@ class Rule:
 
     __slots__ = (
         "accepts", "broadcasts", "certain", "constant", "count", "each", "eager", "fn", "forward",
-        "heeds", "is_ufunc", "name", "operands", "reach", "reads", "reads_operands", "reads_out",
-        "selects", "vjps",
+        "heeds", "is_pair", "is_ufunc", "name", "operands", "reach", "reads", "reads_operands",
+        "reads_out", "selects", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,7 @@ class Rule:
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
+        self.is_pair = self.is_ufunc and len(vjps) == 2 and all(vjps) and not selects
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
