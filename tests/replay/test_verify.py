@@ -112,12 +112,19 @@ USES: dict[Any, Callable[[Any], Any]] = {
     primitives.replace_at: lambda x: written(x * 1.5),
     primitives.add_at: lambda x: tg.grad(lambda t: (t[INDEX] ** 2).sum())(x),
     capture.updated: lambda x: updated(x),
+    primitives.where_finite_or: lambda x: untaken(x, lambda t: np.log(t * t) * np.sin(t)),
+    primitives.if_finite: lambda x: untaken(x, lambda t: np.where(x > 0, t, 0) @ (t * t).T),
 }
 
 
 def written(y: Any) -> Any:
     y[INDEX] = y[0] * 2
     return y
+
+
+def untaken(x: Any, f: Any) -> Any:
+    """A gradient on the way to which some elements are not taken."""
+    return tg.grad(lambda t: np.sum(np.where(x[:, :1] > 0, f(t), 0)))(x)
 
 
 def updated(x: Any) -> Any:

@@ -442,6 +442,35 @@ def _replace_at(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) ->
     return [Call(np.copyto, (out, x)), Call(primitives.put_at, (out, value, where, *arrays))]
 
 
+def _where_finite_or(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
+    del e, cells
+    finite, in_place = np.empty_like(out, bool), _same_memory(operands[0], out)
+
+    def run(x: Any, reached: Any, out: Any) -> None:
+        np.isfinite(x, finite)
+        if not in_place:
+            np.copyto(out, x)
+        if not finite.all():
+            np.logical_or(finite, np.not_equal(reached, 0), finite)
+            np.copyto(out, 0, where=~finite)
+
+    return [Call(run, (*operands, out))]
+
+
+def _if_finite(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
+    del e, cells
+    finite, in_place = np.empty_like(out, bool), _same_memory(operands[0], out)
+
+    def run(x: Any, other: Any, out: Any) -> None:
+        np.isfinite(x, finite)
+        if not finite.all():
+            np.copyto(out, other)
+        elif not in_place:
+            np.copyto(out, x)
+
+    return [Call(run, (*operands, out))]
+
+
 def _updated(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
     del e, cells
     x, ufunc, value = operands
@@ -493,6 +522,8 @@ KERNELS: dict[Any, Kernel] = {
     _implementation(primitives.take_at): _take_at,
     _implementation(primitives.replace_at): _replace_at,
     updated: _updated,
+    _implementation(primitives.where_finite_or): _where_finite_or,
+    _implementation(primitives.if_finite): _if_finite,
     _implementation(primitives.add_at): _add_at,
 }
 

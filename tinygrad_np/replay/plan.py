@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot
-from ..autodiff.primitives import broadcast
+from ..autodiff.primitives import broadcast, if_finite, where_finite_or
 from ..autodiff.rules import neural
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
@@ -25,7 +25,11 @@ from .rows import blocked
 
 COPIES = {np.positive, np.copy, broadcast.implementation}  # type: ignore[attr-defined]
 # functions that may write their result over an operand of the same shape, beside the ufuncs
-OVERWRITING = {neural.less_one_hot.implementation}  # type: ignore[attr-defined]
+OVERWRITING = {
+    neural.less_one_hot.implementation,  # type: ignore[attr-defined]
+    where_finite_or.implementation,  # type: ignore[attr-defined]
+    if_finite.implementation,  # type: ignore[attr-defined]
+}
 
 
 @dataclass(eq=False)
@@ -273,7 +277,9 @@ def _donor(
     if not _may_overwrite(equation) or result.nbytes == result.dtype.itemsize:
         return None
     returned = {v.root for v in made.outputs}
-    for operand in equation.reads():
+    # a function that is no ufunc may be written over its first operand only
+    operands = equation.reads() if isinstance(equation.fn, np.ufunc) else equation.reads()[:1]
+    for operand in operands:
         base = operand.root
         buffer = made.place.get(base)
         if buffer is None or buffer.fixed is not None or last[base] != i or base in returned:

@@ -1,0 +1,134 @@
+"""Programs drawn at random: replayed, they are what they are, to the last bit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_np as tg
+from tests.replay.steps import clear, rng, variable
+from tests.replay.twins import Twin, differences
+from tinygrad_np.autodiff.shapes import broadcasts_to
+from tinygrad_np.nn import functional as F
+
+Value = Any
+
+
+def fitted(a: Value, b: Value) -> Value:
+    """``b``, or a number made of it that broadcasts to ``a``."""
+    return b if broadcasts_to(b.shape, a.shape) else np.mean(b)
+
+
+def lined(a: Value) -> Value:
+    """At least one axis, and two rows at most sixteen long."""
+    return a.reshape(-1)[:16] if a.ndim != 2 else a
+
+
+def matrix(a: Value) -> Value:
+    return a.reshape(a.shape[0], -1) if a.ndim > 1 else a.reshape(1, -1)
+
+
+def rewritten(a: Value, b: Value) -> Value:
+    y = lined(a) * 1
+    y[0] = np.mean(b)
+    y[1:] *= 0.5
+    y += np.max(b)
+    return y
+
+
+def trained(a: Value, b: Value) -> Value:
+    w = tg.Tensor(a.detach(), requires_grad=True)
+    for _ in range(2):
+        w.grad = None
+        np.tanh(w * np.mean(b.detach())).sum().backward()
+        with tg.no_grad():
+            w -= 0.1 * w.grad  # type: ignore[operator]
+    return w.detach()
+
+
+def labels(a: Value) -> Value:
+    return np.argmax(matrix(a), axis=1)
+
+
+UNARY: list[Callable[[Value], Value]] = [
+    np.tanh, np.sin, np.exp, np.abs, np.square, F.relu, F.sigmoid, F.softmax, np.negative,
+    lambda a: np.sqrt(np.abs(a)), lambda a: np.log1p(np.abs(a)), lambda a: a**3, lambda a: 1 / a,
+    lambda a: a * 1, lambda a: a + 0.0, lambda a: a.astype("f4"), lambda a: a.astype("f8"),
+    lambda a: a.T, lambda a: a.reshape(-1), lambda a: a[None], lambda a: a[::-1] if a.ndim else a,
+    lambda a: a[..., ::2] if a.ndim else a, lambda a: np.cumsum(a), lambda a: lined(a)[1:],
+    lambda a: np.broadcast_to(a, (2, *a.shape)) if a.size < 99 else a, lambda a: a.detach(),
+    lambda a: a.copy(), lambda a: np.sum(a, axis=0) if a.ndim else a, lambda a: np.max(a),
+    lambda a: np.mean(a, axis=-1, keepdims=True) if a.ndim else a, lambda a: np.var(a),
+    lambda a: matrix(a) @ matrix(a).T, lambda a: np.sort(a.reshape(-1)), lambda a: np.std(a) + a,
+    lambda a: np.einsum("ij->ji", matrix(a)), lambda a: F.cross_entropy(matrix(a), labels(a)),
+    lambda a: tg.grad(lambda t: np.sum(np.tanh(t) ** 2))(a),
+    lambda a: np.clip(a, -0.5, 0.5), lambda a: np.where(a > 0, a, 0.1 * a), np.floor,
+    lambda a: np.pad(lined(a), 1), lambda a: np.prod(lined(a)), lambda a: np.zeros_like(a) + 1,
+]  # fmt: skip
+BINARY: list[Callable[[Value, Value], Value]] = [
+    np.add, np.subtract, np.multiply, np.maximum, np.minimum, np.arctan2, np.divide, np.hypot,
+    lambda a, b: np.where(a > b, a, b * 2), lambda a, b: a - b * (a > 0), np.logaddexp,
+]  # fmt: skip
+PAIRS: list[Callable[[Value, Value], Value]] = [
+    rewritten, trained,
+    lambda a, b: np.concatenate([a.reshape(-1), b.reshape(-1)])[:40],
+    lambda a, b: np.stack([np.mean(a), np.max(b)]),
+    lambda a, b: np.outer(lined(a), lined(b))[:5, :5],
+    lambda a, b: a.reshape(-1)[np.argsort(b.reshape(-1)) % a.size][:20],
+    lambda a, b: np.take_along_axis(matrix(a), labels(a)[:, None], 1) * np.mean(b),
+]  # fmt: skip
+OPERATIONS = len(UNARY) + len(BINARY) + len(PAIRS)
+
+
+def computed(program: list[tuple[int, int, int]], pool: list[Value]) -> list[Value]:
+    """The pool with the result of each operation added; operands are counted from its end."""
+    for operation, i, j in program:
+        a, b = pool[-1 - i % len(pool)], pool[-1 - j % len(pool)]
+        if operation < len(UNARY):
+            result = UNARY[operation](a)
+        elif operation < len(UNARY) + len(BINARY):
+            result = BINARY[operation - len(UNARY)](a, fitted(a, b))
+        else:
+            result = PAIRS[operation - len(UNARY) - len(BINARY)](a, b)
+        if result.size:
+            pool.append(result if result.size <= 400 else np.mean(result, axis=0))
+    return pool
+
+
+def drawn(program: list[tuple[int, int, int]], cleared: bool, returned: int) -> Callable[[], Twin]:
+    """A step that runs the program, backward and an update."""
+
+    def make() -> Twin:
+        w, v = variable(3, 4), variable(4, dtype="f4")
+        constant = tg.Tensor(rng(5).standard_normal((3, 1)))
+
+        def run(x: Any, y: Any) -> Any:
+            if cleared:
+                clear(w, v)
+            pool = computed(program, [constant, y, x * 1, v, w * x])
+            loss = sum(np.mean(value) for value in pool[3:])
+            loss.backward()
+            with tg.no_grad():
+                w[...] = w - 0.01 * np.tanh(w.grad)
+            return [loss, *pool[-returned:]]
+
+        return Twin(run, [w, v])
+
+    return make
+
+
+def inputs(k: int) -> list[np.ndarray]:
+    return [rng(k).standard_normal((3, 4)), rng(k + 50).standard_normal(4).astype("f4")]
+
+
+step = st.tuples(st.integers(0, OPERATIONS - 1), st.integers(0, 7), st.integers(0, 7))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(step, min_size=1, max_size=25), st.booleans(), st.integers(1, 6))
+def test_programs_drawn_at_random(program: Any, cleared: bool, returned: int) -> None:
+    with np.errstate(all="ignore"):
+        found = differences(drawn(program, cleared, returned), inputs, 4, 2 if cleared else 3)
+    assert found == ""
