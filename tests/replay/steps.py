@@ -948,6 +948,37 @@ def integers_and_booleans() -> Twin:
 
 
 @step()
+def products_of_part_of_an_array_with_itself() -> Twin:
+    """Not the bits of a product of copies: BLAS computes half of a symmetric result."""
+    w = variable(12)
+
+    def run(x: Any) -> Any:
+        clear(w)
+        part = np.outer(w, w * x[0])[:5, :5]
+        loss = np.mean(part @ part.T) + np.mean(part)
+        loss.backward()
+        return loss
+
+    return Twin(run, [w])
+
+
+@step(lambda k: [rng(k).standard_normal((3, 4))])
+def gradients_that_add_up_in_other_layouts() -> Twin:
+    """The third is added in place, and the sum is laid out as the first two left it."""
+    w = variable(3, 4)
+
+    def run(x: Any) -> Any:
+        clear(w)
+        q = w * x
+        a = np.std(q) + q
+        loss = np.mean(w * x) + np.mean(a) + np.mean(a @ a.T) + np.sum(np.exp(a.T) * x.T)
+        loss.backward()
+        return loss
+
+    return Twin(run, [w])
+
+
+@step()
 def functions_without_a_rule() -> Twin:
     def run(x: Any) -> Any:
         first, second = np.meshgrid(x, x[:2])

@@ -155,6 +155,12 @@ def where_finite_or(x: Any, reached: Any) -> Any:
 
 
 @primitive
+def added_to(x: Any, y: Any) -> Any:
+    """``x + y`` in memory as ``x`` lies, as ``x += y`` leaves it."""
+    return np.add(x, y, out=np.empty_like(x))
+
+
+@primitive
 def if_finite(x: Any, other: Any) -> Any:
     """``x`` if all of it is finite, else ``other``; in memory as ``x`` lies."""
     out = np.empty_like(x)

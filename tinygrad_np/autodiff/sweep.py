@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
 from .guards import Guard
-from .primitives import cast, if_finite, where_finite_or
+from .primitives import added_to, cast, if_finite, where_finite_or
 from .rules.table import Kept
 from .shapes import broadcasts_to, unbroadcast
 from .tape import RELEASED, Leaf, Node, Record, mode, recording
@@ -98,11 +98,14 @@ def _descend(
                     if place > top:
                         ahead, top = parent, place
             elif parent in own:
-                there += cotangent
+                if wrap is None:
+                    there += cotangent
+                else:
+                    arrived[parent] = added_to(there, cotangent)
             else:
                 arrived[parent] = there = there + cotangent
-                if there.size > 1 and type(there) is ndarray:  # one takes 0.5 µs more in place
-                    own.add(parent)
+                if there.size > 1 and (type(there) is ndarray or _is_captured()):
+                    own.add(parent)  # one element takes 0.5 µs more in place
         if written:
             _check_unchanged(node, floor)
         if not retain:
@@ -223,10 +226,9 @@ def _drop_untaken(
     if type(cotangent) is ndarray and np.isfinite(cotangent).all():
         return cotangent
     rule, options = record.rule, NO_OPTIONS if record.rule.is_ufunc else record.kwargs
-    captured = mode.capture is not None and not mode.recording  # then laid out as in eager mode
     if rule.heeds == 1:
         reached = rule.reach(g, out, *operands, **options)  # type: ignore[misc]
-        if captured:
+        if _is_captured():
             return where_finite_or(cotangent, reached)
         return np.where(np.logical_or(np.isfinite(cotangent), reached != 0), cotangent, 0)
     vjp, arrived = rule.vjps[argument], np.where(np.equal(g, 0), 0.0, 1.0)
@@ -238,7 +240,12 @@ def _drop_untaken(
         marked[k] = np.where(np.isfinite(operands[k]), 0.0, 1.0)
         hit = hit + vjp(arrived, None, *marked, **options)  # type: ignore[misc]
     other = np.where(np.not_equal(hit, 0), cotangent, vjp(g, None, *sound, **options))  # type: ignore[misc]
-    return if_finite(cotangent, other) if captured else other
+    return if_finite(cotangent, other) if _is_captured() else other
+
+
+def _is_captured() -> bool:
+    """Whether a replay will do this, which has to be laid out in memory as in eager mode."""
+    return mode.capture is not None and not mode.recording
 
 
 def _check_unchanged(record: Record, floor: int) -> None:

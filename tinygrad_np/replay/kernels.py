@@ -442,6 +442,11 @@ def _replace_at(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) ->
     return [Call(np.copyto, (out, x)), Call(primitives.put_at, (out, value, where, *arrays))]
 
 
+def _added_to(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
+    del e, cells
+    return [Call(np.add, (*operands, out))]
+
+
 def _where_finite_or(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
     del e, cells
     finite, in_place = np.empty_like(out, bool), _same_memory(operands[0], out)
@@ -524,6 +529,7 @@ KERNELS: dict[Any, Kernel] = {
     updated: _updated,
     _implementation(primitives.where_finite_or): _where_finite_or,
     _implementation(primitives.if_finite): _if_finite,
+    _implementation(primitives.added_to): _added_to,
     _implementation(primitives.add_at): _add_at,
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot
-from ..autodiff.primitives import broadcast, if_finite, where_finite_or
+from ..autodiff.primitives import added_to, broadcast, if_finite, where_finite_or
 from ..autodiff.rules import neural
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
@@ -29,6 +29,7 @@ OVERWRITING = {
     neural.less_one_hot.implementation,  # type: ignore[attr-defined]
     where_finite_or.implementation,  # type: ignore[attr-defined]
     if_finite.implementation,  # type: ignore[attr-defined]
+    added_to.implementation,  # type: ignore[attr-defined]
 }
 
 

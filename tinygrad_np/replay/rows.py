@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.primitives import cast, where_finite_or
+from ..autodiff.primitives import added_to, cast, where_finite_or
 from ..autodiff.rules import neural
 from .capture import Equation, Variable
 from .memory import is_c_order
@@ -24,7 +24,7 @@ SUMS = {_implementation(neural.row_contraction), _implementation(neural.row_sum)
 BY_ROW = {
     _implementation(fn)
     for fn in (neural.line_sums, neural.line_max, neural.pick, neural.less_one_hot, cast)
-} | {np.copy, _implementation(where_finite_or)}
+} | {np.copy, _implementation(where_finite_or), _implementation(added_to)}
 REDUCTIONS = {np.argmax, np.argmin, np.sum, np.max, np.min}
 
 
