@@ -1,6 +1,7 @@
 """Programs drawn at random: replayed, they are what they are, to the last bit."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -132,3 +133,79 @@ def test_programs_drawn_at_random(program: Any, cleared: bool, returned: int) ->
     with np.errstate(all="ignore"):
         found = differences(drawn(program, cleared, returned), inputs, 4, 2 if cleared else 3)
     assert found == ""
+
+
+# Each row by itself, for batches that are passed in blocks.
+
+ROWS = 2_100
+WIDTH = 4
+BY_ROW: list[Callable[[Any], Value]] = [  # of the rows h, the batch x, the variables w and b
+    lambda s: F.linear(s.h, s.w, s.b),
+    lambda s: F.linear(s.h, s.w),
+    lambda s: s.h @ s.w,
+    lambda s: F.relu(s.h),
+    lambda s: F.leaky_relu(s.h, 0.2),
+    lambda s: np.tanh(s.h),
+    lambda s: F.sigmoid(s.h),
+    lambda s: F.gelu(s.h, "tanh"),
+    lambda s: s.h * s.b + s.x,
+    lambda s: s.h - np.mean(s.h, axis=1, keepdims=True),
+    lambda s: s.h / np.sqrt(np.sum(s.h * s.h, axis=1, keepdims=True) + 1),
+    lambda s: np.where(s.x > 0, s.h, 0.1 * s.x),
+    lambda s: np.maximum(s.h, s.x),
+    lambda s: s.h * np.expand_dims(np.max(s.x, axis=-1), 1),
+    lambda s: F.softmax(s.h),
+    lambda s: F.log_softmax(s.h) + s.h,
+    lambda s: np.clip(s.h, -1.0, 1.0) + s.h * np.sum(s.b),
+    lambda s: np.log1p(np.abs(s.h)).astype("f4"),
+    lambda s: s.h[:, ::-1] * 1,
+    lambda s: s.h * s.h.detach() - s.x,
+    lambda s: s.h - np.mean(s.h, axis=0),  # meets the other rows
+]
+LOSSES: list[Callable[[Value, Value], Value]] = [
+    F.cross_entropy,
+    lambda h, y: F.nll_loss(F.log_softmax(h), y),
+    lambda h, y: F.mse_loss(h, F.one_hot(y, WIDTH)),
+    lambda h, y: F.binary_cross_entropy_with_logits(h, F.one_hot(y, WIDTH)),
+    lambda h, y: np.mean(np.square(np.sum(h, axis=1) - y)),
+    lambda h, y: np.mean(h) + (y * 0).sum(),
+]
+
+
+def passed(layers: list[int], loss: int, wide: bool) -> Callable[[], Twin]:
+    """A step that trains on the whole of a batch."""
+
+    def make() -> Twin:
+        dtype = "f8" if wide else "f4"
+        w, b = variable(WIDTH, WIDTH, dtype=dtype), variable(WIDTH, seed=2, dtype=dtype)
+
+        def run(x: Any, y: Any) -> Any:
+            clear(w, b)
+            h = x
+            for layer in layers:
+                h = BY_ROW[layer](SimpleNamespace(h=h, x=x, w=w, b=b))
+            value = LOSSES[loss](h, y)
+            if value.requires_grad:
+                value.backward()
+            right = np.equal(np.argmax(h, axis=1), y).sum()
+            return value, right
+
+        return Twin(run, [w, b])
+
+    return make
+
+
+def batch(k: int) -> list[np.ndarray]:
+    x = rng(k).standard_normal((ROWS, WIDTH)).astype("f4")
+    return [x, rng(k).integers(0, WIDTH, ROWS)]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(st.integers(0, len(BY_ROW) - 1), max_size=8),
+    st.integers(0, len(LOSSES) - 1),
+    st.booleans(),
+)
+def test_full_batches_drawn_at_random(layers: list[int], loss: int, wide: bool) -> None:
+    with np.errstate(all="ignore"):
+        assert differences(passed(layers, loss, wide), batch, 3) == ""
