@@ -1,10 +1,17 @@
 """What a step may do: replayed, it does the same to the last bit."""
 
+import copy
+from typing import Any
+
+import numpy as np
 import pytest
 
+import tinygrad_np as tg
 from tests.replay.changes import CHANGES
-from tests.replay.steps import STEPS, Step
+from tests.replay.steps import STEPS, Step, rows
 from tests.replay.twins import assert_twins
+from tinygrad_np import nn, optim
+from tinygrad_np.nn import functional as F
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -16,3 +23,56 @@ def test_replay_does_what_the_step_does(step: Step) -> None:
 @pytest.mark.parametrize("step", CHANGES, ids=lambda step: step.name)
 def test_changes_between_the_calls_are_noticed(step: Step) -> None:
     assert_twins(step.make, step.inputs, step.calls, step.runs)
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy])
+def test_a_copy_captures_for_itself(how: Any) -> None:
+    """And what has a replayed step among its attributes can be copied."""
+    step = tg.replay(lambda x: x * 2, verify=3)
+    for _ in range(3):
+        step(np.ones(2))
+    twin = how({"step": step})["step"] if how is copy.deepcopy else how(step)
+    assert (twin.fn, twin.verify) == (step.fn, 3)
+    with pytest.raises(tg.ReplayError, match="nothing is captured yet"):
+        _ = twin.program
+    assert [twin(np.full(2, k)).tolist() for k in (1.0, 2.0, 3.0)] == [
+        [2.0] * 2,
+        [4.0] * 2,
+        [6.0] * 2,
+    ]
+
+
+class Model(nn.Module):
+    """A model with a step of its own, decorated as a method."""
+
+    def __init__(self) -> None:
+        self.layer = nn.Linear(4, 3, seed=0)
+        self.optimiser = optim.SGD(self.layer.parameters(), 0.1)
+        self.other = tg.replay(self.plain)
+
+    @tg.replay
+    def step(self, x: Any, y: Any) -> Any:
+        return self.plain(x, y)
+
+    def plain(self, x: Any, y: Any) -> Any:
+        self.optimiser.zero_grad()
+        loss = F.cross_entropy(self.layer(x), y)
+        loss.backward()
+        self.optimiser.step()
+        return loss
+
+
+def test_steps_that_are_methods() -> None:
+    models = [Model() for _ in range(5)]
+    models.append(copy.deepcopy(models[0]))
+    for k in range(4):
+        x, y = rows(k)
+        models[0].plain(tg.Tensor(x), tg.Tensor(y))
+        models[1].step(x, y)
+        models[2].step(x, y)  # the same decorated function, another object
+        models[3].other(x, y)
+        models[4].other(x, y) if k % 2 else models[4].step(x, y)
+        models[5].other(x, y)
+    values = [model.layer.weight.numpy().tobytes() for model in models]
+    assert values == values[:1] * len(models)
+    assert isinstance(Model.step, type(models[0].other))

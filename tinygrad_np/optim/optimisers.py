@@ -13,6 +13,7 @@ from ..threads import Crew
 from .pack import Pack, gathered
 
 LearningRate = float | Callable[[int], float]
+MADE_ANEW = ("_packs", "_crew")  # for each copy of an optimiser
 
 
 class Optimiser:
@@ -131,6 +132,29 @@ class Optimiser:
                 flat[...] = values
         for parameter, values in zip(self.params, saved["values"], strict=True):
             parameter._write()[...] = values
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take: settings, and the state of each parameter."""
+        kept = {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
+        found = []
+        for pack in self._packs:
+            states = [pack.parts(flat) for flat in pack.state]
+            for i, parameter in enumerate(pack.params):
+                found.append((parameter, pack.ages[i], [np.array(parts[i]) for parts in states]))
+        return {"kept": kept, "found": found}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state["kept"])
+        self._packs = gathered(self.params, self.states, self.numbers)
+        self._crew = Crew()
+        ages = {parameter: age for parameter, age, _ in state["found"]}
+        values = {parameter: arrays for parameter, _, arrays in state["found"]}
+        for pack in self._packs:
+            pack.ages = [ages[parameter] for parameter in pack.params]
+            pack.uneven = len(set(pack.ages)) > 1
+            for k, flat in enumerate(pack.state):
+                for parameter, part in zip(pack.params, pack.parts(flat), strict=True):
+                    part[...] = values[parameter][k]
 
 
 def _check_parameter(i: int, parameter: Any) -> None:

@@ -75,11 +75,12 @@ class Pack:
         """The views of a flat array that belong to the parameters, in their shapes."""
         if flat.ndim != 1 or (len(self.params) == 1 and flat.shape == self.params[0].shape):
             return [flat]
-        sizes = [p.size for p in self.params]
+        sizes = [view.size for view in self.views]
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        # as they lay when they were gathered: the state's elements lie so, whatever came since
         return [
-            _like(flat[start : start + p.size], p._data)
-            for start, p in zip(starts, self.params, strict=True)
+            _like(flat[start : start + view.size], view)
+            for start, view in zip(starts, self.views, strict=True)
         ]
 
     def _pieces(self) -> list[list[tuple[np.ndarray, ...]]]:

@@ -59,6 +59,9 @@ class Replay:
             return program.run(args)
         return self._run(args)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Replay, (self.fn, self.verify, self.tune)  # a copy captures for itself
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
