@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
-from .guards import Guard
 from .primitives import added_to, cast, if_finite, where_finite_or
 from .rules.table import Kept
 from .shapes import broadcasts_to, unbroadcast
-from .tape import RELEASED, Leaf, Node, Record, mode, recording
+from .tape import NO_OPTIONS, RELEASED, Leaf, Node, Record, mode, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 ndarray = np.ndarray
-NO_OPTIONS: dict[str, Any] = {}
 
 
 def sweep(
@@ -97,11 +95,10 @@ def _descend(
                         heappush(waiting, (-min(top, place), ahead if place > top else parent))
                     if place > top:
                         ahead, top = parent, place
+            elif parent in own and wrap is None:
+                there += cotangent
             elif parent in own:
-                if wrap is None:
-                    there += cotangent
-                else:
-                    arrived[parent] = added_to(there, cotangent)
+                arrived[parent] = added_to(there, cotangent)
             else:
                 arrived[parent] = there = there + cotangent
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):
@@ -143,7 +140,9 @@ def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
     found = {}
     for node in list(arrived):
         g = arrived.pop(node)
-        found[node] = g if _is_fresh(g) else _own(g)
+        if not _is_fresh(g):
+            g = np.array(g) if isinstance(g, (ndarray, np.generic)) else np.positive(g)
+        found[node] = g
     return found
 
 
@@ -157,8 +156,7 @@ def _is_fresh(g: Any) -> bool:
         and base.base is None
         and base.size == g.size
         and _references(base) <= OWN + 1
-        and g.flags.forc
-        and g.flags.writeable
+        and (g.flags.carray or g.flags.farray)
     )
 
 
@@ -196,13 +194,6 @@ def _wrapped(
             operands[i] = wrap._of(record.values[i], parent)
     known = record.out is not None and type(record.out) is not Kept
     return operands, wrap._of(record.out, record) if known else None, options
-
-
-def _own(value: Any) -> Any:
-    """A buffer nobody else has."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return np.array(value)
-    return np.positive(value)
 
 
 def _fit(cotangent: Any, value: Any, record: Record) -> Any:
@@ -255,18 +246,15 @@ def _check_unchanged(record: Record, floor: int) -> None:
     for argument, parent in enumerate(parents):
         if parent is not None and parent.number >= floor:
             for operand in rule.read_by(argument, len(parents)):
-                guard = guards[operand]
-                if guard is not None and guard.touched > record.number:
-                    _compare(record, operand, guard)
-
-
-def _compare(record: Record, operand: int, guard: Guard) -> None:
-    if guard.changed_since(record.number, record.values[operand]):
-        raise StaleValueError(
-            f"operand {operand} of {describe(record)} was overwritten after the operation ran, "
-            "and its derivative needs the old values; write after backward(), or give the "
-            "operation a copy."
-        )
+                guard, value = guards[operand], record.values[operand]
+                if guard is None or guard.touched <= record.number:
+                    continue
+                if guard.changed_since(record.number, value):
+                    raise StaleValueError(
+                        f"operand {operand} of {describe(record)} was overwritten after the "
+                        "operation ran, and its derivative needs the old values; write after "
+                        "backward(), or give the operation a copy."
+                    )
 
 
 def _released(name: str) -> str:

@@ -5,7 +5,6 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -62,12 +61,7 @@ class no_grad:
         self._outer.append(mode.recording)
         mode.recording = self._inside
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         mode.recording = self._outer.pop()
 
 
@@ -106,6 +100,7 @@ class Leaf:
 
 
 RELEASED = object()
+NO_OPTIONS: dict[str, Any] = {}
 
 
 class Record:

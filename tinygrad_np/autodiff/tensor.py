@@ -9,24 +9,25 @@ import numpy as np
 
 from ..errors import DetachError, ShapeError, TapeError
 from .guards import Guard, Slot, Storage, Witness
+from .nests import leaves
 from .primitives import broadcast, cast, identity, put_at, replace_at, split_index, take_at, update
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
 from .rules.table import Kept, Rule
 from .sweep import sweep
-from .tape import Leaf, Node, Record, mode, next_number
+from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
 Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
 ndarray = np.ndarray
 NUMBERS = (bool, int, float, complex)
-NO_OPTIONS: dict[str, Any] = {}
 _new = object.__new__
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
-REDUCTIONS = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-    np.logical_and: np.all, np.logical_or: np.any,
+METHODS: dict[tuple[str, np.ufunc], Any] = {
+    ("reduce", np.add): np.sum, ("reduce", np.multiply): np.prod,
+    ("reduce", np.maximum): np.max, ("reduce", np.minimum): np.min,
+    ("reduce", np.logical_and): np.all, ("reduce", np.logical_or): np.any,
+    ("accumulate", np.add): np.cumsum, ("accumulate", np.multiply): np.cumprod,
 }  # fmt: skip
-ACCUMULATIONS = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 
 def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
@@ -55,6 +56,7 @@ def _method(fn: Any) -> Method:
     def method(self: "Tensor", *args: Any, **options: Any) -> Any:
         return apply(fn, (self, *args), options)
 
+    method.__name__ = fn.__name__
     method.__doc__ = f"``np.{fn.__name__}`` of this Tensor."
     return method
 
@@ -364,9 +366,8 @@ class Tensor:
         return _apply_method(ufunc, method, inputs, options)
 
     def __array_function__(
-        self, fn: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, fn: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        del types
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -570,36 +571,14 @@ class Tensor:
         return apply(np.compress, (condition, self), {"axis": axis})
 
     # These call the NumPy function of their name.
-    sum = _method(np.sum)
-    mean = _method(np.mean)
-    var = _method(np.var)
-    std = _method(np.std)
-    max = _method(np.max)
-    min = _method(np.min)
-    prod = _method(np.prod)
-    argmax = _method(np.argmax)
-    argmin = _method(np.argmin)
-    argsort = _method(np.argsort)
-    any = _method(np.any)
-    all = _method(np.all)
-    cumsum = _method(np.cumsum)
-    cumprod = _method(np.cumprod)
-    swapaxes = _method(np.swapaxes)
-    squeeze = _method(np.squeeze)
-    ravel = _method(np.ravel)
-    clip = _method(np.clip)
-    dot = _method(np.dot)
-    repeat = _method(np.repeat)
-    take = _method(np.take)
-    diagonal = _method(np.diagonal)
-    trace = _method(np.trace)
-    round = _method(np.round)
-    sort = _method(np.sort)
-    ptp = _method(np.ptp)
-    nonzero = _method(np.nonzero)
-    conj = _method(np.conj)
-    conjugate = _method(np.conjugate)
-    searchsorted = _method(np.searchsorted)
+    sum, mean, var, std, prod = map(_method, (np.sum, np.mean, np.var, np.std, np.prod))
+    max, min, ptp, any, all = map(_method, (np.max, np.min, np.ptp, np.any, np.all))
+    argmax, argmin, argsort, sort = map(_method, (np.argmax, np.argmin, np.argsort, np.sort))
+    cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
+    swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
+    repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
+    clip, round, conj, conjugate = map(_method, (np.clip, np.round, np.conj, np.conjugate))
+    nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
@@ -787,11 +766,7 @@ def _by_position(
 
 def _requires_grad(tree: Any) -> bool:
     """Whether a call's arguments hold a Tensor that requires grad."""
-    if isinstance(tree, Tensor):
-        return tree._node is not None
-    if isinstance(tree, (list, tuple)):
-        return any(_requires_grad(part) for part in tree)
-    return isinstance(tree, dict) and any(_requires_grad(part) for part in tree.values())
+    return any(isinstance(leaf, Tensor) and leaf._node is not None for leaf in leaves(tree))
 
 
 def _unwrap(tree: Any) -> Any:
@@ -861,13 +836,8 @@ def _apply_method(
     if method == "outer":
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    if method == "reduce" and ufunc in REDUCTIONS:
-        return apply(
-            REDUCTIONS[ufunc], inputs, {"axis": 0, **options} if len(inputs) == 1 else options
-        )
-    if method == "accumulate" and ufunc in ACCUMULATIONS:
-        known = {"axis": 0, **options} if len(inputs) == 1 else options
-        return apply(ACCUMULATIONS[ufunc], inputs, known)
+    if (known := METHODS.get((method, ufunc))) is not None:
+        return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
     if method == "at":
         raise TapeError(
             f"np.{ufunc.__name__}.at writes in place and cannot be recorded; use t[index] = value."
@@ -923,9 +893,7 @@ def _build(nested: Any) -> Tensor:
 
 
 def _holds_tensor(nested: Any) -> bool:
-    if isinstance(nested, (list, tuple)):
-        return any(_holds_tensor(part) for part in nested)
-    return isinstance(nested, Tensor)
+    return any(isinstance(leaf, Tensor) for leaf in leaves(nested))
 
 
 def stack(tensors: Any, axis: int = 0) -> Tensor:

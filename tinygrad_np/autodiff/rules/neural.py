@@ -17,8 +17,11 @@ BLOCK_ROWS = 1024
 
 
 def times(factor: Any, g: Any) -> Any:
-    """``g * factor``, in the memory of ``factor`` if that is an array: nobody else may have it."""
-    if type(factor) is not ndarray:
+    """``g * factor``, in the memory of ``factor`` if it is an array that lies as the product will.
+
+    Nobody else may have that array.
+    """
+    if type(factor) is not ndarray or (g.ndim and g.strides != factor.strides):
         return g * factor
     factor *= g
     return factor
