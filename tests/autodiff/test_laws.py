@@ -18,6 +18,7 @@ from tests.autodiff import conventions
 from tests.autodiff.cases import CASES, Case
 from tinygrad_np.autodiff import tensor as tensor_module
 from tinygrad_np.autodiff.nests import leaves
+from tinygrad_np.autodiff.primitives import primitive
 from tinygrad_np.autodiff.rules import TABLE, neural
 from tinygrad_np.autodiff.rules.table import Rule, defvjp
 
@@ -385,6 +386,50 @@ def test_random_sums_share_no_gradients(program: list[tuple[str, int, int]]) -> 
     np.testing.assert_allclose(a.grad.numpy(), sum(e[1] for e in exact), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(b.grad.numpy(), sum(e[2] for e in exact), rtol=1e-12, atol=1e-12)
     assert not np.shares_memory(a.grad._data, b.grad._data)
+
+
+def test_one_owner_per_view_too() -> None:
+    a, b = variable([1.0, 2.0]), variable([3.0, 4.0])
+    np.sum((a + b).T * np.array([[5.0], [6.0]])).backward()
+    assert a.grad is not None and b.grad is not None
+    assert a.grad.tolist() == b.grad.tolist() == [[5.0, 6.0]]
+    assert not np.shares_memory(a.grad._data, b.grad._data)
+
+
+def test_a_gradient_made_for_one_leaf_is_not_copied() -> None:
+    made = []
+
+    def slope(g: Any, _out: Any, x: Any) -> Any:
+        made.append(weakref.ref(whole := np.array(g * x)))
+        return whole.T.T
+
+    fn = primitive(lambda x: x * x / 2)
+    defvjp(fn, slope)
+    try:
+        t = variable([1.0, 2.0])
+        np.sum(fn(t)).backward()
+    finally:
+        del TABLE[fn]
+    assert t.grad is not None and t.grad.tolist() == [[1.0, 2.0]]
+    assert t.grad._data.base is made[0]()
+
+
+def test_a_gradient_that_its_rule_keeps_is_copied() -> None:
+    kept = []
+
+    def slope(g: Any, _out: Any, _x: Any) -> Any:
+        kept.append(np.array(g))
+        return kept[0].T.T
+
+    fn = primitive(lambda x: x * 1)
+    defvjp(fn, slope)
+    try:
+        t = variable([1.0, 2.0])
+        np.sum(fn(t)).backward()
+    finally:
+        del TABLE[fn]
+    assert t.grad is not None and t.grad.tolist() == [[1.0, 1.0]]
+    assert not np.shares_memory(t.grad._data, kept[0])
 
 
 # Law 7: dtype is kept; a whole float32 program, with constants that would widen it.

@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import ShapeError
+from tinygrad_np.autodiff.rules import neural
 from tinygrad_np.nn import functional as F
 
 RNG = np.random.default_rng(5)
@@ -314,3 +315,42 @@ def test_operands_may_be_read_only_and_strided() -> None:
     F.cross_entropy(leaf, labels).backward()
     hand = (F.softmax(X) - np.eye(5)[LABELS]) / 6
     np.testing.assert_allclose(leaf.grad.numpy(), hand, rtol=1e-12, atol=1e-15)
+
+
+def test_cross_entropy_goes_back_twice_over_the_same_graph() -> None:
+    logits = tg.Tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], requires_grad=True)
+    loss = F.cross_entropy(logits * 1, np.array([1, 0]))
+    loss.backward(retain_graph=True)
+    assert logits.grad is not None
+    first = logits.grad.numpy()
+    logits.grad = None
+    loss.backward()
+    np.testing.assert_array_equal(logits.grad.numpy(), first)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_cross_entropy_goes_back_as_its_rule_on_tensors_does(weight: float) -> None:
+    values = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    labels = np.array([0, 3, 1, 1, 2])
+    gradients = []
+    for create_graph in (False, True):
+        logits = tg.Tensor(values, requires_grad=True)
+        (F.cross_entropy(logits, labels) * weight).backward(create_graph=create_graph)
+        assert logits.grad is not None
+        gradients.append(logits.grad.numpy())
+    np.testing.assert_array_equal(*gradients)
+
+
+def test_the_mean_square_of_nothing_is_nan() -> None:
+    empty = np.zeros((0, 3))
+    with np.errstate(invalid="ignore"), pytest.warns(RuntimeWarning, match="empty slice"):
+        assert np.isnan(F.mse_loss(tg.Tensor(empty), empty).item())
+
+
+def test_sums_of_rows_of_other_arrays() -> None:
+    class Other(np.ndarray):
+        """An array that is no plain one."""
+
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(neural.row_sum.implementation(x.view(Other)), x.sum(0))  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(neural.line_sums.implementation(x.view(Other)), x.sum(1))  # type: ignore[attr-defined]
