@@ -76,3 +76,20 @@ def test_steps_that_are_methods() -> None:
     values = [model.layer.weight.numpy().tobytes() for model in models]
     assert values == values[:1] * len(models)
     assert isinstance(Model.step, type(models[0].other))
+
+
+def test_names_that_only_look_like_something_outside(monkeypatch: Any) -> None:
+    """An attribute is no global of the same name, and a local variable neither."""
+    ran = []
+
+    @tg.replay
+    def step(x: Any) -> Any:
+        ran.append(None)
+        loss = x.mean() + x.sum()
+        return loss
+
+    for k in range(5):
+        for name in ("mean", "sum", "loss", "x"):
+            monkeypatch.setitem(globals(), name, k + 0.5)
+        step(np.ones(2))
+    assert len(ran) == 2

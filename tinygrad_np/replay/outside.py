@@ -6,12 +6,13 @@ value; in short lists and dicts the Tensors, modules and (dicts) numbers count, 
 """
 
 import collections
+import dis
 import functools
 import inspect
 import operator
 import sys
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..autodiff.nests import leaves
@@ -73,19 +74,19 @@ class Outside:
         if not isinstance(fn, types.FunctionType) or any(fn is f for f in self._seen):
             return []
         self._seen.append(fn)
-        names = list(dict.fromkeys(_names(fn.__code__)))
+        variables, attributes = _names(fn.__code__)
         cells = fn.__closure__ or ()
         self.cells += cells
         self.names += fn.__code__.co_freevars
         found = [_content(cell) for cell in cells]
-        found += self._add_place(fn.__globals__, names)
+        found += self._add_place(fn.__globals__, variables)
         found += [
             value
             for thing in [instance, *found]
             if _has_attributes(thing)
-            for value in self._add_place(vars(thing), names)
+            for value in self._add_place(vars(thing), attributes)
         ]
-        for name in names:
+        for name in attributes:
             method = getattr(type(instance), name, None)
             if isinstance(method, types.FunctionType):
                 found.append(types.MethodType(method, instance))
@@ -140,12 +141,20 @@ def has_attributes(module: Any, was: dict[str, Any]) -> bool:
     return list(now) == list(was) and are_same(list(now.values()), list(was.values()))
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    """The names of globals and attributes in a function and those inside it."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+def _names(code: types.CodeType) -> tuple[list[str], list[str]]:
+    """The globals and the attributes that a function names, and the functions inside it."""
+    variables: dict[str, None] = {}
+    attributes: dict[str, None] = {}
+    todo = [code]
+    while todo:
+        code = todo.pop()
+        todo += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                variables[instruction.argval] = None
+            elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                attributes[instruction.argval] = None
+    return list(variables), list(attributes)
 
 
 def _content(cell: Any) -> Any:
