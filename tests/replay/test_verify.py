@@ -375,3 +375,16 @@ def test_the_check_consumes_no_draws_and_leaves_one_step_done() -> None:
     replayed = tg.replay(step)
     for k in range(2):
         assert replayed(*rows(k)).item() == plain(*map(tg.Tensor, rows(k))).item()
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, np.clongdouble, ">f8", "f2", "c8"])
+def test_other_dtypes(dtype: Any) -> None:
+    def step(x: Any) -> Any:
+        return np.tanh(x) * 2, x.sum(), tg.grad(lambda t: np.sum(t * t).real)(x)
+
+    replayed = tg.replay(step, verify=1)
+    for k in range(5):
+        x = np.arange(-2, 3).astype(dtype) * k
+        for found, expected in zip(replayed(x), step(tg.Tensor(x)), strict=True):
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found.numpy(), expected.numpy())
