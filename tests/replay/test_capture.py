@@ -321,6 +321,17 @@ LAYER = nn.Linear(2, 2, seed=0)
 STATE = LAYER.state_dict()
 
 
+@refused(r"changes requires_grad of a Tensor from outside\. .*: change it before the step")
+def a_parameter_that_is_frozen(x: Any, _: Any) -> Any:
+    FROZEN.requires_grad = False
+    loss = (x @ W).sum() * FROZEN
+    FROZEN.requires_grad = True
+    return loss
+
+
+FROZEN = tg.Tensor(1.0, requires_grad=True)
+
+
 @refused(r"gives a Tensor of dtype float32 a gradient of float64\. .*: use \.astype\(\)")
 def a_gradient_of_another_dtype(x: Any, _: Any) -> Any:
     W.grad = (x.astype("f8").T @ x[:, :3].astype("f8")) * 2
@@ -593,6 +604,17 @@ def test_shapes_that_depend_on_values(name: str, count: int) -> None:
 
 # What looks like the above and is not.
 
+
+def freed(x: Any) -> Any:
+    W.requires_grad = True  # as it is
+    x.requires_grad = True
+    twin = x.detach()
+    twin.requires_grad = True
+    (x * x * twin).sum().backward()
+    twin.requires_grad = False
+    return x.grad + twin.grad
+
+
 ALLOWED: dict[str, Callable[..., Any]] = {
     "numbers in lists": lambda x: x * [1.0, 2.0, 3.0] + np.array(2.0).item(),
     "shapes": lambda x: x.reshape(x.shape[::-1]) * len(x) * x.ndim * x.size,
@@ -607,6 +629,7 @@ ALLOWED: dict[str, Callable[..., Any]] = {
         np.zeros_like(x) + np.ones_like(x, shape=(3,)) + np.full_like(x, 2)
     ),
     "a partial": functools.partial(lambda scale, x: x * scale, 3.0),
+    "a Tensor that is freed": lambda x: freed(x),
     "default arguments": lambda x, scale=2.0: x * scale,
 }
 

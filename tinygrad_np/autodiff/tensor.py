@@ -195,12 +195,13 @@ class Tensor:
             if not value:
                 raise TapeError("a result cannot stop requiring grad; use .detach().")
             return
-        if value and self._node is None:
-            self._node = Leaf(self, self._storage, self.name)
-        elif not value:
-            if isinstance(self._node, Leaf):
-                self._node.move()
-            self._node = None
+        if bool(value) == self.requires_grad:
+            return
+        if mode.capture is not None:
+            mode.capture.frees_or_freezes(self)
+        if isinstance(self._node, Leaf):
+            self._node.move()
+        self._node = Leaf(self, self._storage, self.name) if value else None
 
     @property
     def name(self) -> str | None:

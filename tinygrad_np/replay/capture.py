@@ -255,6 +255,15 @@ class Capture:
             self._operand("detach", 0, tensor, tensor._data)
         self._detached.add(made)
 
+    def frees_or_freezes(self, tensor: Tensor) -> None:
+        """``requires_grad`` is about to be another."""
+        known = self._known.get(id(tensor._data))
+        own = tensor in self._detached or (known is not None and known.kind != "memory")
+        if not own:
+            raise self._refusal(
+                "changes requires_grad of a Tensor from outside", "change it before the step"
+            )
+
     def replace(self) -> None:
         """The array of a leaf is replaced (``t.data = v``)."""
         raise self._refusal("replaces t.data", "write t[...] = v inside tg.no_grad()")
