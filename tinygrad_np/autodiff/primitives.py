@@ -163,9 +163,7 @@ def added_to(x: Any, y: Any) -> Any:
 @primitive
 def if_finite(x: Any, other: Any) -> Any:
     """``x`` if all of it is finite, else ``other``; in memory as ``x`` lies."""
-    out = np.empty_like(x)
-    np.copyto(out, x if np.isfinite(x).all() else other)
-    return out
+    return np.positive(x if np.isfinite(x).all() else other, out=np.empty_like(x))
 
 
 @primitive
