@@ -788,25 +788,6 @@ def newton_for_one_layer() -> Twin:
 
 
 @step(rows)
-def a_replayed_function_in_a_replayed_function() -> Twin:
-    model = network()
-    forward = tg.replay(lambda x: model(x))
-
-    def run(x: Any, y: Any) -> Any:
-        model.zero_grad()
-        loss = F.cross_entropy(forward(x), y)
-        loss.backward()
-        return loss
-
-    if not REPLAYED_INSIDE:
-        forward = forward.fn
-    return Twin(run, model.parameters())
-
-
-REPLAYED_INSIDE: list[bool] = []
-
-
-@step(rows)
 def evaluation() -> Twin:
     model = network()
 

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.replay.changes import CHANGES
-from tests.replay.steps import STEPS, Step, rows
+from tests.replay.steps import STEPS, Step, network, rows
 from tests.replay.twins import assert_twins
 from tinygrad_np import nn, optim
 from tinygrad_np.nn import functional as F
@@ -40,6 +40,35 @@ def test_a_copy_captures_for_itself(how: Any) -> None:
         [4.0] * 2,
         [6.0] * 2,
     ]
+
+
+@pytest.mark.parametrize("inner", [True, False])
+def test_a_replayed_step_in_a_replayed_step(inner: bool) -> None:
+    """It is part of the outer one, with its graph."""
+    models = [network(), network()]
+    optimisers = [optim.SGD(model.parameters(), 0.1) for model in models]
+
+    def forward(model: Any, x: Any) -> Any:
+        return np.tanh(model(x))
+
+    def trained(model: Any, optimiser: Any, x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        loss = F.cross_entropy((tg.replay(forward) if inner else forward)(model, x), y)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    step = tg.replay(trained) if inner else trained
+    twice = tg.replay(lambda x, y: [step(models[0], optimisers[0], x, y) for _ in range(2)])
+    for k in range(4):
+        x, y = rows(k)
+        found = [loss.item() for loss in twice(x, y)]
+        for value in found:
+            loss = F.cross_entropy(forward(models[1], tg.Tensor(x)), y)
+            optimisers[1].zero_grad()
+            loss.backward()
+            optimisers[1].step()
+            assert loss.item() == value
 
 
 class Model(nn.Module):
