@@ -22,7 +22,7 @@ ORDER = [
     "replay.plan", "replay.tune", "replay.bind", "replay.show", "replay.program", "replay.verify",
     "replay.step",
 ]  # fmt: skip
-ROOMS = ["errors", "threads", "autodiff", "replay", "nn", "optim", "data", "training", "draw"]
+ROOMS = ["errors", "threads", "autodiff", "replay", "nn", "optim", "data", "training", "draw", "sklearn"]
 
 
 def module_name(path: Path) -> str:
