@@ -2,6 +2,17 @@
 
 from .checkpoint import load, save
 from .fit import Epoch, evaluate, fit
-from .metrics import accuracy, confusion
+from .metrics import accuracy, calibration, confusion, precision_recall, top_k
 
-__all__ = ["Epoch", "accuracy", "confusion", "evaluate", "fit", "load", "save"]
+__all__ = [
+    "Epoch",
+    "accuracy",
+    "calibration",
+    "confusion",
+    "evaluate",
+    "fit",
+    "load",
+    "precision_recall",
+    "save",
+    "top_k",
+]

@@ -1,5 +1,6 @@
 """What a classifier's predictions are worth."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,23 @@ def accuracy(predictions: Any, labels: Any) -> float:
     return float(np.mean(np.equal(predictions, labels)))
 
 
+def top_k(scores: Any, labels: Any, k: int = 5) -> float:
+    """The share of rows whose label is among the k highest scores: (n, classes), (n,) to a float.
+
+    ``scores`` are logits or probabilities. Of equal scores the earlier class is the higher one, as
+    for ``argmax``, so that ``k=1`` is the accuracy; a NaN is no score. Raises ShapeError for other
+    shapes, ValueError for labels out of range and a k outside 1 … classes.
+    """
+    scores, labels = _scored("top_k", scores, labels)
+    classes = scores.shape[1]
+    if not 1 <= k <= classes:
+        raise ValueError(f"top_k: k={k} for {classes} classes; 1 to {classes} is needed.")
+    own = scores[np.arange(len(labels)), labels][:, None]
+    later = np.arange(classes) >= labels[:, None]
+    not_above = (scores < own) | ((scores == own) & later)
+    return float(np.mean(classes - not_above.sum(axis=1) < k))
+
+
 def confusion(predictions: Any, labels: Any, classes: int) -> np.ndarray:
     """How often label ``i`` was taken for ``j``: (n,) and (n,) to (classes, classes) of int64.
 
@@ -24,12 +42,98 @@ def confusion(predictions: Any, labels: Any, classes: int) -> np.ndarray:
     _paired("confusion", predictions, labels)
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     for name, values in (("labels", labels), ("predictions", predictions)):
-        if values.min() < 0 or values.max() >= classes:
-            raise ValueError(
-                f"confusion: {name} from {values.min()} to {values.max()} for {classes} classes."
-            )
+        _in_range("confusion", name, values, classes)
     counts = np.bincount(labels * classes + predictions, minlength=classes * classes)
     return counts.reshape(classes, classes)
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """For each class, (classes,) each; ``support`` counts its examples, the others are in 0 … 1."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+
+
+def precision_recall(predictions: Any, labels: Any, classes: int) -> PerClass:
+    """Precision, recall and F1 of each class: (n,) and (n,) to four arrays (classes,).
+
+    Precision is the share of right ones among the predictions of a class, recall among its
+    examples, F1 = 2 right / (predicted + examples). Nothing out of nothing is NaN: the precision of
+    a class that is never predicted, the recall of one without examples (``np.nanmean`` leaves them
+    out). Raises what ``confusion`` raises.
+    """
+    counts = confusion(predictions, labels, classes)
+    right, predicted, support = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
+    return PerClass(
+        precision=_share(right, predicted),
+        recall=_share(right, support),
+        f1=_share(2 * right, predicted + support),
+        support=support,
+    )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Confidence against accuracy, in bins of equal width over 0 … 1.
+
+    ``edges`` (bins + 1,), ``counts``, mean ``confidence`` and ``accuracy`` (bins,) each, NaN for an
+    empty bin. ``expected_error`` is the mean of |accuracy - confidence| over the examples' bins,
+    ``greatest_error`` its maximum, ``brier`` the mean squared distance from probabilities to
+    one-hot labels (Brier 1950), in 0 … 2.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    expected_error: float
+    greatest_error: float
+    brier: float
+
+
+def calibration(probabilities: Any, labels: Any, bins: int = 15) -> Calibration:
+    """How far confidence can be trusted: (n, classes) and (n,) to a ``Calibration``.
+
+    The confidence is the highest probability of a row; bin m holds those in ((m - 1)/bins, m/bins],
+    and ``expected_error`` is the ECE (Guo et al. 2017, eq. 3). Raises ShapeError for other shapes,
+    ValueError for labels out of range, no bins, and rows that are no probabilities.
+    """
+    probabilities, labels = _scored("calibration", probabilities, labels)
+    probabilities = probabilities.astype(np.float64)
+    if bins < 1:
+        raise ValueError(f"calibration: bins={bins}; at least 1 is needed.")
+    sums = probabilities.sum(axis=1)
+    if not (probabilities.min() >= 0 and np.abs(sums - 1).max() < 1e-3):
+        raise ValueError(
+            f"calibration: values from {probabilities.min():.4g} to {probabilities.max():.4g} in "
+            "rows that do not sum to 1; give probabilities, softmax(logits)."
+        )
+    sure = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.searchsorted(edges, sure) - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    confidence = _share(np.bincount(place, sure, bins), counts)
+    share = _share(np.bincount(place, right, bins), counts)
+    gaps = np.nan_to_num(np.abs(share - confidence))
+    squares = (probabilities**2).sum(axis=1) + 1 - 2 * probabilities[np.arange(len(sure)), labels]
+    return Calibration(
+        edges=edges,
+        counts=counts,
+        confidence=confidence,
+        accuracy=share,
+        expected_error=float(np.average(gaps, weights=counts)),
+        greatest_error=float(gaps.max()),
+        brier=float(squares.mean()),
+    )
+
+
+def _share(part: Any, whole: Any) -> np.ndarray:
+    """part / whole, NaN where the whole is 0."""
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole != 0)
 
 
 def _paired(name: str, predictions: Any, labels: Any) -> None:
@@ -38,4 +142,25 @@ def _paired(name: str, predictions: Any, labels: Any) -> None:
         raise ShapeError(
             f"{name}: predictions of shape {shape} and labels of shape {np.shape(labels)}; "
             "expected (n,) for both, with n at least 1."
+        )
+
+
+def _scored(name: str, scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (n, classes) and labels (n,) in range, as arrays."""
+    scores, labels = np.asarray(scores), np.asarray(labels)
+    if scores.ndim != 2 or labels.shape != scores.shape[:1] or not scores.size:
+        raise ShapeError(
+            f"{name}: scores of shape {scores.shape} and labels of shape {labels.shape}; "
+            "expected (n, classes) and (n,), with n at least 1."
+        )
+    _in_range(name, "labels", labels, scores.shape[1])
+    return scores, labels
+
+
+def _in_range(metric: str, name: str, values: np.ndarray, classes: int) -> None:
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"{metric}: {name} of dtype {values.dtype}; they must be integers.")
+    if values.min() < 0 or values.max() >= classes:
+        raise ValueError(
+            f"{metric}: {name} from {values.min()} to {values.max()} for {classes} classes."
         )
