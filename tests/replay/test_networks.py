@@ -28,6 +28,36 @@ def activations() -> list[Callable[[], nn.Module]]:
 ACTIVATIONS = {repr(make()): make for make in activations()}
 
 
+class Words(nn.Module):
+    """Takes the signs of its inputs for words."""
+
+    def __init__(self) -> None:
+        self.embedding = nn.Embedding(2, 3, seed=1)
+
+    def forward(self, x: Any) -> Any:
+        return np.sum(self.embedding(np.greater(x, 0).astype(np.int64)), axis=1)
+
+
+# what stands between the layers of a network of width 5
+BETWEEN: dict[str, Callable[[], nn.Module]] = {
+    "dropout": lambda: nn.Dropout(0.4, seed=3),
+    "all dropped": lambda: nn.Dropout(1.0, seed=3),
+    "batch norm": lambda: nn.BatchNorm1d(5),
+    "batch norm, plain": lambda: nn.BatchNorm1d(5, affine=False, eps=0.1),
+    "batch norm, mean of all": lambda: nn.BatchNorm1d(5, momentum=None),
+    "layer norm": lambda: nn.LayerNorm(5),
+    "layer norm, plain": lambda: nn.LayerNorm(5, elementwise_affine=False),
+    "layer norm without bias": lambda: nn.LayerNorm((5,), bias=False),
+    "norms and dropout": lambda: nn.Sequential(
+        nn.BatchNorm1d(5),
+        nn.ReLU(),
+        nn.Dropout(0.2, seed=4),
+        nn.LayerNorm(5),
+        nn.Dropout(0.5, seed=5),
+    ),
+}
+
+
 def mean_squares(logits: Any, y: Any) -> Any:
     return F.mse_loss(logits, F.one_hot(y, CLASSES))
 
@@ -48,7 +78,19 @@ def softmax_and_log(logits: Any, y: Any) -> Any:
     return -np.mean(np.log(F.softmax(logits)) * F.one_hot(y, CLASSES))
 
 
-LOSSES = [F.cross_entropy, mean_squares, binary, likelihood, by_logsumexp, softmax_and_log]
+def smoothed(logits: Any, y: Any) -> Any:
+    return F.cross_entropy(logits, y, label_smoothing=0.1)
+
+
+LOSSES = [
+    F.cross_entropy,
+    smoothed,
+    mean_squares,
+    binary,
+    likelihood,
+    by_logsumexp,
+    softmax_and_log,
+]
 
 OPTIMISERS: dict[str, Callable[[Any], optim.Optimiser]] = {
     "SGD": lambda p: optim.SGD(p, 0.1),
@@ -127,6 +169,90 @@ def test_layers_and_losses(activation: str, loss: Any) -> None:
     assert_twins(lambda: twin(ACTIVATIONS[activation], loss), batch, len(ROWS), runs("inside"))
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("name", BETWEEN)
+def test_layers_with_a_state_of_their_own(name: str, dtype: str) -> None:
+    def make() -> Twin:
+        rng = np.random.default_rng(0)
+        model = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(4, 5, seed=rng),
+            BETWEEN[name](),
+            nn.Linear(5, CLASSES, seed=rng),
+        )
+        optimiser = optim.Adam(model.parameters(), 0.01)
+
+        def step(x: Any, y: Any) -> Any:
+            optimiser.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimiser.step()
+            return loss
+
+        def others() -> Any:
+            generators = [
+                str(m.generator.bit_generator.state)
+                for _, m in model.named_modules()
+                if isinstance(m, nn.Dropout)
+            ]
+            return [model.state_dict(), generators]
+
+        return Twin(step, model.parameters(), others)
+
+    assert_twins(make, lambda k: [batch(k)[0].astype(dtype), batch(k)[1]], len(ROWS), 4)
+
+
+@pytest.mark.parametrize("rows", [3000, 4])
+def test_norms_of_many_rows_and_of_images(rows: int) -> None:
+    def make() -> Twin:
+        norm, inner = nn.BatchNorm1d(3), nn.LayerNorm((3, 2))
+
+        def step(x: Any) -> Any:
+            norm.zero_grad()
+            inner.zero_grad()
+            loss = np.sum(np.tanh(inner(norm(x))) * x)
+            loss.backward()
+            return loss
+
+        return Twin(step, [*norm.parameters(), *inner.parameters()], norm.state_dict)
+
+    assert_twins(
+        make, lambda k: [np.random.default_rng(k).standard_normal((rows, 3, 2)).astype("f4")]
+    )
+
+
+def test_embedding() -> None:
+    def make() -> Twin:
+        model = nn.Sequential(nn.Flatten(), Words(), nn.Linear(3, CLASSES, seed=2))
+
+        def step(x: Any, y: Any) -> Any:
+            model.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        return Twin(step, model.parameters())
+
+    assert_twins(make, batch, len(ROWS), 4)
+
+
+def test_switching_to_evaluation_and_back() -> None:
+    def make() -> Twin:
+        model = nn.Sequential(
+            nn.Flatten(), nn.Linear(4, 5, seed=0), nn.BatchNorm1d(5), nn.Dropout(0.5, seed=1)
+        )
+
+        def step(x: Any) -> Any:
+            return np.sum(model(x))
+
+        def before(k: int) -> None:
+            model.train(k % 4 < 2)
+
+        return Twin(step, [], model.state_dict, before)
+
+    assert_twins(make, lambda _: [batch(0)[0]], 8, None)
+
+
 PLACED = list(itertools.product(OPTIMISERS, ["inside", "outside"], PLACES))
 
 
@@ -150,8 +276,8 @@ def test_double_precision(name: str) -> None:
 
 def test_everything_the_package_has_is_here() -> None:
     layers = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
-    used = {type(make()) for make in ACTIVATIONS.values()}
-    assert layers - used == {nn.Flatten, nn.Linear, nn.Module, nn.Sequential}
+    used = {type(make()) for make in (*ACTIVATIONS.values(), *BETWEEN.values())}
+    assert layers - used == {nn.Embedding, nn.Flatten, nn.Linear, nn.Module}
     made = [type(make([tg.Tensor(1.0, requires_grad=True)])) for make in OPTIMISERS.values()]
     assert set(made) == {optim.SGD, optim.Adam}
     decays = {n for n, v in vars(schedules).items() if isinstance(v, type)} - {"Any"}

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..nn import functional
-from ..nn.layers import Linear, ReLU, Sequential
+from ..nn.activations import ReLU
+from ..nn.layers import Linear, Sequential
 from ..nn.module import Module
 from .canvas import Graph
 from .graph import graph

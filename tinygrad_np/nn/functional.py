@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.rules import neural
+from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
@@ -63,15 +64,21 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         ) from None
 
 
-def cross_entropy(logits: Any, labels: Any) -> Any:
+def cross_entropy(logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:
     """The mean of -log softmax(logits)[label] over the rows: (n, classes), (n,) to ().
 
     ``labels`` are integers in 0 … classes - 1. One fused operation, with gradient
-    (softmax - one hot) / n. Raises ShapeError for other shapes, TypeError for labels that are not
-    integers, DataError for labels out of range.
+    (softmax - one hot) / n. With ``label_smoothing`` s the label counts 1 - s, and each class
+    s / classes (Szegedy et al. 2016, section 7). Raises ShapeError for other shapes, TypeError for
+    labels that are not integers, DataError for labels out of range, ValueError for s outside 0 … 1.
     """
     labels = _labels("cross_entropy", logits, labels)
-    return neural.cross_entropy(logits, labels)
+    if not label_smoothing:
+        return neural.cross_entropy(logits, labels)
+    if not 0 < label_smoothing <= 1:
+        raise ValueError(f"label_smoothing={label_smoothing}: a number from 0 to 1 is needed.")
+    spread = np.mean(logsumexp(logits, axis=1) - np.mean(logits, axis=1))
+    return (1 - label_smoothing) * neural.cross_entropy(logits, labels) + label_smoothing * spread
 
 
 def nll_loss(log_probabilities: Any, labels: Any) -> Any:
@@ -109,6 +116,124 @@ def _integers(name: str, labels: Any) -> None:
         raise TypeError(
             f"{name}: labels of dtype {labels.dtype}; they must be integers, astype(np.int64)."
         )
+
+
+def dropout(
+    x: Any, p: float = 0.5, training: bool = True, generator: "np.random.Generator | None" = None
+) -> Any:
+    """Each element 0 with probability ``p``, else divided by 1 - p (Srivastava et al. 2014).
+
+    Unless ``training`` it is ``x`` itself. ``generator`` draws, at every call anew. Raises
+    ValueError for p outside 0 … 1, TypeError without a generator.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout(p={p}): a probability from 0 to 1 is needed.")
+    if not training or p == 0:
+        return x
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(
+            f"dropout: generator is of type {type(generator).__name__}; give the same "
+            "np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps one."
+        )
+    return x * 0 if p == 1 else x * neural.kept_share(x, p, generator)
+
+
+def embedding(indices: Any, weight: Any) -> Any:
+    """The rows of ``weight`` (entries, features) at integers (...,): (..., features).
+
+    Raises TypeError for indices that are not integers, DataError for those out of range.
+    """
+    if not isinstance(indices, (Tensor, np.ndarray)):
+        indices = np.asarray(indices)
+    _integers("embedding", indices)
+    return np.take(weight, neural.in_range(indices, _shape(weight)[0], "embedding"), axis=0)
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """(x - mean) / sqrt(variance + eps) · weight + bias for each channel: (n, c, ...) as it is.
+
+    In ``training`` (or without running statistics) mean and variance are those of the batch, and
+    ``running_mean`` and ``running_var`` (c,), if given, move towards them by the share
+    ``momentum``, the variance being the unbiased one there; else they are taken instead (Ioffe &
+    Szegedy 2015). Raises ShapeError for other shapes, and in training for one value a channel.
+    """
+    shape = _shape(x)
+    if len(shape) < 2:
+        raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
+    vectors = {
+        "running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias,
+    }  # fmt: skip
+    for name, vector in vectors.items():
+        if vector is not None and _shape(vector) != shape[1:2]:
+            raise ShapeError(
+                f"batch_norm: {name} of shape {_shape(vector)} for x of shape {shape}; expected "
+                f"({shape[1]},)."
+            )
+    lined = x if len(shape) == 2 else np.moveaxis(x, 1, -1)
+    lined = neural.rows(lined)
+    if training or running_mean is None or running_var is None:
+        if training and len(lined) < 2:
+            raise ShapeError(
+                f"batch_norm: x of shape {shape} has one value for each channel, whose variance "
+                "is 0; train with larger batches, or call eval() first."
+            )
+        if training:
+            _follow(running_mean, running_var, lined, momentum)
+        out = neural.standardise(lined, axis=0, eps=eps)
+        out = out if weight is None else out * weight
+    else:
+        scale = 1 / np.sqrt(running_var + eps)
+        scale = scale if weight is None else scale * weight
+        out = (lined - running_mean) * scale
+    out = out if bias is None else out + bias
+    if len(shape) == 2:
+        return out
+    return np.moveaxis(np.reshape(out, (shape[0], *shape[2:], shape[1])), -1, 1)
+
+
+def _follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> None:
+    """Move running statistics towards those of the rows of ``x``."""
+    with no_grad():
+        mean, _, variance = neural.moments(x.detach() if isinstance(x, Tensor) else x, 0)
+        count = len(x)
+        for running, value in (
+            (running_mean, mean),
+            (running_var, variance * (count / (count - 1))),
+        ):
+            if running is not None:
+                running[...] = (1 - momentum) * running + momentum * value
+
+
+def layer_norm(
+    x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """(x - mean) / sqrt(variance + eps) · weight + bias over the last axes (Ba et al. 2016).
+
+    ``normalized_shape`` is the length of the last axis, or the shape of the last axes, and the
+    shape of ``weight`` and ``bias``. Raises ShapeError where they do not fit.
+    """
+    inner = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = _shape(x)
+    wrong = [v for v in (weight, bias) if v is not None and _shape(v) != inner]
+    if not inner or shape[-len(inner) :] != inner or wrong:
+        raise ShapeError(
+            f"layer_norm: x of shape {shape}, normalized_shape {inner}, weight "
+            f"{None if weight is None else _shape(weight)} and bias "
+            f"{None if bias is None else _shape(bias)}; expected (..., *normalized_shape)."
+        )
+    lined = np.reshape(x, (math.prod(shape[: -len(inner)]), math.prod(inner)))
+    out = np.reshape(neural.standardise(lined, axis=1, eps=eps), shape)
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Layers: modules with weights of their own, and activations as modules."""
+"""Layers: what networks are put together from, beside activations and normalisation."""
 
 import math
 from collections.abc import Iterator
@@ -80,61 +80,50 @@ class Flatten(Module):
         return np.reshape(x, (rows, math.prod(others)))
 
 
-class ReLU(Module):
-    """max(x, 0)."""
+class Dropout(Module):
+    """Each element 0 with probability ``p``, else divided by 1 - p; nothing in evaluation mode.
+
+    ``seed`` is an int or an ``np.random.Generator``, kept as ``generator`` (Srivastava et al.
+    2014). Without one the draws differ from run to run. Raises ValueError for p outside 0 … 1.
+    """
+
+    def __init__(self, p: float = 0.5, *, seed: init.Seed = None) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout(p={p}): a probability from 0 to 1 is needed.")
+        self.p = p
+        self.generator = np.random.default_rng(seed)
 
     def forward(self, x: Any) -> Any:
-        return functional.relu(x)
-
-
-class LeakyReLU(Module):
-    """x where it is positive, ``negative_slope`` times x elsewhere."""
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Any) -> Any:
-        return functional.leaky_relu(x, self.negative_slope)
+        return functional.dropout(x, self.p, self.training, self.generator)
 
     def extra_repr(self) -> str:
-        return f"{self.negative_slope}"
+        return f"p={self.p}"
 
 
-class Tanh(Module):
-    """The hyperbolic tangent."""
+class Embedding(Module):
+    """A row of weights for each of ``num_embeddings`` integers: (...,) to (..., embedding_dim).
+
+    ``weight`` (num_embeddings, embedding_dim) starts standard normal, from ``seed`` as in
+    ``Linear``. Raises ValueError for sizes below 1.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        seed: init.Seed = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ValueError(
+                f"Embedding({num_embeddings}, {embedding_dim}): both sizes must be at least 1."
+            )
+        weight = init.normal((num_embeddings, embedding_dim), 1.0, seed, dtype)
+        self.weight = Tensor(weight, requires_grad=True, name="weight")
 
     def forward(self, x: Any) -> Any:
-        return functional.tanh(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
-
-    def forward(self, x: Any) -> Any:
-        return functional.sigmoid(x)
-
-
-class GELU(Module):
-    """x times the normal distribution function of x; see ``functional.gelu``."""
-
-    def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
-
-    def forward(self, x: Any) -> Any:
-        return functional.gelu(x, self.approximate)
+        return functional.embedding(x, self.weight)
 
     def extra_repr(self) -> str:
-        return f"approximate={self.approximate!r}"
-
-
-class Softmax(Module):
-    """exp(x) / sum exp(x) along ``axis``."""
-
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Any) -> Any:
-        return functional.softmax(x, self.axis)
-
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}"
+        return "{}, {}".format(*self.weight.shape)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..primitives import added_to, if_finite, last_writes, where_finite_or
-from .neural import in_range, one_hot
+from .neural import in_range, kept_share, one_hot
 from .table import FACTS, METADATA, constant
 
 constant(
@@ -16,7 +16,7 @@ constant(
         np.any, np.all, np.isin, np.lexsort, np.unravel_index,
         np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing,
         np.zeros_like, np.ones_like, np.empty_like,
-        np.linalg.matrix_rank, in_range, one_hot, last_writes,
+        np.linalg.matrix_rank, in_range, kept_share, one_hot, last_writes,
         added_to, if_finite, where_finite_or,
 )  # fmt: skip
 FACTS.update(

@@ -1,0 +1,94 @@
+"""Layers that standardise what passes through them."""
+
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.tape import no_grad
+from ..autodiff.tensor import Tensor
+from . import functional
+from .module import Module
+
+
+class BatchNorm1d(Module):
+    """Standardises each feature over the batch: (n, num_features) or (n, num_features, length).
+
+    In training by the batch's mean and variance, which ``running_mean`` and ``running_var`` follow
+    by the share ``momentum`` (None: they are means over all batches so far); in evaluation mode by
+    those. With ``affine`` the result is scaled by ``weight`` and shifted by ``bias``, all of shape
+    (num_features,) (Ioffe & Szegedy 2015). Raises ValueError for no features, ShapeError as
+    ``functional.batch_norm`` does.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        *,
+        dtype: Any = np.float32,
+    ) -> None:
+        if num_features < 1:
+            raise ValueError(f"BatchNorm1d({num_features}): at least one feature is needed.")
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.weight, self.bias = _affine((num_features,), affine, affine, dtype)
+        self.running_mean = Tensor(np.zeros(num_features, dtype), name="running_mean")
+        self.running_var = Tensor(np.ones(num_features, dtype), name="running_var")
+        self.num_batches_tracked = Tensor(np.array(0), name="num_batches_tracked")
+
+    def forward(self, x: Any) -> Any:
+        momentum: Any = self.momentum
+        if self.training:
+            with no_grad():
+                self.num_batches_tracked[...] = self.num_batches_tracked + 1
+            if momentum is None:
+                momentum = (1 / self.num_batches_tracked).astype(self.running_mean.dtype)
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias,
+            self.training, momentum, self.eps,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class LayerNorm(Module):
+    """Standardises each example over its last axes, which have ``normalized_shape``.
+
+    With ``elementwise_affine`` the result is scaled by ``weight`` and, with ``bias``, shifted by
+    ``bias``, both of that shape (Ba, Kiros & Hinton 2016). Raises ValueError for an empty shape.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: Any = np.float32,
+    ) -> None:
+        inner = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape, self.eps = tuple(inner), eps
+        if not self.normalized_shape or min(self.normalized_shape) < 1:
+            raise ValueError(f"LayerNorm({normalized_shape}): sizes from 1 up are needed.")
+        self.weight, self.bias = _affine(
+            self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype
+        )
+
+    def forward(self, x: Any) -> Any:
+        return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+def _affine(
+    shape: tuple[int, ...], weight: bool, bias: bool, dtype: Any
+) -> tuple[Tensor | None, Tensor | None]:
+    """Ones to scale by and zeros to shift by, where they are wanted."""
+    return (
+        Tensor(np.ones(shape, dtype), requires_grad=True, name="weight") if weight else None,
+        Tensor(np.zeros(shape, dtype), requires_grad=True, name="bias") if bias else None,
+    )
