@@ -45,6 +45,8 @@ _PIECE = 1 << 20
 _CSV_UNPACK_RATIO = 100
 _CSV_UNPACK_FREE = 1 << 26
 
+_MOST_TOLD = 300
+
 _CELL = re.compile(rb"[0-9]{1,3}")
 _COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")
 
@@ -144,6 +146,12 @@ def _opened(path: StrPath) -> Iterator[BinaryIO]:
         raise DataError(
             f"{path}: its content does not fit into memory; use a smaller file"
         ) from error
+
+
+def one_line(error: object) -> str:
+    """What an error or a file says, for a message: one line of printable characters, not long."""
+    text = str(error) or type(error).__name__
+    return repr(text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]} …")[1:-1]
 
 
 def _check_regular(path: StrPath) -> None:

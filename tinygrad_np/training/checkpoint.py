@@ -1,22 +1,19 @@
 """Weights in files: ``.npz`` and ``.safetensors``, no pickle in any path."""
 
-import math
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ..autodiff.tensor import Tensor
-from ..data.files import replacing
+from ..data.files import one_line, replacing
 from ..errors import DataError
+from . import npz
 
-# What a packed member may grow to without being taken for a zip bomb: this share of its packed
-# size, or this many bytes. Weights pack about 1.1 : 1.
-_UNPACK_RATIO = 100
-_UNPACK_FREE = 1 << 26
+# What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
+_MAX_HEADER = 1 << 20
 
 
 def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
@@ -40,7 +37,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
         if content is not None:
             file.write(content)
         else:
-            _write_npz(file, arrays)
+            npz.write(file, arrays)
     return target
 
 
@@ -56,13 +53,15 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     if not source.is_file():
         raise DataError(f"{source}: there is no such file.")
     try:
-        if source.suffix == ".npz":
-            return _read_npz(source)
-        return dict(_safetensors().load_file(source))
+        arrays = npz.read(source) if source.suffix == ".npz" else _read_safetensors(source)
+        for name, array in arrays.items():
+            if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:
+                raise ValueError(f"{name} has truth values other than 0 and 1")
+        return arrays
     except ImportError:
         raise
     except Exception as error:  # whatever damage makes the two formats' readers raise
-        raise DataError(f"{source}: not a readable file of weights ({error}).") from error
+        raise DataError(f"{source}: not a readable file of weights ({one_line(error)}).") from error
 
 
 def _array(target: Path, name: str, value: Any) -> np.ndarray:
@@ -82,39 +81,13 @@ def _packed(target: Path, arrays: dict[str, np.ndarray]) -> bytes:
         raise DataError(f"{target}: not to be had as safetensors ({error}).") from error
 
 
-def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
-    """``np.savez`` without its reserved names (an entry may be called "file") and dates."""
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-
-
-def _read_npz(source: Path) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(source) as archive:
-        return {
-            member.filename.removesuffix(".npy"): _read_member(archive, member)
-            for member in archive.infolist()
-        }
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array, if its header, its length and the length in the archive agree."""
-    name, size = member.filename, member.file_size
-    if size > max(_UNPACK_FREE, _UNPACK_RATIO * member.compress_size):
-        raise ValueError(f"{name} would unpack from {member.compress_size} to {size} bytes")
-    with archive.open(member) as file:
-        if np.lib.format.read_magic(file) == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        else:
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-        if dtype.kind not in "biufc":
-            raise ValueError(f"{name} has dtype {dtype}, which is no number")
-        body = size - file.tell()
-        if math.prod(shape) * dtype.itemsize != body:
-            raise ValueError(f"{name} has {body} bytes for shape {shape} of {dtype}")
-        array = np.frombuffer(bytearray(file.read()), dtype)
-    return array.reshape(shape, order="F" if fortran else "C")
+def _read_safetensors(source: Path) -> dict[str, np.ndarray]:
+    files = _safetensors()
+    with open(source, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > _MAX_HEADER:
+        raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
+    return dict(files.load_file(source))
 
 
 def _safetensors() -> Any:
