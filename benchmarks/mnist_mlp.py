@@ -28,7 +28,7 @@ from models.run import Result, run
 from tinygrad_np import DataError, data, draw, training
 from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.data.files import replacing
-from tinygrad_np.training.fit import Epoch, Progress
+from tinygrad_np.training.history import Epoch, Progress
 
 
 def notes() -> Callable[[object], None]:
@@ -66,7 +66,7 @@ class Bar:
                 return
         print(title)
 
-    def step(self, now: Progress) -> None:
+    def on_step(self, now: Progress) -> None:
         """One batch is done."""
         self.seen += now.images
         if self.bar is None or time.perf_counter() - self.shown < 0.1:
@@ -76,7 +76,7 @@ class Bar:
         accuracy = "" if now.accuracy != now.accuracy else f", accuracy {100 * now.accuracy:.1f} %"
         self.bar.set_postfix_str(f"epoch {now.epoch}, loss {now.loss:.3f}{accuracy}")
 
-    def epoch(self, done: Epoch) -> None:
+    def on_epoch(self, done: Epoch) -> None:
         """One epoch is done."""
         often = max(self.epochs // 20, 1)
         if self.quiet or self.bar is not None or done.epoch % often:
@@ -203,37 +203,47 @@ def spread(shares: list[float]) -> str:
 
 
 def train(given: argparse.Namespace) -> int:
-    """Train what the command line asks for, write the files, print the table."""
+    """Train what the command line asks for, write the files, print the table.
+
+    Ctrl-C leaves the files and the table of what was reached; the exit code is then 130.
+    """
     note = notes()
-    groups = []
+    groups: list[list[Result]] = []
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
         make_folder("--out", given.out)
         if given.json is not None:
             make_folder("--json", given.json.parent)
         epochs = given.epochs or recipe.epochs
-        group = []
+        groups.append([])
         for seed in range(given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             bar = Bar(title, len(parts.train[0]), epochs, given.quiet, note)
             try:
                 result = run(
                     recipe, name, dataset, parts, seed=seed, epochs=epochs, hand=given.by_hand,
-                    replay=not given.eager,
-                    on_step=bar.step, on_epoch=bar.epoch,
+                    replay=not given.eager, callbacks=[bar],
                 )  # fmt: skip
             finally:
                 bar.close()
             write_outputs(result, given.out, note)
-            group.append(result)
-        groups.append(group)
+            groups[-1].append(result)
+            if result.history.stopped == "interrupted":
+                note(f"interrupted in epoch {len(result.history)} of {epochs}.")
+                report(groups, given)
+                return 130
+    report(groups, given)
+    return 0
+
+
+def report(groups: list[list[Result]], given: argparse.Namespace) -> None:
+    """Print the table and write the figures."""
     print(table(groups))
     print(f"weights, pictures and graphs: {given.out}/")
     if given.json is not None:
         objects = [result.as_json() for group in groups for result in group]
         with replacing(given.json) as file:
             file.write(json.dumps(objects, indent=1, allow_nan=False).encode())
-    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,15 +16,18 @@ from models.mlp import MLP
 from models.recipes import Arrays, Parts, Recipe
 from tinygrad_np import Tensor, training
 from tinygrad_np.data.datasets import Dataset
-from tinygrad_np.training.fit import Epoch, Progress, predict, score
-
-OnStep = Callable[[Progress], None]
-OnEpoch = Callable[[Epoch], None]
+from tinygrad_np.training.callbacks import hooks
+from tinygrad_np.training.fit import predict, score
+from tinygrad_np.training.history import Epoch, History, Progress
+from tinygrad_np.training.interrupt import Interrupt
 
 
 @dataclass
 class Result:
-    """What a run gave; accuracies in 0 … 1, seconds of training alone."""
+    """What a run gave; accuracies in 0 … 1, seconds of training alone.
+
+    ``epochs`` is how many were asked for; ``history.stopped`` says whether they were all trained.
+    """
 
     recipe: Recipe
     dataset: str
@@ -35,7 +38,7 @@ class Result:
     validation_accuracy: float
     test_accuracy: float
     test_loss: float
-    history: list[Epoch]
+    history: History
     model: MLP
     test_logits: np.ndarray
     test: tuple[np.ndarray, np.ndarray]
@@ -80,16 +83,16 @@ def run(
     epochs: int | None = None,
     hand: bool = False,
     replay: bool = True,
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
+    callbacks: Iterable[Any] = (),
 ) -> Result:
     """Train a recipe's network from a seed, and open the test set once, at the end.
 
     ``parts`` are those of the recipe for the data set, where the caller has them already. With
     ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's; without ``replay``
-    every step runs as Python, to the same weights. The weights
-    and the order of the batches come from two generators of the same seed. Raises DataError where
-    the data do not fit the network. ``epochs`` instead of the recipe's also fits its schedule.
+    every step runs as Python, to the same weights. The weights and the order of the batches come
+    from two generators of the same seed. ``epochs`` instead of the recipe's also fits its schedule.
+    ``callbacks`` are those of ``training.fit``. Ctrl-C ends the training and gives what was
+    reached. Raises DataError where the data do not fit the network.
     """
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
@@ -98,25 +101,20 @@ def run(
     model = recipe.build(weights_seed)
     batches = recipe.batches(parts.train, order_seed)
     if hand:
-        epochs_done = _fit_by_hand(recipe, model, parts, batches, on_step)
+        history = _fit_by_hand(recipe, model, parts, batches, callbacks)
     else:
         if recipe.batch_size is None and not replay:  # one Tensor: making one copies the data
             batches = [(Tensor(x), y) for x, y in batches]
         optimiser = recipe.build_optimiser(model, parts.train)
-        epochs_done = training.fit(
+        history = training.fit(
             model,
             batches,
             optimiser,
             epochs=recipe.epochs,
             validation=parts.validation,
-            on_step=on_step,
+            callbacks=callbacks,
             replay=replay,
         )
-    history = []
-    for epoch in epochs_done:
-        history.append(epoch)
-        if on_epoch is not None:
-            on_epoch(epoch)
     validation_accuracy = history[-1].validation_accuracy
     assert validation_accuracy is not None
     logits = predict(model, parts.test[0])
@@ -139,12 +137,8 @@ def run(
 
 
 def _fit_by_hand(
-    recipe: Recipe,
-    model: MLP,
-    parts: Parts,
-    batches: Any,
-    on_step: OnStep | None,
-) -> Iterator[Epoch]:
+    recipe: Recipe, model: MLP, parts: Parts, batches: Any, callbacks: Iterable[Any]
+) -> History:
     """The same training with the pencil-and-paper gradients; the model gets the weights."""
     names = [name for name, _ in model.named_parameters()]
     parameters = [p.numpy() for p in model.parameters()]
@@ -152,24 +146,37 @@ def _fit_by_hand(
     if recipe.optimiser == "adam":
         update = functools.partial(_adam, by_hand.AdamState.zeros(parameters))
     rates = _rates(recipe, parts.train)
-    for number in range(1, recipe.epochs + 1):
-        rate = next(rates)
-        start = time.perf_counter()
-        losses: list[float] = []
-        sizes: list[int] = []
-        given = _counted(batches, sizes)
-        here = itertools.chain([rate], rates)
-        for value in by_hand.train(recipe.by_hand, parameters, given, here, update):
-            losses.append(value)
-            if on_step is not None:
-                on_step(Progress(number, len(losses), sizes[-1], value, float("nan")))
-        seconds = time.perf_counter() - start
-        model.load_state_dict(dict(zip(names, parameters, strict=True)))
-        train_loss = float(np.average(losses, weights=sizes))
-        _, train_accuracy = training.evaluate(model, *parts.train)  # by hand only after the epoch
-        done = Epoch(number, seconds, rate, train_loss, train_accuracy, step_losses=losses)
-        done.validation_loss, done.validation_accuracy = training.evaluate(model, *parts.validation)
-        yield done
+    told = hooks(callbacks)
+    history = History("validation_accuracy", "finished")
+    with Interrupt() as interrupt:
+        for number in range(1, recipe.epochs + 1):
+            rate = next(rates)
+            start = time.perf_counter()
+            losses: list[float] = []
+            sizes: list[int] = []
+            given = _counted(batches, sizes)
+            here = itertools.chain([rate], rates)
+            for value in by_hand.train(recipe.by_hand, parameters, given, here, update):
+                losses.append(value)
+                for on_step in told["on_step"]:
+                    on_step(Progress(number, len(losses), sizes[-1], value, float("nan")))
+                if interrupt.asked:
+                    break
+            seconds = time.perf_counter() - start
+            model.load_state_dict(dict(zip(names, parameters, strict=True)))
+            train_loss = float(np.average(losses, weights=sizes[: len(losses)]))
+            _, train_accuracy = training.evaluate(model, *parts.train)  # only after the epoch
+            done = Epoch(number, seconds, rate, train_loss, train_accuracy, step_losses=losses)
+            done.finished = len(losses) == recipe.steps_per_epoch(parts.train)
+            found = training.evaluate(model, *parts.validation)
+            done.validation_loss, done.validation_accuracy = found
+            history.epochs.append(done)
+            for on_epoch in told["on_epoch"]:
+                on_epoch(done)
+            if interrupt.asked:
+                history.stopped = "interrupted"
+                break
+    return history
 
 
 def _adam(

@@ -292,7 +292,8 @@ def test_a_run_that_diverges_is_reported_as_json_can(images: Path) -> None:
     figures = result.as_json()
     assert math.isnan(result.test_loss)
     assert figures["test_loss"] is None
-    assert figures["history"][1]["train_loss"] is None
+    assert figures["history"][-1]["train_loss"] is None
+    assert result.history.stopped == "diverged"
     json.dumps(figures, allow_nan=False)
 
 

@@ -1,11 +1,17 @@
 """Training: the loop, what it measures, and the files it leaves."""
 
+from .callbacks import EarlyStopping, Run
 from .checkpoint import load, save
-from .fit import Epoch, evaluate, fit
+from .fit import evaluate, fit
+from .history import Epoch, History, Progress
 from .metrics import accuracy, calibration, confusion, precision_recall, top_k
 
 __all__ = [
+    "EarlyStopping",
     "Epoch",
+    "History",
+    "Progress",
+    "Run",
     "accuracy",
     "calibration",
     "confusion",

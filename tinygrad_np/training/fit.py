@@ -1,8 +1,9 @@
 """The training loop."""
 
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,43 +15,14 @@ from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from ..replay import Replay
+from .callbacks import EarlyStopping, ProgressBar, Run, hooks
+from .history import Epoch, History, Progress
+from .interrupt import Interrupt
 from .metrics import accuracy
 
 Arrays = tuple[np.ndarray, np.ndarray]
+Loss = Callable[[Any, Any], Any]
 EVALUATION_ROWS = 2048
-
-
-@dataclass
-class Epoch:
-    """What one pass over the training data gave.
-
-    ``train_loss`` and ``train_accuracy`` are means over the batches as they came; ``seconds`` is
-    the training time without evaluation; ``step_losses`` has one loss per step.
-    """
-
-    epoch: int
-    seconds: float
-    learning_rate: float
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    step_losses: list[float] = field(default_factory=list, repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name, as JSON takes them."""
-        return asdict(self)
-
-
-@dataclass
-class Progress:
-    """Where the loop is: after each step."""
-
-    epoch: int
-    step: int
-    images: int
-    loss: float
-    accuracy: float
 
 
 def fit(
@@ -59,76 +31,207 @@ def fit(
     optimiser: Optimiser,
     *,
     epochs: int,
-    loss: Callable[[Any, Any], Any] = cross_entropy,
+    loss: Loss = cross_entropy,
     validation: Arrays | None = None,
-    on_step: Callable[[Progress], None] | None = None,
+    callbacks: Iterable[Any] = (),
+    early_stopping: EarlyStopping | None = None,
+    keep_best: bool = False,
+    progress: bool = False,
     replay: bool = True,
-) -> Iterator[Epoch]:
-    """Train, and yield what each epoch gave; the caller stops by no longer asking.
+) -> History:
+    """Train, and return what each epoch gave and why the training ended.
 
-    ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and integer labels ``y (n,)``;
-    ``validation`` is evaluated after each epoch; ``on_step`` is called after each step. Steps are
-    replayed (see ``tg.replay``), which changes no bit of the result; with ``replay=False`` each one
-    runs as Python, as a model needs that prints, counts, or looks at values. Raises DataError for
-    an epoch without batches, ReplayError for a model that cannot be replayed.
+    ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and ``y``: integer labels
+    ``(n,)``, or whatever targets ``loss(outputs, y)`` takes. ``validation`` is evaluated with the
+    same loss after each epoch. A callback has any of the methods ``on_start(Run)``,
+    ``on_step(Progress)``, ``on_epoch(Epoch)`` and ``on_end(History)``; True from the middle two
+    ends the training. With ``keep_best`` the model ends with the weights of ``history.best``, which
+    goes by what ``early_stopping`` monitors, else by the validation accuracy, or by the loss where
+    there are no labels.
+
+    Ctrl-C ends the training after the step that is running, and a second one at once. A loss that
+    is not finite ends it too. Steps are replayed (see ``tg.replay``), which changes no bit of the
+    result; with ``replay=False`` each one runs as Python, as a model needs that prints, counts, or
+    looks at values.
+
+    Raises DataError for an epoch without batches, ValueError for settings that contradict each
+    other, ReplayError for a model that cannot be replayed.
     """
-    step = _step(model, optimiser, loss)
-    if replay:
-        step = Replay(step)
-    for epoch in range(1, epochs + 1):
-        yield _epoch(epoch, model, batches, optimiser, step, validation, on_step)
+    if epochs < 1:
+        raise ValueError(f"epochs={epochs}: at least 1 is needed.")
+    monitor = _monitor(validation, early_stopping, keep_best)
+    run = Run(model, batches, optimiser, epochs, loss, validation, History(monitor))
+    given = [*callbacks, ProgressBar()] if progress else callbacks
+    loop = _Loop(run, hooks(given), early_stopping, keep_best, replay)
+    return loop.run()
 
 
-def _step(
-    model: Module, optimiser: Optimiser, loss: Callable[[Any, Any], Any]
-) -> Callable[..., tuple[Tensor, Tensor]]:
-    """A training step: the loss, and how many examples were right, before the update."""
+def _monitor(
+    validation: Arrays | None, early_stopping: EarlyStopping | None, keep_best: bool
+) -> str:
+    """What the best epoch goes by."""
+    if validation is None and keep_best:
+        raise ValueError("keep_best=True goes by validation; give validation=(x, y).")
+    monitor = "train_loss"
+    if early_stopping is not None:
+        monitor = early_stopping.monitor
+    elif validation is not None:
+        monitor = "validation_accuracy" if _is_labels(validation[1]) else "validation_loss"
+    if validation is None and monitor.startswith("validation"):
+        raise ValueError(
+            f"early stopping monitors {monitor}; give validation=(x, y), or monitor='train_loss'."
+        )
+    if monitor.startswith("validation") and not len(validation[1]):  # type: ignore[index]
+        raise ValueError("there is nothing in the validation data; give at least one example.")
+    return monitor
 
-    def step(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+
+@dataclass
+class Tally:
+    """An epoch on its way."""
+
+    rate: float
+    losses: list[float] = field(default_factory=list)
+    seen: int = 0
+    right: float = 0
+    total: float = 0.0
+    seconds: float = 0.0
+
+    def epoch(self, number: int, finished: bool) -> Epoch:
+        """What is known once the steps are done."""
+        return Epoch(
+            number,
+            self.seconds,
+            self.rate,
+            self.total / self.seen,
+            self.right / self.seen,
+            step_losses=self.losses,
+            finished=finished,
+        )
+
+
+class _Loop:
+    """The state of a training between two steps."""
+
+    def __init__(
+        self,
+        run: Run,
+        events: dict[str, list[Callable[[Any], Any]]],
+        early_stopping: EarlyStopping | None,
+        keep_best: bool,
+        replay: bool,
+    ) -> None:
+        self.given = run
+        self.history = run.history
+        self.events = events
+        self.early_stopping = early_stopping
+        self.keep_best = keep_best
+        self.best: dict[str, np.ndarray] | None = None
+        step = _step(run.model, run.optimiser, run.loss)
+        self.step: Callable[..., tuple[Tensor, ...]] = Replay(step) if replay else step
+        self.replay = replay
+
+    def run(self) -> History:
+        """All epochs that are left, unless something ends them before."""
+        self._tell("on_start", self.given)
+        self.history.stopped = "error"
+        try:
+            with Interrupt() as self.interrupt:
+                self.history.stopped = self._epochs()
+        finally:
+            self._tell("on_end", self.history)
+        return self.history
+
+    def _tell(self, event: str, what: Any) -> bool:
+        """Call all callbacks; whether one of them wants an end."""
+        answers = [callback(what) for callback in self.events[event]]
+        return any(answers)
+
+    def _epochs(self) -> str:
+        """Train, and say why it ended."""
+        reason = None
+        for number in range(len(self.history) + 1, self.given.epochs + 1):
+            if self.early_stopping is not None and self.early_stopping.is_over(self.history):
+                reason = "early"
+                break
+            reason = self._epoch(number)
+            if reason is not None:
+                break
+        if self.best is not None:
+            self.given.model.load_state_dict(self.best)
+        return reason or "finished"
+
+    def _epoch(self, number: int) -> str | None:
+        """One pass over the data and what follows it; the reason to stop, if there is one."""
+        run = self.given
+        run.model.train()
+        tally = Tally(run.optimiser.rate())
+        reason = self._steps(number, tally, run.batches)
+        done = tally.epoch(number, reason is None or len(tally.losses) == run.steps_per_epoch())
+        if run.validation is not None:
+            found = evaluate(run.model, *run.validation, run.loss)
+            done.validation_loss, done.validation_accuracy = found
+        self.history.epochs.append(done)
+        if self.keep_best and self.history.best is done:
+            self.best = run.model.state_dict()
+        wants_end = self._tell("on_epoch", done)
+        if reason is None and self.interrupt.asked:
+            return "interrupted"
+        return reason or ("callback" if wants_end else None)
+
+    def _steps(self, number: int, tally: Tally, batches: Iterable[Arrays]) -> str | None:
+        """The steps of an epoch; the reason to break it off, if there is one."""
+        step, is_replayed, told = self.step, self.replay, self.events["on_step"]
+        reason = None
+        start = time.perf_counter()
+        for x, y in batches:
+            given = x if is_replayed or isinstance(x, Tensor) else Tensor(x)
+            value, *hits = step(given, y)
+            loss = value.item()
+            tally.losses.append(loss)
+            tally.seen += len(y)
+            tally.right += hits[0].item() if hits else math.nan
+            tally.total += loss * len(y)
+            if told:
+                share = tally.right / tally.seen
+                now = Progress(number, len(tally.losses), len(y), loss, share)
+                if self._tell("on_step", now):
+                    reason = "callback"
+            if self.interrupt.asked:
+                reason = "interrupted"
+            if not math.isfinite(loss):
+                reason = "diverged"
+            if reason is not None:
+                break
+        tally.seconds += time.perf_counter() - start
+        if not tally.seen:
+            raise DataError(
+                f"fit: the batches of epoch {number} are empty; give something that can be "
+                "iterated over once per epoch, such as tg.data.batches(...), not a generator."
+            )
+        return reason
+
+
+def _step(model: Module, optimiser: Optimiser, loss: Loss) -> Callable[..., tuple[Tensor, ...]]:
+    """A training step: the loss, and for labels how many were right, before the update."""
+
+    def step(x: Any, y: Any) -> tuple[Tensor, ...]:
         optimiser.zero_grad()
-        logits = model(x)
-        value = loss(logits, y)
+        outputs = model(x)
+        value = loss(outputs, y)
         value.backward()
         optimiser.step()
-        return value, np.sum(np.equal(np.argmax(logits, axis=1), y))
+        if not _is_labels(y) or outputs.ndim != 2:
+            return (value,)
+        return value, np.sum(np.equal(np.argmax(outputs, axis=1), y))
 
     return step
 
 
-def _epoch(
-    epoch: int,
-    model: Module,
-    batches: Iterable[Arrays],
-    optimiser: Optimiser,
-    step: Callable[..., tuple[Tensor, Tensor]],
-    validation: Arrays | None,
-    on_step: Callable[[Progress], None] | None,
-) -> Epoch:
-    model.train()
-    rate = optimiser.rate()
-    losses: list[float] = []
-    seen = right = 0
-    total = 0.0
-    start = time.perf_counter()
-    for x, y in batches:
-        given = x if isinstance(x, Tensor) or isinstance(step, Replay) else Tensor(x)
-        value, hits = step(given, y)
-        losses.append(value.item())
-        seen += len(y)
-        right += hits.item()
-        total += losses[-1] * len(y)
-        if on_step is not None:
-            on_step(Progress(epoch, len(losses), len(y), losses[-1], right / seen))
-    seconds = time.perf_counter() - start
-    if not seen:
-        raise DataError(
-            f"fit: the batches of epoch {epoch} are empty; give something that can be iterated "
-            "over once per epoch, such as tg.data.batches(...), not a generator."
-        )
-    done = Epoch(epoch, seconds, rate, total / seen, right / seen, step_losses=losses)
-    if validation is not None:
-        done.validation_loss, done.validation_accuracy = evaluate(model, *validation)
-    return done
+def _is_labels(y: Any) -> bool:
+    """Whether targets are classes (n,), so that there is an accuracy."""
+    y = y if isinstance(y, Tensor) else np.asarray(y)
+    return bool(y.ndim == 1 and y.dtype.kind in "iu")
 
 
 def predict(model: Module, x: np.ndarray) -> np.ndarray:
@@ -150,15 +253,22 @@ def predict(model: Module, x: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def evaluate(model: Module, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """(mean cross-entropy, accuracy) of a classifier on ``x (n, ...)`` and labels ``y (n,)``.
+def evaluate(
+    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss = cross_entropy
+) -> tuple[float, float]:
+    """(mean loss, accuracy) of a model on ``x (n, ...)`` and labels ``y (n,)`` or other targets.
 
-    Raises what ``cross_entropy`` raises, and ShapeError for no examples.
+    The accuracy is NaN where ``y`` holds no integer labels. Raises what ``loss`` raises, and
+    ShapeError for no examples.
     """
-    return score(predict(model, x), y)
+    return score(predict(model, x), y, loss)
 
 
-def score(logits: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """(mean cross-entropy, accuracy) of logits (n, classes) for labels ``y (n,)``."""
-    right = accuracy(np.argmax(logits, axis=1), y)
-    return float(cross_entropy(logits.astype(np.float64), y)), right
+def score(outputs: np.ndarray, y: np.ndarray, loss: Loss = cross_entropy) -> tuple[float, float]:
+    """(mean loss, accuracy) of logits (n, classes) for labels ``y (n,)``, as ``evaluate``."""
+    right = math.nan
+    if _is_labels(y) and outputs.ndim == 2:
+        right = accuracy(np.argmax(outputs, axis=1), y)
+    with no_grad():
+        value = loss(Tensor(outputs.astype(np.float64)), y)
+    return float(value.item()), right

@@ -1,0 +1,115 @@
+"""What takes part in a training from outside: callbacks, the progress bar, early stopping."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..nn.module import Module
+from ..optim.optimisers import Optimiser
+from .history import MONITORS, Epoch, History, Progress
+
+EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
+
+
+@dataclass
+class Run:
+    """A training that is on its way: what ``fit`` was given, and the history so far."""
+
+    model: Module
+    batches: Iterable[tuple[np.ndarray, np.ndarray]]
+    optimiser: Optimiser
+    epochs: int
+    loss: Callable[[Any, Any], Any]
+    validation: tuple[np.ndarray, np.ndarray] | None
+    history: History
+
+    def steps_per_epoch(self) -> int | None:
+        """How many batches there are, if they say so."""
+        return len(self.batches) if isinstance(self.batches, Sized) else None
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop after ``patience`` epochs in a row that were not better than the best before them.
+
+    ``monitor`` names a field of ``Epoch``: a loss is to fall, an accuracy to rise, by more than
+    ``min_delta``. Raises ValueError for settings out of range.
+    """
+
+    patience: int
+    monitor: str = "validation_loss"
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise ValueError(f"patience={self.patience}: at least 1 epoch is needed.")
+        if self.monitor not in MONITORS:
+            raise ValueError(f"monitor={self.monitor!r}: one of {', '.join(MONITORS)} is needed.")
+        if not 0 <= self.min_delta < math.inf:
+            raise ValueError(f"min_delta={self.min_delta}: a number from 0 up is needed.")
+
+    def is_over(self, epochs: Sequence[Epoch]) -> bool:
+        """Whether training is to stop after these epochs: they alone decide."""
+        best, since = math.inf, 0
+        for epoch in epochs:
+            value = epoch.rank(self.monitor)
+            if value < best - self.min_delta:
+                best, since = value, 0
+            else:
+                since += 1
+        return since >= self.patience
+
+
+class ProgressBar:
+    """A bar of tqdm over all steps, with the loss and accuracy of the epoch so far.
+
+    Raises ImportError where tqdm is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            raise ImportError(
+                "a progress bar needs tqdm: pip install 'tinygrad_np[progress]'."
+            ) from None
+        self._make = tqdm
+        self._bar: Any = None
+
+    def on_start(self, run: Run) -> None:
+        """Draw the empty bar, or as full as a resumed training is."""
+        steps = run.steps_per_epoch()
+        total = None if steps is None else steps * run.epochs
+        done = sum(len(epoch.step_losses) for epoch in run.history)
+        self._bar = self._make(total=total, initial=done, unit=" steps")
+
+    def on_step(self, now: Progress) -> None:
+        """One step further."""
+        shares = "" if math.isnan(now.accuracy) else f", accuracy {100 * now.accuracy:.1f} %"
+        text = f"epoch {now.epoch}, loss {now.loss:.3f}{shares}"
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update()
+
+    def on_end(self, history: History) -> None:
+        """Leave the bar as it is, with the reason of an end before time."""
+        if history.stopped != "finished":
+            self._bar.set_postfix_str(f"stopped: {history.stopped}")
+        self._bar.close()
+
+
+def hooks(callbacks: Iterable[Any]) -> dict[str, list[Callable[[Any], Any]]]:
+    """The methods of the callbacks by event. Raises TypeError for a callback without any."""
+    found: dict[str, list[Callable[[Any], Any]]] = {event: [] for event in EVENTS}
+    for callback in callbacks:
+        known = [event for event in EVENTS if callable(getattr(callback, event, None))]
+        if not known:
+            raise TypeError(
+                f"a callback of type {type(callback).__name__} has none of the methods "
+                f"{', '.join(EVENTS)}; give it one."
+            )
+        for event in known:
+            found[event].append(getattr(callback, event))
+    return found
