@@ -17,7 +17,7 @@ from .errors import (
     TapeError,
 )
 from .replay import replay
-from .training.checkpoint import load, save
+from .training.weights import load, save
 
 __all__ = [
     "DataError",

@@ -1,10 +1,10 @@
 """Training: the loop, what it measures, and the files it leaves."""
 
 from .callbacks import EarlyStopping, Run
-from .checkpoint import load, save
 from .fit import evaluate, fit
 from .history import Epoch, History, Progress
 from .metrics import accuracy, calibration, confusion, precision_recall, top_k
+from .weights import load, save
 
 __all__ = [
     "EarlyStopping",

@@ -13,7 +13,7 @@ import pytest
 import tinygrad_np as tg
 from models.mlp import MLP
 from tinygrad_np import DataError
-from tinygrad_np.training import checkpoint
+from tinygrad_np.training import weights
 
 ENDINGS = [".npz", ".safetensors"]
 STATE: dict[str, Any] = {
@@ -211,7 +211,7 @@ def test_missing_file_and_folder(tmp_path: Path, ending: str) -> None:
 def test_without_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "w.safetensors").write_bytes(b"\0" * 16)
     monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
-    for call in (checkpoint.load, lambda path: checkpoint.save(path, {"a": np.ones(1)})):
+    for call in (weights.load, lambda path: weights.save(path, {"a": np.ones(1)})):
         with pytest.raises(ImportError, match="pip install safetensors"):
             call(tmp_path / "w.safetensors")
     assert (tmp_path / "w.safetensors").read_bytes() == b"\0" * 16
