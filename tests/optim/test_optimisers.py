@@ -1,4 +1,4 @@
-"""SGD and Adam against PyTorch, against their equations, and what they refuse."""
+"""The optimisers against PyTorch, against their papers' equations, and what they refuse."""
 
 from typing import Any
 
@@ -19,6 +19,15 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("Adam", {"lr": 0.01, "betas": (0.5, 0.9)}),
     ("Adam", {"lr": 0.01, "eps": 0.1}),
     ("Adam", {"lr": 0.01, "weight_decay": 0.1}),
+    ("AdamW", {"lr": 0.01}),
+    ("AdamW", {"lr": 0.01, "betas": (0.5, 0.9), "eps": 0.1, "weight_decay": 0.1}),
+    ("AdamW", {"lr": 0.01, "weight_decay": 0.0}),
+    ("RMSprop", {"lr": 0.01}),
+    ("RMSprop", {"lr": 0.01, "alpha": 0.9, "eps": 0.1}),
+    ("RMSprop", {"lr": 0.01, "weight_decay": 0.1}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.9}),
+    ("RMSprop", {"lr": 0.01, "centered": True}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5, "weight_decay": 0.1}),
 ]
 every = pytest.mark.parametrize(
     ("name", "settings"), SETTINGS, ids=[f"{n} {list(s.items())}" for n, s in SETTINGS]
@@ -56,6 +65,7 @@ def test_a_hundred_steps_with_pytorch(name: str, settings: dict[str, Any]) -> No
 
 
 def sgd(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    """Sutskever et al. (2013), equations 1 to 4, with lr outside of the velocity."""
     mu, decay = given.get("momentum", 0.0), given.get("weight_decay", 0.0)
     g = g + decay * p
     v = state["v"] = mu * state.get("v", 0.0) + g
@@ -63,6 +73,7 @@ def sgd(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
 
 
 def adam(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    """Kingma & Ba (2015), algorithm 1."""
     b1, b2 = given.get("betas", (0.9, 0.999))
     t = state["t"] = state.get("t", 0) + 1
     g = g + given.get("weight_decay", 0.0) * p
@@ -71,22 +82,58 @@ def adam(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
     return p - lr * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + given.get("eps", 1e-8))
 
 
+def adamw(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    """Loshchilov & Hutter (2019), algorithm 2: the decay is subtracted beside Adam's step."""
+    decay = lr * given.pop("weight_decay", 0.01) * p
+    return adam(g, p, state, lr, **given) - decay
+
+
+def rmsprop(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    """Hinton (2012), lecture 6e, slide 29; Graves (2013), equations 38 to 41."""
+    alpha = given.get("alpha", 0.99)
+    g = g + given.get("weight_decay", 0.0) * p
+    s = state["s"] = alpha * state.get("s", 0.0) + (1 - alpha) * g**2
+    if given.get("centered"):
+        m = state["m"] = alpha * state.get("m", 0.0) + (1 - alpha) * g
+        s = s - m**2
+    d = g / (np.sqrt(s) + given.get("eps", 1e-8))
+    v = state["v"] = given.get("momentum", 0.0) * state.get("v", 0.0) + d
+    return p - lr * v
+
+
+EQUATIONS = {"SGD": sgd, "Adam": adam, "AdamW": adamw, "RMSprop": rmsprop}
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
 @every
-def test_the_equations(name: str, settings: dict[str, Any]) -> None:
-    update = {"SGD": sgd, "Adam": adam}[name]
+def test_two_hundred_steps_by_the_equations(
+    name: str, settings: dict[str, Any], scheduled: bool
+) -> None:
+    """With gradients missing here and there: t counts what a parameter had."""
+    given = dict(settings)
+    base = given.pop("lr")
+    rate = optim.CosineDecay(base, 150, base / 10) if scheduled else base
     ours = [tg.Tensor(p, requires_grad=True) for p in START]
-    optimiser = getattr(optim, name)(ours, **settings)
+    optimiser = getattr(optim, name)(ours, rate, **given)
     expected, states = [p.copy() for p in START], [{} for _ in START]  # type: ignore[var-annotated]
     rng = np.random.default_rng(1)
-    for _ in range(10):
+    for step in range(200):
+        lr = (
+            base / 10 + 0.45 * base * (1 + np.cos(np.pi * min(step / 150, 1)))
+            if scheduled
+            else base
+        )
         for k, parameter in enumerate(ours):
             g = rng.standard_normal(START[k].shape)
+            if scheduled and (step + k) % 7 == 0:
+                parameter.grad = None
+                continue
             parameter.grad = tg.Tensor(g)
-            expected[k] = update(g, expected[k], states[k], **settings)
+            expected[k] = EQUATIONS[name](g, expected[k], states[k], lr, **given)
         optimiser.step()
     for parameter, value in zip(ours, expected, strict=True):
-        np.testing.assert_allclose(parameter.numpy(), value, rtol=1e-12)
-    assert optimiser.steps == 10
+        np.testing.assert_allclose(parameter.numpy(), value, rtol=1e-11, atol=1e-12)
+    assert optimiser.steps == 200
 
 
 @every
@@ -199,7 +246,7 @@ REFUSED: list[tuple[Any, dict[str, Any], Any, str]] = [
 
 
 @pytest.mark.parametrize(("params", "settings", "error", "message"), REFUSED)
-@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop])
 def test_refused(kind: Any, params: Any, settings: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         kind(params, **{"lr": 0.1, **settings})
@@ -213,6 +260,16 @@ def test_refused(kind: Any, params: Any, settings: Any, error: Any, message: str
         (optim.Adam, {"eps": -1.0}, r"eps=-1\.0"),
         (optim.Adam, {"betas": (0.9, 1.0)}, r"betas=\(0\.9, 1\.0\)"),
         (optim.Adam, {"betas": (-0.1, 0.9)}, "betas"),
+        (optim.AdamW, {"betas": (0.9, 1.0)}, r"betas=\(0\.9, 1\.0\)"),
+        (optim.RMSprop, {"alpha": 1.0}, r"alpha=1\.0: a number from 0 to below 1"),
+        (optim.RMSprop, {"alpha": -0.1}, r"alpha=-0\.1"),
+        (optim.RMSprop, {"momentum": float("nan")}, "momentum=nan"),
+        (optim.RMSprop, {"eps": -1.0}, r"eps=-1\.0"),
+        (optim.SGD, {"clip_norm": 0}, "clip_norm=0: a number above 0 is needed, or None"),
+        (optim.Adam, {"clip_value": float("nan")}, "clip_value=nan"),
+        (optim.AdamW, {"max_norm": -1.0}, r"max_norm=-1\.0"),
+        (optim.RMSprop, {"max_norm": float("inf")}, "max_norm=inf"),
+        (optim.RMSprop, {"clip_norm": 1.0, "clip_value": 1.0}, "clip_norm or by clip_value; give"),
     ],
 )
 def test_settings_out_of_range(kind: Any, settings: Any, message: str) -> None:

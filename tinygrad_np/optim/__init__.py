@@ -1,14 +1,19 @@
 """Optimisers and learning-rate schedules."""
 
-from .optimisers import SGD, Adam, Optimiser
+from .adam import Adam, AdamW
+from .optimisers import Optimiser
+from .rmsprop import RMSprop
 from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay
+from .sgd import SGD
 
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
     "CosineDecay",
     "InverseTimeDecay",
     "OneCycle",
     "Optimiser",
+    "RMSprop",
     "StepDecay",
 ]

@@ -1,4 +1,4 @@
-"""Optimisers: what to do with a gradient."""
+"""What all optimisers have in common: parameters, steps, limits, state."""
 
 import functools
 import math
@@ -10,6 +10,7 @@ import numpy as np
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..threads import Crew
+from .limits import bound_rows, clipping, cut, squares
 from .pack import Pack, gathered
 
 LearningRate = float | Callable[[int], float]
@@ -20,15 +21,35 @@ class Optimiser:
     """Base of the optimisers: keeps the parameters, counts the steps, asks for the rate.
 
     ``params`` are leaf Tensors that require grad; ``lr`` is a number or a function of the number of
-    steps done (see ``schedules``). Parameters without a gradient are left alone. Raises TypeError
-    for what is no list of Tensors, ValueError for an empty list, a Tensor that is not a leaf, one
-    that is there twice, and settings out of range.
+    steps done (see ``schedules``). Parameters without a gradient are left alone. Every optimiser
+    takes the keywords
+
+    - ``clip_norm``: gradients are multiplied by min(1, clip_norm / (norm + 1e-6)), where norm is
+      the L2 norm of the gradients of all parameters together (Pascanu et al. 2013);
+    - ``clip_value``: every element of a gradient is brought into [−clip_value, clip_value];
+    - ``max_norm``: after the step, each row of a parameter of two or more axes (the weights that
+      come into one unit) has at most this L2 norm (Srivastava et al. 2014); vectors such as biases
+      are left alone.
+
+    Gradients are clipped on the way into the step; ``.grad`` stays what backward found. Raises
+    TypeError for what is no list of Tensors, ValueError for an empty list, a Tensor that is not a
+    leaf, one that is there twice, and settings out of range.
     """
 
-    states = 0  # how many arrays are kept for each parameter
+    settings: tuple[str, ...] = ()  # the attributes that, with the limits, say how it works
+    states: tuple[str, ...] = ()  # what the arrays are called that are kept for each parameter
     numbers = 1  # how many numbers a change needs
+    decay = 0.0  # times the parameter is added to its gradient
 
-    def __init__(self, params: Iterable[Tensor], lr: LearningRate, **settings: float) -> None:
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: LearningRate,
+        clip_norm: float | None,
+        clip_value: float | None,
+        max_norm: float | None,
+        **settings: float,
+    ) -> None:
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise TypeError(
                 f"an optimiser takes a list of Tensors, not {type(params).__name__}; give "
@@ -48,7 +69,13 @@ class Optimiser:
         for name, value in settings.items():
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name}={value}: a number from 0 up is needed.")
-        self._packs = gathered(self.params, self.states, self.numbers)
+        if clip_norm is not None and clip_value is not None:
+            raise ValueError("gradients are clipped by clip_norm or by clip_value; give one.")
+        self.clip_norm = _limit("clip_norm", clip_norm)
+        self.clip_value = _limit("clip_value", clip_value)
+        self.max_norm = _limit("max_norm", max_norm)
+        self._factor = 1.0  # what clip_norm multiplies the gradients of this step with
+        self._packs = gathered(self.params, len(self.states), self.numbers)
         self._crew = Crew()
 
     def rate(self) -> float:
@@ -75,22 +102,46 @@ class Optimiser:
         """``step``, whether or not one is captured: what a replay does at this place."""
         rate = self.rate()
         self.steps += 1
-        for pack in self._packs:
-            if pack.is_whole():
-                age = pack.ages[0] + 1
-                pack.ages = [age] * len(pack.ages)
-                self._set_numbers(pack.numbers, rate, age)
-                pack.written()
-                if len(pack.pieces) == 1:
-                    self._change_all(pack.numbers, pack.pieces[0])
-                else:
-                    self._crew.run(functools.partial(self._change_all, pack.numbers), pack.pieces)
+        whole = [pack.is_whole() for pack in self._packs]
+        if self.clip_norm is not None:
+            self._factor = clipping(self.clip_norm, self._squares(whole))
+        for pack, at_once in zip(self._packs, whole, strict=True):
+            if at_once:
+                self._all_at_once(pack, rate)
             else:
                 self._one_by_one(pack, rate)
 
-    def _change_all(self, numbers: list[Any], pieces: Iterable[tuple[Any, ...]]) -> None:
-        for piece in pieces:
-            self._change(numbers, *piece)
+    def _squares(self, whole: Iterable[bool]) -> float:
+        """The sum of the squares of all gradients, in one order however these lie."""
+        total = 0.0
+        for pack, at_once in zip(self._packs, whole, strict=True):
+            if at_once:
+                total += sum(map(squares, pack.cuts))
+                continue
+            for i, parameter in enumerate(pack.params):
+                if parameter.grad is not None:
+                    g = np.empty_like(pack.views[i])
+                    g[...] = parameter.grad._data
+                    total += sum(map(squares, cut(g)))
+        return total
+
+    def _all_at_once(self, pack: Pack, rate: float) -> None:
+        age = pack.ages[0] + 1
+        pack.ages = [age] * len(pack.ages)
+        self._set_numbers(pack.numbers, rate, age)
+        pack.written()
+        if len(pack.pieces) == 1:
+            self._change_pieces(pack.numbers, pack.pieces[0])
+        else:
+            self._crew.run(functools.partial(self._change_pieces, pack.numbers), pack.pieces)
+        if self.max_norm is not None:
+            for view in pack.views:
+                bound_rows(view, self.max_norm)
+
+    def _change_pieces(self, numbers: list[Any], pieces: Iterable[tuple[Any, ...]]) -> None:
+        for values, g, scratch, spare, *state in pieces:
+            used = self._used(values, g, scratch, spare)
+            self._change(numbers, values, used, scratch, *state)
 
     def _one_by_one(self, pack: Pack, rate: float) -> None:
         """Parameters whose gradients lie here and there, or are not there at all."""
@@ -102,15 +153,30 @@ class Optimiser:
             pack.ages[i] += 1
             self._set_numbers(pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
-            self._change(pack.numbers, values, grad._data, np.empty_like(values), *state)
+            scratch, spare = np.empty_like(values), np.empty_like(values)
+            self._change_pieces(pack.numbers, [(values, grad._data, scratch, spare, *state)])
+            if self.max_norm is not None:
+                bound_rows(values, self.max_norm)
         pack.uneven = len(set(pack.ages)) > 1
+
+    def _used(self, values: Any, g: Any, scratch: Any, spare: Any) -> Any:
+        """The gradient that the step goes by, clipped and with decay: ``g`` itself or ``spare``."""
+        if self.clip_value is not None:
+            np.minimum(g, self.clip_value, out=spare)
+            g = np.maximum(spare, -self.clip_value, out=spare)
+        elif self._factor != 1:
+            g = np.multiply(g, self._factor, spare)
+        if self.decay:
+            np.multiply(values, self.decay, scratch)
+            g = np.add(scratch, g, spare)
+        return g
 
     def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         """Fill in what a change needs; ``age`` counts the parameter's gradients, this one too."""
         raise NotImplementedError
 
     def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
-        """Change ``values`` and ``state`` by the gradient ``g``; all arrays have one shape."""
+        """Change ``values`` and ``state`` by the gradient ``g``, which is read; shapes are one."""
         raise NotImplementedError
 
     def save(self) -> dict[str, Any]:
@@ -145,7 +211,7 @@ class Optimiser:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state["kept"])
-        self._packs = gathered(self.params, self.states, self.numbers)
+        self._packs = gathered(self.params, len(self.states), self.numbers)
         self._crew = Crew()
         ages = {parameter: age for parameter, age, _ in state["found"]}
         values = {parameter: arrays for parameter, _, arrays in state["found"]}
@@ -170,94 +236,9 @@ def _check_parameter(i: int, parameter: Any) -> None:
         )
 
 
-class SGD(Optimiser):
-    """Stochastic gradient descent.
-
-    v ← momentum · v + g;  p ← p − lr · v, with ``nesterov`` p ← p − lr · (g + momentum · v)
-    (Sutskever et al. 2013, in PyTorch's form). ``weight_decay`` adds weight_decay · p to g.
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: LearningRate,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-    ) -> None:
-        self.states = 1 if momentum else 0
-        super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay)
-        if nesterov and not momentum:
-            raise ValueError("nesterov=True needs a momentum above 0.")
-        self.momentum = float(momentum)
-        self.nesterov = nesterov
-        self.weight_decay = float(weight_decay)
-
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
-        del age
-        numbers[0].fill(rate)
-
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
-        if self.weight_decay:
-            np.multiply(values, self.weight_decay, scratch)
-            np.add(scratch, g, scratch)
-            g = scratch
-        if self.momentum:
-            (velocity,) = state
-            np.multiply(velocity, self.momentum, velocity)
-            np.add(velocity, g, velocity)
-            g = g + self.momentum * velocity if self.nesterov else velocity
-        np.multiply(g, numbers[0], scratch)
-        np.subtract(values, scratch, values)
-
-
-class Adam(Optimiser):
-    """Adam (Kingma & Ba 2015, algorithm 1).
-
-    m ← β₁ m + (1 − β₁) g;  s ← β₂ s + (1 − β₂) g²;
-    p ← p − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + eps), where t counts the gradients that a
-    parameter had. ``weight_decay`` adds weight_decay · p to g. The moments are kept without their
-    factors 1 − β, which saves two passes over the parameters.
-    """
-
-    states = 2
-    numbers = 4
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: LearningRate = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas={betas}: two numbers from 0 to below 1 are needed.")
-        self.betas = (float(betas[0]), float(betas[1]))
-        self.eps = float(eps)
-        self.weight_decay = float(weight_decay)
-
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
-        beta1, beta2 = self.betas
-        # √(second moment, bias-corrected) = root · √(second); eps is brought to the same scale
-        root = math.sqrt((1 - beta2) / (1 - beta2**age))
-        factor = rate * (1 - beta1) / (1 - beta1**age) / root
-        for number, value in zip(numbers, (beta1, beta2, self.eps / root, factor), strict=True):
-            number.fill(value)
-
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
-        beta1, beta2, eps, factor = numbers
-        first, second = state
-        if self.weight_decay:
-            g = g + self.weight_decay * values
-        np.multiply(first, beta1, first)
-        np.add(first, g, first)
-        np.multiply(g, g, scratch)
-        np.multiply(second, beta2, second)
-        np.add(second, scratch, second)
-        np.sqrt(second, scratch)
-        np.add(scratch, eps, scratch)
-        np.divide(first, scratch, scratch)
-        np.multiply(scratch, factor, scratch)
-        np.subtract(values, scratch, values)
+def _limit(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name}={value}: a number above 0 is needed, or None.")
+    return float(value)

@@ -1,0 +1,117 @@
+"""Adam, with decay in the gradient or beside it."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.tensor import Tensor
+from .optimisers import LearningRate, Optimiser
+
+
+class _Moments(Optimiser):
+    """What Adam and AdamW share: steps along the mean gradient over the root of the mean square.
+
+    The moments are kept without their factors 1 − β, which saves two passes over the parameters.
+    """
+
+    settings = ("betas", "eps", "weight_decay")
+    states = ("first", "second")
+    numbers = 4
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: LearningRate,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+        limits: tuple[float | None, float | None, float | None],
+    ) -> None:
+        super().__init__(params, lr, *limits, eps=eps, weight_decay=weight_decay)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas={betas}: two numbers from 0 to below 1 are needed.")
+        self.betas = (float(betas[0]), float(betas[1]))
+        self.eps = float(eps)
+        self.weight_decay = float(weight_decay)
+
+    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+        beta1, beta2 = self.betas
+        # √(second moment, bias-corrected) = root · √(second); eps is brought to the same scale
+        root = math.sqrt((1 - beta2) / (1 - beta2**age))
+        factor = rate * (1 - beta1) / (1 - beta1**age) / root
+        for number, value in zip(numbers, (beta1, beta2, self.eps / root, factor), strict=False):
+            number.fill(value)
+
+    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+        beta1, beta2, eps, factor = numbers[:4]
+        first, second = state
+        np.multiply(first, beta1, first)
+        np.add(first, g, first)
+        np.multiply(g, g, scratch)
+        np.multiply(second, beta2, second)
+        np.add(second, scratch, second)
+        np.sqrt(second, scratch)
+        np.add(scratch, eps, scratch)
+        np.divide(first, scratch, scratch)
+        np.multiply(scratch, factor, scratch)
+        np.subtract(values, scratch, values)
+
+
+class Adam(_Moments):
+    """Adam (Kingma & Ba 2015, algorithm 1).
+
+    m ← β₁ m + (1 − β₁) g;  s ← β₂ s + (1 − β₂) g²;
+    p ← p − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + eps), where t counts the gradients that a
+    parameter had. ``weight_decay`` adds weight_decay · p to g.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: LearningRate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
+    ) -> None:
+        limits = (clip_norm, clip_value, max_norm)
+        super().__init__(params, lr, betas, eps, weight_decay, limits)
+        self.decay = self.weight_decay
+
+
+class AdamW(_Moments):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2, in PyTorch's form).
+
+    p ← (1 − lr · weight_decay) · p, then Adam's step: the decay has no part in the moments.
+    """
+
+    numbers = 5
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: LearningRate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
+    ) -> None:
+        limits = (clip_norm, clip_value, max_norm)
+        super().__init__(params, lr, betas, eps, weight_decay, limits)
+
+    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+        super()._set_numbers(numbers, rate, age)
+        numbers[4].fill(1 - rate * self.weight_decay)
+
+    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+        if self.weight_decay:
+            np.multiply(values, numbers[4], values)
+        super()._change(numbers, values, g, scratch, *state)
