@@ -101,6 +101,16 @@ OPTIMISERS: dict[str, Callable[[Any], optim.Optimiser]] = {
     "all of SGD": lambda p: optim.SGD(p, 0.1, momentum=0.5, nesterov=True, weight_decay=0.01),
     "Adam": lambda p: optim.Adam(p, 0.01),
     "Adam, decay": lambda p: optim.Adam(p, 0.01, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.01),
+    "AdamW": lambda p: optim.AdamW(p, 0.01, weight_decay=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, 0.01),
+    "all of RMSprop": lambda p: optim.RMSprop(
+        p, 0.01, weight_decay=0.01, momentum=0.5, centered=True
+    ),
+    "clipped norm": lambda p: optim.SGD(p, 0.5, momentum=0.9, clip_norm=0.1),
+    "clipped norm, at times": lambda p: optim.Adam(p, 0.1, weight_decay=0.1, clip_norm=1.0),
+    "clipped values": lambda p: optim.RMSprop(p, 0.01, momentum=0.5, clip_value=0.05),
+    "bounded rows": lambda p: optim.SGD(p, 0.5, momentum=0.9, max_norm=0.5),
+    "clipped and bounded": lambda p: optim.AdamW(p, 0.05, clip_norm=0.1, max_norm=0.6),
     "step decay": lambda p: optim.SGD(p, schedules.StepDecay(0.1, 2)),
     "inverse time": lambda p: optim.Adam(p, schedules.InverseTimeDecay(0.01, 0.5)),
     "cosine": lambda p: optim.SGD(p, schedules.CosineDecay(0.1, 5), momentum=0.9),
@@ -279,6 +289,6 @@ def test_everything_the_package_has_is_here() -> None:
     used = {type(make()) for make in (*ACTIVATIONS.values(), *BETWEEN.values())}
     assert layers - used == {nn.Embedding, nn.Flatten, nn.Linear, nn.Module}
     made = [type(make([tg.Tensor(1.0, requires_grad=True)])) for make in OPTIMISERS.values()]
-    assert set(made) == {optim.SGD, optim.Adam}
+    assert set(made) == {optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop}
     decays = {n for n, v in vars(schedules).items() if isinstance(v, type)} - {"Any"}
     assert decays == {"StepDecay", "InverseTimeDecay", "CosineDecay", "OneCycle"}
