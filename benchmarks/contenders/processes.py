@@ -1,5 +1,6 @@
 """A worker as the program sees it that started it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -26,28 +27,32 @@ class RefusedError(Exception):
         self.reason = reason
 
 
-def environment(blas_threads: int) -> dict[str, str]:
+def environment(blas_threads: int, threads: int = THREADS) -> dict[str, str]:
     """The same number of threads for all libraries, and the CPU for those that know others.
+
+    ``threads`` is for XLA, which asks how many processors there are.
 
     How long a thread spins before it sleeps is left as each library has it; turns are so far apart
     that all sleep (``step_time.PAUSE``).
     """
-    threads = dict.fromkeys(
+    limits = dict.fromkeys(
         ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(blas_threads)
     )
-    cpu = {"NPROC": str(THREADS), "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    return {**os.environ, **threads, **cpu, "KERAS_BACKEND": "jax"}
+    cpu = {"NPROC": str(threads), "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    return {**os.environ, **limits, **cpu, "KERAS_BACKEND": "jax"}
 
 
 class Process:
     """A fresh interpreter that waits for requests; to be used in a ``with`` statement."""
 
-    def __init__(self, blas_threads: int = THREADS, module: str = WORKER) -> None:
+    def __init__(
+        self, blas_threads: int = THREADS, module: str = WORKER, threads: int = THREADS
+    ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, __exit__ closes it
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=ROOT,
-            env=environment(blas_threads),
+            env=environment(blas_threads, threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -64,8 +69,16 @@ class Process:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End it now; nothing happens if it has ended."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
         self._errors.close()
 
     def ask(self, do: str, **request: Any) -> Any:
