@@ -1,10 +1,12 @@
 """Data sets from files to batches: IDX and CSV, MNIST and Fashion-MNIST, pixels and labels."""
 
+from . import augment
 from .batches import batches, normalise, one_hot, split
 from .datasets import fashion_mnist, load_dataset, load_folder, mnist
 from .files import load_csv, load_idx, save_idx
 
 __all__ = [
+    "augment",
     "batches",
     "fashion_mnist",
     "load_csv",

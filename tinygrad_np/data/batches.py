@@ -83,7 +83,7 @@ def split(x: ArrayLike, y: ArrayLike, fraction_or_count: float, seed: Seed) -> t
     """
     xs, ys = _paired("split", x, y)
     count = _part_size(len(xs), fraction_or_count)
-    order = _generator("split", seed).permutation(len(xs))
+    order = generator_from("split", seed).permutation(len(xs))
     first, second = order[: len(xs) - count], order[len(xs) - count :]
     return _rows(xs, ys, first), _rows(xs, ys, second)
 
@@ -103,7 +103,7 @@ def batches(
         raise DataError(
             f"batches: found batch_size={batch_size!r}, expected an int from 1 up; give one"
         )
-    return Batches(xs, ys, batch_size, _generator("batches", seed) if shuffle else None)
+    return Batches(xs, ys, batch_size, generator_from("batches", seed) if shuffle else None)
 
 
 class Batches:
@@ -152,7 +152,7 @@ def _paired(caller: str, x: ArrayLike, y: ArrayLike) -> Pair:
     return xs, ys
 
 
-def _generator(caller: str, seed: "Seed | None") -> "np.random.Generator":
+def generator_from(caller: str, seed: "Seed | None") -> "np.random.Generator":
     if isinstance(seed, np.random.Generator):
         return seed
     if isinstance(seed, int | np.integer) and _is_integer(seed) and seed >= 0:
