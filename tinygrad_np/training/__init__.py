@@ -1,20 +1,24 @@
 """Training: the loop, what it measures, and the files it leaves."""
 
 from .callbacks import EarlyStopping, Run
+from .doctor import Diagnosis, Finding, diagnose
 from .fit import evaluate, fit
 from .history import Epoch, History, Progress
 from .metrics import accuracy, calibration, confusion, precision_recall, top_k
 from .weights import load, save
 
 __all__ = [
+    "Diagnosis",
     "EarlyStopping",
     "Epoch",
+    "Finding",
     "History",
     "Progress",
     "Run",
     "accuracy",
     "calibration",
     "confusion",
+    "diagnose",
     "evaluate",
     "fit",
     "load",

@@ -1,0 +1,144 @@
+"""The examination: all measurements on copies, then the findings."""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.tensor import Tensor
+from ...errors import ShapeError
+from ...nn.functional import cross_entropy
+from ...nn.module import Module
+from ...optim import SGD, Optimiser
+from .causes import findings
+from .facts import data_facts, nearest_neighbours
+from .layers import look, mixing
+from .report import Diagnosis, Measurements
+from .trials import (
+    Loss,
+    RangeTest,
+    drawn,
+    greatest_rate,
+    measure_updates,
+    overfit,
+    plain,
+    range_test,
+)
+
+LOOKED_AT = 512  # examples that activations and gradients are measured on
+GREATEST_BATCH = 1024  # of the short trainings; a full batch would take minutes
+
+MakeOptimiser = Callable[[list[Tensor]], Optimiser]
+
+
+def diagnose(
+    model: Module,
+    x: Any,
+    y: Any,
+    optimiser: Optimiser | MakeOptimiser | float | None = None,
+    *,
+    loss: Loss = cross_entropy,
+    batch_size: int = 128,
+    seed: int = 0,
+) -> Diagnosis:
+    """Find out why a model does not learn: inputs (n, ...) and targets (n, ...) to a ``Diagnosis``.
+
+    ``x`` and ``y`` are training data as the model gets them. ``optimiser`` is the one it is trained
+    with, a function from parameters to one, or the learning rate of plain gradient descent; without
+    one its rate is only suggested. Everything is tried on copies: weights, optimiser, generators
+    and modes stay as they are. It looks at the data, the loss at the start against ln(classes),
+    dead and saturated units, gradients by depth, one batch learned by heart, a range of learning
+    rates (Smith 2017) and the size of updates: some 500 steps in all. ``str`` of the result is the
+    report; ``draw.diagnosis`` draws it. Raises ShapeError for no examples, or another number of
+    targets.
+    """
+    x, y = (a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in (x, y))
+    if not x.ndim or not y.ndim or not len(x) or len(x) != len(y):
+        raise ShapeError(
+            f"diagnose: x of shape {x.shape} and y of shape {y.shape}; expected (n, ...) and "
+            "(n, ...), with n at least 1."
+        )
+    with np.errstate(all="ignore"):  # what is not finite is a finding
+        measured = _examined(model, x, y, optimiser, loss, min(batch_size, GREATEST_BATCH), seed)
+    return Diagnosis(findings(measured), measured)
+
+
+def _examined(
+    model: Module,
+    x: np.ndarray,
+    y: np.ndarray,
+    optimiser: Optimiser | MakeOptimiser | float | None,
+    loss: Loss,
+    batch_size: int,
+    seed: int,
+) -> Measurements:
+    rng = np.random.default_rng(seed)
+    measured = Measurements(data_facts(x, y, rng))
+    if measured.data.bad:
+        return measured
+    rows = rng.permutation(len(x))[:LOOKED_AT]
+    some, targets = x[rows], y[rows]
+    try:
+        start = look(copy.deepcopy(model), some, targets, loss)
+    except Exception as error:  # whatever a model or a loss raises is what the user wants named
+        measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return measured
+    measured.start = start
+    gradients = [p.gradient for p in start.parameters if p.gradient is not None]
+    if not start.is_connected or not all(map(math.isfinite, [start.loss, *gradients])):
+        return measured
+    if len(some) > 1:
+        measured.mixed = mixing(model, some[:8])
+    measured.overfit = overfit(
+        copy.deepcopy(model).train(), loss, some, targets, start.classes is not None
+    )
+    if start.classes is not None:
+        measured.neighbours = nearest_neighbours(x, y, rng)
+    _with_optimiser(measured, model, x, y, optimiser, loss, batch_size, seed)
+    return measured
+
+
+def _with_optimiser(
+    measured: Measurements,
+    model: Module,
+    x: np.ndarray,
+    y: np.ndarray,
+    optimiser: Optimiser | MakeOptimiser | float | None,
+    loss: Loss,
+    batch_size: int,
+    seed: int,
+) -> None:
+    """The range of learning rates, and the updates at the optimiser's own or the suggested one."""
+    if isinstance(optimiser, Optimiser):
+        own = dict(model.named_parameters())
+        missing = [name for name, p in own.items() if not any(p is q for q in optimiser.params)]
+        measured.foreign = len(missing) == len(own)
+        measured.left_out = [] if measured.foreign else missing
+    given = None if measured.foreign else optimiser
+    patient, treated = _copies(model, given)
+    rate = None if given is None else greatest_rate(treated)
+    test: RangeTest = range_test(patient, treated, loss, drawn(x, y, batch_size, seed))
+    test.given = rate
+    measured.range_test = test
+    if given is None:
+        given = test.suggested
+    if given is not None:
+        patient, treated = _copies(model, given)
+        batches = drawn(x, y, batch_size, seed)
+        measured.updates = measure_updates(patient, treated, loss, batches)
+
+
+def _copies(
+    model: Module, optimiser: Optimiser | MakeOptimiser | float | None
+) -> tuple[Module, Optimiser]:
+    """A copy of the model in training mode, and an optimiser of its own."""
+    if isinstance(optimiser, Optimiser):
+        patient, treated = copy.deepcopy((model, optimiser))
+        return patient.train(), treated
+    patient = copy.deepcopy(model).train()
+    if optimiser is None:
+        return patient, SGD(patient.parameters(), 0.0)
+    make = optimiser if callable(optimiser) else plain(float(optimiser))
+    return patient, make(patient.parameters())

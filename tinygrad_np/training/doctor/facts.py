@@ -1,0 +1,88 @@
+"""What can be seen on the arrays alone, before any network."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SAMPLE = 10_000  # rows that means and deviations are taken over
+NEIGHBOURS = 1000  # rows that others are compared with
+FEWEST = 100  # rows below which nothing is said about neighbours
+
+
+@dataclass
+class DataFacts:
+    """Ranges of the inputs, counts of the labels.
+
+    ``bad`` counts entries that are not finite, ``first_bad`` is the first one's index; ``spread``
+    is the greatest standard deviation of a feature over the median one. ``counts`` has the examples
+    of each label, None where the labels are no classes.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    low: float
+    high: float
+    mean: float
+    std: float
+    spread: float
+    whole: bool
+    bad: int
+    first_bad: tuple[int, ...] | None
+    label_shape: tuple[int, ...]
+    label_dtype: str
+    label_low: float
+    label_high: float
+    counts: np.ndarray | None
+
+
+def data_facts(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> DataFacts:
+    """The facts of inputs (n, ...) and targets (n, ...)."""
+    finite = np.isfinite(x) if x.dtype.kind == "f" else np.ones(1, bool)
+    bad = int(finite.size - np.count_nonzero(finite))
+    first = tuple(int(i) for i in np.argwhere(~finite)[0]) if bad else None
+    rows = rng.permutation(len(x))[:SAMPLE]
+    some = x[rows].reshape(len(rows), -1).astype(np.float64)
+    kept = x[finite] if bad else x
+    stds = some.std(axis=0) if not bad else np.ones(1)
+    stds = stds[stds > 0]
+    are_classes = y.ndim == 1 and y.dtype.kind in "iu" and y.size and y.min() >= 0
+    return DataFacts(
+        shape=x.shape,
+        dtype=str(x.dtype),
+        low=float(kept.min(initial=np.inf)) if kept.size else 0.0,
+        high=float(kept.max()) if kept.size else 0.0,
+        mean=float(some[np.isfinite(some)].mean()) if kept.size else 0.0,
+        std=float(some[np.isfinite(some)].std()) if kept.size else 0.0,
+        spread=float(stds.max() / np.median(stds)) if stds.size else 1.0,
+        whole=bool(np.array_equal(some, np.round(some))),
+        bad=bad,
+        first_bad=first,
+        label_shape=y.shape,
+        label_dtype=str(y.dtype),
+        label_low=float(y.min()) if y.size else 0.0,
+        label_high=float(y.max()) if y.size else 0.0,
+        counts=np.bincount(y) if are_classes and y.max() < 1_000_000 else None,
+    )
+
+
+def nearest_neighbours(
+    x: np.ndarray, y: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float] | None:
+    """How often the nearest of other examples has the same label, and how often by chance.
+
+    Chance is the share of the commonest label plus three standard errors. None for few examples, or
+    inputs between which there is no distance, such as numbers of words.
+    """
+    if len(x) < FEWEST or not (x.dtype.kind == "f" or x.dtype == np.uint8):
+        return None
+    rows = rng.permutation(len(x))[: 2 * NEIGHBOURS]
+    flat = x[rows].reshape(len(rows), -1).astype(np.float64)
+    known, asked = np.array_split(np.arange(len(rows)), 2)
+    squares = (flat * flat).sum(axis=1)
+    distances = squares[known] - 2 * flat[asked] @ flat[known].T
+    nearest = known[distances.argmin(axis=1)]
+    labels: Any = y[rows]
+    share = float(np.mean(labels[nearest] == labels[asked]))
+    common = float(np.bincount(labels).max() / len(labels))
+    return share, common + 3 * float(np.sqrt(common * (1 - common) / len(asked)))

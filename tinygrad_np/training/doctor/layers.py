@@ -1,0 +1,259 @@
+"""One pass forward and backward, with an eye on every layer."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.tape import no_grad
+from ...autodiff.tensor import Tensor
+from ...nn.module import Module
+
+BINS = 60
+# tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
+SATURATED = 0.95**0.5
+PASSED_ON = ("Flatten", "Dropout", "MaxPool2d", "AvgPool2d", "Identity")  # no values of their own
+
+
+@dataclass
+class Layer:
+    """What came out of one layer, over all examples.
+
+    ``dead`` is the share of units that are 0 for every example (None where no value is 0),
+    ``saturated`` the share of values where a sigmoid or tanh is flat (None for what is not bounded
+    so), ``gradient`` the norm of the loss's gradient by the output, ``weighted`` whether the layer
+    has a weight. ``histogram`` is (counts, edges).
+    """
+
+    name: str
+    kind: str
+    weighted: bool
+    mean: float
+    std: float
+    finite: bool
+    dead: float | None
+    saturated: float | None
+    histogram: tuple[np.ndarray, np.ndarray]
+    gradient: float | None = None
+
+
+@dataclass
+class Parameter:
+    """A parameter at the start: its norm, and that of its gradient (None where it has none)."""
+
+    name: str
+    shape: tuple[int, ...]
+    norm: float
+    gradient: float | None
+    same_rows: bool
+
+
+@dataclass
+class Start:
+    """The network before any training, on one large batch.
+
+    ``classes`` is None where the task is no classification; ``chance`` is the loss of equal
+    outputs, ln(classes) for a cross-entropy; ``takes_logits`` whether the loss is the same for
+    outputs with a constant added.
+    """
+
+    outputs: np.ndarray
+    loss: float
+    chance: float | None
+    classes: int | None
+    takes_logits: bool
+    accuracy: float | None
+    is_connected: bool
+    evaluating: list[str]
+    layers: list[Layer] = field(default_factory=list)
+    parameters: list[Parameter] = field(default_factory=list)
+
+    @property
+    def depth_profile(self) -> list[tuple[str, float]]:
+        """Gradient norms of layers with weights, first layer first."""
+        found = [(layer.name, layer.gradient) for layer in self.layers if layer.weighted]
+        if len(found) < 2:  # no layers of their own: the weights' gradients
+            found = [(p.name, p.gradient) for p in self.parameters if len(p.shape) > 1]
+        return [(name, norm) for name, norm in found if norm is not None]
+
+
+def look(model: Module, x: np.ndarray, y: np.ndarray, loss: Callable[[Any, Any], Any]) -> Start:
+    """Measure a model that is looked at only once: its layers are wrapped.
+
+    Raises what the model and the loss raise.
+    """
+    kinds = {"Dropout", "BatchNorm1d", "BatchNorm2d"}
+    evaluating = [
+        name for name, m in model.named_modules() if type(m).__name__ in kinds and not m.training
+    ]
+    model.train()
+    watch = Watch(model, x)
+    outputs = model(Tensor(x))
+    value = loss(outputs, y)
+    connected = isinstance(value, Tensor) and value.requires_grad
+    if connected:
+        value.backward()
+    start = Start(
+        outputs=_array(outputs), loss=float(_array(value)), chance=None, classes=None,
+        takes_logits=False, accuracy=None, is_connected=connected, evaluating=evaluating,
+    )  # fmt: skip
+    start.layers = watch.layers()
+    start.parameters = [_parameter(name, p, model) for name, p in model.named_parameters()]
+    _classify(start, y, loss)
+    return start
+
+
+def _classify(start: Start, y: np.ndarray, loss: Callable[[Any, Any], Any]) -> None:
+    """Fill in what only a classification has."""
+    outputs = start.outputs
+    if outputs.ndim != 2 or y.shape != outputs.shape[:1] or y.dtype.kind not in "iu":
+        return
+    start.classes = outputs.shape[1]
+    start.accuracy = float(np.mean(outputs.argmax(axis=1) == y))
+    with no_grad():
+        equal = np.full_like(outputs, -np.log(outputs.shape[1]))
+        start.chance = float(_array(loss(Tensor(equal), y)))
+        shifted = float(_array(loss(Tensor(outputs + 1), y)))
+    start.takes_logits = bool(np.isclose(shifted, start.loss, rtol=1e-3, atol=1e-4))
+
+
+def mixing(model: Module, x: np.ndarray) -> float:
+    """How far the first output is another one without the other examples, relative to its size."""
+    model = copy.deepcopy(model).eval()
+    with no_grad():
+        together = _array(model(Tensor(x)))
+        alone = _array(model(Tensor(x[:1])))
+    if together.shape[:1] != x.shape[:1] or alone.shape != (1, *together.shape[1:]):
+        return 0.0
+    size = float(np.abs(together).max()) or 1.0
+    return float(np.abs(together[0] - alone[0]).max()) / size
+
+
+class Watch:
+    """Keeps what goes in and out of the layers of a model, and the gradients by it.
+
+    A layer's output has a Tensor of zeros added, whose gradient is the output's. What functions
+    make between layers is seen where it enters the next one.
+    """
+
+    def __init__(self, model: Module, x: np.ndarray) -> None:
+        self.seen: list[tuple[str, Module | None, np.ndarray, Tensor | None]] = []
+        self.known: list[np.ndarray] = [x]
+        self.names: dict[str, int] = {}
+        modules = list(model.named_modules())
+        for name, module in modules:
+            inside = [m for n, m in module.named_modules() if n]
+            if not inside:
+                self._wrap(name or type(module).__name__, module)
+
+    def _wrap(self, name: str, module: Module) -> None:
+        forward = module.forward
+
+        def watched(*inputs: Any) -> Any:
+            for value in inputs:
+                self._input(name, value)
+            out = forward(*inputs)
+            if not isinstance(out, Tensor) or out.dtype.kind != "f":
+                return out
+            probe = None
+            if out.requires_grad:
+                probe = Tensor(np.zeros_like(out.numpy()), requires_grad=True)
+                out = out + probe
+            self._note(self._numbered(name), module, out, probe)
+            return out
+
+        module.forward = watched  # type: ignore[method-assign]
+
+    def _input(self, name: str, value: Any) -> None:
+        if not isinstance(value, Tensor) or value.dtype.kind != "f":
+            return
+        array = value.numpy()
+        if not any(_is_same(array, other) for other in self.known):
+            self._note(f"input of {name}", None, value, None)
+
+    def _note(self, name: str, module: Module | None, value: Tensor, probe: Tensor | None) -> None:
+        array = value.numpy()
+        self.known.append(array)
+        self.seen.append((name, module, array, probe))
+
+    def _numbered(self, name: str) -> str:
+        self.names[name] = self.names.get(name, 0) + 1
+        return name if self.names[name] == 1 else f"{name} ({self.names[name]})"
+
+    def layers(self) -> list[Layer]:
+        """What was seen, in the order of the calls."""
+        return [_layer(*entry) for entry in self.seen]
+
+
+def _layer(name: str, module: Module | None, array: np.ndarray, probe: Tensor | None) -> Layer:
+    weighted = module is not None and any(p.ndim > 1 for p in module.parameters())
+    kind = "function" if module is None else type(module).__name__
+    finite = array[np.isfinite(array)].astype(np.float64)
+    activation = not weighted and kind not in PASSED_ON and finite.size > 0
+    layer = Layer(
+        name=name,
+        kind=kind,
+        weighted=weighted,
+        mean=float(finite.mean()) if finite.size else 0.0,
+        std=float(finite.std()) if finite.size else 0.0,
+        finite=finite.size == array.size,
+        dead=_dead(array) if activation else None,
+        saturated=_saturated(finite, kind) if activation else None,
+        histogram=_histogram(finite),
+    )
+    if probe is not None and probe.grad is not None:
+        layer.gradient = float(np.linalg.norm(probe.grad.numpy().astype(np.float64)))
+    return layer
+
+
+def _dead(array: np.ndarray) -> float | None:
+    """The share of units (channels of images) that are 0 throughout, where 0 is the least value."""
+    if array.ndim < 2 or array.min() != 0:
+        return None
+    axes = (0, 2, 3) if array.ndim == 4 else tuple(range(array.ndim - 1))
+    return float(np.mean(~(array != 0).any(axis=axes)))
+
+
+def _saturated(values: np.ndarray, kind: str) -> float | None:
+    low, high = values.min(), values.max()
+    if kind == "Softmax" or low < -1 or high > 1:
+        return None
+    if kind == "Sigmoid" or (kind != "Tanh" and low > 0):
+        values = 2 * values - 1
+    elif kind != "Tanh" and low >= 0:
+        return None
+    return float(np.mean(np.abs(values) > SATURATED))
+
+
+def _histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not values.size:
+        return np.zeros(1, int), np.array([0.0, 1.0])
+    low, high = np.percentile(values, [0.1, 99.9])
+    return np.histogram(values, BINS, (low, high) if high > low else (low - 0.5, low + 0.5))
+
+
+def _parameter(name: str, parameter: Tensor, model: Module) -> Parameter:
+    values = parameter.numpy().astype(np.float64)
+    grad = parameter.grad
+    owner = dict(model.named_modules()).get(name.rpartition(".")[0])
+    rows = values.reshape(len(values), -1) if values.ndim > 1 else values[None]
+    return Parameter(
+        name=name,
+        shape=parameter.shape,
+        norm=float(np.linalg.norm(values)),
+        gradient=None if grad is None else float(np.linalg.norm(grad.numpy().astype(np.float64))),
+        same_rows=len(rows) > 1
+        and type(owner).__name__ != "Embedding"
+        and bool((rows == rows[0]).all()),
+    )
+
+
+def _array(value: Any) -> np.ndarray:
+    return value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _is_same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays hold the same values, perhaps in another shape."""
+    return a is b or (a.size == b.size and np.array_equal(a.ravel(), b.ravel()))

@@ -1,0 +1,93 @@
+"""What the doctor says: findings in plain words, and the measurements behind them."""
+
+import textwrap
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from .facts import DataFacts
+from .layers import Start
+from .trials import Overfit, RangeTest, Updates
+
+Level = Literal["ok", "note", "warning"]
+SIGNS = {"ok": "✓", "note": "•", "warning": "✗"}
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    ``name`` is the cause (or, for "ok", what was looked at) in two or three words, ``cause`` says
+    what was measured and what it does, ``remedy`` what to do (empty if nothing), ``numbers`` holds
+    the figures of the sentence by name.
+    """
+
+    level: Level
+    name: str
+    cause: str
+    remedy: str = ""
+    numbers: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        text = textwrap.fill(f"{SIGNS[self.level]} {self.name}: {self.cause}", WIDTH,
+                             subsequent_indent="  ")  # fmt: skip
+        if not self.remedy:
+            return text
+        return f"{text}\n" + textwrap.fill(
+            f"→ {self.remedy}", WIDTH, initial_indent="  ", subsequent_indent="    "
+        )
+
+
+@dataclass
+class Measurements:
+    """Everything that was measured; what a model was too ill for is None."""
+
+    data: DataFacts
+    start: Start | None = None
+    failure: str | None = None  # the error of the first loss, where there is none
+    mixed: float = 0.0  # how far an output changes with the other examples, relative to its size
+    foreign: bool = False  # whether the optimiser has none of the model's parameters
+    left_out: list[str] = field(default_factory=list)  # parameters the optimiser does not have
+    updates: Updates | None = None
+    overfit: Overfit | None = None
+    range_test: RangeTest | None = None
+    neighbours: tuple[float, float] | None = None  # accuracy of the nearest neighbour, and chance
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The findings, worst first, and the measurements; ``str`` of it is the report."""
+
+    findings: list[Finding]
+    measurements: Measurements
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no warning."""
+        return not self.warnings
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """The findings that explain why a network does not learn."""
+        return [finding for finding in self.findings if finding.level == "warning"]
+
+    def __str__(self) -> str:
+        levels = [finding.level for finding in self.findings]
+        counts = [_count(levels.count("warning"), "warning"), _count(levels.count("note"), "note")]
+        head = f"Diagnosis: {' and '.join(counts)}."
+        return "\n".join([head, *map(str, self.findings)])
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n or 'no'} {word}{'' if n == 1 else 's'}"
+
+
+def figure(value: float) -> str:
+    """A number with three digits, as a sentence takes it."""
+    if value == 0 or not np.isfinite(value):
+        return f"{value:g}"
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")

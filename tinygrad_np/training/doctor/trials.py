@@ -1,0 +1,202 @@
+"""Short trainings on copies: update sizes, one batch by heart, the range of learning rates."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.tensor import Tensor
+from ...nn.module import Module
+from ...optim import SGD, Adam, Optimiser
+
+Loss = Callable[[Any, Any], Any]
+UPDATES = 20  # steps in which updates are measured
+OVERFIT_EXAMPLES, OVERFIT_STEPS, OVERFIT_RATES = 32, 200, (3e-3, 3e-2, 3e-4)
+LOWEST, HIGHEST, PER_DECADE = 1e-6, 10.0, 20  # learning rates, steps
+WINDOW = 11  # steps that losses are averaged over, half a decade
+SCHEDULED = 20_000  # steps in which the greatest rate of a schedule is looked for
+
+
+@dataclass
+class Updates:
+    """The first steps with the optimiser.
+
+    ``ratios`` has, for each weight, |change| / |weight| in every step; ``losses`` the loss of every
+    step.
+    """
+
+    ratios: dict[str, np.ndarray]
+    losses: np.ndarray
+    rate: float
+
+    @property
+    def medians(self) -> dict[str, float]:
+        """The usual ratio of each weight."""
+        return {name: float(np.median(steps)) for name, steps in self.ratios.items()}
+
+
+@dataclass
+class Overfit:
+    """A few examples learned by heart: the loss of every step, and the accuracy at the end."""
+
+    losses: np.ndarray
+    accuracy: float | None
+    learned: bool
+    examples: int
+
+
+@dataclass
+class RangeTest:
+    """Losses while the learning rate grows (Smith 2017), all (steps,).
+
+    ``smooth`` are the losses averaged over half a decade; ``suggested`` is where they fall fastest,
+    ``diverges`` where half of what was gained is lost again; None if that is nowhere. ``given`` is
+    the greatest rate of the optimiser under test.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smooth: np.ndarray
+    suggested: float | None
+    diverges: float | None
+    given: float | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The learning rate of a step that grows by the same factor in each."""
+
+    first: int
+
+    def __call__(self, step: int) -> float:
+        return LOWEST * 10 ** ((step - self.first) / PER_DECADE)
+
+
+def drawn(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
+    """Batches without end; every example once in each round."""
+    rng = np.random.default_rng(seed)
+    size = min(size, len(x))
+    while True:
+        order = rng.permutation(len(x))
+        for start in range(0, len(x) - size + 1, size):
+            rows = order[start : start + size]
+            yield x[rows], y[rows]
+
+
+def _step(model: Module, optimiser: Optimiser, loss: Loss, x: Any, y: Any) -> tuple[float, Any]:
+    """The loss, and the outputs, before an update."""
+    optimiser.zero_grad()
+    outputs = model(Tensor(x))
+    value = loss(outputs, y)
+    value.backward()
+    optimiser.step()
+    return float(value.item()), outputs
+
+
+def measure_updates(
+    model: Module, optimiser: Optimiser, loss: Loss, batches: Iterator[tuple[Any, Any]]
+) -> Updates:
+    """Train a copy for a few steps and see how far each weight moves."""
+    weights = [(name, p) for name, p in model.named_parameters() if p.ndim > 1]
+    ratios: dict[str, list[float]] = {name: [] for name, _ in weights}
+    losses = []
+    rate = optimiser.rate()
+    for _ in range(UPDATES):
+        before = [p.numpy() for _, p in weights]
+        losses.append(_step(model, optimiser, loss, *next(batches))[0])
+        for (name, p), old in zip(weights, before, strict=True):
+            change, size = np.linalg.norm(p.numpy() - old), np.linalg.norm(old)
+            ratios[name].append(float(change / size) if size else math.nan)
+    kept = {name: np.array(steps) for name, steps in ratios.items() if np.isfinite(steps).all()}
+    return Updates(kept, np.array(losses), rate)
+
+
+def overfit(model: Module, loss: Loss, x: Any, y: Any, is_classifier: bool) -> Overfit:
+    """Learn one batch by heart, with Adam at the first of three rates that can.
+
+    Dropout is off meanwhile. A batch counts as learned if all of it is right and half of the loss
+    is gone; without classes, if nine tenths are.
+    """
+    best = None
+    x, y = x[:OVERFIT_EXAMPLES], y[:OVERFIT_EXAMPLES]
+    for rate in OVERFIT_RATES:
+        found = _overfit(copy.deepcopy(model), loss, x, y, is_classifier, rate)
+        if best is None or found.learned or found.losses[-1] < best.losses[-1]:
+            best = found
+        if found.learned:
+            break
+    assert best is not None
+    return best
+
+
+def _overfit(
+    model: Module, loss: Loss, x: Any, y: Any, is_classifier: bool, rate: float
+) -> Overfit:
+    for _, module in model.named_modules():
+        module.training = type(module).__name__ != "Dropout"
+    optimiser = Adam(model.parameters(), rate)
+    losses = []
+    right = None
+    for _ in range(OVERFIT_STEPS):
+        value, outputs = _step(model, optimiser, loss, x, y)
+        losses.append(value)
+        if is_classifier:
+            right = float(np.mean(outputs.numpy().argmax(axis=1) == y))
+        if not math.isfinite(value) or (value < 0.02 * losses[0] and right in (None, 1.0)):
+            break
+    share = losses[-1] / losses[0] if losses[0] else math.nan
+    learned = right == 1.0 and share < 0.5 if is_classifier else share < 0.1
+    return Overfit(np.array(losses), right, learned, len(x))
+
+
+def range_test(
+    model: Module, optimiser: Optimiser, loss: Loss, batches: Iterator[tuple[Any, Any]]
+) -> RangeTest:
+    """Train a copy while the rate grows from one millionth to ten, until the loss is lost."""
+    optimiser.lr = Sweep(optimiser.steps)
+    rates, losses = [], []
+    for _ in range(round(PER_DECADE * math.log10(HIGHEST / LOWEST)) + 1):
+        rates.append(optimiser.rate())
+        losses.append(_step(model, optimiser, loss, *next(batches))[0])
+        if not math.isfinite(losses[-1]) or losses[-1] > 10 * (losses[0] + 1):
+            break
+    return read_range(np.array(rates), np.array(losses))
+
+
+def read_range(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
+    """Where a curve of losses falls fastest, and where it is lost."""
+    level = float(losses[:PER_DECADE].mean())
+    cut = np.nan_to_num(np.minimum(losses, 3 * abs(level)), nan=3 * abs(level))
+    reach = WINDOW // 2
+    padded = np.pad(cut, reach, mode="edge")
+    smooth = np.convolve(padded, np.full(WINDOW, 1 / WINDOW), mode="valid")
+    lowest = int(smooth.argmin())
+    gained = level - float(smooth[lowest])
+    result = RangeTest(rates, losses, smooth, None, None)
+    # by chance the averages of equal losses differ a little: by the noise of the first decade
+    noise = float(np.std(losses[:PER_DECADE])) / math.sqrt(WINDOW)
+    if gained <= max(0.05 * abs(level), 4 * noise):
+        return result
+    # the slope before a tenth is gained is noise
+    first = int(np.argmax(smooth < level - 0.1 * gained))
+    slopes = np.gradient(smooth)[first : lowest + 1]
+    result.suggested = float(rates[first + int(slopes.argmin())])
+    lost = np.flatnonzero(smooth[lowest:] > level - 0.5 * gained)
+    if lost.size:
+        result.diverges = float(rates[lowest + int(lost[0])])
+    return result
+
+
+def greatest_rate(optimiser: Optimiser) -> float:
+    """The learning rate, or the greatest one of a schedule."""
+    if not callable(optimiser.lr):
+        return float(optimiser.lr)
+    return max(float(optimiser.lr(step)) for step in range(SCHEDULED))
+
+
+def plain(lr: float) -> Callable[[list[Tensor]], Optimiser]:
+    """What makes plain gradient descent at a rate."""
+    return lambda parameters: SGD(parameters, lr)
