@@ -1,6 +1,8 @@
 """Scaling, one-hot labels, splits and batches: exact values, nothing lost, nothing hidden."""
 
+import json
 import re
+import threading
 from typing import Any
 
 import numpy as np
@@ -196,6 +198,12 @@ BAD_BATCHES = {
     "size bool": ((X, Y, True, 0), "found batch_size=True, expected an int from 1 up;"),
     "no seed": ((X, Y, 2), "found seed=None, expected an int from 0 up or a np.random.Generator"),
     "text seed": ((X, Y, 2, "0"), "found seed='0', expected an int from 0 up"),
+    "transform unseeded": (
+        (X, Y, 2, None, False, lambda x, _: x),
+        "found seed=None, expected an int from 0 up or a np.random.Generator",
+    ),
+    "ahead": ((X, Y, 2, 0, True, None, -1), "found ahead=-1, expected an int from 0 up;"),
+    "ahead float": ((X, Y, 2, 0, True, None, 1.0), "found ahead=1.0, expected an int from 0 up;"),
 }
 
 
@@ -203,3 +211,221 @@ BAD_BATCHES = {
 def test_bad_batches(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(DataError, match=f"^batches: {re.escape(message)}"):
         batches(*arguments)
+
+
+def jittered(x: Any, generator: np.random.Generator) -> Any:
+    return x + generator.random(x.shape)
+
+
+def feeds(seed: Any = 7, **options: Any) -> Any:
+    x = np.arange(23.0)
+    return batches(x[:, None], x, 4, seed, **{"transform": jittered, **options})
+
+
+def numbers(given_out: Any) -> list[Any]:
+    return [(x.tolist(), y.tolist()) for x, y in given_out]
+
+
+def test_transforms_draw_anew_for_each_batch_and_epoch() -> None:
+    feed = feeds()
+    epochs = [numbers(feed) for _ in range(2)]
+    again = feeds(np.random.default_rng(7))
+    assert epochs == [numbers(again) for _ in range(2)]
+    drawn = [x[i][0] - y[i] for epoch in epochs for x, y in epoch for i in range(len(y))]
+    assert len(set(np.round(drawn, 9))) == len(drawn) == 46
+    assert 0 <= min(drawn) < 0.2 < 0.8 < max(drawn) < 1
+    plain = feeds(transform=None)
+    assert [y for _, y in epochs[0]] == [y for _, y in numbers(plain)]
+
+
+def test_a_transform_without_shuffling_keeps_the_order() -> None:
+    feed = feeds(shuffle=False)
+    first, second = numbers(feed), numbers(feed)
+    assert [y for _, y in first] == [y for _, y in second] == numbers_in_order()
+    assert [x for x, _ in first] != [x for x, _ in second]
+
+
+def numbers_in_order() -> list[list[float]]:
+    return [list(np.arange(i, min(i + 4, 23.0))) for i in range(0, 23, 4)]
+
+
+def test_a_transform_may_not_lose_samples() -> None:
+    feed = feeds(transform=lambda x, _: x[1:])
+    with pytest.raises(DataError, match=r"^batches: found x of shape \(3, 1\) after the transform"):
+        next(iter(feed))
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 6, 50])
+@pytest.mark.parametrize("options", [{}, {"transform": None}, {"shuffle": False}])
+def test_batches_made_ahead_are_the_same(ahead: int, options: dict[str, Any]) -> None:
+    feed, plain = feeds(ahead=ahead, **options), feeds(**options)
+    assert [numbers(feed) for _ in range(3)] == [numbers(plain) for _ in range(3)]
+    assert feed.state() == plain.state()
+    assert numbers(batches([], [], 2, 0, ahead=ahead)) == []
+
+
+def workers() -> int:
+    return sum(thread.name.startswith("batches") for thread in threading.enumerate())
+
+
+def test_as_many_batches_are_made_ahead_as_asked_for_and_the_thread_ends() -> None:
+    made: list[str] = []
+    asked = threading.Semaphore(0)
+
+    def noted(x: Any, _: Any) -> Any:
+        made.append(threading.current_thread().name)
+        asked.release()
+        return x
+
+    feed = iter(feeds(transform=noted, ahead=2))
+    assert (made, workers()) == ([], 0)
+    next(feed)
+    for _ in range(3):  # the one given out and two more
+        assert asked.acquire(timeout=30)
+    assert (len(made), workers()) == (3, 1)
+    assert all(name.startswith("batches") for name in made)
+    del feed
+    assert (len(made), workers()) == (3, 0)
+    list(feeds(ahead=3))
+    assert workers() == 0
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 4])
+def test_an_error_in_the_thread_comes_where_its_batch_would(ahead: int) -> None:
+    def picky(x: Any, _: Any) -> Any:
+        if 9.0 in x:
+            raise KeyError("nine")
+        return x
+
+    feed = feeds(transform=picky, ahead=ahead)
+    order = [y for _, y in numbers(feeds())]
+    given_out = []
+    with pytest.raises(KeyError, match="nine"):
+        for _, y in feed:
+            given_out.append(y.tolist())
+    assert given_out == order[: next(i for i, y in enumerate(order) if 9.0 in y)]
+    assert workers() == 0
+
+
+GENERATORS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64]
+
+
+def stored(feed: Any) -> Any:
+    return json.loads(json.dumps(feed.state()))
+
+
+@pytest.mark.parametrize("bits", GENERATORS)
+@pytest.mark.parametrize("ahead", [0, 3])
+@pytest.mark.parametrize("given", range(7))
+def test_iteration_continues_where_its_state_was_taken(given: int, ahead: int, bits: Any) -> None:
+    feed = feeds(np.random.Generator(bits(3)), ahead=ahead)
+    before = numbers(feed)
+    iteration = iter(feed)
+    taken = [next(iteration) for _ in range(given)]
+    state = stored(feed)
+    rest, after = numbers(iteration), [numbers(feed) for _ in range(2)]
+    assert len(numbers(taken)) + len(rest) == len(before) == 6
+
+    other = feeds(np.random.Generator(bits(99)), ahead=3 - ahead)
+    next(iter(other))
+    other.restore(state)
+    assert stored(other) == state
+    assert numbers(other) == rest
+    assert [numbers(other) for _ in range(2)] == after
+    assert stored(other) == stored(feed)
+
+
+def test_a_state_between_epochs_is_the_start_of_the_next() -> None:
+    feed = feeds()
+    assert (feed.state()["given"], feed.state()["generator"]["bit_generator"]) == (0, "PCG64")
+    numbers(feed)
+    state = stored(feed)
+    assert state["given"] == 0
+    expected = numbers(feed)
+    feed.restore(state)
+    assert numbers(feed) == expected
+
+
+def test_nothing_given_out_is_made_again() -> None:
+    seen: list[float] = []
+
+    def noted(x: Any, _: Any) -> Any:
+        seen.extend(x[:, 0])
+        return x
+
+    feed = feeds(transform=noted, shuffle=False)
+    iteration = iter(feed)
+    for _ in range(4):
+        next(iteration)
+    state = feed.state()
+    seen.clear()
+    feed.restore(state)
+    assert [y.tolist() for _, y in feed] == numbers_in_order()[4:]
+    assert seen == list(range(16, 23))
+
+
+def test_unshuffled_batches_have_a_state_without_generator() -> None:
+    x = np.arange(5)
+    feed = batches(x, x, 2, shuffle=False)
+    next(iter(feed))
+    assert feed.state() == {"samples": 5, "batch_size": 2, "given": 1, "generator": None}
+    feed.restore({"samples": 5, "batch_size": 2, "given": 2, "generator": None})
+    assert [y.tolist() for _, y in feed] == [[4]]
+    assert [y.tolist() for _, y in feed] == [[0, 1], [2, 3], [4]]
+
+
+GOOD = feeds().state()
+BITS = GOOD["generator"]
+BAD_STATES: dict[str, tuple[Any, str]] = {
+    "list": ([1], "found [1], expected the entries samples, batch_size, given, generator;"),
+    "short": ({"samples": 23}, "found {'samples': 23}, expected the entries samples, batch_size,"),
+    "samples": (GOOD | {"samples": 24}, "found a state of samples=24, expected 23; make the"),
+    "array": (GOOD | {"batch_size": np.ones(2)}, "found a state of batch_size=array([1., 1.]), ex"),
+    "size": (GOOD | {"batch_size": 8}, "found a state of batch_size=8, expected 4; make the"),
+    "given": (GOOD | {"given": 7}, "found 7 batches given, expected 0 to 6;"),
+    "negative": (GOOD | {"given": -1}, "found -1 batches given, expected 0 to 6;"),
+    "text": (GOOD | {"given": "1"}, "found '1' batches given, expected 0 to 6;"),
+    "none": (GOOD | {"generator": None}, "found no generator's state, expected one;"),
+    "number": (GOOD | {"generator": 3}, "found 3, expected the state of a generator of kind PCG64"),
+    "kind": (
+        GOOD | {"generator": np.random.SFC64(0).state},
+        "found {'bit_generator': 'SFC64', ",
+    ),
+    "incomplete": (
+        GOOD | {"generator": {"bit_generator": "PCG64"}},
+        "found {'bit_generator': 'PCG",
+    ),
+    "wide": (
+        GOOD | {"generator": BITS | {"state": {"state": 1 << 200, "inc": 1}}},
+        "found {'bit_generator': 'PCG64', ",
+    ),
+    "extra": (GOOD | {"generator": BITS | {"more": 1}}, "found {'bit_generator': 'PCG64', "),
+}
+
+
+@pytest.mark.parametrize(("state", "message"), BAD_STATES.values(), ids=BAD_STATES)
+def test_states_of_something_else_are_refused(state: Any, message: str) -> None:
+    feed = feeds()
+    next(iter(feed))
+    before = stored(feed)
+    with pytest.raises(DataError, match=f"^Batches.restore: {re.escape(message)}"):
+        feed.restore(state)
+    assert stored(feed) == before
+    plain = feeds()
+    iter(plain)
+    assert numbers(feed) == numbers(plain)
+
+
+@pytest.mark.parametrize("place", [-1, 625, 1 << 30])
+def test_places_outside_a_generators_table_are_refused(place: int) -> None:
+    feed = feeds(np.random.Generator(np.random.MT19937(0)))
+    state = feed.state()
+    state["generator"]["state"]["pos"] = place
+    with pytest.raises(DataError, match="expected the state of a generator of kind MT19937"):
+        feed.restore(state)
+
+
+def test_a_generator_where_nothing_is_drawn_is_refused() -> None:
+    feed = batches(np.arange(23), np.arange(23), 4, shuffle=False)
+    with pytest.raises(DataError, match=r"found a generator's state, expected none, as nothing is"):
+        feed.restore(GOOD)

@@ -1,6 +1,10 @@
 """From arrays of a data set to what a network is fed: scaled pixels, one-hot labels, batches."""
 
-from collections.abc import Iterator
+import textwrap
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +15,7 @@ from ..errors import DataError
 Pair = tuple[NDArray[Any], NDArray[Any]]
 # a string, because NumPy imports its random module only when it is asked for: 12 ms
 Seed: TypeAlias = "int | np.random.Generator"
+Transform: TypeAlias = "Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]"
 
 
 def normalise(
@@ -89,21 +94,42 @@ def split(x: ArrayLike, y: ArrayLike, fraction_or_count: float, seed: Seed) -> t
 
 
 def batches(
-    x: ArrayLike, y: ArrayLike, batch_size: int, seed: "Seed | None" = None, shuffle: bool = True
+    x: ArrayLike,
+    y: ArrayLike,
+    batch_size: int,
+    seed: "Seed | None" = None,
+    shuffle: bool = True,
+    transform: "Transform | None" = None,
+    ahead: int = 0,
 ) -> "Batches":
     """Cut n samples into batches of `batch_size`; the last one may be shorter.
 
     `x` and `y` have any shape and dtype but n entries each. Every iteration over the result is an
     epoch; with `shuffle` each epoch draws a new order from `seed`, an int or np.random.Generator
-    that the caller must give (without `shuffle` it is not needed). Raises DataError if the lengths
-    differ, for a batch size below 1, and for a missing or wrong seed.
+    that the caller must give where anything is drawn. `transform(x_batch, generator)` gives the
+    batch to be used in place of `x_batch`, which it may change, and draws from a generator that is
+    this batch's own (see `augment.Distort`). Up to `ahead` batches are prepared by a thread while
+    the caller works; they are the same as without. Raises DataError if the lengths differ, for a
+    batch size below 1, a negative `ahead`, and for a missing or wrong seed.
     """
     xs, ys = _paired("batches", x, y)
     if not _is_integer(batch_size) or batch_size < 1:
         raise DataError(
             f"batches: found batch_size={batch_size!r}, expected an int from 1 up; give one"
         )
-    return Batches(xs, ys, batch_size, generator_from("batches", seed) if shuffle else None)
+    if not _is_integer(ahead) or ahead < 0:
+        raise DataError(f"batches: found ahead={ahead!r}, expected an int from 0 up; give 0 or 2")
+    draws = shuffle or transform is not None
+    generator = generator_from("batches", seed) if draws else None
+    return Batches(xs, ys, int(batch_size), generator, shuffle, transform, int(ahead))
+
+
+@dataclass
+class _Position:
+    """How many batches an epoch gave, and the generator's state before the epoch."""
+
+    generator: dict[str, Any] | None
+    given: int
 
 
 class Batches:
@@ -115,23 +141,156 @@ class Batches:
         y: NDArray[Any],
         batch_size: int,
         generator: "np.random.Generator | None",
+        shuffle: bool,
+        transform: "Transform | None",
+        ahead: int,
     ) -> None:
         self._x = x
         self._y = y
         self._batch_size = batch_size
         self._generator = generator
+        self._shuffle = shuffle
+        self._transform = transform
+        self._ahead = ahead
+        self._skip = 0
+        self._position: _Position | None = None  # in the epoch begun last, None between epochs
 
     def __len__(self) -> int:
         return -(-len(self._x) // self._batch_size)
 
     def __iter__(self) -> Iterator[Pair]:
         """Yield (x, y) batches as fresh C-contiguous arrays that the caller may change."""
+        position = self._position = _Position(self._generator_state(), self._skip)
+        self._skip = 0
         order = np.arange(len(self._x))
-        if self._generator is not None:
+        entropy = 0
+        # Drawn here, not when the first batch is asked for.
+        if self._generator is not None and self._shuffle:
             self._generator.shuffle(order)
-        starts = range(0, len(order), self._batch_size)
-        # A generator expression: the order is drawn here, not when the first batch is asked for.
-        return (_rows(self._x, self._y, order[i : i + self._batch_size]) for i in starts)
+        if self._generator is not None and self._transform is not None:
+            entropy = int(self._generator.integers(1 << 63))
+        return self._epoch(position, lambda number: self._batch(order, entropy, number))
+
+    def state(self) -> dict[str, Any]:
+        """Where iteration is: plain numbers, names and lists, as JSON takes them.
+
+        That is the generator's state before the epoch begun last, and how many of its batches were
+        given out; batches that a thread has prepared ahead do not count.
+        """
+        position = self._position or _Position(self._generator_state(), self._skip)
+        return {
+            "samples": len(self._x),
+            "batch_size": self._batch_size,
+            "given": position.given,
+            "generator": position.generator,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state`: the next iteration gives what was left of its epoch.
+
+        That may be nothing, where it was taken behind the last batch; the iterations after it are
+        the epochs that follow. Nothing given out before is computed again. Raises DataError, and
+        changes nothing, for a state of other data, another batch size or another kind of generator.
+        """
+        if not isinstance(state, Mapping) or state.keys() != self.state().keys():
+            raise DataError(
+                f"Batches.restore: found {_shortened(state)}, expected the entries "
+                f"{', '.join(self.state())}; give what state() returned"
+            )
+        for name in ("samples", "batch_size"):
+            if not _is_integer(state[name]) or state[name] != self.state()[name]:
+                raise DataError(
+                    f"Batches.restore: found a state of {name}={_shortened(state[name])}, "
+                    f"expected {self.state()[name]}; make the batches as they were"
+                )
+        given = state["given"]
+        if not _is_integer(given) or not 0 <= given <= len(self):
+            raise DataError(
+                f"Batches.restore: found {_shortened(given)} batches given, expected 0 to "
+                f"{len(self)}; give what state() returned"
+            )
+        self._restore_generator(state["generator"])
+        self._skip = int(given)
+        self._position = None
+
+    def _epoch(self, position: _Position, make: Callable[[int], Pair]) -> Iterator[Pair]:
+        numbers = range(position.given, len(self))
+        for batch in _made_ahead(make, numbers, self._ahead) if self._ahead else map(make, numbers):
+            position.given += 1
+            yield batch
+        if self._position is position:
+            self._position = None
+
+    def _batch(self, order: NDArray[np.intp], entropy: int, number: int) -> Pair:
+        start = number * self._batch_size
+        x, y = _rows(self._x, self._y, order[start : start + self._batch_size])
+        if self._transform is None:
+            return x, y
+        # A generator of its own, so that a batch is the same whether those before it were made.
+        changed = np.asarray(self._transform(x, np.random.default_rng([entropy, number])))
+        if changed.shape[:1] != y.shape[:1]:
+            raise DataError(
+                f"batches: found x of shape {changed.shape} after the transform, expected "
+                f"{len(y)} entries as before; keep the number of samples"
+            )
+        return changed, y
+
+    def _generator_state(self) -> dict[str, Any] | None:
+        return None if self._generator is None else _plain(self._generator.bit_generator.state)
+
+    def _restore_generator(self, state: Any) -> None:
+        if self._generator is None or state is None:
+            if self._generator is None and state is None:
+                return
+            found, expected = ("no", "one") if state is None else ("a", "none, as nothing is drawn")
+            raise DataError(
+                f"Batches.restore: found {found} generator's state, expected {expected}; "
+                "make the batches as they were"
+            )
+        bits = self._generator.bit_generator
+        before = bits.state
+        try:
+            bits.state = state
+            if _plain(bits.state) == state and _within(state):
+                return
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError):
+            pass  # whatever damage makes NumPy raise
+        bits.state = before
+        raise DataError(
+            f"Batches.restore: found {_shortened(state)}, expected the state of a generator of "
+            f"kind {type(bits).__name__}; make the batches as they were"
+        )
+
+
+def _made_ahead(make: Callable[[int], Pair], numbers: range, ahead: int) -> Iterator[Pair]:
+    """What `make` gives for each number, in order, made by a thread that ends with this."""
+    pool = ThreadPoolExecutor(1, "batches")
+    try:
+        coming = deque(pool.submit(make, number) for number in numbers[:ahead])
+        for number in [*numbers[ahead:], *[None] * len(coming)]:
+            batch = coming.popleft().result()
+            if number is not None:
+                coming.append(pool.submit(make, number))
+            yield batch
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _plain(state: Any) -> Any:
+    """A generator's state without arrays."""
+    if isinstance(state, Mapping):
+        return {name: _plain(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
+
+
+def _within(state: Any) -> bool:
+    """NumPy does not check the places in the tables of MT19937 (624 numbers) and Philox (4)."""
+    place, buffered = state["state"].get("pos", 0), state.get("buffer_pos", 0)
+    return bool(0 <= place <= 624 and 0 <= buffered <= 4)
+
+
+def _shortened(value: object) -> str:
+    return textwrap.shorten(repr(value), 80)
 
 
 def _rows(x: NDArray[Any], y: NDArray[Any], rows: NDArray[np.intp]) -> Pair:
