@@ -10,15 +10,20 @@ from .layers import Layer
 from .report import Finding, Level, Measurements, figure
 
 # What follows from what: a finding on the left is only noted where one on the right explains it.
-NOT_SCALED = ("pixels not scaled", "inputs not scaled", "inputs not centred")
-BLOCKED = ("symmetric weights", "dead ReLUs", "saturated activations", "activation on the outputs",
-           "softmax before the loss", "loss apart from the parameters")  # fmt: skip
+NOT_SCALED = ("pixels not scaled", "inputs not scaled", "inputs not centred",
+              "features on different scales")  # fmt: skip
+LOST = ("constant inputs", "inputs lost")
+BLOCKED = (
+    "symmetric weights", "inputs lost", "dead ReLUs", "saturated activations",
+    "activation on the outputs", "softmax before the loss", "loss apart from the parameters",
+)  # fmt: skip
 BY_DEPTH = ("vanishing gradients", "exploding gradients")
 RATES = ("learning rate 0", "learning rate too high", "learning rate too low")
 FOLLOWS: dict[str, tuple[str, ...]] = {
     "loss high at start": (*NOT_SCALED, "exploding gradients"),
-    "dead ReLUs": ("symmetric weights", *NOT_SCALED),
-    "saturated activations": NOT_SCALED,
+    "inputs lost": ("symmetric weights", "constant inputs"),
+    "dead ReLUs": ("symmetric weights", *LOST, *NOT_SCALED),
+    "saturated activations": (*LOST, *NOT_SCALED),
     "vanishing gradients": (*BLOCKED, *NOT_SCALED),
     "exploding gradients": NOT_SCALED,
     "gradients of 0": (*BLOCKED, *BY_DEPTH),
@@ -53,6 +58,9 @@ def _explained(finding: Finding, warned: set[str]) -> Finding:
 
 def _inputs(m: Measurements) -> Iterator[Finding]:
     d = m.data
+    layers = m.start.layers if m.start is not None else []
+    if layers and layers[0].kind == "Embedding":
+        return  # numbers of words have no scale
     numbers = {"low": d.low, "high": d.high, "mean": d.mean, "std": d.std}
     ranged = f"the inputs go from {figure(d.low)} to {figure(d.high)}"
     if d.bad:
@@ -287,8 +295,8 @@ def _connected(m: Measurements) -> Iterator[Finding]:
         yield Finding(
             "note",
             "evaluation mode",
-            f"{_list(start.evaluating)} {_are(start.evaluating)} in evaluation mode: no dropout, no "
-            "statistics of the batch. fit() switches; a loop of your own must.",
+            f"{_list(start.evaluating)} {_are(start.evaluating)} in evaluation mode: no dropout, "
+            "no statistics of the batch. fit() switches them on; a loop of your own must.",
             "call model.train() before training.",
         )
 
@@ -314,7 +322,8 @@ def _outputs(m: Measurements) -> Iterator[Finding]:
             {"floor": floor},
         )
     elif start.takes_logits and (
-        (low == 0 and np.mean(outputs == 0) > 0.1) or last in ("ReLU", "Sigmoid", "Tanh")
+        low < high
+        and ((low == 0 and np.mean(outputs == 0) > 0.1) or last in ("ReLU", "Sigmoid", "Tanh"))
     ):
         yield Finding(
             "warning",
@@ -336,7 +345,7 @@ def _outputs(m: Measurements) -> Iterator[Finding]:
 
 def _start(m: Measurements) -> Iterator[Finding]:
     start = m.start
-    if start is None or start.chance is None or start.classes is None or start.classes < 2:
+    if start is None or start.chance is None or start.chance < 0.1 or start.classes is None:
         return
     loss, chance = start.loss, start.chance
     numbers = {"loss": loss, "chance": chance}
@@ -420,6 +429,21 @@ def _activations(m: Measurements) -> Iterator[Finding]:
             )
         else:
             yield Finding("ok", "saturation", f"{text}, and in no layer more.", numbers=numbers)
+
+
+def _lost(m: Measurements) -> Iterator[Finding]:
+    layers = m.start.layers if m.start is not None else []
+    weighted = [layer for layer in layers if layer.weighted]
+    first = next((layer for layer in layers if not layer.varies), None)
+    if first is None or first in weighted[-1:] or 1 in (first.dead, first.saturated):
+        return
+    yield Finding(
+        "warning",
+        "inputs lost",
+        f"{_named(first)} is the same for all examples, so that nothing after it depends on the "
+        "inputs.",
+        "check that forward passes x on, and that no factor on its way is 0.",
+    )
 
 
 def _symmetry(m: Measurements) -> Iterator[Finding]:
@@ -506,7 +530,12 @@ def _rates(m: Measurements) -> Iterator[Finding]:
         return
     numbers["given"] = test.given
     text += f"; the optimiser's, at its greatest, is {figure(test.given)}"
-    if test.diverges is not None and test.given > test.diverges:
+    if m.updates is not None and m.updates.grow:
+        first, last = float(m.updates.losses[0]), float(m.updates.losses[-1])
+        text += f", which takes the loss from {figure(first)} to {figure(last)} in its first steps"
+    if (test.diverges is not None and test.given > test.diverges) or (
+        m.updates is not None and m.updates.grow
+    ):
         yield Finding(
             "warning",
             "learning rate too high",
@@ -529,10 +558,10 @@ def _rates(m: Measurements) -> Iterator[Finding]:
 def _updates(m: Measurements) -> Iterator[Finding]:
     if m.updates is None or not m.updates.ratios:
         return
-    medians = m.updates.medians
-    (least, low), (most, high) = (f(medians.items(), key=lambda item: item[1]) for f in (min, max))
-    if high == 0:
+    medians = {name: ratio for name, ratio in m.updates.medians.items() if ratio}
+    if not medians:
         return
+    (least, low), (most, high) = (f(medians.items(), key=lambda item: item[1]) for f in (min, max))
     numbers = {"least": low, "most": high}
     text = f"a step changes {least} by {figure(low)} of its size"
     if most != least:
@@ -611,7 +640,7 @@ def _related(m: Measurements) -> Iterator[Finding]:
 
 
 LOOKS: tuple[Callable[[Measurements], Iterator[Finding]], ...] = (
-    _inputs, _labels, _finite, _connected, _symmetry, _outputs, _start, _activations, _depth,
+    _inputs, _labels, _finite, _connected, _symmetry, _lost, _outputs, _start, _activations, _depth,
     _one_batch, _related, _rates, _updates,
 )  # fmt: skip
 

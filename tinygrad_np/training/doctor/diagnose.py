@@ -18,9 +18,7 @@ from .layers import look, mixing
 from .report import Diagnosis, Measurements
 from .trials import (
     Loss,
-    RangeTest,
     drawn,
-    greatest_rate,
     measure_updates,
     overfit,
     plain,
@@ -86,6 +84,9 @@ def _examined(
         measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return measured
     measured.start = start
+    if start.classes is not None and not 0 <= y.min() <= y.max() < start.classes:
+        measured.failure = f"some labels are out of range for {start.classes} outputs."
+        return measured
     gradients = [p.gradient for p in start.parameters if p.gradient is not None]
     if not start.is_connected or not all(map(math.isfinite, [start.loss, *gradients])):
         return measured
@@ -118,9 +119,9 @@ def _with_optimiser(
         measured.left_out = [] if measured.foreign else missing
     given = None if measured.foreign else optimiser
     patient, treated = _copies(model, given)
-    rate = None if given is None else greatest_rate(treated)
-    test: RangeTest = range_test(patient, treated, loss, drawn(x, y, batch_size, seed))
-    test.given = rate
+    test = range_test(patient, treated, loss, drawn(x, y, batch_size, seed))
+    if given is None:
+        test.given = None
     measured.range_test = test
     if given is None:
         given = test.suggested

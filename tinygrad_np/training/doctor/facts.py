@@ -50,7 +50,7 @@ def data_facts(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> DataFa
     return DataFacts(
         shape=x.shape,
         dtype=str(x.dtype),
-        low=float(kept.min(initial=np.inf)) if kept.size else 0.0,
+        low=float(kept.min()) if kept.size else 0.0,
         high=float(kept.max()) if kept.size else 0.0,
         mean=float(some[np.isfinite(some)].mean()) if kept.size else 0.0,
         std=float(some[np.isfinite(some)].std()) if kept.size else 0.0,

@@ -22,6 +22,7 @@ class Layer:
     """What came out of one layer, over all examples.
 
     ``dead`` is the share of units that are 0 for every example (None where no value is 0),
+    ``varies`` whether it is not the same for all examples,
     ``saturated`` the share of values where a sigmoid or tanh is flat (None for what is not bounded
     so), ``gradient`` the norm of the loss's gradient by the output, ``weighted`` whether the layer
     has a weight. ``histogram`` is (counts, edges).
@@ -33,6 +34,7 @@ class Layer:
     mean: float
     std: float
     finite: bool
+    varies: bool
     dead: float | None
     saturated: float | None
     histogram: tuple[np.ndarray, np.ndarray]
@@ -184,7 +186,13 @@ class Watch:
 
     def layers(self) -> list[Layer]:
         """What was seen, in the order of the calls."""
-        return [_layer(*entry) for entry in self.seen]
+        layers: list[Layer] = []
+        for entry in self.seen:
+            layer = _layer(*entry)
+            if not any(before.weighted for before in layers):
+                layer.dead = layer.saturated = None  # what is done to inputs is no activation
+            layers.append(layer)
+        return layers
 
 
 def _layer(name: str, module: Module | None, array: np.ndarray, probe: Tensor | None) -> Layer:
@@ -199,6 +207,7 @@ def _layer(name: str, module: Module | None, array: np.ndarray, probe: Tensor | 
         mean=float(finite.mean()) if finite.size else 0.0,
         std=float(finite.std()) if finite.size else 0.0,
         finite=finite.size == array.size,
+        varies=len(array) < 2 or bool((array != array[:1]).any()),
         dead=_dead(array) if activation else None,
         saturated=_saturated(finite, kind) if activation else None,
         histogram=_histogram(finite),

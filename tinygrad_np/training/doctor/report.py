@@ -90,4 +90,4 @@ def figure(value: float) -> str:
         return f"{value:g}"
     if 1e-3 <= abs(value) < 1e5:
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")

@@ -15,7 +15,7 @@ from ...optim import SGD, Adam, Optimiser
 Loss = Callable[[Any, Any], Any]
 UPDATES = 20  # steps in which updates are measured
 OVERFIT_EXAMPLES, OVERFIT_STEPS, OVERFIT_RATES = 32, 200, (3e-3, 3e-2, 3e-4)
-LOWEST, HIGHEST, PER_DECADE = 1e-6, 10.0, 20  # learning rates, steps
+LOWEST, HIGHEST, PER_DECADE = 1e-6, 10.0, 20  # learning rates; steps
 WINDOW = 11  # steps that losses are averaged over, half a decade
 SCHEDULED = 20_000  # steps in which the greatest rate of a schedule is looked for
 
@@ -36,6 +36,11 @@ class Updates:
     def medians(self) -> dict[str, float]:
         """The usual ratio of each weight."""
         return {name: float(np.median(steps)) for name, steps in self.ratios.items()}
+
+    @property
+    def grow(self) -> bool:
+        """Whether the losses do, instead of becoming smaller."""
+        return not float(self.losses[-5:].mean()) < 1.5 * abs(float(self.losses[0])) + 0.1
 
 
 @dataclass
@@ -155,15 +160,22 @@ def _overfit(
 def range_test(
     model: Module, optimiser: Optimiser, loss: Loss, batches: Iterator[tuple[Any, Any]]
 ) -> RangeTest:
-    """Train a copy while the rate grows from one millionth to ten, until the loss is lost."""
+    """Train a copy while the rate grows from one millionth to ten, until the loss is lost.
+
+    It grows to ten times the optimiser's own rate where that is more.
+    """
+    given = greatest_rate(optimiser)
+    highest = max(HIGHEST, 10 * given)
     optimiser.lr = Sweep(optimiser.steps)
     rates, losses = [], []
-    for _ in range(round(PER_DECADE * math.log10(HIGHEST / LOWEST)) + 1):
+    for _ in range(round(PER_DECADE * math.log10(highest / LOWEST)) + 1):
         rates.append(optimiser.rate())
         losses.append(_step(model, optimiser, loss, *next(batches))[0])
         if not math.isfinite(losses[-1]) or losses[-1] > 10 * (losses[0] + 1):
             break
-    return read_range(np.array(rates), np.array(losses))
+    test = read_range(np.array(rates), np.array(losses))
+    test.given = given
+    return test
 
 
 def read_range(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
