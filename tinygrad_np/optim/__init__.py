@@ -3,7 +3,7 @@
 from .adam import Adam, AdamW
 from .optimisers import Optimiser
 from .rmsprop import RMSprop
-from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay
+from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay, WarmUp
 from .sgd import SGD
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "Optimiser",
     "RMSprop",
     "StepDecay",
+    "WarmUp",
 ]

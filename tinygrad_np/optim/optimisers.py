@@ -2,16 +2,18 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
 from ..threads import Crew
 from .limits import bound_rows, clipping, cut, squares
 from .pack import Pack, gathered
+from .state import in_words, misfits
 
 LearningRate = float | Callable[[int], float]
 MADE_ANEW = ("_packs", "_crew")  # for each copy of an optimiser
@@ -179,6 +181,57 @@ class Optimiser:
         """Change ``values`` and ``state`` by the gradient ``g``, which is read; shapes are one."""
         raise NotImplementedError
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that later steps depend on, besides parameters and gradients; arrays are copies.
+
+        ``class`` (str), ``settings`` (names and values, fit for JSON; a schedule as it is written),
+        ``steps`` (int), ``ages`` (how many gradients each parameter had, int64), and, for each
+        parameter by its place, arrays of its shape and dtype such as ``0.first``.
+        """
+        found = self._described()
+        return {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in found.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on as the optimiser whose ``state_dict()`` this is; all is checked before any is set.
+
+        Raises ShapeError that names every missing, unexpected and other entry: class and settings
+        are to be the same, arrays to have the same shapes and dtypes. Of a schedule that is a plain
+        function only that it is one is compared.
+        """
+        own = self._described()
+        wrong = misfits(own, state)
+        if wrong:
+            raise ShapeError(f"the state does not fit this optimiser: {'; '.join(wrong)}.")
+        self.steps = int(state["steps"])
+        ages = dict(zip(self.params, state["ages"].tolist(), strict=True))
+        for pack in self._packs:
+            pack.set_ages([ages[parameter] for parameter in pack.params])
+        for name in own.keys() - {"class", "settings", "steps", "ages"}:
+            own[name][...] = state[name]
+
+    def _described(self) -> dict[str, Any]:
+        """What ``state_dict`` has, with views of the state itself."""
+        names = ("lr", *self.settings, "clip_norm", "clip_value", "max_norm")
+        each = {p: (age, parts) for p, age, parts in self._each()}
+        return {
+            "class": type(self).__name__,
+            "settings": {name: in_words(getattr(self, name)) for name in names},
+            "steps": self.steps,
+            "ages": np.array([each[p][0] for p in self.params], np.int64),
+            **{
+                f"{i}.{name}": part
+                for i, p in enumerate(self.params)
+                for name, part in zip(self.states, each[p][1], strict=True)
+            },
+        }
+
+    def _each(self) -> Iterator[tuple[Tensor, int, list[np.ndarray]]]:
+        """Every parameter, how many gradients it had, and views of its state."""
+        for pack in self._packs:
+            states = [pack.parts(flat) for flat in pack.state]
+            for i, parameter in enumerate(pack.params):
+                yield parameter, pack.ages[i], [parts[i] for parts in states]
+
     def save(self) -> dict[str, Any]:
         """The state, and the parameters' values, as they are now."""
         return {
@@ -192,8 +245,7 @@ class Optimiser:
         """Make state and values what ``save`` found."""
         self.steps = saved["steps"]
         for pack, ages, state in zip(self._packs, saved["ages"], saved["state"], strict=True):
-            pack.ages = list(ages)
-            pack.uneven = len(set(ages)) > 1
+            pack.set_ages(ages)
             for flat, values in zip(pack.state, state, strict=True):
                 flat[...] = values
         for parameter, values in zip(self.params, saved["values"], strict=True):
@@ -202,25 +254,19 @@ class Optimiser:
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles take: settings, and the state of each parameter."""
         kept = {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
-        found = []
-        for pack in self._packs:
-            states = [pack.parts(flat) for flat in pack.state]
-            for i, parameter in enumerate(pack.params):
-                found.append((parameter, pack.ages[i], [np.array(parts[i]) for parts in states]))
+        found = [(p, age, [np.array(part) for part in parts]) for p, age, parts in self._each()]
         return {"kept": kept, "found": found}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state["kept"])
         self._packs = gathered(self.params, len(self.states), self.numbers)
         self._crew = Crew()
-        ages = {parameter: age for parameter, age, _ in state["found"]}
-        values = {parameter: arrays for parameter, _, arrays in state["found"]}
+        found = {parameter: (age, arrays) for parameter, age, arrays in state["found"]}
         for pack in self._packs:
-            pack.ages = [ages[parameter] for parameter in pack.params]
-            pack.uneven = len(set(pack.ages)) > 1
-            for k, flat in enumerate(pack.state):
-                for parameter, part in zip(pack.params, pack.parts(flat), strict=True):
-                    part[...] = values[parameter][k]
+            pack.set_ages([found[parameter][0] for parameter in pack.params])
+        for parameter, _, parts in self._each():
+            for part, array in zip(parts, found[parameter][1], strict=True):
+                part[...] = array
 
 
 def _check_parameter(i: int, parameter: Any) -> None:

@@ -85,6 +85,11 @@ class Pack:
             for start, view in zip(starts, self.views, strict=True)
         ]
 
+    def set_ages(self, ages: Sequence[int]) -> None:
+        """Note how many gradients each parameter had."""
+        self.ages = list(ages)
+        self.uneven = len(set(self.ages)) > 1
+
     def _pieces(self) -> list[list[tuple[np.ndarray, ...]]]:
         """(values, gradients, two of scratch, *state) in cache-sized pieces; a list a thread."""
         flat = [self.values, self.grads, *self.state]

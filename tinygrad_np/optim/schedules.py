@@ -1,13 +1,20 @@
 """Learning rates as functions of the step: any callable from the number of steps done will do."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
 def _at_least_one(**counts: int) -> None:
     for name, count in counts.items():
-        if count < 1:
+        if not 1 <= count < math.inf:
             raise ValueError(f"{name}={count}: at least 1 is needed.")
+
+
+def _from_zero_up(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if not 0 <= number < math.inf:
+            raise ValueError(f"{name}={number}: a number from 0 up is needed.")
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,7 @@ class StepDecay:
 
     def __post_init__(self) -> None:
         _at_least_one(every=self.every)
+        _from_zero_up(lr=self.lr, factor=self.factor)
 
     def __call__(self, step: int) -> float:
         return self.lr * self.factor ** (step // self.every)
@@ -35,6 +43,7 @@ class InverseTimeDecay:
 
     def __post_init__(self) -> None:
         _at_least_one(every=self.every)
+        _from_zero_up(lr=self.lr, decay=self.decay)
 
     def __call__(self, step: int) -> float:
         return self.lr / (1 + self.decay * (step // self.every))
@@ -50,6 +59,7 @@ class CosineDecay:
 
     def __post_init__(self) -> None:
         _at_least_one(steps=self.steps)
+        _from_zero_up(lr=self.lr, final=self.final)
 
     def __call__(self, step: int) -> float:
         share = min(step / self.steps, 1.0)
@@ -72,8 +82,12 @@ class OneCycle:
 
     def __post_init__(self) -> None:
         _at_least_one(steps=self.steps)
+        _from_zero_up(peak=self.peak)
         if not 0 <= self.warm_up <= 1:
             raise ValueError(f"warm_up={self.warm_up}: a share of the steps, 0 to 1, is needed.")
+        for name in ("start_divisor", "final_divisor"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)}: a number above 0 is needed.")
 
     def __call__(self, step: int) -> float:
         rise = self.warm_up * self.steps
@@ -83,3 +97,29 @@ class OneCycle:
         return CosineDecay(self.peak, max(self.steps - math.ceil(rise), 1), final)(
             step - math.ceil(rise)
         )
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """In a straight line from ``start`` to where ``schedule`` begins, over ``steps``; then that.
+
+    ``schedule`` is a number or a function of the step, which is called with the steps since the
+    end of the warm-up (Goyal et al. 2017, section 2.2).
+    """
+
+    schedule: float | Callable[[int], float]
+    steps: int
+    start: float = 0.0
+
+    def __post_init__(self) -> None:
+        _at_least_one(steps=self.steps)
+        _from_zero_up(start=self.start)
+        if not callable(self.schedule):
+            _from_zero_up(schedule=self.schedule)
+
+    def __call__(self, step: int) -> float:
+        after = max(step - self.steps, 0)
+        goal = self.schedule(after) if callable(self.schedule) else self.schedule
+        if step >= self.steps:
+            return goal
+        return self.start + (goal - self.start) * step / self.steps
