@@ -14,6 +14,7 @@ from models.mlp import MLP
 from tinygrad_np import data, nn, optim
 from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.errors import DataError
+from tinygrad_np.nn.functional import cross_entropy
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Schedule = Callable[[int, int], optim.optimisers.LearningRate]
@@ -35,8 +36,11 @@ class Recipe:
     ``batch_size=None`` is full-batch gradient descent. ``schedule`` takes the steps per epoch
     and the epochs, and gives a learning rate or a function of the step. ``validation`` is how many
     training images are held out, ``train`` how many of the others are used (None: all),
-    ``standardise`` whether pixels are centred and scaled after division by 255. ``reported`` has,
-    for each data set the project reports on, its accuracy in 0 … 1 on the part ``judged_on``.
+    ``standardise`` whether pixels are centred and scaled after division by 255. ``settings`` are
+    options of the optimiser, ``transform`` changes each training batch (see ``data.batches``),
+    ``dataset`` is what it is meant for. ``by_hand`` is the network's kind in ``models.by_hand``.
+    ``reported`` has, for each data set the project reports on, its accuracy in 0 … 1 on the part
+    ``judged_on``.
     """
 
     name: str
@@ -49,7 +53,14 @@ class Recipe:
     activation: str = "relu"
     by_hand: str = "relu"
     initial: Any = nn.init.he_uniform
+    norm: str | None = None
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    label_smoothing: float = 0.0
     optimiser: str = "sgd"
+    settings: tuple[tuple[str, Any], ...] = ()
+    transform: Any = None
+    dataset: str = "mnist"
     train: int | None = None
     standardise: bool = False
     judged_on: str = "test"
@@ -57,7 +68,20 @@ class Recipe:
 
     def build(self, seed: nn.init.Seed = 0, dtype: Any = np.float32) -> MLP:
         """The network with its initial weights."""
-        return MLP(self.sizes, self.activation, initial=self.initial, seed=seed, dtype=dtype)
+        return MLP(
+            self.sizes, self.activation, norm=self.norm, dropout=self.dropout,
+            input_dropout=self.input_dropout, initial=self.initial, seed=seed, dtype=dtype,
+        )  # fmt: skip
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is trained without what ``models.by_hand`` has no training for."""
+        extras = (self.norm, self.dropout, self.input_dropout, self.label_smoothing, self.settings)
+        return not any(extras) and self.optimiser in ("sgd", "adam")
+
+    def loss(self, logits: Any, labels: Any) -> Any:
+        """What is minimised: cross-entropy, with the recipe's label smoothing."""
+        return cross_entropy(logits, labels, self.label_smoothing)
 
     def parts(self, dataset: Dataset) -> Parts:
         """Training, validation and test part, scaled; the split does not depend on the run's seed.
@@ -91,7 +115,10 @@ class Recipe:
         """What ``fit`` iterates over in each epoch."""
         if self.batch_size is None:
             return [train]
-        return data.batches(*train, batch_size=self.batch_size, seed=seed)
+        return data.batches(
+            *train, batch_size=self.batch_size, seed=seed,
+            transform=self.transform, ahead=2 if self.transform else 0,
+        )  # fmt: skip
 
     def steps_per_epoch(self, train: Arrays) -> int:
         """The number of batches, the last short one included."""
@@ -103,13 +130,23 @@ class Recipe:
 
     def build_optimiser(self, model: nn.Module, train: Arrays) -> optim.Optimiser:
         """The optimiser of the recipe on the model's parameters."""
-        if self.optimiser == "adam":
-            return optim.Adam(model.parameters(), self.learning_rate(train))
-        return optim.SGD(model.parameters(), self.learning_rate(train))
+        make: Any = OPTIMISERS[self.optimiser]
+        made: optim.Optimiser = make(
+            model.parameters(), self.learning_rate(train), **dict(self.settings)
+        )
+        return made
 
     def reported_accuracy(self, dataset: str) -> float | None:
         """What the reference project reports for a data set, or None."""
         return dict(self.reported).get(dataset)
+
+
+OPTIMISERS = {
+    "sgd": optim.SGD,
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "rmsprop": optim.RMSprop,
+}
 
 
 def _constant(lr: float) -> Schedule:

@@ -13,9 +13,10 @@ import numpy as np
 
 from models import by_hand
 from models.mlp import MLP
-from models.recipes import Arrays, Parts, Recipe
+from models.recipes import RECIPES, Arrays, Parts, Recipe
 from tinygrad_np import Tensor, training
 from tinygrad_np.data.datasets import Dataset
+from tinygrad_np.errors import DataError
 from tinygrad_np.training.callbacks import hooks
 from tinygrad_np.training.fit import predict, score
 from tinygrad_np.training.history import Epoch, History, Progress
@@ -101,6 +102,11 @@ def run(
     model = recipe.build(weights_seed)
     batches = recipe.batches(parts.train, order_seed)
     if hand:
+        if not recipe.is_plain:
+            raise DataError(
+                f"recipe {recipe.name} is not trained by hand; leave --by-hand out, or take "
+                f"{', '.join(name for name, each in RECIPES.items() if each.is_plain)}."
+            )
         history = _fit_by_hand(recipe, model, parts, batches, callbacks)
     else:
         if recipe.batch_size is None and not replay:  # one Tensor: making one copies the data
@@ -111,6 +117,7 @@ def run(
             batches,
             optimiser,
             epochs=recipe.epochs,
+            loss=recipe.loss,
             validation=parts.validation,
             callbacks=callbacks,
             replay=replay,
