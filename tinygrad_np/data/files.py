@@ -39,6 +39,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31
 _PACKED_PIECE = 1 << 16
 _PIECE = 1 << 20
+_LONG_NAME = 200  # bytes; file systems take 255, and a name beside it is 23 longer
 
 # A CSV declares no size, so a packed one that grows beyond these is taken for a gzip bomb.
 # Kaggle's train.csv packs 8:1.
@@ -116,15 +117,17 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a binary file beside `path` that takes its place once it is written and synced.
 
-    If the block raises, `path` is as it was. Raises DataError if the file cannot be written.
+    If the block raises, `path` is as it was; if the process is killed, it is too, and the file
+    beside it stays until `remove_leftovers`. Raises DataError if the file cannot be written.
     """
-    part = path.parent / f".{secrets.token_hex(8)}.part"
+    part = path.parent / f"{_part_prefix(path)}{secrets.token_hex(8)}.part"
     try:
         with open(part, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); choose a writable place for it"
@@ -132,6 +135,36 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they were `replacing` this path left beside it.
+
+    Nobody may be writing it now.
+    """
+    own = re.compile(re.escape(_part_prefix(path)) + "[0-9a-f]{16}[.]part")
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            if own.fullmatch(other.name) and other.is_file():
+                other.unlink()
+
+
+def _part_prefix(path: Path) -> str:
+    """How the names of files start that are to become `path`."""
+    name = path.name
+    if len(os.fsencode(name)) > _LONG_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{name}."
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder outlast a loss of power, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

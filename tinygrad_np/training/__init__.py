@@ -1,13 +1,15 @@
 """Training: the loop, what it measures, and the files it leaves."""
 
 from .callbacks import EarlyStopping, Run
+from .checkpoint import Checkpoint
 from .doctor import Diagnosis, Finding, diagnose
-from .fit import evaluate, fit
+from .fit import evaluate, fit, predict
 from .history import Epoch, History, Progress
 from .metrics import accuracy, calibration, confusion, precision_recall, top_k
 from .weights import load, save
 
 __all__ = [
+    "Checkpoint",
     "Diagnosis",
     "EarlyStopping",
     "Epoch",
@@ -23,6 +25,7 @@ __all__ = [
     "fit",
     "load",
     "precision_recall",
+    "predict",
     "save",
     "top_k",
 ]

@@ -1,9 +1,10 @@
 """The training loop."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from ..replay import Replay
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
-from .history import Epoch, History, Progress
+from .history import History, Progress, Tally
 from .interrupt import Interrupt
 from .metrics import accuracy
+from .resume import Keeper
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Loss = Callable[[Any, Any], Any]
@@ -38,6 +40,9 @@ def fit(
     keep_best: bool = False,
     progress: bool = False,
     replay: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    resume: bool = False,
 ) -> History:
     """Train, and return what each epoch gave and why the training ended.
 
@@ -54,8 +59,14 @@ def fit(
     result; with ``replay=False`` each one runs as Python, as a model needs that prints, counts, or
     looks at values.
 
-    Raises DataError for an epoch without batches, ValueError for settings that contradict each
-    other, ReplayError for a model that cannot be replayed.
+    ``checkpoint`` is a file (``.npz`` or ``.safetensors``) in which the whole training is saved
+    every ``checkpoint_every`` steps (None: after epochs, at most once a second) and at its end.
+    With ``resume`` it goes on from there, if the file is there, bit for bit as if it had not been
+    interrupted. ``docs/training.md`` says more.
+
+    Raises DataError for an epoch without batches and for a checkpoint of another training,
+    ValueError for settings that contradict each other, ReplayError for a model that cannot be
+    replayed.
     """
     if epochs < 1:
         raise ValueError(f"epochs={epochs}: at least 1 is needed.")
@@ -63,7 +74,23 @@ def fit(
     run = Run(model, batches, optimiser, epochs, loss, validation, History(monitor))
     given = [*callbacks, ProgressBar()] if progress else callbacks
     loop = _Loop(run, hooks(given), early_stopping, keep_best, replay)
+    if checkpoint is not None:
+        loop.keeper = _keeper(run, Path(checkpoint), checkpoint_every, resume)
+        if resume and loop.keeper.path.exists():
+            loop.tally, loop.best = loop.keeper.resume(keep_best)
+    elif resume or checkpoint_every is not None:
+        raise ValueError("resume and checkpoint_every need a file; give checkpoint=PATH.")
     return loop.run()
+
+
+def _keeper(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
+    if path.suffix not in (".npz", ".safetensors"):
+        raise DataError(f"{path}: a checkpoint is an .npz or .safetensors file.")
+    if path.exists() and not resume:
+        raise DataError(
+            f"{path}: is there already; give resume=True to go on with it, or remove it."
+        )
+    return Keeper(path, run, every)
 
 
 def _monitor(
@@ -86,30 +113,6 @@ def _monitor(
     return monitor
 
 
-@dataclass
-class Tally:
-    """An epoch on its way."""
-
-    rate: float
-    losses: list[float] = field(default_factory=list)
-    seen: int = 0
-    right: float = 0
-    total: float = 0.0
-    seconds: float = 0.0
-
-    def epoch(self, number: int, finished: bool) -> Epoch:
-        """What is known once the steps are done."""
-        return Epoch(
-            number,
-            self.seconds,
-            self.rate,
-            self.total / self.seen,
-            self.right / self.seen,
-            step_losses=self.losses,
-            finished=finished,
-        )
-
-
 class _Loop:
     """The state of a training between two steps."""
 
@@ -127,6 +130,8 @@ class _Loop:
         self.early_stopping = early_stopping
         self.keep_best = keep_best
         self.best: dict[str, np.ndarray] | None = None
+        self.tally: Tally | None = None  # of an epoch that was begun before
+        self.keeper: Keeper | None = None
         step = _step(run.model, run.optimiser, run.loss)
         self.step: Callable[..., tuple[Tensor, ...]] = Replay(step) if replay else step
         self.replay = replay
@@ -157,6 +162,8 @@ class _Loop:
             reason = self._epoch(number)
             if reason is not None:
                 break
+        if self.keeper is not None and reason != "diverged":
+            self.keeper.finish(self.best)
         if self.best is not None:
             self.given.model.load_state_dict(self.best)
         return reason or "finished"
@@ -165,9 +172,12 @@ class _Loop:
         """One pass over the data and what follows it; the reason to stop, if there is one."""
         run = self.given
         run.model.train()
-        tally = Tally(run.optimiser.rate())
-        reason = self._steps(number, tally, run.batches)
-        done = tally.epoch(number, reason is None or len(tally.losses) == run.steps_per_epoch())
+        tally, self.tally = self.tally or Tally(run.optimiser.rate()), None
+        reason = self._steps(number, tally)
+        finished = reason is None or len(tally.losses) == run.steps_per_epoch()
+        if self.keeper is not None and not finished and reason != "diverged":
+            self.keeper.save(tally, self.best)
+        done = tally.epoch(number, finished)
         if run.validation is not None:
             found = evaluate(run.model, *run.validation, run.loss)
             done.validation_loss, done.validation_accuracy = found
@@ -175,15 +185,19 @@ class _Loop:
         if self.keep_best and self.history.best is done:
             self.best = run.model.state_dict()
         wants_end = self._tell("on_epoch", done)
+        if self.keeper is not None and finished and reason != "diverged":
+            self.keeper.epoch(self.best)
         if reason is None and self.interrupt.asked:
             return "interrupted"
         return reason or ("callback" if wants_end else None)
 
-    def _steps(self, number: int, tally: Tally, batches: Iterable[Arrays]) -> str | None:
+    def _steps(self, number: int, tally: Tally) -> str | None:
         """The steps of an epoch; the reason to break it off, if there is one."""
         step, is_replayed, told = self.step, self.replay, self.events["on_step"]
-        reason = None
+        keeper, reason = self.keeper, None
         start = time.perf_counter()
+        done = len(tally.losses)
+        batches = iter(self.given.batches) if keeper is None else keeper.batches(done)
         for x, y in batches:
             given = x if is_replayed or isinstance(x, Tensor) else Tensor(x)
             value, *hits = step(given, y)
@@ -201,7 +215,13 @@ class _Loop:
                 reason = "interrupted"
             if not math.isfinite(loss):
                 reason = "diverged"
+            elif keeper is not None and keeper.is_due():
+                tally.seconds += time.perf_counter() - start
+                keeper.save(tally, self.best)
+                start = time.perf_counter()
             if reason is not None:
+                if len(tally.losses) == self.given.steps_per_epoch():
+                    next(batches, None)  # so that the epoch is over for the batches too
                 break
         tally.seconds += time.perf_counter() - start
         if not tally.seen:

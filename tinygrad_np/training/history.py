@@ -51,6 +51,30 @@ class Epoch:
 
 
 @dataclass
+class Tally:
+    """An epoch on its way: sums over its steps so far."""
+
+    rate: float
+    losses: list[float] = field(default_factory=list)
+    seen: int = 0
+    right: float = 0.0
+    total: float = 0.0
+    seconds: float = 0.0
+
+    def epoch(self, number: int, finished: bool) -> Epoch:
+        """What is known once the steps are done."""
+        return Epoch(
+            number,
+            self.seconds,
+            self.rate,
+            self.total / self.seen,
+            self.right / self.seen,
+            step_losses=self.losses,
+            finished=finished,
+        )
+
+
+@dataclass
 class History(Sequence[Epoch]):
     """The epochs of a training, in order, and why it ended.
 

@@ -1,0 +1,209 @@
+"""A training as a file: all that a run needs to go on bit for bit as if never interrupted.
+
+The file is read and written as weights are (``.npz`` or ``.safetensors``), so it holds arrays
+only; the entry ``checkpoint`` is JSON in UTF-8. ``docs/training.md`` describes every entry.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.files import one_line
+from ..errors import DataError
+from . import weights
+from .history import MONITORS, Epoch, History, Tally
+
+FORMAT = "tinygrad_np checkpoint 1"
+# JSON as Python objects takes twenty times its size
+_MAX_JSON = 1 << 20
+
+
+@dataclass
+class Position:
+    """The place of a training in its data.
+
+    ``batches`` is how many make an epoch, if that is known, ``first`` a checksum of the very first;
+    ``start`` and ``now`` are the states of the batches before it and at the moment of the save.
+    """
+
+    batches: int | None
+    first: int
+    start: Any
+    now: Any
+
+
+@dataclass
+class Checkpoint:
+    """A training between two steps.
+
+    ``weights`` and ``best`` are states as ``load_state_dict`` takes them, ``best`` None where they
+    are not kept; ``optimiser`` is that of ``Optimiser.state_dict``, ``generators`` has the states
+    of the model's generators by name. ``tally`` is the epoch on its way, if one is.
+    """
+
+    weights: dict[str, np.ndarray]
+    best: dict[str, np.ndarray] | None
+    optimiser: Any
+    generators: dict[str, Any]
+    position: Position
+    history: History
+    tally: Tally | None = None
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file beside and rename it, so that it is the old one or the new one.
+
+        Raises what ``tg.save`` raises.
+        """
+        arrays: dict[str, np.ndarray] = {}
+        manifest = {
+            "format": FORMAT,
+            "monitor": self.history.monitor,
+            "validated": any(epoch.validation_loss is not None for epoch in self.history),
+            "best": self.best is not None,
+            "optimiser": _packed(self.optimiser, "optimiser", arrays),
+            "generators": _packed(self.generators, "generators", arrays),
+            "batches": self.position.batches,
+            "first": self.position.first,
+            "start": _packed(self.position.start, "start", arrays),
+            "now": _packed(self.position.now, "now", arrays),
+        }
+        arrays |= {f"model/{name}": value for name, value in self.weights.items()}
+        arrays |= {f"best/{name}": value for name, value in (self.best or {}).items()}
+        arrays |= _history_arrays(self.history, self.tally)
+        text = json.dumps(manifest).encode()
+        return weights.save(path, {"checkpoint": np.frombuffer(text, np.uint8), **arrays})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Checkpoint":
+        """Read a file that ``save`` wrote. Raises DataError for a missing, damaged or other one."""
+        arrays = weights.load(path)
+        if "checkpoint" not in arrays:
+            raise DataError(
+                f"{path}: has no entry 'checkpoint', so it is no checkpoint; give one that "
+                "training.fit wrote, or read weights with tg.load."
+            )
+        try:
+            return cls._of(arrays)
+        except Exception as error:  # whatever is missing or of another kind
+            text = f"{type(error).__name__}: {one_line(error)}"
+            raise DataError(f"{path}: not a readable checkpoint ({text}).") from error
+
+    @classmethod
+    def _of(cls, arrays: dict[str, np.ndarray]) -> "Checkpoint":
+        manifest = _manifest(arrays)
+        history, tally = _history(manifest, arrays)
+        batches, first = manifest["batches"], manifest["first"]
+        if not (batches is None or type(batches) is int) or type(first) is not int:
+            raise ValueError(f"batches {batches!r}, first {first!r}")
+        best = _below("best/", arrays) if manifest["best"] is True else None
+        return cls(
+            weights=_below("model/", arrays),
+            best=best,
+            optimiser=_unpacked(manifest["optimiser"], arrays),
+            generators=_of_type(dict, _unpacked(manifest["generators"], arrays)),
+            position=Position(
+                batches,
+                first,
+                _unpacked(manifest["start"], arrays),
+                _unpacked(manifest["now"], arrays),
+            ),
+            history=history,
+            tally=tally,
+        )
+
+
+def _manifest(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    text = arrays["checkpoint"]
+    if text.dtype != np.uint8 or text.ndim != 1 or text.size > _MAX_JSON:
+        raise ValueError(f"entry 'checkpoint' is {text.dtype} of shape {text.shape}")
+    manifest: dict[str, Any] = _of_type(dict, json.loads(text.tobytes().decode()))
+    if manifest.get("format") != FORMAT:
+        raise ValueError(f"format {manifest.get('format')!r}, not {FORMAT!r}")
+    return manifest
+
+
+def _of_type(kind: Any, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{type(value).__name__} for {kind.__name__}")
+    return value
+
+
+def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _packed(nest: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """A nest as JSON takes it; its arrays go to ``arrays``, named by their place."""
+    if isinstance(nest, Mapping):
+        return {str(key): _packed(part, f"{name}/{key}", arrays) for key, part in nest.items()}
+    if isinstance(nest, (list, tuple)):
+        return [_packed(part, f"{name}/{i}", arrays) for i, part in enumerate(nest)]
+    if isinstance(nest, np.ndarray):
+        arrays[name] = nest
+        return {"$array": name}
+    return nest.item() if isinstance(nest, np.generic) else nest
+
+
+def _unpacked(nest: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """The inverse of ``_packed``; tuples are lists now."""
+    if isinstance(nest, dict):
+        if nest.keys() == {"$array"}:
+            return arrays[nest["$array"]]
+        return {key: _unpacked(part, arrays) for key, part in nest.items()}
+    return [_unpacked(part, arrays) for part in nest] if isinstance(nest, list) else nest
+
+
+def _history_arrays(history: History, tally: Tally | None) -> dict[str, np.ndarray]:
+    """A row for each epoch, one for the epoch on its way, and the loss of every step."""
+    rows = [
+        (e.seconds, e.learning_rate, e.train_loss, e.train_accuracy,
+         np.nan if e.validation_loss is None else e.validation_loss,
+         np.nan if e.validation_accuracy is None else e.validation_accuracy,
+         len(e.step_losses))
+        for e in history
+    ]  # fmt: skip
+    losses = [loss for epoch in history for loss in epoch.step_losses]
+    found = {"history": np.array(rows, np.float64).reshape(len(rows), 7)}
+    if tally is not None:
+        sums = (tally.rate, tally.seen, tally.right, tally.total, tally.seconds)
+        found["tally"] = np.array(sums, np.float64)
+        losses += tally.losses
+    return {**found, "step_losses": np.array(losses, np.float64)}
+
+
+def _of_floats(array: np.ndarray, ndim: int) -> np.ndarray:
+    if array.dtype != np.float64 or array.ndim != ndim:
+        raise ValueError(f"{array.dtype} of shape {array.shape} for float64 with {ndim} axes")
+    return array
+
+
+def _history(
+    manifest: dict[str, Any], arrays: Mapping[str, np.ndarray]
+) -> tuple[History, Tally | None]:
+    """The inverse of ``_history_arrays``."""
+    rows, losses = _of_floats(arrays["history"], 2), _of_floats(arrays["step_losses"], 1)
+    if manifest["monitor"] not in MONITORS:
+        raise ValueError(f"monitor {manifest['monitor']!r}")
+    history, given, start = History(manifest["monitor"]), losses.tolist(), 0
+    for number, (*figures, count) in enumerate(rows.tolist(), start=1):
+        steps = given[start : start + int(count)]
+        if len(steps) != count or not steps:
+            raise ValueError(f"{count} steps in epoch {number}")
+        start += len(steps)
+        epoch = Epoch(number, *figures, steps)
+        if not manifest["validated"]:
+            epoch.validation_loss = epoch.validation_accuracy = None
+        history.epochs.append(epoch)
+    if "tally" not in arrays:
+        if start != len(given):
+            raise ValueError(f"{len(given)} steps for {start}")
+        return history, None
+    rate, seen, right, total, seconds = _of_floats(arrays["tally"], 1).tolist()
+    if start >= len(given) or seen < 1:
+        raise ValueError(f"an epoch of {len(given) - start} steps and {seen} examples")
+    return history, Tally(rate, given[start:], int(seen), right, total, seconds)
