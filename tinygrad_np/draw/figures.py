@@ -1,9 +1,12 @@
-"""Pictures of training: curves, predictions, confusion. They need matplotlib (extra ``plots``)."""
+"""Pictures of what training gave: curves, predictions, confusion, reliability (extra ``plots``)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..nn.functional import softmax
+from ..training.metrics import calibration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, WRONG, RIGHT = "#0072B2", "#D55E00", "#D55E00", "#333333"
 
 
-def _figure(width: float, height: float) -> "Figure":
+def empty_figure(width: float, height: float) -> "Figure":
     """An empty figure that belongs to no window and no global state."""
     try:
         from matplotlib.figure import Figure
@@ -26,43 +29,73 @@ def _figure(width: float, height: float) -> "Figure":
 def curves(history: Sequence[Any], title: str = "") -> "Figure":
     """Loss and accuracy against epochs, training and validation, with the loss of every step.
 
-    ``history`` holds ``training.Epoch`` entries. A mean over an epoch stands in its middle, what
+    ``history`` holds ``training.Epoch`` entries, or several histories, one for each seed: then
+    every line is a mean in a band of one sample standard deviation to each side, over the epochs
+    that all reached, and the single runs are faint. A mean over an epoch stands in its middle, what
     was measured after it at its end. Raises ValueError for an empty history.
     """
-    if not history:
+    runs = [history] if len(history) and hasattr(history[0], "train_loss") else list(history)
+    if not runs or not all(len(run) for run in runs):
         raise ValueError("curves() of an empty history; train for at least one epoch.")
-    figure = _figure(10, 4)
+    figure = empty_figure(10, 4)
     left, right = figure.subplots(1, 2)
-    ends = np.array([epoch.epoch for epoch in history])
-    losses = [epoch.step_losses for epoch in history]
-    if max(map(len, losses)) > 1:
-        places = [
-            end - 1 + np.arange(1, len(s) + 1) / len(s) for end, s in zip(ends, losses, strict=True)
-        ]
-        left.plot(
-            np.concatenate(places), np.concatenate(losses),
-            color=TRAIN, alpha=0.3, linewidth=0.5, label="training, every step",
-        )  # fmt: skip
-    marker = "o" if len(history) <= 50 else None
-    train = [e.train_loss for e in history]
-    shares = [100 * e.train_accuracy for e in history]
-    for axes, values in ((left, train), (right, shares)):
-        label = "training, mean of the epoch"
-        axes.plot(ends - 0.5, values, marker=marker, color=TRAIN, label=label)
-    held = [e.validation_loss for e in history]
-    if None not in held:
-        shares = [100 * e.validation_accuracy for e in history]
-        for axes, values in ((left, held), (right, shares)):
-            axes.plot(ends, values, marker=marker, color=VALIDATION, label="validation")
-    finite = [v for v in (*train, *held) if v is not None and np.isfinite(v)]
-    left.set_ylim(0, 1.25 * max(finite, default=1) or 1)
+    _steps(left, runs)
+    marker = "o" if max(map(len, runs)) <= 50 else None
+    shown: list[float] = []
+    for part, colour, name in (
+        ("train", TRAIN, "training, mean of the epoch"),
+        ("validation", VALIDATION, "validation"),
+    ):
+        losses = [[getattr(epoch, f"{part}_loss") for epoch in run] for run in runs]
+        if any(None in values for values in losses):
+            continue
+        shares = [[100 * getattr(epoch, f"{part}_accuracy") for epoch in run] for run in runs]
+        late = 0.5 if part == "train" else 0.0
+        places = [np.array([epoch.epoch - late for epoch in run]) for run in runs]
+        for axes, lines in ((left, losses), (right, shares)):
+            _band(axes, places, lines, color=colour, marker=marker, label=name)
+        shown += [value for values in losses for value in values if np.isfinite(value)]
+    left.set_ylim(0, 1.25 * max(shown, default=1) or 1)
+    end = max(run[-1].epoch for run in runs)
     for axes, name in ((left, "loss (cross-entropy, nats)"), (right, "accuracy (%)")):
-        axes.set(xlabel="epoch", ylabel=name, xlim=(0, ends[-1] * 1.02))
+        axes.set(xlabel="epoch", ylabel=name, xlim=(0, end * 1.02))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     figure.suptitle(title)
     return figure
+
+
+def _steps(axes: Any, runs: Sequence[Any]) -> None:
+    """The loss of every step, the mean over several runs; none where an epoch is one step."""
+    places, losses = [], []
+    for epochs in zip(*runs, strict=False):
+        steps = min(len(epoch.step_losses) for epoch in epochs)
+        places.append(epochs[0].epoch - 1 + np.arange(1, steps + 1) / max(steps, 1))
+        losses.append(np.mean([epoch.step_losses[:steps] for epoch in epochs], axis=0))
+    if max(map(len, losses)) < 2:
+        return
+    axes.plot(
+        np.concatenate(places), np.concatenate(losses),
+        color=TRAIN, alpha=0.3, linewidth=0.5,
+        label="training, every step" + (", mean" if len(runs) > 1 else ""),
+    )  # fmt: skip
+
+
+def _band(axes: Any, places: list[Any], lines: list[Any], **style: Any) -> None:
+    """One line; or the mean of several in a band of one standard deviation, and each one faint."""
+    if len(lines) == 1:
+        axes.plot(places[0], lines[0], **style)
+        return
+    for x, values in zip(places, lines, strict=True):
+        axes.plot(x, values, color=style["color"], alpha=0.25, linewidth=0.8)
+    common = min(map(len, lines))
+    values = np.array([line[:common] for line in lines])
+    mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
+    x = places[0][:common]
+    axes.fill_between(x, mean - spread, mean + spread, color=style["color"], alpha=0.2, linewidth=0)
+    style["label"] = f"{style['label'].split(',')[0]}, {len(lines)} runs: mean ± sd"
+    axes.plot(x, mean, **style)
 
 
 def predictions(
@@ -75,8 +108,7 @@ def predictions(
     """
     images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
     guesses = logits.argmax(axis=1)
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    confidence = shifted.max(axis=1) / shifted.sum(axis=1)
+    confidence = softmax(logits).max(axis=1)
     wrong = np.flatnonzero(guesses != labels)
     right = np.flatnonzero(guesses == labels)
     mistakes = wrong[np.argsort(-confidence[wrong], kind="stable")]
@@ -84,7 +116,7 @@ def predictions(
     chosen = np.concatenate([mistakes, right])[:count]
     columns = max(int(np.ceil(np.sqrt(len(chosen)))), 1)
     rows = max(-(-len(chosen) // columns), 1)
-    figure = _figure(max(1.6 * columns, 6), 1.95 * rows + 0.7)
+    figure = empty_figure(max(1.6 * columns, 6), 1.95 * rows + 0.7)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
     for axes, i in zip(figure.axes, chosen, strict=False):
@@ -109,7 +141,7 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     names = [str(i) for i in range(len(counts))] if names is None else list(names)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(0.6 * len(counts) + 1.2, 4)
-    figure = _figure(side, side + 0.3)
+    figure = empty_figure(side, side + 0.3)
     axes = figure.subplots()
     axes.imshow(share**0.4, cmap="Blues", vmin=0, vmax=1)  # so that one in a hundred still shows
     for i, row in enumerate(counts):
@@ -122,3 +154,50 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), names)
     return figure
+
+
+def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") -> "Figure":
+    """How often a network is right against how sure it is, and how often it is how sure.
+
+    ``predictions`` (n, classes) are logits, or probabilities if every row is one; ``labels`` (n,).
+    Whiskers are two binomial standard errors. The title has the expected calibration error (Guo et
+    al. 2017, eq. 3). Raises what ``training.calibration`` raises.
+    """
+    found = calibration(_probabilities(predictions), labels, bins)
+    figure = empty_figure(5.5, 6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    edges, filled = 100 * found.edges, found.counts > 0
+    width, middles = edges[1], (edges[:-1] + edges[1:])[filled] / 2
+    share, sure, count = found.accuracy[filled], found.confidence[filled], found.counts[filled]
+    whiskers = 200 * np.sqrt(share * (1 - share) / count)
+    bars = {"width": width, "color": TRAIN, "alpha": 0.5, "edgecolor": "white"}
+    above.bar(middles, 100 * share, **bars)
+    above.plot(
+        [0, 100], [0, 100], color=RIGHT, linestyle="--", linewidth=1, label="as sure as right"
+    )
+    above.errorbar(
+        100 * sure, 100 * share, whiskers, color=VALIDATION,
+        marker="o", linestyle="none", capsize=3, clip_on=False, label="mean of a bin",
+    )  # fmt: skip
+    above.set(xlim=(0, 100), ylim=(0, 104), ylabel="right (%)")
+    below.bar(middles, count, **bars)
+    below.set(
+        yscale="log",
+        ylim=(0.7, 2 * count.max()),
+        xlabel="confidence: highest probability (%)",
+        ylabel="examples",
+    )
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+    above.legend(loc="upper left")
+    error = f"expected calibration error {100 * found.expected_error:.2f} points"
+    above.set_title(f"{title}\n{error}" if title else error)
+    return figure
+
+
+def _probabilities(predictions: Any) -> np.ndarray:
+    """Rows that are all in 0 … 1 and sum to 1 as they are, others through softmax."""
+    values = np.asarray(predictions, np.float64)
+    if values.size and values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=1e-3):
+        return values
+    return np.asarray(softmax(values))

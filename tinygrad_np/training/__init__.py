@@ -3,9 +3,11 @@
 from .callbacks import EarlyStopping, Run
 from .checkpoint import Checkpoint
 from .doctor import Diagnosis, Finding, diagnose
+from .features import features
 from .fit import evaluate, fit, predict
 from .history import Epoch, History, Progress
 from .metrics import accuracy, calibration, confusion, precision_recall, top_k
+from .record import Histograms
 from .weights import load, save
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "EarlyStopping",
     "Epoch",
     "Finding",
+    "Histograms",
     "History",
     "Progress",
     "Run",
@@ -22,6 +25,7 @@ __all__ = [
     "confusion",
     "diagnose",
     "evaluate",
+    "features",
     "fit",
     "load",
     "precision_recall",

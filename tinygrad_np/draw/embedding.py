@@ -1,0 +1,112 @@
+"""Features of many dimensions in a plane: PCA, t-SNE and UMAP."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from .figures import empty_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METHODS = ("tsne", "pca", "umap")
+_NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
+
+
+def embedding(
+    features: Any,
+    labels: Any,
+    method: str = "tsne",
+    seed: int = 0,
+    names: Sequence[str] | None = None,
+    title: str = "",
+) -> "Figure":
+    """Features in a plane, one colour for each class, whose name stands at its middle.
+
+    ``features`` (n, ...) as ``training.features`` gives them, ``labels`` (n,) integers, ``names``
+    one for each class from 0 on. ``method`` and the errors raised are those of ``project``.
+    """
+    values, labels = np.asarray(features), np.asarray(labels)
+    if labels.shape != values.shape[:1]:
+        raise ShapeError(
+            f"embedding: features of shape {values.shape} and labels of shape {labels.shape}; "
+            "expected (n, ...) and (n,)."
+        )
+    places = project(values, method, seed)
+    figure = empty_figure(7, 6)
+    axes = figure.subplots()
+    from matplotlib import colormaps, patheffects
+
+    palette = colormaps["tab10" if len(np.unique(labels)) <= 10 else "tab20"]
+    for i, label in enumerate(np.unique(labels)):
+        own = places[labels == label]
+        axes.scatter(*own.T, s=10, color=palette(i % palette.N), linewidths=0)
+        name = str(label) if names is None else names[label]
+        text = axes.annotate(
+            name, np.median(own, axis=0), ha="center", va="center", fontsize=12, weight="bold"
+        )
+        text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    summary = f"{len(values):,} examples, {values[0].size} features, {_NAMES[method]}"
+    axes.set_title(f"{title}\n{summary}" if title else summary)
+    return figure
+
+
+def project(features: Any, method: str = "tsne", seed: int = 0) -> np.ndarray:
+    """Features (n, ...) in the plane: (n, 2) float64.
+
+    ``method`` is "pca" (NumPy alone), "tsne" (van der Maaten & Hinton 2008; scikit-learn) or "umap"
+    (McInnes et al. 2018; umap-learn); ``seed`` is what the latter two draw from. Raises ImportError
+    where the library is absent, ValueError for other methods and for features that are not finite,
+    ShapeError for fewer than 3 examples.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method {method!r}; known are {', '.join(METHODS)}.")
+    values = np.asarray(features, np.float64)
+    if len(values) < 3 or values.ndim < 2:
+        raise ShapeError(f"features of shape {values.shape}; at least 3 rows (n, ...) are needed.")
+    if not np.isfinite(values).all():
+        raise ValueError("the features are not all finite; train to a finite loss first.")
+    values = values.reshape(len(values), -1)
+    if method == "pca":
+        return _pca(values)
+    return _tsne(values, seed) if method == "tsne" else _umap(values, seed)
+
+
+def _pca(values: np.ndarray) -> np.ndarray:
+    """The two directions of greatest variance, each with its largest entry positive."""
+    centred = values - values.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    two = np.zeros((2, values.shape[1]))
+    two[: len(directions)] = directions[:2]
+    largest = np.abs(two).argmax(axis=1)
+    return np.asarray(centred @ (two * np.where(two[[0, 1], largest] < 0, -1, 1)[:, None]).T)
+
+
+def _tsne(values: np.ndarray, seed: int) -> np.ndarray:
+    try:
+        from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        raise ImportError(
+            "t-SNE needs scikit-learn: pip install 'tinygrad_np[sklearn]', or use method='pca'."
+        ) from None
+    perplexity = min(30.0, (len(values) - 1) / 3)
+    # half of the default 1000 iterations: 1.5 s instead of 3 for 1,000 points, and looks the same
+    method = TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=seed)
+    with threadpool_limits(1):  # on a busy machine several would wait for each other: 23 s
+        return np.asarray(method.fit_transform(values), np.float64)
+
+
+def _umap(values: np.ndarray, seed: int) -> np.ndarray:
+    try:
+        from umap import UMAP
+    except ImportError:
+        raise ImportError(
+            "UMAP needs umap-learn: pip install 'tinygrad_np[umap]', or use method='pca'."
+        ) from None
+    neighbours = min(15, len(values) - 1)
+    found = UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(values)
+    return np.asarray(found, np.float64)

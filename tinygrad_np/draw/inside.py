@@ -1,0 +1,135 @@
+"""Pictures of the inside of a network: weights, activations, gradients (extra ``plots``)."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..nn.module import Module
+from ..training.record import Histogram, Histograms
+from .figures import empty_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LEVELS = 40
+_COLUMNS = (4, 5, 6)
+
+
+def weights(
+    model: Any, shape: tuple[int, int] = (28, 28), count: int = 40, title: str = ""
+) -> "Figure":
+    """What the units of the first layer look for: their weights as images, the strongest first.
+
+    ``model`` is a Module, whose first parameter of two or more axes is taken, or an array (units,
+    ...) of which each entry has as many weights as ``shape``; at most ``count`` units are shown.
+    Red is positive, blue negative, on one scale for all. Raises ShapeError for other shapes.
+    """
+    values = _first_weights(model) if isinstance(model, Module) else np.asarray(model)
+    if values.ndim < 2 or values[0].size != math.prod(shape) or not values.size:
+        raise ShapeError(
+            f"weights of shape {values.shape} are no images of shape {shape}; give shape=(height, "
+            "width) that fits one unit's weights."
+        )
+    images = values.reshape(len(values), *shape)
+    norms = np.linalg.norm(images.reshape(len(images), -1), axis=1)
+    chosen = np.argsort(-norms, kind="stable")[:count]
+    scale = float(np.quantile(np.abs(images[chosen]), 0.998)) or 1.0
+    columns = min(len(chosen), 10)
+    rows = -(-len(chosen) // columns)
+    high, wide = shape[0] + max(shape[0] // 5, 1), shape[1] + max(shape[1] // 14, 1)
+    sheet = np.full((rows * high, columns * wide), np.nan)  # one picture, 40 would take 2 seconds
+    figure = empty_figure(max(columns, 5) + 0.7, 1.15 * rows * shape[0] / shape[1] + 0.7)
+    axes = figure.subplots()
+    for place, unit in enumerate(chosen):
+        top, left = place // columns * high, place % columns * wide
+        sheet[top + high - shape[0] : top + high, left : left + shape[1]] = images[unit]
+        above = top + high - shape[0] - 0.5
+        axes.text(left + shape[1] / 2, above, f"{unit}", fontsize=8, ha="center", va="bottom")
+    drawn = axes.imshow(sheet, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+    axes.set_axis_off()
+    figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.01, extend="both")
+    summary = f"{len(chosen)} of {len(images)} units of the first layer, the strongest first"
+    figure.suptitle(f"{title}\n{summary}" if title else summary)
+    return figure
+
+
+def _first_weights(model: Module) -> np.ndarray:
+    for parameter in model.parameters():
+        if parameter.ndim >= 2:
+            return parameter.numpy()
+    raise ShapeError(f"{type(model).__name__} has no weights; give a model with a layer that has.")
+
+
+def histograms(record: Histograms, title: str = "") -> "Figure":
+    """Activations of every layer and gradients of every parameter over the epochs.
+
+    ``record`` is a ``training.Histograms`` that has been through a training. A column is one
+    histogram, the darker the more, and lines are the quartiles; the panel ends at the 1st and 99th
+    percentile. Zeros are not in it, and their share at the end stands in the title of the panel.
+    Raises ValueError for an empty record.
+    """
+    if not record.epochs:
+        raise ValueError("histograms() of an empty record; train with it among the callbacks.")
+    blocks = [
+        [(f"{name} {record.kinds[name]}".strip(), h) for name, h in record.activations.items()],
+        list(record.gradients.items()),
+    ]
+    columns = min(_COLUMNS, key=lambda width: width * sum(-(-len(b) // width) for b in blocks))
+    columns = min(columns, max(map(len, blocks)))
+    rows = [block[i : i + columns] for block in blocks for i in range(0, len(block), columns)]
+    units = ["activation"] * -(-len(blocks[0]) // columns)
+    units += ["log10 |gradient|"] * (len(rows) - len(units))
+    figure = empty_figure(max(2.4 * columns, 5), 2.2 * len(rows) + 0.7)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for line, row, unit in zip(grid, rows, units, strict=True):
+        for axes, (name, kept) in zip(line, row, strict=False):
+            axes.set_axis_on()
+            _over_time(axes, record.epochs, kept)
+            last = kept[-1]
+            zeros = f"\n{100 * last.zeros / max(last.size, 1):.0f} % zeros at the end"
+            axes.set_title(name + (zeros if last.zeros else "\n"), fontsize=9)
+            axes.tick_params(labelsize=8)
+        line[0].set_ylabel(unit, fontsize=9)
+    figure.supxlabel("epoch", fontsize=9)
+    figure.suptitle(title)
+    return figure
+
+
+def _over_time(axes: Any, epochs: list[int], kept: list[Histogram]) -> None:
+    """A column for each histogram on common levels, and the quartiles as lines."""
+    filled = [h for h in kept if h.counts.any()]
+    if not filled:
+        axes.text(0.5, 0.5, "nothing", transform=axes.transAxes, ha="center", va="center")
+        return
+    low = min(_quantile(h, 0.01) for h in filled)
+    high = max(_quantile(h, 0.99) for h in filled)
+    pad = 0.05 * (high - low) or 0.5
+    levels = np.linspace(low - pad, high + pad, _LEVELS + 1)
+    shares = np.array([_shares(h, levels) for h in kept]).T
+    at = np.array(epochs, float)
+    half = np.diff(at) / 2 if len(at) > 1 else np.array([0.5])
+    sides = np.concatenate([[at[0] - half[0]], at[:-1] + half[: len(at) - 1], [at[-1] + half[-1]]])
+    depth = np.sqrt(shares / np.maximum(shares.max(axis=0), 1e-12))  # every column as dark
+    axes.pcolormesh(sides, levels, depth, cmap="Blues", vmin=0, vmax=1)
+    for share, style in ((0.25, ":"), (0.5, "-"), (0.75, ":")):
+        lines = [_quantile(h, share) if h.counts.any() else np.nan for h in kept]
+        axes.plot(at, lines, color="#D55E00", linewidth=1, linestyle=style)
+    axes.set(xlim=(sides[0], sides[-1]), ylim=(levels[0], levels[-1]))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _shares(counted: Histogram, levels: np.ndarray) -> np.ndarray:
+    """The share of the values between levels, taken as even within each bin."""
+    if not counted.counts.any():
+        return np.zeros(len(levels) - 1)
+    below = np.concatenate([[0], np.cumsum(counted.counts)]) / counted.counts.sum()
+    return np.diff(np.interp(levels, counted.edges, below))
+
+
+def _quantile(counted: Histogram, share: float) -> float:
+    below = np.concatenate([[0], np.cumsum(counted.counts)]) / counted.counts.sum()
+    return float(np.interp(share, below, counted.edges))
