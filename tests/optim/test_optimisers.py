@@ -64,6 +64,29 @@ def test_a_hundred_steps_with_pytorch(name: str, settings: dict[str, Any]) -> No
         assert np.all(mine.numpy() != start)
 
 
+@every
+def test_complex_parameters_with_pytorch(name: str, settings: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((100, 5, 4)) + 1j * rng.standard_normal((100, 5, 4))
+    start = [START[0] + 1j * START[0][::-1], np.array(0.7 - 0.2j)]
+    ours = [tg.Tensor(p, requires_grad=True) for p in start]
+    theirs = [torch.tensor(p, requires_grad=True) for p in start]
+    optimiser = getattr(optim, name)(ours, **settings)
+    other = getattr(torch.optim, name)(theirs, **settings)
+    first = np.sum(np.abs(x @ start[0] + start[1]) ** 2)
+    for i in range(100):
+        optimiser.zero_grad()
+        other.zero_grad()
+        (np.abs(x[i] @ ours[0] + ours[1]) ** 2).mean().backward()
+        (torch.abs(torch.tensor(x[i]) @ theirs[0] + theirs[1]) ** 2).mean().backward()
+        optimiser.step()
+        other.step()
+    assert np.sum(np.abs(x @ ours[0].numpy() + ours[1].numpy()) ** 2) < first
+    for mine, twin in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.numpy(), twin.detach().numpy(), rtol=1e-9, atol=1e-10)
+
+
 def sgd(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
     """Sutskever et al. (2013), equations 1 to 4, with lr outside of the velocity."""
     mu, decay = given.get("momentum", 0.0), given.get("weight_decay", 0.0)
@@ -210,6 +233,29 @@ def test_the_rate_may_be_a_function_of_the_step() -> None:
         optimiser.step()
     assert rates == [1.0, 0.1, 0.01]
     assert p.item() == pytest.approx(-1.11, rel=1e-14)
+
+
+def test_a_constant_gradient_leaves_no_root_of_less_than_nothing() -> None:
+    """Centered, the mean square less the squared mean tends to 0; rounding must not go below."""
+    p = tg.Tensor(np.zeros(1000, np.float32), requires_grad=True)
+    g = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    optimiser = optim.RMSprop([p], 1e-3, alpha=0.5, eps=1e-3, centered=True)
+    p.grad = tg.Tensor(g)
+    for _ in range(100):
+        optimiser.step()
+    assert np.isfinite(p.numpy()).all() and (np.sign(p.numpy()) == -np.sign(g)).all()
+
+
+def test_settings_may_be_changed_between_steps() -> None:
+    p = tg.Tensor([1.0], requires_grad=True)
+    optimiser = optim.SGD([p], 1.0, clip_norm=1.0)
+    p.grad = tg.Tensor([4.0])
+    optimiser.step()
+    assert p.item() == pytest.approx(0.0, abs=1e-6)
+    optimiser.clip_norm, optimiser.weight_decay, optimiser.lr = None, 0.5, 0.5
+    p.grad, p.data = tg.Tensor([4.0]), np.array([1.0])
+    optimiser.step()
+    assert p.item() == 1 - 0.5 * (4 + 0.5)
 
 
 def test_zero_grad() -> None:

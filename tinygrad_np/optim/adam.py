@@ -81,7 +81,6 @@ class Adam(_Moments):
     ) -> None:
         limits = (clip_norm, clip_value, max_norm)
         super().__init__(params, lr, betas, eps, weight_decay, limits)
-        self.decay = self.weight_decay
 
 
 class AdamW(_Moments):
@@ -91,6 +90,7 @@ class AdamW(_Moments):
     """
 
     numbers = 5
+    decoupled = True
 
     def __init__(
         self,

@@ -33,15 +33,17 @@ class Optimiser:
       come into one unit) has at most this L2 norm (Srivastava et al. 2014); vectors such as biases
       are left alone.
 
-    Gradients are clipped on the way into the step; ``.grad`` stays what backward found. Raises
-    TypeError for what is no list of Tensors, ValueError for an empty list, a Tensor that is not a
-    leaf, one that is there twice, and settings out of range.
+    Gradients are clipped on the way into the step; ``.grad`` stays what backward found. A complex
+    number counts as two real ones, but for norms. Raises TypeError for what is no list of Tensors,
+    ValueError for an empty list, a Tensor that is not a leaf, one that is there twice, and settings
+    out of range.
     """
 
     settings: tuple[str, ...] = ()  # the attributes that, with the limits, say how it works
     states: tuple[str, ...] = ()  # what the arrays are called that are kept for each parameter
     numbers = 1  # how many numbers a change needs
-    decay = 0.0  # times the parameter is added to its gradient
+    weight_decay = 0.0  # times the parameter is added to its gradient,
+    decoupled = False  # unless the step itself sees to it
 
     def __init__(
         self,
@@ -105,8 +107,8 @@ class Optimiser:
         rate = self.rate()
         self.steps += 1
         whole = [pack.is_whole() for pack in self._packs]
-        if self.clip_norm is not None:
-            self._factor = clipping(self.clip_norm, self._squares(whole))
+        most = self.clip_norm
+        self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
         for pack, at_once in zip(self._packs, whole, strict=True):
             if at_once:
                 self._all_at_once(pack, rate)
@@ -142,6 +144,12 @@ class Optimiser:
 
     def _change_pieces(self, numbers: list[Any], pieces: Iterable[tuple[Any, ...]]) -> None:
         for values, g, scratch, spare, *state in pieces:
+            if values.dtype.kind == "c":
+                # two real numbers; g is ∂/∂re − i ∂/∂im, and the way down against its conjugate
+                arrays = (values, np.conjugate(g, spare), scratch, spare, *state)
+                parts = [tuple(a.real for a in arrays), tuple(a.imag for a in arrays)]
+                self._change_pieces(numbers, parts)
+                continue
             used = self._used(values, g, scratch, spare)
             self._change(numbers, values, used, scratch, *state)
 
@@ -164,12 +172,12 @@ class Optimiser:
     def _used(self, values: Any, g: Any, scratch: Any, spare: Any) -> Any:
         """The gradient that the step goes by, clipped and with decay: ``g`` itself or ``spare``."""
         if self.clip_value is not None:
-            np.minimum(g, self.clip_value, out=spare)
-            g = np.maximum(spare, -self.clip_value, out=spare)
+            # 14 instead of 84 µs for 109,386 elements by np.minimum and np.maximum
+            g = np.clip(g, -self.clip_value, self.clip_value, out=spare)
         elif self._factor != 1:
             g = np.multiply(g, self._factor, spare)
-        if self.decay:
-            np.multiply(values, self.decay, scratch)
+        if self.weight_decay and not self.decoupled:
+            np.multiply(values, self.weight_decay, scratch)
             g = np.add(scratch, g, spare)
         return g
 

@@ -46,7 +46,7 @@ class RMSprop(Optimiser):
             raise ValueError(f"alpha={alpha}: a number from 0 to below 1 is needed.")
         self.alpha = float(alpha)
         self.eps = float(eps)
-        self.weight_decay = self.decay = float(weight_decay)
+        self.weight_decay = float(weight_decay)
         self.momentum = float(momentum)
         self.centered = bool(centered)
 
@@ -71,7 +71,7 @@ class RMSprop(Optimiser):
             np.multiply(mean, mean, scratch)
             np.multiply(scratch, rest, scratch)
             np.subtract(square, scratch, scratch)
-            np.maximum(scratch, 0, out=scratch)  # rounding may leave a little less
+            np.clip(scratch, 0, math.inf, out=scratch)  # rounding may leave a little less
             np.sqrt(scratch, scratch)
         else:
             np.sqrt(square, scratch)

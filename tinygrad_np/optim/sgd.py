@@ -39,7 +39,7 @@ class SGD(Optimiser):
             raise ValueError("nesterov=True needs a momentum above 0.")
         self.momentum = float(momentum)
         self.nesterov = bool(nesterov)
-        self.weight_decay = self.decay = float(weight_decay)
+        self.weight_decay = float(weight_decay)
 
     def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         del age
