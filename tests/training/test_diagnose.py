@@ -12,8 +12,9 @@ import pytest
 from models.mlp import MLP
 from tinygrad_np import ShapeError, Tensor, nn, optim, training
 from tinygrad_np.nn import functional as F
+from tinygrad_np.training.doctor.causes import findings
 from tinygrad_np.training.doctor.report import figure
-from tinygrad_np.training.doctor.trials import read_range
+from tinygrad_np.training.doctor.trials import read_range, transfer
 
 CLASSES = 5
 
@@ -489,3 +490,15 @@ def test_figures_in_sentences() -> None:
     assert [figure(v) for v in (0, 1, 2.3026, 0.00123, 1234.5, 1.5e-7, 2.5e12, math.inf)] == [
         "0", "1", "2.3", "0.00123", "1,234", "1.5e-7", "2.5e12", "inf",
     ]  # fmt: skip
+
+
+def test_neighbours_that_know_nothing_are_no_proof() -> None:
+    """Shuffled labels need both: no help from neighbours, and none from a short training."""
+    measured = DISEASES["labels shuffled"][0]().diagnosed().measurements
+    assert measured.neighbours is not None and measured.transfer is not None
+    assert measured.neighbours[0] < measured.neighbours[1] < 0.32
+    assert measured.transfer[0] < measured.transfer[1] < 0.35
+    measured.transfer = (0.9, 0.33)
+    assert "labels unrelated to inputs" not in [f.name for f in findings(measured)]
+    right, chance = transfer(network(), F.cross_entropy, x, y, 3e-3, seed=0)
+    assert right > 0.9 > 0.4 > chance

@@ -18,6 +18,8 @@ BLOCKED = (
     "activation on the outputs", "softmax before the loss", "loss apart from the parameters",
 )  # fmt: skip
 BY_DEPTH = ("vanishing gradients", "exploding gradients")
+UNRELATED = "labels unrelated to inputs"
+BARREN = (UNRELATED, "one class", "pixels scaled twice", "constant inputs")
 RATES = ("learning rate 0", "learning rate too high", "learning rate too low")
 FOLLOWS: dict[str, tuple[str, ...]] = {
     "loss high at start": (*NOT_SCALED, "exploding gradients"),
@@ -27,16 +29,14 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "vanishing gradients": (*BLOCKED, *NOT_SCALED),
     "exploding gradients": NOT_SCALED,
     "gradients of 0": (*BLOCKED, *BY_DEPTH),
-    "one batch not learned": (*NOT_SCALED, *BLOCKED, *BY_DEPTH, "examples mixed", "one class",
-                              "pixels scaled twice", "constant inputs"),
-    "learning rate too high": (*NOT_SCALED, *BY_DEPTH, "loss high at start"),
-    "learning rate too low": ("learning rate 0", "pixels scaled twice", *BLOCKED, *BY_DEPTH),
+    "one batch not learned": (*NOT_SCALED, *BLOCKED, *BY_DEPTH, *BARREN, "examples mixed"),
+    "learning rate too high": (*NOT_SCALED, *BY_DEPTH, "loss high at start", UNRELATED),
+    "learning rate too low": ("learning rate 0", *BLOCKED, *BY_DEPTH, *BARREN),
     "updates too large": (*NOT_SCALED, *BY_DEPTH, "learning rate too high"),
     "updates too small": (*BLOCKED, *BY_DEPTH, *RATES),
     "uneven updates": (*BLOCKED, *BY_DEPTH, *NOT_SCALED),
-    "no rate learns": (*NOT_SCALED, *BLOCKED, *BY_DEPTH, "one batch not learned", "one class",
-                       "labels unrelated to inputs", "pixels scaled twice", "constant inputs"),
-}  # fmt: skip
+    "no rate learns": (*NOT_SCALED, *BLOCKED, *BY_DEPTH, *BARREN, "one batch not learned"),
+}
 
 
 def findings(m: Measurements) -> list[Finding]:
@@ -428,7 +428,8 @@ def _activations(m: Measurements) -> Iterator[Finding]:
                 "note", "saturated activations", f"{text}.", "smaller initial weights.", numbers
             )
         else:
-            yield Finding("ok", "saturation", f"{text}, and in no layer more.", numbers=numbers)
+            text = f"{text}, and in no layer more" if share else "no value lies where it is flat"
+            yield Finding("ok", "saturation", f"{text}.", numbers=numbers)
 
 
 def _lost(m: Measurements) -> Iterator[Finding]:
@@ -622,20 +623,20 @@ def _one_batch(m: Measurements) -> Iterator[Finding]:
 
 
 def _related(m: Measurements) -> Iterator[Finding]:
-    if m.range_test is None or m.overfit is None or m.neighbours is None:
-        return
-    if m.range_test.suggested is not None or not m.overfit.learned:
+    if m.transfer is None or m.neighbours is None:
         return
     share, chance = m.neighbours
-    if share < chance:
+    right, by_chance = m.transfer
+    if right < by_chance:
         yield Finding(
             "warning",
-            "labels unrelated to inputs",
-            "one batch can be learned by heart, but nothing that helps with new ones; and "
-            f"the most similar example has the same label in {100 * share:.0f} % of cases only, "
-            "as by chance. The labels seem to be shuffled against the inputs.",
+            UNRELATED,
+            "one batch can be learned by heart, but a short training leaves "
+            f"{100 * right:.0f} % right of held-out examples, and the most similar example has the "
+            f"same label in {100 * share:.0f} % of cases, both as by chance. The labels seem to be "
+            "shuffled against the inputs.",
             "shuffle both with one permutation, rng.permutation(n), and check a few by eye.",
-            {"neighbours": share, "chance": chance},
+            {"neighbours": share, "chance": chance, "held_out": right},
         )
 
 

@@ -23,6 +23,7 @@ from .trials import (
     overfit,
     plain,
     range_test,
+    transfer,
 )
 
 LOOKED_AT = 512  # examples that activations and gradients are measured on
@@ -97,6 +98,10 @@ def _examined(
     )
     if start.classes is not None:
         measured.neighbours = nearest_neighbours(x, y, rng)
+    near = measured.neighbours
+    if near is not None and near[0] < near[1] and measured.overfit.learned:
+        patient = copy.deepcopy(model).train()
+        measured.transfer = transfer(patient, loss, x, y, measured.overfit.rate, seed)
     _with_optimiser(measured, model, x, y, optimiser, loss, batch_size, seed)
     return measured
 

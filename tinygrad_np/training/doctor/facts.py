@@ -71,8 +71,8 @@ def nearest_neighbours(
 ) -> tuple[float, float] | None:
     """How often the nearest of other examples has the same label, and how often by chance.
 
-    Chance is the share of the commonest label plus three standard errors. None for few examples, or
-    inputs between which there is no distance, such as numbers of words.
+    Chance is the sum of the squared shares of the labels plus three standard errors. None for few
+    examples, or inputs between which there is no distance, such as numbers of words.
     """
     if len(x) < FEWEST or not (x.dtype.kind == "f" or x.dtype == np.uint8):
         return None
@@ -84,5 +84,10 @@ def nearest_neighbours(
     nearest = known[distances.argmin(axis=1)]
     labels: Any = y[rows]
     share = float(np.mean(labels[nearest] == labels[asked]))
-    common = float(np.bincount(labels).max() / len(labels))
-    return share, common + 3 * float(np.sqrt(common * (1 - common) / len(asked)))
+    equal = float(np.sum((np.bincount(labels) / len(labels)) ** 2))
+    return share, above(equal, len(asked))
+
+
+def above(share: float, n: int) -> float:
+    """What a share of n may become by chance: three standard errors more."""
+    return share + 3 * float(np.sqrt(share * (1 - share) / n))

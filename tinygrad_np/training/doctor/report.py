@@ -54,6 +54,7 @@ class Measurements:
     overfit: Overfit | None = None
     range_test: RangeTest | None = None
     neighbours: tuple[float, float] | None = None  # accuracy of the nearest neighbour, and chance
+    transfer: tuple[float, float] | None = None  # accuracy on held-out examples, and chance
 
 
 @dataclass(frozen=True)

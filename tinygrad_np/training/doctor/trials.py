@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from ...autodiff.tape import no_grad
 from ...autodiff.tensor import Tensor
 from ...nn.module import Module
 from ...optim import SGD, Adam, Optimiser
+from .facts import above
 
 Loss = Callable[[Any, Any], Any]
 UPDATES = 20  # steps in which updates are measured
 OVERFIT_EXAMPLES, OVERFIT_STEPS, OVERFIT_RATES = 32, 200, (3e-3, 3e-2, 3e-4)
 LOWEST, HIGHEST, PER_DECADE = 1e-6, 10.0, 20  # learning rates; steps
 WINDOW = 11  # steps that losses are averaged over, half a decade
+HELD_OUT = 1000  # examples at most that a short training is judged by
 SCHEDULED = 20_000  # steps in which the greatest rate of a schedule is looked for
 
 
@@ -51,6 +54,7 @@ class Overfit:
     accuracy: float | None
     learned: bool
     examples: int
+    rate: float
 
 
 @dataclass
@@ -154,7 +158,27 @@ def _overfit(
             break
     share = losses[-1] / losses[0] if losses[0] else math.nan
     learned = right == 1.0 and share < 0.5 if is_classifier else share < 0.1
-    return Overfit(np.array(losses), right, learned, len(x))
+    return Overfit(np.array(losses), right, learned, len(x), rate)
+
+
+def transfer(
+    model: Module, loss: Loss, x: np.ndarray, y: np.ndarray, rate: float, seed: int
+) -> tuple[float, float]:
+    """The accuracy on examples held out from a short training, and what chance gives.
+
+    Chance is the share of the commonest label plus three standard errors.
+    """
+    held = min(HELD_OUT, len(x) // 4)
+    order = np.random.default_rng(seed).permutation(len(x))
+    optimiser = Adam(model.parameters(), rate)
+    batches = drawn(x[order[held:]], y[order[held:]], OVERFIT_EXAMPLES, seed)
+    for _ in range(OVERFIT_STEPS):
+        _step(model, optimiser, loss, *next(batches))
+    with no_grad():
+        guesses = model.eval()(Tensor(x[order[:held]])).numpy().argmax(axis=1)
+    labels = y[order[:held]]
+    common = float(np.bincount(labels).max() / held)
+    return float(np.mean(guesses == labels)), above(common, held)
 
 
 def range_test(
