@@ -288,6 +288,7 @@ BAD: dict[str, tuple[Any, str]] = {
         "Distort: found background=inf, expected a finite number",
     ),
     "scale": (lambda: augment.Distort(scale=1), "Distort: found scale=1, expected less than 1,"),
+    "text": (lambda: augment.Distort(rotation="9"), "Distort: found rotation='9', expected a fin"),  # type: ignore[arg-type]
     "sigma": (lambda: augment.elastic(IMAGES, 0, 34, 0), "Distort: found sigma=0"),
 }
 

@@ -229,6 +229,54 @@ def test_dataset_by_name(nowhere: Path) -> None:
     assert is_small(load_dataset(str(nowhere / "plain")))
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("given", ["", "KMNIST", "KMNIST/raw", "MNIST", "MNIST/raw", "raw"])
+def test_folders_of_torchvision(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch, given: str, suffix: str
+) -> None:
+    monkeypatch.setattr(datasets, "_MNIST_SHA256", datasets._FASHION_SHA256)
+    root = nowhere / "root"
+    write_small(root / {"": "MNIST/raw"}.get(given, given), suffix)
+    parent = root / given.removesuffix("raw")
+    assert is_small(load_dataset(str(root / given)))
+    if given.endswith("raw"):
+        assert is_small(load_dataset(str(parent)))
+
+
+@pytest.mark.parametrize("given", ["", "FashionMNIST", "FashionMNIST/raw"])
+def test_torchvisions_fashion_is_found_and_checked(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    home = write_small(nowhere / "root" / "FashionMNIST" / "raw")
+    place = nowhere / "root" / given
+    monkeypatch.setenv("TINYGRAD_NP_DATA", str(place))
+    for found in (load_dataset(str(place)), fashion_mnist(place), load_dataset("fashion")):
+        assert is_small(found)
+    save_idx(home / f"{NAMES[1]}.gz", np.zeros(5, np.uint8))
+    for ask in (lambda: load_dataset(str(place)), lambda: fashion_mnist(place)):
+        datasets._verified.cache_clear()
+        with pytest.raises(DataError, match=r"train-labels-idx1-ubyte.gz, uncompressed content: f"):
+            ask()
+
+
+def test_what_torchvision_calls_mnist_is_checked(tmp_path: Path) -> None:
+    write_small(tmp_path / "MNIST" / "raw")
+    with pytest.raises(DataError, match=r"idx3-ubyte.gz, uncompressed content: .* expected ba8910"):
+        load_dataset(str(tmp_path))
+
+
+def test_two_data_sets_under_one_root(tmp_path: Path) -> None:
+    homes = [write_small(tmp_path / name / "raw") for name in ("MNIST", "FashionMNIST")]
+    message = f"{tmp_path}: found data sets in {homes[0]} and {homes[1]}, expected one; give the"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}"):
+        load_dataset(str(tmp_path))
+
+
+def test_an_empty_root_is_told_of_its_own_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"^{re.escape(str(tmp_path))}: found no {NAMES[0]}, plain"):
+        load_dataset(str(tmp_path))
+
+
 def write_csv(path: Path, labels: list[int]) -> str:
     path.write_text("label,pixel0\n" + "".join(f"{y},{i}\n" for i, y in enumerate(labels)))
     return str(path)

@@ -65,12 +65,14 @@ def fashion_mnist(folder: StrPath | None = None, download: bool = False) -> Data
     Looks for the four IDX files in `folder` alone if it is given; else in the folder named by the
     environment variable TINYGRAD_NP_DATA, where Debian's package `dataset-fashion-mnist` puts
     them, and in the user's cache. Only with `download=True` are missing files fetched from their
-    authors, into `folder`, else TINYGRAD_NP_DATA, else the cache. The SHA-256 of each file is
-    checked once per process. Raises DataError if files are absent, other or out of reach.
+    authors, into `folder`, else TINYGRAD_NP_DATA, else the cache. A folder may also be the `root`
+    of torchvision's FashionMNIST. The SHA-256 of each file is checked once per process. Raises
+    DataError if files are absent, other or out of reach.
     Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST", arXiv:1708.07747.
     """
     places = _fashion_places(folder)
-    home = next((place for place in places if not _missing(place)), None)
+    inside = (place / inner for place in places for inner in ("", "FashionMNIST/raw", "raw"))
+    home = next((each for each in inside if not _missing(each)), None)
     if home is None and download:
         home = places[0] if places[0] != _FASHION_DEBIAN else places[-1]
         _download_fashion(home)
@@ -95,21 +97,67 @@ def load_folder(path: StrPath) -> Dataset:
 def load_dataset(name_or_path: str) -> Dataset:
     """Return the data set called "mnist" or "fashion", or the one in a folder or CSV file.
 
-    Of a CSV file with n rows the last n // 7 are the test part. Images are (n, h, w) uint8, labels
-    (n,) int64 from 0 to 9. Raises DataError if there is no such thing or it is not a data set.
+    A folder has four IDX files (see `load_folder`) or is the `root` of torchvision's MNIST or
+    FashionMNIST, or a folder within; what is found in theirs must have the published SHA-256. Of a
+    CSV file (see `load_csv`) with n rows the last n // 7 are the test part. Images are (n, h, w)
+    uint8, labels (n,) int64 from 0 to 9. Raises DataError if there is no such thing or it is not a
+    data set.
     """
     if name_or_path == "mnist":
         return mnist()
     if name_or_path == "fashion":
         return fashion_mnist()
     if os.path.isdir(name_or_path):
-        return load_folder(name_or_path)
+        return _load_root(Path(name_or_path))
     if os.path.exists(name_or_path):
-        return _split_csv(name_or_path)
+        images, labels = load_csv(name_or_path)
+        return last_seventh(name_or_path, images, labels)
     raise DataError(
         f"found no data set, folder or file called {name_or_path!r}, expected mnist, fashion, a "
         "folder of four IDX files or a CSV file; check the spelling"
     )
+
+
+def last_seventh(source: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Dataset:
+    """MNIST's own proportion: the test part is the last n // 7 of n images.
+
+    `source` stands for the data in messages. Raises DataError for fewer than 7 images and for
+    labels outside 0 to 9.
+    """
+    check_labels(source, labels)
+    count = len(labels) // 7
+    if not count:
+        raise DataError(
+            f"{source}: found {len(labels)} rows, expected at least 7, as a seventh becomes the "
+            "test part; add rows"
+        )
+    return (images[:-count], labels[:-count]), (images[-count:], labels[-count:])
+
+
+def check_labels(source: str, labels: NDArray[np.int64]) -> None:
+    """Raise DataError for the first label outside 0 to 9."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= _CLASSES))
+    if wrong.size:
+        raise DataError(
+            f"{source}, label number {wrong[0] + 1}: found {labels[wrong[0]]}, expected 0 to "
+            f"{_CLASSES - 1}; use a data set of {_CLASSES} classes"
+        )
+
+
+def _load_root(folder: Path) -> Dataset:
+    """The four files in a folder, or where torchvision puts them when given this as its root."""
+    inside = [folder / inner for inner in ("MNIST/raw", "FashionMNIST/raw", "raw")]
+    homes = [home for home in inside if not _missing(home)]
+    if not _missing(folder) or not homes:
+        homes = [folder]
+    if len(homes) > 1:
+        raise DataError(
+            f"{folder}: found data sets in {' and '.join(map(str, homes))}, expected one; give the "
+            "path of the one that is wanted"
+        )
+    home = homes[0].resolve()
+    checksums = {("MNIST", "raw"): _MNIST_SHA256, ("FashionMNIST", "raw"): _FASHION_SHA256}
+    return _read_folder(homes[0], checksums.get((home.parent.name, home.name), _UNCHECKED))
 
 
 @functools.cache
@@ -167,29 +215,8 @@ def _checked_part(source: str, images: NDArray[np.generic], labels: NDArray[np.g
             "use labels and images of one data set"
         )
     numbers = labels.astype(np.int64)
-    _check_labels(source, numbers)
+    check_labels(source, numbers)
     return images.astype(np.uint8, copy=False), numbers
-
-
-def _check_labels(source: str, labels: NDArray[np.int64]) -> None:
-    wrong = np.flatnonzero(labels >= _CLASSES)
-    if wrong.size:
-        raise DataError(
-            f"{source}, label number {wrong[0] + 1}: found {labels[wrong[0]]}, expected 0 to "
-            f"{_CLASSES - 1}; use a data set of {_CLASSES} classes"
-        )
-
-
-def _split_csv(path: str) -> Dataset:
-    images, labels = load_csv(path)
-    _check_labels(path, labels)
-    count = len(labels) // 7
-    if not count:
-        raise DataError(
-            f"{path}: found {len(labels)} rows, expected at least 7, as a seventh becomes the test "
-            "part; add rows"
-        )
-    return (images[:-count], labels[:-count]), (images[-count:], labels[-count:])
 
 
 def _fashion_places(folder: StrPath | None) -> list[Path]:
