@@ -131,9 +131,22 @@ def calibration(probabilities: Any, labels: Any, bins: int = 15) -> Calibration:
     )
 
 
+def wilson(share: Any, n: Any, z: float = 1.959964) -> tuple[Any, Any]:
+    """The interval of a share of ``n`` trials, 95 % by default: shape () or any, to two such.
+
+    It stays within 0 … 1 and is right near both (Wilson 1927).
+    """
+    share, n = np.asarray(share, np.float64), np.asarray(n)
+    middle = share + z * z / (2 * n)
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
 def _share(part: Any, whole: Any) -> np.ndarray:
     """part / whole, NaN where the whole is 0."""
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole != 0)
+    share = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=share, where=whole != 0)
+    return share
 
 
 def _paired(name: str, predictions: Any, labels: Any) -> None:
