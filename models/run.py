@@ -43,6 +43,7 @@ class Result:
     model: MLP
     test_logits: np.ndarray
     test: tuple[np.ndarray, np.ndarray]
+    histograms: training.Histograms | None = None
 
     @property
     def judged(self) -> float:
@@ -85,6 +86,7 @@ def run(
     hand: bool = False,
     replay: bool = True,
     callbacks: Iterable[Any] = (),
+    probe: int = 0,
 ) -> Result:
     """Train a recipe's network from a seed, and open the test set once, at the end.
 
@@ -92,8 +94,9 @@ def run(
     ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's; without ``replay``
     every step runs as Python, to the same weights. The weights and the order of the batches come
     from two generators of the same seed. ``epochs`` instead of the recipe's also fits its schedule.
-    ``callbacks`` are those of ``training.fit``. Ctrl-C ends the training and gives what was
-    reached. Raises DataError where the data do not fit the network.
+    ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to 50
+    epochs, on so many training examples. Ctrl-C ends the training and gives what was reached.
+    Raises DataError where the data do not fit the network.
     """
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
@@ -101,6 +104,11 @@ def run(
     weights_seed, order_seed = np.random.default_rng(seed).spawn(2)
     model = recipe.build(weights_seed)
     batches = recipe.batches(parts.train, order_seed)
+    record = None
+    if probe:
+        x, y = (array[:probe] for array in parts.train)
+        record = training.Histograms(model, x, y, -(-recipe.epochs // 50), loss=recipe.loss)
+        callbacks = [*callbacks, record]
     if hand:
         if not recipe.is_plain:
             raise DataError(
@@ -140,6 +148,7 @@ def run(
         model=model,
         test_logits=logits,
         test=dataset[1],
+        histograms=record,
     )
 
 

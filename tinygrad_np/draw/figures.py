@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..nn.functional import softmax
-from ..training.metrics import calibration
+from ..training.metrics import calibration, wilson
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,7 +160,7 @@ def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") 
     """How often a network is right against how sure it is, and how often it is how sure.
 
     ``predictions`` (n, classes) are logits, or probabilities if every row is one; ``labels`` (n,).
-    Whiskers are two binomial standard errors. The title has the expected calibration error (Guo et
+    Whiskers are 95 % intervals (Wilson 1927). The title has the expected calibration error (Guo et
     al. 2017, eq. 3). Raises what ``training.calibration`` raises.
     """
     found = calibration(_probabilities(predictions), labels, bins)
@@ -169,7 +169,8 @@ def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") 
     edges, filled = 100 * found.edges, found.counts > 0
     width, middles = edges[1], (edges[:-1] + edges[1:])[filled] / 2
     share, sure, count = found.accuracy[filled], found.confidence[filled], found.counts[filled]
-    whiskers = 200 * np.sqrt(share * (1 - share) / count)
+    low, high = wilson(share, count)
+    whiskers = np.maximum(100 * np.array([share - low, high - share]), 0)
     bars = {"width": width, "color": TRAIN, "alpha": 0.5, "edgecolor": "white"}
     above.bar(middles, 100 * share, **bars)
     above.plot(

@@ -91,7 +91,8 @@ class Histograms:
         twin = copy.deepcopy(self._model).train()
         twin.zero_grad()
         outputs = tap(twin, list(self.activations))
-        self._loss(twin(Tensor(self._x)), self._y).backward()
+        with np.errstate(all="ignore"):  # what diverges is counted, and fit says so
+            self._loss(twin(Tensor(self._x)), self._y).backward()
         self.epochs.append(epoch)
         for name, taken in outputs.items():
             values = np.concatenate([out.numpy().ravel() for out in taken] or [np.empty(0)])

@@ -1,0 +1,63 @@
+"""What a run depends on besides its arguments: versions, machine, data."""
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from tinygrad_np.threads import blas_threads, thread_count
+
+ROOT = Path(__file__).resolve().parent.parent
+OPTIONAL = ("matplotlib", "scikit-learn", "scipy", "threadpoolctl")
+
+
+def environment() -> dict[str, str]:
+    """Names and values for a table; nothing that names the user or the machine."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]
+    threads = blas_threads().get() or thread_count()
+    found = {
+        "tinygrad_np": _version("tinygrad_np")
+        + (f", commit {commit}" if (commit := _commit()) else ""),
+        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "NumPy": np.__version__,
+        "BLAS": f"{blas['name']} {blas['version']}, {threads} thread{'s' * (threads != 1)}",
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "system": platform.platform(),
+    }
+    found |= {name: _version(name) for name in OPTIONAL}
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    """The model's name where Linux tells it, else what Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return (names or [platform.processor() or platform.machine()])[0]
+
+
+def _commit() -> str:
+    """The commit of a checkout, read from its files; "" where there is none."""
+    git = ROOT / ".git"
+    try:
+        head = (git / "HEAD").read_text(encoding="ascii").strip()
+        if not head.startswith("ref: "):
+            return head
+        name = head.removeprefix("ref: ")
+        if (git / name).is_file():
+            return (git / name).read_text(encoding="ascii").strip()
+        packed = (git / "packed-refs").read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return next((line.split()[0] for line in packed if line.endswith(f" {name}")), "")

@@ -1,0 +1,61 @@
+"""How far a training of the main job is: a bar on a terminal, else lines."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_np.training.history import Epoch, Progress
+
+
+class Bar:
+    """Progress: a bar on a terminal where tqdm is installed, else lines; nothing if quiet."""
+
+    def __init__(
+        self, title: str, images: int, epochs: int, quiet: bool, note: Callable[[object], None]
+    ) -> None:
+        self.quiet = quiet
+        self.seen = 0
+        self.shown = 0.0
+        self.epochs = epochs
+        self.bar: Any = None
+        if quiet:
+            return
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            note("for a progress bar: pip install tqdm (or 'tinygrad_np[progress]').")
+        else:
+            if sys.stderr.isatty():
+                self.bar = tqdm(total=images * epochs, desc=title, unit=" images", unit_scale=True)
+                return
+        print(title)
+
+    def on_step(self, now: Progress) -> None:
+        """One batch is done."""
+        self.seen += now.images
+        if self.bar is None or time.perf_counter() - self.shown < 0.1:
+            return
+        self.shown = time.perf_counter()
+        self.bar.update(self.seen - self.bar.n)
+        accuracy = "" if now.accuracy != now.accuracy else f", accuracy {100 * now.accuracy:.1f} %"
+        self.bar.set_postfix_str(f"epoch {now.epoch}, loss {now.loss:.3f}{accuracy}")
+
+    def on_epoch(self, done: Epoch) -> None:
+        """One epoch is done."""
+        often = max(self.epochs // 20, 1)
+        if self.quiet or self.bar is not None or done.epoch % often:
+            return
+        rate = self.seen / done.epoch / max(done.seconds, 1e-9)
+        print(
+            f"  epoch {done.epoch:3d}  loss {done.train_loss:.4f}  accuracy "
+            f"{100 * done.train_accuracy:.2f} %  validation "
+            f"{100 * (done.validation_accuracy or 0):.2f} %  {rate:,.0f} images/s",
+            flush=True,
+        )
+
+    def close(self) -> None:
+        """The run is over."""
+        if self.bar is not None:
+            self.bar.update(self.seen - self.bar.n)
+            self.bar.close()

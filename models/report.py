@@ -1,0 +1,297 @@
+"""What a run leaves behind: weights, pictures, the graph, and one page with all of it."""
+
+import dataclasses
+import hashlib
+import math
+import re
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.environment import environment
+from models.recipes import Parts, Recipe
+from models.run import Result, weights_sha256
+from tinygrad_np import ShapeError, draw, training
+from tinygrad_np.data.datasets import Dataset
+from tinygrad_np.data.files import replacing
+from tinygrad_np.draw import page
+from tinygrad_np.training.features import leaf_layers
+from tinygrad_np.training.metrics import wilson
+
+Note = Callable[[object], None]
+EMBEDDED = 1000  # test images in the picture of the features
+FASHION = (
+    "T-shirt/top", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+
+
+def write_run(
+    result: Result, dataset: Dataset, parts: Parts, out: Path, command: str, note: Note
+) -> Path:
+    """Write the folder of one run, and return it.
+
+    It gets ``weights.npz``, a PNG for each picture, ``graph.svg`` (or ``.dot``) and
+    ``report.html``, which holds everything; ``parts`` are those the network was trained on, and
+    ``command`` repeats the run. Without matplotlib the pictures are missing and ``note`` is told,
+    and the page says, what to install.
+    """
+    started = time.perf_counter()
+    folder = out / f"{_stem(result)}-seed{result.seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    state = result.model.state_dict()
+    training.save(folder / "weights.npz", state)
+    title = f"{result.recipe.name} on {Path(result.dataset).name}, seed {result.seed}"
+    shown = [_pictured(folder, *each, note) for each in _pictures(result, parts, title)]
+    graph = _graph(result, parts, folder, note)
+    _write(folder, page.page(
+        title,
+        result.recipe.summary,
+        page.section("Result", page.table(headline(result))),
+        *shown,
+        page.section("Precision and recall", page.table(per_class(result), head=(
+            "class", "precision %", "recall %", "F1 %", "test images",
+        ))),
+        page.section("Network", graph, page.code(repr(result.model))),
+        *_circumstances(result, dataset, parts),
+        page.section(
+            "Weights", page.table([("SHA-256 of names, dtypes, shapes and bytes",
+                                    weights_sha256(state))])),
+        page.section("Repeat", page.code(command)),
+        f"Written in {time.perf_counter() - started:.1f} s.",
+    ))  # fmt: skip
+    return folder
+
+
+def write_group(
+    results: list[Result], dataset: Dataset, parts: Parts, out: Path, command: str, note: Note
+) -> Path:
+    """Write the folder with the page of several seeds of one recipe, and return it."""
+    first = results[0]
+    seeds = f"{first.seed}-{results[-1].seed}"
+    folder = out / f"{_stem(first)}-seeds{seeds}"
+    folder.mkdir(parents=True, exist_ok=True)
+    title = f"{first.recipe.name} on {Path(first.dataset).name}, seeds {seeds.replace('-', ' … ')}"
+    histories = [result.history for result in results]
+    counts = sum(_confusion(result) for result in results)
+    shown = [
+        _pictured(folder, "curves", "Curves", lambda: draw.curves(histories, title), note),
+        _pictured(folder, "confusion", "Confusion, all seeds",
+                  lambda: draw.confusion(counts, _names(first), title), note),
+    ]  # fmt: skip
+    rows = [
+        (
+            page.link(f"../{_stem(r)}-seed{r.seed}/report.html", f"seed {r.seed}"),
+            *(f"{100 * share:.2f}" for share in _accuracies(r)),
+            f"{r.train_seconds:.2f}",
+            weights_sha256(r.model.state_dict()),
+        )
+        for r in results
+    ]
+    columns = list(zip(*map(_accuracies, results), strict=True))
+    rows.append(("mean ± sd", *map(spread, columns),
+                 f"{statistics.mean(r.train_seconds for r in results):.2f}", ""))  # fmt: skip
+    head = ("", "train %", "validation %", "test %", "seconds", "SHA-256 of the weights")
+    _write(folder, page.page(
+        title,
+        first.recipe.summary,
+        page.section("Results", page.table(rows, head)),
+        *shown,
+        *_circumstances(first, dataset, parts),
+        page.section("Repeat", page.code(command)),
+    ))  # fmt: skip
+    return folder
+
+
+def headline(result: Result) -> list[tuple[str, str]]:
+    """The figures of a run, with what the number of test images makes of the accuracy."""
+    labels = result.test[1]
+    n, share = len(labels), result.test_accuracy
+    error = math.sqrt(share * (1 - share) / n)
+    low, high = wilson(share, n)
+    rows = [
+        (
+            "test accuracy",
+            f"{100 * share:.2f} % ({round(n * (1 - share)):,} of {n:,} wrong), standard error "
+            f"{100 * error:.2f} points, 95 % interval {100 * low:.2f} … {100 * high:.2f} %",
+        ),
+        ("validation accuracy", f"{100 * result.validation_accuracy:.2f} %"),
+        ("training accuracy", f"{100 * result.train_accuracy:.2f} %"),
+        ("test loss", f"{result.test_loss:.4f} nats"),
+        ("parameters", f"{sum(p.size for p in result.model.parameters()):,}"),
+        ("epochs", f"{len(result.history)} of {result.epochs}, {result.history.stopped}"),
+        ("training took", f"{result.train_seconds:.2f} s"),
+    ]
+    if result.reported is not None:
+        reported = f"{100 * result.reported:.2f} % on the {result.recipe.judged_on} part"
+        rows.insert(1, ("reported by the reference project", reported))
+    return rows
+
+
+def per_class(result: Result) -> list[tuple[str, ...]]:
+    """A row for each class and their mean, in percent."""
+    guesses, labels = result.test_logits.argmax(axis=1), result.test[1]
+    classes = result.test_logits.shape[1]
+    found = training.precision_recall(guesses, labels, classes)
+    columns = [100 * found.precision, 100 * found.recall, 100 * found.f1]
+    names = _names(result) or tuple(map(str, range(classes)))
+    rows = [
+        (name, *(f"{column[i]:.2f}" for column in columns), f"{found.support[i]:,}")
+        for i, name in enumerate(names)
+    ]
+    means = [f"{np.mean(column[np.isfinite(column)]):.2f}" for column in columns]
+    return [*rows, ("mean", *means, f"{len(labels):,}")]
+
+
+def spread(shares: Any) -> str:
+    """Mean and, for several seeds, sample standard deviation, in percent."""
+    mean = f"{100 * statistics.mean(shares):.2f}"
+    return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.2f}"
+
+
+def _pictures(result: Result, parts: Parts, title: str) -> list[tuple[str, str, Any]]:
+    """File name, heading and what makes the figure, in the order of the page."""
+    images, labels = result.test
+    logits, names, record = result.test_logits, _names(result), result.histograms
+    layer = hidden_layer(result)
+    return [
+        ("curves", "Curves", lambda: draw.curves(result.history, title)),
+        (
+            "predictions",
+            "Predictions",
+            lambda: draw.predictions(images, labels, logits, title=title),
+        ),
+        ("confusion", "Confusion", lambda: draw.confusion(_confusion(result), names, title)),
+        ("reliability", "Calibration", lambda: draw.reliability(logits, labels, title=title)),
+        (
+            "weights",
+            "Weights of the first layer",
+            lambda: draw.weights(result.model, images.shape[1:], title=title),
+        ),
+        (
+            "histograms",
+            "Activations and gradients over time",
+            lambda: draw.histograms(record, title) if record is not None else None,
+        ),
+        (
+            "embedding",
+            f"Features of the last hidden layer ({layer})",
+            lambda: _embedding(result, parts, layer, title),
+        ),
+    ]
+
+
+def hidden_layer(result: Result) -> str:
+    """The name of the layer before the last one, whose outputs the logits are made of."""
+    return leaf_layers(result.model)[-2:][0]
+
+
+def _embedding(result: Result, parts: Parts, layer: str, title: str) -> Any:
+    """t-SNE where scikit-learn is installed, else PCA."""
+    x, labels = parts.test[0][:EMBEDDED], parts.test[1][:EMBEDDED]
+    values = training.features(result.model, x, layer)
+    try:
+        return draw.embedding(values, labels, "tsne", names=_names(result), title=title)
+    except ImportError:
+        return draw.embedding(values, labels, "pca", names=_names(result), title=title)
+
+
+def _pictured(folder: Path, name: str, heading: str, make: Any, note: Note) -> page.Html:
+    """A picture in a file and as a section of the page; or the sentence why there is none."""
+    try:
+        figure = make()
+    except ImportError as missing:
+        note(missing)
+        return page.section(heading, str(missing))
+    except (ValueError, ShapeError) as problem:  # as of logits that are not finite
+        return page.section(heading, f"There is no picture: {problem}")
+    if figure is None:
+        return page.section(heading, "There is no picture: nothing was recorded.")
+    content = page.png(figure)
+    with replacing(folder / f"{name}.png") as file:
+        file.write(content)
+    return page.section(heading, page.picture(content, heading))
+
+
+def _graph(result: Result, parts: Parts, folder: Path, note: Note) -> page.Html:
+    """The graph in a file and as a drawing of the page, or as text where nothing can draw it."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        made = draw.graph(result.model, parts.test[0][:1])
+        written = draw.save(made, folder / "graph.svg")
+    for warning in given:
+        note(warning.message)
+    if written.suffix == ".svg":
+        return page.drawing(written.read_text(encoding="utf-8"))
+    return page.code(made.source)
+
+
+def _circumstances(result: Result, dataset: Dataset, parts: Parts) -> list[page.Html]:
+    """Configuration, environment and data."""
+    return [
+        page.section("Configuration", page.table(configuration(result.recipe, parts))),
+        page.section("Environment", page.table(environment().items())),
+        page.section("Data", page.table(checksums(dataset), head=("", "array", "SHA-256"))),
+    ]
+
+
+def configuration(recipe: Recipe, parts: Parts) -> list[tuple[str, str]]:
+    """Every field of a recipe; functions by name, the schedule as what it makes."""
+    rows = [
+        (field.name, _shown(getattr(recipe, field.name))) for field in dataclasses.fields(recipe)
+    ]
+    made = recipe.learning_rate(parts.train)
+    at = [name for name, _ in rows].index("schedule")
+    rows[at] = ("schedule", str(made) if isinstance(made, float) else _shown(made))
+    used = [("images used", f"{len(x):,} {name}") for name, (x, _) in (
+        ("training", parts.train), ("validation", parts.validation), ("test", parts.test),
+    )]  # fmt: skip
+    return [*rows, *used]
+
+
+def _shown(value: Any) -> str:
+    """A value as one reads it: functions by name, no places in memory."""
+    name = getattr(value, "__qualname__", None)
+    text = f"{value.__module__}.{name}" if name else str(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
+
+
+def checksums(dataset: Dataset) -> list[tuple[str, str, str]]:
+    """Name, shape and dtype, and SHA-256 of the bytes of each array of a data set."""
+    names = ("training images", "training labels", "test images", "test labels")
+    arrays = [array for part in dataset for array in part]
+    return [
+        (
+            name,
+            f"{array.dtype} {array.shape}",
+            hashlib.sha256(np.ascontiguousarray(array).data).hexdigest(),
+        )
+        for name, array in zip(names, arrays, strict=True)
+    ]
+
+
+def _write(folder: Path, content: str) -> None:
+    with replacing(folder / "report.html") as file:
+        file.write(content.encode())
+
+
+def _stem(result: Result) -> str:
+    return f"{result.recipe.name}-{Path(result.dataset).stem}"
+
+
+def _names(result: Result) -> tuple[str, ...] | None:
+    return FASHION if result.dataset == "fashion" else None
+
+
+def _accuracies(result: Result) -> tuple[float, float, float]:
+    return result.train_accuracy, result.validation_accuracy, result.test_accuracy
+
+
+def _confusion(result: Result) -> np.ndarray:
+    classes = result.test_logits.shape[1]
+    return training.confusion(result.test_logits.argmax(axis=1), result.test[1], classes)

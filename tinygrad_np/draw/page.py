@@ -1,0 +1,98 @@
+"""Web pages in one file: text, tables, pictures; nothing is fetched and nothing runs."""
+
+import base64
+import html
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --faint: #8886; --tint: #8881; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181c; } }
+body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif;
+  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem;
+  border-bottom: 1px solid var(--faint); }
+table { border-collapse: collapse; font-size: 0.9rem; display: block; overflow-x: auto; }
+th, td { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--faint); overflow-wrap: anywhere; }
+th { font-weight: 600; white-space: nowrap; }
+pre { background: var(--tint); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
+figure { margin: 1rem 0; background: #fff; border-radius: 4px; padding: 0.5rem; overflow-x: auto; }
+figure img, figure svg { max-width: 100%; height: auto; display: block; margin: auto; }
+a { color: inherit; }
+"""
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+class Html(str):
+    """Text that is markup already; all other text is escaped."""
+
+
+def page(title: str, *parts: str) -> str:
+    """A whole page; parts that are not ``Html`` become paragraphs. Equal input, equal bytes."""
+    name = html.escape(title)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n"
+        f"{_joined(parts)}\n</body>\n</html>\n"
+    )
+
+
+def section(heading: str, *parts: str) -> Html:
+    """A heading and what stands below it."""
+    return Html(f"<section>\n<h2>{html.escape(heading)}</h2>\n{_joined(parts)}\n</section>")
+
+
+def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> Html:
+    """Rows of cells; the first cell of a row, and ``head``, name things."""
+    lines = ["<tr>" + "".join(f"<th>{_cell(name)}</th>" for name in head) + "</tr>"] if head else []
+    for first, *others in rows:
+        cells = "".join(f"<td>{_cell(value)}</td>" for value in others)
+        lines.append(f"<tr><th>{_cell(first)}</th>{cells}</tr>")
+    return Html("<table>\n" + "\n".join(lines) + "\n</table>")
+
+
+def code(text: str) -> Html:
+    """Text in which every blank counts."""
+    return Html(f"<pre>{html.escape(text)}</pre>")
+
+
+def link(target: str, text: str) -> Html:
+    """A link to a file beside the page."""
+    return Html(f'<a href="{html.escape(target)}">{html.escape(text)}</a>')
+
+
+def picture(png: bytes, description: str) -> Html:
+    """A PNG picture, kept inside the page."""
+    data = base64.b64encode(png).decode()
+    source = f'<img alt="{html.escape(description)}" src="data:image/png;base64,{data}">'
+    return Html(f"<figure>{source}</figure>")
+
+
+def drawing(svg: str) -> Html:
+    """An SVG drawing, kept inside the page; raises ValueError for other text."""
+    found = re.search(r"<svg\b.*</svg>", svg, re.DOTALL)
+    if found is None:
+        raise ValueError("drawing() takes the text of an SVG file, and there is no <svg> in it.")
+    return Html(f"<figure>{found.group()}</figure>")
+
+
+def png(figure: Any, dpi: int = 100) -> bytes:
+    """A matplotlib figure as the bytes of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dpi)
+    return file.getvalue()
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n".join(
+        part if isinstance(part, Html) else f"<p>{html.escape(part)}</p>" for part in parts
+    )
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, Html) else html.escape(str(value))
