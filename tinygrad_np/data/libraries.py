@@ -19,10 +19,10 @@ def from_sklearn(x: Any, y: Any = None, largest: float = _WHITE) -> Dataset:
     That is a Bunch, or its `data` (n, k·k) and `target` (n,) as arrays, DataFrame and Series;
     labels may be text ("5"). The test part is the last n // 7: the 10,000 of MNIST, in the order
     of OpenML. `largest` is the value that a white pixel has in `x`: 16 for `load_digits`, 1 for
-    scaled images; it becomes 255 and the others in proportion, rounded. Images are (n, k, k) uint8,
-    labels (n,) int64 from 0 to 9, the caller's own. Raises DataError for pixels outside 0 to `largest`,
-    for others than whole numbers up to 255, for images without a pixel above 16 (such are scaled)
-    and for labels that are no numbers from 0 to 9.
+    scaled images; it becomes 255 and others in proportion, rounded. Images are (n, k, k) uint8,
+    labels (n,) int64 from 0 to 9, the caller's own. Raises DataError for pixels outside 0 to
+    `largest`, for others than whole numbers up to 255, for images without a pixel above 16 (such
+    are scaled) and for labels that are no numbers from 0 to 9.
     """
     if y is None:
         if not (hasattr(x, "data") and hasattr(x, "target")):
