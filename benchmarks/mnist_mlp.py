@@ -2,18 +2,18 @@
 
 python benchmarks/mnist_mlp.py                    the default recipe on the embedded MNIST
 python benchmarks/mnist_mlp.py --recipe all       the five reference projects
+python benchmarks/mnist_mlp.py --seed 3           one run with another seed; --seeds 5: five runs
+python benchmarks/mnist_mlp.py --doctor           why a network would not learn, before training
 """
 
 import argparse
 import json
 import os
+import shlex
 import statistics
 import sys
-import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 if __name__ == "__main__":
@@ -23,12 +23,16 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from models.command_line import Arguments, guarded, make_folder
+from models.doctor import examine
+from models.progress import Bar
 from models.recipes import DEFAULT, RECIPES, REFERENCES, Recipe
+from models.report import spread, write_group, write_run
 from models.run import Result, run
-from tinygrad_np import DataError, data, draw, training
+from tinygrad_np import DataError, data
 from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.data.files import replacing
-from tinygrad_np.training.history import Epoch, Progress
+
+PROBE = 500  # training images for the histograms of activations and gradients
 
 
 def notes() -> Callable[[object], None]:
@@ -43,59 +47,6 @@ def notes() -> Callable[[object], None]:
     return note
 
 
-class Bar:
-    """Progress: a bar on a terminal where tqdm is installed, else lines; nothing if quiet."""
-
-    def __init__(
-        self, title: str, images: int, epochs: int, quiet: bool, note: Callable[[object], None]
-    ) -> None:
-        self.quiet = quiet
-        self.seen = 0
-        self.shown = 0.0
-        self.epochs = epochs
-        self.bar: Any = None
-        if quiet:
-            return
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            note("for a progress bar: pip install tqdm (or 'tinygrad_np[progress]').")
-        else:
-            if sys.stderr.isatty():
-                self.bar = tqdm(total=images * epochs, desc=title, unit=" images", unit_scale=True)
-                return
-        print(title)
-
-    def on_step(self, now: Progress) -> None:
-        """One batch is done."""
-        self.seen += now.images
-        if self.bar is None or time.perf_counter() - self.shown < 0.1:
-            return
-        self.shown = time.perf_counter()
-        self.bar.update(self.seen - self.bar.n)
-        accuracy = "" if now.accuracy != now.accuracy else f", accuracy {100 * now.accuracy:.1f} %"
-        self.bar.set_postfix_str(f"epoch {now.epoch}, loss {now.loss:.3f}{accuracy}")
-
-    def on_epoch(self, done: Epoch) -> None:
-        """One epoch is done."""
-        often = max(self.epochs // 20, 1)
-        if self.quiet or self.bar is not None or done.epoch % often:
-            return
-        rate = self.seen / done.epoch / max(done.seconds, 1e-9)
-        print(
-            f"  epoch {done.epoch:3d}  loss {done.train_loss:.4f}  accuracy "
-            f"{100 * done.train_accuracy:.2f} %  validation "
-            f"{100 * (done.validation_accuracy or 0):.2f} %  {rate:,.0f} images/s",
-            flush=True,
-        )
-
-    def close(self) -> None:
-        """The run is over."""
-        if self.bar is not None:
-            self.bar.update(self.seen - self.bar.n)
-            self.bar.close()
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -106,11 +57,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--dataset", help="mnist, fashion, a folder of four IDX files, or a Kaggle CSV file"
     )
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
-    parser.add_argument("--seeds", type=int, default=1, help="train with seeds 0 … N-1")
+    parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
+    parser.add_argument("--seeds", type=int, default=1, help="train with N seeds, from --seed on")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where results go")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--by-hand", action="store_true", help="pencil-and-paper gradients")
     parser.add_argument("--eager", action="store_true", help="run every step as Python, no replay")
+    parser.add_argument("--doctor", action="store_true", help="diagnose instead of training")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     given = parser.parse_args(arguments)
     if given.recipe != "all" and given.recipe not in RECIPES:
@@ -118,6 +71,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name in ("epochs", "seeds"):
         if (value := getattr(given, name)) is not None and value < 1:
             raise DataError(f"--{name} {value}: at least 1 is needed.")
+    if given.seed < 0:
+        raise DataError(f"--seed {given.seed}: seeds start at 0.")
+    if given.doctor and (given.json is not None or given.by_hand):
+        raise DataError("--doctor trains nothing; leave out --json and --by-hand.")
     if given.json is not None and given.json.is_dir():
         raise DataError(f"--json {given.json}: that is a folder; name a file.")
     return given
@@ -146,32 +103,6 @@ def jobs(
     return wanted
 
 
-def write_outputs(result: Result, out: Path, note: Callable[[object], None]) -> None:
-    """Weights, pictures and the graph of one run."""
-    folder = out / f"{result.recipe.name}-{Path(result.dataset).stem}-seed{result.seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    training.save(folder / "weights.npz", result.model.state_dict())
-    title = f"{result.recipe.name} on {Path(result.dataset).name}, seed {result.seed}"
-    images, labels = result.test
-    guesses = result.test_logits.argmax(axis=1)
-    try:
-        for name, figure in (
-            ("curves", draw.curves(result.history, title)),
-            ("predictions", draw.predictions(images, labels, result.test_logits, title=title)),
-            ("confusion", draw.confusion(training.confusion(guesses, labels, 10), title=title)),
-        ):
-            with replacing(folder / f"{name}.png") as file:
-                figure.savefig(file, format="png", dpi=120)
-    except ImportError as missing:
-        note(missing)
-    example = data.normalise(images[:1]).reshape(1, -1)
-    with warnings.catch_warnings(record=True) as given:
-        warnings.simplefilter("always")
-        draw.save(draw.graph(result.model, example), folder / "graph.svg")
-    for warning in given:
-        note(warning.message)
-
-
 def table(results: Iterable[list[Result]]) -> str:
     """One line for each recipe and data set: mean (± standard deviation) over the seeds."""
     head = (
@@ -196,10 +127,16 @@ def table(results: Iterable[list[Result]]) -> str:
     return "\n".join(lines)
 
 
-def spread(shares: list[float]) -> str:
-    """Mean and, for several seeds, sample standard deviation, in percent."""
-    mean = f"{100 * statistics.mean(shares):.2f}"
-    return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.2f}"
+def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, seeds: int = 1) -> str:
+    """What repeats one run, or the runs of several seeds."""
+    epochs = given.epochs or recipe.epochs
+    words: list[object] = ["python", "benchmarks/mnist_mlp.py", "--recipe", recipe.name]
+    words += ["--dataset", name, "--epochs", epochs, "--seed", seed]
+    words += ["--seeds", seeds] if seeds > 1 else []
+    words += [
+        f"--{word}" for word in ("by-hand", "eager") if getattr(given, word.replace("-", "_"))
+    ]
+    return shlex.join(map(str, words))
 
 
 def train(given: argparse.Namespace) -> int:
@@ -208,6 +145,8 @@ def train(given: argparse.Namespace) -> int:
     Ctrl-C leaves the files and the table of what was reached; the exit code is then 130.
     """
     note = notes()
+    if given.doctor:
+        return examine(jobs(given, note), given.out, given.epochs, note)
     groups: list[list[Result]] = []
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
@@ -216,22 +155,28 @@ def train(given: argparse.Namespace) -> int:
             make_folder("--json", given.json.parent)
         epochs = given.epochs or recipe.epochs
         groups.append([])
-        for seed in range(given.seeds):
+        for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             bar = Bar(title, len(parts.train[0]), epochs, given.quiet, note)
             try:
                 result = run(
                     recipe, name, dataset, parts, seed=seed, epochs=epochs, hand=given.by_hand,
-                    replay=not given.eager, callbacks=[bar],
+                    replay=not given.eager, callbacks=[bar], probe=PROBE,
                 )  # fmt: skip
             finally:
                 bar.close()
-            write_outputs(result, given.out, note)
+            again = command(given, recipe, name, seed)
+            write_run(result, dataset, parts, given.out, again, note)
             groups[-1].append(result)
             if result.history.stopped == "interrupted":
-                note(f"interrupted in epoch {len(result.history)} of {epochs}.")
-                report(groups, given)
-                return 130
+                break
+        if len(groups[-1]) > 1:
+            again = command(given, recipe, name, given.seed, given.seeds)
+            write_group(groups[-1], dataset, parts, given.out, again, note)
+        if result.history.stopped == "interrupted":
+            note(f"interrupted in epoch {len(result.history)} of {epochs}.")
+            report(groups, given)
+            return 130
     report(groups, given)
     return 0
 
@@ -239,7 +184,7 @@ def train(given: argparse.Namespace) -> int:
 def report(groups: list[list[Result]], given: argparse.Namespace) -> None:
     """Print the table and write the figures."""
     print(table(groups))
-    print(f"weights, pictures and graphs: {given.out}/")
+    print(f"weights, pictures and reports: {given.out}/")
     if given.json is not None:
         objects = [result.as_json() for group in groups for result in group]
         with replacing(given.json) as file:

@@ -1,7 +1,10 @@
 """Pictures: computation graphs, and figures of training."""
 
-from .figures import confusion, curves, predictions
+from .doctor import diagnosis
+from .embedding import embedding
+from .figures import confusion, curves, predictions, reliability
 from .graph import graph
+from .inside import histograms, weights
 from .render import RenderError, RenderWarning, save
 
 __all__ = [
@@ -9,7 +12,12 @@ __all__ = [
     "RenderWarning",
     "confusion",
     "curves",
+    "diagnosis",
+    "embedding",
     "graph",
+    "histograms",
     "predictions",
+    "reliability",
     "save",
+    "weights",
 ]

@@ -1,0 +1,60 @@
+"""The doctor at the command line: what is wrong with a recipe's network before it is trained."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from models.command_line import make_folder
+from models.recipes import Parts, Recipe
+from tinygrad_np import draw, training
+from tinygrad_np.data.datasets import Dataset
+from tinygrad_np.data.files import replacing
+
+
+def examined(recipe: Recipe, parts: Parts, seed: int = 0) -> training.Diagnosis:
+    """The diagnosis of the network that ``models.run`` would train from this seed."""
+    weights_seed, _ = np.random.default_rng(seed).spawn(2)
+    model = recipe.build(weights_seed)
+    return training.diagnose(
+        model,
+        *parts.train,
+        recipe.build_optimiser(model, parts.train),
+        loss=recipe.loss,
+        batch_size=recipe.batch_size or len(parts.train[0]),
+        seed=seed,
+    )
+
+
+def examine(
+    jobs: Iterable[tuple[Recipe, str, Dataset]],
+    out: Path,
+    epochs: int | None,
+    note: Callable[[object], None],
+) -> int:
+    """Diagnose each recipe on its data, print the findings, write text and pictures.
+
+    ``epochs`` instead of the recipe's fits its schedule. The exit code is 0, whatever is found: the
+    findings are the result. Raises what the recipe and the files raise.
+    """
+    for recipe, name, dataset in jobs:
+        recipe = replace(recipe, epochs=epochs or recipe.epochs)
+        parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
+        folder = out / f"{recipe.name}-{Path(name).stem}-doctor"
+        make_folder("--out", folder)
+        report = examined(recipe, parts)
+        title = f"{recipe.name} on {Path(name).name}"
+        print(f"{title}\n{report}", flush=True)
+        with replacing(folder / "diagnosis.txt") as file:
+            file.write(f"{title}\n{report}\n".encode())
+        try:
+            figures = draw.diagnosis(report, title)
+        except ImportError as missing:
+            note(missing)
+        else:
+            for what, figure in figures.items():
+                with replacing(folder / f"{what}.png") as file:
+                    figure.savefig(file, format="png", dpi=120)
+        print(f"this text and pictures: {folder}/")
+    return 0
