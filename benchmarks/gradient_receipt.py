@@ -11,7 +11,7 @@ of finite differences that needs no step size: Im f(θ + ih) / h with h = 1e-30.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 
 from models.by_hand import BY_HAND, FORMULAS
+from models.by_hand_regularised import NORM_FORMULAS, regularised
 from models.command_line import Arguments, guarded, make_folder
 from models.mlp import MLP
 from models.recipes import DEFAULT, RECIPES, Recipe
@@ -54,7 +55,10 @@ def receipt(recipe: Recipe, images: int = 32, elements: int = 24, seed: int = 0)
     three random directions, to which every entry contributes.
     """
     rng = np.random.default_rng(seed)
-    model = recipe.build(rng, dtype=np.float64).eval()  # drops nothing
+    recipe = replace(
+        recipe, dropout=0.0, input_dropout=0.0
+    )  # what is drawn cannot be stepped along
+    model = recipe.build(rng, dtype=np.float64)
     for _, parameter in model.named_parameters():
         if parameter.ndim == 1:  # biases start at 0, where an error could hide
             parameter.data = rng.standard_normal(parameter.shape) * 0.1
@@ -63,14 +67,19 @@ def receipt(recipe: Recipe, images: int = 32, elements: int = 24, seed: int = 0)
     y = y[:images]
     nn.functional.cross_entropy(model(Tensor(x)), y).backward()
     values = [p.numpy() for p in model.parameters()]
-    _, hand = BY_HAND[recipe.by_hand](values, x, y)
+    if recipe.norm:
+        _, hand = regularised(values, x, y, norm=recipe.norm)
+    else:
+        _, hand = BY_HAND[recipe.by_hand](values, x, y)
+    # a bias in front of batch normalisation has gradient 0: no scale for what is left by rounding
+    floor = 1e-2 * max(float(np.abs(gradient).max()) for gradient in hand)
     rows = []
     names = [name for name, _ in model.named_parameters()]
     for k, name in enumerate(names):
         gradient = model.parameters()[k].grad
         assert gradient is not None
         ours = gradient.numpy()
-        scale = float(np.abs(hand[k]).max()) or 1.0
+        scale = max(float(np.abs(hand[k]).max()), floor) or 1.0
         rows.append(
             Row(
                 name,
@@ -87,6 +96,8 @@ def receipt(recipe: Recipe, images: int = 32, elements: int = 24, seed: int = 0)
 def formula(recipe: Recipe, k: int, count: int) -> str:
     """What ``models.by_hand`` computes for parameter ``k`` of ``count``."""
     layer = "output" if k >= count - 2 else "hidden"
+    if recipe.norm and layer == "hidden":
+        return NORM_FORMULAS[k % 4]
     return FORMULAS[recipe.by_hand][f"{layer} {'bias' if k % 2 else 'weight'}"]
 
 
@@ -129,13 +140,16 @@ def _complex_layers(model: MLP, k: int, direction: np.ndarray) -> list[nn.Module
     layers: list[nn.Module] = []
     position = 0
     for layer in model.layers:
-        if isinstance(layer, nn.Linear) and layer.bias is not None:
-            copy = nn.Linear.__new__(nn.Linear)
-            weight, bias = (p.numpy().astype(np.complex128) for p in (layer.weight, layer.bias))
+        if isinstance(layer, (nn.Linear, nn.BatchNorm1d, nn.LayerNorm)):
+            assert layer.weight is not None and layer.bias is not None
+            pair = [p.numpy().astype(np.complex128) for p in (layer.weight, layer.bias)]
             if k in (position, position + 1):
-                (weight if k == position else bias)[...] += 1j * STEP * direction
-            copy.weight, copy.bias = Tensor(weight), Tensor(bias)
-            layer = copy
+                pair[k - position] += 1j * STEP * direction
+            copied = type(layer).__new__(type(layer))
+            vars(copied).update(vars(layer), weight=Tensor(pair[0]), bias=Tensor(pair[1]))
+            if isinstance(copied, nn.BatchNorm1d):
+                vars(copied).update(running_mean=None, running_var=None)
+            layer = copied
             position += 2
         layers.append(layer)
     return layers

@@ -36,6 +36,13 @@ import numpy as np
 
 from models.by_hand import Array, Gradients, Parameters
 
+# of a hidden layer's W, b, γ, β
+NORM_FORMULAS = (
+    "dWₗ = dZₗᵀ Aₗ₋₁, dZₗ = (dxₗ − mean(dxₗ) − xₗ mean(dxₗ ⊙ xₗ)) / s",
+    "dbₗ = Σᵢ dZₗ[i]",
+    "dγₗ = Σᵢ dNₗ[i] ⊙ xₗ[i], dNₗ = (dZₗ₊₁ Wₗ₊₁) ⊙ [Nₗ > 0]",
+    "dβₗ = Σᵢ dNₗ[i], dNₗ = (dZₗ₊₁ Wₗ₊₁) ⊙ [Nₗ > 0]",
+)
 _AXES = {"batch": 0, "layer": 1}
 
 

@@ -153,6 +153,10 @@ def _constant(lr: float) -> Schedule:
     return lambda steps, epochs: lr  # noqa: ARG005
 
 
+def _one_cycle(peak: float) -> Schedule:
+    return lambda steps, epochs: optim.OneCycle(peak, steps * epochs, warm_up=0.2)
+
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in [
@@ -163,7 +167,7 @@ RECIPES: dict[str, Recipe] = {
             optimiser="adam",
             batch_size=128,
             epochs=6,
-            schedule=lambda steps, epochs: optim.OneCycle(8e-3, steps * epochs, warm_up=0.2),
+            schedule=_one_cycle(8e-3),
             validation=5000,
         ),
         Recipe(
@@ -230,6 +234,43 @@ RECIPES: dict[str, Recipe] = {
             schedule=_constant(0.3),  # chosen
             validation=5000,
             reported=(("mnist", 0.9753),),
+        ),
+        Recipe(
+            name="small",
+            summary="the reference network as good as it gets",
+            sizes=(784, 10, 10),
+            activation="leaky_relu",
+            by_hand="leaky_relu",
+            standardise=True,
+            optimiser="adam",
+            batch_size=128,
+            epochs=60,
+            schedule=_one_cycle(1e-2),
+            validation=5000,
+        ),
+        Recipe(
+            name="wide",
+            summary="two wide layers, nothing else",
+            sizes=(784, 1024, 1024, 10),
+            optimiser="adam",
+            batch_size=128,
+            epochs=20,
+            schedule=_one_cycle(2e-3),
+            validation=1000,
+        ),
+        Recipe(
+            name="dropout",
+            summary="wide, with dropout and batch normalisation",
+            sizes=(784, 1024, 1024, 10),
+            norm="batch",
+            dropout=0.5,
+            input_dropout=0.2,
+            optimiser="adamw",
+            settings=(("weight_decay", 0.05),),
+            batch_size=128,
+            epochs=50,
+            schedule=_one_cycle(4e-3),
+            validation=1000,
         ),
     ]
 }

@@ -1,5 +1,6 @@
 """Recipes: each builds what it says, splits as it says, and can be trained."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 from models.by_hand import BY_HAND
 from models.mlp import MLP
-from models.recipes import DEFAULT, RECIPES, REFERENCES, Recipe
-from tinygrad_np import DataError, optim
+from models.recipes import DEFAULT, OPTIMISERS, RECIPES, REFERENCES, Recipe
+from models.run import run
+from tinygrad_np import DataError, data
 
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 KIND = {"relu": {"relu", "two_layer_relu"}, "leaky_relu": {"leaky_relu"}, "tanh": {"tanh"}}
@@ -52,7 +54,7 @@ def test_the_network(recipe: Recipe) -> None:
     assert (recipe.sizes[0], recipe.sizes[-1]) == (784, 10)
     model = recipe.build(0)
     assert isinstance(model, MLP)
-    weights = model.parameters()[::2]
+    weights = [p for p in model.parameters() if p.ndim == 2]
     assert [w.shape for w in weights] == list(zip(recipe.sizes[1:], recipe.sizes[:-1], strict=True))
     assert {p.dtype for p in model.parameters()} == {np.dtype(np.float32)}
     twin = recipe.build(0, dtype=np.float64)
@@ -68,7 +70,8 @@ def test_the_optimiser_and_its_rates(recipe: Recipe) -> None:
     assert steps == (1 if recipe.batch_size is None else -(-1000 // recipe.batch_size))
     assert sum(1 for _ in recipe.batches(train, 0)) == steps
     optimiser = recipe.build_optimiser(recipe.build(0), train)
-    assert type(optimiser) is {"sgd": optim.SGD, "adam": optim.Adam}[recipe.optimiser]
+    assert type(optimiser) is OPTIMISERS[recipe.optimiser]
+    assert all(getattr(optimiser, name) == value for name, value in recipe.settings)
     lr = recipe.learning_rate(train)
     rates = [float(lr(s)) if callable(lr) else lr for s in range(steps * recipe.epochs)]
     assert 0 < max(rates) <= 1
@@ -130,9 +133,46 @@ def test_images_of_another_size_are_refused(recipe: Recipe, shape: Any) -> None:
 def test_batches_cover_every_image_once(recipe: Recipe) -> None:
     x = np.arange(130, dtype=np.float32)[:, None]
     train = (x, np.arange(130))
-    given = recipe.batches(train, np.random.default_rng(0))
+    given = replace(recipe, transform=None).batches(train, np.random.default_rng(0))
     for _ in range(2):
         rows = [(xs[:, 0], ys) for xs, ys in given]
         np.testing.assert_array_equal(np.sort(np.concatenate([r for r, _ in rows])), np.arange(130))
         for xs, ys in rows:
             np.testing.assert_array_equal(xs, ys)
+
+
+def distorting() -> list[Recipe]:
+    return [recipe for recipe in RECIPES.values() if recipe.transform is not None]
+
+
+@pytest.mark.parametrize("recipe", distorting(), ids=lambda recipe: recipe.name)
+def test_distorted_batches_are_other_images_each_time(recipe: Recipe) -> None:
+    (x, y), _ = data.mnist()
+    train = (data.normalise(x[:64]).reshape(64, -1), y[:64])
+    kept = train[0].copy()
+    seen = []
+    for seed in (0, 0, 1):
+        for epoch in range(2):
+            ((xs, ys),) = replace(recipe, batch_size=64).batches(train, np.random.default_rng(seed))
+            seen.append(xs)
+            assert xs.shape == (64, 784) and xs.dtype == np.float32
+            assert xs.min() >= 0 and xs.max() <= 1
+            assert epoch in (0, 1) and sorted(ys) == sorted(train[1])
+    np.testing.assert_array_equal(seen[0], seen[2])
+    assert np.mean(seen[0] != seen[4]) > 0.1
+    np.testing.assert_array_equal(train[0], kept)
+
+
+def test_the_loss_is_smoothed_as_the_recipe_says() -> None:
+    logits, labels = np.array([[2.0, 0.0]]), np.array([0])
+    recipe = replace(RECIPES[DEFAULT], label_smoothing=0.2)
+    expected = np.log(np.exp(2) + 1) - 0.9 * 2
+    assert recipe.loss(logits, labels) == pytest.approx(expected, rel=1e-14)
+
+
+def test_what_can_be_trained_by_hand() -> None:
+    plain = {name for name, recipe in RECIPES.items() if recipe.is_plain}
+    assert {DEFAULT, *REFERENCES} <= plain
+    assert "dropout" not in plain
+    with pytest.raises(DataError, match="recipe dropout is not trained by hand; leave --by-hand"):
+        run(RECIPES["dropout"], "mnist", (images(60), images(20)), hand=True)
