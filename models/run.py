@@ -94,8 +94,8 @@ def run(
     ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's; without ``replay``
     every step runs as Python, to the same weights. The weights and the order of the batches come
     from two generators of the same seed. ``epochs`` instead of the recipe's also fits its schedule.
-    ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to 50
-    epochs, on so many training examples. Ctrl-C ends the training and gives what was reached.
+    ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to
+    50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached.
     Raises DataError where the data do not fit the network.
     """
     if epochs is not None:

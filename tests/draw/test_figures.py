@@ -3,6 +3,7 @@
 import io
 import math
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from tinygrad_np import draw
 from tinygrad_np.draw import figures
-from tinygrad_np.training import Epoch
+from tinygrad_np.training import Epoch, History
 
 pytest.importorskip("matplotlib")
 from matplotlib.colors import to_hex
@@ -88,9 +89,40 @@ def test_curves_of_a_run_that_diverged() -> None:
     assert nothing.axes[0].get_ylim() == (0, 1.25)
 
 
-def test_curves_of_nothing() -> None:
+@pytest.mark.parametrize("nothing", [[], [[]], [HISTORY, []], History()])
+def test_curves_of_nothing(nothing: Any) -> None:
     with pytest.raises(ValueError, match="train for at least one epoch"):
-        figures.curves([])
+        figures.curves(nothing)
+
+
+def test_curves_of_a_history_as_fit_gives_it() -> None:
+    left, _ = figures.curves(History(epochs=HISTORY)).axes
+    assert lines(left)["validation"] == ([1, 2, 3], [1.5, 0.8, 0.6])
+
+
+def test_curves_of_several_seeds() -> None:
+    """A mean in a band of one standard deviation, over the epochs that both have."""
+    longer = [
+        replace(epoch, train_loss=epoch.train_loss + 1, validation_accuracy=0.5,
+                step_losses=[loss + 1 for loss in epoch.step_losses])
+        for epoch in (*HISTORY, replace(HISTORY[2], epoch=4))
+    ]  # fmt: skip
+    figure = figures.curves([HISTORY, longer], "two")
+    left, right = figure.axes
+    found = lines(left)
+    places, means = found["training, 2 runs: mean ± sd"]
+    assert (places, means) == ([0.5, 1.5, 2.5], [2.5, 1.5, 1.0])
+    assert found["training, every step, mean"][1][:2] == [3.5, 2.5]
+    assert lines(right)["validation, 2 runs: mean ± sd"] == ([1, 2, 3], [55, 65, 67.5])
+    assert left.get_xlim() == pytest.approx((0, 4.08))
+    band = left.collections[0].get_paths()[0].vertices
+    spread = math.sqrt(0.5)  # of a, a + 1
+    assert {round(y, 6) for x, y in band if x == 1.5} == {
+        round(1.5 - spread, 6), round(1.5 + spread, 6),
+    }  # fmt: skip
+    alone = [list(line.get_ydata()) for line in left.lines if line.get_alpha() == 0.25]
+    assert alone[:2] == [[2.0, 1.0, 0.5], [3.0, 2.0, 1.5, 1.5]]
+    assert drawn(figure)
 
 
 IMAGES = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2)
@@ -198,6 +230,34 @@ def test_confusion_names_classes_by_number() -> None:
     assert axes.get_title() == "10 of 10 right"
 
 
+# in tenths of a bin: sure 95, 95 and 65 %, of which one, not, and one are right
+SURE = np.array([[0.95, 0.05, 0], [0.95, 0.05, 0], [0.35, 0.65, 0]])
+
+
+@pytest.mark.parametrize("predictions", [SURE, np.log(SURE + 1e-30) + np.array([[3], [0], [-5]])])
+def test_reliability_of_probabilities_and_of_logits(predictions: Any) -> None:
+    figure = figures.reliability(predictions, np.array([0, 2, 1]), title="three")
+    above, below = figure.axes
+    # |0.5 - 0.95| for two of three, |1 - 0.65| for one
+    assert above.get_title() == "three\nexpected calibration error 41.67 points"
+    bars = [(round(bar.get_x()), bar.get_height()) for bar in above.patches]
+    assert bars == [(60, 100), (90, 50)]
+    assert [(round(bar.get_x()), bar.get_height()) for bar in below.patches] == [(60, 1), (90, 2)]
+    diagonal, points, *_ = above.lines
+    assert (list(diagonal.get_xdata()), list(diagonal.get_ydata())) == ([0, 100], [0, 100])
+    np.testing.assert_allclose(points.get_xydata(), [[65, 100], [95, 50]])
+    whiskers = [segment[:, 1] for segment in above.collections[0].get_segments()]
+    np.testing.assert_allclose(whiskers, [[20.65, 100], [9.45, 90.55]], atol=0.01)  # Wilson's
+    assert (above.get_ylabel(), below.get_ylabel()) == ("right (%)", "examples")
+    assert below.get_yscale() == "log"
+    assert drawn(figure)
+
+
+def test_reliability_of_what_is_not_finite() -> None:
+    with pytest.raises(ValueError, match="calibration: values from nan"):
+        figures.reliability(np.full((2, 3), np.nan), [0, 1])
+
+
 def test_pictures_touch_no_global_state() -> None:
     before = "matplotlib.pyplot" in sys.modules
     figures.confusion(np.eye(2, dtype=int))
@@ -210,6 +270,9 @@ def test_pictures_touch_no_global_state() -> None:
         lambda: figures.curves(HISTORY),
         lambda: figures.predictions(IMAGES, LABELS, LOGITS),
         lambda: figures.confusion(np.eye(2)),
+        lambda: figures.reliability(SURE, np.array([0, 1, 2])),
+        lambda: draw.weights(np.zeros((3, 4)), (2, 2)),
+        lambda: draw.embedding(np.eye(3), [0, 1, 2], "pca"),
     ],
 )
 def test_without_matplotlib(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,5 +283,5 @@ def test_without_matplotlib(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_they_are_public() -> None:
-    for name in ("curves", "predictions", "confusion"):
+    for name in ("curves", "predictions", "confusion", "reliability"):
         assert getattr(draw, name) is getattr(figures, name)

@@ -70,6 +70,8 @@ def project(features: Any, method: str = "tsne", seed: int = 0) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ValueError("the features are not all finite; train to a finite loss first.")
     values = values.reshape(len(values), -1)
+    if not np.ptp(values, axis=0).any():  # as of a layer that is dead
+        return np.zeros((len(values), 2))
     if method == "pca":
         return _pca(values)
     return _tsne(values, seed) if method == "tsne" else _umap(values, seed)

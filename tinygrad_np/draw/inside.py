@@ -27,7 +27,7 @@ def weights(
     Red is positive, blue negative, on one scale for all. Raises ShapeError for other shapes.
     """
     values = _first_weights(model) if isinstance(model, Module) else np.asarray(model)
-    if values.ndim < 2 or values[0].size != math.prod(shape) or not values.size:
+    if values.ndim < 2 or math.prod(values.shape[1:]) != math.prod(shape) or not values.size:
         raise ShapeError(
             f"weights of shape {values.shape} are no images of shape {shape}; give shape=(height, "
             "width) that fits one unit's weights."
@@ -35,7 +35,8 @@ def weights(
     images = values.reshape(len(values), *shape)
     norms = np.linalg.norm(images.reshape(len(images), -1), axis=1)
     chosen = np.argsort(-norms, kind="stable")[:count]
-    scale = float(np.quantile(np.abs(images[chosen]), 0.998)) or 1.0
+    sizes = np.abs(images[chosen][np.isfinite(images[chosen])])
+    scale = (float(np.quantile(sizes, 0.998)) if sizes.size else 0.0) or 1.0
     columns = min(len(chosen), 10)
     rows = -(-len(chosen) // columns)
     high, wide = shape[0] + max(shape[0] // 5, 1), shape[1] + max(shape[1] // 14, 1)
