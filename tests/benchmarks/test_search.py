@@ -21,7 +21,7 @@ NAMES = (
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
 )  # fmt: skip
-PICTURES = [f"{name}.png" for name, _, _ in search.PLOTS]
+PICTURES = [f"{name}.png" for name, *_ in search.PLOTS]
 Job = Callable[..., int]
 
 
