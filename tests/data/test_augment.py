@@ -297,3 +297,15 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_errors(call: Any, message: str) -> None:
     with pytest.raises(DataError, match=f"^{re.escape(message)}"):
         call()
+
+
+def test_mirrored_with_its_probability() -> None:
+    images = np.random.default_rng(0).random((400, 5, 4))
+    out = augment.Distort(mirror=0.25)(images, 1)
+    flipped = np.all(out == images[:, :, ::-1], axis=(1, 2))
+    kept = np.all(out == images, axis=(1, 2))
+    assert np.all(flipped ^ kept)
+    assert abs(np.mean(flipped) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 400)
+    np.testing.assert_array_equal(augment.Distort(mirror=1.0)(images, 1), images[:, :, ::-1])
+    with pytest.raises(DataError, match=r"mirror=1\.5, expected a probability"):
+        augment.Distort(mirror=1.5)

@@ -36,8 +36,8 @@ class Distort:
     a factor of its own between 1 - scale and 1 + scale) and `shear` (columns moved per row), from
     minus to plus the value given. With `alpha` above 0 each image is also distorted elastically, by
     displacements uniform in -1 to 1, smoothed with a Gaussian of `sigma` pixels, times `alpha`
-    pixels. All in one resampling, so that images are blurred once. What comes from outside the
-    image is `background`. Raises DataError for arguments that are not finite or have no sense.
+    pixels. With probability `mirror` left and right change places first. All in one resampling, so
+    that images are blurred once. What comes from outside the image is `background`. Raises DataError for arguments that are not finite or have no sense.
     Source: Simard, Steinkraus, Platt, "Best practices for convolutional neural networks applied to
     visual document analysis", 2003, section 2.
     """
@@ -49,6 +49,7 @@ class Distort:
     alpha: float = 0.0
     sigma: float = 4.0
     background: float = 0.0
+    mirror: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -65,6 +66,10 @@ class Distort:
                 f"Distort: found scale={self.scale!r}, expected less than 1, as an image scaled "
                 "by 1 - scale must be left with a size; give 0.1 for 10 percent"
             )
+        if self.mirror > 1:
+            raise DataError(
+                f"Distort: found mirror={self.mirror!r}, expected a probability; give 0.5 for half"
+            )
         if not 0.1 <= self.sigma <= 1000:
             raise DataError(
                 f"Distort: found sigma={self.sigma!r}, expected 0.1 to 1000 pixels; give 4 or so"
@@ -75,9 +80,10 @@ class Distort:
         generator = generator_from("Distort", seed)
         view = _as_images("Distort", images)
         drawn = generator.uniform(-1, 1, (len(view), 6))
-        matrices = _matrices(
-            self.rotation * drawn[:, 2], 1 + self.scale * drawn[:, 3:5], self.shear * drawn[:, 5]
-        )
+        factors = 1 + self.scale * drawn[:, 3:5]
+        if self.mirror:
+            factors[generator.random(len(view)) < self.mirror, 1] *= -1
+        matrices = _matrices(self.rotation * drawn[:, 2], factors, self.shear * drawn[:, 5])
         field = self._field(generator, view) if self.alpha else None
         out = _warp(view, matrices, self.shift * drawn[:, :2], field, self.background)
         return out.reshape(images.shape)
