@@ -49,6 +49,7 @@ def test_what_is_counted() -> None:
     x, y = clusters(20)
     record = training.Histograms(model, x, y, bins=7)
     trained(record, model=model, epochs=1)
+    model.zero_grad()
     hidden = model[0](Tensor(x))
     positive = np.maximum(hidden, 0)
     cross_entropy(model[2](positive), y).backward()

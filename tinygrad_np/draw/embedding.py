@@ -34,11 +34,11 @@ def embedding(
             f"embedding: features of shape {values.shape} and labels of shape {labels.shape}; "
             "expected (n, ...) and (n,)."
         )
-    places = project(values, method, seed)
     figure = empty_figure(7, 6)
-    axes = figure.subplots()
     from matplotlib import colormaps, patheffects
 
+    places = project(values, method, seed)
+    axes = figure.subplots()
     palette = colormaps["tab10" if len(np.unique(labels)) <= 10 else "tab20"]
     for i, label in enumerate(np.unique(labels)):
         own = places[labels == label]
