@@ -81,27 +81,26 @@ class Module:
         return {name: tensor.numpy() for name, tensor in self.named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over values by name; checks all names and shapes before it writes any.
+        """Take over values by name; checks all names, shapes and dtypes before it writes any.
 
-        Raises ShapeError that names every missing, unexpected and misshapen entry.
+        Values are arrays or Tensors, those of PyTorch too. Raises ShapeError that names every
+        missing, unexpected and misshapen entry, and every one of a dtype that does not fit.
         """
         own = dict(self.named_tensors())
-        given = {
-            name: value.numpy() if isinstance(value, Tensor) else np.asarray(value)
-            for name, value in state.items()
-        }
-        wrong = [f"missing {name}" for name in own if name not in given]
-        wrong += [f"unexpected {name}" for name in given if name not in own]
-        wrong += [
-            f"{name} has shape {given[name].shape}, expected {tensor.shape}"
-            for name, tensor in own.items()
-            if name in given and given[name].shape != tensor.shape
-        ]
-        wrong += [
-            f"{name} has dtype {given[name].dtype}, which does not cast to {tensor.dtype}"
-            for name, tensor in own.items()
-            if name in given and not np.can_cast(given[name].dtype, tensor.dtype, "same_kind")
-        ]
+        wrong = [f"missing {name}" for name in own if name not in state]
+        wrong += [f"unexpected {name}" for name in state if name not in own]
+        given: dict[str, np.ndarray] = {}
+        for name in (name for name in own if name in state):
+            try:
+                given[name] = as_array(state[name])
+            except (TypeError, ValueError) as error:  # as for PyTorch's bfloat16, or a ragged list
+                wrong.append(f"{name} is no array ({error})")
+        for name, array in given.items():
+            shape, dtype = own[name].shape, own[name].dtype
+            if array.shape != shape:
+                wrong.append(f"{name} has shape {array.shape}, expected {shape}")
+            if not np.can_cast(array.dtype, dtype, "same_kind"):
+                wrong.append(f"{name} has dtype {array.dtype}, which does not cast to {dtype}")
         if wrong:
             raise ShapeError(f"the state does not fit this model: {'; '.join(wrong)}.")
         for name, tensor in own.items():
@@ -134,6 +133,14 @@ class Module:
             return f"{type(self).__name__}({self.extra_repr()})"
         lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in children]
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def as_array(value: Any) -> np.ndarray:
+    """The array in a Tensor, of ours or PyTorch's, or what NumPy makes of another value."""
+    if not isinstance(value, Tensor) and hasattr(value, "detach"):
+        value = value.detach().cpu()
+    array: np.ndarray = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+    return array
 
 
 def _children(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:

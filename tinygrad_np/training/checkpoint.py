@@ -190,14 +190,15 @@ def _history(
     if manifest["monitor"] not in MONITORS:
         raise ValueError(f"monitor {manifest['monitor']!r}")
     history, given, start = History(manifest["monitor"]), losses.tolist(), 0
-    for number, (*figures, count) in enumerate(rows.tolist(), start=1):
+    for number, row in enumerate(rows.tolist(), start=1):
+        seconds, rate, loss, share, held_loss, held_share, count = row
         steps = given[start : start + int(count)]
         if len(steps) != count or not steps:
             raise ValueError(f"{count} steps in epoch {number}")
         start += len(steps)
-        epoch = Epoch(number, *figures, steps)
-        if not manifest["validated"]:
-            epoch.validation_loss = epoch.validation_accuracy = None
+        epoch = Epoch(number, seconds, rate, loss, share, step_losses=steps)
+        if manifest["validated"]:
+            epoch.validation_loss, epoch.validation_accuracy = held_loss, held_share
         history.epochs.append(epoch)
     if "tally" not in arrays:
         if start != len(given):

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.tensor import Tensor
 from ..data.files import one_line, replacing
 from ..errors import DataError
+from ..nn.module import as_array
 from . import npz
 
 # What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
@@ -19,10 +19,10 @@ _MAX_HEADER = 1 << 20
 def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
     """Write arrays by name to ``path``, which ends in ``.npz`` or ``.safetensors``.
 
-    ``state`` holds arrays, numbers or Tensors of a numeric dtype. The file is written beside and
-    renamed, so that it is either the old one or the new one; equal states give equal bytes. Raises
-    DataError for another ending, another dtype or a place that cannot be written, ImportError where
-    safetensors is needed and not installed.
+    ``state`` holds arrays, numbers or Tensors (PyTorch's too) of a numeric dtype. The file is
+    written beside and renamed, so that it is either the old one or the new one; equal states give
+    equal bytes. Raises DataError for another ending, another dtype or a place that cannot be
+    written, ImportError where safetensors is needed and not installed.
     """
     target = Path(path)
     if target.suffix not in (".npz", ".safetensors"):
@@ -65,7 +65,10 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _array(target: Path, name: str, value: Any) -> np.ndarray:
-    array = value.numpy() if isinstance(value, Tensor) else np.asarray(value, order="C")
+    try:
+        array = np.asarray(as_array(value), order="C")
+    except (TypeError, ValueError) as error:  # as for PyTorch's bfloat16, or a ragged list
+        raise DataError(f"{target}: entry {name!r} is no array ({one_line(error)}).") from error
     if array.dtype.kind not in "biufc":
         raise DataError(
             f"{target}: entry {name!r} has dtype {array.dtype}; only numbers are saved."
