@@ -11,7 +11,8 @@ same order, optimiser and number of threads, and each is a process of its own. F
 the first batch, as the library's own update applies it, is held against the hand-written one in
 float64. Then the contenders take turns of one epoch each, in an order drawn for each epoch, while
 the others sleep; a turn's time is that of its steps: the batch copied in, forward, backward,
-update, and the loss read. Accuracy is looked at between turns, by the same code for all.
+update, and the loss read; "CPU s" are those of all threads together. Accuracy is looked at between
+turns, by the same code for all.
 A library that is not installed is named as such. Exit code 1 if a gradient disagrees.
 """
 
@@ -228,7 +229,7 @@ def table(lines: Sequence[Line]) -> str:
     rows = []
     for line in sorted(lines, key=lambda line: line.seconds or float("inf")):
         if line.seconds is None or line.test_accuracy is None or line.ready_seconds is None:
-            rows.append([line.title, line.version, *["—"] * 7])
+            rows.append([line.title, line.version, *["—"] * 8])
             continue
         last = line.epochs[-1]
         rows.append(
@@ -240,13 +241,14 @@ def table(lines: Sequence[Line]) -> str:
                 f"{100 * line.test_accuracy:.2f}",
                 f"{line.seconds:.2f}",
                 f"{min(epoch['seconds'] for epoch in line.epochs):.2f}",
+                f"{statistics.median(epoch['cpu_seconds'] for epoch in line.epochs):.2f}",
                 f"{line.seconds / base:.2f}" if base else "—",
                 f"{line.ready_seconds:.1f}",
             ]
         )
     count = max((len(line.epochs) for line in lines), default=0)
     head = ["contender", "version", f"loss, epoch {count}", "validation %", "test %"]
-    head += ["s an epoch", "fastest", f"/ {ROSTER[REPLAY].title}", "first step after, s"]
+    head += ["s an epoch", "fastest", "CPU s", f"/ {ROSTER[REPLAY].title}", "first step after, s"]
     remarks = [f"{line.title}: {line.remark}" for line in lines if line.remark]
     return "\n".join([markdown(head, rows), *([""] if remarks else []), *remarks])
 

@@ -151,7 +151,10 @@ def losses_of(name: str, folder: Path) -> tuple[list[float], list[float]]:
 
 # torch.compile waits for a C compiler, Keras for TensorFlow's or JAX's start: seconds each
 @pytest.mark.parametrize("name", [n for n in CONTENDERS if n not in ("torch-compile", "keras")])
-def test_gradients_and_losses_of_every_library(name: str, tmp_path: Path) -> None:
+def test_gradients_and_losses_of_every_library(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for distribution in ROSTER[name].distributions:
         pytest.importorskip({"scikit-learn": "sklearn"}.get(distribution, distribution))
     errors, losses = losses_of(name, tmp_path)
@@ -180,7 +183,8 @@ def test_a_process_of_its_own_and_its_threads(tmp_path: Path) -> None:
 
 def made_up() -> list[Line]:
     def epochs(*seconds: float) -> list[dict[str, float]]:
-        return [{"seconds": s, "loss": 0.5, "validation": 0.9} for s in seconds]
+        rest = {"loss": 0.5, "validation": 0.9}
+        return [{"seconds": s, "cpu_seconds": 2 * s, **rest} for s in seconds]
 
     return [
         Line("replay", "", 1e-7, 0.01, epochs(2.0, 9.0, 1.0), 0.912),
@@ -196,10 +200,10 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert head.startswith("| contender | version | loss, epoch 3 | validation % | test % | s an ")
     assert rows == [
         "| tinygrad_np replayed | tinygrad_np-1 "
-        "| 0.5000 | 90.00 | 91.20 | 2.00 | 1.00 | 1.00 | 0.0 |",
-        "| NumPy by hand | numpy-1 | 0.5000 | 90.00 | 91.30 | 6.00 | 5.00 | 3.00 | 0.0 |",
-        "| Keras (JAX) | keras-1 | — | — | — | — | — | — | — |",
-        "| scikit-learn | scikit-learn-1 | — | — | — | — | — | — | — |",
+        "| 0.5000 | 90.00 | 91.20 | 2.00 | 1.00 | 4.00 | 1.00 | 0.0 |",
+        "| NumPy by hand | numpy-1 | 0.5000 | 90.00 | 91.30 | 6.00 | 5.00 | 12.00 | 3.00 | 0.0 |",
+        "| Keras (JAX) | keras-1 | — | — | — | — | — | — | — | — |",
+        "| scikit-learn | scikit-learn-1 | — | — | — | — | — | — | — | — |",
         "",
         "Keras (JAX): not installed: pip install keras jax",
         "scikit-learn: failed: no more memory",
