@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.tensor import Tensor
-from ..data.files import remove_leftovers
+from ..data.files import one_line, remove_leftovers
 from ..errors import DataError, ShapeError
 from ..nn.module import Module
 from .callbacks import Run
@@ -20,6 +20,8 @@ from .history import Tally
 
 # Between saves at the ends of epochs, which may be short: a save takes some milliseconds.
 SAVE_SECONDS = 1.0
+
+_MOST_NAMED = 20
 
 
 class Keeper:
@@ -59,7 +61,9 @@ class Keeper:
             self.run.optimiser.load_state_dict(found.optimiser)
         except ShapeError as error:
             _set_data_state(self.run.batches, self.position.start)
-            raise DataError(f"{self.path}: is a checkpoint of another training: {error}") from error
+            raise DataError(
+                f"{self.path}: is a checkpoint of another training: {one_line(error)}"
+            ) from error
         self.run.model.load_state_dict(found.weights)
         for name, generator in _generators(self.run.model).items():
             generator.bit_generator.state = found.generators[name]
@@ -68,6 +72,7 @@ class Keeper:
         self._saved_epochs = len(found.history)
         losses = [len(epoch.step_losses) for epoch in found.history]
         self.steps = sum(losses) + (len(found.tally.losses) if found.tally else 0)
+        self.run.done = self.steps
         return found.tally, found.best if keep_best else None
 
     def _misfit(self, found: Checkpoint, keep_best: bool) -> str:
@@ -81,7 +86,7 @@ class Keeper:
         wrong += _misfit_generators(_generators(model), found.generators)
         if found.position.batches != self.position.batches:
             wrong.append(
-                f"its epochs have {found.position.batches} batches, expected "
+                f"its epochs have {one_line(found.position.batches)} batches, expected "
                 f"{self.position.batches}"
             )
         monitor = self.run.history.monitor
@@ -101,7 +106,7 @@ class Keeper:
         except Exception as error:
             _set_data_state(batches, self.position.start)
             raise DataError(
-                f"{self.path}: the place in the data is none of these batches ({error})."
+                f"{self.path}: the place in the data is none of these batches ({one_line(error)})."
             ) from error
         _set_data_state(batches, self.position.start)
         raise DataError(
@@ -172,7 +177,7 @@ def _generators(model: Module) -> "dict[str, np.random.Generator]":
 
 def _misfit_generators(own: "dict[str, np.random.Generator]", given: dict[str, Any]) -> list[str]:
     wrong = [f"missing generator {name}" for name in own if name not in given]
-    wrong += [f"unexpected generator {name}" for name in given if name not in own]
+    wrong += _unexpected("generator ", own, given)
     for name in own.keys() & given.keys():
         try:
             copy.deepcopy(own[name]).bit_generator.state = given[name]
@@ -182,10 +187,18 @@ def _misfit_generators(own: "dict[str, np.random.Generator]", given: dict[str, A
     return wrong
 
 
+def _unexpected(kind: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What only a file has, which may be anything and any amount."""
+    names = [name for name in given if name not in own]
+    wrong = [f"unexpected {kind}{one_line(name)}" for name in names[:_MOST_NAMED]]
+    more = len(names) - len(wrong)
+    return [*wrong, f"and {more} more"] if more else wrong
+
+
 def _differences(own: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> list[str]:
     """Why a state is none of a model's: a phrase for each entry that differs."""
     wrong = [f"missing {name}" for name in own if name not in given]
-    wrong += [f"unexpected {name}" for name in given if name not in own]
+    wrong += _unexpected("", own, given)
     for name in own:
         if name not in given:
             continue
