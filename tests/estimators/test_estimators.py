@@ -2,11 +2,13 @@
 
 import importlib
 import io
+import re
 import signal
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -369,3 +371,11 @@ def test_no_warning_where_training_converges(iris: Data) -> None:
         network = MLPClassifier((8,), learning_rate_init=0.05, random_state=0).fit(*iris)
     assert network.n_iter_ < 200
     assert network.score(*iris) > 0.95
+
+
+def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    program, expected = code.rsplit("# ", 1)
+    exec(program, {})  # what the page shows, not what a user gave
+    assert capsys.readouterr().out == expected
