@@ -157,6 +157,9 @@ def _one_cycle(peak: float) -> Schedule:
     return lambda steps, epochs: optim.OneCycle(peak, steps * epochs, warm_up=0.2)
 
 
+# sizes of the distortions: chosen on validation images, near those of Simard et al. (2003)
+_DIGITS = data.augment.Distort(shift=2, rotation=10, scale=0.12, shear=0.12, alpha=34, sigma=5)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in [
@@ -270,6 +273,58 @@ RECIPES: dict[str, Recipe] = {
             batch_size=128,
             epochs=50,
             schedule=_one_cycle(4e-3),
+            validation=1000,
+        ),
+        Recipe(
+            name="distorted",
+            summary="wide, every image distorted anew",
+            sizes=(784, 1024, 1024, 10),
+            transform=_DIGITS,
+            optimiser="adam",
+            batch_size=128,
+            epochs=30,
+            schedule=_one_cycle(2e-3),
+            validation=1000,
+        ),
+        Recipe(
+            name="large",
+            summary="larger and longer, every image distorted anew",
+            sizes=(784, 2048, 1024, 512, 10),
+            transform=_DIGITS,
+            optimiser="adam",
+            batch_size=256,
+            epochs=80,
+            schedule=_one_cycle(2e-3),
+            validation=1000,
+        ),
+        Recipe(
+            name="fashion",
+            summary="dropout and batch normalisation",
+            dataset="fashion",
+            sizes=(784, 1024, 512, 10),
+            norm="batch",
+            dropout=0.4,
+            input_dropout=0.1,
+            optimiser="adam",
+            batch_size=128,
+            epochs=30,
+            schedule=_one_cycle(2e-3),
+            validation=1000,
+        ),
+        Recipe(
+            name="fashion-distorted",
+            summary="dropout, images moved and mirrored anew",
+            dataset="fashion",
+            sizes=(784, 1024, 512, 10),
+            norm="batch",
+            dropout=0.2,
+            transform=data.augment.Distort(
+                shift=1.5, rotation=3, scale=0.08, shear=0.03, mirror=0.5
+            ),
+            optimiser="adam",
+            batch_size=128,
+            epochs=40,
+            schedule=_one_cycle(3e-3),
             validation=1000,
         ),
     ]
