@@ -95,6 +95,16 @@ class Functional(nn.Module):
         return self.second(self.activation(self.first(x)))
 
 
+class Aside(nn.Module):
+    """A branch that counts for nothing."""
+
+    def __init__(self) -> None:
+        self.body, self.spare = network(), nn.Linear(64, CLASSES, seed=4)
+
+    def forward(self, x: Any) -> Any:
+        return self.body(x) + 0 * self.spare(x)
+
+
 class Roots(nn.Module):
     """An activation that makes NaN of negative values."""
 
@@ -224,6 +234,22 @@ DISEASES: dict[str, tuple[Callable[[], Patient], set[str]]] = {
     "equal weights": (
         lambda: Patient(network(initial=lambda s, *_, dtype: np.full(s, 0.05, dtype))),
         {"symmetric weights"},
+    ),
+    "gradient of 0": (lambda: Patient(Aside()), {"gradients of 0"}),
+    "random labels of words": (
+        lambda: Patient(
+            nn.Sequential(nn.Embedding(50, 8, seed=0), nn.Flatten(), nn.Linear(32, 5, seed=1)),
+            np.random.default_rng(0).integers(0, 50, (20_000, 4)),
+            np.random.default_rng(1).integers(0, 5, 20_000),
+        ),
+        {"no rate learns"},
+    ),
+    "tiny weights": (
+        lambda: Patient(
+            network(64, 32, CLASSES, initial=scaled(nn.init.xavier_normal, 0.01)),
+            optimiser=lambda p: optim.Adam(p, 0.02),
+        ),
+        {"updates too large"},
     ),
     "unused layer": (lambda: Patient(with_unused()), {"unused parameters"}),
     "cut graph": (
@@ -502,3 +528,13 @@ def test_neighbours_that_know_nothing_are_no_proof() -> None:
     assert "labels unrelated to inputs" not in [f.name for f in findings(measured)]
     right, chance = transfer(network(), F.cross_entropy, x, y, 3e-3, seed=0)
     assert right > 0.9 > 0.4 > chance
+
+
+def test_updates_too_small() -> None:
+    """At a rate that is none too low: weights far larger than their gradients."""
+    measured = Patient().diagnosed().measurements
+    assert measured.updates is not None
+    measured.updates.ratios = {"w": np.full(20, 3e-7), "v": np.full(20, 4e-7)}
+    [finding] = [f for f in findings(measured) if f.level == "warning"]
+    assert finding.name == "updates too small"
+    assert "a step changes w by 3.0e-7 of its size and v by 4.0e-7" in finding.cause

@@ -35,8 +35,10 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "updates too large": (*NOT_SCALED, *BY_DEPTH, "learning rate too high"),
     "updates too small": (*BLOCKED, *BY_DEPTH, *RATES),
     "uneven updates": (*BLOCKED, *BY_DEPTH, *NOT_SCALED),
-    "no rate learns": (*NOT_SCALED, *BLOCKED, *BY_DEPTH, *BARREN, "one batch not learned"),
-}
+    "no rate learns": (
+        *NOT_SCALED, *BLOCKED, *BY_DEPTH, *BARREN, "one batch not learned", "loss high at start",
+    ),
+}  # fmt: skip
 
 
 def findings(m: Measurements) -> list[Finding]:
@@ -512,12 +514,15 @@ def _rates(m: Measurements) -> Iterator[Finding]:
             "give a rate above 0, and check the schedule's arguments.",
         )
         return
-    if test.suggested is None:
+    chance = m.start.chance if m.start is not None else None
+    better = chance is None or chance <= 0 or float(test.smooth.min()) < 0.95 * chance
+    if test.suggested is None or not better:
+        than = "" if chance is None else f" below that of equal outputs, {chance:.2f}"
         yield Finding(
             "warning",
             "no rate learns",
             f"at no learning rate from {figure(float(test.rates[0]))} to "
-            f"{figure(float(test.rates[-1]))} does the loss of new batches fall.",
+            f"{figure(float(test.rates[-1]))} does the loss of new batches fall{than}.",
             "first make one batch be learned; then check that labels belong to their inputs.",
         )
         return
