@@ -3,6 +3,7 @@
 python benchmarks/mnist_mlp.py                    the default recipe on the embedded MNIST
 python benchmarks/mnist_mlp.py --recipe all       the five reference projects
 python benchmarks/mnist_mlp.py --seed 3           one run with another seed; --seeds 5: five runs
+python benchmarks/mnist_mlp.py --resume           go on with a run that was interrupted
 python benchmarks/mnist_mlp.py --doctor           why a network would not learn, before training
 """
 
@@ -61,6 +62,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="train with N seeds, from --seed on")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where results go")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with what was interrupted under --out"
+    )
     parser.add_argument("--by-hand", action="store_true", help="pencil-and-paper gradients")
     parser.add_argument("--eager", action="store_true", help="run every step as Python, no replay")
     parser.add_argument("--doctor", action="store_true", help="diagnose instead of training")
@@ -75,6 +79,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise DataError(f"--seed {given.seed}: seeds start at 0.")
     if given.doctor and (given.json is not None or given.by_hand):
         raise DataError("--doctor trains nothing; leave out --json and --by-hand.")
+    if given.resume and (given.doctor or given.by_hand):
+        raise DataError("--resume needs checkpoints; leave out --doctor and --by-hand.")
     if given.json is not None and given.json.is_dir():
         raise DataError(f"--json {given.json}: that is a folder; name a file.")
     return given
@@ -142,12 +148,14 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
 def train(given: argparse.Namespace) -> int:
     """Train what the command line asks for, write the files, print the table.
 
-    Ctrl-C leaves the files and the table of what was reached; the exit code is then 130.
+    Ctrl-C leaves the files and the table of what was reached, and checkpoints from which
+    ``--resume`` goes on; the exit code is then 130.
     """
     note = notes()
     if given.doctor:
         return examine(jobs(given, note), given.out, given.epochs, note)
     groups: list[list[Result]] = []
+    checkpoints: list[Path] = []
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
         make_folder("--out", given.out)
@@ -157,11 +165,15 @@ def train(given: argparse.Namespace) -> int:
         groups.append([])
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
+            if not given.by_hand:
+                folder = given.out / f"{recipe.name}-{Path(name).stem}-seed{seed}"
+                checkpoints.append(folder / "checkpoint.npz")
             bar = Bar(title, len(parts.train[0]), epochs, given.quiet, note)
             try:
                 result = run(
                     recipe, name, dataset, parts, seed=seed, epochs=epochs, hand=given.by_hand,
                     replay=not given.eager, callbacks=[bar], probe=PROBE,
+                    checkpoint=None if given.by_hand else checkpoints[-1], resume=given.resume,
                 )  # fmt: skip
             finally:
                 bar.close()
@@ -174,10 +186,13 @@ def train(given: argparse.Namespace) -> int:
             again = command(given, recipe, name, given.seed, given.seeds)
             write_group(groups[-1], dataset, parts, given.out, again, note)
         if result.history.stopped == "interrupted":
-            note(f"interrupted in epoch {len(result.history)} of {epochs}.")
+            further = "" if given.by_hand else "; --resume goes on from there"
+            note(f"interrupted in epoch {len(result.history)} of {epochs}{further}.")
             report(groups, given)
             return 130
     report(groups, given)
+    for checkpoint in checkpoints:
+        checkpoint.unlink(missing_ok=True)
     return 0
 
 

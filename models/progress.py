@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_np.training.callbacks import Run
 from tinygrad_np.training.history import Epoch, Progress
 
 
@@ -17,6 +18,7 @@ class Bar:
         self.quiet = quiet
         self.seen = 0
         self.shown = 0.0
+        self.images = images
         self.epochs = epochs
         self.bar: Any = None
         if quiet:
@@ -30,6 +32,10 @@ class Bar:
                 self.bar = tqdm(total=images * epochs, desc=title, unit=" images", unit_scale=True)
                 return
         print(title)
+
+    def on_start(self, run: Run) -> None:
+        """A training that is resumed has its first steps behind it."""
+        self.seen = run.done * self.images // (run.steps_per_epoch() or 1)
 
     def on_step(self, now: Progress) -> None:
         """One batch is done."""

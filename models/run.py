@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,8 @@ def run(
     replay: bool = True,
     callbacks: Iterable[Any] = (),
     probe: int = 0,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> Result:
     """Train a recipe's network from a seed, and open the test set once, at the end.
 
@@ -96,7 +99,9 @@ def run(
     from two generators of the same seed. ``epochs`` instead of the recipe's also fits its schedule.
     ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to
     50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached.
-    Raises DataError where the data do not fit the network.
+    The file ``checkpoint`` always has a recent state of the training; with ``resume`` it goes on
+    from there, without it the file is written anew. Raises DataError where the data do not fit the
+    network, and for a checkpoint of another run.
     """
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
@@ -120,6 +125,8 @@ def run(
         if recipe.batch_size is None and not replay:  # one Tensor: making one copies the data
             batches = [(Tensor(x), y) for x, y in batches]
         optimiser = recipe.build_optimiser(model, parts.train)
+        if checkpoint is not None and not resume:
+            checkpoint.unlink(missing_ok=True)
         history = training.fit(
             model,
             batches,
@@ -129,6 +136,8 @@ def run(
             validation=parts.validation,
             callbacks=callbacks,
             replay=replay,
+            checkpoint=checkpoint,
+            resume=resume,
         )
     validation_accuracy = history[-1].validation_accuracy
     assert validation_accuracy is not None

@@ -4,9 +4,11 @@ import argparse
 import html
 import json
 import math
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -413,6 +415,7 @@ BAD: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
     "out in /proc": (lambda _: ["--out", "/proc/nowhere"], "--out: no files can be written to"),
     "json below a file": (lambda p: ["--json", file(p / "f") / "r.json"], "--json: no files can"),
     "json is a folder": (lambda p: ["--json", empty(p / "e")], "that is a folder; name a file"),
+    "resume by hand": (lambda _: ["--resume", "--by-hand"], "--resume needs checkpoints"),
     "unknown option": (lambda _: ["--rcipe", "ref-0"], "unrecognized arguments: --rcipe ref-0"),
     "missing value": (lambda _: ["--epochs"], "argument --epochs: expected one argument"),
     "stray word": (lambda _: ["ref-0"], "unrecognized arguments: ref-0"),
@@ -462,7 +465,7 @@ def test_a_full_disk_leaves_the_old_json(
     monkeypatch.setattr("os.fsync", full)
     assert job("--json", tmp_path / "r.json", "--quiet") == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert "weights.npz: cannot be written (No space left on device)" in line
+    assert "checkpoint.npz: cannot be written (No space left on device)" in line
     assert (tmp_path / "r.json").read_text() == "old"
     assert list(tmp_path.rglob("*.part")) == []
 
@@ -476,6 +479,69 @@ def test_control_c_is_one_line(
     monkeypatch.setattr(mnist_mlp, "run", stopped)
     assert job("--quiet") == 130
     assert capsys.readouterr().err == "mnist_mlp.py: stopped.\n"
+
+
+def interrupted_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after so many epochs of any training."""
+
+    def on_epoch(_: Any, done: Any) -> None:
+        if done.epoch == epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(mnist_mlp.Bar, "on_epoch", on_epoch)
+
+
+def test_control_c_leaves_results_and_resume_goes_on(
+    job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--quiet", "--epochs", 4, "--seeds", 2, "--json", tmp_path / "r.json")
+    assert job(*given) == 0
+    expected = json.loads((tmp_path / "r.json").read_text())
+    assert list(tmp_path.rglob("checkpoint.npz")) == []
+    shutil.rmtree(tmp_path / "out")
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        interrupted_at(3, patch)
+        assert job(*given) == 130
+    printed = capsys.readouterr()
+    assert printed.err == "interrupted in epoch 3 of 4; --resume goes on from there.\n"
+    assert printed.out.splitlines()[2].startswith(DEFAULT)
+    [reached] = json.loads((tmp_path / "r.json").read_text())
+    assert [epoch["epoch"] for epoch in reached["history"]] == [1, 2, 3]
+    state = tg.load(tmp_path / "out" / f"{DEFAULT}-bars-seed0" / "weights.npz")
+    assert weights_sha256(state) == reached["weights_sha256"]
+    assert job(*given, "--resume") == 0
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert [r["weights_sha256"] for r in found] == [r["weights_sha256"] for r in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        losses = [[e["step_losses"] for e in r["history"]] for r in (ours, theirs)]
+        assert losses[0] == losses[1]
+    assert list(tmp_path.rglob("checkpoint.npz")) == []
+
+
+def test_another_run_is_not_resumed(
+    job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupted_at(1, patch)
+        assert job("--quiet", "--epochs", 3) == 130
+    capsys.readouterr()
+    assert job("--quiet", "--epochs", 4, "--resume") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "checkpoint.npz: is a checkpoint of another training" in line
+    assert len(list(tmp_path.rglob("checkpoint.npz"))) == 1
+    assert job("--quiet", "--epochs", 1) == 0  # without --resume it starts again
+    assert list(tmp_path.rglob("checkpoint.npz")) == []
+
+
+def test_control_c_by_hand_leaves_results(
+    job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted_at(2, monkeypatch)
+    assert job("--quiet", "--epochs", 3, "--by-hand", "--json", tmp_path / "r.json") == 130
+    assert capsys.readouterr().err == "interrupted in epoch 2 of 3.\n"
+    [reached] = json.loads((tmp_path / "r.json").read_text())
+    assert [epoch["epoch"] for epoch in reached["history"]] == [1, 2]
 
 
 def test_the_program_itself(tmp_path: Path, images: Path) -> None:

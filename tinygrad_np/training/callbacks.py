@@ -16,7 +16,10 @@ EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
 @dataclass
 class Run:
-    """A training that is on its way: what ``fit`` was given, and the history so far."""
+    """A training that is on its way: what ``fit`` was given, and the history so far.
+
+    ``done`` is the number of steps that a training which is resumed had behind it.
+    """
 
     model: Module
     batches: Iterable[tuple[np.ndarray, np.ndarray]]
@@ -25,6 +28,7 @@ class Run:
     loss: Callable[[Any, Any], Any]
     validation: tuple[np.ndarray, np.ndarray] | None
     history: History
+    done: int = 0
 
     def steps_per_epoch(self) -> int | None:
         """How many batches there are, if they say so."""
@@ -83,8 +87,7 @@ class ProgressBar:
         """Draw the empty bar, or as full as a resumed training is."""
         steps = run.steps_per_epoch()
         total = None if steps is None else steps * run.epochs
-        done = sum(len(epoch.step_losses) for epoch in run.history)
-        self._bar = self._make(total=total, initial=done, unit=" steps")
+        self._bar = self._make(total=total, initial=run.done, unit=" steps")
 
     def on_step(self, now: Progress) -> None:
         """One step further."""
