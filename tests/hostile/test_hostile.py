@@ -1,0 +1,90 @@
+"""Files that nobody vouches for: all by hand, and some mutants of each (`run` makes 100,000)."""
+
+import tracemalloc
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.hostile.corpus import CORPUS, File
+from tests.hostile.judge import FORMATS, Failure, Judge
+from tests.hostile.mutate import mutant
+
+BY_HAND = [(format, file) for format, files in CORPUS.items() for file in files]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Judge]]:
+    pytest.importorskip("safetensors")
+    yield {format: Judge(format, tmp_path_factory.mktemp(format)) for format in FORMATS}
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("format", "file"), BY_HAND, ids=[f"{format}: {file.name}" for format, file in BY_HAND]
+)
+def test_by_hand(judges: dict[str, Judge], format: str, file: File) -> None:
+    message = judges[format].judge(file.content)
+    if file.refusal is None:
+        assert message is None
+    else:
+        assert message is not None
+        assert file.refusal in message
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_mutants(judges: dict[str, Judge], format: str) -> None:
+    starts = [file.content for file in CORPUS[format] if len(file.content) < 5000]
+
+    @settings(
+        max_examples=300,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.sampled_from(starts), st.integers(0, (1 << 64) - 1))
+    def one(start: bytes, number: int) -> None:
+        judges[format].judge(mutant(format, start, Random(number)))
+
+    before = dict(judges[format].found)
+    one()
+    assert judges[format].found["data"] > before["data"]
+    assert judges[format].found["refusal"] > before["refusal"] + 100
+
+
+def test_the_judge_notices(judges: dict[str, Judge], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thing that may not be, in a reader that does it."""
+    judge = judges["idx"]
+    content = CORPUS["idx"][0].content
+
+    def reading(load: object) -> None:
+        monkeypatch.setattr(judge, "format", judge.format._replace(load=load))
+
+    def warns(path: Path) -> None:
+        warnings.warn(f"careful with {path.name}", stacklevel=1)
+
+    def takes(path: Path) -> dict[str, object]:
+        bytearray(1 << 26)
+        return right(path)
+
+    right = judge.format.load
+    for load, message in [
+        (lambda path: 1 / len(path.suffix[5:]), "ZeroDivisionError"),
+        (warns, "careful"),
+        (takes, "67108"),
+        (lambda path: eval("1") or right(path), "compile"),
+        (lambda path: path.with_suffix(".new").write_bytes(b"") or right(path), "open"),
+        (lambda path: {"": right(path)[""] + 1}, "read as"),
+        (lambda path: {"": right(path)[""].T}, "read as"),
+    ]:
+        reading(load)
+        with pytest.raises(Failure, match=message):
+            judge.judge(content)
+    reading(right)
+    assert judge.judge(content) is None
