@@ -15,7 +15,7 @@ OPTIONAL = ("matplotlib", "scikit-learn", "scipy", "threadpoolctl")
 
 def environment() -> dict[str, str]:
     """Names and values for a table; nothing that names the user or the machine."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     threads = blas_threads().get() or thread_count()
     found = {
         "tinygrad_np": _version("tinygrad_np")

@@ -164,7 +164,7 @@ def _pictures(result: Result, parts: Parts, title: str) -> list[tuple[str, str, 
         (
             "predictions",
             "Predictions",
-            lambda: draw.predictions(images, labels, logits, title=title),
+            lambda: draw.predictions(images, labels, logits, title=title, names=names),
         ),
         ("confusion", "Confusion", lambda: draw.confusion(_confusion(result), names, title)),
         ("reliability", "Calibration", lambda: draw.reliability(logits, labels, title=title)),

@@ -202,6 +202,20 @@ def test_a_title_stands_above_the_count() -> None:
     assert shown(figure)[0] == ("0\n100 % sure", figures.RIGHT)
 
 
+def test_predictions_with_names() -> None:
+    figure = figures.predictions(IMAGES, LABELS, LOGITS, names=["ankle boot", "bag", "coat"])
+    assert [title for title, _ in shown(figure)][1:3] == [
+        "bag\ntaken for ankle boot\n60 % sure", "ankle boot\n90 % sure",
+    ]  # fmt: skip
+    assert drawn(figure)
+
+
+@pytest.mark.parametrize(("names", "angle"), [(["cat", "dog"], 0), (["bird", "dog"], 45)])
+def test_long_names_of_classes_are_slanted(names: list[str], angle: float) -> None:
+    [axes] = figures.confusion(np.eye(2, dtype=int), names).axes
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {angle}
+
+
 def test_confusion() -> None:
     counts = np.array([[1000, 5, 0], [300, 200, 0], [0, 0, 0]])
     figure = figures.confusion(counts, ["cat", "dog", "cow"], title="pets")

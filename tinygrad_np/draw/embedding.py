@@ -42,7 +42,7 @@ def embedding(
     palette = colormaps["tab10" if len(np.unique(labels)) <= 10 else "tab20"]
     for i, label in enumerate(np.unique(labels)):
         own = places[labels == label]
-        axes.scatter(*own.T, s=10, color=palette(i % palette.N), linewidths=0)
+        axes.scatter(own[:, 0], own[:, 1], s=10, color=palette(i % palette.N), linewidths=0)
         name = str(label) if names is None else names[label]
         text = axes.annotate(
             name, np.median(own, axis=0), ha="center", va="center", fontsize=12, weight="bold"

@@ -99,12 +99,17 @@ def _band(axes: Any, places: list[Any], lines: list[Any], **style: Any) -> None:
 
 
 def predictions(
-    images: Any, labels: Any, logits: Any, count: int = 25, title: str = ""
+    images: Any,
+    labels: Any,
+    logits: Any,
+    count: int = 25,
+    title: str = "",
+    names: Sequence[str] | None = None,
 ) -> "Figure":
     """A grid of images with label and prediction: the most confident mistakes, then right ones.
 
     ``images`` (n, h, w), ``labels`` (n,), ``logits`` (n, classes), ``count`` images at most. Wrong
-    ones have a coloured frame.
+    ones have a coloured frame. ``names`` has one for each class, else it is its number.
     """
     images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
     guesses = logits.argmax(axis=1)
@@ -116,7 +121,7 @@ def predictions(
     chosen = np.concatenate([mistakes, right])[:count]
     columns = max(int(np.ceil(np.sqrt(len(chosen)))), 1)
     rows = max(-(-len(chosen) // columns), 1)
-    figure = empty_figure(max(1.6 * columns, 6), 1.95 * rows + 0.7)
+    figure = empty_figure(max(1.6 * columns, 6), (1.95 if names is None else 2.15) * rows + 0.7)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
     for axes, i in zip(figure.axes, chosen, strict=False):
@@ -127,7 +132,9 @@ def predictions(
         axes.set(xticks=[], yticks=[])
         for edge in axes.spines.values():
             edge.set(color=colour, linewidth=1 if good else 3)
-        text = f"{labels[i]}" if good else f"{labels[i]} taken for {guesses[i]}"
+        label, guess = (str(k) if names is None else names[k] for k in (labels[i], guesses[i]))
+        between = " " if names is None else "\n"
+        text = label if good else f"{label}{between}taken for {guess}"
         sure = f"{100 * confidence[i]:.0f} % sure"
         axes.set_title(f"{text}\n{sure}", fontsize=10, color=colour)
     summary = f"{len(wrong):,} of {len(labels):,} wrong: most confident mistakes, then right ones"
@@ -151,7 +158,8 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
                 axes.text(j, i, str(value), ha="center", va="center", color=colour, fontsize=10)
     right = f"{np.trace(counts):,} of {counts.sum():,} right"
     axes.set(xlabel="prediction", ylabel="label", title=f"{title}\n{right}" if title else right)
-    axes.set_xticks(range(len(names)), names)
+    slant = {"rotation": 45, "ha": "right"} if max(map(len, names)) > 3 else {}
+    axes.set_xticks(range(len(names)), names, **slant)
     axes.set_yticks(range(len(names)), names)
     return figure
 

@@ -59,7 +59,7 @@ def weights(
 def _first_weights(model: Module) -> np.ndarray:
     for parameter in model.parameters():
         if parameter.ndim >= 2:
-            return parameter.numpy()
+            return np.asarray(parameter.numpy())
     raise ShapeError(f"{type(model).__name__} has no weights; give a model with a layer that has.")
 
 
