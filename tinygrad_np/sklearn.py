@@ -77,7 +77,7 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "batch_size": (lambda value: value == "auto" or _is_count(value), "'auto' or an int from 1 up"),
     "learning_rate_init": NUMBER,
     "schedule": (
-        lambda value: callable(value) or value in SCHEDULES,
+        lambda value: callable(value) or (isinstance(value, str) and value in SCHEDULES),
         f"one of {', '.join(SCHEDULES)}, or a function of the number of steps done",
     ),
     "max_iter": COUNT,
@@ -374,7 +374,7 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
     """A network with softmax and cross-entropy on top, for two classes or more.
 
     hidden_layer_sizes : width of each hidden layer, an int or several; () for none
-    activation : relu, leaky_relu, tanh, logistic, gelu (needs SciPy), identity
+    activation : relu, leaky_relu, tanh, logistic, gelu, identity
     solver : adam, adamw, rmsprop, sgd
     alpha : L2 penalty, alpha / (2 · batch size) · ‖parameters‖², biases too; not with adamw
     batch_size : examples in a step; "auto" is at most 200
