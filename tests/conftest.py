@@ -3,5 +3,5 @@
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # BLAS threads of several workers wait for each other: 20 s become minutes
+    # two BLAS threads in each of two workers wait for each other
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
