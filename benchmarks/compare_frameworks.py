@@ -281,6 +281,7 @@ def draw(lines: Sequence[Line], title: str) -> Any:
             va="center",
         )  # fmt: skip
     left.set(xlabel="seconds of training", ylabel="validation accuracy (%)", xscale="log")
+    left.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
     left.xaxis.set_major_formatter("{x:g}")
     left.grid(alpha=0.3)
     right.set_yticks(range(len(shown)), [line.title for line in shown])
