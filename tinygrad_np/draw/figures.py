@@ -158,7 +158,7 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
                 axes.text(j, i, str(value), ha="center", va="center", color=colour, fontsize=10)
     right = f"{np.trace(counts):,} of {counts.sum():,} right"
     axes.set(xlabel="prediction", ylabel="label", title=f"{title}\n{right}" if title else right)
-    slant = {"rotation": 45, "ha": "right"} if max(map(len, names)) > 3 else {}
+    slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if max(map(len, names)) > 3 else {}
     axes.set_xticks(range(len(names)), names, **slant)
     axes.set_yticks(range(len(names)), names)
     return figure
