@@ -85,14 +85,14 @@ def watched(name: str, x: np.ndarray, y: np.ndarray, depth: int, width: int, ste
                     step(*batch)
                     done += 1
         end = look(copy.deepcopy(model), some, labels, cross_entropy)
-    norms = [[norm for _, norm in seen.depth_profile] for seen in (start, end)]
-    return Course(name, *norms, start.loss, end.loss)
+    before, after = ([norm for _, norm in seen.depth_profile] for seen in (start, end))
+    return Course(name, before, after, start.loss, end.loss)
 
 
 def table(courses: Sequence[Course], steps: int) -> str:
     """One line for each network."""
     depth = len(courses[0].before)
-    places = sorted({1, *(depth * i // 4 for i in range(1, 5))} - {0})
+    places = sorted({1, *(-(-depth * i // 4) for i in range(1, 5))})
     head = f"{'network':<21}" + "".join(f"{f'layer {i}':>11}" for i in places)
     head += f"{'first / last':>14}{'loss':>9}{f'after {steps}':>12}"
     lines = [head, "-" * len(head)]
