@@ -91,28 +91,30 @@ def jobs(
 ) -> list[tuple[Recipe, str, Dataset]]:
     """The recipes to train and the data set for each."""
     names = REFERENCES if given.recipe == "all" else (given.recipe,)
+    place = RECIPES[names[0]].dataset if given.dataset is None else given.dataset
+    dataset = data.mnist() if place == "mnist" else data.load_dataset(place)
+    if not all(len(labels) for _, labels in dataset):
+        raise DataError(f"{place}: a part without images; give some to both parts.")
+    wanted = [(RECIPES[name], place, dataset) for name in names]
     if given.dataset is not None:
-        dataset = data.load_dataset(given.dataset)
-        if not all(len(labels) for _, labels in dataset):
-            raise DataError(f"{given.dataset}: a part without images; give some to both parts.")
-        return [(RECIPES[name], given.dataset, dataset) for name in names]
-    mnist = data.mnist()
-    wanted = [(RECIPES[name], "mnist", mnist) for name in names]
+        return wanted
     if given.recipe == "all":
         try:
             fashion = data.fashion_mnist()
         except DataError as missing:
             note(f"ref-2 on Fashion-MNIST is left out: {missing}")
         else:
-            place = [recipe.name for recipe, _, _ in wanted].index("ref-2") + 1
-            wanted.insert(place, (RECIPES["ref-2"], "fashion", fashion))
+            behind = [recipe.name for recipe, _, _ in wanted].index("ref-2") + 1
+            wanted.insert(behind, (RECIPES["ref-2"], "fashion", fashion))
     return wanted
 
 
 def table(results: Iterable[list[Result]]) -> str:
     """One line for each recipe and data set: mean (± standard deviation) over the seeds."""
+    results = list(results)
+    wide = max(9, *(len(group[0].recipe.name) + 2 for group in results))
     head = (
-        f"{'recipe':<9}{'data':<9}{'network':<22}{'epochs':>6}{'seconds':>9}"
+        f"{'recipe':<{wide}}{'data':<9}{'network':<22}{'epochs':>6}{'seconds':>9}"
         f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>26}"
     )
     lines = [head, "-" * len(head)]
@@ -124,7 +126,7 @@ def table(results: Iterable[list[Result]]) -> str:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
             reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
         lines.append(
-            f"{first.recipe.name:<9}{Path(first.dataset).name:<9.8}{network:<22}{first.epochs:>6}"
+            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{first.epochs:>6}"
             f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
             f"{spread([r.train_accuracy for r in group]):>15}"
             f"{spread([r.validation_accuracy for r in group]):>15}"

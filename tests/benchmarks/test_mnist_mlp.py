@@ -265,6 +265,22 @@ def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
     ]  # fmt: skip
 
 
+def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYGRAD_NP_DATA", "")
+    asked: list[str] = []
+
+    def load(place: str) -> Any:
+        asked.append(place)
+        return data.datasets.load_folder(images)
+
+    monkeypatch.setattr(data, "load_dataset", load)
+    for dataset, expected in ((None, "fashion"), ("there", "there")):
+        given = argparse.Namespace(recipe="fashion", dataset=dataset)
+        ((recipe, name, _),) = mnist_mlp.jobs(given, print)
+        assert (recipe.name, name) == ("fashion", expected)
+    assert asked == ["fashion", "there"]
+
+
 def test_progress_and_quiet(job: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert job("--epochs", 2) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -447,10 +463,10 @@ def test_help(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         mnist_mlp.main(options)
     assert stop.value.code == 0
-    printed = capsys.readouterr()
-    for option in ("--recipe", "--dataset", "--epochs", "--seed ", "--seeds", "--out", "--json",
+    printed = "".join(capsys.readouterr().out.split())  # names are broken at their hyphens
+    for option in ("--recipe", "--dataset", "--epochs", "--seedSEED", "--seeds", "--out", "--json",
                    "--eager", "--quiet", "--by-hand", *RECIPES):  # fmt: skip
-        assert option in printed.out
+        assert option in printed
 
 
 def test_a_full_disk_leaves_the_old_json(
