@@ -265,8 +265,17 @@ def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
     ]  # fmt: skip
 
 
+def test_a_network_with_batch_normalisation_and_dropout(job: Any, tmp_path: Path) -> None:
+    assert job("--recipe", "dropout", "--quiet") == 0
+    folder = tmp_path / "out" / "dropout-bars-seed0"
+    drawn = (folder / "graph.svg").read_text()
+    assert "standardise" in drawn and "Dropout" in drawn
+    weights = tg.load(folder / "weights.npz")
+    assert weights["layers.2.num_batches_tracked"] > 0
+    assert weights["layers.2.running_mean"].shape == (1024,)
+
+
 def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TINYGRAD_NP_DATA", "")
     asked: list[str] = []
 
     def load(place: str) -> Any:
