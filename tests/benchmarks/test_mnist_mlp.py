@@ -265,8 +265,8 @@ def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
     ]  # fmt: skip
 
 
-def test_a_network_with_batch_normalisation_and_dropout(job: Any, tmp_path: Path) -> None:
-    assert job("--recipe", "dropout", "--quiet") == 0
+def test_a_network_with_batch_normalisation_and_dropout(whole_job: Any, tmp_path: Path) -> None:
+    assert whole_job("--recipe", "dropout", "--quiet") == 0
     folder = tmp_path / "out" / "dropout-bars-seed0"
     drawn = (folder / "graph.svg").read_text()
     assert "standardise" in drawn and "Dropout" in drawn
