@@ -22,7 +22,9 @@ ORDER = [
     "replay.plan", "replay.tune", "replay.bind", "replay.show", "replay.program", "replay.verify",
     "replay.step",
 ]  # fmt: skip
-ROOMS = ["errors", "threads", "autodiff", "replay", "nn", "optim", "data", "training", "draw", "sklearn"]
+ROOMS = [
+    "errors", "threads", "autodiff", "replay", "nn", "optim", "data", "training", "draw", "sklearn",
+]  # fmt: skip
 
 
 def module_name(path: Path) -> str:

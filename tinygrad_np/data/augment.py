@@ -37,7 +37,8 @@ class Distort:
     minus to plus the value given. With `alpha` above 0 each image is also distorted elastically, by
     displacements uniform in -1 to 1, smoothed with a Gaussian of `sigma` pixels, times `alpha`
     pixels. With probability `mirror` left and right change places first. All in one resampling, so
-    that images are blurred once. What comes from outside the image is `background`. Raises DataError for arguments that are not finite or have no sense.
+    that images are blurred once. What comes from outside the image is `background`. Raises
+    DataError for arguments that are not finite or have no sense.
     Source: Simard, Steinkraus, Platt, "Best practices for convolutional neural networks applied to
     visual document analysis", 2003, section 2.
     """
