@@ -33,9 +33,10 @@ from tinygrad_np.training import Checkpoint, weights
 
 EPOCHS, BATCH, EXAMPLES = 4, 16, 300
 EVERY = 3
-LONGEST = 0.15  # seconds from the first step to a kill; a whole training takes several times that
-EARLY = 0.1  # the share of kills at any time from the start of the process
+LONGEST = 0.3  # seconds from the start of a process to a kill at any time
+IN_A_SAVE = 0.01  # seconds from the begin of a save to a kill that is meant to meet it
 PHASES = ("setting up", "in a step", "in a save", "between save and rename")
+ENDED = len(PHASES)
 
 
 class Shared:
@@ -46,9 +47,20 @@ class Shared:
 
     def set(self, phase: int, saved: int | None = None) -> None:
         """Say what is being done now."""
+        if phase == 2:
+            self.memory[2] += 1
         self.memory[0] = phase
         if saved is not None:
             self.memory[1] = saved
+
+    def start(self) -> None:
+        """Another process begins."""
+        self.memory[0] = self.memory[2] = 0
+
+    def wait_for_saves(self, number: int) -> None:
+        """Until the process began so many saves, or ended."""
+        while self.memory[2] < number and self.memory[0] != ENDED:
+            time.sleep(2e-4)
 
     def get(self) -> tuple[int, int]:
         """(phase, saved)"""
@@ -96,6 +108,7 @@ def train(folder: Path, seed: int, callbacks: Any = ()) -> None:
             validation=(x[:60], y[:60]), keep_best=True, replay=seed % 2 == 0, callbacks=callbacks,
             checkpoint=folder / "training.npz", checkpoint_every=EVERY, resume=True,
         )  # fmt: skip
+    files.remove_leftovers(folder / "weights.npz")  # fit does so for its checkpoint
     save(folder / "weights.npz", model.state_dict())
 
 
@@ -136,21 +149,23 @@ def child(folder: Path, seed: int, shared: Shared) -> None:
 
 def run_child(folder: Path, seed: int, shared: Shared, chance: random.Random | None) -> bool:
     """Start a process and kill it at a random moment; whether it was killed."""
-    shared.set(0)
+    shared.start()
     process = os.fork()
     if not process:
         try:
             child(folder, seed, shared)
         except BaseException as error:
             print(f"a child failed: {type(error).__name__}: {error}", flush=True)
-            shared.set(1)
+            shared.set(ENDED)
             os._exit(1)
+        shared.set(ENDED)
         os._exit(0)
     if chance is not None:
-        is_early = chance.random() < EARLY
-        while not is_early and not shared.get()[0]:
-            time.sleep(1e-3)
-        time.sleep(chance.uniform(0, LONGEST))
+        if chance.random() < 0.5:  # a little after the begin of one of the first saves
+            shared.wait_for_saves(chance.randint(1, 4))
+            time.sleep(chance.uniform(0, IN_A_SAVE))
+        else:  # at any time
+            time.sleep(chance.uniform(0, LONGEST))
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
