@@ -161,6 +161,8 @@ def measure(given: argparse.Namespace, folder: str) -> list[Line]:
                 ready.append((line, process))
             else:
                 process.end()
+            state = line.remark or f"ready after {line.ready_seconds:.1f} s"
+            print(f"{line.title}: {state}", file=sys.stderr, flush=True)
         print(f"{gradient_table(lines)}\n", flush=True)
         order = random.Random(given.seed)
         for number in range(1, given.epochs + 1):
