@@ -36,7 +36,7 @@ class DataFacts:
     counts: np.ndarray | None
 
 
-def data_facts(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> DataFacts:
+def data_facts(x: np.ndarray, y: np.ndarray, rng: "np.random.Generator") -> DataFacts:
     """The facts of inputs (n, ...) and targets (n, ...)."""
     finite = np.isfinite(x) if x.dtype.kind == "f" else np.ones(1, bool)
     bad = int(finite.size - np.count_nonzero(finite))
@@ -67,7 +67,7 @@ def data_facts(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> DataFa
 
 
 def nearest_neighbours(
-    x: np.ndarray, y: np.ndarray, rng: np.random.Generator
+    x: np.ndarray, y: np.ndarray, rng: "np.random.Generator"
 ) -> tuple[float, float] | None:
     """How often the nearest of other examples has the same label, and how often by chance.
 
