@@ -1,5 +1,6 @@
 """What the README claims can be run."""
 
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,11 @@ def test_python_block_prints_what_its_comments_say(block: str, tmp_path: Path) -
     program.write_text(block)
     command = [sys.executable, "-W", "error", str(program)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)}
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     expected = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
     assert expected, "the example prints nothing that could be checked"

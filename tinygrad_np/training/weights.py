@@ -55,6 +55,8 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         arrays = npz.read(source) if source.suffix == ".npz" else _read_safetensors(source)
         for name, array in arrays.items():
+            if array.dtype.kind not in "biufc":
+                raise ValueError(f"{name} has dtype {array.dtype}, which NumPy lacks")
             if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:
                 raise ValueError(f"{name} has truth values other than 0 and 1")
         return arrays
