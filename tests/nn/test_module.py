@@ -225,3 +225,13 @@ def test_repr_shows_the_tree() -> None:
         "  )\n"
         ")"
     )
+
+
+def test_names_in_messages_are_printable_and_short() -> None:
+    layer = nn.Linear(1, 1, seed=0)
+    state = {**layer.state_dict(), "\x1b[31m\nred": np.zeros(1), "x" * 10_000: np.zeros(1)}
+    with pytest.raises(tg.ShapeError) as caught:
+        layer.load_state_dict(state)
+    text = str(caught.value)
+    assert r"unexpected '\x1b[31m\nred'; unexpected 'xxx" in text
+    assert text.isprintable() and len(text) < 300

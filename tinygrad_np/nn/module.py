@@ -88,7 +88,7 @@ class Module:
         """
         own = dict(self.named_tensors())
         wrong = [f"missing {name}" for name in own if name not in state]
-        wrong += [f"unexpected {name}" for name in state if name not in own]
+        wrong += [f"unexpected {_printable(name)}" for name in state if name not in own]
         given: dict[str, np.ndarray] = {}
         for name in (name for name in own if name in state):
             try:
@@ -141,6 +141,12 @@ def as_array(value: Any) -> np.ndarray:
         value = value.detach().cpu()
     array: np.ndarray = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
     return array
+
+
+def _printable(name: object) -> str:
+    """A name from elsewhere as a message takes it: on one line, and not endless."""
+    text = str(name)
+    return text if text.isprintable() and len(text) <= 100 else repr(text[:100])
 
 
 def _children(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:
