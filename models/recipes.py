@@ -320,7 +320,7 @@ RECIPES: dict[str, Recipe] = {
             transform=data.augment.Distort(shift=1, mirror=0.5),
             optimiser="adam",
             batch_size=128,
-            epochs=50,
+            epochs=40,
             schedule=_one_cycle(2e-3),
             validation=1000,
         ),
