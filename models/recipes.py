@@ -293,7 +293,7 @@ RECIPES: dict[str, Recipe] = {
             transform=_DIGITS,
             optimiser="adam",
             batch_size=256,
-            epochs=80,
+            epochs=60,
             schedule=_one_cycle(2e-3),
             validation=1000,
         ),
