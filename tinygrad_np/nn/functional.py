@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.rules import neural
+from ..autodiff.rules import convolution, neural
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+
+Sizes = int | tuple[int, int]
 
 relu = neural.relu
 sigmoid = neural.sigmoid
@@ -115,6 +117,109 @@ def _integers(name: str, labels: Any) -> None:
     if labels.dtype.kind not in "iu":
         raise TypeError(
             f"{name}: labels of dtype {labels.dtype}; they must be integers, astype(np.int64)."
+        )
+
+
+def conv2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Any:
+    """Cross-correlation: (n, c, h, w), (o, c / groups, kh, kw) and (o,) to (n, o, h', w').
+
+    h' = (h + 2 padding - dilation (kh - 1) - 1) // stride + 1, the padding being zeros on both
+    sides; sizes are an int or a pair (height, width). Output channel by output channel, each of the
+    ``groups`` sees its own part of the input channels. Raises ShapeError where they do not fit,
+    ValueError for sizes below 1.
+    """
+    shape, kernel, channels = _shape(x), _shape(weight), None if bias is None else _shape(bias)
+    steps, apart = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
+    if (
+        len(shape) != 4
+        or len(kernel) != 4
+        or groups < 1
+        or shape[1] != kernel[1] * groups
+        or kernel[0] % groups
+        or channels not in (None, kernel[:1])
+    ):
+        raise ShapeError(
+            f"conv2d: x of shape {shape}, weight {kernel}, bias {channels} and groups={groups}; "
+            "expected (n, c, h, w), (o, c / groups, kh, kw) and (o,), with groups that divide o."
+        )
+    x = _padded("conv2d", x, padding, 0)
+    _windows("conv2d", x, kernel[2:], steps, apart)
+    out = convolution.convolve(x, weight, steps, apart, groups)
+    return out if bias is None else out + np.reshape(bias, (-1, 1, 1))
+
+
+def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
+    """The largest of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
+
+    ``stride`` is by default the window's size; ``padding``, at most half of that, counts as
+    -infinity. Equal largest elements share the gradient evenly. Raises as ``conv2d`` does.
+    """
+    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, -np.inf)
+    return convolution.window_max(x, kernel, steps, (1, 1))
+
+
+def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
+    """The mean of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
+
+    ``stride`` is by default the window's size; ``padding``, at most half of that, counts as zeros
+    among the kh · kw elements. Raises as ``conv2d`` does.
+    """
+    kernel, steps, x = _pooled("avg_pool2d", x, kernel_size, stride, padding, 0)
+    return np.mean(convolution.windows(x, kernel, steps, (1, 1)), axis=(0, 1))
+
+
+def pair(caller: str, name: str, sizes: Any, least: int = 1) -> tuple[int, int]:
+    """A size for both directions as (height, width); raises ValueError below ``least``."""
+    both = (sizes, sizes) if isinstance(sizes, (int, np.integer)) else tuple(sizes)
+    if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
+        raise ValueError(
+            f"{caller}: {name}={sizes}; an int from {least} up or a pair (height, width) of such "
+            "is needed."
+        )
+    return int(both[0]), int(both[1])
+
+
+def _pooled(
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, value: float
+) -> tuple[tuple[int, int], tuple[int, int], Any]:
+    """The window, its steps, and the padded images."""
+    kernel = pair(name, "kernel_size", kernel_size)
+    steps = kernel if stride is None else pair(name, "stride", stride)
+    if len(_shape(x)) != 4:
+        raise ShapeError(f"{name}: x of shape {_shape(x)}; expected (n, c, h, w).")
+    around = pair(name, "padding", padding, least=0)
+    if any(2 * p > k for p, k in zip(around, kernel, strict=True)):
+        raise ValueError(
+            f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
+        )
+    x = _padded(name, x, padding, value)
+    _windows(name, x, kernel, steps, (1, 1))
+    return kernel, steps, x
+
+
+def _padded(name: str, x: Any, padding: Any, value: float) -> Any:
+    """Images with ``value`` around them."""
+    high, wide = pair(name, "padding", padding, least=0)
+    if not high and not wide:
+        return x
+    widths = ((0, 0), (0, 0), (high, high), (wide, wide))
+    return np.pad(x, widths, constant_values=value)
+
+
+def _windows(name: str, x: Any, kernel: Any, stride: Any, dilation: Any) -> None:
+    size = _shape(x)[2:]
+    if min(kernel) < 1 or min(convolution.outputs(size, kernel, stride, dilation)) < 1:
+        raise ShapeError(
+            f"{name}: a window of {kernel[0]}×{kernel[1]} with dilation {dilation} does not fit in "
+            f"images of {size[0]}×{size[1]}, padding included; use larger images or padding."
         )
 
 

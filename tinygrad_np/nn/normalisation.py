@@ -6,12 +6,13 @@ import numpy as np
 
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
 from . import functional
 from .module import Module
 
 
 class BatchNorm1d(Module):
-    """Standardises each feature over the batch: (n, num_features) or (n, num_features, length).
+    """Standardises each feature over the batch: (n, num_features) or (n, num_features, ...).
 
     In training by the batch's mean and variance, which ``running_mean`` and ``running_var`` follow
     by the share ``momentum`` (None: they are means over all batches so far); in evaluation mode by
@@ -30,7 +31,9 @@ class BatchNorm1d(Module):
         dtype: Any = np.float32,
     ) -> None:
         if num_features < 1:
-            raise ValueError(f"BatchNorm1d({num_features}): at least one feature is needed.")
+            raise ValueError(
+                f"{type(self).__name__}({num_features}): at least one feature is needed."
+            )
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight, self.bias = _affine((num_features,), affine, affine, dtype)
         self.running_mean = Tensor(np.zeros(num_features, dtype), name="running_mean")
@@ -51,6 +54,18 @@ class BatchNorm1d(Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchNorm2d(BatchNorm1d):
+    """``BatchNorm1d`` for images: each channel of (n, num_features, h, w).
+
+    Raises ShapeError for other than four axes.
+    """
+
+    def forward(self, x: Any) -> Any:
+        if np.ndim(x) != 4:
+            raise ShapeError(f"BatchNorm2d: x of shape {np.shape(x)}; expected (n, c, h, w).")
+        return super().forward(x)
 
 
 class LayerNorm(Module):

@@ -1,9 +1,18 @@
 """The table of rules, one module per family; importing it fills the table."""
 
-from . import constants, elementwise, indexing, linear_algebra, neural, reductions, shaping
+from . import (
+    constants,
+    convolution,
+    elementwise,
+    indexing,
+    linear_algebra,
+    neural,
+    reductions,
+    shaping,
+)
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
-    "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "defvjp",
-    "elementwise", "indexing", "linear_algebra", "neural", "reductions", "shaping",
+    "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
+    "defvjp", "elementwise", "indexing", "linear_algebra", "neural", "reductions", "shaping",
 ]  # fmt: skip

@@ -1,0 +1,102 @@
+"""Layers for images (n, channels, height, width)."""
+
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.tensor import Tensor
+from . import functional, init
+from .functional import Sizes, pair
+from .module import Module
+
+
+class Conv2d(Module):
+    """Cross-correlation: (n, in_channels, h, w) to (n, out_channels, h', w').
+
+    ``weight`` (out_channels, in_channels / groups, kh, kw) starts He-uniform, ``bias``
+    (out_channels,) at 0; ``seed``, ``initial`` and ``dtype`` as in ``Linear``, the other arguments
+    as in ``functional.conv2d``, sizes being an int or a pair (height, width). Raises ValueError for
+    sizes below 1, negative padding, and groups that do not divide the channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        seed: init.Seed = None,
+        initial: Any = init.he_uniform,
+        dtype: Any = np.float32,
+    ) -> None:
+        if (
+            min(in_channels, out_channels, groups) < 1
+            or in_channels % groups + out_channels % groups
+        ):
+            raise ValueError(
+                f"Conv2d({in_channels}, {out_channels}, groups={groups}): numbers from 1 up are "
+                "needed, and groups that divide both numbers of channels."
+            )
+        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size)
+        self.stride = pair("Conv2d", "stride", stride)
+        self.padding = pair("Conv2d", "padding", padding, least=0)
+        self.dilation = pair("Conv2d", "dilation", dilation)
+        self.groups = groups
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = Tensor(initial(shape, seed, dtype=dtype), requires_grad=True, name="weight")
+        self.bias: Tensor | None = None
+        if bias:
+            self.bias = Tensor(np.zeros(out_channels, dtype), requires_grad=True, name="bias")
+
+    def forward(self, x: Any) -> Any:
+        return functional.conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def extra_repr(self) -> str:
+        out_channels, inner = self.weight.shape[:2]
+        said = [f"{inner * self.groups}, {out_channels}, kernel_size={_short(self.kernel_size)}"]
+        for name, usual in (("stride", (1, 1)), ("padding", (0, 0)), ("dilation", (1, 1))):
+            if getattr(self, name) != usual:
+                said.append(f"{name}={_short(getattr(self, name))}")
+        said += [f"groups={self.groups}"] * (self.groups > 1) + ["bias=False"] * (self.bias is None)
+        return ", ".join(said)
+
+
+class _Pool2d(Module):
+    """What both kinds of pooling keep."""
+
+    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+        name = type(self).__name__
+        self.kernel_size = pair(name, "kernel_size", kernel_size)
+        self.stride = self.kernel_size if stride is None else pair(name, "stride", stride)
+        self.padding = pair(name, "padding", padding, least=0)
+
+    def extra_repr(self) -> str:
+        said = [_short(self.kernel_size)]
+        said += [f"stride={_short(self.stride)}"] * (self.stride != self.kernel_size)
+        return ", ".join([*said, *[f"padding={_short(self.padding)}"] * any(self.padding)])
+
+
+class MaxPool2d(_Pool2d):
+    """The largest of each window, as ``functional.max_pool2d``."""
+
+    def forward(self, x: Any) -> Any:
+        return functional.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool2d(_Pool2d):
+    """The mean of each window, as ``functional.avg_pool2d``."""
+
+    def forward(self, x: Any) -> Any:
+        return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+def _short(sizes: tuple[int, int]) -> str:
+    """One number where both are the same."""
+    return str(sizes[0] if sizes[0] == sizes[1] else sizes)
