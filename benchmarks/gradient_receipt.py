@@ -59,6 +59,7 @@ def receipt(recipe: Recipe, images: int = 32, elements: int = 24, seed: int = 0)
         recipe, dropout=0.0, input_dropout=0.0
     )  # what is drawn cannot be stepped along
     model = recipe.build(rng, dtype=np.float64)
+    assert isinstance(model, MLP)
     for _, parameter in model.named_parameters():
         if parameter.ndim == 1:  # biases start at 0, where an error could hide
             parameter.data = rng.standard_normal(parameter.shape) * 0.1
@@ -197,6 +198,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     given = parser.parse_args(arguments)
     if given.recipe not in RECIPES:
         raise DataError(f"there is no recipe {given.recipe!r}; known: {', '.join(RECIPES)}.")
+    if RECIPES[given.recipe].network is not None:
+        raise DataError(
+            f"recipe {given.recipe} is not an MLP, and the receipt is for those; for convolutions "
+            "models/by_hand_cnn.py has the gradients by hand."
+        )
     return given
 
 

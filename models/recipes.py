@@ -40,9 +40,9 @@ class Recipe:
     ``standardise`` whether pixels are centred and scaled after division by 255. ``settings`` are
     options of the optimiser, ``transform`` changes each training batch (see ``data.batches``),
     ``dataset`` is what it is meant for. ``network`` makes another network than an MLP (of ``seed``,
-    ``initial`` and ``dtype``); ``sizes`` then are its inputs, channels and widths. ``by_hand`` is the network's kind in ``models.by_hand``.
-    ``reported`` has, for each data set the project reports on, its accuracy in 0 … 1 on the part
-    ``judged_on``.
+    ``initial`` and ``dtype``); ``sizes`` then are its inputs, channels and widths. ``by_hand`` is
+    the network's kind in ``models.by_hand``. ``reported`` has, for each data set the project
+    reports on, its accuracy in 0 … 1 on the part ``judged_on``.
     """
 
     name: str

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from models import by_hand
-from models.mlp import MLP
 from models.recipes import RECIPES, Arrays, Parts, Recipe
-from tinygrad_np import Tensor, training
+from tinygrad_np import Tensor, nn, training
 from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.errors import DataError
 from tinygrad_np.training.callbacks import hooks
@@ -41,7 +40,7 @@ class Result:
     test_accuracy: float
     test_loss: float
     history: History
-    model: MLP
+    model: nn.Module
     test_logits: np.ndarray
     test: tuple[np.ndarray, np.ndarray]
     histograms: training.Histograms | None = None
@@ -162,7 +161,7 @@ def run(
 
 
 def _fit_by_hand(
-    recipe: Recipe, model: MLP, parts: Parts, batches: Any, callbacks: Iterable[Any]
+    recipe: Recipe, model: nn.Module, parts: Parts, batches: Any, callbacks: Iterable[Any]
 ) -> History:
     """The same training with the pencil-and-paper gradients; the model gets the weights."""
     names = [name for name, _ in model.named_parameters()]
