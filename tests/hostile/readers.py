@@ -144,7 +144,7 @@ def directory(content: bytes) -> Iterator[Entry]:
         (place,) = struct.unpack_from("<I", content, at + 42)
         if 0xFFFFFFFF in (packed, unpacked, place):
             raise Undecided
-        raw = content[at + 46 : at + 46 + lengths[0]]
+        raw = content[at + 46 : min(at + 46 + lengths[0], end)]  # the directory's last word
         try:
             text = raw.decode("utf-8" if flags & 0x800 else "cp437").split("\0")[0]
         except UnicodeDecodeError:

@@ -23,7 +23,7 @@ _PIECE = 1 << 20
 _MAX_HEADER = 10_000  # NumPy's own limit
 _HEADER = re.compile(
     rb"\{'descr': '([<>|=]?[biufc][0-9]{1,2})', 'fortran_order': (True|False), "
-    rb"'shape': \(((?:[0-9]{1,19}L?, ?)*)([0-9]{1,19}L?)?\),? ?\}\s*"
+    rb"'shape': \(((?:(?:0|[1-9][0-9]{0,18})L?, ?)*)((?:0|[1-9][0-9]{0,18})L?)?\),? ?\}\s*"
 )
 
 

@@ -89,7 +89,9 @@ def _packed(target: Path, arrays: dict[str, np.ndarray]) -> bytes:
 def _read_safetensors(source: Path) -> dict[str, np.ndarray]:
     files = _safetensors()
     with open(source, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
+        length, start = int.from_bytes(file.read(8), "little"), file.read(1)
+    if start not in (b"{", b""):
+        raise ValueError(f"a header that starts with {start!r}, not with a brace")
     if length > _MAX_HEADER:
         raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
     return dict(files.load_file(source))
