@@ -773,17 +773,19 @@ def by_group(subscripts: str, groups: int, a: Any, b: Any, t: Any, split: str, j
     return np.concatenate(found, axis=join)
 
 
-def convolved(x: Any, w: Any, stride: Any, dilation: Any, groups: int) -> Any:
+def convolved(x: Any, w: Any, *, stride: Any, dilation: Any, groups: int) -> Any:
     t = tapped(x.shape[2:], w.shape[2:], stride, dilation)
     return by_group("nchw,ocij,uvijhw->nouv", groups, x, w, t, "10", 1)
 
 
-def convolved_back(y: Any, w: Any, size: Any, stride: Any, dilation: Any, groups: int) -> Any:
+def convolved_back(y: Any, w: Any, size: Any, *, stride: Any, dilation: Any, groups: int) -> Any:
     t = tapped(size, w.shape[2:], stride, dilation)
     return by_group("nouv,ocij,uvijhw->nchw", groups, y, w, t, "10", 1)
 
 
-def convolved_weight(x: Any, y: Any, kernel: Any, stride: Any, dilation: Any, groups: int) -> Any:
+def convolved_weight(
+    x: Any, y: Any, kernel: Any, *, stride: Any, dilation: Any, groups: int
+) -> Any:
     t = tapped(x.shape[2:], kernel, stride, dilation)
     return by_group("nchw,nouv,uvijhw->ocij", groups, x, y, t, "11", 0)
 
@@ -797,21 +799,21 @@ def folded(y: Any, size: Any, stride: Any, dilation: Any) -> Any:
 
 
 for shape, outs, kernel, geometry in [
-    ((2, 2, 3, 4), 3, (2, 2), ((1, 1), (1, 1), 1)),
-    ((1, 2, 4, 3), 2, (2, 1), ((2, 1), (1, 2), 2)),
-    ((1, 1, 3, 4), 1, (1, 2), ((2, 2), (1, 2), 1)),
-    ((0, 1, 3, 3), 1, (2, 2), ((1, 1), (1, 1), 1)),
-]:  # fmt: skip
-    size, steps = shape[2:], geometry[:2]
+    ((2, 2, 3, 4), 3, (2, 2), {"stride": (1, 1), "dilation": (1, 1), "groups": 1}),
+    ((1, 2, 4, 3), 2, (2, 1), {"stride": (2, 1), "dilation": (1, 2), "groups": 2}),
+    ((1, 1, 3, 4), 1, (1, 2), {"stride": (2, 2), "dilation": (1, 2), "groups": 1}),
+    ((0, 1, 3, 3), 1, (2, 2), {"stride": (1, 1), "dilation": (1, 1), "groups": 1}),
+]:
+    size, steps = shape[2:], (geometry["stride"], geometry["dilation"])
     there = (shape[0], outs, *convolution.outputs(size, kernel, *steps))
-    weight = real(outs, shape[1] // geometry[2], *kernel, seed=1)
-    row(convolution.convolve, real(*shape), weight, *geometry, _reference=convolved)
-    row(convolution.convolve_back, real(*there), weight, size, *geometry,
+    weight = real(outs, shape[1] // geometry["groups"], *kernel, seed=1)
+    row(convolution.convolve, real(*shape), weight, **geometry, _reference=convolved)
+    row(convolution.convolve_back, real(*there), weight, size, **geometry,
         _reference=convolved_back)  # fmt: skip
-    row(convolution.convolve_weight, real(*shape), real(*there, seed=1), kernel, *geometry,
+    row(convolution.convolve_weight, real(*shape), real(*there, seed=1), kernel, **geometry,
         _reference=convolved_weight)  # fmt: skip
-row(convolution.convolve, complex_(1, 1, 2, 3), complex_(1, 1, 2, 2, seed=2), (1, 1), (1, 1), 1,
-    _reference=convolved)  # fmt: skip
+row(convolution.convolve, complex_(1, 1, 2, 3), complex_(1, 1, 2, 2, seed=2), stride=(1, 1),
+    dilation=(1, 1), groups=1, _reference=convolved)  # fmt: skip
 WINDOWS = [((4, 4), (2, 2), (2, 2), (1, 1)), ((3, 4), (2, 3), (1, 1), (1, 1)),
            ((4, 3), (2, 1), (1, 2), (2, 1))]  # fmt: skip
 for size, *window in WINDOWS:

@@ -213,6 +213,48 @@ def test_layers_with_a_state_of_their_own(name: str, dtype: str) -> None:
     assert_twins(make, lambda k: [batch(k)[0].astype(dtype), batch(k)[1]], len(ROWS), 4)
 
 
+# what stands between a convolution and the last layer: (n, 2, 6, 6) to (n, anything)
+IMAGED: dict[str, Callable[[], nn.Module]] = {
+    "largest": lambda: nn.MaxPool2d(2),
+    "largest, overlapping": lambda: nn.MaxPool2d(3, 2, 1),
+    "means": lambda: nn.AvgPool2d((2, 3)),
+    "batch norm": lambda: nn.BatchNorm2d(2),
+    "strided": lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1, bias=False, seed=1),
+    "grouped, dilated": lambda: nn.Conv2d(2, 4, 2, dilation=(2, 1), groups=2, seed=1),
+    "two": lambda: nn.Sequential(
+        nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(2, 3, 2, seed=1), nn.AvgPool2d(2)
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("name", IMAGED)
+def test_convolutional_networks(name: str, dtype: str) -> None:
+    def images(k: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(k)
+        x = rng.standard_normal((ROWS[k], 1, 8, 8)).round(1).astype(dtype)  # some ties
+        return [x, rng.integers(0, CLASSES, ROWS[k])]
+
+    def make() -> Twin:
+        inner = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), IMAGED[name](), nn.ReLU(), nn.Flatten())
+        with tg.no_grad():
+            width = inner.eval()(np.zeros((1, 1, 8, 8), np.float32)).shape[1]
+        model = nn.Sequential(inner.train(), nn.Linear(width, CLASSES, seed=2))
+        optimiser = optim.Adam(model.parameters(), 0.01)
+
+        def step(x: Any, y: Any) -> Any:
+            optimiser.zero_grad()
+            logits = model(x)
+            loss = F.cross_entropy(logits, y)
+            loss.backward()
+            optimiser.step()
+            return loss, logits
+
+        return Twin(step, model.parameters(), model.state_dict)
+
+    assert_twins(make, images, len(ROWS), 4)
+
+
 @pytest.mark.parametrize("rows", [3000, 4])
 def test_norms_of_many_rows_and_of_images(rows: int) -> None:
     def make() -> Twin:
@@ -287,7 +329,8 @@ def test_double_precision(name: str) -> None:
 
 def test_everything_the_package_has_is_here() -> None:
     layers = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
-    used = {type(make()) for make in (*ACTIVATIONS.values(), *BETWEEN.values())}
+    kinds = (*ACTIVATIONS.values(), *BETWEEN.values(), *IMAGED.values())
+    used = {type(make()) for make in kinds}
     assert layers - used == {nn.Embedding, nn.Flatten, nn.Linear, nn.Module}
     made = [type(make([tg.Tensor(1.0, requires_grad=True)])) for make in OPTIMISERS.values()]
     assert set(made) == {optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop}

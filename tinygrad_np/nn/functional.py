@@ -152,7 +152,7 @@ def conv2d(
         )
     x = _padded("conv2d", x, padding, 0)
     _windows("conv2d", x, kernel[2:], steps, apart)
-    out = convolution.convolve(x, weight, steps, apart, groups)
+    out = convolution.convolve(x, weight, stride=steps, dilation=apart, groups=groups)
     return out if bias is None else out + np.reshape(bias, (-1, 1, 1))
 
 
@@ -178,7 +178,7 @@ def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
 
 def pair(caller: str, name: str, sizes: Any, least: int = 1) -> tuple[int, int]:
     """A size for both directions as (height, width); raises ValueError below ``least``."""
-    both = (sizes, sizes) if isinstance(sizes, (int, np.integer)) else tuple(sizes)
+    both = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes, sizes)
     if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
         raise ValueError(
             f"{caller}: {name}={sizes}; an int from {least} up or a pair (height, width) of such "

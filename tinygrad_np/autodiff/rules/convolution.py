@@ -72,7 +72,7 @@ def grouped(weight: Any, groups: int) -> Any:
 
 
 @primitive
-def convolve(x: Any, weight: Any, stride: Pair, dilation: Pair, groups: int) -> Any:
+def convolve(x: Any, weight: Any, *, stride: Pair, dilation: Pair, groups: int) -> Any:
     """out[n, o, u, v] = Σ_cij x[n, c, u s + i d, v s + j d] weight[o, c, i, j].
 
     (n, c, h, w) and (o, c / groups, kh, kw) to (n, o, h', w'); each of the ``groups`` of output
@@ -91,7 +91,7 @@ def convolve(x: Any, weight: Any, stride: Pair, dilation: Pair, groups: int) -> 
 
 @primitive
 def convolve_back(
-    y: Any, weight: Any, size: Pair, stride: Pair, dilation: Pair, groups: int
+    y: Any, weight: Any, size: Pair, *, stride: Pair, dilation: Pair, groups: int
 ) -> Any:
     """``convolve`` in reverse, to x: (n, o, h', w') to (n, c, *size)."""
     kernel, counts, channels = weight.shape[2:], y.shape[2:], weight.shape[1] * groups
@@ -108,7 +108,9 @@ def convolve_back(
 
 
 @primitive
-def convolve_weight(x: Any, y: Any, kernel: Pair, stride: Pair, dilation: Pair, groups: int) -> Any:
+def convolve_weight(
+    x: Any, y: Any, kernel: Pair, *, stride: Pair, dilation: Pair, groups: int
+) -> Any:
     """``convolve`` in reverse, to the weight: (n, c, h, w), (n, o, h', w') to (o, c', *kernel)."""
     counts, outs, inner = y.shape[2:], y.shape[1], x.shape[1] // groups
     total = np.zeros((groups, outs // groups, inner * math.prod(kernel)), np.result_type(x, y))
@@ -161,31 +163,31 @@ def window_shares(x: Any, top: Any, kernel: Pair, stride: Pair, dilation: Pair) 
 # Each is linear in both of its arrays, and the derivatives of one are the other two.
 defvjp(
     convolve,
-    lambda g, _out, _x, weight, stride, dilation, groups: convolve_back(
-        g, weight, _x.shape[2:], stride, dilation, groups
+    lambda g, _out, _x, weight, *, stride, dilation, groups: convolve_back(
+        g, weight, _x.shape[2:], stride=stride, dilation=dilation, groups=groups
     ),
-    lambda g, _out, x, _weight, stride, dilation, groups: convolve_weight(
-        x, g, _weight.shape[2:], stride, dilation, groups
+    lambda g, _out, x, _weight, *, stride, dilation, groups: convolve_weight(
+        x, g, _weight.shape[2:], stride=stride, dilation=dilation, groups=groups
     ),
     reach=terms,
 )
 defvjp(
     convolve_back,
-    lambda g, _out, _y, weight, _size, stride, dilation, groups: convolve(
-        g, weight, stride, dilation, groups
+    lambda g, _out, _y, weight, _size, *, stride, dilation, groups: convolve(
+        g, weight, stride=stride, dilation=dilation, groups=groups
     ),
-    lambda g, _out, y, _weight, _size, stride, dilation, groups: convolve_weight(
-        g, y, _weight.shape[2:], stride, dilation, groups
+    lambda g, _out, y, _weight, _size, *, stride, dilation, groups: convolve_weight(
+        g, y, _weight.shape[2:], stride=stride, dilation=dilation, groups=groups
     ),
     reach=terms,
 )
 defvjp(
     convolve_weight,
-    lambda g, _out, _x, y, _kernel, stride, dilation, groups: convolve_back(
-        y, g, _x.shape[2:], stride, dilation, groups
+    lambda g, _out, _x, y, _kernel, *, stride, dilation, groups: convolve_back(
+        y, g, _x.shape[2:], stride=stride, dilation=dilation, groups=groups
     ),
-    lambda g, _out, x, _y, _kernel, stride, dilation, groups: convolve(
-        x, g, stride, dilation, groups
+    lambda g, _out, x, _y, _kernel, *, stride, dilation, groups: convolve(
+        x, g, stride=stride, dilation=dilation, groups=groups
     ),
     reach=terms,
 )

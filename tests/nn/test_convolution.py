@@ -1,0 +1,270 @@
+"""Convolution and pooling: beside PyTorch, loops by hand, and the hand-derived network."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from models.by_hand_cnn import convolved, input_gradient, small_cnn, weight_gradient
+from models.cnn import CNN
+from tinygrad_np import ShapeError, nn
+from tinygrad_np.autodiff.rules import convolution
+from tinygrad_np.nn import functional as F
+
+RNG = np.random.default_rng(4)
+IMAGES = RNG.standard_normal((3, 4, 9, 8))
+
+# options, output channels, kernel
+CONVOLUTIONS: list[tuple[dict[str, Any], int, tuple[int, int]]] = [
+    ({}, 5, (3, 3)),
+    ({"padding": 1}, 2, (3, 3)),
+    ({"stride": 2, "padding": (0, 2)}, 3, (2, 5)),
+    ({"stride": (3, 1), "dilation": (1, 2)}, 3, (1, 3)),
+    ({"groups": 2, "dilation": 2, "padding": 2}, 4, (3, 2)),
+    ({"groups": 4, "stride": (1, 2)}, 8, (3, 3)),
+    ({}, 6, (9, 8)),
+    ({"stride": 4}, 6, (1, 1)),
+]
+each = pytest.mark.parametrize(("options", "outs", "kernel"), CONVOLUTIONS, ids=str)
+
+
+def drawn(options: dict[str, Any], outs: int, kernel: tuple[int, int]) -> list[np.ndarray]:
+    """Images, weight and bias."""
+    rng = np.random.default_rng(1)
+    inner = IMAGES.shape[1] // options.get("groups", 1)
+    return [IMAGES, rng.standard_normal((outs, inner, *kernel)), rng.standard_normal(outs)]
+
+
+def both(ours: Callable[..., Any], theirs: Callable[..., Any], arrays: list[np.ndarray]) -> None:
+    """Value and gradients of the sum of sines agree with PyTorch's to 1e-10."""
+    torch = pytest.importorskip("torch")
+    value, pullback = tg.vjp(ours, *arrays)
+    found = pullback(np.cos(value))
+    tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
+    result = theirs(torch.nn.functional, *tensors)
+    result.sin().sum().backward()
+    np.testing.assert_allclose(value, result.detach().numpy(), rtol=0, atol=1e-10)
+    for one, tensor in zip(found, tensors, strict=True):
+        np.testing.assert_allclose(one, tensor.grad.numpy(), rtol=0, atol=1e-10)
+
+
+@each
+def test_conv2d_beside_pytorch(options: dict[str, Any], outs: int, kernel: Any) -> None:
+    arrays = drawn(options, outs, kernel)
+    both(lambda *a: F.conv2d(*a, **options), lambda f, *a: f.conv2d(*a, **options), arrays)
+    both(lambda *a: F.conv2d(*a, **options), lambda f, *a: f.conv2d(*a, **options), arrays[:2])
+
+
+@each
+def test_conv2d_beside_a_loop(options: dict[str, Any], outs: int, kernel: Any) -> None:
+    x, weight, bias = drawn(options, outs, kernel)
+    found = F.conv2d(x, weight, bias, **options)
+    (p, q), (s, t), (d, e) = (
+        np.broadcast_to(options.get(name, usual), 2)
+        for name, usual in (("padding", 0), ("stride", 1), ("dilation", 1))
+    )
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)))
+    inner = weight.shape[1]
+    each_group = outs // options.get("groups", 1)
+    for n, o, u, v in np.ndindex(found.shape):
+        expected, first = bias[o], o // each_group * inner
+        for c, i, j in np.ndindex(weight.shape[1:]):
+            expected += x[n, first + c, u * s + i * d, v * t + j * e] * weight[o, c, i, j]
+        assert found[n, o, u, v] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": (2, 1), "padding": 1}, {"groups": 2}], ids=str)
+def test_conv2d_to_second_order(options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((1, 2, 3, 3)), rng.standard_normal((2, 2, 2, 2)), np.ones(2)]
+    arrays[1] = arrays[1][:, : 2 // options.get("groups", 1)]
+    tg.gradcheck(lambda *a: np.tanh(F.conv2d(*a, **options)), *arrays, order=2)
+
+
+@pytest.mark.parametrize("images", [1, 5, 70])
+def test_many_images_are_taken_a_few_at_a_time(images: int) -> None:
+    rng = np.random.default_rng(images)
+    x, weight = rng.standard_normal((images, 2, 20, 20)), rng.standard_normal((3, 2, 7, 7))
+    elements = 2 * 7 * 7 * 14 * 14
+    blocks = list(convolution.image_blocks(images, elements))
+    assert [b.stop for b in blocks] == [*range(6, images, 6), images]
+    value, pullback = tg.vjp(F.conv2d, x, weight)
+    np.testing.assert_allclose(value, convolved(x, weight), rtol=0, atol=1e-11)
+    by_x, by_weight = pullback(np.cos(value))
+    np.testing.assert_allclose(by_x, input_gradient(np.cos(value), weight), rtol=0, atol=1e-11)
+    np.testing.assert_allclose(by_weight, weight_gradient(np.cos(value), x), rtol=0, atol=1e-10)
+
+
+POOLS: list[dict[str, Any]] = [
+    {"kernel_size": 2},
+    {"kernel_size": (3, 2)},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": (2, 3), "stride": (1, 2), "padding": (1, 0)},
+    {"kernel_size": (9, 8)},
+]
+
+
+@pytest.mark.parametrize("options", POOLS, ids=str)
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+def test_pooling_beside_pytorch(name: str, options: dict[str, Any]) -> None:
+    both(
+        lambda x: getattr(F, name)(x, **options),
+        lambda f, x: getattr(f, name)(x, **options),
+        [IMAGES],
+    )
+
+
+def test_equal_largest_elements_share_the_gradient() -> None:
+    x = np.array([[[[5.0, 1.0, 7.0, 7.0], [5.0, 5.0, 0.0, 7.0]]]])
+    found = tg.grad(lambda x: np.sum(F.max_pool2d(x, 2) * np.array([6.0, 3.0])))(x)
+    np.testing.assert_array_equal(found, [[[[2, 0, 1, 1], [2, 2, 0, 1]]]])
+
+
+def test_a_window_with_nan_is_nan_and_gets_no_gradient() -> None:
+    x = np.array([[[[np.nan, 1.0, 7.0, 2.0]]]])
+    value, pullback = tg.vjp(lambda x: F.max_pool2d(x, (1, 2)), x)
+    np.testing.assert_array_equal(value, [[[[np.nan, 7]]]])
+    np.testing.assert_array_equal(pullback(np.ones((1, 1, 1, 2)))[0], [[[[0, 0, 1, 0]]]])
+
+
+# module, its repr, its result for the images
+MODULES: list[tuple[nn.Module, str, tuple[int, ...]]] = [
+    (nn.Conv2d(4, 6, 3, seed=0), "Conv2d(4, 6, kernel_size=3)", (3, 6, 7, 6)),
+    (
+        nn.Conv2d(4, 6, (3, 2), 2, (1, 0), (1, 2), 2, False, seed=0),
+        "Conv2d(4, 6, kernel_size=(3, 2), stride=2, padding=(1, 0), dilation=(1, 2), groups=2, "
+        "bias=False)",
+        (3, 6, 5, 3),
+    ),
+    (nn.MaxPool2d(2), "MaxPool2d(2)", (3, 4, 4, 4)),
+    (nn.AvgPool2d((3, 2), 1, 1), "AvgPool2d((3, 2), stride=1, padding=1)", (3, 4, 9, 9)),
+    (nn.BatchNorm2d(4), "BatchNorm2d(4, eps=1e-05, momentum=0.1)", (3, 4, 9, 8)),
+]
+
+
+@pytest.mark.parametrize(("module", "shown", "shape"), MODULES, ids=[row[1] for row in MODULES])
+def test_layers(module: nn.Module, shown: str, shape: tuple[int, ...]) -> None:
+    assert repr(module) == shown
+    x = tg.Tensor(IMAGES.astype(np.float32), requires_grad=True)
+    out = module(x)
+    assert (out.shape, out.dtype) == (shape, np.dtype(np.float32))
+    np.sum(np.sin(out)).backward()
+    for leaf in (x, *module.parameters()):
+        assert leaf.grad is not None and leaf.grad.dtype == np.float32
+        assert np.abs(leaf.grad.numpy()).max() > 1e-3
+
+
+def test_weights_of_a_convolution() -> None:
+    layer = nn.Conv2d(8, 40, 5, groups=2, seed=0)
+    assert layer.weight.shape == (40, 4, 5, 5)
+    assert np.var(layer.weight.numpy()) == pytest.approx(2 / 100, rel=0.05)
+    again = nn.Conv2d(8, 40, 5, groups=2, seed=0)
+    np.testing.assert_array_equal(layer.weight.numpy(), again.weight.numpy())
+    assert layer.bias is not None and not layer.bias.numpy().any()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_of_channels_beside_pytorch(training: bool) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = nn.BatchNorm2d(4, dtype=np.float64), torch.nn.BatchNorm2d(4).double()
+    for _ in range(2):
+        ours(IMAGES)
+        theirs(torch.tensor(IMAGES))
+    ours.train(training)
+    theirs.train(training)
+    expected = theirs(torch.tensor(IMAGES)).detach().numpy()
+    np.testing.assert_allclose(ours(IMAGES).numpy(), expected, rtol=0, atol=1e-12)
+    for name in ("running_mean", "running_var"):
+        np.testing.assert_allclose(
+            getattr(ours, name).numpy(), getattr(theirs, name).numpy(), rtol=1e-12
+        )
+
+
+W = np.ones((6, 4, 3, 3))
+REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (
+        lambda: F.conv2d(IMAGES, W[:, :3]),
+        ShapeError,
+        r"conv2d: x of shape \(3, 4, 9, 8\), weight \(6, 3, 3, 3\), bias None and groups=1; exp",
+    ),
+    (lambda: F.conv2d(IMAGES[0], W), ShapeError, r"x of shape \(4, 9, 8\)"),
+    (lambda: F.conv2d(IMAGES, W, np.ones(5)), ShapeError, r"bias \(5,\)"),
+    (lambda: F.conv2d(IMAGES, W[:5, :2], groups=2), ShapeError, "groups that divide o"),
+    (
+        lambda: F.conv2d(IMAGES, W, dilation=4),
+        ShapeError,
+        r"a window of 3×3 with dilation \(4, 4\) does not fit in images of 9×8, padding included",
+    ),
+    (lambda: F.conv2d(IMAGES, W, stride=0), ValueError, "conv2d: stride=0; an int from 1 up or a"),
+    (lambda: F.conv2d(IMAGES, W, padding=(1, 2, 3)), ValueError, r"padding=\(1, 2, 3\); an int fr"),
+    (lambda: F.max_pool2d(IMAGES[0], 2), ShapeError, r"max_pool2d: x of shape \(4, 9, 8\); expec"),
+    (lambda: F.max_pool2d(IMAGES, 3, padding=2), ValueError, "give at most half of that"),
+    (lambda: F.avg_pool2d(IMAGES, 10), ShapeError, "avg_pool2d: a window of 10×10"),
+    (lambda: nn.Conv2d(4, 6, 3, groups=4), ValueError, "groups that divide both numbers of chan"),
+    (lambda: nn.Conv2d(0, 6, 3), ValueError, r"Conv2d\(0, 6, groups=1\): numbers from 1 up are"),
+    (lambda: nn.Conv2d(4, 6, 2.5), ValueError, "kernel_size=2.5"),  # type: ignore[arg-type]
+    (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d: kernel_size=0; an int from 1 up"),
+    (lambda: nn.BatchNorm2d(0), ValueError, r"BatchNorm2d\(0\): at least one feature"),
+    (lambda: nn.BatchNorm2d(4)(IMAGES[0]), ShapeError, r"BatchNorm2d: x of shape \(4, 9, 8\)"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), REFUSALS, ids=[r[2][:30] for r in REFUSALS])
+def test_refusals(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def relative_error(ours: Any, theirs: np.ndarray) -> float:
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_hand_derived_network(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3, seed=rng, dtype=np.float64),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(3 * 3 * 2, 5, seed=rng, dtype=np.float64),
+    )
+    for parameter in model.parameters():
+        if parameter.ndim == 1:  # biases start at 0, where an error could hide
+            parameter.data = 0.3 * rng.standard_normal(parameter.shape)
+    x, y = rng.standard_normal((7, 2, 8, 6)), rng.integers(0, 5, 7)
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    expected, gradients = small_cnn([p.numpy() for p in model.parameters()], x, y)
+    assert loss.item() == pytest.approx(expected, rel=1e-13)
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        assert parameter.grad is not None and parameter.grad.shape == gradient.shape
+        assert relative_error(parameter.grad.numpy(), gradient) <= 1e-12
+
+
+def test_pencil_and_paper_against_central_differences() -> None:
+    rng = np.random.default_rng(1)
+    parameters = [rng.standard_normal(s) for s in ((2, 1, 2, 2), (2,), (3, 8), (3,))]
+    x, y = rng.standard_normal((4, 1, 5, 5)), rng.integers(0, 3, 4)
+    _, gradients = small_cnn(parameters, x, y)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        for place in np.ndindex(parameter.shape):
+            kept, ends = parameter[place], []
+            for step in (1e-6, -1e-6):
+                parameter[place] = kept + step
+                ends.append(small_cnn(parameters, x, y)[0])
+            parameter[place] = kept
+            slope = (ends[0] - ends[1]) / 2e-6
+            assert slope == pytest.approx(gradient[place], rel=1e-6, abs=1e-8)
+
+
+def test_the_cnn_takes_flat_images_and_images() -> None:
+    model = CNN((2, 3), 7, seed=0)
+    x = np.random.default_rng(0).random((2, 784), np.float32)
+    logits = model(x)
+    assert logits.shape == (2, 10) and logits.dtype == np.float32
+    np.testing.assert_array_equal(logits.numpy(), model(x.reshape(2, 1, 28, 28)).numpy())
+    shapes = [p.shape for p in model.parameters() if p.ndim > 1]
+    assert shapes == [(2, 1, 5, 5), (3, 2, 5, 5), (7, 48), (10, 7)]
