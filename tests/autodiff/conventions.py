@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_np.autodiff.primitives import replace_at, split_index
 from tinygrad_np.autodiff.rules.neural import leaky_relu, linear, relu, softmax
+from tinygrad_np.nn.functional import conv2d, max_pool2d
 
 Row = tuple[Callable[[Any], Any], Any, Any]
 
@@ -56,6 +57,7 @@ ROWS: list[Row] = [
     (lambda t: np.clip(t, 0, 1), [0, 1, 0.5, -1, 2], [1, 1, 1, 0, 0]),
     (lambda t: np.nan_to_num(t), [nan, inf, 1], [0, 0, 1]),
     (lambda t: np.max(t), [3, 1, 3, 3], [1/3, 0, 1/3, 1/3]),
+    (lambda t: max_pool2d(np.reshape(t, (1, 1, 2, 2)), 2), [3, 1, 3, 3], [1/3, 0, 1/3, 1/3]),
     (lambda t: np.min(t), [1, 1, 3], [0.5, 0.5, 0]),
     (lambda t: np.ptp(t), [2, 2], [0, 0]),
     (lambda t: np.maximum(t, np.array([1.0, 0.0])), [1, 1], [0.5, 1]),
@@ -87,6 +89,7 @@ ROWS: list[Row] = [
     (lambda t: np.where([[1, 0], [0, 0]], np.log(np.reshape(t, (2, 1))) @ np.log(np.reshape(t, (1, 2))), 0), [1, 0], [0, 0]),
     (lambda t: np.where([True, False], np.einsum('ij,ij->i', *[np.log(np.reshape(t, (2, 1)))] * 2), 0), [1, 0], [0, 0]),
     (lambda t: np.where([[True], [False]], linear(np.log(np.reshape(t, (2, 1))), np.ones((1, 1)), np.ones(1)), 0), [2, 0], [0.5, 0]),
+    (lambda t: np.where([True, False], conv2d(np.log(np.reshape(t, (1, 1, 1, 2))), np.ones((1, 1, 1, 1))), 0), [2, 0], [0.5, 0]),
     (lambda t: np.log(t)[t.data > 0], [0, 2], [0, 0.5]),
     (lambda t: np.maximum(np.log(t), -1), [0, 2], [0, 0.5]),
     (lambda t: np.clip(1 / t, None, 2), [0, 1], [0, -1]),
