@@ -115,6 +115,26 @@ def test_costs_are_those_of_the_results() -> None:
     assert [c and c.groups() for c in costs] == [None, ("72", "72"), ("72", "9"), ("8", "1")]
 
 
+def test_costs_of_convolutions_are_those_of_their_products() -> None:
+    layer = nn.Conv2d(4, 6, (3, 2), stride=2, groups=2, seed=0)
+
+    @tg.replay
+    def step(x: Any) -> Any:
+        layer.zero_grad()
+        loss = np.sum(np.tanh(layer(np.tanh(x * layer.bias[0]))))
+        loss.backward()
+        return loss
+
+    for _ in range(2):
+        step(np.ones((5, 4, 7, 8), np.float32))
+    lines = [line for line in str(step.program).splitlines() if "convolve" in line]
+    kinds = [re.search(r"= (convolve\w*)\(.* ([\d,]+) FLOP", line) for line in lines]
+    cost = f"{2 * (5 * 6 * 3 * 4) * (2 * 3 * 2):,}"  # outputs, and what each is a sum of
+    assert sorted(m.groups() for m in kinds if m) == [
+        ("convolve", cost), ("convolve_back", cost), ("convolve_weight", cost),
+    ]  # fmt: skip
+
+
 def test_a_loop_over_rows_is_shown_with_what_is_in_it() -> None:
     layer = nn.Linear(4, 3, seed=0)
 

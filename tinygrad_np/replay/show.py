@@ -1,5 +1,6 @@
 """A program as numbered equations, and where its time goes."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from .program import Program
 
 PRODUCTS = {"matmul", "dot", "row_product", "row_contraction", "contract"}
+# which of two operands and the result has the outputs' shape, and which the weight's
+CONVOLUTIONS = {"convolve": (2, 1), "convolve_back": (0, 1), "convolve_weight": (1, 2)}
 FREE = {"transpose", "reshape", "broadcast_to"}
 
 
@@ -107,6 +110,10 @@ def _flops(equation: Equation) -> int:
         return 0
     out = equation.results[0]
     size = int(out.nbytes // out.dtype.itemsize)
+    if equation.name in CONVOLUTIONS:
+        shapes = [v.shape for v in (*equation.reads()[:2], out)]
+        y, weight = (shapes[i] for i in CONVOLUTIONS[equation.name])
+        return 2 * math.prod(y) * math.prod(weight[1:])
     if equation.name not in PRODUCTS:
         return size
     a = equation.operands[0]
