@@ -17,6 +17,8 @@ class CNN(nn.Module):
     ``seed`` is an int or an ``np.random.Generator``, and all layers draw from it in order.
     """
 
+    input_shape = (SIDE * SIDE,)  # of one example, for drawings
+
     def __init__(
         self,
         channels: tuple[int, int] = (16, 32),

@@ -50,6 +50,7 @@ def own_module(monkeypatch):
         (["5-4-2", "--loss"], ["model.0: Linear(5, 4)", "cross_entropy", "labels", "<b>loss</b>"]),
         (["5-4", "--input", "7,5"], ["(7, 5) float32"]),
         (["ref-0"], ["(1, 784) float32"]),
+        (["cnn"], ["(1, 784) float32", "layers.2: MaxPool2d(2)", "80,202 parameters"]),
         (["own:net", "--input", "2,3"], ["tanh", "(2, 3) float32"]),
         (["own:Own", "--input", "3"], ["tanh", "(3,) float32"]),
     ],

@@ -160,11 +160,13 @@ def _of_python_name(name: str) -> Module:
 
 
 def _input_shape(model: Module, given: str | None) -> tuple[int, ...]:
-    """The shape asked for, or one row of what the first layer takes."""
+    """The shape asked for, or one row of what the model says or its first layer takes."""
     if given is not None:
         if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", given):
             raise InputError(f"--input {given}: give sizes above 0 with commas, as in 1,1,28,28.")
         return tuple(int(size) for size in given.split(","))
+    if isinstance(said := getattr(model, "input_shape", None), tuple):
+        return (1, *said)
     first = next(iter(model.parameters()), None)
     if first is None or first.ndim != 2:
         raise InputError("the shape of its input cannot be told from its layers; give --input.")
