@@ -260,6 +260,24 @@ def test_pencil_and_paper_against_central_differences() -> None:
             assert slope == pytest.approx(gradient[place], rel=1e-6, abs=1e-8)
 
 
+def test_weights_come_from_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(4, 6, (3, 2), groups=2),
+        torch.nn.BatchNorm2d(6),
+        torch.nn.MaxPool2d(3, 2, 1),
+    ).double()
+    theirs(torch.tensor(IMAGES))
+    ours = nn.Sequential(
+        nn.Conv2d(4, 6, (3, 2), groups=2, dtype=np.float64),
+        nn.BatchNorm2d(6, dtype=np.float64),
+        nn.MaxPool2d(3, 2, 1),
+    )
+    ours.load_state_dict(theirs.state_dict())
+    expected = theirs.eval()(torch.tensor(IMAGES)).detach().numpy()
+    np.testing.assert_allclose(ours.eval()(IMAGES).numpy(), expected, rtol=0, atol=1e-10)
+
+
 def test_the_cnn_takes_flat_images_and_images() -> None:
     model = CNN((2, 3), 7, seed=0)
     x = np.random.default_rng(0).random((2, 784), np.float32)
