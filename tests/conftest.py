@@ -1,7 +1,12 @@
 """What holds for all tests."""
 
 import os
+import signal
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # two BLAS threads in each of two workers wait for each other
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts what it runs in the background so; then no test of Ctrl-C could be one
+    signal.signal(signal.SIGINT, signal.default_int_handler)
