@@ -9,7 +9,6 @@ what is counted is CPU time, and figures are medians.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -29,8 +28,8 @@ from benchmarks.contenders.report import markdown
 from benchmarks.overhead import take_turns
 from benchmarks.step_time import machine
 from models.command_line import Arguments, guarded, make_folder
+from models.outputs import write_json
 from tinygrad_np.data.augment import Distort
-from tinygrad_np.data.files import replacing
 
 WAYS = {
     "shift": Distort(shift=2),
@@ -108,8 +107,7 @@ def compare(given: argparse.Namespace) -> int:
             for (name, n), found in figures.items()
         ]
         content = {"machine": {**machine(), "threads": 1}, "rounds": rounds, "figures": lines}
-        with replacing(given.json) as file:
-            file.write(json.dumps(content, indent=1, allow_nan=False).encode())
+        write_json(given.json, content)
     return 0
 
 

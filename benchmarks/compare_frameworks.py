@@ -39,6 +39,7 @@ from benchmarks.contenders.report import COLOURS, figure_class, markdown
 from benchmarks.contenders.roster import EAGER, REPLAY, ROSTER
 from benchmarks.step_time import PAUSE, machine, names
 from models.command_line import Arguments, guarded, make_folder
+from models.outputs import write_picture
 from models.recipes import DEFAULT, RECIPES, Parts
 from tinygrad_np import DataError, data
 from tinygrad_np.data.files import replacing
@@ -306,8 +307,7 @@ def write(given: argparse.Namespace, lines: Sequence[Line]) -> None:
         except ImportError as missing:
             print(missing, file=sys.stderr)
         else:
-            with replacing(given.out / "comparison.png") as file:
-                figure.savefig(file, format="png", dpi=120)
+            write_picture(given.out / "comparison.png", figure)
     if given.json is not None:
         told = ("sizes", "optimiser", "rate", "batch", "epochs", "images", "seed", "dataset")
         figures = {

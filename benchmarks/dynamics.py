@@ -24,8 +24,8 @@ import numpy as np
 
 from models.command_line import Arguments, guarded, make_folder
 from models.mlp import MLP
+from models.outputs import write_picture
 from tinygrad_np import DataError, data, nn, optim, replay
-from tinygrad_np.data.files import replacing
 from tinygrad_np.nn.functional import cross_entropy
 from tinygrad_np.training.doctor.layers import look
 
@@ -153,8 +153,7 @@ def work(given: argparse.Namespace) -> int:
     ]
     print(table(courses, given.steps))
     if given.plot is not None:
-        with replacing(given.plot) as file:
-            picture(courses, given.steps).savefig(file, format="png", dpi=120)
+        write_picture(given.plot, picture(courses, given.steps))
     return 0
 
 

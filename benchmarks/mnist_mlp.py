@@ -8,7 +8,6 @@ python benchmarks/mnist_mlp.py --doctor           why a network would not learn,
 """
 
 import argparse
-import json
 import os
 import shlex
 import statistics
@@ -25,13 +24,13 @@ if __name__ == "__main__":
 
 from models.command_line import Arguments, guarded, make_folder
 from models.doctor import examine
+from models.outputs import run_name, write_json
 from models.progress import Bar
 from models.recipes import DEFAULT, RECIPES, REFERENCES, Recipe
 from models.report import spread, write_group, write_run
 from models.run import Result, run
 from tinygrad_np import DataError, data
 from tinygrad_np.data.datasets import Dataset
-from tinygrad_np.data.files import replacing
 
 PROBE = 500  # training images for the histograms of activations and gradients
 
@@ -168,7 +167,7 @@ def train(given: argparse.Namespace) -> int:
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             if not given.by_hand:
-                folder = given.out / f"{recipe.name}-{Path(name).stem}-seed{seed}"
+                folder = given.out / run_name(recipe.name, name, seed)
                 checkpoints.append(folder / "checkpoint.npz")
             bar = Bar(title, len(parts.train[0]), epochs, given.quiet, note)
             try:
@@ -204,8 +203,7 @@ def report(groups: list[list[Result]], given: argparse.Namespace) -> None:
     print(f"weights, pictures and reports: {given.out}/")
     if given.json is not None:
         objects = [result.as_json() for group in groups for result in group]
-        with replacing(given.json) as file:
-            file.write(json.dumps(objects, indent=1, allow_nan=False).encode())
+        write_json(given.json, objects)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,6 @@ one thread.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -35,7 +34,7 @@ import tinygrad_np as tg
 from benchmarks.contenders.report import markdown
 from benchmarks.step_time import machine
 from models.command_line import Arguments, guarded, make_folder
-from tinygrad_np.data.files import replacing
+from models.outputs import write_json
 
 LENGTHS = (100, 1_000, 10_000, 100_000)
 START = (1.0, 0.999, 0.001)  # y, a and b
@@ -302,8 +301,7 @@ def compare(given: argparse.Namespace) -> int:
             "chains": [figure.as_json() for figure in long],
             "operations": [figure.as_json() for figure in single],
         }
-        with replacing(given.json) as file:
-            file.write(json.dumps(figures, indent=1, allow_nan=False).encode())
+        write_json(given.json, figures)
     return 0
 
 

@@ -16,7 +16,6 @@ are the seconds to the end of the second call: recorded, replayed, and compared.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -32,8 +31,8 @@ from benchmarks.contenders.report import COLOURS, Result, figure_class, markdown
 from benchmarks.contenders.roster import EAGER, REPLAY, ROSTER
 from benchmarks.step_time import Runner, machine
 from models.command_line import Arguments, guarded, make_folder
+from models.outputs import write_json, write_picture
 from tinygrad_np import DataError
-from tinygrad_np.data.files import replacing
 
 WORKER = "benchmarks.contenders.growth"
 CONTENDERS = (EAGER, REPLAY, "torch")
@@ -199,8 +198,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
     panels[1][0].set_ylabel("grown, MiB")
     labels = panels[0][0].get_legend_handles_labels()
     figure.legend(*labels, loc="outside lower center", ncols=len(CONTENDERS))
-    with replacing(path) as file:
-        figure.savefig(file, format="png", dpi=120)
+    write_picture(path, figure)
 
 
 def compare(given: argparse.Namespace) -> int:
@@ -219,8 +217,7 @@ def compare(given: argparse.Namespace) -> int:
     if given.json is not None:
         lines = [asdict(p) | {"median": p.median if p.seconds else None} for p in points]
         figures = {"machine": {**machine(), "threads": 1}, "rounds": rounds, "points": lines}
-        with replacing(given.json) as file:
-            file.write(json.dumps(figures, indent=1, allow_nan=False).encode())
+        write_json(given.json, figures)
     if given.plot is not None:
         draw(points, given.plot)
     return 0

@@ -13,7 +13,6 @@ each, in random order; what is shown are medians over the rounds.
 """
 
 import argparse
-import json
 import math
 import os
 import platform
@@ -42,8 +41,9 @@ from benchmarks.contenders.report import (
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.contenders.scenarios import OPTIMISERS, SCENARIOS
 from models.command_line import Arguments, guarded, make_folder
+from models.environment import processor
+from models.outputs import write_json
 from tinygrad_np import DataError
-from tinygrad_np.data.files import replacing
 
 PAUSE = 0.12  # before each turn: OpenBLAS's threads spun for 0.1 s after their last product
 DECREASE = 100  # times a contender's tolerance is that of what the first steps take off the loss
@@ -230,16 +230,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """The processor's name, as far as the system says."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return found[0] if found else platform.processor()
-
-
 def report(given: argparse.Namespace, results: list[Result]) -> None:
     """Print the tables, write the files."""
     by_optimiser = {
@@ -258,8 +248,7 @@ def report(given: argparse.Namespace, results: list[Result]) -> None:
             "geometric_means": {name: summary(part) for name, part in by_optimiser.items()},
             "results": [result.as_json() for result in results],
         }
-        with replacing(given.json) as file:
-            file.write(json.dumps(figures, indent=1, allow_nan=False).encode())
+        write_json(given.json, figures)
     if given.plot is not None:
         draw(results, given.plot)
 

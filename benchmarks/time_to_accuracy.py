@@ -12,7 +12,6 @@ when to stop, so that 97.53 % is the goal here and no result.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,8 +25,8 @@ from benchmarks.contenders.processes import THREADS, Process, RefusedError
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.step_time import choose, machine, names
 from models.command_line import Arguments, guarded, make_folder
+from models.outputs import write_json
 from tinygrad_np import DataError
-from tinygrad_np.data.files import replacing
 
 CONTENDERS = (
     "hand",
@@ -137,8 +136,7 @@ def compare(given: argparse.Namespace) -> int:
     print(table(lines))
     if given.json is not None:
         figures = {"machine": machine(), "results": [asdict(line) for line in lines]}
-        with replacing(given.json) as file:
-            file.write(json.dumps(figures, indent=1, allow_nan=False).encode())
+        write_json(given.json, figures)
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.command_line import make_folder
+from models.outputs import stem, write_picture
 from models.recipes import Parts, Recipe
 from tinygrad_np import draw, training
 from tinygrad_np.data.datasets import Dataset
@@ -41,7 +42,7 @@ def examine(
     for recipe, name, dataset in jobs:
         recipe = replace(recipe, epochs=epochs or recipe.epochs)
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
-        folder = out / f"{recipe.name}-{Path(name).stem}-doctor"
+        folder = out / f"{stem(recipe.name, name)}-doctor"
         make_folder("--out", folder)
         report = examined(recipe, parts)
         title = f"{recipe.name} on {Path(name).name}"
@@ -54,7 +55,6 @@ def examine(
             note(missing)
         else:
             for what, figure in figures.items():
-                with replacing(folder / f"{what}.png") as file:
-                    figure.savefig(file, format="png", dpi=120)
+                write_picture(folder / f"{what}.png", figure)
         print(f"this text and pictures: {folder}/")
     return 0

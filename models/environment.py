@@ -23,7 +23,7 @@ def environment() -> dict[str, str]:
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "NumPy": np.__version__,
         "BLAS": f"{blas['name']} {blas['version']}, {threads} thread{'s' * (threads != 1)}",
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "processor": f"{processor()}, {os.cpu_count()} cores",
         "system": platform.platform(),
     }
     found |= {name: _version(name) for name in OPTIONAL}
@@ -37,7 +37,7 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _processor() -> str:
+def processor() -> str:
     """The model's name where Linux tells it, else what Python knows."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.environment import environment
+from models.outputs import run_name, stem
 from models.recipes import Parts, Recipe
 from models.run import Result, weights_sha256
 from tinygrad_np import ShapeError, draw, training
@@ -42,7 +43,7 @@ def write_run(
     and the page says, what to install.
     """
     started = time.perf_counter()
-    folder = out / f"{_stem(result)}-seed{result.seed}"
+    folder = out / _name(result)
     folder.mkdir(parents=True, exist_ok=True)
     state = result.model.state_dict()
     training.save(folder / "weights.npz", state)
@@ -74,7 +75,7 @@ def write_group(
     """Write the folder with the page of several seeds of one recipe, and return it."""
     first = results[0]
     seeds = f"{first.seed}-{results[-1].seed}"
-    folder = out / f"{_stem(first)}-seeds{seeds}"
+    folder = out / f"{stem(first.recipe.name, first.dataset)}-seeds{seeds}"
     folder.mkdir(parents=True, exist_ok=True)
     title = f"{first.recipe.name} on {Path(first.dataset).name}, seeds {seeds.replace('-', ' … ')}"
     histories = [result.history for result in results]
@@ -86,7 +87,7 @@ def write_group(
     ]  # fmt: skip
     rows = [
         (
-            page.link(f"../{_stem(r)}-seed{r.seed}/report.html", f"seed {r.seed}"),
+            page.link(f"../{_name(r)}/report.html", f"seed {r.seed}"),
             *(f"{100 * share:.2f}" for share in _accuracies(r)),
             f"{r.train_seconds:.2f}",
             weights_sha256(r.model.state_dict()),
@@ -281,8 +282,8 @@ def _write(folder: Path, content: str) -> None:
         file.write(content.encode())
 
 
-def _stem(result: Result) -> str:
-    return f"{result.recipe.name}-{Path(result.dataset).stem}"
+def _name(result: Result) -> str:
+    return run_name(result.recipe.name, result.dataset, result.seed)
 
 
 def _names(result: Result) -> tuple[str, ...] | None:

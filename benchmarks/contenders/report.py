@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.contenders.roster import EAGER, HAND, REPLAY, ROSTER
 from benchmarks.contenders.scenarios import SCENARIOS
-from tinygrad_np.data.files import replacing
+from models.outputs import write_picture
 
 FASTEST_PEER = "the fastest peer"
 # Okabe & Ito 2008: colours that stay apart for every kind of colour vision.
@@ -158,8 +158,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     panels[0].invert_yaxis()
     labels = panels[0].get_legend_handles_labels()
     figure.legend(*labels, loc="outside lower center", ncols=3 * len(optimisers))
-    with replacing(path) as file:
-        figure.savefig(file, format="png", dpi=120)
+    write_picture(path, figure)
 
 
 def _draw_panel(panel: Any, results: Sequence[Result], scenarios: Sequence[str]) -> None:
