@@ -5,7 +5,6 @@ arguments is a variable; ``Const`` marks one that is not.
 """
 
 import importlib.util
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -825,9 +824,6 @@ for size, *window in WINDOWS:
 row(convolution.window_max, np.array([[[1.0, 1.0, 0.4], [0.3, 0.2, 0.8]]]), (2, 2), (1, 1), (1, 1),
     _order=1, _reference=lambda x, *w: seen(x, *w).max((0, 1)))  # fmt: skip
 
-BY_FUNCTION: dict[Any, list[Case]] = {
-    fn: list(group)
-    for fn, group in itertools.groupby(
-        sorted(CASES, key=lambda c: (c.fn.__name__, id(c.fn))), key=lambda c: c.fn
-    )
-}
+BY_FUNCTION: dict[Any, list[Case]] = {}
+for case in CASES:
+    BY_FUNCTION.setdefault(case.fn, []).append(case)
