@@ -308,7 +308,7 @@ def batch_norm(
 def _follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> None:
     """Move running statistics towards those of the rows of ``x``."""
     with no_grad():
-        mean, _, variance = neural.moments(x.detach() if isinstance(x, Tensor) else x, 0)
+        mean, _, variance = neural.moments(x, 0)
         count = len(x)
         for running, value in (
             (running_mean, mean),

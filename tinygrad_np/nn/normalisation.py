@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional
@@ -43,8 +42,7 @@ class BatchNorm1d(Module):
     def forward(self, x: Any) -> Any:
         momentum: Any = self.momentum
         if self.training:
-            with no_grad():
-                self.num_batches_tracked[...] = self.num_batches_tracked + 1
+            self.num_batches_tracked[...] = self.num_batches_tracked + 1
             if momentum is None:
                 momentum = (1 / self.num_batches_tracked).astype(self.running_mean.dtype)
         return functional.batch_norm(
