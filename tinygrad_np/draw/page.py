@@ -17,7 +17,7 @@ h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem;
 table { border-collapse: collapse; font-size: 0.9rem; display: block; overflow-x: auto; }
 th, td { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--faint); overflow-wrap: anywhere; }
-th { font-weight: 600; white-space: nowrap; }
+th { font-weight: 600; } th, td:not(:last-child) { white-space: nowrap; }
 pre { background: var(--tint); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
 figure { margin: 1rem 0; background: #fff; border-radius: 4px; padding: 0.5rem; overflow-x: auto; }
 figure img, figure svg { max-width: 100%; height: auto; display: block; margin: auto; }
