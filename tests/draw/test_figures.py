@@ -17,9 +17,9 @@ pytest.importorskip("matplotlib")
 from matplotlib.colors import to_hex
 
 HISTORY = [
-    Epoch(1, 1.0, 0.1, 2.0, 0.5, 1.5, 0.6, [3.0, 2.0, 1.5, 1.5]),
-    Epoch(2, 1.0, 0.1, 1.0, 0.75, 0.8, 0.8, [1.2, 1.0, 0.9, 0.9]),
-    Epoch(3, 1.0, 0.1, 0.5, 0.9, 0.6, 0.85, [0.6, 0.5, 0.5, 0.4]),
+    Epoch(1, 1.0, 0.1, 2.0, 0.5, 1.5, 0.6, [3.0, 2.0, 1.5, 1.5], [0.25, 0.5, 0.5, 0.75]),
+    Epoch(2, 1.0, 0.1, 1.0, 0.75, 0.8, 0.8, [1.2, 1.0, 0.9, 0.9], [0.5, 0.75, 0.75, 1.0]),
+    Epoch(3, 1.0, 0.1, 0.5, 0.9, 0.6, 0.85, [0.6, 0.5, 0.5, 0.4], [1.0, 0.75, 1.0, 1.0]),
 ]
 
 
@@ -43,12 +43,14 @@ def test_curves() -> None:
     assert (left.get_xlabel(), left.get_ylabel()) == ("epoch", "loss (cross-entropy, nats)")
     assert (right.get_xlabel(), right.get_ylabel()) == ("epoch", "accuracy (%)")
     every_step = [loss for epoch in HISTORY for loss in epoch.step_losses]
+    shares = [100 * share for epoch in HISTORY for share in epoch.step_accuracies]
     assert lines(left) == {
         "training, every step": (list(np.arange(1, 13) / 4), every_step),
         "training, mean of the epoch": ([0.5, 1.5, 2.5], [2.0, 1.0, 0.5]),
         "validation": ([1, 2, 3], [1.5, 0.8, 0.6]),
     }
     assert lines(right) == {
+        "training, every step": (list(np.arange(1, 13) / 4), shares),
         "training, mean of the epoch": ([0.5, 1.5, 2.5], [50, 75, 90]),
         "validation": ([1, 2, 3], [60, 80, 85]),
     }
@@ -57,6 +59,7 @@ def test_curves() -> None:
         assert axes.get_xlim() == pytest.approx((0, 3.06))
         assert all(tick == round(tick) for tick in axes.get_xticks())
     assert left.get_ylim() == (0, 2.5)
+    assert right.get_ylim() == (46, 94)  # what the epochs need; steps may leave the picture
     colours = {line.get_label(): to_hex(line.get_color()).upper() for line in left.lines}
     assert colours == {
         "training, every step": figures.TRAIN,
@@ -69,7 +72,15 @@ def test_curves() -> None:
 def test_curves_without_validation_or_steps() -> None:
     figure = figures.curves([Epoch(1, 1.0, 0.1, 2.0, 0.5), Epoch(2, 1.0, 0.1, 1.0, 0.6)])
     assert [list(lines(axes)) for axes in figure.axes] == [["training, mean of the epoch"]] * 2
+    assert [axes.get_ylim() for axes in figure.axes] == [(0, 2.5), (49, 61)]
     assert drawn(figure)
+
+
+def test_curves_of_targets_that_are_no_labels() -> None:
+    nan = math.nan
+    history = [Epoch(1, 1.0, 0.1, 2.0, nan, 1.5, nan, [3.0, 1.0], [nan, nan])]
+    _, right = figures.curves(history).axes
+    assert right.get_ylim() == (-10, 110)
 
 
 def test_curves_of_full_batches() -> None:

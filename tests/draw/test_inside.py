@@ -56,6 +56,18 @@ def test_weights_of_a_model_are_those_of_its_first_layer() -> None:
     np.testing.assert_array_equal(values[1:, :2].ravel(), model[1].weight.numpy()[strongest])
 
 
+def test_filters_have_a_shape_of_their_own() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, (2, 4), seed=0), nn.Flatten())
+    filters = model[0].weight.numpy()
+    figure = inside.weights(model)
+    shown = sheet(figure)
+    assert shown.shape == (3, 27)  # 3 of (2, 8), a line above them, a column behind each
+    strongest = filters[int(figure.axes[0].texts[0].get_text())]
+    np.testing.assert_array_equal(shown[1:, :4], strongest[0])
+    np.testing.assert_array_equal(shown[1:, 4:8], strongest[1])
+    assert drawn(figure)
+
+
 def test_weights_of_a_run_that_diverged() -> None:
     assert drawn(inside.weights(np.array([[np.nan, np.inf, 1, 2]] * 3), (2, 2)))
     assert drawn(inside.weights(np.full((2, 4), np.nan), (2, 2)))

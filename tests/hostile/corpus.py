@@ -422,12 +422,12 @@ CHECKPOINT = [
     ),
     *(
         File(f"{name} {np.asarray(value).dtype}{np.asarray(value).shape}", checkpoint(array(name, value)), "")
-        for name in ("history", "step_losses", "checkpoint", "model/0.weight")
+        for name in ("history", "step_losses", "step_accuracies", "checkpoint", "model/0.weight")
         for value in (1, [], [1.0], [[1.0] * 7], [[np.nan] * 7], [[np.inf] * 7], [[-1.0] * 7], [[1e300] * 7], [1j], [True])
         if name != "checkpoint"
     ),
     *(File(f"tally {value}", checkpoint(array("tally", value)), "not a readable checkpoint") for value in (1.0, [1.0], [np.nan] * 5, [np.inf] * 5, [1.0, -1, 0, 0, 0], [1, 2, 3, 4, 5])),
-    *(File(f"without {name}", checkpoint(without(name)), "") for name in ("format", "monitor", "optimiser", "generators", "batches", "first", "start", "now", "history", "step_losses", "model/0.weight")),
+    *(File(f"without {name}", checkpoint(without(name)), "") for name in ("format", "monitor", "optimiser", "generators", "batches", "first", "start", "now", "history", "step_losses", "step_accuracies", "model/0.weight")),
 ]  # fmt: skip
 
 CORPUS: dict[str, list[File]] = {

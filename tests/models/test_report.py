@@ -103,6 +103,16 @@ def test_a_page_with_everything(
     np.testing.assert_array_equal(plain["predictions"][0][2], result.test_logits)
 
 
+def test_a_convolutional_network_has_every_picture(dataset: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    recipe = replace(RECIPES["cnn"], sizes=(784, 2, 3, 4, 10), validation=50)
+    parts = recipe.parts(dataset)
+    result = run(recipe, "mnist", dataset, parts, epochs=1, probe=20)
+    folder = report.write_run(result, dataset, parts, tmp_path, "", lambda _: None)
+    assert "There is no picture" not in text(folder)
+    assert len(list(folder.glob("*.png"))) == 7
+
+
 def test_a_page_for_several_seeds(
     results: list[Result], dataset: Dataset, parts: Parts, plain: Any, tmp_path: Path
 ) -> None:

@@ -207,6 +207,7 @@ def test_what_a_checkpoint_holds(tmp_path: Path) -> None:
     assert found.history.epochs == history.epochs[:1]
     assert found.tally is not None
     assert found.tally.losses == history[1].step_losses
+    assert found.tally.accuracies == history[1].step_accuracies
     assert found.position.batches == STEPS
     assert list(found.generators) == ["3.generator"]
     assert [p.name for p in tmp_path.iterdir()] == ["training.npz"]
@@ -398,6 +399,7 @@ DAMAGED: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] 
     "no steps": (lambda a, m: a["history"].fill(0), "0.0 steps in epoch 1"),
     "half": (lambda a, m: a["history"].fill(4.5), "4.5 steps in epoch 1"),
     "text": (lambda a, m: a.update(step_losses=np.zeros(8, np.uint8)), "uint8 of shape"),
+    "accuracies": (lambda a, m: a.update(step_accuracies=np.zeros(7)), "7 accuracies of 8 steps"),
     "empty tally": (lambda a, m: a["tally"].fill(0), "0.0 examples"),
     "tally": (lambda a, m: a.update(tally=np.zeros(4)), "ValueError"),
     "array": (lambda a, m: m.update(start={"$array": "nowhere"}), "KeyError: 'nowhere'"),

@@ -94,10 +94,12 @@ def test_what_an_epoch_reports() -> None:
     assert epoch.seconds > 0
     assert [(s.epoch, s.step, s.images) for s in steps] == [(1, 1, 4), (1, 2, 4), (1, 3, 2)]
     assert [s.loss for s in steps] == epoch.step_losses
+    right = (logits.argmax(axis=1) == y).astype(float)
+    assert epoch.step_accuracies == [right[a : a + 4].mean() for a in (0, 4, 8)]
     assert steps[-1].accuracy == epoch.train_accuracy
     assert set(epoch.as_dict()) == {
         "epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss",
-        "validation_accuracy", "step_losses", "finished",
+        "validation_accuracy", "step_losses", "step_accuracies", "finished",
     }  # fmt: skip
 
 

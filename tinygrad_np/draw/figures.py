@@ -27,7 +27,7 @@ def empty_figure(width: float, height: float) -> "Figure":
 
 
 def curves(history: Sequence[Any], title: str = "") -> "Figure":
-    """Loss and accuracy against epochs, training and validation, with the loss of every step.
+    """Loss and accuracy against epochs, training and validation, and of every training step.
 
     ``history`` holds ``training.Epoch`` entries, or several histories, one for each seed: then
     every line is a mean in a band of one sample standard deviation to each side, over the epochs
@@ -39,9 +39,10 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
         raise ValueError("curves() of an empty history; train for at least one epoch.")
     figure = empty_figure(10, 4)
     left, right = figure.subplots(1, 2)
-    _steps(left, runs)
+    _steps(left, runs, "step_losses", 1)
+    _steps(right, runs, "step_accuracies", 100)
     marker = "o" if max(map(len, runs)) <= 50 else None
-    shown: list[float] = []
+    shown: tuple[list[float], list[float]] = ([], [])  # losses and accuracies
     for part, colour, name in (
         ("train", TRAIN, "training, mean of the epoch"),
         ("validation", VALIDATION, "validation"),
@@ -52,10 +53,13 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
         shares = [[100 * getattr(epoch, f"{part}_accuracy") for epoch in run] for run in runs]
         late = 0.5 if part == "train" else 0.0
         places = [np.array([epoch.epoch - late for epoch in run]) for run in runs]
-        for axes, lines in ((left, losses), (right, shares)):
+        for axes, lines, kept in ((left, losses, shown[0]), (right, shares, shown[1])):
             _band(axes, places, lines, color=colour, marker=marker, label=name)
-        shown += [value for values in losses for value in values if np.isfinite(value)]
-    left.set_ylim(0, 1.25 * max(shown, default=1) or 1)
+            kept += [value for values in lines for value in values if np.isfinite(value)]
+    left.set_ylim(0, 1.25 * max(shown[0], default=1) or 1)
+    low, high = min(shown[1], default=0), max(shown[1], default=100)
+    room = 0.1 * (high - low) or 1
+    right.set_ylim(low - room, high + room)
     end = max(run[-1].epoch for run in runs)
     for axes, name in ((left, "loss (cross-entropy, nats)"), (right, "accuracy (%)")):
         axes.set(xlabel="epoch", ylabel=name, xlim=(0, end * 1.02))
@@ -66,17 +70,17 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
     return figure
 
 
-def _steps(axes: Any, runs: Sequence[Any]) -> None:
-    """The loss of every step, the mean over several runs; none where an epoch is one step."""
-    places, losses = [], []
+def _steps(axes: Any, runs: Sequence[Any], kind: str, scale: float) -> None:
+    """A value of every step, the mean over several runs; none where an epoch is one step."""
+    places, means = [], []
     for epochs in zip(*runs, strict=False):
-        steps = min(len(epoch.step_losses) for epoch in epochs)
+        steps = min(len(getattr(epoch, kind)) for epoch in epochs)
         places.append(epochs[0].epoch - 1 + np.arange(1, steps + 1) / max(steps, 1))
-        losses.append(np.mean([epoch.step_losses[:steps] for epoch in epochs], axis=0))
-    if max(map(len, losses)) < 2:
+        means.append(scale * np.mean([getattr(e, kind)[:steps] for e in epochs], axis=0))
+    if max(map(len, means)) < 2:
         return
     axes.plot(
-        np.concatenate(places), np.concatenate(losses),
+        np.concatenate(places), np.concatenate(means),
         color=TRAIN, alpha=0.3, linewidth=0.5,
         label="training, every step" + (", mean" if len(runs) > 1 else ""),
     )  # fmt: skip

@@ -24,9 +24,14 @@ def weights(
 
     ``model`` is a Module, whose first parameter of two or more axes is taken, or an array (units,
     ...) of which each entry has as many weights as ``shape``; at most ``count`` units are shown.
-    Red is positive, blue negative, on one scale for all. Raises ShapeError for other shapes.
+    Filters (units, channels, height, width) have a shape of their own: their channels stand side
+    by side. Red is positive, blue negative, on one scale for all. Raises ShapeError for other
+    shapes.
     """
     values = _first_weights(model) if isinstance(model, Module) else np.asarray(model)
+    if values.ndim == 4:
+        shape = (values.shape[2], values.shape[1] * values.shape[3])
+        values = values.transpose(0, 2, 1, 3)
     if values.ndim < 2 or math.prod(values.shape[1:]) != math.prod(shape) or not values.size:
         raise ShapeError(
             f"weights of shape {values.shape} are no images of shape {shape}; give shape=(height, "

@@ -159,7 +159,7 @@ def _unpacked(nest: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def _history_arrays(history: History, tally: Tally | None) -> dict[str, np.ndarray]:
-    """A row for each epoch, one for the epoch on its way, and the loss of every step."""
+    """A row for each epoch, one for the epoch on its way, loss and accuracy of every step."""
     rows = [
         (e.seconds, e.learning_rate, e.train_loss, e.train_accuracy,
          np.nan if e.validation_loss is None else e.validation_loss,
@@ -168,12 +168,18 @@ def _history_arrays(history: History, tally: Tally | None) -> dict[str, np.ndarr
         for e in history
     ]  # fmt: skip
     losses = [loss for epoch in history for loss in epoch.step_losses]
+    shares = [share for epoch in history for share in epoch.step_accuracies]
     found = {"history": np.array(rows, np.float64).reshape(len(rows), 7)}
     if tally is not None:
         sums = (tally.rate, tally.seen, tally.right, tally.total, tally.seconds)
         found["tally"] = np.array(sums, np.float64)
         losses += tally.losses
-    return {**found, "step_losses": np.array(losses, np.float64)}
+        shares += tally.accuracies
+    return {
+        **found,
+        "step_losses": np.array(losses, np.float64),
+        "step_accuracies": np.array(shares, np.float64),
+    }
 
 
 def _of_floats(array: np.ndarray, ndim: int) -> np.ndarray:
@@ -187,16 +193,20 @@ def _history(
 ) -> tuple[History, Tally | None]:
     """The inverse of ``_history_arrays``."""
     rows, losses = _of_floats(arrays["history"], 2), _of_floats(arrays["step_losses"], 1)
+    shares = _of_floats(arrays["step_accuracies"], 1).tolist()
     if manifest["monitor"] not in MONITORS:
         raise ValueError(f"monitor {manifest['monitor']!r}")
     history, given, start = History(manifest["monitor"]), losses.tolist(), 0
+    if len(shares) != len(given):
+        raise ValueError(f"{len(shares)} accuracies of {len(given)} steps")
     for number, row in enumerate(rows.tolist(), start=1):
         seconds, rate, loss, share, held_loss, held_share, count = row
         steps = given[start : start + int(count)]
         if len(steps) != count or not steps:
             raise ValueError(f"{count} steps in epoch {number}")
-        start += len(steps)
         epoch = Epoch(number, seconds, rate, loss, share, step_losses=steps)
+        epoch.step_accuracies = shares[start : start + len(steps)]
+        start += len(steps)
         if manifest["validated"]:
             epoch.validation_loss, epoch.validation_accuracy = held_loss, held_share
         history.epochs.append(epoch)
@@ -207,4 +217,4 @@ def _history(
     rate, seen, right, total, seconds = _of_floats(arrays["tally"], 1).tolist()
     if start >= len(given) or seen < 1:
         raise ValueError(f"an epoch of {len(given) - start} steps and {seen} examples")
-    return history, Tally(rate, given[start:], int(seen), right, total, seconds)
+    return history, Tally(rate, given[start:], shares[start:], int(seen), right, total, seconds)

@@ -201,10 +201,11 @@ class _Loop:
         for x, y in batches:
             given = x if is_replayed or isinstance(x, Tensor) else Tensor(x)
             value, *hits = step(given, y)
-            loss = value.item()
+            loss, right = value.item(), hits[0].item() if hits else math.nan
             tally.losses.append(loss)
+            tally.accuracies.append(right / len(y))
             tally.seen += len(y)
-            tally.right += hits[0].item() if hits else math.nan
+            tally.right += right
             tally.total += loss * len(y)
             if told:
                 share = tally.right / tally.seen

@@ -24,8 +24,9 @@ class Epoch:
     """What one pass over the training data gave.
 
     ``train_loss`` and ``train_accuracy`` are means over the batches as they came; ``seconds`` is
-    the training time without evaluation; ``step_losses`` has one loss per step. Accuracies are NaN
-    where the targets are no integer labels; ``finished`` is False where the pass was broken off.
+    the training time without evaluation. ``step_losses`` and ``step_accuracies`` have the loss and
+    the accuracy of each step's batch, before its update. Accuracies are NaN where the targets are
+    no integer labels; ``finished`` is False where the pass was broken off.
     """
 
     epoch: int
@@ -36,6 +37,7 @@ class Epoch:
     validation_loss: float | None = None
     validation_accuracy: float | None = None
     step_losses: list[float] = field(default_factory=list, repr=False)
+    step_accuracies: list[float] = field(default_factory=list, repr=False)
     finished: bool = True
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ class Tally:
 
     rate: float
     losses: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
     seen: int = 0
     right: float = 0.0
     total: float = 0.0
@@ -70,6 +73,7 @@ class Tally:
             self.total / self.seen,
             self.right / self.seen,
             step_losses=self.losses,
+            step_accuracies=self.accuracies,
             finished=finished,
         )
 
