@@ -1,5 +1,6 @@
 """What a run leaves behind: the page has the figures, the pictures and where they came from."""
 
+import functools
 import hashlib
 import math
 import re
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from models import environment, report
+from models.cnn import CNN
 from models.recipes import RECIPES, Parts, Recipe
 from models.run import Result, run, weights_sha256
 from tinygrad_np import draw
@@ -105,7 +107,7 @@ def test_a_page_with_everything(
 
 def test_a_convolutional_network_has_every_picture(dataset: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    recipe = replace(RECIPES["cnn"], sizes=(784, 2, 3, 4, 10), validation=50)
+    recipe = replace(RECIPES["cnn"], network=functools.partial(CNN, (2, 3), 4), validation=50)
     parts = recipe.parts(dataset)
     result = run(recipe, "mnist", dataset, parts, epochs=1, probe=20)
     folder = report.write_run(result, dataset, parts, tmp_path, "", lambda _: None)

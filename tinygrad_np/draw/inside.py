@@ -44,9 +44,9 @@ def weights(
     scale = (float(np.quantile(sizes, 0.998)) if sizes.size else 0.0) or 1.0
     columns = min(len(chosen), 10)
     rows = -(-len(chosen) // columns)
-    high, wide = shape[0] + max(shape[0] // 5, 1), shape[1] + max(shape[1] // 14, 1)
+    high, wide = shape[0] + max(max(shape) // 5, 1), shape[1] + max(shape[1] // 14, 1)
     sheet = np.full((rows * high, columns * wide), np.nan)  # one picture, 40 would take 2 seconds
-    figure = empty_figure(max(columns, 5) + 0.7, 1.15 * rows * shape[0] / shape[1] + 0.7)
+    figure = empty_figure(max(columns, 5) + 0.7, 1.05 * rows * high / wide + 0.7)
     axes = figure.subplots()
     for place, unit in enumerate(chosen):
         top, left = place // columns * high, place % columns * wide
