@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_np import draw
+from tinygrad_np import ShapeError, draw
 from tinygrad_np.draw import figures
 from tinygrad_np.training import Epoch, History
 
@@ -253,6 +253,24 @@ def test_confusion_names_classes_by_number() -> None:
     [axes] = figures.confusion(np.eye(10, dtype=int)).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == list("0123456789")
     assert axes.get_title() == "10 of 10 right"
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "logits"),
+    [((5, 28, 28), (3,), (5, 10)), ((5, 784), (5,), (5, 10)), ((5, 2, 2), (5,), (4, 10)),
+     ((5, 2, 2), (5,), (5,)), ((), (), ())],
+)  # fmt: skip
+def test_predictions_of_other_shapes(images: Any, labels: Any, logits: Any) -> None:
+    with pytest.raises(ShapeError, match=r"expected \(n, h, w\), \(n,\) and \(n, classes\)"):
+        figures.predictions(np.zeros(images), np.zeros(labels, int), np.zeros(logits))
+
+
+@pytest.mark.parametrize(
+    ("shape", "names"), [((3, 4), None), ((), None), ((3,), None), ((3, 3), ["cat", "dog"])]
+)
+def test_confusion_of_other_shapes(shape: Any, names: Any) -> None:
+    with pytest.raises(ShapeError, match=r"confusion: counts of shape .* expected \(classes, cl"):
+        figures.confusion(np.zeros(shape, int), names)
 
 
 # in tenths of a bin: sure 95, 95 and 65 %, of which one, not, and one are right

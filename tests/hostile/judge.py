@@ -19,7 +19,7 @@ from tinygrad_np.training import History, Run, load
 from tinygrad_np.training.resume import Keeper
 
 SECONDS = 2.0  # of the processor, for one file
-MOST_MESSAGE = 1000  # characters after the path
+MOST_MESSAGE = 1000  # characters after the path, beside names in the file
 
 # What reading may take beyond twice what is declared: pieces of 1 MiB, and Python objects for a
 # line of a CSV or a directory of at most 1 MiB.
@@ -164,7 +164,7 @@ class Judge:
             raise Failure(f"{type(error).__name__}: {str(error)[:500]!r}")
         text = str(error)
         rest = text.removeprefix(str(self.path))
-        if rest == text or not rest.isprintable() or len(rest) > MOST_MESSAGE:
+        if rest == text or not rest.isprintable() or len(rest) > MOST_MESSAGE + len(content):
             raise Failure(f"not a line that names the file: {text[:2000]!r}")
         if self.format.is_exact and self._second(content) is not None:
             raise Failure(f"refused although it is whole: {rest}")

@@ -91,7 +91,7 @@ def csv(content: bytes) -> Arrays:
     need(whole)
     *lines, last = content.split(b"\n")
     lines = [line.removesuffix(b"\r") for line in lines] + ([last] if last else [])
-    need(len(lines) > 1 and re.match(rb"label(,|$)", lines[0]))
+    need(len(lines) > 1 and re.match(rb"(\xef\xbb\xbf)?label(,|$)", lines[0]))
     pixels = lines[0].count(b",")
     side = math.isqrt(pixels)
     need(pixels and side**2 == pixels)

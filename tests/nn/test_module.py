@@ -115,6 +115,32 @@ def test_a_wrong_state_names_every_entry_and_changes_nothing() -> None:
         np.testing.assert_array_equal(net.state_dict()[name], value)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value", "fits"),
+    [
+        (np.float32, np.array(1e39), False),
+        (np.float32, np.array(np.inf), True),
+        (np.float32, np.array(0.1), True),
+        (np.float32, np.array(1 << 60), True),
+        (np.float16, np.array(1e5, np.float32), False),
+        (np.int16, np.array(40000), False),
+        (np.int16, np.array(4000), True),
+    ],
+)
+def test_values_beyond_the_dtype_are_refused(dtype: Any, value: Any, fits: bool) -> None:
+    net = nn.Module()
+    net.number = tg.Tensor(np.zeros((), dtype))
+    if fits:
+        net.load_state_dict({"number": value})
+        assert net.number.item() == value.astype(dtype)
+        return
+    with pytest.raises(
+        ShapeError, match=rf"number has {value.dtype} values beyond {net.number.dtype}"
+    ):
+        net.load_state_dict({"number": value})
+    assert net.number.item() == 0
+
+
 def test_a_state_loaded_between_forward_and_backward_is_noticed() -> None:
     net = Net()
     loss = net(tg.Tensor(np.ones((2, 3), np.float32))).sum()

@@ -259,7 +259,7 @@ REFUSED: dict[str, tuple[Callable[[], Training], dict[str, Any], str]] = {
     ),
     "another optimiser": (
         lambda: Training(optimiser=momentum), {},
-        "another training: the state does not fit this optimiser: ",
+        "this optimiser: it is of class 'Adam', expected SGD",
     ),
     "another schedule": (
         lambda: Training(optimiser=lambda m: optim.Adam(
@@ -292,6 +292,23 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path, case: str) 
     assert "\n" not in str(caught.value)
     assert {n: a.tobytes() for n, a in other.model.state_dict().items()} == weights
     assert other.optimiser.steps == 0
+
+
+def test_each_entry_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    """However many there are."""
+    path = tmp_path / "training.npz"
+    deep = nn.Sequential(*(nn.Linear(6, 6, seed=i) for i in range(60)))
+    flat = nn.Sequential(*(nn.Linear(6, 6, bias=False, seed=i) for i in range(2)))
+    batches = [examples(20, 0)]
+    training.fit(deep, batches, momentum(deep), epochs=1, checkpoint=path)
+    with pytest.raises(DataError) as caught:
+        training.fit(flat, batches, momentum(flat), epochs=2, checkpoint=path, resume=True)
+    told = str(caught.value).removesuffix(".").split("; ")
+    unexpected = [
+        f"unexpected {name}" for name in deep.state_dict() if name not in flat.state_dict()
+    ]
+    assert told[-len(unexpected) + 1 :] == unexpected[1:]
+    assert told[0].endswith(f": is a checkpoint of another training: {unexpected[0]}")
 
 
 def test_a_model_without_a_generator_names_it(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def test_safetensors_refuses_what_the_format_does_not_have(tmp_path: Path) -> No
     pytest.importorskip("safetensors")
     with pytest.raises(DataError, match="not to be had as safetensors"):
         tg.save(tmp_path / "w.safetensors", {"a": np.ones(2, np.complex128)})
+    with pytest.raises(DataError, match="keeps the name __metadata__ for itself; save"):
+        tg.save(tmp_path / "w.safetensors", {"__metadata__": np.ones(2)})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -204,7 +206,7 @@ def test_missing_file_and_folder(tmp_path: Path, ending: str) -> None:
     with pytest.raises(DataError, match=rf"w\{ending}: there is no such file"):
         tg.load(tmp_path / f"w{ending}")
     (tmp_path / f"d{ending}").mkdir()
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(DataError, match="found no file but a folder"):
         tg.load(tmp_path / f"d{ending}")
 
 

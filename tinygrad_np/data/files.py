@@ -1,5 +1,6 @@
 """Image files as they are published: IDX (the format of MNIST) and Kaggle's CSV, plain or gzip."""
 
+import codecs
 import gzip
 import hashlib
 import math
@@ -100,9 +101,10 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Read a CSV of images in the layout of Kaggle's `train.csv`, plain or gzip.
 
     The first row names the columns and starts with `label`; each further row has a label and k·k
-    pixels, whole numbers from 0 to 255. Returns images (n, k, k) uint8 and labels (n,) int64.
-    Raises DataError with the row (the header is row 1) and column of the first fault, and for a
-    gzip file that unpacks to over 64 MiB and 100 times its size.
+    pixels, whole numbers from 0 to 255. A byte order mark before them is let be. Returns images
+    (n, k, k) uint8 and labels (n,) int64. Raises DataError with the row (the header is row 1) and
+    column of the first fault, and for a gzip file that unpacks to over 64 MiB and 100 times its
+    size.
     """
     with _opened(path) as file:
         content = _Content(file, os.fspath(path))
@@ -379,7 +381,7 @@ def _line_blocks(content: _Content, limit: int) -> Iterator[bytes]:
 
 
 def _count_columns(content: _Content, header: bytes) -> int:
-    names = header.split(b",")
+    names = header.removeprefix(codecs.BOM_UTF8).split(b",")
     if names[0] != b"label":
         raise content.fault(
             "row 1, column 1",

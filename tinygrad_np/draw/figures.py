@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ShapeError
 from ..nn.functional import softmax
 from ..training.metrics import calibration, wilson
 
@@ -112,10 +113,17 @@ def predictions(
 ) -> "Figure":
     """A grid of images with label and prediction: the most confident mistakes, then right ones.
 
-    ``images`` (n, h, w), ``labels`` (n,), ``logits`` (n, classes), ``count`` images at most. Wrong
-    ones have a coloured frame. ``names`` has one for each class, else it is its number.
+    ``images`` (n, h, w) or (n, h, w, 3), ``labels`` (n,), ``logits`` (n, classes), ``count`` images
+    at most. Wrong ones have a coloured frame. ``names`` has one for each class, else it is its
+    number. Raises ShapeError for other shapes.
     """
     images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
+    n = len(images) if images.ndim in (3, 4) else None
+    if logits.ndim != 2 or labels.shape != (n,) or len(logits) != n:
+        raise ShapeError(
+            f"predictions: images of shape {images.shape}, labels of shape {labels.shape} and "
+            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes)."
+        )
     guesses = logits.argmax(axis=1)
     confidence = softmax(logits).max(axis=1)
     wrong = np.flatnonzero(guesses != labels)
@@ -147,8 +155,18 @@ def predictions(
 
 
 def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") -> "Figure":
-    """A confusion matrix: rows are labels, columns predictions, (classes, classes) counts."""
+    """A confusion matrix: rows are labels, columns predictions, (classes, classes) counts.
+
+    ``names`` has one for each class, else it is its number. Raises ShapeError for other shapes.
+    """
     counts = np.asarray(counts)
+    classes = len(counts) if names is None and counts.ndim else len(names or ())
+    if counts.shape != (classes, classes):
+        given = "" if names is None else f" and {classes} names"
+        raise ShapeError(
+            f"confusion: counts of shape {counts.shape}{given}; expected (classes, classes) as "
+            "training.confusion gives them, and a name for each class."
+        )
     names = [str(i) for i in range(len(counts))] if names is None else list(names)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(0.6 * len(counts) + 1.2, 4)

@@ -84,7 +84,8 @@ class Module:
         """Take over values by name; checks all names, shapes and dtypes before it writes any.
 
         Values are arrays or Tensors, those of PyTorch too. Raises ShapeError that names every
-        missing, unexpected and misshapen entry, and every one of a dtype that does not fit.
+        missing, unexpected and misshapen entry, and every one of a dtype that does not fit or with
+        values beyond the model's dtype.
         """
         own = dict(self.named_tensors())
         wrong = [f"missing {name}" for name in own if name not in state]
@@ -101,6 +102,8 @@ class Module:
                 wrong.append(f"{name} has shape {array.shape}, expected {shape}")
             if not np.can_cast(array.dtype, dtype, "same_kind"):
                 wrong.append(f"{name} has dtype {array.dtype}, which does not cast to {dtype}")
+            elif not _holds(dtype, array):
+                wrong.append(f"{name} has {array.dtype} values beyond {dtype}")
         if wrong:
             raise ShapeError(f"the state does not fit this model: {'; '.join(wrong)}.")
         for name, tensor in own.items():
@@ -141,6 +144,17 @@ def as_array(value: Any) -> np.ndarray:
         value = value.detach().cpu()
     array: np.ndarray = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
     return array
+
+
+def _holds(dtype: np.dtype[Any], array: np.ndarray) -> bool:
+    """Whether a dtype holds an array's values, rounded or not: finite ones stay finite."""
+    if np.can_cast(array.dtype, dtype):
+        return True
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if dtype.kind in "iu":
+        return bool((cast == array).all())
+    return bool((np.isfinite(cast) == np.isfinite(array)).all())
 
 
 def _printable(name: object) -> str:

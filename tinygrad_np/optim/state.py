@@ -24,12 +24,12 @@ def misfits(own: Mapping[str, Any], given: Any) -> list[str]:
     """Why ``given`` is no state for the optimiser whose state is ``own``, a phrase for each."""
     if not isinstance(given, Mapping):
         return [f"it is of type {type(given).__name__}, expected what state_dict() returns"]
+    if "class" in given and repr(given["class"]) != repr(own["class"]):
+        return [f"it is of class {_short(given['class'])}, expected {own['class']}"]
     wrong = [f"missing {name}" for name in own if name not in given]
     wrong += [f"unexpected {_short(name)}" for name in given if name not in own]
     if wrong:
         return wrong
-    if repr(given["class"]) != repr(own["class"]):
-        return [f"it is of class {_short(given['class'])}, expected {own['class']}"]
     wrong += _other_settings(own["settings"], given["settings"])
     steps = given["steps"]
     counted = isinstance(steps, (int, np.integer)) and not isinstance(steps, bool) and steps >= 0

@@ -21,8 +21,6 @@ from .history import Tally
 # Between saves at the ends of epochs, which may be short: a save takes some milliseconds.
 SAVE_SECONDS = 1.0
 
-_MOST_NAMED = 20
-
 
 class Keeper:
     """Saves a training as it goes, and puts one back to where a checkpoint left it.
@@ -61,9 +59,7 @@ class Keeper:
             self.run.optimiser.load_state_dict(found.optimiser)
         except ShapeError as error:
             _set_data_state(self.run.batches, self.position.start)
-            raise DataError(
-                f"{self.path}: is a checkpoint of another training: {one_line(error)}"
-            ) from error
+            raise DataError(f"{self.path}: is a checkpoint of another training: {error}") from error
         self.run.model.load_state_dict(found.weights)
         for name, generator in _generators(self.run.model).items():
             generator.bit_generator.state = found.generators[name]
@@ -188,11 +184,8 @@ def _misfit_generators(own: "dict[str, np.random.Generator]", given: dict[str, A
 
 
 def _unexpected(kind: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """What only a file has, which may be anything and any amount."""
-    names = [name for name in given if name not in own]
-    wrong = [f"unexpected {kind}{one_line(name)}" for name in names[:_MOST_NAMED]]
-    more = len(names) - len(wrong)
-    return [*wrong, f"and {more} more"] if more else wrong
+    """What only a file has, which may be anything."""
+    return [f"unexpected {kind}{one_line(name)}" for name in given if name not in own]
 
 
 def _differences(own: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> list[str]:

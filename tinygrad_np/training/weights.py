@@ -14,6 +14,7 @@ from . import npz
 
 # What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
 _MAX_HEADER = 1 << 20
+_METADATA = "__metadata__"
 
 
 def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
@@ -21,8 +22,9 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
 
     ``state`` holds arrays, numbers or Tensors (PyTorch's too) of a numeric dtype. The file is
     written beside and renamed, so that it is either the old one or the new one; equal states give
-    equal bytes. Raises DataError for another ending, another dtype or a place that cannot be
-    written, ImportError where safetensors is needed and not installed.
+    equal bytes. Raises DataError for another ending, another dtype, a name that the format keeps
+    for itself, or a place that cannot be written, ImportError where safetensors is needed and not
+    installed.
     """
     target = Path(path)
     if target.suffix not in (".npz", ".safetensors"):
@@ -51,7 +53,8 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     if source.suffix not in (".npz", ".safetensors"):
         raise DataError(f"{source}: weights are loaded from .npz or .safetensors.")
     if not source.is_file():
-        raise DataError(f"{source}: there is no such file.")
+        found = "found no file but a folder or device"
+        raise DataError(f"{source}: {found if source.exists() else 'there is no such file'}.")
     try:
         arrays = npz.read(source) if source.suffix == ".npz" else _read_safetensors(source)
         for name, array in arrays.items():
@@ -80,6 +83,11 @@ def _array(target: Path, name: str, value: Any) -> np.ndarray:
 
 def _packed(target: Path, arrays: dict[str, np.ndarray]) -> bytes:
     files = _safetensors()
+    if _METADATA in arrays:
+        raise DataError(
+            f"{target}: safetensors keeps the name {_METADATA} for itself; save as .npz, or give "
+            "the entry another name."
+        )
     try:
         return files.save(arrays)  # type: ignore[no-any-return]
     except Exception as error:  # the format has fewer dtypes than NumPy
