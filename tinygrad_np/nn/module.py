@@ -44,29 +44,28 @@ class Module:
                 node.origin = (weakref.ref(self), type(self), started, node.origin)
         return result
 
+    def _walk(self) -> "Iterator[tuple[str, Module | Tensor]]":
+        """This module and all below it, depth first in the order of definition, each once."""
+        seen: dict[int, Module | Tensor] = {}  # holds them, so that no id is used twice meanwhile
+        stack: list[tuple[str, Module | Tensor]] = [("", self)]
+        while stack:
+            name, found = stack.pop()
+            if id(found) in seen:
+                continue
+            seen[id(found)] = found
+            yield name, found
+            if isinstance(found, Module):
+                stack += reversed(list(_children(vars(found), name)))
+
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """This module (its name is empty) and those below it with dotted names, each once."""
-        seen: list[Module] = []  # holds them, so that no id is used twice while this runs
-        ids: set[int] = set()
-        stack: list[tuple[str, Module]] = [("", self)]
-        while stack:
-            prefix, module = stack.pop()
-            if id(module) in ids:
-                continue
-            ids.add(id(module))
-            seen.append(module)
-            yield prefix, module
-            below = [(n, c) for n, c in _children(vars(module), prefix) if isinstance(c, Module)]
-            stack += reversed(below)
+        return ((name, found) for name, found in self._walk() if isinstance(found, Module))
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """All Tensors of the state with dotted names, each once."""
-        seen: set[Tensor] = set()
-        for prefix, module in self.named_modules():
-            for name, child in _children(vars(module), prefix):
-                if isinstance(child, Tensor) and not child._is_result and child not in seen:
-                    seen.add(child)
-                    yield name, child
+        for name, found in self._walk():
+            if isinstance(found, Tensor) and not found._is_result:
+                yield name, found
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """The Tensors that require grad, with dotted names."""
@@ -163,7 +162,7 @@ def _printable(name: object) -> str:
     return text if text.isprintable() and len(text) <= 100 else repr(text[:100])
 
 
-def _children(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _children(container: Any, prefix: str) -> Iterator[tuple[str, Module | Tensor]]:
     """The modules and Tensors right inside an object's attributes, lists and dicts."""
     items: Any = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in items:
