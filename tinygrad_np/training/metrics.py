@@ -152,9 +152,10 @@ def _share(part: Any, whole: Any) -> np.ndarray:
 def _paired(name: str, predictions: Any, labels: Any) -> None:
     shape = np.shape(predictions)
     if len(shape) != 1 or shape != np.shape(labels) or not shape[0]:
+        remedy = "; of logits take argmax(axis=1)" if len(shape) == 2 else ""
         raise ShapeError(
             f"{name}: predictions of shape {shape} and labels of shape {np.shape(labels)}; "
-            "expected (n,) for both, with n at least 1."
+            f"expected (n,) for both, with n at least 1{remedy}."
         )
 
 
