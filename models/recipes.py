@@ -301,7 +301,7 @@ RECIPES: dict[str, Recipe] = {
             transform=_DIGITS,
             optimiser="adam",
             batch_size=256,
-            epochs=40,
+            epochs=100,
             schedule=_one_cycle(2e-3),
             validation=1000,
         ),
