@@ -103,6 +103,18 @@ def test_what_an_epoch_reports() -> None:
     }  # fmt: skip
 
 
+def test_a_batch_without_examples_has_no_accuracy() -> None:
+    x, y = clusters(20)
+    model = MLP((6, 3), seed=0)
+    [epoch] = training.fit(
+        model, [(x, y), (x[:0], y[:0])], optim.SGD(model.parameters(), 0.1), epochs=1,
+        loss=lambda outputs, _: np.sum(outputs**2),
+    )  # fmt: skip
+    assert len(epoch.step_losses) == 2
+    assert epoch.step_accuracies[0] == epoch.train_accuracy
+    assert np.isnan(epoch.step_accuracies[1])
+
+
 def test_one_step_is_the_step_written_out() -> None:
     x, y = clusters(20)
     model, twin = MLP((6, 5, 3), seed=0), MLP((6, 5, 3), seed=0)

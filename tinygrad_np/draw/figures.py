@@ -160,14 +160,13 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     ``names`` has one for each class, else it is its number. Raises ShapeError for other shapes.
     """
     counts = np.asarray(counts)
-    classes = len(counts) if names is None and counts.ndim else len(names or ())
-    if counts.shape != (classes, classes):
-        given = "" if names is None else f" and {classes} names"
+    classes = counts.shape[0] if counts.ndim else 0
+    names = list(map(str, range(classes))) if names is None else list(names)
+    if counts.shape != 2 * (len(names),):
         raise ShapeError(
-            f"confusion: counts of shape {counts.shape}{given}; expected (classes, classes) as "
-            "training.confusion gives them, and a name for each class."
+            f"confusion: counts of shape {counts.shape} for {len(names)} classes; expected "
+            "(classes, classes) as training.confusion gives them, and a name for each class."
         )
-    names = [str(i) for i in range(len(counts))] if names is None else list(names)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(0.6 * len(counts) + 1.2, 4)
     figure = empty_figure(side, side + 0.3)

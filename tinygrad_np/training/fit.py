@@ -203,7 +203,7 @@ class _Loop:
             value, *hits = step(given, y)
             loss, right = value.item(), hits[0].item() if hits else math.nan
             tally.losses.append(loss)
-            tally.accuracies.append(right / len(y))
+            tally.accuracies.append(right / len(y) if len(y) else math.nan)
             tally.seen += len(y)
             tally.right += right
             tally.total += loss * len(y)
