@@ -149,7 +149,7 @@ def test_deletion_of_a_hundred_thousand_operations_without_backward() -> None:
     t = variable(1.0)
     result = chain(t)
     assert result.item() == DEPTH + 1
-    end = weakref.ref(result._data)
+    end = weakref.ref(result._array)
     del result
     assert end() is None
 
@@ -193,7 +193,7 @@ def test_graph_is_freed_by_reference_counting(how: str) -> None:
     t = variable(1.0, 2.0)
     middle = np.exp(t) * t
     result = np.sum(np.tanh(middle))
-    watched = [weakref.ref(middle._data), weakref.ref(result._data)]
+    watched = [weakref.ref(middle._array), weakref.ref(result._array)]
     if how == "swept":
         result.backward()
     if how == "kept":
@@ -209,7 +209,7 @@ def test_graph_is_freed_by_reference_counting(how: str) -> None:
 def test_sweep_releases_what_it_passed() -> None:
     t = variable(1.0, 2.0)
     middle = np.exp(t)
-    saved = weakref.ref(middle._data)
+    saved = weakref.ref(middle._array)
     result = np.sum(middle * middle)
     del middle
     assert saved() is not None
@@ -320,7 +320,7 @@ def test_gradients_share_no_memory(name: str, create_graph: bool) -> None:
     kept = seed.numpy()
     result.backward(seed, create_graph=create_graph)
     assert a.grad is not None and b.grad is not None
-    buffers = [a.grad._data, b.grad._data, seed._data, a._data, b._data]
+    buffers = [a.grad._array, b.grad._array, seed._array, a._array, b._array]
     for i, left in enumerate(buffers):
         for right in buffers[:i]:
             assert not np.shares_memory(left, right)
@@ -385,7 +385,7 @@ def test_random_sums_share_no_gradients(program: list[tuple[str, int, int]]) -> 
     np.sum(sum(pool)).backward()
     np.testing.assert_allclose(a.grad.numpy(), sum(e[1] for e in exact), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(b.grad.numpy(), sum(e[2] for e in exact), rtol=1e-12, atol=1e-12)
-    assert not np.shares_memory(a.grad._data, b.grad._data)
+    assert not np.shares_memory(a.grad._array, b.grad._array)
 
 
 def test_one_owner_per_view_too() -> None:
@@ -393,7 +393,7 @@ def test_one_owner_per_view_too() -> None:
     np.sum((a + b).T * np.array([[5.0], [6.0]])).backward()
     assert a.grad is not None and b.grad is not None
     assert a.grad.tolist() == b.grad.tolist() == [[5.0, 6.0]]
-    assert not np.shares_memory(a.grad._data, b.grad._data)
+    assert not np.shares_memory(a.grad._array, b.grad._array)
 
 
 def test_a_gradient_made_for_one_leaf_is_not_copied() -> None:
@@ -411,7 +411,7 @@ def test_a_gradient_made_for_one_leaf_is_not_copied() -> None:
     finally:
         del TABLE[fn]
     assert t.grad is not None and t.grad.tolist() == [[1.0, 2.0]]
-    assert t.grad._data.base is made[0]()
+    assert t.grad._array.base is made[0]()
 
 
 def test_a_gradient_that_its_rule_keeps_is_copied() -> None:
@@ -429,7 +429,7 @@ def test_a_gradient_that_its_rule_keeps_is_copied() -> None:
     finally:
         del TABLE[fn]
     assert t.grad is not None and t.grad.tolist() == [[1.0, 1.0]]
-    assert not np.shares_memory(t.grad._data, kept[0])
+    assert not np.shares_memory(t.grad._array, kept[0])
 
 
 # Law 7: dtype is kept; a whole float32 program, with constants that would widen it.

@@ -83,16 +83,16 @@ def test_packed_is_unpacked(name: str, dtypes: Any, order: str) -> None:
 def test_parameters_are_views_of_one_buffer_in_their_own_layouts() -> None:
     model = nn.Sequential(nn.Linear(4, 3, seed=0), nn.ReLU(), nn.Linear(3, 2, seed=1))
     before = model.state_dict()
-    strides = [p._data.strides for p in model.parameters()]
+    strides = [p._array.strides for p in model.parameters()]
     optimiser = optim.Adam(model.parameters())
     ((values,), states) = [p.values for p in optimiser._packs], optimiser._packs[0].state
     assert values.shape == (4 * 3 + 3 + 3 * 2 + 2,) == states[0].shape == states[1].shape
     for name, tensor in model.named_tensors():
-        assert tensor._data.base is values or np.shares_memory(tensor._data, values)
+        assert tensor._array.base is values or np.shares_memory(tensor._array, values)
         np.testing.assert_array_equal(tensor.numpy(), before[name])
-    assert [p._data.strides for p in model.parameters()] == strides
-    assert model.parameters()[0]._data.flags.f_contiguous  # as nn.Linear keeps it
-    starts = sorted(p._data.__array_interface__["data"][0] for p in model.parameters())
+    assert [p._array.strides for p in model.parameters()] == strides
+    assert model.parameters()[0]._array.flags.f_contiguous  # as nn.Linear keeps it
+    starts = sorted(p._array.__array_interface__["data"][0] for p in model.parameters())
     ends = [start + p.nbytes for start, p in zip(starts, model.parameters(), strict=True)]
     assert starts[1:] == ends[:-1]
 
@@ -270,7 +270,7 @@ def test_a_copy_of_a_packed_model_is_on_its_own() -> None:
     for name, value in twin.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
     for p, q in zip(model.parameters(), twin.parameters(), strict=True):
-        assert not np.shares_memory(p._data, q._data)
+        assert not np.shares_memory(p._array, q._array)
         assert p.grad is not None and q.grad is not None
         np.testing.assert_array_equal(p.grad.numpy(), q.grad.numpy())
     second = optim.SGD(twin.parameters(), 0.1)
@@ -354,7 +354,7 @@ def test_an_error_in_a_thread_is_raised(monkeypatch: Any) -> None:
 
     def change(numbers: Any, values: Any, *_: Any) -> None:
         del numbers
-        if not np.shares_memory(values, params[0]._data):
+        if not np.shares_memory(values, params[0]._array):
             raise KeyError("as meant")
 
     monkeypatch.setattr(optimiser, "_change", change)

@@ -28,7 +28,7 @@ class Twin:
 
 def array_of(value: Any) -> Any:
     """What a Tensor holds (a copy), or the value itself."""
-    return np.array(value._data) if isinstance(value, tg.Tensor) else value
+    return np.array(value._array) if isinstance(value, tg.Tensor) else value
 
 
 def state(twin: Twin) -> Iterator[tuple[str, Any]]:

@@ -86,7 +86,7 @@ def _weighed(f: Callable[..., Any], weights: list[Any]) -> Callable[..., float]:
     def number(args: Any) -> float:
         with no_grad():
             outs = leaves(f(*rebuild(args, [Tensor(leaf) for leaf in leaves(args)])))
-        found = [out._data if isinstance(out, Tensor) else out for out in outs]
+        found = [out._array if isinstance(out, Tensor) else out for out in outs]
         return float(sum(np.sum(w * o).real for w, o in zip(weights, found, strict=True)))
 
     return number

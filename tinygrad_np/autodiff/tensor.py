@@ -71,8 +71,8 @@ class Tensor:
     require grad.
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_name", "_node", "_storage")
-    _data: Any
+    __slots__ = ("__weakref__", "_array", "_grad", "_name", "_node", "_storage")
+    _array: Any
     _node: Node | None
     _storage: Storage | None
     _grad: "Tensor | Slot | None"
@@ -84,7 +84,7 @@ class Tensor:
         given = data
         if isinstance(data, Tensor):
             data._refuse_detaching("Tensor(t)")
-            data = data._data
+            data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
             data = np.array(data, dtype=dtype, subok=False)
         elif dtype is not None:
@@ -95,7 +95,7 @@ class Tensor:
             )
         if mode.capture is not None:
             mode.capture.enter(given, data)
-        self._data = data
+        self._array = data
         self._node = None
         self._storage = Storage(data)
         if name is not None:
@@ -107,7 +107,7 @@ class Tensor:
     def _of(cls, data: Any, node: Node | None, storage: Storage | None = None) -> "Tensor":
         """A Tensor around an array that is ours already."""
         tensor = cls.__new__(cls)
-        tensor._data = data
+        tensor._array = data
         tensor._node = node
         tensor._storage = storage
         return tensor
@@ -122,14 +122,14 @@ class Tensor:
         """The array it holds: of a leaf the array itself, of a result a read-only view."""
         self._leave("t.data")
         storage = self._storage
-        if storage is not None and storage.array is self._data and not self._is_result:
+        if storage is not None and storage.array is self._array and not self._is_result:
             storage.expose()
-            return self._data
-        if not isinstance(self._data, ndarray):
-            return self._data
+            return self._array
+        if not isinstance(self._array, ndarray):
+            return self._array
         if storage is not None and storage.slot is not None:
             storage.expose()
-        view = self._data.view()
+        view = self._array.view()
         view.flags.writeable = False
         return view
 
@@ -139,7 +139,7 @@ class Tensor:
             raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
         if mode.capture is not None:
             mode.capture.replace()
-        if value is self._data:
+        if value is self._array:
             if self._storage is not None:
                 self._storage.write()
             return
@@ -150,7 +150,7 @@ class Tensor:
             fresh._storage.write()  # records made before now must find this one newer than they are
         if self._storage is not None:
             self._storage.write()
-        self._data, self._storage = fresh._data, fresh._storage
+        self._array, self._storage = fresh._array, fresh._storage
         if isinstance(self._node, Leaf):
             self._node.storage = fresh._storage
             self._node.move()
@@ -186,7 +186,7 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if value and self._data.dtype.kind not in "fc":
+        if value and self._array.dtype.kind not in "fc":
             raise TypeError(
                 f"a Tensor of dtype {self.dtype} is a constant and cannot require grad; make it "
                 "with dtype=np.float32 (or float64)."
@@ -214,7 +214,7 @@ class Tensor:
         self._name = value
         if self._node is not None:
             self._node.name = value
-        elif self._storage is not None and self._storage.array is self._data:
+        elif self._storage is not None and self._storage.array is self._array:
             self._storage.name = value
 
     @property
@@ -224,27 +224,27 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
-        return self._data.shape  # type: ignore[no-any-return]
+        return self._array.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements."""
-        return self._data.dtype  # type: ignore[no-any-return]
+        return self._array.dtype  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self._data.ndim  # type: ignore[no-any-return]
+        return self._array.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._data.size  # type: ignore[no-any-return]
+        return self._array.size  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
         """Bytes the elements take."""
-        return self._data.nbytes  # type: ignore[no-any-return]
+        return self._array.nbytes  # type: ignore[no-any-return]
 
     @property
     def T(self) -> "Tensor":
@@ -307,15 +307,15 @@ class Tensor:
                     f"{self.shape}; reduce it (for example with .sum()) or pass gradient=."
                 )
             if not create_graph and mode.capture is None:
-                return np.ones_like(self._data)
-            gradient = np.ones_like(self if mode.capture is not None else self._data)
+                return np.ones_like(self._array)
+            gradient = np.ones_like(self if mode.capture is not None else self._array)
         seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
         if seed.shape != self.shape:
             raise ShapeError(
                 f"gradient of shape {seed.shape} given to backward of a result of {self.shape}."
             )
         if not create_graph and mode.capture is None:
-            return seed._data.astype(self.dtype, copy=False)
+            return seed._array.astype(self.dtype, copy=False)
         return seed if seed.dtype == self.dtype else seed.astype(self.dtype)
 
     def _accumulate(self, cotangent: Any) -> None:
@@ -327,7 +327,7 @@ class Tensor:
         elif isinstance(cotangent, Tensor) or old._node is not None:
             self._deliver(old + fresh)
         else:
-            self._grad = Tensor._owning(old._data + fresh._data)
+            self._grad = Tensor._owning(old._array + fresh._array)
 
     def _write(self) -> Any:
         """The array itself, for a write in place that happens now."""
@@ -335,11 +335,11 @@ class Tensor:
             raise TapeError("only a leaf can be written in place.")
         self._leave("a write to it")
         self._storage.write()
-        return self._data
+        return self._array
 
     def detach(self) -> "Tensor":
         """The same values as a constant."""
-        made = Tensor._of(self._data, None, self._storage)
+        made = Tensor._of(self._array, None, self._storage)
         if mode.capture is not None:
             mode.capture.detached(self, made)
         return made
@@ -347,17 +347,17 @@ class Tensor:
     def numpy(self) -> Any:
         """A copy of the values as an ndarray."""
         self._leave("t.numpy()")
-        return np.array(self._data)
+        return np.array(self._array)
 
     def item(self) -> Any:
         """The only element as a Python number."""
         self._leave("t.item()")
-        return self._data.item()
+        return self._array.item()
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
         self._leave("t.tolist()")
-        return self._data.tolist()
+        return self._array.tolist()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if options.get("out") is not None:
@@ -376,8 +376,8 @@ class Tensor:
         self._leave("np.asarray(t)")
         reused = self._storage is not None and self._storage.slot is not None
         if copy or reused or (dtype is not None and dtype != self.dtype):
-            return np.array(self._data, dtype=dtype)
-        view = np.asarray(self._data).view()
+            return np.array(self._array, dtype=dtype)
+        view = np.asarray(self._array).view()
         view.flags.writeable = False
         return view
 
@@ -396,12 +396,12 @@ class Tensor:
 
     def __bool__(self) -> bool:
         self._leave("a truth value (if t, while t, and, or)")
-        return bool(self._data)
+        return bool(self._array)
 
     def _number(self, kind: Any) -> Any:
         self._refuse_detaching(f"{kind.__name__}(t)")
         self._leave(f"{kind.__name__}(t)")
-        return kind(self._data)
+        return kind(self._array)
 
     def __float__(self) -> float:
         return self._number(float)  # type: ignore[no-any-return]
@@ -414,15 +414,15 @@ class Tensor:
 
     def __index__(self) -> int:
         self._leave("its use as an index or count")
-        return operator.index(self._data)
+        return operator.index(self._array)
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self._array)
 
     def __iter__(self) -> Iterator["Tensor"]:
         if self.ndim == 0:
             raise TypeError("a 0-d Tensor cannot be iterated over.")
-        return (self[i] for i in range(len(self._data)))
+        return (self[i] for i in range(len(self._array)))
 
     __hash__ = object.__hash__
 
@@ -464,7 +464,7 @@ class Tensor:
         if mode.capture is not None:
             mode.capture.write(fn, self, operands, values)
         self._storage.write()
-        fn(self._data, *values)
+        fn(self._array, *values)
 
     def _become(self, other: "Tensor") -> None:
         """Take over another Tensor's value and history; what was saved before keeps its own."""
@@ -479,7 +479,7 @@ class Tensor:
             raise ShapeError(f"a result of shape {other.shape} cannot replace one of {self.shape}.")
         if mode.capture is not None:
             mode.capture.become(self, other)
-        self._data, self._node, self._storage = other._data, other._node, other._storage
+        self._array, self._node, self._storage = other._array, other._node, other._storage
 
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
@@ -490,9 +490,9 @@ class Tensor:
         return self
 
     def __repr__(self) -> str:
-        body = repr(self._data)
-        if isinstance(self._data, ndarray):
-            body = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=60)
+        body = repr(self._array)
+        if isinstance(self._array, ndarray):
+            body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=60)
         made = ""
         if isinstance(self._node, Record):
             made = f", made by {self._node.rule.name}"
@@ -502,7 +502,7 @@ class Tensor:
         return f"Tensor({body}, shape={self.shape}, dtype={self.dtype}{name}{made})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data.item(), spec) if spec and self.size == 1 else repr(self)
+        return format(self._array.item(), spec) if spec and self.size == 1 else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._is_result:
@@ -510,7 +510,7 @@ class Tensor:
                 "a recorded result cannot be copied or pickled with its history; .detach() first."
             )
         grad = None if self.grad is None else self.grad.numpy()
-        return _rebuild, (self._data, self.requires_grad, getattr(self, "_name", None), grad)
+        return _rebuild, (self._array, self.requires_grad, getattr(self, "_name", None), grad)
 
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
@@ -599,7 +599,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     nodes: Sequence[Node | None]
     if len(args) == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
         # the commonest operands spelled out: 0.4 µs less
-        values, nodes = (x._data, y._data), (p := x._node, q := y._node)
+        values, nodes = (x._array, y._array), (p := x._node, q := y._node)
         recorded = p is not None or q is not None
         storage, other = x._storage, y._storage
         guarded = storage is not None and (p is None or storage.exposed)
@@ -629,7 +629,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     ):
         storage = None  # memory of its own, not a view
     tensor = _new(Tensor)
-    tensor._data = out
+    tensor._array = out
     if recorded and (ordinary or mode.recording) and (rule.certain or _check_call(rule, args, out)):
         tensor._node = record = _new(Record)  # spelled out as well: 0.1 µs
         tensor._storage = record.storage = storage
@@ -655,7 +655,7 @@ def _opened(
     guarded = False
     for operand in args:
         if (kind := type(operand)) is Tensor:
-            values.append(operand._data)
+            values.append(operand._array)
             nodes.append(node := operand._node)
             if (memory := operand._storage) is not None:
                 storage = storage or memory
@@ -735,7 +735,7 @@ def _settle(
 def _kept(value: Any) -> Any:
     """An option's value, arrays and Tensors as copies."""
     if isinstance(value, Tensor):
-        return value.copy()._data
+        return value.copy()._array
     return np.array(value) if isinstance(value, ndarray) else value
 
 
@@ -773,7 +773,7 @@ def _requires_grad(tree: Any) -> bool:
 def _unwrap(tree: Any) -> Any:
     """A call's arguments with arrays for Tensors."""
     if isinstance(tree, Tensor):
-        return tree._data
+        return tree._array
     if isinstance(tree, (list, tuple)):
         return type(tree)(_unwrap(part) for part in tree)
     if isinstance(tree, dict):
@@ -879,7 +879,7 @@ def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor
     if dtype is not None and built.dtype != np.dtype(dtype):
         built = built.astype(dtype)
     if requires_grad and built._node is None:
-        built = Tensor(built._data, requires_grad=True)
+        built = Tensor(built._array, requires_grad=True)
     return built
 
 

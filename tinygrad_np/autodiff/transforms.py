@@ -72,7 +72,7 @@ class Run:
     def _found(self, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
         value = found.get(variable._node) if variable._node is not None else None
         if value is None:
-            value = np.zeros_like(variable._data)
+            value = np.zeros_like(variable._array)
         return value if not records or isinstance(value, Tensor) else Tensor(value)
 
     def result(self) -> Any:
@@ -90,7 +90,7 @@ class Run:
 
 def _variable(leaf: Any) -> Tensor:
     if isinstance(leaf, Tensor):
-        return alias(leaf) if leaf._node is not None else Tensor(leaf._data, requires_grad=True)
+        return alias(leaf) if leaf._node is not None else Tensor(leaf._array, requires_grad=True)
     if isinstance(leaf, int) and not isinstance(leaf, bool):
         leaf = float(leaf)
     return Tensor(leaf, requires_grad=True)
@@ -106,7 +106,7 @@ def _fit_seed(out: Tensor, cotangent: Any, records: bool) -> Any:
         raise ShapeError(f"cotangent of shape {seed.shape} for a result of shape {out.shape}.")
     if seed.dtype != out.dtype:
         seed = seed.astype(out.dtype)
-    return seed if records or mode.capture is not None else seed._data
+    return seed if records or mode.capture is not None else seed._array
 
 
 def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
@@ -151,7 +151,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
         run = Run(main, args, _positions(argnums, args))
         out = _scalar(run, "grad")
-        gradients = run.pull([Tensor(np.ones_like(out._data))], run.records)
+        gradients = run.pull([Tensor(np.ones_like(out._array))], run.records)
         nest = run.finish(run.given, gradients)
         gradient = nest[0] if isinstance(argnums, int) else tuple(nest)
         value = run.result()
@@ -226,9 +226,9 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         pulled = run.pull(list(cotangents), True)
         return _dot(pulled, given)
 
-    ones = [Tensor(np.ones_like(out._data)) for out in run.outputs]
+    ones = [Tensor(np.ones_like(out._array)) for out in run.outputs]
     second = Run(contracted, ones, tuple(range(len(ones))))
-    pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._data))], outer)
+    pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
     run.records = outer
     run.plain = run.plain and not outer and not any(isinstance(t, Tensor) for t in given)
     return run.result(), run.finish(run.value, pushed)
@@ -281,7 +281,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
 def _units(outputs: list[Tensor], k: int) -> Any:
     """Cotangents that pick one element of output ``k`` after the other."""
-    zeros = [np.zeros_like(out._data) for out in outputs]
+    zeros = [np.zeros_like(out._array) for out in outputs]
     for i in range(outputs[k].size):
         unit = np.zeros_like(zeros[k])
         unit.reshape(-1)[i] = 1

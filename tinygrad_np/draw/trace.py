@@ -130,8 +130,8 @@ def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
         # labels, np.asarray(x). If the error is its own, it comes again.
         own, given, out = _run(module, inputs, names, variable=False)
     paths = {node: path for path, part in own.named_parameters() if (node := part._node)}
-    known = [(t._data, "input", t.name) for t in given]
-    known += [(t._data, "constant", path) for path, t in own.named_tensors()]
+    known = [(t._array, "input", t.name) for t in given]
+    known += [(t._array, "constant", path) for path, t in own.named_tensors()]
     results = [t for t in nests.leaves(out) if isinstance(t, Tensor)]
     word = "output {}" if len(results) > 1 else "output"
     named = [(word.format(i), t) for i, t in enumerate(results, 1)]
@@ -244,11 +244,11 @@ class _Tracer:
                 box = self.calls[box].parent
             self._add_operation(node, box)
         for word, tensor in results:
-            source = self._place(tensor._node, tensor._data, 0)
+            source = self._place(tensor._node, tensor._array, 0)
             if items[source].kind == "operation":
-                items[source].array, items[source].name = tensor._data, None
+                items[source].array, items[source].name = tensor._array, None
             name = (tensor._is_result and tensor.name) or word
-            items.append(Item("result", name, array=tensor._data, sources=[source]))
+            items.append(Item("result", name, array=tensor._array, sources=[source]))
         return self.made
 
     def _add_operation(self, record: Record, box: int) -> None:

@@ -125,7 +125,7 @@ class Optimiser:
             for i, parameter in enumerate(pack.params):
                 if parameter.grad is not None:
                     g = np.empty_like(pack.views[i])
-                    g[...] = parameter.grad._data
+                    g[...] = parameter.grad._array
                     total += sum(map(squares, cut(g)))
         return total
 
@@ -164,7 +164,7 @@ class Optimiser:
             self._set_numbers(pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
             scratch, spare = np.empty_like(values), np.empty_like(values)
-            self._change_pieces(pack.numbers, [(values, grad._data, scratch, spare, *state)])
+            self._change_pieces(pack.numbers, [(values, grad._array, scratch, spare, *state)])
             if self.max_norm is not None:
                 bound_rows(values, self.max_norm)
         pack.uneven = len(set(pack.ages)) > 1
@@ -246,7 +246,7 @@ class Optimiser:
             "steps": self.steps,
             "ages": [list(pack.ages) for pack in self._packs],
             "state": [[np.array(flat) for flat in pack.state] for pack in self._packs],
-            "values": [np.array(parameter._data) for parameter in self.params],
+            "values": [np.array(parameter._array) for parameter in self.params],
         }
 
     def restore(self, saved: dict[str, Any]) -> None:

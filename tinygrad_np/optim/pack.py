@@ -19,7 +19,7 @@ from .limits import cut
 PIECE = 1 << 17
 THREADED_FROM = 1 << 19  # elements; below, handing work to a thread costs more than it saves
 
-_data = attrgetter("_data")
+_array = attrgetter("_array")
 _grad = attrgetter("_grad")
 _ready = attrgetter("ready")
 
@@ -39,9 +39,9 @@ class Pack:
         if _is_movable(self.params[0]):
             self._gather()
         else:
-            self.values = self.params[0]._data
+            self.values = self.params[0]._array
             self.grads = np.empty_like(self.values)
-        self.views = [p._data for p in self.params]
+        self.views = [p._array for p in self.params]
         self.storages = [_storage(p) for p in self.params]
         self.slots = self._slots()
         # a Python number takes 0.3 µs more in each call than an array of it
@@ -53,14 +53,14 @@ class Pack:
 
     def _gather(self) -> None:
         """Move the parameters' arrays into one buffer."""
-        first = self.params[0]._data
+        first = self.params[0]._array
         self.values = np.empty(sum(p.size for p in self.params), first.dtype)
         self.grads = np.empty_like(self.values)
         start = 0
         for parameter in self.params:
-            view = _like(self.values[start : start + parameter.size], parameter._data)
-            view[...] = parameter._data
-            parameter._data = _storage(parameter).array = view
+            view = _like(self.values[start : start + parameter.size], parameter._array)
+            view[...] = parameter._array
+            parameter._array = _storage(parameter).array = view
             start += parameter.size
 
     def _slots(self) -> list[Slot]:
@@ -121,7 +121,7 @@ class Pack:
         Gradients of an eager backward are copied there: two copies for each parameter instead of
         all the calls of an update.
         """
-        if self.uneven or not all(map(is_, map(_data, self.params), self.views)):
+        if self.uneven or not all(map(is_, map(_array, self.params), self.views)):
             return False
         return all(map(is_, map(_grad, self.params), self.slots)) or self._collect()
 
@@ -131,13 +131,13 @@ class Pack:
         if len(grads) < 2 or not all(map(_ready, self.slots)):
             return False
         for grad, slot in zip(grads, self.slots, strict=True):
-            if type(grad) is Tensor and type(grad._data) is np.ndarray:
+            if type(grad) is Tensor and type(grad._array) is np.ndarray:
                 continue
             if grad is not slot:
                 return False
         for grad, slot in zip(grads, self.slots, strict=True):
             if grad is not slot:
-                np.copyto(slot.array, grad._data)  # type: ignore[union-attr]
+                np.copyto(slot.array, grad._array)  # type: ignore[union-attr]
         return True
 
     def written(self) -> None:
@@ -167,7 +167,7 @@ def gathered(params: Sequence[Tensor], states: int, numbers: int) -> list[Pack]:
 
 def _is_movable(parameter: Tensor) -> bool:
     """Whether nobody but the parameter has its array, as far as that can be seen."""
-    storage, array = parameter._storage, parameter._data
+    storage, array = parameter._storage, parameter._array
     return (
         type(array) is np.ndarray
         and storage is not None
@@ -181,7 +181,7 @@ def _is_movable(parameter: Tensor) -> bool:
 def _held_by_one() -> int:
     """The references to the array of a parameter that nobody else has."""
     parameter = Tensor(0.0)
-    storage, array = parameter._storage, parameter._data
+    storage, array = parameter._storage, parameter._array
     assert storage is not None
     return getrefcount(array)
 

@@ -87,7 +87,7 @@ class Binding:
 
     def _array(self, variable: Variable) -> Any:
         if variable.kind in ("constant", "memory"):
-            return variable.array if variable.kind == "constant" else variable.source._data
+            return variable.array if variable.kind == "constant" else variable.source._array
         buffer = self.plan.place[variable]
         if buffer.fixed is not None:
             return buffer.fixed
@@ -285,8 +285,8 @@ def _note_write(tensor: Tensor) -> None:
 
 def _become(tensor: Tensor, array: np.ndarray) -> None:
     """Give a Tensor new memory, as ``t[i] = v`` does: what was saved keeps its values."""
-    tensor._data = np.array(array)
-    tensor._storage = Storage(tensor._data)
+    tensor._array = np.array(array)
+    tensor._storage = Storage(tensor._array)
 
 
 def _keep_all(equation: Equation, outs: list[Any], *operands: Any, **options: Any) -> None:

@@ -160,7 +160,7 @@ class Capture:
             ]
             with recording(False):
                 out = rule.forward(*tensors, **options)
-            return out._data
+            return out._array
         operands = [
             self._operand(rule.name, i, a, v)
             for i, (a, v) in enumerate(zip(args, values, strict=True))
@@ -172,7 +172,7 @@ class Capture:
         nest = [list(args), dict(options)]
         name = getattr(fn, "__name__", repr(fn))
         parts = leaves(nest)
-        values = [part._data if isinstance(part, Tensor) else part for part in parts]
+        values = [part._array if isinstance(part, Tensor) else part for part in parts]
         operands = [
             self._operand(name, i, p, v) for i, (p, v) in enumerate(zip(parts, values, strict=True))
         ]
@@ -180,7 +180,7 @@ class Capture:
 
     def enter(self, given: Any, data: Any) -> None:
         """A Tensor is made inside the step from ``given``; ``data`` is the copy it holds."""
-        source = given._data if isinstance(given, Tensor) else given
+        source = given._array if isinstance(given, Tensor) else given
         if isinstance(source, np.ndarray) and source is not data:
             tensor = given if isinstance(given, Tensor) else source
             operand = self._operand("Tensor(array)", 0, tensor, source)
@@ -199,7 +199,7 @@ class Capture:
     ) -> None:
         """``fn`` wrote into the memory of a Tensor."""
         name = getattr(fn, "__name__", repr(fn))
-        into = self._operand(name, 0, target, target._data)
+        into = self._operand(name, 0, target, target._array)
         rest = [
             self._operand(name, i, o, v)
             for i, (o, v) in enumerate(zip(operands, values, strict=True), 1)
@@ -207,7 +207,7 @@ class Capture:
         if into.kind == "memory":
             self._note("write", fn, [into, *rest], {}, [])
         else:
-            self._write_own(fn, into, rest, target._data)
+            self._write_own(fn, into, rest, target._array)
 
     def _write_own(self, fn: Any, into: Variable, rest: list[Any], array: Any) -> None:
         """A write into memory of the step's own: an operation with a result of its own."""
@@ -230,7 +230,7 @@ class Capture:
         for leaf in self.tensors:
             if getattr(leaf, "_grad", None) is target:
                 self.set_grad(leaf, value)
-        known = self._known.get(id(target._data))
+        known = self._known.get(id(target._array))
         if target not in self.became:
             if target in self._detached or (known is not None and known.kind != "memory"):
                 return  # a Tensor of the step's own
@@ -246,18 +246,18 @@ class Capture:
         if known is not None and known.kind == "memory":
             known.kind = "state"
         self.became[target] = None
-        operand = self._operand("t[i] = v", 0, value, value._data)
+        operand = self._operand("t[i] = v", 0, value, value._array)
         self._note("become", None, [operand], {"tensor": target}, [])
 
     def detached(self, tensor: Tensor, made: Tensor) -> None:
         """``made`` is a Tensor of the step's own around the memory of ``tensor``."""
         if not isinstance(tensor._node, Record):
-            self._operand("detach", 0, tensor, tensor._data)
+            self._operand("detach", 0, tensor, tensor._array)
         self._detached.add(made)
 
     def frees_or_freezes(self, tensor: Tensor) -> None:
         """``requires_grad`` is about to be another."""
-        known = self._known.get(id(tensor._data))
+        known = self._known.get(id(tensor._array))
         own = tensor in self._detached or (known is not None and known.kind != "memory")
         if not own:
             raise self._refusal(
@@ -270,7 +270,7 @@ class Capture:
 
     def read_grad(self, tensor: Tensor) -> None:
         """``tensor.grad`` is looked at."""
-        variable = self._known.get(id(tensor._data))
+        variable = self._known.get(id(tensor._array))
         if tensor in self.tensors or (variable is not None and variable.kind != "memory"):
             return
         before = getattr(tensor, "_grad", None)
@@ -280,11 +280,11 @@ class Capture:
                 raise self._refusal(
                     "finds a .grad that is itself recorded", "call zero_grad() first"
                 )
-            self._remember("entry", before._data, tensor)
+            self._remember("entry", before._array, tensor)
 
     def set_grad(self, tensor: Tensor, gradient: Tensor | None) -> None:
         """``tensor.grad`` is replaced."""
-        variable = self._known.get(id(tensor._data))
+        variable = self._known.get(id(tensor._array))
         if variable is not None and variable.kind != "memory":
             return  # a variable of the step's own
         self.tensors.setdefault(tensor, None)
@@ -295,7 +295,7 @@ class Capture:
                     f"gives a Tensor of dtype {tensor.dtype} a gradient of {gradient.dtype}",
                     "use .astype()",
                 )
-            operands = [self._operand(".grad =", 0, gradient, gradient._data)]
+            operands = [self._operand(".grad =", 0, gradient, gradient._array)]
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 
     def enter_module(self, module: Any) -> None:
@@ -362,12 +362,12 @@ class Capture:
         tensor = Tensor._owning(np.asarray(array).view())
         assert tensor._storage is not None
         tensor._storage.expose()  # the array is the caller's: a write to it must not pass
-        self._remember("input", tensor._data, place)
+        self._remember("input", tensor._array, place)
         return tensor
 
     def variable(self, tensor: Tensor) -> Variable:
         """The variable of a Tensor that the step returned."""
-        operand = self._operand("return", 0, tensor, tensor._data)
+        operand = self._operand("return", 0, tensor, tensor._array)
         assert isinstance(operand, Variable)
         return operand
 

@@ -266,7 +266,7 @@ def slot_of(tensor: Tensor) -> Slot:
     holder = tensor._node if isinstance(tensor._node, Leaf) else tensor._storage
     assert holder is not None
     if holder.slot is None or not holder.slot.ready:
-        holder.slot = Slot(np.empty_like(tensor._data))
+        holder.slot = Slot(np.empty_like(tensor._array))
     return holder.slot
 
 

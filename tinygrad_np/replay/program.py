@@ -74,7 +74,7 @@ class Program:
         self.blas_threads = 1 if self.choice.workers > 1 else self.choice.blas_threads
         self.slots = [slot_of(t) for t in self.leaves]
         others = _constants(self.plan) - {t for t in self.leaves if t.requires_grad}
-        self.fixed = [(tensor, tensor._data, tensor._node) for tensor in others]
+        self.fixed = [(tensor, tensor._array, tensor._node) for tensor in others]
         allocate(self.plan)
         self.binding = Binding(
             self.plan, [*self.inputs, *self.entries, *self.states], choice=self.choice
@@ -105,14 +105,14 @@ class Program:
     def is_current(self) -> bool:
         """Whether the Tensors from outside lie in memory, and require grad, as in the capture."""
         return all(
-            tensor._node is node and alike(tensor._data, variable)
+            tensor._node is node and alike(tensor._array, variable)
             for tensor, node, variable in self.sources
         )
 
     def is_ready(self) -> bool:
         """Whether all memory is where it was, and nobody else has what this will overwrite."""
         for tensor, array, node in self.fixed:
-            if tensor._data is not array or tensor._node is not node:
+            if tensor._array is not array or tensor._node is not node:
                 return False
         if all(map(_ready, self.slots)):
             return True
@@ -182,10 +182,10 @@ class Program:
         """Put the gradients that are there already where the program reads them."""
         for i, variable in enumerate(self.entries, len(self.inputs)):
             before = variable.source._grad
-            array = before.array if type(before) is Slot else before._data
+            array = before.array if type(before) is Slot else before._array
             self.binding.cells.values[i] = np.array(array)  # the slot is written anew in this run
         for i, variable in enumerate(self.states, len(self.inputs) + len(self.entries)):
-            self.binding.cells.values[i] = variable.source._data
+            self.binding.cells.values[i] = variable.source._array
 
     def _results(self, values: list[Any]) -> Any:
         if self.only is not None:
@@ -208,7 +208,7 @@ def _is_there(entry: Variable) -> bool:
     grad = getattr(entry.source, "_grad", None)
     if grad is None or type(grad) is Slot:
         return grad is not None
-    return grad._node is None and grad._data.dtype == entry.dtype
+    return grad._node is None and grad._array.dtype == entry.dtype
 
 
 def _constants(plan: Plan) -> set[Tensor]:
@@ -229,7 +229,7 @@ def _reclaimed(slot: Slot) -> bool:
         tensor = slot.tensor()
         if tensor is None or holders > 1:
             return False
-        given.array = tensor._data = np.array(tensor._data)  # whoever has it may keep it
+        given.array = tensor._array = np.array(tensor._array)  # whoever has it may keep it
         given.slot = None
     slot.given = None
     slot.ready = True

@@ -175,7 +175,7 @@ class Replay:
             mode.capture = None
         # the values now: a plan may find that two variables are the same
         values = [
-            t if v.kind == "memory" else Tensor(t._data)
+            t if v.kind == "memory" else Tensor(t._array)
             for t, v in zip(tensors, variables, strict=True)
         ]
         places = iter(range(len(tensors)))
@@ -236,7 +236,7 @@ def _array(part: Any) -> np.ndarray:
             "the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) "
             "inside."
         )
-    return part._data  # type: ignore[no-any-return]
+    return part._array  # type: ignore[no-any-return]
 
 
 def _signature(args: Sequence[Any], parts: list[Any], inputs: list[Any]) -> Any:

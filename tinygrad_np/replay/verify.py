@@ -24,8 +24,8 @@ class State:
             if type(getattr(tensor, "_grad", None)) is Slot:
                 tensor._grad = Tensor._owning(np.array(tensor._grad.array))  # type: ignore[union-attr]
         self.grads = [(tensor, getattr(tensor, "_grad", None)) for tensor in program.leaves]
-        self.written = [(tensor, np.array(tensor._data)) for tensor in program.written]
-        self.became = [(tensor, tensor._data, tensor._storage) for tensor in program.became]
+        self.written = [(tensor, np.array(tensor._array)) for tensor in program.written]
+        self.became = [(tensor, tensor._array, tensor._storage) for tensor in program.became]
         self.effects = [(effect, effect.save()) for effect in program.effects]
         self.generators = [(g, g.bit_generator.state) for g in program.generators]
 
@@ -34,9 +34,9 @@ class State:
         for tensor, grad in self.grads:
             tensor._grad = grad
         for tensor, values in self.written:
-            tensor._data[...] = values
+            tensor._array[...] = values
         for tensor, data, storage in self.became:
-            tensor._data, tensor._storage = data, storage
+            tensor._array, tensor._storage = data, storage
         for effect, saved in self.effects:
             effect.restore(saved)
         for generator, state in self.generators:
@@ -46,18 +46,18 @@ class State:
 def outcome(program: Program, returned: Any) -> Outcome:
     """All that a run of the step has left behind."""
     found: Outcome = [
-        (f"result {i}", np.array(part._data))
+        (f"result {i}", np.array(part._array))
         for i, part in enumerate(leaves(returned))
         if isinstance(part, Tensor)
     ]
     for tensor in program.leaves:
         grad = getattr(tensor, "_grad", None)
-        array = grad.array if type(grad) is Slot else None if grad is None else grad._data
+        array = grad.array if type(grad) is Slot else None if grad is None else grad._array
         found.append(
             (f"the gradient of {_named(tensor)}", None if array is None else np.array(array))
         )
     for tensor in [*program.written, *program.became]:
-        found.append((f"the memory of {_named(tensor)}", np.array(tensor._data)))
+        found.append((f"the memory of {_named(tensor)}", np.array(tensor._array)))
     for effect in program.effects:
         for value in leaves(effect.save()):
             found.append((f"the state of {type(effect).__name__}", np.asarray(value)))
