@@ -121,4 +121,4 @@ def test_names_that_only_look_like_something_outside(monkeypatch: Any) -> None:
         for name in ("mean", "sum", "loss", "x"):
             monkeypatch.setitem(globals(), name, k + 0.5)
         step(np.ones(2))
-    assert len(ran) == 2
+    assert len(ran) == 3  # calls 1, 2 and 4

@@ -1,5 +1,6 @@
 """The check of the second call, checked: what is broken on purpose is noticed."""
 
+import colorsys
 from collections.abc import Callable
 from typing import Any
 
@@ -322,40 +323,41 @@ def test_blocks_of_rows_that_are_others_than_in_eager_mode(blocks: Any, monkeypa
 
 def runs(verify: Any, calls: int = 7) -> list[int]:
     """The calls in which the step is run as Python."""
-    ran: list[int] = []
-    now: list[None] = []
+    ran: list[Any] = []
 
     def step(x: Any) -> Any:
-        ran.append(len(now))
+        ran.append(x)
         return x * 2
 
     replayed = tg.replay(step, verify=verify)
     for k in range(calls):
         assert replayed(np.full(2, float(k))).tolist() == [2.0 * k] * 2
-        now.append(None)
-    return ran
+    return [int(x[0].item()) for x in ran]
 
 
 @pytest.mark.parametrize(
     ("verify", "expected"),
-    [(True, [0, 1]), (False, [0]), (1, [0, 1, 3, 5]), (2, [0, 1, 4]), (100, [0, 1])],
+    [(True, [0, 1, 3]), (False, [0]), (1, [0, 1, 3, 5]), (2, [0, 1, 4]), (100, [0, 1])],
 )
 def test_how_often_the_step_is_run(verify: Any, expected: list[int]) -> None:
     assert runs(verify) == expected
 
 
-def test_a_later_check_notices_what_was_not_there_before() -> None:
+def test_a_later_check_notices_what_was_not_there_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a library keeps is out of sight of the guards."""
     state = [0.0]
+    monkeypatch.setattr(colorsys, "state", state, raising=False)
 
     @tg.primitive
     def shifted(x: Any) -> Any:
-        return x if state[0] == 0 else x + state[0]
+        now = colorsys.state[0]  # type: ignore[attr-defined]
+        return x if now == 0 else x + now
 
     step = tg.replay(lambda x: shifted(x * 1.5) * 2, verify=3)
     for _ in range(4):
         assert step(np.ones(2)).tolist() == [3.0, 3.0]
     state[0] = 1.0
-    with pytest.raises(tg.ReplayError, match="the step ran multiply in the first call and shifted"):
+    with pytest.raises(tg.ReplayError, match="the step ran multiply when it was captured and runs"):
         for _ in range(3):
             step(np.ones(2))
 
@@ -363,9 +365,8 @@ def test_a_later_check_notices_what_was_not_there_before() -> None:
 def test_a_refused_step_refuses_again() -> None:
     state = iter(range(100))
     step = tg.replay(lambda x: x * next(state))
-    step(np.ones(2))
     for _ in range(3):
-        with pytest.raises(tg.ReplayError, match="operand 1 of multiply was 0"):
+        with pytest.raises(tg.ReplayError, match="the step takes from state, an iterator"):
             step(np.ones(2))
 
 

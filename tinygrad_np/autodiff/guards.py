@@ -63,34 +63,13 @@ class Witness:
 class Slot:
     """Where replayed steps leave the gradient of one leaf: memory that is used again and again.
 
-    ``array`` has the leaf's shape and layout. A replay puts the slot itself into the leaf's
-    ``.grad``; who reads that gets a Tensor around the array, whose storage is then ``given``, and
-    the slot is not ``ready`` until that is known to be forgotten. Nor is it once the leaf's own
-    memory has moved (``moved``).
+    It is the replays' alone: a leaf whose ``.grad`` is a slot gives a copy to whoever reads that.
     """
 
-    __slots__ = ("array", "given", "moved", "ready", "tensor")
+    __slots__ = ("array",)
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
-        self.given: Storage | None = None
-        self.tensor: Callable[[], Tensor | None] = lambda: None
-        self.ready = True
-        self.moved = False
-
-    def give(self, wrap: "Callable[..., Tensor]") -> "Tensor":
-        """The Tensor around the array that someone is about to have; ``wrap`` makes one."""
-        self.ready = False
-        self.given = Storage(self.array)
-        self.given.slot = self
-        tensor = wrap(self.array, None, self.given)
-        self.tensor = weakref.ref(tensor)
-        return tensor
-
-    def move(self) -> None:
-        """Note that the leaf has other memory now, and this slot is no longer its."""
-        self.ready = False
-        self.moved = True
 
 
 class Storage:
@@ -100,7 +79,7 @@ class Storage:
     the raw array is handed out (``t.data``) writes may bypass us, and fingerprints take over.
     """
 
-    __slots__ = ("array", "exposed", "name", "print", "slot", "touched", "written")
+    __slots__ = ("array", "exposed", "name", "print", "touched", "written")
 
     def __init__(self, array: Any) -> None:
         self.name: str | None = None
@@ -109,7 +88,6 @@ class Storage:
         self.written = 0
         self.exposed = False
         self.print: Any = None
-        self.slot: Slot | None = None
 
     def write(self) -> None:
         """Note that the memory is written to."""

@@ -93,11 +93,6 @@ class Leaf:
         self.closed = False
         self.slot: Slot | None = None  # where replays leave the gradient
 
-    def move(self) -> None:
-        """Note that the variable is not what it was: it has other memory, or ends."""
-        if self.slot is not None:
-            self.slot.move()
-
 
 RELEASED = object()
 NO_OPTIONS: dict[str, Any] = {}

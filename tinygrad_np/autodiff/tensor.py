@@ -127,8 +127,6 @@ class Tensor:
             return self._array
         if not isinstance(self._array, ndarray):
             return self._array
-        if storage is not None and storage.slot is not None:
-            storage.expose()
         view = self._array.view()
         view.flags.writeable = False
         return view
@@ -153,7 +151,6 @@ class Tensor:
         self._array, self._storage = fresh._array, fresh._storage
         if isinstance(self._node, Leaf):
             self._node.storage = fresh._storage
-            self._node.move()
 
     @property
     def grad(self) -> "Tensor | None":
@@ -162,7 +159,7 @@ class Tensor:
             mode.capture.read_grad(self)
         found = getattr(self, "_grad", None)
         if type(found) is Slot:
-            found = self._grad = found.give(Tensor._of)
+            found = self._grad = Tensor._owning(np.array(found.array))
         return found
 
     @grad.setter
@@ -199,8 +196,6 @@ class Tensor:
             return
         if mode.capture is not None:
             mode.capture.frees_or_freezes(self)
-        if isinstance(self._node, Leaf):
-            self._node.move()
         self._node = Leaf(self, self._storage, self.name) if value else None
 
     @property
@@ -374,8 +369,7 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         self._refuse_detaching("np.asarray(t)")
         self._leave("np.asarray(t)")
-        reused = self._storage is not None and self._storage.slot is not None
-        if copy or reused or (dtype is not None and dtype != self.dtype):
+        if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
         view = np.asarray(self._array).view()
         view.flags.writeable = False
@@ -785,7 +779,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     """Functions outside the table: composites, facts, writers, and whatever needs no gradient."""
     if fn in COMPOSITES:
         if mode.capture is not None:
-            mode.capture.declared(fn, (args, kwargs))
+            args, kwargs = mode.capture.declared((args, kwargs))
         return COMPOSITES[fn](*args, **kwargs)
     name = getattr(fn, "__name__", repr(fn))
     if fn in METADATA:

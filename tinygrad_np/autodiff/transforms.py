@@ -27,7 +27,7 @@ class Run:
 
     def __init__(self, f: Function, args: Sequence[Any], argnums: tuple[int, ...]) -> None:
         if mode.capture is not None:
-            mode.capture.declared(f, args)
+            args = mode.capture.declared(args)
         self.args = args
         self.argnums = argnums
         self.may_record = mode.recording
@@ -194,7 +194,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
         if mode.capture is not None:
-            mode.capture.declared(f, cotangents)
+            cotangents = mode.capture.declared(cotangents)
         given = [c for c in cotangents if isinstance(c, Tensor)]
         records = mode.recording and (run.records or any(c._node is not None for c in given))
         pulled = run.pull(cotangents, records)
@@ -214,7 +214,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     """
     primals, tangents = _arguments(primals), _arguments(tangents)
     if mode.capture is not None:
-        mode.capture.declared(f, tangents)
+        tangents = mode.capture.declared(tangents)
     run = Run(f, primals, tuple(range(len(primals))))
     given = leaves_like(primals, tangents)
     _check_directions(run.variables, given)
@@ -309,7 +309,7 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     arguments, directions = _arguments(primals), _arguments(vectors)
     every = tuple(range(len(arguments)))
     if mode.capture is not None:
-        mode.capture.declared(f, directions)
+        directions = mode.capture.declared(directions)
     given = leaves_like(arguments, directions)
     _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..autodiff.nests import leaves
-from ..autodiff.tape import Record, mode, next_number
+from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
@@ -26,16 +26,7 @@ class Module:
         """The result for the given inputs; every module defines its own."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward().")
 
-    # the number of the last change of an attribute, so that a replayed step notices one
-    _mark = 0
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
-        object.__setattr__(self, "_mark", next_number())
-
     def __call__(self, *inputs: Any) -> Any:
-        if mode.capture is not None:
-            mode.capture.enter_module(self)
         started = next_number()
         result = self.forward(*inputs)
         for part in (result,) if type(result) is Tensor else leaves(result):

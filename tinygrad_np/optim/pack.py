@@ -21,7 +21,6 @@ THREADED_FROM = 1 << 19  # elements; below, handing work to a thread costs more 
 
 _array = attrgetter("_array")
 _grad = attrgetter("_grad")
-_ready = attrgetter("ready")
 
 
 class Pack:
@@ -69,7 +68,6 @@ class Pack:
         for parameter, slot in zip(self.params, slots, strict=True):
             leaf = parameter._node
             assert isinstance(leaf, Leaf)
-            leaf.move()
             leaf.slot = slot
         return slots
 
@@ -126,9 +124,9 @@ class Pack:
         return all(map(is_, map(_grad, self.params), self.slots)) or self._collect()
 
     def _collect(self) -> bool:
-        """Copy the gradients into the slots, if all are there and nobody has the slots."""
+        """Copy the gradients into the slots, if all are there."""
         grads = [p._grad for p in self.params]
-        if len(grads) < 2 or not all(map(_ready, self.slots)):
+        if len(grads) < 2:
             return False
         for grad, slot in zip(grads, self.slots, strict=True):
             if type(grad) is Tensor and type(grad._array) is np.ndarray:

@@ -14,7 +14,7 @@ from . import kernels
 from .capture import Equation, Variable
 from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
-from .plan import Plan, allocate, slot_of
+from .plan import Plan, allocate
 from .rows import Block, RowLoop
 from .tune import Choice
 
@@ -138,7 +138,7 @@ class Binding:
 
     def _delivery(self, equation: Equation, operands: list[Any]) -> list[Call]:
         tensor = equation.options["tensor"]
-        slot = slot_of(tensor) if operands else None
+        slot = self.plan.slot_of(tensor) if operands else None
         if slot is not None and not self._is_in_slot(equation.operands[0], slot):
             self._handed = [(tensor, slot)]
             return [

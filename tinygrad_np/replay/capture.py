@@ -7,12 +7,14 @@ the backward pass goes through the same funnel.
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from sys import getrefcount
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.primitives import put_at, replace_at, update
 from ..autodiff.rules.table import Rule
@@ -20,13 +22,18 @@ from ..autodiff.tape import Record, mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from .memory import c_strides
-from .outside import PACKAGE, attributes, has_attributes
+from .reads import PACKAGE, Read, Reads
 
 # the modules a call passes through on its way from whoever wrote it to here
 FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
 TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
 TRUSTED = (f"{PACKAGE}.autodiff.rules.", TRANSFORMS)
 SHAPE_ONLY = {np.zeros_like, np.ones_like, np.empty_like}
+
+
+PLAIN = (
+    "A step that has to look at values runs without tg.replay (in fit: replay=False), more slowly."
+)
 
 
 class Variable:
@@ -67,6 +74,11 @@ class Variable:
         made.array = made.source = made.view_of = made.made = None
         made.start = 0
         return made
+
+    @property
+    def is_tensors(self) -> bool:
+        """Whether it is the memory of a Tensor from outside, not of a raw array."""
+        return isinstance(self.source, Tensor) and self.source._storage is not None
 
     @property
     def root(self) -> "Variable":
@@ -118,8 +130,7 @@ class Equation:
     @property
     def draws(self) -> bool:
         """Whether a generator is among the operands, whose state the call changes."""
-        values = (*self.operands, *self.options.values())
-        return any(isinstance(value, np.random.Generator) for value in values)
+        return any(map(is_generator, (*self.operands, *self.options.values())))
 
     def reads(self) -> list[Variable]:
         """The variables among operands and options."""
@@ -139,9 +150,11 @@ class Capture:
         self.tensors: dict[Tensor, bool | None] = {}  # leaves with .grad: was it there at entry?
         self.effects: list[Any] = []
         self.generators: list[np.random.Generator] = []
-        self.modules: dict[Any, dict[str, Any]] = {}  # with their attributes when they were called
+        self.reads = Reads()
+        self.watched: list[tuple[np.ndarray, bytes]] = []  # constants that somebody may write to
         self.became: dict[Tensor, None] = {}  # Tensors from outside that got other memory
         self.errors = np.geterr()
+        self._raw: dict[Variable, bytes] = {}  # arrays that are no Tensors', as they came
         self._detached: set[Tensor] = set()
         self._overwritten: set[Variable] = set()
         self._kept: list[Any] = []
@@ -274,6 +287,8 @@ class Capture:
         if tensor in self.tensors or (variable is not None and variable.kind != "memory"):
             return
         before = getattr(tensor, "_grad", None)
+        if type(before) is Slot:
+            before = tensor._grad = Tensor._owning(np.array(before.array))
         self.tensors[tensor] = before is not None
         if before is not None:
             if before._node is not None:
@@ -298,16 +313,12 @@ class Capture:
             operands = [self._operand(".grad =", 0, gradient, gradient._array)]
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 
-    def enter_module(self, module: Any) -> None:
-        """A module is called: what it does depends on its attributes."""
-        if module not in self.modules:
-            self.modules[module] = attributes(module)
-
     def leave(self, how: str) -> None:
         """A value leaves the tape."""
         raise self._refusal(
             f"takes a value off the tape: {how}",
-            "return the Tensor and look at it outside the step, or choose with np.where",
+            "return the Tensor and look at it outside the step, choose with np.where, and take rows "
+            "by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]",
         )
 
     def varies(self, value: Any) -> bool:
@@ -317,14 +328,17 @@ class Capture:
         variable = self._known.get(id(value))
         return variable is None or variable.kind != "constant"
 
-    def declared(self, fn: Any, nest: Any) -> None:
-        """Refuse arrays that the user gives to a composite function or a transform."""
+    def declared(self, nest: Any) -> Any:
+        """The arguments of a composite function or a transform, with Tensors for raw arrays.
+
+        What these compute is captured then.
+        """
         if self._is_own_code(FUNNEL | {TRANSFORMS}):
-            return
-        name = getattr(fn, "__name__", repr(fn))
-        for i, part in enumerate(leaves(nest)):
-            if isinstance(part, np.ndarray) and id(part) not in self._known:
-                raise self._undeclared(name, i, part)
+            return nest
+        parts = leaves(nest)
+        known = [self._operand("", 0, p, p) if isinstance(p, np.ndarray) else None for p in parts]
+        tensors = [p if v is None else Tensor._of(p, None) for v, p in zip(known, parts, strict=True)]
+        return rebuild(nest, tensors)
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be captured, now and in every replay.
@@ -336,32 +350,53 @@ class Capture:
             self.read_grad(parameter)
         mode.capture = None
         try:
-            worker.perform()
+            with self.reads.paused():
+                worker.perform()
         finally:
             mode.capture = self
         self.effects.append(worker)
         self._note("effect", worker, [], {}, [])
 
-    def check_outside(self, changed: str | None) -> None:
-        """Refuse a step that changes a variable from outside, or an attribute of a module."""
-        if changed is None:
-            for module, was in self.modules.items():
-                if not has_attributes(module, was):
-                    changed = f"an attribute of {type(module).__name__}"
+    def settle(self, changed: Read | None, iterator: Read | None, reached: Mapping[int, Any]) -> None:
+        """The step is over: refuse what it changed outside, and tell constants from memory.
+
+        ``reached`` has, by id, what the guards hold in view. A raw array among it is read where it
+        lies; any other was made by the step, and is a constant.
+        """
+        if (generator := self.reads.moved_generator()) is not None:
+            raise self._refusal(
+                f"draws random numbers outside of Tensors ({type(generator).__name__})",
+                "use tg.random, or pass the numbers as an argument",
+            )
+        if iterator is not None:
+            raise self._refusal(
+                f"takes from {iterator.name}, an iterator outside of it",
+                "pass the values as arguments",
+            )
         if changed is not None:
             raise self._refusal(
-                f"changes {changed}, which is outside of it and would stay as it is in a replay",
+                f"changes {changed.name}, which is outside of it and would stay as it is in a "
+                "replay",
                 "change it outside the step, or keep it in a Tensor and write t[...] = v",
+                changed.place,
             )
+        for variable, content in self._raw.items():
+            base = variable.array
+            while isinstance(base.base, np.ndarray):
+                base = base.base
+            self._check_raw(variable, content)
+            if id(base) in reached or id(variable.array) in reached:
+                continue
+            if base.base is not None or getrefcount(base) > (OWN if base is variable.array else 3):
+                self.watched.append((variable.array, content))
+            variable.kind, variable.source = "constant", None
+            variable.array = np.array(variable.array)
 
     # Inputs and results of the whole step.
 
     def argument(self, place: int, array: np.ndarray) -> Tensor:
         """An argument as the step gets it."""
-        # a view of its own: the array may be there twice, or be a parameter's memory
-        tensor = Tensor._owning(np.asarray(array).view())
-        assert tensor._storage is not None
-        tensor._storage.expose()  # the array is the caller's: a write to it must not pass
+        tensor = argument(array)
         self._remember("input", tensor._array, place)
         return tensor
 
@@ -389,11 +424,14 @@ class Capture:
         options: dict[str, Any],
     ) -> Any:
         given = {key: self._option(name, key, value) for key, value in options.items()}
+        drawn = [v for v in (*values, *options.values()) if is_generator(v)]
         mode.capture = None
         try:
             out = fn(*values, **options)
         finally:
             mode.capture = self
+        for generator in drawn:
+            self.reads.drawn(generator)
         if type(out) is not np.ndarray:
             out = _arrays(out)
             if out is None:
@@ -437,9 +475,10 @@ class Capture:
 
     def _operand(self, name: str, i: int, operand: Any, value: Any) -> Any:
         """The variable of an operand, or the operand itself if it is no array."""
-        if isinstance(value, np.random.Generator) and value not in self.generators:
-            self.generators.append(value)
         if not isinstance(value, np.ndarray):
+            if is_generator(value) and value not in self.generators:
+                self.generators.append(value)
+                self.reads.see(value)
             return value
         known = self._known.get(id(value))
         if known in self._overwritten:
@@ -448,12 +487,16 @@ class Capture:
                 "make the view anew",
             )
         if known is not None:
+            if known in self._raw:
+                self._check_raw(known, self._raw[known])
             return known
         if not isinstance(operand, Tensor):
             written = isinstance(operand, list) and not _holds_array(operand)
             if written or self._is_own_code(FUNNEL):
                 return self._remember("constant", value)
-            raise self._undeclared(name, i, value)
+            raw = self._remember("memory", value, Tensor._of(value, None))
+            self._raw[raw] = value.tobytes()
+            return raw
         if isinstance(operand._node, Record):
             raise self._refusal(
                 f"gives {name} a Tensor (operand {i}) that was computed from variables outside "
@@ -477,15 +520,26 @@ class Capture:
             frame = frame.f_back
         return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
-    def _undeclared(self, name: str, i: int, array: np.ndarray) -> ReplayError:
-        return self._refusal(
-            f"gives {name} an array of shape {array.shape} (operand {i}) that is neither an "
-            "argument of the step nor a Tensor, and would stay as it is now",
-            "pass it as an argument, or make it a tg.Tensor outside the step",
+    def _check_raw(self, variable: Variable, content: bytes) -> None:
+        if variable.array.tobytes() != content:
+            raise self._refusal(
+                f"writes into an array of shape {variable.shape} that it has used before",
+                "write into a copy, or keep it in a Tensor and write t[...] = v",
+            )
+
+    def _refusal(self, what: str, remedy: str, place: str = "") -> ReplayError:
+        return ReplayError(
+            f"{place or self._line()}: the step {what}. It cannot be replayed so: {remedy}. {PLAIN}"
         )
 
-    def _refusal(self, what: str, remedy: str) -> ReplayError:
-        return ReplayError(f"{self._line()}: the step {what}. It cannot be replayed so: {remedy}.")
+
+def argument(array: np.ndarray) -> Tensor:
+    """An argument as the step gets it."""
+    # a view of its own: the array may be there twice, or be a parameter's memory
+    tensor = Tensor._owning(np.asarray(array).view())
+    assert tensor._storage is not None
+    tensor._storage.expose()  # the array is the caller's: a write to it must not pass
+    return tensor
 
 
 def updated(x: Any, ufunc: np.ufunc, value: Any) -> Any:
@@ -538,6 +592,11 @@ class Cast:
         return x.astype(self.dtype)
 
 
+def is_generator(value: Any) -> bool:
+    """Whether it is a generator that operations draw from; NumPy's are not loaded to see that."""
+    return "numpy.random" in sys.modules and isinstance(value, np.random.Generator)
+
+
 def _only_source(equation: Equation) -> Variable | None:
     """The variable whose view the only result can be: were there others, it might move."""
     found = [v for v in equation.reads() if v.kind != "constant"]
@@ -552,6 +611,15 @@ def _caller(passed: set[str]) -> FrameType | None:
     return frame
 
 
+def _own_references() -> int:
+    """The references to an array that a variable, its Tensor and a local name have."""
+    array = np.empty(0)
+    variable = Variable(0, "memory", array, Tensor._of(array, None))
+    base = variable.array
+    del array
+    return getrefcount(base)
+
+
 def _holds_array(nest: Any) -> bool:
     return any(isinstance(part, (np.ndarray, Tensor)) for part in leaves(nest))
 
@@ -562,3 +630,6 @@ def _arrays(out: Any) -> Any:
     if isinstance(out, (tuple, list)):
         return tuple(np.asarray(part) for part in out)
     return out if isinstance(out, np.ndarray) else None
+
+
+OWN = _own_references()

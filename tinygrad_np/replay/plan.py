@@ -20,7 +20,7 @@ from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
 from .capture import SHAPE_ONLY, Capture, Equation, Unpacked, Variable
 from .memory import alike, is_dense, layout
-from .outside import PACKAGE
+from .reads import PACKAGE
 from .rows import blocked
 
 COPIES = {np.positive, np.copy, broadcast.implementation}  # type: ignore[attr-defined]
@@ -56,6 +56,19 @@ class Plan:
     place: dict[Variable, Buffer] = field(default_factory=dict)
     in_place: dict[Variable, Variable] = field(default_factory=dict)
     buffers: list[Buffer] = field(default_factory=list)
+    slots: dict[Tensor, Slot] = field(default_factory=dict)
+
+    def slot_of(self, tensor: Tensor) -> Slot:
+        """Where the gradient of a leaf is left: in memory laid out as its own."""
+        if tensor not in self.slots:
+            leaf, array = tensor._node, tensor._array
+            slot = leaf.slot if isinstance(leaf, Leaf) else None
+            if slot is None or not alike(slot.array, array):
+                slot = Slot(np.empty_like(array))
+                if isinstance(leaf, Leaf):
+                    leaf.slot = slot
+            self.slots[tensor] = slot
+        return self.slots[tensor]
 
 
 def plan(capture: Capture, outputs: Sequence[Variable]) -> Plan:
@@ -173,9 +186,9 @@ def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equat
     replaced: set[Tensor] = set()
     kept = []
     for equation in reversed(equations):
-        if equation.kind == "effect":
-            replaced = set()
-        if equation.kind == "deliver":
+        if equation.kind in ("effect", "check"):
+            replaced = set()  # somebody may see them: an error leaves what eager mode leaves
+        if equation.kind == "deliver" and equation.operands:
             tensor = equation.options["tensor"]
             if tensor in replaced:
                 continue
@@ -193,7 +206,7 @@ def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equat
 
 def allocate(made: Plan) -> None:
     """Give every result that is no view a buffer."""
-    made.place, made.in_place, made.buffers = {}, {}, []
+    made.place, made.in_place, made.buffers, made.slots = {}, {}, [], {}
     last = last_uses(made)
     slots = _deliveries(made)
     free = Free()
@@ -246,7 +259,7 @@ def _deliveries(made: Plan) -> dict[Variable, np.ndarray]:
         base = variable.root
         free = base.kind == "result" and base not in slots and base not in returned
         if free and times[tensor] == 1:
-            fitting = _in_memory_of(slot_of(tensor).array, base, variable)
+            fitting = _in_memory_of(made.slot_of(tensor).array, base, variable)
             if fitting is not None:
                 slots[base] = fitting
     return slots
@@ -259,15 +272,6 @@ def _in_memory_of(slot: np.ndarray, base: Variable, seen: Variable) -> np.ndarra
     if not same or not whole or not is_dense(base) or not is_dense(slot):
         return None
     return np.lib.stride_tricks.as_strided(slot, base.shape, base.strides)
-
-
-def slot_of(tensor: Tensor) -> Slot:
-    """Where the gradient of a leaf is left; made where there is none, or somebody else has it."""
-    holder = tensor._node if isinstance(tensor._node, Leaf) else tensor._storage
-    assert holder is not None
-    if holder.slot is None or not holder.slot.ready:
-        holder.slot = Slot(np.empty_like(tensor._array))
-    return holder.slot
 
 
 def _donor(

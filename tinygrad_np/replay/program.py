@@ -1,9 +1,8 @@
 """A captured step, bound to its memory and ready to run."""
 
 from collections.abc import Sequence
-from operator import attrgetter, is_
+from operator import is_
 from statistics import median
-from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,12 @@ from ..autodiff.tensor import Tensor
 from ..threads import blas_threads
 from . import show
 from .bind import Binding
-from .capture import Capture, Variable
+from .capture import Capture
+from .guards import Guards
 from .kernels import Cell, quieted
-from .memory import alike
-from .outside import Outside, has_attributes
-from .plan import Plan, allocate, slot_of
+from .plan import Plan, allocate
 from .rows import RowLoop
 from .tune import Choice
-
-_ready = attrgetter("ready")
 
 
 class Program:
@@ -31,7 +27,9 @@ class Program:
     It belongs to one signature, and to one thread: its buffers are written by every run.
     """
 
-    def __init__(self, capture: Capture, plan: Plan, result: Any, places: list[int | None]) -> None:
+    def __init__(
+        self, capture: Capture, guards: Guards, plan: Plan, result: Any, places: list[int | None]
+    ) -> None:
         self.plan = plan
         # the captured Tensors are not kept: they may hold a graph
         parts = zip(places, leaves(result), strict=True)
@@ -45,21 +43,12 @@ class Program:
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.states = [v for v in capture.variables if v.kind == "state"]
         self.became = list(capture.became)
-        given = [v for v in capture.variables if v.kind in ("memory", "state")]
-        self.sources = [(v.source, v.source._node, v) for v in given]
         self.leaves = list(capture.tensors)
-        self.empty = [t for t, before in capture.tensors.items() if before is False]
-        self.cleared = [t for t, before in capture.tensors.items() if before is None]
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
         self.written = list(dict.fromkeys(written))
-        self.modules = list(capture.modules.items())
-        self.marks = [m._mark for m in capture.modules]
         self.trace = capture.equations
-        self.specs: Any = None
-        self.outside: Outside  # of the step, and what it found there
-        self.found: list[Any] = []
+        self.guards = guards
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
-        self.recording = True
         self.runs = 0
         self.due = 0.0
         self.is_tuned = False
@@ -72,9 +61,6 @@ class Program:
         self.choice = self.choice if choice is None else choice
         # workers share the cores, and leave none for more threads in their products
         self.blas_threads = 1 if self.choice.workers > 1 else self.choice.blas_threads
-        self.slots = [slot_of(t) for t in self.leaves]
-        others = _constants(self.plan) - {t for t in self.leaves if t.requires_grad}
-        self.fixed = [(tensor, tensor._array, tensor._node) for tensor in others]
         allocate(self.plan)
         self.binding = Binding(
             self.plan, [*self.inputs, *self.entries, *self.states], choice=self.choice
@@ -86,40 +72,7 @@ class Program:
         computed = alone and self.plan.outputs[0].kind != "memory"
         self.only: np.ndarray | None = self.returned[0] if computed else None
         self.last: list[Any] = [None] * len(self.inputs)
-
-    def is_unchanged(self) -> bool:
-        """Whether the modules of the step have the attributes they were captured with."""
-        if [module._mark for module, _ in self.modules] == self.marks:
-            return True
-        same = all(has_attributes(module, was) for module, was in self.modules)
-        if same:
-            self.marks = [module._mark for module, _ in self.modules]
-        return same
-
-    def fits(self) -> bool:
-        """Whether the gradients that are there are those the step was captured with."""
-        if self.empty and any(getattr(t, "_grad", None) is not None for t in self.empty):
-            return False
-        return not self.entries or all(map(_is_there, self.entries))
-
-    def is_current(self) -> bool:
-        """Whether the Tensors from outside lie in memory, and require grad, as in the capture."""
-        return all(
-            tensor._node is node and alike(tensor._array, variable)
-            for tensor, node, variable in self.sources
-        )
-
-    def is_ready(self) -> bool:
-        """Whether all memory is where it was, and nobody else has what this will overwrite."""
-        for tensor, array, node in self.fixed:
-            if tensor._array is not array or tensor._node is not node:
-                return False
-        if all(map(_ready, self.slots)):
-            return True
-        for tensor in self.cleared:
-            tensor._grad = None  # as the step will do first of all
-        reclaimed = [_reclaimed(slot) for slot in self.slots]
-        return all(reclaimed)
+        self.guards.bind()
 
     def run(self, inputs: Sequence[np.ndarray]) -> Any:
         """Replay the step on these inputs; returns what it returned."""
@@ -181,9 +134,7 @@ class Program:
     def _take_entries(self) -> None:
         """Put the gradients that are there already where the program reads them."""
         for i, variable in enumerate(self.entries, len(self.inputs)):
-            before = variable.source._grad
-            array = before.array if type(before) is Slot else before._array
-            self.binding.cells.values[i] = np.array(array)  # the slot is written anew in this run
+            self.binding.cells.values[i] = variable.source.grad._array
         for i, variable in enumerate(self.states, len(self.inputs) + len(self.entries)):
             self.binding.cells.values[i] = variable.source._array
 
@@ -201,47 +152,3 @@ class Program:
             return made[0]
         parts = zip(self.places, self.parts, strict=True)
         return rebuild(self.result, [v if p is None else made[p] for p, v in parts])
-
-
-def _is_there(entry: Variable) -> bool:
-    """Whether a leaf has a gradient as it had in the capture."""
-    grad = getattr(entry.source, "_grad", None)
-    if grad is None or type(grad) is Slot:
-        return grad is not None
-    return grad._node is None and grad._array.dtype == entry.dtype
-
-
-def _constants(plan: Plan) -> set[Tensor]:
-    """The Tensors from outside that the plan reads or writes."""
-    variables = [v for e in plan.equations for v in e.reads()] + plan.outputs
-    return {v.root.source for v in variables if v.root.kind == "memory"}
-
-
-def _reclaimed(slot: Slot) -> bool:
-    """Whether a slot that was given away is free again: nobody has the Tensor or a view of it."""
-    if slot.ready:
-        return True
-    given = slot.given
-    if slot.moved or given is None or given.exposed:
-        return False
-    holders = getrefcount(given) - FORGOTTEN
-    if holders:
-        tensor = slot.tensor()
-        if tensor is None or holders > 1:
-            return False
-        given.array = tensor._array = np.array(tensor._array)  # whoever has it may keep it
-        given.slot = None
-    slot.given = None
-    slot.ready = True
-    return True
-
-
-def _forgotten() -> int:
-    """The references a function sees to an object that one attribute and one variable hold."""
-    slot = Slot(np.empty(0))
-    slot.give(Tensor._of)
-    given = slot.given
-    return getrefcount(given)
-
-
-FORGOTTEN = _forgotten()

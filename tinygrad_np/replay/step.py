@@ -1,9 +1,9 @@
 """``replay``: a step that runs as written once, is checked once, and is replayed from then on."""
 
 import functools
-import operator
 import threading
 import types
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,17 +13,18 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import Capture
-from .outside import Outside, are_same
+from .capture import Capture, argument
+from .guards import Guards, Walk
 from .plan import plan
 from .program import Program
 from .show import Profile
 from .tune import Choice, tuned
-from .verify import State, compare_outcomes, compare_traces, outcome
+from .verify import State, changes, compare_outcomes, compare_traces, outcome
 
 KEPT_SIGNATURES = 64
 TUNING_SECONDS = 0.8
 NEVER = float("inf")
+MOST_CAPTURES = 16  # one after the other, without a replay
 
 
 class Local(threading.local):
@@ -32,6 +33,8 @@ class Local(threading.local):
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
         self.last: Program | None = None
+        self.has_warned = False
+        self.in_vain = 0  # captures since the last replay
 
 
 class Replay:
@@ -55,9 +58,20 @@ class Replay:
     def __call__(self, *args: Any) -> Any:
         """What the function returns for these arguments, as Tensors that require no grad."""
         program = self._local.last
-        if program is not None and mode.capture is None and self._is_next(program, args):
+        if (
+            program is not None
+            and mode.capture is None
+            and program.runs < program.due
+            and program.guards.are_met(args)
+        ):
             return program.run(args)
         return self._run(args)
+
+    def recheck(self) -> None:
+        """Let the next call of each signature be compared with the step as it is written."""
+        for programs in self._local.programs.values():
+            for program in programs:
+                program.due = min(program.due, program.runs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Replay, (self.fn, self.verify, self.tune)  # a copy captures for itself
@@ -85,23 +99,6 @@ class Replay:
         finally:
             before.restore()
 
-    def _is_next(self, program: Program, args: tuple[Any, ...]) -> bool:
-        """Whether the program that ran last may simply run again."""
-        specs = program.specs
-        if specs is None or len(args) != len(specs) or program.runs >= program.due:
-            return False
-        for array, (shape, dtype, strides) in zip(args, specs):  # noqa: B905 - 0.1 µs
-            if type(array) is not np.ndarray or array.shape != shape:
-                return False
-            if array.dtype is not dtype or array.strides != strides:
-                return False
-        if program.recording is not mode.recording:
-            return False
-        now, found = program.outside.values(), program.found
-        if len(now) != len(found) or not all(map(operator.is_, now, found)):
-            return False  # or equal numbers: the long way looks closer
-        return program.is_unchanged() and program.fits() and program.is_ready()
-
     def _run(self, args: tuple[Any, ...]) -> Any:
         """The long way: find the program, or capture one."""
         if mode.capture is not None:
@@ -110,15 +107,16 @@ class Replay:
         inputs = [_array(part) for part in parts if _is_array(part)]
         key = _signature(args, parts, inputs)
         programs = self._local.programs.get(key, [])
-        for program in programs:
-            same = are_same(program.outside.values(), program.found)
-            if same and program.is_unchanged() and program.is_current() and program.fits():
-                break
-        else:
+        program = next((p for p in programs if p.guards.hold()), None)
+        if program is None:
+            if self._local.in_vain >= MOST_CAPTURES:
+                return self._as_written(args, parts, inputs, programs)
             program, result = self._captured(args, parts, inputs)
             self._keep(key, program)
+            self._local.in_vain += 1
             return result
-        if not program.is_ready():
+        self._local.in_vain = 0
+        if not program.guards.is_bound():
             program.link()
         # now: a gradient that is an argument may have moved on, out of the way of a new one
         inputs = [_array(part) for part in parts if _is_array(part)]
@@ -130,6 +128,24 @@ class Replay:
             self._tune(program, inputs)
         self._local.last = program
         return result
+
+    def _as_written(
+        self, args: tuple[Any, ...], parts: list[Any], inputs: list[Any], programs: list[Program]
+    ) -> Any:
+        """Run a step that would be captured in every call, without a capture."""
+        changed = programs[0].guards.changed() if programs else None
+        if changed is not None and not self._local.has_warned:
+            self._local.has_warned = True
+            warnings.warn(
+                f"tg.replay: the step reads {changed}, which changes in every call, so it runs as "
+                "Python from now on; pass a number as an argument (np.float32(value)) to replay it.",
+                stacklevel=4,
+            )
+        given = iter([argument(array) for array in inputs])
+        filled = [next(given) if _is_array(part) else part for part in parts]
+        result = self.fn(*rebuild(list(args), filled))
+        returned = [p.detach() if isinstance(p, Tensor) else p for p in leaves(result)]
+        return rebuild(result, returned)
 
     def _tune(self, program: Program, inputs: list[Any]) -> None:
         """Link the program for the fastest choice, or the one that was given."""
@@ -162,15 +178,16 @@ class Replay:
         capture = Capture()
         found = iter([capture.argument(k, array) for k, array in enumerate(inputs)])
         given = [next(found) if _is_array(part) else part for part in parts]
-        outside = Outside(self.fn)
-        before = outside.values()
         mode.capture = capture
         try:
-            result = self.fn(*rebuild(list(args), given))
+            with capture.reads.noted():
+                result = self.fn(*rebuild(list(args), given))
             returned = leaves(result)
             tensors = [part for part in returned if isinstance(part, Tensor)]
             variables = [capture.variable(tensor) for tensor in tensors]
-            capture.check_outside(outside.changed(before))
+            others = [part for part in parts if not _is_array(part)]
+            walk = Walk(capture.reads, [self.fn, *others])
+            capture.settle(walk.changed, walk.iterator, walk.seen)
         finally:
             mode.capture = None
         # the values now: a plan may find that two variables are the same
@@ -180,13 +197,11 @@ class Replay:
         ]
         places = iter(range(len(tensors)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
-        program = Program(capture, plan(capture, variables), result, where)
-        program.outside = Outside(self.fn, capture.modules)
-        program.found = program.outside.values()
-        program.held = [part for part in parts if not _is_array(part)]
-        program.recording = mode.recording
-        if all(type(arg) is np.ndarray for arg in args):
-            program.specs = [(a.shape, a.dtype, a.strides) for a in inputs]
+        plain = all(type(arg) is np.ndarray for arg in args)
+        specs = [(a.shape, a.dtype, a.strides) for a in inputs] if plain else None
+        guards = Guards(walk, capture, specs)
+        program = Program(capture, guards, plan(capture, variables), result, where)
+        program.held = others
         program.due = self._due(0)
         made = iter(values)
         return program, rebuild(
@@ -194,10 +209,10 @@ class Replay:
         )
 
     def _due(self, runs: int) -> float:
-        """The run before which a program is to be verified next."""
-        if self.verify is True or self.verify is False:
-            return 0 if self.verify and not runs else NEVER
-        return runs + self.verify if runs else 0
+        """The run before which a program is to be verified next: calls 2, 4, 8, 16 …"""
+        if self.verify is False:
+            return NEVER
+        return 2 * runs if self.verify is True else runs + self.verify if runs else 0
 
     def _verified(
         self, program: Program, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
@@ -212,13 +227,13 @@ class Replay:
         finally:
             before.restore()
         second, result = self._captured(args, parts, inputs)
+        if (changed := program.guards.changed()) is not None:
+            raise changes(changed)
         compare_traces(program.trace, second.trace)
         compare_outcomes(replayed, outcome(program, result))
         if choice != Choice():
             program.link(choice)
         program.due = self._due(program.runs)
-        if program.due == NEVER:
-            program.trace = []  # a third of the memory that a long program takes
         return result
 
 

@@ -1,5 +1,6 @@
 """Whether a replay does what the step does: both run from one state, and every bit is compared."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import Cast, Equation, Unpacked, Variable
+from .capture import PLAIN, Cast, Equation, Unpacked, Variable
 from .program import Program
 
 Outcome = list[tuple[str, Any]]
@@ -41,6 +42,14 @@ class State:
             effect.restore(saved)
         for generator, state in self.generators:
             generator.bit_generator.state = state
+
+
+def changes(what: str) -> ReplayError:
+    """The error for a step that changes what it reads outside."""
+    return ReplayError(
+        f"the step changes {what}, which is outside of it and would stay as it is in a replay; "
+        f"change it outside the step, or keep it in a Tensor and write t[...] = v. {PLAIN}"
+    )
 
 
 def outcome(program: Program, returned: Any) -> Outcome:
@@ -77,8 +86,7 @@ def compare_outcomes(replayed: Outcome, eager: Outcome) -> None:
             raise ReplayError(
                 f"{what} of the replay differs from that of the step itself"
                 f"{_distance(ours, theirs)}: the step does something that cannot be captured, such "
-                "as drawing random numbers outside of Tensors, or counting its own calls. Run it "
-                "without tg.replay."
+                f"as looking at the time, or at what a library keeps. {PLAIN}"
             )
 
 
@@ -102,22 +110,24 @@ def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> Non
     for was, now in zip(first, second, strict=False):
         if _kind(was) != _kind(now):
             raise ReplayError(
-                f"{now.line}: the step ran {was.name} in the first call and {now.name} in the "
-                "second, with arguments of the same shapes: what it does depends on something "
-                "else. Choose with np.where, or call the step as it is, without tg.replay."
+                f"{now.line}: the step ran {was.name} when it was captured and runs {now.name} "
+                "now, with arguments of the same shapes: what it does depends on something else. "
+                f"Choose with np.where. {PLAIN}"
             )
         pairs = zip(_static(was), _static(now), strict=True)
         for (place, old), (_, new) in pairs:
             if old != new:
                 raise ReplayError(
-                    f"{now.line}: operand {place} of {now.name} was {old} in the first call and "
-                    f"is {new} in the second, and would stay so in a replay. Pass it to the step "
-                    "as an argument (an array, np.float32(value))."
+                    f"{now.line}: operand {place} of {now.name} was {old} when the step was "
+                    f"captured and is {new} now, and would stay so in a replay. Pass it to the "
+                    "step as an argument (an array, np.float32(value)); draw noise with "
+                    f"tg.random. {PLAIN}"
                 )
     if len(first) != len(second):
         raise ReplayError(
-            f"the step ran {len(first)} operations in the first call and {len(second)} in the "
-            "second, with arguments of the same shapes: what it does depends on something else."
+            f"the step ran {len(first)} operations when it was captured and {len(second)} now, "
+            "with arguments of the same shapes: what it does depends on something else. "
+            f"{PLAIN}"
         )
 
 
@@ -129,6 +139,14 @@ def _kind(equation: Equation) -> Any:
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 
 
+def _content(array: Any) -> str:
+    """Equal for arrays of equal bits."""
+    if array.size < 100:
+        return repr(array)
+    content = hashlib.sha256(array.tobytes()).hexdigest()[:12]
+    return f"an array {array.shape} of {array.dtype} with SHA-256 {content}"
+
+
 def _static(equation: Equation) -> list[tuple[Any, str]]:
     """Operands that are no arrays, and the contents of arrays that are constants."""
     found: list[tuple[Any, str]] = []
@@ -136,8 +154,8 @@ def _static(equation: Equation) -> list[tuple[Any, str]]:
         if not isinstance(value, Variable):
             shown = f"Tensor {value.shape}" if isinstance(value, Tensor) else repr(value)
             found.append((place, shown))
-        elif value.kind == "constant" and value.array is not None and value.array.size < 100:
-            found.append((place, repr(value.array)))
+        elif value.kind == "constant" and value.array is not None:
+            found.append((place, _content(value.array)))
         else:
             found.append((place, f"{value.kind} {value.shape} {value.dtype}"))
     return found
