@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import Slot
+from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.primitives import put_at, replace_at, update
 from ..autodiff.rules.table import Rule
@@ -74,11 +74,6 @@ class Variable:
         made.array = made.source = made.view_of = made.made = None
         made.start = 0
         return made
-
-    @property
-    def is_tensors(self) -> bool:
-        """Whether it is the memory of a Tensor from outside, not of a raw array."""
-        return isinstance(self.source, Tensor) and self.source._storage is not None
 
     @property
     def root(self) -> "Variable":
@@ -151,10 +146,10 @@ class Capture:
         self.effects: list[Any] = []
         self.generators: list[np.random.Generator] = []
         self.reads = Reads()
-        self.watched: list[tuple[np.ndarray, bytes]] = []  # constants that somebody may write to
+        self.watched: list[tuple[np.ndarray, Any]] = []  # constants that somebody may write to
         self.became: dict[Tensor, None] = {}  # Tensors from outside that got other memory
         self.errors = np.geterr()
-        self._raw: dict[Variable, bytes] = {}  # arrays that are no Tensors', as they came
+        self._raw: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
         self._detached: set[Tensor] = set()
         self._overwritten: set[Variable] = set()
         self._kept: list[Any] = []
@@ -233,7 +228,7 @@ class Capture:
                 self._overwritten.add(variable)
                 self._kept.append(variable.array)  # whose id is known
                 variable.array = np.array(variable.array)
-        equation = Equation("call", WRITTEN[fn], [into, *rest], {}, [], self._line())
+        equation = Equation("call", WRITTEN[fn], [into, *rest], {}, [], users_line())
         result = self._remember("result", array)
         equation.results, result.made = (result,), equation
         self.equations.append(equation)
@@ -360,8 +355,9 @@ class Capture:
     def settle(self, changed: Read | None, iterator: Read | None, reached: Mapping[int, Any]) -> None:
         """The step is over: refuse what it changed outside, and tell constants from memory.
 
-        ``reached`` has, by id, what the guards hold in view. A raw array among it is read where it
-        lies; any other was made by the step, and is a constant.
+        Raw arrays are constants. Those that the step has not made itself are compared before each
+        replay: the guards see to the ones that they have ``reached`` (by id), ``watched`` has what
+        others may be held by somebody.
         """
         if (generator := self.reads.moved_generator()) is not None:
             raise self._refusal(
@@ -381,15 +377,13 @@ class Capture:
                 changed.place,
             )
         for variable, content in self._raw.items():
+            self._check_raw(variable, content)
             base = variable.array
             while isinstance(base.base, np.ndarray):
                 base = base.base
-            self._check_raw(variable, content)
-            if id(base) in reached or id(variable.array) in reached:
-                continue
-            if base.base is not None or getrefcount(base) > (OWN if base is variable.array else 3):
+            made = base.base is None and getrefcount(base) <= OWN + (base is variable.array)
+            if not made and id(variable.array) not in reached:
                 self.watched.append((variable.array, content))
-            variable.kind, variable.source = "constant", None
             variable.array = np.array(variable.array)
 
     # Inputs and results of the whole step.
@@ -449,7 +443,7 @@ class Capture:
         self, kind: str, fn: Any, operands: list[Any], options: dict[str, Any], out: Sequence[Any]
     ) -> None:
         results = [self._remember("result", part) for part in out]
-        equation = Equation(kind, fn, operands, options, results, self._line())
+        equation = Equation(kind, fn, operands, options, results, users_line())
         source = _only_source(equation)
         for result in results:
             result.made = equation
@@ -494,8 +488,8 @@ class Capture:
             written = isinstance(operand, list) and not _holds_array(operand)
             if written or self._is_own_code(FUNNEL):
                 return self._remember("constant", value)
-            raw = self._remember("memory", value, Tensor._of(value, None))
-            self._raw[raw] = value.tobytes()
+            raw = self._remember("constant", value)
+            self._raw[raw] = fingerprint(value)
             return raw
         if isinstance(operand._node, Record):
             raise self._refusal(
@@ -513,15 +507,8 @@ class Capture:
         frame = _caller(passed | {__name__})
         return frame is not None and str(frame.f_globals.get("__name__")).startswith(TRUSTED)
 
-    def _line(self) -> str:
-        """Where in the user's code we are."""
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and str(frame.f_globals.get("__name__")).startswith(f"{PACKAGE}."):
-            frame = frame.f_back
-        return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-    def _check_raw(self, variable: Variable, content: bytes) -> None:
-        if variable.array.tobytes() != content:
+    def _check_raw(self, variable: Variable, content: Any) -> None:
+        if fingerprint(variable.array) != content:
             raise self._refusal(
                 f"writes into an array of shape {variable.shape} that it has used before",
                 "write into a copy, or keep it in a Tensor and write t[...] = v",
@@ -529,8 +516,16 @@ class Capture:
 
     def _refusal(self, what: str, remedy: str, place: str = "") -> ReplayError:
         return ReplayError(
-            f"{place or self._line()}: the step {what}. It cannot be replayed so: {remedy}. {PLAIN}"
+            f"{place or users_line()}: the step {what}. It cannot be replayed so: {remedy}. {PLAIN}"
         )
+
+
+def users_line() -> str:
+    """Where in the user's code we are."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith(f"{PACKAGE}."):
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def argument(array: np.ndarray) -> Tensor:
@@ -612,12 +607,9 @@ def _caller(passed: set[str]) -> FrameType | None:
 
 
 def _own_references() -> int:
-    """The references to an array that a variable, its Tensor and a local name have."""
+    """The references to an array that only a local variable has, as one sees them."""
     array = np.empty(0)
-    variable = Variable(0, "memory", array, Tensor._of(array, None))
-    base = variable.array
-    del array
-    return getrefcount(base)
+    return getrefcount(array)
 
 
 def _holds_array(nest: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import Slot
+from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from .capture import Capture, Variable
@@ -26,6 +26,7 @@ from .reads import (
 )  # fmt: skip
 
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
+NAMED = (types.FunctionType, types.ModuleType)
 _array = operator.attrgetter("_array")
 _node = operator.attrgetter("_node")
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__")
@@ -48,6 +49,7 @@ class Walk:
         self.containers: list[tuple[Any, str]] = []
         self.sized: dict[int, tuple[Any, str]] = {}  # namespaces in which a name is not
         self.tensors: dict[Tensor, None] = {}
+        self.arrays: dict[int, tuple[np.ndarray, Any]] = {}
         self.seen: dict[int, Any] = {}
         self._todo = [(root, "an argument") for root in reversed(roots)]
         self._known: dict[int, list[str]] = {}
@@ -84,6 +86,7 @@ class Walk:
             self.tensors[value] = None
         elif isinstance(value, types.FunctionType):
             self._function(value)
+            self._attributes(value)
         elif isinstance(value, types.MethodType):
             self._todo += [(value.__self__, label), (value.__func__, label)]
         elif (owner := bound_to(value)) is not None:
@@ -93,7 +96,13 @@ class Walk:
             self._todo += [(part, label) for part in parts]
         elif isinstance(value, (tuple, frozenset)):
             self._todo += [(part, label) for part in value]
-        elif not isinstance(value, np.ndarray):
+        elif isinstance(value, np.ndarray):
+            content = fingerprint(value)
+            self.arrays[id(value)] = value, content
+            first = self.reads.arrays.get(id(value), (None, content))[1]
+            if first != content and self.changed is None:
+                self.changed = Read(f"what is in {label}", value, "")
+        else:
             inside = contents(value)
             kept = id(value) in self.reads.appended and id(value) not in self.reads.used
             if inside is not None and not kept:
@@ -113,7 +122,8 @@ class Walk:
         whole = id(value) in self.reads.whole or (self.reads.reflects and is_read(of.__module__))
         names |= dict.fromkeys(n for n in there if whole or n in self.reads.floating)
         for name in names:
-            label = f"{getattr(value, '__name__', None) or of.__name__}.{name}"
+            named = value if isinstance(value, (type, *NAMED)) else of
+            label = f"{named.__name__}.{name}"
             now = vars(value).get(name, MISSING) if isinstance(value, types.ModuleType) else None
             now = attribute(value, name) if now is None else now
             if (read := self.reads.attributes.get((id(value), name))) is not None:
@@ -159,8 +169,8 @@ class Walk:
             self._hold(now, name)
         if is_own(function.__module__):
             self.functions.append((function, label))
-            for values in (function.__defaults__ or (), (function.__kwdefaults__ or {}).values()):
-                self._todo += [(value, f"a default of {label}") for value in values]
+            defaults = (function.__defaults__, function.__kwdefaults__)
+            self._todo += [(held, f"the defaults of {label}") for held in defaults]
 
     def _global(self, namespace: dict[str, Any], name: str) -> None:
         now = namespace.get(name, MISSING)
@@ -223,12 +233,12 @@ class Guards:
         self.recording = mode.recording
         given = [v for v in capture.variables if v.kind in ("memory", "state")]
         self.sources = [(v.source, v.source._node, v) for v in given]
-        placed = dict.fromkeys(v.source for v in given if v.kind == "memory" and v.is_tensors)
+        placed = dict.fromkeys(v.source for v in given if v.kind == "memory")
         self.placed = list(placed)
         self.others = [t for t in walk.tensors if t not in placed]
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
-        self.watched = capture.watched
+        self.watched = [*walk.arrays.values(), *capture.watched]
         self._cells = walk.cells
         self._names = [_getter(space, names) for space, names in walk.names.values()]
         self._slots = walk.slots
@@ -333,7 +343,7 @@ class Guards:
 
     def _is_untouched(self) -> bool:
         """Whether arrays that somebody may still have are what they were."""
-        return all(a.tobytes() == b for a, b in self.watched)
+        return all(fingerprint(array) == content for array, content in self.watched)
 
 
 def _getter(space: Any, names: dict[str, str]) -> tuple[Callable[[Any], Any], Any, list[str]]:

@@ -8,17 +8,21 @@ function begins, and noted with their values: ``guards`` keeps watch over them a
 import array
 import collections
 import contextlib
+import contextvars
 import dis
 import functools
+import gc
 import io
 import os
 import sys
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff.guards import fingerprint
 from ..autodiff.tensor import Tensor
 
 PACKAGE = __name__.split(".")[0]
@@ -135,7 +139,7 @@ def attributes(value: Any) -> list[str]:
 
 def bound_to(value: Any) -> Any:
     """The object whose method, of a class not written in Python, this is; else None."""
-    owner = getattr(value, "__self__", None) if callable(value) else None
+    owner = value.__self__ if hasattr(type(value), "__self__") else None
     function = isinstance(value, types.MethodType) or isinstance(owner, (types.ModuleType, type))
     return None if function else owner
 
@@ -147,7 +151,9 @@ def contents(container: Any) -> list[Any] | None:
     own = isinstance(container, (dict, collections.UserDict))
     if own or (isinstance(container, Mapping) and not is_own(type(container).__module__)):
         return [*container, *container.values()]
-    return None
+    if isinstance(container, weakref.ref):
+        return [container()]
+    return [container.get(None)] if isinstance(container, contextvars.ContextVar) else None
 
 
 def generator_state(value: Any) -> Any:
@@ -198,6 +204,7 @@ class Reads:
         self.variables: dict[tuple[int, str], Read] = {}
         self.contents: dict[int, tuple[Any, list[Any]]] = {}
         self.generators: dict[int, tuple[Any, Any]] = {}
+        self.arrays: dict[int, tuple[np.ndarray, Any]] = {}
         self.codes: dict[types.CodeType, Mentions | None] = {}
         self.namespaces: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
         self.floating: set[str] = set()
@@ -214,11 +221,14 @@ class Reads:
         """While this lasts, note what Python functions of this thread read."""
         for generator in self._global_generators():
             self.see(generator)
-        before = sys.getprofile()
+        before, collects = sys.getprofile(), gc.isenabled()
+        gc.disable()  # what others run when it collects is not of the step
         sys.setprofile(self._event)
         try:
             yield
         finally:
+            if collects:
+                gc.enable()
             sys.setprofile(before if before is None or callable(before) else None)
             if before is not None and not callable(before):
                 before.enable()  # a profiler of the standard library
@@ -244,6 +254,10 @@ class Reads:
     def see(self, value: Any) -> None:
         """Note what a value contains, or the state of a generator."""
         if id(value) in self.contents or id(value) in self.generators:
+            return
+        if isinstance(value, np.ndarray):
+            if id(value) not in self.arrays:
+                self.arrays[id(value)] = value, fingerprint(value)
             return
         inside = list(value) if isinstance(value, tuple) else contents(value)
         if inside is not None:

@@ -13,7 +13,7 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import Capture, argument
+from .capture import PLAIN, Capture, argument, users_line
 from .guards import Guards, Walk
 from .plan import plan
 from .program import Program
@@ -222,11 +222,18 @@ class Replay:
         if choice != Choice():
             program.link(Choice())  # other choices have other last digits
         before = State(program)
+        error = None
         try:
             replayed = outcome(program, program.run(inputs))
+        except ReplayError:
+            raise
+        except Exception as raised:
+            error = raised
         finally:
             before.restore()
-        second, result = self._captured(args, parts, inputs)
+        second, result = self._captured(args, parts, inputs)  # raises what the step raises
+        if error is not None:
+            raise ReplayError(f"the replay raised what the step itself did not. {PLAIN}") from error
         if (changed := program.guards.changed()) is not None:
             raise changes(changed)
         compare_traces(program.trace, second.trace)
@@ -247,7 +254,7 @@ def _array(part: Any) -> np.ndarray:
         return np.asarray(part)
     if part.requires_grad:
         raise ReplayError(
-            f"an argument of shape {part.shape} requires grad; close over a Tensor whose gradient "
+            f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor whose gradient "
             "the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) "
             "inside."
         )
