@@ -1057,3 +1057,18 @@ RESULTS = [
     "(loss, $model.parameters()[0].grad)", "(h, h.detach())", "h.T",
     '{"loss": loss, "out": [h, np.argmax(h, axis=1)]}', "None",
 ]  # fmt: skip
+
+
+def changes_of(model: str, optimiser: str) -> list[tuple[str, str]]:
+    """The changes of a model and its optimiser: more often those that others have not."""
+    found = MODEL_CHANGES * 2
+    if model != "bare":
+        found += MODULE_CHANGES * 2
+    if model == "net":
+        found += NET_CHANGES * 3
+    elif model != "bare":
+        found += SEQUENTIAL_CHANGES
+    found += LAYER_CHANGES.get(model, []) * 5
+    if optimiser:
+        found += OPTIMISER_CHANGES * 2
+    return found

@@ -23,6 +23,7 @@ import types
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -32,8 +33,19 @@ import numpy as np
 import tests.replay.program_parts as pieces
 import tinygrad_np as tg
 from tinygrad_np.autodiff.nests import leaves
+from tinygrad_np.autodiff.rules import TABLE
 
-FRAMES = ["module", "module", "closure", "closure", "closure", "object", "decorated", "callable"]
+FRAMES = [
+    "module",
+    "module",
+    "closure",
+    "closure",
+    "closure",
+    "object",
+    "decorated",
+    "callable",
+    "argued",
+]
 
 
 @dataclass
@@ -48,6 +60,7 @@ class Event:
     layout: str = "C"
     wrong: bool = False  # labels out of range
     other: bool = False  # of the second step
+    thread: bool = False  # in another thread
     part: int = -1  # whose state the statements change
 
     def __str__(self) -> str:
@@ -55,6 +68,7 @@ class Event:
             return f"# {self.kind}\n{self.code}"
         step = "other" if self.other else "step"
         wrong = ", labels out of range" if self.wrong else ""
+        wrong += ", in another thread" if self.thread else ""
         return f"{step}(*batch({self.rows}, {self.dtype!r}, {self.seed}))  # {self.layout}{wrong}"
 
 
@@ -69,7 +83,7 @@ class Recipe:
     loss: str = "np.mean(np.square(h)) * 0.5"
     result: str = "loss"
     inside: bool = True  # whether the optimiser steps in the step
-    second: str = ""  # a second step on the same model: evaluate or train
+    second: str = ""  # a second step on the same model: evaluate, train, or the same again
     looks: str = "always"  # when gradients are looked at
     order: list[int] = field(default_factory=list)
     parts: list[pieces.Part] = field(default_factory=list)
@@ -87,12 +101,14 @@ def drawn(seed: int) -> Recipe:
         loss=r.choice(pieces.LOSSES),
         result=r.choice(pieces.RESULTS),
         inside=r.random() < 0.7,
-        second=r.choice(["", "", "", "", "evaluate", "train"]),
+        second=r.choice(["", "", "", "", "evaluate", "train", "again"]),
         looks=r.choice(["always", "rarely"]),
     )
     if not recipe.optimiser:
         recipe.zeroing = recipe.zeroing.replace("$optimiser", "$model")
-    kind = r.choice(["quiet", "state", "state", "state", "tensors", "tensors", "moving", "both"])
+    kind = r.choice(
+        ["quiet", "still", "state", "state", "state", "tensors", "tensors", "moving", "both"]
+    )
     makers = [pieces.state]
     if kind == "quiet":
         makers = pieces.QUIET
@@ -111,6 +127,8 @@ def drawn(seed: int) -> Recipe:
         for k, part in enumerate(recipe.parts)
         for name, code in part.changes
     ]
+    if kind == "still":
+        changes = []
     if kind in ("tensors", "both"):
         changes += [_model_change(r, recipe) for _ in range(r.choice([1, 2, 3, 4]))]
     recipe.events = _schedule(r, recipe, changes)
@@ -118,17 +136,7 @@ def drawn(seed: int) -> Recipe:
 
 
 def _model_change(r: Random, recipe: Recipe) -> Event:
-    choices = [*pieces.MODEL_CHANGES] * 2
-    if recipe.model != "bare":
-        choices += pieces.MODULE_CHANGES * 2
-    if recipe.model == "net":
-        choices += pieces.NET_CHANGES * 3
-    elif recipe.model != "bare":
-        choices += pieces.SEQUENTIAL_CHANGES
-    choices += pieces.LAYER_CHANGES.get(recipe.model, []) * 5
-    if recipe.optimiser:
-        choices += pieces.OPTIMISER_CHANGES * 2
-    kind, code = r.choice(choices)
+    kind, code = r.choice(pieces.changes_of(recipe.model, recipe.optimiser))
     return Event(kind, code.replace("{p}", pieces.PARAMETER.replace("{k}", str(r.randrange(2)))))
 
 
@@ -136,6 +144,8 @@ def _schedule(r: Random, recipe: Recipe, changes: list[Event]) -> list[Event]:
     """Calls of several signatures, and the changes among them."""
     sizes = r.choice([[4], [4], [4], [5, 3], [6, 6, 2], [4, 1]])
     dtypes = r.choice([["f4"], ["f4"], ["f4"], ["f4", "f8"]])
+
+    threaded = r.random() < 0.05
 
     def call() -> Event:
         return Event(
@@ -146,6 +156,7 @@ def _schedule(r: Random, recipe: Recipe, changes: list[Event]) -> list[Event]:
             layout=r.choice(["C", "C", "C", "C", "F", "Tensor", "buffer"]),
             wrong=r.random() < 0.02,
             other=bool(recipe.second) and r.random() < 0.3,
+            thread=threaded and r.random() < 0.3,
         )
 
     events = [call() for _ in range(r.choice([1, 2, 3, 3, 4]))]
@@ -201,14 +212,18 @@ def source(recipe: Recipe, whole: bool = True) -> str:
         if part.declares.strip():
             lines.append(part.declares.strip() + "\n")
     extras = [part.extra for part in recipe.parts if part.extra]
+    given = [part.argument for part in recipe.parts if part.argument]
+    if recipe.frame == "argued":
+        held = [name for name, _ in builds[: 2 if recipe.optimiser else 1]]
+        extras, given = [*held, *extras], [*held, *given]
     step = _step(recipe, ordered, extras)
     names = [name for name, _ in builds]
     lines.append(FRAME[recipe.frame](builds, names, step))
     if not whole:
         return "\n\n".join(lines)
-    given = "".join(f", {part.argument}" for part in recipe.parts if part.argument)
-    lines.append(f"\ndef call(*batch):\n    return step(*batch{given})\n")
-    lines.append(f"\ndef call_other(*batch):\n    return other(*batch{given})\n")
+    passed = ", ".join(["*batch", *given])
+    lines.append(f"\ndef call(*batch):\n    return step({passed})\n")
+    lines.append(f"\ndef call_other(*batch):\n    return other({passed})\n")
     watched = [code for part in recipe.parts for code in part.watches]
     body = ", ".join(_outside(recipe, code, names) for code in watched)
     lines.append(f"\ndef watched():\n    return [{body}]\n")
@@ -236,6 +251,8 @@ def _step(
     elif recipe.second == "train":
         body = ["$model.zero_grad()", "loss = np.mean($model(x) ** 2)", "loss.backward()"]
         steps.append((f"other({given})", [*body, "return loss"]))
+    elif recipe.second == "again":
+        steps.append((f"other({given})", steps[0][1]))
     dressed = "{f}"
     for part in recipe.parts:
         if part.dress:
@@ -266,7 +283,7 @@ def _in_module(builds: Any, _names: Any, steps: Any) -> str:
 def _in_closure(builds: Any, names: Any, steps: Any) -> str:
     lines = [f"{name} = {made.replace('$', '')}" for name, made in builds]
     for head, body, _ in steps:
-        lines.append(f"\ndef {head}:\n{_indented(body.replace('$', ''), 4)}")
+        lines.append(f"\ndef {head}:\n{_indented(_scoped(body, 'nonlocal'), 4)}")
     lines.append("\ndef peek(name):\n    return {")
     lines += [f"        {name!r}: lambda: {name}," for name in names]
     lines.append("    }[name]()")
@@ -291,7 +308,7 @@ def _in_object(builds: Any, _names: Any, steps: Any, how: str = "object") -> str
         plain = how == "decorated" and dress == "{f}"
         method = "__call__" if how == "callable" and name == "step" else name
         decorator = "    @decorate\n" if plain else ""
-        body = _indented(body.replace("$", "self."), 8)
+        body = _indented(_scoped(body, "", "self."), 8)
         text += f"\n{decorator}    def {method}(self, {given}:\n{body}\n"
         value = "trainer" if method == "__call__" else f"trainer.{name}"
         after.append(f"{name} = {value if plain else f'decorate({dress.format(f=value)})'}")
@@ -301,6 +318,7 @@ def _in_object(builds: Any, _names: Any, steps: Any, how: str = "object") -> str
 
 FRAME: dict[str, Any] = {
     "module": _in_module,
+    "argued": _in_module,  # model and optimiser are arguments of the step
     "closure": _in_closure,
     "object": _in_object,
     "decorated": lambda *args: _in_object(*args, how="decorated"),
@@ -310,7 +328,9 @@ FRAME: dict[str, Any] = {
 
 def _outside(recipe: Recipe, code: str, names: list[str]) -> str:
     """Statements of an event, with the variables as they are named outside of the frame."""
-    form = {"module": "{0}", "closure": "peek('{0}')"}.get(recipe.frame, "trainer.{0}")
+    form = {"module": "{0}", "argued": "{0}", "closure": "peek('{0}')"}.get(
+        recipe.frame, "trainer.{0}"
+    )
     for name in sorted(names, key=len, reverse=True):
         code = code.replace(f"${name}", form.format(name))
     return code
@@ -393,7 +413,9 @@ class World:
             exec(compile(self.text, file, "exec"), self.space)
 
     def close(self) -> None:
-        """Forget the module."""
+        """Forget the module, and the rule of its primitive."""
+        TABLE.pop(self.space["own"], None)
+        self.space.clear()
         sys.modules.pop(self.name, None)
         linecache.cache.pop(f"<{self.name}>", None)
 
@@ -420,9 +442,9 @@ class World:
                     file = f"<{self.name}: {event.kind}>"
                     exec(compile(code, file, "exec"), self.space)
                     return None
-                if self.space["quiet"]:
-                    with tg.no_grad():
-                        return self.called(event)
+                if event.thread:
+                    with ThreadPoolExecutor(1) as pool:
+                        return pool.submit(self.called, event).result()
                 return self.called(event)
             except Exception as error:
                 return error
@@ -437,7 +459,8 @@ class World:
         given = [x, y]
         if not self.replayed or event.layout == "Tensor":
             given = [tg.Tensor(x), tg.Tensor(y)]
-        return self.space["call_other" if event.other else "call"](*given)
+        with tg.no_grad() if self.space["quiet"] else contextlib.nullcontext():
+            return self.space["call_other" if event.other else "call"](*given)
 
     def look(self, gradients: bool) -> list[tuple[str, Any]]:
         """Everything that can be seen, with names."""
@@ -458,7 +481,11 @@ class World:
         if optimiser is not None:
             found += [(f"optimiser {k}", value(v)) for k, v in optimiser.state_dict().items()]
             found.append(("optimiser.steps", optimiser.steps))
-        found += [(f"watched {i}", value(v)) for i, v in enumerate(self.space["watched"]())]
+        try:
+            watched = self.space["watched"]()
+        except Exception as error:
+            watched = [repr(error)]
+        found += [(f"watched {i}", value(v)) for i, v in enumerate(watched)]
         for i, generator in enumerate(generators_of(model)):
             found.append((f"generator {i}", generator.bit_generator.state))
         python, numpy = self.states
@@ -581,6 +608,7 @@ def smaller(recipe: Recipe) -> Iterator[Recipe]:
         yield replace(recipe, model="bare")
     for k, event in enumerate(recipe.events):
         for change in ({"dtype": "f4"}, {"layout": "C"}, {"wrong": False}, {"other": False},
+            {"thread": False},
                        {"rows": 4}, {"seed": 0}):  # fmt: skip
             changed = replace(event, **change)  # type: ignore[arg-type]
             if event.rows and changed != event:
@@ -644,6 +672,63 @@ def shown(recipe: Recipe) -> str:
     return "\n".join([text.strip(), "", "# events:", *events])
 
 
+# Each kind by itself.
+
+
+def alone() -> Iterator[tuple[str, Recipe]]:
+    """For each kind of state and change the plainest program: calls, the change, more calls."""
+    states: list[Any] = [("number", (c,), "frame", pieces.ROUTES[0]) for c in pieces.CONTAINERS]
+    listed = (pieces.CONTAINERS[0],)
+    states += [(domain, listed, "frame", pieces.ROUTES[0]) for domain in pieces.DOMAINS]
+    states += [(domain, (), "frame", pieces.ROUTES[0]) for domain in pieces.DOMAINS]
+    homes = dict.fromkeys(pieces.HOMES)
+    states += [("number", listed, home, pieces.ROUTES[0]) for home in homes]
+    states += [("number", (), home, pieces.ROUTES[0]) for home in [*homes, "environ"]]
+    states += [("number", listed, "frame", route) for route in pieces.ROUTES]
+    for domain, containers, home, route in dict.fromkeys(states):
+        values, (use, *_) = pieces.DOMAINS[domain]
+        for depth in range(len(containers) + 1):
+            ways = range(max(1, len(containers[depth].sets))) if depth < len(containers) else [0]
+            for way in ways:
+                changes = ((depth, way, values[1]),)
+                part = pieces.State(
+                    0, domain, tuple(values), use, False, False, containers, home, route, changes
+                ).part()
+                yield f"{part.kind}: {part.changes[0][1]}", _plain(part, part.changes)
+    makers = [pieces.counter, pieces.draw, pieces.noise, pieces.stash, pieces.buffer]
+    makers += [pieces.raising, pieces.primitive, pieces.array_made, pieces.computed, pieces.penalty]
+    makers += [pieces.late]
+    for make in makers:
+        found = {}
+        for seed in range(400):
+            part = make(Random(seed), 0)
+            found.setdefault(repr((part.kind, part.changes[:1])), part)
+        for part in found.values():
+            name = part.kind + "".join(f": {code}" for _, code in part.changes[:1])
+            yield name, _plain(part, part.changes[:1])
+    for frame in ("closure", "object"):
+        for model in [*pieces.MODELS, "net", "bare"]:
+            for kind, code in dict.fromkeys(pieces.changes_of(model, "optimiser")):
+                code = code.replace("{p}", pieces.PARAMETER.format(k=1))
+                if model in ("tanh", "net") or (kind, code) in pieces.LAYER_CHANGES.get(model, []):
+                    recipe = replace(_plain(None, [(kind, code)]), model=model, frame=frame)
+                    yield f"{kind} ({model}, {frame}): {code}", recipe
+
+
+def _plain(part: pieces.Part | None, changes: list[tuple[str, str]]) -> Recipe:
+    before = [Event("call", rows=4, seed=k) for k in range(3)]
+    after = [Event("call", rows=4, seed=k) for k in range(3)]
+    number = 0 if part else -1
+    return Recipe(
+        frame="closure",
+        optimiser="optim.SGD(params, 0.1)",
+        zeroing="$optimiser.zero_grad()",
+        parts=[part] if part else [],
+        order=[0] if part else [],
+        events=[*before, *(Event(k, code, part=number) for k, code in changes), *after],
+    )
+
+
 # Command line.
 
 
@@ -688,6 +773,18 @@ def _sentence(error: str) -> str:
     return re.sub(r"[-+]?\d[\d.e+-]*", "n", text)[:90]
 
 
+def _run_alone(verbose: bool) -> int:
+    verdicts: Counter[str] = Counter()
+    for name, recipe in alone():
+        found = outcome(recipe)
+        verdicts[found.verdict] += 1
+        print(f"{found.verdict:9} {' '.join(name.split())}")
+        if verbose and found.verdict != "equal":
+            print(f"          {found}")
+    print(dict(verdicts))
+    return 1 if verdicts["different"] + verdicts["crashed"] else 0
+
+
 def main(given: list[str] | None = None) -> int:
     """Run programs and print what became of them."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -696,7 +793,10 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="print each program")
     parser.add_argument("--shrink", type=int, help="print the smallest program with its fault")
     parser.add_argument("--attribute", action="store_true", help="shrink all, count the kinds")
+    parser.add_argument("--alone", action="store_true", help="run each kind by itself")
     options = parser.parse_args(given)
+    if options.alone:
+        return _run_alone(options.verbose)
     if options.shrink is not None:
         recipe = drawn(options.shrink)
         found = outcome(recipe)

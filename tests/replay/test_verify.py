@@ -326,13 +326,14 @@ def runs(verify: Any, calls: int = 7) -> list[int]:
     ran: list[Any] = []
 
     def step(x: Any) -> Any:
-        ran.append(x)
+        ran.append(colorsys.call)  # type: ignore[attr-defined]
         return x * 2
 
     replayed = tg.replay(step, verify=verify)
     for k in range(calls):
+        colorsys.call = k  # type: ignore[attr-defined] # out of sight of the guards
         assert replayed(np.full(2, float(k))).tolist() == [2.0 * k] * 2
-    return [int(x[0].item()) for x in ran]
+    return ran
 
 
 @pytest.mark.parametrize(

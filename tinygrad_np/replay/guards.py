@@ -26,6 +26,7 @@ from .reads import (
 )  # fmt: skip
 
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
+ARRAYS = (Tensor, np.ndarray)
 NAMED = (types.FunctionType, types.ModuleType)
 _array = operator.attrgetter("_array")
 _node = operator.attrgetter("_node")
@@ -104,9 +105,11 @@ class Walk:
                 self.changed = Read(f"what is in {label}", value, "")
         else:
             inside = contents(value)
-            kept = id(value) in self.reads.appended and id(value) not in self.reads.used
-            if inside is not None and not kept:
+            if inside is not None:
                 first = self.reads.contents.get(id(value), (None, inside))[1]
+                appended = id(value) in self.reads.appended and id(value) not in self.reads.used
+                if appended and not any(isinstance(p, ARRAYS) for p in inside[len(first) :]):
+                    return  # a list of runs, say, that the step does not read
                 self._compare(Read(label, first, ""), inside)
                 self.containers.append((value, label))
                 self._todo += [(part, label) for part in inside]
@@ -120,7 +123,9 @@ class Walk:
         there = attributes(value)
         names = dict.fromkeys(self._known.get(id(value), ()))
         whole = id(value) in self.reads.whole or (self.reads.reflects and is_read(of.__module__))
-        names |= dict.fromkeys(n for n in there if whole or n in self.reads.floating)
+        names |= dict.fromkeys(there if whole else ())
+        floating = [*there, *(n for k in of.__mro__ if is_own(k.__module__) for n in vars(k))]
+        names |= dict.fromkeys(name for name in floating if name in self.reads.floating)
         for name in names:
             named = value if isinstance(value, (type, *NAMED)) else of
             label = f"{named.__name__}.{name}"
@@ -192,7 +197,8 @@ class Walk:
             self.changed = read
 
     def _ran(self, function: Any) -> bool:
-        return self.reads.codes.get(getattr(function, "__code__", None)) is not None
+        code = function.__code__ if isinstance(function, types.FunctionType) else None
+        return self.reads.codes.get(code) is not None  # type: ignore[arg-type]
 
 
 def _plain(held: Any) -> Any:

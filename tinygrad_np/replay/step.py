@@ -270,7 +270,7 @@ def _signature(args: Sequence[Any], parts: list[Any], inputs: list[Any]) -> Any:
 
 def _identity(part: Any) -> Any:
     """What tells an argument that is no array from others: its value, or that it is this object."""
-    if isinstance(part, (bool, int, float, complex, str, bytes, np.dtype, type)):
+    if isinstance(part, (bool, int, float, complex, str, bytes, np.dtype)):
         return type(part), repr(part)
     return type(part), id(part)
 
