@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 import tinygrad_np as tg
 from tests.replay.programs import Tally, alone, drawn, outcome, shown
 
 PROGRAMS = 120  # 7 s
-later = pytest.mark.skip(reason="replay does not follow all state of Python yet")
 
 
 @functools.cache
@@ -24,28 +22,23 @@ def tally() -> Tally:
     return counts
 
 
-@later
 def test_programs_are_equal_or_refused() -> None:
     faults = [f"seed {seed}: {found}\n{shown(drawn(seed))}" for seed, found in tally().faulty]
     assert not faults, faults[0]
 
 
-@later
 def test_programs_whose_state_never_changes_are_not_refused() -> None:
     assert tally().unmoved == []
 
 
-@later
 def test_refusals_name_a_line() -> None:
     assert tally().nowhere == []
 
 
-@later
 def test_most_programs_are_not_refused() -> None:
     assert tally().verdicts["equal"] > PROGRAMS / 2
 
 
-@later
 def test_each_kind_by_itself() -> None:
     for name, recipe in itertools.islice(alone(), 0, None, 5):
         found = outcome(recipe)

@@ -64,6 +64,7 @@ def mentions(code: types.CodeType) -> Mentions:
     """What a function's code mentions, in the order of its instructions."""
     chains: dict[tuple[str, str, tuple[str, ...]], int] = {}
     floating: set[str] = set()
+    stored: set[str] = set()
     assigned = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")}
     top: tuple[str, str, tuple[str, ...]] | None = None
     line = code.co_firstlineno
@@ -85,14 +86,14 @@ def mentions(code: types.CodeType) -> Mentions:
         elif extends:
             top = (top[0], top[1], (*top[2], name))  # type: ignore[index]
         elif op in ATTRIBUTES:
-            floating.add(name)
+            (floating if op.startswith("LOAD") else stored).add(name)
     known = {name for _, _, attributes in chains for name in attributes}
     reflects = not REFLECTION.isdisjoint(code.co_names)
     if reflects:
         words = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
         floating |= words
     found = tuple(Chain(*chain, line) for chain, line in chains.items())
-    return Mentions(found, frozenset(floating - known), reflects)
+    return Mentions(found, frozenset(floating | stored - known), reflects)
 
 
 def is_own(name: object) -> bool:
