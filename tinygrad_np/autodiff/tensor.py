@@ -33,6 +33,7 @@ Operator = Callable[["Tensor", Any], "Tensor"]
 ndarray = np.ndarray
 NUMBERS = (bool, int, float, complex)
 PLAIN = (*NUMBERS, str, tuple, type(None))
+NUMERIC = "biufc"  # kinds of dtypes
 NESTS = frozenset([list, tuple, dict])
 PACKAGE = __name__.partition(".")[0] + "."
 _new = object.__new__
@@ -109,7 +110,7 @@ class Tensor:
             data = np.array(data, dtype=dtype, subok=False)
         elif dtype is not None:
             data = data.astype(dtype)
-        if data.dtype.kind not in "biufc":
+        if data.dtype.kind not in NUMERIC:
             raise TypeError(
                 f"a Tensor holds numbers, not dtype {data.dtype}; convert the data first."
             )
@@ -467,11 +468,12 @@ class Tensor:
 
     def _share(self) -> Shared:
         """What all hold that lie in this Tensor's memory."""
-        with EXCLUSIVE:
-            shared = getattr(self, "_shared", None)
-            if shared is None:
-                shared = self._shared = Shared(self)
-            return shared
+        shared = getattr(self, "_shared", None)
+        if shared is None:
+            with EXCLUSIVE:
+                shared = getattr(self, "_shared", None) or Shared(self)
+                self._shared = shared
+        return shared
 
     def _sharers(self) -> int:
         """How many others lie in this Tensor's memory, as far as a write must reach them."""
@@ -734,10 +736,10 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     source = None
     if rule.is_ufunc:
         storage = None  # memory of its own
-    elif getattr(out, "base", None) is None and out is not values[0]:
+    elif (base := getattr(out, "base", None)) is None and out is not values[0]:
         storage = None
     else:
-        source = _source(out, args)
+        source = _source(out, base, args)
         storage = None if source is None else source._storage
     tensor = _new(Tensor)
     tensor._array = out
@@ -763,19 +765,18 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     return tensor
 
 
-def _source(out: Any, args: tuple[Any, ...]) -> Tensor | None:
-    """The Tensor among the operands in whose memory a result lies."""
-    memory = _memory(out)
+def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
+    """The Tensor among the operands in whose memory a result lies, which rests on ``base``."""
     for operand in args:
-        if isinstance(operand, Tensor) and _memory(operand._array) is memory:
-            return operand
+        if type(operand) is Tensor:
+            array = operand._array
+            if out is array or base is array or base is array.base is not None:
+                return operand
+    while type(deeper := getattr(base, "base", None)) is ndarray:  # as of np.broadcast_to
+        base = deeper
+        if (source := _source(None, base, args)) is not None:
+            return source
     return None
-
-
-def _memory(array: Any) -> Any:
-    while type(base := getattr(array, "base", None)) is ndarray:
-        array = base
-    return array
 
 
 def _opened(
@@ -795,15 +796,16 @@ def _opened(
                 if node is None or memory.exposed:
                     guarded = True
             continue
-        if kind is not float and kind is not int:
+        if kind is ndarray and operand.dtype.kind in NUMERIC:
+            guarded = True
+        elif kind is not float and kind is not int:
             if rule.is_users:
                 _refuse_nest(rule, operand)
             if kind is list:
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
-            elif isinstance(operand, ndarray):
-                guarded = True
             if kind is not tuple:
                 operand = _admitted(operand, rule.is_ufunc)
+                guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
     if listed is not None and rule.certain:
@@ -837,7 +839,7 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
 
 def _check_dtype(dtype: Any, what: str) -> None:
     """Refuse objects, words, dates and records, through which no gradient goes."""
-    if getattr(dtype, "kind", "f") not in "biufc":
+    if getattr(dtype, "kind", "f") not in NUMERIC:
         raise TypeError(
             f"{what} of dtype {dtype}: Tensors compute with numbers; convert the data first "
             "(a.astype(float)), and use np.nan for None."
@@ -884,14 +886,14 @@ def _check_call(rule: Rule, nodes: Sequence[Node | None], out: Any) -> bool:
             f"{rule.name} was given {len(nodes)} positional arguments, and its rule knows "
             f"{rule.operands}: give options by keyword."
         )
-    for argument, node in enumerate(nodes[rule.count :], rule.count):
-        if node is not None:
-            raise TapeError(
-                f"{rule.name} has no rule for operand {argument}, which requires grad; give "
-                "tg.defvjp one rule for each operand, or pass it as .detach()."
-            )
-    _check_dtype(out.dtype, f"a result of {rule.name}")
-    return bool(out.dtype.kind in "fc")
+    if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
+        raise TapeError(
+            f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
+            "tg.defvjp one rule for each operand, or pass that one as .detach()."
+        )
+    if (kind := out.dtype.kind) not in NUMERIC:
+        _check_dtype(out.dtype, f"a result of {rule.name}")
+    return kind in "fc"
 
 
 def _several(rule: Rule, out: Any, recorded: bool) -> Any:
