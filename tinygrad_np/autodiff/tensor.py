@@ -479,8 +479,9 @@ class Tensor:
         """How many others lie in this Tensor's memory, as far as a write must reach them."""
         if self._is_result and self._storage is not None:
             return 1  # the leaf
+        lent = self._storage is not None and self._storage.lent() is not None
         shared = getattr(self, "_shared", None)
-        return 0 if shared is None else references(shared) - OWN - 1
+        return lent if shared is None else lent + references(shared) - OWN - 1
 
     def _is_part(self, value: Any, layout: tuple[Any, ...], arrays: list[Any]) -> bool:
         """Whether ``value`` is the view of this Tensor that it is to be written to."""
