@@ -211,6 +211,22 @@ def test_rows_accumulate_recorded_values() -> None:
         assert w.grad is not None and w.grad.tolist() == [404.0, 2020.0]
 
 
+def test_a_value_may_be_a_view_of_its_target() -> None:
+    x = np.arange(12.0).reshape(4, 3)
+    for t in (tg.Tensor(x), tg.Tensor(x, requires_grad=True) * 1):
+        expected = x.copy()
+        for a in (t, expected):
+            a[0] = a[1]
+            a[1:] = a[:-1]
+            a += a[:1]
+            a -= a
+            a += 1.0
+            rows = a[2:]
+            a[:2] = rows
+            rows *= 2.0
+        np.testing.assert_array_equal(held(t), expected)
+
+
 def test_what_was_saved_keeps_its_value() -> None:
     w = tg.Tensor([[1.0, 2.0]], requires_grad=True)
     c, t = tg.Tensor([[3.0, 4.0]]), w * 1

@@ -464,7 +464,8 @@ class Tensor:
         if self._is_written_in_place("t[i] = v", value):
             self._write_now(put_at, value, layout, *arrays)
         else:
-            self._write_through("t[i] = v", apply(replace_at, (self, value, layout, *arrays)))
+            other = apply(replace_at, (self, value, layout, *arrays))
+            self._write_through("t[i] = v", other, value)
 
     def _share(self) -> Shared:
         """What all hold that lie in this Tensor's memory."""
@@ -524,45 +525,59 @@ class Tensor:
         self._storage.write()
         fn(self._array, *values)
 
-    def _write_through(self, what: str, other: "Tensor") -> None:
-        """Take over a written value, and so does the Tensor that this one is a view of."""
+    def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
+        """Take over the result ``other`` of a write of ``value``, and so do those who share."""
         if isinstance(self._array, ndarray) and not self._array.flags.writeable:
             raise ValueError(f"{what}: the destination is read-only, as in NumPy.")
-        others = self._sharers()
-        if others:
-            self._write_to_base(what, other, others)
-        else:
+        if not (others := self._sharers()):
             self._become(self._fitted(other))
-
-    def _write_to_base(self, what: str, other: "Tensor", others: int) -> None:
-        """Write to the Tensor that this one is a view of, and take the view again."""
-        node, shared = self._node, getattr(self, "_shared", None)
-        is_record = isinstance(node, Record)
-        taken = getattr(self, "_taken", None)
-        if is_record:
-            taken = node.rule, node.values, node.kwargs  # type: ignore[union-attr]
-        base = None if shared is None or others > 1 else shared.base()
-        if (
-            base is None
-            or taken is None
-            or (not taken[1] or taken[1][0] is not base._array)
-            or (taken[0].fn is identity or base.dtype != self.dtype)
-            or isinstance(base._node, Leaf)
-            or (base._node is not None and not (is_record and mode.recording))
-        ):
+            return
+        shared = getattr(self, "_shared", None)
+        base = None if shared is None else shared.base()
+        also = isinstance(value, Tensor) and getattr(value, "_shared", None) is shared
+        views = [self, value] if also and value is not self else [self]
+        views = [t for t in views if t is not base]
+        taken = [t._taken_from(base) for t in views]
+        if base is None or None in taken or others != len(views):
+            if mode.capture is not None:
+                mode.capture.become(self, other)  # refuses in its own words
             raise TapeError(_lost(what, self))
+        self._write_base(base, self._fitted(other), taken[0] if self is not base else None)
+        for view, (rule, (_, *rest), options) in zip(views, taken, strict=True):
+            view._become(apply(rule.fn, (base, *rest), options))
+            view._shared = base._share()
+
+    def _taken_from(self, base: "Tensor | None") -> Any:
+        """How this view was taken from ``base``, if one can write through it so."""
+        node = self._node
+        taken = getattr(self, "_taken", None)
+        if isinstance(node, Record):
+            taken = node.rule, node.values, node.kwargs
+        if base is None or taken is None or not taken[1] or taken[1][0] is not base._array:
+            return None
+        fits = base.dtype == self.dtype and taken[0].fn is not identity
+        if isinstance(base._node, Leaf):  # written as it is replayed
+            fits = fits and mode.capture is not None and taken[0].fn is take_at
+        elif base._node is not None:
+            fits = fits and node is not None
+        return taken if fits and (base._node is None or mode.recording is base._is_result) else None
+
+    @staticmethod
+    def _write_base(base: "Tensor", other: "Tensor", taken: Any) -> None:
+        """Give ``base`` the value of a view of it that was ``taken`` so, or that of its own."""
+        if taken is None:
+            base._become(other)
+            return
         rule, (_, *rest), options = taken
-        other = self._fitted(other)
-        if rule.fn is take_at:
-            whole = apply(replace_at, (base, other, *rest))
+        if isinstance(base._node, Leaf):
+            base._write_now(put_at, other, *rest)
+        elif rule.fn is take_at:
+            base._become(apply(replace_at, (base, other, *rest)))
         else:
             places = np.arange(base.size).reshape(base.shape)
             places = Tensor._owning(rule.forward(places, *rest, **options))
             flat = apply(replace_at, (base.reshape(-1), other, (ARRAY,), places))
-            whole = flat.reshape(base.shape)
-        base._become(whole)
-        self._become(apply(rule.fn, (base, *rest), options))
-        self._shared = base._share()
+            base._become(flat.reshape(base.shape))
 
     def _fitted(self, other: "Tensor") -> "Tensor":
         """A value that is to replace this one, in this one's dtype."""
@@ -590,7 +605,7 @@ class Tensor:
         if self._is_written_in_place(what, other):
             self._write_now(update, ufunc, other)
         else:
-            self._write_through(what, apply(ufunc, (self, other)))
+            self._write_through(what, apply(ufunc, (self, other)), other)
         return self
 
     def __repr__(self) -> str:
