@@ -30,7 +30,7 @@ def in_threads(work: Callable[[], None], count: int = 4) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - it is raised again below
+        except BaseException as error:
             failed.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(count)]
@@ -144,9 +144,7 @@ MOMENTS = ["before", "between", "after"]
 @pytest.mark.parametrize("size", [3, 200_000])
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_raw_write_counts_from_the_moment_it_was_made(
-    moment: str, held: bool, size: int
-) -> None:
+def test_a_raw_write_counts_from_the_moment_it_was_made(moment: str, held: bool, size: int) -> None:
     w = tg.Tensor(np.ones(size), requires_grad=True)
     array = w.data if held else None
 
@@ -210,7 +208,7 @@ REAL = ["+=", "-=", "*=", "/=", "//=", "%=", "**=", "@="]
 def test_updates_are_in_place_as_numpys_are(name: str) -> None:
     update = UPDATES[name]
     for dtype in ("f8", "f4", "i8", "?"):
-        x, other = np.array([[5, 3], [2, 7]]).astype(dtype), np.array([[2, 1], [1, 2]]).astype(dtype)
+        x, other = np.array([[[5, 3], [2, 7]], [[2, 1], [1, 2]]]).astype(dtype)
         t = tg.Tensor(x)
         alias, expected = t, x.copy()
         try:

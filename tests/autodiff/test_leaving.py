@@ -93,7 +93,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     # copies
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    "pickle": lambda t: pickle.loads(pickle.dumps(t)),  # noqa: S301
+    "pickle": lambda t: pickle.loads(pickle.dumps(t)),
     "copy method": lambda t: t.copy(),
     "np.copy": np.copy,
     "copy in a list": lambda t: copy.copy([t])[0],

@@ -5,6 +5,7 @@ recorded result and a detached result; a view is written to, or its base while t
 What NumPy's arrays hold afterwards is what the Tensors must hold, and the gradient must be that of
 a program without views.
 """
+# ruff: noqa: ARG005 - the functions of one table all take the same arguments
 
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +61,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "dsplit": lambda t: np.dsplit(t[..., None], 1)[0],
     "iteration": lambda t: next(iter(t)),
     "list": lambda t: list(t)[2],
-    "unpacked": lambda t: [*t][0],
+    "unpacked": lambda t: [*t][1],
     "view of a view": lambda t: t.T[1:],
     "view of a view of a view": lambda t: t.reshape(-1)[2:8].reshape(2, 3),
     "einsum": lambda t: np.einsum("ij->ji", t),

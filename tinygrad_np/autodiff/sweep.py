@@ -142,13 +142,13 @@ def _pull(
 def _checked(cotangent: Any, node: Record, argument: int) -> Any:
     """What a rule of the user's own returned: a number counts for each element."""
     value = node.values[argument]
-    if isinstance(cotangent, (bool, int, float, complex, list)):
-        given = np.asarray(cotangent)
-        wide = isinstance(cotangent, list) or given.dtype.kind not in "biufc"
-        cotangent = given if wide else np.full(value.shape, given.astype(value.dtype))
-    kind = cotangent.dtype.kind if hasattr(cotangent, "dtype") else ""
-    if kind not in ("b", "i", "u", "f", "c"):
-        given = cotangent.dtype if kind else repr(cotangent)
+    if isinstance(cotangent, (bool, int, float, complex)):
+        cotangent = cast(np.full(value.shape, cotangent), value.dtype)
+    elif isinstance(cotangent, list):
+        cotangent = np.asarray(cotangent)
+    dtype = getattr(cotangent, "dtype", None)
+    if dtype is None or dtype.kind not in "biufc":
+        given = repr(cotangent) if dtype is None else dtype
         raise TapeError(
             f"the rule of {node.rule.name} for operand {argument} returned {given} instead of an "
             f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."

@@ -151,10 +151,6 @@ class Tensor:
             storage.expose()
         return self._read_only()
 
-    def _read_only(self) -> ndarray:
-        """The array for others to read, which shares its memory for as long as they have it."""
-        return np.asarray(Lent(self._array, None, self._share()))
-
     @data.setter
     def data(self, value: Any) -> None:
         if self._is_result:
@@ -467,6 +463,10 @@ class Tensor:
             other = apply(replace_at, (self, value, layout, *arrays))
             self._write_through("t[i] = v", other, value)
 
+    def _read_only(self) -> ndarray:
+        """The array for others to read, which shares its memory for as long as they have it."""
+        return np.asarray(Lent(self._array, None, self._share()))
+
     def _share(self) -> Shared:
         """What all hold that lie in this Tensor's memory."""
         shared = getattr(self, "_shared", None)
@@ -574,8 +574,8 @@ class Tensor:
         elif rule.fn is take_at:
             base._become(apply(replace_at, (base, other, *rest)))
         else:
-            places = np.arange(base.size).reshape(base.shape)
-            places = Tensor._owning(rule.forward(places, *rest, **options))
+            every = np.arange(base.size).reshape(base.shape)
+            places = Tensor._owning(rule.forward(every, *rest, **options))
             flat = apply(replace_at, (base.reshape(-1), other, (ARRAY,), places))
             base._become(flat.reshape(base.shape))
 
@@ -748,7 +748,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             saved, out = out, out.out
         out = _as_array(out)
         if type(out) is tuple or not hasattr(out, "dtype"):
-            return _several(rule, out, recorded and mode.recording)
+            return _several(rule, out, recorded and mode.recording)  # type: ignore[no-any-return]
     source = None
     if rule.is_ufunc:
         storage = None  # memory of its own
@@ -836,7 +836,7 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
     """
     kind = type(operand)
     if isinstance(operand, np.memmap):
-        operand = kind = operand.view(ndarray)
+        operand = operand.view(ndarray)
     elif kind is not ndarray and not isinstance(operand, np.generic):
         speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
         if isinstance(operand, ndarray) or (speaks and hasattr(kind, "__array__")):
