@@ -41,3 +41,7 @@ class GradientError(AssertionError):
 
 class DataError(ValueError):
     """A data file, a label or a data-set argument is not what it should be."""
+
+
+class PrecisionWarning(UserWarning):
+    """Python numbers in a list turned a float16 or float32 computation into float64."""

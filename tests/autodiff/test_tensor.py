@@ -101,6 +101,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::tinygrad_np.errors.PrecisionWarning")
 @pytest.mark.parametrize("other", OTHERS, ids=repr)
 @pytest.mark.parametrize("operate", BINARY)
 def test_operators_are_numpys(operate: Any, other: Any) -> None:

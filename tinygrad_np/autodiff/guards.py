@@ -1,6 +1,7 @@
 """What watches over saved arrays: a change between forward and backward must be noticed."""
 
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -39,25 +40,62 @@ def fingerprint(array: np.ndarray) -> Any:
     return rows.tobytes(), columns.tobytes(), raw[whole:].tobytes()
 
 
+# Held while a gradient is delivered or a write is noted, so that threads lose none of each other's.
+# One for all: both are short, and an uncontended one costs 0.05 µs.
+EXCLUSIVE = threading.RLock()
+
+
 class Witness:
-    """Guards memory the user can write to: compares fingerprints.
+    """Guards an array that is no Tensor's: compares fingerprints.
 
     ``touched`` is the number up to which a guard's array may have been written to, and ALWAYS where
     that cannot be known.
     """
 
-    __slots__ = ("print", "storage", "touched")
+    __slots__ = ("print", "touched")
 
-    def __init__(self, array: np.ndarray, storage: "Storage | None" = None) -> None:
+    def __init__(self, array: np.ndarray) -> None:
         self.touched = ALWAYS
         self.print = fingerprint(array)
-        self.storage = storage
 
-    def changed_since(self, number: int, array: np.ndarray) -> bool:
+    def changed_since(self, number: int, array: np.ndarray) -> bool:  # noqa: ARG002
         """Whether ``array``, saved by record ``number``, was overwritten after that."""
-        if self.storage is not None and self.storage.written > number:
-            return True
         return bool(self.print != fingerprint(array))
+
+
+class Shared:
+    """What all Tensors in one piece of memory hold, and arrays of it that were handed out.
+
+    There is one from the second Tensor on, and its references count them. ``base`` is the first.
+    """
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: "Tensor") -> None:
+        self.base = weakref.ref(base)
+
+
+class Lent:
+    """Stands behind an array that is handed out: gone when nobody holds that, or a view of it.
+
+    NumPy makes views refer to the array that they were made of if it rests on an object like this.
+    With a ``storage`` the array may be written to, which is watched; else it is read-only.
+    """
+
+    __slots__ = ("__array_interface__", "array", "shared", "storage")
+
+    def __init__(self, array: np.ndarray, storage: "Storage | None", shared: Any = None) -> None:
+        self.array = array
+        self.shared = shared
+        self.storage = storage if storage is not None and not storage.exposed else None
+        interface = array.__array_interface__
+        readonly = storage is None or not array.flags.writeable
+        interface["data"] = (interface["data"][0], readonly)
+        self.__array_interface__ = interface
+
+    def __del__(self) -> None:
+        if self.storage is not None:
+            self.storage.take_back()
 
 
 class Slot:
@@ -73,13 +111,14 @@ class Slot:
 
 
 class Storage:
-    """The memory of one leaf Tensor, shared by all views of it.
+    """The memory of one leaf or constant Tensor, shared by all views of it.
 
-    Writes through Tensors are numbered in the same sequence as the records. From the first time
-    the raw array is handed out (``t.data``) writes may bypass us, and fingerprints take over.
+    Writes through Tensors are numbered in the same sequence as the records. While somebody has the
+    raw array (``t.data``) writes may bypass us, and fingerprints take over: what is found changed
+    counts as written then, and each record that reads the memory looks before it takes its number.
     """
 
-    __slots__ = ("array", "exposed", "name", "print", "touched", "written")
+    __slots__ = ("array", "exposed", "lent", "name", "print", "touched", "written")
 
     def __init__(self, array: Any) -> None:
         self.name: str | None = None
@@ -87,26 +126,59 @@ class Storage:
         self.array = array
         self.written = 0
         self.exposed = False
+        self.lent: Callable[[], np.ndarray | None] = _nothing
         self.print: Any = None
 
     def write(self) -> None:
         """Note that the memory is written to."""
-        self.written = next_number()
-        self.touched = max(self.touched, self.written)
-        self.print = None
+        with EXCLUSIVE:  # a later number must not give way to an earlier one
+            self.written = next_number()
+            self.touched = max(self.touched, self.written)
+            self.print = None
 
     def expose(self) -> None:
-        """Note that the raw array leaves our hands."""
+        """Note that the raw array is in the hands of others."""
         if not self.exposed and isinstance(self.array, np.ndarray):
             self.exposed = True
             self.touched = ALWAYS
             self.print = fingerprint(self.array)
 
+    def lend(self) -> np.ndarray:
+        """The array for others to read and write: exposed until nobody holds it any more."""
+        with EXCLUSIVE:
+            array = self.lent()
+            if array is None:
+                array = np.asarray(Lent(self.array, self))
+                self.lent = weakref.ref(array)
+                self.expose()
+            return array
+
+    def take_back(self) -> None:
+        """Note that nobody holds the array that was lent."""
+        with EXCLUSIVE:
+            if self.print is not None:
+                self.notice()
+            self.exposed = False
+            self.touched = self.written
+            self.print = None
+
+    def notice(self) -> None:
+        """Number a write that bypassed us, if there was one since the last look."""
+        now = fingerprint(self.array)
+        if self.print is not None and self.print != now:
+            self.written = next_number()
+        self.print = now
+
     def changed_since(self, number: int, array: np.ndarray) -> bool:  # noqa: ARG002
         """Whether the memory, saved by record ``number``, was overwritten after that."""
-        if self.written > number:
-            return True
-        return self.print is not None and bool(self.print != fingerprint(self.array))
+        if self.exposed and self.written <= number:
+            with EXCLUSIVE:
+                self.notice()
+        return self.written > number
+
+
+def _nothing() -> None:
+    return None
 
 
 Guard = Storage | Witness

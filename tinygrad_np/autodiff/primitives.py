@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .nests import leaves
+
 F = TypeVar("F", bound=Callable[..., Any])
 PLAIN = frozenset([np.ndarray, int, float, bool, str, tuple, type(None)])
+PACKAGE = __name__.partition(".")[0] + "."
 
 
 def primitive(fn: F) -> F:
@@ -20,14 +23,18 @@ def primitive(fn: F) -> F:
 
     Called with plain arrays the function just runs. Called with an operand that speaks
     ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
-    result a derivative with ``defvjp``.
+    result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple or
+    dict they are refused with a TypeError.
     """
+    is_ours = str(fn.__module__).startswith(PACKAGE)  # gets no Tensors in nests
+    plain = PLAIN if is_ours else PLAIN - {tuple}
 
     @functools.wraps(fn)
     def dispatch(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs and PLAIN.issuperset(map(type, args)):  # 0.3 µs less than to look at each
+        if not kwargs and plain.issuperset(map(type, args)):  # 0.3 µs less than to look at each
             return fn(*args)
-        for operand in (*args, *kwargs.values()):
+        operands = (*args, *kwargs.values())
+        for operand in operands if is_ours else leaves(operands):
             kind = type(operand)
             if kind is not np.ndarray and hasattr(kind, "__array_function__"):
                 result = operand.__array_function__(dispatch, (kind,), args, kwargs)

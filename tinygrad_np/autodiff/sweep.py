@@ -129,10 +129,31 @@ def _pull(
         if argument >= rule.count or (vjp := rule.vjps[argument]) is None:
             raise TapeError(_no_derivative(node, argument))
         cotangent = vjp(g, out, *operands, **options)
+        if rule.is_users:
+            cotangent = _checked(cotangent, node, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         pulled.append((parent, cotangent, node.values[argument]))
+    if node.out is RELEASED:  # by another thread meanwhile
+        raise TapeError(_released(rule.name))
     return pulled
+
+
+def _checked(cotangent: Any, node: Record, argument: int) -> Any:
+    """What a rule of the user's own returned: a number counts for each element."""
+    value = node.values[argument]
+    if isinstance(cotangent, (bool, int, float, complex)):
+        cotangent = cast(np.full(value.shape, cotangent), value.dtype)
+    elif isinstance(cotangent, list):
+        cotangent = np.asarray(cotangent)
+    dtype = getattr(cotangent, "dtype", None)
+    if dtype is None or dtype.kind not in "biufc":
+        given = repr(cotangent) if dtype is None else dtype
+        raise TapeError(
+            f"the rule of {node.rule.name} for operand {argument} returned {given} instead of an "
+            f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
+        )
+    return cotangent
 
 
 def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
@@ -155,13 +176,14 @@ def _is_fresh(g: Any) -> bool:
         type(base) is ndarray
         and base.base is None
         and base.size == g.size
-        and _references(base) <= OWN + 1
+        and references(base) <= OWN + 1
         and (g.flags.carray or g.flags.farray)
     )
 
 
-def _references(array: Any) -> int:
-    return getrefcount(array)
+def references(held: Any) -> int:
+    """How many there are to an object, one for the caller's variable included: see ``OWN``."""
+    return getrefcount(held)
 
 
 def _own_references() -> int:
@@ -171,7 +193,7 @@ def _own_references() -> int:
     ones count fewer, hence the measurement.
     """
     array = np.empty(0)
-    return _references(array)
+    return references(array)
 
 
 OWN = _own_references()

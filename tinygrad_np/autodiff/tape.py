@@ -76,7 +76,8 @@ class recording(no_grad):
 class Leaf:
     """A variable: where the sweep ends and a gradient is delivered.
 
-    ``closed`` marks the variable of a finished transform, which nobody else can differentiate by.
+    ``closed`` is None, but False for the variable of a transform, and True for that of a finished
+    one, which nobody else can differentiate by.
     It refers weakly to the Tensor it stands for, so that a gradient that is itself recorded
     (``create_graph``) does not close a reference cycle.
     """
@@ -90,7 +91,7 @@ class Leaf:
         self.tensor = weakref.ref(tensor)
         self.storage = storage
         self.name = name
-        self.closed = False
+        self.closed: bool | None = None
         self.slot: Slot | None = None  # where replays leave the gradient
 
 
@@ -129,9 +130,9 @@ class Record:
 
     def release(self) -> None:
         """Forget the operands and with them the graph below."""
+        self.out = RELEASED  # first: another thread that finds no parents must find why
         self.values = self.parents = ()
         self.guards = None
-        self.out = RELEASED
 
 
 Node = Leaf | Record

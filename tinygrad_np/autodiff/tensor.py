@@ -2,24 +2,40 @@
 
 import inspect
 import operator
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import DetachError, ShapeError, TapeError
-from .guards import Guard, Slot, Storage, Witness
+from ..errors import DetachError, PrecisionWarning, ShapeError, TapeError
+from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
 from .nests import leaves
-from .primitives import broadcast, cast, identity, put_at, replace_at, split_index, take_at, update
+from .primitives import (
+    ARRAY,
+    broadcast,
+    cast,
+    identity,
+    put_at,
+    replace_at,
+    split_index,
+    take_at,
+    update,
+)  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
 from .rules.table import Kept, Rule
-from .sweep import sweep
+from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
 Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
 ndarray = np.ndarray
 NUMBERS = (bool, int, float, complex)
+PLAIN = (*NUMBERS, str, tuple, type(None))
+NUMERIC = "biufc"  # kinds of dtypes
+NESTS = frozenset([list, tuple, dict])
+PACKAGE = __name__.partition(".")[0] + "."
 _new = object.__new__
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
 METHODS: dict[tuple[str, np.ufunc], Any] = {
@@ -36,7 +52,7 @@ def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
 
 
 def _binary(fn: np.ufunc) -> tuple[Operator, Operator, Operator]:
-    """An operator in its three forms: t + u, u + t, t += u."""
+    """An operator in its three forms: t + u, u + t, t += u (NumPy's meaning: in place)."""
 
     def forward(self: "Tensor", other: Any) -> "Tensor":
         return apply(fn, (self, other))
@@ -71,10 +87,14 @@ class Tensor:
     require grad.
     """
 
-    __slots__ = ("__weakref__", "_array", "_grad", "_name", "_node", "_storage")
+    __slots__ = (
+        "__weakref__", "_array", "_grad", "_name", "_node", "_shared", "_storage", "_taken",
+    )  # fmt: skip
     _array: Any
     _node: Node | None
     _storage: Storage | None
+    _shared: Shared | None  # set where other Tensors lie in the same memory
+    _taken: Any  # how a constant was taken from another's memory: rule, values, options
     _grad: "Tensor | Slot | None"
     _name: str | None
 
@@ -86,10 +106,11 @@ class Tensor:
             data._refuse_detaching("Tensor(t)")
             data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
+            _refuse_mask(data)
             data = np.array(data, dtype=dtype, subok=False)
         elif dtype is not None:
             data = data.astype(dtype)
-        if data.dtype.kind not in "biufc":
+        if data.dtype.kind not in NUMERIC:
             raise TypeError(
                 f"a Tensor holds numbers, not dtype {data.dtype}; convert the data first."
             )
@@ -122,14 +143,11 @@ class Tensor:
         """The array it holds: of a leaf the array itself, of a result a read-only view."""
         self._leave("t.data")
         storage = self._storage
-        if storage is not None and storage.array is self._array and not self._is_result:
-            storage.expose()
-            return self._array
         if not isinstance(self._array, ndarray):
             return self._array
-        view = self._array.view()
-        view.flags.writeable = False
-        return view
+        if storage is not None and storage.array is self._array and not self._is_result:
+            return storage.lend()
+        return self._read_only()
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -137,9 +155,8 @@ class Tensor:
             raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
         if mode.capture is not None:
             mode.capture.replace()
-        if value is self._array:
-            if self._storage is not None:
-                self._storage.write()
+        if self._storage is not None and value is self._storage.lent():
+            self._storage.write()
             return
         fresh = Tensor(value, dtype=self.dtype)
         if fresh.shape != self.shape:
@@ -217,6 +234,11 @@ class Tensor:
         return isinstance(self._node, Record)
 
     @property
+    def _is_recorded(self) -> bool:
+        """Whether a gradient goes further than to this Tensor: to a transform, or its operands."""
+        return self._node is not None and getattr(self._node, "closed", False) is not None
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
         return self._array.shape  # type: ignore[no-any-return]
@@ -284,14 +306,15 @@ class Tensor:
             records=create_graph,
         )
         plain = not create_graph and mode.capture is None
-        for leaf, cotangent in found.items():
-            tensor = leaf.tensor()  # type: ignore[union-attr] # what a sweep without targets finds
-            if tensor is None:
-                continue
-            if plain and getattr(tensor, "_grad", None) is None:
-                tensor._grad = Tensor._owning(cotangent)
-            else:
-                tensor._accumulate(cotangent)
+        with EXCLUSIVE:  # other threads may add to the same leaf
+            for leaf, cotangent in found.items():
+                tensor = leaf.tensor()  # type: ignore[union-attr] # a sweep without targets
+                if tensor is None:
+                    continue
+                if plain and getattr(tensor, "_grad", None) is None:
+                    tensor._grad = Tensor._owning(cotangent)
+                else:
+                    tensor._accumulate(cotangent)
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         """The cotangent a sweep from here starts with."""
@@ -322,7 +345,7 @@ class Tensor:
         elif isinstance(cotangent, Tensor) or old._node is not None:
             self._deliver(old + fresh)
         else:
-            self._grad = Tensor._owning(old._array + fresh._array)
+            self._grad = Tensor._owning(_as_array(old._array + fresh._array))
 
     def _write(self) -> Any:
         """The array itself, for a write in place that happens now."""
@@ -335,6 +358,7 @@ class Tensor:
     def detach(self) -> "Tensor":
         """The same values as a constant."""
         made = Tensor._of(self._array, None, self._storage)
+        made._shared = self._share()
         if mode.capture is not None:
             mode.capture.detached(self, made)
         return made
@@ -371,9 +395,7 @@ class Tensor:
         self._leave("np.asarray(t)")
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
-        view = np.asarray(self._array).view()
-        view.flags.writeable = False
-        return view
+        return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
     def _refuse_detaching(self, what: str) -> None:
         if self._node is not None:
@@ -426,17 +448,54 @@ class Tensor:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         layout, arrays = split_index(index)
-        if self._is_written_in_place("t[i] = v"):
-            self._write_now(put_at, value, layout, *arrays)
+        value = value if isinstance(value, (Tensor, list, *NUMBERS)) else np.asanyarray(value)
+        if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
-        known = isinstance(value, (Tensor, ndarray, list, *NUMBERS))
-        value = value if known else np.asarray(value)
-        self._become(apply(replace_at, (self, value, layout, *arrays)))
+        if self._is_written_in_place("t[i] = v", value):
+            self._write_now(put_at, value, layout, *arrays)
+        else:
+            other = apply(replace_at, (self, value, layout, *arrays))
+            self._write_through("t[i] = v", other, value)
 
-    def _is_written_in_place(self, what: str) -> bool:
-        """Whether a write goes to the memory of a leaf; refuses those that would lose something."""
-        if self._node is None:
+    def _read_only(self) -> ndarray:
+        """The array for others to read, which shares its memory for as long as they have it."""
+        return np.asarray(Lent(self._array, None, self._share()))
+
+    def _share(self) -> Shared:
+        """What all hold that lie in this Tensor's memory."""
+        shared = getattr(self, "_shared", None)
+        if shared is None:
+            with EXCLUSIVE:
+                shared = getattr(self, "_shared", None) or Shared(self)
+                self._shared = shared
+        return shared
+
+    def _sharers(self) -> int:
+        """How many others lie in this Tensor's memory, as far as a write must reach them."""
+        if self._is_result and self._storage is not None:
+            return 1  # the leaf
+        lent = self._storage is not None and self._storage.lent() is not None
+        shared = getattr(self, "_shared", None)
+        return lent if shared is None else lent + references(shared) - OWN - 1
+
+    def _is_part(self, value: Any, layout: tuple[Any, ...], arrays: list[Any]) -> bool:
+        """Whether ``value`` is the view of this Tensor that it is to be written to."""
+        if arrays or not isinstance(value, Tensor) or not isinstance(self._array, ndarray):
             return False
+        shared = getattr(value, "_shared", None)
+        if shared is None or shared is not getattr(self, "_shared", None):
+            return False
+        there = self._array[layout].__array_interface__
+        return bool(there == value._array.__array_interface__)
+
+    def _is_written_in_place(self, what: str, value: Any) -> bool:
+        """Whether a write goes to the memory itself; refuses those that would lose something.
+
+        That is the memory of a leaf, or of constants that share it: all of them see the write then.
+        """
+        if self._node is None:
+            records = mode.capture is not None or (mode.recording and _requires_grad(value))
+            return self._storage is not None and not records and self._sharers() > 0
         if mode.recording:
             if isinstance(self._node, Leaf):
                 raise TapeError(
@@ -454,14 +513,68 @@ class Tensor:
     def _write_now(self, fn: Any, *operands: Any) -> None:
         """Call ``fn`` on the array itself, which it writes to."""
         assert self._storage is not None
-        values = _unwrap(operands)
+        values = _unwrap([_admitted(operand) for operand in operands])
         if mode.capture is not None:
             mode.capture.write(fn, self, operands, values)
         self._storage.write()
         fn(self._array, *values)
 
-    def _become(self, other: "Tensor") -> None:
-        """Take over another Tensor's value and history; what was saved before keeps its own."""
+    def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
+        """Take over the result ``other`` of a write of ``value``, and so do those who share."""
+        if isinstance(self._array, ndarray) and not self._array.flags.writeable:
+            raise ValueError(f"{what}: the destination is read-only, as in NumPy.")
+        if not (others := self._sharers()):
+            self._become(self._fitted(other))
+            return
+        shared = getattr(self, "_shared", None)
+        base = None if shared is None else shared.base()
+        also = isinstance(value, Tensor) and getattr(value, "_shared", None) is shared
+        views = [self, value] if also and value is not self else [self]
+        views = [t for t in views if t is not base]
+        taken = [t._taken_from(base) for t in views]
+        if base is None or None in taken or others != len(views):
+            if mode.capture is not None:
+                mode.capture.become(self, other)  # refuses in its own words
+            raise TapeError(_lost(what, self))
+        self._write_base(base, self._fitted(other), taken[0] if self is not base else None)
+        for view, (rule, (_, *rest), options) in zip(views, taken, strict=True):
+            view._become(apply(rule.fn, (base, *rest), options))
+            view._shared = base._share()
+
+    def _taken_from(self, base: "Tensor | None") -> Any:
+        """How this view was taken from ``base``, if one can write through it so."""
+        node = self._node
+        taken = getattr(self, "_taken", None)
+        if isinstance(node, Record):
+            taken = node.rule, node.values, node.kwargs
+        if base is None or taken is None or not taken[1] or taken[1][0] is not base._array:
+            return None
+        fits = base.dtype == self.dtype and taken[0].fn is not identity
+        if isinstance(base._node, Leaf):  # written as it is replayed
+            fits = fits and mode.capture is not None and taken[0].fn is take_at
+        elif base._node is not None:
+            fits = fits and node is not None
+        return taken if fits and (base._node is None or mode.recording is base._is_result) else None
+
+    @staticmethod
+    def _write_base(base: "Tensor", other: "Tensor", taken: Any) -> None:
+        """Give ``base`` the value of a view of it that was ``taken`` so, or that of its own."""
+        if taken is None:
+            base._become(other)
+            return
+        rule, (_, *rest), options = taken
+        if isinstance(base._node, Leaf):
+            base._write_now(put_at, other, *rest)
+        elif rule.fn is take_at:
+            base._become(apply(replace_at, (base, other, *rest)))
+        else:
+            every = np.arange(base.size).reshape(base.shape)
+            places = Tensor._owning(rule.forward(every, *rest, **options))
+            flat = apply(replace_at, (base.reshape(-1), other, (ARRAY,), places))
+            base._become(flat.reshape(base.shape))
+
+    def _fitted(self, other: "Tensor") -> "Tensor":
+        """A value that is to replace this one, in this one's dtype."""
         if not np.can_cast(other.dtype, self.dtype, "same_kind"):
             raise TypeError(
                 f"a result of dtype {other.dtype} does not fit into a Tensor of {self.dtype}; "
@@ -471,16 +584,22 @@ class Tensor:
             other = other.astype(self.dtype)
         if other.shape != self.shape:
             raise ShapeError(f"a result of shape {other.shape} cannot replace one of {self.shape}.")
+        return other
+
+    def _become(self, other: "Tensor") -> None:
+        """Take over another Tensor's value and history; what was saved before keeps its own."""
         if mode.capture is not None:
             mode.capture.become(self, other)
         self._array, self._node, self._storage = other._array, other._node, other._storage
+        self._shared = None
 
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
-        if self._is_written_in_place("an update in place (t += v)"):
+        what = "an update in place (t += v)"
+        if self._is_written_in_place(what, other):
             self._write_now(update, ufunc, other)
         else:
-            self._become(apply(ufunc, (self, other)))
+            self._write_through(what, apply(ufunc, (self, other)), other)
         return self
 
     def __repr__(self) -> str:
@@ -498,10 +617,14 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         return format(self._array.item(), spec) if spec and self.size == 1 else repr(self)
 
+    def __copy__(self) -> "Tensor":
+        return self.copy() if self._is_recorded else _rebuild(*self.__reduce__()[1])
+
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._is_result:
+        if self._is_recorded:
             raise TapeError(
-                "a recorded result cannot be copied or pickled with its history; .detach() first."
+                "a recorded result, or the variable of a transform, cannot be deep-copied or "
+                "pickled with its history; .detach() first."
             )
         grad = None if self.grad is None else self.grad.numpy()
         return _rebuild, (self._array, self.requires_grad, getattr(self, "_name", None), grad)
@@ -513,13 +636,14 @@ class Tensor:
     __mul__, __rmul__, __imul__ = _binary(np.multiply)
     __truediv__, __rtruediv__, __itruediv__ = _binary(np.divide)
     __pow__, __rpow__, __ipow__ = _binary(np.power)
-    __matmul__, __rmatmul__ = _binary(np.matmul)[:2]
-    __mod__, __rmod__ = _binary(np.remainder)[:2]
-    __floordiv__, __rfloordiv__ = _binary(np.floor_divide)[:2]
-    __and__, __rand__ = _binary(np.bitwise_and)[:2]
-    __or__, __ror__ = _binary(np.bitwise_or)[:2]
-    __xor__, __rxor__ = _binary(np.bitwise_xor)[:2]
-    __lshift__, __rshift__ = _binary(np.left_shift)[0], _binary(np.right_shift)[0]
+    __matmul__, __rmatmul__, __imatmul__ = _binary(np.matmul)
+    __mod__, __rmod__, __imod__ = _binary(np.remainder)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(np.floor_divide)
+    __and__, __rand__, __iand__ = _binary(np.bitwise_and)
+    __or__, __ror__, __ior__ = _binary(np.bitwise_or)
+    __xor__, __rxor__, __ixor__ = _binary(np.bitwise_xor)
+    __lshift__, __rlshift__, __ilshift__ = _binary(np.left_shift)
+    __rshift__, __rrshift__, __irshift__ = _binary(np.right_shift)
     __lt__, __le__ = _binary(np.less)[0], _binary(np.less_equal)[0]
     __gt__, __ge__ = _binary(np.greater)[0], _binary(np.greater_equal)[0]
 
@@ -549,7 +673,8 @@ class Tensor:
 
     def flatten(self, order: str = "C") -> "Tensor":
         """The elements in one row."""
-        return self.reshape(-1, order=order)
+        row = self.reshape(-1, order=order)
+        return row.copy() if np.may_share_memory(row._array, self._array) else row
 
     def astype(self, dtype: Any, copy: bool = True) -> "Tensor":
         """The values in another dtype; integers and booleans are constants."""
@@ -601,7 +726,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             guarded = guarded or q is None or other.exposed
             storage = storage or other
     else:
-        values, nodes, storage, guarded = _opened(args)
+        values, nodes, storage, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
     ordinary = mode.ordinary
     try:
@@ -616,36 +741,61 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if type(out) is Kept:
             saved, out = out, out.out
         out = _as_array(out)
-        if type(out) is tuple:
-            return tuple(Tensor._owning(part) for part in out)  # type: ignore[return-value]
-    if storage is not None and (
-        rule.is_ufunc or (getattr(out, "base", None) is None and out is not values[0])
-    ):
-        storage = None  # memory of its own, not a view
+        if type(out) is tuple or not hasattr(out, "dtype"):
+            return _several(rule, out, recorded and mode.recording)  # type: ignore[no-any-return]
+    source = None
+    if rule.is_ufunc:
+        storage = None  # memory of its own
+    elif (base := getattr(out, "base", None)) is None and out is not values[0]:
+        storage = None
+    else:
+        source = _source(out, base, args)
+        storage = None if source is None else source._storage
     tensor = _new(Tensor)
     tensor._array = out
-    if recorded and (ordinary or mode.recording) and (rule.certain or _check_call(rule, args, out)):
+    recorded = recorded and (ordinary or mode.recording)
+    if recorded and (rule.certain or _check_call(rule, nodes, out)):
         tensor._node = record = _new(Record)  # spelled out as well: 0.1 µs
         tensor._storage = record.storage = storage
+        watch = guarded and rule.reads_operands
+        record.guards = _guards(rule, args, values, nodes) if watch else None
         record.number = next_number()
         record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, nodes
         record.out = (saved or out) if rule.reads_out else None
-        watch = guarded and rule.reads_operands
-        record.guards = _guards(rule, args, values, nodes) if watch else None
         record.origin = None
+        if source is not None and storage is None:
+            tensor._shared = source._share()
+    elif source is None:
+        tensor._node = None
+        tensor._storage = Storage(out)
     else:
         tensor._node = None
-        tensor._storage = storage or Storage(out)
+        tensor._storage, tensor._shared = storage, source._share()
+        tensor._taken = rule, values, kwargs
     return tensor
 
 
+def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
+    """The Tensor among the operands in whose memory a result lies, which rests on ``base``."""
+    for operand in args:
+        if type(operand) is Tensor:
+            array = operand._array
+            if out is array or base is array or base is array.base is not None:
+                return operand
+    while type(deeper := getattr(base, "base", None)) is ndarray:  # as of np.broadcast_to
+        base = deeper
+        if (source := _source(None, base, args)) is not None:
+            return source
+    return None
+
+
 def _opened(
-    args: tuple[Any, ...],
+    rule: Rule, args: tuple[Any, ...]
 ) -> tuple[Sequence[Any], Sequence[Node | None], Storage | None, bool]:
     """The operands' arrays, nodes, the first one's memory, and whether any is to be watched."""
     values: list[Any] = []
     nodes: list[Node | None] = []
-    storage = None
+    storage = listed = None
     guarded = False
     for operand in args:
         if (kind := type(operand)) is Tensor:
@@ -656,26 +806,116 @@ def _opened(
                 if node is None or memory.exposed:
                     guarded = True
             continue
-        if kind is not float and kind is not int:
+        if kind is ndarray and operand.dtype.kind in NUMERIC:
+            guarded = True
+        elif kind is not float and kind is not int:
+            if rule.is_users:
+                _refuse_nest(rule, operand)
             if kind is list:
-                operand = np.asarray(operand)  # a list of Tensors that require grad refuses
-            elif isinstance(operand, ndarray):
-                guarded = True
+                operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
+            if kind is not tuple:
+                operand = _admitted(operand, rule.is_ufunc)
+                guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
+    if listed is not None and rule.certain:
+        _say_if_wider(rule, listed, args)
     return values, nodes, storage, guarded
 
 
-def _check_call(rule: Rule, args: tuple[Any, ...], out: Any) -> bool:
+def _admitted(operand: Any, is_number: bool = False) -> Any:
+    """An operand from outside as plain data; refuses what computes in its own way.
+
+    With ``is_number`` Python's own objects (Fraction, Decimal) are refused, too.
+    """
+    kind = type(operand)
+    if isinstance(operand, np.memmap):
+        operand = operand.view(ndarray)
+    elif kind is not ndarray and not isinstance(operand, np.generic):
+        speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
+        if isinstance(operand, ndarray) or (speaks and hasattr(kind, "__array__")):
+            raise TypeError(
+                f"a {kind.__name__} beside a Tensor: its mask, index or own arithmetic would be "
+                "lost; give its plain numbers (np.asarray(a), masked_array.filled(0), "
+                "series.to_numpy(), with np.where for a mask)."
+            )
+    dtype = getattr(operand, "dtype", None)
+    if is_number and dtype is None and not isinstance(operand, PLAIN):
+        dtype = np.asarray(operand).dtype
+    if isinstance(operand, (ndarray, np.generic)) or is_number:
+        _check_dtype(dtype, "an operand")
+    return operand
+
+
+def _check_dtype(dtype: Any, what: str) -> None:
+    """Refuse objects, words, dates and records, through which no gradient goes."""
+    if getattr(dtype, "kind", "f") not in NUMERIC:
+        raise TypeError(
+            f"{what} of dtype {dtype}: Tensors compute with numbers; convert the data first "
+            "(a.astype(float)), and use np.nan for None."
+        )
+
+
+def _refuse_mask(data: Any) -> None:
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError("Tensor(masked array) would lose the mask; pass masked_array.filled(0).")
+
+
+def _refuse_nest(rule: Rule, nest: Any) -> None:
+    if type(nest) in NESTS and _holds_tensor(nest):
+        raise TypeError(
+            f"{rule.name} was given Tensors inside a {type(nest).__name__}, where its rules do not "
+            f"see them; make each one an operand of its own: {rule.name}(*tensors)."
+        )
+
+
+def _say_if_wider(rule: Rule, listed: ndarray, args: tuple[Any, ...]) -> None:
+    """Warn of a Python list that turns a float32 program into float64."""
+    for operand in args:
+        if isinstance(operand, Tensor) and operand.dtype.kind in "fc":
+            wide = np.result_type(operand.dtype, listed.dtype)
+            if wide != operand.dtype and listed.dtype.kind in "iuf":
+                frame, depth = sys._getframe(1), 2
+                while frame.f_back and frame.f_globals["__name__"].startswith(PACKAGE):
+                    frame, depth = frame.f_back, depth + 1
+                warnings.warn(
+                    f"{rule.name} of a {operand.dtype} Tensor and a Python list, which NumPy takes "
+                    f"for {listed.dtype}, is {wide}; write np.array(list, np.{operand.dtype}) to "
+                    f"stay in {operand.dtype}.",
+                    PrecisionWarning,
+                    stacklevel=depth,
+                )
+
+
+def _check_call(rule: Rule, nodes: Sequence[Node | None], out: Any) -> bool:
     """Whether a result is to be recorded; refuses a call that the rule would not understand."""
     if rule.constant:
         return False
-    if len(args) > rule.operands:
+    if len(nodes) > rule.operands:
         raise TypeError(
-            f"{rule.name} was given {len(args)} positional arguments, and its rule knows "
+            f"{rule.name} was given {len(nodes)} positional arguments, and its rule knows "
             f"{rule.operands}: give options by keyword."
         )
-    return bool(out.dtype.kind in "fc")
+    if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
+        raise TapeError(
+            f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
+            "tg.defvjp one rule for each operand, or pass that one as .detach()."
+        )
+    if (kind := out.dtype.kind) not in NUMERIC:
+        _check_dtype(out.dtype, f"a result of {rule.name}")
+    return kind in "fc"
+
+
+def _several(rule: Rule, out: Any, recorded: bool) -> Any:
+    """The results of a function that gives more than one array, or none: they are constants."""
+    if recorded and not rule.constant:
+        raise TapeError(
+            f"{rule.name} returned a {type(out).__name__} for Tensors that require grad, and only "
+            "one array can be recorded; write a function for each, or .detach() the operands."
+        )
+    if type(out) is not tuple:
+        raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
+    return tuple(Tensor._owning(part) for part in out)
 
 
 def _as_array(out: Any) -> Any:
@@ -697,7 +937,11 @@ def _guards(
         if isinstance(operand, ndarray) if storage is None else storage.exposed:
             active = [k for k, parent in enumerate(parents) if parent is not None]
             if any(i in rule.read_by(k, len(values)) for k in active):
-                guards[i] = Witness(values[i], storage)
+                if storage is None:
+                    guards[i] = Witness(values[i])
+                else:
+                    with EXCLUSIVE:
+                        storage.notice()
     return guards if any(guard is not None for guard in guards) else None
 
 
@@ -711,10 +955,13 @@ def _settle(
     if any(kwargs[name]._node is not None for name in tensors) or not args:
         args, kwargs = _by_position(rule, args, kwargs)
         tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+    for value in kwargs.values() if rule.is_users else ():
+        _refuse_nest(rule, value)
     for name in tensors:
         kwargs[name]._refuse_detaching(f"{rule.name}({name}=t)")
     allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
-    if not rule.constant and not allowed.issuperset(kwargs) and _requires_grad(args):
+    known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
+    if not known and _requires_grad(args):
         unknown = sorted(set(kwargs) - allowed)
         raise NotImplementedError(
             f"{rule.name} with {', '.join(f'{name}=' for name in unknown)} cannot be recorded; "
@@ -730,7 +977,7 @@ def _kept(value: Any) -> Any:
     """An option's value, arrays and Tensors as copies."""
     if isinstance(value, Tensor):
         return value.copy()._array
-    return np.array(value) if isinstance(value, ndarray) else value
+    return np.array(_admitted(value)) if isinstance(value, ndarray) else value
 
 
 def _remedy(options: list[str]) -> str:
@@ -857,6 +1104,20 @@ def _shown(position: int, operand: Any) -> str:
     if hasattr(operand, "shape"):
         return f"{name}: shape {operand.shape}, dtype {operand.dtype}"
     return f"{name}: {operand!r}"
+
+
+def _lost(what: str, tensor: Tensor) -> str:
+    """Why a write would not reach everyone it should."""
+    if tensor._storage is not None and tensor._is_result:
+        return (
+            f"{what} on a view of a leaf that requires grad; write t[i, j] = v on the leaf itself "
+            "inside tg.no_grad(), or on a copy (t.copy()) to record it."
+        )
+    return (
+        f"{what} on a recorded Tensor whose memory others share (t[0], t.T, t.reshape(-1), "
+        "t.detach(), an array of it): they would not see it. Write t[0, 1] = v on the Tensor "
+        "itself while there are no views of it, or write into a copy (t.copy())."
+    )
 
 
 def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:

@@ -36,13 +36,13 @@ class Run:
         start = next_number()
         with recording():
             self.variables = [_variable(leaf) for leaf in leaves(self.given)]
+            self.nodes = [v._node for v in self.variables if v._node is not None]
             chosen = rebuild(self.given, self.variables)
             inner = list(args)
             for n, value in zip(argnums, chosen, strict=True):
                 inner[n] = value
             self.value = f(*inner)
         self.outputs = [_as_tensor(leaf) for leaf in leaves(self.value)]
-        self.nodes = [v._node for v in self.variables if v._node is not None]
         self.records = self.may_record and self._reaches_outside(start)
         self.plain = self.plain and not self.records
 
@@ -67,10 +67,11 @@ class Run:
             if out._node is not None:
                 seeds.append((out._node, _fit_seed(out, cotangent, records)))
         found = sweep(seeds, retain=True, targets=set(self.nodes), wrap=Tensor, records=records)
-        return [self._found(v, found, records) for v in self.variables]
+        variables = zip(self.nodes, self.variables, strict=True)
+        return [self._found(node, v, found, records) for node, v in variables]
 
-    def _found(self, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
-        value = found.get(variable._node) if variable._node is not None else None
+    def _found(self, node: Node, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
+        value = found.get(node)
         if value is None:
             value = np.zeros_like(variable._array)
         return value if not records or isinstance(value, Tensor) else Tensor(value)
@@ -89,11 +90,14 @@ class Run:
 
 
 def _variable(leaf: Any) -> Tensor:
-    if isinstance(leaf, Tensor):
-        return alias(leaf) if leaf._node is not None else Tensor(leaf._array, requires_grad=True)
+    if isinstance(leaf, Tensor) and leaf._node is not None:
+        return alias(leaf)
     if isinstance(leaf, int) and not isinstance(leaf, bool):
         leaf = float(leaf)
-    return Tensor(leaf, requires_grad=True)
+    variable = Tensor(leaf, requires_grad=True)
+    assert isinstance(variable._node, Leaf)
+    variable._node.closed = False
+    return variable
 
 
 def _as_tensor(leaf: Any) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from ..autodiff.nests import leaves
 from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
-from ..errors import ShapeError
+from ..errors import ShapeError, TapeError
 
 
 class Module:
@@ -82,6 +82,11 @@ class Module:
         wrong += [f"unexpected {_printable(name)}" for name in state if name not in own]
         given: dict[str, np.ndarray] = {}
         for name in (name for name in own if name in state):
+            if getattr(state[name], "_is_recorded", False):
+                raise TapeError(
+                    f"{name} is a recorded Tensor, or the variable of a transform, and its "
+                    "gradient would be lost on the way into the model; pass its .numpy()."
+                )
             try:
                 given[name] = as_array(state[name])
             except (TypeError, ValueError) as error:  # as for PyTorch's bfloat16, or a ragged list

@@ -110,33 +110,44 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return out
 
 
-@composite(np.diagonal)
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The elements with equal index on two axes, in a new last axis."""
-    moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    rows, columns = np.shape(moved)[-2:]
-    n = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    places = np.arange(n)
-    return moved[..., places + max(-offset, 0), places + max(offset, 0)]
+def diagonal_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:
+    """Zeros of ``shape`` with ``g`` on the diagonal of two axes."""
+    first, second = axes_of((axis1, axis2), len(shape))
+    rest = tuple(n for a, n in enumerate(shape) if a not in (first, second))
+    places = np.arange(np.shape(g)[-1])
+    rows, columns = places + max(-offset, 0), places + max(offset, 0)
+    wide = (*rest, shape[first], shape[second])
+    return np.moveaxis(
+        add_at(g, wide, (Ellipsis, ARRAY, ARRAY), rows, columns), (-2, -1), (first, second)
+    )
+
+
+defvjp(
+    np.diagonal,
+    lambda g, _out, _a, offset=0, axis1=0, axis2=1: diagonal_back(
+        g, np.shape(_a), offset, axis1, axis2
+    ),
+    selects=1,
+)
 
 
 @composite(np.linalg.diagonal)
 def last_diagonal(x: Any, /, *, offset: int = 0) -> Any:
     """The diagonals of a stack of matrices."""
-    return diagonal(x, offset, -2, -1)
+    return np.diagonal(x, offset, -2, -1)
 
 
 @composite(np.trace)
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     """The sum of the diagonal."""
-    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 @composite(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
     """The diagonal of a matrix, or a matrix with the given diagonal."""
     if np.ndim(v) == 2:
-        return diagonal(v, k)
+        return np.diagonal(v, k)
     n = np.shape(v)[0]
     places = np.arange(n)
     blank = np.zeros_like(v, shape=(n + abs(k), n + abs(k)))

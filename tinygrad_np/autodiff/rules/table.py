@@ -6,9 +6,11 @@ read (its shape or dtype at most): it may change after the forward pass, and nee
 """
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from inspect import CO_VARARGS as VARARGS
+from inspect import CO_VARKEYWORDS as VARKEYWORDS
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from ...errors import TapeError
 from ..shapes import Axis, keep
 
 Vjp = Callable[..., Any]
+PACKAGE = __name__.partition(".")[0] + "."
 
 
 class Kept(NamedTuple):
@@ -30,9 +33,9 @@ class Rule:
     """One row of the table."""
 
     __slots__ = (
-        "accepts", "broadcasts", "certain", "constant", "count", "each", "eager", "fn", "forward",
-        "heeds", "is_pair", "is_ufunc", "name", "operands", "reach", "reads", "reads_operands",
-        "reads_out", "selects", "vjps",
+        "accepts", "accepts_any", "broadcasts", "certain", "constant", "count", "each", "eager",
+        "fn", "forward", "heeds", "is_pair", "is_ufunc", "is_users", "name", "operands", "reach",
+        "reads", "reads_operands", "reads_out", "selects", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -56,7 +59,10 @@ class Rule:
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
+        given = [vjp for vjp in (*vjps, each) if vjp is not None]
+        self.is_users = not all(str(vjp.__module__).startswith(PACKAGE) for vjp in given)
         self.is_pair = self.is_ufunc and len(vjps) == 2 and all(vjps) and not selects
+        self.is_pair = self.is_pair and not self.is_users  # whose cotangents are looked at
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
@@ -65,13 +71,17 @@ class Rule:
         nonlinear = self.reads_out or self.reads_operands
         self.reach = reach if nonlinear else None
         self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
-        self.accepts = frozenset(name for reading in written for name in reading.names)
+        named = [reading.names for reading in written if not reading.options]
+        self.accepts = frozenset.intersection(*named) if named else frozenset()
+        self.accepts_any = bool(written) and not named
         self.operands = max((reading.positional for reading in written), default=sys.maxsize)
         if any(reading.variadic for reading in written):
             self.operands = sys.maxsize
 
     def read_by(self, argument: int, count: int) -> Sequence[int]:
         """Which of ``count`` operands the rule for ``argument`` reads the values of."""
+        if argument >= self.count:
+            return ()
         reading = self.reads[0 if self.each is not None else argument]
         if self.is_ufunc:
             return reading.operands
@@ -95,18 +105,20 @@ class Each(Sequence[Vjp]):
 class Reading:
     """What one rule reads, told by the names of its parameters."""
 
-    __slots__ = ("names", "operands", "out", "positional", "rest", "variadic")
+    __slots__ = ("names", "operands", "options", "out", "positional", "rest", "variadic")
 
     def __init__(self, vjp: Vjp | None, before: int) -> None:
         code = getattr(vjp, "__code__", None)
         self.variadic = vjp is not None and (code is None or bool(code.co_flags & VARARGS))
+        self.options = vjp is not None and (code is None or bool(code.co_flags & VARKEYWORDS))
         parameters: tuple[str, ...] = ()
         if code is not None:
             parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         operands = parameters[before : code.co_argcount] if code is not None else ()
         self.positional = len(operands)
-        self.names = tuple(name.lstrip("_") for name in parameters[before:])
-        self.out = self.variadic if code is None else not parameters[before - 1].startswith("_")
+        self.names = frozenset(name.lstrip("_") for name in parameters[before:])
+        before_operands = parameters[:before][-1:] if code is not None else ("_",) * (vjp is None)
+        self.out = not before_operands or not before_operands[0].startswith("_")
         self.operands = tuple(i for i, n in enumerate(operands) if not n.startswith("_"))
         self.rest = self.variadic and (
             code is None or not code.co_varnames[len(parameters)].startswith("_")
@@ -141,11 +153,54 @@ def defvjp(
     taken further on, 0 results, even from an infinite slope. Parameters whose values a rule does
     not read are named with a leading underscore. ``eager`` computes ``fn`` of arrays and returns it
     as ``Kept`` with what the rule would compute again, but must do without, too. The rules must be
-    written in NumPy functions (or primitives) to be differentiable themselves.
+    written in NumPy functions (or primitives) to be differentiable themselves. Raises TapeError for
+    a function whose calls do not come here (wrap it in ``tg.primitive``), and for rules that cannot
+    be those of its operands.
     """
-    if not vjps and each is None:
-        raise TapeError(f"defvjp({fn!r}) was given no rule; give one function per operand.")
+    _check_rules(fn, vjps, each)
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager)
+
+
+def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> None:
+    """Refuse rules that would never be called, or not as they are written."""
+    name = getattr(fn, "__name__", repr(fn))
+    if not vjps and each is None:
+        raise TapeError(f"defvjp({name}) was given no rule; give one function per operand.")
+    is_ufunc = isinstance(fn, np.ufunc)
+    if not is_ufunc and not hasattr(fn, "implementation") and not hasattr(fn, "_implementation"):
+        raise TapeError(
+            f"defvjp({name}) of a function that does not dispatch: its rule would never be asked. "
+            f"Make it a primitive first: {name} = tg.primitive({name}), or @tg.primitive above it."
+        )
+    operands = fn.nin if is_ufunc else _positional(fn)
+    if each is None and (len(vjps) > operands or (is_ufunc and len(vjps) < operands)):
+        raise TapeError(
+            f"defvjp({name}) was given {len(vjps)} rules, and {name} takes {operands} operands; "
+            "give one rule per operand (None where there is no derivative)."
+        )
+    for vjp in (*vjps, each):
+        code = getattr(vjp, "__code__", None)
+        least = 3 if vjp is each else 2
+        if code is not None and code.co_argcount < least and not code.co_flags & VARARGS:
+            first = "(i, g, out, *operands)" if vjp is each else "(g, out, *operands)"
+            raise TapeError(
+                f"defvjp({name}): a rule takes {first}, not {code.co_argcount} positional "
+                "parameters."
+            )
+
+
+def _positional(fn: Any) -> int:
+    """How many positional arguments a function takes at most, as far as that is told."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return sys.maxsize
+    kinds = [parameter.kind for parameter in parameters]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return sys.maxsize
+    return sum(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds) - (
+        inspect.Parameter.VAR_KEYWORD in kinds
+    )
 
 
 def constant(*fns: Callable[..., Any]) -> None:

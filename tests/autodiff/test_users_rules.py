@@ -1,0 +1,218 @@
+"""Rules that users write: each works, or is refused in a sentence that names the function."""
+# ruff: noqa: ARG001, ARG005 - the functions of one table all take the same arguments
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np.autodiff.rules import TABLE
+
+X = np.array([1.0, 2.0, 3.0])
+
+
+@pytest.fixture(autouse=True)
+def _table() -> Iterator[None]:
+    """Forget the rules afterwards."""
+    before = dict(TABLE)
+    yield
+    TABLE.clear()
+    TABLE.update(before)
+
+
+def leaf(*values: float) -> tg.Tensor:
+    return tg.Tensor(list(values) or X, requires_grad=True)
+
+
+def plain(x: Any) -> Any:
+    return np.asarray(x) ** 2
+
+
+WITHOUT_DISPATCH: dict[str, Any] = {
+    "function": plain,
+    "lambda": lambda x: x,
+    "builtin": len,
+    "class": dict,
+    "np.asarray": np.asarray,
+    "bound method": X.sum,
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_DISPATCH)
+def test_a_rule_of_what_does_not_dispatch_is_refused(name: str) -> None:
+    fn = WITHOUT_DISPATCH[name]
+    with pytest.raises(tg.TapeError, match=r"does not dispatch.*tg\.primitive"):
+        tg.defvjp(fn, lambda g, out, x: g)
+
+
+def test_numpys_and_scipys_functions_and_primitives_take_rules() -> None:
+    special = pytest.importorskip("scipy.special")
+    tg.defvjp(special.erf, lambda g, _out, x: g * 2 / np.sqrt(np.pi) * np.exp(-(x**2)))
+    tg.gradcheck(special.erf, X, order=2)
+    tg.defvjp(np.partition, lambda g, _out, _x, kth: g)
+    t = leaf()
+    np.sum(np.partition(t, 1)).backward()
+    assert t.grad is not None and t.grad.tolist() == [1.0, 1.0, 1.0]
+    tg.gradcheck(made(lambda x: x**3, lambda g, _out, x: g * 3 * x**2), X, order=2)
+
+
+def made(fn: Callable[..., Any], *rules: Any, **traits: Any) -> Any:
+    fn.__name__ = "mine"
+    primitive = tg.primitive(fn)
+    tg.defvjp(primitive, *rules, **traits)
+    return primitive
+
+
+def scaled(x: Any, scale: Any = 2.0, shift: Any = 0.0) -> Any:
+    return x * scale + shift
+
+
+def test_rules_with_options_of_any_name_accept_them() -> None:
+    fn = made(scaled, lambda g, _out, _x, scale=2.0, **options: g * scale + 0 * len(options))
+    t = leaf()
+    np.sum(fn(t, scale=3.0, shift=1.0)).backward()
+    assert t.grad is not None and t.grad.tolist() == [3.0] * 3
+    fn = made(scaled, lambda g, _out, _x, scale=2.0: g * scale)
+    with pytest.raises(NotImplementedError, match="mine with shift= cannot be recorded"):
+        fn(t, shift=1.0)
+
+
+def test_an_option_that_only_one_of_the_rules_knows_is_refused() -> None:
+    def fn(x: Any, y: Any, scale: Any = 1.0) -> Any:
+        return x * y * scale
+
+    fn = made(fn, lambda g, _o, _x, y, scale=1.0: g * y * scale, lambda g, _o, x, _y: g * x)
+    with pytest.raises(NotImplementedError, match="mine with scale="):
+        fn(leaf(), X, scale=2.0)
+
+
+def test_operands_by_keyword() -> None:
+    def fn(x: Any, w: Any) -> Any:
+        return x * w
+
+    one = made(fn, lambda g, _out, _x, w: g * w)
+    with pytest.raises(tg.TapeError, match=r"mine has 1 rules.*\.detach\(\)"):
+        one(X, w=leaf())
+    with pytest.raises(tg.TapeError, match="mine has 1 rules"):
+        one(X, leaf())
+    both = made(fn, lambda g, _out, _x, w: g * w, lambda g, _out, x, _w: g * x)
+    x, w = leaf(), leaf(4.0, 5.0, 6.0)
+    np.sum(both(w=w, x=x)).backward()
+    assert x.grad is not None and x.grad.tolist() == [4.0, 5.0, 6.0]
+    assert w.grad is not None and w.grad.tolist() == X.tolist()
+    only = made(lambda x, *, w: x * w, lambda g, _out, x: g)
+    with pytest.raises(tg.DetachError, match=r"mine\(w=t\)"):
+        only(X, w=leaf())
+
+
+RETURNED: dict[str, tuple[Any, Any]] = {
+    # what a rule returns for an operand of three elements; the gradient, or the refusal
+    "number": (2.0, [2.0, 2.0, 2.0]),
+    "integer": (3, [3.0, 3.0, 3.0]),
+    "boolean": (True, [1.0, 1.0, 1.0]),
+    "complex number": (2 + 1j, [2.0, 2.0, 2.0]),
+    "list": ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]),
+    "integers": (np.array([1, 2, 3]), [1.0, 2.0, 3.0]),
+    "complex": (X + 1j, [1.0, 2.0, 3.0]),
+    "float32": (X.astype(np.float32), [1.0, 2.0, 3.0]),
+    "None": (None, r"rule of mine for operand 0 returned None"),
+    "words": (["a", "b", "c"], r"rule of mine for operand 0 returned <U1"),
+    "objects": (np.array([1, 2, 3], object), r"rule of mine for operand 0 returned object"),
+    "dict": ({}, r"rule of mine for operand 0 returned {}"),
+    "another shape": (np.ones(2), r"rule of mine for operand 0 returned a cotangent of shape \(2"),
+    "short list": ([1.0], r"rule of mine for operand 0 returned a cotangent of shape \(1"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+@pytest.mark.parametrize("name", RETURNED)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_what_a_rule_returns(name: str, create_graph: bool) -> None:
+    returned, expected = RETURNED[name]
+    fn = made(lambda x: x * 1.0, lambda g, _out, _x: returned)
+    t = leaf()
+    out = np.sum(fn(t))
+    if isinstance(expected, str):
+        with pytest.raises((tg.TapeError, tg.ShapeError), match=expected):
+            out.backward(create_graph=create_graph)
+        return
+    out.backward(create_graph=create_graph)
+    assert t.grad is not None and t.grad.tolist() == expected and t.grad.dtype == np.float64
+
+
+def one(g: Any, out: Any, x: Any) -> Any:
+    return g
+
+
+NUMBERS: dict[str, tuple[Callable[[], Any], str]] = {
+    "too many": (lambda: made(lambda x: x, one, one), "given 2 rules, and mine takes 1"),
+    "too many for options": (lambda: made(lambda x, *, a=1: x, one, one), "takes 1 operands"),
+    "too many of a ufunc": (lambda: tg.defvjp(np.exp, one, one), "2 rules, and exp takes 1"),
+    "too few of a ufunc": (lambda: tg.defvjp(np.add, one), "1 rules, and add takes 2"),
+    "none": (lambda: made(lambda x: x), "was given no rule"),
+    "rule of g": (lambda: made(lambda x: x, lambda g: g), r"takes \(g, out, \*operands\), not 1"),
+    "rule of nothing": (lambda: made(lambda x: x, lambda: 1), "not 0 positional"),
+    "each": (lambda: made(lambda *x: x[0], each=lambda g, out: g), r"takes \(i, g, out"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_wrong_number_of_rules_is_told(name: str) -> None:
+    work, message = NUMBERS[name]
+    with pytest.raises(tg.TapeError, match=message):
+        work()
+
+
+def test_functions_of_any_number_of_operands_take_any_number_of_rules() -> None:
+    made(lambda *xs: sum(xs), one, one, one)
+    made(lambda x, n, **options: x, one)
+    tg.defvjp(np.add, None, one)
+
+
+NESTS: dict[str, Callable[[tg.Tensor, tg.Tensor], Any]] = {
+    "list": lambda t, u: [t, u],
+    "tuple": lambda t, u: (t, u),
+    "dict": lambda t, u: {"a": t, "b": u},
+    "deeper": lambda t, u: [1.0, (X, {"a": t})],
+}
+
+
+@pytest.mark.parametrize("how", ["position", "keyword"])
+@pytest.mark.parametrize("name", NESTS)
+def test_tensors_inside_nests_are_refused_by_name(name: str, how: str) -> None:
+    fn = made(lambda nest: 1.0, lambda g, _out, _nest: g)
+    for t in (leaf(), tg.Tensor(X)):
+        nest = NESTS[name](t, t)
+        with pytest.raises(TypeError, match=r"mine was given Tensors inside a .*mine\(\*tensors\)"):
+            fn(nest) if how == "position" else fn(nest=nest)
+    assert fn([X, X]) == fn((X, X)) == fn(nest={"a": X}) == 1.0
+
+
+SEVERAL: dict[str, Any] = {
+    "tuple": lambda x: (x * 2, x * 3),
+    "list": lambda x: [x * 2, x * 3],
+    "tuple of one": lambda x: (x * 2,),
+    "dict": lambda x: {"a": x},
+    "None": lambda x: None,
+    "object": lambda x: object(),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_primitives_return_one_array(name: str) -> None:
+    fn = made(SEVERAL[name], lambda g, _out, _x: g)
+    with pytest.raises(tg.TapeError, match=r"mine returned a .*only one array can be recorded"):
+        fn(leaf())
+    if name in ("tuple", "list"):
+        assert [t.tolist() for t in fn(tg.Tensor(X))] == [(X * 2).tolist(), (X * 3).tolist()]
+    if name in ("dict", "None", "object"):
+        with pytest.raises(TypeError, match=r"mine returned a .* instead of an array"):
+            fn(tg.Tensor(X))
+
+
+def test_a_result_that_is_no_number_is_refused() -> None:
+    fn = made(lambda x: x.astype(object), lambda g, _out, _x: g)
+    with pytest.raises(TypeError, match="a result of mine of dtype object"):
+        fn(leaf())
