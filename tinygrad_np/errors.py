@@ -28,10 +28,10 @@ class ShapeError(ValueError):
 class ReplayError(RuntimeError):
     """A step cannot be replayed faithfully.
 
-    Raised while a step is captured, for a value that leaves the tape (``if t > 0``, ``t.item()``)
-    and an array that is neither argument nor Tensor from outside; when the second call of a
-    signature finds that a replay would differ from an eager run; and when the shape of a result
-    turns out to depend on values.
+    Raised while a step is captured, for a value that leaves the tape (``if t > 0``, ``t.item()``),
+    state that the step reads and changes, iterators, and random numbers that no operation draws;
+    when call 2, 4, 8, 16 … of a signature finds that a replay would differ from an eager run; and
+    when the shape of a result turns out to depend on values.
     """
 
 

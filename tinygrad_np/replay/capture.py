@@ -332,7 +332,9 @@ class Capture:
             return nest
         parts = leaves(nest)
         known = [self._operand("", 0, p, p) if isinstance(p, np.ndarray) else None for p in parts]
-        tensors = [p if v is None else Tensor._of(p, None) for v, p in zip(known, parts, strict=True)]
+        tensors = [
+            p if v is None else Tensor._of(p, None) for v, p in zip(known, parts, strict=True)
+        ]
         return rebuild(nest, tensors)
 
     def effect(self, worker: Any) -> None:
@@ -352,7 +354,9 @@ class Capture:
         self.effects.append(worker)
         self._note("effect", worker, [], {}, [])
 
-    def settle(self, changed: Read | None, iterator: Read | None, reached: Mapping[int, Any]) -> None:
+    def settle(
+        self, changed: Read | None, iterator: Read | None, reached: Mapping[int, Any]
+    ) -> None:
         """The step is over: refuse what it changed outside, and tell constants from memory.
 
         Raw arrays are constants. Those that the step has not made itself are compared before each

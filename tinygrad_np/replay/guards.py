@@ -244,6 +244,7 @@ class Guards:
         self.others = [t for t in walk.tensors if t not in placed]
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
+        self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
         self.watched = [*walk.arrays.values(), *capture.watched]
         self._cells = walk.cells
         self._names = [_getter(space, names) for space, names in walk.names.values()]
@@ -283,7 +284,8 @@ class Guards:
         found = self.found
         if len(now) != len(found) or not all(map(operator.is_, now, found)):
             return False
-        return self._gradients_fit() and (not self.watched or self._is_untouched())
+        fit = not self.gradients or self._gradients_fit()
+        return fit and (not self.watched or self._is_untouched())
 
     def hold(self) -> bool:
         """Whether the program is of this world; ``is_bound`` then says if its memory is, too."""

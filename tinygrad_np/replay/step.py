@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.guards import EXCLUSIVE
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
@@ -58,14 +59,12 @@ class Replay:
     def __call__(self, *args: Any) -> Any:
         """What the function returns for these arguments, as Tensors that require no grad."""
         program = self._local.last
-        if (
-            program is not None
-            and mode.capture is None
-            and program.runs < program.due
-            and program.guards.are_met(args)
-        ):
-            return program.run(args)
-        return self._run(args)
+        if program is None or mode.capture is not None or program.runs >= program.due:
+            return self._run(args)
+        if program.guards.gradients:
+            with EXCLUSIVE:  # whoever adds to gradients in another thread waits
+                return program.run(args) if program.guards.are_met(args) else self._run(args)
+        return program.run(args) if program.guards.are_met(args) else self._run(args)
 
     def recheck(self) -> None:
         """Let the next call of each signature be compared with the step as it is written."""
@@ -107,6 +106,16 @@ class Replay:
         inputs = [_array(part) for part in parts if _is_array(part)]
         key = _signature(args, parts, inputs)
         programs = self._local.programs.get(key, [])
+        if any(program.guards.gradients for program in programs):
+            with EXCLUSIVE:
+                return self._found(key, programs, args, parts, inputs)
+        return self._found(key, programs, args, parts, inputs)
+
+    def _found(
+        self, key: Any, programs: list[Program], args: tuple[Any, ...], parts: list[Any],
+        inputs: list[Any],
+    ) -> Any:  # fmt: skip
+        """Run the program that may run now; where there is none, capture one."""
         program = next((p for p in programs if p.guards.hold()), None)
         if program is None:
             if self._local.in_vain >= MOST_CAPTURES:
@@ -254,8 +263,8 @@ def _array(part: Any) -> np.ndarray:
         return np.asarray(part)
     if part.requires_grad:
         raise ReplayError(
-            f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor whose gradient "
-            "the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) "
+            f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor "
+            "whose gradient the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) "
             "inside."
         )
     return part._array  # type: ignore[no-any-return]
@@ -290,17 +299,23 @@ def replay(
     grad; gradients are in ``.grad`` of the leaves as ever.
 
     ``fn`` may call optimisers, draw from generators passed to functions of this package, and write
-    Tensors in place. It is not run as Python any more once it is recorded: what it prints, counts
-    or appends happens in the first two calls only. ``verify=n`` compares at every n-th call too,
-    ``verify=False`` never.
+    Tensors in place. What it reads besides (attributes, globals, numbers in lists and dicts, the
+    environment) is watched: where that is another, the step is recorded anew. What it prints, or
+    appends to a list that it does not read, happens only when it runs as Python: in calls 1, 2, 4,
+    8, 16 …, where a replay is compared with it again. ``verify=n`` compares at every n-th call
+    instead, ``verify=False`` never.
 
     ``tune=True`` tries, within a second after the second call, how many threads the matrix products
     and the blocks of a full batch take best (with threadpoolctl) and how large the blocks are. The
     results then agree with eager mode to a few ulps. ``step.choices`` says what was chosen, for
     each signature; given as ``tune=choices`` it is not measured again.
 
+    Raw arrays that the step makes are constants, compared like the rest; those from outside are
+    compared byte by byte before each replay (make a Tensor of a large one).
+
     Raises ReplayError, with the line and the remedy, for what cannot be replayed: a value that
-    leaves the tape (``if t > 0``, ``t.item()``), an array that is neither argument nor Tensor.
+    leaves the tape (``if t > 0``, ``t.item()``), a step that changes what it reads (a counter), an
+    iterator, random numbers that no operation draws (use ``tg.random``).
     """
     if fn is None:
         return functools.partial(replay, tune=tune, verify=verify)
