@@ -20,9 +20,9 @@ ORDER = [
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",
-    "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels", "replay.rows",
-    "replay.plan", "replay.tune", "replay.bind", "replay.show", "replay.program", "replay.verify",
-    "replay.step",
+    "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels",
+    "replay.rows", "replay.plan", "replay.tune", "replay.bind", "replay.show", "replay.program",
+    "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
     "errors", "threads", "autodiff", "replay", "nn", "optim", "data", "training", "draw", "sklearn",

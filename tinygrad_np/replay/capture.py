@@ -312,7 +312,7 @@ class Capture:
         """A value leaves the tape."""
         raise self._refusal(
             f"takes a value off the tape: {how}",
-            "return the Tensor and look at it outside the step, choose with np.where, and take rows "
+            "return the Tensor and look at it outside the step, choose with np.where, or take rows "
             "by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]",
         )
 
@@ -331,11 +331,11 @@ class Capture:
         if self._is_own_code(FUNNEL | {TRANSFORMS}):
             return nest
         parts = leaves(nest)
-        known = [self._operand("", 0, p, p) if isinstance(p, np.ndarray) else None for p in parts]
-        tensors = [
-            p if v is None else Tensor._of(p, None) for v, p in zip(known, parts, strict=True)
-        ]
-        return rebuild(nest, tensors)
+        for i, part in enumerate(parts):
+            if isinstance(part, np.ndarray):
+                self._operand("", i, part, part)
+                parts[i] = Tensor._of(part, None)
+        return rebuild(nest, parts)
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be captured, now and in every replay.

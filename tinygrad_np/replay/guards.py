@@ -21,8 +21,19 @@ from ..autodiff.tensor import Tensor
 from .capture import Capture, Variable
 from .memory import alike
 from .reads import (
-    LIBRARIES, MISSING, PACKAGE, Read, Reads, attribute, attributes, bound_to, contents, fields,
-    is_iterator, is_own, is_read,
+    LIBRARIES,
+    MISSING,
+    PACKAGE,
+    Read,
+    Reads,
+    attribute,
+    attributes,
+    bound_to,
+    contents,
+    fields,
+    is_iterator,
+    is_own,
+    is_read,
 )  # fmt: skip
 
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
@@ -245,6 +256,8 @@ class Guards:
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
+        named = [v for v in walk.seen.values() if hasattr(type(v), "named_tensors")]
+        self.modules = sorted(named, key=lambda module: -len(list(module.named_modules())))
         self.watched = [*walk.arrays.values(), *capture.watched]
         self._cells = walk.cells
         self._names = [_getter(space, names) for space, names in walk.names.values()]

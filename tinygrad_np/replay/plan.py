@@ -188,7 +188,7 @@ def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equat
     for equation in reversed(equations):
         if equation.kind in ("effect", "check"):
             replaced = set()  # somebody may see them: an error leaves what eager mode leaves
-        if equation.kind == "deliver" and equation.operands:
+        if equation.kind == "deliver":
             tensor = equation.options["tensor"]
             if tensor in replaced:
                 continue

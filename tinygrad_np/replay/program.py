@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..threads import blas_threads

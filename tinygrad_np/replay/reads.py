@@ -178,7 +178,7 @@ def _frozen(state: Any) -> Any:
 
 
 def is_iterator(value: Any) -> bool:
-    """Whether taking from it changes it, unseen: files and what the user wrote in Python are none."""
+    """Whether taking from it changes it, unseen: no file, and nothing written in Python."""
     step = getattr(type(value), "__next__", None)
     unseen = step is not None and not isinstance(step, types.FunctionType)
     return unseen and not isinstance(value, io.IOBase)

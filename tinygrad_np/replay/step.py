@@ -147,7 +147,7 @@ class Replay:
             self._local.has_warned = True
             warnings.warn(
                 f"tg.replay: the step reads {changed}, which changes in every call, so it runs as "
-                "Python from now on; pass a number as an argument (np.float32(value)) to replay it.",
+                "Python from now on; to replay it, pass that as an argument (np.float32(value)).",
                 stacklevel=4,
             )
         given = iter([argument(array) for array in inputs])
@@ -264,8 +264,8 @@ def _array(part: Any) -> np.ndarray:
     if part.requires_grad:
         raise ReplayError(
             f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor "
-            "whose gradient the step computes, or pass its .detach() and make it Tensor(x, requires_grad=True) "
-            "inside."
+            "whose gradient the step computes, or pass its .detach() and make it "
+            "Tensor(x, requires_grad=True) inside."
         )
     return part._array  # type: ignore[no-any-return]
 
