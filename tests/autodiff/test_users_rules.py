@@ -169,6 +169,7 @@ def test_functions_of_any_number_of_operands_take_any_number_of_rules() -> None:
     made(lambda *xs: sum(xs), one, one, one)
     made(lambda x, n, **options: x, one)
     tg.defvjp(np.add, None, one)
+    tg.defvjp(tg.primitive(map), one, one, one)  # whose parameters nobody tells
 
 
 NESTS: dict[str, Callable[[tg.Tensor, tg.Tensor], Any]] = {

@@ -743,14 +743,10 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         out = _as_array(out)
         if type(out) is tuple or not hasattr(out, "dtype"):
             return _several(rule, out, recorded and mode.recording)  # type: ignore[no-any-return]
-    source = None
-    if rule.is_ufunc:
-        storage = None  # memory of its own
-    elif (base := getattr(out, "base", None)) is None and out is not values[0]:
-        storage = None
-    else:
-        source = _source(out, base, args)
-        storage = None if source is None else source._storage
+    source = None  # no Tensor's memory but its own
+    if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
+        source = _source(out, getattr(out, "base", None), args)
+    storage = None if source is None else source._storage
     tensor = _new(Tensor)
     tensor._array = out
     recorded = recorded and (ordinary or mode.recording)
@@ -765,13 +761,11 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         record.origin = None
         if source is not None and storage is None:
             tensor._shared = source._share()
-    elif source is None:
-        tensor._node = None
-        tensor._storage = Storage(out)
     else:
         tensor._node = None
-        tensor._storage, tensor._shared = storage, source._share()
-        tensor._taken = rule, values, kwargs
+        tensor._storage = Storage(out) if source is None else storage
+        if source is not None:
+            tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
     return tensor
 
 

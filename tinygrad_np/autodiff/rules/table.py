@@ -80,8 +80,6 @@ class Rule:
 
     def read_by(self, argument: int, count: int) -> Sequence[int]:
         """Which of ``count`` operands the rule for ``argument`` reads the values of."""
-        if argument >= self.count:
-            return ()
         reading = self.reads[0 if self.each is not None else argument]
         if self.is_ufunc:
             return reading.operands
