@@ -1,7 +1,7 @@
 """Layers: what networks are put together from, beside activations and normalisation."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from . import functional, init
 from .module import Module
+
+Layer = Callable[[Any], Any]
 
 
 class Linear(Module):
@@ -50,26 +52,58 @@ class Linear(Module):
 
 
 class Sequential(Module):
-    """One module after the other."""
+    """One layer after the other: modules, and functions of one array such as ``np.tanh``.
 
-    def __init__(self, *modules: Module) -> None:
-        for i, module in enumerate(modules):
-            setattr(self, str(i), module)
+    Each has its position for its name, as ``state_dict`` and ``repr`` show; a slice is a Sequential
+    of the same layers under the same names. Raises TypeError for whatever else is given: a class
+    (``nn.Tanh`` for ``nn.Tanh()``), a list (``Sequential(*layers)`` unpacks it), a word.
+    """
 
-    def __iter__(self) -> Iterator[Module]:
-        return (child for child in vars(self).values() if isinstance(child, Module))
+    def __init__(self, *layers: Layer) -> None:
+        for i, layer in enumerate(layers):
+            if isinstance(layer, type) or not callable(layer):
+                raise TypeError(f"Sequential: layer {i} is {_no_layer(layer)}")
+            setattr(self, str(i), layer)
+
+    def _named(self) -> list[tuple[str, Layer]]:
+        found = vars(self).items()
+        return [(n, layer) for n, layer in found if isinstance(layer, Module) or n.isdigit()]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (layer for _, layer in self._named())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._named())
 
-    def __getitem__(self, i: int) -> Module:
-        return list(iter(self))[i]
+    def __getitem__(self, i: int | slice) -> Any:
+        if not isinstance(i, slice):
+            return self._named()[i][1]
+        part = Sequential()
+        for name, layer in self._named()[i]:
+            setattr(part, name, layer)
+        return part
 
     def forward(self, x: Any) -> Any:
-        for module in vars(self).values():
-            if isinstance(module, Module):
-                x = module(x)
+        for layer in self:
+            x = layer(x)
         return x
+
+
+def _no_layer(given: Any) -> str:
+    """What was given for a layer, and what to give."""
+    if isinstance(given, type):
+        name = "nn." * given.__module__.startswith(__package__) + given.__name__
+        return f"the class {name}; write {name}() with the arguments it takes, if any."
+    if isinstance(given, (np.ndarray, Tensor)):
+        found = f"a {type(given).__name__} of shape {given.shape}"
+    elif isinstance(given, (str, int, float, type(None))):
+        found = repr(given)
+    else:
+        found = f"of type {type(given).__name__}"
+        if isinstance(given, Iterable):
+            values = ".values()" * isinstance(given, Mapping)
+            return f"{found}; unpack it: Sequential(*layers{values})."
+    return f"{found}; give a module such as nn.ReLU(), or a function of one array such as np.tanh."
 
 
 class Flatten(Module):
