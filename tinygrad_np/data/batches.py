@@ -17,6 +17,8 @@ Pair = tuple[NDArray[Any], NDArray[Any]]
 Seed: TypeAlias = "int | np.random.Generator"
 Transform: TypeAlias = "Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]"
 
+_LARGEST_SCALED = 16  # the white of scikit-learn's digits
+
 
 def normalise(
     images: NDArray[np.uint8],
@@ -28,12 +30,18 @@ def normalise(
 
     `images` is uint8 of any shape; the result has the same shape and the floating `dtype`. `mean`
     and `std` belong to the scaled pixels (0.1307 and 0.3081 for the training part of MNIST). Raises
-    DataError for other dtypes, as such images may be scaled already, and for a useless std.
+    DataError for other dtypes and for images without a pixel above 16 (but black ones), as such may
+    be scaled already, and for a useless std.
     """
-    if images.dtype != np.uint8:
+    if getattr(images, "dtype", None) != np.uint8:
+        raise DataError(_not_pixels(images))
+    largest = images.max(initial=0)
+    if 1 <= largest <= _LARGEST_SCALED:
+        scale = "" if largest == 1 else f" / {_LARGEST_SCALED}"
         raise DataError(
-            f"normalise: found {images.dtype} images of shape {images.shape}, expected uint8 from "
-            "0 to 255; give the images as loaded, once"
+            f"normalise: found no pixel above {largest} in images of shape {images.shape}, "
+            f"expected 0 to 255; give images.astype(np.float32){scale} if that is white, or "
+            "images / np.float32(255) if they are that dark"
         )
     scaled: NDArray[Any] = images.astype(dtype)
     if scaled.dtype.kind != "f":
@@ -51,6 +59,28 @@ def normalise(
     scaled -= float(mean)
     scaled /= float(std)
     return scaled
+
+
+def _not_pixels(images: Any) -> str:
+    """What was given to `normalise` for uint8, and how to come from there to what is wanted."""
+    given = isinstance(images, np.ndarray) and images.dtype.kind in "biuf"
+    if not given:
+        found = f"{type(images).__name__}"
+        if hasattr(images, "dtype"):
+            found += f" of dtype {images.dtype}"
+        return (
+            f"normalise: found a {found}, expected an array of uint8 from 0 to 255; make one with "
+            "np.asarray(images, np.uint8)"
+        )
+    remedy = "give the images as loaded, once"
+    if not images.size or (images.min() >= 0 and images.max() <= 1):
+        remedy = "from 0 to 1 they are scaled already: leave it out, or use astype(np.float32)"
+    elif images.min() >= 0 and images.max() <= 255 and (images == np.rint(images)).all():
+        remedy = "give images.astype(np.uint8)"
+    return (
+        f"normalise: found {images.dtype} images of shape {images.shape}, expected uint8 from 0 to "
+        f"255; {remedy}"
+    )
 
 
 def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
