@@ -28,7 +28,7 @@ def test_channels_first_and_last(channels: int) -> None:
 
 
 def test_what_may_be_meant_in_two_ways_is_refused() -> None:
-    with pytest.raises(DataError, match="predictions: .* channels may be the second axis or the"):
+    with pytest.raises(DataError, match=r"predictions: .* channels may be the second axis or the"):
         shown(np.zeros((2, 3, 8, 3)))
     with pytest.raises(ShapeError, match=r"images.reshape\(n, h, w\) makes images of rows of"):
         shown(np.zeros((2, 64)))

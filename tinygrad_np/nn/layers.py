@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
 from . import functional, init
 from .module import Module
+from .operands import entered
 
 Layer = Callable[[Any], Any]
 
@@ -19,7 +22,8 @@ class Linear(Module):
     ``weight`` (out, in) starts He-uniform (``initial`` takes another function of ``nn.init``),
     ``bias`` (out,) at 0. ``seed`` is an int or an ``np.random.Generator``; pass one generator to
     all layers of a network. Without one the weights differ from run to run. Parameters are float32
-    unless ``dtype`` says otherwise. Raises ValueError for sizes below 1.
+    unless ``dtype`` says otherwise; a list given for x gets their dtype, an array keeps its own, as
+    NumPy does. Raises ValueError for sizes below 1.
     """
 
     def __init__(
@@ -55,8 +59,9 @@ class Sequential(Module):
     """One layer after the other: modules, and functions of one array such as ``np.tanh``.
 
     Each has its position for its name, as ``state_dict`` and ``repr`` show; a slice is a Sequential
-    of the same layers under the same names. Raises TypeError for whatever else is given: a class
-    (``nn.Tanh`` for ``nn.Tanh()``), a list (``Sequential(*layers)`` unpacks it), a word.
+    of the same layers under the same names. A list of numbers given for x gets the dtype of the
+    first parameter, unless there is an Embedding. Raises TypeError for what is neither module nor
+    function: a class (``nn.Tanh`` for ``nn.Tanh()``), a list (``Sequential(*layers)`` unpacks it).
     """
 
     def __init__(self, *layers: Layer) -> None:
@@ -84,6 +89,9 @@ class Sequential(Module):
         return part
 
     def forward(self, x: Any) -> Any:
+        if isinstance(x, list) and all(isinstance(part, (int, float)) for part in leaves(x)):
+            indexed = any(isinstance(module, Embedding) for _, module in self.named_modules())
+            x = entered("Sequential", x, None if indexed else next(iter(self.parameters()), None))
         for layer in self:
             x = layer(x)
         return x
@@ -110,7 +118,10 @@ class Flatten(Module):
     """All axes but the first in one: (n, ...) to (n, features)."""
 
     def forward(self, x: Any) -> Any:
-        rows, *others = np.shape(x)
+        x = entered("Flatten", x)
+        if not x.shape:
+            raise ShapeError("Flatten: x of shape (); expected (n, ...); give x.reshape(1, 1).")
+        rows, *others = x.shape
         return np.reshape(x, (rows, math.prod(others)))
 
 
