@@ -1,6 +1,7 @@
 """Module: a function with parameters, which are found by looking at its attributes."""
 
 import functools
+import os
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -86,8 +87,12 @@ class Module:
 
         Values are arrays or Tensors, those of PyTorch too. Raises ShapeError that names every
         missing, unexpected and misshapen entry, and every one of a dtype that does not fit or with
-        values beyond the model's dtype.
+        values beyond the model's dtype, TypeError for what is no state.
         """
+        if not isinstance(state, Mapping):
+            name = type(state).__name__
+            loaded = "tg.load(path)" if isinstance(state, (str, os.PathLike)) else "a state_dict()"
+            raise TypeError(f"load_state_dict: the state is of type {name}; give {loaded}.")
         own = dict(self.named_tensors())
         wrong = [f"missing {name}" for name in own if name not in state]
         wrong += [f"unexpected {_printable(name)}" for name in state if name not in own]
