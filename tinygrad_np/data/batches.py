@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import DataError
+from ..nn.operands import to_numbers
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 # a string, because NumPy imports its random module only when it is asked for: 12 ms
@@ -134,15 +135,18 @@ def batches(
 ) -> "Batches":
     """Cut n samples into batches of `batch_size`; the last one may be shorter.
 
-    `x` and `y` have any shape and dtype but n entries each. Every iteration over the result is an
-    epoch; with `shuffle` each epoch draws a new order from `seed`, an int or np.random.Generator
-    that the caller must give where anything is drawn. `transform(x_batch, generator)` gives the
-    batch to be used in place of `x_batch`, which it may change, and draws from a generator that is
-    this batch's own (see `augment.Distort`). Up to `ahead` batches are prepared by a thread while
-    the caller works; they are the same as without. Raises DataError if the lengths differ, for a
-    batch size below 1, a negative `ahead`, and for a missing or wrong seed.
+    `x` and `y` are numbers of any shape and dtype, n entries each. Every iteration over the result
+    is an epoch; with `shuffle` each epoch draws a new order from `seed`, an int or
+    np.random.Generator that the caller must give where anything is drawn.
+    `transform(x_batch, generator)` gives the batch to be used in place of `x_batch`, which it may
+    change, and draws from a generator that is this batch's own (see `augment.Distort`). Up to
+    `ahead` batches are prepared by a thread while the caller works; they are the same as without.
+    Raises DataError if the lengths differ, for objects and words, a batch size below 1, a negative
+    `ahead`, and for a missing or wrong seed.
     """
     xs, ys = _paired("batches", x, y)
+    _check_numbers("batches", "x", xs)
+    _check_numbers("batches", "y", ys)
     if not _is_integer(batch_size) or batch_size < 1:
         raise DataError(
             f"batches: found batch_size={batch_size!r}, expected an int from 1 up; give one"
@@ -332,13 +336,47 @@ def _is_integer(value: object) -> bool:
 
 
 def _paired(caller: str, x: ArrayLike, y: ArrayLike) -> Pair:
-    xs, ys = np.asarray(x), np.asarray(y)
+    xs, ys = _as_array(caller, "x", x), _as_array(caller, "y", y)
     if not xs.ndim or not ys.ndim or len(xs) != len(ys):
+        remedy = "give one y for each x"
+        if ys.ndim == 2 and ys.shape[0] == 1 and ys.shape[1:] == xs.shape[:1]:
+            remedy = "give y.ravel()"
+        elif xs.ndim == 2 and ys.ndim and xs.shape[1] == len(ys):
+            remedy = "give x.T, as examples are rows"
         raise DataError(
             f"{caller}: found x of shape {xs.shape} and y of shape {ys.shape}, expected the same "
-            "length along the first axis; give one y for each x"
+            f"length along the first axis; {remedy}"
         )
     return xs, ys
+
+
+def _as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
+    """An array; raises DataError for a ragged list, and for what NumPy takes for one thing."""
+    if hasattr(given, "toarray"):
+        raise DataError(
+            f"{caller}: found {name} of type {type(given).__name__}, expected an array; give "
+            f"{name}.toarray()"
+        )
+    try:
+        found = np.asarray(given)
+    except ValueError as error:
+        raise DataError(
+            f"{caller}: found {name} as a list whose entries have several shapes, expected one; "
+            "pad or cut them"
+        ) from error
+    if not found.ndim and found.dtype.kind not in "biufc":
+        raise DataError(
+            f"{caller}: found {name} of type {type(given).__name__}, expected an array of numbers; "
+            f"give one {'y for each x' if name == 'y' else 'row for each example'}"
+        )
+    return found
+
+
+def _check_numbers(caller: str, name: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind not in "biufc":
+        raise DataError(
+            f"{caller}: found {name} of dtype {array.dtype}, expected numbers; {to_numbers(name)}"
+        )
 
 
 def generator_from(caller: str, seed: "Seed | None") -> "np.random.Generator":
