@@ -92,8 +92,9 @@ class Sequential(Module):
         if isinstance(x, list) and all(isinstance(part, (int, float)) for part in leaves(x)):
             indexed = any(isinstance(module, Embedding) for _, module in self.named_modules())
             x = entered("Sequential", x, None if indexed else next(iter(self.parameters()), None))
-        for layer in self:
-            x = layer(x)
+        for name, layer in vars(self).items():
+            if isinstance(layer, Module) or name.isdigit():
+                x = layer(x)
         return x
 
 
