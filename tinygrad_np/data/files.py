@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import hashlib
+import io
 import math
 import os
 import re
@@ -49,8 +50,9 @@ _CSV_UNPACK_FREE = 1 << 26
 
 _MOST_TOLD = 300
 
-_CELL = re.compile(rb"[0-9]{1,3}(\.0*)?")
-_FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=[,\n])")  # of a whole number
+_CELL = re.compile(rb"[0-9]{1,3}")
+_FLOAT = re.compile(rb"[0-9]{1,3}(\.0*)?")
+_FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=,|$)")  # of a whole number
 _NUMBER = re.compile(rb"[-+.0-9eE]+")
 
 PICKLE = (
@@ -131,10 +133,10 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Read a CSV of images in the layout of Kaggle's `train.csv`, plain or gzip.
 
     The first row names the columns and starts with `label`; each further row has a label and k·k
-    pixels, whole numbers from 0 to 255, also as `5.0`. A byte order mark is let be. Returns images
-    (n, k, k) uint8 and labels (n,) int64. Raises DataError with the row (the header is row 1) and
-    column of the first fault, and for a gzip file that unpacks to over 64 MiB and 100 times its
-    size.
+    pixels, whole numbers from 0 to 255, all of a row as `5.0` perhaps. A byte order mark before
+    them is let be. Returns images (n, k, k) uint8 and labels (n,) int64. Raises DataError with the
+    row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
+    over 64 MiB and 100 times its size.
     """
     with _opened(path) as file:
         content = _Content(file, os.fspath(path))
@@ -382,9 +384,10 @@ def _read_table(content: _Content, limit: int) -> NDArray[np.uint8]:
     for block in chain([start], blocks):
         table = _parse_cells(block, columns)
         if table is None:
-            table = _parse_cells(_FRACTION.sub(b"", block), columns)
+            table = _parse_cells(_without_fractions(block, columns), columns)
         if table is None:
-            raise next(_cell_faults(content, block, row, columns))
+            faults = (_cell_faults(content, block, row, columns, cell) for cell in (_FLOAT, _CELL))
+            raise next(chain.from_iterable(faults))
         tables.append(table)
         row += len(table)
     if row == 2:
@@ -479,7 +482,18 @@ def _parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
     return values.astype(np.uint8).reshape(-1, columns)
 
 
-def _cell_faults(content: _Content, block: bytes, row: int, columns: int) -> Iterator[DataError]:
+def _without_fractions(block: bytes, columns: int) -> bytes:
+    """A block whose rows of floats (5.0) are of whole numbers; one float among others stays."""
+    made = bytearray()
+    for row in io.BytesIO(block):
+        whole, count = _FRACTION.subn(b"", row) if row.count(b",") == columns - 1 else (row, 0)
+        made += whole if count in (columns, columns - 1) else row  # the label may be an integer
+    return bytes(made)
+
+
+def _cell_faults(
+    content: _Content, block: bytes, row: int, columns: int, form: re.Pattern[bytes]
+) -> Iterator[DataError]:
     """What `_parse_cells` refused, in reading order."""
     for number, line in enumerate(block.split(b"\n")[:-1], start=row):
         cells = line.split(b",")
@@ -487,7 +501,7 @@ def _cell_faults(content: _Content, block: bytes, row: int, columns: int) -> Ite
             found, expected = f"{len(cells)} cells", f"{columns} as in row 1"
             yield content.fault(f"row {number}", found, expected, "mend or remove the row")
         for column, cell in enumerate(cells, start=1):
-            if not _CELL.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
+            if not form.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
                 place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
                 remedy = "mend the cell, or read other numbers with np.loadtxt and from_sklearn"
                 yield content.fault(place, _shown(cell), expected, remedy)

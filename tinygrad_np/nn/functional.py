@@ -267,9 +267,7 @@ def embedding(indices: Any, weight: Any) -> Any:
     if not isinstance(indices, (Tensor, np.ndarray)):
         indices = np.asarray(indices)
     _integers("embedding", indices, "indices")
-    known = neural.in_range(
-        indices, _shape(weight)[0], "embedding", "indices", "rows (num_embeddings)"
-    )
+    known = neural.in_range(indices, _shape(weight)[0], "embedding")
     return np.take(weight, known, axis=0)
 
 
