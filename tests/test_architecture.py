@@ -18,6 +18,7 @@ ORDER = [
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
     "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
+    "autodiff.rules.drawing",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",
     "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels",
@@ -25,7 +26,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "errors", "threads", "autodiff", "replay", "nn", "optim", "data", "training", "draw", "sklearn",
+    "errors", "threads", "autodiff", "replay", "random", "nn", "optim", "data", "training", "draw",
+    "sklearn",
 ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
-from . import data, draw, nn, optim, training
+from . import data, draw, nn, optim, random, training
 from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive
 from .autodiff.rules import defvjp
@@ -43,6 +43,7 @@ __all__ = [
     "no_grad",
     "optim",
     "primitive",
+    "random",
     "replay",
     "save",
     "stack",

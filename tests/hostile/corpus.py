@@ -186,7 +186,7 @@ CSV = [
     File("two byte order marks", b"\xef\xbb\xbf\xef\xbb\xbf" + ROWS, "'label'"),
     File("negative", b"label,p\n-1,2\n", "'-1'"),
     File("negative pixel", b"label,p\n1,-2\n", "'-2'"),
-    File("float", b"label,p\n1,2.0\n", "'2.0'"),
+    File("float", b"label,p\n1,2.5\n", "'2.5'"),
     File("exponent", b"label,p\n1,1e2\n", "'1e2'"),
     File("256", b"label,p\n1,256\n", "'256'"),
     File("wraps to 0", b"label,p\n1,65536\n", "'65536'"),

@@ -200,7 +200,7 @@ def test_embedding_takes_rows_and_adds_up_gradients() -> None:
 
 def test_embedding_refuses() -> None:
     layer = nn.Embedding(4, 2, seed=0)
-    with pytest.raises(tg.DataError, match="embedding: labels from -1 to 4 for 4 classes"):
+    with pytest.raises(tg.DataError, match="embedding: indices from -1 to 4 for 4 rows"):
         layer([-1, 4])
     with pytest.raises(TypeError, match="must be integers"):
         layer([0.5])

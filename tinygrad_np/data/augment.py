@@ -6,10 +6,12 @@ image, p an output pixel, d a field of displacements,
     source(p) = c + matrix⁻¹ (p − c − offset) + d(p)
 
 and the four pixels around it are weighted by how near they are (bilinear). Images may be
-(n, h, w), (n, channels, h, w), or flat (n, k·k) and square, of dtype uint8, float32 or float64;
-results are new arrays of the same shape and dtype.
+(n, h, w), (n, channels, h, w), (n, h, w, channels) with 1, 3 or 4 channels, or flat (n, k·k) and
+square, of dtype uint8, float32 or float64; results are new arrays of the same shape and dtype.
+Shapes that may be meant in two ways raise DataError.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -25,6 +27,7 @@ _Field = Callable[[int, int], NDArray[Any]]
 
 # Scratch for so many pixels at a time stays in the second-level cache: 28×28 images at 32.
 _PIXELS = 32 * 28 * 28
+CHANNELS = (1, 3, 4)  # of pictures: grey, red green blue, and those with opacity
 _EXACT = 1 << 24  # the first whole number whose successor float32 does not have
 
 
@@ -87,7 +90,7 @@ class Distort:
         matrices = _matrices(self.rotation * drawn[:, 2], factors, self.shear * drawn[:, 5])
         field = self._field(generator, view) if self.alpha else None
         out = _warp(view, matrices, self.shift * drawn[:, :2], field, self.background)
-        return out.reshape(images.shape)
+        return _in_the_shape_of(images, out)
 
     def _field(self, generator: "np.random.Generator", images: Images) -> _Field:
         """Displacements for images start to stop, (stop - start, 2, h, w)."""
@@ -144,7 +147,8 @@ def affine(
     view = _as_images("affine", images)
     matrices = _per_image("affine", "matrix", matrix, (len(view), 2, 2))
     offsets = _per_image("affine", "offset", offset, (len(view), 2))
-    return _warp(view, matrices, offsets, None, background).reshape(images.shape)
+    out = _warp(view, matrices, offsets, None, background)
+    return _in_the_shape_of(images, out)
 
 
 def displace(images: Images, field: ArrayLike, background: float = 0.0) -> Images:
@@ -154,7 +158,7 @@ def displace(images: Images, field: ArrayLike, background: float = 0.0) -> Image
     moves = _per_image("displace", "field", field, (n, 2, h, w))
     matrices, offsets = np.broadcast_to(np.eye(2), (n, 2, 2)), np.zeros((n, 2))
     out = _warp(view, matrices, offsets, lambda start, stop: moves[start:stop], background)
-    return out.reshape(images.shape)
+    return _in_the_shape_of(images, out)
 
 
 def elastic(
@@ -292,23 +296,63 @@ def _as_images(caller: str, images: Images) -> Images:
             f"{caller}: found images of type {found}, expected an array of uint8, float32 or "
             "float64; convert with np.asarray(images, np.float32)"
         )
-    shape = images.shape
-    side = round(shape[-1] ** 0.5) if shape else 0
-    if images.ndim == 2 and side * side == shape[1]:
-        shape = (len(images), 1, side, side)
-    elif images.ndim == 3:
-        shape = (len(images), 1, *shape[1:])
-    elif images.ndim != 4:
-        raise DataError(
-            f"{caller}: found images of shape {shape}, expected (n, h, w), (n, channels, h, w) or "
-            "square ones as (n, h·h); reshape them"
-        )
-    if (shape[2] + 3) * (shape[3] + 3) >= _EXACT and images.dtype != np.float64:
+    view = images
+    side = math.isqrt(images.shape[1]) if images.ndim == 2 else 0
+    if side and side * side == images.shape[1] != len(images):
+        view = images.reshape(-1, 1, side, side)
+    elif images.ndim == 3 and not _is_one_picture(images.shape):
+        view = images[:, None]
+    elif images.ndim == 4 and not channels_last(caller, images.shape):
+        view = images
+    elif images.ndim == 4:
+        view = images.transpose(0, 3, 1, 2)
+    else:
+        raise DataError(f"{caller}: found images of shape {images.shape}, {_wanted(images.shape)}")
+    if math.prod(size + 3 for size in view.shape[2:]) >= _EXACT and images.dtype != np.float64:
         raise DataError(
             f"{caller}: found {images.dtype} images of shape {images.shape}, expected fewer than "
             f"{_EXACT} pixels each; convert with astype(np.float64)"
         )
-    return images.reshape(shape)
+    return view
+
+
+def channels_last(caller: str, shape: tuple[int, ...]) -> bool:
+    """Whether images of four axes are (n, h, w, channels), not (n, channels, h, w).
+
+    Raises DataError where both may be meant.
+    """
+    first, last = (shape[axis] in CHANNELS for axis in (1, 3))
+    if first and shape[3] in (1, 3):
+        raise DataError(
+            f"{caller}: found images of shape {shape}, whose channels may be the second axis or "
+            "the last; give one channel at a time as (n, h, w)"
+        )
+    return last and not first
+
+
+def _is_one_picture(shape: tuple[int, ...]) -> bool:
+    """Whether this is (h, w, channels) rather than as many images, 1, 3 or 4 pixels wide."""
+    return shape[2] in (1, 3) or (shape[2] == 4 and shape[1] >= 16)
+
+
+def _wanted(shape: tuple[int, ...]) -> str:
+    """What is expected for images of this shape, and how they may become that."""
+    remedy = "reshape them"
+    if len(shape) == 3:
+        remedy = "give images[None] for one image (h, w, channels)"
+    elif len(shape) == 2:
+        remedy = "give images[None] for one image (h, w), or images.reshape(n, h, w) for flat ones"
+    return (
+        "expected (n, h, w), (n, channels, h, w), (n, h, w, channels) or square ones as (n, h·h); "
+        + remedy
+    )
+
+
+def _in_the_shape_of(images: Images, out: Images) -> Images:
+    """What `_as_images` made of images, back in their own layout."""
+    if images.ndim == 4 and out.shape != images.shape:
+        return np.ascontiguousarray(out.transpose(0, 2, 3, 1))
+    return out.reshape(images.shape)
 
 
 def _per_image(

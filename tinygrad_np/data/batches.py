@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import DataError
+from ..nn.operands import to_numbers
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 # a string, because NumPy imports its random module only when it is asked for: 12 ms
 Seed: TypeAlias = "int | np.random.Generator"
 Transform: TypeAlias = "Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]"
+
+_LARGEST_SCALED = 16  # the white of scikit-learn's digits
 
 
 def normalise(
@@ -28,12 +31,18 @@ def normalise(
 
     `images` is uint8 of any shape; the result has the same shape and the floating `dtype`. `mean`
     and `std` belong to the scaled pixels (0.1307 and 0.3081 for the training part of MNIST). Raises
-    DataError for other dtypes, as such images may be scaled already, and for a useless std.
+    DataError for other dtypes and for images without a pixel above 16 (but black ones), as such may
+    be scaled already, and for a useless std.
     """
-    if images.dtype != np.uint8:
+    if getattr(images, "dtype", None) != np.uint8:
+        raise DataError(_not_pixels(images))
+    largest = images.max(initial=0)
+    if 1 <= largest <= _LARGEST_SCALED:
+        scale = "" if largest == 1 else f" / {_LARGEST_SCALED}"
         raise DataError(
-            f"normalise: found {images.dtype} images of shape {images.shape}, expected uint8 from "
-            "0 to 255; give the images as loaded, once"
+            f"normalise: found no pixel above {largest} in images of shape {images.shape}, "
+            f"expected 0 to 255; give images.astype(np.float32){scale} if that is white, or "
+            "images / np.float32(255) if they are that dark"
         )
     scaled: NDArray[Any] = images.astype(dtype)
     if scaled.dtype.kind != "f":
@@ -51,6 +60,28 @@ def normalise(
     scaled -= float(mean)
     scaled /= float(std)
     return scaled
+
+
+def _not_pixels(images: Any) -> str:
+    """What was given to `normalise` for uint8, and how to come from there to what is wanted."""
+    given = isinstance(images, np.ndarray) and images.dtype.kind in "biuf"
+    if not given:
+        found = f"{type(images).__name__}"
+        if hasattr(images, "dtype"):
+            found += f" of dtype {images.dtype}"
+        return (
+            f"normalise: found a {found}, expected an array of uint8 from 0 to 255; make one with "
+            "np.asarray(images, np.uint8)"
+        )
+    remedy = "give the images as loaded, once"
+    if not images.size or (images.min() >= 0 and images.max() <= 1):
+        remedy = "from 0 to 1 they are scaled already: leave it out, or use astype(np.float32)"
+    elif images.min() >= 0 and images.max() <= 255 and (images == np.rint(images)).all():
+        remedy = "give images.astype(np.uint8)"
+    return (
+        f"normalise: found {images.dtype} images of shape {images.shape}, expected uint8 from 0 to "
+        f"255; {remedy}"
+    )
 
 
 def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
@@ -104,15 +135,18 @@ def batches(
 ) -> "Batches":
     """Cut n samples into batches of `batch_size`; the last one may be shorter.
 
-    `x` and `y` have any shape and dtype but n entries each. Every iteration over the result is an
-    epoch; with `shuffle` each epoch draws a new order from `seed`, an int or np.random.Generator
-    that the caller must give where anything is drawn. `transform(x_batch, generator)` gives the
-    batch to be used in place of `x_batch`, which it may change, and draws from a generator that is
-    this batch's own (see `augment.Distort`). Up to `ahead` batches are prepared by a thread while
-    the caller works; they are the same as without. Raises DataError if the lengths differ, for a
-    batch size below 1, a negative `ahead`, and for a missing or wrong seed.
+    `x` and `y` are numbers of any shape and dtype, n entries each. Every iteration over the result
+    is an epoch; with `shuffle` each epoch draws a new order from `seed`, an int or
+    np.random.Generator that the caller must give where anything is drawn.
+    `transform(x_batch, generator)` gives the batch to be used in place of `x_batch`, which it may
+    change, and draws from a generator that is this batch's own (see `augment.Distort`). Up to
+    `ahead` batches are prepared by a thread while the caller works; they are the same as without.
+    Raises DataError if the lengths differ, for objects and words, a batch size below 1, a negative
+    `ahead`, and for a missing or wrong seed.
     """
     xs, ys = _paired("batches", x, y)
+    _check_numbers("batches", "x", xs)
+    _check_numbers("batches", "y", ys)
     if not _is_integer(batch_size) or batch_size < 1:
         raise DataError(
             f"batches: found batch_size={batch_size!r}, expected an int from 1 up; give one"
@@ -302,13 +336,47 @@ def _is_integer(value: object) -> bool:
 
 
 def _paired(caller: str, x: ArrayLike, y: ArrayLike) -> Pair:
-    xs, ys = np.asarray(x), np.asarray(y)
+    xs, ys = _as_array(caller, "x", x), _as_array(caller, "y", y)
     if not xs.ndim or not ys.ndim or len(xs) != len(ys):
+        remedy = "give one y for each x"
+        if ys.ndim == 2 and ys.shape[0] == 1 and ys.shape[1:] == xs.shape[:1]:
+            remedy = "give y.ravel()"
+        elif xs.ndim == 2 and ys.ndim and xs.shape[1] == len(ys):
+            remedy = "give x.T, as examples are rows"
         raise DataError(
             f"{caller}: found x of shape {xs.shape} and y of shape {ys.shape}, expected the same "
-            "length along the first axis; give one y for each x"
+            f"length along the first axis; {remedy}"
         )
     return xs, ys
+
+
+def _as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
+    """An array; raises DataError for a ragged list, and for what NumPy takes for one thing."""
+    if hasattr(given, "toarray"):
+        raise DataError(
+            f"{caller}: found {name} of type {type(given).__name__}, expected an array; give "
+            f"{name}.toarray()"
+        )
+    try:
+        found = np.asarray(given)
+    except ValueError as error:
+        raise DataError(
+            f"{caller}: found {name} as a list whose entries have several shapes, expected one; "
+            "pad or cut them"
+        ) from error
+    if not found.ndim and found.dtype.kind not in "biufc":
+        raise DataError(
+            f"{caller}: found {name} of type {type(given).__name__}, expected an array of numbers; "
+            f"give one {'y for each x' if name == 'y' else 'row for each example'}"
+        )
+    return found
+
+
+def _check_numbers(caller: str, name: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind not in "biufc":
+        raise DataError(
+            f"{caller}: found {name} of dtype {array.dtype}, expected numbers; {to_numbers(name)}"
+        )
 
 
 def generator_from(caller: str, seed: "Seed | None") -> "np.random.Generator":

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import itertools
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .files import StrPath, load_csv, load_idx, read_idx, replacing
+from .files import PICKLE, StrPath, load_csv, load_idx, read_idx, replacing
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
 Dataset = tuple[Part, Part]
@@ -21,6 +22,21 @@ _NAMES = (
     "t10k-labels-idx1-ubyte",
 )
 _CLASSES = 10
+_PILLOW = (
+    "Pillow reads pictures: np.stack([np.asarray(PIL.Image.open(p).convert('L')) for p in paths]), "
+    "with labels from the names of their folders"
+)
+# what else is found in folders, and what to do with it
+_ENDINGS = {
+    ".npz": "tg.load(path) gives the arrays of an .npz by name",
+    ".csv": "give the CSV file itself",
+    ".mat": "scipy.io.loadmat(path) reads it, from_sklearn(x, y) takes its arrays",
+    ".parquet": "pandas.read_parquet(path) reads it",
+    **dict.fromkeys([".png", ".jpg", ".jpeg", ".bmp", ".gif"], _PILLOW),
+    **dict.fromkeys([".zip", ".tar", ".tgz", ".7z"], "unpack it, and give the folder"),
+    **dict.fromkeys([".pkl", ".pickle"], PICKLE),
+}
+_LISTED = 10_000  # entries of a folder that are looked at
 
 _Checksums = tuple[str | None, ...]
 _UNCHECKED: _Checksums = (None,) * len(_NAMES)
@@ -85,46 +101,49 @@ def fashion_mnist(folder: StrPath | None = None, download: bool = False) -> Data
     return _copied(_verified(home, _FASHION_SHA256))
 
 
-def load_folder(path: StrPath) -> Dataset:
+def load_folder(path: StrPath, classes: int = _CLASSES) -> Dataset:
     """Read the four IDX files of a folder, named as those of MNIST, each plain or `.gz`.
 
-    Returns images (n, h, w) uint8 and labels (n,) int64 from 0 to 9 for training and test. Raises
-    DataError if a file is missing or damaged, or if files do not fit together.
+    `train-images.idx3-ubyte` and the like are found, too, and each file also in a folder of its own
+    name. Returns images (n, h, w) uint8 and labels (n,) int64 from 0 to classes - 1 for training
+    and test. Raises DataError if a file is missing or damaged, or if files do not fit together.
     """
-    return _read_folder(Path(path), _UNCHECKED)
+    return _read_folder(Path(path), _UNCHECKED, classes)
 
 
-def load_dataset(name_or_path: str) -> Dataset:
+def load_dataset(name_or_path: str, classes: int = _CLASSES) -> Dataset:
     """Return the data set called "mnist" or "fashion", or the one in a folder or CSV file.
 
-    A folder has four IDX files (see `load_folder`) or is the `root` of torchvision's MNIST or
-    FashionMNIST, or a folder within; what is found in theirs must have the published SHA-256. Of a
-    CSV file (see `load_csv`) with n rows the last n // 7 are the test part. Images are (n, h, w)
-    uint8, labels (n,) int64 from 0 to 9. Raises DataError if there is no such thing or it is not a
-    data set.
+    A folder has four IDX files (see `load_folder`) or one folder within that has, or is the `root`
+    of torchvision's MNIST or FashionMNIST; what is found in theirs must have the published SHA-256.
+    Of a CSV file (see `load_csv`) with n rows the last n // 7 are the test part. Images are
+    (n, h, w) uint8, labels (n,) int64 from 0 to classes - 1. Raises DataError if there is no such
+    thing or it is not a data set; the message says what was found, and what reads it.
     """
     if name_or_path == "mnist":
         return mnist()
     if name_or_path == "fashion":
         return fashion_mnist()
     if os.path.isdir(name_or_path):
-        return _load_root(Path(name_or_path))
+        return _load_root(Path(name_or_path), classes)
     if os.path.exists(name_or_path):
         images, labels = load_csv(name_or_path)
-        return last_seventh(name_or_path, images, labels)
+        return last_seventh(name_or_path, images, labels, classes)
     raise DataError(
         f"found no data set, folder or file called {name_or_path!r}, expected mnist, fashion, a "
         "folder of four IDX files or a CSV file; check the spelling"
     )
 
 
-def last_seventh(source: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Dataset:
+def last_seventh(
+    source: str, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int = _CLASSES
+) -> Dataset:
     """MNIST's own proportion: the test part is the last n // 7 of n images.
 
     `source` stands for the data in messages. Raises DataError for fewer than 7 images and for
-    labels outside 0 to 9.
+    labels outside 0 to classes - 1.
     """
-    check_labels(source, labels)
+    check_labels(source, labels, classes)
     count = len(labels) // 7
     if not count:
         raise DataError(
@@ -134,20 +153,27 @@ def last_seventh(source: str, images: NDArray[np.uint8], labels: NDArray[np.int6
     return (images[:-count], labels[:-count]), (images[-count:], labels[-count:])
 
 
-def check_labels(source: str, labels: NDArray[np.int64]) -> None:
-    """Raise DataError for the first label outside 0 to 9."""
-    wrong = np.flatnonzero((labels < 0) | (labels >= _CLASSES))
+def check_labels(source: str, labels: NDArray[np.int64], classes: int = _CLASSES) -> None:
+    """Raise DataError for the first label outside 0 to classes - 1."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
+        least, most = labels.min(), labels.max()
+        remedy = f", or give classes={most + 1}" if least >= 0 else ""
+        if least == 1:
+            ten = "; labels % 10 if 10 stands for 0" if most == 10 else ""
+            remedy += f" (labels - 1 count from 0{ten})"
         raise DataError(
             f"{source}, label number {wrong[0] + 1}: found {labels[wrong[0]]}, expected 0 to "
-            f"{_CLASSES - 1}; use a data set of {_CLASSES} classes"
+            f"{classes - 1}; use a data set of {classes} classes{remedy}"
         )
 
 
-def _load_root(folder: Path) -> Dataset:
-    """The four files in a folder, or where torchvision puts them when given this as its root."""
+def _load_root(folder: Path, classes: int) -> Dataset:
+    """The four files in a folder, in one within, or where torchvision puts them in its root."""
     inside = [folder / inner for inner in ("MNIST/raw", "FashionMNIST/raw", "raw")]
     homes = [home for home in inside if not _missing(home)]
+    if not homes and _missing(folder):
+        homes = [home for home in _entries(folder) if home.is_dir() and not _missing(home)]
     if not _missing(folder) or not homes:
         homes = [folder]
     if len(homes) > 1:
@@ -157,7 +183,32 @@ def _load_root(folder: Path) -> Dataset:
         )
     home = homes[0].resolve()
     checksums = {("MNIST", "raw"): _MNIST_SHA256, ("FashionMNIST", "raw"): _FASHION_SHA256}
-    return _read_folder(homes[0], checksums.get((home.parent.name, home.name), _UNCHECKED))
+    found = checksums.get((home.parent.name, home.name), _UNCHECKED)
+    return _read_folder(homes[0], found, classes)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, in order; nothing where it cannot be read."""
+    try:
+        return sorted(itertools.islice(folder.iterdir(), _LISTED))
+    except OSError:
+        return []
+
+
+def _remedy(folder: Path) -> str:
+    """What to do with a folder that has not the four files."""
+    entries = _entries(folder)
+    within = [other for entry in entries[:100] if entry.is_dir() for other in _entries(entry)[:100]]
+    for entry in (*entries, *within):
+        if "ubyte" in entry.name and entry.name[0] != ".":
+            return (
+                f"rename files such as {entry.name}, or read each with load_idx (EMNIST's pictures "
+                "are transposed: load_idx(path).transpose(0, 2, 1))"
+            )
+        suffix = entry.with_suffix("").suffix if entry.suffix == ".gz" else entry.suffix
+        if suffix.lower() in _ENDINGS:
+            return f"it has {entry.name}: {_ENDINGS[suffix.lower()]}"
+    return "check the path or add the file"
 
 
 @functools.cache
@@ -175,16 +226,16 @@ def _copied(dataset: Dataset) -> Dataset:
     return (x_train.copy(), y_train.copy()), (x_test.copy(), y_test.copy())
 
 
-def _read_folder(folder: Path, checksums: _Checksums) -> Dataset:
+def _read_folder(folder: Path, checksums: _Checksums, classes: int = _CLASSES) -> Dataset:
     if missing := _missing(folder):
         raise DataError(
             f"{folder}: found no {missing[0]}, plain or .gz, expected the four files "
-            f"{', '.join(_NAMES)}; check the path or add the file"
+            f"{', '.join(_NAMES)}; {_remedy(folder)}"
         )
     paths = [_file_in(folder, name) for name in _NAMES]
     arrays = [load_idx(path, sha256=sha256) for path, sha256 in zip(paths, checksums, strict=True)]
-    train = _checked_part(str(paths[1]), arrays[0], arrays[1])
-    test = _checked_part(str(paths[3]), arrays[2], arrays[3])
+    train = _checked_part(str(paths[1]), arrays[0], arrays[1], classes)
+    test = _checked_part(str(paths[3]), arrays[2], arrays[3], classes)
     if train[0].shape[1:] != test[0].shape[1:]:
         raise DataError(
             f"{folder}: found training images of shape {train[0].shape} and test images of shape "
@@ -194,15 +245,19 @@ def _read_folder(folder: Path, checksums: _Checksums) -> Dataset:
 
 
 def _file_in(folder: Path, name: str) -> Path:
-    plain = folder / name
-    return plain if os.path.isfile(plain) else folder / f"{name}.gz"
+    forms = (name, name.replace("-idx", ".idx"))
+    places = [folder / inner / f for f in forms for inner in ("", f)]
+    files = [place.with_name(place.name + end) for place in places for end in ("", ".gz")]
+    return next((file for file in files if os.path.isfile(file)), files[1])
 
 
 def _missing(folder: Path) -> list[str]:
     return [name for name in _NAMES if not os.path.isfile(_file_in(folder, name))]
 
 
-def _checked_part(source: str, images: NDArray[np.generic], labels: NDArray[np.generic]) -> Part:
+def _checked_part(
+    source: str, images: NDArray[np.generic], labels: NDArray[np.generic], classes: int
+) -> Part:
     if (images.ndim, labels.ndim) != (3, 1) or not images.dtype == labels.dtype == np.uint8:
         raise DataError(
             f"{source}: found {labels.dtype} labels of shape {labels.shape} for {images.dtype} "
@@ -215,7 +270,7 @@ def _checked_part(source: str, images: NDArray[np.generic], labels: NDArray[np.g
             "use labels and images of one data set"
         )
     numbers = labels.astype(np.int64)
-    check_labels(source, numbers)
+    check_labels(source, numbers, classes)
     return images.astype(np.uint8, copy=False), numbers
 
 

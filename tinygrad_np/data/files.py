@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import hashlib
+import io
 import math
 import os
 import re
@@ -50,6 +51,37 @@ _CSV_UNPACK_FREE = 1 << 26
 _MOST_TOLD = 300
 
 _CELL = re.compile(rb"[0-9]{1,3}")
+_FLOAT = re.compile(rb"[0-9]{1,3}(\.0*)?")
+_FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=,|$)")  # of a whole number
+_NUMBER = re.compile(rb"[-+.0-9eE]+")
+
+PICKLE = (
+    "a pickle runs code when it is read, so none is: where you trust it, read it with the library "
+    "that wrote it and save the arrays with np.savez"
+)
+# how files of other kinds start, and what reads them
+_KINDS = {
+    b"PK\3\4": ("a zip archive", "tg.load(path) gives the arrays of an .npz, others are unpacked"),
+    b"\x93NUM": ("an array of NumPy's", "np.load(path) reads it"),
+    b"MATL": (
+        "a .mat file",
+        "scipy.io.loadmat(path) reads it, from_sklearn(x, y) takes its arrays",
+    ),
+    b"\x89HDF": ("an HDF5 file", "h5py.File(path) reads it"),
+    b"PAR1": ("a Parquet file", "pandas.read_parquet(path) reads it"),
+    b"\x89PNG": ("a PNG picture", "np.asarray(PIL.Image.open(path)) reads it"),
+    b"\xff\xd8\xff": ("a JPEG picture", "np.asarray(PIL.Image.open(path)) reads it"),
+    b"GIF8": ("a GIF picture", "np.asarray(PIL.Image.open(path)) reads it"),
+    b"BZh": ("bzip2 data", "unpack it"),
+    b"\xfd7zX": ("xz data", "unpack it"),
+    b"7z\xbc\xaf": ("a 7z archive", "unpack it"),
+    b"\xff\xfe": ("text in UTF-16", "save it in UTF-8"),
+    b"\xfe\xff": ("text in UTF-16", "save it in UTF-8"),
+    b"<!": ("a web page", "get the file that it links to"),
+    b"<htm": ("a web page", "get the file that it links to"),
+    b"\0\0\x08": ("an IDX file", "load_idx(path) reads it, load_folder(path) a folder of four"),
+    **{b"\x80%c" % i: ("a pickle", PICKLE) for i in range(2, 6)},
+}
 _COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")
 
 
@@ -101,10 +133,10 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Read a CSV of images in the layout of Kaggle's `train.csv`, plain or gzip.
 
     The first row names the columns and starts with `label`; each further row has a label and k·k
-    pixels, whole numbers from 0 to 255. A byte order mark before them is let be. Returns images
-    (n, k, k) uint8 and labels (n,) int64. Raises DataError with the row (the header is row 1) and
-    column of the first fault, and for a gzip file that unpacks to over 64 MiB and 100 times its
-    size.
+    pixels, whole numbers from 0 to 255, all of a row as `5.0` perhaps. A byte order mark before
+    them is let be. Returns images (n, k, k) uint8 and labels (n,) int64. Raises DataError with the
+    row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
+    over 64 MiB and 100 times its size.
     """
     with _opened(path) as file:
         content = _Content(file, os.fspath(path))
@@ -273,11 +305,12 @@ class _Header:
 def _read_header(content: _Content) -> _Header:
     magic = content.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
+        known = _known_kind(magic)
         raise content.fault(
             "byte 0",
             f"0x{magic.hex()}" if magic else "nothing",
             "the start of an IDX file (0x0000, a type 08 09 0b 0c 0d or 0e, a rank)",
-            "give an IDX file, plain or gzip",
+            "give an IDX file, plain or gzip" + (f"; {known}" if known else ""),
         )
     rank = magic[3]
     if rank > _MAX_RANK:
@@ -351,7 +384,10 @@ def _read_table(content: _Content, limit: int) -> NDArray[np.uint8]:
     for block in chain([start], blocks):
         table = _parse_cells(block, columns)
         if table is None:
-            raise next(_cell_faults(content, block, row, columns))
+            table = _parse_cells(_without_fractions(block, columns), columns)
+        if table is None:
+            faults = (_cell_faults(content, block, row, columns, cell) for cell in (_FLOAT, _CELL))
+            raise next(chain.from_iterable(faults))
         tables.append(table)
         row += len(table)
     if row == 2:
@@ -387,7 +423,8 @@ def _count_columns(content: _Content, header: bytes) -> int:
             "row 1, column 1",
             _shown(names[0]),
             "'label'",
-            "give a CSV with a header and the label first (Kaggle's train.csv, not test.csv)",
+            "give a CSV with a header and the label first (Kaggle's train.csv, not test.csv)"
+            f"; {_known_kind(header) or _other_columns(names)}",
         )
     pixels = len(names) - 1
     if not pixels or math.isqrt(pixels) ** 2 != pixels:
@@ -395,6 +432,34 @@ def _count_columns(content: _Content, header: bytes) -> int:
             "row 1", f"{pixels} pixel columns", "a square number", "give a CSV of square images"
         )
     return len(names)
+
+
+def _known_kind(start: bytes) -> str:
+    """What a file is that starts so, and what reads it; nothing where that is not known."""
+    found = (told for magic, told in _KINDS.items() if start.startswith(magic))
+    return next((f"this is {kind}: {remedy}" for kind, remedy in found), "")
+
+
+def _other_columns(names: list[bytes]) -> str:
+    """What to do with a table whose first row is not as expected."""
+    for mark, told in ((b";", "';'"), (b"\t", "'\\t'")):
+        if len(names) == 1 and mark in names[0]:
+            return (
+                f"separate its cells by commas, or read it with np.loadtxt(path, delimiter={told})"
+            )
+    if all(_NUMBER.fullmatch(name) for name in names):
+        return (
+            "without a header, table = np.loadtxt(path, delimiter=',') reads it, and "
+            "from_sklearn(table[:, 1:], table[:, 0]) takes that"
+        )
+    if math.isqrt(len(names)) ** 2 == len(names) and b"label" not in names:
+        return (
+            "np.loadtxt(path, delimiter=',', skiprows=1, dtype=np.uint8) reads one without labels"
+        )
+    return (
+        "np.loadtxt(path, delimiter=',', skiprows=1) reads other orders of columns, and "
+        "from_sklearn(x, y) takes them"
+    )
 
 
 def _parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
@@ -417,7 +482,18 @@ def _parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
     return values.astype(np.uint8).reshape(-1, columns)
 
 
-def _cell_faults(content: _Content, block: bytes, row: int, columns: int) -> Iterator[DataError]:
+def _without_fractions(block: bytes, columns: int) -> bytes:
+    """A block whose rows of floats (5.0) are of whole numbers; one float among others stays."""
+    made = bytearray()
+    for row in io.BytesIO(block):
+        whole, count = _FRACTION.subn(b"", row) if row.count(b",") == columns - 1 else (row, 0)
+        made += whole if count in (columns, columns - 1) else row  # the label may be an integer
+    return bytes(made)
+
+
+def _cell_faults(
+    content: _Content, block: bytes, row: int, columns: int, form: re.Pattern[bytes]
+) -> Iterator[DataError]:
     """What `_parse_cells` refused, in reading order."""
     for number, line in enumerate(block.split(b"\n")[:-1], start=row):
         cells = line.split(b",")
@@ -425,9 +501,10 @@ def _cell_faults(content: _Content, block: bytes, row: int, columns: int) -> Ite
             found, expected = f"{len(cells)} cells", f"{columns} as in row 1"
             yield content.fault(f"row {number}", found, expected, "mend or remove the row")
         for column, cell in enumerate(cells, start=1):
-            if not _CELL.fullmatch(cell) or int(cell) > 255:
+            if not form.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
                 place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
-                yield content.fault(place, _shown(cell), expected, "mend the cell")
+                remedy = "mend the cell, or read other numbers with np.loadtxt and from_sklearn"
+                yield content.fault(place, _shown(cell), expected, remedy)
 
 
 def _shown(cell: bytes) -> str:

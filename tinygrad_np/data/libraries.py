@@ -13,16 +13,16 @@ _WHITE = 255
 _DIGIT = re.compile(r"[+-]?[0-9]{1,9}(\.0+)?")
 
 
-def from_sklearn(x: Any, y: Any = None, largest: float = _WHITE) -> Dataset:
+def from_sklearn(x: Any, y: Any = None, largest: float = _WHITE, classes: int = 10) -> Dataset:
     """Return the data set in what scikit-learn's `fetch_openml("mnist_784")` gives.
 
     That is a Bunch, or its `data` (n, k·k) and `target` (n,) as arrays, DataFrame and Series;
     labels may be text ("5"). The test part is the last n // 7: the 10,000 of MNIST, in the order
     of OpenML. `largest` is the value that a white pixel has in `x`: 16 for `load_digits`, 1 for
     scaled images; it becomes 255 and others in proportion, rounded. Images are (n, k, k) uint8,
-    labels (n,) int64 from 0 to 9, the caller's own. Raises DataError for pixels outside 0 to
-    `largest`, for others than whole numbers up to 255, for images without a pixel above 16 (such
-    are scaled) and for labels that are no numbers from 0 to 9.
+    labels (n,) int64 from 0 to classes - 1, the caller's own. Raises DataError for pixels outside 0
+    to `largest`, for others than whole numbers up to 255, for images without a pixel above 16 (such
+    are scaled) and for labels that are no numbers from 0 to classes - 1.
     """
     if y is None:
         if not (hasattr(x, "data") and hasattr(x, "target")):
@@ -40,17 +40,19 @@ def from_sklearn(x: Any, y: Any = None, largest: float = _WHITE) -> Dataset:
         )
     labels = _labels("from_sklearn", y, len(pixels))
     images = _images(pixels, largest).reshape(-1, side, side)
-    return last_seventh("from_sklearn", images, labels)
+    return last_seventh("from_sklearn", images, labels, classes)
 
 
-def from_torchvision(train: Any, test: Any) -> Dataset:
+def from_torchvision(train: Any, test: Any, classes: int = 10) -> Dataset:
     """Return the data set in two of torchvision's, `MNIST(root)` and `MNIST(root, train=False)`.
 
-    Each has `data`, (n, h, w) uint8, and `targets`, (n,) from 0 to 9, as tensors, arrays or lists;
-    their transforms are not applied. The arrays returned are the caller's own. Raises DataError
-    for anything else, such as images in colour.
+    Each has `data`, (n, h, w) uint8, and `targets`, (n,) from 0 to classes - 1, as tensors, arrays
+    or lists; their transforms are not applied. The arrays returned are the caller's own. Raises
+    DataError for anything else, such as images in colour.
     """
-    first, second = _tensors("training", train), _tensors("test", test)
+    first, second = (
+        _tensors(name, part, classes) for name, part in (("training", train), ("test", test))
+    )
     if first[0].shape[1:] != second[0].shape[1:]:
         raise DataError(
             f"from_torchvision: found training images of shape {first[0].shape} and test images of "
@@ -59,7 +61,7 @@ def from_torchvision(train: Any, test: Any) -> Dataset:
     return first, second
 
 
-def _tensors(name: str, dataset: Any) -> Part:
+def _tensors(name: str, dataset: Any, classes: int) -> Part:
     source = f"from_torchvision, {name} part"
     if not (hasattr(dataset, "data") and hasattr(dataset, "targets")):
         raise DataError(
@@ -73,7 +75,7 @@ def _tensors(name: str, dataset: Any) -> Part:
             "(n, h, w); use a data set of grey images"
         )
     labels = _labels(source, dataset.targets, len(images))
-    check_labels(source, labels)
+    check_labels(source, labels, classes)
     return images, labels
 
 

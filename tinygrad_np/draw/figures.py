@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.augment import channels_last
 from ..errors import ShapeError
 from ..nn.functional import softmax
 from ..training.metrics import calibration, wilson
@@ -113,17 +114,21 @@ def predictions(
 ) -> "Figure":
     """A grid of images with label and prediction: the most confident mistakes, then right ones.
 
-    ``images`` (n, h, w) or (n, h, w, 3), ``labels`` (n,), ``logits`` (n, classes), ``count`` images
-    at most. Wrong ones have a coloured frame. ``names`` has one for each class, else it is its
-    number. Raises ShapeError for other shapes.
+    ``images`` (n, h, w), (n, channels, h, w) or (n, h, w, channels) with 1, 3 or 4 channels,
+    ``labels`` (n,), ``logits`` (n, classes), ``count`` images at most. Wrong ones have a coloured
+    frame. ``names`` has one for each class, else it is its number. Raises ShapeError for other
+    shapes, DataError for images whose channels may be on two axes.
     """
     images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
     n = len(images) if images.ndim in (3, 4) else None
     if logits.ndim != 2 or labels.shape != (n,) or len(logits) != n:
         raise ShapeError(
             f"predictions: images of shape {images.shape}, labels of shape {labels.shape} and "
-            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes)."
+            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes); "
+            "images.reshape(n, h, w) makes images of rows of pixels."
         )
+    if images.ndim == 4 and not channels_last("predictions", images.shape):
+        images = images.transpose(0, 2, 3, 1)
     guesses = logits.argmax(axis=1)
     confidence = softmax(logits).max(axis=1)
     wrong = np.flatnonzero(guesses != labels)

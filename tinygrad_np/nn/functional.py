@@ -9,6 +9,7 @@ from ..autodiff.rules import convolution, neural
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from .operands import entered, to_features, to_images, to_integers, to_labels, to_shape
 
 Sizes = int | tuple[int, int]
 
@@ -55,14 +56,19 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x Wᵀ + b: (..., in), (out, in), (out,) to (..., out).
 
-    Raises ShapeError where they do not fit.
+    A list gets the weight's dtype. Raises ShapeError where they do not fit, TypeError for x that
+    holds no numbers.
     """
+    x = entered("linear", x, weight)
     try:
         return neural.linear(x, weight, bias)
     except ValueError:
+        shape = _shape(weight)
+        remedy = to_features(_shape(x), shape[1]) if len(shape) == 2 else ""
         raise ShapeError(
-            f"linear: x of shape {np.shape(x)}, weight {np.shape(weight)} and bias "
-            f"{None if bias is None else np.shape(bias)}; expected (..., in), (out, in) and (out,)."
+            f"linear: x of shape {np.shape(x)}, weight {shape} and bias "
+            f"{None if bias is None else np.shape(bias)}; expected (..., in), (out, in) and "
+            f"(out,){remedy}."
         ) from None
 
 
@@ -74,6 +80,7 @@ def cross_entropy(logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any
     s / classes (Szegedy et al. 2016, section 7). Raises ShapeError for other shapes, TypeError for
     labels that are not integers, DataError for labels out of range, ValueError for s outside 0 … 1.
     """
+    logits = entered("cross_entropy", logits, name="logits")
     labels = _labels("cross_entropy", logits, labels)
     if not label_smoothing:
         return neural.cross_entropy(logits, labels)
@@ -88,6 +95,7 @@ def nll_loss(log_probabilities: Any, labels: Any) -> Any:
 
     Raises what ``cross_entropy`` raises.
     """
+    log_probabilities = entered("nll_loss", log_probabilities, name="log_probabilities")
     labels = _labels("nll_loss", log_probabilities, labels)
     classes = np.shape(log_probabilities)[1]
     labels = neural.in_range(labels, classes, "nll_loss")
@@ -102,7 +110,7 @@ def _labels(name: str, logits: Any, labels: Any) -> Any:
     if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(
             f"{name}: logits of shape {shape} and labels of shape {labels.shape}; "
-            "expected (n, classes) and (n,)."
+            f"expected (n, classes) and (n,){to_labels(shape, labels.shape)}."
         )
     _integers(name, labels)
     return labels
@@ -113,10 +121,10 @@ def _shape(x: Any) -> Any:
     return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
 
 
-def _integers(name: str, labels: Any) -> None:
-    if labels.dtype.kind not in "iu":
+def _integers(caller: str, values: Any, name: str = "labels") -> None:
+    if values.dtype.kind not in "iu":
         raise TypeError(
-            f"{name}: labels of dtype {labels.dtype}; they must be integers, astype(np.int64)."
+            f"{caller}: {name} of dtype {values.dtype}; {to_integers(name, values.dtype)}."
         )
 
 
@@ -133,9 +141,10 @@ def conv2d(
 
     h' = (h + 2 padding - dilation (kh - 1) - 1) // stride + 1, the padding being zeros on both
     sides; sizes are an int or a pair (height, width). Output channel by output channel, each of the
-    ``groups`` sees its own part of the input channels. Raises ShapeError where they do not fit,
-    ValueError for sizes below 1.
+    ``groups`` sees its own part of the input channels. A list gets the weight's dtype. Raises
+    ShapeError where they do not fit, ValueError for sizes below 1.
     """
+    x = entered("conv2d", x, weight)
     shape, kernel, channels = _shape(x), _shape(weight), None if bias is None else _shape(bias)
     steps, apart = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
     if (
@@ -146,9 +155,11 @@ def conv2d(
         or kernel[0] % groups
         or channels not in (None, kernel[:1])
     ):
+        remedy = to_images(shape, kernel[1] * groups) if len(kernel) == 4 else ""
         raise ShapeError(
             f"conv2d: x of shape {shape}, weight {kernel}, bias {channels} and groups={groups}; "
-            "expected (n, c, h, w), (o, c / groups, kh, kw) and (o,), with groups that divide o."
+            "expected (n, c, h, w), (o, c / groups, kh, kw) and (o,), with groups that divide o"
+            f"{remedy}."
         )
     x = _padded("conv2d", x, padding, 0)
     _windows("conv2d", x, kernel[2:], steps, apart)
@@ -193,8 +204,11 @@ def _pooled(
     """The window, its steps, and the padded images."""
     kernel = pair(name, "kernel_size", kernel_size)
     steps = kernel if stride is None else pair(name, "stride", stride)
-    if len(_shape(x)) != 4:
-        raise ShapeError(f"{name}: x of shape {_shape(x)}; expected (n, c, h, w).")
+    x = entered(name, x)
+    if len(x.shape) != 4:
+        raise ShapeError(
+            f"{name}: x of shape {x.shape}; expected (n, c, h, w){to_images(x.shape)}."
+        )
     around = pair(name, "padding", padding, least=0)
     if any(2 * p > k for p, k in zip(around, kernel, strict=True)):
         raise ValueError(
@@ -219,7 +233,8 @@ def _windows(name: str, x: Any, kernel: Any, stride: Any, dilation: Any) -> None
     if min(kernel) < 1 or min(convolution.outputs(size, kernel, stride, dilation)) < 1:
         raise ShapeError(
             f"{name}: a window of {kernel[0]}×{kernel[1]} with dilation {dilation} does not fit in "
-            f"images of {size[0]}×{size[1]}, padding included; use larger images or padding."
+            f"images of {size[0]}×{size[1]}, padding included; use larger images or padding"
+            f"{to_images(_shape(x))}."
         )
 
 
@@ -238,7 +253,8 @@ def dropout(
     if not isinstance(generator, np.random.Generator):
         raise TypeError(
             f"dropout: generator is of type {type(generator).__name__}; give the same "
-            "np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps one."
+            "generator=np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps "
+            "one."
         )
     return x * 0 if p == 1 else x * neural.kept_share(x, p, generator)
 
@@ -250,8 +266,9 @@ def embedding(indices: Any, weight: Any) -> Any:
     """
     if not isinstance(indices, (Tensor, np.ndarray)):
         indices = np.asarray(indices)
-    _integers("embedding", indices)
-    return np.take(weight, neural.in_range(indices, _shape(weight)[0], "embedding"), axis=0)
+    _integers("embedding", indices, "indices")
+    known = neural.in_range(indices, _shape(weight)[0], "embedding")
+    return np.take(weight, known, axis=0)
 
 
 def batch_norm(
@@ -271,6 +288,7 @@ def batch_norm(
     ``momentum``, the variance being the unbiased one there; else they are taken instead (Ioffe &
     Szegedy 2015). Raises ShapeError for other shapes, and in training for one value a channel.
     """
+    x = entered("batch_norm", x, running_mean if weight is None else weight)
     shape = _shape(x)
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
@@ -281,7 +299,7 @@ def batch_norm(
         if vector is not None and _shape(vector) != shape[1:2]:
             raise ShapeError(
                 f"batch_norm: {name} of shape {_shape(vector)} for x of shape {shape}; expected "
-                f"({shape[1]},)."
+                f"({shape[1]},){_channels_last(shape, _shape(vector))}."
             )
     lined = x if len(shape) == 2 else np.moveaxis(x, 1, -1)
     lined = neural.rows(lined)
@@ -289,7 +307,8 @@ def batch_norm(
         if training and len(lined) < 2:
             raise ShapeError(
                 f"batch_norm: x of shape {shape} has one value for each channel, whose variance "
-                "is 0; train with larger batches, or call eval() first."
+                "is 0; train with larger batches, of a size that leaves no last batch of one, or "
+                "call eval() first."
             )
         if training:
             _follow(running_mean, running_var, lined, momentum)
@@ -303,6 +322,14 @@ def batch_norm(
     if len(shape) == 2:
         return out
     return np.moveaxis(np.reshape(out, (shape[0], *shape[2:], shape[1])), -1, 1)
+
+
+def _channels_last(shape: tuple[int, ...], vector: tuple[int, ...]) -> str:
+    """The end of a message about channels that may be on the last axis."""
+    if len(shape) == 2 or shape[-1:] != vector:
+        return ""
+    axes = ", ".join(map(str, [0, len(shape) - 1, *range(1, len(shape) - 1)]))
+    return f"; give x.transpose({axes}) if the channels are the last axis"
 
 
 def _follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> None:
@@ -327,6 +354,7 @@ def layer_norm(
     shape of ``weight`` and ``bias``. Raises ShapeError where they do not fit.
     """
     inner = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    x = entered("layer_norm", x, weight)
     shape = _shape(x)
     wrong = [v for v in (weight, bias) if v is not None and _shape(v) != inner]
     if not inner or shape[-len(inner) :] != inner or wrong:
@@ -342,7 +370,12 @@ def layer_norm(
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:
-    """The mean of the squared differences; both of one shape, which is not broadcast."""
+    """The mean of the squared differences; both of one shape, which is not broadcast.
+
+    A list gets the dtype of the other one.
+    """
+    prediction = entered("mse_loss", prediction, target, "prediction")
+    target = entered("mse_loss", target, prediction, "target")
     _same_shape("mse_loss", prediction, target)
     return neural.mean_square(prediction - target)
 
@@ -357,7 +390,8 @@ def _same_shape(name: str, a: Any, b: Any) -> None:
     if _shape(a) != _shape(b):
         raise ShapeError(
             f"{name}: prediction of shape {np.shape(a)} and target of shape {np.shape(b)} must be "
-            "equal, not only broadcast against each other; reshape one."
+            "equal, not only broadcast against each other; reshape one"
+            f"{to_shape(_shape(a), _shape(b))}."
         )
 
 

@@ -1,14 +1,19 @@
 """Layers: what networks are put together from, beside activations and normalisation."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
 from . import functional, init
 from .module import Module
+from .operands import entered
+
+Layer = Callable[[Any], Any]
 
 
 class Linear(Module):
@@ -17,7 +22,8 @@ class Linear(Module):
     ``weight`` (out, in) starts He-uniform (``initial`` takes another function of ``nn.init``),
     ``bias`` (out,) at 0. ``seed`` is an int or an ``np.random.Generator``; pass one generator to
     all layers of a network. Without one the weights differ from run to run. Parameters are float32
-    unless ``dtype`` says otherwise. Raises ValueError for sizes below 1.
+    unless ``dtype`` says otherwise; a list given for x gets their dtype, an array keeps its own, as
+    NumPy does. Raises ValueError for sizes below 1.
     """
 
     def __init__(
@@ -50,33 +56,73 @@ class Linear(Module):
 
 
 class Sequential(Module):
-    """One module after the other."""
+    """One layer after the other: modules, and functions of one array such as ``np.tanh``.
 
-    def __init__(self, *modules: Module) -> None:
-        for i, module in enumerate(modules):
-            setattr(self, str(i), module)
+    Each has its position for its name, as ``state_dict`` and ``repr`` show; a slice is a Sequential
+    of the same layers under the same names. A list of numbers given for x gets the dtype of the
+    first parameter, unless there is an Embedding. Raises TypeError for what is neither module nor
+    function: a class (``nn.Tanh`` for ``nn.Tanh()``), a list (``Sequential(*layers)`` unpacks it).
+    """
 
-    def __iter__(self) -> Iterator[Module]:
-        return (child for child in vars(self).values() if isinstance(child, Module))
+    def __init__(self, *layers: Layer) -> None:
+        for i, layer in enumerate(layers):
+            if isinstance(layer, type) or not callable(layer):
+                raise TypeError(f"Sequential: layer {i} is {_no_layer(layer)}")
+            setattr(self, str(i), layer)
+
+    def _named(self) -> list[tuple[str, Layer]]:
+        found = vars(self).items()
+        return [(n, layer) for n, layer in found if isinstance(layer, Module) or n.isdigit()]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (layer for _, layer in self._named())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._named())
 
-    def __getitem__(self, i: int) -> Module:
-        return list(iter(self))[i]
+    def __getitem__(self, i: int | slice) -> Any:
+        if not isinstance(i, slice):
+            return self._named()[i][1]
+        part = Sequential()
+        for name, layer in self._named()[i]:
+            setattr(part, name, layer)
+        return part
 
     def forward(self, x: Any) -> Any:
-        for module in vars(self).values():
-            if isinstance(module, Module):
-                x = module(x)
+        if isinstance(x, list) and all(isinstance(part, (int, float)) for part in leaves(x)):
+            indexed = any(isinstance(module, Embedding) for _, module in self.named_modules())
+            x = entered("Sequential", x, None if indexed else next(iter(self.parameters()), None))
+        for name, layer in vars(self).items():
+            if isinstance(layer, Module) or name.isdigit():
+                x = layer(x)
         return x
+
+
+def _no_layer(given: Any) -> str:
+    """What was given for a layer, and what to give."""
+    if isinstance(given, type):
+        name = "nn." * given.__module__.startswith(__package__) + given.__name__
+        return f"the class {name}; write {name}() with the arguments it takes, if any."
+    if isinstance(given, (np.ndarray, Tensor)):
+        found = f"a {type(given).__name__} of shape {given.shape}"
+    elif isinstance(given, (str, int, float, type(None))):
+        found = repr(given)
+    else:
+        found = f"of type {type(given).__name__}"
+        if isinstance(given, Iterable):
+            values = ".values()" * isinstance(given, Mapping)
+            return f"{found}; unpack it: Sequential(*layers{values})."
+    return f"{found}; give a module such as nn.ReLU(), or a function of one array such as np.tanh."
 
 
 class Flatten(Module):
     """All axes but the first in one: (n, ...) to (n, features)."""
 
     def forward(self, x: Any) -> Any:
-        rows, *others = np.shape(x)
+        x = entered("Flatten", x)
+        if not x.shape:
+            raise ShapeError("Flatten: x of shape (); expected (n, ...); give x.reshape(1, 1).")
+        rows, *others = x.shape
         return np.reshape(x, (rows, math.prod(others)))
 
 

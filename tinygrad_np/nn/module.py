@@ -1,5 +1,7 @@
 """Module: a function with parameters, which are found by looking at its attributes."""
 
+import functools
+import os
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -22,13 +24,13 @@ class Module:
 
     training = True
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         """The result for the given inputs; every module defines its own."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward().")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         started = next_number()
-        result = self.forward(*inputs)
+        result = self.forward(*inputs, **options)
         for part in (result,) if type(result) is Tensor else leaves(result):
             node = part._node if isinstance(part, Tensor) else None
             if type(node) is Record and node.number > started:
@@ -46,7 +48,8 @@ class Module:
             seen[id(found)] = found
             yield name, found
             if isinstance(found, Module):
-                stack += reversed(list(_children(vars(found), name)))
+                parts = _parts(vars(found), name)
+                stack += reversed([p for p in parts if isinstance(p[1], (Module, Tensor))])
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """This module (its name is empty) and those below it with dotted names, each once."""
@@ -75,8 +78,12 @@ class Module:
 
         Values are arrays or Tensors, those of PyTorch too. Raises ShapeError that names every
         missing, unexpected and misshapen entry, and every one of a dtype that does not fit or with
-        values beyond the model's dtype.
+        values beyond the model's dtype, TypeError for what is no state.
         """
+        if not isinstance(state, Mapping):
+            name = type(state).__name__
+            loaded = "tg.load(path)" if isinstance(state, (str, os.PathLike)) else "a state_dict()"
+            raise TypeError(f"load_state_dict: the state is of type {name}; give {loaded}.")
         own = dict(self.named_tensors())
         wrong = [f"missing {name}" for name in own if name not in state]
         wrong += [f"unexpected {_printable(name)}" for name in state if name not in own]
@@ -124,12 +131,13 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        children = [
-            (name, child) for name, child in _children(vars(self), "") if isinstance(child, Module)
+        lines = [
+            f"({name}): " + (repr(part).replace("\n", "\n  ") if inner else _function_name(part))
+            for name, part in _parts(vars(self), "")
+            if (inner := isinstance(part, Module)) or _is_function_among_layers(name, part)
         ]
-        if not children:
+        if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
-        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in children]
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
 
@@ -158,12 +166,24 @@ def _printable(name: object) -> str:
     return text if text.isprintable() and len(text) <= 100 else repr(text[:100])
 
 
-def _children(container: Any, prefix: str) -> Iterator[tuple[str, Module | Tensor]]:
-    """The modules and Tensors right inside an object's attributes, lists and dicts."""
+def _function_name(function: Any) -> str:
+    """What a function, or an object that is called like one, is called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _is_function_among_layers(name: str, part: Any) -> bool:
+    """Whether it stands in ``Sequential`` or in a list, where a module could."""
+    return callable(part) and not isinstance(part, type) and not name.isidentifier()
+
+
+def _parts(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """What an object's attributes, lists and dicts hold, with dotted names."""
     items: Any = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in items:
         name = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, (Module, Tensor)):
+        if isinstance(value, (list, tuple, dict)):
+            yield from _parts(value, name)
+        else:
             yield name, value
-        elif isinstance(value, (list, tuple, dict)):
-            yield from _children(value, name)

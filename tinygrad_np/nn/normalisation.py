@@ -8,6 +8,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional
 from .module import Module
+from .operands import entered, to_images
 
 
 class BatchNorm1d(Module):
@@ -61,8 +62,12 @@ class BatchNorm2d(BatchNorm1d):
     """
 
     def forward(self, x: Any) -> Any:
+        x = entered("BatchNorm2d", x, self.running_mean)
         if np.ndim(x) != 4:
-            raise ShapeError(f"BatchNorm2d: x of shape {np.shape(x)}; expected (n, c, h, w).")
+            remedy = to_images(np.shape(x), self.num_features)
+            raise ShapeError(
+                f"BatchNorm2d: x of shape {np.shape(x)}; expected (n, c, h, w){remedy}."
+            )
         return super().forward(x)
 
 

@@ -9,12 +9,22 @@ import numpy as np
 
 from ..data.files import one_line, replacing
 from ..errors import DataError
-from ..nn.module import as_array
+from ..nn.module import Module, as_array
 from . import npz
 
 # What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
 _MAX_HEADER = 1 << 20
 _METADATA = "__metadata__"
+_PICKLED = (
+    "this may be a pickle, which runs code when it is read, so none is: where you trust it, "
+    "read it with the library that made it and save arrays by name"
+)
+_CONVERSIONS = {
+    ".npy": "np.load(path) reads one array",
+    ".csv": "np.loadtxt(path, delimiter=',') reads a table",
+    ".h5": "read it with h5py and save arrays by name",
+    **dict.fromkeys([".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib"], _PICKLED),
+}
 
 
 def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
@@ -23,12 +33,17 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
     ``state`` holds arrays, numbers or Tensors (PyTorch's too) of a numeric dtype. The file is
     written beside and renamed, so that it is either the old one or the new one; equal states give
     equal bytes. Raises DataError for another ending, another dtype, a name that the format keeps
-    for itself, or a place that cannot be written, ImportError where safetensors is needed and not
-    installed.
+    for itself, or a place that cannot be written, TypeError for what is no path or no state,
+    ImportError where safetensors is needed and not installed.
     """
-    target = Path(path)
+    target = _as_path("save", path)
+    if not isinstance(state, Mapping):
+        raise TypeError(f"save: the state is of type {type(state).__name__}; {_as_state(state)}.")
     if target.suffix not in (".npz", ".safetensors"):
-        raise DataError(f"{target}: weights are saved as .npz or .safetensors.")
+        raise DataError(
+            f"{target}: weights are saved as .npz or .safetensors; give the name one of these "
+            "endings."
+        )
     arrays = {name: _array(target, name, value) for name, value in state.items()}
     content = _packed(target, arrays) if target.suffix == ".safetensors" else None
     try:
@@ -49,9 +64,10 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     Memory is taken only for what the file really holds. Raises DataError for a missing, damaged or
     foreign file, ImportError where safetensors is needed and not installed.
     """
-    source = Path(path)
+    source = _as_path("load", path)
     if source.suffix not in (".npz", ".safetensors"):
-        raise DataError(f"{source}: weights are loaded from .npz or .safetensors.")
+        remedy = _CONVERSIONS.get(source.suffix, "save them there with one of these endings")
+        raise DataError(f"{source}: weights are loaded from .npz or .safetensors; {remedy}.")
     if not source.is_file():
         found = "found no file but a folder or device"
         raise DataError(f"{source}: {found if source.exists() else 'there is no such file'}.")
@@ -69,14 +85,45 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise DataError(f"{source}: not a readable file of weights ({one_line(error)}).") from error
 
 
-def _array(target: Path, name: str, value: Any) -> np.ndarray:
+def _as_path(caller: str, path: Any) -> Path:
+    """A path; the two arguments of ``save`` are easily exchanged."""
+    try:
+        return Path(path)
+    except TypeError:
+        order = "save(path, state)" if caller == "save" else "load(path)"
+        raise TypeError(
+            f"{caller}: the path is of type {type(path).__name__}; call {order} with the path of a "
+            "file."
+        ) from None
+
+
+def _as_state(given: Any) -> str:
+    """How what was given becomes arrays by name."""
+    if isinstance(given, Module):
+        return "give save(path, model.state_dict())"
+    if hasattr(given, "state_dict"):
+        return "save the model's state_dict(); fit(…, checkpoint=path) keeps optimisers, too"
+    if isinstance(given, (list, tuple)):
+        return "give names, too: {str(i): array for i, array in enumerate(arrays)}"
+    return "give arrays by name: {'name': array}"
+
+
+def _array(target: Path, name: Any, value: Any) -> np.ndarray:
+    if not isinstance(name, str):
+        raise DataError(f"{target}: the name {name!r} is no string; give names as strings.")
+    if isinstance(value, Mapping):
+        raise DataError(
+            f"{target}: entry {name!r} is a dict; save it by itself, or join the names: "
+            f"{{f'{name}.{{key}}': array for key, array in state[{name!r}].items()}}."
+        )
     try:
         array = np.asarray(as_array(value), order="C")
     except (TypeError, ValueError) as error:  # as for PyTorch's bfloat16, or a ragged list
         raise DataError(f"{target}: entry {name!r} is no array ({one_line(error)}).") from error
     if array.dtype.kind not in "biufc":
         raise DataError(
-            f"{target}: entry {name!r} has dtype {array.dtype}; only numbers are saved."
+            f"{target}: entry {name!r} has dtype {array.dtype}; only numbers are saved, so convert "
+            "it with astype(np.float32) or leave it out."
         )
     return array
 

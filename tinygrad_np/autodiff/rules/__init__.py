@@ -3,6 +3,7 @@
 from . import (
     constants,
     convolution,
+    drawing,
     elementwise,
     indexing,
     linear_algebra,
@@ -14,5 +15,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "elementwise", "indexing", "linear_algebra", "neural", "reductions", "shaping",
+    "defvjp", "drawing", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
+    "shaping",
 ]  # fmt: skip

@@ -250,9 +250,11 @@ def in_range(labels: Any, classes: int, caller: str) -> Any:
     """The labels themselves, once they are known to lie in 0 … classes - 1."""
     unsigned = labels.view(labels.dtype.str.replace("i", "u"))  # there -1 is the largest number
     if labels.size and unsigned.max() >= classes:
+        rows = caller == "embedding"
+        name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
         raise DataError(
-            f"{caller}: labels from {labels.min()} to {labels.max()} for {classes} classes; "
-            "labels must lie in 0 … classes - 1."
+            f"{caller}: {name} from {labels.min()} to {labels.max()} for {classes} {bound}; "
+            f"{name} must lie in 0 … {classes - 1}."
         )
     return labels
 

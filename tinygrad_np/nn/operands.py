@@ -1,0 +1,123 @@
+"""What enters layers and losses, and what their errors say about it."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.nests import leaves
+from ..autodiff.tensor import Tensor, array
+from ..errors import ShapeError
+
+Shape = tuple[int, ...]
+
+
+def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
+    """``x`` as an array or Tensor of numbers.
+
+    A list or number gets the dtype of ``like`` where that is a floating one, so that it does not
+    widen a float32 network; arrays keep their own. Raises TypeError for what holds no numbers,
+    ShapeError for a ragged list.
+    """
+    if type(x) is Tensor:
+        return x
+    if isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) for part in leaves(x)):
+        return array(x)
+    if not isinstance(x, np.ndarray):
+        if hasattr(type(x), "__array_function__"):
+            return x
+        x = _as_array(caller, x, name, getattr(like, "dtype", None))
+    if x.dtype.kind not in "biufc":
+        raise TypeError(f"{caller}: {name} of dtype {x.dtype}; {to_numbers(name)}.")
+    return x
+
+
+def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
+    if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
+        raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
+    try:
+        made = np.asarray(x)
+    except ValueError:
+        raise ShapeError(
+            f"{caller}: {name} is a list whose entries have several lengths; give rows of one "
+            "length."
+        ) from None
+    narrows = dtype is not None and dtype.kind == "f" and made.dtype.kind in "biuf"
+    return made.astype(dtype) if narrows and isinstance(x, (list, tuple, int, float)) else made
+
+
+def to_numbers(name: str) -> str:
+    """How an array of objects or words becomes one of numbers."""
+    words = f"_, {name} = np.unique({name}, return_inverse=True) numbers words"
+    return f"convert numbers with {name}.astype(np.float32); {words}"
+
+
+def to_integers(name: str, dtype: Any) -> str:
+    """How labels or indices of this dtype become integers."""
+    if dtype.kind in "bf":
+        return f"they must be integers, {name}.astype(np.int64)"
+    return (
+        f"they must be integers, {name}.astype(np.int64) of numbers, and "
+        f"_, {name} = np.unique({name}, return_inverse=True) of words"
+    )
+
+
+def to_features(shape: Shape, features: int) -> str:
+    """How an input becomes rows of so many features, as the end of a message."""
+    if len(shape) > 2 and math.prod(shape[1:]) == features:
+        return "; put nn.Flatten() before the layer, or give x.reshape(len(x), -1)"
+    if len(shape) == 2 and math.prod(shape) == features:
+        return "; give x.reshape(1, -1) for one example"
+    if len(shape) == 2 and shape[0] == features:
+        return "; give x.T if the examples are its columns"
+    if len(shape) > 2:
+        return f"; flattened it has {math.prod(shape[1:])} features, and the weight {features}"
+    return ""
+
+
+def to_images(shape: Shape, channels: int | None = None) -> str:
+    """How an input becomes images (n, channels, h, w), as the end of a message."""
+    known = (1, 3, 4) if channels is None else (channels,)
+    one = channels is None or channels == 1
+    if len(shape) == 4 and shape[3] in known:
+        return "; give x.transpose(0, 3, 1, 2) if the channels are the last axis"
+    if len(shape) == 3 and one:
+        return "; give x[:, None] for images (n, h, w) of one channel"
+    if len(shape) == 3 and shape[0] in known:
+        return "; give x[None] for one image"
+    if len(shape) == 3 and shape[2] in known:
+        return "; give x.transpose(2, 0, 1)[None] for one image with its channels last"
+    if len(shape) == 2:
+        number = channels or 1
+        side = math.isqrt(shape[1] // number)
+        if number * side * side == shape[1]:
+            return f"; give x.reshape(len(x), {number}, {side}, {side}) for rows of pixels"
+        return "; give x[None, None] for one image (h, w)" * one
+    return ""
+
+
+def to_labels(shape: Shape, labels: Shape) -> str:
+    """How labels come to fit logits of this shape, as the end of a message."""
+    if len(shape) == 1 and len(labels) == 2:
+        return "; give the logits first"
+    if len(shape) == 1 or (shape[1:] == (1,) and labels == shape):
+        return "; for one output use binary_cross_entropy_with_logits"
+    if len(shape) == 2 and labels in ((shape[0], 1), (1, shape[0])):
+        return "; give labels.ravel()"
+    if len(shape) == 2 and len(labels) == 2 and labels[0] == shape[0]:
+        return "; give labels.argmax(axis=1) for one-hot labels"
+    if len(shape) > 2 and labels == shape[:-1]:
+        return f"; give logits.reshape(-1, {shape[-1]}) and labels.ravel()"
+    if len(shape) > 2 and labels == (shape[0], *shape[2:]):
+        turned = f"np.moveaxis(logits, 1, -1).reshape(-1, {shape[1]})"
+        return f"; give {turned} and labels.ravel()"
+    return ""
+
+
+def to_shape(shape: Shape, target: Shape) -> str:
+    """How a target comes to have the shape of a prediction, as the end of a message."""
+    if math.prod(shape) == math.prod(target):
+        return f"; give target.reshape({shape})"
+    if shape[:-1] == target:
+        return f"; give prediction[..., 0] of one output, or one_hot(target, {shape[-1]}) of labels"
+    return ""
