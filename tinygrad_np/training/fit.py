@@ -324,7 +324,10 @@ class _Loop:
     def _cause(self, loss: float, given: Any, before: Before, number: int, step: int) -> str:
         """Why the training stops before an update, in words."""
         x, y = map(as_tensors, given)
-        origin = origin_of(lambda: self.given.loss(self.given.model(x), y), self.guard.params)
+        parts = {"x": x, "y": y}
+        names = {f"{n} of the batch": t._data for n, t in parts.items() if isinstance(t, Tensor)}
+        run, params = lambda: self.given.loss(self.given.model(x), y), self.guard.params
+        origin = origin_of(run, params, names)
         before.restore()
         what = "a gradient is not finite" if math.isfinite(loss) else f"the loss is {loss}"
         began = "" if origin is None else f" It began where {origin}."
@@ -353,10 +356,10 @@ class _Judge:
 
 def _step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     """A training step: the loss, and before the update how many were right or the outputs."""
-    model, optimiser, loss, wanted = run.model, run.optimiser, run.loss, bool(run.metrics)
+    model, loss, wanted = run.model, run.loss, bool(run.metrics)
 
     def step(x: Any, y: Any) -> tuple[Any, ...]:
-        optimiser.zero_grad()
+        guard.zero_grad()
         outputs = model(x)
         value = loss(outputs, y)
         if not isinstance(value, Tensor):

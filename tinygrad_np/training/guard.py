@@ -32,6 +32,16 @@ class Guard:
         self.params: list[Tensor] = optimiser.params if self.is_ours else model.parameters()
         self.is_updating = False
         self._loss = Tensor(0.0)
+        # gradients that no step would ever clear
+        given = getattr(optimiser, "params", None)
+        theirs = set(map(id, given if isinstance(given, (list, tuple)) else self.params))
+        self._others = [p for p in model.parameters() if id(p) not in theirs]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients, those too that the optimiser does not know of."""
+        self.optimiser.zero_grad()
+        for parameter in self._others:
+            parameter.grad = None
 
     def step(self, loss: Tensor) -> None:
         """Update the parameters, or raise Diverged."""

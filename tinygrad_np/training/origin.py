@@ -1,12 +1,12 @@
 """Where the first value that is not finite came from, read off a tape."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.tape import Leaf, Node, Record, history, recording
+from ..autodiff.tape import NO_OPTIONS, Leaf, Node, Record, history, recording
 from ..autodiff.tensor import Tensor
 
 
@@ -35,10 +35,13 @@ class Origin:
         )
 
 
-def origin_of(run: Callable[[], Tensor], params: Iterable[Tensor]) -> Origin | None:
+def origin_of(
+    run: Callable[[], Tensor], params: Iterable[Tensor], names: Mapping[str, Any] = NO_OPTIONS
+) -> Origin | None:
     """Run forward and backward once more and find where it began; None where the tape can't tell.
 
-    ``run`` gives a loss. Gradients of the ``params`` are afterwards what they were.
+    ``run`` gives a loss; ``names`` has arrays from outside that a sentence may name. Gradients of
+    the ``params`` are afterwards what they were.
     """
     params = list(params)
     before = [parameter.grad for parameter in params]
@@ -47,12 +50,12 @@ def origin_of(run: Callable[[], Tensor], params: Iterable[Tensor]) -> Origin | N
             for parameter in params:
                 parameter.grad = None
             loss = run()
-            found = _trace(loss, 0)
+            found = _trace(loss, 0, names)
             if found is None and np.isfinite(loss._data).all() and loss._node is not None:
                 newest = loss._node.number
                 loss.backward(create_graph=True)
                 for parameter in params:
-                    found = found or _trace(parameter.grad, newest)
+                    found = found or _trace(parameter.grad, newest, names)
             return found
     except Exception:  # a step that cannot run again, or twice differentiated, tells nothing
         return None
@@ -61,7 +64,7 @@ def origin_of(run: Callable[[], Tensor], params: Iterable[Tensor]) -> Origin | N
             parameter.grad = gradient
 
 
-def _trace(result: Tensor | None, forward: int) -> Origin | None:
+def _trace(result: Tensor | None, forward: int, names: Mapping[str, Any]) -> Origin | None:
     """Where a result that is not finite began; ``forward`` is the last number before backward."""
     if result is None or np.isfinite(result._data).all():
         return None
@@ -86,6 +89,7 @@ def _trace(result: Tensor | None, forward: int) -> Origin | None:
             last = _origin(found.rule.name, found.number > forward > 0, out, words)
         elif outside and len(outside) == len(bad):
             kind = f"an operand of {found.rule.name}, of shape {np.shape(outside[0])},"
+            kind = next((name for name, array in names.items() if array is outside[0]), kind)
             last = _origin("", False, np.asarray(outside[0]), (kind,))
     return last
 
