@@ -45,12 +45,11 @@ class Guard:
 
     def step(self, loss: Tensor) -> None:
         """Update the parameters, or raise Diverged."""
+        with no_grad():
+            self._loss._write_now(np.copyto, loss if loss.ndim == 0 else np.reshape(loss, ()))
         if mode.capture is None:
-            self._loss._data[...] = loss._data.reshape(())
             self.perform()
         else:
-            with no_grad():
-                self._loss[...] = np.reshape(loss, ())
             mode.capture.effect(self)
         if not self.is_ours:  # its Python is part of the step
             self.is_updating = True
