@@ -587,8 +587,10 @@ def _rates(m: Measurements) -> Iterator[Finding]:
         return  # there is little left to be gained, and the loss at the start says so
     if test.suggested is None or not better:
         than = "" if chance is None else f" below that of equal outputs, {chance:.2f}"
+        # plain gradient descent of the doctor's own may be too weak for what Adam has learned
+        own = test.given is None and m.overfit is not None and m.overfit.learned
         yield Finding(
-            "warning",
+            "note" if own else "warning",
             "no rate learns",
             f"at no learning rate from {figure(float(test.rates[0]))} to "
             f"{figure(float(test.rates[-1]))} does the loss of new batches fall{than}.",
