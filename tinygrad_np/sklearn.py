@@ -162,7 +162,7 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         n_iter_no_change: int = 10,
         dropout: float = 0.0,
         weight_decay: float = 0.01,
-        initial: str = "he_uniform",
+        initial: str = "xavier_uniform",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -469,7 +469,7 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
     beta_1, beta_2, epsilon : of adam and adamw
     dropout : share of each hidden layer's outputs that are dropped in training
     weight_decay : decoupled decay of adamw
-    initial : he_uniform, he_normal, xavier_uniform, xavier_normal
+    initial : xavier_uniform, as scikit-learn draws, xavier_normal, he_uniform, he_normal
 
     After ``fit``: ``classes_``, ``n_features_in_``, ``module_`` (the network, a ``nn.Module``),
     ``coefs_``, ``intercepts_``, ``history_`` (what ``training.fit`` returned), ``loss_curve_``,
