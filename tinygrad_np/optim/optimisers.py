@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.tape import mode
+from ..autodiff.tape import mode, no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..threads import Crew
@@ -99,12 +99,12 @@ class Optimiser:
 
     def has_finite_gradients(self) -> bool:
         """Whether no gradient of a parameter has NaN or infinite elements."""
-        for pack in self._packs:
-            for g in pack.gradients():
-                flat = g.ravel(order="K")
-                # a product that is finite says all; one that overflows says nothing
-                if not np.isfinite(np.vdot(flat, flat)) and not np.isfinite(flat).all():
-                    return False
+        with no_grad():
+            for pack in self._packs:
+                for g in pack.gradients():
+                    # a product that is finite says all; one that overflows says nothing
+                    if not np.isfinite(np.vdot(g, g)) and not np.isfinite(g).all():
+                        return False
         return True
 
     def zero_grad(self) -> None:

@@ -325,7 +325,7 @@ class _Loop:
         """Why the training stops before an update, in words."""
         x, y = map(as_tensors, given)
         parts = {"x": x, "y": y}
-        names = {f"{n} of the batch": t._data for n, t in parts.items() if isinstance(t, Tensor)}
+        names = {f"{n} of the batch": t.numpy() for n, t in parts.items() if isinstance(t, Tensor)}
         run, params = lambda: self.given.loss(self.given.model(x), y), self.guard.params
         origin = origin_of(run, params, names)
         before.restore()

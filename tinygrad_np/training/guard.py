@@ -58,7 +58,7 @@ class Guard:
 
     def perform(self) -> None:
         """What a replay does at this place."""
-        loss = self._loss._data.item()
+        loss = self._loss.item()
         if not (math.isfinite(loss) and self._is_finite()):
             raise Diverged(loss)
         if self.is_ours:
@@ -91,7 +91,7 @@ class Before:
 
     def __init__(self, model: Module) -> None:
         tensors = [t for _, t in model.named_tensors() if not t.requires_grad]
-        self._tensors = [(tensor, np.array(tensor._data)) for tensor in tensors]
+        self._tensors = [(tensor, tensor.numpy()) for tensor in tensors]
         self.generators = generators(model)
         self._states: list[Any] = []
         self._batches = 0
@@ -99,17 +99,17 @@ class Before:
     def note(self) -> None:
         """Keep the state of now, before a batch."""
         if self._batches == 1:
-            self._tensors = [(t, v) for t, v in self._tensors if not np.array_equal(t._data, v)]
+            self._tensors = [(t, v) for t, v in self._tensors if not np.array_equal(t.numpy(), v)]
         self._batches += 1
         for tensor, values in self._tensors:
-            np.copyto(values, tensor._data)
+            np.copyto(values, tensor.numpy())
         if self.generators:
             self._states = [g.bit_generator.state for g in self.generators.values()]
 
     def restore(self) -> None:
         """Make the state what it was."""
         for tensor, values in self._tensors:
-            if not np.array_equal(tensor._data, values):
+            if not np.array_equal(tensor.numpy(), values):
                 tensor._write()[...] = values
         for generator, state in zip(self.generators.values(), self._states, strict=False):
             generator.bit_generator.state = state

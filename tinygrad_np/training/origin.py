@@ -51,7 +51,7 @@ def origin_of(
                 parameter.grad = None
             loss = run()
             found = _trace(loss, 0, names)
-            if found is None and np.isfinite(loss._data).all() and loss._node is not None:
+            if found is None and np.isfinite(loss.numpy()).all() and loss._node is not None:
                 newest = loss._node.number
                 loss.backward(create_graph=True)
                 for parameter in params:
@@ -66,12 +66,12 @@ def origin_of(
 
 def _trace(result: Tensor | None, forward: int, names: Mapping[str, Any]) -> Origin | None:
     """Where a result that is not finite began; ``forward`` is the last number before backward."""
-    if result is None or np.isfinite(result._data).all():
+    if result is None or np.isfinite(result.numpy()).all():
         return None
     node = result._node
     if not isinstance(node, Record):
         return None
-    arrays: dict[int, Any] = {node.number: result._data}  # of the nodes that are not finite
+    arrays: dict[int, Any] = {node.number: result.numpy()}  # of the nodes that are not finite
     last: Origin | None = None
     for found in history(node):
         out = arrays.pop(found.number, None)
@@ -89,9 +89,15 @@ def _trace(result: Tensor | None, forward: int, names: Mapping[str, Any]) -> Ori
             last = _origin(found.rule.name, found.number > forward > 0, out, words)
         elif outside and len(outside) == len(bad):
             kind = f"an operand of {found.rule.name}, of shape {np.shape(outside[0])},"
-            kind = next((name for name, array in names.items() if array is outside[0]), kind)
+            kind = next(
+                (name for name, array in names.items() if _are_same(array, outside[0])), kind
+            )
             last = _origin("", False, np.asarray(outside[0]), (kind,))
     return last
+
+
+def _are_same(a: Any, b: Any) -> bool:
+    return np.shape(a) == np.shape(b) and np.array_equal(a, b, equal_nan=True)
 
 
 def _operands(record: Record) -> list[tuple[Node | None, Any]]:
