@@ -62,7 +62,7 @@ def fit(
     ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and ``y``: integer labels
     ``(n,)``, or whatever targets ``loss(outputs, y)`` takes; the loss gets both as Tensors.
     ``validation`` is evaluated with the same loss after each epoch. There is an accuracy where
-    outputs mean classes (see ``training.decision``), else it is NaN. ``metrics`` are functions of
+    outputs mean classes (``docs/training.md``), else it is NaN. ``metrics`` are functions of
     ``(outputs, targets)``, arrays, that give a number: a dict of them by name, or a list. A
     callback has any of the methods ``on_start(Run)``, ``on_step(Progress)``, ``on_epoch(Epoch)``
     and ``on_end(History)``; True from the middle two ends the training. With ``keep_best`` the
