@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.tape import mode, no_grad
+from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..threads import Crew
@@ -99,12 +99,12 @@ class Optimiser:
 
     def has_finite_gradients(self) -> bool:
         """Whether no gradient of a parameter has NaN or infinite elements."""
-        with no_grad():
-            for pack in self._packs:
-                for g in pack.gradients():
-                    # a product that is finite says all; one that overflows says nothing
-                    if not np.isfinite(np.vdot(g, g)) and not np.isfinite(g).all():
-                        return False
+        for pack in self._packs:
+            for g in pack.gradients():
+                # a product that is finite says all, in half of the time; another says nothing
+                known = type(g) is np.ndarray and math.isfinite(abs(np.vdot(g, g)))
+                if not known and not np.isfinite(g).all():
+                    return False
         return True
 
     def zero_grad(self) -> None:
