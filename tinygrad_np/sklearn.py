@@ -5,6 +5,8 @@ that one can stand in for the other. The module needs scikit-learn (extra ``skle
 ``import tinygrad_np`` does not import it.
 """
 
+import functools
+import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -72,7 +74,11 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "ints from 1 up",
     ),
     "activation": _one_of(*ACTIVATIONS),
-    "solver": _one_of(*SOLVERS),
+    "solver": (
+        _one_of(*SOLVERS)[0],
+        f"one of {', '.join(SOLVERS)} (lbfgs is not here: for small data take adam with a larger "
+        "learning_rate_init)",
+    ),
     "alpha": NUMBER,
     "batch_size": (lambda value: value == "auto" or _is_count(value), "'auto' or an int from 1 up"),
     "learning_rate_init": NUMBER,
@@ -94,11 +100,42 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+OTHERS = {
+    "sample_weight": "resample the rows instead: rows = rng.choice(n, n, p=weights / "
+    "weights.sum()), then fit(X[rows], y[rows])",
+    "learning_rate": "give schedule='constant', 'cosine', 'one_cycle' or a function of the number "
+    "of steps done",
+    "power_t": "give schedule=lambda step: 0.001 / (1 + step) ** power",
+    "max_fun": "it belongs to lbfgs, which is not here; give max_iter=",
+}
+
+
+def _refuse(name: str, others: dict[str, Any]) -> None:
+    """Raise TypeError, with the way to it, for a setting that is scikit-learn's alone."""
+    for other in others:
+        known = ", ".join(n for n in SETTINGS if n != "initial")
+        remedy = OTHERS.get(other, f"there are {known} and more, see help({name})")
+        raise TypeError(f"{name}: has no {other}=; {remedy}.")
+
+
+def _explained(init: Callable[..., None]) -> Callable[..., None]:
+    """``__init__`` that says what to give instead of a setting that is scikit-learn's alone."""
+    known = inspect.signature(init).parameters
+
+    @functools.wraps(init)  # scikit-learn reads the settings off the signature
+    def explained(self: Any, *args: Any, **settings: Any) -> None:
+        _refuse(type(self).__name__, {n: v for n, v in settings.items() if n not in known})
+        init(self, *args, **settings)
+
+    return explained
+
+
 class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both estimators share: settings, network, training."""
 
     _optimiser: optim.Optimiser | None
 
+    @_explained
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
@@ -125,7 +162,7 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         n_iter_no_change: int = 10,
         dropout: float = 0.0,
         weight_decay: float = 0.01,
-        initial: str = "he_uniform",
+        initial: str = "xavier_uniform",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -152,17 +189,25 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.weight_decay = weight_decay
         self.initial = initial
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, **others: Any) -> Self:
         """Train on ``X`` (n, features), float32 or float64, and ``y``; returns the estimator.
 
-        A fit starts anew, unless ``warm_start`` is set. Raises ValueError for settings out of range
-        and for training that diverged; warns with ConvergenceWarning where ``max_iter`` ended it.
+        A fit starts anew, unless ``warm_start`` is set: it then goes on from the weights of the
+        last one, with the settings of now, and draws from ``random_state`` as a new one would.
+        Raises ValueError for settings out of range, for other widths, classes or targets than the
+        last fit had in a warm start, and for training that diverged; warns with ConvergenceWarning
+        where ``max_iter`` ended it.
         """
+        _refuse(type(self).__name__, others)
         self._check_settings()
         first = not (self.warm_start and hasattr(self, "module_"))
+        if not first:
+            self._check_widths()
         X, y = self._checked(X, y, first)
         if first:
             self._start(X, y)
+        else:
+            self._go_on(X, y)
         held = None
         if self.early_stopping:
             X, held_x, y, held_y = train_test_split(
@@ -193,6 +238,8 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             )
         if first:
             self._start(X, y)
+        else:
+            self._check_widths()
         if self._optimiser is None:
             self._optimiser = self._new_optimiser(len(X), 1)
         self._train(X, y, self._optimiser, 1, _Watch(self, None))
@@ -227,10 +274,31 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.loss_curve_: list[float] = []
         self._optimiser = None
 
+    def _go_on(self, X: np.ndarray, y: np.ndarray) -> None:
+        """A network with the settings of now, and the weights of the last fit."""
+        self._check_same(y)
+        old = self._layers()
+        self._rng = _generator(self.random_state)
+        self.module_ = self._network(X.shape[1], self.n_outputs_, X.dtype)
+        for layer, before in zip(self._layers(), old, strict=True):
+            layer.load_state_dict(before.state_dict())
+
+    def _check_widths(self) -> None:
+        widths = [layer.weight.shape[0] for layer in self._layers()[:-1]]
+        if (now := self._widths()) != widths:
+            raise ValueError(
+                f"{type(self).__name__}: the weights to go on with are of hidden layers "
+                f"{tuple(widths)}, and hidden_layer_sizes is {tuple(now)}; set it back, or call "
+                "fit with warm_start=False to begin anew."
+            )
+
+    def _widths(self) -> list[int]:
+        return [int(n) for n in np.atleast_1d(np.asarray(self.hidden_layer_sizes, np.int64))]
+
     def _network(self, features: int, outputs: int, dtype: Any) -> nn.Sequential:
         initial = getattr(nn.init, self.initial)
         modules: list[nn.Module] = []
-        for width in np.atleast_1d(np.asarray(self.hidden_layer_sizes, np.int64)).tolist():
+        for width in self._widths():
             layer = nn.Linear(features, width, seed=self._rng, initial=initial, dtype=dtype)
             activation = ACTIVATIONS[self.activation]()
             modules += [layer] if activation is None else [layer, activation]
@@ -270,7 +338,8 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     ) -> None:
         """``epochs`` passes over the data, from where network and optimiser are."""
         given = batches(X, y, self._batch_size(len(X)), seed=self._rng, shuffle=self.shuffle)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # said below
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "fit: ", RuntimeWarning)  # said below
             self.history_ = fit(
                 self.module_, given, optimiser, epochs=epochs, loss=self._loss,
                 callbacks=[watch], replay=epochs * len(given) > 4,
@@ -279,11 +348,10 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.n_iter_ = len(self.history_)
         self.loss_curve_ += [epoch.train_loss for epoch in self.history_]
         self.loss_ = self.loss_curve_[-1]
-        finite = all(np.isfinite(p.numpy()).all() for p in self.module_.parameters())
-        if self.history_.stopped == "diverged" or not finite:
+        if self.history_.stopped == "diverged":
             raise ValueError(
                 f"{type(self).__name__}: the training diverged; scale the inputs "
-                "(StandardScaler) or lower learning_rate_init."
+                f"(StandardScaler) or lower learning_rate_init. {self.history_.cause}"
             )
         if self.history_.stopped == "interrupted":
             warnings.warn(
@@ -298,7 +366,14 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         X = validate_data(self, X, dtype=self.module_.parameters()[0].dtype, reset=False)
         return predict(self.module_, X)
 
+    def _dtypes(self, first: bool) -> Any:
+        """What inputs may be: either float, and then that of the network."""
+        return FLOATS if first else self.module_.parameters()[0].dtype
+
     # what differs between the two
+
+    def _check_same(self, y: np.ndarray) -> None:
+        """Refuse targets that a warm start cannot go on with."""
 
     @staticmethod
     def _loss(outputs: Any, y: Any) -> Any:
@@ -394,7 +469,7 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
     beta_1, beta_2, epsilon : of adam and adamw
     dropout : share of each hidden layer's outputs that are dropped in training
     weight_decay : decoupled decay of adamw
-    initial : he_uniform, he_normal, xavier_uniform, xavier_normal
+    initial : xavier_uniform, as scikit-learn draws, xavier_normal, he_uniform, he_normal
 
     After ``fit``: ``classes_``, ``n_features_in_``, ``module_`` (the network, a ``nn.Module``),
     ``coefs_``, ``intercepts_``, ``history_`` (what ``training.fit`` returned), ``loss_curve_``,
@@ -437,7 +512,7 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
         self, X: Any, y: Any, first: bool, classes: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The examples, and their labels as places in ``classes_``."""
-        X, y = validate_data(self, X, y, dtype=FLOATS, reset=first)
+        X, y = validate_data(self, X, y, dtype=self._dtypes(first), reset=first)
         check_classification_targets(y)
         if first:
             self.classes_ = np.unique(y) if classes is None else classes
@@ -447,6 +522,13 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
                 f"classes {self.classes_}."
             )
         return X, np.searchsorted(self.classes_, y)
+
+    def _check_same(self, y: np.ndarray) -> None:
+        if (missing := np.delete(self.classes_, y)).size:
+            raise ValueError(
+                f"{type(self).__name__}: a warm start needs the classes of the last fit, and y has "
+                f"no {missing}; use partial_fit for some of them, or set warm_start=False."
+            )
 
     def _outputs(self, y: np.ndarray) -> int:
         del y
@@ -484,7 +566,7 @@ class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
     def _checked(self, X: Any, y: Any, first: bool) -> tuple[np.ndarray, np.ndarray]:
         """The examples, and their targets (n, targets) in the same dtype."""
         X, y = validate_data(
-            self, X, y, dtype=FLOATS, multi_output=True, y_numeric=True, reset=first
+            self, X, y, dtype=self._dtypes(first), multi_output=True, y_numeric=True, reset=first
         )
         targets = 1 if y.ndim == 1 else y.shape[1]
         if not first and targets != self.n_outputs_:

@@ -99,7 +99,8 @@ def test_what_an_epoch_reports() -> None:
     assert steps[-1].accuracy == epoch.train_accuracy
     assert set(epoch.as_dict()) == {
         "epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss",
-        "validation_accuracy", "step_losses", "step_accuracies", "finished",
+        "validation_accuracy", "step_losses", "step_accuracies", "finished", "metrics",
+        "validation_metrics",
     }  # fmt: skip
 
 
@@ -172,7 +173,7 @@ def test_another_loss() -> None:
 @pytest.mark.parametrize("given", [[], iter([clusters(4)])])
 def test_an_epoch_without_batches_is_refused(given: Any) -> None:
     model = MLP((6, 3), seed=0)
-    with pytest.raises(DataError, match=r"batches of epoch [12] are empty; .*not a generator"):
+    with pytest.raises(DataError, match=r"fit: .* are empty.* not a generator"):
         training.fit(model, given, optim.SGD(model.parameters(), 0.1), epochs=2)
 
 

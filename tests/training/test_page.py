@@ -11,11 +11,11 @@ from tinygrad_np import training
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_example_runs_and_goes_on(tmp_path: Path) -> None:
-    [block] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    command = [sys.executable, "-W", "error", "-c", block]
+    command = [sys.executable, "-W", "error", "-c", BLOCKS[0]]
     printed = [
         subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, check=True,
@@ -33,3 +33,12 @@ def test_the_example_runs_and_goes_on(tmp_path: Path) -> None:
         assert {name.split("/")[0] for name in entries} <= named
     found = training.Checkpoint.load(tmp_path / "training.npz")
     assert (len(found.history), found.history.best.epoch) == (int(epochs), int(best))
+
+
+def test_own_metrics_run_after_the_example(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(BLOCKS)],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "True True"

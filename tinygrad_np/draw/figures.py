@@ -121,10 +121,11 @@ def predictions(
     """
     images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
     n = len(images) if images.ndim in (3, 4) else None
-    if logits.ndim != 2 or labels.shape != (n,) or len(logits) != n:
+    few = logits.ndim != 2 or logits.shape[1] < 2  # one column has no greatest
+    if few or labels.shape != (n,) or len(logits) != n:
         raise ShapeError(
             f"predictions: images of shape {images.shape}, labels of shape {labels.shape} and "
-            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes); "
+            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes), 2 or more; "
             "images.reshape(n, h, w) makes images of rows of pixels."
         )
     if images.ndim == 4 and not channels_last("predictions", images.shape):

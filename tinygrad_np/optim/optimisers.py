@@ -66,6 +66,7 @@ class Optimiser:
             raise ValueError("the optimiser was given no parameters.")
         for i, parameter in enumerate(self.params):
             _check_parameter(i, parameter)
+        self._greatest_rate = min(float(np.finfo(p.dtype).max) for p in self.params)
         if len(set(self.params)) < len(self.params):
             raise ValueError("a parameter was given to the optimiser twice; give each once.")
         if not callable(lr):
@@ -83,8 +84,28 @@ class Optimiser:
         self._crew = Crew()
 
     def rate(self) -> float:
-        """The learning rate of the next step."""
-        return float(self.lr(self.steps) if callable(self.lr) else self.lr)
+        """The learning rate of the next step.
+
+        Raises ValueError for a schedule that gives anything but a number from 0 up, or one beyond
+        the parameters' dtype.
+        """
+        rate = float(self.lr(self.steps) if callable(self.lr) else self.lr)
+        if not 0 <= rate <= self._greatest_rate:
+            raise ValueError(
+                f"{type(self).__name__}: the learning rate of step {self.steps + 1} is {rate}; a "
+                f"number from 0 up is needed, below {self._greatest_rate:.3g}: check the schedule."
+            )
+        return rate
+
+    def has_finite_gradients(self) -> bool:
+        """Whether no gradient of a parameter has NaN or infinite elements."""
+        for pack in self._packs:
+            for g in pack.gradients():
+                # a product that is finite says all, in half of the time; another says nothing
+                known = type(g) is np.ndarray and math.isfinite(abs(np.vdot(g, g)))
+                if not known and not np.isfinite(g).all():
+                    return False
+        return True
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from .history import MONITORS, Epoch, History, Progress
+from .metrics import Metrics
 
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
@@ -29,6 +30,7 @@ class Run:
     validation: tuple[np.ndarray, np.ndarray] | None
     history: History
     done: int = 0
+    metrics: Metrics = field(default_factory=dict)
 
     def steps_per_epoch(self) -> int | None:
         """How many batches there are, if they say so."""
@@ -40,18 +42,29 @@ class EarlyStopping:
     """Stop after ``patience`` epochs in a row that were not better than the best before them.
 
     ``monitor`` names a field of ``Epoch``: a loss is to fall, an accuracy to rise, by more than
-    ``min_delta``. Raises ValueError for settings out of range.
+    ``min_delta``. It may also be "train_" or "validation_" and the name of one of ``fit``'s
+    ``metrics``; ``mode`` then says whether that is to rise ("max") or to fall ("min"). Raises
+    ValueError for settings out of range.
     """
 
     patience: int
     monitor: str = "validation_loss"
     min_delta: float = 0.0
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         if self.patience < 1:
             raise ValueError(f"patience={self.patience}: at least 1 epoch is needed.")
-        if self.monitor not in MONITORS:
-            raise ValueError(f"monitor={self.monitor!r}: one of {', '.join(MONITORS)} is needed.")
+        own = self.monitor not in MONITORS
+        if own and not self.monitor.startswith(("train_", "validation_")):
+            raise ValueError(
+                f"monitor={self.monitor!r}: one of {', '.join(MONITORS)} is needed, or train_NAME "
+                "or validation_NAME for a metric of your own."
+            )
+        if self.mode not in (("max", "min") if own else ("max", "min", None)):
+            raise ValueError(
+                f"mode={self.mode!r}: give 'max' if {self.monitor} is to rise, 'min' if to fall."
+            )
         if not 0 <= self.min_delta < math.inf:
             raise ValueError(f"min_delta={self.min_delta}: a number from 0 up is needed.")
 
@@ -59,7 +72,7 @@ class EarlyStopping:
         """Whether training is to stop after these epochs: they alone decide."""
         best, since = math.inf, 0
         for epoch in epochs:
-            value = epoch.rank(self.monitor)
+            value = epoch.rank(self.monitor, self.mode)
             if value < best - self.min_delta:
                 best, since = value, 0
             else:
@@ -92,7 +105,8 @@ class ProgressBar:
     def on_step(self, now: Progress) -> None:
         """One step further."""
         shares = "" if math.isnan(now.accuracy) else f", accuracy {100 * now.accuracy:.1f} %"
-        text = f"epoch {now.epoch}, loss {now.loss:.3f}{shares}"
+        own = "".join(f", {name} {value:.3g}" for name, value in now.metrics.items())
+        text = f"epoch {now.epoch}, loss {now.loss:.3f}{shares}{own}"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update()
 

@@ -63,6 +63,8 @@ class Checkpoint:
         manifest = {
             "format": FORMAT,
             "monitor": self.history.monitor,
+            "mode": self.history.mode,
+            "metrics": _metric_names(self.history, self.tally),
             "validated": any(epoch.validation_loss is not None for epoch in self.history),
             "best": self.best is not None,
             "optimiser": _packed(self.optimiser, "optimiser", arrays),
@@ -158,6 +160,10 @@ def _unpacked(nest: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return [_unpacked(part, arrays) for part in nest] if isinstance(nest, list) else nest
 
 
+def _metric_names(history: History, tally: Tally | None) -> list[str]:
+    return list(tally.metrics if tally is not None else history[-1].metrics if history else {})
+
+
 def _history_arrays(history: History, tally: Tally | None) -> dict[str, np.ndarray]:
     """A row for each epoch, one for the epoch on its way, loss and accuracy of every step."""
     rows = [
@@ -169,9 +175,15 @@ def _history_arrays(history: History, tally: Tally | None) -> dict[str, np.ndarr
     ]  # fmt: skip
     losses = [loss for epoch in history for loss in epoch.step_losses]
     shares = [share for epoch in history for share in epoch.step_accuracies]
-    found = {"history": np.array(rows, np.float64).reshape(len(rows), 7)}
+    found: dict[str, np.ndarray] = {"history": np.array(rows, np.float64).reshape(len(rows), 7)}
+    if names := _metric_names(history, tally):
+        own = [
+            [(e.metrics[n], e.validation_metrics.get(n, np.nan)) for n in names] for e in history
+        ]
+        found["metrics"] = np.array(own, np.float64).reshape(len(rows), len(names), 2)
     if tally is not None:
-        sums = (tally.rate, tally.seen, tally.right, tally.total, tally.seconds)
+        sums = [tally.rate, tally.seen, tally.right, tally.total, tally.seconds]
+        sums += tally.metrics.values()
         found["tally"] = np.array(sums, np.float64)
         losses += tally.losses
         shares += tally.accuracies
@@ -194,9 +206,15 @@ def _history(
     """The inverse of ``_history_arrays``."""
     rows, losses = _of_floats(arrays["history"], 2), _of_floats(arrays["step_losses"], 1)
     shares = _of_floats(arrays["step_accuracies"], 1).tolist()
-    if manifest["monitor"] not in MONITORS:
-        raise ValueError(f"monitor {manifest['monitor']!r}")
-    history, given, start = History(manifest["monitor"]), losses.tolist(), 0
+    # files of before there were own metrics have no names of such
+    mode, names = manifest.get("mode"), _of_type(list, manifest.get("metrics", []))
+    own = _of_floats(arrays["metrics"], 3) if names else np.empty((len(rows), 0, 2))
+    if own.shape != (len(rows), len(names), 2) or not all(type(n) is str for n in names):
+        raise ValueError(f"metrics {names!r} of shape {own.shape}")
+    known = [*MONITORS, *(f"{part}_{n}" for n in names for part in ("train", "validation"))]
+    if manifest["monitor"] not in known or mode not in (None, "max", "min"):
+        raise ValueError(f"monitor {manifest['monitor']!r}, mode {mode!r}")
+    history, given, start = History(manifest["monitor"], mode=mode), losses.tolist(), 0
     if len(shares) != len(given):
         raise ValueError(f"{len(shares)} accuracies of {len(given)} steps")
     for number, row in enumerate(rows.tolist(), start=1):
@@ -206,15 +224,20 @@ def _history(
             raise ValueError(f"{count} steps in epoch {number}")
         epoch = Epoch(number, seconds, rate, loss, share, step_losses=steps)
         epoch.step_accuracies = shares[start : start + len(steps)]
+        epoch.metrics = dict(zip(names, own[number - 1, :, 0].tolist(), strict=True))
         start += len(steps)
         if manifest["validated"]:
             epoch.validation_loss, epoch.validation_accuracy = held_loss, held_share
+            found = own[number - 1, :, 1].tolist()
+            epoch.validation_metrics = dict(zip(names, found, strict=True))
         history.epochs.append(epoch)
     if "tally" not in arrays:
         if start != len(given):
             raise ValueError(f"{len(given)} steps for {start}")
         return history, None
-    rate, seen, right, total, seconds = _of_floats(arrays["tally"], 1).tolist()
+    rate, seen, right, total, seconds, *sums = _of_floats(arrays["tally"], 1).tolist()
     if start >= len(given) or seen < 1:
         raise ValueError(f"an epoch of {len(given) - start} steps and {seen} examples")
-    return history, Tally(rate, given[start:], shares[start:], int(seen), right, total, seconds)
+    tally = Tally(rate, given[start:], shares[start:], int(seen), right, total, seconds)
+    tally.metrics = dict(zip(names, sums, strict=True))
+    return history, tally

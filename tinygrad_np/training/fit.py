@@ -3,28 +3,40 @@
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
-from ..errors import DataError
+from ..errors import DataError, ReplayError, ShapeError
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from ..replay import Replay
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
-from .history import History, Progress, Tally
+from .checks import (
+    EVALUATION_ROWS,
+    Arrays,
+    as_tensors,
+    check_settings,
+    check_validation,
+    given_batch,
+    numbers,
+)
+from .decision import GREATEST, Decision, decision, has_classes
+from .guard import Before, Diverged, Guard
+from .history import MONITORS, History, Progress, Tally
 from .interrupt import Interrupt
-from .metrics import accuracy
+from .metrics import Metrics, accuracy, measured, named
+from .origin import origin_of
 from .resume import Keeper
 
-Arrays = tuple[np.ndarray, np.ndarray]
 Loss = Callable[[Any, Any], Any]
-EVALUATION_ROWS = 2048
+OwnMetrics = Metrics | Iterable[Callable[[Any, Any], Any]]
 
 
 def fit(
@@ -35,6 +47,7 @@ def fit(
     epochs: int,
     loss: Loss = cross_entropy,
     validation: Arrays | None = None,
+    metrics: OwnMetrics | None = None,
     callbacks: Iterable[Any] = (),
     early_stopping: EarlyStopping | None = None,
     keep_best: bool = False,
@@ -47,31 +60,37 @@ def fit(
     """Train, and return what each epoch gave and why the training ended.
 
     ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and ``y``: integer labels
-    ``(n,)``, or whatever targets ``loss(outputs, y)`` takes. ``validation`` is evaluated with the
-    same loss after each epoch. A callback has any of the methods ``on_start(Run)``,
-    ``on_step(Progress)``, ``on_epoch(Epoch)`` and ``on_end(History)``; True from the middle two
-    ends the training. With ``keep_best`` the model ends with the weights of ``history.best``, which
-    goes by what ``early_stopping`` monitors, else by the validation accuracy, or by the loss where
-    there are no labels.
+    ``(n,)``, or whatever targets ``loss(outputs, y)`` takes; the loss gets both as Tensors.
+    ``validation`` is evaluated with the same loss after each epoch. There is an accuracy where
+    outputs mean classes (``docs/training.md``), else it is NaN. ``metrics`` are functions of
+    ``(outputs, targets)``, arrays, that give a number: a dict of them by name, or a list. A
+    callback has any of the methods ``on_start(Run)``, ``on_step(Progress)``, ``on_epoch(Epoch)``
+    and ``on_end(History)``; True from the middle two ends the training. With ``keep_best`` the
+    model ends with the weights of ``history.best``, which goes by what ``early_stopping`` monitors,
+    else by the validation accuracy, or by the loss where there is no accuracy.
 
-    Ctrl-C ends the training after the step that is running, and a second one at once. A loss that
-    is not finite ends it too. Steps are replayed (see ``tg.replay``), which changes no bit of the
-    result; with ``replay=False`` each one runs as Python, as a model needs that prints, counts, or
-    looks at values.
+    Ctrl-C ends the training after the step that is running, and a second one at once. A loss or a
+    gradient that is not finite ends it before the update, with a RuntimeWarning that says in which
+    batch and where it began (``history.cause`` has it too). Steps are replayed (see ``tg.replay``),
+    which changes no bit of the result; with ``replay=False`` each one runs as Python, as a model
+    needs that prints, counts, or looks at values.
 
     ``checkpoint`` is a file (``.npz`` or ``.safetensors``) in which the whole training is saved
     every ``checkpoint_every`` steps (None: after epochs, at most once a second) and at its end.
     With ``resume`` it goes on from there, if the file is there, bit for bit as if it had not been
     interrupted. ``docs/training.md`` says more.
 
-    Raises DataError for an epoch without batches and for a checkpoint of another training,
-    ValueError for settings that contradict each other, ReplayError for a model that cannot be
-    replayed.
+    Raises DataError for an epoch without batches, for validation data that do not fit and for a
+    checkpoint of another training, TypeError for arguments of another kind and for words and
+    objects among the data, ValueError for settings that contradict each other and an optimiser of
+    another model, ReplayError for a model that cannot be replayed.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs={epochs}: at least 1 is needed.")
-    monitor = _monitor(validation, early_stopping, keep_best)
-    run = Run(model, batches, optimiser, epochs, loss, validation, History(monitor))
+    check_settings(model, batches, optimiser, epochs, loss)
+    own = named(metrics)
+    decided = None if validation is None else check_validation(model, validation, loss)
+    monitor = _monitor(validation, early_stopping, keep_best, own, decided)
+    history = History(monitor, mode=early_stopping.mode if early_stopping else None)
+    run = Run(model, batches, optimiser, epochs, loss, validation, history, metrics=own)
     given = [*callbacks, ProgressBar()] if progress else callbacks
     loop = _Loop(run, hooks(given), early_stopping, keep_best, replay)
     if checkpoint is not None:
@@ -80,7 +99,10 @@ def fit(
             loop.tally, loop.best = loop.keeper.resume(keep_best)
     elif resume or checkpoint_every is not None:
         raise ValueError("resume and checkpoint_every need a file; give checkpoint=PATH.")
-    return loop.run()
+    loop.run()
+    if history.cause:
+        warnings.warn(history.cause, RuntimeWarning, stacklevel=2)
+    return history
 
 
 def _keeper(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
@@ -94,7 +116,11 @@ def _keeper(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
 
 
 def _monitor(
-    validation: Arrays | None, early_stopping: EarlyStopping | None, keep_best: bool
+    validation: Arrays | None,
+    early_stopping: EarlyStopping | None,
+    keep_best: bool,
+    metrics: Metrics,
+    decided: Decision | None,
 ) -> str:
     """What the best epoch goes by."""
     if validation is None and keep_best:
@@ -102,14 +128,18 @@ def _monitor(
     monitor = "train_loss"
     if early_stopping is not None:
         monitor = early_stopping.monitor
+        own = [f"{part}_{name}" for name in metrics for part in ("train", "validation")]
+        if monitor not in (*MONITORS, *own):
+            raise ValueError(
+                f"early stopping monitors {monitor}, and there is {', '.join((*MONITORS, *own))}; "
+                "give one of these, or metrics= with that name."
+            )
     elif validation is not None:
-        monitor = "validation_accuracy" if _is_labels(validation[1]) else "validation_loss"
+        monitor = "validation_loss" if decided is None else "validation_accuracy"
     if validation is None and monitor.startswith("validation"):
         raise ValueError(
             f"early stopping monitors {monitor}; give validation=(x, y), or monitor='train_loss'."
         )
-    if monitor.startswith("validation") and not len(validation[1]):  # type: ignore[index]
-        raise ValueError("there is nothing in the validation data; give at least one example.")
     return monitor
 
 
@@ -132,20 +162,44 @@ class _Loop:
         self.best: dict[str, np.ndarray] | None = None
         self.tally: Tally | None = None  # of an epoch that was begun before
         self.keeper: Keeper | None = None
-        step = _step(run.model, run.optimiser, run.loss)
-        self.step: Callable[..., tuple[Tensor, ...]] = Replay(step) if replay else step
+        self.guard = Guard(run.model, run.optimiser)
+        step = _step(run, self.guard)
+        self.step: Callable[..., tuple[Any, ...]] = Replay(step) if replay else step
         self.replay = replay
+        self.judge = _Judge(run.loss)
+        self.now: Tally | None = None  # of the epoch that is on its way
+        self.place: Any = None  # of the batches, behind the last step that is in the tally
+        self.is_settled = True  # whether all state is that behind this step
 
-    def run(self) -> History:
+    def run(self) -> None:
         """All epochs that are left, unless something ends them before."""
-        self._tell("on_start", self.given)
-        self.history.stopped = "error"
         try:
+            self._tell("on_start", self.given)
+            self.history.stopped = "error"
             with Interrupt() as self.interrupt:
                 self.history.stopped = self._epochs()
+        except BaseException as error:
+            self._rescue(error)
+            raise
         finally:
-            self._tell("on_end", self.history)
-        return self.history
+            if self.best is not None:
+                self.given.model.load_state_dict(self.best)
+            if self.history.stopped is not None:
+                self._tell("on_end", self.history)
+
+    def _rescue(self, error: BaseException) -> None:
+        """Save what was reached before an exception ended the training."""
+        if self.keeper is None or not self.is_settled:
+            return
+        try:
+            if self.now is None:
+                self.keeper.finish(self.best)
+            elif self.now.losses:
+                self.keeper.save(self.now, self.best, self.place)
+            else:
+                self.keeper.finish(self.best, self.place)
+        except Exception as second:
+            error.add_note(f"The checkpoint could not be saved either: {second}")
 
     def _tell(self, event: str, what: Any) -> bool:
         """Call all callbacks; whether one of them wants an end."""
@@ -164,24 +218,27 @@ class _Loop:
                 break
         if self.keeper is not None and reason != "diverged":
             self.keeper.finish(self.best)
-        if self.best is not None:
-            self.given.model.load_state_dict(self.best)
         return reason or "finished"
 
     def _epoch(self, number: int) -> str | None:
         """One pass over the data and what follows it; the reason to stop, if there is one."""
         run = self.given
         run.model.train()
-        tally, self.tally = self.tally or Tally(run.optimiser.rate()), None
+        tally, self.tally = self.tally or Tally(_rate(run.optimiser)), None
+        self.now = tally
+        recheck = getattr(self.step, "recheck", None)
+        if recheck is not None and number > 1:
+            recheck()
         reason = self._steps(number, tally)
         finished = reason is None or len(tally.losses) == run.steps_per_epoch()
         if self.keeper is not None and not finished and reason != "diverged":
             self.keeper.save(tally, self.best)
         done = tally.epoch(number, finished)
         if run.validation is not None:
-            found = evaluate(run.model, *run.validation, run.loss)
-            done.validation_loss, done.validation_accuracy = found
+            found = evaluate(run.model, *run.validation, run.loss, run.metrics)
+            done.validation_loss, done.validation_accuracy, done.validation_metrics = found
         self.history.epochs.append(done)
+        self.now = None
         if self.keep_best and self.history.best is done:
             self.best = run.model.state_dict()
         wants_end = self._tell("on_epoch", done)
@@ -193,30 +250,37 @@ class _Loop:
 
     def _steps(self, number: int, tally: Tally) -> str | None:
         """The steps of an epoch; the reason to break it off, if there is one."""
-        step, is_replayed, told = self.step, self.replay, self.events["on_step"]
-        keeper, reason = self.keeper, None
+        keeper, metrics = self.keeper, self.given.metrics
+        before = Before(self.given.model)
         start = time.perf_counter()
+        if keeper is not None:
+            self.place = keeper.place()
         done = len(tally.losses)
         batches = iter(self.given.batches) if keeper is None else keeper.batches(done)
-        for x, y in batches:
-            given = x if is_replayed or isinstance(x, Tensor) else Tensor(x)
-            value, *hits = step(given, y)
-            loss, right = value.item(), hits[0].item() if hits else math.nan
-            tally.losses.append(loss)
-            tally.accuracies.append(right / len(y) if len(y) else math.nan)
-            tally.seen += len(y)
-            tally.right += right
-            tally.total += loss * len(y)
-            if told:
-                share = tally.right / tally.seen
-                now = Progress(number, len(tally.losses), len(y), loss, share)
+        reason = None
+        for batch in batches:
+            x, y = given_batch(batch)
+            before.note()
+            try:
+                loss, right, own = self._step(x, y, before, number, len(tally.losses) + 1)
+            except Diverged as error:
+                loss, right, own, reason = error.loss, math.nan, {}, "diverged"
+            rows = len(y)
+            tally.add(loss, right, rows)
+            if rows:
+                tally.add_metrics(own, rows)
+            if keeper is not None:
+                self.place = keeper.place()
+            self.is_settled = True
+            if self.events["on_step"]:
+                accuracy = tally.right / tally.seen
+                own = tally.means() if metrics else {}
+                now = Progress(number, len(tally.losses), rows, loss, accuracy, own)
                 if self._tell("on_step", now):
-                    reason = "callback"
+                    reason = reason or "callback"
             if self.interrupt.asked:
-                reason = "interrupted"
-            if not math.isfinite(loss):
-                reason = "diverged"
-            elif keeper is not None and keeper.is_due():
+                reason = reason or "interrupted"
+            if keeper is not None and reason != "diverged" and keeper.is_due():
                 tally.seconds += time.perf_counter() - start
                 keeper.save(tally, self.best)
                 start = time.perf_counter()
@@ -232,27 +296,111 @@ class _Loop:
             )
         return reason
 
+    def _step(
+        self, x: Any, y: Any, before: Before, number: int, step: int
+    ) -> tuple[float, float, dict[str, float]]:
+        """One step: the loss, how many were right, and the own metrics, before the update."""
+        given = (x, y) if self.replay else (as_tensors(x), as_tensors(y))
+        self.is_settled = False
+        try:
+            value, *rest = self.step(*given)
+        except Diverged as error:
+            before.restore()
+            self.history.cause = self._cause(error.loss, given, before, number, step)
+            raise
+        except Exception as error:
+            if not self.guard.is_updating:
+                before.restore()
+                self.is_settled = True
+            raise _with_remedy(error, y, number, step) from error
+        if not rest:
+            return value.item(), math.nan, {}
+        [found] = rest
+        if isinstance(found, Tensor) and not found.ndim:
+            return value.item(), found.item(), {}
+        right = self.judge.right(found, y)
+        return value.item(), right, measured(self.given.metrics, found, y) if len(y) else {}
 
-def _step(model: Module, optimiser: Optimiser, loss: Loss) -> Callable[..., tuple[Tensor, ...]]:
-    """A training step: the loss, and for labels how many were right, before the update."""
+    def _cause(self, loss: float, given: Any, before: Before, number: int, step: int) -> str:
+        """Why the training stops before an update, in words."""
+        x, y = map(as_tensors, given)
+        parts = {"x": x, "y": y}
+        names = {f"{n} of the batch": t.numpy() for n, t in parts.items() if isinstance(t, Tensor)}
+        run, params = lambda: self.given.loss(self.given.model(x), y), self.guard.params
+        origin = origin_of(run, params, names)
+        before.restore()
+        what = "a gradient is not finite" if math.isfinite(loss) else f"the loss is {loss}"
+        began = "" if origin is None else f" It began where {origin}."
+        return (
+            f"fit: {what} in batch {step} of epoch {number}; its update was not made, and the "
+            f"training ends with the weights of before.{began}"
+        )
 
-    def step(x: Any, y: Any) -> tuple[Tensor, ...]:
-        optimiser.zero_grad()
+
+class _Judge:
+    """How many outputs of a training are right; what they mean is found out once."""
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.decision: Decision | None = None
+        self.is_known = False
+
+    def right(self, outputs: Any, y: Any) -> float:
+        """How many, NaN where outputs mean no classes."""
+        if not isinstance(outputs, Tensor) or isinstance(y, (list, tuple, dict)):
+            return math.nan
+        if not self.is_known:
+            self.decision, self.is_known = decision(outputs, y, self.loss), True
+        return math.nan if self.decision is None else float(self.decision.right(outputs, y).item())
+
+
+def _step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
+    """A training step: the loss, and before the update how many were right or the outputs."""
+    model, loss, wanted = run.model, run.loss, bool(run.metrics)
+
+    def step(x: Any, y: Any) -> tuple[Any, ...]:
+        guard.zero_grad()
         outputs = model(x)
         value = loss(outputs, y)
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"the loss is {type(value).__name__}, computed from none of the model's "
+                "parameters; look for .detach(), .numpy() and no_grad() on the way to it."
+            )
         value.backward()
-        optimiser.step()
-        if not _is_labels(y) or outputs.ndim != 2:
+        guard.step(value)
+        if wanted:
+            return value, outputs
+        if not isinstance(outputs, Tensor) or not isinstance(y, Tensor):
             return (value,)
-        return value, np.sum(np.equal(np.argmax(outputs, axis=1), y))
+        if has_classes(outputs, y):
+            return value, GREATEST.right(outputs, y)
+        return (value, outputs) if outputs.shape in (y.shape[:1], (*y.shape[:1], 1)) else (value,)
 
     return step
 
 
-def _is_labels(y: Any) -> bool:
-    """Whether targets are classes (n,), so that there is an accuracy."""
-    y = y if isinstance(y, Tensor) else np.asarray(y)
-    return bool(y.ndim == 1 and y.dtype.kind in "iu")
+def _rate(optimiser: Any) -> float:
+    """The learning rate of the next step, as far as an optimiser of the user's own tells one."""
+    if callable(getattr(optimiser, "rate", None)):
+        return float(optimiser.rate())
+    lr = getattr(optimiser, "lr", math.nan)
+    return float(lr) if isinstance(lr, (int, float)) else math.nan
+
+
+def _with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:
+    """The error of a step, with what only the training knows of it."""
+    if isinstance(error, ReplayError) and "replay=False" not in str(error):
+        return ReplayError(
+            f"{error} Or train with fit(..., replay=False), which runs each step as Python: for a "
+            "step that looks at values, counts, prints, or draws numbers by itself."
+        )
+    if isinstance(error, ShapeError) and len(y) == 1 and "batch_norm" in str(error):
+        return ShapeError(
+            f"{error} Batch {step} of epoch {number} has one example: as a last batch it is what "
+            "the others leave; take a batch size that does not leave one."
+        )
+    return error
 
 
 def predict(model: Module, x: np.ndarray) -> np.ndarray:
@@ -260,6 +408,7 @@ def predict(model: Module, x: np.ndarray) -> np.ndarray:
 
     Every module is afterwards in the mode it was in.
     """
+    x = numbers("x", x)
     before = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
@@ -274,22 +423,43 @@ def predict(model: Module, x: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
+@overload
 def evaluate(
-    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss = cross_entropy
-) -> tuple[float, float]:
+    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss = ..., metrics: None = None
+) -> tuple[float, float]: ...
+@overload
+def evaluate(
+    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss, metrics: OwnMetrics
+) -> tuple[float, float, dict[str, float]]: ...
+@overload
+def evaluate(
+    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss = ..., *, metrics: OwnMetrics
+) -> tuple[float, float, dict[str, float]]: ...
+def evaluate(
+    model: Module,
+    x: np.ndarray,
+    y: np.ndarray,
+    loss: Loss = cross_entropy,
+    metrics: OwnMetrics | None = None,
+) -> tuple[float, float] | tuple[float, float, dict[str, float]]:
     """(mean loss, accuracy) of a model on ``x (n, ...)`` and labels ``y (n,)`` or other targets.
 
-    The accuracy is NaN where ``y`` holds no integer labels. Raises what ``loss`` raises, and
-    ShapeError for no examples.
+    The accuracy is NaN where outputs mean no classes. With ``metrics``, as ``fit`` takes them, the
+    third result has what they say, by name. Raises what ``loss`` raises, and ShapeError for no
+    examples.
     """
-    return score(predict(model, x), y, loss)
+    outputs = predict(model, x)
+    found = score(outputs, y, loss)
+    return found if metrics is None else (*found, measured(named(metrics), outputs, y))
 
 
 def score(outputs: np.ndarray, y: np.ndarray, loss: Loss = cross_entropy) -> tuple[float, float]:
-    """(mean loss, accuracy) of logits (n, classes) for labels ``y (n,)``, as ``evaluate``."""
-    right = math.nan
-    if _is_labels(y) and outputs.ndim == 2:
-        right = accuracy(np.argmax(outputs, axis=1), y)
+    """(mean loss, accuracy) of outputs (n, ...) for labels ``y (n,)``, as ``evaluate``."""
+    y = numbers("y", y)
+    outputs = outputs.astype(np.float64)
+    targets = np.ravel(y) if y.shape == (*outputs.shape[:1], 1) else y
+    decided = decision(outputs, y, loss)
+    right = math.nan if decided is None else accuracy(decided.classes(outputs), targets)
     with no_grad():
-        value = loss(Tensor(outputs.astype(np.float64)), y)
+        value = loss(Tensor(outputs), as_tensors(y))
     return float(value.item()), right

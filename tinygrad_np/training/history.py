@@ -10,23 +10,25 @@ MONITORS = ("validation_loss", "validation_accuracy", "train_loss", "train_accur
 
 @dataclass
 class Progress:
-    """Where the loop is after a step: ``accuracy`` is that of the epoch so far."""
+    """Where the loop is after a step; ``accuracy`` and ``metrics`` are the epoch's so far."""
 
     epoch: int
     step: int
     images: int
     loss: float
     accuracy: float
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class Epoch:
     """What one pass over the training data gave.
 
-    ``train_loss`` and ``train_accuracy`` are means over the batches as they came; ``seconds`` is
-    the training time without evaluation. ``step_losses`` and ``step_accuracies`` have the loss and
-    the accuracy of each step's batch, before its update. Accuracies are NaN where the targets are
-    no integer labels; ``finished`` is False where the pass was broken off.
+    ``train_loss``, ``train_accuracy`` and ``metrics`` are means over the batches as they came,
+    ``validation_metrics`` are taken over all the validation data at once; ``seconds`` is the
+    training time without evaluation. ``step_losses`` and ``step_accuracies`` have the loss and the
+    accuracy of each step's batch, before its update. Accuracies are NaN where outputs mean no
+    classes; ``finished`` is False where the pass was broken off.
     """
 
     epoch: int
@@ -39,17 +41,32 @@ class Epoch:
     step_losses: list[float] = field(default_factory=list, repr=False)
     step_accuracies: list[float] = field(default_factory=list, repr=False)
     finished: bool = True
+    metrics: dict[str, float] = field(default_factory=dict)
+    validation_metrics: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, as JSON takes them."""
         return asdict(self)
 
-    def rank(self, monitor: str) -> float:
-        """The value named by ``monitor`` so that lower is better; NaN and None are the worst."""
-        value = getattr(self, monitor)
+    def value(self, monitor: str) -> float | None:
+        """What ``monitor`` names: a field, or "train_" or "validation_" and a metric's name."""
+        if monitor in MONITORS:
+            found: float | None = getattr(self, monitor)
+            return found
+        part, _, name = monitor.partition("_")
+        return (self.metrics if part == "train" else self.validation_metrics).get(name)
+
+    def rank(self, monitor: str, mode: str | None = None) -> float:
+        """The value named by ``monitor`` so that lower is better; NaN and None are the worst.
+
+        ``mode`` "max" or "min" says which values are good; None: losses are to fall, accuracies to
+        rise.
+        """
+        value = self.value(monitor)
         if value is None or math.isnan(value):
             return math.inf
-        return -value if monitor.endswith("accuracy") else float(value)
+        rises = monitor.endswith("accuracy") if mode is None else mode == "max"
+        return -value if rises else float(value)
 
 
 @dataclass
@@ -63,6 +80,24 @@ class Tally:
     right: float = 0.0
     total: float = 0.0
     seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def add(self, loss: float, right: float, rows: int) -> None:
+        """Note a step on so many examples, of which so many were right."""
+        self.losses.append(loss)
+        self.accuracies.append(right / rows if rows else math.nan)
+        self.seen += rows
+        self.right += right
+        self.total += loss * rows
+
+    def add_metrics(self, values: dict[str, float], rows: int) -> None:
+        """Note what own metrics gave in a step."""
+        for name, value in values.items():
+            self.metrics[name] = self.metrics.get(name, 0.0) + value * rows
+
+    def means(self) -> dict[str, float]:
+        """The own metrics so far."""
+        return {name: total / self.seen for name, total in self.metrics.items()}
 
     def epoch(self, number: int, finished: bool) -> Epoch:
         """What is known once the steps are done."""
@@ -75,6 +110,7 @@ class Tally:
             step_losses=self.losses,
             step_accuracies=self.accuracies,
             finished=finished,
+            metrics=self.means(),
         )
 
 
@@ -83,13 +119,16 @@ class History(Sequence[Epoch]):
     """The epochs of a training, in order, and why it ended.
 
     ``stopped`` is "finished" (all epochs), "early" (``early_stopping``), "callback" (one returned
-    True), "interrupted" (Ctrl-C), "diverged" (a loss that is not finite), "error" (an exception is
-    on its way) or None while it goes on. ``monitor`` names what ``best`` goes by.
+    True), "interrupted" (Ctrl-C), "diverged" (a loss or gradient that is not finite; ``cause`` says
+    where that began), "error" (an exception is on its way) or None while it goes on. ``monitor``
+    names what ``best`` goes by, and ``mode`` which values are good, as for ``EarlyStopping``.
     """
 
     monitor: str = "train_loss"
     stopped: str | None = None
     epochs: list[Epoch] = field(default_factory=list)
+    mode: str | None = None
+    cause: str = ""
 
     @property
     def best(self) -> Epoch:
@@ -99,13 +138,14 @@ class History(Sequence[Epoch]):
         """
         if not self.epochs:
             raise ValueError("an empty history has no best epoch; train for at least one step.")
-        loss = self.monitor.replace("accuracy", "loss")
-        return min(self.epochs, key=lambda epoch: (epoch.rank(self.monitor), epoch.rank(loss)))
+        loss = f"{self.monitor.partition('_')[0]}_loss"
+        return min(self.epochs, key=lambda e: (e.rank(self.monitor, self.mode), e.rank(loss)))
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON takes it; ``best`` is the number of the best epoch."""
         return {
             "stopped": self.stopped,
+            "cause": self.cause,
             "monitor": self.monitor,
             "best": self.best.epoch if self.epochs else None,
             "epochs": [epoch.as_dict() for epoch in self.epochs],

@@ -1,11 +1,67 @@
 """What a classifier's predictions are worth."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+
+Metrics = Mapping[str, Callable[[Any, Any], Any]]
+
+
+def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metrics:
+    """Own metrics by name: a dict as it is, functions by their names.
+
+    Raises TypeError for what is no function, ValueError for one without a name of its own.
+    """
+    if metrics is None:
+        return {}
+    pairs = (
+        list(metrics.items())
+        if isinstance(metrics, Mapping)
+        else [(getattr(metric, "__name__", ""), metric) for metric in metrics]
+    )
+    for name, metric in pairs:
+        if not callable(metric):
+            raise TypeError(
+                f"metrics: found {metric!r} of type {type(metric).__name__}, expected functions of "
+                "(outputs, targets), such as {'error': lambda outputs, y: abs(outputs - y).mean()}."
+            )
+        if not isinstance(name, str) or not name.isidentifier() or len(pairs) > len(dict(pairs)):
+            raise ValueError(
+                f"metrics: {name or metric!r} is no name that tells a metric from the others; give "
+                "a dict of names and functions."
+            )
+    return dict(pairs)
+
+
+def measured(metrics: Metrics, outputs: Any, targets: Any) -> dict[str, float]:
+    """What each metric says of outputs and targets, which it gets as arrays.
+
+    Raises TypeError, with the metric's name, for what is no number.
+    """
+    found = {}
+    if metrics:
+        outputs, targets = _as_arrays(outputs), _as_arrays(targets)
+    for name, metric in metrics.items():
+        value = metric(outputs, targets)
+        try:
+            found[name] = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"metrics: {name} gave {type(value).__name__} of shape {np.shape(value)}; a metric "
+                "gives one number for all the examples, such as their mean."
+            ) from None
+    return found
+
+
+def _as_arrays(nest: Any) -> Any:
+    parts = leaves(nest)
+    return rebuild(nest, [p.numpy() if isinstance(p, Tensor) else p for p in parts])
 
 
 def accuracy(predictions: Any, labels: Any) -> float:
@@ -162,10 +218,11 @@ def _paired(name: str, predictions: Any, labels: Any) -> None:
 def _scored(name: str, scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n, classes) and labels (n,) in range, as arrays."""
     scores, labels = np.asarray(scores), np.asarray(labels)
-    if scores.ndim != 2 or labels.shape != scores.shape[:1] or not scores.size:
+    few = scores.ndim != 2 or scores.shape[1] < 2  # one column has no greatest
+    if few or labels.shape != scores.shape[:1] or not len(labels):
         raise ShapeError(
             f"{name}: scores of shape {scores.shape} and labels of shape {labels.shape}; "
-            "expected (n, classes) and (n,), with n at least 1."
+            "expected (n, classes) and (n,), with n at least 1 and 2 classes or more."
         )
     _in_range(name, "labels", labels, scores.shape[1])
     return scores, labels

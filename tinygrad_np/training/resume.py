@@ -13,9 +13,9 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..data.files import one_line, remove_leftovers
 from ..errors import DataError, ShapeError
-from ..nn.module import Module
 from .callbacks import Run
 from .checkpoint import Checkpoint, Position
+from .guard import generators
 from .history import Tally
 
 # Between saves at the ends of epochs, which may be short: a save takes some milliseconds.
@@ -61,7 +61,7 @@ class Keeper:
             _set_data_state(self.run.batches, self.position.start)
             raise DataError(f"{self.path}: is a checkpoint of another training: {error}") from error
         self.run.model.load_state_dict(found.weights)
-        for name, generator in _generators(self.run.model).items():
+        for name, generator in generators(self.run.model).items():
             generator.bit_generator.state = found.generators[name]
         self.run.history.epochs = found.history.epochs
         self.position = found.position
@@ -79,7 +79,7 @@ class Keeper:
             wrong += [f"of the best weights {w}" for w in _differences(found.weights, found.best)]
         elif keep_best and found.history:
             wrong.append("it was saved without keep_best=True")
-        wrong += _misfit_generators(_generators(model), found.generators)
+        wrong += _misfit_generators(generators(model), found.generators)
         if found.position.batches != self.position.batches:
             wrong.append(
                 f"its epochs have {one_line(found.position.batches)} batches, expected "
@@ -87,7 +87,14 @@ class Keeper:
             )
         monitor = self.run.history.monitor
         if found.history.monitor != monitor:
-            wrong.append(f"its best epoch goes by {found.history.monitor}, expected {monitor}")
+            given = one_line(found.history.monitor)
+            wrong.append(f"its best epoch goes by {given}, expected {monitor}")
+        last = found.tally or (found.history[-1] if found.history else None)
+        if last is not None and list(last.metrics) != list(self.run.metrics):
+            given = one_line(", ".join(last.metrics)) or "none"
+            wrong.append(
+                f"its metrics are {given}, expected {', '.join(self.run.metrics) or 'none'}"
+            )
         return "; ".join(wrong)
 
     def _restore_data(self, position: Position) -> None:
@@ -124,21 +131,27 @@ class Keeper:
         if self.every is None and time.monotonic() - self._saved_at >= SAVE_SECONDS:
             self._save_between(best)
 
-    def finish(self, best: Mapping[str, np.ndarray] | None) -> None:
+    def finish(self, best: Mapping[str, np.ndarray] | None, at: Any = None) -> None:
         """After the last epoch, unless it was broken off and is saved as such."""
         history = self.run.history
         if history and history[-1].finished and self._saved_epochs < len(history):
-            self._save_between(best)
+            self._save_between(best, at)
 
-    def _save_between(self, best: Mapping[str, np.ndarray] | None) -> None:
-        self.save(None, best)
+    def _save_between(self, best: Mapping[str, np.ndarray] | None, at: Any = None) -> None:
+        self.save(None, best, at)
         self._saved_epochs = len(self.run.history)
 
-    def save(self, tally: Tally | None, best: Mapping[str, np.ndarray] | None) -> None:
-        """Write where the training is."""
+    def place(self) -> Any:
+        """The state of the batches now, for a save that comes later."""
+        return _data_state(self.run.batches)
+
+    def save(
+        self, tally: Tally | None, best: Mapping[str, np.ndarray] | None, at: Any = None
+    ) -> None:
+        """Write where the training is; with ``at`` the batches are taken to be there."""
         run = self.run
-        self.position.now = _data_state(run.batches)
-        states = {n: g.bit_generator.state for n, g in _generators(run.model).items()}
+        self.position.now = self.place() if at is None else at
+        states = {n: g.bit_generator.state for n, g in generators(run.model).items()}
         Checkpoint(
             weights=run.model.state_dict(),
             best=None if best is None else dict(best),
@@ -159,16 +172,6 @@ def _check_parameters(run: Run) -> None:
                 f"checkpoint: parameter {i} of the optimiser, of shape {parameter.shape}, is none "
                 "of the model's, so it would not be saved; make it an attribute of the model."
             )
-
-
-def _generators(model: Module) -> "dict[str, np.random.Generator]":
-    """The generators that modules draw from, by dotted name."""
-    return {
-        f"{prefix}.{name}".lstrip("."): value
-        for prefix, module in model.named_modules()
-        for name, value in vars(module).items()
-        if isinstance(value, np.random.Generator)
-    }
 
 
 def _misfit_generators(own: "dict[str, np.random.Generator]", given: dict[str, Any]) -> list[str]:

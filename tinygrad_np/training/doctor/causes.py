@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..decision import GREATEST
 from .layers import Layer
 from .report import Finding, Level, Measurements, figure
 
@@ -20,6 +21,7 @@ BLOCKED = (
 BY_DEPTH = ("vanishing gradients", "exploding gradients")
 UNRELATED = "labels unrelated to inputs"
 BARREN = (UNRELATED, "one class", "pixels scaled twice", "constant inputs")
+TRAINED = "loss low at start"
 RATES = ("learning rate 0", "learning rate too high", "learning rate too low")
 FOLLOWS: dict[str, tuple[str, ...]] = {
     "loss high at start": (*NOT_SCALED, "exploding gradients"),
@@ -40,18 +42,30 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+# what is no fault of a network that has learned already
+DONE = (
+    "gradients of 0", "vanishing gradients", "saturated activations", "one batch not learned",
+    "learning rate too high", "learning rate too low", "updates too small", "uneven updates",
+    "no rate learns", UNRELATED,
+)  # fmt: skip
+CHAINS = ("Dropout", "Flatten", "Identity", "BatchNorm1d")  # what leaves linear what was linear
+FEW = 50  # examples of a class
+
 
 def findings(m: Measurements) -> list[Finding]:
     """Everything that was looked at, worst first."""
     found = [finding for look in LOOKS for finding in look(m)]
     warned = {finding.name for finding in found if finding.level == "warning"}
+    if m.start is not None and m.start.is_trained:
+        warned.add(TRAINED)
     found = [_explained(finding, warned) for finding in found]
     order: tuple[Level, ...] = ("warning", "note", "ok")
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
 def _explained(finding: Finding, warned: set[str]) -> Finding:
-    roots = [name for name in FOLLOWS.get(finding.name, ()) if name in warned]
+    known = (*FOLLOWS.get(finding.name, ()), *((TRAINED,) if finding.name in DONE else ()))
+    roots = [name for name in known if name in warned]
     if finding.level != "warning" or not roots:
         return finding
     follows = f"{finding.cause} It may well follow from: {roots[0]}."
@@ -181,6 +195,45 @@ def _labels(m: Measurements) -> Iterator[Finding]:
             "leave out outputs that no label asks for.",
             numbers,
         )
+
+
+def _few(m: Measurements) -> Iterator[Finding]:
+    """Fewer examples than a network of this size needs to know others by."""
+    start, n = m.start, m.data.shape[0]
+    if start is None:
+        return
+    size = sum(math.prod(p.shape) for p in start.parameters)
+    classes = start.classes or 1
+    if n >= FEW * classes or size <= n * classes:
+        return
+    each = "" if start.classes is None else f", {n / classes:.3g} of a class,"
+    yield Finding(
+        "warning",
+        "few examples",
+        f"{n:,} examples{each} for {size:,} parameters: the network can learn them by heart, and "
+        "that says little about others.",
+        "more examples, augmented ones (tg.data.augment), a smaller network, or weights of one "
+        "that was trained on much; judge it by examples held out.",
+        {"examples": n, "parameters": size},
+    )
+
+
+def _chained(m: Measurements) -> Iterator[Finding]:
+    """Linear layers that are worth one, because nothing bends between them."""
+    layers = m.start.layers if m.start is not None else []
+    for layer in layers:
+        source = layer.source
+        while source is not None and layers[source].kind in CHAINS:
+            source = layers[source].source
+        if layer.kind == "Linear" and source is not None and layers[source].kind == "Linear":
+            yield Finding(
+                "warning",
+                "no activation between layers",
+                f"{_named(layer)} takes what {_named(layers[source])} gives, with no activation in "
+                "between: both together are one linear layer, and can learn no more than it.",
+                f"put nn.ReLU() between {layers[source].name} and {layer.name}.",
+            )
+            return
 
 
 def _refused(m: Measurements) -> Iterator[Finding]:
@@ -313,7 +366,7 @@ def _outputs(m: Measurements) -> Iterator[Finding]:
     numbers = {"low": low, "high": high}
     sums = outputs.sum(axis=1, dtype=np.float64)
     ranged = f"the outputs lie between {figure(low)} and {figure(high)}"
-    if start.takes_logits and start.classes > 1 and low >= 0 and np.abs(sums - 1).max() < 1e-3:
+    if start.takes_logits and low >= 0 and np.abs(sums - 1).max() < 1e-3:
         floor = -math.log(math.e / (math.e + start.classes - 1))
         yield Finding(
             "warning",
@@ -323,7 +376,7 @@ def _outputs(m: Measurements) -> Iterator[Finding]:
             "return logits from forward, and use softmax for predictions only.",
             {"floor": floor},
         )
-    elif start.takes_logits and (
+    elif (start.takes_logits or start.decision != GREATEST) and (
         low < high
         and ((low == 0 and np.mean(outputs == 0) > 0.1) or last in ("ReLU", "Sigmoid", "Tanh"))
     ):
@@ -347,11 +400,25 @@ def _outputs(m: Measurements) -> Iterator[Finding]:
 
 def _start(m: Measurements) -> Iterator[Finding]:
     start = m.start
-    if start is None or start.chance is None or start.chance < 0.1 or start.classes is None:
+    if start is None:
+        return
+    if start.classes is None and start.constant is not None and start.is_trained:
+        yield Finding(
+            "note",
+            TRAINED,
+            f"it is {figure(start.loss)}, and that of outputs which are the targets' means is "
+            f"{figure(start.constant)}: the network knows something already.",
+            "if it is new, look for the target among the inputs.",
+            {"loss": start.loss, "constant": start.constant},
+        )
+    if start.chance is None or start.chance < 0.1 or start.classes is None:
         return
     loss, chance = start.loss, start.chance
     numbers = {"loss": loss, "chance": chance}
-    text = f"it is {loss:.2f}, and that of equal outputs is ln({start.classes}) = {chance:.2f}"
+    equal = f"equal outputs is ln({start.classes})"
+    if start.decision != GREATEST:
+        equal = "outputs of 0 is ln(2)" if abs(chance - math.log(2)) < 1e-4 else "outputs of 0"
+    text = f"it is {loss:.2f}, and that of {equal} {'=' if 'ln' in equal else 'is'} {chance:.2f}"
     if loss > 2 * chance:
         yield Finding(
             "warning",
@@ -369,10 +436,10 @@ def _start(m: Measurements) -> Iterator[Finding]:
             "smaller initial weights in the last layer.",
             numbers,
         )
-    elif loss < 0.7 * chance:
+    elif start.is_trained:
         yield Finding(
             "note",
-            "loss low at start",
+            TRAINED,
             f"{text}: the network knows something already. It was trained before, or the labels "
             "reach its inputs.",
             "if it is new, look for the label among the inputs.",
@@ -516,10 +583,14 @@ def _rates(m: Measurements) -> Iterator[Finding]:
         return
     chance = m.start.chance if m.start is not None else None
     better = chance is None or chance <= 0 or float(test.smooth.min()) < 0.95 * chance
+    if test.suggested is None and m.start is not None and m.start.is_trained:
+        return  # there is little left to be gained, and the loss at the start says so
     if test.suggested is None or not better:
         than = "" if chance is None else f" below that of equal outputs, {chance:.2f}"
+        # plain gradient descent of the doctor's own may be too weak for what Adam has learned
+        own = test.given is None and m.overfit is not None and m.overfit.learned
         yield Finding(
-            "warning",
+            "note" if own else "warning",
             "no rate learns",
             f"at no learning rate from {figure(float(test.rates[0]))} to "
             f"{figure(float(test.rates[-1]))} does the loss of new batches fall{than}.",
@@ -549,7 +620,7 @@ def _rates(m: Measurements) -> Iterator[Finding]:
             f"start with {figure(test.suggested)}.",
             numbers,
         )
-    elif test.given < test.suggested / 10:
+    elif test.given < test.suggested / 30:
         yield Finding(
             "warning",
             "learning rate too low",
@@ -562,8 +633,9 @@ def _rates(m: Measurements) -> Iterator[Finding]:
 
 
 def _updates(m: Measurements) -> Iterator[Finding]:
-    if m.updates is None or not m.updates.ratios:
-        return
+    own = m.range_test is not None and m.range_test.given is not None
+    if m.updates is None or not m.updates.ratios or not own:
+        return  # at a rate of the doctor's own there is nobody to be told
     medians = {name: ratio for name, ratio in m.updates.medians.items() if ratio}
     if not medians:
         return
@@ -646,8 +718,8 @@ def _related(m: Measurements) -> Iterator[Finding]:
 
 
 LOOKS: tuple[Callable[[Measurements], Iterator[Finding]], ...] = (
-    _inputs, _labels, _finite, _connected, _symmetry, _lost, _outputs, _start, _activations, _depth,
-    _one_batch, _related, _rates, _updates,
+    _inputs, _labels, _few, _finite, _connected, _symmetry, _chained, _lost, _outputs, _start,
+    _activations, _depth, _one_batch, _related, _rates, _updates,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from ...errors import ShapeError
 from ...nn.functional import cross_entropy
 from ...nn.module import Module
 from ...optim import SGD, Optimiser
+from ..decision import GREATEST
 from .causes import findings
 from .facts import data_facts, nearest_neighbours
 from .layers import look, mixing
@@ -85,7 +86,7 @@ def _examined(
         measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return measured
     measured.start = start
-    if start.classes is not None and not 0 <= y.min() <= y.max() < start.classes:
+    if start.decision == GREATEST and not 0 <= y.min() <= y.max() < start.outputs.shape[1]:
         measured.failure = f"some labels are out of range for {start.classes} outputs."
         return measured
     gradients = [p.gradient for p in start.parameters if p.gradient is not None]
@@ -93,15 +94,16 @@ def _examined(
         return measured
     if len(some) > 1:
         measured.mixed = mixing(model, some[:8])
-    measured.overfit = overfit(
-        copy.deepcopy(model).train(), loss, some, targets, start.classes is not None
-    )
-    if start.classes is not None:
-        measured.neighbours = nearest_neighbours(x, y, rng)
+    measured.overfit = overfit(copy.deepcopy(model).train(), loss, some, targets, start)
+    decided = start.decision
+    if decided is not None:
+        labels = y if decided.two is None else np.ravel(y == decided.two[1]).astype(np.int64)
+        measured.neighbours = nearest_neighbours(x, labels, rng)
     near = measured.neighbours
     if near is not None and near[0] < near[1] and measured.overfit.learned:
         patient = copy.deepcopy(model).train()
-        measured.transfer = transfer(patient, loss, x, y, measured.overfit.rate, seed)
+        rate = measured.overfit.rate
+        measured.transfer = transfer(patient, loss, x, y, rate, seed, decided or GREATEST)
     _with_optimiser(measured, model, x, y, optimiser, loss, batch_size, seed)
     return measured
 

@@ -10,6 +10,7 @@ import numpy as np
 from ...autodiff.tape import no_grad
 from ...autodiff.tensor import Tensor
 from ...nn.module import Module
+from ..decision import Decision, decision
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
@@ -25,7 +26,8 @@ class Layer:
     ``varies`` whether it is not the same for all examples,
     ``saturated`` the share of values where a sigmoid or tanh is flat (None for what is not bounded
     so), ``gradient`` the norm of the loss's gradient by the output, ``weighted`` whether the layer
-    has a weight. ``histogram`` is (counts, edges).
+    has a weight, ``source`` the place in the list of layers of what went into it, if that is one.
+    ``histogram`` is (counts, edges).
     """
 
     name: str
@@ -39,6 +41,7 @@ class Layer:
     saturated: float | None
     histogram: tuple[np.ndarray, np.ndarray]
     gradient: float | None = None
+    source: int | None = None
 
 
 @dataclass
@@ -56,9 +59,10 @@ class Parameter:
 class Start:
     """The network before any training, on one large batch.
 
-    ``classes`` is None where the task is no classification; ``chance`` is the loss of equal
-    outputs, ln(classes) for a cross-entropy; ``takes_logits`` whether the loss is the same for
-    outputs with a constant added.
+    ``decision`` and ``classes`` are None where the task is no classification; ``chance`` is the
+    loss of equal outputs, ln(classes) for a cross-entropy; ``takes_logits`` whether the loss is the
+    same for outputs with a constant added. ``constant`` is the loss of outputs that are the same
+    for all examples: equal ones, or the means of targets of the outputs' shape.
     """
 
     outputs: np.ndarray
@@ -69,8 +73,15 @@ class Start:
     accuracy: float | None
     is_connected: bool
     evaluating: list[str]
+    decision: Decision | None = None
+    constant: float | None = None
     layers: list[Layer] = field(default_factory=list)
     parameters: list[Parameter] = field(default_factory=list)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the network is better already than outputs that know no example."""
+        return self.constant is not None and self.loss < 0.9 * self.constant
 
     @property
     def depth_profile(self) -> list[tuple[str, float]]:
@@ -110,15 +121,24 @@ def look(model: Module, x: np.ndarray, y: np.ndarray, loss: Callable[[Any, Any],
 def _classify(start: Start, y: np.ndarray, loss: Callable[[Any, Any], Any]) -> None:
     """Fill in what only a classification has."""
     outputs = start.outputs
-    if outputs.ndim != 2 or y.shape != outputs.shape[:1] or y.dtype.kind not in "iu":
+    start.decision = decision(outputs, y, loss)
+    if start.decision is None:
+        if y.shape == outputs.shape and outputs.ndim and y.dtype.kind in "iuf":
+            means = np.broadcast_to(y.mean(axis=0), y.shape).astype(outputs.dtype)
+            start.constant = _loss_of(loss, means, y)
         return
-    start.classes = outputs.shape[1]
-    start.accuracy = float(np.mean(outputs.argmax(axis=1) == y))
+    several = start.decision.two is None
+    start.classes = outputs.shape[1] if several else 2
+    start.accuracy = float(start.decision.right(outputs, y)) / len(y)
+    equal = np.full_like(outputs, -np.log(outputs.shape[1]) if several else 0)
+    start.chance = start.constant = _loss_of(loss, equal, y)
+    shifted = _loss_of(loss, outputs + 1, y)
+    start.takes_logits = several and bool(np.isclose(shifted, start.loss, rtol=1e-3, atol=1e-4))
+
+
+def _loss_of(loss: Callable[[Any, Any], Any], outputs: np.ndarray, y: np.ndarray) -> float:
     with no_grad():
-        equal = np.full_like(outputs, -np.log(outputs.shape[1]))
-        start.chance = float(_array(loss(Tensor(equal), y)))
-        shifted = float(_array(loss(Tensor(outputs + 1), y)))
-    start.takes_logits = bool(np.isclose(shifted, start.loss, rtol=1e-3, atol=1e-4))
+        return float(_array(loss(Tensor(outputs), y)))
 
 
 def mixing(model: Module, x: np.ndarray) -> float:
@@ -142,6 +162,7 @@ class Watch:
 
     def __init__(self, model: Module, x: np.ndarray) -> None:
         self.seen: list[tuple[str, Module | None, np.ndarray, Tensor | None]] = []
+        self.sources: list[int | None] = []
         self.known: list[np.ndarray] = [x]
         self.names: dict[str, int] = {}
         modules = list(model.named_modules())
@@ -156,6 +177,7 @@ class Watch:
         def watched(*inputs: Any) -> Any:
             for value in inputs:
                 self._input(name, value)
+            source = self._source(inputs[0]) if inputs else None
             out = forward(*inputs)
             if not isinstance(out, Tensor) or out.dtype.kind != "f":
                 return out
@@ -163,7 +185,7 @@ class Watch:
             if out.requires_grad:
                 probe = Tensor(np.zeros_like(out.numpy()), requires_grad=True)
                 out = out + probe
-            self._note(self._numbered(name), module, out, probe)
+            self._note(self._numbered(name), module, out, probe, source)
             return out
 
         module.forward = watched  # type: ignore[method-assign]
@@ -175,8 +197,24 @@ class Watch:
         if not any(_is_same(array, other) for other in self.known):
             self._note(f"input of {name}", None, value, None)
 
-    def _note(self, name: str, module: Module | None, value: Tensor, probe: Tensor | None) -> None:
+    def _source(self, value: Any) -> int | None:
+        """The place of the layer whose output this is."""
+        if not isinstance(value, Tensor):
+            return None
         array = value.numpy()
+        places = [i for i, entry in enumerate(self.seen) if _is_same(array, entry[2])]
+        return places[-1] if places else None
+
+    def _note(
+        self,
+        name: str,
+        module: Module | None,
+        value: Tensor,
+        probe: Tensor | None,
+        source: int | None = None,
+    ) -> None:
+        array = value.numpy()
+        self.sources.append(source)
         self.known.append(array)
         self.seen.append((name, module, array, probe))
 
@@ -187,8 +225,9 @@ class Watch:
     def layers(self) -> list[Layer]:
         """What was seen, in the order of the calls."""
         layers: list[Layer] = []
-        for entry in self.seen:
+        for entry, source in zip(self.seen, self.sources, strict=True):
             layer = _layer(*entry)
+            layer.source = source
             if not any(before.weighted for before in layers):
                 layer.dead = layer.saturated = None  # what is done to inputs is no activation
             layers.append(layer)

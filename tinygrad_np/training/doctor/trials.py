@@ -12,7 +12,9 @@ from ...autodiff.tape import no_grad
 from ...autodiff.tensor import Tensor
 from ...nn.module import Module
 from ...optim import SGD, Adam, Optimiser
+from ..decision import GREATEST, Decision
 from .facts import above
+from .layers import Start
 
 Loss = Callable[[Any, Any], Any]
 UPDATES = 20  # steps in which updates are measured
@@ -123,16 +125,17 @@ def measure_updates(
     return Updates(kept, np.array(losses), rate)
 
 
-def overfit(model: Module, loss: Loss, x: Any, y: Any, is_classifier: bool) -> Overfit:
+def overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start) -> Overfit:
     """Learn one batch by heart, with Adam at the first of three rates that can.
 
     Dropout is off meanwhile. A batch counts as learned if all of it is right and half of the loss
-    is gone; without classes, if nine tenths are.
+    is gone; without classes, if nine tenths are; and, in any case, if hardly any is left of what
+    outputs have that know no example.
     """
     best = None
     x, y = x[:OVERFIT_EXAMPLES], y[:OVERFIT_EXAMPLES]
     for rate in OVERFIT_RATES:
-        found = _overfit(copy.deepcopy(model), loss, x, y, is_classifier, rate)
+        found = _overfit(copy.deepcopy(model), loss, x, y, start, rate)
         if best is None or found.learned or found.losses[-1] < best.losses[-1]:
             best = found
         if found.learned:
@@ -141,9 +144,7 @@ def overfit(model: Module, loss: Loss, x: Any, y: Any, is_classifier: bool) -> O
     return best
 
 
-def _overfit(
-    model: Module, loss: Loss, x: Any, y: Any, is_classifier: bool, rate: float
-) -> Overfit:
+def _overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start, rate: float) -> Overfit:
     for _, module in model.named_modules():
         module.training = type(module).__name__ != "Dropout"
     optimiser = Adam(model.parameters(), rate)
@@ -152,17 +153,25 @@ def _overfit(
     for _ in range(OVERFIT_STEPS):
         value, outputs = _step(model, optimiser, loss, x, y)
         losses.append(value)
-        if is_classifier:
-            right = float(np.mean(outputs.numpy().argmax(axis=1) == y))
+        if start.decision is not None:
+            right = float(start.decision.right(outputs.numpy(), y)) / len(y)
         if not math.isfinite(value) or (value < 0.02 * losses[0] and right in (None, 1.0)):
             break
     share = losses[-1] / losses[0] if losses[0] else math.nan
-    learned = right == 1.0 and share < 0.5 if is_classifier else share < 0.1
+    gone = start.constant is not None and losses[-1] < 0.02 * start.constant
+    learned = gone or share < (0.1 if right is None else 0.5)
+    learned = learned and right in (None, 1.0)
     return Overfit(np.array(losses), right, learned, len(x), rate)
 
 
 def transfer(
-    model: Module, loss: Loss, x: np.ndarray, y: np.ndarray, rate: float, seed: int
+    model: Module,
+    loss: Loss,
+    x: np.ndarray,
+    y: np.ndarray,
+    rate: float,
+    seed: int,
+    decided: Decision = GREATEST,
 ) -> tuple[float, float]:
     """The accuracy on examples held out from a short training, and what chance gives.
 
@@ -175,9 +184,9 @@ def transfer(
     for _ in range(OVERFIT_STEPS):
         _step(model, optimiser, loss, *next(batches))
     with no_grad():
-        guesses = model.eval()(Tensor(x[order[:held]])).numpy().argmax(axis=1)
-    labels = y[order[:held]]
-    common = float(np.bincount(labels).max() / held)
+        guesses = decided.classes(model.eval()(Tensor(x[order[:held]])).numpy())
+    labels = np.ravel(y[order[:held]])
+    common = float(np.unique(labels, return_counts=True)[1].max() / held)
     return float(np.mean(guesses == labels)), above(common, held)
 
 

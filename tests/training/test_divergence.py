@@ -1,0 +1,201 @@
+"""A batch whose loss or gradient is not finite changes nothing, and says where that began."""
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import data, nn, optim, training
+from tinygrad_np.training.origin import origin_of
+
+F = nn.functional
+X = np.random.default_rng(0).standard_normal((80, 3)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int64)
+
+
+def holed(value: float) -> np.ndarray:
+    """Inputs with one such value, in the third batch of 16."""
+    x = X.copy()
+    x[37, 1] = value
+    return x
+
+
+def network(dtype: Any = np.float32) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(3, 8, seed=0, dtype=dtype), nn.BatchNorm1d(8, dtype=dtype), nn.ReLU(),
+        nn.Dropout(0.5, seed=5), nn.Linear(8, 2, seed=1, dtype=dtype),
+    )  # fmt: skip
+
+
+def plain(dtype: Any = np.float32) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(3, 8, seed=0, dtype=dtype), nn.ReLU(), nn.Linear(8, 2, seed=1, dtype=dtype)
+    )
+
+
+def log_of_zero(z: Any, t: Any) -> Any:
+    return F.cross_entropy(z, t) - np.mean(np.log(np.maximum(z[:, 0] - 100, 0)))
+
+
+def steep(z: Any, t: Any) -> Any:
+    """A finite loss whose gradient, -1 / 1e-39 times 0, is not."""
+    return F.cross_entropy(z, t) + np.sum(1e-39 / (z * 0 + 1e-39))
+
+
+def squares(z: Any, t: Any) -> Any:
+    del t
+    return np.sum(z * z) * 1000
+
+
+class Own:
+    """An optimiser of the user's own, which the training only asks for steps."""
+
+    def __init__(self, params: Any) -> None:
+        self.parameters = list(params)
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        with tg.no_grad():
+            for parameter in self.parameters:
+                parameter[...] = parameter - 0.1 * parameter.grad
+
+
+OPTIMISERS: dict[str, Any] = {
+    "sgd": lambda p: optim.SGD(p, 0.1, momentum=0.9),
+    "adam": lambda p: optim.Adam(p, 0.01),
+    "clipped": lambda p: optim.RMSprop(p, 0.01, clip_norm=1),
+    "clipped by value": lambda p: optim.SGD(p, 0.01, clip_value=1),
+    "own": Own,
+}
+CASES: dict[str, tuple[Any, Any, Any, str]] = {
+    "nan": (holed(np.nan), F.cross_entropy, network, r"x of the batch is nan at index \(5, 1\)"),
+    "inf": (holed(np.inf), F.cross_entropy, network, r"x of the batch is inf at index \(5, 1\)"),
+    "log": (X, log_of_zero, network, r"log gives -inf at index \(0,\), of 0\."),
+    "gradient": (X, steep, plain, "in the backward pass, gives -?(inf|nan)"),
+    "overflow": (X * 1e19, F.cross_entropy, plain, "linear gives -?inf at index"),
+    "float16": (X.astype(np.float16), squares, lambda: plain(np.float16), "gives -?inf"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("replay", [True, False], ids=["replayed", "eager"])
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("case", CASES)
+def test_the_last_good_state_stays(case: str, optimiser: str, replay: bool) -> None:
+    x, loss, make, began = CASES[case]
+    if case == "float16" and optimiser != "sgd":
+        pytest.skip("smaller steps do not diverge")
+    if case == "overflow" and optimiser not in ("sgd", "own"):
+        pytest.skip("bounded steps do not diverge")
+    model = make()
+    made = OPTIMISERS[optimiser](model.parameters())
+    generators = [m.generator for _, m in model.named_modules() if isinstance(m, nn.Dropout)]
+
+    def everything() -> Any:
+        state = {n: a.tobytes() for n, a in model.state_dict().items()}
+        return state, [g.bit_generator.state for g in generators], getattr(made, "steps", None)
+
+    seen = [everything()]
+
+    class Watch:
+        def on_step(self, _: training.Progress) -> None:
+            seen.append(everything())
+
+    batches = data.batches(x, Y, 16, shuffle=False)
+    with (
+        np.errstate(all="ignore"),
+        pytest.warns(RuntimeWarning, match="was not made") as w,
+    ):
+        found = training.fit(
+            model, batches, made, epochs=9, loss=loss, callbacks=[Watch()], replay=replay
+        )
+    step = sum(len(epoch.step_losses) for epoch in found)
+    assert (found.stopped, len(seen)) == ("diverged", step + 1)
+    assert seen[-1] == seen[-2]
+    assert step == 1 or seen[-2] != seen[-3]
+    assert all(np.isfinite(value).all() for value in model.state_dict().values())
+    assert np.isfinite(found[-1].step_losses[-1]) == (case == "gradient")
+    place = f"in batch {len(found[-1].step_losses)} of epoch {len(found)};"
+    [text] = [str(warning.message) for warning in w]
+    assert text == found.cause
+    assert place in text
+    assert ("a gradient is not finite" in text) == (case == "gradient")
+    assert re.search(began, text), text
+    if case in ("nan", "inf"):
+        assert step == 3
+
+
+@pytest.mark.parametrize("replay", [True, False])
+def test_great_gradients_are_no_divergence(replay: bool) -> None:
+    """Their squares overflow, they do not."""
+    model = nn.Linear(3, 2, seed=0, bias=False)
+    before = model.weight.numpy()
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = training.fit(
+            model, [(X, Y)] * 3, optim.SGD(model.parameters(), 1e-26), epochs=1, replay=replay,
+            loss=lambda z, t: F.cross_entropy(z, t) + 1e24 * np.sum(z),
+        )  # fmt: skip
+    assert found.stopped == "finished"
+    assert not np.array_equal(before, model.weight.numpy())
+
+
+def test_the_best_weights_and_the_next_training_go_on() -> None:
+    model = plain()
+    optimiser = optim.Adam(model.parameters(), 0.01)
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="batch 3 of epoch 1"):
+        training.fit(
+            model, data.batches(holed(np.nan), Y, 16, shuffle=False), optimiser, epochs=2,
+            validation=(X, Y), keep_best=True,
+        )  # fmt: skip
+    found = training.fit(model, data.batches(X, Y, 16, seed=0), optimiser, epochs=20)
+    assert found[-1].train_accuracy > 0.9
+
+
+def test_an_origin_follows_only_values_that_are_not_finite() -> None:
+    """A mask of -inf that a softmax takes is no cause."""
+    w = tg.Tensor([[1.0, 2.0]], requires_grad=True)
+    zero = tg.Tensor([0.0, 1.0], requires_grad=True)
+
+    def run() -> Any:
+        masked = np.where(np.array([[True, False]]), w, -np.inf)
+        return np.sum(F.softmax(masked)) + np.sum(np.log(zero * 1.0))
+
+    found = origin_of(run, [w, zero])
+    assert found is not None
+    assert (found.operation, found.index, found.operands) == ("log", (0,), ("0",))
+    assert str(found) == "log gives -inf at index (0,), of 0"
+    assert origin_of(lambda: np.sum(w * 2.0), [w]) is None
+    w.grad = tg.Tensor([[3.0, 4.0]])
+    bad = tg.Tensor([np.nan], requires_grad=True, name="scale")
+    found = origin_of(lambda: np.sum(w * bad), [w, bad])
+    assert str(found) == "scale is nan at index (0,)"
+    np.testing.assert_array_equal(w.grad.numpy(), [[3.0, 4.0]])
+
+    def broken() -> Any:
+        raise RuntimeError("not again")
+
+    assert origin_of(broken, [w]) is None
+
+
+@pytest.mark.parametrize(
+    ("lr", "text"),
+    [
+        (lambda step: 0.1 - 0.1 * step, "the learning rate of step 3 is -0.1"),
+        (lambda step: np.nan if step else 0.1, "the learning rate of step 2 is nan"),
+        (lambda step: np.inf if step else 0.1, "the learning rate of step 2 is inf"),
+        (lambda step: 1e39 if step else 0.1, r"step 2 is 1e\+39; .* below 3.4e\+38"),
+    ],
+)
+def test_a_schedule_that_gives_no_rate_is_refused(lr: Any, text: str) -> None:
+    model = plain()
+    with pytest.raises(ValueError, match=text):
+        training.fit(
+            model, data.batches(X, Y, 16, seed=0), optim.SGD(model.parameters(), lr), epochs=2
+        )
+    assert all(np.isfinite(p.numpy()).all() for p in model.parameters())

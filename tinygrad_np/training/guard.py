@@ -1,0 +1,125 @@
+"""An update that is not made where the loss or a gradient is not finite, and a batch taken back."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.tape import mode, no_grad
+from ..autodiff.tensor import Tensor
+from ..nn.module import Module
+from ..optim.optimisers import Optimiser
+
+
+class Diverged(Exception):
+    """A loss or a gradient is not finite; raised before the update."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(loss)
+        self.loss = loss
+
+
+class Guard:
+    """An optimiser's step that looks at loss and gradients first.
+
+    While a step is captured this is an effect like the optimiser's own, so that replays look too.
+    ``is_updating`` is True where an update was begun and not ended.
+    """
+
+    def __init__(self, model: Module, optimiser: Any) -> None:
+        self.optimiser = optimiser
+        self.is_ours = isinstance(optimiser, Optimiser)
+        self.params: list[Tensor] = optimiser.params if self.is_ours else model.parameters()
+        self.is_updating = False
+        self._loss = Tensor(0.0)
+        # gradients that no step would ever clear
+        given = getattr(optimiser, "params", None)
+        theirs = set(map(id, given if isinstance(given, (list, tuple)) else self.params))
+        self._others = [p for p in model.parameters() if id(p) not in theirs]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients, those too that the optimiser does not know of."""
+        self.optimiser.zero_grad()
+        for parameter in self._others:
+            parameter.grad = None
+
+    def step(self, loss: Tensor) -> None:
+        """Update the parameters, or raise Diverged."""
+        with no_grad():
+            self._loss._write_now(np.copyto, loss if loss.ndim == 0 else np.reshape(loss, ()))
+        if mode.capture is None:
+            self.perform()
+        else:
+            mode.capture.effect(self)
+        if not self.is_ours:  # its Python is part of the step
+            self.is_updating = True
+            self.optimiser.step()
+            self.is_updating = False
+
+    def perform(self) -> None:
+        """What a replay does at this place."""
+        loss = self._loss.item()
+        if not (math.isfinite(loss) and self._is_finite()):
+            raise Diverged(loss)
+        if self.is_ours:
+            self.is_updating = True
+            self.optimiser.perform()
+            self.is_updating = False
+
+    def _is_finite(self) -> bool:
+        if self.is_ours:
+            return bool(self.optimiser.has_finite_gradients())
+        grads = [parameter.grad for parameter in self.params]
+        return all(bool(np.isfinite(g.numpy()).all()) for g in grads if g is not None)
+
+    def save(self) -> Any:
+        """What an update changes."""
+        return self.optimiser.save() if self.is_ours else {}
+
+    def restore(self, saved: Any) -> None:
+        """Make everything what ``save`` found."""
+        if self.is_ours:
+            self.optimiser.restore(saved)
+
+
+class Before:
+    """The model's own state as it was before a batch: running statistics, generators.
+
+    Only what the first batch changed is kept of the statistics, so that frozen weights cost
+    nothing.
+    """
+
+    def __init__(self, model: Module) -> None:
+        tensors = [t for _, t in model.named_tensors() if not t.requires_grad]
+        self._tensors = [(tensor, tensor.numpy()) for tensor in tensors]
+        self.generators = generators(model)
+        self._states: list[Any] = []
+        self._batches = 0
+
+    def note(self) -> None:
+        """Keep the state of now, before a batch."""
+        if self._batches == 1:
+            self._tensors = [(t, v) for t, v in self._tensors if not np.array_equal(t.numpy(), v)]
+        self._batches += 1
+        for tensor, values in self._tensors:
+            np.copyto(values, tensor.numpy())
+        if self.generators:
+            self._states = [g.bit_generator.state for g in self.generators.values()]
+
+    def restore(self) -> None:
+        """Make the state what it was."""
+        for tensor, values in self._tensors:
+            if not np.array_equal(tensor.numpy(), values):
+                tensor._write()[...] = values
+        for generator, state in zip(self.generators.values(), self._states, strict=False):
+            generator.bit_generator.state = state
+
+
+def generators(model: Module) -> "dict[str, np.random.Generator]":
+    """The generators that modules draw from, by dotted name."""
+    return {
+        f"{prefix}.{name}".lstrip("."): value
+        for prefix, module in model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, np.random.Generator)
+    }
