@@ -43,7 +43,9 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     lead = len(wide) - len(shape)
     padded = (1,) * lead + shape
     axes = tuple(a for a, (n, m) in enumerate(zip(wide, padded, strict=True)) if m == 1 != n)
-    if axes:
+    if axes and g.dtype == np.float16:  # which counts ones to 2,048 only
+        g = np.sum(g, axis=axes, keepdims=True, dtype=np.float32).astype(np.float16)
+    elif axes:
         g = np.sum(g, axis=axes, keepdims=True)
     return np.reshape(g, shape) if lead else g
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, last_writes, replace_at, take_at
+from ..primitives import ARRAY, add_at, cast, last_writes, replace_at, take_at
 from ..shapes import axes_of, unbroadcast
 from .table import WRITERS, composite, defvjp
 
@@ -58,6 +58,8 @@ def take(
         a, axis = np.reshape(a, (-1,)), 0
     n = np.shape(a)[axis]
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    if np.can_cast(indices.dtype, np.intp):  # booleans are numbers here, and 300 is no int8
+        indices = cast(indices, np.intp)
     if mode == "wrap":
         indices = np.remainder(indices, n)
     elif mode == "clip":

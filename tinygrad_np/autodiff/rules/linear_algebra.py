@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import contract
-from ..shapes import axes_of
-from .table import composite, defvjp, terms
+from ..primitives import contract, in_single, primitive
+from ..shapes import Axis, axes_of, keep
+from .reductions import unit
+from .table import along, composite, defvjp, terms
 
 
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
@@ -243,11 +244,27 @@ def det_back(g: Any, a: Any) -> Any:
 defvjp(np.linalg.det, lambda g, _out, a: det_back(g, a))
 
 
+@primitive
+def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """``np.linalg.norm`` of vectors, or of matrices as if they were vectors."""
+    return np.linalg.norm(x, None, axis, keepdims)
+
+
+defvjp(
+    euclidean_norm,
+    lambda g, _out, x, axis=None, keepdims=False: (
+        keep(g, np.shape(x), axis) * np.conj(unit(x, axis))
+    ),
+    reach=along(None),
+)
+
+
 @composite(np.linalg.norm)
+@in_single
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Vector p-norms and the Frobenius norm, with gradient 0 where they are 0."""
     if ord is None or ord == "fro" or (ord == 2 and (isinstance(axis, int) or np.ndim(x) == 1)):
-        return np.sqrt(np.sum(np.real(x * np.conjugate(x)), axis=axis, keepdims=keepdims))
+        return euclidean_norm(x, axis, keepdims=keepdims)
     if isinstance(ord, str) or not (isinstance(axis, int) or np.ndim(x) == 1):
         raise NotImplementedError(
             f"np.linalg.norm(ord={ord!r}) of a matrix has no derivative here; use the Frobenius "

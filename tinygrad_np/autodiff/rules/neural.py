@@ -9,6 +9,7 @@ from numpy import ndarray
 from ...errors import DataError
 from ..primitives import cast, primitive, written_out
 from ..shapes import keep
+from .elementwise import sigmoid as sigmoid
 from .reductions import extremum_back
 from .table import Kept, along, defvjp, elementwise, itself, terms
 
@@ -51,18 +52,18 @@ def leaky_slope(g: Any, x: Any, slope: float) -> Any:
 
 
 @written_out
-def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
-
-
-@written_out
 def logsumexp(x: Any, axis: int = -1) -> Any:
     """log sum exp along one axis, kept as 1; shifted by the largest so that nothing overflows."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    return np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # of nothing but -inf it is -inf
+        return np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+
+
+def shares_of_sum(out: Any, x: Any, axis: int) -> Any:
+    """exp(x) / sum exp(x), given ``logsumexp``; equal infinities share evenly."""
+    powers = np.exp(np.where(x == out, 0, x - out))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
 @written_out
@@ -96,6 +97,12 @@ def erf(x: Any) -> Any:
 def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
     """Rows of the identity matrix."""
     return cast(np.equal(np.expand_dims(labels, -1), np.arange(classes)), dtype)
+
+
+@primitive
+def lexical_order(*keys: Any, axis: int = -1) -> Any:
+    """``np.lexsort`` with its keys as operands."""
+    return np.lexsort(keys, axis=axis)
 
 
 @primitive
@@ -245,11 +252,21 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     return out
 
 
+def unsigned_kind(dtype: Any) -> Any:
+    """The unsigned integers of the same size."""
+    return np.dtype(dtype.str.replace("i", "u"))
+
+
+def label_limit(dtype: Any, classes: int) -> int:
+    """The first number that is no label, as an unsigned integer: it may be -128 of int8."""
+    return min(classes, int(np.iinfo(dtype).max) + 1)
+
+
 @primitive
 def in_range(labels: Any, classes: int, caller: str) -> Any:
     """The labels themselves, once they are known to lie in 0 … classes - 1."""
-    unsigned = labels.view(labels.dtype.str.replace("i", "u"))  # there -1 is the largest number
-    if labels.size and unsigned.max() >= classes:
+    unsigned = labels.view(unsigned_kind(labels.dtype))  # there -1 is above all others
+    if labels.size and unsigned.max() >= label_limit(labels.dtype, classes):
         raise DataError(
             f"{caller}: labels from {labels.min()} to {labels.max()} for {classes} classes; "
             "labels must lie in 0 … classes - 1."
@@ -334,11 +351,10 @@ defvjp(
     selects=1,
 )
 defvjp(leaky_relu, lambda g, _out, x, slope=0.01: leaky_slope(g, x, slope), broadcasts=True)
-elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
 defvjp(
     logsumexp,
-    lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * np.exp(x - out),
+    lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * shares_of_sum(out, x, axis),
     reach=along(-1),
 )
 defvjp(

@@ -1,10 +1,11 @@
 """Functions that put the elements along some axes together."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import cast
+from ..primitives import cast, in_single, primitive
 from ..shapes import Axis, axes_of, expand, extent, keep
 from .table import along, composite, defvjp
 
@@ -20,11 +21,13 @@ def count(x: Any, axis: Axis, where: Any) -> Any:
     if where is True:
         return extent(np.shape(x), axis)
     taken = np.broadcast_to(where, np.shape(x))
-    return np.sum(taken, axis=axis, keepdims=True, dtype=np.result_type(x))
+    return np.sum(taken, axis=axis, keepdims=True, dtype=np.result_type(x, np.float32))
 
 
 def mean_back(g: Any, x: Any, axis: Axis, where: Any) -> Any:
     """Each element moves the mean by 1 / count."""
+    if g.dtype == np.float16:  # there a count ends at 65,504
+        return cast(mean_back(cast(g, np.float32), x, axis, where), np.float16)
     if where is True:
         return expand(g / count(x, axis, where), np.shape(x), axis)
     return spread(keep(g, np.shape(x), axis) / count(x, axis, where), x, axis, where)
@@ -42,24 +45,79 @@ def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any
     return keep(g, shape, axis) / ties * chosen
 
 
-def variance_back(g: Any, x: Any, axis: Axis, ddof: float) -> Any:
+@primitive
+def variance(
+    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.var``."""
+    return np.var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@primitive
+def deviation(
+    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.std``."""
+    return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+def centred(x: Any, axis: Axis, where: Any) -> Any:
+    """What differs from the mean, of those that take part."""
+    if where is True:
+        return x - np.mean(x, axis=axis, keepdims=True)
+    return np.where(where, x - np.mean(x, axis=axis, keepdims=True, where=where), 0)
+
+
+def variance_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
     """d var / dx = 2 (x - mean) / (n - ddof)."""
-    n = extent(np.shape(x), axis)
-    centred = np.conj(x - np.mean(x, axis=axis, keepdims=True))
-    return keep(g, np.shape(x), axis) * (centred * (2 / (n - ddof) if n != ddof else np.nan))
+    freedom = np.maximum(count(x, axis, where) - ddof, 0)
+    apart = np.conj(centred(x, axis, where))
+    return keep(g, np.shape(x), axis) * (apart / cast(freedom / 2, np.result_type(apart)))
 
 
-def deviation_back(g: Any, out: Any, x: Any, axis: Axis, ddof: float) -> Any:
-    """d std / dx = d var / dx / (2 std), 0 where all elements are equal.
+def deviation_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
+    """d std / dx = (x - mean) / |x - mean| / root(n - ddof), 0 where all elements are equal.
 
-    There the mean may be rounded and the deviation 1e-17 instead of 0, hence the comparison.
+    There the mean may be rounded and x - mean 1e-17 instead of 0, hence the comparison.
     """
-    best = keep(out, np.shape(x), axis)
     if np.size(x) == 0:
         return np.zeros_like(x)
-    flat = np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
-    slope = np.where(flat, 0, keep(g, np.shape(x), axis) / np.where(flat, 1, best))
-    return variance_back(slope, x, axis, ddof) / 2
+    taken = {} if where is True else {"where": where}
+    highest = np.max(x, axis=axis, keepdims=True, **({"initial": -np.inf} if taken else {}), **taken)
+    lowest = np.min(x, axis=axis, keepdims=True, **({"initial": np.inf} if taken else {}), **taken)
+    apart = np.conj(np.where(highest == lowest, 0, centred(x, axis, where)))
+    freedom = np.maximum(count(x, axis, where) - ddof, 0)
+    return keep(g, np.shape(x), axis) * (unit(apart, axis) / cast(np.sqrt(freedom), np.result_type(apart)))
+
+
+@primitive
+def length(x: Any, axis: Axis) -> Any:
+    """The root of the sum of |x|² along ``axis``, kept as 1; no square over- or underflows."""
+    size = np.abs(x)
+    out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))
+    limits = np.finfo(out.dtype)
+    least = math.sqrt(limits.tiny) / float(limits.eps)  # below, the squares lose digits
+    if out.size and not (out.min() > least and out.max() < np.inf):
+        top = np.max(size, axis=axis, keepdims=True, initial=0)
+        scale = np.where((top > 0) & (top < np.inf), top, 1)
+        out = np.sqrt(np.sum(np.square(size / scale), axis=axis, keepdims=True)) * scale
+    return out
+
+
+@primitive
+def unit(x: Any, axis: Axis) -> Any:
+    """``x`` over its ``length`` along ``axis``; 0 where that is 0."""
+    size = length(x, axis)
+    return x / np.where(size == 0, 1, size)
+
+
+def unit_back(g: Any, out: Any, x: Any, axis: Axis) -> Any:
+    """What lies along the unit vector moves the length alone: its part of ``g`` goes."""
+    size = length(x, axis)
+    across = g - np.sum(np.real(g * out), axis=axis, keepdims=True) * np.conj(out)
+    return np.where(size == 0, 0, across / np.where(size == 0, 1, size))
 
 
 def product_of_others(x: Any, axis: Axis) -> Any:
@@ -151,19 +209,21 @@ defvjp(
     reach=along(None),
 )
 defvjp(
-    np.var,
-    lambda g, _out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: variance_back(
-        g, x, axis, ddof
+    variance,
+    lambda g, _out, x, axis=None, dtype=None, ddof=0, keepdims=False, where=True: variance_back(
+        g, x, axis, ddof, where
     ),
     reach=along(None),
 )
 defvjp(
-    np.std,
-    lambda g, out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: deviation_back(
-        g, out, x, axis, ddof
+    deviation,
+    lambda g, _out, x, axis=None, dtype=None, ddof=0, keepdims=False, where=True: deviation_back(
+        g, x, axis, ddof, where
     ),
     reach=along(None),
 )
+defvjp(length, lambda g, _out, x, axis: g * np.conj(unit(x, axis)), reach=along(None))
+defvjp(unit, lambda g, out, x, axis: unit_back(g, out, x, axis), reach=along(None))
 defvjp(np.cumsum, lambda g, _out, _x, axis=None, dtype=None: cumsum_back(g, _x, axis))
 defvjp(
     np.cumprod,
@@ -172,7 +232,32 @@ defvjp(
 )
 
 
+@composite(np.var)
+@in_single
+def var(
+    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+) -> Any:  # fmt: skip
+    """The mean square of what differs from the mean."""
+    del out
+    ddof = ddof if correction is None else correction
+    return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@composite(np.std)
+@in_single
+def std(
+    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+) -> Any:  # fmt: skip
+    """The root of the variance."""
+    del out
+    ddof = ddof if correction is None else correction
+    return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
 @composite(np.average)
+@in_single
 def average(
     a: Any,
     axis: Axis = None,
@@ -213,6 +298,7 @@ def nansum(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 @composite(np.nanmean)
+@in_single
 def nanmean(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The mean without the NaNs."""
     there = cast(np.logical_not(np.isnan(a)), np.result_type(a))
