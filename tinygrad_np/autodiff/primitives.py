@@ -210,6 +210,12 @@ def concat(*values: Any, axis: int = 0) -> Any:
 
 
 @primitive
+def lexical_order(*keys: Any, axis: int = -1) -> Any:
+    """``np.lexsort`` with its keys as operands."""
+    return np.lexsort(keys, axis=axis)
+
+
+@primitive
 def pad_zeros(x: Any, widths: Any) -> Any:
     """Zeros around ``x``; in reverse the frame is cut off again."""
     return np.pad(x, widths)

@@ -4,16 +4,22 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 Axis = int | tuple[int, ...] | None
 
 
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """``axis`` as a tuple of non-negative axes; ``None`` means all of them."""
+    """``axis`` as a tuple of non-negative axes; ``None`` means all of them.
+
+    Raises AxisError for axes that are not there, as NumPy does.
+    """
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, tuple) else (axis,)
-    return tuple(a % ndim for a in axes) if ndim else ()
+    if not ndim and axes in ((0,), (-1,)):  # NumPy's scans and reductions take 0-d for 1-d
+        return ()
+    return tuple(normalize_axis_index(a, ndim) for a in axes)
 
 
 def extent(shape: tuple[int, ...], axis: Axis) -> int:

@@ -12,7 +12,7 @@ from .guards import Guard, Slot, Storage, Witness
 from .nests import leaves
 from .primitives import broadcast, cast, identity, put_at, replace_at, split_index, take_at, update
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
-from .rules.table import Kept, Rule
+from .rules.table import Kept, Rule, remedy
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
@@ -724,7 +724,7 @@ def _settle(
         unknown = sorted(set(kwargs) - allowed)
         raise NotImplementedError(
             f"{rule.name} with {', '.join(f'{name}=' for name in unknown)} cannot be recorded; "
-            + _remedy(unknown)
+            + remedy(unknown)
         )
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
@@ -737,14 +737,6 @@ def _kept(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.copy()._data
     return np.array(value) if isinstance(value, ndarray) else value
-
-
-def _remedy(options: list[str]) -> str:
-    if "out" in options:
-        return "assign the result instead of passing out=."
-    if "where" in options:
-        return "choose with np.where(mask, result, other) instead."
-    return "leave the option out, or .detach() the operand."
 
 
 def _by_position(

@@ -194,6 +194,8 @@ elementwise(
 @composite(np.clip)
 def clip_(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Both spellings of the bounds lead to one."""
+    if (min is not None or max is not None) and (a_min is not None or a_max is not None):
+        raise ValueError("np.clip: the bounds are given as a_min, a_max or as min, max; give one.")
     return clip(a, a_min if min is None else min, a_max if max is None else max)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, last_writes, replace_at, take_at
+from ..primitives import ARRAY, add_at, cast, last_writes, lexical_order, replace_at, take_at
 from ..shapes import axes_of, unbroadcast
 from .table import WRITERS, composite, defvjp
 
@@ -48,12 +48,8 @@ def full_like(
 
 
 @composite(np.take)
-def take(
-    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
-) -> Any:
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Indexing along one axis."""
-    if out is not None:
-        raise NotImplementedError("np.take(out=...) is not recorded; assign the result instead.")
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     n = np.shape(a)[axis]
@@ -82,11 +78,17 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 @composite(np.sort)
-def sort(a: Any, axis: int | None = -1, kind: Any = None) -> Any:
+def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
     """The elements in the order of ``argsort``."""
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return take_along_axis(a, np.argsort(a, axis=axis, kind=kind), axis)
+    return take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
+
+
+@composite(np.lexsort)
+def lexsort(keys: Any, axis: int = -1) -> Any:
+    """The order by the last key, then by the one before it."""
+    return lexical_order(*keys, axis=axis)
 
 
 @composite(np.compress)

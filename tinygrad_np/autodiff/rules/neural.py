@@ -100,12 +100,6 @@ def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
 
 
 @primitive
-def lexical_order(*keys: Any, axis: int = -1) -> Any:
-    """``np.lexsort`` with its keys as operands."""
-    return np.lexsort(keys, axis=axis)
-
-
-@primitive
 def kept_share(x: Any, p: float, generator: "np.random.Generator") -> Any:
     """The factor of dropout, drawn anew: 0 with probability ``p``, else 1 / (1 - p); like ``x``."""
     kept = np.greater_equal(generator.random(x.shape, np.float32), p).astype(x.dtype)

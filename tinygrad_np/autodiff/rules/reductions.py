@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cast, in_single, primitive
-from ..shapes import Axis, axes_of, expand, extent, keep
+from ..shapes import Axis, axes_of, expand, extent, keep, kept
 from .table import along, composite, defvjp
 
 
@@ -235,11 +235,10 @@ defvjp(
 @composite(np.var)
 @in_single
 def var(
-    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
     keepdims: bool = False, *, where: Any = True, correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The mean square of what differs from the mean."""
-    del out
     ddof = ddof if correction is None else correction
     return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
 
@@ -247,11 +246,10 @@ def var(
 @composite(np.std)
 @in_single
 def std(
-    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0,
+    a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
     keepdims: bool = False, *, where: Any = True, correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The root of the variance."""
-    del out
     ddof = ddof if correction is None else correction
     return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
 
@@ -286,20 +284,26 @@ def average(
 
 
 @composite(np.ptp)
-def ptp(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def ptp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest less the smallest."""
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
 @composite(np.nansum)
-def nansum(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def nansum(
+    a: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = 0,
+    where: Any = True,
+) -> Any:  # fmt: skip
     """The sum without the NaNs."""
-    return np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
+    numbers = np.where(np.isnan(a), 0, a)
+    return np.sum(
+        numbers, axis=axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where
+    )
 
 
 @composite(np.nanmean)
 @in_single
-def nanmean(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def nanmean(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean without the NaNs."""
     there = cast(np.logical_not(np.isnan(a)), np.result_type(a))
     total = np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
@@ -307,9 +311,20 @@ def nanmean(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 @composite(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours, ``n`` times."""
+    if n == 0:
+        return a
+    if n < 0 or np.ndim(a) == 0:
+        raise ValueError(f"np.diff: n={n} of shape {np.shape(a)}; n is 0 or more, a has an axis.")
+    (along_axis,) = axes_of(axis, np.ndim(a))
+    parts = [prepend, a, append]
+    if prepend is not None or append is not None:
+        end = kept(np.shape(a), along_axis)
+        joined = [np.broadcast_to(p, end) if np.ndim(p) == 0 else p for p in parts if p is not None]
+        a = np.concatenate(joined, axis=along_axis)
+    lead = (slice(None),) * along_axis
+    less = np.not_equal if a.dtype == np.bool_ else np.subtract
     for _ in range(n):
-        lined = np.moveaxis(a, axis, -1)
-        a = np.moveaxis(lined[..., 1:] - lined[..., :-1], -1, axis)
+        a = less(a[(*lead, slice(1, None))], a[(*lead, slice(None, -1))])
     return a
