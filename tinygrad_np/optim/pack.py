@@ -45,8 +45,8 @@ class Pack:
         self.storages = [_storage(p) for p in self.params]
         self.slots = self._slots()
         # a Python number takes 0.3 µs more in each call than an array of it
-        self.numbers = [np.zeros((), self.values.real.dtype) for _ in range(numbers)]
-        self.state = [np.zeros_like(self.values) for _ in range(states)]
+        self.numbers = [np.zeros((), wide(self.values).real.dtype) for _ in range(numbers)]
+        self.state = [np.zeros_like(self.values, wide(self.values).dtype) for _ in range(states)]
         self.ages = [0] * len(self.params)  # how many gradients each parameter had
         self.uneven = False  # whether some had more than others
         self.pieces = self._pieces()
@@ -94,13 +94,14 @@ class Pack:
         """(values, gradients, two of scratch, *state) in cache-sized pieces; a list a thread."""
         flat = [self.values, self.grads, *self.state]
         if self.values.ndim != 1:
-            scratch = [np.empty_like(self.values) for _ in range(2)]
+            scratch = [np.empty_like(self.values, wide(self.values).dtype) for _ in range(2)]
             return [[(self.values, self.grads, *scratch, *self.state)]]
         threads = thread_count() if self.values.size >= THREADED_FROM else 1
         share = -(-self.values.size // threads)
         lists = []
         for first in range(0, self.values.size, share):
-            scratch = [np.empty(min(PIECE, share), self.values.dtype) for _ in range(2)]
+            dtype = wide(self.values[:0]).dtype
+            scratch = [np.empty(min(PIECE, share), dtype) for _ in range(2)]
             end = min(first + share, self.values.size)
             cuts = [(i, min(i + PIECE, end)) for i in range(first, end, PIECE)]
             lists.append(
@@ -149,6 +150,11 @@ class Pack:
                 storage.print = None
             else:
                 storage.touched = number
+
+
+def wide(values: np.ndarray) -> np.ndarray:
+    """What a step works with: the values themselves, or those of float16 as float32."""
+    return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
 def _storage(parameter: Tensor) -> Storage:

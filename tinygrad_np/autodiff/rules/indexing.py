@@ -66,9 +66,16 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 @composite(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """One element for each index, along one axis."""
+    if np.result_type(indices).kind not in "iu":
+        raise IndexError("np.take_along_axis: the indices must be integers.")
     if axis is None:
-        return np.reshape(arr, (-1,))[indices]
-    axis = axes_of(axis, np.ndim(arr))[0]
+        arr, axis = np.reshape(arr, (-1,)), 0
+    (axis,) = axes_of((axis,), np.ndim(arr))
+    if np.ndim(indices) != np.ndim(arr):
+        raise ValueError(
+            f"np.take_along_axis: indices of shape {np.shape(indices)} for an array of shape "
+            f"{np.shape(arr)}; give as many axes."
+        )
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(indices))])
     for a, n in enumerate(np.shape(arr)):
         if a != axis and n != np.shape(indices)[a] == 1:
@@ -94,6 +101,8 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 @composite(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """The slices where the condition holds."""
+    if np.ndim(condition) != 1:
+        raise ValueError(f"np.compress: a condition of shape {np.shape(condition)}; give one axis.")
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     return take(a, np.flatnonzero(condition), axis=axis)

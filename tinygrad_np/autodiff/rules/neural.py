@@ -337,6 +337,77 @@ def cross_entropy_curve(g: Any, logits: Any) -> Any:
     return p * (g - np.sum(g * p, axis=1, keepdims=True)) / np.shape(logits)[0]
 
 
+@primitive
+def in_unit_interval(targets: Any, caller: str) -> Any:
+    """The targets themselves, once they are known to lie in 0 … 1."""
+    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):  # NaN is neither
+        wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(
+            f"{caller}: target {targets[place]} at {place}; targets must lie in 0 … 1. Scale them, "
+            "or use mse_loss for other numbers."
+        )
+    return targets
+
+
+def into(x: Any) -> Any:
+    """The ``out=`` of a call that may overwrite ``x``: an array itself, no Tensor."""
+    return x if type(x) is ndarray else None
+
+
+def fall_and_loss(logits: Any, targets: Any) -> tuple[Any, Any]:
+    """exp(-|x|), and max(x, 0) - x t + log(1 + exp(-|x|)), which does not overflow."""
+    fall = np.abs(logits)
+    fall = np.negative(fall, out=into(fall))
+    fall = np.exp(fall, out=into(fall))
+    losses = np.log1p(fall)
+    losses = np.add(losses, np.maximum(logits, 0), out=into(losses))
+    losses = np.subtract(losses, logits * targets, out=into(losses))
+    return fall, np.mean(losses)
+
+
+@written_out
+def binary_cross_entropy(logits: Any, targets: Any) -> Any:
+    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); equal shapes to ()."""
+    return fall_and_loss(logits, targets)[1]
+
+
+def binary_cross_entropy_and_fall(logits: Any, targets: Any) -> Any:
+    """``binary_cross_entropy`` of arrays, which keeps exp(-|x|) for its rule."""
+    fall, loss = fall_and_loss(logits, targets)
+    return Kept(loss, fall)
+
+
+def slope_of_fall(fall: Any, logits: Any, targets: Any) -> Any:
+    """sigmoid(x) - t with all digits at both ends, given exp(-|x|)."""
+    rest = fall + 1
+    rest = np.divide(fall, rest, out=into(rest))
+    rest = np.copysign(rest, logits, out=into(rest))
+    slope = cast(np.logical_not(np.signbit(logits)), rest.dtype)
+    slope = np.subtract(slope, targets, out=into(slope))
+    return np.subtract(slope, rest, out=into(slope))
+
+
+@written_out
+def binary_cross_entropy_slope(logits: Any, targets: Any) -> Any:
+    """sigmoid(x) - t, n times the gradient of ``binary_cross_entropy``."""
+    return slope_of_fall(np.exp(-np.abs(logits)), logits, targets)
+
+
+def binary_cross_entropy_back(g: Any, out: Any, logits: Any, targets: Any) -> Any:
+    """``binary_cross_entropy`` in reverse."""
+    share = g / max(logits.size, 1)
+    if type(out) is not Kept:
+        return binary_cross_entropy_slope(logits, targets) * share
+    return times(slope_of_fall(out.kept, logits, targets), share)
+
+
+def logistic_slope(g: Any, x: Any) -> Any:
+    """The logistic function in reverse."""
+    p = sigmoid(x)
+    return g * (p * (1 - p))
+
+
 # These two have finite slopes at every operand, NaN included: no reach is needed.
 defvjp(
     relu,
@@ -367,6 +438,19 @@ defvjp(
     None,
     reach=itself,
     eager=cross_entropy_and_powers,
+)
+defvjp(in_unit_interval, lambda g, _out, _x, _caller: g)
+defvjp(
+    binary_cross_entropy,
+    binary_cross_entropy_back,
+    lambda g, _out, x, _targets: x * (-g / max(x.size, 1)),
+    reach=itself,
+    eager=binary_cross_entropy_and_fall,
+)
+elementwise(
+    binary_cross_entropy_slope,
+    lambda g, _out, x, _targets: logistic_slope(g, x),
+    lambda g, _out, _x, _targets: -g,
 )
 defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
 defvjp(

@@ -147,7 +147,7 @@ def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
 
 def cumsum_back(g: Any, x: Any, axis: int | None) -> Any:
     """Each element is in all sums from its place on."""
-    if axis is None:
+    if axis is None or np.ndim(x) == 0:
         return np.reshape(np.flip(np.cumsum(np.flip(g))), np.shape(x))
     return np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
 
@@ -162,6 +162,7 @@ def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
 
     The recurrence is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
     """
+    axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
     lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
     total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
     n = np.shape(lined)[-1]
@@ -254,6 +255,17 @@ def std(
     return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
 
 
+@primitive
+def nonzero(scale: Any) -> Any:
+    """The sums of weights themselves, once none is known to be 0."""
+    if np.any(scale == 0):
+        raise ZeroDivisionError("np.average: the weights sum to zero and cannot be normalised.")
+    return scale
+
+
+defvjp(nonzero, lambda g, _out, _scale: g)
+
+
 @composite(np.average)
 @in_single
 def average(
@@ -278,7 +290,7 @@ def average(
         lined = [1] * np.ndim(a)
         lined[axis] = -1
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
-    scale = np.sum(weights, axis=axis, keepdims=keepdims)
+    scale = nonzero(np.sum(weights, axis=axis, keepdims=keepdims))
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale
     return (mean, scale) if returned else mean
 

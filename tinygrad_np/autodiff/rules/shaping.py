@@ -20,7 +20,9 @@ def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
     lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, 0)
     moved = g if axis is None else np.moveaxis(g, axis, 0)
     size = np.shape(lined)[0]
-    if np.size(repeats) == 1:
+    if np.size(repeats) == 0:
+        back = np.zeros_like(lined)
+    elif np.size(repeats) == 1:
         each = int(np.reshape(repeats, ())[()])
         back = np.sum(np.reshape(moved, (size, each, *np.shape(moved)[1:])), axis=1)
     else:
@@ -79,8 +81,8 @@ defvjp(np.rot90, lambda g, _out, _x, k=1, axes=(0, 1): np.rot90(g, -k, axes=axes
 defvjp(np.roll, lambda g, _out, _x, shift, axis=None: roll_back(g, shift, axis))
 defvjp(np.repeat, lambda g, _out, _x, repeats, axis=None: repeat_back(g, _x, repeats, axis))
 defvjp(np.tile, lambda g, _out, _x, reps: tile_back(g, _x, reps))
-defvjp(np.tril, lambda g, _out, _x, k=0: np.tril(g, k))
-defvjp(np.triu, lambda g, _out, _x, k=0: np.triu(g, k))
+defvjp(np.tril, lambda g, _out, _x, k=0: unbroadcast(np.tril(g, k), np.shape(_x)))
+defvjp(np.triu, lambda g, _out, _x, k=0: unbroadcast(np.triu(g, k), np.shape(_x)))
 for atleast in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
     defvjp(atleast, lambda g, _out, _x: np.reshape(g, np.shape(_x)))
 defvjp(concat, each=lambda i, g, _out, *_values, axis=0: part(g, i, _values, axis))
@@ -101,8 +103,8 @@ def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:  # noqa: ARG001 
 @composite(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """The older spelling of moveaxis."""
-    axis %= np.ndim(a)
-    start = start + np.ndim(a) if start < 0 else start
+    (axis,) = axes_of((axis,), np.ndim(a))
+    (start,) = (start,) if start == np.ndim(a) else axes_of((start,), np.ndim(a))
     return np.moveaxis(a, axis, start - 1 if axis < start else start)
 
 
@@ -193,19 +195,27 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 @composite(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split into columns."""
+    _has_axes("hsplit", ary, 1)
     return split(ary, indices_or_sections, 0 if np.ndim(ary) == 1 else 1)
 
 
 @composite(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split into rows."""
+    _has_axes("vsplit", ary, 2)
     return split(ary, indices_or_sections, 0)
 
 
 @composite(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split along the third axis."""
+    _has_axes("dsplit", ary, 3)
     return split(ary, indices_or_sections, 2)
+
+
+def _has_axes(name: str, x: Any, least: int) -> None:
+    if np.ndim(x) < least:
+        raise ValueError(f"np.{name} of shape {np.shape(x)}: at least {least} axes are needed.")
 
 
 @composite(*([np.unstack] if hasattr(np, "unstack") else []))
