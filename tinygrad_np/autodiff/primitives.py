@@ -49,31 +49,6 @@ def written_out(fn: F) -> F:
     return dispatch
 
 
-def in_single(fn: F) -> F:
-    """A function that computes in float32 where its first argument is float16.
-
-    Arrays of float16 among the others go in as float32, too. The result is float16 unless one of
-    them is wider.
-    """
-
-    @functools.wraps(fn)
-    def run(x: Any, *args: Any, **options: Any) -> Any:
-        if getattr(x, "dtype", None) != np.float16:
-            return fn(x, *args, **options)
-        given = [x, *args, *options.values()]
-        wider = any(hasattr(v, "dtype") and v.dtype.kind in "fc" and v.dtype.itemsize > 2
-                    for v in given)  # fmt: skip
-        out = fn(*map(_single, (x, *args)), **{k: _single(v) for k, v in options.items()})
-        return out if wider else cast(out, np.float16)
-
-    return run  # type: ignore[return-value]
-
-
-def _single(value: Any) -> Any:
-    """Arrays of float16 as float32."""
-    return cast(value, np.float32) if getattr(value, "dtype", None) == np.float16 else value
-
-
 class Slot:
     """Stands in an index where an array belongs."""
 
@@ -207,12 +182,6 @@ def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
 def concat(*values: Any, axis: int = 0) -> Any:
     """``np.concatenate`` with its arrays as operands."""
     return np.concatenate(values, axis=axis)
-
-
-@primitive
-def lexical_order(*keys: Any, axis: int = -1) -> Any:
-    """``np.lexsort`` with its keys as operands."""
-    return np.lexsort(keys, axis=axis)
 
 
 @primitive

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.primitives import cast, in_single
+from ..autodiff.primitives import cast
 from ..autodiff.rules import convolution, neural
+from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError

@@ -12,7 +12,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..threads import Crew
 from .limits import bound_rows, clipping, cut, squares
-from .pack import Pack, gathered, wide
+from .pack import Pack, gathered, working
 from .state import in_words, misfits
 
 LearningRate = float | Callable[[int], float]
@@ -145,8 +145,8 @@ class Optimiser:
     def _change_pieces(self, numbers: list[Any], pieces: Iterable[tuple[Any, ...]]) -> None:
         for values, g, scratch, spare, *state in pieces:
             if values.dtype == np.float16:  # which ends at 65,504, and eps is 0 in it
-                whole = wide(values)
-                self._change_pieces(numbers, [(whole, wide(g), scratch, spare, *state)])
+                whole, used = values.astype(np.float32), g.astype(np.float32)
+                self._change_pieces(numbers, [(whole, used, scratch, spare, *state)])
                 values[...] = whole
                 continue
             if values.dtype.kind == "c":
@@ -168,7 +168,7 @@ class Optimiser:
             pack.ages[i] += 1
             self._set_numbers(pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
-            scratch, spare = (np.empty_like(values, pack.numbers[0].dtype) for _ in range(2))
+            scratch, spare = (np.empty_like(values, working(values.dtype)) for _ in range(2))
             self._change_pieces(pack.numbers, [(values, grad._data, scratch, spare, *state)])
             if self.max_norm is not None:
                 bound_rows(values, self.max_norm)

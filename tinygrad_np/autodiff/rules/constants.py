@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..primitives import added_to, if_finite, last_writes, lexical_order, where_finite_or
+from ..primitives import added_to, if_finite, last_writes, where_finite_or
+from .indexing import lexical_order
 from .neural import in_range, kept_share, one_hot
 from .table import FACTS, METADATA, constant
 

@@ -3,18 +3,51 @@
 Conventions where a derivative does not exist are in ``docs/conventions.md``.
 """
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, clip, replace_nonfinite, written_out
+from ..primitives import F, cast, clip, replace_nonfinite, written_out
 from .table import composite, elementwise
 
 LOG2 = math.log(2.0)
 LOG10 = math.log(10.0)
 # of x, x**3, … in the derivative of sin(x) / x, highest first; the rest is below 1e-15 for x < 1
 SINC_SLOPE = [(-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in range(9, 0, -1)]
+
+
+def in_single(fn: F) -> F:
+    """A function that computes in float32 where its first argument is float16.
+
+    Arrays of float16 among the others go in as float32, too. The result is float16 unless one of
+    them is wider.
+    """
+
+    @functools.wraps(fn)
+    def run(x: Any, *args: Any, **options: Any) -> Any:
+        if getattr(x, "dtype", None) != np.float16:
+            return fn(x, *args, **options)
+        given = [x, *args, *options.values()]
+        wider = any(hasattr(v, "dtype") and v.dtype.kind in "fc" and v.dtype.itemsize > 2
+                    for v in given)  # fmt: skip
+        out = fn(*map(_single, (x, *args)), **{k: _single(v) for k, v in options.items()})
+        if wider:
+            return out
+        return tuple(map(_half, out)) if isinstance(out, tuple) else _half(out)
+
+    return run  # type: ignore[return-value]
+
+
+def _half(value: Any) -> Any:
+    """What was computed in float32 as float16."""
+    return cast(value, np.float16) if value.dtype == np.float32 else value
+
+
+def _single(value: Any) -> Any:
+    """Arrays of float16 as float32."""
+    return cast(value, np.float32) if getattr(value, "dtype", None) == np.float16 else value
 
 
 @written_out

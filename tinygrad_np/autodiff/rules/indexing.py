@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, last_writes, lexical_order, replace_at, take_at
+from ..primitives import ARRAY, add_at, cast, last_writes, primitive, replace_at, take_at
 from ..shapes import axes_of, unbroadcast
 from .table import WRITERS, composite, defvjp
 
@@ -90,6 +90,12 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     return take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
+
+
+@primitive
+def lexical_order(*keys: Any, axis: int = -1) -> Any:
+    """``np.lexsort`` with its keys as operands."""
+    return np.lexsort(keys, axis=axis)
 
 
 @composite(np.lexsort)

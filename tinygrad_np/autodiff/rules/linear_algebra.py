@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, contract, in_single, primitive
+from ..primitives import cast, contract, primitive
 from ..shapes import Axis, axes_of, keep
+from .elementwise import in_single
 from .reductions import unit
 from .table import along, composite, defvjp, terms
 

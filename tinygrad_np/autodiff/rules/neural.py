@@ -360,9 +360,9 @@ def fall_and_loss(logits: Any, targets: Any) -> tuple[Any, Any]:
     fall = np.abs(logits)
     fall = np.negative(fall, out=into(fall))
     fall = np.exp(fall, out=into(fall))
-    losses = np.log1p(fall)
-    losses = np.add(losses, np.maximum(logits, 0), out=into(losses))
+    losses = np.maximum(logits, 0)
     losses = np.subtract(losses, logits * targets, out=into(losses))
+    losses = np.add(losses, np.log1p(fall), out=into(losses))
     return fall, np.mean(losses)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, in_single, primitive
+from ..primitives import cast, primitive
 from ..shapes import Axis, axes_of, expand, extent, keep, kept
+from .elementwise import in_single
 from .table import along, composite, defvjp
 
 
