@@ -12,6 +12,7 @@ import numpy as np
 from ..primitives import F, cast, clip, replace_nonfinite, written_out
 from .table import composite, elementwise
 
+NONE: Any = object()  # an option that was not given
 LOG2 = math.log(2.0)
 LOG10 = math.log(10.0)
 # of x, x**3, … in the derivative of sin(x) / x, highest first; the rest is below 1e-15 for x < 1
@@ -225,11 +226,15 @@ elementwise(
 
 
 @composite(np.clip)
-def clip_(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def clip_(
+    a: Any, a_min: Any = NONE, a_max: Any = NONE, *, min: Any = NONE, max: Any = NONE
+) -> Any:
     """Both spellings of the bounds lead to one."""
-    if (min is not None or max is not None) and (a_min is not None or a_max is not None):
-        raise ValueError("np.clip: the bounds are given as a_min, a_max or as min, max; give one.")
-    return clip(a, a_min if min is None else min, a_max if max is None else max)
+    if a_min is NONE and a_max is NONE:
+        return clip(a, None if min is NONE else min, None if max is NONE else max)
+    if a_min is NONE or a_max is NONE or min is not NONE or max is not NONE:
+        raise TypeError("np.clip takes both a_min and a_max (None for no bound), or min and max.")
+    return clip(a, a_min, a_max)
 
 
 elementwise(np.negative, lambda g, _out, _x: -g)
@@ -305,4 +310,6 @@ def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
 @composite(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
     """Fraction and whole part, as functions of the table; infinity has the fraction 0."""
+    if np.result_type(x).kind != "f":
+        x = cast(x, np.modf(np.zeros((), np.result_type(x)))[0].dtype)
     return np.where(np.isinf(x), np.copysign(0, x), np.fmod(x, 1)), np.trunc(x)

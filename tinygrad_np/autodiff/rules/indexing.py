@@ -109,8 +109,8 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """The slices where the condition holds."""
     if np.ndim(condition) != 1:
         raise ValueError(f"np.compress: a condition of shape {np.shape(condition)}; give one axis.")
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
+    if axis is None or np.ndim(a) == 0:
+        a, axis = np.reshape(a, (-1,)), axis or 0
     return take(a, np.flatnonzero(condition), axis=axis)
 
 

@@ -95,6 +95,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         axes = (tuple(range(na - int(axes), na)), tuple(range(int(axes))))
     over_a, over_b = (axes_of(x if isinstance(x, int) else tuple(x), n)
                       for x, n in zip(axes, (na, nb), strict=True))  # fmt: skip
+    if len(over_a) > na or len(over_b) > nb:
+        raise ValueError(f"np.tensordot over {axes}: the operands have {na} and {nb} axes.")
     sizes = [np.shape(a)[i] for i in over_a], [np.shape(b)[i] for i in over_b]
     if sizes[0] != sizes[1]:
         raise ValueError(
@@ -287,6 +289,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """Vector p-norms and the Frobenius norm, with gradient 0 where they are 0."""
     if np.result_type(x).kind in "biu":
         x = cast(x, np.float64)
+    if axis is not None and np.ndim(x) == 0:
+        raise ValueError(f"np.linalg.norm(axis={axis}) of shape (): there are no axes.")
     axes = len(axis) if isinstance(axis, tuple) else np.ndim(x) if axis is None else 1
     if ord is None or (ord in ("f", "fro") and axes == 2) or (ord == 2 and axes == 1):
         return euclidean_norm(x, axis, keepdims=keepdims)
@@ -316,7 +320,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 @composite(np.linalg.multi_dot)
 def multi_dot(arrays: Any) -> Any:
     """A chain of products, from the left."""
-    first, *rest = arrays
+    first, second, *rest = arrays
+    first = np.dot(first, second)
     for other in rest:
         first = np.matmul(first, other)
     return first

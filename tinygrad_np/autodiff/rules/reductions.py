@@ -280,6 +280,8 @@ def average(
     """The mean, or the sum of ``weights * a`` over the sum of the weights."""
     if weights is None:
         mean = np.mean(a, axis=axis, keepdims=keepdims)
+        if np.size(mean) == 0:
+            raise ZeroDivisionError(f"np.average over shape {np.shape(a)}: it has no elements.")
         scale = np.full_like(mean, np.size(a) / max(np.size(mean), 1))
         return (mean, scale) if returned else mean
     if np.shape(weights) != np.shape(a):
@@ -288,6 +290,7 @@ def average(
                 f"np.average: weights of shape {np.shape(weights)} fit neither a of shape "
                 f"{np.shape(a)} nor axis={axis}; give weights of one of these shapes."
             )
+        nonzero(np.sum(weights))
         lined = [1] * np.ndim(a)
         lined[axis] = -1
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
@@ -330,7 +333,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         return a
     if n < 0 or np.ndim(a) == 0:
         raise ValueError(f"np.diff: n={n} of shape {np.shape(a)}; n is 0 or more, a has an axis.")
-    (along_axis,) = axes_of(axis, np.ndim(a))
+    (along_axis,) = axes_of((axis,), np.ndim(a))
     parts = [prepend, a, append]
     if prepend is not None or append is not None:
         end = kept(np.shape(a), along_axis)

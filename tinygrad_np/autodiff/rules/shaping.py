@@ -170,6 +170,8 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Slices along ``axis``; the first ones are one longer where the division leaves a rest."""
     n = np.shape(ary)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
+        if indices_or_sections < 1:
+            raise ValueError(f"np.array_split into {indices_or_sections} sections; at least 1.")
         quotient, rest = divmod(n, indices_or_sections)
         sizes = [quotient + 1] * rest + [quotient] * (indices_or_sections - rest)
         cuts = np.cumsum(sizes)[:-1].tolist()
@@ -235,6 +237,8 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 @composite(np.pad)
 def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     """Zeros or constants around, or (``mode``) elements of the array itself."""
+    if np.ndim(array) == 0:
+        return copy(array)
     widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
     fill = options.pop("constant_values", 0)
     if mode == "constant" and not options:
