@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one row of a table for each function
 """Every function of the table and the composites beside NumPy: both give a value, or both raise.
 
 The calls are generated: each function at arrays of many shapes, with options legal and illegal.
@@ -182,8 +183,11 @@ def outcome(call: Any, arrays: list[Any]) -> Any:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return [np.asarray(r.numpy() if isinstance(r, tg.Tensor) else r) for r in leaves(tree(call(*arrays)))]
-        except Exception as error:  # noqa: BLE001 - whatever it is
+            return [
+                np.asarray(r.numpy() if isinstance(r, tg.Tensor) else r)
+                for r in leaves(tree(call(*arrays)))
+            ]
+        except Exception as error:
             return error
 
 
@@ -217,13 +221,17 @@ def differences(fn: Any) -> Iterator[str]:
             for a, b in zip(ours, theirs, strict=True):
                 if a.shape != b.shape or a.dtype != b.dtype:
                     yield f"{shown}: NumPy gives {b.shape} {b.dtype}, here {a.shape} {a.dtype}"
-                elif not np.allclose(a, b, rtol=1e-6 if a.dtype.char in "fF" else 1e-13, atol=1e-15, equal_nan=True):
+                elif not np.allclose(
+                    a, b, rtol=1e-6 if a.dtype.char in "fF" else 1e-13, atol=1e-15, equal_nan=True
+                ):
                     yield f"{shown}: NumPy gives {b}, here {a}"
 
 
 def functions() -> list[Any]:
     numpys = [fn for fn in {*TABLE, *COMPOSITES} if not hasattr(fn, "implementation")]
-    mine = [fn for fn in numpys if str(getattr(fn, "__module__", None)).startswith(("numpy", "None"))]
+    mine = [
+        fn for fn in numpys if str(getattr(fn, "__module__", None)).startswith(("numpy", "None"))
+    ]
     return sorted((fn for fn in mine if next(calls(fn), None)), key=full_name)
 
 

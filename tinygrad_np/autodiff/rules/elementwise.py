@@ -226,9 +226,7 @@ elementwise(
 
 
 @composite(np.clip)
-def clip_(
-    a: Any, a_min: Any = NONE, a_max: Any = NONE, *, min: Any = NONE, max: Any = NONE
-) -> Any:
+def clip_(a: Any, a_min: Any = NONE, a_max: Any = NONE, *, min: Any = NONE, max: Any = NONE) -> Any:
     """Both spellings of the bounds lead to one."""
     if a_min is NONE and a_max is NONE:
         return clip(a, None if min is NONE else min, None if max is NONE else max)

@@ -50,10 +50,10 @@ def full_like(
 @composite(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Indexing along one axis."""
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
+    if axis is None or np.ndim(a) == 0:
+        a, axis = np.reshape(a, (-1,)), axis or 0
     n = np.shape(a)[axis]
-    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices, np.intp)
     if np.can_cast(indices.dtype, np.intp):  # booleans are numbers here, and 300 is no int8
         indices = cast(indices, np.intp)
     if mode == "wrap":
@@ -76,10 +76,10 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
             f"np.take_along_axis: indices of shape {np.shape(indices)} for an array of shape "
             f"{np.shape(arr)}; give as many axes."
         )
-    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(indices))])
-    for a, n in enumerate(np.shape(arr)):
-        if a != axis and n != np.shape(indices)[a] == 1:
-            grid[a] = np.arange(n).reshape([-1 if b == a else 1 for b in range(np.ndim(arr))])
+    ones = (1,) * np.ndim(arr)
+    grid: list[Any] = [
+        np.arange(n).reshape((*ones[:a], n, *ones[a + 1 :])) for a, n in enumerate(np.shape(arr))
+    ]
     grid[axis] = indices
     return arr[tuple(grid)]
 

@@ -67,7 +67,8 @@ def inner(a: Any, b: Any) -> Any:
 @composite(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
     """The inner product of all elements, the first conjugated."""
-    return np.matmul(np.conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,)))
+    lined = np.reshape(a, (-1,))
+    return np.matmul(np.conjugate(lined) if np.iscomplexobj(a) else lined, np.reshape(b, (-1,)))
 
 
 @composite(np.linalg.outer)
@@ -95,7 +96,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         axes = (tuple(range(na - int(axes), na)), tuple(range(int(axes))))
     over_a, over_b = (axes_of(x if isinstance(x, int) else tuple(x), n)
                       for x, n in zip(axes, (na, nb), strict=True))  # fmt: skip
-    if len(over_a) > na or len(over_b) > nb:
+    if any(np.size(x) > n for x, n in zip(axes, (na, nb), strict=True)):
         raise ValueError(f"np.tensordot over {axes}: the operands have {na} and {nb} axes.")
     sizes = [np.shape(a)[i] for i in over_a], [np.shape(b)[i] for i in over_b]
     if sizes[0] != sizes[1]:
@@ -306,8 +307,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         )
     size = np.abs(x)
     if ord == np.inf:
-        least = {} if np.size(x) else {"initial": 0}
-        return np.max(size, axis=axis, keepdims=keepdims, **least)
+        if np.size(x) == 0:  # where 0 is the largest
+            return np.max(size, axis=axis, keepdims=keepdims, initial=0)
+        return np.max(size, axis=axis, keepdims=keepdims)
     if ord == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
     if ord == 0:

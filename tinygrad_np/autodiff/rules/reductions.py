@@ -85,12 +85,12 @@ def deviation_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
     """
     if np.size(x) == 0:
         return np.zeros_like(x)
-    taken = {} if where is True else {"where": where}
-    highest = np.max(x, axis=axis, keepdims=True, **({"initial": -np.inf} if taken else {}), **taken)
-    lowest = np.min(x, axis=axis, keepdims=True, **({"initial": np.inf} if taken else {}), **taken)
-    apart = np.conj(np.where(highest == lowest, 0, centred(x, axis, where)))
-    freedom = np.maximum(count(x, axis, where) - ddof, 0)
-    return keep(g, np.shape(x), axis) * (unit(apart, axis) / cast(np.sqrt(freedom), np.result_type(apart)))
+    high, low = (x, x) if where is True else (np.where(where, x, v) for v in (-np.inf, np.inf))
+    flat = np.max(high, axis=axis, keepdims=True) == np.min(low, axis=axis, keepdims=True)
+    apart = np.conj(np.where(flat, 0, centred(x, axis, where)))
+    freedom = np.sqrt(np.maximum(count(x, axis, where) - ddof, 0))
+    slope = unit(apart, axis) / cast(freedom, np.result_type(apart))
+    return keep(g, np.shape(x), axis) * slope
 
 
 @primitive
@@ -312,9 +312,7 @@ def nansum(
 ) -> Any:  # fmt: skip
     """The sum without the NaNs."""
     numbers = np.where(np.isnan(a), 0, a)
-    return np.sum(
-        numbers, axis=axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where
-    )
+    return np.sum(numbers, axis=axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where)
 
 
 @composite(np.nanmean)

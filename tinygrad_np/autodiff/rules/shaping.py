@@ -238,6 +238,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     """Zeros or constants around, or (``mode``) elements of the array itself."""
     if np.ndim(array) == 0:
+        np.pad(np.zeros(()), pad_width, mode, **options)  # type: ignore[call-overload] # refuses
         return copy(array)
     widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
     fill = options.pop("constant_values", 0)
