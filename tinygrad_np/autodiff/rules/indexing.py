@@ -60,6 +60,8 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         indices = np.remainder(indices, n)
     elif mode == "clip":
         indices = np.clip(indices, 0, n - 1)
+    elif mode != "raise":
+        raise ValueError(f"np.take(mode={mode!r}); use 'raise', 'wrap' or 'clip'.")
     return a[(*(slice(None),) * axes_of(axis, np.ndim(a))[0], indices)]
 
 
