@@ -76,13 +76,13 @@ HALF: list[tuple[str, Callable[..., Any], np.ndarray]] = [
     ("softmax", F.softmax, LOGITS), ("log_softmax", F.log_softmax, LOGITS),
     ("logsumexp", F.logsumexp, LOGITS),
     ("cross_entropy", lambda x: F.cross_entropy(x, np.arange(4)), LOGITS),
-    ("bce", lambda x: F.binary_cross_entropy_with_logits(x, np.full(x.shape, 0.5, x.dtype)), LOGITS),
+    ("bce", lambda x: F.binary_cross_entropy_with_logits(x, np.full(x.shape, 0.5)), LOGITS),
     ("bias", lambda b: np.mean(np.zeros((5000, 3), b.dtype) + b, axis=0), np.ones(3)),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "f", "x"), HALF, ids=[row[0] for row in HALF])
-def test_half_precision_works_in_single(name: str, f: Any, x: np.ndarray) -> None:
+@pytest.mark.parametrize(("f", "x"), [row[1:] for row in HALF], ids=[row[0] for row in HALF])
+def test_half_precision_works_in_single(f: Any, x: np.ndarray) -> None:
     narrow = x.astype(np.float16)
     out, exact = f(tg.Tensor(narrow)), np.asarray(f(narrow.astype(float)))
     assert out.dtype == np.float16
@@ -132,7 +132,7 @@ def test_targets_are_looked_at_in_replays() -> None:
     x, target = np.ones((4, 3)), np.full((4, 2), 0.5)
     for _ in range(4):
         step(x, target)
-    with pytest.raises(tg.DataError, match="target 2.0 at"):
+    with pytest.raises(tg.DataError, match=r"target 2\.0 at"):
         step(x, target * 4)
 
 

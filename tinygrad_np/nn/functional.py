@@ -369,7 +369,6 @@ def mse_loss(prediction: Any, target: Any) -> Any:
     return neural.mean_square(prediction - target)
 
 
-@in_single
 def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
     """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); both of one shape, t in 0 … 1.
 
@@ -380,9 +379,11 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
     logits, target = (v if hasattr(v, "dtype") else np.asarray(v) for v in (logits, target))
     _same_shape(name, logits, target)
     target = neural.in_unit_interval(target, name)
-    dtype = logits.dtype if logits.dtype.kind == "f" else np.dtype(float)
-    return neural.binary_cross_entropy(*(v if v.dtype == dtype else cast(v, dtype)
-                                         for v in (logits, target)))  # fmt: skip
+    half = logits.dtype == np.float16
+    dtype = np.result_type(logits, np.float32 if logits.dtype.kind == "f" else np.float64)
+    z, t = (v if v.dtype == dtype else cast(v, dtype) for v in (logits, target))
+    loss = neural.binary_cross_entropy(z, t)
+    return cast(loss, np.float16) if half else loss
 
 
 def _same_shape(name: str, a: Any, b: Any) -> None:
