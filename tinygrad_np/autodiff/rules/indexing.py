@@ -54,7 +54,8 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         a, axis = np.reshape(a, (-1,)), axis or 0
     n = np.shape(a)[axis]
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices, np.intp)
-    if np.can_cast(indices.dtype, np.intp):  # booleans are numbers here, and 300 is no int8
+    if indices.dtype != np.intp and np.can_cast(indices.dtype, np.intp):
+        # booleans are numbers here, and 300 is no int8
         indices = cast(indices, np.intp)
     if mode == "wrap":
         indices = np.remainder(indices, n)
