@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_np.autodiff import primitives as p
 from tinygrad_np.autodiff.primitives import ARRAY
-from tinygrad_np.autodiff.rules import convolution, neural
+from tinygrad_np.autodiff.rules import convolution, linear_algebra, neural, reductions
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,7 @@ scalar = np.array(1.3)
 
 # Elementwise, one operand.
 
+row(np.sign, complex_(2, 3))
 for fn in (np.negative, np.positive, np.square, np.sin, np.cos, np.arctan, np.sinh, np.cosh,
            np.tanh, np.arcsinh, np.exp, np.exp2, np.expm1, np.conjugate, np.sinc, np.absolute,
            np.real, np.imag, np.reciprocal):  # fmt: skip
@@ -319,6 +320,23 @@ for fn in (np.var, np.std):
     row(fn, real(2, 3), axis=1, ddof=1, keepdims=True)
     row(fn, real(2, 3), 0, ddof=0.5)
     row(fn, complex_(2, 3), axis=1)
+for fn, theirs in ((reductions.variance, np.var), (reductions.deviation, np.std)):
+    row(fn, real(2, 3), _reference=theirs)
+    row(fn, real(2, 3), 1, ddof=1, keepdims=True, _reference=theirs)
+    row(theirs, real(2, 3), where=wheres)
+    row(theirs, real(3, 3), axis=1, where=np.array([True, False, True]), correction=1)
+
+
+def lengths(x: Any, axis: Any) -> Any:
+    return np.sqrt(np.sum(np.abs(x) ** 2, axis=axis, keepdims=True))
+
+
+for shape, axis in (((2, 3), None), ((2, 3), 1), ((2, 2, 3), (0, 2))):
+    row(reductions.length, real(*shape), axis, _reference=lengths)
+    row(reductions.unit, real(*shape), axis, _reference=lambda x, axis: x / lengths(x, axis))
+row(reductions.length, complex_(2, 3), 1, _reference=lengths)
+row(reductions.unit, complex_(2, 3), 1, _reference=lambda x, axis: x / lengths(x, axis))
+row(reductions.nonzero, real(3), _reference=np.array)
 for fn in (np.cumsum, np.cumprod):
     row(fn, real(2, 3))
     for axis in (0, 1, -1):
@@ -521,6 +539,7 @@ for axis in (-1, 0, None):
 row(np.sort, real(2, 3), axis=1, kind="stable")
 row(np.compress, np.array([True, False, True]), real(2, 3), axis=1)
 row(np.compress, [0, 1, 1], real(2, 3))
+row(np.lexsort, (real(3), real(3, seed=1)))
 row(np.extract, bools(2, 3), real(2, 3))
 row(np.select, [mask, ~mask], [real(2, 3), real(2, 3, seed=1)])
 row(np.select, [np.array([True, False, False]), np.array([True, True, False])],
@@ -656,6 +675,8 @@ row(np.linalg.norm, real(2, 3))
 row(np.linalg.norm, real(2, 3), "fro", keepdims=True)
 row(np.linalg.norm, real(2, 2, 3), axis=(0, 2))
 row(np.linalg.norm, real(2, 3), axis=-1, keepdims=True)
+row(linear_algebra.euclidean_norm, real(2, 3), 1, keepdims=True,
+    _reference=lambda x, axis, keepdims: np.linalg.norm(x, None, axis, keepdims))  # fmt: skip
 row(np.linalg.norm, complex_(3))
 row(np.linalg.norm, complex_(3), 1)
 
@@ -684,6 +705,14 @@ for options in ({}, {"axis": 0}, {"axis": 1}):
         _reference=lambda x, axis=-1: np.log(exact_softmax(x, axis)))  # fmt: skip
 row(neural.cross_entropy, real(2, 3), np.array([2, 0]), _reference=lambda x, labels: -np.mean(
     np.log(exact_softmax(x))[np.arange(len(labels)), labels]))  # fmt: skip
+targets = np.linspace(0.05, 0.95, 6).reshape(2, 3)
+row(neural.in_unit_interval, targets, "loss", _reference=lambda t, _: t)
+row(neural.binary_cross_entropy, real(2, 3), targets, _reference=lambda x, t: np.mean(
+    t * np.log1p(np.exp(-x)) + (1 - t) * np.log1p(np.exp(x))))  # fmt: skip
+row(neural.binary_cross_entropy, real(2, 3), Const(targets), _reference=lambda x, t: np.mean(
+    t * np.log1p(np.exp(-x)) + (1 - t) * np.log1p(np.exp(x))))  # fmt: skip
+row(neural.binary_cross_entropy_slope, real(2, 3), targets,
+    _reference=lambda x, t: 1 / (1 + np.exp(-x)) - t)  # fmt: skip
 row(
     neural.cross_entropy_slope,
     real(2, 3),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_np.autodiff.primitives import replace_at, split_index
-from tinygrad_np.autodiff.rules.neural import leaky_relu, linear, relu, softmax
+from tinygrad_np.autodiff.rules.neural import leaky_relu, linear, logsumexp, relu, softmax
 from tinygrad_np.nn.functional import conv2d, max_pool2d
 
 Row = tuple[Callable[[Any], Any], Any, Any]
@@ -48,6 +48,10 @@ ROWS: list[Row] = [
     (lambda t: np.angle(t), [0, 2, -2], [0, 0, 0]),
     (lambda t: np.sinc(t), [0], [0]),
     (lambda t: np.sign(t), [0, 2], [0, 0]),
+    (lambda t: np.logaddexp(t[0], t[1]), [-inf, -inf], [0.5, 0.5]),
+    (lambda t: logsumexp(t), [-inf, -inf], [0.5, 0.5]),
+    (lambda t: np.hypot(t, 2), [inf, 0], [1, 0]),
+    (lambda t: np.arctan2(t, 2), [inf, 0], [0, 0.5]),
     (lambda t: np.floor(t), [1, 1.5], [0, 0]),
     (lambda t: np.ceil(t), [1, 1.5], [0, 0]),
     (lambda t: np.round(t), [0.5, 1.2], [0, 0]),

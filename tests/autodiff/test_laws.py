@@ -515,7 +515,6 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     "out=tensor": (tg.TapeError, "assign the result", lambda t, a: np.add(a, 1, out=t)),
     "out=array": (NotImplementedError, "assign the result", lambda t, a: np.cumsum(t, out=a)),
     "ufunc where=": (NotImplementedError, "np.where", lambda t, a: np.add(t, 1, where=a == 0)),
-    "var where=": (NotImplementedError, "np.where", lambda t, a: np.var(t, where=a == 0)),
     "unknown option": (NotImplementedError, "leave the option out", lambda t, a: np.std(t, mean=a)),
     "weights of bincount": (tg.TapeError, "no derivative", lambda t, a: np.bincount([0, 1, 2], t)),
     "ufunc.at": (tg.TapeError, r"t\[index\]", lambda t, a: np.add.at(a, [0], t[0])),

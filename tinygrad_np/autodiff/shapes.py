@@ -4,16 +4,22 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 Axis = int | tuple[int, ...] | None
 
 
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """``axis`` as a tuple of non-negative axes; ``None`` means all of them."""
+    """``axis`` as a tuple of non-negative axes; ``None`` means all of them.
+
+    Raises AxisError for axes that are not there, as NumPy does.
+    """
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, tuple) else (axis,)
-    return tuple(a % ndim for a in axes) if ndim else ()
+    if not ndim and axes in ((0,), (-1,)):  # NumPy's scans and reductions take 0-d for 1-d
+        return ()
+    return tuple(normalize_axis_index(a, ndim) for a in axes)
 
 
 def extent(shape: tuple[int, ...], axis: Axis) -> int:
@@ -43,7 +49,9 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     lead = len(wide) - len(shape)
     padded = (1,) * lead + shape
     axes = tuple(a for a, (n, m) in enumerate(zip(wide, padded, strict=True)) if m == 1 != n)
-    if axes:
+    if axes and g.dtype == np.float16:  # which counts ones to 2,048 only
+        g = np.sum(g, axis=axes, keepdims=True, dtype=np.float32).astype(np.float16)
+    elif axes:
         g = np.sum(g, axis=axes, keepdims=True)
     return np.reshape(g, shape) if lead else g
 

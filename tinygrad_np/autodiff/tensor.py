@@ -24,7 +24,7 @@ from .primitives import (
     update,
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
-from .rules.table import Kept, Rule
+from .rules.table import Kept, Rule, remedy
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
@@ -960,7 +960,7 @@ def _settle(
         unknown = sorted(set(kwargs) - allowed)
         raise NotImplementedError(
             f"{rule.name} with {', '.join(f'{name}=' for name in unknown)} cannot be recorded; "
-            + _remedy(unknown)
+            + remedy(unknown)
         )
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
@@ -973,14 +973,6 @@ def _kept(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.copy()._array
     return np.array(_admitted(value)) if isinstance(value, ndarray) else value
-
-
-def _remedy(options: list[str]) -> str:
-    if "out" in options:
-        return "assign the result instead of passing out=."
-    if "where" in options:
-        return "choose with np.where(mask, result, other) instead."
-    return "leave the option out, or .detach() the operand."
 
 
 def _by_position(

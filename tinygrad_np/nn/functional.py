@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.primitives import cast
 from ..autodiff.rules import convolution, neural
+from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -23,6 +25,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     return neural.leaky_relu(x, slope=negative_slope)
 
 
+@in_single
 def gelu(x: Any, approximate: str = "none") -> Any:
     """x times the normal distribution function of x (Hendrycks & Gimpel 2016).
 
@@ -37,16 +40,19 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     return 0.5 * x * (1 + neural.erf(x * math.sqrt(0.5)))
 
 
+@in_single
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum exp(x) along ``axis``; nothing overflows."""
     return neural.softmax(x, axis=axis)
 
 
+@in_single
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log softmax(x) along ``axis``; nothing overflows, and no log of 0."""
     return neural.log_softmax(x, axis=axis)
 
 
+@in_single
 def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     """log sum exp(x) along ``axis``; nothing overflows."""
     out = neural.logsumexp(x, axis=axis)
@@ -72,6 +78,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         ) from None
 
 
+@in_single
 def cross_entropy(logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:
     """The mean of -log softmax(logits)[label] over the rows: (n, classes), (n,) to ().
 
@@ -173,8 +180,14 @@ def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
     ``stride`` is by default the window's size; ``padding``, at most half of that, counts as
     -infinity. Equal largest elements share the gradient evenly. Raises as ``conv2d`` does.
     """
-    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, -np.inf)
+    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest(x))
     return convolution.window_max(x, kernel, steps, (1, 1))
+
+
+def _lowest(x: Any) -> Any:
+    """What is below every number of the dtype."""
+    dtype = np.result_type(x)
+    return np.iinfo(dtype).min if dtype.kind in "iu" else False if dtype.kind == "b" else -np.inf
 
 
 def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
@@ -303,6 +316,10 @@ def batch_norm(
             )
     lined = x if len(shape) == 2 else np.moveaxis(x, 1, -1)
     lined = neural.rows(lined)
+    half = lined.dtype == np.float16 and all(
+        v is None or v.dtype == np.float16 for v in vectors.values()
+    )
+    lined = cast(lined, np.float32) if lined.dtype == np.float16 else lined
     if training or running_mean is None or running_var is None:
         if training and len(lined) < 2:
             raise ShapeError(
@@ -315,10 +332,13 @@ def batch_norm(
         out = neural.standardise(lined, axis=0, eps=eps)
         out = out if weight is None else out * weight
     else:
+        if running_var.dtype == np.float16:
+            running_var = cast(running_var, np.float32)
         scale = 1 / np.sqrt(running_var + eps)
         scale = scale if weight is None else scale * weight
         out = (lined - running_mean) * scale
     out = out if bias is None else out + bias
+    out = cast(out, np.float16) if half else out
     if len(shape) == 2:
         return out
     return np.moveaxis(np.reshape(out, (shape[0], *shape[2:], shape[1])), -1, 1)
@@ -345,6 +365,7 @@ def _follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> Non
                 running[...] = (1 - momentum) * running + momentum * value
 
 
+@in_single
 def layer_norm(
     x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
@@ -369,6 +390,7 @@ def layer_norm(
     return out if bias is None else out + bias
 
 
+@in_single
 def mse_loss(prediction: Any, target: Any) -> Any:
     """The mean of the squared differences; both of one shape, which is not broadcast.
 
@@ -381,9 +403,20 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
-    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); both of one shape, t in 0 … 1."""
-    _same_shape("binary_cross_entropy_with_logits", logits, target)
-    return np.mean(target * np.logaddexp(0.0, -logits) + (1 - target) * np.logaddexp(0.0, logits))
+    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); both of one shape, t in 0 … 1.
+
+    One fused operation, with gradient (sigmoid - t) / n, in the dtype of the logits. Raises
+    ShapeError for other shapes, DataError for targets outside 0 … 1.
+    """
+    name = "binary_cross_entropy_with_logits"
+    logits, target = (v if hasattr(v, "dtype") else np.asarray(v) for v in (logits, target))
+    _same_shape(name, logits, target)
+    target = neural.in_unit_interval(target, name)
+    half = logits.dtype == np.float16
+    dtype = np.result_type(logits, np.float32 if logits.dtype.kind == "f" else np.float64)
+    z, t = (v if v.dtype == dtype else cast(v, dtype) for v in (logits, target))
+    loss = neural.binary_cross_entropy(z, t)
+    return cast(loss, np.float16) if half else loss
 
 
 def _same_shape(name: str, a: Any, b: Any) -> None:

@@ -12,7 +12,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..threads import Crew
 from .limits import bound_rows, clipping, cut, squares
-from .pack import Pack, gathered
+from .pack import Pack, gathered, working
 from .state import in_words, misfits
 
 LearningRate = float | Callable[[int], float]
@@ -165,6 +165,11 @@ class Optimiser:
 
     def _change_pieces(self, numbers: list[Any], pieces: Iterable[tuple[Any, ...]]) -> None:
         for values, g, scratch, spare, *state in pieces:
+            if values.dtype == np.float16:  # which ends at 65,504, and eps is 0 in it
+                whole, used = values.astype(np.float32), g.astype(np.float32)
+                self._change_pieces(numbers, [(whole, used, scratch, spare, *state)])
+                values[...] = whole
+                continue
             if values.dtype.kind == "c":
                 # two real numbers; g is ∂/∂re − i ∂/∂im, and the way down against its conjugate
                 arrays = (values, np.conjugate(g, spare), scratch, spare, *state)
@@ -184,7 +189,7 @@ class Optimiser:
             pack.ages[i] += 1
             self._set_numbers(pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
-            scratch, spare = np.empty_like(values), np.empty_like(values)
+            scratch, spare = (np.empty_like(values, working(values.dtype)) for _ in range(2))
             self._change_pieces(pack.numbers, [(values, grad._array, scratch, spare, *state)])
             if self.max_norm is not None:
                 bound_rows(values, self.max_norm)
@@ -215,7 +220,8 @@ class Optimiser:
 
         ``class`` (str), ``settings`` (names and values, fit for JSON; a schedule as it is written),
         ``steps`` (int), ``ages`` (how many gradients each parameter had, int64), and, for each
-        parameter by its place, arrays of its shape and dtype such as ``0.first``.
+        parameter by its place, arrays of its shape and dtype (float32 for float16) such as
+        ``0.first``.
         """
         found = self._described()
         return {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in found.items()}

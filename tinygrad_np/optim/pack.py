@@ -44,8 +44,9 @@ class Pack:
         self.storages = [_storage(p) for p in self.params]
         self.slots = self._slots()
         # a Python number takes 0.3 µs more in each call than an array of it
-        self.numbers = [np.zeros((), self.values.real.dtype) for _ in range(numbers)]
-        self.state = [np.zeros_like(self.values) for _ in range(states)]
+        dtype = working(self.values.dtype)
+        self.numbers = [np.zeros((), dtype).real for _ in range(numbers)]
+        self.state = [np.zeros_like(self.values, dtype) for _ in range(states)]
         self.ages = [0] * len(self.params)  # how many gradients each parameter had
         self.uneven = False  # whether some had more than others
         self.pieces = self._pieces()
@@ -90,15 +91,15 @@ class Pack:
 
     def _pieces(self) -> list[list[tuple[np.ndarray, ...]]]:
         """(values, gradients, two of scratch, *state) in cache-sized pieces; a list a thread."""
-        flat = [self.values, self.grads, *self.state]
+        flat, dtype = [self.values, self.grads, *self.state], working(self.values.dtype)
         if self.values.ndim != 1:
-            scratch = [np.empty_like(self.values) for _ in range(2)]
+            scratch = [np.empty_like(self.values, dtype) for _ in range(2)]
             return [[(self.values, self.grads, *scratch, *self.state)]]
         threads = thread_count() if self.values.size >= THREADED_FROM else 1
         share = -(-self.values.size // threads)
         lists = []
         for first in range(0, self.values.size, share):
-            scratch = [np.empty(min(PIECE, share), self.values.dtype) for _ in range(2)]
+            scratch = [np.empty(min(PIECE, share), dtype) for _ in range(2)]
             end = min(first + share, self.values.size)
             cuts = [(i, min(i + PIECE, end)) for i in range(first, end, PIECE)]
             lists.append(
@@ -154,6 +155,11 @@ class Pack:
                 storage.print = None
             else:
                 storage.touched = number
+
+
+def working(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What a step computes in: the dtype itself, float32 for float16."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
 
 
 def _storage(parameter: Tensor) -> Storage:

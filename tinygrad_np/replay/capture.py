@@ -28,6 +28,7 @@ from .reads import PACKAGE, Read, Reads
 FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
 TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
 TRUSTED = (f"{PACKAGE}.autodiff.rules.", TRANSFORMS)
+CHECKS = {"in_range", "in_unit_interval", "nonzero"}  # raise, or pass their operand on
 SHAPE_ONLY = {np.zeros_like, np.ones_like, np.empty_like}
 
 
@@ -437,7 +438,7 @@ class Capture:
         if isinstance(out, tuple):
             self._note("call", First(fn) if len(out) == 1 else fn, operands, given, out)
         elif (same := self._known.get(id(out))) is not None and same in operands:
-            if same.array is out and name == "in_range":
+            if same.array is out and name in CHECKS:
                 self._note("check", fn, operands, given, [])
         else:
             self._note("call", fn, operands, given, [out])

@@ -535,15 +535,18 @@ KERNELS: dict[Any, Kernel] = {
 
 
 def check_for(equation: Equation, operands: Sequence[Any], cells: Cells) -> list[Call]:
-    """The call that raises if the labels are not what they should be."""
+    """The call that raises if labels or targets are not what they should be."""
+    if equation.fn is not _implementation(neural.in_range):
+        return [Call(equation.fn, tuple(operands), equation.options)]
     labels, classes, caller = operands
     variable = equation.operands[0]
     assert isinstance(variable, Variable)
-    unsigned = np.dtype(variable.dtype.str.replace("i", "u"))
+    unsigned = neural.unsigned_kind(variable.dtype)
     refuse = partial(equation.fn, classes=classes, caller=caller)
-    if classes > np.iinfo(unsigned).max:
+    first = neural.label_limit(variable.dtype, classes)
+    if first > np.iinfo(unsigned).max:
         return []  # the dtype has no other labels
-    limit = np.array(classes, unsigned)
+    limit = np.array(first, unsigned)
     wrong = bytearray(variable.nbytes // variable.dtype.itemsize)
     marks = np.frombuffer(wrong, np.bool_).reshape(variable.shape)
 

@@ -162,7 +162,7 @@ def _is_by_row(equation: Equation, rowed: set[Variable], rows: int) -> bool:
     if not all(_has_rows(r, rows) and is_c_order(r) for r in results):
         return False
     if equation.kind == "check":
-        return True
+        return equation.fn is _implementation(neural.in_range)  # the others name a place
     if fn is _implementation(neural.row_product):
         return equation.operands[0] in rowed and equation.operands[1] not in rowed
     if fn in REDUCTIONS or fn is np.expand_dims:

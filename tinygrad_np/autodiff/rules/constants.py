@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..primitives import added_to, if_finite, last_writes, where_finite_or
+from .indexing import lexical_order
 from .neural import in_range, kept_share, one_hot
 from .table import FACTS, METADATA, constant
 
@@ -13,10 +14,10 @@ constant(
         np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
         np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition,
         np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
-        np.any, np.all, np.isin, np.lexsort, np.unravel_index,
+        np.any, np.all, np.isin, np.unravel_index,
         np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing,
         np.zeros_like, np.ones_like, np.empty_like,
-        np.linalg.matrix_rank, in_range, kept_share, one_hot, last_writes,
+        np.linalg.matrix_rank, in_range, kept_share, one_hot, last_writes, lexical_order,
         added_to, if_finite, where_finite_or,
 )  # fmt: skip
 FACTS.update(

@@ -3,18 +3,59 @@
 Conventions where a derivative does not exist are in ``docs/conventions.md``.
 """
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, clip, replace_nonfinite
+from ..primitives import F, cast, clip, replace_nonfinite, written_out
 from .table import composite, elementwise
 
+NONE: Any = object()  # an option that was not given
 LOG2 = math.log(2.0)
 LOG10 = math.log(10.0)
 # of x, x**3, … in the derivative of sin(x) / x, highest first; the rest is below 1e-15 for x < 1
 SINC_SLOPE = [(-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in range(9, 0, -1)]
+
+
+def in_single(fn: F) -> F:
+    """A function that computes in float32 where its first argument is float16.
+
+    Arrays of float16 among the others go in as float32, too. The result is float16 unless one of
+    them is wider.
+    """
+
+    @functools.wraps(fn)
+    def run(x: Any, *args: Any, **options: Any) -> Any:
+        if getattr(x, "dtype", None) != np.float16:
+            return fn(x, *args, **options)
+        given = [x, *args, *options.values()]
+        wider = any(hasattr(v, "dtype") and v.dtype.kind in "fc" and v.dtype.itemsize > 2
+                    for v in given)  # fmt: skip
+        out = fn(*map(_single, (x, *args)), **{k: _single(v) for k, v in options.items()})
+        if wider:
+            return out
+        return tuple(map(_half, out)) if isinstance(out, tuple) else _half(out)
+
+    return run  # type: ignore[return-value]
+
+
+def _half(value: Any) -> Any:
+    """What was computed in float32 as float16."""
+    return cast(value, np.float16) if value.dtype == np.float32 else value
+
+
+def _single(value: Any) -> Any:
+    """Arrays of float16 as float32."""
+    return cast(value, np.float32) if getattr(value, "dtype", None) == np.float16 else value
+
+
+@written_out
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
 
 
 def power_base(g: Any, x: Any, y: Any) -> Any:
@@ -39,7 +80,7 @@ def power_exponent(g: Any, out: Any, x: Any) -> Any:
     """x**y by y: x**y log x, which is 0 at x = 0."""
     if isinstance(x, (int, float)):
         return g * (out * math.log(x)) if x > 0 else g * (0 if x == 0 else math.nan)
-    zero = x == 0
+    zero = np.logical_or(x == 0, out == 0)
     return g * np.where(zero, 0, out * np.log(np.where(zero, 1, x)))
 
 
@@ -57,13 +98,25 @@ def angle_slope(g: Any, x: Any) -> Any:
     """The angle turns with 1/|x| across the radius; on the real line it does not turn."""
     if not np.iscomplexobj(x):
         return np.zeros_like(g)
-    return turn(g, np.conj(x * 1j), np.real(x), np.imag(x))
+    return turn(g, np.conj(x * 1j), np.abs(x))
 
 
-def turn(g: Any, across: Any, x: Any, y: Any) -> Any:
-    """``g across / (x² + y²)``, 0 at the origin, where no angle is defined."""
-    square = x * x + y * y
-    return g * across / np.where(square == 0, 1, square)
+def turn(g: Any, across: Any, radius: Any) -> Any:
+    """``g across / radius²`` without the square, which ends long before its root does.
+
+    0 at the origin, where no angle is defined, and at infinity.
+    """
+    apart = np.logical_and(radius > 0, radius < np.inf)
+    radius = np.where(apart, radius, 1)
+    return np.where(apart, g * (across / radius / radius), 0)
+
+
+def sign_slope(g: Any, out: Any, x: Any) -> Any:
+    """0 on the real line; x / |x| turns as x does: i Im(g out) conj(out) / |x|, 0 at 0."""
+    if not np.iscomplexobj(x):
+        return np.zeros_like(g)
+    size = np.abs(x)
+    return np.imag(g * out) * np.conj(out) * 1j / np.where(size == 0, 1, size)
 
 
 def abs_slope(g: Any, out: Any, x: Any) -> Any:
@@ -92,9 +145,19 @@ def root_slope(g: Any, root: Any, divisor: Any) -> Any:
 
 
 def hypot_slope(g: Any, out: Any, x: Any) -> Any:
-    """x / hypot(x, y), 0 at the origin."""
-    zero = out == 0
-    return g * np.where(zero, 0, x / np.where(zero, 1, out))
+    """x / hypot(x, y), 0 at the origin, sign(x) where x is infinite."""
+    apart = np.logical_and(out > 0, out < np.inf)
+    return g * np.where(apart, x / np.where(apart, out, 1), np.where(np.isinf(x), np.sign(x), 0))
+
+
+def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
+    """exp(x) / (exp(x) + exp(y)); a half where both are the same infinity."""
+    return sigmoid(np.where(x == y, 0, x - y) * scale)
+
+
+def arcsinh_slope(x: Any) -> Any:
+    """√(x² + 1), where the square of a real number does not overflow."""
+    return np.sqrt(x * x + 1) if np.iscomplexobj(x) else np.hypot(x, 1)
 
 
 elementwise(np.add, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: g)
@@ -111,16 +174,19 @@ elementwise(
     lambda g, _out, x, y: power_base(g, x, y),
     lambda g, out, x, _y: power_exponent(g, out, x),
 )
-elementwise(np.remainder, lambda g, _out, _x, _y: g, lambda g, _out, x, y: -g * np.floor(x / y))
-elementwise(np.fmod, lambda g, _out, _x, _y: g, lambda g, _out, x, y: -g * np.trunc(x / y))
-elementwise(np.arctan2, lambda g, _out, x, y: turn(g, y, x, y),
-            lambda g, _out, x, y: turn(-g, x, x, y))  # fmt: skip
+# the quotients are those that the remainders were made with: 1 % 0.1 is 1 - 9 * 0.1
+elementwise(np.remainder, lambda g, _out, _x, _y: g,
+            lambda g, _out, x, y: -g * np.floor_divide(x, y))  # fmt: skip
+elementwise(np.fmod, lambda g, _out, _x, _y: g,
+            lambda g, out, x, y: g * np.rint((out - x) / y))  # fmt: skip
+elementwise(np.arctan2, lambda g, _out, x, y: turn(g, y, np.hypot(x, y)),
+            lambda g, _out, x, y: turn(-g, x, np.hypot(x, y)))  # fmt: skip
 elementwise(np.hypot, lambda g, out, x, _y: hypot_slope(g, out, x),
             lambda g, out, _x, y: hypot_slope(g, out, y))  # fmt: skip
-elementwise(np.logaddexp, lambda g, out, x, _y: g * np.exp(x - out),
-            lambda g, out, _x, y: g * np.exp(y - out))  # fmt: skip
-elementwise(np.logaddexp2, lambda g, out, x, _y: g * np.exp2(x - out),
-            lambda g, out, _x, y: g * np.exp2(y - out))  # fmt: skip
+elementwise(np.logaddexp, lambda g, _out, x, y: g * share_of_sum(x, y),
+            lambda g, _out, x, y: g * share_of_sum(y, x))  # fmt: skip
+elementwise(np.logaddexp2, lambda g, _out, x, y: g * share_of_sum(x, y, LOG2),
+            lambda g, _out, x, y: g * share_of_sum(y, x, LOG2))  # fmt: skip
 elementwise(np.copysign, lambda g, _out, x, y: np.where(np.signbit(x) == np.signbit(y), g, -g),
             lambda g, _out, _x, _y: np.zeros_like(g))  # fmt: skip
 elementwise(np.heaviside, lambda g, _out, _x, _y: np.zeros_like(g),
@@ -160,9 +226,13 @@ elementwise(
 
 
 @composite(np.clip)
-def clip_(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def clip_(a: Any, a_min: Any = NONE, a_max: Any = NONE, *, min: Any = NONE, max: Any = NONE) -> Any:
     """Both spellings of the bounds lead to one."""
-    return clip(a, a_min if min is None else min, a_max if max is None else max)
+    if a_min is NONE and a_max is NONE:
+        return clip(a, None if min is NONE else min, None if max is NONE else max)
+    if a_min is NONE or a_max is NONE or min is not NONE or max is not NONE:
+        raise TypeError("np.clip takes both a_min and a_max (None for no bound), or min and max.")
+    return clip(a, a_min, a_max)
 
 
 elementwise(np.negative, lambda g, _out, _x: -g)
@@ -180,18 +250,19 @@ elementwise(np.square, lambda g, _out, x: g * (2 * x))
 elementwise(np.reciprocal, lambda g, out, _x: -g * (out * out))
 elementwise(np.absolute, lambda g, out, x: abs_slope(g, out, x))
 elementwise(np.fabs, lambda g, _out, x: g * np.sign(x))
+elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(np.sin, lambda g, _out, x: g * np.cos(x))
 elementwise(np.cos, lambda g, _out, x: -g * np.sin(x))
 elementwise(np.tan, lambda g, out, _x: g * (1 + out * out))
-elementwise(np.arcsin, lambda g, _out, x: g / np.sqrt(1 - x * x))
-elementwise(np.arccos, lambda g, _out, x: -g / np.sqrt(1 - x * x))
+elementwise(np.arcsin, lambda g, _out, x: g / np.sqrt((1 - x) * (1 + x)))
+elementwise(np.arccos, lambda g, _out, x: -g / np.sqrt((1 - x) * (1 + x)))
 elementwise(np.arctan, lambda g, _out, x: g / (1 + x * x))
 elementwise(np.sinh, lambda g, _out, x: g * np.cosh(x))
 elementwise(np.cosh, lambda g, _out, x: g * np.sinh(x))
 elementwise(np.tanh, lambda g, out, _x: g * (1 - out * out))
-elementwise(np.arcsinh, lambda g, _out, x: g / np.sqrt(x * x + 1))
+elementwise(np.arcsinh, lambda g, _out, x: g / arcsinh_slope(x))
 elementwise(np.arccosh, lambda g, _out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-elementwise(np.arctanh, lambda g, _out, x: g / (1 - x * x))
+elementwise(np.arctanh, lambda g, _out, x: g / ((1 - x) * (1 + x)))
 elementwise(np.sinc, lambda g, out, x: sinc_slope(g, out, x))
 elementwise(np.degrees, lambda g, _out, _x: g * (180 / math.pi))
 elementwise(np.rad2deg, lambda g, _out, _x: g * (180 / math.pi))
@@ -208,7 +279,8 @@ elementwise(
 )
 elementwise(cast, lambda g, _out, _x, dtype: g)
 
-for step in (np.sign, np.floor, np.ceil, np.trunc, np.rint):
+elementwise(np.sign, lambda g, out, x: sign_slope(g, out, x))
+for step in (np.floor, np.ceil, np.trunc, np.rint):
     elementwise(step, lambda g, _out, _x: np.zeros_like(g))
 for round_to in (np.round, np.around):
     elementwise(round_to, lambda g, _out, _x, decimals=0: np.zeros_like(g))
@@ -235,6 +307,7 @@ def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
 
 @composite(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
-    """Fraction and whole part, as two functions of the table."""
-    whole = np.trunc(x)
-    return x - whole, whole
+    """Fraction and whole part, as functions of the table; infinity has the fraction 0."""
+    if np.result_type(x).kind != "f":
+        x = cast(x, np.modf(np.zeros((), np.result_type(x)))[0].dtype)
+    return np.where(np.isinf(x), np.copysign(0, x), np.fmod(x, 1)), np.trunc(x)

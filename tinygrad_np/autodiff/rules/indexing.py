@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, last_writes, replace_at, take_at
+from ..primitives import ARRAY, add_at, cast, last_writes, primitive, replace_at, take_at
 from ..shapes import axes_of, unbroadcast
 from .table import WRITERS, composite, defvjp
 
@@ -48,50 +48,72 @@ def full_like(
 
 
 @composite(np.take)
-def take(
-    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
-) -> Any:
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Indexing along one axis."""
-    if out is not None:
-        raise NotImplementedError("np.take(out=...) is not recorded; assign the result instead.")
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
+    if axis is None or np.ndim(a) == 0:
+        a, axis = np.reshape(a, (-1,)), axis or 0
     n = np.shape(a)[axis]
-    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices, np.intp)
+    if indices.dtype != np.intp and np.can_cast(indices.dtype, np.intp):
+        # booleans are numbers here, and 300 is no int8
+        indices = cast(indices, np.intp)
     if mode == "wrap":
         indices = np.remainder(indices, n)
     elif mode == "clip":
         indices = np.clip(indices, 0, n - 1)
+    elif mode != "raise":
+        raise ValueError(f"np.take(mode={mode!r}); use 'raise', 'wrap' or 'clip'.")
     return a[(*(slice(None),) * axes_of(axis, np.ndim(a))[0], indices)]
 
 
 @composite(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """One element for each index, along one axis."""
+    if np.result_type(indices).kind not in "iu":
+        raise IndexError("np.take_along_axis: the indices must be integers.")
     if axis is None:
-        return np.reshape(arr, (-1,))[indices]
-    axis = axes_of(axis, np.ndim(arr))[0]
-    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(indices))])
-    for a, n in enumerate(np.shape(arr)):
-        if a != axis and n != np.shape(indices)[a] == 1:
-            grid[a] = np.arange(n).reshape([-1 if b == a else 1 for b in range(np.ndim(arr))])
+        arr, axis = np.reshape(arr, (-1,)), 0
+    (axis,) = axes_of((axis,), np.ndim(arr))
+    if np.ndim(indices) != np.ndim(arr):
+        raise ValueError(
+            f"np.take_along_axis: indices of shape {np.shape(indices)} for an array of shape "
+            f"{np.shape(arr)}; give as many axes."
+        )
+    ones = (1,) * np.ndim(arr)
+    grid: list[Any] = [
+        np.arange(n).reshape((*ones[:a], n, *ones[a + 1 :])) for a, n in enumerate(np.shape(arr))
+    ]
     grid[axis] = indices
     return arr[tuple(grid)]
 
 
 @composite(np.sort)
-def sort(a: Any, axis: int | None = -1, kind: Any = None) -> Any:
+def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
     """The elements in the order of ``argsort``."""
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return take_along_axis(a, np.argsort(a, axis=axis, kind=kind), axis)
+    return take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
+
+
+@primitive
+def lexical_order(*keys: Any, axis: int = -1) -> Any:
+    """``np.lexsort`` with its keys as operands."""
+    return np.lexsort(keys, axis=axis)
+
+
+@composite(np.lexsort)
+def lexsort(keys: Any, axis: int = -1) -> Any:
+    """The order by the last key, then by the one before it."""
+    return lexical_order(*keys, axis=axis)
 
 
 @composite(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """The slices where the condition holds."""
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
+    if np.ndim(condition) != 1:
+        raise ValueError(f"np.compress: a condition of shape {np.shape(condition)}; give one axis.")
+    if axis is None or np.ndim(a) == 0:
+        a, axis = np.reshape(a, (-1,)), axis or 0
     return take(a, np.flatnonzero(condition), axis=axis)
 
 

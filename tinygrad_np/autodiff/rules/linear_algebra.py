@@ -1,14 +1,17 @@
 """Products and the algebra of matrices."""
 
 import math
+import operator
 import string
 from typing import Any
 
 import numpy as np
 
-from ..primitives import contract
-from ..shapes import axes_of
-from .table import composite, defvjp, terms
+from ..primitives import cast, contract, primitive
+from ..shapes import Axis, axes_of, keep
+from .elementwise import in_single
+from .reductions import unit
+from .table import along, composite, defvjp, terms
 
 
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
@@ -28,8 +31,8 @@ def matmul_right(g: Any, x: Any, y: Any) -> Any:
         return np.matmul(np.expand_dims(g, -2), x)[..., 0, :]
     if np.ndim(y) == 2 < np.ndim(x):  # one product over all batches instead of a sum of many
         return np.matmul(
-            np.transpose(np.reshape(x, (-1, np.shape(x)[-1]))),
-            np.reshape(g, (-1, np.shape(g)[-1])),
+            np.transpose(np.reshape(x, (lines := math.prod(np.shape(x)[:-1]), np.shape(x)[-1]))),
+            np.reshape(g, (lines, np.shape(g)[-1])),
         )
     return np.matmul(np.swapaxes(x, -1, -2), g)
 
@@ -64,10 +67,22 @@ def inner(a: Any, b: Any) -> Any:
 @composite(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
     """The inner product of all elements, the first conjugated."""
-    return np.matmul(np.conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,)))
+    lined = np.reshape(a, (-1,))
+    return np.matmul(np.conjugate(lined) if np.iscomplexobj(a) else lined, np.reshape(b, (-1,)))
 
 
-@composite(np.outer, np.linalg.outer)
+@composite(np.linalg.outer)
+def outer_of_vectors(x1: Any, x2: Any, /) -> Any:
+    """``np.outer`` of vectors alone."""
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError(
+            f"np.linalg.outer of shapes {np.shape(x1)} and {np.shape(x2)}; give vectors, or use "
+            "np.outer."
+        )
+    return outer(x1, x2)
+
+
+@composite(np.outer)
 def outer(a: Any, b: Any) -> Any:
     """Each element of one times each of the other."""
     return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))
@@ -81,6 +96,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         axes = (tuple(range(na - int(axes), na)), tuple(range(int(axes))))
     over_a, over_b = (axes_of(x if isinstance(x, int) else tuple(x), n)
                       for x, n in zip(axes, (na, nb), strict=True))  # fmt: skip
+    if any(np.size(x) > n for x, n in zip(axes, (na, nb), strict=True)):
+        raise ValueError(f"np.tensordot over {axes}: the operands have {na} and {nb} axes.")
     sizes = [np.shape(a)[i] for i in over_a], [np.shape(b)[i] for i in over_b]
     if sizes[0] != sizes[1]:
         raise ValueError(
@@ -172,6 +189,10 @@ def _merge(x: Any, labels: str, label: str) -> tuple[Any, str]:
     """The diagonal over the first two axes that share ``label``."""
     first = labels.index(label)
     second = labels.index(label, first + 1)
+    if np.shape(x)[first] != np.shape(x)[second]:
+        raise ValueError(
+            f"np.einsum: the axes {label!r} of an operand of shape {np.shape(x)} differ in length."
+        )
     rest = "".join(c for k, c in enumerate(labels) if k not in (first, second))
     return np.diagonal(x, axis1=first, axis2=second), rest + label
 
@@ -187,6 +208,11 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     unused = [c for c in string.ascii_letters if c not in subscripts]
     depth = [n - len(row.replace("...", "")) if "..." in row else 0
              for row, n in zip(labels, ndims, strict=True)]  # fmt: skip
+    if min(depth) < 0 or (arrow and max(depth) > 0 and "..." not in output):
+        raise ValueError(
+            f"np.einsum({subscripts!r}) of operands with {ndims} axes: the ellipsis stands for "
+            "axes that are not there, or not in the result."
+        )
     spare = "".join(unused[: max(depth)])
     spelled = [spare[len(spare) - d :] for d in depth]
     labels = [row.replace("...", s) for row, s in zip(labels, spelled, strict=True)]
@@ -231,7 +257,7 @@ defvjp(
 def det_back(g: Any, a: Any) -> Any:
     """The cofactors: d det / d a_ij. Singular matrices have them too, hence the minors."""
     n = np.shape(a)[-1]
-    if n == 1:
+    if n < 2:
         return np.expand_dims(g, (-1, -2)) * np.ones_like(a)
     stay = np.array([[k for k in range(n) if k != i] for i in range(n)])
     minors = a[..., stay[:, None, :, None], stay[None, :, None, :]]
@@ -243,18 +269,46 @@ def det_back(g: Any, a: Any) -> Any:
 defvjp(np.linalg.det, lambda g, _out, a: det_back(g, a))
 
 
+@primitive
+def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """``np.linalg.norm`` of vectors, or of matrices as if they were vectors."""
+    return np.linalg.norm(x, None, axis, keepdims)
+
+
+defvjp(
+    euclidean_norm,
+    lambda g, _out, x, axis=None, keepdims=False: (
+        keep(g, np.shape(x), axis) * np.conj(unit(x, axis))
+    ),
+    reach=along(None),
+)
+
+
 @composite(np.linalg.norm)
+@in_single
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Vector p-norms and the Frobenius norm, with gradient 0 where they are 0."""
-    if ord is None or ord == "fro" or (ord == 2 and (isinstance(axis, int) or np.ndim(x) == 1)):
-        return np.sqrt(np.sum(np.real(x * np.conjugate(x)), axis=axis, keepdims=keepdims))
-    if isinstance(ord, str) or not (isinstance(axis, int) or np.ndim(x) == 1):
+    if np.result_type(x).kind in "biu":
+        x = cast(x, np.float64)
+    if axis is not None and np.ndim(x) == 0:
+        raise ValueError(f"np.linalg.norm(axis={axis}) of shape (): there are no axes.")
+    axes = len(axis) if isinstance(axis, tuple) else np.ndim(x) if axis is None else 1
+    if ord is None or (ord in ("f", "fro") and axes == 2) or (ord == 2 and axes == 1):
+        return euclidean_norm(x, axis, keepdims=keepdims)
+    if (isinstance(ord, str) and axes == 1) or axes not in (1, 2):
+        raise ValueError(
+            f"np.linalg.norm(ord={ord!r}, axis={axis}) of shape {np.shape(x)}: the order fits "
+            f"neither vectors nor matrices of {axes} axes; give one or two axes."
+        )
+    if axes == 2:
         raise NotImplementedError(
             f"np.linalg.norm(ord={ord!r}) of a matrix has no derivative here; use the Frobenius "
             "norm."
         )
     size = np.abs(x)
     if ord == np.inf:
+        if np.size(x) == 0:  # where 0 is the largest
+            return np.max(size, axis=axis, keepdims=keepdims, initial=0)
         return np.max(size, axis=axis, keepdims=keepdims)
     if ord == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
@@ -268,7 +322,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 @composite(np.linalg.multi_dot)
 def multi_dot(arrays: Any) -> Any:
     """A chain of products, from the left."""
-    first, *rest = arrays
+    first, second, *rest = arrays
+    first = np.dot(first, second)
     for other in rest:
         first = np.matmul(first, other)
     return first
@@ -277,6 +332,9 @@ def multi_dot(arrays: Any) -> Any:
 @composite(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
     """Repeated products."""
+    n = operator.index(n)
+    if np.ndim(a) < 2 or len(set(np.shape(a)[-2:])) > 1:
+        raise np.linalg.LinAlgError(f"np.linalg.matrix_power of shape {np.shape(a)}: not square.")
     if n < 0:
         a, n = np.linalg.inv(a), -n
     if n == 0:

@@ -9,6 +9,7 @@ from numpy import ndarray
 from ...errors import DataError
 from ..primitives import cast, primitive, written_out
 from ..shapes import keep
+from .elementwise import sigmoid as sigmoid
 from .reductions import extremum_back
 from .table import Kept, along, defvjp, elementwise, itself, terms
 
@@ -51,18 +52,18 @@ def leaky_slope(g: Any, x: Any, slope: float) -> Any:
 
 
 @written_out
-def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
-
-
-@written_out
 def logsumexp(x: Any, axis: int = -1) -> Any:
     """log sum exp along one axis, kept as 1; shifted by the largest so that nothing overflows."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    return np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # of nothing but -inf it is -inf
+        return np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+
+
+def shares_of_sum(out: Any, x: Any, axis: int) -> Any:
+    """exp(x) / sum exp(x), given ``logsumexp``; equal infinities share evenly."""
+    powers = np.exp(np.where(x == out, 0, x - out))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
 @written_out
@@ -245,11 +246,21 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     return out
 
 
+def unsigned_kind(dtype: Any) -> Any:
+    """The unsigned integers of the same size."""
+    return np.dtype(dtype.str.replace("i", "u"))
+
+
+def label_limit(dtype: Any, classes: int) -> int:
+    """The first number that is no label, as an unsigned integer: it may be -128 of int8."""
+    return min(classes, int(np.iinfo(dtype).max) + 1)
+
+
 @primitive
 def in_range(labels: Any, classes: int, caller: str) -> Any:
     """The labels themselves, once they are known to lie in 0 … classes - 1."""
-    unsigned = labels.view(labels.dtype.str.replace("i", "u"))  # there -1 is the largest number
-    if labels.size and unsigned.max() >= classes:
+    unsigned = labels.view(unsigned_kind(labels.dtype))  # there -1 is above all others
+    if labels.size and unsigned.max() >= label_limit(labels.dtype, classes):
         rows = caller == "embedding"
         name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
         raise DataError(
@@ -328,6 +339,77 @@ def cross_entropy_curve(g: Any, logits: Any) -> Any:
     return p * (g - np.sum(g * p, axis=1, keepdims=True)) / np.shape(logits)[0]
 
 
+@primitive
+def in_unit_interval(targets: Any, caller: str) -> Any:
+    """The targets themselves, once they are known to lie in 0 … 1."""
+    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):  # NaN is neither
+        wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(
+            f"{caller}: target {targets[place]} at {place}; targets must lie in 0 … 1. Scale them, "
+            "or use mse_loss for other numbers."
+        )
+    return targets
+
+
+def into(x: Any) -> Any:
+    """The ``out=`` of a call that may overwrite ``x``: an array itself, no Tensor."""
+    return x if type(x) is ndarray else None
+
+
+def fall_and_loss(logits: Any, targets: Any) -> tuple[Any, Any]:
+    """exp(-|x|), and max(x, 0) - x t + log(1 + exp(-|x|)), which does not overflow."""
+    fall = np.abs(logits)
+    fall = np.negative(fall, out=into(fall))
+    fall = np.exp(fall, out=into(fall))
+    losses = np.maximum(logits, 0)
+    losses = np.subtract(losses, logits * targets, out=into(losses))
+    losses = np.add(losses, np.log1p(fall), out=into(losses))
+    return fall, np.mean(losses)
+
+
+@written_out
+def binary_cross_entropy(logits: Any, targets: Any) -> Any:
+    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); equal shapes to ()."""
+    return fall_and_loss(logits, targets)[1]
+
+
+def binary_cross_entropy_and_fall(logits: Any, targets: Any) -> Any:
+    """``binary_cross_entropy`` of arrays, which keeps exp(-|x|) for its rule."""
+    fall, loss = fall_and_loss(logits, targets)
+    return Kept(loss, fall)
+
+
+def slope_of_fall(fall: Any, logits: Any, targets: Any) -> Any:
+    """sigmoid(x) - t with all digits at both ends, given exp(-|x|)."""
+    rest = fall + 1
+    rest = np.divide(fall, rest, out=into(rest))
+    rest = np.copysign(rest, logits, out=into(rest))
+    slope = cast(np.logical_not(np.signbit(logits)), rest.dtype)
+    slope = np.subtract(slope, targets, out=into(slope))
+    return np.subtract(slope, rest, out=into(slope))
+
+
+@written_out
+def binary_cross_entropy_slope(logits: Any, targets: Any) -> Any:
+    """sigmoid(x) - t, n times the gradient of ``binary_cross_entropy``."""
+    return slope_of_fall(np.exp(-np.abs(logits)), logits, targets)
+
+
+def binary_cross_entropy_back(g: Any, out: Any, logits: Any, targets: Any) -> Any:
+    """``binary_cross_entropy`` in reverse."""
+    share = g / max(logits.size, 1)
+    if type(out) is not Kept:
+        return binary_cross_entropy_slope(logits, targets) * share
+    return times(slope_of_fall(out.kept, logits, targets), share)
+
+
+def logistic_slope(g: Any, x: Any) -> Any:
+    """The logistic function in reverse."""
+    p = sigmoid(x)
+    return g * (p * (1 - p))
+
+
 # These two have finite slopes at every operand, NaN included: no reach is needed.
 defvjp(
     relu,
@@ -336,11 +418,10 @@ defvjp(
     selects=1,
 )
 defvjp(leaky_relu, lambda g, _out, x, slope=0.01: leaky_slope(g, x, slope), broadcasts=True)
-elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
 defvjp(
     logsumexp,
-    lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * np.exp(x - out),
+    lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * shares_of_sum(out, x, axis),
     reach=along(-1),
 )
 defvjp(
@@ -359,6 +440,19 @@ defvjp(
     None,
     reach=itself,
     eager=cross_entropy_and_powers,
+)
+defvjp(in_unit_interval, lambda g, _out, _x, _caller: g)
+defvjp(
+    binary_cross_entropy,
+    binary_cross_entropy_back,
+    lambda g, _out, x, _targets: x * (-g / max(x.size, 1)),
+    reach=itself,
+    eager=binary_cross_entropy_and_fall,
+)
+elementwise(
+    binary_cross_entropy_slope,
+    lambda g, _out, x, _targets: logistic_slope(g, x),
+    lambda g, _out, _x, _targets: -g,
 )
 defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
 defvjp(

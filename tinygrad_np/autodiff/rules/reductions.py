@@ -1,11 +1,13 @@
 """Functions that put the elements along some axes together."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import cast
-from ..shapes import Axis, axes_of, expand, extent, keep
+from ..primitives import cast, primitive
+from ..shapes import Axis, axes_of, expand, extent, keep, kept
+from .elementwise import in_single
 from .table import along, composite, defvjp
 
 
@@ -20,11 +22,13 @@ def count(x: Any, axis: Axis, where: Any) -> Any:
     if where is True:
         return extent(np.shape(x), axis)
     taken = np.broadcast_to(where, np.shape(x))
-    return np.sum(taken, axis=axis, keepdims=True, dtype=np.result_type(x))
+    return np.sum(taken, axis=axis, keepdims=True, dtype=np.result_type(x, np.float32))
 
 
 def mean_back(g: Any, x: Any, axis: Axis, where: Any) -> Any:
     """Each element moves the mean by 1 / count."""
+    if g.dtype == np.float16:  # there a count ends at 65,504
+        return cast(mean_back(cast(g, np.float32), x, axis, where), np.float16)
     if where is True:
         return expand(g / count(x, axis, where), np.shape(x), axis)
     return spread(keep(g, np.shape(x), axis) / count(x, axis, where), x, axis, where)
@@ -42,24 +46,79 @@ def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any
     return keep(g, shape, axis) / ties * chosen
 
 
-def variance_back(g: Any, x: Any, axis: Axis, ddof: float) -> Any:
+@primitive
+def variance(
+    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.var``."""
+    return np.var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@primitive
+def deviation(
+    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.std``."""
+    return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+def centred(x: Any, axis: Axis, where: Any) -> Any:
+    """What differs from the mean, of those that take part."""
+    if where is True:
+        return x - np.mean(x, axis=axis, keepdims=True)
+    return np.where(where, x - np.mean(x, axis=axis, keepdims=True, where=where), 0)
+
+
+def variance_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
     """d var / dx = 2 (x - mean) / (n - ddof)."""
-    n = extent(np.shape(x), axis)
-    centred = np.conj(x - np.mean(x, axis=axis, keepdims=True))
-    return keep(g, np.shape(x), axis) * (centred * (2 / (n - ddof) if n != ddof else np.nan))
+    freedom = np.maximum(count(x, axis, where) - ddof, 0)
+    apart = np.conj(centred(x, axis, where))
+    return keep(g, np.shape(x), axis) * (apart / cast(freedom / 2, np.result_type(apart)))
 
 
-def deviation_back(g: Any, out: Any, x: Any, axis: Axis, ddof: float) -> Any:
-    """d std / dx = d var / dx / (2 std), 0 where all elements are equal.
+def deviation_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
+    """d std / dx = (x - mean) / |x - mean| / root(n - ddof), 0 where all elements are equal.
 
-    There the mean may be rounded and the deviation 1e-17 instead of 0, hence the comparison.
+    There the mean may be rounded and x - mean 1e-17 instead of 0, hence the comparison.
     """
-    best = keep(out, np.shape(x), axis)
     if np.size(x) == 0:
         return np.zeros_like(x)
-    flat = np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
-    slope = np.where(flat, 0, keep(g, np.shape(x), axis) / np.where(flat, 1, best))
-    return variance_back(slope, x, axis, ddof) / 2
+    high, low = (x, x) if where is True else (np.where(where, x, v) for v in (-np.inf, np.inf))
+    flat = np.max(high, axis=axis, keepdims=True) == np.min(low, axis=axis, keepdims=True)
+    apart = np.conj(np.where(flat, 0, centred(x, axis, where)))
+    freedom = np.sqrt(np.maximum(count(x, axis, where) - ddof, 0))
+    slope = unit(apart, axis) / cast(freedom, np.result_type(apart))
+    return keep(g, np.shape(x), axis) * slope
+
+
+@primitive
+def length(x: Any, axis: Axis) -> Any:
+    """The root of the sum of |x|² along ``axis``, kept as 1; no square over- or underflows."""
+    size = np.abs(x)
+    out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))
+    limits = np.finfo(out.dtype)
+    least = math.sqrt(limits.tiny) / float(limits.eps)  # below, the squares lose digits
+    if out.size and not (out.min() > least and out.max() < np.inf):
+        top = np.max(size, axis=axis, keepdims=True, initial=0)
+        scale = np.where((top > 0) & (top < np.inf), top, 1)
+        out = np.sqrt(np.sum(np.square(size / scale), axis=axis, keepdims=True)) * scale
+    return out
+
+
+@primitive
+def unit(x: Any, axis: Axis) -> Any:
+    """``x`` over its ``length`` along ``axis``; 0 where that is 0."""
+    size = length(x, axis)
+    return x / np.where(size == 0, 1, size)
+
+
+def unit_back(g: Any, out: Any, x: Any, axis: Axis) -> Any:
+    """What lies along the unit vector moves the length alone: its part of ``g`` goes."""
+    size = length(x, axis)
+    across = g - np.sum(np.real(g * out), axis=axis, keepdims=True) * np.conj(out)
+    return np.where(size == 0, 0, across / np.where(size == 0, 1, size))
 
 
 def product_of_others(x: Any, axis: Axis) -> Any:
@@ -89,7 +148,7 @@ def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
 
 def cumsum_back(g: Any, x: Any, axis: int | None) -> Any:
     """Each element is in all sums from its place on."""
-    if axis is None:
+    if axis is None or np.ndim(x) == 0:
         return np.reshape(np.flip(np.cumsum(np.flip(g))), np.shape(x))
     return np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
 
@@ -104,6 +163,7 @@ def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
 
     The recurrence is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
     """
+    axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
     lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
     total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
     n = np.shape(lined)[-1]
@@ -151,19 +211,21 @@ defvjp(
     reach=along(None),
 )
 defvjp(
-    np.var,
-    lambda g, _out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: variance_back(
-        g, x, axis, ddof
+    variance,
+    lambda g, _out, x, axis=None, dtype=None, ddof=0, keepdims=False, where=True: variance_back(
+        g, x, axis, ddof, where
     ),
     reach=along(None),
 )
 defvjp(
-    np.std,
-    lambda g, out, x, axis=None, dtype=None, *, ddof=0, keepdims=False: deviation_back(
-        g, out, x, axis, ddof
+    deviation,
+    lambda g, _out, x, axis=None, dtype=None, ddof=0, keepdims=False, where=True: deviation_back(
+        g, x, axis, ddof, where
     ),
     reach=along(None),
 )
+defvjp(length, lambda g, _out, x, axis: g * np.conj(unit(x, axis)), reach=along(None))
+defvjp(unit, lambda g, out, x, axis: unit_back(g, out, x, axis), reach=along(None))
 defvjp(np.cumsum, lambda g, _out, _x, axis=None, dtype=None: cumsum_back(g, _x, axis))
 defvjp(
     np.cumprod,
@@ -172,7 +234,41 @@ defvjp(
 )
 
 
+@composite(np.var)
+@in_single
+def var(
+    a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
+    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+) -> Any:  # fmt: skip
+    """The mean square of what differs from the mean."""
+    ddof = ddof if correction is None else correction
+    return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@composite(np.std)
+@in_single
+def std(
+    a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
+    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+) -> Any:  # fmt: skip
+    """The root of the variance."""
+    ddof = ddof if correction is None else correction
+    return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@primitive
+def nonzero(scale: Any) -> Any:
+    """The sums of weights themselves, once none is known to be 0."""
+    if np.any(scale == 0):
+        raise ZeroDivisionError("np.average: the weights sum to zero and cannot be normalised.")
+    return scale
+
+
+defvjp(nonzero, lambda g, _out, _scale: g)
+
+
 @composite(np.average)
+@in_single
 def average(
     a: Any,
     axis: Axis = None,
@@ -184,6 +280,8 @@ def average(
     """The mean, or the sum of ``weights * a`` over the sum of the weights."""
     if weights is None:
         mean = np.mean(a, axis=axis, keepdims=keepdims)
+        if np.size(mean) == 0:
+            raise ZeroDivisionError(f"np.average over shape {np.shape(a)}: it has no elements.")
         scale = np.full_like(mean, np.size(a) / max(np.size(mean), 1))
         return (mean, scale) if returned else mean
     if np.shape(weights) != np.shape(a):
@@ -192,28 +290,34 @@ def average(
                 f"np.average: weights of shape {np.shape(weights)} fit neither a of shape "
                 f"{np.shape(a)} nor axis={axis}; give weights of one of these shapes."
             )
+        nonzero(np.sum(weights))
         lined = [1] * np.ndim(a)
         lined[axis] = -1
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
-    scale = np.sum(weights, axis=axis, keepdims=keepdims)
+    scale = nonzero(np.sum(weights, axis=axis, keepdims=keepdims))
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale
     return (mean, scale) if returned else mean
 
 
 @composite(np.ptp)
-def ptp(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def ptp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest less the smallest."""
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
 @composite(np.nansum)
-def nansum(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def nansum(
+    a: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = 0,
+    where: Any = True,
+) -> Any:  # fmt: skip
     """The sum without the NaNs."""
-    return np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
+    numbers = np.where(np.isnan(a), 0, a)
+    return np.sum(numbers, axis=axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where)
 
 
 @composite(np.nanmean)
-def nanmean(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+@in_single
+def nanmean(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean without the NaNs."""
     there = cast(np.logical_not(np.isnan(a)), np.result_type(a))
     total = np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
@@ -221,9 +325,20 @@ def nanmean(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 @composite(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours, ``n`` times."""
+    if n == 0:
+        return a
+    if n < 0 or np.ndim(a) == 0:
+        raise ValueError(f"np.diff: n={n} of shape {np.shape(a)}; n is 0 or more, a has an axis.")
+    (along_axis,) = axes_of((axis,), np.ndim(a))
+    parts = [prepend, a, append]
+    if prepend is not None or append is not None:
+        end = kept(np.shape(a), along_axis)
+        joined = [np.broadcast_to(p, end) if np.ndim(p) == 0 else p for p in parts if p is not None]
+        a = np.concatenate(joined, axis=along_axis)
+    lead = (slice(None),) * along_axis
+    less = np.not_equal if a.dtype == np.bool_ else np.subtract
     for _ in range(n):
-        lined = np.moveaxis(a, axis, -1)
-        a = np.moveaxis(lined[..., 1:] - lined[..., :-1], -1, axis)
+        a = less(a[(*lead, slice(1, None))], a[(*lead, slice(None, -1))])
     return a

@@ -20,7 +20,9 @@ def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
     lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, 0)
     moved = g if axis is None else np.moveaxis(g, axis, 0)
     size = np.shape(lined)[0]
-    if np.size(repeats) == 1:
+    if np.size(repeats) == 0:
+        back = np.zeros_like(lined)
+    elif np.size(repeats) == 1:
         each = int(np.reshape(repeats, ())[()])
         back = np.sum(np.reshape(moved, (size, each, *np.shape(moved)[1:])), axis=1)
     else:
@@ -79,8 +81,8 @@ defvjp(np.rot90, lambda g, _out, _x, k=1, axes=(0, 1): np.rot90(g, -k, axes=axes
 defvjp(np.roll, lambda g, _out, _x, shift, axis=None: roll_back(g, shift, axis))
 defvjp(np.repeat, lambda g, _out, _x, repeats, axis=None: repeat_back(g, _x, repeats, axis))
 defvjp(np.tile, lambda g, _out, _x, reps: tile_back(g, _x, reps))
-defvjp(np.tril, lambda g, _out, _x, k=0: np.tril(g, k))
-defvjp(np.triu, lambda g, _out, _x, k=0: np.triu(g, k))
+defvjp(np.tril, lambda g, _out, _x, k=0: unbroadcast(np.tril(g, k), np.shape(_x)))
+defvjp(np.triu, lambda g, _out, _x, k=0: unbroadcast(np.triu(g, k), np.shape(_x)))
 for atleast in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
     defvjp(atleast, lambda g, _out, _x: np.reshape(g, np.shape(_x)))
 defvjp(concat, each=lambda i, g, _out, *_values, axis=0: part(g, i, _values, axis))
@@ -101,8 +103,8 @@ def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:  # noqa: ARG001 
 @composite(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """The older spelling of moveaxis."""
-    axis %= np.ndim(a)
-    start = start + np.ndim(a) if start < 0 else start
+    (axis,) = axes_of((axis,), np.ndim(a))
+    (start,) = (start,) if start == np.ndim(a) else axes_of((start,), np.ndim(a))
     return np.moveaxis(a, axis, start - 1 if axis < start else start)
 
 
@@ -168,6 +170,8 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Slices along ``axis``; the first ones are one longer where the division leaves a rest."""
     n = np.shape(ary)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
+        if indices_or_sections < 1:
+            raise ValueError(f"np.array_split into {indices_or_sections} sections; at least 1.")
         quotient, rest = divmod(n, indices_or_sections)
         sizes = [quotient + 1] * rest + [quotient] * (indices_or_sections - rest)
         cuts = np.cumsum(sizes)[:-1].tolist()
@@ -193,19 +197,27 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 @composite(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split into columns."""
+    _has_axes("hsplit", ary, 1)
     return split(ary, indices_or_sections, 0 if np.ndim(ary) == 1 else 1)
 
 
 @composite(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split into rows."""
+    _has_axes("vsplit", ary, 2)
     return split(ary, indices_or_sections, 0)
 
 
 @composite(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split along the third axis."""
+    _has_axes("dsplit", ary, 3)
     return split(ary, indices_or_sections, 2)
+
+
+def _has_axes(name: str, x: Any, least: int) -> None:
+    if np.ndim(x) < least:
+        raise ValueError(f"np.{name} of shape {np.shape(x)}: at least {least} axes are needed.")
 
 
 @composite(*([np.unstack] if hasattr(np, "unstack") else []))
@@ -225,6 +237,9 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 @composite(np.pad)
 def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     """Zeros or constants around, or (``mode``) elements of the array itself."""
+    if np.ndim(array) == 0:
+        np.pad(np.zeros(()), pad_width, mode, **options)  # type: ignore[call-overload] # refuses
+        return copy(array)
     widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
     fill = options.pop("constant_values", 0)
     if mode == "constant" and not options:

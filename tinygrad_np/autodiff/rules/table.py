@@ -8,7 +8,7 @@ read (its shape or dtype at most): it may change after the forward pass, and nee
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS as VARARGS
 from inspect import CO_VARKEYWORDS as VARKEYWORDS
 from typing import Any, NamedTuple
@@ -240,11 +240,65 @@ def elementwise(fn: Callable[..., Any], *vjps: Vjp | None, selects: int = 0) -> 
 
 
 def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Say that ``fns``, called on Tensors, are made of other functions of the table."""
+    """Say that ``fns``, called on Tensors, are made of other functions of the table.
+
+    The body takes NumPy's arguments in NumPy's order; those that it lacks are refused by name.
+    """
 
     def register(body: Callable[..., Any]) -> Callable[..., Any]:
         for fn in fns:
-            COMPOSITES[fn] = body
+            COMPOSITES[fn] = heeding(fn, body)
         return body
 
     return register
+
+
+def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
+    """``body``, which is given only the options that it has.
+
+    Others may have NumPy's default; else NotImplementedError says what to do.
+    """
+    own = inspect.signature(body).parameters
+    theirs = _parameters(fn)
+    if any(p.kind is p.VAR_KEYWORD for p in own.values()):
+        return body
+    order = [name for name, p in theirs.items() if p.kind is not p.KEYWORD_ONLY]
+    names = [name for name, p in own.items() if p.kind is not p.KEYWORD_ONLY]
+    same = [a == b for a, b in zip(names, order, strict=False)]
+    aligned = same.index(False) if same[:1] == [True] and False in same else len(names)
+    open_ended = not theirs or any(p.kind is p.VAR_KEYWORD for p in theirs.values())
+
+    @functools.wraps(body)
+    def call(*args: Any, **options: Any) -> Any:
+        if len(args) > aligned and len(order) >= len(args):
+            options = dict(zip(order[aligned:], args[aligned:], strict=False)) | options
+            args = args[:aligned]
+        if not own.keys() >= options.keys():
+            for name in options.keys() - own.keys():
+                known = name in theirs
+                if options[name] is (theirs[name].default if known else None):
+                    del options[name]
+                elif known or open_ended:
+                    raise NotImplementedError(
+                        f"np.{fn.__name__} with {name}= cannot be recorded; {remedy([name])}"
+                    )
+        return body(*args, **options)
+
+    return call
+
+
+def _parameters(fn: Any) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function, none if it does not tell."""
+    try:
+        return inspect.signature(fn).parameters
+    except ValueError:
+        return {}
+
+
+def remedy(options: list[str]) -> str:
+    """What to do instead of giving these options."""
+    if "out" in options:
+        return "assign the result instead of passing out=."
+    if "where" in options:
+        return "choose with np.where(mask, result, other) instead."
+    return "leave the option out, or .detach() the operand."
