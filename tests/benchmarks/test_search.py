@@ -14,8 +14,8 @@ import pytest
 from benchmarks import search
 from benchmarks.contenders.processes import RefusedError
 from benchmarks.trial import GAINS, Trainer, network
-from models.recipes import RECIPES
 from tinygrad_np import data, training
+from tinygrad_np.run.recipes import RECIPES
 
 NAMES = (
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
@@ -318,4 +318,4 @@ def test_without_optuna_the_remedy_is_named(
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     assert job(1) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line == "search.py: the search needs Optuna: pip install 'tinygrad_np[search]'."
+    assert line == "search.py: the search needs Optuna: pip install optuna."

@@ -2,9 +2,9 @@
 
 import pytest
 
-from models.recipes import RECIPES
-from models.run import Result, run
 from tinygrad_np import data
+from tinygrad_np.run.recipes import RECIPES
+from tinygrad_np.run.run import Result, run
 
 
 def trained(name: str, replay: bool) -> Result:

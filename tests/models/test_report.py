@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models import environment, report
-from models.cnn import CNN
-from models.recipes import RECIPES, Parts, Recipe
-from models.run import Result, run, weights_sha256
 from tinygrad_np import draw
 from tinygrad_np.data.datasets import Dataset
+from tinygrad_np.run import environment, report
+from tinygrad_np.run.networks import CNN
+from tinygrad_np.run.recipes import RECIPES, Parts, Recipe
+from tinygrad_np.run.run import Result, run, weights_sha256
 
 SMALL = replace(RECIPES["ref-4"], sizes=(784, 12, 10), summary="small & quick")
 
