@@ -13,7 +13,7 @@ def trained(name: str, replay: bool) -> Result:
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = data.mnist()
     slow = max(recipe.sizes[1:]) > 500 or recipe.network is not None
-    count = 2500 if slow else 20_000
+    count = 1500 if slow else 5_000
     part = ((x[:count], y[:count]), (x_test[:500], y_test[:500]))
     return run(recipe, "mnist", part, seed=3, epochs=epochs, replay=replay)
 
