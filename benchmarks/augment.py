@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a b
 from benchmarks.contenders.report import markdown
 from benchmarks.overhead import take_turns
 from benchmarks.step_time import machine
-from models.command_line import Arguments, guarded, make_folder
-from models.outputs import write_json
 from tinygrad_np.data.augment import Distort
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.outputs import write_json
 
 WAYS = {
     "shift": Distort(shift=2),

@@ -3,7 +3,7 @@
     python benchmarks/compare_frameworks.py                       784-128-64-10, Adam, 3 epochs
     python benchmarks/compare_frameworks.py --quick               a tenth of the images, 2 epochs
     python benchmarks/compare_frameworks.py --only replay,torch,jax --threads 1 --json FILE
-    pip install 'tinygrad_np[peers]'                              the libraries
+    pip install '.[peers]'                                         the libraries
 
 One of the reference projects prints such a comparison (Keras MLP 98 / 97 %, PyTorch CNN 99 / 98 %)
 and does not say where it is from. Here all have the same network, initial weights, batches in the
@@ -38,11 +38,11 @@ from benchmarks.contenders.processes import THREADS, Process, RefusedError
 from benchmarks.contenders.report import COLOURS, figure_class, markdown
 from benchmarks.contenders.roster import EAGER, REPLAY, ROSTER
 from benchmarks.step_time import PAUSE, machine, names
-from models.command_line import Arguments, guarded, make_folder
-from models.outputs import write_picture
-from models.recipes import DEFAULT, RECIPES, Parts
 from tinygrad_np import DataError, data
 from tinygrad_np.data.files import replacing
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.outputs import write_picture
+from tinygrad_np.run.recipes import DEFAULT, RECIPES, Parts
 
 CONTENDERS = (
     REPLAY,

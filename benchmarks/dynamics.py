@@ -22,11 +22,11 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from models.command_line import Arguments, guarded, make_folder
-from models.mlp import MLP
-from models.outputs import write_picture
 from tinygrad_np import DataError, data, nn, optim, replay
 from tinygrad_np.nn.functional import cross_entropy
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.networks import MLP
+from tinygrad_np.run.outputs import write_picture
 from tinygrad_np.training.doctor.layers import look
 
 LOOKED_AT, BATCH, RATE = 512, 128, 1e-3

@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py                        both tables: four minutes
     python benchmarks/overhead.py --quick --json FILE    short chains and few rounds: a look
-    pip install 'tinygrad_np[peers]'                     the libraries that are compared
+    pip install '.[peers]'                               the libraries that are compared
 
 The first table is ``y = y * a + b`` on one element, N times, and the gradients of all three: by
 hand in NumPy, which touches no Tensor and is the control, with this project as the tape records
@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a b
 import tinygrad_np as tg
 from benchmarks.contenders.report import markdown
 from benchmarks.step_time import machine
-from models.command_line import Arguments, guarded, make_folder
-from models.outputs import write_json
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.outputs import write_json
 
 LENGTHS = (100, 1_000, 10_000, 100_000)
 START = (1.0, 0.999, 0.001)  # y, a and b

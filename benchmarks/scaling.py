@@ -30,9 +30,9 @@ from benchmarks.contenders.processes import Process, RefusedError
 from benchmarks.contenders.report import COLOURS, Result, figure_class, markdown
 from benchmarks.contenders.roster import EAGER, REPLAY, ROSTER
 from benchmarks.step_time import Runner, machine
-from models.command_line import Arguments, guarded, make_folder
-from models.outputs import write_json, write_picture
 from tinygrad_np import DataError
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.outputs import write_json, write_picture
 
 WORKER = "benchmarks.contenders.growth"
 CONTENDERS = (EAGER, REPLAY, "torch")

@@ -33,9 +33,9 @@ import numpy as np
 
 from benchmarks.contenders.processes import Process, RefusedError
 from benchmarks.trial import GAINS
-from models.command_line import Arguments, guarded, make_folder
 from tinygrad_np import DataError, data
 from tinygrad_np.data.files import replacing
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
 
 WORKER = "benchmarks.trial"
 STUDY = "search"
@@ -66,7 +66,7 @@ def optuna() -> Any:
     try:
         import optuna as library
     except ImportError:
-        raise DataError("the search needs Optuna: pip install 'tinygrad_np[search]'.") from None
+        raise DataError("the search needs Optuna: pip install optuna.") from None
     library.logging.set_verbosity(library.logging.WARNING)
     return library
 

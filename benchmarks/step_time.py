@@ -3,7 +3,7 @@
     python benchmarks/step_time.py                               everything: 45 minutes
     python benchmarks/step_time.py --quick                       a look: a quarter of that
     python benchmarks/step_time.py --scenarios deep,wide --optimisers adam --contenders jax,replay
-    pip install 'tinygrad_np[peers]'                             the libraries
+    pip install '.[peers]'                                       the libraries
 
 A step is: gradients forgotten, forward, backward, update, and the loss as a Python float; float32,
 two threads for all. Every contender runs in a process of its own, from the same weights and on the
@@ -40,10 +40,10 @@ from benchmarks.contenders.report import (
 )
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.contenders.scenarios import OPTIMISERS, SCENARIOS
-from models.command_line import Arguments, guarded, make_folder
-from models.environment import processor
-from models.outputs import write_json
 from tinygrad_np import DataError
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.environment import processor
+from tinygrad_np.run.outputs import write_json
 
 PAUSE = 0.12  # before each turn: OpenBLAS's threads spun for 0.1 s after their last product
 DECREASE = 100  # times a contender's tolerance is that of what the first steps take off the loss

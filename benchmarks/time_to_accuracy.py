@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a b
 from benchmarks.contenders.processes import THREADS, Process, RefusedError
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.step_time import choose, machine, names
-from models.command_line import Arguments, guarded, make_folder
-from models.outputs import write_json
 from tinygrad_np import DataError
+from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.outputs import write_json
 
 CONTENDERS = (
     "hand",

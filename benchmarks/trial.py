@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contenders.worker import Worker, serve
-from models.mlp import MLP
 from tinygrad_np import data, nn, optim, training
+from tinygrad_np.run.networks import MLP
 
 # each scheme with the gain that it has of itself; settings multiply it by their "scale"
 GAINS = {

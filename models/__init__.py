@@ -1,1 +1,1 @@
-"""Networks written with tinygrad_np, the same by hand, and how to train them."""
+"""Networks written from the primitives, Tensors and NumPy's functions, and the same by hand."""

@@ -18,6 +18,7 @@ from .errors import (
 )
 from .replay import replay
 from .training.weights import load, save
+from .version import __version__
 
 __all__ = [
     "DataError",
@@ -28,6 +29,7 @@ __all__ = [
     "StaleValueError",
     "TapeError",
     "Tensor",
+    "__version__",
     "array",
     "data",
     "defvjp",

@@ -29,7 +29,7 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError:
     raise ImportError(
-        "the estimators need scikit-learn 1.6 or newer: pip install 'tinygrad_np[sklearn]'."
+        "the estimators need scikit-learn 1.6 or newer: pip install 'scikit-learn>=1.6'."
     ) from None
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-INSTALL = "to set their number: pip install threadpoolctl (or 'tinygrad_np[tune]')."
+INSTALL = "to set their number: pip install threadpoolctl."
 
 
 def thread_count() -> int:

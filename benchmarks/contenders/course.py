@@ -14,8 +14,8 @@ from benchmarks.contenders.contender import Array, Contender, Task, he_uniform
 from benchmarks.contenders.roster import ROSTER, Entry
 from benchmarks.contenders.worker import Worker, serve
 from models import by_hand
-from models.recipes import DEFAULT, RECIPES, Arrays
 from tinygrad_np import data, optim, training
+from tinygrad_np.run.recipes import DEFAULT, RECIPES, Arrays
 from tinygrad_np.training.history import Progress
 
 MARK = 0.9753

@@ -6,8 +6,8 @@ import numpy as np
 
 import tinygrad_np as tg
 from benchmarks.contenders.contender import BETAS, EPS, Array, CannotExpressError, Contender, Task
-from models.mlp import MLP
 from tinygrad_np import nn, optim
+from tinygrad_np.run.networks import MLP
 
 
 class Eager(Contender):

@@ -16,9 +16,9 @@ from benchmarks.contenders.course import warmed_up
 from benchmarks.contenders.roster import ROSTER, Entry
 from benchmarks.contenders.worker import Worker, serve
 from models import by_hand
-from models.recipes import Arrays, Parts
 from tinygrad_np import training
 from tinygrad_np.data.files import replacing
+from tinygrad_np.run.recipes import Arrays, Parts
 
 NETWORK = "relu"  # of models.by_hand
 # One step of gradient descent with a rate of 2¹⁰ moves a weight so far that its own rounding

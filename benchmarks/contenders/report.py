@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.contenders.roster import EAGER, HAND, REPLAY, ROSTER
 from benchmarks.contenders.scenarios import SCENARIOS
-from models.outputs import write_picture
+from tinygrad_np.run.outputs import write_picture
 
 FASTEST_PEER = "the fastest peer"
 # Okabe & Ito 2008: colours that stay apart for every kind of colour vision.
@@ -141,7 +141,7 @@ def figure_class() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError("the plot needs matplotlib: pip install 'tinygrad_np[plots]'.") from None
+        raise ImportError("the plot needs matplotlib: pip install matplotlib.") from None
     return Figure
 
 

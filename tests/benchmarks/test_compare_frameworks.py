@@ -17,8 +17,8 @@ from benchmarks.contenders import in_numpy, match
 from benchmarks.contenders.match import Match, MatchWorker
 from benchmarks.contenders.processes import Process, RefusedError, environment
 from benchmarks.contenders.roster import ROSTER
-from models.recipes import Parts
 from tinygrad_np.data.files import save_idx
+from tinygrad_np.run.recipes import Parts
 
 SIZES = (16, 12, 10)
 

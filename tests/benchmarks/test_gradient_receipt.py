@@ -1,7 +1,10 @@
-"""The gradient receipt: every row of every recipe agrees, and a wrong rule is shown as such."""
+"""The gradient receipt: every row of every network agrees, and a wrong rule is shown as such."""
 
+import functools
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +14,22 @@ import pytest
 from benchmarks import gradient_receipt
 from models.by_hand import FORMULAS
 from models.by_hand_regularised import NORM_FORMULAS
-from models.recipes import DEFAULT, RECIPES, Recipe
 from tests.autodiff.broken import broken
 from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.run import receipt
+from tinygrad_np.run.networks import CNN
+from tinygrad_np.run.recipes import DEFAULT, RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 MLPS = [recipe for recipe in RECIPES.values() if recipe.network is None]
-every_recipe = pytest.mark.parametrize("recipe", MLPS, ids=lambda recipe: recipe.name)
 
 
-@every_recipe
+@pytest.mark.parametrize("recipe", MLPS, ids=lambda recipe: recipe.name)
 def test_every_row_agrees(recipe: Recipe) -> None:
-    rows = gradient_receipt.receipt(recipe, images=8, elements=6)
+    """Of each recipe's network, with layers of at most 60."""
+    first, *hidden, last = recipe.sizes
+    recipe = replace(recipe, sizes=(first, *(min(size, 60) for size in hidden), last))
+    rows = receipt.receipt(recipe, gradient_receipt.by_hand, images=8, elements=6)
     shapes = []
     for fan_in, fan_out in zip(recipe.sizes[:-1], recipe.sizes[1:], strict=True):
         shapes += [(fan_out, fan_in), (fan_out,)]
@@ -58,7 +65,7 @@ def test_every_row_agrees(recipe: Recipe) -> None:
     ],
 )
 def test_verdict(by_hand: float, by_step: float, agrees: bool) -> None:
-    assert gradient_receipt.Row("w", (1,), 1.0, "", by_hand, by_step).agrees is agrees
+    assert receipt.Row("w", (1,), 1.0, "", by_hand, by_step).agrees is agrees
 
 
 def test_what_it_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,6 +73,8 @@ def test_what_it_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert gradient_receipt.main(["--recipe", "ref-0", "--out", str(target)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "ref-0: 784-10-10 relu, float64"
+    head = ["parameter", "shape", "norm", "by hand", "− by hand", "− cx. step", "verdict"]
+    assert re.split(r"  +", lines[1]) == head
     assert [line.split()[0] for line in lines[2:6]] == [
         "layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias",
     ]  # fmt: skip
@@ -78,6 +87,24 @@ def test_what_it_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     rows = [line for line in text.splitlines() if line.startswith("| layers.")]
     assert len(rows) == 4
     assert all(row.count("|") == 8 and row.endswith("| agrees |") for row in rows)
+
+
+def test_without_formulas_there_are_no_columns_for_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the package has it alone; convolutions have a receipt too."""
+    small = functools.partial(CNN, (2, 3), 4)
+    monkeypatch.setitem(RECIPES, "cnn", replace(RECIPES["cnn"], network=small))
+    target = tmp_path / "r.md"
+    assert receipt.main(["--recipe", "cnn", "--out", str(target)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split("  ")[-1] == "verdict"
+    assert "by hand" not in lines[1]
+    names = [name for name, _ in RECIPES["cnn"].build(0).named_parameters()]
+    assert [line.split()[0] for line in lines[2:-1]] == names
+    assert all(line.endswith("  agrees") for line in lines[2:-1])
+    rows = [line for line in target.read_text().splitlines() if line.startswith("| layers.")]
+    assert all(row.count("|") == 6 and row.endswith("| agrees |") for row in rows)
 
 
 def test_a_broken_rule_is_shown_and_gives_exit_code_1(
@@ -96,7 +123,10 @@ def test_a_broken_rule_is_shown_and_gives_exit_code_1(
     ("options", "message"),
     [
         (["--recipe", "ref-9"], "there is no recipe 'ref-9'; known: "),
-        (["--recipe", "cnn"], "recipe cnn is not an MLP, and the receipt is for those; "),
+        (
+            ["--recipe", "cnn"],
+            "recipe cnn is not an MLP, and there are gradients by hand for",
+        ),
         (["--out", "/proc/nowhere/r.md"], "--out: no files can be written to /proc/nowhere"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tinygrad_np import nn
-from tinygrad_np.draw import __main__ as command
 from tinygrad_np.draw import render
+from tinygrad_np.run import draw as command
 
 
 class Own(nn.Module):
@@ -19,16 +19,26 @@ class Own(nn.Module):
         return np.tanh(x)
 
 
+class Two(nn.Module):
+    """A module of two inputs that says nothing of their shapes."""
+
+    def forward(self, x, y):
+        return x @ y
+
+
+class Said(Own):
+    """A module that says what one example looks like."""
+
+    input_shape = (4, 5)
+
+
 @pytest.fixture
 def run(capsys, tmp_path):
     """The exit code, what was said, and the text of the file that was asked for, if it is there."""
 
     def run(*arguments, out="net.dot"):
         path = tmp_path / out
-        try:
-            code = command.main([*arguments, "--out", str(path)])
-        except SystemExit as exit:
-            code = exit.code
+        code = command.main([*arguments, "--out", str(path)])
         told = capsys.readouterr()
         return code, told.out + told.err, path.read_text() if path.exists() else None
 
@@ -39,6 +49,7 @@ def run(capsys, tmp_path):
 def own_module(monkeypatch):
     module = ModuleType("own")
     module.net, module.Own, module.text = Own(), Own, lambda: "text"
+    module.Two, module.Said = Two, Said
     module.fails = lambda: 1 / 0
     monkeypatch.setitem(sys.modules, "own", module)
 
@@ -48,11 +59,13 @@ def own_module(monkeypatch):
     [
         (["5-4-2"], ["0: Linear(5, 4)", "1: ReLU", "(1, 2) float32", "34 parameters"]),
         (["5-4-2", "--loss"], ["model.0: Linear(5, 4)", "cross_entropy", "labels", "<b>loss</b>"]),
-        (["5-4", "--input", "7,5"], ["(7, 5) float32"]),
+        (["5-4", "--shape", "7,5"], ["(7, 5) float32"]),
         (["ref-0"], ["(1, 784) float32"]),
         (["cnn"], ["(1, 784) float32", "layers.2: MaxPool2d(2)", "80,202 parameters"]),
         (["own:net", "--input", "2,3"], ["tanh", "(2, 3) float32"]),
         (["own:Own", "--input", "3"], ["tanh", "(3,) float32"]),
+        (["own:Said"], ["tanh", "(1, 4, 5) float32"]),
+        (["own:Two", "--shape", "2,3", "--shape", "3,7"], ["matmul", "(2, 7) float32"]),
     ],
 )
 def test_models_are_drawn(run, tmp_path, arguments, shown):
@@ -70,15 +83,15 @@ def test_models_are_drawn(run, tmp_path, arguments, shown):
         (["99999-99999"], "a.svg", "at most 100,000,000 weights"),
         (["3-2"], "a.bmp", "a.bmp does not say what to write: use one of the endings .svg, .png"),
         (["3-2"], "nowhere/a.svg", "nowhere does not exist; create it first."),
-        (["3-2", "--input", "3,x"], "a.svg", "draw: --input 3,x: give sizes above 0 with commas"),
+        (["3-2", "--input", "3,x"], "a.svg", "draw: --shape 3,x: give sizes above 0 with commas"),
         (["3-2", "--input", "1,4"], "a.svg", "3-2 could not run on an example of shape (1, 4)"),
-        (["own:net"], "a.svg", "cannot be told from its layers; give --input"),
+        (["own:net"], "a.svg", "cannot be told from its layers; give --shape"),
         (["own:text"], "a.svg", "own:text gives str, not a Module."),
         (["own:fails"], "a.svg", "own:fails could not be made: ZeroDivisionError: division"),
         (["own:missing"], "a.svg", "draw: own:missing: module 'own' has no attribute 'missing'"),
-        (["no.such.module:x"], "a.svg", "No module named 'no'; give package.module:name."),
-        ([":x"], "a.svg", "draw: :x: Empty module name; give package.module:name."),
-        ([], "a.svg", "the following arguments are required: MODEL_OR_RECIPE; see python -m"),
+        (["no.such.module:x"], "a.svg", "No module named 'no'; give my.module:name."),
+        ([":x"], "a.svg", "draw: :x: Empty module name; give my.module:name."),
+        ([], "a.svg", "the following arguments are required: MODEL_OR_RECIPE; --help shows"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, arguments, out, message):
@@ -99,25 +112,8 @@ def test_without_a_program_the_dot_text_is_written_and_the_exit_code_is_1(
     assert (tmp_path / "net.dot").read_text().startswith("digraph")
 
 
-def test_without_recipes_the_other_ways_are_named(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "models.recipes", None)
-    code, said, _ = run("default")
-    assert code == 2
-    assert "'default' is not a recipe (none is installed), sizes such as 784-128-10" in said
-
-
-def test_recipes_that_cannot_be_imported_say_why(run, monkeypatch):
-    def broken(_):
-        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
-
-    monkeypatch.setattr(command.importlib, "import_module", broken)
-    _, said, _ = run("default")
-    assert "default could not be made: ModuleNotFoundError: No module named 'scipy'" in said
-
-
 def test_as_a_program(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["draw", "3-2", "--out", str(tmp_path / "a.dot")])
-    monkeypatch.delitem(sys.modules, "tinygrad_np.draw.__main__")
     with pytest.raises(SystemExit) as stopped:
         runpy.run_module("tinygrad_np.draw", run_name="__main__")
     assert stopped.value.code == 0

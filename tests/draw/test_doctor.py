@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.mlp import MLP
 from tinygrad_np import draw, nn, training
 from tinygrad_np.draw.doctor import MOST_LAYERS, MOST_NAMES
 from tinygrad_np.draw.figures import TRAIN, WRONG
+from tinygrad_np.run.networks import MLP
 
 pytest.importorskip("matplotlib")
 from matplotlib.colors import to_hex

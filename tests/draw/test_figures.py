@@ -321,7 +321,7 @@ def test_pictures_touch_no_global_state() -> None:
 def test_without_matplotlib(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=r"need matplotlib: pip install 'tinygrad_np\[plots\]'"):
+    with pytest.raises(ImportError, match=r"need matplotlib: pip install matplotlib"):
         call()
 
 

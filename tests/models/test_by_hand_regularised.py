@@ -9,8 +9,8 @@ import pytest
 import tinygrad_np as tg
 from models.by_hand import deep_relu
 from models.by_hand_regularised import regularised
-from models.mlp import MLP
 from tinygrad_np import nn
+from tinygrad_np.run.networks import MLP
 
 TOLERANCE = 1e-12
 

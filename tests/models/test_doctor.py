@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks import mnist_mlp
-from models import doctor
-from models.recipes import DEFAULT, RECIPES
-from models.run import weights_sha256
 from tinygrad_np import data, training
+from tinygrad_np.run import doctor
+from tinygrad_np.run.recipes import DEFAULT, RECIPES
+from tinygrad_np.run.run import weights_sha256
 
 NAMES = (
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
@@ -69,8 +69,8 @@ def test_findings_are_no_failure(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--json", "r.json"], "--doctor trains nothing; leave out --json and --by-hand."),
-        (["--by-hand"], "--doctor trains nothing"),
+        (["--json", "r.json"], "--doctor trains nothing; leave out --json."),
+        (["--by-hand", "--json", "r"], "--doctor trains nothing; leave out --by-hand and --json."),
         (["--dataset", "{small}"], "64 pixels each"),
         (["--dataset", "{missing}"], "missing"),
     ],

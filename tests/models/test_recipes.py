@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.by_hand_training import fit_by_hand
 from models.by_hand import BY_HAND
-from models.mlp import MLP
-from models.recipes import DEFAULT, OPTIMISERS, RECIPES, REFERENCES, Recipe
-from models.run import run
 from tinygrad_np import DataError, data
+from tinygrad_np.run.networks import MLP
+from tinygrad_np.run.recipes import DEFAULT, OPTIMISERS, RECIPES, REFERENCES, Recipe
+from tinygrad_np.run.run import run
 
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 KIND = {"relu": {"relu", "two_layer_relu"}, "leaky_relu": {"leaky_relu"}, "tanh": {"tanh"}}
@@ -179,4 +180,4 @@ def test_what_can_be_trained_by_hand() -> None:
     assert {DEFAULT, *REFERENCES} <= plain
     assert plain & {"dropout", "cnn"} == set()
     with pytest.raises(DataError, match="recipe dropout is not trained by hand; leave --by-hand"):
-        run(RECIPES["dropout"], "mnist", (images(60), images(20)), hand=True)
+        run(RECIPES["dropout"], "mnist", (images(60), images(20)), trainer=fit_by_hand)

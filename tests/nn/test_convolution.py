@@ -8,10 +8,10 @@ import pytest
 
 import tinygrad_np as tg
 from models.by_hand_cnn import convolved, input_gradient, small_cnn, weight_gradient
-from models.cnn import CNN
 from tinygrad_np import ShapeError, nn
 from tinygrad_np.autodiff.rules import convolution
 from tinygrad_np.nn import functional as F
+from tinygrad_np.run.networks import CNN
 
 RNG = np.random.default_rng(4)
 IMAGES = RNG.standard_normal((3, 4, 9, 8))

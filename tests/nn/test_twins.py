@@ -13,8 +13,8 @@ import tinygrad_np as tg
 from models import by_hand
 from models.by_hand import BY_HAND
 from models.by_hand_regularised import regularised
-from models.mlp import MLP
-from models.recipes import RECIPES, Recipe
+from tinygrad_np.run.networks import MLP
+from tinygrad_np.run.recipes import RECIPES, Recipe
 
 TOLERANCE = 1e-12
 ACTIVATION = {"two_layer_relu": "relu", "relu": "relu", "leaky_relu": "leaky_relu", "tanh": "tanh"}

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.mlp import MLP
 from tinygrad_np import ShapeError, Tensor, nn, optim, training
 from tinygrad_np.nn import functional as F
+from tinygrad_np.run.networks import MLP
 from tinygrad_np.training.doctor.causes import findings
 from tinygrad_np.training.doctor.report import figure
 from tinygrad_np.training.doctor.trials import read_range, transfer

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from models.mlp import MLP
-from models.run import weights_sha256
 from tinygrad_np import DataError, ShapeError, data, nn, optim, training
+from tinygrad_np.run.networks import MLP
+from tinygrad_np.run.run import weights_sha256
 from tinygrad_np.training.fit import EVALUATION_ROWS, predict, score
 from tinygrad_np.training.history import Progress
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from models.mlp import MLP
 from tinygrad_np import DataError
+from tinygrad_np.run.networks import MLP
 from tinygrad_np.training import weights
 
 ENDINGS = [".npz", ".safetensors"]

@@ -93,7 +93,7 @@ def _tsne(values: np.ndarray, seed: int) -> np.ndarray:
         from threadpoolctl import threadpool_limits
     except ImportError:
         raise ImportError(
-            "t-SNE needs scikit-learn: pip install 'tinygrad_np[sklearn]', or use method='pca'."
+            "t-SNE needs scikit-learn: pip install scikit-learn, or use method='pca'."
         ) from None
     perplexity = min(30.0, (len(values) - 1) / 3)
     # half of the default 1000 iterations: 1.5 s instead of 3 for 1,000 points, and looks the same
@@ -107,7 +107,7 @@ def _umap(values: np.ndarray, seed: int) -> np.ndarray:
         from umap import UMAP
     except ImportError:
         raise ImportError(
-            "UMAP needs umap-learn: pip install 'tinygrad_np[umap]', or use method='pca'."
+            "UMAP needs umap-learn: pip install umap-learn, or use method='pca'."
         ) from None
     neighbours = min(15, len(values) - 1)
     found = UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(values)

@@ -22,9 +22,7 @@ def empty_figure(width: float, height: float) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError(
-            "pictures of training need matplotlib: pip install 'tinygrad_np[plots]'."
-        ) from None
+        raise ImportError("pictures of training need matplotlib: pip install matplotlib.") from None
     return Figure(figsize=(width, height), layout="constrained")
 
 

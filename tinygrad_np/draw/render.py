@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FORMATS = ("svg", "png", "pdf", "dot")
-INSTALL = "install graphviz-pure (pip install 'tinygrad_np[draw]') or Graphviz's dot"
+INSTALL = "install graphviz-pure (pip install graphviz-pure) or Graphviz's dot"
 SECONDS = 120
 
 

@@ -90,9 +90,7 @@ class ProgressBar:
         try:
             from tqdm import tqdm
         except ImportError:
-            raise ImportError(
-                "a progress bar needs tqdm: pip install 'tinygrad_np[progress]'."
-            ) from None
+            raise ImportError("a progress bar needs tqdm: pip install tqdm.") from None
         self._make = tqdm
         self._bar: Any = None
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_np.training.callbacks import Run
-from tinygrad_np.training.history import Epoch, Progress
+from ..training.callbacks import Run
+from ..training.history import Epoch, Progress
 
 
 class Bar:
@@ -26,7 +26,7 @@ class Bar:
         try:
             from tqdm import tqdm
         except ImportError:
-            note("for a progress bar: pip install tqdm (or 'tinygrad_np[progress]').")
+            note("for a progress bar: pip install tqdm.")
         else:
             if sys.stderr.isatty():
                 self.bar = tqdm(total=images * epochs, desc=title, unit=" images", unit_scale=True)

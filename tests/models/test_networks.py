@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from models.mlp import ACTIVATIONS, MLP
 from tinygrad_np import nn
+from tinygrad_np.run.networks import ACTIVATIONS, MLP
 
 
 def test_layers_and_parameters() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygrad_np.threads import blas_threads, thread_count
+from ..threads import blas_threads, thread_count
+from ..version import __version__
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 OPTIONAL = ("matplotlib", "scikit-learn", "scipy", "threadpoolctl")
 
 
@@ -18,8 +19,7 @@ def environment() -> dict[str, str]:
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     threads = blas_threads().get() or thread_count()
     found = {
-        "tinygrad_np": _version("tinygrad_np")
-        + (f", commit {commit}" if (commit := _commit()) else ""),
+        "tinygrad_np": __version__ + (f", commit {commit}" if (commit := _commit()) else ""),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "NumPy": np.__version__,
         "BLAS": f"{blas['name']} {blas['version']}, {threads} thread{'s' * (threads != 1)}",

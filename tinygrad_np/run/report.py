@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from models.environment import environment
-from models.outputs import run_name, stem
-from models.recipes import Parts, Recipe
-from models.run import Result, weights_sha256
-from tinygrad_np import ShapeError, draw, training
-from tinygrad_np.data.datasets import Dataset
-from tinygrad_np.data.files import replacing
-from tinygrad_np.draw import page
-from tinygrad_np.training.features import leaf_layers
-from tinygrad_np.training.metrics import wilson
+from .. import draw, training
+from ..data.datasets import Dataset
+from ..data.files import replacing
+from ..draw import page
+from ..errors import ShapeError
+from ..training.features import leaf_layers
+from ..training.metrics import wilson
+from .environment import environment
+from .outputs import run_name, stem
+from .recipes import Parts, Recipe
+from .run import Result, weights_sha256
 
 Note = Callable[[object], None]
 EMBEDDED = 1000  # test images in the picture of the features

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from tinygrad_np import DataError, ShapeError
+from ..errors import DataError, ShapeError
 
 
 class Arguments(argparse.ArgumentParser):

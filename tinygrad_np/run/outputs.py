@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_np.data.files import replacing
+from ..data.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from models.command_line import make_folder
-from models.outputs import stem, write_picture
-from models.recipes import Parts, Recipe
-from tinygrad_np import draw, training
-from tinygrad_np.data.datasets import Dataset
-from tinygrad_np.data.files import replacing
+from .. import draw, training
+from ..data.datasets import Dataset
+from ..data.files import replacing
+from .command_line import make_folder
+from .outputs import stem, write_picture
+from .recipes import Parts, Recipe
 
 
 def examined(recipe: Recipe, parts: Parts, seed: int = 0) -> training.Diagnosis:
-    """The diagnosis of the network that ``models.run`` would train from this seed."""
+    """The diagnosis of the network that ``run.run`` would train from this seed."""
     weights_seed, _ = np.random.default_rng(seed).spawn(2)
     model = recipe.build(weights_seed)
     return training.diagnose(

@@ -1,26 +1,23 @@
 """One run of a recipe: from a data set and a seed to a trained network and its figures."""
 
-import functools
 import hashlib
-import itertools
 import math
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models import by_hand
-from models.recipes import RECIPES, Arrays, Parts, Recipe
-from tinygrad_np import Tensor, nn, training
-from tinygrad_np.data.datasets import Dataset
-from tinygrad_np.errors import DataError
-from tinygrad_np.training.callbacks import hooks
-from tinygrad_np.training.fit import predict, score
-from tinygrad_np.training.history import Epoch, History, Progress
-from tinygrad_np.training.interrupt import Interrupt
+from .. import nn, training
+from ..autodiff.tensor import Tensor
+from ..data.datasets import Dataset
+from ..training.fit import predict, score
+from ..training.history import History
+from .recipes import Parts, Recipe
+
+# trains a recipe's network without ``fit``: from (recipe, model, parts, batches, callbacks)
+Trainer = Callable[[Recipe, nn.Module, Parts, Any, Iterable[Any]], History]
 
 
 @dataclass
@@ -83,7 +80,7 @@ def run(
     *,
     seed: int = 0,
     epochs: int | None = None,
-    hand: bool = False,
+    trainer: Trainer | None = None,
     replay: bool = True,
     callbacks: Iterable[Any] = (),
     probe: int = 0,
@@ -92,10 +89,10 @@ def run(
 ) -> Result:
     """Train a recipe's network from a seed, and open the test set once, at the end.
 
-    ``parts`` are those of the recipe for the data set, where the caller has them already. With
-    ``hand`` the gradients are those of ``models.by_hand`` instead of autodiff's; without ``replay``
-    every step runs as Python, to the same weights. The weights and the order of the batches come
-    from two generators of the same seed. ``epochs`` instead of the recipe's also fits its schedule.
+    ``parts`` are those of the recipe for the data set, where the caller has them already. A
+    ``trainer`` stands in for ``training.fit``; without ``replay`` every step runs as Python, to
+    the same weights. The weights and the order of the batches come from two generators of the same
+    seed. ``epochs`` instead of the recipe's also fits its schedule.
     ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to
     50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached.
     The file ``checkpoint`` always has a recent state of the training; with ``resume`` it goes on
@@ -113,13 +110,8 @@ def run(
         x, y = (array[:probe] for array in parts.train)
         record = training.Histograms(model, x, y, -(-recipe.epochs // 50), loss=recipe.loss)
         callbacks = [*callbacks, record]
-    if hand:
-        if not recipe.is_plain:
-            raise DataError(
-                f"recipe {recipe.name} is not trained by hand; leave --by-hand out, or take "
-                f"{', '.join(name for name, each in RECIPES.items() if each.is_plain)}."
-            )
-        history = _fit_by_hand(recipe, model, parts, batches, callbacks)
+    if trainer is not None:
+        history = trainer(recipe, model, parts, batches, callbacks)
     else:
         if recipe.batch_size is None and not replay:  # one Tensor: making one copies the data
             batches = [(Tensor(x), y) for x, y in batches]
@@ -158,72 +150,6 @@ def run(
         test=dataset[1],
         histograms=record,
     )
-
-
-def _fit_by_hand(
-    recipe: Recipe, model: nn.Module, parts: Parts, batches: Any, callbacks: Iterable[Any]
-) -> History:
-    """The same training with the pencil-and-paper gradients; the model gets the weights."""
-    names = [name for name, _ in model.named_parameters()]
-    parameters = [p.numpy() for p in model.parameters()]
-    update: by_hand.Update = by_hand.sgd_step
-    if recipe.optimiser == "adam":
-        update = functools.partial(_adam, by_hand.AdamState.zeros(parameters))
-    rates = _rates(recipe, parts.train)
-    told = hooks(callbacks)
-    history = History("validation_accuracy", "finished")
-    with Interrupt() as interrupt:
-        for number in range(1, recipe.epochs + 1):
-            rate = next(rates)
-            start = time.perf_counter()
-            losses: list[float] = []
-            sizes: list[int] = []
-            given = _counted(batches, sizes)
-            here = itertools.chain([rate], rates)
-            for value in by_hand.train(recipe.by_hand, parameters, given, here, update):
-                losses.append(value)
-                for on_step in told["on_step"]:
-                    on_step(Progress(number, len(losses), sizes[-1], value, float("nan")))
-                if interrupt.asked:
-                    break
-            seconds = time.perf_counter() - start
-            model.load_state_dict(dict(zip(names, parameters, strict=True)))
-            train_loss = float(np.average(losses, weights=sizes[: len(losses)]))
-            _, train_accuracy = training.evaluate(model, *parts.train)  # only after the epoch
-            done = Epoch(number, seconds, rate, train_loss, train_accuracy, step_losses=losses)
-            done.finished = len(losses) == recipe.steps_per_epoch(parts.train)
-            found = training.evaluate(model, *parts.validation)
-            done.validation_loss, done.validation_accuracy = found
-            history.epochs.append(done)
-            for on_epoch in told["on_epoch"]:
-                on_epoch(done)
-            if interrupt.asked:
-                history.stopped = "interrupted"
-                break
-    return history
-
-
-def _adam(
-    state: by_hand.AdamState,
-    parameters: by_hand.Parameters,
-    gradients: by_hand.Gradients,
-    lr: float,
-) -> None:
-    by_hand.adam_step(parameters, gradients, state, lr)
-
-
-def _rates(recipe: Recipe, train: Arrays) -> Iterator[float]:
-    lr = recipe.learning_rate(train)
-    step = 0
-    while True:
-        yield float(lr(step)) if callable(lr) else lr
-        step += 1
-
-
-def _counted(batches: Any, sizes: list[int]) -> Iterator[Arrays]:
-    for x, y in batches:
-        sizes.append(len(y))
-        yield x, y
 
 
 def _finite(value: Any) -> Any:

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from models.cnn import CNN
-from models.mlp import MLP
-from tinygrad_np import data, nn, optim
-from tinygrad_np.data.datasets import Dataset
-from tinygrad_np.errors import DataError
-from tinygrad_np.nn.functional import cross_entropy
+from .. import data, nn, optim
+from ..data.datasets import Dataset
+from ..errors import DataError
+from ..nn.functional import cross_entropy
+from .networks import CNN, MLP
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Schedule = Callable[[int, int], optim.optimisers.LearningRate]

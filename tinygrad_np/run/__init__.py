@@ -1,0 +1,1 @@
+"""What ``train`` does around ``fit``: recipes and their networks, a run, its report."""

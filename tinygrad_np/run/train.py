@@ -1,0 +1,224 @@
+"""The main job: train a recipe on MNIST, and print its accuracy beside the reported one."""
+
+import argparse
+import shlex
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from .. import data
+from ..data.datasets import Dataset
+from ..errors import DataError
+from .command_line import Arguments, guarded, make_folder
+from .doctor import examine
+from .outputs import run_name, write_json
+from .progress import Bar
+from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe
+from .report import spread, write_group, write_run
+from .run import Result, Trainer, run
+
+PROBE = 500  # training images for the histograms of activations and gradients
+PROGRAM = "python -m tinygrad_np train"
+DESCRIPTION = """Train a recipe on MNIST, and print its accuracy beside the reported one.
+
+{program}                    the default recipe on the embedded MNIST
+{program} --recipe all       the five reference projects
+{program} --seed 3           one run with another seed; --seeds 5: five runs
+{program} --resume           go on with a run that was interrupted
+{program} --doctor           why a network would not learn, before training
+"""
+
+
+def notes() -> Callable[[object], None]:
+    """What prints a remark on stderr, each one once."""
+    said: set[str] = set()
+
+    def note(remark: object) -> None:
+        if (text := str(remark)) not in said:
+            said.add(text)
+            print(text, file=sys.stderr)
+
+    return note
+
+
+def parse(
+    arguments: Sequence[str] | None, program: str = PROGRAM, by_hand: Trainer | None = None
+) -> argparse.Namespace:
+    """The command line; with ``by_hand``, what trains so, it has that option too."""
+    parser = Arguments(
+        program,
+        description=DESCRIPTION.format(program=program),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(program=program, trainer=None)
+    parser.add_argument(
+        "--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}, or all (the references)"
+    )
+    parser.add_argument(
+        "--dataset", help="mnist, fashion, a folder of four IDX files, or a Kaggle CSV file"
+    )
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
+    parser.add_argument("--seeds", type=int, default=1, help="train with N seeds, from --seed on")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where results go")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with what was interrupted under --out"
+    )
+    if by_hand is not None:
+        parser.add_argument(
+            "--by-hand", action="store_const", const=by_hand, dest="trainer",
+            help="pencil-and-paper gradients",
+        )  # fmt: skip
+    parser.add_argument("--eager", action="store_true", help="run every step as Python, no replay")
+    parser.add_argument("--doctor", action="store_true", help="diagnose instead of training")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    given = parser.parse_args(arguments)
+    if given.recipe != "all" and given.recipe not in RECIPES:
+        raise DataError(f"there is no recipe {given.recipe!r}; known: {', '.join(RECIPES)}, all.")
+    for name in ("epochs", "seeds"):
+        if (value := getattr(given, name)) is not None and value < 1:
+            raise DataError(f"--{name} {value}: at least 1 is needed.")
+    if given.seed < 0:
+        raise DataError(f"--seed {given.seed}: seeds start at 0.")
+    hand = ("--by-hand", given.trainer is not None)
+    if given.doctor and (wrong := _given(hand, ("--json", given.json is not None))):
+        raise DataError(f"--doctor trains nothing; leave out {wrong}.")
+    if given.resume and (wrong := _given(hand, ("--doctor", given.doctor))):
+        raise DataError(f"--resume needs checkpoints; leave out {wrong}.")
+    if given.json is not None and given.json.is_dir():
+        raise DataError(f"--json {given.json}: that is a folder; name a file.")
+    return given
+
+
+def _given(*options: tuple[str, bool]) -> str:
+    return " and ".join(name for name, is_given in options if is_given)
+
+
+def jobs(
+    given: argparse.Namespace, note: Callable[[object], None]
+) -> list[tuple[Recipe, str, Dataset]]:
+    """The recipes to train and the data set for each."""
+    names = REFERENCES if given.recipe == "all" else (given.recipe,)
+    place = RECIPES[names[0]].dataset if given.dataset is None else given.dataset
+    dataset = data.mnist() if place == "mnist" else data.load_dataset(place)
+    if not all(len(labels) for _, labels in dataset):
+        raise DataError(f"{place}: a part without images; give some to both parts.")
+    wanted = [(RECIPES[name], place, dataset) for name in names]
+    if given.dataset is not None:
+        return wanted
+    if given.recipe == "all":
+        try:
+            fashion = data.fashion_mnist()
+        except DataError as missing:
+            note(f"ref-2 on Fashion-MNIST is left out: {missing}")
+        else:
+            behind = [recipe.name for recipe, _, _ in wanted].index("ref-2") + 1
+            wanted.insert(behind, (RECIPES["ref-2"], "fashion", fashion))
+    return wanted
+
+
+def table(results: Iterable[list[Result]]) -> str:
+    """One line for each recipe and data set: mean (± standard deviation) over the seeds."""
+    results = list(results)
+    wide = max(9, *(len(group[0].recipe.name) + 2 for group in results))
+    head = (
+        f"{'recipe':<{wide}}{'data':<9}{'network':<22}{'epochs':>6}{'seconds':>9}"
+        f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>26}"
+    )
+    lines = [head, "-" * len(head)]
+    for group in results:
+        first = group[0]
+        network = "-".join(map(str, first.recipe.sizes))
+        reported = "none"
+        if first.reported is not None:
+            verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
+            reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
+        lines.append(
+            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{first.epochs:>6}"
+            f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
+            f"{spread([r.train_accuracy for r in group]):>15}"
+            f"{spread([r.validation_accuracy for r in group]):>15}"
+            f"{spread([r.test_accuracy for r in group]):>15}{reported:>26}"
+        )
+    return "\n".join(lines)
+
+
+def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, seeds: int = 1) -> str:
+    """What repeats one run, or the runs of several seeds."""
+    epochs = given.epochs or recipe.epochs
+    words: list[object] = [*given.program.split(), "--recipe", recipe.name]
+    words += ["--dataset", name, "--epochs", epochs, "--seed", seed]
+    words += ["--seeds", seeds] if seeds > 1 else []
+    words += ["--by-hand"] if given.trainer is not None else []
+    words += ["--eager"] if given.eager else []
+    return shlex.join(map(str, words))
+
+
+def train(given: argparse.Namespace) -> int:
+    """Train what the command line asks for, write the files, print the table.
+
+    Ctrl-C leaves the files and the table of what was reached, and checkpoints from which
+    ``--resume`` goes on; the exit code is then 130.
+    """
+    note = notes()
+    if given.doctor:
+        return examine(jobs(given, note), given.out, given.epochs, note)
+    groups: list[list[Result]] = []
+    checkpoints: list[Path] = []
+    for recipe, name, dataset in jobs(given, note):
+        parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
+        make_folder("--out", given.out)
+        if given.json is not None:
+            make_folder("--json", given.json.parent)
+        epochs = given.epochs or recipe.epochs
+        groups.append([])
+        for seed in range(given.seed, given.seed + given.seeds):
+            title = f"{recipe.name} on {Path(name).name}, seed {seed}"
+            if given.trainer is None:
+                folder = given.out / run_name(recipe.name, name, seed)
+                checkpoints.append(folder / "checkpoint.npz")
+            bar = Bar(title, len(parts.train[0]), epochs, given.quiet, note)
+            try:
+                result = run(
+                    recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.trainer,
+                    replay=not given.eager, callbacks=[bar], probe=PROBE, resume=given.resume,
+                    checkpoint=checkpoints[-1] if given.trainer is None else None,
+                )  # fmt: skip
+            finally:
+                bar.close()
+            again = command(given, recipe, name, seed)
+            write_run(result, dataset, parts, given.out, again, note)
+            groups[-1].append(result)
+            if result.history.stopped == "interrupted":
+                break
+        if len(groups[-1]) > 1:
+            again = command(given, recipe, name, given.seed, given.seeds)
+            write_group(groups[-1], dataset, parts, given.out, again, note)
+        if result.history.stopped == "interrupted":
+            further = "" if given.trainer else "; --resume goes on from there"
+            note(f"interrupted in epoch {len(result.history)} of {epochs}{further}.")
+            report(groups, given)
+            return 130
+    report(groups, given)
+    for checkpoint in checkpoints:
+        checkpoint.unlink(missing_ok=True)
+    return 0
+
+
+def report(groups: list[list[Result]], given: argparse.Namespace) -> None:
+    """Print the table and write the figures."""
+    print(table(groups))
+    print(f"weights, pictures and reports: {given.out}/")
+    if given.json is not None:
+        objects = [result.as_json() for group in groups for result in group]
+        write_json(given.json, objects)
+
+
+def main(
+    arguments: Sequence[str] | None = None, program: str = PROGRAM, by_hand: Trainer | None = None
+) -> int:
+    """The exit code: 0, or 2 with one line on stderr for bad input."""
+    name = Path(program.split()[-1]).name
+    return guarded(name, lambda: train(parse(arguments, program, by_hand)))
