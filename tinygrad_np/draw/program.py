@@ -46,10 +46,9 @@ def picture(program: Program, title: str, inputs: Sequence[str], max_nodes: int)
     the names of the arguments, if known.
     """
     names = _names(program, inputs)
-    shown = _shown(rows(program))
-    traced = _traced(program, _lines(shown, program), names)
+    traced = _traced(program, _lines(rows(program), program), names)
     if len(traced.items) > max_nodes:
-        chained = _chained(_lines(shown, program))
+        chained = _chained(_lines(rows(program), program))
         traced = _traced(program, chained, names)
     chosen = fit(traced, max_nodes)
 
@@ -57,22 +56,6 @@ def picture(program: Program, title: str, inputs: Sequence[str], max_nodes: int)
         return _label(traced, node)
 
     return drawing(traced, chosen, label, _heading(program, title, traced), WORDS)
-
-
-def _shown(found: Sequence[Row]) -> list[Row]:
-    """Without gradients that are cleared to be given anew."""
-    given = {r.equation.options["tensor"] for r in found if _gives(r.equation)}
-    return [
-        row
-        for row in found
-        if row.equation.kind != "deliver"
-        or _gives(row.equation)
-        or row.equation.options["tensor"] not in given
-    ]
-
-
-def _gives(equation: Equation) -> bool:
-    return equation.kind == "deliver" and bool(equation.operands)
 
 
 def _names(program: Program, inputs: Sequence[str]) -> dict[Any, str]:

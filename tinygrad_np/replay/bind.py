@@ -1,5 +1,7 @@
 """A plan bound to memory: its equations as calls that take no arguments."""
 
+import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -104,7 +106,11 @@ class Binding:
         if equation.kind == "effect":
             return [Call(equation.fn.perform, ())]
         if equation.kind == "check":
-            return kernels.check_for(equation, operands, self.cells)
+            calls = kernels.check_for(equation, operands, self.cells)
+            if not equation.clears:
+                return calls
+            fail = functools.partial(functools.partial, _clear_if_refused, equation.clears)
+            return [dataclasses.replace(call, fn=fail(call.fn)) for call in calls]
         if equation.kind == "write":
             source = equation.operands[0].source
             return [Call(_note_write, (source,)), Call(equation.fn, tuple(operands))]
@@ -275,6 +281,16 @@ class Part:
             self.fill(block)
             for call in calls:
                 call()
+
+
+def _clear_if_refused(tensors: list[Tensor], check: Any, *args: Any, **options: Any) -> None:
+    """Make a check; what it refuses leaves Tensors without gradients, as in eager mode."""
+    try:
+        check(*args, **options)
+    except Exception:
+        for tensor in tensors:
+            tensor._grad = None
+        raise
 
 
 def _note_write(tensor: Tensor) -> None:

@@ -96,10 +96,11 @@ class Equation:
     optimiser), ``deliver`` (the first operand becomes ``.grad`` of the Tensor in ``options``,
     which is cleared where there is no operand), or ``become`` (the first operand becomes the value
     of the Tensor in ``options``). ``errors`` is how NumPy is to treat floating-point errors, where
-    that is not as around the step.
+    that is not as around the step. ``clears`` are the Tensors that have no gradient any more when a
+    check is made.
     """
 
-    __slots__ = ("errors", "fn", "kind", "line", "operands", "options", "results")
+    __slots__ = ("clears", "errors", "fn", "kind", "line", "operands", "options", "results")
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class Equation:
         self.results = tuple(results)
         self.line = line
         self.errors: dict[str, Any] | None = None
+        self.clears: list[Tensor] = []
 
     @property
     def name(self) -> str:

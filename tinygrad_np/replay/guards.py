@@ -369,8 +369,8 @@ class Guards:
 
 def _getter(space: Any, names: dict[str, str]) -> tuple[Callable[[Any], Any], Any, list[str]]:
     """What gets the values of names, as a tuple also where there is one."""
-    first = next(iter(names))
-    return operator.itemgetter(*names, first), space, [*names.values(), names[first]]
+    twice = list(names) * (2 if len(names) == 1 else 1)  # a tuple, also of one
+    return operator.itemgetter(*twice), space, [names[name] for name in twice]
 
 
 def _is_there(entry: Variable) -> bool:

@@ -184,13 +184,18 @@ def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equat
     """Without what serves nobody, and without gradients that are replaced before they are seen."""
     wanted = set(outputs) | {v.root for v in outputs}
     replaced: set[Tensor] = set()
+    checks: list[Equation] = []  # between here and where those are replaced
     kept = []
     for equation in reversed(equations):
-        if equation.kind in ("effect", "check"):
-            replaced = set()  # somebody may see them: an error leaves what eager mode leaves
+        if equation.kind == "effect":
+            replaced, checks = set(), []
+        if equation.kind == "check":
+            checks.append(equation)
         if equation.kind == "deliver":
             tensor = equation.options["tensor"]
             if tensor in replaced:
+                for check in () if equation.operands else checks:
+                    check.clears.append(tensor)  # an error leaves what eager mode leaves
                 continue
             replaced.add(tensor)
         elif _may_go(equation) and wanted.isdisjoint(equation.results):

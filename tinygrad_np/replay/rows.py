@@ -77,7 +77,7 @@ class Block:
             inner = Equation(
                 equation.kind, equation.fn, operands, equation.options, results, equation.line
             )
-            inner.errors = equation.errors
+            inner.errors, inner.clears = equation.errors, equation.clears
             self.equations.append(inner)
             if is_sum(equation):
                 self.sums[inner] = equation.results[0]
