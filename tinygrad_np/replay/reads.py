@@ -228,11 +228,11 @@ class Reads:
         try:
             yield
         finally:
-            if collects:
-                gc.enable()
             sys.setprofile(before if before is None or callable(before) else None)
             if before is not None and not callable(before):
                 before.enable()  # a profiler of the standard library
+            if collects:
+                gc.enable()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
