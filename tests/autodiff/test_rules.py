@@ -130,6 +130,8 @@ def test_pushforward_agrees_with_pullback(case: Case) -> None:
         return leaves(case.call(*variables))
 
     primals = case.variables
+    if all(result.dtype.kind in "biu" for result in f(*primals)):
+        return  # constants
     tangents = weights(primals, seed=1)
     results, pushed = tg.jvp(f, primals, tangents)
     cotangents = weights(results)

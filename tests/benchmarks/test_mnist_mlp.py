@@ -360,7 +360,7 @@ def test_without_a_program_that_draws_graphs(
 
 def test_a_run_that_diverges_is_reported_as_json_can(images: Path) -> None:
     recipe = replace(RECIPES["ref-4"], sizes=(784, 10, 10), schedule=lambda *_: 1e30)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="the loss is nan in batch"):
         result = run(recipe, "bars", data.load_dataset(str(images)), epochs=2)
     figures = result.as_json()
     assert math.isnan(result.test_loss)

@@ -123,7 +123,7 @@ def predictions(
     if few or labels.shape != (n,) or len(logits) != n:
         raise ShapeError(
             f"predictions: images of shape {images.shape}, labels of shape {labels.shape} and "
-            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes >= 2); "
+            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes), 2 up; "
             "images.reshape(n, h, w) makes images of rows of pixels."
         )
     if images.ndim == 4 and not channels_last("predictions", images.shape):

@@ -1,6 +1,7 @@
 """The functions networks are made of, on Tensors or arrays."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,7 @@ def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
     ``stride`` is by default the window's size; ``padding``, at most half of that, counts as
     -infinity. Equal largest elements share the gradient evenly. Raises as ``conv2d`` does.
     """
-    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest(x))
+    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest)
     return convolution.window_max(x, kernel, steps, (1, 1))
 
 
@@ -196,7 +197,7 @@ def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
     ``stride`` is by default the window's size; ``padding``, at most half of that, counts as zeros
     among the kh · kw elements. Raises as ``conv2d`` does.
     """
-    kernel, steps, x = _pooled("avg_pool2d", x, kernel_size, stride, padding, 0)
+    kernel, steps, x = _pooled("avg_pool2d", x, kernel_size, stride, padding, lambda _: 0)
     return np.mean(convolution.windows(x, kernel, steps, (1, 1)), axis=(0, 1))
 
 
@@ -212,9 +213,9 @@ def pair(caller: str, name: str, sizes: Any, least: int = 1) -> tuple[int, int]:
 
 
 def _pooled(
-    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, value: float
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, value: Callable[[Any], Any]
 ) -> tuple[tuple[int, int], tuple[int, int], Any]:
-    """The window, its steps, and the padded images."""
+    """The window, its steps, and the images, padded with ``value(images)``."""
     kernel = pair(name, "kernel_size", kernel_size)
     steps = kernel if stride is None else pair(name, "stride", stride)
     x = entered(name, x)
@@ -227,7 +228,7 @@ def _pooled(
         raise ValueError(
             f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
         )
-    x = _padded(name, x, padding, value)
+    x = _padded(name, x, padding, value(x))
     _windows(name, x, kernel, steps, (1, 1))
     return kernel, steps, x
 
