@@ -9,6 +9,7 @@ import functools
 import gc
 import operator
 import os
+import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -69,6 +70,8 @@ class Walk:
             self._known.setdefault(owner, []).append(name)
         for namespace, name in reads.namespaces.values():
             self._global(namespace, name)
+        modules = [sys.modules[name] for name in reads.imports if name in sys.modules]
+        self._todo += [(module, module.__name__) for module in modules]
         if reads.environment:
             self._todo.append((os.environ, "os.environ"))
         self._visit_all()
@@ -135,6 +138,8 @@ class Walk:
         names = dict.fromkeys(self._known.get(id(value), ()))
         whole = id(value) in self.reads.whole or (self.reads.reflects and is_read(of.__module__))
         names |= dict.fromkeys(there if whole else ())
+        if id(value) in self.reads.whole and (own := fields(value)) is not None:
+            self.sized[id(own)] = own, f"the attributes of {of.__name__}"
         floating = [*there, *(n for k in of.__mro__ if is_own(k.__module__) for n in vars(k))]
         names |= dict.fromkeys(name for name in floating if name in self.reads.floating)
         for name in names:
@@ -156,6 +161,9 @@ class Walk:
         own = vars(value) if isinstance(value, types.ModuleType) else fields(value)
         kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
         kind = next((k for k in kinds if name in vars(k)), None)
+        for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
+            if is_own(between.__module__):  # it may get an attribute of that name
+                self.sized[-id(between)] = vars(between), label
         member = vars(kind).get(name) if kind is not None else None
         if own is not None and name in own and not isinstance(member, property):
             self.names.setdefault(id(own), (own, {}))[1][name] = label

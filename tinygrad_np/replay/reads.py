@@ -36,6 +36,7 @@ PASSED = ("CACHE", "COPY", "EXTENDED_ARG", "NOP", "PRECALL", "PUSH_NULL", "RESUM
 REFLECTION = frozenset(
     ["__dict__", "asdict", "astuple", "attrgetter", "dir", "getattr", "hasattr", "setattr", "vars"]
 )
+SEQUENCES = (list, set, bytearray, collections.deque, collections.UserList, array.array)
 MISSING = object()
 
 
@@ -56,6 +57,7 @@ class Mentions(NamedTuple):
 
     chains: tuple[Chain, ...]
     floating: frozenset[str]
+    imports: frozenset[str]
     reflects: bool
 
 
@@ -65,6 +67,7 @@ def mentions(code: types.CodeType) -> Mentions:
     chains: dict[tuple[str, str, tuple[str, ...]], int] = {}
     floating: set[str] = set()
     stored: set[str] = set()
+    imports: set[str] = set()
     assigned = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")}
     top: tuple[str, str, tuple[str, ...]] | None = None
     line = code.co_firstlineno
@@ -85,6 +88,10 @@ def mentions(code: types.CodeType) -> Mentions:
             top = None if kind == "local" and name in assigned else (kind, name, ())
         elif extends:
             top = (top[0], top[1], (*top[2], name))  # type: ignore[index]
+        elif op == "IMPORT_NAME":
+            imports.add(name)
+        elif op == "IMPORT_FROM":
+            floating.add(name)
         elif op in ATTRIBUTES:
             (floating if op.startswith("LOAD") else stored).add(name)
     known = {name for _, _, attributes in chains for name in attributes}
@@ -93,7 +100,7 @@ def mentions(code: types.CodeType) -> Mentions:
         words = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
         floating |= words
     found = tuple(Chain(*chain, line) for chain, line in chains.items())
-    return Mentions(found, frozenset(floating | stored - known), reflects)
+    return Mentions(found, frozenset(floating | stored - known), frozenset(imports), reflects)
 
 
 def is_own(name: object) -> bool:
@@ -147,7 +154,7 @@ def bound_to(value: Any) -> Any:
 
 def contents(container: Any) -> list[Any] | None:
     """What a container has in it, keys of a dict included; None for what is no container."""
-    if isinstance(container, (list, set, collections.deque, collections.UserList, array.array)):
+    if isinstance(container, SEQUENCES):
         return list(container)
     own = isinstance(container, (dict, collections.UserDict))
     if own or (isinstance(container, Mapping) and not is_own(type(container).__module__)):
@@ -209,6 +216,7 @@ class Reads:
         self.codes: dict[types.CodeType, Mentions | None] = {}
         self.namespaces: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
         self.floating: set[str] = set()
+        self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
         self.whole: set[int] = set()  # objects of which any attribute may be read
@@ -290,6 +298,7 @@ class Reads:
             found = self.codes[code] = known
             if known is not None:
                 self.floating |= known.floating
+                self.imports |= known.imports
                 ours = not is_own(frame.f_globals.get("__name__"))
                 self.reflects = self.reflects or (ours and known.reflects)
         if found is not None:

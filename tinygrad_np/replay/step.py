@@ -301,9 +301,10 @@ def replay(
     ``fn`` may call optimisers, draw from generators passed to functions of this package, and write
     Tensors in place. What it reads besides (attributes, globals, numbers in lists and dicts, the
     environment) is watched: where that is another, the step is recorded anew. What it prints, or
-    appends to a list that it does not read, happens only when it runs as Python: in calls 1, 2, 4,
-    8, 16 …, where a replay is compared with it again. ``verify=n`` compares at every n-th call
-    instead, ``verify=False`` never.
+    appends to a list that it does not read (no Tensors), happens only when it runs as Python: in
+    calls 1, 2, 4, 8, 16 …, where a replay is compared with it again. ``verify=n`` compares at
+    every n-th call instead, ``verify=False`` never. What code outside Python keeps (files, the
+    clock, settings inside libraries) is seen only then.
 
     ``tune=True`` tries, within a second after the second call, how many threads the matrix products
     and the blocks of a full batch take best (with threadpoolctl) and how large the blocks are. The

@@ -1,0 +1,73 @@
+"""State that a step reaches in unusual ways: a change before call 6 counts in that call."""
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+
+Pair = tuple[Callable[[Any], Any], Callable[[], Any]]
+
+
+def module_imported_inside() -> Pair:
+    settings = types.ModuleType("settings_of_a_step")
+    settings.k = 1.0  # type: ignore[attr-defined]
+    sys.modules["settings_of_a_step"] = settings
+
+    def step(x: Any) -> Any:
+        import settings_of_a_step  # type: ignore[import-not-found]
+
+        return x * settings_of_a_step.k
+
+    return step, lambda: setattr(settings, "k", 7.0)
+
+
+def name_imported_inside() -> Pair:
+    _, change = module_imported_inside()
+
+    def step(x: Any) -> Any:
+        from settings_of_a_step import k
+
+        return x * k
+
+    return step, change
+
+
+def attribute_that_was_not_there() -> Pair:
+    thing = types.SimpleNamespace()
+    return lambda x: x * getattr(thing, "scale", 1.0), lambda: setattr(thing, "scale", 7.0)
+
+
+def attribute_of_a_class_between() -> Pair:
+    class Base:
+        k = 1.0
+
+    class Derived(Base):
+        pass
+
+    thing = Derived()
+    return lambda x: x * thing.k, lambda: setattr(Derived, "k", 7.0)
+
+
+def byte_of_a_bytearray() -> Pair:
+    data = bytearray(b"\1")
+    return lambda x: x * float(data[0]), lambda: data.__setitem__(0, 7)
+
+
+WAYS = [
+    module_imported_inside, name_imported_inside, attribute_that_was_not_there,
+    attribute_of_a_class_between, byte_of_a_bytearray,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", WAYS, ids=lambda make: make.__name__)
+def test_a_change_is_seen(make: Callable[[], Pair]) -> None:
+    fn, change = make()
+    step = tg.replay(fn)
+    assert [step(np.ones(1)).item() for _ in range(5)] == [1.0] * 5
+    change()
+    assert [step(np.ones(1)).item() for _ in range(3)] == [7.0] * 3
