@@ -118,7 +118,8 @@ def _pull(
     """The cotangents of a record's operands, each between the node and the value it is for."""
     if floor or node.guards is not None:
         _check_unchanged(node, floor)
-    rule, operands, out = node.rule, node.values, node.out
+    rule, values, out = node.rule, node.values, node.out
+    operands = values
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
         operands, out, options = _wrapped(node, wrap, options)
@@ -130,18 +131,17 @@ def _pull(
             raise TapeError(_no_derivative(node, argument))
         cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
-            cotangent = _checked(cotangent, node, argument)
+            cotangent = _checked(cotangent, values[argument], rule.name, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
-        pulled.append((parent, cotangent, node.values[argument]))
+        pulled.append((parent, cotangent, values[argument]))
     if node.out is RELEASED:  # by another thread meanwhile
         raise TapeError(_released(rule.name))
     return pulled
 
 
-def _checked(cotangent: Any, node: Record, argument: int) -> Any:
+def _checked(cotangent: Any, value: Any, name: str, argument: int) -> Any:
     """What a rule of the user's own returned: a number counts for each element."""
-    value = node.values[argument]
     if isinstance(cotangent, (bool, int, float, complex)):
         cotangent = cast(np.full(value.shape, cotangent), value.dtype)
     elif isinstance(cotangent, list):
@@ -150,7 +150,7 @@ def _checked(cotangent: Any, node: Record, argument: int) -> Any:
     if dtype is None or dtype.kind not in "biufc":
         given = repr(cotangent) if dtype is None else dtype
         raise TapeError(
-            f"the rule of {node.rule.name} for operand {argument} returned {given} instead of an "
+            f"the rule of {name} for operand {argument} returned {given} instead of an "
             f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
         )
     return cotangent
