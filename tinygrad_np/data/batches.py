@@ -357,6 +357,11 @@ def _as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
             f"{caller}: found {name} of type {type(given).__name__}, expected an array; give "
             f"{name}.toarray()"
         )
+    if isinstance(given, np.ma.MaskedArray):
+        raise DataError(
+            f"{caller}: found {name} as a masked array, whose mask would be lost; give "
+            f"{name}.filled(0), or only the rows without a mask"
+        )
     try:
         found = np.asarray(given)
     except ValueError as error:

@@ -27,6 +27,11 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
         if hasattr(type(x), "__array_function__"):
             return x
         x = _as_array(caller, x, name, getattr(like, "dtype", None))
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise TypeError(
+            f"{caller}: {name} is a {type(x).__name__}, whose mask or arithmetic would be lost; "
+            "give its plain numbers (np.asarray(a), masked_array.filled(0))."
+        )
     if x.dtype.kind not in "biufc":
         raise TypeError(f"{caller}: {name} of dtype {x.dtype}; {to_numbers(name)}.")
     return x
