@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a b
 import tinygrad_np as tg
 from benchmarks.contenders.report import markdown
 from benchmarks.step_time import machine
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, guarded, new_file
 from tinygrad_np.run.outputs import write_json
 
 LENGTHS = (100, 1_000, 10_000, 100_000)
@@ -285,8 +285,6 @@ def operation_table(figures: Sequence[Figure]) -> str:
 
 def compare(given: argparse.Namespace) -> int:
     """Measure, print, write."""
-    if given.json is not None:
-        make_folder("--json", given.json.parent)
     lengths, seconds, rounds = (LENGTHS[:2], 0.002, 3) if given.quick else (LENGTHS, 0.05, 11)
     long = chains(lengths, seconds, rounds)
     print("A multiply-add of one element, forward and backward, in a chain of N (× by hand):\n")
@@ -307,9 +305,9 @@ def compare(given: argparse.Namespace) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short chains, few and short turns")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     return parser.parse_args(arguments)
 
 

@@ -25,7 +25,7 @@ from benchmarks.contenders.processes import THREADS, Process, RefusedError
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.step_time import choose, machine, names
 from tinygrad_np import DataError
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file
 from tinygrad_np.run.outputs import write_json
 
 CONTENDERS = (
@@ -73,17 +73,16 @@ class Line:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     known = (*CONTENDERS, RECIPE)
     parser.add_argument(
         "--contenders", default=",".join(known), metavar="NAMES", help=f"of {', '.join(known)}"
     )
     parser.add_argument("--repeats", type=int, default=5, help="with seeds 0 … N-1")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     given = parser.parse_args(arguments)
     given.contenders = names("contenders", given.contenders, known)
-    if given.repeats < 1:
-        raise DataError(f"--repeats {given.repeats}: at least 1 is needed.")
+    at_least(given, repeats=1)
     return given
 
 
@@ -127,8 +126,6 @@ def table(lines: Sequence[Line]) -> str:
 
 def compare(given: argparse.Namespace) -> int:
     """Measure, print the table, write the file."""
-    if given.json is not None:
-        make_folder("--json", given.json.parent)
     try:
         lines = measure(given.contenders, given.repeats)
     except RefusedError as refused:

@@ -64,22 +64,22 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
 
         As in graphviz, the picture's name is ``filename`` with ``.format`` added, or ``outfile``; a
         ``filename`` that ends like a picture (``net.svg``) is taken as ``outfile``. ``cleanup``
-        removes the DOT text, ``view`` opens the picture. Raises RenderError, after the DOT text was
-        written, where no installed program can draw it.
+        leaves the DOT text out, ``view`` opens the picture. Raises RenderError where no installed
+        program can draw it; then nothing is written.
         """
         del quiet  # the renderer says nothing unless it fails
         if outfile is None and format is None and render.is_picture(filename):
             filename, outfile = None, filename
         if outfile is None:
-            source = Path(self.save(filename, directory=directory))
-            picture = source.with_name(f"{source.name}.{format or self.format}")
+            text = Path(directory or self.directory, filename or self.filename)
+            picture = text.with_name(f"{text.name}.{format or self.format}")
         else:
             picture = Path(directory or "", outfile)
-            text = filename or picture.with_suffix(".dot").name
-            source = Path(self.save(text, directory=picture.parent))
+            text = picture.with_name(filename or picture.with_suffix(".dot").name)
+        picture.parent.mkdir(parents=True, exist_ok=True)
         render.write(self.source, picture, format)
-        if cleanup:
-            source.unlink()
+        if not cleanup:
+            render.write(self.source, text, "dot")
         if view or quiet_view:
             graphviz.view(str(picture), quiet=quiet_view)
         return str(picture)

@@ -9,6 +9,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from ..data.files import replacing
+
 FORMATS = ("svg", "png", "pdf", "dot")
 INSTALL = "install graphviz-pure (pip install graphviz-pure) or Graphviz's dot"
 SECONDS = 120
@@ -78,19 +80,15 @@ def write(source: str, path: str | os.PathLike[str], format: str | None = None) 
     """Draw DOT text into a file, as ``format`` or as its ending says.
 
     The file is written beside and renamed. Raises RenderError as ``picture`` does, ValueError for
-    an unknown ending.
+    an unknown ending, DataError for a place that cannot be written; then there is no file.
     """
     path = Path(path)
     if format is None:
         check_ending(path)
         format = path.suffix.lower()[1:]
     drawn = picture(source, format)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(drawn)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(drawn)
 
 
 def check_ending(path: Path) -> None:
@@ -100,26 +98,20 @@ def check_ending(path: Path) -> None:
         raise ValueError(f"{path} does not say what to write: use one of the endings {endings}.")
 
 
-def write_or_fall_back(source: str, path: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """``write``, or where nothing can draw the DOT text beside; the path written, and why not."""
-    path = Path(path)
-    try:
-        write(source, path)
-    except RenderError as error:
-        instead = path.with_suffix(".dot")
-        write(source, instead)
-        return instead, f"wrote {instead} instead of {path.name}: {error}"
-    return path, None
-
-
 def save(graph: Any, path: str | os.PathLike[str]) -> Path:
     """Save a graph as its file name says (.svg, .png, .pdf or .dot) and return the path written.
 
     Where no installed program can draw it the DOT text is saved beside, with the ending .dot, and a
-    RenderWarning says what to install. Raises ValueError for another ending, OSError for a folder
+    RenderWarning says what to install. Raises ValueError for another ending, DataError for a place
     that cannot be written.
     """
-    written, complaint = write_or_fall_back(graph.source, path)
-    if complaint is not None:
+    path = Path(path)
+    try:
+        write(graph.source, path)
+    except RenderError as error:
+        instead = path.with_suffix(".dot")
+        write(graph.source, instead)
+        complaint = f"wrote {instead} instead of {path.name}: {error}"
         warnings.warn(complaint, RenderWarning, stacklevel=2)
-    return written
+        return instead
+    return path

@@ -14,13 +14,13 @@ import numpy as np
 
 from ..draw.canvas import Graph
 from ..draw.graph import graph
-from ..draw.render import check_ending, write_or_fall_back
+from ..draw.render import RenderError, check_ending, write
 from ..errors import DataError
 from ..nn import functional
 from ..nn.activations import ReLU
 from ..nn.layers import Linear, Sequential
 from ..nn.module import Module
-from .command_line import Arguments, guarded
+from .command_line import Arguments, guarded, new_file
 from .recipes import RECIPES
 
 LARGEST = 10**8  # parameters of a network that is made only to be drawn
@@ -32,8 +32,8 @@ MODEL_OR_RECIPE is the name of a recipe, layer sizes of an MLP such as 784-128-6
 my.module:name of a Module, or of a class or function without arguments that makes one; my.module is
 looked for in the working directory too. The shape of its input is the module's own
 ``input_shape`` behind a batch of 1, what its first layer takes, or --shape.
-Exit code 2: the input was bad and nothing was written. Exit code 1: no program that can draw is
-installed, and the DOT text was written instead."""
+Exit code 2: the input was bad, or no program that can draw is installed, and nothing was written.
+A .dot file needs no such program."""
 
 
 class WithLoss(Module):
@@ -49,17 +49,15 @@ class WithLoss(Module):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, 1 if only the text could be written, 2 with one line for bad input."""
+    """The exit code: 0, or 2 with one line on stderr for bad input."""
     return guarded("draw", lambda: _draw(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(
-        PROGRAM, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Arguments(PROGRAM, description=DESCRIPTION)
     parser.add_argument("model", metavar="MODEL_OR_RECIPE")
-    parser.add_argument("--out", type=Path, required=True, help="a .svg, .png, .pdf or .dot file")
+    parser.add_argument("--out", type=new_file, required=True, help="a .svg, .png, .pdf, .dot file")
     parser.add_argument(
         "--shape", "--input", metavar="N,…", action="append",
         help="shape of the example input, as in 1,1,28,28; once for each input",
@@ -71,11 +69,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _draw(given: argparse.Namespace) -> int:
     _check_target(given.out)
     picture = _drawn(given.model, given.shape, given.loss)
-    written, complaint = write_or_fall_back(picture.source, given.out)
-    if complaint is not None:
-        print(complaint, file=sys.stderr)
-        return 1
-    print(f"wrote {written}")
+    try:
+        write(picture.source, given.out)
+    except RenderError as error:
+        raise DataError(f"{given.out} was not written: {error} A .dot file needs none.") from error
+    print(f"wrote {given.out}")
     return 0
 
 
@@ -85,7 +83,7 @@ def _drawn(name: str, wanted: list[str] | None, loss: bool) -> Graph:
         model = find(name)
     except DataError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"{name} could not be made: {type(error).__name__}: {error}") from error
     shapes = [_input_shape(model)] if wanted is None else [_shape(text) for text in wanted]
     inputs: list[Any] = [np.zeros(shape, np.float32) for shape in shapes]

@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import data
 from ..data.datasets import Dataset
 from ..errors import DataError
-from .command_line import Arguments, guarded, make_folder
+from .command_line import Arguments, at_least, guarded, new_file, new_folder
 from .doctor import examine
 from .outputs import run_name, write_json
 from .progress import Bar
@@ -46,11 +46,7 @@ def parse(
     arguments: Sequence[str] | None, program: str = PROGRAM, by_hand: Trainer | None = None
 ) -> argparse.Namespace:
     """The command line; with ``by_hand``, what trains so, it has that option too."""
-    parser = Arguments(
-        program,
-        description=DESCRIPTION.format(program=program),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Arguments(program, description=DESCRIPTION.format(program=program))
     parser.set_defaults(program=program, trainer=None)
     parser.add_argument(
         "--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}, or all (the references)"
@@ -61,8 +57,8 @@ def parse(
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
     parser.add_argument("--seeds", type=int, default=1, help="train with N seeds, from --seed on")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="where results go")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--out", type=new_folder, default="runs", help="where results go")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     parser.add_argument(
         "--resume", action="store_true", help="go on with what was interrupted under --out"
     )
@@ -77,18 +73,14 @@ def parse(
     given = parser.parse_args(arguments)
     if given.recipe != "all" and given.recipe not in RECIPES:
         raise DataError(f"there is no recipe {given.recipe!r}; known: {', '.join(RECIPES)}, all.")
-    for name in ("epochs", "seeds"):
-        if (value := getattr(given, name)) is not None and value < 1:
-            raise DataError(f"--{name} {value}: at least 1 is needed.")
-    if given.seed < 0:
-        raise DataError(f"--seed {given.seed}: seeds start at 0.")
+    at_least(given, epochs=1, seeds=1, seed=0)
     hand = ("--by-hand", given.trainer is not None)
     if given.doctor and (wrong := _given(hand, ("--json", given.json is not None))):
         raise DataError(f"--doctor trains nothing; leave out {wrong}.")
     if given.resume and (wrong := _given(hand, ("--doctor", given.doctor))):
         raise DataError(f"--resume needs checkpoints; leave out {wrong}.")
-    if given.json is not None and given.json.is_dir():
-        raise DataError(f"--json {given.json}: that is a folder; name a file.")
+    if given.json in (given.out, *given.out.parents):
+        raise DataError(f"--json {given.json}: --out makes that a folder; name another file.")
     return given
 
 
@@ -169,9 +161,6 @@ def train(given: argparse.Namespace) -> int:
     checkpoints: list[Path] = []
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
-        make_folder("--out", given.out)
-        if given.json is not None:
-            make_folder("--json", given.json.parent)
         epochs = given.epochs or recipe.epochs
         groups.append([])
         for seed in range(given.seed, given.seed + given.seeds):
