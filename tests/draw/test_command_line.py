@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tinygrad_np import nn
-from tinygrad_np.draw import render
 from tinygrad_np.run import draw as command
 
 
@@ -100,16 +99,6 @@ def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, arguments, out, me
     assert message in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
-
-
-def test_without_a_program_the_dot_text_is_written_and_the_exit_code_is_1(
-    run, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(render, "programs", list)
-    code, said, text = run("3-2", out="net.svg")
-    assert (code, text) == (1, None)
-    assert said.startswith(f"wrote {tmp_path / 'net.dot'} instead of net.svg: no program to draw")
-    assert (tmp_path / "net.dot").read_text().startswith("digraph")
 
 
 def test_as_a_program(tmp_path, monkeypatch, capsys):

@@ -22,6 +22,9 @@ class Arguments(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*arguments, **options)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(message, end="", file=file)  # argparse's own drops what cannot be written
+
     def error(self, message: str) -> NoReturn:
         raise DataError(f"{message.removeprefix('argument ')}; --help shows the options")
 
@@ -41,27 +44,29 @@ def guarded(program: str, work: Callable[[], int]) -> int:
             return code
     except (DataError, ShapeError, RenderError, ImportError, OSError, MemoryError) as problem:
         text = " ".join(str(problem).split()) or type(problem).__name__
+        if isinstance(problem, OSError) and problem.strerror and problem.filename is None:
+            text = f"the output cannot be written ({problem.strerror})."
         code = 2
     except KeyboardInterrupt:
         text, code = "stopped.", 130
-    with suppress(DataError):
+    with suppress(OSError):
         _flush()
     print(f"{program}: {text}", file=sys.stderr)
     return code
 
 
 def _flush() -> None:
-    """Bring the output on its way now, and not when Python ends, which would add lines of its own.
+    """Write what was printed now, not when Python ends, which would add lines of its own.
 
-    Raises DataError where it cannot be written; the rest of it is then dropped.
+    Raises OSError where it cannot be written; the rest of it is then dropped.
     """
     if sys.stdout is None:  # closed by the caller
         return
     try:
         sys.stdout.flush()
-    except OSError as error:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise DataError(f"the output cannot be written ({error.strerror}).") from error
+        raise
 
 
 def at_least(given: argparse.Namespace, **least: int) -> None:
