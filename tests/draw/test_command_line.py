@@ -25,6 +25,16 @@ class Two(nn.Module):
         return x @ y
 
 
+class Words(nn.Module):
+    """A mean of embeddings, weighted by a second input; called in a way of its own."""
+
+    def __init__(self):
+        self.first, self.last = nn.Embedding(7, 4, seed=0), nn.Linear(4, 2, seed=1)
+
+    def __call__(self, weights, words, **_):
+        return self.last(np.mean(self.first(words) * weights, axis=1))
+
+
 class Said(Own):
     """A module that says what one example looks like."""
 
@@ -48,7 +58,8 @@ def run(capsys, tmp_path):
 def own_module(monkeypatch):
     module = ModuleType("own")
     module.net, module.Own, module.text = Own(), Own, lambda: "text"
-    module.Two, module.Said = Two, Said
+    module.Two, module.Said, module.Words = Two, Said, Words
+    module.embedded = lambda: nn.Sequential(nn.Embedding(9, 5, seed=0), nn.Linear(5, 3, seed=1))
     module.fails = lambda: 1 / 0
     monkeypatch.setitem(sys.modules, "own", module)
 
@@ -64,6 +75,12 @@ def own_module(monkeypatch):
         (["own:net", "--input", "2,3"], ["tanh", "(2, 3) float32"]),
         (["own:Own", "--input", "3"], ["tanh", "(3,) float32"]),
         (["own:Said"], ["tanh", "(1, 4, 5) float32"]),
+        (["own:embedded"], ["(1, 1) int64", "0: Embedding(9, 5)", "(1, 1, 3) float32"]),
+        (["own:embedded", "--shape", "2,7"], ["(2, 7) int64", "(2, 7, 3) float32"]),
+        (
+            ["own:Words", "--shape", "2,7,1", "--shape", "2,7"],
+            ["<b>weights</b>", "(2, 7, 1) float32", "<b>words</b>", "(2, 7) int64"],
+        ),
         (["own:Two", "--shape", "2,3", "--shape", "3,7"], ["matmul", "(2, 7) float32"]),
     ],
 )

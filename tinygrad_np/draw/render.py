@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.files import replacing
+from .widths import steadied
 
 FORMATS = ("svg", "png", "pdf", "dot")
 INSTALL = "install graphviz-pure (pip install graphviz-pure) or Graphviz's dot"
@@ -61,7 +62,7 @@ def picture(source: str, format: str) -> bytes:
             complaints.append(f"{program}: {error}")
             continue
         if done.returncode == 0 and done.stdout:
-            return done.stdout
+            return steadied(done.stdout) if format == "svg" else done.stdout
         complaints.append(f"{program}: {' '.join(done.stderr.decode(errors='replace').split())}")
     if format == "pdf" and len(found) == 1 and "graphviz-pure" in found[0]:
         raise RenderError(

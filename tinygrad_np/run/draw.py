@@ -6,19 +6,20 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.tensor import Tensor
 from ..draw.canvas import Graph
 from ..draw.graph import graph
 from ..draw.render import RenderError, check_ending, write
 from ..errors import DataError
 from ..nn import functional
 from ..nn.activations import ReLU
-from ..nn.layers import Linear, Sequential
+from ..nn.layers import Embedding, Linear, Sequential
 from ..nn.module import Module
 from .command_line import Arguments, guarded, new_file
 from .recipes import RECIPES
@@ -31,7 +32,8 @@ DESCRIPTION = """Draw the computation graph of a network.
 MODEL_OR_RECIPE is the name of a recipe, layer sizes of an MLP such as 784-128-64-10, or
 my.module:name of a Module, or of a class or function without arguments that makes one; my.module is
 looked for in the working directory too. The shape of its input is the module's own
-``input_shape`` behind a batch of 1, what its first layer takes, or --shape.
+``input_shape`` behind a batch of 1, what its first layer takes, or --shape; its dtype is what the
+module runs on, float32 or int64.
 Exit code 2: the input was bad, or no program that can draw is installed, and nothing was written.
 A .dot file needs no such program."""
 
@@ -86,19 +88,42 @@ def _drawn(name: str, wanted: list[str] | None, loss: bool) -> Graph:
     except (Exception, SystemExit) as error:
         raise DataError(f"{name} could not be made: {type(error).__name__}: {error}") from error
     shapes = [_input_shape(model)] if wanted is None else [_shape(text) for text in wanted]
-    inputs: list[Any] = [np.zeros(shape, np.float32) for shape in shapes]
+    labels: list[Any] = []
     if loss:
-        if len(inputs) > 1:
+        if len(shapes) > 1:
             raise DataError("--loss is for networks of one input; give --shape once.")
         model = WithLoss(model)
-        inputs.append(np.zeros(shapes[0][0], np.int64))
-    try:
-        return graph(model, *inputs)
-    except Exception as error:
-        raise DataError(
-            f"{name} could not run on an example of shape {', '.join(map(str, shapes))} (--shape "
-            f"gives another): {type(error).__name__}: {error}"
-        ) from error
+        labels.append(np.zeros(shapes[0][0], np.int64))
+    problem: Exception | None = None
+    for dtypes in _dtypes(model, len(shapes)):
+        inputs: list[Any] = [
+            np.zeros(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)
+        ]
+        try:
+            return graph(model, *inputs, *labels)
+        except Exception as error:
+            problem = problem or error
+    raise DataError(
+        f"{name} could not run on an example of shape {', '.join(map(str, shapes))} (--shape "
+        f"gives another): {type(problem).__name__}: {problem}"
+    ) from problem
+
+
+def _dtypes(model: Module, count: int) -> Iterator[tuple[type, ...]]:
+    """The dtypes that its inputs may have, likely ones first: an Embedding takes integers."""
+    is_embedded = count == 1 and _first_is_embedding(model)
+    likely = (np.int64, np.float32) if is_embedded else (np.float32, np.int64)
+    return itertools.product(likely, repeat=count)
+
+
+def _first_is_embedding(model: Module) -> bool:
+    """Whether the first of its layers that has parameters is one."""
+    layers = (m for _, m in model.named_modules() if any(map(_is_tensor, vars(m).values())))
+    return isinstance(next(layers, None), Embedding)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor)
 
 
 def _check_target(path: Path) -> None:
@@ -163,6 +188,8 @@ def _input_shape(model: Module) -> tuple[int, ...]:
     """One row of what the model says or its first layer takes."""
     if isinstance(said := getattr(model, "input_shape", None), tuple):
         return (1, *said)
+    if _first_is_embedding(model):
+        return (1, 1)
     first = next(iter(model.parameters()), None)
     if first is None or first.ndim != 2:
         raise DataError("the shape of its input cannot be told from its layers; give --shape.")
