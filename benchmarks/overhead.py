@@ -64,7 +64,11 @@ def by_hand(n: int) -> Way:
 
 def eager(n: int) -> Way:
     """This project."""
-    leaves = [tg.Tensor(np.full(1, value), requires_grad=True) for value in START]
+    return chain([tg.Tensor(np.full(1, value), requires_grad=True) for value in START], n)
+
+
+def chain(leaves: list[Any], n: int) -> Way:
+    """Multiply-adds and backward, on what keeps gradients as PyTorch does."""
 
     def run() -> None:
         for leaf in leaves:
@@ -90,19 +94,8 @@ def pytorch(n: int) -> Way:
     import torch
 
     torch.set_num_threads(1)
-    leaves: list[Any] = [
-        torch.full((1,), value, dtype=torch.float64, requires_grad=True) for value in START
-    ]
-
-    def run() -> None:
-        for leaf in leaves:
-            leaf.grad = None
-        y, a, b = leaves
-        for _ in range(n):
-            y = y * a + b
-        y.backward()
-
-    return run
+    make = partial(torch.full, (1,), dtype=torch.float64, requires_grad=True)
+    return chain([make(fill_value=value) for value in START], n)
 
 
 def in_mygrad(n: int) -> Way:

@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 
 from benchmarks.contenders.processes import THREADS, Process, RefusedError
+from benchmarks.contenders.report import markdown
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.step_time import choose, machine, names
 from tinygrad_np import DataError
@@ -119,9 +120,7 @@ def run(line: Line, seed: int, choice: Mapping[str, Any]) -> None:
 def table(lines: Sequence[Line]) -> str:
     """As Markdown; those without a figure are left out."""
     head = ["contender", "seconds", "range", "steps", "µs a step", "compiling, s", "reached"]
-    rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
-    rows += [line.cells() for line in lines if line.outcomes]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown(head, [line.cells() for line in lines if line.outcomes])
 
 
 def compare(given: argparse.Namespace) -> int:
