@@ -123,7 +123,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     given = parser.parse_args(arguments)
     given.only = names("only", given.only, CONTENDERS)
     [given.optimiser] = names("optimiser", given.optimiser, tuple(RATES))[:1]
-    given.rate = given.rate or RATES[given.optimiser]
+    given.rate = RATES[given.optimiser] if given.rate is None else given.rate
+    if not 0 < given.rate < float("inf"):
+        raise DataError(f"--rate {given.rate}: a number above 0 is needed.")
     given.epochs = given.epochs if given.epochs is not None else 2 if given.quick else 3
     at_least(given, batch=1, epochs=1, threads=1, seed=0)
     widths = given.sizes.split("-")

@@ -112,7 +112,10 @@ def jobs(
 
 
 def table(results: Iterable[list[Result]]) -> str:
-    """One line for each recipe and data set: mean (± standard deviation) over the seeds."""
+    """One line for each recipe and data set: mean (± standard deviation) over the seeds.
+
+    Of a training that ended early its epochs are told as "2/6".
+    """
     results = list(results)
     wide = max(9, *(len(group[0].recipe.name) + 2 for group in results))
     head = (
@@ -121,14 +124,16 @@ def table(results: Iterable[list[Result]]) -> str:
     )
     lines = [head, "-" * len(head)]
     for group in results:
-        first = group[0]
+        first, last = group[0], group[-1]
+        epochs = f"{len(last.history)}/{last.epochs}"
+        epochs = str(last.epochs) if last.history.stopped == "finished" else epochs
         network = "-".join(map(str, first.recipe.sizes))
         reported = "none"
         if first.reported is not None:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
             reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
         lines.append(
-            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{first.epochs:>6}"
+            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{epochs:>6}"
             f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
             f"{spread([r.train_accuracy for r in group]):>15}"
             f"{spread([r.validation_accuracy for r in group]):>15}"
