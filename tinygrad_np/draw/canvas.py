@@ -7,6 +7,7 @@ from typing import Any
 
 import graphviz
 
+from ..data.files import replacing
 from . import labels, render, trace
 from .fitting import Drawn, Picture
 
@@ -76,10 +77,12 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         else:
             picture = Path(directory or "", outfile)
             text = picture.with_name(filename or picture.with_suffix(".dot").name)
+        drawn = render.picture_for(picture, self.source, format)
         picture.parent.mkdir(parents=True, exist_ok=True)
-        render.write(self.source, picture, format)
-        if not cleanup:
-            render.write(self.source, text, "dot")
+        contents = {picture: drawn} if cleanup else {text: self.source.encode(), picture: drawn}
+        for path, content in contents.items():
+            with replacing(path) as file:
+                file.write(content)
         if view or quiet_view:
             graphviz.view(str(picture), quiet=quiet_view)
         return str(picture)

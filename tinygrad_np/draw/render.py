@@ -77,17 +77,24 @@ def is_picture(path: Any) -> bool:
     return path is not None and Path(path).suffix.lower()[1:] in FORMATS
 
 
-def write(source: str, path: str | os.PathLike[str], format: str | None = None) -> None:
-    """Draw DOT text into a file, as ``format`` or as its ending says.
+def picture_for(path: Path, source: str, format: str | None = None) -> bytes:
+    """What a file is to hold: the drawing as ``format``, or as the file's ending says.
 
-    The file is written beside and renamed. Raises RenderError as ``picture`` does, ValueError for
-    an unknown ending, DataError for a place that cannot be written; then there is no file.
+    Raises RenderError as ``picture`` does, ValueError for an unknown ending.
     """
-    path = Path(path)
     if format is None:
         check_ending(path)
-        format = path.suffix.lower()[1:]
-    drawn = picture(source, format)
+    return picture(source, format or path.suffix.lower()[1:])
+
+
+def write(source: str, path: str | os.PathLike[str]) -> None:
+    """Draw DOT text into a file, which is written beside and renamed.
+
+    Raises what ``picture_for`` raises, DataError for a place that cannot be written; then there is
+    no file.
+    """
+    path = Path(path)
+    drawn = picture_for(path, source)
     with replacing(path) as file:
         file.write(drawn)
 
