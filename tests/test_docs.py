@@ -1,7 +1,7 @@
 """What README and the pages of docs/ show: programs run, commands parse, names and links exist.
 
-README's programs run in ``test_wheel.py``, those of two pages in ``test_mathematics.py`` and
-``training/test_page.py``.
+README's programs run in ``test_wheel.py``, those of three pages in ``test_mathematics.py``,
+``training/test_page.py`` and ``estimators/test_estimators.py``.
 """
 
 import argparse
@@ -28,10 +28,9 @@ TEXTS = {
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 }
 every_page = pytest.mark.parametrize("page", TEXTS)
-ELSEWHERE = {"README.md", "docs/mathematics.md", "docs/training.md"}
+ELSEWHERE = {"README.md", "docs/mathematics.md", "docs/training.md", "docs/search.md"}
 FRAGMENTS = {"CONTRIBUTING.md"}
 OTHER_PROGRAMS = {"--strict", "--check", "--kills"}  # of mypy, ruff and tests/training/kills.py
-SHORTER = {"max_iter=20": "max_iter=1"}  # what a program of a page needs for its results only
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -41,8 +40,6 @@ def blocks(page: str, language: str) -> list[str]:
 def printed(page: str, folder: Path) -> list[str]:
     """What the blocks of a page print, run one after the other."""
     program = "\n".join(blocks(page, "python"))
-    for whole, short in SHORTER.items():
-        program = program.replace(whole, short)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
@@ -56,9 +53,8 @@ def printed(page: str, folder: Path) -> list[str]:
     "page", [p for p in TEXTS if blocks(p, "python") and p not in ELSEWHERE | FRAGMENTS]
 )
 def test_the_programs_of_a_page_run(page: str, tmp_path: Path) -> None:
-    needed = {"docs/search.md": "sklearn", "docs/doctor.md": "matplotlib"}
-    if page in needed:
-        pytest.importorskip(needed[page])
+    if page == "docs/doctor.md":
+        pytest.importorskip("matplotlib")
     lines = printed(page, tmp_path)
     expected = re.findall(r"^print\(.*\)  # (.*)$", "\n".join(blocks(page, "python")), re.M)
     assert [said for said in expected if said not in (*lines, "the text below")] == []
