@@ -28,7 +28,7 @@ from benchmarks.contenders.report import markdown
 from benchmarks.overhead import take_turns
 from benchmarks.step_time import machine
 from tinygrad_np.data.augment import Distort
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, guarded, new_file
 from tinygrad_np.run.outputs import write_json
 
 WAYS = {
@@ -91,8 +91,6 @@ def table(figures: Figures) -> str:
 
 def compare(given: argparse.Namespace) -> int:
     """Measure, print, write."""
-    if given.json is not None:
-        make_folder("--json", given.json.parent)
     batches, seconds, rounds = (BATCHES[:2], 0.005, 3) if given.quick else (BATCHES, 0.1, 11)
     figures = measure(batches, seconds, rounds)
     print(table(figures))
@@ -113,9 +111,9 @@ def compare(given: argparse.Namespace) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two sizes and short turns")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     return parser.parse_args(arguments)
 
 

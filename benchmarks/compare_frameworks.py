@@ -17,7 +17,6 @@ A library that is not installed is named as such. Exit code 1 if a gradient disa
 """
 
 import argparse
-import json
 import random
 import statistics
 import sys
@@ -35,13 +34,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a b
 from benchmarks.contenders import match
 from benchmarks.contenders.match import Match, write_parts
 from benchmarks.contenders.processes import THREADS, Process, RefusedError
-from benchmarks.contenders.report import COLOURS, figure_class, markdown
+from benchmarks.contenders.report import COLOURS, markdown
 from benchmarks.contenders.roster import EAGER, REPLAY, ROSTER
 from benchmarks.step_time import PAUSE, machine, names
 from tinygrad_np import DataError, data
-from tinygrad_np.data.files import replacing
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
-from tinygrad_np.run.outputs import write_picture
+from tinygrad_np.draw.figures import empty_figure
+from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file, new_folder
+from tinygrad_np.run.outputs import write, write_json, write_picture
 from tinygrad_np.run.recipes import DEFAULT, RECIPES, Parts
 
 CONTENDERS = (
@@ -107,7 +106,7 @@ class Line:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     known = ", ".join(CONTENDERS)
     parser.add_argument("--sizes", default="784-128-64-10", help="widths of the network's layers")
     parser.add_argument("--optimiser", default="adam", help="adam or sgd")
@@ -119,16 +118,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dataset", default="mnist", help="mnist, fashion, a folder or CSV file")
     parser.add_argument("--only", default=",".join(CONTENDERS), metavar="NAMES", help=f"of {known}")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_IMAGES:,} training images")
-    parser.add_argument("--out", type=Path, help="write comparison.md and .png to this folder")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--out", type=new_folder, help="write comparison.md and .png here")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     given = parser.parse_args(arguments)
     given.only = names("only", given.only, CONTENDERS)
     [given.optimiser] = names("optimiser", given.optimiser, tuple(RATES))[:1]
-    given.rate = given.rate or RATES[given.optimiser]
+    given.rate = RATES[given.optimiser] if given.rate is None else given.rate
+    if not 0 < given.rate < float("inf"):
+        raise DataError(f"--rate {given.rate}: a number above 0 is needed.")
     given.epochs = given.epochs if given.epochs is not None else 2 if given.quick else 3
-    for name, least in (("batch", 1), ("epochs", 1), ("threads", 1), ("seed", 0)):
-        if (value := getattr(given, name)) < least:
-            raise DataError(f"--{name} {value}: at least {least} is needed.")
+    at_least(given, batch=1, epochs=1, threads=1, seed=0)
     widths = given.sizes.split("-")
     if len(widths) < 3 or not all(w.isascii() and w.isdigit() and int(w) for w in widths):
         raise DataError(f"--sizes {given.sizes}: expected widths such as 784-128-64-10.")
@@ -267,7 +266,7 @@ def conditions(given: argparse.Namespace) -> str:
 
 def draw(lines: Sequence[Line], title: str) -> Any:
     """Validation accuracy against seconds of training, and seconds an epoch, as a figure."""
-    figure = figure_class()((11, 4.6), layout="constrained")
+    figure = empty_figure(11, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=(5, 4))
     shown = sorted((line for line in lines if line.seconds), key=lambda line: line.seconds or 0)
     for place, line in enumerate(shown):
@@ -295,13 +294,12 @@ def draw(lines: Sequence[Line], title: str) -> Any:
     return figure
 
 
-def write(given: argparse.Namespace, lines: Sequence[Line]) -> None:
+def report(given: argparse.Namespace, lines: Sequence[Line]) -> None:
     """The files that the command line asks for."""
     title = conditions(given)
     if given.out is not None:
         text = f"{title}\n\n{gradient_table(lines)}\n\n{table(lines)}\n"
-        with replacing(given.out / "comparison.md") as file:
-            file.write(text.encode())
+        write(given.out / "comparison.md", text.encode())
         try:
             figure = draw(lines, title)
         except ImportError as missing:
@@ -315,23 +313,18 @@ def write(given: argparse.Namespace, lines: Sequence[Line]) -> None:
             **{name: getattr(given, name) for name in told},
             "results": [{**asdict(line), "version": line.version} for line in lines],
         }
-        with replacing(given.json) as file:
-            file.write(json.dumps(figures, indent=1).encode())
+        write_json(given.json, figures)
 
 
 def compare(given: argparse.Namespace) -> int:
     """Measure, print the tables, write the files."""
     parts = load_parts(given)
     given.images = len(parts.train[0]) // given.batch * given.batch
-    if given.out is not None:
-        make_folder("--out", given.out)
-    if given.json is not None:
-        make_folder("--json", given.json.parent)
     with tempfile.TemporaryDirectory() as folder:
         write_parts(Path(folder), parts)
         lines = measure(given, folder)
     print(f"{conditions(given)}\n\n{table(lines)}")
-    write(given, lines)
+    report(given, lines)
     return int(any(line.disagrees for line in lines))
 
 

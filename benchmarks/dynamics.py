@@ -22,9 +22,10 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from tinygrad_np import DataError, data, nn, optim, replay
+from tinygrad_np import data, nn, optim, replay
+from tinygrad_np.draw.figures import empty_figure
 from tinygrad_np.nn.functional import cross_entropy
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_picture
 from tinygrad_np.run.networks import MLP
 from tinygrad_np.run.outputs import write_picture
 from tinygrad_np.training.doctor.layers import look
@@ -108,8 +109,6 @@ def table(courses: Sequence[Course], steps: int) -> str:
 
 def picture(courses: Sequence[Course], steps: int) -> Any:
     """Gradients by depth, before and after."""
-    from tinygrad_np.draw.figures import empty_figure
-
     figure = empty_figure(11, 4.5)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, when in ((left, "before"), (right, "after")):
@@ -129,22 +128,18 @@ def picture(courses: Sequence[Course], steps: int) -> Any:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     parser.add_argument("--depth", type=int, default=20, help="linear layers")
     parser.add_argument("--width", type=int, default=64, help="units of each")
     parser.add_argument("--steps", type=int, default=300, help="of training")
-    parser.add_argument("--plot", type=Path, help="write a picture to this PNG file")
+    parser.add_argument("--plot", type=new_picture, help="write a picture to this PNG file")
     given = parser.parse_args(arguments)
-    for name, least in (("depth", 2), ("width", 1), ("steps", 1)):
-        if (value := getattr(given, name)) < least:
-            raise DataError(f"--{name} {value}: at least {least} is needed.")
+    at_least(given, depth=2, width=1, steps=1)
     return given
 
 
 def work(given: argparse.Namespace) -> int:
     """Measure, print, draw."""
-    if given.plot is not None:
-        make_folder("--plot", given.plot.parent)
     (images, labels), _ = data.mnist()
     x = data.normalise(images).reshape(len(images), -1)
     courses = [

@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see tinygrad_np/__main__.py
+    import tinygrad_np  # noqa: F401  # first, for Ctrl-C while the others are imported
 
 from benchmarks.by_hand_training import fit_by_hand
 from tinygrad_np.run import train

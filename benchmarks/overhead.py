@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a b
 import tinygrad_np as tg
 from benchmarks.contenders.report import markdown
 from benchmarks.step_time import machine
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, guarded, new_file
 from tinygrad_np.run.outputs import write_json
 
 LENGTHS = (100, 1_000, 10_000, 100_000)
@@ -64,7 +64,11 @@ def by_hand(n: int) -> Way:
 
 def eager(n: int) -> Way:
     """This project."""
-    leaves = [tg.Tensor(np.full(1, value), requires_grad=True) for value in START]
+    return chain([tg.Tensor(np.full(1, value), requires_grad=True) for value in START], n)
+
+
+def chain(leaves: list[Any], n: int) -> Way:
+    """Multiply-adds and backward, on what keeps gradients as PyTorch does."""
 
     def run() -> None:
         for leaf in leaves:
@@ -90,19 +94,8 @@ def pytorch(n: int) -> Way:
     import torch
 
     torch.set_num_threads(1)
-    leaves: list[Any] = [
-        torch.full((1,), value, dtype=torch.float64, requires_grad=True) for value in START
-    ]
-
-    def run() -> None:
-        for leaf in leaves:
-            leaf.grad = None
-        y, a, b = leaves
-        for _ in range(n):
-            y = y * a + b
-        y.backward()
-
-    return run
+    make = partial(torch.full, (1,), dtype=torch.float64, requires_grad=True)
+    return chain([make(fill_value=value) for value in START], n)
 
 
 def in_mygrad(n: int) -> Way:
@@ -285,8 +278,6 @@ def operation_table(figures: Sequence[Figure]) -> str:
 
 def compare(given: argparse.Namespace) -> int:
     """Measure, print, write."""
-    if given.json is not None:
-        make_folder("--json", given.json.parent)
     lengths, seconds, rounds = (LENGTHS[:2], 0.002, 3) if given.quick else (LENGTHS, 0.05, 11)
     long = chains(lengths, seconds, rounds)
     print("A multiply-add of one element, forward and backward, in a chain of N (× by hand):\n")
@@ -307,9 +298,9 @@ def compare(given: argparse.Namespace) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short chains, few and short turns")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     return parser.parse_args(arguments)
 
 

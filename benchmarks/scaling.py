@@ -27,11 +27,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 
 from benchmarks.contenders.processes import Process, RefusedError
-from benchmarks.contenders.report import COLOURS, Result, figure_class, markdown
+from benchmarks.contenders.report import COLOURS, Result, markdown
 from benchmarks.contenders.roster import EAGER, REPLAY, ROSTER
 from benchmarks.step_time import Runner, machine
-from tinygrad_np import DataError
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.draw.figures import empty_figure
+from tinygrad_np.run.command_line import Arguments, guarded, new_file, new_picture
 from tinygrad_np.run.outputs import write_json, write_picture
 
 WORKER = "benchmarks.contenders.growth"
@@ -174,7 +174,7 @@ def _digits(value: float) -> str:
 def draw(points: Sequence[Point], path: Path) -> None:
     """Time above memory, for each axis, both scales logarithmic, as a PNG file."""
     axes = list(dict.fromkeys(p.axis for p in points))
-    figure = figure_class()((4.6 * len(axes), 7.5), layout="constrained")
+    figure = empty_figure(4.6 * len(axes), 7.5)
     panels = figure.subplots(2, len(axes), squeeze=False)
     for (above, below), axis in zip(panels.T, axes, strict=True):
         for name, colour in zip(CONTENDERS, COLOURS[1:], strict=False):
@@ -203,14 +203,6 @@ def draw(points: Sequence[Point], path: Path) -> None:
 
 def compare(given: argparse.Namespace) -> int:
     """Measure, print, write."""
-    for option, path in (("--json", given.json), ("--plot", given.plot)):
-        if path is not None:
-            make_folder(option, path.parent)
-    if given.plot is not None:
-        try:
-            figure_class()  # before time is spent on what could not be drawn
-        except ImportError as missing:
-            raise DataError(str(missing)) from missing
     sizes, rounds, turn = (QUICK, 3, 0.01) if given.quick else (AXES, 7, 0.1)
     points = run(sizes, rounds, turn)
     print(tables(points))
@@ -225,10 +217,10 @@ def compare(given: argparse.Namespace) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few sizes, few and short turns")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
-    parser.add_argument("--plot", type=Path, help="draw time and memory to this PNG file")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
+    parser.add_argument("--plot", type=new_picture, help="draw time and memory to this PNG file")
     return parser.parse_args(arguments)
 
 

@@ -16,7 +16,6 @@ Writes under --out (default runs/search): search.journal, best.json and Optuna's
 """
 
 import argparse
-import json
 import math
 import sys
 import threading
@@ -35,7 +34,8 @@ from benchmarks.contenders.processes import Process, RefusedError
 from benchmarks.trial import GAINS
 from tinygrad_np import DataError, data
 from tinygrad_np.data.files import replacing
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file, new_folder
+from tinygrad_np.run.outputs import write_json
 
 WORKER = "benchmarks.trial"
 STUDY = "search"
@@ -85,7 +85,7 @@ def space() -> dict[str, Any]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     parser.add_argument("--trials", type=int, default=50, help="how many there are to be in all")
     parser.add_argument("--jobs", type=int, default=1, help="how many run at a time")
     parser.add_argument("--epochs", type=int, default=3, help="of each trial")
@@ -94,15 +94,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--dataset", help="mnist, fashion, a folder of four IDX files, or a Kaggle CSV file"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the search and of each training")
-    parser.add_argument("--out", type=Path, default=Path("runs/search"), help="where results go")
-    parser.add_argument("--storage", type=Path, help="default: search.journal in --out")
+    parser.add_argument("--out", type=new_folder, default="runs/search", help="where results go")
+    parser.add_argument("--storage", type=new_file, help="default: search.journal in --out")
     parser.add_argument("--quiet", action="store_true", help="no line for each trial")
     given = parser.parse_args(arguments)
-    for name in ("trials", "jobs", "epochs", "train"):
-        if (value := getattr(given, name)) < 1:
-            raise DataError(f"--{name} {value}: at least 1 is needed.")
-    if given.seed < 0:
-        raise DataError(f"--seed {given.seed}: a number from 0 up is needed.")
+    at_least(given, trials=1, jobs=1, epochs=1, train=1, seed=0)
     return given
 
 
@@ -129,6 +125,7 @@ def read_journal(path: Path) -> Any:
     Raises DataError for a file of another kind.
     """
     storages = optuna().storages
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
         file.seek(0)
         content = file.read()
@@ -283,8 +280,7 @@ def write_outputs(given: argparse.Namespace, study: Any) -> None:
         "lost": failed,
         **study.user_attrs["kind"],
     }
-    with replacing(given.out / "best.json") as file:
-        file.write(json.dumps(best, indent=1).encode())
+    write_json(given.out / "best.json", best)
     if len(complete) > 1:
         plot(given.out, study)
 
@@ -329,7 +325,6 @@ def search(given: argparse.Namespace) -> int:
     """Look until there are as many trials as the command line asks for, and write the files."""
     optuna()
     held = held_out(given)
-    make_folder("--out", given.out)
     study = open_study(given)
     left = given.trials - len(finished(study))
     try:

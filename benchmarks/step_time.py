@@ -32,7 +32,6 @@ from benchmarks.contenders.processes import THREADS, WORKER, Process, RefusedErr
 from benchmarks.contenders.report import (
     Result,
     draw,
-    figure_class,
     memory_table,
     summary,
     summary_lines,
@@ -41,7 +40,7 @@ from benchmarks.contenders.report import (
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.contenders.scenarios import OPTIMISERS, SCENARIOS
 from tinygrad_np import DataError
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file, new_picture
 from tinygrad_np.run.environment import processor
 from tinygrad_np.run.outputs import write_json
 
@@ -73,7 +72,7 @@ class Runner:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     for name, known in (
         ("scenarios", SCENARIOS), ("optimisers", OPTIMISERS), ("contenders", ROSTER)
     ):  # fmt: skip
@@ -82,14 +81,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
     parser.add_argument("--rounds", type=int, help="turns of each contender (25; quick: 5)")
     parser.add_argument("--quick", action="store_true", help="few and short turns")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
-    parser.add_argument("--plot", type=Path, help="draw the ratios to this PNG file")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
+    parser.add_argument("--plot", type=new_picture, help="draw the ratios to this PNG file")
     given = parser.parse_args(arguments)
     given.scenarios = names("scenarios", given.scenarios, SCENARIOS)
     given.optimisers = names("optimisers", given.optimisers, OPTIMISERS)
     given.contenders = names("contenders", f"{HAND},{given.contenders}", ROSTER)
-    if given.rounds is not None and given.rounds < 1:
-        raise DataError(f"--rounds {given.rounds}: at least 1 is needed.")
+    at_least(given, rounds=1)
     given.rounds = given.rounds or (5 if given.quick else 25)
     given.turn = 0.05 if given.quick else 0.2
     return given
@@ -255,14 +253,9 @@ def report(given: argparse.Namespace, results: list[Result]) -> None:
 
 def compare(given: argparse.Namespace) -> int:
     """Measure and report."""
-    for option, path in (("--json", given.json), ("--plot", given.plot)):
-        if path is not None:
-            make_folder(option, path.parent)
     try:
-        if given.plot is not None:
-            figure_class()  # before time is spent on what could not be drawn
         report(given, run(given))
-    except (RefusedError, ImportError) as refused:
+    except RefusedError as refused:
         raise DataError(str(refused)) from refused
     return 0
 

@@ -22,10 +22,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 
 from benchmarks.contenders.processes import THREADS, Process, RefusedError
+from benchmarks.contenders.report import markdown
 from benchmarks.contenders.roster import HAND, ROSTER
 from benchmarks.step_time import choose, machine, names
 from tinygrad_np import DataError
-from tinygrad_np.run.command_line import Arguments, guarded, make_folder
+from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file
 from tinygrad_np.run.outputs import write_json
 
 CONTENDERS = (
@@ -73,17 +74,16 @@ class Line:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(description=__doc__)
     known = (*CONTENDERS, RECIPE)
     parser.add_argument(
         "--contenders", default=",".join(known), metavar="NAMES", help=f"of {', '.join(known)}"
     )
     parser.add_argument("--repeats", type=int, default=5, help="with seeds 0 … N-1")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     given = parser.parse_args(arguments)
     given.contenders = names("contenders", given.contenders, known)
-    if given.repeats < 1:
-        raise DataError(f"--repeats {given.repeats}: at least 1 is needed.")
+    at_least(given, repeats=1)
     return given
 
 
@@ -120,15 +120,11 @@ def run(line: Line, seed: int, choice: Mapping[str, Any]) -> None:
 def table(lines: Sequence[Line]) -> str:
     """As Markdown; those without a figure are left out."""
     head = ["contender", "seconds", "range", "steps", "µs a step", "compiling, s", "reached"]
-    rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
-    rows += [line.cells() for line in lines if line.outcomes]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown(head, [line.cells() for line in lines if line.outcomes])
 
 
 def compare(given: argparse.Namespace) -> int:
     """Measure, print the table, write the file."""
-    if given.json is not None:
-        make_folder("--json", given.json.parent)
     try:
         lines = measure(given.contenders, given.repeats)
     except RefusedError as refused:

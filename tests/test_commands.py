@@ -23,9 +23,7 @@ def test_without_arguments_the_commands_are_listed(capsys: pytest.CaptureFixture
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        door.main(["--version"])
-    assert stop.value.code == 0
+    assert door.main(["--version"]) == 0
     assert capsys.readouterr().out == f"{tg.__version__}\n"
     assert re.fullmatch(r"\d+\.\d+\.\d+", tg.__version__)
 
@@ -33,7 +31,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["predict"], "tinygrad_np: argument command: invalid choice: 'predict'"),
+        (["predict"], "tinygrad_np: command: invalid choice: 'predict'"),
         (["--recipe", "all"], "tinygrad_np: "),
         (["train", "--recipe", "ref-9"], "train: there is no recipe 'ref-9'; known: default, "),
         (["train", "--by-hand"], "train: unrecognized arguments: --by-hand; --help shows"),
@@ -44,7 +42,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["draw", "nope", "--out", "a.svg"], "draw: 'nope' is not a recipe (default, ref-0, "),
         (["check", "--recipe", "ref-9"], "check: there is no recipe 'ref-9'; known: default, "),
-        (["check", "--out", "/proc/nowhere/r.md"], "check: --out: no files can be written to"),
+        (
+            ["check", "--out", "/proc/nowhere/r.md"],
+            "check: --out: nothing can be written to",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

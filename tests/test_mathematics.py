@@ -20,11 +20,3 @@ def test_the_page_prints_what_its_comments_say(tmp_path: Path) -> None:
     expected = re.findall(r"^print\(.*\)  # (.*)$", PROGRAM, re.MULTILINE)
     assert len(expected) == len(re.findall(r"^print\(", PROGRAM, re.MULTILINE)) > 15
     assert done.stdout.splitlines() == expected
-
-
-def test_the_files_that_the_page_names_exist() -> None:
-    named = re.findall(r"`((?:docs|models|benchmarks|autodiff)/[\w./]+)`", PAGE)
-    assert len(named) >= 6
-    for name in named:
-        home = ROOT / "tinygrad_np" if name.startswith("autodiff") else ROOT
-        assert (home / name).exists(), name

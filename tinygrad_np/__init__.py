@@ -1,5 +1,6 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
+from . import ctrl_c as ctrl_c  # first, while the others are imported
 from . import data, draw, nn, optim, random, training
 from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive

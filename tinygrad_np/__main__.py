@@ -31,7 +31,6 @@ def _list(given: Sequence[str]) -> int:
         "python -m tinygrad_np",
         usage="%(prog)s COMMAND …",
         description=f"commands (each has --help):\n{known}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS)

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.contenders.roster import EAGER, HAND, REPLAY, ROSTER
 from benchmarks.contenders.scenarios import SCENARIOS
+from tinygrad_np.draw.figures import empty_figure
 from tinygrad_np.run.outputs import write_picture
 
 FASTEST_PEER = "the fastest peer"
@@ -136,20 +137,11 @@ def summary_lines(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def figure_class() -> Any:
-    """Matplotlib's ``Figure``. Raises ImportError where it is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError("the plot needs matplotlib: pip install matplotlib.") from None
-    return Figure
-
-
 def draw(results: Sequence[Result], path: Path) -> None:
     """The ratios to the hand-written step, a panel for each optimiser, as a PNG file."""
     optimisers = list(dict.fromkeys(result.optimiser for result in results))
     scenarios = list(rows_of(results))
-    figure = figure_class()((7 * len(optimisers), 1.6 + 0.6 * len(scenarios)), layout="constrained")
+    figure = empty_figure(7 * len(optimisers), 1.6 + 0.6 * len(scenarios))
     panels = figure.subplots(1, len(optimisers), sharey=True, squeeze=False)[0]
     for panel, optimiser in zip(panels, optimisers, strict=True):
         part = [result for result in results if result.optimiser == optimiser]

@@ -253,7 +253,6 @@ def test_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--sizes", "5-8-10"], "the images have 784 pixels each"),
         (["--batch", "70000"], "--batch 70000: there are 55000 training images."),
         (["--dataset", "nowhere"], "found no data set, folder or file called 'nowhere'"),
-        (["--json", "/proc/nowhere/f.json"], "--json: no files can be written to /proc/nowhere"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

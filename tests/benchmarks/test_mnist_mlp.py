@@ -26,6 +26,7 @@ from benchmarks.by_hand_training import fit_by_hand
 from tinygrad_np import data, draw
 from tinygrad_np.run import run as runs
 from tinygrad_np.run import train
+from tinygrad_np.run.outputs import write_json
 from tinygrad_np.run.recipes import DEFAULT, RECIPES, REFERENCES
 from tinygrad_np.run.run import run, weights_sha256
 
@@ -358,16 +359,16 @@ def test_without_a_program_that_draws_graphs(
     assert not (folder / "graph.svg").exists()
 
 
-def test_a_run_that_diverges_is_reported_as_json_can(images: Path) -> None:
+def test_a_run_that_diverges_is_reported_as_json_can(images: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPES["ref-4"], sizes=(784, 10, 10), schedule=lambda *_: 1e30)
     with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="the loss is nan in batch"):
         result = run(recipe, "bars", data.load_dataset(str(images)), epochs=2)
-    figures = result.as_json()
+    write_json(tmp_path / "new" / "f.json", [result.as_json()])
+    [figures] = json.loads((tmp_path / "new" / "f.json").read_text(), parse_constant=pytest.fail)
     assert math.isnan(result.test_loss)
     assert figures["test_loss"] is None
     assert figures["history"][-1]["train_loss"] is None
     assert result.history.stopped == "diverged"
-    json.dumps(figures, allow_nan=False)
 
 
 # --- bad input
@@ -437,17 +438,9 @@ BAD: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
     "a pickle": (lambda p: ["--dataset", file(p / "t.pkl", b"\x80\4N.")], "expected 'label'"),
     "no epochs": (lambda _: ["--epochs", 0], "--epochs 0: at least 1 is needed"),
     "negative epochs": (lambda _: ["--epochs", -3], "--epochs -3: at least 1 is needed"),
-    "half an epoch": (lambda _: ["--epochs", 0.5], "argument --epochs: invalid int value: '0.5'"),
-    "negative seed": (lambda _: ["--seed", -1], "--seed -1: seeds start at 0"),
+    "negative seed": (lambda _: ["--seed", -1], "--seed -1: at least 0 is needed"),
     "no seeds": (lambda _: ["--seeds", 0], "--seeds 0: at least 1 is needed"),
-    "out is a file": (lambda p: ["--out", file(p / "f")], "--out: no files can be written to"),
-    "out below a file": (lambda p: ["--out", file(p / "f") / "g"], "--out: no files can be"),
-    "out in /proc": (lambda _: ["--out", "/proc/nowhere"], "--out: no files can be written to"),
-    "json below a file": (lambda p: ["--json", file(p / "f") / "r.json"], "--json: no files can"),
-    "json is a folder": (lambda p: ["--json", empty(p / "e")], "that is a folder; name a file"),
     "resume by hand": (lambda _: ["--resume", "--by-hand"], "--resume needs checkpoints"),
-    "unknown option": (lambda _: ["--rcipe", "ref-0"], "unrecognized arguments: --rcipe ref-0"),
-    "missing value": (lambda _: ["--epochs"], "argument --epochs: expected one argument"),
     "stray word": (lambda _: ["ref-0"], "unrecognized arguments: ref-0"),
 }
 
@@ -474,9 +467,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 @pytest.mark.parametrize("options", [["--help"], ["-h"]])
 def test_help(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        mnist_mlp.main(options)
-    assert stop.value.code == 0
+    assert mnist_mlp.main(options) == 0
     printed = "".join(capsys.readouterr().out.split())  # names are broken at their hyphens
     for option in ("--recipe", "--dataset", "--epochs", "--seedSEED", "--seeds", "--out", "--json",
                    "--eager", "--quiet", "--by-hand", *RECIPES):  # fmt: skip
@@ -535,6 +526,7 @@ def test_control_c_leaves_results_and_resume_goes_on(
         assert job(*given) == 130
     printed = capsys.readouterr()
     assert printed.err == "interrupted in epoch 3 of 4; --resume goes on from there.\n"
+    assert " 3/4 " in printed.out
     assert printed.out.splitlines()[2].startswith(DEFAULT)
     [reached] = json.loads((tmp_path / "r.json").read_text())
     assert [epoch["epoch"] for epoch in reached["history"]] == [1, 2, 3]

@@ -1,7 +1,6 @@
 """How steps grow: every request is answered, and tables and plot show what was measured."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,15 +97,6 @@ def test_plot(tmp_path: Path) -> None:
     assert target.read_bytes().startswith(b"\x89PNG")
 
 
-def test_plot_without_matplotlib(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert scaling.main(["--plot", str(tmp_path / "r.png")]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("scaling.py: the plot needs matplotlib: pip install")
-
-
 def test_what_it_prints_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,9 +114,3 @@ def test_what_it_prints_and_writes(
         assert point["median"] == pytest.approx(np.median(point["seconds"]))
         assert point["remark"] == ""
     assert written["points"][1]["traced"] == scaling.STEPS
-
-
-def test_bad_input_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert scaling.main(["--json", "/proc/nowhere/r.json"]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("scaling.py: --json: no files can be written to")

@@ -425,3 +425,14 @@ def test_any_csv_bytes_are_read_right_or_refused(
     lines = text.removesuffix(b"\n").split(b"\n")[1:]
     rows = [[int(cell) for cell in line.split(b",")] for line in lines]
     assert np.column_stack([labels, images.reshape(len(labels), -1)]).tolist() == rows
+
+
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("folder", "folder"), ("pipe", "device")):
+        told = rf"{name}: cannot be written \(it is a {kind}\); name a file"
+        with pytest.raises(DataError, match=told), files.replacing(tmp_path / name) as file:
+            file.write(b"lost")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()

@@ -468,3 +468,40 @@ def test_modules_leave_no_cycles_in_the_graph() -> None:
         assert "Tanh" in titles(graph(result))
     finally:
         gc.enable()
+
+
+class Called(tg.nn.Module):
+    """A module that hands all it is given on to its own forward pass."""
+
+    def forward(self, pixels, scale):
+        return pixels * scale
+
+    def __call__(self, *inputs, **options):
+        return self.forward(*inputs, **options)
+
+
+class CalledItself(Called):
+    def __call__(self, picture, *others, **options):
+        return super().__call__(picture, *(others or [2.0]), **options)
+
+
+class CalledAnyhow(tg.nn.Module):
+    def forward(self, *inputs, **_options):
+        return np.sum(inputs[0])
+
+
+@pytest.mark.parametrize(
+    ("module", "count", "names"),
+    [
+        (Called(), 2, ["pixels", "scale"]),
+        (CalledItself(), 1, ["picture"]),
+        (CalledAnyhow(), 1, ["input"]),
+        (CalledAnyhow(), 2, ["input 1", "input 2"]),
+        (tg.nn.ReLU(), 1, ["x"]),
+    ],
+)
+def test_inputs_have_the_names_that_the_module_gives_them(module, count, names):
+    source = graph(module, *[np.ones(2)] * count).source
+    for name in names[:1] if isinstance(module, CalledAnyhow) else names:
+        assert f"<b>{name}</b>" in source
+    assert "<b>options</b>" not in source

@@ -156,6 +156,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     part = path.parent / f"{_part_prefix(path)}{secrets.token_hex(8)}.part"
     try:
+        if path.exists() and not path.is_file():  # a device would be gone, and a file in its place
+            kind = "folder" if path.is_dir() else "device"
+            raise DataError(f"{path}: cannot be written (it is a {kind}); name a file")
         with open(part, "xb") as file:
             yield file
             file.flush()

@@ -7,6 +7,7 @@ from typing import Any
 
 import graphviz
 
+from ..data.files import replacing
 from . import labels, render, trace
 from .fitting import Drawn, Picture
 
@@ -64,22 +65,24 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
 
         As in graphviz, the picture's name is ``filename`` with ``.format`` added, or ``outfile``; a
         ``filename`` that ends like a picture (``net.svg``) is taken as ``outfile``. ``cleanup``
-        removes the DOT text, ``view`` opens the picture. Raises RenderError, after the DOT text was
-        written, where no installed program can draw it.
+        leaves the DOT text out, ``view`` opens the picture. Raises RenderError where no installed
+        program can draw it; then nothing is written.
         """
         del quiet  # the renderer says nothing unless it fails
         if outfile is None and format is None and render.is_picture(filename):
             filename, outfile = None, filename
         if outfile is None:
-            source = Path(self.save(filename, directory=directory))
-            picture = source.with_name(f"{source.name}.{format or self.format}")
+            text = Path(directory or self.directory, filename or self.filename)
+            picture = text.with_name(f"{text.name}.{format or self.format}")
         else:
             picture = Path(directory or "", outfile)
-            text = filename or picture.with_suffix(".dot").name
-            source = Path(self.save(text, directory=picture.parent))
-        render.write(self.source, picture, format)
-        if cleanup:
-            source.unlink()
+            text = picture.with_name(filename or picture.with_suffix(".dot").name)
+        drawn = render.picture_for(picture, self.source, format)
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        contents = {picture: drawn} if cleanup else {text: self.source.encode(), picture: drawn}
+        for path, content in contents.items():
+            with replacing(path) as file:
+                file.write(content)
         if view or quiet_view:
             graphviz.view(str(picture), quiet=quiet_view)
         return str(picture)

@@ -9,6 +9,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from ..data.files import replacing
+from .widths import steadied
+
 FORMATS = ("svg", "png", "pdf", "dot")
 INSTALL = "install graphviz-pure (pip install graphviz-pure) or Graphviz's dot"
 SECONDS = 120
@@ -59,7 +62,7 @@ def picture(source: str, format: str) -> bytes:
             complaints.append(f"{program}: {error}")
             continue
         if done.returncode == 0 and done.stdout:
-            return done.stdout
+            return steadied(done.stdout) if format == "svg" else done.stdout
         complaints.append(f"{program}: {' '.join(done.stderr.decode(errors='replace').split())}")
     if format == "pdf" and len(found) == 1 and "graphviz-pure" in found[0]:
         raise RenderError(
@@ -74,23 +77,26 @@ def is_picture(path: Any) -> bool:
     return path is not None and Path(path).suffix.lower()[1:] in FORMATS
 
 
-def write(source: str, path: str | os.PathLike[str], format: str | None = None) -> None:
-    """Draw DOT text into a file, as ``format`` or as its ending says.
+def picture_for(path: Path, source: str, format: str | None = None) -> bytes:
+    """What a file is to hold: the drawing as ``format``, or as the file's ending says.
 
-    The file is written beside and renamed. Raises RenderError as ``picture`` does, ValueError for
-    an unknown ending.
+    Raises RenderError as ``picture`` does, ValueError for an unknown ending.
     """
-    path = Path(path)
     if format is None:
         check_ending(path)
-        format = path.suffix.lower()[1:]
-    drawn = picture(source, format)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(drawn)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    return picture(source, format or path.suffix.lower()[1:])
+
+
+def write(source: str, path: str | os.PathLike[str]) -> None:
+    """Draw DOT text into a file, which is written beside and renamed.
+
+    Raises what ``picture_for`` raises, DataError for a place that cannot be written; then there is
+    no file.
+    """
+    path = Path(path)
+    drawn = picture_for(path, source)
+    with replacing(path) as file:
+        file.write(drawn)
 
 
 def check_ending(path: Path) -> None:
@@ -100,26 +106,20 @@ def check_ending(path: Path) -> None:
         raise ValueError(f"{path} does not say what to write: use one of the endings {endings}.")
 
 
-def write_or_fall_back(source: str, path: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """``write``, or where nothing can draw the DOT text beside; the path written, and why not."""
-    path = Path(path)
-    try:
-        write(source, path)
-    except RenderError as error:
-        instead = path.with_suffix(".dot")
-        write(source, instead)
-        return instead, f"wrote {instead} instead of {path.name}: {error}"
-    return path, None
-
-
 def save(graph: Any, path: str | os.PathLike[str]) -> Path:
     """Save a graph as its file name says (.svg, .png, .pdf or .dot) and return the path written.
 
     Where no installed program can draw it the DOT text is saved beside, with the ending .dot, and a
-    RenderWarning says what to install. Raises ValueError for another ending, OSError for a folder
+    RenderWarning says what to install. Raises ValueError for another ending, DataError for a place
     that cannot be written.
     """
-    written, complaint = write_or_fall_back(graph.source, path)
-    if complaint is not None:
+    path = Path(path)
+    try:
+        write(graph.source, path)
+    except RenderError as error:
+        instead = path.with_suffix(".dot")
+        write(graph.source, instead)
+        complaint = f"wrote {instead} instead of {path.name}: {error}"
         warnings.warn(complaint, RenderWarning, stacklevel=2)
-    return written
+        return instead
+    return path

@@ -143,7 +143,8 @@ def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
 
 def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
     try:
-        inspect.signature(module.forward).bind(*inputs)
+        own = type(module).__call__ is not Module.__call__
+        inspect.signature(module.__call__ if own else module.forward).bind(*inputs)
     except TypeError as error:
         raise TypeError(
             f"the forward pass of {type(module).__name__} cannot run on "
@@ -153,9 +154,12 @@ def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
 
 
 def _names_of_inputs(module: Module, count: int) -> list[str]:
-    """What the author of the module calls its inputs."""
-    parameters = list(inspect.signature(module.forward).parameters.values())
-    fixed = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][:count]
+    """What the author of the module calls its inputs, in its own ``__call__`` or in ``forward``."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    fixed: list[str] = []
+    for method in (module.__call__, module.forward):
+        parameters = inspect.signature(method).parameters.values()
+        fixed = fixed or [p.name for p in parameters if p.kind in kinds][:count]
     others = [f"input {i}" for i in range(len(fixed) + 1, count + 1)]
     return fixed + (["input"] if count == 1 and others else others)
 

@@ -8,9 +8,7 @@ import numpy as np
 
 from .. import draw, training
 from ..data.datasets import Dataset
-from ..data.files import replacing
-from .command_line import make_folder
-from .outputs import stem, write_picture
+from .outputs import stem, write, write_picture
 from .recipes import Parts, Recipe
 
 
@@ -43,12 +41,10 @@ def examine(
         recipe = replace(recipe, epochs=epochs or recipe.epochs)
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
         folder = out / f"{stem(recipe.name, name)}-doctor"
-        make_folder("--out", folder)
         report = examined(recipe, parts)
         title = f"{recipe.name} on {Path(name).name}"
         print(f"{title}\n{report}", flush=True)
-        with replacing(folder / "diagnosis.txt") as file:
-            file.write(f"{title}\n{report}\n".encode())
+        write(folder / "diagnosis.txt", f"{title}\n{report}\n".encode())
         try:
             figures = draw.diagnosis(report, title)
         except ImportError as missing:

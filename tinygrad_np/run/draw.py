@@ -6,21 +6,22 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.tensor import Tensor
 from ..draw.canvas import Graph
 from ..draw.graph import graph
-from ..draw.render import check_ending, write_or_fall_back
+from ..draw.render import RenderError, check_ending, write
 from ..errors import DataError
 from ..nn import functional
 from ..nn.activations import ReLU
-from ..nn.layers import Linear, Sequential
+from ..nn.layers import Embedding, Linear, Sequential
 from ..nn.module import Module
-from .command_line import Arguments, guarded
+from .command_line import Arguments, guarded, new_file
 from .recipes import RECIPES
 
 LARGEST = 10**8  # parameters of a network that is made only to be drawn
@@ -31,9 +32,10 @@ DESCRIPTION = """Draw the computation graph of a network.
 MODEL_OR_RECIPE is the name of a recipe, layer sizes of an MLP such as 784-128-64-10, or
 my.module:name of a Module, or of a class or function without arguments that makes one; my.module is
 looked for in the working directory too. The shape of its input is the module's own
-``input_shape`` behind a batch of 1, what its first layer takes, or --shape.
-Exit code 2: the input was bad and nothing was written. Exit code 1: no program that can draw is
-installed, and the DOT text was written instead."""
+``input_shape`` behind a batch of 1, what its first layer takes, or --shape; its dtype is what the
+module runs on, float32 or int64.
+Exit code 2: the input was bad, or no program that can draw is installed, and nothing was written.
+A .dot file needs no such program."""
 
 
 class WithLoss(Module):
@@ -49,17 +51,15 @@ class WithLoss(Module):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, 1 if only the text could be written, 2 with one line for bad input."""
+    """The exit code: 0, or 2 with one line on stderr for bad input."""
     return guarded("draw", lambda: _draw(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(
-        PROGRAM, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Arguments(PROGRAM, description=DESCRIPTION)
     parser.add_argument("model", metavar="MODEL_OR_RECIPE")
-    parser.add_argument("--out", type=Path, required=True, help="a .svg, .png, .pdf or .dot file")
+    parser.add_argument("--out", type=new_file, required=True, help="a .svg, .png, .pdf, .dot file")
     parser.add_argument(
         "--shape", "--input", metavar="N,…", action="append",
         help="shape of the example input, as in 1,1,28,28; once for each input",
@@ -71,11 +71,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _draw(given: argparse.Namespace) -> int:
     _check_target(given.out)
     picture = _drawn(given.model, given.shape, given.loss)
-    written, complaint = write_or_fall_back(picture.source, given.out)
-    if complaint is not None:
-        print(complaint, file=sys.stderr)
-        return 1
-    print(f"wrote {written}")
+    try:
+        write(picture.source, given.out)
+    except RenderError as error:
+        raise DataError(f"{given.out} was not written: {error} A .dot file needs none.") from error
+    print(f"wrote {given.out}")
     return 0
 
 
@@ -85,22 +85,45 @@ def _drawn(name: str, wanted: list[str] | None, loss: bool) -> Graph:
         model = find(name)
     except DataError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"{name} could not be made: {type(error).__name__}: {error}") from error
     shapes = [_input_shape(model)] if wanted is None else [_shape(text) for text in wanted]
-    inputs: list[Any] = [np.zeros(shape, np.float32) for shape in shapes]
+    labels: list[Any] = []
     if loss:
-        if len(inputs) > 1:
+        if len(shapes) > 1:
             raise DataError("--loss is for networks of one input; give --shape once.")
         model = WithLoss(model)
-        inputs.append(np.zeros(shapes[0][0], np.int64))
-    try:
-        return graph(model, *inputs)
-    except Exception as error:
-        raise DataError(
-            f"{name} could not run on an example of shape {', '.join(map(str, shapes))} (--shape "
-            f"gives another): {type(error).__name__}: {error}"
-        ) from error
+        labels.append(np.zeros(shapes[0][0], np.int64))
+    problem: Exception | None = None
+    for dtypes in _dtypes(model, len(shapes)):
+        inputs: list[Any] = [
+            np.zeros(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)
+        ]
+        try:
+            return graph(model, *inputs, *labels)
+        except Exception as error:
+            problem = problem or error
+    raise DataError(
+        f"{name} could not run on an example of shape {', '.join(map(str, shapes))} (--shape "
+        f"gives another): {type(problem).__name__}: {problem}"
+    ) from problem
+
+
+def _dtypes(model: Module, count: int) -> Iterator[tuple[type, ...]]:
+    """The dtypes that its inputs may have, likely ones first: an Embedding takes integers."""
+    is_embedded = count == 1 and _first_is_embedding(model)
+    likely = (np.int64, np.float32) if is_embedded else (np.float32, np.int64)
+    return itertools.product(likely, repeat=count)
+
+
+def _first_is_embedding(model: Module) -> bool:
+    """Whether the first of its layers that has parameters is one."""
+    layers = (m for _, m in model.named_modules() if any(map(_is_tensor, vars(m).values())))
+    return isinstance(next(layers, None), Embedding)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor)
 
 
 def _check_target(path: Path) -> None:
@@ -165,6 +188,8 @@ def _input_shape(model: Module) -> tuple[int, ...]:
     """One row of what the model says or its first layer takes."""
     if isinstance(said := getattr(model, "input_shape", None), tuple):
         return (1, *said)
+    if _first_is_embedding(model):
+        return (1, 1)
     first = next(iter(model.parameters()), None)
     if first is None or first.ndim != 2:
         raise DataError("the shape of its input cannot be told from its layers; give --shape.")

@@ -1,10 +1,12 @@
 """The files that programs leave: each is written beside its place and renamed."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.files import replacing
+from ..draw.page import png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,14 +22,26 @@ def run_name(recipe: str, dataset: str, seed: int) -> str:
     return f"{stem(recipe, dataset)}-seed{seed}"
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Figures as JSON; raises ValueError for numbers that are not finite, which JSON lacks."""
-    text = json.dumps(content, indent=1, allow_nan=False)
+def write(path: Path, content: bytes) -> None:
+    """Write a file, in folders that are made where they are missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Figures as JSON, which has no NaN and no infinity: they become null."""
+    write(path, json.dumps(_finite(content), indent=1, allow_nan=False).encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_picture(path: Path, figure: "Figure") -> None:
     """A figure as a PNG file."""
-    with replacing(path) as file:
-        figure.savefig(file, format="png", dpi=120)
+    write(path, png(figure, dpi=120))

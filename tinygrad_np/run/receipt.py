@@ -17,12 +17,12 @@ import numpy as np
 from .. import data
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
-from ..data.files import replacing
 from ..errors import DataError
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from ..nn.normalisation import BatchNorm1d
-from .command_line import Arguments, guarded, make_folder
+from .command_line import Arguments, guarded, new_file
+from .outputs import write
 from .recipes import DEFAULT, RECIPES, Recipe
 
 STEP = 1e-30
@@ -188,11 +188,9 @@ def text(recipe: Recipe, rows: list[Row]) -> str:
 
 def parse(arguments: Sequence[str] | None, program: str = PROGRAM) -> argparse.Namespace:
     """The command line."""
-    parser = Arguments(
-        program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Arguments(program, description=__doc__)
     parser.add_argument("--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}")
-    parser.add_argument("--out", type=Path, help="the Markdown file (runs/receipt-RECIPE.md)")
+    parser.add_argument("--out", type=new_file, help="the Markdown file (runs/receipt-RECIPE.md)")
     given = parser.parse_args(arguments)
     if given.recipe not in RECIPES:
         raise DataError(f"there is no recipe {given.recipe!r}; known: {', '.join(RECIPES)}.")
@@ -203,11 +201,9 @@ def print_receipt(given: argparse.Namespace, twin: Twin | None) -> int:
     """Print a receipt and write it as Markdown; 1 if a number differs."""
     recipe = RECIPES[given.recipe]
     target = given.out or Path("runs") / f"receipt-{recipe.name}.md"
-    make_folder("--out", target.parent)
     rows = receipt(recipe, twin)
     print(text(recipe, rows))
-    with replacing(target) as file:
-        file.write(markdown(recipe, rows).encode())
+    write(target, markdown(recipe, rows).encode())
     print(f"written to {target}")
     return 0 if all(row.agrees for row in rows) else 1
 

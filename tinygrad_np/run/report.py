@@ -15,13 +15,12 @@ import numpy as np
 
 from .. import draw, training
 from ..data.datasets import Dataset
-from ..data.files import replacing
 from ..draw import page
 from ..errors import ShapeError
 from ..training.features import leaf_layers
 from ..training.metrics import wilson
 from .environment import environment
-from .outputs import run_name, stem
+from .outputs import run_name, stem, write
 from .recipes import Parts, Recipe
 from .run import Result, weights_sha256
 
@@ -45,13 +44,12 @@ def write_run(
     """
     started = time.perf_counter()
     folder = out / _name(result)
-    folder.mkdir(parents=True, exist_ok=True)
     state = result.model.state_dict()
     training.save(folder / "weights.npz", state)
     title = f"{result.recipe.name} on {Path(result.dataset).name}, seed {result.seed}"
     shown = [_pictured(folder, *each, note) for each in _pictures(result, parts, title)]
     graph = _graph(result, parts, folder, note)
-    _write(folder, page.page(
+    write(folder / "report.html", page.page(
         title,
         result.recipe.summary,
         page.section("Result", page.table(headline(result))),
@@ -66,7 +64,7 @@ def write_run(
                                     weights_sha256(state))])),
         page.section("Repeat", page.code(command)),
         f"Written in {time.perf_counter() - started:.1f} s.",
-    ))  # fmt: skip
+    ).encode())  # fmt: skip
     return folder
 
 
@@ -77,7 +75,6 @@ def write_group(
     first = results[0]
     seeds = f"{first.seed}-{results[-1].seed}"
     folder = out / f"{stem(first.recipe.name, first.dataset)}-seeds{seeds}"
-    folder.mkdir(parents=True, exist_ok=True)
     title = f"{first.recipe.name} on {Path(first.dataset).name}, seeds {seeds.replace('-', ' … ')}"
     histories = [result.history for result in results]
     counts = sum(_confusion(result) for result in results)
@@ -99,14 +96,14 @@ def write_group(
     rows.append(("mean ± sd", *map(spread, columns),
                  f"{statistics.mean(r.train_seconds for r in results):.2f}", ""))  # fmt: skip
     head = ("", "train %", "validation %", "test %", "seconds", "SHA-256 of the weights")
-    _write(folder, page.page(
+    write(folder / "report.html", page.page(
         title,
         first.recipe.summary,
         page.section("Results", page.table(rows, head)),
         *shown,
         *_circumstances(first, dataset, parts),
         page.section("Repeat", page.code(command)),
-    ))  # fmt: skip
+    ).encode())  # fmt: skip
     return folder
 
 
@@ -215,8 +212,7 @@ def _pictured(folder: Path, name: str, heading: str, make: Any, note: Note) -> p
     if figure is None:
         return page.section(heading, "There is no picture: nothing was recorded.")
     content = page.png(figure)
-    with replacing(folder / f"{name}.png") as file:
-        file.write(content)
+    write(folder / f"{name}.png", content)
     return page.section(heading, page.picture(content, heading))
 
 
@@ -276,11 +272,6 @@ def checksums(dataset: Dataset) -> list[tuple[str, str, str]]:
         )
         for name, array in zip(names, arrays, strict=True)
     ]
-
-
-def _write(folder: Path, content: str) -> None:
-    with replacing(folder / "report.html") as file:
-        file.write(content.encode())
 
 
 def _name(result: Result) -> str:

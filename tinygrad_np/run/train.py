@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import data
 from ..data.datasets import Dataset
 from ..errors import DataError
-from .command_line import Arguments, guarded, make_folder
+from .command_line import Arguments, at_least, guarded, new_file, new_folder
 from .doctor import examine
 from .outputs import run_name, write_json
 from .progress import Bar
@@ -46,11 +46,7 @@ def parse(
     arguments: Sequence[str] | None, program: str = PROGRAM, by_hand: Trainer | None = None
 ) -> argparse.Namespace:
     """The command line; with ``by_hand``, what trains so, it has that option too."""
-    parser = Arguments(
-        program,
-        description=DESCRIPTION.format(program=program),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Arguments(program, description=DESCRIPTION.format(program=program))
     parser.set_defaults(program=program, trainer=None)
     parser.add_argument(
         "--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}, or all (the references)"
@@ -61,8 +57,8 @@ def parse(
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
     parser.add_argument("--seeds", type=int, default=1, help="train with N seeds, from --seed on")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="where results go")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--out", type=new_folder, default="runs", help="where results go")
+    parser.add_argument("--json", type=new_file, help="write all figures to this file")
     parser.add_argument(
         "--resume", action="store_true", help="go on with what was interrupted under --out"
     )
@@ -77,18 +73,14 @@ def parse(
     given = parser.parse_args(arguments)
     if given.recipe != "all" and given.recipe not in RECIPES:
         raise DataError(f"there is no recipe {given.recipe!r}; known: {', '.join(RECIPES)}, all.")
-    for name in ("epochs", "seeds"):
-        if (value := getattr(given, name)) is not None and value < 1:
-            raise DataError(f"--{name} {value}: at least 1 is needed.")
-    if given.seed < 0:
-        raise DataError(f"--seed {given.seed}: seeds start at 0.")
+    at_least(given, epochs=1, seeds=1, seed=0)
     hand = ("--by-hand", given.trainer is not None)
     if given.doctor and (wrong := _given(hand, ("--json", given.json is not None))):
         raise DataError(f"--doctor trains nothing; leave out {wrong}.")
     if given.resume and (wrong := _given(hand, ("--doctor", given.doctor))):
         raise DataError(f"--resume needs checkpoints; leave out {wrong}.")
-    if given.json is not None and given.json.is_dir():
-        raise DataError(f"--json {given.json}: that is a folder; name a file.")
+    if given.json in (given.out, *given.out.parents):
+        raise DataError(f"--json {given.json}: --out makes that a folder; name another file.")
     return given
 
 
@@ -120,7 +112,10 @@ def jobs(
 
 
 def table(results: Iterable[list[Result]]) -> str:
-    """One line for each recipe and data set: mean (± standard deviation) over the seeds."""
+    """One line for each recipe and data set: mean (± standard deviation) over the seeds.
+
+    Of a training that ended early its epochs are told as "2/6".
+    """
     results = list(results)
     wide = max(9, *(len(group[0].recipe.name) + 2 for group in results))
     head = (
@@ -129,14 +124,16 @@ def table(results: Iterable[list[Result]]) -> str:
     )
     lines = [head, "-" * len(head)]
     for group in results:
-        first = group[0]
+        first, last = group[0], group[-1]
+        epochs = f"{len(last.history)}/{last.epochs}"
+        epochs = str(last.epochs) if last.history.stopped == "finished" else epochs
         network = "-".join(map(str, first.recipe.sizes))
         reported = "none"
         if first.reported is not None:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
             reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
         lines.append(
-            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{first.epochs:>6}"
+            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{epochs:>6}"
             f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
             f"{spread([r.train_accuracy for r in group]):>15}"
             f"{spread([r.validation_accuracy for r in group]):>15}"
@@ -169,9 +166,6 @@ def train(given: argparse.Namespace) -> int:
     checkpoints: list[Path] = []
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
-        make_folder("--out", given.out)
-        if given.json is not None:
-            make_folder("--json", given.json.parent)
         epochs = given.epochs or recipe.epochs
         groups.append([])
         for seed in range(given.seed, given.seed + given.seeds):
