@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tinygrad_np.autodiff.rules.table import _parameters
+from tinygrad_np.autodiff.rules.table import parameters
 from tinygrad_np.autodiff.tensor import _source
 
 
@@ -23,8 +23,8 @@ def test_repeats_of_nothing_have_a_gradient_of_nothing() -> None:
     assert x.grad.shape == (0,)
 
 
-def test_a_function_that_does_not_tell_its_parameters() -> None:
-    assert dict(_parameters(type)) == {}
+def test_a_function_that_does_not_tell_itsparameters() -> None:
+    assert dict(parameters(type)) == {}
 
 
 def test_a_record_that_is_released_while_its_rule_runs() -> None:

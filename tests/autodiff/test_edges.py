@@ -96,7 +96,7 @@ def test_a_graph_swept_by_two_threads_is_refused_or_right() -> None:
         def work(loss: Any = loss, swept: list[int] = swept) -> None:
             try:
                 loss.backward()
-            except (tg.TapeError, ValueError, IndexError):
+            except tg.TapeError:
                 return
             swept.append(1)
 

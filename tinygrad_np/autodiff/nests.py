@@ -3,7 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..errors import ShapeError
+
+
+def refuse_subclass(
+    what: str, given: Any, error: type[Exception] = TypeError, also: tuple[type, ...] = ()
+) -> None:
+    """Refuse masked arrays and matrices (and what is of a type ``also``), whose meaning would go."""
+    if isinstance(given, (np.ma.MaskedArray, np.matrix, *also)):
+        raise error(
+            f"{what} is a {type(given).__name__}, whose mask, index or own arithmetic would be "
+            "lost; give its plain numbers (np.asarray(a), masked_array.filled(0), "
+            "series.to_numpy(), with np.where for a mask)."
+        )
 
 
 def leaves(nest: Any) -> list[Any]:

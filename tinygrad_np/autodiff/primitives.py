@@ -24,9 +24,12 @@ def primitive(fn: F) -> F:
     Called with plain arrays the function just runs. Called with an operand that speaks
     ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
     result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple or
-    dict they are refused with a TypeError.
+    dict they are refused with a TypeError. Arrays that are Tensors' are read-only: a function that
+    writes into its operands is refused with a TapeError; it works on a copy instead.
     """
-    is_ours = str(fn.__module__).startswith(PACKAGE)  # gets no Tensors in nests
+    if not callable(fn):
+        raise TypeError(f"tg.primitive takes a function of arrays, not {fn!r}.")
+    is_ours = str(getattr(fn, "__module__", None)).startswith(PACKAGE)  # gets no Tensors in nests
     plain = PLAIN if is_ours else PLAIN - {tuple}
 
     @functools.wraps(fn)

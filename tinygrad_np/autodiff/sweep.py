@@ -64,52 +64,57 @@ def _descend(
     quick = wrap is None and not floor
     pulled: Iterable[tuple[Node | None, Any, Any]]
     node: Any = heappop(waiting)[1] if waiting else None
-    while node is not None:
-        g, rule, out = arrived.pop(node), node.rule, node.out
-        if out is RELEASED:
-            raise TapeError(_released(rule.name))
-        if quick and rule.is_pair and node.guards is None and not selected:
-            # the commonest operations spelled out: 0.3 µs less for each
-            (x, y), (p, q), (u, v), chooses = node.values, node.parents, rule.vjps, 0
-            pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
-        else:
-            chosen = selected.pop(node, 0)
-            chooses = 2 if "where" in node.kwargs else chosen | rule.selects
-            pulled = _pull(node, g, chosen, floor, wrap)
-        ahead, top, written = None, 0, False
-        for parent, cotangent, value in pulled:
-            if parent is None:
-                continue
-            if (memory := parent.storage) is not None and memory.touched > node.number:
-                written = True
-            if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
-                cotangent = _fit(cotangent, value, node)
-            if chooses:
-                selected[parent] = selected.get(parent, 0) | chooses
-            there = arrived.get(parent)
-            if there is None:
-                arrived[parent] = cotangent
-                if parent.rule is not None and parent not in targets:
-                    place = parent.number
-                    if ahead is not None:
-                        heappush(waiting, (-min(top, place), ahead if place > top else parent))
-                    if place > top:
-                        ahead, top = parent, place
-            elif parent in own and wrap is None:
-                there += cotangent
-            elif parent in own:
-                arrived[parent] = added_to(there, cotangent)
+    try:
+        while node is not None:
+            g, rule, out = arrived.pop(node), node.rule, node.out
+            if out is RELEASED:
+                raise TapeError(_released(rule.name))
+            if quick and rule.is_pair and node.guards is None and not selected:
+                # the commonest operations spelled out: 0.3 µs less for each
+                (x, y), (p, q), (u, v), chooses = node.values, node.parents, rule.vjps, 0
+                pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
             else:
-                arrived[parent] = there = there + cotangent
-                if there.size > 1 and (type(there) is ndarray or _is_captured()):
-                    own.add(parent)  # one element takes 0.5 µs more in place
-        if written:
-            _check_unchanged(node, floor)
-        if not retain:
-            node.release()
-        node = ahead
-        if waiting:
-            node = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
+                chosen = selected.pop(node, 0)
+                chooses = 2 if "where" in node.kwargs else chosen | rule.selects
+                pulled = _pull(node, g, chosen, floor, wrap)
+            ahead, top, written = None, 0, False
+            for parent, cotangent, value in pulled:
+                if parent is None:
+                    continue
+                if (memory := parent.storage) is not None and memory.touched > node.number:
+                    written = True
+                if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
+                    cotangent = _fit(cotangent, value, node)
+                if chooses:
+                    selected[parent] = selected.get(parent, 0) | chooses
+                there = arrived.get(parent)
+                if there is None:
+                    arrived[parent] = cotangent
+                    if parent.rule is not None and parent not in targets:
+                        place = parent.number
+                        if ahead is not None:
+                            heappush(waiting, (-min(top, place), ahead if place > top else parent))
+                        if place > top:
+                            ahead, top = parent, place
+                elif parent in own and wrap is None:
+                    there += cotangent
+                elif parent in own:
+                    arrived[parent] = added_to(there, cotangent)
+                else:
+                    arrived[parent] = there = there + cotangent
+                    if there.size > 1 and (type(there) is ndarray or _is_captured()):
+                        own.add(parent)  # one element takes 0.5 µs more in place
+            if written:
+                _check_unchanged(node, floor)
+            if not retain:
+                node.release()
+            node = ahead
+            if waiting:
+                node = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
+    except Exception as error:
+        if node.out is not RELEASED:
+            raise
+        raise TapeError(_released(node.rule.name)) from error  # maybe by another thread meanwhile
 
 
 def _pull(
@@ -131,29 +136,36 @@ def _pull(
             raise TapeError(_no_derivative(node, argument))
         cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
-            cotangent = _checked(cotangent, values[argument], rule.name, argument)
+            cotangent = _checked(cotangent, g, node, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         pulled.append((parent, cotangent, values[argument]))
-    if node.out is RELEASED:  # by another thread meanwhile
+    if node.out is RELEASED:
         raise TapeError(_released(rule.name))
     return pulled
 
 
-def _checked(cotangent: Any, value: Any, name: str, argument: int) -> Any:
-    """What a rule of the user's own returned: a number counts for each element."""
+def _checked(cotangent: Any, g: Any, record: Record, argument: int) -> Any:
+    """What a rule of the user's own returned: a number counts for each element.
+
+    A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
+    """
+    value = record.values[argument]
     if isinstance(cotangent, (bool, int, float, complex)):
-        cotangent = cast(np.full(value.shape, cotangent), value.dtype)
+        cotangent = np.full(value.shape, cotangent)
     elif isinstance(cotangent, list):
         cotangent = np.asarray(cotangent)
     dtype = getattr(cotangent, "dtype", None)
     if dtype is None or dtype.kind not in "biufc":
         given = repr(cotangent) if dtype is None else dtype
-        raise TapeError(
-            f"the rule of {name} for operand {argument} returned {given} instead of an "
-            f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
-        )
-    return cotangent
+    elif dtype.kind == "c" and not any(map(np.iscomplexobj, (g, *record.values))):
+        given = f"{dtype} where all is real: an imaginary part would be lost,"
+    else:
+        return cotangent
+    raise TapeError(
+        f"the rule of {record.rule.name} for operand {argument} returned {given} instead of an "
+        f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
+    )
 
 
 def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DetachError, PrecisionWarning, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves
+from .nests import leaves, refuse_subclass
 from .primitives import (
     ARRAY,
     broadcast,
@@ -23,8 +23,8 @@ from .primitives import (
     take_at,
     update,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
-from .rules.table import Kept, Rule, remedy
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, indexing
+from .rules.table import Kept, Rule, parameters, read_only, refuse_write, remedy
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
@@ -77,6 +77,17 @@ def _method(fn: Any) -> Method:
     return method
 
 
+def _in_place(fn: Any) -> Method:
+    """The method that gives its Tensor the value of a function of it, as ndarrays' method does."""
+
+    def method(self: "Tensor", *args: Any, **options: Any) -> None:
+        self._put(f"t.{fn.__name__}()", ..., fn(self, *args, **options))
+
+    method.__name__ = fn.__name__
+    method.__doc__ = f"Write in place what ``{fn.__name__}`` gives."
+    return method
+
+
 class Tensor:
     """An array with a place on the tape.
 
@@ -106,13 +117,12 @@ class Tensor:
             data._refuse_detaching("Tensor(t)")
             data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
-            _refuse_mask(data)
-            data = np.array(data, dtype=dtype, subok=False)
+            data = _as_numbers(data, dtype)
         elif dtype is not None:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
-                f"a Tensor holds numbers, not dtype {data.dtype}; convert the data first: "
+                f"a Tensor holds numbers, not {_brief(given)} of dtype {data.dtype}; convert it first: "
                 "astype(np.float32), with words numbered (np.unique(words, return_inverse=True))."
             )
         if mode.capture is not None:
@@ -244,10 +254,18 @@ class Tensor:
         """Length of each axis."""
         return self._array.shape  # type: ignore[no-any-return]
 
+    @shape.setter
+    def shape(self, _shape: Any) -> None:
+        raise AttributeError("the shape of a Tensor cannot be set; use t = t.reshape(shape).")
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements."""
         return self._array.dtype  # type: ignore[no-any-return]
+
+    @dtype.setter
+    def dtype(self, _dtype: Any) -> None:
+        raise AttributeError("the dtype of a Tensor cannot be set; use t = t.astype(dtype).")
 
     @property
     def ndim(self) -> int:
@@ -279,10 +297,18 @@ class Tensor:
         """The real part."""
         return apply(np.real, (self,))
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
+
     @property
     def imag(self) -> "Tensor":
         """The imaginary part."""
         return apply(np.imag, (self,))
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.imag[...] = value
 
     def backward(
         self, gradient: Any = None, create_graph: bool = False, retain_graph: bool = False
@@ -369,10 +395,10 @@ class Tensor:
         self._leave("t.numpy()")
         return np.array(self._array)
 
-    def item(self) -> Any:
-        """The only element as a Python number."""
+    def item(self, *index: Any) -> Any:
+        """The only element, or the one at ``index``, as a Python number."""
         self._leave("t.item()")
-        return self._array.item()
+        return self._array.item(*index)
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
@@ -381,7 +407,7 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if options.get("out") is not None:
-            return _write_into(ufunc, method, inputs, options)
+            return _write_into(getattr(ufunc, method), inputs, options)
         if method == "__call__":
             return apply(ufunc, inputs, options)
         return _apply_method(ufunc, method, inputs, options)
@@ -418,7 +444,7 @@ class Tensor:
     def _number(self, kind: Any) -> Any:
         self._refuse_detaching(f"{kind.__name__}(t)")
         self._leave(f"{kind.__name__}(t)")
-        return kind(self._array)
+        return kind(self._array[()])
 
     def __float__(self) -> float:
         return self._number(float)  # type: ignore[no-any-return]
@@ -432,6 +458,12 @@ class Tensor:
     def __index__(self) -> int:
         self._leave("its use as an index or count")
         return operator.index(self._array)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return self._number(round) if digits is None else self.round(digits)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self == value))
 
     def __len__(self) -> int:
         return len(self._array)
@@ -448,15 +480,19 @@ class Tensor:
         return apply(take_at, (self, layout, *arrays))
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        self._put("t[i] = v", index, value)
+
+    def _put(self, what: str, index: Any, value: Any) -> None:
+        """Write at an index."""
         layout, arrays = split_index(index)
         value = value if isinstance(value, (Tensor, list, *NUMBERS)) else np.asanyarray(value)
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
-        if self._is_written_in_place("t[i] = v", value):
+        if self._is_written_in_place(what, value):
             self._write_now(put_at, value, layout, *arrays)
         else:
             other = apply(replace_at, (self, value, layout, *arrays))
-            self._write_through("t[i] = v", other, value)
+            self._write_through(what, other, value)
 
     def _read_only(self) -> ndarray:
         """The array for others to read, which shares its memory for as long as they have it."""
@@ -523,7 +559,7 @@ class Tensor:
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
         if isinstance(self._array, ndarray) and not self._array.flags.writeable:
-            raise ValueError(f"{what}: the destination is read-only, as in NumPy.")
+            raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
         if not (others := self._sharers()):
             self._become(self._fitted(other))
             return
@@ -532,47 +568,51 @@ class Tensor:
         also = isinstance(value, Tensor) and getattr(value, "_shared", None) is shared
         views = [self, value] if also and value is not self else [self]
         views = [t for t in views if t is not base]
-        taken = [t._taken_from(base) for t in views]
-        if base is None or None in taken or others != len(views):
+        ways = [t._way_from(base) for t in views]
+        if base is None or None in ways or others != len(views):
             if mode.capture is not None:
                 mode.capture.become(self, other)  # refuses in its own words
             raise TapeError(_lost(what, self))
-        self._write_base(base, self._fitted(other), taken[0] if self is not base else None)
-        for view, (rule, (_, *rest), options) in zip(views, taken, strict=True):
-            view._become(apply(rule.fn, (base, *rest), options))
+        self._write_base(base, self._fitted(other), ways[0] if self is not base else [])
+        for view, way in zip(views, ways, strict=True):
+            there = base
+            for rule, (_, *rest), options in way:
+                there = apply(rule.fn, (there, *rest), options)
+            view._become(there)
             view._shared = base._share()
 
-    def _taken_from(self, base: "Tensor | None") -> Any:
-        """How this view was taken from ``base``, if one can write through it so."""
-        node = self._node
-        taken = getattr(self, "_taken", None)
-        if isinstance(node, Record):
-            taken = node.rule, node.values, node.kwargs
-        if base is None or taken is None or not taken[1] or taken[1][0] is not base._array:
+    def _way_from(self, base: "Tensor | None") -> Any:
+        """The views that lead from ``base`` to this Tensor, if one can write through them."""
+        node, taken = self._node, getattr(self, "_taken", None)
+        way = [taken] if node is None and taken is not None else []
+        while isinstance(node, Record) and node.parents and (base is None or node is not base._node):
+            way.insert(0, (node.rule, node.values, node.kwargs))
+            node = node.parents[0]
+        if base is None or not way or way[0][1][0] is not base._array or base.dtype != self.dtype:
             return None
-        fits = base.dtype == self.dtype and taken[0].fn is not identity
+        fits = not any(rule.fn is identity or rule.is_users for rule, _, _ in way)
         if isinstance(base._node, Leaf):  # written as it is replayed
-            fits = fits and mode.capture is not None and taken[0].fn is take_at
+            fits = fits and mode.capture is not None and [r.fn for r, _, _ in way] == [take_at]
         elif base._node is not None:
-            fits = fits and node is not None
-        return taken if fits and (base._node is None or mode.recording is base._is_result) else None
+            fits = fits and self._node is not None
+        return way if fits and (base._node is None or mode.recording is base._is_result) else None
 
     @staticmethod
-    def _write_base(base: "Tensor", other: "Tensor", taken: Any) -> None:
-        """Give ``base`` the value of a view of it that was ``taken`` so, or that of its own."""
-        if taken is None:
-            base._become(other)
-            return
-        rule, (_, *rest), options = taken
+    def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
+        """Give ``base`` the value of the view of it at the end of the ``way``."""
         if isinstance(base._node, Leaf):
-            base._write_now(put_at, other, *rest)
-        elif rule.fn is take_at:
-            base._become(apply(replace_at, (base, other, *rest)))
-        else:
-            every = np.arange(base.size).reshape(base.shape)
-            places = Tensor._owning(rule.forward(every, *rest, **options))
-            flat = apply(replace_at, (base.reshape(-1), other, (ARRAY,), places))
+            base._write_now(put_at, other, *way[0][1][1:])
+        elif len(way) == 1 and way[0][0].fn is take_at:
+            base._become(apply(replace_at, (base, other, *way[0][1][1:])))
+        elif way:
+            places = np.arange(base.size).reshape(base.shape)
+            for rule, (_, *rest), options in way:
+                places = rule.forward(places, *rest, **options)
+            index = (ARRAY,), Tensor._owning(places)
+            flat = apply(replace_at, (base.reshape(-1), other, *index))
             base._become(flat.reshape(base.shape))
+        else:
+            base._become(other)
 
     def _fitted(self, other: "Tensor") -> "Tensor":
         """A value that is to replace this one, in this one's dtype."""
@@ -677,8 +717,14 @@ class Tensor:
         row = self.reshape(-1, order=order)
         return row.copy() if np.may_share_memory(row._array, self._array) else row
 
-    def astype(self, dtype: Any, copy: bool = True) -> "Tensor":
-        """The values in another dtype; integers and booleans are constants."""
+    def astype(
+        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True,
+        copy: bool = True,
+    ) -> "Tensor":  # fmt: skip
+        """The values in another dtype, in memory as NumPy sees fit; integers are constants."""
+        del order, subok
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise TypeError(f"a Tensor of {self.dtype} to {dtype} with casting={casting!r}.")
         if not copy and np.dtype(dtype) == self.dtype:
             return self
         return apply(cast, (self, np.dtype(dtype)))
@@ -694,12 +740,42 @@ class Tensor:
     # These call the NumPy function of their name.
     sum, mean, var, std, prod = map(_method, (np.sum, np.mean, np.var, np.std, np.prod))
     max, min, ptp, any, all = map(_method, (np.max, np.min, np.ptp, np.any, np.all))
-    argmax, argmin, argsort, sort = map(_method, (np.argmax, np.argmin, np.argsort, np.sort))
+    argmax, argmin, argsort = map(_method, (np.argmax, np.argmin, np.argsort))
+    argpartition, choose = map(_method, (np.argpartition, np.choose))
+    sort, partition, fill, put = map(_in_place, (np.sort, np.partition, indexing.fill, indexing.put))
     cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
     swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
     repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
     clip, round, conj, conjugate = map(_method, (np.clip, np.round, np.conj, np.conjugate))
     nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
+
+
+class Absent:
+    """An attribute of NumPy's arrays that Tensors lack: its error says what to do instead."""
+
+    def __init__(self, name: str) -> None:
+        instead = INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
+        self.message = f"a Tensor has no {name}; {instead}."
+
+    def __get__(self, tensor: Tensor | None, _owner: Any = None) -> Any:
+        if tensor is not None:
+            raise AttributeError(self.message)
+        return self
+
+    def __set__(self, _tensor: Tensor, _value: Any) -> None:
+        raise AttributeError(self.message)
+
+
+INSTEAD = {
+    "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
+    "resize": "use t = np.resize(t, shape)",
+    "setfield": "write t[index] = v",
+    "setflags": "use t.detach() for a constant",
+    "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
+}
+for absent in set(dir(ndarray)) - set(dir(Tensor)):
+    if not absent.startswith("_"):
+        setattr(Tensor, absent, Absent(absent))
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
@@ -711,6 +787,9 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
 def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Tensor:
     """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
+    if kwargs and (target := kwargs.get("out")) is not None:
+        if isinstance(target, Tensor) or not _requires_grad((args, kwargs)):
+            return _write_into(fn, args, kwargs)  # type: ignore[no-any-return]
     if rule is None:
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
@@ -741,9 +820,9 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     if type(out) is not ndarray:
         if type(out) is Kept:
             saved, out = out, out.out
-        out = _as_array(out)
+        given, out = out, _as_array(out)
         if type(out) is tuple or not hasattr(out, "dtype"):
-            return _several(rule, out, recorded and mode.recording)  # type: ignore[no-any-return]
+            return _several(rule, given, recorded and mode.recording)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
         source = _source(out, getattr(out, "base", None), args)
@@ -813,6 +892,9 @@ def _opened(
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
+    if len(values) > rule.operands and not rule.is_users:
+        if any(hasattr(operand, "dtype") for operand in args[rule.operands :]):  # ``out``
+            _refuse_count(rule, len(values))
     if listed is not None and rule.certain:
         _say_if_wider(rule, listed, args)
     return values, nodes, storage, guarded
@@ -829,31 +911,37 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
     elif kind is not ndarray and not isinstance(operand, np.generic):
         speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
         if isinstance(operand, ndarray) or (speaks and hasattr(kind, "__array__")):
-            raise TypeError(
-                f"a {kind.__name__} beside a Tensor: its mask, index or own arithmetic would be "
-                "lost; give its plain numbers (np.asarray(a), masked_array.filled(0), "
-                "series.to_numpy(), with np.where for a mask)."
-            )
+            refuse_subclass("the operand beside a Tensor", operand, also=(kind,))
     dtype = getattr(operand, "dtype", None)
-    if is_number and dtype is None and not isinstance(operand, PLAIN):
+    if is_number and dtype is None and not isinstance(operand, (*NUMBERS, tuple)):
         dtype = np.asarray(operand).dtype
     if isinstance(operand, (ndarray, np.generic)) or is_number:
-        _check_dtype(dtype, "an operand")
+        _check_dtype(dtype, f"the operand {_brief(operand)}")
     return operand
+
+
+def _brief(given: Any) -> str:
+    """What was given, in a few words."""
+    shown = repr(given)
+    return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
 
 
 def _check_dtype(dtype: Any, what: str) -> None:
     """Refuse objects, words, dates and records, through which no gradient goes."""
     if getattr(dtype, "kind", "f") not in NUMERIC:
         raise TypeError(
-            f"{what} of dtype {dtype}: Tensors compute with numbers; convert the data first "
+            f"{what}, of dtype {dtype}: Tensors compute with numbers; convert the data first "
             "(a.astype(float)), and use np.nan for None."
         )
 
 
-def _refuse_mask(data: Any) -> None:
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError("Tensor(masked array) would lose the mask; pass masked_array.filled(0).")
+def _as_numbers(data: Any, dtype: Any) -> ndarray:
+    """What a Tensor is made of, copied."""
+    refuse_subclass("Tensor(a): a", data)
+    try:
+        return np.array(data, dtype=dtype, subok=False)
+    except ValueError as error:
+        raise ShapeError(f"a Tensor of {_brief(data)}: {error}") from None
 
 
 def _refuse_nest(rule: Rule, nest: Any) -> None:
@@ -887,10 +975,7 @@ def _check_call(rule: Rule, nodes: Sequence[Node | None], out: Any) -> bool:
     if rule.constant:
         return False
     if len(nodes) > rule.operands:
-        raise TypeError(
-            f"{rule.name} was given {len(nodes)} positional arguments, and its rule knows "
-            f"{rule.operands}: give options by keyword."
-        )
+        _refuse_count(rule, len(nodes))
     if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
         raise TapeError(
             f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
@@ -901,6 +986,13 @@ def _check_call(rule: Rule, nodes: Sequence[Node | None], out: Any) -> bool:
     return kind in "fc"
 
 
+def _refuse_count(rule: Rule, count: int) -> None:
+    raise TypeError(
+        f"{rule.name} was given {count} positional arguments, and its rules take {rule.operands} "
+        "after g and out: give options by keyword."
+    )
+
+
 def _several(rule: Rule, out: Any, recorded: bool) -> Any:
     """The results of a function that gives more than one array, or none: they are constants."""
     if recorded and not rule.constant:
@@ -908,9 +1000,9 @@ def _several(rule: Rule, out: Any, recorded: bool) -> Any:
             f"{rule.name} returned a {type(out).__name__} for Tensors that require grad, and only "
             "one array can be recorded; write a function for each, or .detach() the operands."
         )
-    if type(out) is not tuple:
+    if not isinstance(out, (tuple, list)):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
-    return tuple(Tensor._owning(part) for part in out)
+    return tuple(Tensor._owning(part) for part in _as_array(out))
 
 
 def _as_array(out: Any) -> Any:
@@ -944,7 +1036,9 @@ def _settle(
     rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Check the options of a call; operands given by keyword become positional."""
-    if kwargs.get("out", 0) is None:
+    if "out" in kwargs:
+        if kwargs["out"] is not None:
+            _refuse_options(rule, ["out"])
         kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     if any(kwargs[name]._node is not None for name in tensors) or not args:
@@ -957,15 +1051,20 @@ def _settle(
     allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
     known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
     if not known and _requires_grad(args):
-        unknown = sorted(set(kwargs) - allowed)
-        raise NotImplementedError(
-            f"{rule.name} with {', '.join(f'{name}=' for name in unknown)} cannot be recorded; "
-            + remedy(unknown)
-        )
+        _refuse_options(rule, sorted(set(kwargs) - allowed))
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
         kwargs = {name: _kept(value) for name, value in kwargs.items()}
     return args, kwargs
+
+
+def _refuse_options(rule: Rule, names: list[str]) -> None:
+    """Say that a rule does not know these options, which the function may not have at all."""
+    shown = ", ".join(f"{name}=" for name in names)
+    theirs = parameters(rule.forward)
+    if theirs and not any(p.kind is p.VAR_KEYWORD or p.name in names for p in theirs.values()):
+        raise TypeError(f"{rule.name} takes no option {shown} but {', '.join(theirs)}.")
+    raise NotImplementedError(f"{rule.name} with {shown} cannot be recorded; {remedy(names)}")
 
 
 def _kept(value: Any) -> Any:
@@ -998,14 +1097,15 @@ def _requires_grad(tree: Any) -> bool:
     return any(isinstance(leaf, Tensor) and leaf._node is not None for leaf in leaves(tree))
 
 
-def _unwrap(tree: Any) -> Any:
-    """A call's arguments with arrays for Tensors."""
+def _unwrap(tree: Any, lends: bool = False) -> Any:
+    """A call's arguments with arrays for Tensors, which are read-only if somebody is lent them."""
     if isinstance(tree, Tensor):
-        return tree._array
+        array = tree._array
+        return read_only(array) if lends and type(array) is ndarray else array
     if isinstance(tree, (list, tuple)):
-        return type(tree)(_unwrap(part) for part in tree)
+        return type(tree)(_unwrap(part, lends) for part in tree)
     if isinstance(tree, dict):
-        return {name: _unwrap(part) for name, part in tree.items()}
+        return {name: _unwrap(part, lends) for name, part in tree.items()}
     return tree
 
 
@@ -1034,28 +1134,29 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:
-        out = _as_array(fn(*_unwrap(args), **_unwrap(kwargs)))
+        try:
+            out = _as_array(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
+        except ValueError as error:
+            refuse_write(error, name)
+            raise
     own = Tensor if mode.capture is None else Tensor._owning  # they may be views
     if isinstance(out, tuple):
         return tuple(own(part) for part in out)
     return own(out) if isinstance(out, ndarray) else out
 
 
-def _write_into(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
+def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """``out=``: into an array only constants may go, into a Tensor nothing."""
-    targets = options["out"]
-    if any(isinstance(target, Tensor) for target in targets):
+    if _holds_tensor(options["out"]):
         raise TapeError(
-            f"np.{ufunc.__name__}(out=tensor) cannot be recorded; assign the result instead."
+            f"np.{fn.__name__}(out=tensor) cannot be recorded; assign the result instead."
         )
-    for operand in inputs:
+    for operand in leaves((inputs, options)):
         if isinstance(operand, Tensor):
-            operand._refuse_detaching(f"{ufunc.__name__} into an array (array += t, out=array)")
+            operand._refuse_detaching(f"{fn.__name__} into an array (array += t, out=array)")
     if mode.capture is not None:
         mode.capture.leave("a write into an array (array += t, out=array)")
-    return getattr(ufunc, method)(*_unwrap(inputs), **_unwrap(options))
+    return fn(*_unwrap(inputs), **_unwrap(options))
 
 
 def _apply_method(
@@ -1082,7 +1183,8 @@ def _explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception
     if type(error) is not ValueError:
         error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
         return error
-    text = f"{rule.name}: {error} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
+    said = str(error).removeprefix(f"{rule.name}: ").partition(", with gufunc")[0]
+    text = f"{rule.name}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
     return ShapeError(text)
 
 
@@ -1108,7 +1210,11 @@ def _lost(what: str, tensor: Tensor) -> str:
 
 
 def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:
-    if rule.fn is not np.matmul or np.ndim(args[1]) != 2 or np.ndim(args[0]) == 0:
+    if rule.fn is not np.matmul:
+        return ""
+    if np.ndim(args[0]) == 0 or np.ndim(args[1]) == 0:
+        return "\n  use * for the product with a number"
+    if np.ndim(args[1]) != 2:
         return ""
     if np.shape(args[0])[-1] == np.shape(args[1])[-1]:
         return "\n  did you mean x @ w.T?"

@@ -95,6 +95,14 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None
     return take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
 
 
+@composite(np.partition)
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+    """The elements in the order of ``argpartition``."""
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    return take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
+
+
 @primitive
 def lexical_order(*keys: Any, axis: int = -1) -> Any:
     """``np.lexsort`` with its keys as operands."""
@@ -174,6 +182,22 @@ def diag(v: Any, k: int = 0) -> Any:
     places = np.arange(n)
     blank = np.zeros_like(v, shape=(n + abs(k), n + abs(k)))
     return replace_at(blank, v, (ARRAY, ARRAY), places + max(-k, 0), places + max(k, 0))
+
+
+def fill(x: Any, value: Any) -> Any:
+    """What ``x.fill(value)`` leaves."""
+    if np.ndim(value):
+        raise ValueError(f"t.fill of shape {np.shape(value)}; give a number, or t[...] = v.")
+    return np.full_like(x, value)
+
+
+def put(x: Any, indices: Any, values: Any, mode: str = "raise") -> Any:
+    """What ``np.put`` leaves: of places in the flattened array, values as often as they go."""
+    places = np.take(np.arange(np.size(x)), np.reshape(indices, -1), mode=mode)  # type: ignore[call-overload]
+    if not np.size(places) or not np.size(values):
+        return x
+    flat = replace_at(np.reshape(x, -1), np.resize(values, np.shape(places)), (ARRAY,), places)
+    return np.reshape(flat, np.shape(x))
 
 
 WRITERS.update([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])
