@@ -846,6 +846,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         tensor._storage = Storage(out) if source is None else storage
         if source is not None:
             tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
+            if fn is identity:  # one does not write through it
+                tensor._storage = None
     return tensor
 
 
@@ -940,8 +942,10 @@ def _as_numbers(data: Any, dtype: Any) -> ndarray:
     refuse_subclass("Tensor(a): a", data)
     try:
         return np.array(data, dtype=dtype, subok=False)
-    except ValueError as error:
-        raise ShapeError(f"a Tensor of {_brief(data)}: {error}") from None
+    except (TypeError, ValueError) as error:
+        kind = ShapeError if "inhomogeneous" in str(error) else TypeError
+        wanted = "" if dtype is None else f" with dtype={dtype!r}"
+        raise kind(f"a Tensor of {_brief(data)}{wanted}: {error}") from None
 
 
 def _refuse_nest(rule: Rule, nest: Any) -> None:
@@ -1247,6 +1251,8 @@ def _holds_tensor(nested: Any) -> bool:
 
 def stack(tensors: Any, axis: int = 0) -> Tensor:
     """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis."""
+    if not hasattr(tensors, "__iter__"):
+        raise TypeError(f"tg.stack takes a list of Tensors and arrays, not {_brief(tensors)}.")
     parts = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
     return apply(np.stack, (parts,), {"axis": axis})
 
