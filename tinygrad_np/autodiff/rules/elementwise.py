@@ -60,14 +60,16 @@ def sigmoid(x: Any) -> Any:
 
 def power_base(g: Any, x: Any, y: Any) -> Any:
     """x**y by x: y x**(y-1); 0 at x = 0 where that is infinite (as sqrt'(0) = 0)."""
-    if isinstance(y, (int, float)):
+    if isinstance(y, (int, float)) and abs(y) < math.inf:
         if y == 2:
             return g * (2 * x)
         if y >= 1 or y < 0:
             return g * (y * raised(x, y - 1))
         return root_slope(g * y, x, raised(x, 1 - y)) if y else np.zeros_like(g)
     flat = (x == 0) & ((y == 0) if _is_complex(x, y) else (y >= 0) & (y < 1))
-    return np.where(flat, 0, g * (y * np.power(np.where(flat, 1, x), np.where(flat, 1, y - 1))))
+    below = np.power(np.where(flat, 1, x), np.where(flat, 1, y - 1))
+    flat = flat | (below == 0) | ((y == 0) & np.isinf(below))  # 0 times infinity
+    return np.where(flat, 0, g * (y * below))
 
 
 def raised(x: Any, y: float) -> Any:

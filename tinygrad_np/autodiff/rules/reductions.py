@@ -111,6 +111,11 @@ def length(x: Any, axis: Axis) -> Any:
 def unit(x: Any, axis: Axis) -> Any:
     """``x`` over its ``length`` along ``axis``; 0 where that is 0."""
     size = length(x, axis)
+    if np.isinf(size).any():  # an infinite element counts alone; a sum of others may overflow
+        top = np.max(np.abs(x), axis=axis, keepdims=True)
+        near = np.where(np.isinf(top), np.where(np.isinf(x), np.sign(x), 0), x / top)
+        x = np.where(np.isinf(size), near, x)
+        size = length(x, axis)
     return x / np.where(size == 0, 1, size)
 
 
