@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
 import tinygrad_np as tg
 from tinygrad_np.autodiff.rules.table import parameters
@@ -40,9 +39,10 @@ def test_a_record_that_is_released_while_its_rule_runs() -> None:
         return g * 2
 
     tg.defvjp(doubled, rule)
-    results.append(doubled(tg.Tensor([1.0], requires_grad=True)))
-    with pytest.raises(tg.TapeError, match="released by an earlier backward"):
-        results[0].backward()
+    t = tg.Tensor([1.0], requires_grad=True)
+    results.append(doubled(t))
+    results[0].backward()
+    assert t.grad is not None and t.grad.tolist() == [2.0]
 
 
 def test_the_source_of_a_view_behind_another_object() -> None:

@@ -252,7 +252,11 @@ PROMISED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "None": (WAYS["where None"], TypeError, "np.nan for None"),
     "masked": (WAYS["times masked"], TypeError, r"MaskedArray.*masked_array\.filled\(0\)"),
     "matrix": (WAYS["times matrix"], TypeError, r"is a matrix, .*np\.asarray\(a\)"),
-    "masked data": (lambda _: tg.Tensor(MASKED), TypeError, r"a is a MaskedArray, whose mask.*filled"),
+    "masked data": (
+        lambda _: tg.Tensor(MASKED),
+        TypeError,
+        r"a is a MaskedArray, whose mask.*filled",
+    ),
     "masked write": (lambda t: (t * 1).__setitem__(0, MASKED[:1]), TypeError, "MaskedArray"),
     "deepcopy": (lambda t: copy.deepcopy(t * 1), tg.TapeError, "deep-copied or pickled"),
     "pickle": (lambda t: pickle.dumps(t * 1), tg.TapeError, r"\.detach\(\) first"),

@@ -271,9 +271,7 @@ RULES_THAT_WRITE: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize("name", RULES_THAT_WRITE)
-def test_a_rule_that_writes_into_what_it_is_given_is_refused(
-    name: str, create_graph: bool
-) -> None:
+def test_a_rule_that_writes_into_what_it_is_given_is_refused(name: str, create_graph: bool) -> None:
     fn = made(lambda x, y: x * y, RULES_THAT_WRITE[name], lambda g, _out, x, _y: g * x)
     t, u = leaf(), leaf()
     out = np.sum(fn(t, u) * 2.0)

@@ -8,10 +8,8 @@ import numpy as np
 from ..errors import ShapeError
 
 
-def refuse_subclass(
-    what: str, given: Any, error: type[Exception] = TypeError, also: tuple[type, ...] = ()
-) -> None:
-    """Refuse masked arrays and matrices (and what is of a type ``also``), whose meaning would go."""
+def refuse_subclass(what: str, given: Any, error: Any = TypeError, also: Any = ()) -> None:
+    """Refuse masked arrays and matrices (and the types ``also``): what they mean would go."""
     if isinstance(given, (np.ma.MaskedArray, np.matrix, *also)):
         raise error(
             f"{what} is a {type(given).__name__}, whose mask, index or own arithmetic would be "

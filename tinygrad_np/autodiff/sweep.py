@@ -64,93 +64,86 @@ def _descend(
     quick = wrap is None and not floor
     pulled: Iterable[tuple[Node | None, Any, Any]]
     node: Any = heappop(waiting)[1] if waiting else None
-    try:
-        while node is not None:
-            g, rule, out = arrived.pop(node), node.rule, node.out
-            if out is RELEASED:
-                raise TapeError(_released(rule.name))
-            if quick and rule.is_pair and node.guards is None and not selected:
-                # the commonest operations spelled out: 0.3 µs less for each
-                (x, y), (p, q), (u, v), chooses = node.values, node.parents, rule.vjps, 0
-                pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
+    while node is not None:
+        g, rule, values, parents = arrived.pop(node), node.rule, node.values, node.parents
+        if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
+            raise TapeError(_released(rule.name))
+        if quick and rule.is_pair and node.guards is None and not selected:
+            # the commonest operations spelled out: 0.3 µs less for each
+            (x, y), (p, q), (u, v), chooses = values, parents, rule.vjps, 0
+            pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
+        else:
+            chosen = selected.pop(node, 0)
+            chooses = 2 if "where" in node.kwargs else chosen | rule.selects
+            pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
+        ahead, top, written = None, 0, False
+        for parent, cotangent, value in pulled:
+            if parent is None:
+                continue
+            if (memory := parent.storage) is not None and memory.touched > node.number:
+                written = True
+            if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
+                cotangent = _fit(cotangent, value, node)
+            if chooses:
+                selected[parent] = selected.get(parent, 0) | chooses
+            there = arrived.get(parent)
+            if there is None:
+                arrived[parent] = cotangent
+                if parent.rule is not None and parent not in targets:
+                    place = parent.number
+                    if ahead is not None:
+                        heappush(waiting, (-min(top, place), ahead if place > top else parent))
+                    if place > top:
+                        ahead, top = parent, place
+            elif parent in own and wrap is None:
+                there += cotangent
+            elif parent in own:
+                arrived[parent] = added_to(there, cotangent)
             else:
-                chosen = selected.pop(node, 0)
-                chooses = 2 if "where" in node.kwargs else chosen | rule.selects
-                pulled = _pull(node, g, chosen, floor, wrap)
-            ahead, top, written = None, 0, False
-            for parent, cotangent, value in pulled:
-                if parent is None:
-                    continue
-                if (memory := parent.storage) is not None and memory.touched > node.number:
-                    written = True
-                if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
-                    cotangent = _fit(cotangent, value, node)
-                if chooses:
-                    selected[parent] = selected.get(parent, 0) | chooses
-                there = arrived.get(parent)
-                if there is None:
-                    arrived[parent] = cotangent
-                    if parent.rule is not None and parent not in targets:
-                        place = parent.number
-                        if ahead is not None:
-                            heappush(waiting, (-min(top, place), ahead if place > top else parent))
-                        if place > top:
-                            ahead, top = parent, place
-                elif parent in own and wrap is None:
-                    there += cotangent
-                elif parent in own:
-                    arrived[parent] = added_to(there, cotangent)
-                else:
-                    arrived[parent] = there = there + cotangent
-                    if there.size > 1 and (type(there) is ndarray or _is_captured()):
-                        own.add(parent)  # one element takes 0.5 µs more in place
-            if written:
-                _check_unchanged(node, floor)
-            if not retain:
-                node.release()
-            node = ahead
-            if waiting:
-                node = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
-    except Exception as error:
-        if node.out is not RELEASED:
-            raise
-        raise TapeError(_released(node.rule.name)) from error  # maybe by another thread meanwhile
+                arrived[parent] = there = there + cotangent
+                if there.size > 1 and (type(there) is ndarray or _is_captured()):
+                    own.add(parent)  # one element takes 0.5 µs more in place
+        if written:
+            _check_unchanged(node, values, parents, floor)
+        if not retain:
+            node.release()
+        node = ahead
+        if waiting:
+            node = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
 
 
 def _pull(
-    node: Record, g: Any, chosen: int, floor: int, wrap: "type[Tensor] | None"
-) -> list[tuple[Node | None, Any, Any]]:
+    node: Record, values: Sequence[Any], parents: Sequence[Node | None], g: Any, out: Any,
+    chosen: int, floor: int, wrap: "type[Tensor] | None",
+) -> list[tuple[Node | None, Any, Any]]:  # fmt: skip
     """The cotangents of a record's operands, each between the node and the value it is for."""
     if floor or node.guards is not None:
-        _check_unchanged(node, floor)
-    rule, values, out = node.rule, node.values, node.out
-    operands = values
+        _check_unchanged(node, values, parents, floor)
+    rule, operands = node.rule, values
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
-        operands, out, options = _wrapped(node, wrap, options)
+        operands, out, options = _wrapped(node, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
-    for argument, parent in enumerate(node.parents):
+    for argument, parent in enumerate(parents):
         if parent is None or parent.number < floor:
             continue
         if argument >= rule.count or (vjp := rule.vjps[argument]) is None:
             raise TapeError(_no_derivative(node, argument))
         cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
-            cotangent = _checked(cotangent, g, node, argument)
+            cotangent = _checked(cotangent, g, values, rule.name, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         pulled.append((parent, cotangent, values[argument]))
-    if node.out is RELEASED:
-        raise TapeError(_released(rule.name))
     return pulled
 
 
-def _checked(cotangent: Any, g: Any, record: Record, argument: int) -> Any:
+def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
     """What a rule of the user's own returned: a number counts for each element.
 
     A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
     """
-    value = record.values[argument]
+    value = values[argument]
     if isinstance(cotangent, (bool, int, float, complex)):
         cotangent = np.full(value.shape, cotangent)
     elif isinstance(cotangent, list):
@@ -158,12 +151,12 @@ def _checked(cotangent: Any, g: Any, record: Record, argument: int) -> Any:
     dtype = getattr(cotangent, "dtype", None)
     if dtype is None or dtype.kind not in "biufc":
         given = repr(cotangent) if dtype is None else dtype
-    elif dtype.kind == "c" and not any(map(np.iscomplexobj, (g, *record.values))):
+    elif dtype.kind == "c" and not any(map(np.iscomplexobj, (g, *values))):
         given = f"{dtype} where all is real: an imaginary part would be lost,"
     else:
         return cotangent
     raise TapeError(
-        f"the rule of {record.rule.name} for operand {argument} returned {given} instead of an "
+        f"the rule of {name} for operand {argument} returned {given} instead of an "
         f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
     )
 
@@ -212,22 +205,27 @@ OWN = _own_references()
 
 
 def _wrapped(
-    record: Record, wrap: "type[Tensor]", options: dict[str, Any]
+    record: Record,
+    values: Sequence[Any],
+    parents: Sequence[Node | None],
+    out: Any,
+    wrap: "type[Tensor]",
+    options: dict[str, Any],
 ) -> tuple[Sequence[Any], Any, dict[str, Any]]:
     """Operands, result and options as Tensors: those that were at their old places on the tape.
 
     While a step is captured those that were not, too: what a rule makes of them depends on them.
     """
-    operands: list[Any] = list(record.values)
+    operands: list[Any] = list(values)
     if mode.capture is not None:
         varies = mode.capture.varies
         operands = [wrap._of(v, None) if varies(v) else v for v in operands]
         options = {k: wrap._of(v, None) if varies(v) else v for k, v in options.items()}
-    for i, parent in enumerate(record.parents):
+    for i, parent in enumerate(parents):
         if parent is not None:
-            operands[i] = wrap._of(record.values[i], parent)
-    known = record.out is not None and type(record.out) is not Kept
-    return operands, wrap._of(record.out, record) if known else None, options
+            operands[i] = wrap._of(values[i], parent)
+    known = out is not None and type(out) is not Kept
+    return operands, wrap._of(out, record) if known else None, options
 
 
 def _fit(cotangent: Any, value: Any, record: Record) -> Any:
@@ -273,14 +271,16 @@ def _is_captured() -> bool:
     return mode.capture is not None and not mode.recording
 
 
-def _check_unchanged(record: Record, floor: int) -> None:
+def _check_unchanged(
+    record: Record, values: Sequence[Any], parents: Sequence[Node | None], floor: int
+) -> None:
     """Refuse to use saved arrays that were overwritten after the operation ran."""
-    rule, parents = record.rule, record.parents
+    rule = record.rule
     guards = record.guards or [None if p is None else p.storage for p in parents]
     for argument, parent in enumerate(parents):
         if parent is not None and parent.number >= floor:
             for operand in rule.read_by(argument, len(parents)):
-                guard, value = guards[operand], record.values[operand]
+                guard, value = guards[operand], values[operand]
                 if guard is None or guard.touched <= record.number:
                     continue
                 if guard.changed_since(record.number, value):

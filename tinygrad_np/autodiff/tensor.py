@@ -23,8 +23,9 @@ from .primitives import (
     take_at,
     update,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, indexing
-from .rules.table import Kept, Rule, parameters, read_only, refuse_write, remedy
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
+from .rules.calls import NUMERIC, check_call
+from .rules.table import Kept, Rule, read_only, refuse_write
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
@@ -32,8 +33,6 @@ Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
 ndarray = np.ndarray
 NUMBERS = (bool, int, float, complex)
-PLAIN = (*NUMBERS, str, tuple, type(None))
-NUMERIC = "biufc"  # kinds of dtypes
 NESTS = frozenset([list, tuple, dict])
 PACKAGE = __name__.partition(".")[0] + "."
 _new = object.__new__
@@ -122,8 +121,9 @@ class Tensor:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
-                f"a Tensor holds numbers, not {_brief(given)} of dtype {data.dtype}; convert it first: "
-                "astype(np.float32), with words numbered (np.unique(words, return_inverse=True))."
+                f"a Tensor holds numbers, not {calls.brief(given)} of dtype {data.dtype}; convert "
+                "it first: astype(np.float32), or number words (np.unique(words, "
+                "return_inverse=True))."
             )
         if mode.capture is not None:
             mode.capture.enter(given, data)
@@ -254,18 +254,10 @@ class Tensor:
         """Length of each axis."""
         return self._array.shape  # type: ignore[no-any-return]
 
-    @shape.setter
-    def shape(self, _shape: Any) -> None:
-        raise AttributeError("the shape of a Tensor cannot be set; use t = t.reshape(shape).")
-
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements."""
         return self._array.dtype  # type: ignore[no-any-return]
-
-    @dtype.setter
-    def dtype(self, _dtype: Any) -> None:
-        raise AttributeError("the dtype of a Tensor cannot be set; use t = t.astype(dtype).")
 
     @property
     def ndim(self) -> int:
@@ -585,7 +577,9 @@ class Tensor:
         """The views that lead from ``base`` to this Tensor, if one can write through them."""
         node, taken = self._node, getattr(self, "_taken", None)
         way = [taken] if node is None and taken is not None else []
-        while isinstance(node, Record) and node.parents and (base is None or node is not base._node):
+        while (
+            isinstance(node, Record) and node.parents and (base is None or node is not base._node)
+        ):
             way.insert(0, (node.rule, node.values, node.kwargs))
             node = node.parents[0]
         if base is None or not way or way[0][1][0] is not base._array or base.dtype != self.dtype:
@@ -742,7 +736,9 @@ class Tensor:
     max, min, ptp, any, all = map(_method, (np.max, np.min, np.ptp, np.any, np.all))
     argmax, argmin, argsort = map(_method, (np.argmax, np.argmin, np.argsort))
     argpartition, choose = map(_method, (np.argpartition, np.choose))
-    sort, partition, fill, put = map(_in_place, (np.sort, np.partition, indexing.fill, indexing.put))
+    sort, partition, fill, put = map(
+        _in_place, (np.sort, np.partition, indexing.fill, indexing.put)
+    )
     cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
     swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
     repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
@@ -750,32 +746,28 @@ class Tensor:
     nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
 
 
-class Absent:
-    """An attribute of NumPy's arrays that Tensors lack: its error says what to do instead."""
+def _refused(name: str, fact: Any = None) -> property:
+    """An attribute that Tensors lack, or (``fact``) cannot have set: its error says what to do."""
 
-    def __init__(self, name: str) -> None:
+    def refuse(_tensor: Tensor, _value: Any = None) -> Any:
         instead = INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
-        self.message = f"a Tensor has no {name}; {instead}."
+        raise AttributeError(f"a Tensor has no {name} to {'set' if fact else 'use'}; {instead}.")
 
-    def __get__(self, tensor: Tensor | None, _owner: Any = None) -> Any:
-        if tensor is not None:
-            raise AttributeError(self.message)
-        return self
-
-    def __set__(self, _tensor: Tensor, _value: Any) -> None:
-        raise AttributeError(self.message)
+    return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
 
 
 INSTEAD = {
+    "shape": "use t = t.reshape(shape)",
+    "dtype": "use t = t.astype(dtype)",
     "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
     "resize": "use t = np.resize(t, shape)",
     "setfield": "write t[index] = v",
     "setflags": "use t.detach() for a constant",
     "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
 }
-for absent in set(dir(ndarray)) - set(dir(Tensor)):
-    if not absent.startswith("_"):
-        setattr(Tensor, absent, Absent(absent))
+for name in {*dir(ndarray)} - {*dir(Tensor)} | {"shape", "dtype"}:
+    if not name.startswith("_"):
+        setattr(Tensor, name, _refused(name, getattr(Tensor, name, None)))
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
@@ -787,17 +779,14 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
 def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Tensor:
     """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
-    if kwargs and (target := kwargs.get("out")) is not None:
-        if isinstance(target, Tensor) or not _requires_grad((args, kwargs)):
-            return _write_into(fn, args, kwargs)  # type: ignore[no-any-return]
-    if rule is None:
+    if rule is None or (kwargs and kwargs.get("out") is not None):
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
-    values: Sequence[Any]
-    nodes: Sequence[Node | None]
-    if len(args) == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
-        # the commonest operands spelled out: 0.4 µs less
+    if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
+        values, nodes, storage, guarded = _opened(rule, args)
+        recorded = nodes.count(None) < len(nodes)
+    else:  # the commonest operands spelled out: 0.4 µs less
         values, nodes = (x._array, y._array), (p := x._node, q := y._node)
         recorded = p is not None or q is not None
         storage, other = x._storage, y._storage
@@ -805,9 +794,6 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    else:
-        values, nodes, storage, guarded = _opened(rule, args)
-        recorded = nodes.count(None) < len(nodes)
     ordinary = mode.ordinary
     try:
         if not ordinary and mode.capture is not None:
@@ -815,7 +801,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         else:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
     except Exception as error:
-        raise _explained(error, rule, args) from error
+        raise calls.explained(error, rule, args) from error
     saved = None
     if type(out) is not ndarray:
         if type(out) is Kept:
@@ -830,7 +816,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     tensor = _new(Tensor)
     tensor._array = out
     recorded = recorded and (ordinary or mode.recording)
-    if recorded and (rule.certain or _check_call(rule, nodes, out)):
+    if recorded and (rule.certain or check_call(rule, nodes, out)):
         tensor._node = record = _new(Record)  # spelled out as well: 0.1 µs
         tensor._storage = record.storage = storage
         watch = guarded and rule.reads_operands
@@ -846,8 +832,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         tensor._storage = Storage(out) if source is None else storage
         if source is not None:
             tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
-            if fn is identity:  # one does not write through it
-                tensor._storage = None
+            tensor._storage = None if fn is identity else storage  # none writes through that
     return tensor
 
 
@@ -894,9 +879,8 @@ def _opened(
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
-    if len(values) > rule.operands and not rule.is_users:
-        if any(hasattr(operand, "dtype") for operand in args[rule.operands :]):  # ``out``
-            _refuse_count(rule, len(values))
+    if len(values) > rule.operands and not rule.is_users and _is_array(args[rule.operands :]):
+        calls.refuse_count(rule, len(values))  # one of them is ``out``
     if listed is not None and rule.certain:
         _say_if_wider(rule, listed, args)
     return values, nodes, storage, guarded
@@ -918,23 +902,8 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
     if is_number and dtype is None and not isinstance(operand, (*NUMBERS, tuple)):
         dtype = np.asarray(operand).dtype
     if isinstance(operand, (ndarray, np.generic)) or is_number:
-        _check_dtype(dtype, f"the operand {_brief(operand)}")
+        calls.check_dtype(dtype, f"the operand {calls.brief(operand)}")
     return operand
-
-
-def _brief(given: Any) -> str:
-    """What was given, in a few words."""
-    shown = repr(given)
-    return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
-
-
-def _check_dtype(dtype: Any, what: str) -> None:
-    """Refuse objects, words, dates and records, through which no gradient goes."""
-    if getattr(dtype, "kind", "f") not in NUMERIC:
-        raise TypeError(
-            f"{what}, of dtype {dtype}: Tensors compute with numbers; convert the data first "
-            "(a.astype(float)), and use np.nan for None."
-        )
 
 
 def _as_numbers(data: Any, dtype: Any) -> ndarray:
@@ -945,7 +914,7 @@ def _as_numbers(data: Any, dtype: Any) -> ndarray:
     except (TypeError, ValueError) as error:
         kind = ShapeError if "inhomogeneous" in str(error) else TypeError
         wanted = "" if dtype is None else f" with dtype={dtype!r}"
-        raise kind(f"a Tensor of {_brief(data)}{wanted}: {error}") from None
+        raise kind(f"a Tensor of {calls.brief(data)}{wanted}: {error}") from None
 
 
 def _refuse_nest(rule: Rule, nest: Any) -> None:
@@ -972,29 +941,6 @@ def _say_if_wider(rule: Rule, listed: ndarray, args: tuple[Any, ...]) -> None:
                     PrecisionWarning,
                     stacklevel=depth,
                 )
-
-
-def _check_call(rule: Rule, nodes: Sequence[Node | None], out: Any) -> bool:
-    """Whether a result is to be recorded; refuses a call that the rule would not understand."""
-    if rule.constant:
-        return False
-    if len(nodes) > rule.operands:
-        _refuse_count(rule, len(nodes))
-    if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
-        raise TapeError(
-            f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
-            "tg.defvjp one rule for each operand, or pass that one as .detach()."
-        )
-    if (kind := out.dtype.kind) not in NUMERIC:
-        _check_dtype(out.dtype, f"a result of {rule.name}")
-    return kind in "fc"
-
-
-def _refuse_count(rule: Rule, count: int) -> None:
-    raise TypeError(
-        f"{rule.name} was given {count} positional arguments, and its rules take {rule.operands} "
-        "after g and out: give options by keyword."
-    )
 
 
 def _several(rule: Rule, out: Any, recorded: bool) -> Any:
@@ -1040,9 +986,7 @@ def _settle(
     rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Check the options of a call; operands given by keyword become positional."""
-    if "out" in kwargs:
-        if kwargs["out"] is not None:
-            _refuse_options(rule, ["out"])
+    if "out" in kwargs:  # and None
         kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     if any(kwargs[name]._node is not None for name in tensors) or not args:
@@ -1055,20 +999,11 @@ def _settle(
     allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
     known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
     if not known and _requires_grad(args):
-        _refuse_options(rule, sorted(set(kwargs) - allowed))
+        calls.refuse_options(rule, sorted(set(kwargs) - allowed))
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
         kwargs = {name: _kept(value) for name, value in kwargs.items()}
     return args, kwargs
-
-
-def _refuse_options(rule: Rule, names: list[str]) -> None:
-    """Say that a rule does not know these options, which the function may not have at all."""
-    shown = ", ".join(f"{name}=" for name in names)
-    theirs = parameters(rule.forward)
-    if theirs and not any(p.kind is p.VAR_KEYWORD or p.name in names for p in theirs.values()):
-        raise TypeError(f"{rule.name} takes no option {shown} but {', '.join(theirs)}.")
-    raise NotImplementedError(f"{rule.name} with {shown} cannot be recorded; {remedy(names)}")
 
 
 def _kept(value: Any) -> Any:
@@ -1096,6 +1031,10 @@ def _by_position(
     return bound.args[: last + 1], {n: v for n, v in options.items() if n in kwargs or n in names}
 
 
+def _is_array(operands: tuple[Any, ...]) -> bool:
+    return any(hasattr(operand, "dtype") for operand in operands)
+
+
 def _requires_grad(tree: Any) -> bool:
     """Whether a call's arguments hold a Tensor that requires grad."""
     return any(isinstance(leaf, Tensor) and leaf._node is not None for leaf in leaves(tree))
@@ -1115,6 +1054,8 @@ def _unwrap(tree: Any, lends: bool = False) -> Any:
 
 def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Functions outside the table: composites, facts, writers, and whatever needs no gradient."""
+    if kwargs.get("out") is not None:
+        return _write_into(fn, args, kwargs)
     if fn in COMPOSITES:
         if mode.capture is not None:
             args, kwargs = mode.capture.declared((args, kwargs))
@@ -1181,24 +1122,6 @@ def _apply_method(
     return _apply_unruled(getattr(ufunc, method), inputs, options)
 
 
-def _explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
-    """The error with the operation, its operands and, for products, the likely cure."""
-    shown = [_shown(i, operand) for i, operand in enumerate(args)]
-    if type(error) is not ValueError:
-        error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
-        return error
-    said = str(error).removeprefix(f"{rule.name}: ").partition(", with gufunc")[0]
-    text = f"{rule.name}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
-    return ShapeError(text)
-
-
-def _shown(position: int, operand: Any) -> str:
-    name = getattr(operand, "name", None) or f"operand {position}"
-    if hasattr(operand, "shape"):
-        return f"{name}: shape {operand.shape}, dtype {operand.dtype}"
-    return f"{name}: {operand!r}"
-
-
 def _lost(what: str, tensor: Tensor) -> str:
     """Why a write would not reach everyone it should."""
     if tensor._storage is not None and tensor._is_result:
@@ -1211,18 +1134,6 @@ def _lost(what: str, tensor: Tensor) -> str:
         "t.detach(), an array of it): they would not see it. Write t[0, 1] = v on the Tensor "
         "itself while there are no views of it, or write into a copy (t.copy())."
     )
-
-
-def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:
-    if rule.fn is not np.matmul:
-        return ""
-    if np.ndim(args[0]) == 0 or np.ndim(args[1]) == 0:
-        return "\n  use * for the product with a number"
-    if np.ndim(args[1]) != 2:
-        return ""
-    if np.shape(args[0])[-1] == np.shape(args[1])[-1]:
-        return "\n  did you mean x @ w.T?"
-    return ""
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
@@ -1252,7 +1163,7 @@ def _holds_tensor(nested: Any) -> bool:
 def stack(tensors: Any, axis: int = 0) -> Tensor:
     """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis."""
     if not hasattr(tensors, "__iter__"):
-        raise TypeError(f"tg.stack takes a list of Tensors and arrays, not {_brief(tensors)}.")
+        raise TypeError(f"tg.stack takes a list of Tensors and arrays, not {calls.brief(tensors)}.")
     parts = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
     return apply(np.stack, (parts,), {"axis": axis})
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import F, cast, clip, replace_nonfinite, written_out
+from ..primitives import F, cast, primitive, written_out
 from .table import composite, elementwise
 
 NONE: Any = object()  # an option that was not given
@@ -208,6 +208,12 @@ elementwise(
 )
 
 
+@primitive
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """``np.clip`` with either bound possibly None."""
+    return np.clip(x, low, high)
+
+
 def within(g: Any, x: Any, low: Any, high: Any) -> Any:
     """``g`` where the clip let ``x`` pass, bounds included."""
     inside: Any = True
@@ -225,6 +231,12 @@ elementwise(
     lambda g, _out, x, low, high: np.where((x if low is None else np.maximum(x, low)) > high, g, 0),
     selects=2,
 )
+
+
+@primitive
+def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
+    """``np.nan_to_num`` into memory of its own."""
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
 @composite(np.clip)

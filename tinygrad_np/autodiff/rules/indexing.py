@@ -1,12 +1,24 @@
 """Functions that pick elements or put them in place."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, last_writes, primitive, replace_at, take_at
+from ..primitives import ARRAY, add_at, cast, join_index, primitive, replace_at, take_at
 from ..shapes import axes_of, unbroadcast
 from .table import WRITERS, composite, defvjp
+
+
+@primitive
+def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
+    """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
+    index = join_index(layout, arrays)
+    places = np.arange(math.prod(shape)).reshape(shape)[index]
+    winner = np.zeros(math.prod(shape), np.intp)
+    order = np.arange(places.size).reshape(places.shape)
+    winner[places] = order
+    return winner[places] == order
 
 
 def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> Any:

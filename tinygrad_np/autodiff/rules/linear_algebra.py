@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, contract, primitive
+from ..primitives import cast, primitive
 from ..shapes import Axis, axes_of, keep
 from .elementwise import in_single
 from .reductions import unit
@@ -136,6 +136,12 @@ def cross(a: Any, b: Any, *, axis: int = -1) -> Any:
     forth, back = np.array([1, 2, 0]), np.array([2, 0, 1])
     out = a[..., forth] * b[..., back] - a[..., back] * b[..., forth]
     return np.moveaxis(out, -1, axis)
+
+
+@primitive
+def contract(*values: Any, subscripts: str) -> Any:
+    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
+    return np.einsum(subscripts, *values, optimize=len(values) > 2)
 
 
 def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> Any:
@@ -287,7 +293,7 @@ defvjp(
 @primitive
 def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
     """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
-    return np.linalg.norm(x, ord, axis, keepdims)  # type: ignore[arg-type]
+    return np.linalg.norm(x, ord, axis, keepdims)
 
 
 def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
