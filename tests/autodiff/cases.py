@@ -550,6 +550,9 @@ row(np.take_along_axis, real(2, 3), np.array([5, 0]), axis=None)
 for axis in (-1, 0, None):
     row(np.sort, real(2, 3), axis)
 row(np.sort, real(2, 3), axis=1, kind="stable")
+row(np.partition, real(2, 5), 2)
+row(np.partition, real(2, 3), 1, axis=None)
+row(np.partition, real(4, 3), (1, 2), 0)
 row(np.compress, np.array([True, False, True]), real(2, 3), axis=1)
 row(np.compress, [0, 1, 1], real(2, 3))
 row(np.lexsort, (real(3), real(3, seed=1)))
@@ -689,6 +692,9 @@ row(np.linalg.norm, real(2, 3))
 row(np.linalg.norm, real(2, 3), "fro", keepdims=True)
 row(np.linalg.norm, real(2, 2, 3), axis=(0, 2))
 row(np.linalg.norm, real(2, 3), axis=-1, keepdims=True)
+for order in (3, 0.5, -1, -2.5):
+    row(linear_algebra.power_norm, real(2, 3), order, 1, _reference=np.linalg.norm)
+row(linear_algebra.power_norm, real(2, 3), 3, 0, keepdims=True, _reference=np.linalg.norm)
 row(linear_algebra.euclidean_norm, real(2, 3), 1, keepdims=True,
     _reference=lambda x, axis, keepdims: np.linalg.norm(x, None, axis, keepdims))  # fmt: skip
 row(np.linalg.norm, complex_(3))

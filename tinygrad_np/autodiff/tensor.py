@@ -53,16 +53,11 @@ def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
 def _binary(fn: np.ufunc) -> tuple[Operator, Operator, Operator]:
     """An operator in its three forms: t + u, u + t, t += u (NumPy's meaning: in place)."""
 
-    def forward(self: "Tensor", other: Any) -> "Tensor":
-        return apply(fn, (self, other))
-
-    def reflected(self: "Tensor", other: Any) -> "Tensor":
-        return apply(fn, (other, self))
-
-    def in_place(self: "Tensor", other: Any) -> "Tensor":
-        return self._update(fn, other)
-
-    return forward, reflected, in_place
+    return (
+        lambda self, other: apply(fn, (self, other)),
+        lambda self, other: apply(fn, (other, self)),
+        lambda self, other: self._update(fn, other),
+    )
 
 
 def _method(fn: Any) -> Method:
@@ -879,8 +874,8 @@ def _opened(
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
-    if len(values) > rule.operands and not rule.is_users and _is_array(args[rule.operands :]):
-        calls.refuse_count(rule, len(values))  # one of them is ``out``
+    if len(values) > rule.operands and not rule.is_users:
+        calls.refuse_out(rule, args)
     if listed is not None and rule.certain:
         _say_if_wider(rule, listed, args)
     return values, nodes, storage, guarded
@@ -912,7 +907,7 @@ def _as_numbers(data: Any, dtype: Any) -> ndarray:
     try:
         return np.array(data, dtype=dtype, subok=False)
     except (TypeError, ValueError) as error:
-        kind = ShapeError if "inhomogeneous" in str(error) else TypeError
+        kind = ShapeError if "inhomogeneous" in str(error) else type(error)
         wanted = "" if dtype is None else f" with dtype={dtype!r}"
         raise kind(f"a Tensor of {calls.brief(data)}{wanted}: {error}") from None
 
@@ -996,6 +991,8 @@ def _settle(
         _refuse_nest(rule, value)
     for name in tensors:
         kwargs[name]._refuse_detaching(f"{rule.name}({name}=t)")
+    if rule.is_ufunc and np.dtype(kwargs.get("dtype")).kind == "c":  # rules read what was computed
+        args = tuple(a.astype(kwargs["dtype"]) if isinstance(a, Tensor) else a for a in args)
     allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
     known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
     if not known and _requires_grad(args):
@@ -1029,10 +1026,6 @@ def _by_position(
         return args, kwargs
     options = {n: bound.arguments[n] for n in names[last + 1 :]}
     return bound.args[: last + 1], {n: v for n, v in options.items() if n in kwargs or n in names}
-
-
-def _is_array(operands: tuple[Any, ...]) -> bool:
-    return any(hasattr(operand, "dtype") for operand in operands)
 
 
 def _requires_grad(tree: Any) -> bool:
@@ -1098,7 +1091,8 @@ def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> An
         )
     for operand in leaves((inputs, options)):
         if isinstance(operand, Tensor):
-            operand._refuse_detaching(f"{fn.__name__} into an array (array += t, out=array)")
+            what = f"{fn.__name__} with out=array (or array += t: assign the result instead)"
+            operand._refuse_detaching(what)
     if mode.capture is not None:
         mode.capture.leave("a write into an array (array += t, out=array)")
     return fn(*_unwrap(inputs), **_unwrap(options))

@@ -34,6 +34,12 @@ def refuse_count(rule: Rule, count: int) -> None:
     )
 
 
+def refuse_out(rule: Rule, args: Sequence[Any]) -> None:
+    """Refuse an array beyond the operands: it is ``out``, given by position."""
+    if any(hasattr(operand, "dtype") for operand in args[rule.operands :]):
+        refuse_count(rule, len(args))
+
+
 def refuse_options(rule: Rule, names: list[str]) -> None:
     """Say that a rule does not know these options, which the function may not have at all."""
     shown = ", ".join(f"{name}=" for name in names)

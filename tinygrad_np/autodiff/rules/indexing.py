@@ -21,6 +21,13 @@ def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -
     return winner[places] == order
 
 
+def added_back(g: Any, shape: tuple[int, ...], layout: Any, arrays: tuple[Any, ...]) -> Any:
+    """What arrives at elements that were taken, of float16 added in float32."""
+    if arrays and g.dtype == np.float16:
+        return cast(add_at(cast(g, np.float32), shape, layout, *arrays), np.float16)
+    return add_at(g, shape, layout, *arrays)
+
+
 def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> Any:
     """What arrives at the written elements, each counted for the last value written to it."""
     arrived = take_at(g, layout, *arrays)
@@ -33,7 +40,7 @@ def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> An
 
 defvjp(
     take_at,
-    lambda g, _out, _x, layout, *arrays: add_at(g, np.shape(_x), layout, *arrays),
+    lambda g, _out, _x, layout, *arrays: added_back(g, np.shape(_x), layout, arrays),
     selects=1,
 )
 defvjp(add_at, lambda g, _out, _g, shape, layout, *arrays: take_at(g, layout, *arrays))

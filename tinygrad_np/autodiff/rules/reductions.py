@@ -153,6 +153,8 @@ def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
 
 def cumsum_back(g: Any, x: Any, axis: int | None) -> Any:
     """Each element is in all sums from its place on."""
+    if g.dtype == np.float16:  # which counts ones to 2,048 only
+        return cast(cumsum_back(cast(g, np.float32), x, axis), np.float16)
     if axis is None or np.ndim(x) == 0:
         return np.reshape(np.flip(np.cumsum(np.flip(g))), np.shape(x))
     return np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
