@@ -550,8 +550,8 @@ row(np.take_along_axis, real(2, 3), np.array([5, 0]), axis=None)
 for axis in (-1, 0, None):
     row(np.sort, real(2, 3), axis)
 row(np.sort, real(2, 3), axis=1, kind="stable")
-row(np.partition, real(2, 5), 2)
-row(np.partition, real(2, 3), 1, axis=None)
+row(np.partition, real(2, 3), 1)  # the rows say all about the order: NumPy's own may differ
+row(np.partition, real(3), 1, axis=None)
 row(np.partition, real(4, 3), (1, 2), 0)
 row(np.compress, np.array([True, False, True]), real(2, 3), axis=1)
 row(np.compress, [0, 1, 1], real(2, 3))

@@ -116,8 +116,8 @@ class Tensor:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
-                f"a Tensor holds numbers, not {calls.brief(given)} of dtype {data.dtype}; convert "
-                "it first: astype(np.float32), or number words (np.unique(words, "
+                f"a Tensor holds numbers, not dtype {data.dtype} ({calls.brief(given)}); convert the "
+                "data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
         if mode.capture is not None:
@@ -869,7 +869,7 @@ def _opened(
                 _refuse_nest(rule, operand)
             if kind is list:
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
-            if kind is not tuple:
+            if kind is not tuple and (operand is not None or rule.is_ufunc):
                 operand = _admitted(operand, rule.is_ufunc)
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
