@@ -116,8 +116,8 @@ class Tensor:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
-                f"a Tensor holds numbers, not dtype {data.dtype} ({calls.brief(given)}); convert the "
-                "data first: astype(np.float32), with words numbered (np.unique(words, "
+                f"a Tensor holds numbers, not dtype {data.dtype} ({calls.brief(given)}); convert "
+                "the data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
         if mode.capture is not None:
