@@ -1017,7 +1017,8 @@ def _by_position(
     try:
         bound = inspect.signature(rule.forward).bind(*args, **kwargs)
     except ValueError:  # NumPy does not tell the names of this function's parameters
-        raise TypeError(f"{rule.name} takes Tensors by position, not by keyword, here.") from None
+        shown = ", ".join(f"{name}=" for name in kwargs)
+        raise TypeError(f"{rule.name} takes Tensors by position, not as {shown}.") from None
     names = list(bound.arguments)
     last = max(
         (i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0

@@ -193,9 +193,11 @@ def defvjp(
     taken further on, 0 results, even from an infinite slope. Parameters whose values a rule does
     not read are named with a leading underscore. ``eager`` computes ``fn`` of arrays and returns it
     as ``Kept`` with what the rule would compute again, but must do without, too. The rules must be
-    written in NumPy functions (or primitives) to be differentiable themselves. Raises TapeError for
-    a function whose calls do not come here (wrap it in ``tg.primitive``), and for rules that cannot
-    be those of its operands.
+    written in NumPy functions (or primitives) to be differentiable themselves. What they are given
+    is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
+    are real, so is a cotangent; of a complex function a real operand gets its real part. Raises
+    TypeError for what is no function, and TapeError for a function whose calls do not come here
+    (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
     _check_rules(fn, vjps, each)
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager)
