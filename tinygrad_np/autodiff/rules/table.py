@@ -345,8 +345,6 @@ def parameters(fn: Any) -> Mapping[str, inspect.Parameter]:
 
 def remedy(options: list[str]) -> str:
     """What to do instead of giving these options."""
-    if "out" in options:
-        return "assign the result instead of passing out=."
     if "where" in options:
         return "choose with np.where(mask, result, other) instead."
     return "leave the option out, or .detach() the operand."
