@@ -1017,9 +1017,7 @@ def _by_position(
     try:
         bound = inspect.signature(rule.forward).bind(*args, **kwargs)
     except ValueError:  # NumPy does not tell the names of this function's parameters
-        raise TypeError(
-            f"{rule.name} takes Tensors by position, not as {', '.join(kwargs)}=."
-        ) from None
+        raise TypeError(f"{rule.name} takes Tensors by position, not by keyword.") from None
     names = list(bound.arguments)
     last = max(
         (i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0
