@@ -14,7 +14,14 @@ import numpy as np
 
 from tinygrad_np.autodiff import primitives as p
 from tinygrad_np.autodiff.primitives import ARRAY
-from tinygrad_np.autodiff.rules import convolution, linear_algebra, neural, reductions
+from tinygrad_np.autodiff.rules import (
+    convolution,
+    elementwise,
+    linear_algebra,
+    neural,
+    reductions,
+    shaping,
+)
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,7 @@ for fn in (np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.around, n
 row(np.round, between(2, 3) / 10, 1)
 row(np.around, between(2, 3) / 10, decimals=1)
 row(np.nan_to_num, real(2, 3))
-row(p.replace_nonfinite, real(3), 0.0, None, None,
+row(elementwise.replace_nonfinite, real(3), 0.0, None, None,
     _reference=lambda x, *fills: np.nan_to_num(x, True, *fills))  # fmt: skip
 row(np.nan_to_num, complex_(3), copy=True)
 row(np.nan_to_num, real(3), nan=2.0, posinf=1.0, neginf=-1.0)
@@ -252,10 +259,16 @@ row(np.where, real(3), real(3, seed=1), 0.0)
 row(np.where, mask, complex_(2, 3), real(3))
 row(np.where, mask, Const(real(2, 3)), real(2, 3, seed=1))
 for low, high in [(-0.9, 0.9), (None, 0.9), (-0.9, None)]:
-    row(p.clip, real(2, 3), low, high, _reference=np.clip)
+    row(elementwise.clip, real(2, 3), low, high, _reference=np.clip)
     row(np.clip, real(2, 3), low, high)
-row(p.clip, real(2, 3), np.array([-0.9, -0.8, -0.7]), np.array([[0.9], [0.8]]), _reference=np.clip)
-row(p.clip, real(3), np.array(1.4), np.array(1.2), _reference=np.clip)
+row(
+    elementwise.clip,
+    real(2, 3),
+    np.array([-0.9, -0.8, -0.7]),
+    np.array([[0.9], [0.8]]),
+    _reference=np.clip,
+)
+row(elementwise.clip, real(3), np.array(1.4), np.array(1.2), _reference=np.clip)
 row(np.clip, real(2, 3), np.array([-0.9, -0.8, -0.7]), np.array([[0.9], [0.8]]))
 row(np.clip, real(2, 3), min=-0.9, max=0.9)
 row(np.clip, real(2, 3), max=np.array([0.9, 0.8, 0.7]))
@@ -452,7 +465,7 @@ row(np.array_split, real(5, 2), [-2])
 if hasattr(np, "unstack"):
     row(np.unstack, real(2, 3))
     row(np.unstack, real(2, 3), axis=-1)
-row(p.pad_zeros, real(2, 3), [[1, 0], [0, 2]], _reference=np.pad)
+row(shaping.pad_zeros, real(2, 3), [[1, 0], [0, 2]], _reference=np.pad)
 for width in (1, (1, 2), ((1, 0), (0, 2)), ((1,), (2,))):
     row(np.pad, real(2, 3), width)
     for mode in ("edge", "wrap", "reflect", "symmetric"):
@@ -537,6 +550,9 @@ row(np.take_along_axis, real(2, 3), np.array([5, 0]), axis=None)
 for axis in (-1, 0, None):
     row(np.sort, real(2, 3), axis)
 row(np.sort, real(2, 3), axis=1, kind="stable")
+row(np.partition, real(2, 3), 1)  # the rows say all about the order: NumPy's own may differ
+row(np.partition, real(3), 1, axis=None)
+row(np.partition, real(4, 3), (1, 2), 0)
 row(np.compress, np.array([True, False, True]), real(2, 3), axis=1)
 row(np.compress, [0, 1, 1], real(2, 3))
 row(np.lexsort, (real(3), real(3, seed=1)))
@@ -638,7 +654,8 @@ for subscripts, *shapes in [
     ("i,j,i->j", (2,), (3,), (2,)),
     ("ij,j->i", (2, 3), (1,)),
 ]:
-    row(p.contract, *(real(*s, seed=k) for k, s in enumerate(shapes)), subscripts=subscripts,
+    row(linear_algebra.contract, *(real(*s, seed=k) for k, s in enumerate(shapes)),
+        subscripts=subscripts,
         _reference=lambda *xs, subscripts: np.einsum(subscripts, *xs))  # fmt: skip
 
 # Matrices.
@@ -675,6 +692,9 @@ row(np.linalg.norm, real(2, 3))
 row(np.linalg.norm, real(2, 3), "fro", keepdims=True)
 row(np.linalg.norm, real(2, 2, 3), axis=(0, 2))
 row(np.linalg.norm, real(2, 3), axis=-1, keepdims=True)
+for order in (3, 0.5, -1, -2.5):
+    row(linear_algebra.power_norm, real(2, 3), order, 1, _reference=np.linalg.norm)
+row(linear_algebra.power_norm, real(2, 3), 3, 0, keepdims=True, _reference=np.linalg.norm)
 row(linear_algebra.euclidean_norm, real(2, 3), 1, keepdims=True,
     _reference=lambda x, axis, keepdims: np.linalg.norm(x, None, axis, keepdims))  # fmt: skip
 row(np.linalg.norm, complex_(3))

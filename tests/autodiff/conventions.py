@@ -40,6 +40,8 @@ ROWS: list[Row] = [
     (lambda t: np.linalg.norm(t), [0, 0], [0, 0]),
     (lambda t: np.linalg.norm(t, 3), [0, 0], [0, 0]),
     (lambda t: np.linalg.norm(t, 1), [0, -1], [0, -1]),
+    (lambda t: np.linalg.norm(t, -1), [0, 2], [0, 0]),
+    (lambda t: np.linalg.norm(t), [inf, 2], [1, 0]),
     (lambda t: np.linalg.norm(t, np.inf), [1, -1], [0.5, -0.5]),
     (lambda t: np.hypot(t, 0), [0, 2], [0, 1]),
     (lambda t: np.std(t), [1, 1, 1], [0, 0, 0]),
@@ -102,6 +104,7 @@ ROWS: list[Row] = [
     (lambda t: np.abs(t), [3 + 4j, 0], [0.6 - 0.8j, 0]),
     (lambda t: np.abs(t) ** 2, [3 + 4j], [6 - 8j]),
     (lambda t: np.angle(t), [2j, 0j], [-0.5, 0]),
+    (lambda t: np.real(t * 2j * 1j), [3.0], [-2]),
 ]  # fmt: skip
 
 PAGE = Path(__file__).parents[2] / "docs" / "conventions.md"

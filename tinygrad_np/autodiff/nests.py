@@ -3,7 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..errors import ShapeError
+
+
+def refuse_subclass(what: str, given: Any, error: Any = TypeError, also: Any = ()) -> None:
+    """Refuse masked arrays and matrices (and the types ``also``): what they mean would go."""
+    if isinstance(given, (np.ma.MaskedArray, np.matrix, *also)):
+        raise error(
+            f"{what} is a {type(given).__name__}, whose mask, index or own arithmetic would be "
+            "lost; give its plain numbers (np.asarray(a), masked_array.filled(0), "
+            "series.to_numpy(), with np.where for a mask)."
+        )
 
 
 def leaves(nest: Any) -> list[Any]:

@@ -5,7 +5,6 @@ called on Tensors and recorded.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,9 +23,12 @@ def primitive(fn: F) -> F:
     Called with plain arrays the function just runs. Called with an operand that speaks
     ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
     result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple or
-    dict they are refused with a TypeError.
+    dict they are refused with a TypeError. Arrays that are Tensors' are read-only: a function that
+    writes into its operands is refused with a TapeError; it works on a copy instead.
     """
-    is_ours = str(fn.__module__).startswith(PACKAGE)  # gets no Tensors in nests
+    if not callable(fn):
+        raise TypeError(f"tg.primitive takes a function of arrays, not {fn!r}.")
+    is_ours = str(getattr(fn, "__module__", None)).startswith(PACKAGE)  # gets no Tensors in nests
     plain = PLAIN if is_ours else PLAIN - {tuple}
 
     @functools.wraps(fn)
@@ -123,34 +125,11 @@ def update(x: Any, ufunc: np.ufunc, value: Any) -> None:
 
 
 @primitive
-def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
-    """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
-    index = join_index(layout, arrays)
-    places = np.arange(math.prod(shape)).reshape(shape)[index]
-    winner = np.zeros(math.prod(shape), np.intp)
-    order = np.arange(places.size).reshape(places.shape)
-    winner[places] = order
-    return winner[places] == order
-
-
-@primitive
 def cast(x: Any, dtype: Any) -> Any:
     """``x`` in another dtype; from complex to real the real part."""
     if np.iscomplexobj(x) and not np.issubdtype(dtype, np.complexfloating):
         x = x.real
     return x.astype(dtype)
-
-
-@primitive
-def clip(x: Any, low: Any, high: Any) -> Any:
-    """``np.clip`` with either bound possibly None."""
-    return np.clip(x, low, high)
-
-
-@primitive
-def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
-    """``np.nan_to_num`` into memory of its own."""
-    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
 @primitive
@@ -189,15 +168,3 @@ def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
 def concat(*values: Any, axis: int = 0) -> Any:
     """``np.concatenate`` with its arrays as operands."""
     return np.concatenate(values, axis=axis)
-
-
-@primitive
-def pad_zeros(x: Any, widths: Any) -> Any:
-    """Zeros around ``x``; in reverse the frame is cut off again."""
-    return np.pad(x, widths)
-
-
-@primitive
-def contract(*values: Any, subscripts: str) -> Any:
-    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
-    return np.einsum(subscripts, *values, optimize=len(values) > 2)

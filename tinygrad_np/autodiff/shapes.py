@@ -43,16 +43,21 @@ def expand(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
     return np.broadcast_to(keep(g, shape, axis), shape)
 
 
+def total(g: Any, axis: Axis, keepdims: bool = False) -> Any:
+    """The sum; that of float16, which counts ones to 2,048 only, is made in float32."""
+    if g.dtype != np.float16:
+        return np.sum(g, axis=axis, keepdims=keepdims)
+    return np.sum(g, axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
+
+
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Broadcasting in reverse: sum ``g`` over the axes along which ``shape`` was repeated."""
     wide = np.shape(g)
     lead = len(wide) - len(shape)
     padded = (1,) * lead + shape
     axes = tuple(a for a, (n, m) in enumerate(zip(wide, padded, strict=True)) if m == 1 != n)
-    if axes and g.dtype == np.float16:  # which counts ones to 2,048 only
-        g = np.sum(g, axis=axes, keepdims=True, dtype=np.float32).astype(np.float16)
-    elif axes:
-        g = np.sum(g, axis=axes, keepdims=True)
+    if axes:
+        g = total(g, axes, keepdims=True)
     return np.reshape(g, shape) if lead else g
 
 

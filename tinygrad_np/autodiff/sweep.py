@@ -65,17 +65,17 @@ def _descend(
     pulled: Iterable[tuple[Node | None, Any, Any]]
     node: Any = heappop(waiting)[1] if waiting else None
     while node is not None:
-        g, rule, out = arrived.pop(node), node.rule, node.out
-        if out is RELEASED:
+        g, rule, values, parents = arrived.pop(node), node.rule, node.values, node.parents
+        if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
             raise TapeError(_released(rule.name))
         if quick and rule.is_pair and node.guards is None and not selected:
             # the commonest operations spelled out: 0.3 µs less for each
-            (x, y), (p, q), (u, v), chooses = node.values, node.parents, rule.vjps, 0
+            (x, y), (p, q), (u, v), chooses = values, parents, rule.vjps, 0
             pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
         else:
             chosen = selected.pop(node, 0)
             chooses = 2 if "where" in node.kwargs else chosen | rule.selects
-            pulled = _pull(node, g, chosen, floor, wrap)
+            pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
         ahead, top, written = None, 0, False
         for parent, cotangent, value in pulled:
             if parent is None:
@@ -104,7 +104,7 @@ def _descend(
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):
                     own.add(parent)  # one element takes 0.5 µs more in place
         if written:
-            _check_unchanged(node, floor)
+            _check_unchanged(node, values, parents, floor)
         if not retain:
             node.release()
         node = ahead
@@ -113,47 +113,52 @@ def _descend(
 
 
 def _pull(
-    node: Record, g: Any, chosen: int, floor: int, wrap: "type[Tensor] | None"
-) -> list[tuple[Node | None, Any, Any]]:
+    node: Record, values: Sequence[Any], parents: Sequence[Node | None], g: Any, out: Any,
+    chosen: int, floor: int, wrap: "type[Tensor] | None",
+) -> list[tuple[Node | None, Any, Any]]:  # fmt: skip
     """The cotangents of a record's operands, each between the node and the value it is for."""
     if floor or node.guards is not None:
-        _check_unchanged(node, floor)
-    rule, values, out = node.rule, node.values, node.out
-    operands = values
+        _check_unchanged(node, values, parents, floor)
+    rule, operands = node.rule, values
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
-        operands, out, options = _wrapped(node, wrap, options)
+        operands, out, options = _wrapped(node, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
-    for argument, parent in enumerate(node.parents):
+    for argument, parent in enumerate(parents):
         if parent is None or parent.number < floor:
             continue
         if argument >= rule.count or (vjp := rule.vjps[argument]) is None:
             raise TapeError(_no_derivative(node, argument))
         cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
-            cotangent = _checked(cotangent, values[argument], rule.name, argument)
+            cotangent = _checked(cotangent, g, values, rule.name, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         pulled.append((parent, cotangent, values[argument]))
-    if node.out is RELEASED:  # by another thread meanwhile
-        raise TapeError(_released(rule.name))
     return pulled
 
 
-def _checked(cotangent: Any, value: Any, name: str, argument: int) -> Any:
-    """What a rule of the user's own returned: a number counts for each element."""
+def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
+    """What a rule of the user's own returned: a number counts for each element.
+
+    A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
+    """
+    value = values[argument]
     if isinstance(cotangent, (bool, int, float, complex)):
-        cotangent = cast(np.full(value.shape, cotangent), value.dtype)
+        cotangent = np.full(value.shape, cotangent)
     elif isinstance(cotangent, list):
         cotangent = np.asarray(cotangent)
     dtype = getattr(cotangent, "dtype", None)
     if dtype is None or dtype.kind not in "biufc":
         given = repr(cotangent) if dtype is None else dtype
-        raise TapeError(
-            f"the rule of {name} for operand {argument} returned {given} instead of an "
-            f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
-        )
-    return cotangent
+    elif dtype.kind == "c" and not any(map(np.iscomplexobj, (g, *values))):
+        given = f"{dtype} where all is real: an imaginary part would be lost,"
+    else:
+        return cotangent
+    raise TapeError(
+        f"the rule of {name} for operand {argument} returned {given} instead of an "
+        f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
+    )
 
 
 def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
@@ -200,22 +205,27 @@ OWN = _own_references()
 
 
 def _wrapped(
-    record: Record, wrap: "type[Tensor]", options: dict[str, Any]
+    record: Record,
+    values: Sequence[Any],
+    parents: Sequence[Node | None],
+    out: Any,
+    wrap: "type[Tensor]",
+    options: dict[str, Any],
 ) -> tuple[Sequence[Any], Any, dict[str, Any]]:
     """Operands, result and options as Tensors: those that were at their old places on the tape.
 
     While a step is captured those that were not, too: what a rule makes of them depends on them.
     """
-    operands: list[Any] = list(record.values)
+    operands: list[Any] = list(values)
     if mode.capture is not None:
         varies = mode.capture.varies
         operands = [wrap._of(v, None) if varies(v) else v for v in operands]
         options = {k: wrap._of(v, None) if varies(v) else v for k, v in options.items()}
-    for i, parent in enumerate(record.parents):
+    for i, parent in enumerate(parents):
         if parent is not None:
-            operands[i] = wrap._of(record.values[i], parent)
-    known = record.out is not None and type(record.out) is not Kept
-    return operands, wrap._of(record.out, record) if known else None, options
+            operands[i] = wrap._of(values[i], parent)
+    known = out is not None and type(out) is not Kept
+    return operands, wrap._of(out, record) if known else None, options
 
 
 def _fit(cotangent: Any, value: Any, record: Record) -> Any:
@@ -261,14 +271,16 @@ def _is_captured() -> bool:
     return mode.capture is not None and not mode.recording
 
 
-def _check_unchanged(record: Record, floor: int) -> None:
+def _check_unchanged(
+    record: Record, values: Sequence[Any], parents: Sequence[Node | None], floor: int
+) -> None:
     """Refuse to use saved arrays that were overwritten after the operation ran."""
-    rule, parents = record.rule, record.parents
+    rule = record.rule
     guards = record.guards or [None if p is None else p.storage for p in parents]
     for argument, parent in enumerate(parents):
         if parent is not None and parent.number >= floor:
             for operand in rule.read_by(argument, len(parents)):
-                guard, value = guards[operand], record.values[operand]
+                guard, value = guards[operand], values[operand]
                 if guard is None or guard.touched <= record.number:
                     continue
                 if guard.changed_since(record.number, value):

@@ -43,6 +43,8 @@ class no_grad:
     _inside = False
 
     def __new__(cls, function: Any = None) -> Any:
+        if not (function is None or callable(function) or isinstance(function, bool)):
+            raise TypeError(f"no_grad takes a function, or nothing, not {function!r}.")
         made = super().__new__(cls)
         return made(function) if callable(function) else made
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DetachError, PrecisionWarning, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves
+from .nests import leaves, refuse_subclass
 from .primitives import (
     ARRAY,
     broadcast,
@@ -23,8 +23,9 @@ from .primitives import (
     take_at,
     update,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS
-from .rules.table import Kept, Rule, remedy
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
+from .rules.calls import NUMERIC, check_call
+from .rules.table import Kept, Rule, read_only, refuse_write
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
@@ -32,8 +33,6 @@ Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
 ndarray = np.ndarray
 NUMBERS = (bool, int, float, complex)
-PLAIN = (*NUMBERS, str, tuple, type(None))
-NUMERIC = "biufc"  # kinds of dtypes
 NESTS = frozenset([list, tuple, dict])
 PACKAGE = __name__.partition(".")[0] + "."
 _new = object.__new__
@@ -54,16 +53,11 @@ def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
 def _binary(fn: np.ufunc) -> tuple[Operator, Operator, Operator]:
     """An operator in its three forms: t + u, u + t, t += u (NumPy's meaning: in place)."""
 
-    def forward(self: "Tensor", other: Any) -> "Tensor":
-        return apply(fn, (self, other))
-
-    def reflected(self: "Tensor", other: Any) -> "Tensor":
-        return apply(fn, (other, self))
-
-    def in_place(self: "Tensor", other: Any) -> "Tensor":
-        return self._update(fn, other)
-
-    return forward, reflected, in_place
+    return (
+        lambda self, other: apply(fn, (self, other)),
+        lambda self, other: apply(fn, (other, self)),
+        lambda self, other: self._update(fn, other),
+    )
 
 
 def _method(fn: Any) -> Method:
@@ -74,6 +68,17 @@ def _method(fn: Any) -> Method:
 
     method.__name__ = fn.__name__
     method.__doc__ = f"``np.{fn.__name__}`` of this Tensor."
+    return method
+
+
+def _in_place(fn: Any) -> Method:
+    """The method that gives its Tensor the value of a function of it, as ndarrays' method does."""
+
+    def method(self: "Tensor", *args: Any, **options: Any) -> None:
+        self._put(f"t.{fn.__name__}()", ..., fn(self, *args, **options))
+
+    method.__name__ = fn.__name__
+    method.__doc__ = f"Write in place what ``{fn.__name__}`` gives."
     return method
 
 
@@ -106,14 +111,14 @@ class Tensor:
             data._refuse_detaching("Tensor(t)")
             data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
-            _refuse_mask(data)
-            data = np.array(data, dtype=dtype, subok=False)
+            data = _as_numbers(data, dtype)
         elif dtype is not None:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
-                f"a Tensor holds numbers, not dtype {data.dtype}; convert the data first: "
-                "astype(np.float32), with words numbered (np.unique(words, return_inverse=True))."
+                f"a Tensor holds numbers, not dtype {data.dtype} ({calls.brief(given)}); convert "
+                "the data first: astype(np.float32), with words numbered (np.unique(words, "
+                "return_inverse=True))."
             )
         if mode.capture is not None:
             mode.capture.enter(given, data)
@@ -279,10 +284,18 @@ class Tensor:
         """The real part."""
         return apply(np.real, (self,))
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
+
     @property
     def imag(self) -> "Tensor":
         """The imaginary part."""
         return apply(np.imag, (self,))
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.imag[...] = value
 
     def backward(
         self, gradient: Any = None, create_graph: bool = False, retain_graph: bool = False
@@ -369,10 +382,10 @@ class Tensor:
         self._leave("t.numpy()")
         return np.array(self._array)
 
-    def item(self) -> Any:
-        """The only element as a Python number."""
+    def item(self, *index: Any) -> Any:
+        """The only element, or the one at ``index``, as a Python number."""
         self._leave("t.item()")
-        return self._array.item()
+        return self._array.item(*index)
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
@@ -381,7 +394,7 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if options.get("out") is not None:
-            return _write_into(ufunc, method, inputs, options)
+            return _write_into(getattr(ufunc, method), inputs, options)
         if method == "__call__":
             return apply(ufunc, inputs, options)
         return _apply_method(ufunc, method, inputs, options)
@@ -418,7 +431,7 @@ class Tensor:
     def _number(self, kind: Any) -> Any:
         self._refuse_detaching(f"{kind.__name__}(t)")
         self._leave(f"{kind.__name__}(t)")
-        return kind(self._array)
+        return kind(self._array[()])
 
     def __float__(self) -> float:
         return self._number(float)  # type: ignore[no-any-return]
@@ -432,6 +445,12 @@ class Tensor:
     def __index__(self) -> int:
         self._leave("its use as an index or count")
         return operator.index(self._array)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return self._number(round) if digits is None else self.round(digits)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self == value))
 
     def __len__(self) -> int:
         return len(self._array)
@@ -448,15 +467,19 @@ class Tensor:
         return apply(take_at, (self, layout, *arrays))
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        self._put("t[i] = v", index, value)
+
+    def _put(self, what: str, index: Any, value: Any) -> None:
+        """Write at an index."""
         layout, arrays = split_index(index)
         value = value if isinstance(value, (Tensor, list, *NUMBERS)) else np.asanyarray(value)
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
-        if self._is_written_in_place("t[i] = v", value):
+        if self._is_written_in_place(what, value):
             self._write_now(put_at, value, layout, *arrays)
         else:
             other = apply(replace_at, (self, value, layout, *arrays))
-            self._write_through("t[i] = v", other, value)
+            self._write_through(what, other, value)
 
     def _read_only(self) -> ndarray:
         """The array for others to read, which shares its memory for as long as they have it."""
@@ -523,7 +546,7 @@ class Tensor:
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
         if isinstance(self._array, ndarray) and not self._array.flags.writeable:
-            raise ValueError(f"{what}: the destination is read-only, as in NumPy.")
+            raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
         if not (others := self._sharers()):
             self._become(self._fitted(other))
             return
@@ -532,47 +555,53 @@ class Tensor:
         also = isinstance(value, Tensor) and getattr(value, "_shared", None) is shared
         views = [self, value] if also and value is not self else [self]
         views = [t for t in views if t is not base]
-        taken = [t._taken_from(base) for t in views]
-        if base is None or None in taken or others != len(views):
+        ways = [t._way_from(base) for t in views]
+        if base is None or None in ways or others != len(views):
             if mode.capture is not None:
                 mode.capture.become(self, other)  # refuses in its own words
             raise TapeError(_lost(what, self))
-        self._write_base(base, self._fitted(other), taken[0] if self is not base else None)
-        for view, (rule, (_, *rest), options) in zip(views, taken, strict=True):
-            view._become(apply(rule.fn, (base, *rest), options))
+        self._write_base(base, self._fitted(other), ways[0] if self is not base else [])
+        for view, way in zip(views, ways, strict=True):
+            there = base
+            for rule, (_, *rest), options in way:
+                there = apply(rule.fn, (there, *rest), options)
+            view._become(there)
             view._shared = base._share()
 
-    def _taken_from(self, base: "Tensor | None") -> Any:
-        """How this view was taken from ``base``, if one can write through it so."""
-        node = self._node
-        taken = getattr(self, "_taken", None)
-        if isinstance(node, Record):
-            taken = node.rule, node.values, node.kwargs
-        if base is None or taken is None or not taken[1] or taken[1][0] is not base._array:
+    def _way_from(self, base: "Tensor | None") -> Any:
+        """The views that lead from ``base`` to this Tensor, if one can write through them."""
+        node, taken = self._node, getattr(self, "_taken", None)
+        way = [taken] if node is None and taken is not None else []
+        while (
+            isinstance(node, Record) and node.parents and (base is None or node is not base._node)
+        ):
+            way.insert(0, (node.rule, node.values, node.kwargs))
+            node = node.parents[0]
+        if base is None or not way or way[0][1][0] is not base._array or base.dtype != self.dtype:
             return None
-        fits = base.dtype == self.dtype and taken[0].fn is not identity
+        fits = not any(rule.fn is identity or rule.is_users for rule, _, _ in way)
         if isinstance(base._node, Leaf):  # written as it is replayed
-            fits = fits and mode.capture is not None and taken[0].fn is take_at
+            fits = fits and mode.capture is not None and [r.fn for r, _, _ in way] == [take_at]
         elif base._node is not None:
-            fits = fits and node is not None
-        return taken if fits and (base._node is None or mode.recording is base._is_result) else None
+            fits = fits and self._node is not None
+        return way if fits and (base._node is None or mode.recording is base._is_result) else None
 
     @staticmethod
-    def _write_base(base: "Tensor", other: "Tensor", taken: Any) -> None:
-        """Give ``base`` the value of a view of it that was ``taken`` so, or that of its own."""
-        if taken is None:
-            base._become(other)
-            return
-        rule, (_, *rest), options = taken
+    def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
+        """Give ``base`` the value of the view of it at the end of the ``way``."""
         if isinstance(base._node, Leaf):
-            base._write_now(put_at, other, *rest)
-        elif rule.fn is take_at:
-            base._become(apply(replace_at, (base, other, *rest)))
-        else:
-            every = np.arange(base.size).reshape(base.shape)
-            places = Tensor._owning(rule.forward(every, *rest, **options))
-            flat = apply(replace_at, (base.reshape(-1), other, (ARRAY,), places))
+            base._write_now(put_at, other, *way[0][1][1:])
+        elif len(way) == 1 and way[0][0].fn is take_at:
+            base._become(apply(replace_at, (base, other, *way[0][1][1:])))
+        elif way:
+            places = np.arange(base.size).reshape(base.shape)
+            for rule, (_, *rest), options in way:
+                places = rule.forward(places, *rest, **options)
+            index = (ARRAY,), Tensor._owning(places)
+            flat = apply(replace_at, (base.reshape(-1), other, *index))
             base._become(flat.reshape(base.shape))
+        else:
+            base._become(other)
 
     def _fitted(self, other: "Tensor") -> "Tensor":
         """A value that is to replace this one, in this one's dtype."""
@@ -677,8 +706,14 @@ class Tensor:
         row = self.reshape(-1, order=order)
         return row.copy() if np.may_share_memory(row._array, self._array) else row
 
-    def astype(self, dtype: Any, copy: bool = True) -> "Tensor":
-        """The values in another dtype; integers and booleans are constants."""
+    def astype(
+        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True,
+        copy: bool = True,
+    ) -> "Tensor":  # fmt: skip
+        """The values in another dtype, in memory as NumPy sees fit; integers are constants."""
+        del order, subok
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise TypeError(f"a Tensor of {self.dtype} to {dtype} with casting={casting!r}.")
         if not copy and np.dtype(dtype) == self.dtype:
             return self
         return apply(cast, (self, np.dtype(dtype)))
@@ -694,12 +729,40 @@ class Tensor:
     # These call the NumPy function of their name.
     sum, mean, var, std, prod = map(_method, (np.sum, np.mean, np.var, np.std, np.prod))
     max, min, ptp, any, all = map(_method, (np.max, np.min, np.ptp, np.any, np.all))
-    argmax, argmin, argsort, sort = map(_method, (np.argmax, np.argmin, np.argsort, np.sort))
+    argmax, argmin, argsort = map(_method, (np.argmax, np.argmin, np.argsort))
+    argpartition, choose = map(_method, (np.argpartition, np.choose))
+    sort, partition, fill, put = map(
+        _in_place, (np.sort, np.partition, indexing.fill, indexing.put)
+    )
     cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
     swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
     repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
     clip, round, conj, conjugate = map(_method, (np.clip, np.round, np.conj, np.conjugate))
     nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
+
+
+def _refused(name: str, fact: Any = None) -> property:
+    """An attribute that Tensors lack, or (``fact``) cannot have set: its error says what to do."""
+
+    def refuse(_tensor: Tensor, _value: Any = None) -> Any:
+        instead = INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
+        raise AttributeError(f"a Tensor has no {name} to {'set' if fact else 'use'}; {instead}.")
+
+    return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
+
+
+INSTEAD = {
+    "shape": "use t = t.reshape(shape)",
+    "dtype": "use t = t.astype(dtype)",
+    "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
+    "resize": "use t = np.resize(t, shape)",
+    "setfield": "write t[index] = v",
+    "setflags": "use t.detach() for a constant",
+    "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
+}
+for name in {*dir(ndarray)} - {*dir(Tensor)} | {"shape", "dtype"}:
+    if not name.startswith("_"):
+        setattr(Tensor, name, _refused(name, getattr(Tensor, name, None)))
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
@@ -711,14 +774,14 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
 def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> Tensor:
     """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
-    if rule is None:
+    if rule is None or (kwargs and kwargs.get("out") is not None):
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
-    values: Sequence[Any]
-    nodes: Sequence[Node | None]
-    if len(args) == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
-        # the commonest operands spelled out: 0.4 µs less
+    if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
+        values, nodes, storage, guarded = _opened(rule, args)
+        recorded = nodes.count(None) < len(nodes)
+    else:  # the commonest operands spelled out: 0.4 µs less
         values, nodes = (x._array, y._array), (p := x._node, q := y._node)
         recorded = p is not None or q is not None
         storage, other = x._storage, y._storage
@@ -726,9 +789,6 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    else:
-        values, nodes, storage, guarded = _opened(rule, args)
-        recorded = nodes.count(None) < len(nodes)
     ordinary = mode.ordinary
     try:
         if not ordinary and mode.capture is not None:
@@ -736,14 +796,14 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         else:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
     except Exception as error:
-        raise _explained(error, rule, args) from error
+        raise calls.explained(error, rule, args) from error
     saved = None
     if type(out) is not ndarray:
         if type(out) is Kept:
             saved, out = out, out.out
-        out = _as_array(out)
+        given, out = out, _as_array(out)
         if type(out) is tuple or not hasattr(out, "dtype"):
-            return _several(rule, out, recorded and mode.recording)  # type: ignore[no-any-return]
+            return _several(rule, given, recorded and mode.recording)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
         source = _source(out, getattr(out, "base", None), args)
@@ -751,7 +811,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     tensor = _new(Tensor)
     tensor._array = out
     recorded = recorded and (ordinary or mode.recording)
-    if recorded and (rule.certain or _check_call(rule, nodes, out)):
+    if recorded and (rule.certain or check_call(rule, nodes, out)):
         tensor._node = record = _new(Record)  # spelled out as well: 0.1 µs
         tensor._storage = record.storage = storage
         watch = guarded and rule.reads_operands
@@ -767,6 +827,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         tensor._storage = Storage(out) if source is None else storage
         if source is not None:
             tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
+            tensor._storage = None if fn is identity else storage  # none writes through that
     return tensor
 
 
@@ -808,11 +869,13 @@ def _opened(
                 _refuse_nest(rule, operand)
             if kind is list:
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
-            if kind is not tuple:
+            if kind is not tuple and (operand is not None or rule.is_ufunc):
                 operand = _admitted(operand, rule.is_ufunc)
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
+    if len(values) > rule.operands and not rule.is_users:
+        calls.refuse_out(rule, args)
     if listed is not None and rule.certain:
         _say_if_wider(rule, listed, args)
     return values, nodes, storage, guarded
@@ -829,31 +892,24 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
     elif kind is not ndarray and not isinstance(operand, np.generic):
         speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
         if isinstance(operand, ndarray) or (speaks and hasattr(kind, "__array__")):
-            raise TypeError(
-                f"a {kind.__name__} beside a Tensor: its mask, index or own arithmetic would be "
-                "lost; give its plain numbers (np.asarray(a), masked_array.filled(0), "
-                "series.to_numpy(), with np.where for a mask)."
-            )
+            refuse_subclass("the operand beside a Tensor", operand, also=(kind,))
     dtype = getattr(operand, "dtype", None)
-    if is_number and dtype is None and not isinstance(operand, PLAIN):
+    if is_number and dtype is None and not isinstance(operand, (*NUMBERS, tuple)):
         dtype = np.asarray(operand).dtype
     if isinstance(operand, (ndarray, np.generic)) or is_number:
-        _check_dtype(dtype, "an operand")
+        calls.check_dtype(dtype, f"the operand {calls.brief(operand)}")
     return operand
 
 
-def _check_dtype(dtype: Any, what: str) -> None:
-    """Refuse objects, words, dates and records, through which no gradient goes."""
-    if getattr(dtype, "kind", "f") not in NUMERIC:
-        raise TypeError(
-            f"{what} of dtype {dtype}: Tensors compute with numbers; convert the data first "
-            "(a.astype(float)), and use np.nan for None."
-        )
-
-
-def _refuse_mask(data: Any) -> None:
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError("Tensor(masked array) would lose the mask; pass masked_array.filled(0).")
+def _as_numbers(data: Any, dtype: Any) -> ndarray:
+    """What a Tensor is made of, copied."""
+    refuse_subclass("Tensor(a): a", data)
+    try:
+        return np.array(data, dtype=dtype, subok=False)
+    except (TypeError, ValueError) as error:
+        kind = ShapeError if "inhomogeneous" in str(error) else type(error)
+        wanted = "" if dtype is None else f" with dtype={dtype!r}"
+        raise kind(f"a Tensor of {calls.brief(data)}{wanted}: {error}") from None
 
 
 def _refuse_nest(rule: Rule, nest: Any) -> None:
@@ -882,25 +938,6 @@ def _say_if_wider(rule: Rule, listed: ndarray, args: tuple[Any, ...]) -> None:
                 )
 
 
-def _check_call(rule: Rule, nodes: Sequence[Node | None], out: Any) -> bool:
-    """Whether a result is to be recorded; refuses a call that the rule would not understand."""
-    if rule.constant:
-        return False
-    if len(nodes) > rule.operands:
-        raise TypeError(
-            f"{rule.name} was given {len(nodes)} positional arguments, and its rule knows "
-            f"{rule.operands}: give options by keyword."
-        )
-    if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
-        raise TapeError(
-            f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
-            "tg.defvjp one rule for each operand, or pass that one as .detach()."
-        )
-    if (kind := out.dtype.kind) not in NUMERIC:
-        _check_dtype(out.dtype, f"a result of {rule.name}")
-    return kind in "fc"
-
-
 def _several(rule: Rule, out: Any, recorded: bool) -> Any:
     """The results of a function that gives more than one array, or none: they are constants."""
     if recorded and not rule.constant:
@@ -908,9 +945,9 @@ def _several(rule: Rule, out: Any, recorded: bool) -> Any:
             f"{rule.name} returned a {type(out).__name__} for Tensors that require grad, and only "
             "one array can be recorded; write a function for each, or .detach() the operands."
         )
-    if type(out) is not tuple:
+    if not isinstance(out, (tuple, list)):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
-    return tuple(Tensor._owning(part) for part in out)
+    return tuple(Tensor._owning(part) for part in _as_array(out))
 
 
 def _as_array(out: Any) -> Any:
@@ -944,7 +981,7 @@ def _settle(
     rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Check the options of a call; operands given by keyword become positional."""
-    if kwargs.get("out", 0) is None:
+    if "out" in kwargs:  # and None
         kwargs = {name: value for name, value in kwargs.items() if name != "out"}
     tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
     if any(kwargs[name]._node is not None for name in tensors) or not args:
@@ -954,14 +991,12 @@ def _settle(
         _refuse_nest(rule, value)
     for name in tensors:
         kwargs[name]._refuse_detaching(f"{rule.name}({name}=t)")
+    if rule.is_ufunc and np.dtype(kwargs.get("dtype")).kind == "c":  # rules read what was computed
+        args = tuple(a.astype(kwargs["dtype"]) if isinstance(a, Tensor) else a for a in args)
     allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
     known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
     if not known and _requires_grad(args):
-        unknown = sorted(set(kwargs) - allowed)
-        raise NotImplementedError(
-            f"{rule.name} with {', '.join(f'{name}=' for name in unknown)} cannot be recorded; "
-            + remedy(unknown)
-        )
+        calls.refuse_options(rule, sorted(set(kwargs) - allowed))
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
         kwargs = {name: _kept(value) for name, value in kwargs.items()}
@@ -982,7 +1017,7 @@ def _by_position(
     try:
         bound = inspect.signature(rule.forward).bind(*args, **kwargs)
     except ValueError:  # NumPy does not tell the names of this function's parameters
-        raise TypeError(f"{rule.name} takes Tensors by position, not by keyword, here.") from None
+        raise TypeError(f"{rule.name} takes Tensors by position, not by keyword.") from None
     names = list(bound.arguments)
     last = max(
         (i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0
@@ -998,19 +1033,22 @@ def _requires_grad(tree: Any) -> bool:
     return any(isinstance(leaf, Tensor) and leaf._node is not None for leaf in leaves(tree))
 
 
-def _unwrap(tree: Any) -> Any:
-    """A call's arguments with arrays for Tensors."""
+def _unwrap(tree: Any, lends: bool = False) -> Any:
+    """A call's arguments with arrays for Tensors, which are read-only if somebody is lent them."""
     if isinstance(tree, Tensor):
-        return tree._array
+        array = tree._array
+        return read_only(array) if lends and type(array) is ndarray else array
     if isinstance(tree, (list, tuple)):
-        return type(tree)(_unwrap(part) for part in tree)
+        return type(tree)(_unwrap(part, lends) for part in tree)
     if isinstance(tree, dict):
-        return {name: _unwrap(part) for name, part in tree.items()}
+        return {name: _unwrap(part, lends) for name, part in tree.items()}
     return tree
 
 
 def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Functions outside the table: composites, facts, writers, and whatever needs no gradient."""
+    if kwargs.get("out") is not None:
+        return _write_into(fn, args, kwargs)
     if fn in COMPOSITES:
         if mode.capture is not None:
             args, kwargs = mode.capture.declared((args, kwargs))
@@ -1034,28 +1072,30 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:
-        out = _as_array(fn(*_unwrap(args), **_unwrap(kwargs)))
+        try:
+            out = _as_array(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
+        except ValueError as error:
+            refuse_write(error, name)
+            raise
     own = Tensor if mode.capture is None else Tensor._owning  # they may be views
     if isinstance(out, tuple):
         return tuple(own(part) for part in out)
     return own(out) if isinstance(out, ndarray) else out
 
 
-def _write_into(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
+def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """``out=``: into an array only constants may go, into a Tensor nothing."""
-    targets = options["out"]
-    if any(isinstance(target, Tensor) for target in targets):
+    if _holds_tensor(options["out"]):
         raise TapeError(
-            f"np.{ufunc.__name__}(out=tensor) cannot be recorded; assign the result instead."
+            f"np.{fn.__name__}(out=tensor) cannot be recorded; assign the result instead."
         )
-    for operand in inputs:
+    for operand in leaves((inputs, options)):
         if isinstance(operand, Tensor):
-            operand._refuse_detaching(f"{ufunc.__name__} into an array (array += t, out=array)")
+            what = f"{fn.__name__} with out=array (or array += t: assign the result instead)"
+            operand._refuse_detaching(what)
     if mode.capture is not None:
         mode.capture.leave("a write into an array (array += t, out=array)")
-    return getattr(ufunc, method)(*_unwrap(inputs), **_unwrap(options))
+    return fn(*_unwrap(inputs), **_unwrap(options))
 
 
 def _apply_method(
@@ -1076,23 +1116,6 @@ def _apply_method(
     return _apply_unruled(getattr(ufunc, method), inputs, options)
 
 
-def _explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
-    """The error with the operation, its operands and, for products, the likely cure."""
-    shown = [_shown(i, operand) for i, operand in enumerate(args)]
-    if type(error) is not ValueError:
-        error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
-        return error
-    text = f"{rule.name}: {error} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
-    return ShapeError(text)
-
-
-def _shown(position: int, operand: Any) -> str:
-    name = getattr(operand, "name", None) or f"operand {position}"
-    if hasattr(operand, "shape"):
-        return f"{name}: shape {operand.shape}, dtype {operand.dtype}"
-    return f"{name}: {operand!r}"
-
-
 def _lost(what: str, tensor: Tensor) -> str:
     """Why a write would not reach everyone it should."""
     if tensor._storage is not None and tensor._is_result:
@@ -1105,14 +1128,6 @@ def _lost(what: str, tensor: Tensor) -> str:
         "t.detach(), an array of it): they would not see it. Write t[0, 1] = v on the Tensor "
         "itself while there are no views of it, or write into a copy (t.copy())."
     )
-
-
-def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:
-    if rule.fn is not np.matmul or np.ndim(args[1]) != 2 or np.ndim(args[0]) == 0:
-        return ""
-    if np.shape(args[0])[-1] == np.shape(args[1])[-1]:
-        return "\n  did you mean x @ w.T?"
-    return ""
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
@@ -1141,6 +1156,8 @@ def _holds_tensor(nested: Any) -> bool:
 
 def stack(tensors: Any, axis: int = 0) -> Tensor:
     """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis."""
+    if not hasattr(tensors, "__iter__"):
+        raise TypeError(f"tg.stack takes a list of Tensors and arrays, not {calls.brief(tensors)}.")
     parts = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
     return apply(np.stack, (parts,), {"axis": axis})
 

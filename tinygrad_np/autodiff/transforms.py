@@ -113,6 +113,15 @@ def _fit_seed(out: Tensor, cotangent: Any, records: bool) -> Any:
     return seed if records or mode.capture is not None else seed._array
 
 
+def _check(f: Any, argnums: Any = 0) -> None:
+    """Refuse what is no function, and places that are no numbers."""
+    if not callable(f):
+        raise TypeError(f"a function to differentiate was expected, not {f!r}.")
+    places = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(n, (int, np.integer)) for n in places):
+        raise TypeError(f"argnums={argnums!r}; give the place of an argument, or a tuple of them.")
+
+
 def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if any(not -len(args) <= n < len(args) for n in wanted):
@@ -140,6 +149,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     ``argnums``). With ``has_aux`` ``f`` returns ``(number, anything)``, and so does the result:
     ``((value, aux), gradient)``. Raises TapeError if ``f`` does not return one real number.
     """
+    _check(f, argnums)
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -149,6 +159,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
             out = f(*inner, **kwargs)
             if not has_aux:
                 return out
+            if not isinstance(out, tuple) or len(out) != 2:
+                raise TypeError(f"has_aux=True: f returned {out!r}, not (number, anything).")
             value, extra = out
             aux.append(extra)
             return value
@@ -192,6 +204,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     The pullback takes a nest like the result and returns a tuple with one entry per argument; it
     can be called again, and is differentiable itself.
     """
+    _check(f)
     run = Run(f, args, tuple(range(len(args))))
     run.close()
 
@@ -216,6 +229,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     Forward mode as the transpose of the transpose: the pullback is linear in its cotangent, and
     the pullback of that linear map is the pushforward.
     """
+    _check(f)
     primals, tangents = _arguments(primals), _arguments(tangents)
     if mode.capture is not None:
         tangents = mode.capture.declared(tangents)
@@ -252,7 +266,7 @@ def _dot(left: list[Any], right: list[Any]) -> Any:
     """The sum of all products; keeps a Python number out of an empty sum."""
     total: Any = Tensor(0.0)
     for a, b in zip(left, right, strict=True):
-        total = total + np.sum(a * (b if isinstance(b, Tensor) else np.asarray(b, dtype=a.dtype)))
+        total = total + np.sum(a * (b if isinstance(b, Tensor) else Tensor(b, dtype=a.dtype)))
     return total
 
 
@@ -262,6 +276,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     For a result of shape ``s`` and an argument of shape ``t`` it has shape ``s + t``; nests of
     results hold nests of arguments.
     """
+    _check(f, argnums)
 
     @functools.wraps(f)
     def rows(*args: Any, **kwargs: Any) -> Any:

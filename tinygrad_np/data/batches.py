@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ..autodiff.nests import refuse_subclass
 from ..errors import DataError
 from ..nn.operands import to_numbers
 
@@ -357,11 +358,7 @@ def _as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
             f"{caller}: found {name} of type {type(given).__name__}, expected an array; give "
             f"{name}.toarray()"
         )
-    if isinstance(given, np.ma.MaskedArray):
-        raise DataError(
-            f"{caller}: found {name} as a masked array, whose mask would be lost; give "
-            f"{name}.filled(0), or only the rows without a mask"
-        )
+    refuse_subclass(f"{caller}: {name}", given, DataError)
     try:
         found = np.asarray(given)
     except ValueError as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.nests import leaves
+from ..autodiff.nests import leaves, refuse_subclass
 from ..autodiff.tensor import Tensor, array
 from ..errors import ShapeError
 
@@ -27,11 +27,7 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
         if hasattr(type(x), "__array_function__"):
             return x
         x = _as_array(caller, x, name, getattr(like, "dtype", None))
-    if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise TypeError(
-            f"{caller}: {name} is a {type(x).__name__}, whose mask or arithmetic would be lost; "
-            "give its plain numbers (np.asarray(a), masked_array.filled(0))."
-        )
+    refuse_subclass(f"{caller}: {name}", x)
     if x.dtype.kind not in "biufc":
         raise TypeError(f"{caller}: {name} of dtype {x.dtype}; {to_numbers(name)}.")
     return x

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..primitives import added_to, if_finite, last_writes, where_finite_or
-from .indexing import lexical_order
+from ..primitives import added_to, if_finite, where_finite_or
+from .indexing import last_writes, lexical_order
 from .neural import in_range, kept_share, one_hot
 from .table import FACTS, METADATA, constant
 

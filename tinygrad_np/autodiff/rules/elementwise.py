@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import F, cast, clip, replace_nonfinite, written_out
+from ..primitives import F, cast, primitive, written_out
 from .table import composite, elementwise
 
 NONE: Any = object()  # an option that was not given
@@ -60,14 +60,16 @@ def sigmoid(x: Any) -> Any:
 
 def power_base(g: Any, x: Any, y: Any) -> Any:
     """x**y by x: y x**(y-1); 0 at x = 0 where that is infinite (as sqrt'(0) = 0)."""
-    if isinstance(y, (int, float)):
+    if isinstance(y, (int, float)) and abs(y) < math.inf:
         if y == 2:
             return g * (2 * x)
         if y >= 1 or y < 0:
             return g * (y * raised(x, y - 1))
         return root_slope(g * y, x, raised(x, 1 - y)) if y else np.zeros_like(g)
     flat = (x == 0) & ((y == 0) if _is_complex(x, y) else (y >= 0) & (y < 1))
-    return np.where(flat, 0, g * (y * np.power(np.where(flat, 1, x), np.where(flat, 1, y - 1))))
+    below = np.power(np.where(flat, 1, x), np.where(flat, 1, y - 1))
+    flat = flat | (below == 0) | ((y == 0) & np.isinf(below))  # 0 times infinity
+    return np.where(flat, 0, g * (y * below))
 
 
 def raised(x: Any, y: float) -> Any:
@@ -206,6 +208,12 @@ elementwise(
 )
 
 
+@primitive
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """``np.clip`` with either bound possibly None."""
+    return np.clip(x, low, high)
+
+
 def within(g: Any, x: Any, low: Any, high: Any) -> Any:
     """``g`` where the clip let ``x`` pass, bounds included."""
     inside: Any = True
@@ -223,6 +231,12 @@ elementwise(
     lambda g, _out, x, low, high: np.where((x if low is None else np.maximum(x, low)) > high, g, 0),
     selects=2,
 )
+
+
+@primitive
+def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
+    """``np.nan_to_num`` into memory of its own."""
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
 @composite(np.clip)

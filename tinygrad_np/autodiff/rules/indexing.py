@@ -1,12 +1,31 @@
 """Functions that pick elements or put them in place."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, last_writes, primitive, replace_at, take_at
+from ..primitives import ARRAY, add_at, cast, join_index, primitive, replace_at, take_at
 from ..shapes import axes_of, unbroadcast
 from .table import WRITERS, composite, defvjp
+
+
+@primitive
+def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
+    """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
+    index = join_index(layout, arrays)
+    places = np.arange(math.prod(shape)).reshape(shape)[index]
+    winner = np.zeros(math.prod(shape), np.intp)
+    order = np.arange(places.size).reshape(places.shape)
+    winner[places] = order
+    return winner[places] == order
+
+
+def added_back(g: Any, shape: tuple[int, ...], layout: Any, arrays: tuple[Any, ...]) -> Any:
+    """What arrives at elements that were taken, of float16 added in float32."""
+    if arrays and g.dtype == np.float16:
+        return cast(add_at(cast(g, np.float32), shape, layout, *arrays), np.float16)
+    return add_at(g, shape, layout, *arrays)
 
 
 def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> Any:
@@ -21,7 +40,7 @@ def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> An
 
 defvjp(
     take_at,
-    lambda g, _out, _x, layout, *arrays: add_at(g, np.shape(_x), layout, *arrays),
+    lambda g, _out, _x, layout, *arrays: added_back(g, np.shape(_x), layout, arrays),
     selects=1,
 )
 defvjp(add_at, lambda g, _out, _g, shape, layout, *arrays: take_at(g, layout, *arrays))
@@ -93,6 +112,14 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     return take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
+
+
+@composite(np.partition)
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+    """The elements in the order of ``argpartition``."""
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    return take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
 
 
 @primitive
@@ -174,6 +201,22 @@ def diag(v: Any, k: int = 0) -> Any:
     places = np.arange(n)
     blank = np.zeros_like(v, shape=(n + abs(k), n + abs(k)))
     return replace_at(blank, v, (ARRAY, ARRAY), places + max(-k, 0), places + max(k, 0))
+
+
+def fill(x: Any, value: Any) -> Any:
+    """What ``x.fill(value)`` leaves."""
+    if np.ndim(value):
+        raise ValueError(f"t.fill of shape {np.shape(value)}; give a number, or t[...] = v.")
+    return np.full_like(x, value)
+
+
+def put(x: Any, indices: Any, values: Any, mode: str = "raise") -> Any:
+    """What ``np.put`` leaves: of places in the flattened array, values as often as they go."""
+    places = np.take(np.arange(np.size(x)), np.reshape(indices, -1), mode=mode)  # type: ignore[call-overload]
+    if not np.size(places) or not np.size(values):
+        return x
+    flat = replace_at(np.reshape(x, -1), np.resize(values, np.shape(places)), (ARRAY,), places)
+    return np.reshape(flat, np.shape(x))
 
 
 WRITERS.update([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])

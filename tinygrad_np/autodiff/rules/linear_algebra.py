@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, contract, primitive
+from ..primitives import cast, primitive
 from ..shapes import Axis, axes_of, keep
 from .elementwise import in_single
 from .reductions import unit
@@ -138,12 +138,21 @@ def cross(a: Any, b: Any, *, axis: int = -1) -> Any:
     return np.moveaxis(out, -1, axis)
 
 
+@primitive
+def contract(*values: Any, subscripts: str) -> Any:
+    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
+    return np.einsum(subscripts, *values, optimize=len(values) > 2)
+
+
 def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> Any:
     """Contract ``g`` with the other operands back to the labels of operand ``i``.
 
     A label that only operand ``i`` has, or that the others have with length 1, was summed over:
     there the cotangent is repeated.
     """
+    if g.dtype == np.float16:  # which counts ones to 2,048 only
+        wide = [cast(v, np.float32) for v in values]
+        return cast(contract_back(i, cast(g, np.float32), tuple(wide), subscripts), np.float16)
     inputs, output = subscripts.split("->")
     labels = inputs.split(",")
     shape = np.shape(values[i])
@@ -284,6 +293,36 @@ defvjp(
 )
 
 
+@primitive
+def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
+    """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
+    return np.linalg.norm(x, ord, axis, keepdims)
+
+
+def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
+    """sign(x) (|x| / norm)**(ord-1), 0 where x or the norm is 0.
+
+    All is over the largest |x| (the least, if that decides): no power over- or underflows.
+    """
+    size = np.abs(x)
+    scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)
+    scale = np.where(scale > 0, scale, 1)
+    size = np.where(np.isinf(scale), cast(np.isinf(size), size.dtype), size / scale)
+    length = np.power(np.sum(np.power(size, ord), axis=axis, keepdims=True), 1.0 / ord)
+    flat = np.logical_or(size == 0, length == 0)
+    ratio = np.where(flat, 1, size) / np.where(length == 0, 1, length)
+    return keep(g, np.shape(x), axis) * np.where(
+        flat, 0, np.power(ratio, ord - 1) * np.conj(np.sign(x))
+    )
+
+
+defvjp(
+    power_norm,
+    lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
+    reach=along(None),
+)
+
+
 @composite(np.linalg.norm)
 @in_single
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
@@ -316,7 +355,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return np.sum(np.sign(size), axis=axis, keepdims=keepdims)
     if ord == 1:
         return np.sum(size, axis=axis, keepdims=keepdims)
-    return np.sum(size**ord, axis=axis, keepdims=keepdims) ** (1.0 / ord)
+    return power_norm(x, ord, axis, keepdims=keepdims)
 
 
 @composite(np.linalg.multi_dot)

@@ -90,7 +90,7 @@ def erf(x: Any) -> Any:
         raise ImportError(
             "the exact gelu needs SciPy: pip install scipy, or use gelu(x, approximate='tanh')."
         ) from None
-    return error_function(x)
+    return error_function(x).astype(x.dtype, copy=False)
 
 
 @written_out

@@ -111,6 +111,11 @@ def length(x: Any, axis: Axis) -> Any:
 def unit(x: Any, axis: Axis) -> Any:
     """``x`` over its ``length`` along ``axis``; 0 where that is 0."""
     size = length(x, axis)
+    if np.isinf(size).any():  # an infinite element counts alone; a sum of others may overflow
+        top = np.max(np.abs(x), axis=axis, keepdims=True)
+        near = np.where(np.isinf(top), np.where(np.isinf(x), np.sign(x), 0), x / top)
+        x = np.where(np.isinf(size), near, x)
+        size = length(x, axis)
     return x / np.where(size == 0, 1, size)
 
 
@@ -148,6 +153,8 @@ def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
 
 def cumsum_back(g: Any, x: Any, axis: int | None) -> Any:
     """Each element is in all sums from its place on."""
+    if g.dtype == np.float16:  # which counts ones to 2,048 only
+        return cast(cumsum_back(cast(g, np.float32), x, axis), np.float16)
     if axis is None or np.ndim(x) == 0:
         return np.reshape(np.flip(np.cumsum(np.flip(g))), np.shape(x))
     return np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)

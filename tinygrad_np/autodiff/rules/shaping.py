@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, concat, identity, pad_zeros
-from ..shapes import axes_of, unbroadcast
+from ..primitives import broadcast, concat, identity, primitive
+from ..shapes import axes_of, total, unbroadcast
 from .table import composite, defvjp
 
 
@@ -24,10 +24,10 @@ def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
         back = np.zeros_like(lined)
     elif np.size(repeats) == 1:
         each = int(np.reshape(repeats, ())[()])
-        back = np.sum(np.reshape(moved, (size, each, *np.shape(moved)[1:])), axis=1)
+        back = total(np.reshape(moved, (size, each, *np.shape(moved)[1:])), 1)
     else:
         ends = np.cumsum(repeats)
-        back = np.stack([np.sum(moved[int(e) - int(r) : int(e)], axis=0)
+        back = np.stack([total(moved[int(e) - int(r) : int(e)], 0)
                          for r, e in zip(repeats, ends, strict=True)])  # fmt: skip
     return np.reshape(back, np.shape(x)) if axis is None else np.moveaxis(back, 0, axis)
 
@@ -39,7 +39,7 @@ def tile_back(g: Any, x: Any, reps: Any) -> Any:
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)
     split = [n for pair in zip(counts, shape, strict=True) for n in pair]
-    return np.reshape(np.sum(np.reshape(g, split), axis=tuple(range(0, 2 * ndim, 2))), np.shape(x))
+    return np.reshape(total(np.reshape(g, split), tuple(range(0, 2 * ndim, 2))), np.shape(x))
 
 
 def roll_back(g: Any, shift: Any, axis: Any) -> Any:
@@ -55,6 +55,12 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     index: list[Any] = [slice(None)] * np.ndim(g)
     index[axis] = slice(start, start + sizes[i])
     return g[tuple(index)]
+
+
+@primitive
+def pad_zeros(x: Any, widths: Any) -> Any:
+    """Zeros around ``x``; in reverse the frame is cut off again."""
+    return np.pad(x, widths)
 
 
 def reshape_back(g: Any, x: Any, order: Any) -> Any:
@@ -121,7 +127,7 @@ def concatenate(arrays: Any, axis: int | None = 0, *, dtype: Any = None) -> Any:
     if axis is None:
         arrays, axis = [np.reshape(a, (-1,)) for a in arrays], 0
     joined = concat(*arrays, axis=axis)
-    return joined if dtype is None else joined.astype(dtype)
+    return joined if dtype is None else joined.astype(dtype, casting="same_kind")
 
 
 @composite(np.stack)

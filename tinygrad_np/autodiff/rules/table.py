@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import TapeError
+from ..primitives import identity
 from ..shapes import Axis, keep
 
 Vjp = Callable[..., Any]
@@ -50,17 +51,23 @@ class Rule:
     ) -> None:
         self.fn = fn
         self.is_ufunc = isinstance(fn, np.ufunc)
-        self.forward = getattr(fn, "implementation", fn)
-        self.eager = eager or self.forward
         self.name = getattr(fn, "__name__", repr(fn))
+        self.forward = getattr(fn, "implementation", fn)
+        given = [vjp for vjp in (*vjps, each) if vjp is not None]
+        self.is_users = not all(str(vjp.__module__).startswith(PACKAGE) for vjp in given)
+        lent, lent_each = vjps, each
+        if self.is_users:
+            eager = eager and reading(eager, self.name)
+            self.forward = self.forward if self.is_ufunc else reading(self.forward, self.name)
+            lent = tuple(vjp and reading(vjp, f"a rule of {self.name}") for vjp in vjps)
+            lent_each = each and reading(each, f"a rule of {self.name}")
+        self.eager = eager or self.forward
         self.each = each
-        self.vjps: Sequence[Vjp | None] = Each(each) if each else vjps
+        self.vjps: Sequence[Vjp | None] = Each(lent_each) if lent_each else lent
         self.count = len(self.vjps)
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
-        given = [vjp for vjp in (*vjps, each) if vjp is not None]
-        self.is_users = not all(str(vjp.__module__).startswith(PACKAGE) for vjp in given)
         self.is_pair = self.is_ufunc and len(vjps) == 2 and all(vjps) and not selects
         self.is_pair = self.is_pair and not self.is_users  # whose cotangents are looked at
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
@@ -85,6 +92,41 @@ class Rule:
             return reading.operands
         known = [i for i in reading.operands if i < count]
         return [*known, *range(reading.positional, count)] if reading.rest else known
+
+
+def reading(fn: Any, name: str) -> Any:
+    """A user's ``fn`` that gets its operands to read only: they belong to leaves and to records."""
+
+    @functools.wraps(fn)
+    def call(*args: Any, **options: Any) -> Any:
+        lent = [read_only(operand) for operand in args]
+        try:
+            out = fn(*lent, **options)
+        except ValueError as error:
+            refuse_write(error, name)
+            raise
+        return next((own for own, view in zip(args, lent, strict=True) if out is view), out)
+
+    return call
+
+
+def refuse_write(error: ValueError, name: str) -> None:
+    """Say what NumPy's refusal to write into what is ``read_only`` means in a user's function."""
+    if "read-only" in str(error):
+        raise TapeError(
+            f"{name} writes into its operands ({error}), which others have, too; let it work on a "
+            "copy (x = x.copy())."
+        ) from error
+
+
+def read_only(operand: Any) -> Any:
+    """An operand in the hands of a user's function."""
+    if type(operand) is np.ndarray:
+        operand = operand.view()
+        operand.flags.writeable = False
+    elif not isinstance(operand, np.ndarray) and hasattr(type(operand), "__array_function__"):
+        operand = identity(operand)
+    return operand
 
 
 class Each(Sequence[Vjp]):
@@ -151,9 +193,11 @@ def defvjp(
     taken further on, 0 results, even from an infinite slope. Parameters whose values a rule does
     not read are named with a leading underscore. ``eager`` computes ``fn`` of arrays and returns it
     as ``Kept`` with what the rule would compute again, but must do without, too. The rules must be
-    written in NumPy functions (or primitives) to be differentiable themselves. Raises TapeError for
-    a function whose calls do not come here (wrap it in ``tg.primitive``), and for rules that cannot
-    be those of its operands.
+    written in NumPy functions (or primitives) to be differentiable themselves. What they are given
+    is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
+    are real, so is a cotangent; of a complex function a real operand gets its real part. Raises
+    TypeError for what is no function, and TapeError for a function whose calls do not come here
+    (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
     _check_rules(fn, vjps, each)
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager)
@@ -162,6 +206,13 @@ def defvjp(
 def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> None:
     """Refuse rules that would never be called, or not as they are written."""
     name = getattr(fn, "__name__", repr(fn))
+    if wrong := [part for part in (*vjps, each) if part is not None and not callable(part)]:
+        raise TypeError(
+            f"defvjp({name}) was given {wrong[0]!r} for a rule; a rule is a function of "
+            "(g, out, *operands), or None."
+        )
+    if not callable(fn):
+        raise TypeError(f"defvjp takes a function and its rules, not {fn!r} for the function.")
     if not vjps and each is None:
         raise TapeError(f"defvjp({name}) was given no rule; give one function per operand.")
     is_ufunc = isinstance(fn, np.ufunc)
@@ -170,7 +221,7 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
             f"defvjp({name}) of a function that does not dispatch: its rule would never be asked. "
             f"Make it a primitive first: {name} = tg.primitive({name}), or @tg.primitive above it."
         )
-    operands = fn.nin if is_ufunc else _positional(fn)
+    needed, operands = (fn.nin, fn.nin) if is_ufunc else _positional(fn)
     if each is None and (len(vjps) > operands or (is_ufunc and len(vjps) < operands)):
         raise TapeError(
             f"defvjp({name}) was given {len(vjps)} rules, and {name} takes {operands} operands; "
@@ -179,26 +230,23 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
     for vjp in (*vjps, each):
         code = getattr(vjp, "__code__", None)
         least = 3 if vjp is each else 2
-        if code is not None and code.co_argcount < least and not code.co_flags & VARARGS:
+        if code is None or code.co_flags & VARARGS:
+            continue
+        named = code.co_kwonlyargcount if code.co_argcount >= least else 0
+        if code.co_argcount + named < least + needed:
             first = "(i, g, out, *operands)" if vjp is each else "(g, out, *operands)"
             raise TapeError(
                 f"defvjp({name}): a rule takes {first}, not {code.co_argcount} positional "
-                "parameters."
+                f"parameters, and {name} has {needed} operands at least."
             )
 
 
-def _positional(fn: Any) -> int:
-    """How many positional arguments a function takes at most, as far as that is told."""
-    try:
-        parameters = inspect.signature(fn).parameters.values()
-    except (TypeError, ValueError):
-        return sys.maxsize
-    kinds = [parameter.kind for parameter in parameters]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
-        return sys.maxsize
-    return sum(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds) - (
-        inspect.Parameter.VAR_KEYWORD in kinds
-    )
+def _positional(fn: Any) -> tuple[int, int]:
+    """How many positional arguments a function takes at least and at most, as far as is told."""
+    found = parameters(fn).values()
+    named = [p for p in found if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    endless = not found or any(p.kind is p.VAR_POSITIONAL for p in found)
+    return sum(p.default is p.empty for p in named), sys.maxsize if endless else len(named)
 
 
 def constant(*fns: Callable[..., Any]) -> None:
@@ -259,7 +307,7 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
     Others may have NumPy's default; else NotImplementedError says what to do.
     """
     own = inspect.signature(body).parameters
-    theirs = _parameters(fn)
+    theirs = parameters(fn)
     if any(p.kind is p.VAR_KEYWORD for p in own.values()):
         return body
     order = [name for name, p in theirs.items() if p.kind is not p.KEYWORD_ONLY]
@@ -287,18 +335,16 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _parameters(fn: Any) -> Mapping[str, inspect.Parameter]:
+def parameters(fn: Any) -> Mapping[str, inspect.Parameter]:
     """The parameters of a function, none if it does not tell."""
     try:
         return inspect.signature(fn).parameters
-    except ValueError:
+    except (TypeError, ValueError):
         return {}
 
 
 def remedy(options: list[str]) -> str:
     """What to do instead of giving these options."""
-    if "out" in options:
-        return "assign the result instead of passing out=."
     if "where" in options:
         return "choose with np.where(mask, result, other) instead."
     return "leave the option out, or .detach() the operand."

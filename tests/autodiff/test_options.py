@@ -1,0 +1,133 @@
+"""Every option that a function of the table has is honoured, in value and gradient, or refused.
+
+The options are those that NumPy names; each is tried with a few values. What comes back is NumPy's,
+and its gradient that of central differences; or one of our own sentences names the option.
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tests.autodiff.cases import full_name
+from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
+
+A = np.array([[0.61, 0.27, 0.93], [0.18, 0.76, 0.34], [0.82, 0.47, 0.56]])
+B = np.array([[0.44, 0.71, 0.29], [0.87, 0.36, 0.64], [0.23, 0.98, 0.51]])
+M = np.array([[True, False, True], [True, True, False], [False, True, True]])
+OPTIONS: dict[str, list[Any]] = {
+    "axis": [0, 1, -1, (0, 1), None], "keepdims": [True],
+    "dtype": [np.float32, np.float64, np.complex128, int], "where": [M], "initial": [0.3, 5.0],
+    "ddof": [1], "correction": [1], "mean": [A.mean()], "order": ["F", "K", "A"],
+    "casting": ["safe", "same_kind"], "subok": [False, True], "kind": ["stable"], "stable": [True],
+    "mode": ["wrap", "clip"], "decimals": [1], "copy": [True, False], "k": [1], "offset": [1],
+    "axis1": [1], "axis2": [0], "prepend": [0.0], "append": [1.0], "n": [2], "weights": [B],
+    "returned": [True], "nan": [1.0], "deg": [True], "shape": [(2, 2)], "ord": [1, 3],
+    "axes": [1, (1, 0)], "max": [0.7], "min": [0.4], "start": [0], "signature": ["d->d"],
+}  # fmt: skip
+FIRST: dict[Any, tuple[Any, ...]] = {
+    np.reshape: ((9,),), np.swapaxes: (0, 1), np.moveaxis: (0, 1), np.expand_dims: (0,),
+    np.broadcast_to: ((3, 3),), np.roll: (1,), np.repeat: (2,), np.tile: (2,),
+    np.take: ([0, 1],), np.take_along_axis: (np.zeros((3, 3), int),), np.full_like: (2.0,),
+    np.resize: ((2, 2),), np.delete: (0,), np.pad: (1,), np.array_split: (3,), np.split: (3,),
+    np.rollaxis: (1,), np.linalg.matrix_power: (2,), np.partition: (1,),
+}  # fmt: skip
+ONE = [
+    np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod, np.ptp,
+    np.nansum, np.nanmean, np.average, np.diff, np.sort, np.diagonal, np.trace, np.diag, np.tril,
+    np.triu, np.clip, np.transpose, np.squeeze, np.flip, np.rot90, np.nan_to_num, np.round,
+    np.linalg.norm, np.copy, np.angle, np.argsort, np.any, np.all, np.argmax, np.count_nonzero,
+    np.ravel, np.zeros_like, *FIRST,
+]  # fmt: skip
+TWO = [np.dot, np.inner, np.outer, np.kron, np.tensordot, np.append, np.linalg.solve]
+LISTS = [np.concatenate, np.stack, np.vstack, np.hstack, np.column_stack]
+UFUNCS = [fn for fn in TABLE if isinstance(fn, np.ufunc) and fn is not np.ldexp]
+FUNCTIONS = sorted({*ONE, *TWO, *LISTS, *UFUNCS} & {*TABLE, *COMPOSITES}, key=full_name)
+OURS = (NotImplementedError, tg.TapeError, tg.DetachError)
+ELSEWHERE = {("cross", "axis"), ("reshape", "order"), ("ravel", "order")}  # refused in backward
+
+
+def names(fn: Any) -> list[str]:
+    if isinstance(fn, np.ufunc):
+        return ["where", "dtype", "casting", "order", "subok", "signature"]
+    found = inspect.signature(fn).parameters.values()
+    return [p.name for p in found if p.default is not p.empty or p.kind is p.KEYWORD_ONLY]
+
+
+def calls(fn: Any) -> Iterator[tuple[list[Any], dict[str, Any], Callable[..., Any]]]:
+    """Operands, options, and the call as a function of the operands."""
+    two = fn in TWO or (isinstance(fn, np.ufunc) and fn.nin == 2)
+    operands = [A, B] if two or fn in LISTS else [A]
+    for name in names(fn):
+        for value in OPTIONS.get(name, []):
+            options = {name: value}
+            if isinstance(fn, np.ufunc) and name == "where" and fn.signature is None:
+                options["out"] = None
+            if fn in LISTS:
+                yield operands, options, lambda *xs, o=options: fn(list(xs), **o)
+            else:
+                yield operands, options, lambda *xs, o=options: fn(*xs, *FIRST.get(fn, ()), **o)
+
+
+def flat(found: Any) -> list[Any]:
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+def slope(call: Callable[..., Any], operands: list[Any], weights: list[Any], i: int) -> Any:
+    """Central differences of the weighed results by operand ``i``."""
+    found = np.zeros(A.shape)
+    for index in np.ndindex(A.shape):
+        ends = []
+        for step in (1e-6, -1e-6):
+            moved = [x.copy() for x in operands]
+            moved[i][index] += step
+            outs = flat(call(*moved))
+            ends.append(
+                sum(np.sum(w * np.asarray(o)).real for w, o in zip(weights, outs, strict=True))
+            )
+        found[index] = (ends[0] - ends[1]) / 2e-6
+    return found
+
+
+@pytest.mark.parametrize("fn", FUNCTIONS, ids=full_name)
+def test_options_are_honoured_or_refused(fn: Any) -> None:
+    for operands, options, call in calls(fn):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            compare(fn, operands, options, call)
+
+
+def compare(fn: Any, operands: list[Any], options: dict[str, Any], call: Any) -> None:
+    shown = f"{fn.__name__} {options}"
+    given = [tg.Tensor(x, requires_grad=True) for x in operands]
+    try:
+        theirs: Any = [np.asarray(o) for o in flat(call(*operands))]
+    except Exception as error:
+        theirs = error
+    try:
+        ours = flat(call(*given))
+    except Exception as error:
+        assert isinstance(theirs, Exception) or isinstance(error, OURS), f"{shown}: {error!r}"
+        return
+    assert not isinstance(theirs, Exception), f"{shown}: NumPy {theirs!r}"
+    plain = [o.detach().numpy() if isinstance(o, tg.Tensor) else np.asarray(o) for o in ours]
+    unset = isinstance(fn, np.ufunc) and "where" in options  # whose other elements are anything
+    for mine, other in zip(plain, theirs, strict=True):
+        assert (mine.shape, mine.dtype) == (other.shape, other.dtype), shown
+        taken = M if unset else ...
+        np.testing.assert_allclose(mine[taken], other[taken], rtol=1e-6, err_msg=shown)
+    smooth = all(o.dtype.char in "dD" and np.isfinite(o).all() for o in theirs)
+    if unset or not smooth or (fn.__name__, next(iter(options))) in ELSEWHERE:
+        return
+    weights = [np.random.default_rng(k).uniform(0.5, 1.5, o.shape) for k, o in enumerate(theirs)]
+    for out, weight in zip(ours, weights, strict=True):
+        if out.requires_grad:
+            out.backward(weight.astype(out.dtype), retain_graph=True)
+    for i, t in enumerate(given):
+        found = np.zeros(A.shape) if t.grad is None else t.grad.numpy()
+        wanted = slope(call, operands, weights, i)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6, err_msg=f"{shown} {i}")

@@ -1,0 +1,94 @@
+"""What functions of the table may be given, and what is said of it where they refuse."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import ShapeError, TapeError
+from .table import Rule, parameters, remedy
+
+NUMERIC = "biufc"  # kinds of dtypes
+
+
+def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
+    """Whether a result is to be recorded; refuses a call that the rule would not understand."""
+    if rule.constant:
+        return False
+    if len(nodes) > rule.operands:
+        refuse_count(rule, len(nodes))
+    if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
+        raise TapeError(
+            f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
+            "tg.defvjp one rule for each operand, or pass that one as .detach()."
+        )
+    if (kind := out.dtype.kind) not in NUMERIC:
+        check_dtype(out.dtype, f"a result of {rule.name}")
+    return kind in "fc"
+
+
+def refuse_count(rule: Rule, count: int) -> None:
+    raise TypeError(
+        f"{rule.name} was given {count} positional arguments, and its rules take {rule.operands} "
+        "after g and out: give options by keyword."
+    )
+
+
+def refuse_out(rule: Rule, args: Sequence[Any]) -> None:
+    """Refuse an array beyond the operands: it is ``out``, given by position."""
+    if any(hasattr(operand, "dtype") for operand in args[rule.operands :]):
+        refuse_count(rule, len(args))
+
+
+def refuse_options(rule: Rule, names: list[str]) -> None:
+    """Say that a rule does not know these options, which the function may not have at all."""
+    shown = ", ".join(f"{name}=" for name in names)
+    theirs = parameters(rule.forward)
+    if theirs and not any(p.kind is p.VAR_KEYWORD or p.name in names for p in theirs.values()):
+        raise TypeError(f"{rule.name} takes no option {shown} but {', '.join(theirs)}.")
+    raise NotImplementedError(f"{rule.name} with {shown} cannot be recorded; {remedy(names)}")
+
+
+def check_dtype(dtype: Any, what: str) -> None:
+    """Refuse objects, words, dates and records, through which no gradient goes."""
+    if getattr(dtype, "kind", "f") not in NUMERIC:
+        raise TypeError(
+            f"{what}, of dtype {dtype}: Tensors compute with numbers; convert the data first "
+            "(a.astype(float)), and use np.nan for None."
+        )
+
+
+def brief(given: Any) -> str:
+    """What was given, in a few words."""
+    shown = repr(given)
+    return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
+
+
+def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
+    """The error with the operation, its operands and, for products, the likely cure."""
+    shown = [_shown(i, operand) for i, operand in enumerate(args)]
+    if type(error) is not ValueError:
+        error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
+        return error
+    said = str(error).removeprefix(f"{rule.name}: ").partition(", with gufunc")[0]
+    text = f"{rule.name}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
+    return ShapeError(text)
+
+
+def _shown(position: int, operand: Any) -> str:
+    name = getattr(operand, "name", None) or f"operand {position}"
+    if hasattr(operand, "shape"):
+        return f"{name}: shape {operand.shape}, dtype {operand.dtype}"
+    return f"{name}: {operand!r}"
+
+
+def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:
+    if rule.fn is not np.matmul:
+        return ""
+    if np.ndim(args[0]) == 0 or np.ndim(args[1]) == 0:
+        return "\n  use * for the product with a number"
+    if np.ndim(args[1]) != 2:
+        return ""
+    if np.shape(args[0])[-1] == np.shape(args[1])[-1]:
+        return "\n  did you mean x @ w.T?"
+    return ""
