@@ -716,13 +716,16 @@ def alone() -> Iterator[tuple[str, Recipe]]:
 
 
 def _plain(part: pieces.Part | None, changes: list[tuple[str, str]]) -> Recipe:
-    before = [Event("call", rows=4, seed=k) for k in range(3)]
-    after = [Event("call", rows=4, seed=k) for k in range(3)]
+    before = [Event("call", rows=4, seed=k) for k in range(4)]  # the fourth is a check,
+    after = [Event("call", rows=4, seed=k) for k in range(3)]  # none of these is
     number = 0 if part else -1
+    state = part is not None and part.state is not None  # no code of layers beside it
     return Recipe(
         frame="closure",
-        optimiser="optim.SGD(params, 0.1)",
-        zeroing="$optimiser.zero_grad()",
+        model="bare" if state else "tanh",
+        optimiser="" if state else "optim.SGD(params, 0.1)",
+        zeroing="$model.w.grad = None" if state else "$optimiser.zero_grad()",
+        loss="np.mean(np.square(h)) * 0.5",
         parts=[part] if part else [],
         order=[0] if part else [],
         events=[*before, *(Event(k, code, part=number) for k, code in changes), *after],

@@ -10,8 +10,9 @@ from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import PLAIN, Cast, Equation, Unpacked, Variable
+from .capture import PLAIN, Cast, Equation, Unpacked, Variable, refusal, users_line
 from .program import Program
+from .reads import Read
 
 Outcome = list[tuple[str, Any]]
 
@@ -44,12 +45,21 @@ class State:
             generator.bit_generator.state = state
 
 
-def changes(what: str) -> ReplayError:
+def changes(read: Read, now: Any = None) -> ReplayError:
     """The error for a step that changes what it reads outside."""
-    return ReplayError(
-        f"the step changes {what}, which is outside of it and would stay as it is in a replay; "
-        f"change it outside the step, or keep it in a Tensor and write t[...] = v. {PLAIN}"
-    )
+    remedy = "change it outside the step, or keep it in a Tensor and write t[...] = v"
+    inside = now[len(read.value) :] if isinstance(now, list) and read.value is not None else [now]
+    if any(isinstance(part, (Tensor, np.ndarray)) for part in inside):
+        remedy = "return the value from the step and keep it (a number as float(t)) outside of it"
+    what = f"changes {read.name}, which is outside of it and would stay as it is in a replay"
+    return refusal(what, remedy, read.place)
+
+
+def compare_runs(program: Program, second: Program) -> None:
+    """Raise ReplayError unless the step did the same when it was captured a second time."""
+    if (changed := program.guards.changed()) is not None:
+        raise changes(Read(changed, None, ""))
+    _compare_traces(program.trace, second.trace)
 
 
 def outcome(program: Program, returned: Any) -> Outcome:
@@ -77,14 +87,18 @@ def _named(tensor: Tensor) -> str:
     return f"{tensor.name or 'a Tensor'} of shape {tensor.shape}"
 
 
-def compare_outcomes(replayed: Outcome, eager: Outcome) -> None:
+def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
     """Raise ReplayError unless both are equal to the last bit."""
+    if isinstance(replayed, Exception):
+        raise ReplayError(
+            f"{users_line()}: the replay raised what the step itself did not. {PLAIN}"
+        ) from replayed
     for (what, ours), (_, theirs) in zip(replayed, eager, strict=True):
         if (ours is None) != (theirs is None) or (
             ours is not None and not _same_bits(ours, theirs)
         ):
             raise ReplayError(
-                f"{what} of the replay differs from that of the step itself"
+                f"{users_line()}: {what} of the replay differs from that of the step itself"
                 f"{_distance(ours, theirs)}: the step does something that cannot be captured, such "
                 f"as looking at the time, or at what a library keeps. {PLAIN}"
             )
@@ -105,7 +119,7 @@ def _distance(a: Any, b: Any) -> str:
         return f" by up to {np.max(np.abs(a - b), initial=0):.3g}"
 
 
-def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> None:
+def _compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> None:
     """Raise ReplayError unless the step did the same operations with the same numbers."""
     for was, now in zip(first, second, strict=False):
         if _kind(was) != _kind(now):
@@ -124,9 +138,10 @@ def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> Non
                     f"tg.random. {PLAIN}"
                 )
     if len(first) != len(second):
+        line = max(first, second, key=len)[min(len(first), len(second))].line
         raise ReplayError(
-            f"the step ran {len(first)} operations when it was captured and {len(second)} now, "
-            "with arguments of the same shapes: what it does depends on something else. "
+            f"{line}: the step ran {len(first)} operations when it was captured and {len(second)} "
+            "now, with arguments of the same shapes: what it does depends on something else. "
             f"{PLAIN}"
         )
 
