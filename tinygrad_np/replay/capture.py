@@ -172,11 +172,12 @@ class Capture:
             with recording(False):
                 out = rule.forward(*tensors, **options)
             return out._array
-        operands = [
-            self._operand(rule.name, i, a, v)
-            for i, (a, v) in enumerate(zip(args, values, strict=True))
-        ]
-        return self._run(rule.forward, rule.name, operands, values, options)
+        with self.reads.paused():
+            operands = [
+                self._operand(rule.name, i, a, v)
+                for i, (a, v) in enumerate(zip(args, values, strict=True))
+            ]
+            return self._run(rule.forward, rule.name, operands, values, options)
 
     def call_unknown(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
         """Run a function without a rule, of constants, and write it down."""

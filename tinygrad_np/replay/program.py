@@ -45,7 +45,7 @@ class Program:
         self.leaves = list(capture.tensors)
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
         self.written = list(dict.fromkeys(written))
-        self.trace = capture.equations
+        self.trace: list[Any] = []  # what the step did, before it was planned
         self.guards = guards
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.runs = 0

@@ -355,7 +355,6 @@ class Reads:
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
         self._opaque: set[int] = set()  # containers with such functions
         self._held: list[Any] = []
-        self._paused = False
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
@@ -377,11 +376,15 @@ class Reads:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """While this lasts, note nothing: what runs here runs in every replay."""
-        before, self._paused = self._paused, True
+        before = sys.getprofile()
+        if before != self._event:  # nothing is noted, or a profiler began within the step
+            yield
+            return
+        sys.setprofile(None)
         try:
             yield
         finally:
-            self._paused = before
+            sys.setprofile(before)
 
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
@@ -428,7 +431,7 @@ class Reads:
         return found
 
     def _event(self, frame: types.FrameType, event: str, _: Any) -> None:
-        if event != "call" or self._paused:
+        if event != "call":
             return
         code = frame.f_code
         found = self.codes.get(code, MISSING)

@@ -20,7 +20,7 @@ from .plan import plan
 from .program import Program
 from .show import Profile
 from .tune import Choice, tuned
-from .verify import State, changes, compare_outcomes, compare_runs, outcome
+from .verify import State, changes, compare_outcomes, compare_runs, described, outcome
 
 KEPT_SIGNATURES = 64
 TUNING_SECONDS = 0.8
@@ -34,6 +34,7 @@ class Local(threading.local):
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
         self.last: Program | None = None
+        self.doubted = False  # whether the next call is to be compared
         self.has_warned = False
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
@@ -60,7 +61,8 @@ class Replay:
 
     def __call__(self, *args: Any) -> Any:
         """What the function returns for these arguments, as Tensors that require no grad."""
-        program = self._local.last
+        local = self._local
+        program = None if local.doubted else local.last
         if program is None or mode.capture is not None or program.runs >= program.due:
             return self._run(args)
         if program.guards.gradients:
@@ -69,10 +71,8 @@ class Replay:
         return program.run(args) if program.guards.are_met(args) else self._run(args)
 
     def recheck(self) -> None:
-        """Let the next call of each signature be compared with the step as it is written."""
-        for programs in self._local.programs.values():
-            for program in programs:
-                program.due = min(program.due, program.runs)
+        """Let the next call be compared with the step as it is written."""
+        self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Replay, (self.fn, self.verify, self.tune)  # a copy captures for itself
@@ -133,7 +133,8 @@ class Replay:
             program.link()
         # now: a gradient that is an argument may have moved on, out of the way of a new one
         inputs = [_array(part) for part in parts if _is_array(part)]
-        if program.runs >= program.due:
+        if program.runs >= program.due or self._local.doubted:
+            self._local.doubted = False
             result = self._verified(key, program, args, parts, inputs)
         else:
             result = program.run(inputs)
@@ -187,53 +188,54 @@ class Replay:
             del everything[next(k for k in everything if k != key)]
 
     def _captured(
-        self, key: Any, args: tuple[Any, ...], parts: list[Any], inputs: list[Any],
-        replayed: bool = False,
-    ) -> tuple[Program | None, Any]:  # fmt: skip
+        self, key: Any, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
+    ) -> tuple[Program | None, Any]:
         """Run the function and take it down; the program, and what it returned.
 
         There is no program where the step has changed what it reads: it may do that once, as when
-        it fills a cache, or where it leaves the same behind each time; not once it is ``replayed``.
+        it fills a cache, or where it leaves the same behind each time.
         """
         capture = Capture()
+        with capture.reads.noted():
+            result = self._recorded(capture, args, parts, inputs)
+        others = [part for part in parts if not _is_array(part)]
+        walk = Walk(capture.reads, [self.fn, *others])
+        capture.settle(walk.iterator, walk.seen)
+        filled = _plain(capture, result)  # the values now: a plan may merge two variables
+        if self._has_moved(key, walk):
+            return None, filled
+        returned = leaves(result)
+        variables = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
+        places = iter(range(len(variables)))
+        where = [next(places) if isinstance(part, Tensor) else None for part in returned]
+        plain = all(type(arg) is np.ndarray for arg in args)
+        specs = [(a.shape, a.dtype, a.strides) for a in inputs] if plain else None
+        guards, trace = Guards(walk, capture, specs), described(capture.equations)
+        program = Program(capture, guards, plan(capture, variables), result, where)
+        program.trace, program.held, program.due = trace, others, self._due(0)
+        return program, filled
+
+    def _recorded(
+        self, capture: Capture, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
+    ) -> Any:
+        """Run the function with all operations written down; what it returned."""
         found = iter([capture.argument(k, array) for k, array in enumerate(inputs)])
         given = [next(found) if _is_array(part) else part for part in parts]
         mode.capture = capture
         try:
-            with capture.reads.noted():
-                result = self.fn(*rebuild(list(args), given))
-            returned = leaves(result)
-            tensors = [part for part in returned if isinstance(part, Tensor)]
-            variables = [capture.variable(tensor) for tensor in tensors]
-            others = [part for part in parts if not _is_array(part)]
-            walk = Walk(capture.reads, [self.fn, *others])
-            capture.settle(walk.iterator, walk.seen)
+            result = self.fn(*rebuild(list(args), given))
+            for part in leaves(result):
+                if isinstance(part, Tensor):
+                    capture.variable(part)  # refuses what cannot be returned
         finally:
             mode.capture = None
-        # the values now: a plan may find that two variables are the same
-        values = [
-            t if v.kind == "memory" else Tensor(t._array)
-            for t, v in zip(tensors, variables, strict=True)
-        ]
-        made = iter(values)
-        filled = rebuild(result, [next(made) if isinstance(p, Tensor) else p for p in returned])
-        if self._has_moved(key, walk, replayed):
-            return None, filled
-        places = iter(range(len(tensors)))
-        where = [next(places) if isinstance(part, Tensor) else None for part in returned]
-        plain = all(type(arg) is np.ndarray for arg in args)
-        specs = [(a.shape, a.dtype, a.strides) for a in inputs] if plain else None
-        guards = Guards(walk, capture, specs)
-        program = Program(capture, guards, plan(capture, variables), result, where)
-        program.held = others
-        program.due = self._due(0)
-        return program, filled
+        return result
 
-    def _has_moved(self, key: Any, walk: Walk, replayed: bool) -> bool:
+    def _has_moved(self, key: Any, walk: Walk) -> bool:
         """Whether the step has changed what it reads; raises ReplayError where it goes on so."""
         before = self._local.moved.pop(key, {})
         for name, (read, now) in walk.changes.items():
-            if replayed or (name in before and not is_same(now, before[name])):
+            if name in before and not is_same(now, before[name]):
                 raise changes(read, now)
             self._local.moved.setdefault(key, {})[name] = now
         return bool(walk.changes)
@@ -266,25 +268,39 @@ class Replay:
             ours = raised
         finally:
             before.restore()
-        # raises what the step raises
-        second, result = self._captured(key, args, parts, inputs, replayed)
-        try:
-            if second is not None:
-                compare_runs(program, second)
-        except ReplayError:
-            if replayed or key in self._local.odd:
-                raise
-            self._local.odd.add(key)
-            self._local.programs[key].remove(program)
-            self._keep(key, second)
-            return result
-        self._local.odd.discard(key)
-        if second is not None:
+        if replayed:  # what it reads is known, and watched
+            capture = Capture()
+            result = self._recorded(capture, args, parts, inputs)
+            compare_runs(program, described(capture.equations))
             compare_outcomes(ours, outcome(program, result))
+            result = _plain(capture, result)
+        else:
+            second, result = self._captured(key, args, parts, inputs)
+            if second is not None:
+                try:
+                    compare_runs(program, second.trace)
+                except ReplayError:
+                    if key in self._local.odd:
+                        raise
+                    self._local.odd.add(key)
+                    self._local.programs[key].remove(program)
+                    self._keep(key, second)
+                    return result
+                compare_outcomes(ours, outcome(program, result))
+            self._local.odd.discard(key)
         if choice != Choice():
             program.link(choice)
         program.due = self._due(program.runs)
         return result
+
+
+def _plain(capture: Capture, result: Any) -> Any:
+    """What the step returned, without what is recorded of it."""
+    parts = leaves(result)
+    for i, part in enumerate(parts):
+        if isinstance(part, Tensor) and capture.variable(part).kind != "memory":
+            parts[i] = Tensor(part._array)
+    return rebuild(result, parts)
 
 
 def _is_array(part: Any) -> bool:

@@ -1,12 +1,13 @@
 """Whether a replay does what the step does: both run from one state, and every bit is compared."""
 
 import hashlib
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.guards import Slot
+from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
@@ -15,6 +16,29 @@ from .program import Program
 from .reads import Read
 
 Outcome = list[tuple[str, Any]]
+
+
+class Line(NamedTuple):
+    """What an equation does: ``fixed`` are its operands, as far as they must stay as they are."""
+
+    kind: Any
+    name: str
+    place: str
+    fixed: list[tuple[Any, Any]]
+
+
+class Content(NamedTuple):
+    """The bits of an array that is a constant."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    bits: Any
+
+    def __str__(self) -> str:
+        if self.dtype.hasobject or math.prod(self.shape) >= 100:
+            digest = hashlib.sha256(repr(self.bits).encode()).hexdigest()[:12]
+            return f"an array {self.shape} of {self.dtype} with SHA-256 {digest}"
+        return repr(np.frombuffer(self.bits, self.dtype).reshape(self.shape))
 
 
 class State:
@@ -55,11 +79,11 @@ def changes(read: Read, now: Any = None) -> ReplayError:
     return refusal(what, remedy, read.place)
 
 
-def compare_runs(program: Program, second: Program) -> None:
+def compare_runs(program: Program, second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same when it was captured a second time."""
     if (changed := program.guards.changed()) is not None:
         raise changes(Read(changed, None, ""))
-    _compare_traces(program.trace, second.trace)
+    _compare_traces(program.trace, second)
 
 
 def outcome(program: Program, returned: Any) -> Outcome:
@@ -119,31 +143,35 @@ def _distance(a: Any, b: Any) -> str:
         return f" by up to {np.max(np.abs(a - b), initial=0):.3g}"
 
 
-def _compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> None:
+def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same operations with the same numbers."""
     for was, now in zip(first, second, strict=False):
-        if _kind(was) != _kind(now):
+        if was.kind != now.kind:
             raise ReplayError(
-                f"{now.line}: the step ran {was.name} when it was captured and runs {now.name} "
+                f"{now.place}: the step ran {was.name} when it was captured and runs {now.name} "
                 "now, with arguments of the same shapes: what it does depends on something else. "
                 f"Choose with np.where. {PLAIN}"
             )
-        pairs = zip(_static(was), _static(now), strict=True)
-        for (place, old), (_, new) in pairs:
+        for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
             if old != new:
                 raise ReplayError(
-                    f"{now.line}: operand {place} of {now.name} was {old} when the step was "
+                    f"{now.place}: operand {place} of {now.name} was {old} when the step was "
                     f"captured and is {new} now, and would stay so in a replay. Pass it to the "
                     "step as an argument (an array, np.float32(value)); draw noise with "
                     f"tg.random. {PLAIN}"
                 )
     if len(first) != len(second):
-        line = max(first, second, key=len)[min(len(first), len(second))].line
+        line = max(first, second, key=len)[min(len(first), len(second))].place
         raise ReplayError(
             f"{line}: the step ran {len(first)} operations when it was captured and {len(second)} "
             "now, with arguments of the same shapes: what it does depends on something else. "
             f"{PLAIN}"
         )
+
+
+def described(equations: Sequence[Equation]) -> list[Line]:
+    """The equations of a step as they were captured, before any are simplified."""
+    return [Line(_kind(e), e.name, e.line, _fixed(e)) for e in equations]
 
 
 def _kind(equation: Equation) -> Any:
@@ -154,23 +182,15 @@ def _kind(equation: Equation) -> Any:
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 
 
-def _content(array: Any) -> str:
-    """Equal for arrays of equal bits."""
-    if array.size < 100:
-        return repr(array)
-    content = hashlib.sha256(array.tobytes()).hexdigest()[:12]
-    return f"an array {array.shape} of {array.dtype} with SHA-256 {content}"
-
-
-def _static(equation: Equation) -> list[tuple[Any, str]]:
-    """Operands that are no arrays, and the contents of arrays that are constants."""
-    found: list[tuple[Any, str]] = []
+def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
+    found: list[tuple[Any, Any]] = []
     for place, value in [*enumerate(equation.operands), *equation.options.items()]:
-        if not isinstance(value, Variable):
-            shown = f"Tensor {value.shape}" if isinstance(value, Tensor) else repr(value)
-            found.append((place, shown))
+        if isinstance(value, Tensor):
+            found.append((place, f"a Tensor {value.shape}"))
+        elif not isinstance(value, Variable):
+            found.append((place, repr(value)))
         elif value.kind == "constant" and value.array is not None:
-            found.append((place, _content(value.array)))
+            found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
         else:
-            found.append((place, f"{value.kind} {value.shape} {value.dtype}"))
+            found.append((place, (value.kind, value.shape, value.dtype)))
     return found
