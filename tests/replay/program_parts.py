@@ -672,8 +672,9 @@ class State:
             part.declares = f"G{i} = {first}"
             inside = f'{REACHED[self.home]}["G{i}"]'
         elif self.home == "builtins":
-            part.declares = f"builtins.G_{i} = {first}"
-            inside, outside, rebind = f"G_{i}", f"builtins.G_{i}", f"builtins.G_{i} = {{v}}"
+            inside = f"WORLD_{i}"  # the worlds share it
+            outside, rebind = f"builtins.{inside}", f"builtins.{inside} = {{v}}"
+            part.declares = f"{outside} = {first}"
         elif self.home == "class":
             part.declares = f"class Home{i}:\n    k = {first}"
             inside = outside = f"Home{i}.k"

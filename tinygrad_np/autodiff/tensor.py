@@ -535,7 +535,8 @@ class Tensor:
         taken = [t._taken_from(base) for t in views]
         if base is None or None in taken or others != len(views):
             if mode.capture is not None:
-                mode.capture.become(self, other)  # refuses in its own words
+                mode.capture.become(self, other)  # both refuse in their own words
+                mode.capture.share()
             raise TapeError(_lost(what, self))
         self._write_base(base, self._fitted(other), taken[0] if self is not base else None)
         for view, (rule, (_, *rest), options) in zip(views, taken, strict=True):

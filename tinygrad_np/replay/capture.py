@@ -96,8 +96,8 @@ class Equation:
     optimiser), ``deliver`` (the first operand becomes ``.grad`` of the Tensor in ``options``,
     which is cleared where there is no operand), or ``become`` (the first operand becomes the value
     of the Tensor in ``options``). ``errors`` is how NumPy is to treat floating-point errors, where
-    that is not as around the step. ``clears`` are the Tensors that have no gradient any more when a
-    check is made.
+    that is not as around the step. ``clears`` are the Tensors that have no gradient from here on
+    until they are given one, which only an error shows.
     """
 
     __slots__ = ("clears", "errors", "fn", "kind", "line", "operands", "options", "results")
@@ -258,6 +258,13 @@ class Capture:
         self.became[target] = None
         operand = self._operand("t[i] = v", 0, value, value._array)
         self._note("become", None, [operand], {"tensor": target}, [])
+
+    def share(self) -> None:
+        """A Tensor is written to in whose memory there are others that would not see it."""
+        raise refusal(
+            "writes to a Tensor whose memory others share (its .data, a view)",
+            "keep a copy (t.numpy(), t.copy()) instead",
+        )
 
     def detached(self, tensor: Tensor, made: Tensor) -> None:
         """``made`` is a Tensor of the step's own around the memory of ``tensor``."""

@@ -29,7 +29,6 @@ from .reads import (
     attribute,
     attributes,
     bound_to,
-    cached,
     contents,
     fields,
     is_iterator,
@@ -169,8 +168,6 @@ class Walk:
             read = Read(read.name, first.value, first.place or read.place)
             self._compare(read._replace(name=label), inside)
         self.watches.append(Watch(list if type(value) is list else contents, value, label))
-        if isa(value, functools._lru_cache_wrapper):
-            inside = cached(value)
         for part in inside:
             self._hold(part, read)
 
@@ -198,7 +195,7 @@ class Walk:
             self._attribute(value, name, Read(f"{named.__name__}.{name}", None, read.place))
         if is_module:
             return
-        if origin >= Whose.LAYERS and not is_class:
+        if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
             self._objects.append((value, f"the class of {of.__name__}"))
         for kind in of.__mro__:
             if whose(kind.__module__) >= Whose.LAYERS:
@@ -340,6 +337,7 @@ class Guards:
         labels = [f"whether {t.name or 'a Tensor'} requires grad" for t in others]
         self._watches = [*walk.watches, Watch(_nodes, others, labels)]
         self._watches.append(Watch(_arrays, self.placed, ""))  # the last: it is bound anew
+        self.became = [(tensor, tensor._sharers()) for tensor in capture.became]
         self.found: list[Any] = []
         self.bind()
 
@@ -364,6 +362,8 @@ class Guards:
         found = self.found
         if len(now) != len(found) or not all(map(operator.is_, now, found)):
             return False
+        if self.became and self.is_lent():
+            return False
         fit = not self.gradients or self._gradients_fit()
         return fit and (not self.watched or self._is_untouched())
 
@@ -375,6 +375,10 @@ class Guards:
             tensor._node is node and alike(tensor._array, variable)
             for tensor, node, variable in self.sources
         )
+
+    def is_lent(self) -> bool:
+        """Whether somebody holds an array that eager mode would write to, and a replay replaces."""
+        return any(tensor._sharers() > known for tensor, known in self.became)
 
     def is_bound(self) -> bool:
         """Whether Tensors have the memory that the program was bound to."""

@@ -271,7 +271,10 @@ def contents(container: Any) -> list[Any] | None:
     if isa(container, contextvars.ContextVar):
         return [container.get(None)]
     if isa(container, functools._lru_cache_wrapper):
-        return [container.cache_info().misses, container.cache_info().currsize]
+        held = gc.get_referents(container)
+        known = [part for d in held if type(d) is dict for part in d.values()]
+        results = [p for p in (*held, *known) if not isa(p, (type, dict, types.FunctionType))]
+        return [container.cache_info().misses, *sorted(results, key=id)]
     if isa(container, (io.StringIO, io.BytesIO)):
         return [container.getvalue(), container.tell()]
     if isa(container, np.ndarray):
@@ -282,13 +285,6 @@ def contents(container: Any) -> list[Any] | None:
         return [memoryview(container).tobytes()]  # bytearray, array.array, ctypes
     except TypeError:
         return None
-
-
-def cached(wrapper: Any) -> list[Any]:
-    """The results that a cache of ``functools`` has."""
-    held = gc.get_referents(wrapper)
-    known = [part for d in held if type(d) is dict for part in d.values()]
-    return [p for p in [*held, *known] if not isa(p, (type, dict, types.FunctionType))]
 
 
 def generator_state(value: Any) -> Any:
