@@ -103,6 +103,7 @@ def mentions(code: types.CodeType) -> Mentions:
     assigned = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")}
     top: tuple[str, str, tuple[str, ...]] | None = None
     line, stores = code.co_firstlineno, False
+    reflects = not REFLECTING.isdisjoint(code.co_names)
     for instruction in dis.get_instructions(code):
         op, name = instruction.opname, instruction.argval
         if op in PASSED:
@@ -123,15 +124,18 @@ def mentions(code: types.CodeType) -> Mentions:
             top = None if kind == "local" and name in assigned else (kind, name, ())
         elif extends:
             top = (top[0], top[1], (*top[2], name))  # type: ignore[index]
+        elif op == "MATCH_CLASS":  # its names are among the words
+            reflects = True
         elif op == "IMPORT_NAME":
             imports.add(name)
-        elif op == "IMPORT_FROM":
+        elif op == "IMPORT_FROM" or (op in ATTRIBUTES and op.startswith("LOAD")):
             floating.add(name)
         elif op in ATTRIBUTES:
-            (floating if op.startswith("LOAD") else stored).add(name)
+            stored.add(name)
+            chains |= {chain: line for chain in chains if chain[2][-1:] == (name,)}  # x.n += 1
     known = {name for _, _, attributes in chains for name in attributes}
-    reflects = not REFLECTING.isdisjoint(code.co_names)
-    words = {c for c in code.co_consts if isinstance(c, str) and c.replace(".", "").isidentifier()}
+    held = [part for c in code.co_consts for part in (c if isinstance(c, tuple) else (c,))]
+    words = {c for c in held if isinstance(c, str) and c.replace(".", "").isidentifier()}
     found = tuple(Chain(*chain, line) for chain, line in chains.items())
     floating |= stored - known
     return Mentions(found, frozenset(floating), frozenset(imports), reflects, frozenset(words))
@@ -349,6 +353,7 @@ class Reads:
         self.appended: set[int] = set()  # containers; those not used besides are not read
         self.reflects = Whose.LIBRARY  # whose code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
+        self.whole: set[int] = set()  # modules of which any name may be read
         self._opaque: set[int] = set()  # containers with such functions
         self._held: list[Any] = []
         self._paused = False
@@ -391,7 +396,10 @@ class Reads:
 
     def see(self, value: Any, place: str) -> None:
         """Note what a value contains, or the state of a generator."""
-        if isa(value, NUMBERS) or id(value) in self.generators:
+        if isa(value, NUMBERS):
+            return
+        if id(value) in self.generators:
+            self.generators[id(value)] = value, _placed(self.generators[id(value)][1], place)
             return
         if (known := self.contents.get(id(value))) is not None:
             self.contents[id(value)] = _placed(known, place)
@@ -410,6 +418,8 @@ class Reads:
                 self.arrays[id(value)] = Read("", fingerprint(value), place)
         elif (state := generator_state(value)) is not None:
             self.generators[id(value)] = value, Read(type(value).__name__, state, place)
+        elif isa(value, types.MethodType):
+            self.see(value.__self__, place)
         elif (owner := bound_to(value)) is not None:
             self.see(owner, place)
 
@@ -474,11 +484,8 @@ class Reads:
         name = str(getattr(function, "__module__", "")), str(getattr(function, "__name__", ""))
         space = namespace if name == ("builtins", "globals") else REACHED.get(name)
         if space is not None:
-            self._root(space, Read(f"what {name[1]} reads", space, place))
-
-    def _root(self, value: Any, read: Read) -> None:
-        self.see(value, read.place)
-        self.roots.append((value, read))
+            self.see(space, place)
+            self.roots.append((space, Read(f"what {name[1]} reads", space, place)))
 
     def _reflect(self, found: Mentions, values: list[tuple[Any, str]], origin: Whose) -> None:
         """Any attribute of these may be read, and any that the code has a word for."""
@@ -486,9 +493,9 @@ class Reads:
         self.floating |= {word for word in found.words if word.isidentifier()}
         self.imports |= found.words & sys.modules.keys()
         for value, place in values:
-            if isa(value, (types.ModuleType, *PLAIN_KINDS)):
-                continue
-            if origin_of(value) >= Whose.LAYERS:
+            if isa(value, types.ModuleType):
+                self.whole.add(id(value))
+            elif not isa(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in {*attributes(value), *found.words}:
                     self._attribute(value, Read(name, attribute(value, name), place))
 
@@ -510,8 +517,9 @@ class Reads:
                 return MISSING
             owner, value = value, attribute(value, name)
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
+                self.see(value, place)
                 if contents(value) is not None:  # sys.modules, os.environ
-                    self._root(value, Read(f"{owner.__name__}.{name}", value, place))
+                    self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
             self._attribute(owner, Read(name, value, place))
             if value is MISSING or hasattr(type(value), "__get__"):
