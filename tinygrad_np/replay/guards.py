@@ -23,6 +23,7 @@ from .memory import alike
 from .reads import (
     MISSING,
     NUMBERS,
+    SLOT,
     Read,
     Reads,
     Whose,
@@ -182,7 +183,9 @@ class Walk:
         inherited = [] if is_class else attributes(of)
         names = dict.fromkeys(known)
         names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
-        unseen = any(looks_around(member(value, name)) for name in (*known, *floating))
+        unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
+        unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
+        unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
         if reflects or unseen:
             names |= dict.fromkeys(there)
         if (reflects and self.reads.reflects is Whose.USER) or unseen:
@@ -228,9 +231,9 @@ class Walk:
             if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
                 self._sized[-id(between)] = vars(between), label
         held = vars(kind).get(name) if kind is not None else None
-        if own is not None and name in own and not isa(held, property):
+        if own is not None and name in own:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
-        elif isa(held, types.MemberDescriptorType):
+        elif isa(held, SLOT):
             if not isa(value, type):
                 self.watches.append(Watch(operator.attrgetter(name, name), value, label))
         else:

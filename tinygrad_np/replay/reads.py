@@ -45,6 +45,8 @@ HARMLESS = frozenset([
     "contextlib", "functools", "itertools", "logging", "math", "numbers", "numpy", "random",
     "scipy", "threading", "time", "types", "typing", "warnings",
 ])  # fmt: skip
+TELLING = frozenset(["abc", "logging", "typing", "warnings"])  # of whose objects nothing is read
+SLOT = types.MemberDescriptorType
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 SEQUENCES = (list, set, collections.deque, collections.UserList)
 MISSING = object()
@@ -100,7 +102,8 @@ def mentions(code: types.CodeType) -> Mentions:
     floating: set[str] = set()
     stored: set[str] = set()
     imports: set[str] = set()
-    assigned = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")}
+    writes = [i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")]
+    assigned = {name for w in writes for name in (w if isinstance(w, tuple) else (w,))}
     top: tuple[str, str, tuple[str, ...]] | None = None
     line, stores = code.co_firstlineno, False
     reflects = not REFLECTING.isdisjoint(code.co_names)
@@ -108,7 +111,7 @@ def mentions(code: types.CodeType) -> Mentions:
         op, name = instruction.opname, instruction.argval
         if op in PASSED:
             continue
-        extends = op in ATTRIBUTES and top is not None
+        extends = op in ATTRIBUTES and op != "LOAD_SUPER_ATTR" and top is not None
         if top is not None and not extends:
             if stores:
                 chains[top] = line
@@ -118,7 +121,9 @@ def mentions(code: types.CodeType) -> Mentions:
         if instruction.positions is not None and instruction.positions.lineno is not None:
             line = instruction.positions.lineno
         if op.startswith(LOADS) or op in ("STORE_GLOBAL", "STORE_DEREF"):
-            name = name[-1] if isinstance(name, tuple) else name
+            if isinstance(name, tuple):  # two at once
+                chains.setdefault(("local", name[0], ()), line)
+                name = name[-1]
             kind = "global" if op.endswith(("GLOBAL", "NAME")) else "local"
             kind = "cell" if name in code.co_freevars else kind
             top = None if kind == "local" and name in assigned else (kind, name, ())
@@ -171,15 +176,15 @@ def attribute(value: Any, name: str) -> Any:
     if isa(value, types.ModuleType):
         return vars(value).get(name, MISSING)
     in_class = member(value, name)
-    if isa(in_class, types.MemberDescriptorType) and not isa(value, type):
+    if isa(in_class, SLOT) and not isa(value, type):
         try:
             return in_class.__get__(value)
         except AttributeError:
             return MISSING
-    if isa(in_class, property):
-        return MISSING
     own = None if isa(value, type) else fields(value)
-    return own[name] if own is not None and name in own else in_class
+    if own is not None and name in own:
+        return own[name]
+    return MISSING if isa(in_class, property) else in_class
 
 
 def attributes(value: Any) -> list[str]:
@@ -189,14 +194,11 @@ def attributes(value: Any) -> list[str]:
     if isa(value, type):
         kinds = [kind for kind in value.__mro__ if whose(kind.__module__) is Whose.USER]
         return [name for kind in kinds for name in vars(kind) if not name.startswith("__")]
-    slots = [
-        name
-        for kind in type(value).__mro__
-        for name, held in vars(kind).items()
-        if isinstance(held, types.MemberDescriptorType)
-    ]
-    user = whose(type(value).__module__) is Whose.USER
-    return [*(fields(value) or ()), *(slots if user else ())]
+    found = list(fields(value) or ())
+    for kind in type(value).__mro__:
+        if "__slots__" in vars(kind) and whose(kind.__module__) is not Whose.ENGINE:
+            found += [name for name in vars(kind) if isa(vars(kind)[name], SLOT)]
+    return found
 
 
 def plain(held: Any) -> Any:
@@ -212,8 +214,9 @@ def origin_of(value: Any) -> Whose:
         return whose(value.__name__)
     if isa(value, (type, types.FunctionType)):
         return whose(value.__module__)
-    module = type(value).__module__
-    return Whose.USER if isa(value, types.SimpleNamespace) or _is_unseen(module) else whose(module)
+    origin = whose(module := type(value).__module__)
+    given = origin is Whose.LIBRARY and module.split(".")[0] not in TELLING
+    return Whose.USER if given and fields(value) is not None else origin
 
 
 def is_opaque(value: Any) -> bool:
