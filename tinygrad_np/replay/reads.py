@@ -477,7 +477,7 @@ class Reads:
             value = self._follow(value, names, place)
             values.append((value, place))
             opaque = opaque or id(value) in self._opaque or is_opaque(value)
-            if callable(value):
+            if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
                 self._reach(value, namespace, place)
         if opaque:
             self._reflect(found, [*values, *((v, place) for v in variables.values())], origin)
