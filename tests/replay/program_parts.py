@@ -57,6 +57,25 @@ class Child(Box):
     pass
 
 
+class Levelled:
+    level = 1.0
+
+
+class Deriving(Levelled):
+    def __init__(self, k):
+        Levelled.level = k
+
+    def get(self):
+        return super().level
+
+
+def event(k):
+    made = threading.Event()
+    if k > 1:
+        made.set()
+    return made
+
+
 class Slotted:
     __slots__ = ("__weakref__", "k")
 
@@ -513,6 +532,12 @@ CONTAINERS = [
               ("{r}.seek(0); {r}.truncate(); {r}.write(str({v}))",), True),
     Container("ndarray of objects", "np.array([Box({v}), None], object)", "{r}[0].k",
               ("{r}[0].k = {v}", "{r}[0] = Box({v})")),
+    Container("comparison of namespaces", "types.SimpleNamespace(k={v})",
+              "(1.0 if {r} == types.SimpleNamespace(k=1.0) else 3.0)", ("{r}.k = {v}",), True),
+    Container("Event", "event({v})", "(3.0 if {r}.is_set() else 1.0)",
+              ("{r}.set() if {v} > 1 else {r}.clear()",), True),
+    Container("poly1d", "np.poly1d([0.0, {v}])", "{r}(1.0)", ("{r}.coeffs[-1] = {v}",), True),
+    Container("super", "Deriving({v})", "{r}.get()", ("Deriving.__base__.level = {v}",), True),
     Container("structured ndarray", 'np.array([({v},)], [("k", "f8")])', '{r}["k"][0]',
               ('{r}["k"][0] = {v}',), True),
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from .memory import alike
 from .reads import (
     MISSING,
     NUMBERS,
+    SLOT,
     Read,
     Reads,
     Whose,
@@ -149,9 +150,8 @@ class Walk:
             self.arrays[id(value)] = value, content
             first = self.reads.arrays.get(id(value))
             if first is not None and first.value != content:
-                self._change(
-                    Read(f"what is in {read.name}", None, first.place or read.place), value
-                )
+                label, place = f"what is in {read.name}", first.place or read.place
+                self._change(Read(label, None, place), content)
         else:
             self._container(value, read)
             self._attributes(value, read)
@@ -179,11 +179,13 @@ class Walk:
         if is_module and origin < Whose.USER:
             return
         known, floating = self._known.get(id(value), ()), self.reads.floating
-        there, reflects = attributes(value), self.reflects_on(origin, is_class or is_module)
+        there, reflects = attributes(value), self._is_whole(value, origin)
         inherited = [] if is_class else attributes(of)
         names = dict.fromkeys(known)
         names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
-        unseen = any(looks_around(member(value, name)) for name in (*known, *floating))
+        unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
+        unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
+        unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
         if reflects or unseen:
             names |= dict.fromkeys(there)
         if (reflects and self.reads.reflects is Whose.USER) or unseen:
@@ -205,11 +207,12 @@ class Walk:
                     self._kinds[kind] = f"the bases of {kind.__name__}"
                     self._todo.append((kind, Read(kind.__name__, kind, read.place)))
 
-    def reflects_on(self, origin: Whose, is_class: bool) -> bool:
+    def _is_whole(self, value: Any, origin: Whose) -> bool:
         """Whether all attributes of an object of that origin may have been read."""
-        if self.reads.reflects is Whose.USER:
-            return origin >= Whose.LAYERS
-        return self.reads.reflects is Whose.LAYERS and origin >= Whose.LAYERS and not is_class
+        if isa(value, types.ModuleType):
+            return id(value) in self.reads.whole
+        wide = self.reads.reflects is Whose.USER or not isa(value, type)
+        return min(self.reads.reflects, origin) >= Whose.LAYERS and wide
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
         now = attribute(value, name)
@@ -228,9 +231,9 @@ class Walk:
             if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
                 self._sized[-id(between)] = vars(between), label
         held = vars(kind).get(name) if kind is not None else None
-        if own is not None and name in own and not isa(held, property):
+        if own is not None and name in own:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
-        elif isa(held, types.MemberDescriptorType):
+        elif isa(held, SLOT):
             if not isa(value, type):
                 self.watches.append(Watch(operator.attrgetter(name, name), value, label))
         else:

@@ -45,6 +45,8 @@ HARMLESS = frozenset([
     "contextlib", "functools", "itertools", "logging", "math", "numbers", "numpy", "random",
     "scipy", "threading", "time", "types", "typing", "warnings",
 ])  # fmt: skip
+TELLING = frozenset(["abc", "logging", "typing", "warnings"])  # of whose objects nothing is read
+SLOT = types.MemberDescriptorType
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 SEQUENCES = (list, set, collections.deque, collections.UserList)
 MISSING = object()
@@ -100,14 +102,16 @@ def mentions(code: types.CodeType) -> Mentions:
     floating: set[str] = set()
     stored: set[str] = set()
     imports: set[str] = set()
-    assigned = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")}
+    writes = [i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")]
+    assigned = {name for w in writes for name in (w if isinstance(w, tuple) else (w,))}
     top: tuple[str, str, tuple[str, ...]] | None = None
     line, stores = code.co_firstlineno, False
+    reflects = not REFLECTING.isdisjoint(code.co_names)
     for instruction in dis.get_instructions(code):
         op, name = instruction.opname, instruction.argval
         if op in PASSED:
             continue
-        extends = op in ATTRIBUTES and top is not None
+        extends = op in ATTRIBUTES and op != "LOAD_SUPER_ATTR" and top is not None
         if top is not None and not extends:
             if stores:
                 chains[top] = line
@@ -117,21 +121,26 @@ def mentions(code: types.CodeType) -> Mentions:
         if instruction.positions is not None and instruction.positions.lineno is not None:
             line = instruction.positions.lineno
         if op.startswith(LOADS) or op in ("STORE_GLOBAL", "STORE_DEREF"):
-            name = name[-1] if isinstance(name, tuple) else name
+            if isinstance(name, tuple):  # two at once
+                chains.setdefault(("local", name[0], ()), line)
+                name = name[-1]
             kind = "global" if op.endswith(("GLOBAL", "NAME")) else "local"
             kind = "cell" if name in code.co_freevars else kind
             top = None if kind == "local" and name in assigned else (kind, name, ())
         elif extends:
             top = (top[0], top[1], (*top[2], name))  # type: ignore[index]
+        elif op == "MATCH_CLASS":  # its names are among the words
+            reflects = True
         elif op == "IMPORT_NAME":
             imports.add(name)
-        elif op == "IMPORT_FROM":
+        elif op == "IMPORT_FROM" or (op in ATTRIBUTES and op.startswith("LOAD")):
             floating.add(name)
         elif op in ATTRIBUTES:
-            (floating if op.startswith("LOAD") else stored).add(name)
+            stored.add(name)
+            chains |= {chain: line for chain in chains if chain[2][-1:] == (name,)}  # x.n += 1
     known = {name for _, _, attributes in chains for name in attributes}
-    reflects = not REFLECTING.isdisjoint(code.co_names)
-    words = {c for c in code.co_consts if isinstance(c, str) and c.replace(".", "").isidentifier()}
+    held = [part for c in code.co_consts for part in (c if isinstance(c, tuple) else (c,))]
+    words = {c for c in held if isinstance(c, str) and c.replace(".", "").isidentifier()}
     found = tuple(Chain(*chain, line) for chain, line in chains.items())
     floating |= stored - known
     return Mentions(found, frozenset(floating), frozenset(imports), reflects, frozenset(words))
@@ -167,15 +176,15 @@ def attribute(value: Any, name: str) -> Any:
     if isa(value, types.ModuleType):
         return vars(value).get(name, MISSING)
     in_class = member(value, name)
-    if isa(in_class, types.MemberDescriptorType) and not isa(value, type):
+    if isa(in_class, SLOT) and not isa(value, type):
         try:
             return in_class.__get__(value)
         except AttributeError:
             return MISSING
-    if isa(in_class, property):
-        return MISSING
     own = None if isa(value, type) else fields(value)
-    return own[name] if own is not None and name in own else in_class
+    if own is not None and name in own:
+        return own[name]
+    return MISSING if isa(in_class, property) else in_class
 
 
 def attributes(value: Any) -> list[str]:
@@ -185,14 +194,11 @@ def attributes(value: Any) -> list[str]:
     if isa(value, type):
         kinds = [kind for kind in value.__mro__ if whose(kind.__module__) is Whose.USER]
         return [name for kind in kinds for name in vars(kind) if not name.startswith("__")]
-    slots = [
-        name
-        for kind in type(value).__mro__
-        for name, held in vars(kind).items()
-        if isinstance(held, types.MemberDescriptorType)
-    ]
-    user = whose(type(value).__module__) is Whose.USER
-    return [*(fields(value) or ()), *(slots if user else ())]
+    found = list(fields(value) or ())
+    for kind in type(value).__mro__:
+        if "__slots__" in vars(kind) and whose(kind.__module__) is not Whose.ENGINE:
+            found += [name for name in vars(kind) if isa(vars(kind)[name], SLOT)]
+    return found
 
 
 def plain(held: Any) -> Any:
@@ -208,8 +214,9 @@ def origin_of(value: Any) -> Whose:
         return whose(value.__name__)
     if isa(value, (type, types.FunctionType)):
         return whose(value.__module__)
-    module = type(value).__module__
-    return Whose.USER if isa(value, types.SimpleNamespace) or _is_unseen(module) else whose(module)
+    origin = whose(module := type(value).__module__)
+    given = origin is Whose.LIBRARY and module.split(".")[0] not in TELLING
+    return Whose.USER if given and fields(value) is not None else origin
 
 
 def is_opaque(value: Any) -> bool:
@@ -349,6 +356,7 @@ class Reads:
         self.appended: set[int] = set()  # containers; those not used besides are not read
         self.reflects = Whose.LIBRARY  # whose code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
+        self.whole: set[int] = set()  # modules of which any name may be read
         self._opaque: set[int] = set()  # containers with such functions
         self._held: list[Any] = []
 
@@ -394,7 +402,10 @@ class Reads:
 
     def see(self, value: Any, place: str) -> None:
         """Note what a value contains, or the state of a generator."""
-        if isa(value, NUMBERS) or id(value) in self.generators:
+        if isa(value, NUMBERS):
+            return
+        if id(value) in self.generators:
+            self.generators[id(value)] = value, _placed(self.generators[id(value)][1], place)
             return
         if (known := self.contents.get(id(value))) is not None:
             self.contents[id(value)] = _placed(known, place)
@@ -413,6 +424,8 @@ class Reads:
                 self.arrays[id(value)] = Read("", fingerprint(value), place)
         elif (state := generator_state(value)) is not None:
             self.generators[id(value)] = value, Read(type(value).__name__, state, place)
+        elif isa(value, types.MethodType):
+            self.see(value.__self__, place)
         elif (owner := bound_to(value)) is not None:
             self.see(owner, place)
 
@@ -467,7 +480,7 @@ class Reads:
             value = self._follow(value, names, place)
             values.append((value, place))
             opaque = opaque or id(value) in self._opaque or is_opaque(value)
-            if callable(value):
+            if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
                 self._reach(value, namespace, place)
         if opaque:
             self._reflect(found, [*values, *((v, place) for v in variables.values())], origin)
@@ -477,11 +490,8 @@ class Reads:
         name = str(getattr(function, "__module__", "")), str(getattr(function, "__name__", ""))
         space = namespace if name == ("builtins", "globals") else REACHED.get(name)
         if space is not None:
-            self._root(space, Read(f"what {name[1]} reads", space, place))
-
-    def _root(self, value: Any, read: Read) -> None:
-        self.see(value, read.place)
-        self.roots.append((value, read))
+            self.see(space, place)
+            self.roots.append((space, Read(f"what {name[1]} reads", space, place)))
 
     def _reflect(self, found: Mentions, values: list[tuple[Any, str]], origin: Whose) -> None:
         """Any attribute of these may be read, and any that the code has a word for."""
@@ -489,9 +499,9 @@ class Reads:
         self.floating |= {word for word in found.words if word.isidentifier()}
         self.imports |= found.words & sys.modules.keys()
         for value, place in values:
-            if isa(value, (types.ModuleType, *PLAIN_KINDS)):
-                continue
-            if origin_of(value) >= Whose.LAYERS:
+            if isa(value, types.ModuleType):
+                self.whole.add(id(value))
+            elif not isa(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in {*attributes(value), *found.words}:
                     self._attribute(value, Read(name, attribute(value, name), place))
 
@@ -513,8 +523,9 @@ class Reads:
                 return MISSING
             owner, value = value, attribute(value, name)
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
+                self.see(value, place)
                 if contents(value) is not None:  # sys.modules, os.environ
-                    self._root(value, Read(f"{owner.__name__}.{name}", value, place))
+                    self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
             self._attribute(owner, Read(name, value, place))
             if value is MISSING or hasattr(type(value), "__get__"):

@@ -367,7 +367,8 @@ def replay(
     compared byte by byte before each replay (make a Tensor of a large one).
 
     Raises ReplayError, with the line and the remedy, for what cannot be replayed: a value that
-    leaves the tape (``if t > 0``, ``t.item()``), a step that changes what it reads (a counter), an
+    leaves the tape (``if t > 0``, ``t.item()``), a step that goes on changing what it reads (a
+    counter; to fill a cache in its first run, or to leave the same each time, is allowed), an
     iterator, random numbers that no operation draws (use ``tg.random``).
     """
     if fn is None:
