@@ -10,19 +10,30 @@ from random import Random
 PRELUDE = """
 import argparse
 import array
+import builtins
 import collections
 import contextlib
 import contextvars
 import copy
+import ctypes
 import dataclasses
+import enum
 import functools
 import gc
+import importlib
+import inspect
+import io
 import itertools
 import operator
 import os
+import pickle
+import queue
 import random
+import struct
+import sys
 import threading
 import types
+import typing
 import weakref
 
 import numpy as np
@@ -44,6 +55,25 @@ class Box:
 
 class Child(Box):
     pass
+
+
+class Levelled:
+    level = 1.0
+
+
+class Deriving(Levelled):
+    def __init__(self, k):
+        Levelled.level = k
+
+    def get(self):
+        return super().level
+
+
+def event(k):
+    made = threading.Event()
+    if k > 1:
+        made.set()
+    return made
 
 
 class Slotted:
@@ -90,6 +120,60 @@ class Calling:
 
     def __call__(self):
         return self.k
+
+
+class Classy:
+    @classmethod
+    def read(cls):
+        return cls.k
+
+
+class Descriptor:
+    def __init__(self, k):
+        self.stored = k
+
+    def __get__(self, instance, owner):
+        return self.stored if instance is None else instance.__dict__.get("_k", self.stored)
+
+    def __set__(self, instance, value):
+        instance.__dict__["_k"] = value
+
+
+def described(k):
+    return type("Described", (), {"k": Descriptor(k)})()
+
+
+class Everything:
+    def __init__(self, k):
+        object.__setattr__(self, "store", {"k": k})
+
+    def __getattribute__(self, name):
+        return object.__getattribute__(self, "store")[name]
+
+
+class Lazy:
+    def __init__(self, k):
+        self._k = k
+
+    @functools.cached_property
+    def k(self):
+        return self._k
+
+
+class Listed(list):
+    pass
+
+
+class Defaulting(dict):
+    other = 1.0
+
+    def __missing__(self, name):
+        return self.other
+
+
+class Pair(typing.NamedTuple):
+    k: object
+    other: object = None
 
 
 class Settings(nn.Module):
@@ -150,6 +234,50 @@ def with_keyword(k):
 
 def same(k):
     return k
+
+
+GET_K = operator.attrgetter("k")
+GETTERS = {"k": operator.itemgetter("k")}
+
+
+def dispatching(k):
+    @functools.singledispatch
+    def get(_):
+        return k
+
+    return get
+
+
+def cached(box):
+    @functools.lru_cache
+    def get():
+        return box.k
+
+    get()
+    return get
+
+
+def closing(k):
+    def get():
+        return k
+
+    def set(value):
+        nonlocal k
+        k = value
+
+    return get, set
+
+
+def queue_of(k):
+    made = queue.Queue()
+    made.put(k)
+    return made
+
+
+def matched(box):
+    match box:
+        case Box(k=k):
+            return k
 
 
 def held(value):
@@ -342,6 +470,76 @@ CONTAINERS = [
     Container("ContextVar", "context({v})", "{r}.get()", ("{r}.set({v})",)),
     Container("threading.local", "local({v})", "{r}.k", ("{r}.k = {v}",)),
     Container("weakref", "weakref.ref(held(Box({v})))", "{r}().k", ("{r}().k = {v}",)),
+    Container("attrgetter made before", "Box({v})", "GET_K({r})", FREE),
+    Container("mapped attrgetter", "Box({v})", "next(map(GET_K, [{r}]))", FREE),
+    Container("itemgetter of __dict__", "Box({v})", 'GETTERS["k"]({r}.__dict__)', FREE),
+    Container("methodcaller", "Child({v})", 'operator.methodcaller("get")({r})', FREE),
+    Container("computed name", "Box({v})", 'getattr({r}, "K".lower())', FREE),
+    Container("computed name in a class", 'type("Made", (), dict(k={v}))',
+              'getattr({r}, "K".lower())', ATTRIBUTE),
+    Container("computed name in vars", "Box({v})", 'vars({r})["K".lower()]', FREE),
+    Container("reduce", "Box({v})", 'functools.reduce(getattr, ["k"], {r})', FREE),
+    Container("getattr_static", "Box({v})", 'inspect.getattr_static({r}, "k")', FREE),
+    Container("getmembers", "Box({v})", 'dict(inspect.getmembers({r}))["k"]', FREE),
+    Container("copy", "Box({v})", "copy.copy({r}).k", FREE),
+    Container("pickle", "Frozen({v})", "pickle.loads(pickle.dumps(({r}.k,)))[0]",
+              ('object.__setattr__({r}, "k", {v})',), True),
+    Container("asdict", "Record({v})", 'dataclasses.asdict({r})["k"]', FREE, True),
+    Container("format", "Box({v})", 'float("{{0.k}}".format({r}))', FREE, True),
+    Container("match", "Box({v})", "matched({r})", FREE),
+    Container("partial of getattr", "functools.partial(getattr, Box({v}))", '{r}("k")',
+              ("{r}.args[0].k = {v}",)),
+    Container("classmethod", 'type("Made", (Classy,), dict(k={v}))', "{r}.read()", ATTRIBUTE),
+    Container("classmethod of the base", 'type("Made", (type("Base", (Classy,), dict(k={v})),), '
+              "{{}})()", "{r}.read()", ("type({r}).__base__.k = {v}", "type({r}).k = {v}")),
+    Container("class replaced", "Box({v})", "{r}.get()",
+              ('{r}.__class__ = type("Other", (Box,), dict(get=lambda _: {v}))',)),
+    Container("base replaced", 'type("Made", (Child,), {{}})({v})', "{r}.get()",
+              ('type({r}).__bases__ = (type("Other", (Child,), dict(get=lambda _: {v})),)',)),
+    Container("descriptor", "described({v})", "{r}.k",
+              ("{r}.k = {v}", 'type({r}).__dict__["k"].stored = {v}')),
+    Container("__getattribute__", "Everything({v})", "{r}.k",
+              ('object.__getattribute__({r}, "store")["k"] = {v}',)),
+    Container("cached_property", "Lazy({v})", "{r}.k",
+              ('{r}.__dict__["k"] = {v}', '{r}.__dict__.pop("k", None); {r}._k = {v}')),
+    Container("NamedTuple", "Pair({v})", "{r}.k"),
+    Container("Enum", 'enum.Enum("Kind", dict(A=[{v}]))', "{r}.A.value[0]",
+              ("{r}.A.value[0] = {v}", "{r}.A._value_ = [{v}]")),
+    Container("attribute of an Enum", 'enum.Enum("Kind", dict(A=[{v}]))', "{r}.A._value_[0]",
+              ("{r}.A._value_ = [{v}]",)),
+    Container("MappingProxyType", "types.MappingProxyType({{'k': {v}}})", '{r}["k"]',
+              ('gc.get_referents({r})[0]["k"] = {v}',)),
+    Container("singledispatch", "dispatching({v})", "{r}(1)",
+              ("{r}.register(int)(lambda _, k={v}: k)",)),
+    Container("lru_cache", "cached(Box({v}))", "{r}()",
+              ("{r}.__wrapped__.__closure__[0].cell_contents.k = {v}; {r}.cache_clear()",
+               "{r}.__wrapped__.__closure__[0].cell_contents.k = {v}")),
+    Container("weakref.proxy", "weakref.proxy(held(Box({v})))", "{r}.k", ATTRIBUTE),
+    Container("WeakValueDictionary", "weakref.WeakValueDictionary(k=held(Box({v})))",
+              '{r}["k"].k', ('{r}["k"].k = {v}', '{r}["k"] = held(Box({v}))')),
+    Container("nonlocal", "closing({v})", "{r}[0]()", ("{r}[1]({v})",)),
+    Container("list of the user's", "Listed([{v}])", "{r}[0]", ("{r}[0] = {v}",)),
+    Container("__missing__", "Defaulting(k={v})", '{r}["k"]',
+              ('{r}["k"] = {v}', '{r}.pop("k", None); {r}.other = {v}')),
+    Container("Counter", "collections.Counter(k={v})", '{r}["k"]', ('{r}["k"] = {v}',)),
+    Container("Queue", "queue_of({v})", "{r}.queue[0]", ("{r}.queue[0] = {v}",)),
+    Container("memoryview", 'memoryview(array.array("d", [{v}]))', "{r}[0]", ("{r}[0] = {v}",),
+              True),
+    Container("struct", 'bytearray(struct.pack("d", {v}))', 'struct.unpack("d", {r})[0]',
+              ('{r}[:] = struct.pack("d", {v})',), True),
+    Container("ctypes", "ctypes.c_double({v})", "{r}.value", ("{r}.value = {v}",), True),
+    Container("StringIO", "io.StringIO(str({v}))", "float({r}.getvalue())",
+              ("{r}.seek(0); {r}.truncate(); {r}.write(str({v}))",), True),
+    Container("ndarray of objects", "np.array([Box({v}), None], object)", "{r}[0].k",
+              ("{r}[0].k = {v}", "{r}[0] = Box({v})")),
+    Container("comparison of namespaces", "types.SimpleNamespace(k={v})",
+              "(1.0 if {r} == types.SimpleNamespace(k=1.0) else 3.0)", ("{r}.k = {v}",), True),
+    Container("Event", "event({v})", "(3.0 if {r}.is_set() else 1.0)",
+              ("{r}.set() if {v} > 1 else {r}.clear()",), True),
+    Container("poly1d", "np.poly1d([0.0, {v}])", "{r}(1.0)", ("{r}.coeffs[-1] = {v}",), True),
+    Container("super", "Deriving({v})", "{r}.get()", ("Deriving.__base__.level = {v}",), True),
+    Container("structured ndarray", 'np.array([({v},)], [("k", "f8")])', '{r}["k"][0]',
+              ('{r}["k"][0] = {v}',), True),
 ]  # fmt: skip
 
 # what the value is: those it takes in turn, and how the step uses it, as N, in what it does to h
@@ -441,7 +639,12 @@ class Part:
 FUNCTIONS = ("cell", "default", "keyword default", "wraps")  # of which a class makes methods:
 BINDING = ("attribute of the class", "attribute of the base")
 HOMES = ["frame"] * 4 + ["global", "global", "class", "default", "argument", "step's default"]
-HOMES += ["partial", "wrapper"]
+HOMES += ["partial", "wrapper", "globals()", "sys.modules", "importlib", "builtins"]
+REACHED = {  # the namespace of the module, by
+    "globals()": "globals()",
+    "sys.modules": "sys.modules[__name__].__dict__",
+    "importlib": "vars(importlib.import_module(__name__))",
+}
 
 
 @dataclass(frozen=True)
@@ -490,6 +693,13 @@ class State:
             rebind = f'rebind("s{i}", {{v}})'
         elif self.home == "global":
             part.declares = f"G{i} = {first}"
+        elif self.home in REACHED:
+            part.declares = f"G{i} = {first}"
+            inside = f'{REACHED[self.home]}["G{i}"]'
+        elif self.home == "builtins":
+            inside = f"WORLD_{i}"  # the worlds share it
+            outside, rebind = f"builtins.{inside}", f"builtins.{inside} = {{v}}"
+            part.declares = f"{outside} = {first}"
         elif self.home == "class":
             part.declares = f"class Home{i}:\n    k = {first}"
             inside = outside = f"Home{i}.k"

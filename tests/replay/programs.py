@@ -11,6 +11,7 @@ that change this. It lives in two worlds, in one as it is written and in the oth
 """
 
 import argparse
+import builtins
 import contextlib
 import copy
 import functools
@@ -389,7 +390,7 @@ class World:
 
     def __init__(self, recipe: Recipe, name: str, decorate: Any = None) -> None:
         self.recipe, self.replayed, self.name = recipe, decorate is not None, name
-        self.text = source(recipe)
+        self.text = source(recipe).replace("WORLD", name)
         self.module = types.ModuleType(name)
         self.space = self.module.__dict__
         self.seen: list[tg.Tensor] = []
@@ -415,6 +416,8 @@ class World:
     def close(self) -> None:
         """Forget the module, and the rule of its primitive."""
         TABLE.pop(self.space["own"], None)
+        for name in [name for name in vars(builtins) if name.startswith(self.name)]:
+            delattr(builtins, name)
         self.space.clear()
         sys.modules.pop(self.name, None)
         linecache.cache.pop(f"<{self.name}>", None)
@@ -439,6 +442,7 @@ class World:
             try:
                 if not event.rows:
                     code = _outside(self.recipe, event.code, names_of(self.recipe))
+                    code = code.replace("WORLD", self.name)
                     file = f"<{self.name}: {event.kind}>"
                     exec(compile(code, file, "exec"), self.space)
                     return None
@@ -716,13 +720,16 @@ def alone() -> Iterator[tuple[str, Recipe]]:
 
 
 def _plain(part: pieces.Part | None, changes: list[tuple[str, str]]) -> Recipe:
-    before = [Event("call", rows=4, seed=k) for k in range(3)]
-    after = [Event("call", rows=4, seed=k) for k in range(3)]
+    before = [Event("call", rows=4, seed=k) for k in range(4)]  # the fourth is a check,
+    after = [Event("call", rows=4, seed=k) for k in range(3)]  # none of these is
     number = 0 if part else -1
+    state = part is not None and part.state is not None  # no code of layers beside it
     return Recipe(
         frame="closure",
-        optimiser="optim.SGD(params, 0.1)",
-        zeroing="$optimiser.zero_grad()",
+        model="bare" if state else "tanh",
+        optimiser="" if state else "optim.SGD(params, 0.1)",
+        zeroing="$model.w.grad = None" if state else "$optimiser.zero_grad()",
+        loss="np.mean(np.square(h)) * 0.5",
         parts=[part] if part else [],
         order=[0] if part else [],
         events=[*before, *(Event(k, code, part=number) for k, code in changes), *after],

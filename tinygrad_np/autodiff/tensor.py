@@ -558,7 +558,8 @@ class Tensor:
         ways = [t._way_from(base) for t in views]
         if base is None or None in ways or others != len(views):
             if mode.capture is not None:
-                mode.capture.become(self, other)  # refuses in its own words
+                mode.capture.become(self, other)  # both refuse in their own words
+                mode.capture.share()
             raise TapeError(_lost(what, self))
         self._write_base(base, self._fitted(other), ways[0] if self is not base else [])
         for view, way in zip(views, ways, strict=True):

@@ -1,7 +1,5 @@
 """A plan bound to memory: its equations as calls that take no arguments."""
 
-import dataclasses
-import functools
 import itertools
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -106,11 +104,7 @@ class Binding:
         if equation.kind == "effect":
             return [Call(equation.fn.perform, ())]
         if equation.kind == "check":
-            calls = kernels.check_for(equation, operands, self.cells)
-            if not equation.clears:
-                return calls
-            fail = functools.partial(functools.partial, _clear_if_refused, equation.clears)
-            return [dataclasses.replace(call, fn=fail(call.fn)) for call in calls]
+            return kernels.check_for(equation, operands, self.cells)
         if equation.kind == "write":
             source = equation.operands[0].source
             return [Call(_note_write, (source,)), Call(equation.fn, tuple(operands))]
@@ -265,7 +259,7 @@ class Part:
         return self.calls[block.stop - block.start, block is self.blocks[0]]
 
     def _bound(self, block: slice) -> list[Callable[[], Any]]:
-        return quieted([(self.plan.equations[i], call) for i, call in self.of(block)])
+        return quieted([(self.plan.equations[i], call) for i, call in self.of(block)])[0]
 
     def fill(self, block: slice) -> None:
         """Point the cells of a block at its rows."""
@@ -281,16 +275,6 @@ class Part:
             self.fill(block)
             for call in calls:
                 call()
-
-
-def _clear_if_refused(tensors: list[Tensor], check: Any, *args: Any, **options: Any) -> None:
-    """Make a check; what it refuses leaves Tensors without gradients, as in eager mode."""
-    try:
-        check(*args, **options)
-    except Exception:
-        for tensor in tensors:
-            tensor._grad = None
-        raise
 
 
 def _note_write(tensor: Tensor) -> None:

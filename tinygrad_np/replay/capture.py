@@ -22,7 +22,7 @@ from ..autodiff.tape import Record, mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from .memory import c_strides
-from .reads import PACKAGE, Read, Reads
+from .reads import PACKAGE, Read, Reads, Whose, whose
 
 # the modules a call passes through on its way from whoever wrote it to here
 FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
@@ -96,8 +96,8 @@ class Equation:
     optimiser), ``deliver`` (the first operand becomes ``.grad`` of the Tensor in ``options``,
     which is cleared where there is no operand), or ``become`` (the first operand becomes the value
     of the Tensor in ``options``). ``errors`` is how NumPy is to treat floating-point errors, where
-    that is not as around the step. ``clears`` are the Tensors that have no gradient any more when a
-    check is made.
+    that is not as around the step. ``clears`` are the Tensors that have no gradient from here on
+    until they are given one, which only an error shows.
     """
 
     __slots__ = ("clears", "errors", "fn", "kind", "line", "operands", "options", "results")
@@ -172,11 +172,12 @@ class Capture:
             with recording(False):
                 out = rule.forward(*tensors, **options)
             return out._array
-        operands = [
-            self._operand(rule.name, i, a, v)
-            for i, (a, v) in enumerate(zip(args, values, strict=True))
-        ]
-        return self._run(rule.forward, rule.name, operands, values, options)
+        with self.reads.paused():
+            operands = [
+                self._operand(rule.name, i, a, v)
+                for i, (a, v) in enumerate(zip(args, values, strict=True))
+            ]
+            return self._run(rule.forward, rule.name, operands, values, options)
 
     def call_unknown(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
         """Run a function without a rule, of constants, and write it down."""
@@ -223,9 +224,7 @@ class Capture:
     def _write_own(self, fn: Any, into: Variable, rest: list[Any], array: Any) -> None:
         """A write into memory of the step's own: an operation with a result of its own."""
         if into.kind not in ("result", "constant") or into.view_of is not None:
-            raise self._refusal(
-                "writes into memory that it did not make", "write into a copy (t * 1)"
-            )
+            raise refusal("writes into memory that it did not make", "write into a copy (t * 1)")
         for variable in self.variables:
             if np.may_share_memory(variable.array, array):
                 self._overwritten.add(variable)
@@ -246,12 +245,12 @@ class Capture:
             if target in self._detached or (known is not None and known.kind != "memory"):
                 return  # a Tensor of the step's own
             if known is not None and known.source is not target:
-                raise self._refusal(
+                raise refusal(
                     "writes to a Tensor that shares its memory with another",
                     "write to a copy (t * 1)",
                 )
         if isinstance(value._node, Record):
-            raise self._refusal(
+            raise refusal(
                 "makes a Tensor from outside a recorded result", "do it inside tg.no_grad()"
             )
         if known is not None and known.kind == "memory":
@@ -259,6 +258,13 @@ class Capture:
         self.became[target] = None
         operand = self._operand("t[i] = v", 0, value, value._array)
         self._note("become", None, [operand], {"tensor": target}, [])
+
+    def share(self) -> None:
+        """A Tensor is written to in whose memory there are others that would not see it."""
+        raise refusal(
+            "writes to a Tensor whose memory others share (its .data, a view)",
+            "keep a copy (t.numpy(), t.copy()) instead",
+        )
 
     def detached(self, tensor: Tensor, made: Tensor) -> None:
         """``made`` is a Tensor of the step's own around the memory of ``tensor``."""
@@ -271,13 +277,13 @@ class Capture:
         known = self._known.get(id(tensor._array))
         own = tensor in self._detached or (known is not None and known.kind != "memory")
         if not own:
-            raise self._refusal(
+            raise refusal(
                 "changes requires_grad of a Tensor from outside", "change it before the step"
             )
 
     def replace(self) -> None:
         """The array of a leaf is replaced (``t.data = v``)."""
-        raise self._refusal("replaces t.data", "write t[...] = v inside tg.no_grad()")
+        raise refusal("replaces t.data", "write t[...] = v inside tg.no_grad()")
 
     def read_grad(self, tensor: Tensor) -> None:
         """``tensor.grad`` is looked at."""
@@ -290,9 +296,7 @@ class Capture:
         self.tensors[tensor] = before is not None
         if before is not None:
             if before._node is not None:
-                raise self._refusal(
-                    "finds a .grad that is itself recorded", "call zero_grad() first"
-                )
+                raise refusal("finds a .grad that is itself recorded", "call zero_grad() first")
             self._remember("entry", before._array, tensor)
 
     def set_grad(self, tensor: Tensor, gradient: Tensor | None) -> None:
@@ -304,7 +308,7 @@ class Capture:
         operands = []
         if gradient is not None:
             if gradient.dtype != tensor.dtype:
-                raise self._refusal(
+                raise refusal(
                     f"gives a Tensor of dtype {tensor.dtype} a gradient of {gradient.dtype}",
                     "use .astype()",
                 )
@@ -313,7 +317,7 @@ class Capture:
 
     def leave(self, how: str) -> None:
         """A value leaves the tape."""
-        raise self._refusal(
+        raise refusal(
             f"takes a value off the tape: {how}",
             "return the Tensor and look at it outside the step, choose with np.where, or take rows "
             "by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]",
@@ -357,31 +361,24 @@ class Capture:
         self.effects.append(worker)
         self._note("effect", worker, [], {}, [])
 
-    def settle(
-        self, changed: Read | None, iterator: Read | None, reached: Mapping[int, Any]
-    ) -> None:
-        """The step is over: refuse what it changed outside, and tell constants from memory.
+    def settle(self, iterator: Read | None, reached: Mapping[int, Any]) -> None:
+        """The step is over: refuse what moves outside it, and tell constants from memory.
 
         Raw arrays are constants. Those that the step has not made itself are compared before each
         replay: the guards see to the ones that they have ``reached`` (by id), ``watched`` has what
         others may be held by somebody.
         """
         if (generator := self.reads.moved_generator()) is not None:
-            raise self._refusal(
-                f"draws random numbers outside of Tensors ({type(generator).__name__})",
+            raise refusal(
+                f"draws random numbers outside of Tensors ({generator.name})",
                 "use tg.random, or pass the numbers as an argument",
+                generator.place,
             )
         if iterator is not None:
-            raise self._refusal(
+            raise refusal(
                 f"takes from {iterator.name}, an iterator outside of it",
                 "pass the values as arguments",
-            )
-        if changed is not None:
-            raise self._refusal(
-                f"changes {changed.name}, which is outside of it and would stay as it is in a "
-                "replay",
-                "change it outside the step, or keep it in a Tensor and write t[...] = v",
-                changed.place,
+                iterator.place,
             )
         for variable, content in self._raw.items():
             self._check_raw(variable, content)
@@ -436,7 +433,7 @@ class Capture:
         if type(out) is not np.ndarray:
             out = _arrays(out)
             if out is None:
-                raise self._refusal(f"{name} gives no array", "call it outside the step")
+                raise refusal(f"{name} gives no array", "call it outside the step")
         if isinstance(out, tuple):
             self._note("call", First(fn) if len(out) == 1 else fn, operands, given, out)
         elif (same := self._known.get(id(out))) is not None and same in operands:
@@ -479,11 +476,11 @@ class Capture:
         if not isinstance(value, np.ndarray):
             if is_generator(value) and value not in self.generators:
                 self.generators.append(value)
-                self.reads.see(value)
+                self.reads.see(value, users_line())
             return value
         known = self._known.get(id(value))
         if known in self._overwritten:
-            raise self._refusal(
+            raise refusal(
                 f"gives {name} a view of a Tensor from before it was written in place",
                 "make the view anew",
             )
@@ -499,7 +496,7 @@ class Capture:
             self._raw[raw] = fingerprint(value)
             return raw
         if isinstance(operand._node, Record):
-            raise self._refusal(
+            raise refusal(
                 f"gives {name} a Tensor (operand {i}) that was computed from variables outside "
                 "of it",
                 "compute it inside, or .detach() it",
@@ -516,21 +513,23 @@ class Capture:
 
     def _check_raw(self, variable: Variable, content: Any) -> None:
         if fingerprint(variable.array) != content:
-            raise self._refusal(
+            raise refusal(
                 f"writes into an array of shape {variable.shape} that it has used before",
                 "write into a copy, or keep it in a Tensor and write t[...] = v",
             )
 
-    def _refusal(self, what: str, remedy: str, place: str = "") -> ReplayError:
-        return ReplayError(
-            f"{place or users_line()}: the step {what}. It cannot be replayed so: {remedy}. {PLAIN}"
-        )
+
+def refusal(what: str, remedy: str, place: str = "") -> ReplayError:
+    """The error for a step that cannot be replayed."""
+    return ReplayError(
+        f"{place or users_line()}: the step {what}. It cannot be replayed so: {remedy}. {PLAIN}"
+    )
 
 
 def users_line() -> str:
     """Where in the user's code we are."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith(f"{PACKAGE}."):
+    while frame is not None and whose(frame.f_globals.get("__name__")) < Whose.USER:
         frame = frame.f_back
     return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 

@@ -8,11 +8,10 @@ elements, other objects by identity.
 import functools
 import gc
 import operator
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,164 +21,232 @@ from ..autodiff.tensor import Tensor
 from .capture import Capture, Variable
 from .memory import alike
 from .reads import (
-    LIBRARIES,
     MISSING,
-    PACKAGE,
+    NUMBERS,
+    SLOT,
     Read,
     Reads,
+    Whose,
     attribute,
     attributes,
     bound_to,
     contents,
     fields,
     is_iterator,
-    is_own,
-    is_read,
+    isa,
+    looks_around,
+    member,
+    origin_of,
+    plain,
+    whose,
 )  # fmt: skip
 
-NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 ARRAYS = (Tensor, np.ndarray)
 NAMED = (types.FunctionType, types.ModuleType)
+GONE = (AttributeError, KeyError, ReferenceError, RuntimeError, ValueError)
 _array = operator.attrgetter("_array")
-_node = operator.attrgetter("_node")
+_arrays = functools.partial(map, _array)
+_nodes = functools.partial(map, operator.attrgetter("_node"))
+_cells = functools.partial(map, operator.attrgetter("cell_contents"))
+_lengths = functools.partial(map, len)
+_types = functools.partial(map, type)
+_bases = functools.partial(map, operator.attrgetter("__mro__"))
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__")
+
+
+class Watch(NamedTuple):
+    """``get(of)`` gives values, named by ``labels``: one for all, or one for each."""
+
+    get: Callable[[Any], Any]
+    of: Any
+    labels: Any
 
 
 class Walk:
     """What the step read that others can change, as far as it can be reached.
 
-    ``changed`` says what the step itself has changed, and where it is read.
+    ``changes`` has what the step itself has changed, with the value after it: by name, as it was
+    read first.
     """
 
     def __init__(self, reads: Reads, roots: Sequence[Any]) -> None:
         self.reads = reads
-        self.changed: Read | None = None
+        self.changes: dict[str, tuple[Read, Any]] = {}
         self.iterator: Read | None = None
-        self.cells: list[tuple[Any, str]] = []
-        self.functions: list[tuple[Any, str]] = []
-        self.names: dict[int, tuple[Any, dict[str, str]]] = {}  # namespaces, and labels of names
-        self.slots: list[tuple[Any, str, str]] = []
-        self.containers: list[tuple[Any, str]] = []
-        self.sized: dict[int, tuple[Any, str]] = {}  # namespaces in which a name is not
+        self.watches: list[Watch] = []
         self.tensors: dict[Tensor, None] = {}
         self.arrays: dict[int, tuple[np.ndarray, Any]] = {}
         self.seen: dict[int, Any] = {}
-        self._todo = [(root, "an argument") for root in reversed(roots)]
+        self._names: dict[int, tuple[Any, dict[str, str]]] = {}  # namespaces, and labels of names
+        self._absent: dict[int, tuple[Any, dict[str, str]]] = {}  # and of what is not in them
+        self._sized: dict[int, tuple[Any, str]] = {}  # namespaces in which a name is not
+        self._cells: dict[int, tuple[Any, str]] = {}
+        self._objects: list[tuple[Any, str]] = []
+        self._kinds: dict[type, str] = {}
+        self._todo = [(root, Read("an argument", root, "")) for root in reversed(roots)]
         self._known: dict[int, list[str]] = {}
         for owner, name in reads.attributes:
             self._known.setdefault(owner, []).append(name)
         for namespace, name in reads.namespaces.values():
             self._global(namespace, name)
         modules = [sys.modules[name] for name in reads.imports if name in sys.modules]
-        self._todo += [(module, module.__name__) for module in modules]
-        if reads.environment:
-            self._todo.append((os.environ, "os.environ"))
+        self._todo += [(module, Read(module.__name__, module, "")) for module in modules]
+        self._todo += reads.roots
         self._visit_all()
-        self._todo += [(function, function.__name__) for function in self._hidden()]
+        self._todo += [(function, Read(function.__name__, 0, "")) for function in self._hidden()]
         self._visit_all()
+        self._collect()
+
+    def _collect(self) -> None:
+        """The watches over what is many objects' alike."""
+        spaces = list(self._names.values())
+        found = [_getter(space, names) for space, names in spaces]
+        for space, names in self._absent.values():
+            found.append(Watch(functools.partial(map, space.get), [*names], [*names.values()]))
+        lists = [
+            (_cells, self._cells.values()), (_lengths, self._sized.values()),
+            (_types, self._objects), (_bases, self._kinds.items()),
+        ]  # fmt: skip
+        for get, pairs in lists:
+            of, labels = [value for value, _ in pairs], [label for _, label in pairs]
+            found += [Watch(get, of, labels)] if of else []
+        self.watches = found + self.watches
 
     def _visit_all(self) -> None:
         while self._todo:
-            value, label = self._todo.pop()
-            if not isinstance(value, NUMBERS) and id(value) not in self.seen:
+            value, read = self._todo.pop()
+            if not isa(value, NUMBERS) and id(value) not in self.seen:
                 self.seen[id(value)] = value
-                self._visit(value, label)
+                self._visit(value, read)
 
     def _hidden(self) -> list[Any]:
         """The functions with a closure that ran and were not reached, nor made by the step."""
         ran = [code for code, known in self.reads.codes.items() if known is not None]
         made = {part for code in ran for part in code.co_consts if isinstance(part, types.CodeType)}
-        met = {f.__code__ for f in self.seen.values() if isinstance(f, types.FunctionType)}
+        met = {f.__code__ for f in self.seen.values() if isa(f, types.FunctionType)}
         codes = [code for code in ran if code.co_freevars and code not in made | met]
         found = gc.get_referrers(*codes) if codes else []
-        return [function for function in found if isinstance(function, types.FunctionType)]
+        return [function for function in found if isa(function, types.FunctionType)]
 
-    def _visit(self, value: Any, label: str) -> None:
+    def _visit(self, value: Any, read: Read) -> None:
         if (wrapped := (fields(value) or {}).get("__wrapped__")) is not None:
-            self._todo.append((wrapped, label))
-        if isinstance(value, Tensor):
+            self._todo.append((wrapped, read))
+        if isa(value, Tensor):
             self.tensors[value] = None
-        elif isinstance(value, types.FunctionType):
-            self._function(value)
-            self._attributes(value)
-        elif isinstance(value, types.MethodType):
-            self._todo += [(value.__self__, label), (value.__func__, label)]
+        elif isa(value, types.FunctionType):
+            self._function(value, read)
+            self._attributes(value, read)
+        elif isa(value, types.MethodType):
+            self._todo += [(value.__self__, read), (value.__func__, read)]
         elif (owner := bound_to(value)) is not None:
-            self._hold(owner, label)
-        elif isinstance(value, functools.partial):
-            parts = (value.func, value.args, value.keywords)
-            self._todo += [(part, label) for part in parts]
-        elif isinstance(value, (tuple, frozenset)):
-            self._todo += [(part, label) for part in value]
-        elif isinstance(value, np.ndarray):
+            self._hold(owner, read)
+        elif isa(value, functools.partial):
+            self._todo += [(part, read) for part in (value.func, value.args, value.keywords)]
+        elif isa(value, (tuple, frozenset)):
+            for part in value:
+                self._hold(part, read)
+        elif isa(value, np.ndarray) and not value.dtype.hasobject:
             content = fingerprint(value)
             self.arrays[id(value)] = value, content
-            first = self.reads.arrays.get(id(value), (None, content))[1]
-            if first != content and self.changed is None:
-                self.changed = Read(f"what is in {label}", value, "")
+            first = self.reads.arrays.get(id(value))
+            if first is not None and first.value != content:
+                label, place = f"what is in {read.name}", first.place or read.place
+                self._change(Read(label, None, place), content)
         else:
-            inside = contents(value)
-            if inside is not None:
-                first = self.reads.contents.get(id(value), (None, inside))[1]
-                appended = id(value) in self.reads.appended and id(value) not in self.reads.used
-                if appended and not any(isinstance(p, ARRAYS) for p in inside[len(first) :]):
-                    return  # a list of runs, say, that the step does not read
-                self._compare(Read(label, first, ""), inside)
-                self.containers.append((value, label))
-                self._todo += [(part, label) for part in inside]
-            self._attributes(value)
+            self._container(value, read)
+            self._attributes(value, read)
 
-    def _attributes(self, value: Any) -> None:
-        """The attributes of an object, a class or a file that were read, or may have been."""
-        of = value if isinstance(value, type) else type(value)
-        if isinstance(value, types.ModuleType) and not is_own(value.__name__):
+    def _container(self, value: Any, read: Read) -> None:
+        inside = contents(value)
+        if inside is None:
             return
-        there = attributes(value)
-        names = dict.fromkeys(self._known.get(id(value), ()))
-        whole = id(value) in self.reads.whole or (self.reads.reflects and is_read(of.__module__))
-        names |= dict.fromkeys(there if whole else ())
-        if id(value) in self.reads.whole and (own := fields(value)) is not None:
-            self.sized[id(own)] = own, f"the attributes of {of.__name__}"
-        floating = [*there, *(n for k in of.__mro__ if is_own(k.__module__) for n in vars(k))]
-        names |= dict.fromkeys(name for name in floating if name in self.reads.floating)
+        label = f"what is in {read.name}"
+        if (first := self.reads.contents.get(id(value))) is not None:
+            appended = id(value) in self.reads.appended and id(value) not in self.reads.used
+            if appended and not any(isa(p, ARRAYS) for p in inside[len(first.value) :]):
+                return  # a list of runs, say, that the step does not read
+            read = Read(read.name, first.value, first.place or read.place)
+            self._compare(read._replace(name=label), inside)
+        self.watches.append(Watch(list if type(value) is list else contents, value, label))
+        for part in inside:
+            self._hold(part, read)
+
+    def _attributes(self, value: Any, read: Read) -> None:
+        """The attributes of an object, a class or a file that were read, or may have been."""
+        is_class, is_module = isa(value, type), isa(value, types.ModuleType)
+        of = value if is_class else type(value)
+        origin = origin_of(value)
+        if is_module and origin < Whose.USER:
+            return
+        known, floating = self._known.get(id(value), ()), self.reads.floating
+        there, reflects = attributes(value), self._is_whole(value, origin)
+        inherited = [] if is_class else attributes(of)
+        names = dict.fromkeys(known)
+        names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
+        unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
+        unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
+        unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
+        if reflects or unseen:
+            names |= dict.fromkeys(there)
+        if (reflects and self.reads.reflects is Whose.USER) or unseen:
+            names |= dict.fromkeys(inherited)
+            if (own := fields(value)) is not None:
+                self._sized[id(own)] = own, f"the attributes of {of.__name__}"
+        named = value if is_class or isa(value, NAMED) else of
         for name in names:
-            named = value if isinstance(value, (type, *NAMED)) else of
-            label = f"{named.__name__}.{name}"
-            now = vars(value).get(name, MISSING) if isinstance(value, types.ModuleType) else None
-            now = attribute(value, name) if now is None else now
-            if (read := self.reads.attributes.get((id(value), name))) is not None:
-                self._compare(read._replace(name=label), now)
-            self._place(value, name, label)
-            self._hold(now, label)
+            self._attribute(value, name, Read(f"{named.__name__}.{name}", None, read.place))
+        if is_module:
+            return
+        if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
+            self._objects.append((value, f"the class of {of.__name__}"))
         for kind in of.__mro__:
-            if is_read(kind.__module__):
-                methods = map(_plain, vars(kind).values())
-                self._todo += [(method, kind.__name__) for method in methods if self._ran(method)]
+            if whose(kind.__module__) >= Whose.LAYERS:
+                methods = map(plain, vars(kind).values())
+                self._todo += [(method, read) for method in methods if self._ran(method)]
+                if whose(kind.__module__) is Whose.USER:
+                    self._kinds[kind] = f"the bases of {kind.__name__}"
+                    self._todo.append((kind, Read(kind.__name__, kind, read.place)))
+
+    def _is_whole(self, value: Any, origin: Whose) -> bool:
+        """Whether all attributes of an object of that origin may have been read."""
+        if isa(value, types.ModuleType):
+            return id(value) in self.reads.whole
+        wide = self.reads.reflects is Whose.USER or not isa(value, type)
+        return min(self.reads.reflects, origin) >= Whose.LAYERS and wide
+
+    def _attribute(self, value: Any, name: str, read: Read) -> None:
+        now = attribute(value, name)
+        if (first := self.reads.attributes.get((id(value), name))) is not None:
+            read = first._replace(name=read.name)
+            self._compare(read, now)
+        self._place(value, name, read.name)
+        self._hold(now, read)
 
     def _place(self, value: Any, name: str, label: str) -> None:
         """Where an attribute is kept."""
-        own = vars(value) if isinstance(value, types.ModuleType) else fields(value)
-        kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
+        own = vars(value) if isa(value, types.ModuleType) else fields(value)
+        kinds = value.__mro__ if isa(value, type) else type(value).__mro__
         kind = next((k for k in kinds if name in vars(k)), None)
         for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
-            if is_own(between.__module__):  # it may get an attribute of that name
-                self.sized[-id(between)] = vars(between), label
-        member = vars(kind).get(name) if kind is not None else None
-        if own is not None and name in own and not isinstance(member, property):
-            self.names.setdefault(id(own), (own, {}))[1][name] = label
-        elif isinstance(member, types.MemberDescriptorType):
-            if not isinstance(value, type):
-                self.slots.append((value, name, label))
+            if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
+                self._sized[-id(between)] = vars(between), label
+        held = vars(kind).get(name) if kind is not None else None
+        if own is not None and name in own:
+            self._names.setdefault(id(own), (own, {}))[1][name] = label
+        elif isa(held, SLOT):
+            if not isa(value, type):
+                self.watches.append(Watch(operator.attrgetter(name, name), value, label))
         else:
             if own is not None:
-                self.sized[id(own)] = own, label
-            if kind is not None and is_own(kind.__module__):
+                self._sized[id(own)] = own, label
+            if kind is not None and whose(kind.__module__) is Whose.USER:
                 space = self.seen.setdefault(-id(kind), vars(kind))  # the same proxy each time
-                self.names.setdefault(id(space), (space, {}))[1][name] = label
+                self._names.setdefault(id(space), (space, {}))[1][name] = label
 
-    def _function(self, function: types.FunctionType) -> None:
+    def _function(self, function: types.FunctionType, read: Read) -> None:
         """A function that ran: its closure, and what its parameters are by default."""
-        if not self._ran(function):
+        unseen = whose(function.__globals__.get("__name__")) is Whose.LIBRARY
+        if not (self._ran(function) or unseen):
             return
         code, label = function.__code__, function.__name__
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
@@ -187,64 +254,66 @@ class Walk:
                 now = cell.cell_contents
             except ValueError:  # it has no value
                 continue
-            if (read := self.reads.variables.get((id(code), name))) is not None:
-                self._compare(read, now)
-            self.cells.append((cell, name))
-            self._hold(now, name)
-        if is_own(function.__module__):
-            self.functions.append((function, label))
+            first = self.reads.variables.get((id(code), name))
+            held = read._replace(name=label if unseen else name) if first is None else first
+            if first is not None:
+                self._compare(first, now)
+            self._cells[id(cell)] = cell, held.name
+            self._hold(now, held)
+        if whose(function.__module__) is Whose.USER:
+            self.watches.append(Watch(_made_of, function, label))
             defaults = (function.__defaults__, function.__kwdefaults__)
-            self._todo += [(held, f"the defaults of {label}") for held in defaults]
+            place = f"{code.co_filename}:{code.co_firstlineno}"
+            held = Read(f"the defaults of {label}", None, place)
+            self._todo += [(part, held) for part in defaults]
 
     def _global(self, namespace: dict[str, Any], name: str) -> None:
-        now = namespace.get(name, MISSING)
-        if not is_own(namespace.get("__name__")) or _is_fixed(now):
-            return
-        self._compare(self.reads.variables[id(namespace), name], now)
-        if name in namespace:
-            self.names.setdefault(id(namespace), (namespace, {}))[1][name] = name
-        self._hold(now, name)
+        read = self.reads.variables.get((id(namespace), name))
+        now, module = namespace.get(name, MISSING), namespace.get("__name__")
+        if read is None:  # it is looked up in Python's own
+            if whose(module) is Whose.USER:
+                self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
+        elif (whose(module) is Whose.USER or module == "builtins") and not _is_fixed(now):
+            self._compare(read, now)
+            if now is not MISSING:
+                self._names.setdefault(id(namespace), (namespace, {}))[1][name] = name
+                self._hold(now, read)
 
-    def _hold(self, value: Any, label: str) -> None:
+    def _hold(self, value: Any, read: Read) -> None:
         if self.iterator is None and is_iterator(value):
-            self.iterator = Read(label, value, "")
-        self._todo.append((value, label))
+            self.iterator = read
+        self._todo.append((value, read))
 
     def _compare(self, read: Read, now: Any) -> None:
         """Note a difference between what was read first and what is there after the step."""
-        if self.changed is None and not _is_same(now, read.value):
-            self.changed = read
+        if not is_same(now, read.value):
+            self._change(read, now)
+
+    def _change(self, read: Read, now: Any) -> None:
+        self.changes.setdefault(read.name, (read, now))
 
     def _ran(self, function: Any) -> bool:
-        code = function.__code__ if isinstance(function, types.FunctionType) else None
+        code = function.__code__ if isa(function, types.FunctionType) else None
         return self.reads.codes.get(code) is not None  # type: ignore[arg-type]
-
-
-def _plain(held: Any) -> Any:
-    """The function in what a class has."""
-    if isinstance(held, (staticmethod, classmethod)):
-        return held.__func__
-    return held.fget if isinstance(held, property) else held
 
 
 def _is_fixed(value: Any) -> bool:
     """Whether nobody makes this another one: what libraries have in them."""
-    if isinstance(value, types.ModuleType):
-        return not is_own(value.__name__)
-    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
-        return str(getattr(value, "__module__", "")).split(".")[0] in LIBRARIES | {PACKAGE}
-    return False
+    if isa(value, types.ModuleType):
+        return whose(value.__name__) < Whose.USER
+    kinds = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
+    return isa(value, kinds) and whose(getattr(value, "__module__", None)) < Whose.USER
 
 
-def _is_same(now: Any, was: Any) -> bool:
+def is_same(now: Any, was: Any) -> bool:
     """Whether this is the same object, an equal number, or a list or tuple of such."""
     if now is was:
         return True
     if type(now) is not type(was):
         return False
-    if isinstance(now, (list, tuple)):
-        return len(now) == len(was) and all(map(_is_same, now, was))
-    return isinstance(now, NUMBERS) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
+    if isa(now, (list, tuple)):
+        return len(now) == len(was) and all(map(is_same, now, was))
+    return isa(now, NUMBERS) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
 
 
 class Guards:
@@ -267,20 +336,11 @@ class Guards:
         named = [v for v in walk.seen.values() if hasattr(type(v), "named_tensors")]
         self.modules = sorted(named, key=lambda module: -len(list(module.named_modules())))
         self.watched = [*walk.arrays.values(), *capture.watched]
-        self._cells = walk.cells
-        self._names = [_getter(space, names) for space, names in walk.names.values()]
-        self._slots = walk.slots
-        self._functions = walk.functions
-        self._lists = [(c, label) for c, label in walk.containers if type(c) is list]
-        self._containers = [(c, label) for c, label in walk.containers if type(c) is not list]
-        self._sized = list(walk.sized.values())
-        self._quick = [(get, space) for get, space, _ in self._names]
-        self._quick += [(operator.attrgetter(n, n), value) for value, n, _ in self._slots]
-        self._quick += [(_made_of, function) for function, _ in self._functions]
-        self._quick += [(list, value) for value, _ in self._lists]
-        self._quick += [(contents, value) for value, _ in self._containers]
-        self._bare = [cell for cell, _ in self._cells]
-        self._spaces = [space for space, _ in self._sized]
+        others = [*self.others, *self.placed]
+        labels = [f"whether {t.name or 'a Tensor'} requires grad" for t in others]
+        self._watches = [*walk.watches, Watch(_nodes, others, labels)]
+        self._watches.append(Watch(_arrays, self.placed, ""))  # the last: it is bound anew
+        self.became = [(tensor, tensor._sharers()) for tensor in capture.became]
         self.found: list[Any] = []
         self.bind()
 
@@ -300,10 +360,12 @@ class Guards:
                 return False
         try:
             now = self._now()
-        except (AttributeError, KeyError, RuntimeError, ValueError):
+        except GONE:
             return False  # something is not there any more
         found = self.found
         if len(now) != len(found) or not all(map(operator.is_, now, found)):
+            return False
+        if self.became and self.is_lent():
             return False
         fit = not self.gradients or self._gradients_fit()
         return fit and (not self.watched or self._is_untouched())
@@ -317,6 +379,10 @@ class Guards:
             for tensor, node, variable in self.sources
         )
 
+    def is_lent(self) -> bool:
+        """Whether somebody holds an array that eager mode would write to, and a replay replaces."""
+        return any(tensor._sharers() > known for tensor, known in self.became)
+
     def is_bound(self) -> bool:
         """Whether Tensors have the memory that the program was bound to."""
         start = len(self.found) - len(self.placed)
@@ -329,40 +395,26 @@ class Guards:
         """What the step reads and finds changed, by name, if anything."""
         try:
             now = self._now()
-        except (AttributeError, KeyError, RuntimeError, ValueError):
+        except GONE:
             return "a variable that has no value now"
         end = len(self.found) - len(self.placed)
-        if len(now) == len(self.found) and all(map(_is_same, now[:end], self.found)):
+        if len(now) == len(self.found) and all(map(is_same, now[:end], self.found)):
             return None
         pairs = zip(self._labels(), now, self.found, strict=False)
-        return next((name for name, a, b in pairs if not _is_same(a, b)), "a container")
+        return next((name for name, a, b in pairs if not is_same(a, b)), "a container")
 
     def _now(self) -> list[Any]:
         """All of it, flat: identical objects everywhere say that nothing has changed."""
-        found = [cell.cell_contents for cell in self._bare]
-        for get, place in self._quick:
-            found += get(place)
-        if self._spaces:
-            found += map(len, self._spaces)
-        found += map(_node, self.others)
-        found += map(_node, self.placed)
-        found += map(_array, self.placed)
+        found: list[Any] = []
+        for get, of, _ in self._watches:
+            found += get(of)
         return found
 
     def _labels(self) -> Iterator[str]:
         """The names of what ``_now`` has, one for each."""
-        yield from (label for _, label in self._cells)
-        for _, _, labels in self._names:
-            yield from labels
-        for _, _, label in self._slots:
-            yield from (label, label)
-        for _, label in self._functions:
-            yield from (label, label, label)
-        for container, label in [*self._lists, *self._containers]:
-            yield from (f"what is in {label}" for _ in contents(container) or ())
-        yield from (label for _, label in self._sized)
-        for tensor in [*self.others, *self.placed]:
-            yield f"whether {tensor.name or 'a Tensor'} requires grad"
+        for get, of, labels in self._watches:
+            one = isinstance(labels, str)
+            yield from (labels for _ in get(of)) if one else labels
 
     def _gradients_fit(self) -> bool:
         """Whether the gradients that are there are those the step was captured with."""
@@ -375,10 +427,10 @@ class Guards:
         return all(fingerprint(array) == content for array, content in self.watched)
 
 
-def _getter(space: Any, names: dict[str, str]) -> tuple[Callable[[Any], Any], Any, list[str]]:
+def _getter(space: Any, names: dict[str, str]) -> Watch:
     """What gets the values of names, as a tuple also where there is one."""
-    twice = list(names) * (2 if len(names) == 1 else 1)  # a tuple, also of one
-    return operator.itemgetter(*twice), space, [names[name] for name in twice]
+    twice = list(names) * (2 if len(names) == 1 else 1)
+    return Watch(operator.itemgetter(*twice), space, [names[name] for name in twice])
 
 
 def _is_there(entry: Variable) -> bool:

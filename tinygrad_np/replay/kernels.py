@@ -62,13 +62,18 @@ class Cells:
 
 def quieted(
     instructions: Sequence[tuple[Equation, Callable[[], Any]]],
-) -> list[Callable[[], Any]]:
-    """The calls, those together that treat floating-point errors as NumPy did in the capture."""
+) -> tuple[list[Callable[[], Any]], list[Equation]]:
+    """The calls, those together that treat floating-point errors as NumPy did in the capture.
+
+    With the first equation of each.
+    """
     found: list[Callable[[], Any]] = []
+    begun: list[Equation] = []
     for errors, group in itertools.groupby(instructions, lambda pair: pair[0].errors):
-        calls = [call for _, call in group]
+        equations, calls = map(list, zip(*group, strict=True))
         found += calls if errors is None else [_under(errors, calls)]
-    return found
+        begun += equations if errors is None else equations[:1]
+    return found, begun
 
 
 def _under(errors: dict[str, Any], calls: list[Callable[[], Any]]) -> Callable[[], None]:

@@ -184,18 +184,15 @@ def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equat
     """Without what serves nobody, and without gradients that are replaced before they are seen."""
     wanted = set(outputs) | {v.root for v in outputs}
     replaced: set[Tensor] = set()
-    checks: list[Equation] = []  # between here and where those are replaced
-    kept = []
+    kept: list[Equation] = []
     for equation in reversed(equations):
         if equation.kind == "effect":
-            replaced, checks = set(), []
-        if equation.kind == "check":
-            checks.append(equation)
+            replaced = set()
         if equation.kind == "deliver":
             tensor = equation.options["tensor"]
             if tensor in replaced:
-                for check in () if equation.operands else checks:
-                    check.clears.append(tensor)  # an error leaves what eager mode leaves
+                if not equation.operands:  # an error leaves what eager mode leaves
+                    kept[-1].clears.append(tensor)
                 continue
             replaced.add(tensor)
         elif _may_go(equation) and wanted.isdisjoint(equation.results):

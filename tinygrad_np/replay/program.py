@@ -1,7 +1,7 @@
 """A captured step, bound to its memory and ready to run."""
 
-from collections.abc import Sequence
-from operator import is_
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_, length_hint
 from statistics import median
 from typing import Any
 
@@ -45,7 +45,7 @@ class Program:
         self.leaves = list(capture.tensors)
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
         self.written = list(dict.fromkeys(written))
-        self.trace = capture.equations
+        self.trace: list[Any] = []  # what the step did, before it was planned
         self.guards = guards
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.runs = 0
@@ -64,7 +64,7 @@ class Program:
         self.binding = Binding(
             self.plan, [*self.inputs, *self.entries, *self.states], choice=self.choice
         )
-        self.calls = quieted(self.binding.instructions)
+        self.calls, self.begun = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
         alone = self.single and type(self.returned[0]) is np.ndarray
@@ -82,21 +82,39 @@ class Program:
         elif not all(map(is_, inputs, self.last)):
             self._set(inputs)
         self.runs += 1
-        if self.blas_threads:
-            self._run_with(self.blas_threads)
-        else:
-            for call in self.calls:
-                call()
+        calls = iter(self.calls)
+        try:
+            if self.blas_threads:
+                self._run_with(self.blas_threads, calls)
+            else:
+                for call in calls:
+                    call()
+        except BaseException:
+            self._clear(len(self.calls) - length_hint(calls) - 1)
+            raise
         return self._results(values)
 
-    def _run_with(self, threads: int) -> None:
+    def _clear(self, failed: int) -> None:
+        """After an error in a call, take gradients away that eager mode would not have any more."""
+        last = self.begun[failed]
+        gone: dict[Tensor, None] = {}
+        for equation in self.plan.equations:
+            gone |= dict.fromkeys(equation.clears)
+            if equation is last:
+                break
+            if equation.kind == "deliver":
+                gone.pop(equation.options["tensor"], None)
+        for tensor in gone:
+            tensor._grad = None
+
+    def _run_with(self, threads: int, calls: Iterator[Callable[[], Any]]) -> None:
         """All calls, with matrix products of so many threads."""
         blas = blas_threads()
         before = blas.get()
         if before != threads:
             blas.set(threads)
         try:
-            for call in self.calls:
+            for call in calls:
                 call()
         finally:
             if before != threads:

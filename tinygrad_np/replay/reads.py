@@ -5,11 +5,12 @@
 function begins, and noted with their values: ``guards`` keeps watch over them afterwards.
 """
 
-import array
+import builtins
 import collections
 import contextlib
 import contextvars
 import dis
+import enum
 import functools
 import gc
 import io
@@ -30,14 +31,46 @@ LIBRARIES = {"numpy", "scipy", *sys.stdlib_module_names} - {"__main__"}
 ENGINE = frozenset(["autodiff", "data", "draw", "errors", "optim", "random", "replay", "threads"])
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
-ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR")
+ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR")
 PASSED = ("CACHE", "COPY", "EXTENDED_ARG", "NOP", "PRECALL", "PUSH_NULL", "RESUME")
-# who mentions these may read any attribute of what it has
-REFLECTION = frozenset(
-    ["__dict__", "asdict", "astuple", "attrgetter", "dir", "getattr", "hasattr", "setattr", "vars"]
-)
-SEQUENCES = (list, set, bytearray, collections.deque, collections.UserList, array.array)
+# what reads attributes by names that the code need not mention: methods, functions of Python's own,
+REFLECTING = frozenset(["__dict__", "__getattribute__", "format", "format_map"])
+REFLECTION = frozenset([
+    "__import__", "delattr", "dir", "eval", "exec", "getattr", "globals", "hasattr", "locals",
+    "setattr", "vars",
+])  # fmt: skip
+# and all of libraries but what these have: they read numbers, words, elements, and call functions
+HARMLESS = frozenset([
+    "_collections_abc", "_functools", "_operator", "abc", "builtins", "cmath", "collections",
+    "contextlib", "functools", "itertools", "logging", "math", "numbers", "numpy", "random",
+    "scipy", "threading", "time", "types", "typing", "warnings",
+])  # fmt: skip
+TELLING = frozenset(["abc", "logging", "typing", "warnings"])  # of whose objects nothing is read
+SLOT = types.MemberDescriptorType
+NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
+SEQUENCES = (list, set, collections.deque, collections.UserList)
 MISSING = object()
+# what functions of libraries read; those of Python's reach the names of a module
+REACHED = {("os", "getenv"): os.environ, ("importlib", "import_module"): sys.modules}
+REACHED[("builtins", "__import__")] = sys.modules
+
+
+class Whose(enum.IntEnum):
+    """Whose code a module is: what it reads counts from LAYERS on, and what is in it is USER's."""
+
+    LIBRARY = 0
+    ENGINE = 1
+    LAYERS = 2
+    USER = 3
+
+
+@functools.lru_cache(maxsize=4096)
+def whose(module: str | None) -> Whose:
+    """Whose code a module is, by its name: what others than the user have does not change."""
+    first, *rest = str(module or "").split(".")
+    if first == PACKAGE:
+        return Whose.LAYERS if rest and rest[0] not in ENGINE else Whose.ENGINE
+    return Whose.LIBRARY if first in LIBRARIES else Whose.USER
 
 
 class Chain(NamedTuple):
@@ -52,13 +85,14 @@ class Chain(NamedTuple):
 class Mentions(NamedTuple):
     """What a code object mentions: chains as they are used, and attributes of unknown objects.
 
-    With ``reflects`` it may read any attribute of the objects it has.
+    With ``reflects`` it may read any attribute of the objects it has; ``words`` are names for that.
     """
 
     chains: tuple[Chain, ...]
     floating: frozenset[str]
     imports: frozenset[str]
     reflects: bool
+    words: frozenset[str]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -68,114 +102,210 @@ def mentions(code: types.CodeType) -> Mentions:
     floating: set[str] = set()
     stored: set[str] = set()
     imports: set[str] = set()
-    assigned = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")}
+    writes = [i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")]
+    assigned = {name for w in writes for name in (w if isinstance(w, tuple) else (w,))}
     top: tuple[str, str, tuple[str, ...]] | None = None
-    line = code.co_firstlineno
+    line, stores = code.co_firstlineno, False
+    reflects = not REFLECTING.isdisjoint(code.co_names)
     for instruction in dis.get_instructions(code):
         op, name = instruction.opname, instruction.argval
         if op in PASSED:
             continue
-        extends = op in ATTRIBUTES and top is not None
+        extends = op in ATTRIBUTES and op != "LOAD_SUPER_ATTR" and top is not None
         if top is not None and not extends:
+            if stores:
+                chains[top] = line
             chains.setdefault(top, line)
             top = None
+        stores = op.startswith(("STORE", "DELETE"))
         if instruction.positions is not None and instruction.positions.lineno is not None:
             line = instruction.positions.lineno
         if op.startswith(LOADS) or op in ("STORE_GLOBAL", "STORE_DEREF"):
-            name = name[-1] if isinstance(name, tuple) else name
+            if isinstance(name, tuple):  # two at once
+                chains.setdefault(("local", name[0], ()), line)
+                name = name[-1]
             kind = "global" if op.endswith(("GLOBAL", "NAME")) else "local"
             kind = "cell" if name in code.co_freevars else kind
             top = None if kind == "local" and name in assigned else (kind, name, ())
         elif extends:
             top = (top[0], top[1], (*top[2], name))  # type: ignore[index]
+        elif op == "MATCH_CLASS":  # its names are among the words
+            reflects = True
         elif op == "IMPORT_NAME":
             imports.add(name)
-        elif op == "IMPORT_FROM":
+        elif op == "IMPORT_FROM" or (op in ATTRIBUTES and op.startswith("LOAD")):
             floating.add(name)
         elif op in ATTRIBUTES:
-            (floating if op.startswith("LOAD") else stored).add(name)
+            stored.add(name)
+            chains |= {chain: line for chain in chains if chain[2][-1:] == (name,)}  # x.n += 1
     known = {name for _, _, attributes in chains for name in attributes}
-    reflects = not REFLECTION.isdisjoint(code.co_names)
-    if reflects:
-        words = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
-        floating |= words
+    held = [part for c in code.co_consts for part in (c if isinstance(c, tuple) else (c,))]
+    words = {c for c in held if isinstance(c, str) and c.replace(".", "").isidentifier()}
     found = tuple(Chain(*chain, line) for chain, line in chains.items())
-    return Mentions(found, frozenset(floating | stored - known), frozenset(imports), reflects)
+    floating |= stored - known
+    return Mentions(found, frozenset(floating), frozenset(imports), reflects, frozenset(words))
 
 
-def is_own(name: object) -> bool:
-    """Whether a module, by its name, is the user's: what libraries have in them does not change."""
-    return str(name or "").split(".")[0] not in LIBRARIES | {PACKAGE}
-
-
-def is_read(name: object) -> bool:
-    """Whether it counts what the code of a module reads: the user's, and that of our layers."""
-    first, *rest = str(name or "").split(".")
-    if first == PACKAGE:
-        return bool(rest) and rest[0] not in ENGINE
-    return first not in LIBRARIES
+def isa(value: Any, kinds: Any) -> bool:
+    """``isinstance``, without asking the object what it is."""
+    return issubclass(type(value), kinds)
 
 
 def fields(value: Any) -> dict[str, Any] | None:
     """An object's own attributes, as they are kept."""
-    found = getattr(value, "__dict__", None)
+    look: Any = type(value).__getattribute__
+    if isinstance(look, types.FunctionType):  # the user's
+        look = object.__getattribute__
+    try:
+        found = look(value, "__dict__")
+    except (AttributeError, ReferenceError):
+        return None
     return found if type(found) is dict else None
+
+
+def member(value: Any, name: str) -> Any:
+    """What the class of an object, or a class itself, has by a name."""
+    kinds = value.__mro__ if isa(value, type) else type(value).__mro__
+    return next((vars(kind)[name] for kind in kinds if name in vars(kind)), MISSING)
 
 
 def attribute(value: Any, name: str) -> Any:
     """An attribute, looked up without running any code; MISSING where that cannot be done."""
-    classes = value.__mro__ if isinstance(value, type) else type(value).__mro__
-    in_class: Any = next((c.__dict__[name] for c in classes if name in c.__dict__), MISSING)
-    if isinstance(in_class, types.MemberDescriptorType) and not isinstance(value, type):
-        return getattr(value, name, MISSING)
-    if isinstance(in_class, property):
-        return MISSING
-    own = None if isinstance(value, type) else fields(value)
-    return own[name] if own is not None and name in own else in_class
+    if name == "__class__":
+        return type(value)
+    if isa(value, types.ModuleType):
+        return vars(value).get(name, MISSING)
+    in_class = member(value, name)
+    if isa(in_class, SLOT) and not isa(value, type):
+        try:
+            return in_class.__get__(value)
+        except AttributeError:
+            return MISSING
+    own = None if isa(value, type) else fields(value)
+    if own is not None and name in own:
+        return own[name]
+    return MISSING if isa(in_class, property) else in_class
 
 
 def attributes(value: Any) -> list[str]:
-    """The names of all attributes of an object that hold data."""
-    slots = [
-        name
-        for kind in type(value).__mro__
-        for name, held in vars(kind).items()
-        if isinstance(held, types.MemberDescriptorType)
-    ]
-    return [*(fields(value) or ()), *(slots if is_own(type(value).__module__) else ())]
+    """The names of all attributes of an object that hold data; of a class, of all it has."""
+    if isa(value, types.ModuleType):
+        return [name for name in vars(value) if not name.startswith("__")]
+    if isa(value, type):
+        kinds = [kind for kind in value.__mro__ if whose(kind.__module__) is Whose.USER]
+        return [name for kind in kinds for name in vars(kind) if not name.startswith("__")]
+    found = list(fields(value) or ())
+    for kind in type(value).__mro__:
+        if "__slots__" in vars(kind) and whose(kind.__module__) is not Whose.ENGINE:
+            found += [name for name in vars(kind) if isa(vars(kind)[name], SLOT)]
+    return found
+
+
+def plain(held: Any) -> Any:
+    """The function in what a class has."""
+    if isa(held, (staticmethod, classmethod)):
+        return held.__func__
+    return held.fget if isa(held, property) else held
+
+
+def origin_of(value: Any) -> Whose:
+    """Whose it is to change an object: what libraries make for users, such as settings, too."""
+    if isa(value, types.ModuleType):
+        return whose(value.__name__)
+    if isa(value, (type, types.FunctionType)):
+        return whose(value.__module__)
+    origin = whose(module := type(value).__module__)
+    given = origin is Whose.LIBRARY and module.split(".")[0] not in TELLING
+    return Whose.USER if given and fields(value) is not None else origin
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether to call this, or to look it up in a class, may read attributes out of sight."""
+    if isa(value, types.MethodType):
+        value = value.__func__
+    if isa(value, types.FunctionType):
+        named = value.__globals__.get("__name__")
+        return _is_unseen(named) and not hasattr(value, "__wrapped__")
+    if isa(value, types.BuiltinFunctionType):
+        owner = value.__self__
+        if isa(owner, types.ModuleType):
+            return _is_unseen(owner.__name__) or (
+                owner.__name__ == "builtins" and value.__name__ in REFLECTION
+            )
+        return isa(owner, str) and value.__name__ in REFLECTING
+    if isa(value, functools.partial):
+        return is_opaque(value.func)
+    of = value if isa(value, type) else type(value)
+    return _is_unseen(of.__module__) and callable(value)
+
+
+def _is_unseen(module: str | None) -> bool:
+    return whose(module) is Whose.LIBRARY and str(module).split(".")[0] not in HARMLESS
+
+
+def looks_around(held: Any) -> bool:
+    """Whether a library wrote what a class has: as it is looked up or called it reads anything."""
+    held = plain(held)
+    if isa(held, types.FunctionType):
+        return whose(held.__globals__.get("__name__")) is Whose.LIBRARY
+    of = type(held)
+    return (
+        hasattr(of, "__get__")
+        and of.__module__ != "builtins"
+        and (whose(of.__module__) is Whose.LIBRARY)
+    )
 
 
 def bound_to(value: Any) -> Any:
     """The object whose method, of a class not written in Python, this is; else None."""
     owner = value.__self__ if hasattr(type(value), "__self__") else None
-    function = isinstance(value, types.MethodType) or isinstance(owner, (types.ModuleType, type))
+    function = isa(value, types.MethodType) or isa(owner, (types.ModuleType, type))
     return None if function else owner
 
 
 def contents(container: Any) -> list[Any] | None:
     """What a container has in it, keys of a dict included; None for what is no container."""
-    if isinstance(container, SEQUENCES):
+    if isa(container, SEQUENCES):
         return list(container)
-    own = isinstance(container, (dict, collections.UserDict))
-    if own or (isinstance(container, Mapping) and not is_own(type(container).__module__)):
+    own = isa(container, (dict, collections.UserDict))
+    library = whose(type(container).__module__) is Whose.LIBRARY
+    if own or (library and isa(container, Mapping)):
         return [*container, *container.values()]
-    if isinstance(container, weakref.ref):
+    if isa(container, weakref.ref):
         return [container()]
-    return [container.get(None)] if isinstance(container, contextvars.ContextVar) else None
+    if isa(container, weakref.ProxyTypes):
+        return [container.__repr__.__self__]
+    if isa(container, contextvars.ContextVar):
+        return [container.get(None)]
+    if isa(container, functools._lru_cache_wrapper):
+        held = gc.get_referents(container)
+        known = [part for d in held if type(d) is dict for part in d.values()]
+        results = [p for p in (*held, *known) if not isa(p, (type, dict, types.FunctionType))]
+        return [container.cache_info().misses, *sorted(results, key=id)]
+    if isa(container, (io.StringIO, io.BytesIO)):
+        return [container.getvalue(), container.tell()]
+    if isa(container, np.ndarray):
+        return container.ravel().tolist() if container.dtype.hasobject else None
+    if isa(container, NUMBERS) or not (library or isa(container, bytearray)):
+        return None
+    try:
+        return [memoryview(container).tobytes()]  # bytearray, array.array, ctypes
+    except TypeError:
+        return None
 
 
 def generator_state(value: Any) -> Any:
     """The state of a generator of random numbers, fit for ==; None for what is none."""
     python = sys.modules.get("random")
-    if python is not None and isinstance(value, python.Random):
+    if python is not None and isa(value, python.Random):
         return value.getstate()
     if "numpy.random" not in sys.modules:
         return None
-    if isinstance(value, np.random.Generator):
+    if isa(value, np.random.Generator):
         return _frozen(value.bit_generator.state)
-    if isinstance(value, np.random.RandomState):
+    if isa(value, np.random.RandomState):
         return _frozen(value.get_state(legacy=False))
-    return _frozen(value.state) if isinstance(value, np.random.BitGenerator) else None
+    return _frozen(value.state) if isa(value, np.random.BitGenerator) else None
 
 
 def _frozen(state: Any) -> Any:
@@ -187,8 +317,8 @@ def _frozen(state: Any) -> Any:
 def is_iterator(value: Any) -> bool:
     """Whether taking from it changes it, unseen: no file, and nothing written in Python."""
     step = getattr(type(value), "__next__", None)
-    unseen = step is not None and not isinstance(step, types.FunctionType)
-    return unseen and not isinstance(value, io.IOBase)
+    unseen = step is not None and not isa(step, types.FunctionType)
+    return unseen and not isa(value, (io.IOBase, *weakref.ProxyTypes))
 
 
 class Read(NamedTuple):
@@ -199,37 +329,42 @@ class Read(NamedTuple):
     place: str
 
 
+def _placed(read: Read, place: str) -> Read:
+    """The same with a place, where it has none of the user's yet."""
+    return read if read.place or not place else read._replace(place=place)
+
+
 class Reads:
-    """Everything that was read, each with its value at the first time.
+    """Everything that was read, each with its value at the first time, and where that was.
 
     ``attributes`` are known by the object's id and the name, ``variables`` (globals and cells) by
-    the id of the namespace (or the code) and the name, ``contents`` by the container's id. The
-    objects are held meanwhile, so that no id is used twice.
+    the id of the namespace (or the code) and the name, ``contents``, ``arrays`` and ``generators``
+    by the object's id. The objects are held meanwhile, so that no id is used twice.
     """
 
     def __init__(self) -> None:
         self.attributes: dict[tuple[int, str], Read] = {}
         self.variables: dict[tuple[int, str], Read] = {}
-        self.contents: dict[int, tuple[Any, list[Any]]] = {}
-        self.generators: dict[int, tuple[Any, Any]] = {}
-        self.arrays: dict[int, tuple[np.ndarray, Any]] = {}
+        self.contents: dict[int, Read] = {}
+        self.arrays: dict[int, Read] = {}
+        self.generators: dict[int, tuple[Any, Read]] = {}
         self.codes: dict[types.CodeType, Mentions | None] = {}
         self.namespaces: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
         self.floating: set[str] = set()
         self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
-        self.whole: set[int] = set()  # objects of which any attribute may be read
-        self.reflects = False  # whether code of the package reads any attribute of modules
-        self.environment = False
+        self.reflects = Whose.LIBRARY  # whose code reads any attribute of what it has
+        self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
+        self.whole: set[int] = set()  # modules of which any name may be read
+        self._opaque: set[int] = set()  # containers with such functions
         self._held: list[Any] = []
-        self._paused = False
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
         """While this lasts, note what Python functions of this thread read."""
         for generator in self._global_generators():
-            self.see(generator)
+            self.see(generator, "")
         before, collects = sys.getprofile(), gc.isenabled()
         gc.disable()  # what others run when it collects is not of the step
         sys.setprofile(self._event)
@@ -245,38 +380,54 @@ class Reads:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """While this lasts, note nothing: what runs here runs in every replay."""
-        before, self._paused = self._paused, True
+        before = sys.getprofile()
+        if before != self._event:  # nothing is noted, or a profiler began within the step
+            yield
+            return
+        sys.setprofile(None)
         try:
             yield
         finally:
-            self._paused = before
+            sys.setprofile(before)
 
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
-        self.generators[id(generator)] = generator, generator_state(generator)
+        read = Read(type(generator).__name__, generator_state(generator), "")
+        self.generators[id(generator)] = generator, read
 
-    def moved_generator(self) -> Any:
+    def moved_generator(self) -> Read | None:
         """A generator whose state is not what was noted last, if there is one."""
-        moved = (g for g, was in self.generators.values() if generator_state(g) != was)
+        moved = (read for g, read in self.generators.values() if generator_state(g) != read.value)
         return next(moved, None)
 
-    def see(self, value: Any) -> None:
+    def see(self, value: Any, place: str) -> None:
         """Note what a value contains, or the state of a generator."""
-        if id(value) in self.contents or id(value) in self.generators:
+        if isa(value, NUMBERS):
             return
-        if isinstance(value, np.ndarray):
-            if id(value) not in self.arrays:
-                self.arrays[id(value)] = value, fingerprint(value)
+        if id(value) in self.generators:
+            self.generators[id(value)] = value, _placed(self.generators[id(value)][1], place)
             return
-        inside = list(value) if isinstance(value, tuple) else contents(value)
+        if (known := self.contents.get(id(value))) is not None:
+            self.contents[id(value)] = _placed(known, place)
+            return
+        inside = list(value) if isa(value, tuple) else contents(value)
         if inside is not None:
-            self.contents[id(value)] = value, inside
+            self._held.append(value)
+            self.contents[id(value)] = Read("", inside, place)
             for part in inside:
-                self.see(part)
+                self.see(part, place)
+                if id(part) in self._opaque or is_opaque(part):
+                    self._opaque.add(id(value))
+        elif isa(value, np.ndarray):
+            if id(value) not in self.arrays:
+                self._held.append(value)
+                self.arrays[id(value)] = Read("", fingerprint(value), place)
         elif (state := generator_state(value)) is not None:
-            self.generators[id(value)] = value, state
+            self.generators[id(value)] = value, Read(type(value).__name__, state, place)
+        elif isa(value, types.MethodType):
+            self.see(value.__self__, place)
         elif (owner := bound_to(value)) is not None:
-            self.see(owner)
+            self.see(owner, place)
 
     @staticmethod
     def _global_generators() -> list[Any]:
@@ -289,81 +440,107 @@ class Reads:
         return found
 
     def _event(self, frame: types.FrameType, event: str, _: Any) -> None:
-        if event != "call" or self._paused:
+        if event != "call":
             return
         code = frame.f_code
         found = self.codes.get(code, MISSING)
         if found is MISSING:
-            known = mentions(code) if is_read(frame.f_globals.get("__name__")) else None
-            found = self.codes[code] = known
-            if known is not None:
-                self.floating |= known.floating
-                self.imports |= known.imports
-                ours = not is_own(frame.f_globals.get("__name__"))
-                self.reflects = self.reflects or (ours and known.reflects)
+            read = whose(frame.f_globals.get("__name__")) >= Whose.LAYERS
+            found = self.codes[code] = mentions(code) if read else None
+            if found is not None:
+                self.floating |= found.floating
+                self.imports |= found.imports
         if found is not None:
             self._enter(frame, found)  # type: ignore[arg-type]
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""
         code, variables, namespace = frame.f_code, frame.f_locals, frame.f_globals
+        values, opaque, place = [], found.reflects, ""
+        origin = whose(namespace.get("__name__"))
         for kind, root, names, line in found.chains:
-            place = f"{code.co_filename}:{line}"
+            place = f"{code.co_filename}:{line}" if origin is Whose.USER else ""
             if kind == "global":
-                if root not in namespace:
-                    continue  # of Python itself
-                value = namespace[root]
-                self._environment(value)
-                self._variable(id(namespace), Read(root, value, place))
-                self.namespaces.setdefault((id(namespace), root), (namespace, root))
+                space = namespace
+                self.namespaces.setdefault((id(space), root), (space, root))
+                if root not in space:  # of Python itself, or of nobody
+                    space = vars(builtins)
+                    self.namespaces.setdefault((id(space), root), (space, root))
+                value = space.get(root, MISSING)
+                self._variable(id(space), Read(root, value, place))
             elif root in variables:
                 value = variables[root]
                 if kind == "cell":
                     self._variable(id(code), Read(root, value, place))
                 else:
-                    self.see(value)
+                    self.see(value, place)
             else:
                 self.floating.update(names)
                 continue
-            if found.reflects and not names:
-                self._held.append(value)
+            value = self._follow(value, names, place)
+            values.append((value, place))
+            opaque = opaque or id(value) in self._opaque or is_opaque(value)
+            if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
+                self._reach(value, namespace, place)
+        if opaque:
+            self._reflect(found, [*values, *((v, place) for v in variables.values())], origin)
+
+    def _reach(self, function: Any, namespace: dict[str, Any], place: str) -> None:
+        """Note what a function reads that is nobody's argument."""
+        name = str(getattr(function, "__module__", "")), str(getattr(function, "__name__", ""))
+        space = namespace if name == ("builtins", "globals") else REACHED.get(name)
+        if space is not None:
+            self.see(space, place)
+            self.roots.append((space, Read(f"what {name[1]} reads", space, place)))
+
+    def _reflect(self, found: Mentions, values: list[tuple[Any, str]], origin: Whose) -> None:
+        """Any attribute of these may be read, and any that the code has a word for."""
+        self.reflects = max(self.reflects, origin)
+        self.floating |= {word for word in found.words if word.isidentifier()}
+        self.imports |= found.words & sys.modules.keys()
+        for value, place in values:
+            if isa(value, types.ModuleType):
                 self.whole.add(id(value))
-            self._follow(value, names, place)
+            elif not isa(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
+                for name in {*attributes(value), *found.words}:
+                    self._attribute(value, Read(name, attribute(value, name), place))
 
     def _variable(self, where: int, read: Read) -> None:
-        if (where, read.name) not in self.variables:
-            self.variables[where, read.name] = read
-            self.see(read.value)
+        self.variables[where, read.name] = _placed(
+            self.variables.setdefault((where, read.name), read), read.place
+        )
+        self.see(read.value, read.place)
 
-    def _follow(self, value: Any, names: tuple[str, ...], place: str) -> None:
-        """Note the attributes along a chain."""
+    def _follow(self, value: Any, names: tuple[str, ...], place: str) -> Any:
+        """Note the attributes along a chain; what it leads to."""
         for i, name in enumerate(names):
             if name in APPENDING and contents(value) is not None:
                 self._held.append(value)
                 self.appended.add(id(value))
-                return
-            if isinstance(value, (Tensor, np.ndarray, np.generic, int, float, str, complex)):
-                return
-            if isinstance(value, types.ModuleType):
-                owner, value = value, vars(value).get(name, MISSING)
-                if is_own(owner.__name__):
-                    self._attribute(owner, Read(name, value, place))
-                self._environment(value)
-                continue
+                self.contents[id(value)] = self.contents[id(value)]._replace(place=place)
+                return MISSING
+            if isa(value, PLAIN_KINDS):
+                return MISSING
             owner, value = value, attribute(value, name)
+            if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
+                self.see(value, place)
+                if contents(value) is not None:  # sys.modules, os.environ
+                    self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
+                continue
             self._attribute(owner, Read(name, value, place))
-            if value is MISSING:
+            if value is MISSING or hasattr(type(value), "__get__"):
                 self.floating.update(names[i + 1 :])
-                return
+                return value
+        self._held.append(value)
         self.used.add(id(value))
-
-    def _environment(self, value: Any) -> None:
-        if value is os.environ or value is os.getenv:
-            self.environment = True
-            self.see(os.environ)
+        return value
 
     def _attribute(self, owner: Any, read: Read) -> None:
-        if (id(owner), read.name) not in self.attributes:
-            self._held.append(owner)
-            self.attributes[id(owner), read.name] = read
-            self.see(read.value)
+        self._held.append(owner)
+        self.attributes[id(owner), read.name] = _placed(
+            self.attributes.setdefault((id(owner), read.name), read), read.place
+        )
+        self.see(read.value, read.place)
+
+
+PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)

@@ -77,7 +77,7 @@ class Block:
             inner = Equation(
                 equation.kind, equation.fn, operands, equation.options, results, equation.line
             )
-            inner.errors, inner.clears = equation.errors, equation.clears
+            inner.errors = equation.errors
             self.equations.append(inner)
             if is_sum(equation):
                 self.sums[inner] = equation.results[0]
@@ -131,6 +131,7 @@ def _split(
         return None
     loop = RowLoop(blocks, inside)
     whole = Equation("call", loop, [*loop.rowed, *loop.reads], {}, loop.sums, inside[0].line)
+    whole.clears = [tensor for equation in inside for tensor in equation.clears]
     return [*before, whole, *after]
 
 

@@ -14,13 +14,13 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import PLAIN, Capture, argument, users_line
-from .guards import Guards, Walk
+from .capture import Capture, argument, users_line
+from .guards import Guards, Walk, is_same
 from .plan import plan
 from .program import Program
 from .show import Profile
 from .tune import Choice, tuned
-from .verify import State, changes, compare_outcomes, compare_traces, outcome
+from .verify import State, changes, compare_outcomes, compare_runs, described, outcome
 
 KEPT_SIGNATURES = 64
 TUNING_SECONDS = 0.8
@@ -34,8 +34,11 @@ class Local(threading.local):
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
         self.last: Program | None = None
+        self.doubted = False  # whether the next call is to be compared
         self.has_warned = False
         self.in_vain = 0  # captures since the last replay
+        self.odd: set[Any] = set()  # signatures whose last two runs were different
+        self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
 
 
 class Replay:
@@ -58,7 +61,8 @@ class Replay:
 
     def __call__(self, *args: Any) -> Any:
         """What the function returns for these arguments, as Tensors that require no grad."""
-        program = self._local.last
+        local = self._local
+        program = None if local.doubted else local.last
         if program is None or mode.capture is not None or program.runs >= program.due:
             return self._run(args)
         if program.guards.gradients:
@@ -67,10 +71,8 @@ class Replay:
         return program.run(args) if program.guards.are_met(args) else self._run(args)
 
     def recheck(self) -> None:
-        """Let the next call of each signature be compared with the step as it is written."""
-        for programs in self._local.programs.values():
-            for program in programs:
-                program.due = min(program.due, program.runs)
+        """Let the next call be compared with the step as it is written."""
+        self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Replay, (self.fn, self.verify, self.tune)  # a copy captures for itself
@@ -83,7 +85,9 @@ class Replay:
         """The program that ran last; its ``print`` shows the plan."""
         program = self._local.last
         if program is None:
-            raise ReplayError("nothing is captured yet: call the step twice first.")
+            raise ReplayError(
+                f"{users_line()}: nothing is captured yet; call the step twice first."
+            )
         return program
 
     def profile(self, rounds: int = 50) -> Profile:
@@ -116,21 +120,24 @@ class Replay:
         inputs: list[Any],
     ) -> Any:  # fmt: skip
         """Run the program that may run now; where there is none, capture one."""
+        if any(program.guards.is_lent() for program in programs):
+            return self._as_written(args, parts, inputs, [])
         program = next((p for p in programs if p.guards.hold()), None)
         if program is None:
             if self._local.in_vain >= MOST_CAPTURES:
                 return self._as_written(args, parts, inputs, programs)
-            program, result = self._captured(args, parts, inputs)
-            self._keep(key, program)
             self._local.in_vain += 1
+            program, result = self._captured(key, args, parts, inputs)
+            self._keep(key, program)
             return result
         self._local.in_vain = 0
         if not program.guards.is_bound():
             program.link()
         # now: a gradient that is an argument may have moved on, out of the way of a new one
         inputs = [_array(part) for part in parts if _is_array(part)]
-        if program.runs >= program.due:
-            result = self._verified(program, args, parts, inputs)
+        if program.runs >= program.due or self._local.doubted:
+            self._local.doubted = False
+            result = self._verified(key, program, args, parts, inputs)
         else:
             result = program.run(inputs)
         if self.tune and not program.is_tuned:
@@ -172,7 +179,9 @@ class Replay:
         program.is_tuned = True
         self.choices[name] = choice.as_dict()
 
-    def _keep(self, key: Any, program: Program) -> None:
+    def _keep(self, key: Any, program: Program | None) -> None:
+        if program is None:
+            return
         everything = self._local.programs
         programs = everything.setdefault(key, [])
         programs.insert(0, program)
@@ -181,41 +190,57 @@ class Replay:
             del everything[next(k for k in everything if k != key)]
 
     def _captured(
-        self, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
-    ) -> tuple[Program, Any]:
-        """Run the function and take it down; the program, and what it returned."""
+        self, key: Any, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
+    ) -> tuple[Program | None, Any]:
+        """Run the function and take it down; the program, and what it returned.
+
+        There is no program where the step has changed what it reads: it may do that once, as when
+        it fills a cache, or where it leaves the same behind each time.
+        """
         capture = Capture()
+        with capture.reads.noted():
+            result = self._recorded(capture, args, parts, inputs)
+        others = [part for part in parts if not _is_array(part)]
+        walk = Walk(capture.reads, [self.fn, *others])
+        capture.settle(walk.iterator, walk.seen)
+        filled = _plain(capture, result)  # the values now: a plan may merge two variables
+        if self._has_moved(key, walk):
+            return None, filled
+        returned = leaves(result)
+        variables = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
+        places = iter(range(len(variables)))
+        where = [next(places) if isinstance(part, Tensor) else None for part in returned]
+        plain = all(type(arg) is np.ndarray for arg in args)
+        specs = [(a.shape, a.dtype, a.strides) for a in inputs] if plain else None
+        guards, trace = Guards(walk, capture, specs), described(capture.equations)
+        program = Program(capture, guards, plan(capture, variables), result, where)
+        program.trace, program.held, program.due = trace, others, self._due(0)
+        return program, filled
+
+    def _recorded(
+        self, capture: Capture, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
+    ) -> Any:
+        """Run the function with all operations written down; what it returned."""
         found = iter([capture.argument(k, array) for k, array in enumerate(inputs)])
         given = [next(found) if _is_array(part) else part for part in parts]
         mode.capture = capture
         try:
-            with capture.reads.noted():
-                result = self.fn(*rebuild(list(args), given))
-            returned = leaves(result)
-            tensors = [part for part in returned if isinstance(part, Tensor)]
-            variables = [capture.variable(tensor) for tensor in tensors]
-            others = [part for part in parts if not _is_array(part)]
-            walk = Walk(capture.reads, [self.fn, *others])
-            capture.settle(walk.changed, walk.iterator, walk.seen)
+            result = self.fn(*rebuild(list(args), given))
+            for part in leaves(result):
+                if isinstance(part, Tensor):
+                    capture.variable(part)  # refuses what cannot be returned
         finally:
             mode.capture = None
-        # the values now: a plan may find that two variables are the same
-        values = [
-            t if v.kind == "memory" else Tensor(t._array)
-            for t, v in zip(tensors, variables, strict=True)
-        ]
-        places = iter(range(len(tensors)))
-        where = [next(places) if isinstance(part, Tensor) else None for part in returned]
-        plain = all(type(arg) is np.ndarray for arg in args)
-        specs = [(a.shape, a.dtype, a.strides) for a in inputs] if plain else None
-        guards = Guards(walk, capture, specs)
-        program = Program(capture, guards, plan(capture, variables), result, where)
-        program.held = others
-        program.due = self._due(0)
-        made = iter(values)
-        return program, rebuild(
-            result, [next(made) if isinstance(p, Tensor) else p for p in returned]
-        )
+        return result
+
+    def _has_moved(self, key: Any, walk: Walk) -> bool:
+        """Whether the step has changed what it reads; raises ReplayError where it goes on so."""
+        before = self._local.moved.pop(key, {})
+        for name, (read, now) in walk.changes.items():
+            if name in before and not is_same(now, before[name]):
+                raise changes(read, now)
+            self._local.moved.setdefault(key, {})[name] = now
+        return bool(walk.changes)
 
     def _due(self, runs: int) -> float:
         """The run before which a program is to be verified next: calls 2, 4, 8, 16 …"""
@@ -224,33 +249,60 @@ class Replay:
         return 2 * runs if self.verify is True else runs + self.verify if runs else 0
 
     def _verified(
-        self, program: Program, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
-    ) -> Any:
-        """Replay the step, take it back, run it as it is written, and compare."""
-        choice = program.choice
+        self, key: Any, program: Program, args: tuple[Any, ...], parts: list[Any],
+        inputs: list[Any],
+    ) -> Any:  # fmt: skip
+        """Replay the step, take it back, run it as it is written, and compare.
+
+        The first run of a step may differ from all others, as when it fills a cache: as long as
+        nobody has a result of its program, the second's takes its place.
+        """
+        choice, replayed = program.choice, program.runs > 0
         if choice != Choice():
             program.link(Choice())  # other choices have other last digits
         before = State(program)
-        error = None
+        ours: Any = None
         try:
-            replayed = outcome(program, program.run(inputs))
+            ours = outcome(program, program.run(inputs))
         except ReplayError:
             raise
         except Exception as raised:
-            error = raised
+            ours = raised
         finally:
             before.restore()
-        second, result = self._captured(args, parts, inputs)  # raises what the step raises
-        if error is not None:
-            raise ReplayError(f"the replay raised what the step itself did not. {PLAIN}") from error
-        if (changed := program.guards.changed()) is not None:
-            raise changes(changed)
-        compare_traces(program.trace, second.trace)
-        compare_outcomes(replayed, outcome(program, result))
+        if replayed:  # what it reads is known, and watched
+            capture = Capture()
+            result = self._recorded(capture, args, parts, inputs)
+            compare_runs(program, described(capture.equations))
+            compare_outcomes(ours, outcome(program, result))
+            result = _plain(capture, result)
+        else:
+            second, result = self._captured(key, args, parts, inputs)
+            if second is not None:
+                try:
+                    compare_runs(program, second.trace)
+                except ReplayError:
+                    if key in self._local.odd:
+                        raise
+                    self._local.odd.add(key)
+                    self._local.programs[key].remove(program)
+                    self._keep(key, second)
+                    return result
+                compare_outcomes(ours, outcome(program, result))
+            self._local.odd.discard(key)
         if choice != Choice():
             program.link(choice)
         program.due = self._due(program.runs)
         return result
+
+
+def _plain(capture: Capture, result: Any) -> Any:
+    """What the step returned, without what is recorded of it."""
+    parts = leaves(result)
+    for i, part in enumerate(parts):
+        if isinstance(part, Tensor) and capture.variable(part).kind != "memory":
+            parts[i] = Tensor(part._array)
+    return rebuild(result, parts)
 
 
 def _is_array(part: Any) -> bool:
@@ -315,7 +367,8 @@ def replay(
     compared byte by byte before each replay (make a Tensor of a large one).
 
     Raises ReplayError, with the line and the remedy, for what cannot be replayed: a value that
-    leaves the tape (``if t > 0``, ``t.item()``), a step that changes what it reads (a counter), an
+    leaves the tape (``if t > 0``, ``t.item()``), a step that goes on changing what it reads (a
+    counter; to fill a cache in its first run, or to leave the same each time, is allowed), an
     iterator, random numbers that no operation draws (use ``tg.random``).
     """
     if fn is None:

@@ -1,19 +1,44 @@
 """Whether a replay does what the step does: both run from one state, and every bit is compared."""
 
 import hashlib
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.guards import Slot
+from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import PLAIN, Cast, Equation, Unpacked, Variable
+from .capture import PLAIN, Cast, Equation, Unpacked, Variable, refusal, users_line
 from .program import Program
+from .reads import Read
 
 Outcome = list[tuple[str, Any]]
+
+
+class Line(NamedTuple):
+    """What an equation does: ``fixed`` are its operands, as far as they must stay as they are."""
+
+    kind: Any
+    name: str
+    place: str
+    fixed: list[tuple[Any, Any]]
+
+
+class Content(NamedTuple):
+    """The bits of an array that is a constant."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    bits: Any
+
+    def __str__(self) -> str:
+        if self.dtype.hasobject or math.prod(self.shape) >= 100:
+            digest = hashlib.sha256(repr(self.bits).encode()).hexdigest()[:12]
+            return f"an array {self.shape} of {self.dtype} with SHA-256 {digest}"
+        return repr(np.frombuffer(self.bits, self.dtype).reshape(self.shape))
 
 
 class State:
@@ -44,12 +69,21 @@ class State:
             generator.bit_generator.state = state
 
 
-def changes(what: str) -> ReplayError:
+def changes(read: Read, now: Any = None) -> ReplayError:
     """The error for a step that changes what it reads outside."""
-    return ReplayError(
-        f"the step changes {what}, which is outside of it and would stay as it is in a replay; "
-        f"change it outside the step, or keep it in a Tensor and write t[...] = v. {PLAIN}"
-    )
+    remedy = "change it outside the step, or keep it in a Tensor and write t[...] = v"
+    inside = now[len(read.value) :] if isinstance(now, list) and read.value is not None else [now]
+    if any(isinstance(part, (Tensor, np.ndarray)) for part in inside):
+        remedy = "return the value from the step and keep it (a number as float(t)) outside of it"
+    what = f"changes {read.name}, which is outside of it and would stay as it is in a replay"
+    return refusal(what, remedy, read.place)
+
+
+def compare_runs(program: Program, second: Sequence[Line]) -> None:
+    """Raise ReplayError unless the step did the same when it was captured a second time."""
+    if (changed := program.guards.changed()) is not None:
+        raise changes(Read(changed, None, ""))
+    _compare_traces(program.trace, second)
 
 
 def outcome(program: Program, returned: Any) -> Outcome:
@@ -77,14 +111,18 @@ def _named(tensor: Tensor) -> str:
     return f"{tensor.name or 'a Tensor'} of shape {tensor.shape}"
 
 
-def compare_outcomes(replayed: Outcome, eager: Outcome) -> None:
+def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
     """Raise ReplayError unless both are equal to the last bit."""
+    if isinstance(replayed, Exception):
+        raise ReplayError(
+            f"{users_line()}: the replay raised what the step itself did not. {PLAIN}"
+        ) from replayed
     for (what, ours), (_, theirs) in zip(replayed, eager, strict=True):
         if (ours is None) != (theirs is None) or (
             ours is not None and not _same_bits(ours, theirs)
         ):
             raise ReplayError(
-                f"{what} of the replay differs from that of the step itself"
+                f"{users_line()}: {what} of the replay differs from that of the step itself"
                 f"{_distance(ours, theirs)}: the step does something that cannot be captured, such "
                 f"as looking at the time, or at what a library keeps. {PLAIN}"
             )
@@ -105,30 +143,35 @@ def _distance(a: Any, b: Any) -> str:
         return f" by up to {np.max(np.abs(a - b), initial=0):.3g}"
 
 
-def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> None:
+def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same operations with the same numbers."""
     for was, now in zip(first, second, strict=False):
-        if _kind(was) != _kind(now):
+        if was.kind != now.kind:
             raise ReplayError(
-                f"{now.line}: the step ran {was.name} when it was captured and runs {now.name} "
+                f"{now.place}: the step ran {was.name} when it was captured and runs {now.name} "
                 "now, with arguments of the same shapes: what it does depends on something else. "
                 f"Choose with np.where. {PLAIN}"
             )
-        pairs = zip(_static(was), _static(now), strict=True)
-        for (place, old), (_, new) in pairs:
+        for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
             if old != new:
                 raise ReplayError(
-                    f"{now.line}: operand {place} of {now.name} was {old} when the step was "
+                    f"{now.place}: operand {place} of {now.name} was {old} when the step was "
                     f"captured and is {new} now, and would stay so in a replay. Pass it to the "
                     "step as an argument (an array, np.float32(value)); draw noise with "
                     f"tg.random. {PLAIN}"
                 )
     if len(first) != len(second):
+        line = max(first, second, key=len)[min(len(first), len(second))].place
         raise ReplayError(
-            f"the step ran {len(first)} operations when it was captured and {len(second)} now, "
-            "with arguments of the same shapes: what it does depends on something else. "
+            f"{line}: the step ran {len(first)} operations when it was captured and {len(second)} "
+            "now, with arguments of the same shapes: what it does depends on something else. "
             f"{PLAIN}"
         )
+
+
+def described(equations: Sequence[Equation]) -> list[Line]:
+    """The equations of a step as they were captured, before any are simplified."""
+    return [Line(_kind(e), e.name, e.line, _fixed(e)) for e in equations]
 
 
 def _kind(equation: Equation) -> Any:
@@ -139,23 +182,15 @@ def _kind(equation: Equation) -> Any:
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 
 
-def _content(array: Any) -> str:
-    """Equal for arrays of equal bits."""
-    if array.size < 100:
-        return repr(array)
-    content = hashlib.sha256(array.tobytes()).hexdigest()[:12]
-    return f"an array {array.shape} of {array.dtype} with SHA-256 {content}"
-
-
-def _static(equation: Equation) -> list[tuple[Any, str]]:
-    """Operands that are no arrays, and the contents of arrays that are constants."""
-    found: list[tuple[Any, str]] = []
+def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
+    found: list[tuple[Any, Any]] = []
     for place, value in [*enumerate(equation.operands), *equation.options.items()]:
-        if not isinstance(value, Variable):
-            shown = f"Tensor {value.shape}" if isinstance(value, Tensor) else repr(value)
-            found.append((place, shown))
+        if isinstance(value, Tensor):
+            found.append((place, f"a Tensor {value.shape}"))
+        elif not isinstance(value, Variable):
+            found.append((place, repr(value)))
         elif value.kind == "constant" and value.array is not None:
-            found.append((place, _content(value.array)))
+            found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
         else:
-            found.append((place, f"{value.kind} {value.shape} {value.dtype}"))
+            found.append((place, (value.kind, value.shape, value.dtype)))
     return found
