@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype as floating
+from ..arguments import flag, real, share, whole
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional
@@ -30,11 +32,11 @@ class BatchNorm1d(Module):
         *,
         dtype: Any = np.float32,
     ) -> None:
-        if num_features < 1:
-            raise ValueError(
-                f"{type(self).__name__}({num_features}): at least one feature is needed."
-            )
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        place = type(self).__name__
+        self.num_features = whole(place, "num_features", num_features)
+        self.eps = real(place, "eps", eps)
+        self.momentum = None if momentum is None else share(place, "momentum", momentum)
+        affine, dtype = flag(place, "affine", affine), floating(place, "dtype", dtype)
         self.weight, self.bias = _affine((num_features,), affine, affine, dtype)
         self.running_mean = Tensor(np.zeros(num_features, dtype), name="running_mean")
         self.running_var = Tensor(np.ones(num_features, dtype), name="running_var")
@@ -87,13 +89,13 @@ class LayerNorm(Module):
         *,
         dtype: Any = np.float32,
     ) -> None:
-        inner = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape, self.eps = tuple(inner), eps
-        if not self.normalized_shape or min(self.normalized_shape) < 1:
-            raise ValueError(f"LayerNorm({normalized_shape}): sizes from 1 up are needed.")
-        self.weight, self.bias = _affine(
-            self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype
-        )
+        place, given = "LayerNorm", normalized_shape
+        inner = given if isinstance(given, (tuple, list)) and given else (given,)
+        self.normalized_shape = tuple(whole(place, "normalized_shape", size) for size in inner)
+        self.eps = real(place, "eps", eps)
+        weight, bias = flag(place, "elementwise_affine", elementwise_affine), flag(place, "bias", bias)
+        dtype = floating(place, "dtype", dtype)
+        self.weight, self.bias = _affine(self.normalized_shape, weight, weight and bias, dtype)
 
     def forward(self, x: Any) -> Any:
         return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import shown
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor, array
 from ..errors import ShapeError
@@ -39,7 +40,7 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
 
 def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
-        raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
+        raise TypeError(f"{caller}: {name} is {shown(x)}; give an array.")
     try:
         made = np.asarray(x)
     except ValueError:

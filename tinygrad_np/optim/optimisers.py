@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import real, shown
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -56,29 +57,30 @@ class Optimiser:
     ) -> None:
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise TypeError(
-                f"an optimiser takes a list of Tensors, not {type(params).__name__}; give "
+                f"an optimiser takes a list of Tensors for params, not {shown(params)}; give "
                 "model.parameters()."
             )
+        place = type(self).__name__
         self.params = list(params)
         self.lr = lr
         self.steps = 0
         if not self.params:
-            raise ValueError("the optimiser was given no parameters.")
+            raise ValueError("the optimiser was given no parameters: params is empty.")
         for i, parameter in enumerate(self.params):
             _check_parameter(i, parameter)
         self._greatest_rate = min(float(np.finfo(p.dtype).max) for p in self.params)
         if len(set(self.params)) < len(self.params):
             raise ValueError("a parameter was given to the optimiser twice; give each once.")
-        if not callable(lr):
-            settings["lr"] = lr
+        if not callable(lr) or isinstance(lr, type):
+            needed = "a number from 0 up or a function of the number of steps done"
+            self.lr = real(place, "lr", lr, needed)
         for name, value in settings.items():
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name}={value}: a number from 0 up is needed.")
+            setattr(self, name, real(place, name, value))
         if clip_norm is not None and clip_value is not None:
             raise ValueError("gradients are clipped by clip_norm or by clip_value; give one.")
-        self.clip_norm = _limit("clip_norm", clip_norm)
-        self.clip_value = _limit("clip_value", clip_value)
-        self.max_norm = _limit("max_norm", max_norm)
+        self.clip_norm = _limit(place, "clip_norm", clip_norm)
+        self.clip_value = _limit(place, "clip_value", clip_value)
+        self.max_norm = _limit(place, "max_norm", max_norm)
         self._factor = 1.0  # what clip_norm multiplies the gradients of this step with
         self._packs = gathered(self.params, len(self.states), self.numbers)
         self._crew = Crew()
@@ -307,8 +309,8 @@ class Optimiser:
 def _check_parameter(i: int, parameter: Any) -> None:
     if not isinstance(parameter, Tensor):
         raise TypeError(
-            f"an optimiser takes a list of Tensors; entry {i} is of type "
-            f"{type(parameter).__name__}. Give model.parameters()."
+            f"an optimiser takes a list of Tensors for params, whose entry {i} is "
+            f"{shown(parameter)}; give model.parameters()."
         )
     if not parameter.requires_grad or parameter._is_result:
         raise ValueError(
@@ -317,9 +319,7 @@ def _check_parameter(i: int, parameter: Any) -> None:
         )
 
 
-def _limit(name: str, value: float | None) -> float | None:
+def _limit(place: str, name: str, value: float | None) -> float | None:
     if value is None:
         return None
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name}={value}: a number above 0 is needed, or None.")
-    return float(value)
+    return real(place, name, value, "a number above 0, or None,", ends="()")
