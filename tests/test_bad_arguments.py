@@ -30,16 +30,16 @@ def function(*args: Any) -> Any:
 # what is given, and how a message may call it
 VALUES: dict[str, tuple[Any, str]] = {
     "None": (None, r"None"),
-    "word": ("abc", r"'abc'|\bstr\b"),
+    "word": ("abc", r"abc|\bstr\b"),
     "negative": (-1, r"-1"),
     "zero": (0, r"\b0\b"),
     "fraction": (2.5, r"2\.5|float"),
     "nan": (math.nan, r"nan|float"),
     "infinite": (math.inf, r"inf|float"),
     "true": (True, r"True|bool"),
-    "function": (function, r"function"),
+    "function": (function, r"function|Tensor"),
     "class": (nn.ReLU, r"class|ReLU"),
-    "list": ([1, "x"], r"list|\[1|'x'|dtype <U"),
+    "list": ([1, "x"], r"list|\[1|'x'|\b1\b|dtype <U"),
     "array": (np.full((2, 3), 1.5), r"array|shape|dtype"),
 }
 NUMBERS = {"zero", "fraction", "true"}
@@ -54,6 +54,8 @@ SEED = {"zero", "None"}
 OWN_SEED = {"zero"}
 CALLABLE = {"function"}
 ANY_NUMBER = {"negative", "zero", "fraction"}
+MOVED = {*ANY_NUMBER, "true"}  # numbers, or one for each image
+PATH = {"word"}
 
 P = [tg.Tensor(np.ones((2, 3)), requires_grad=True)]
 X = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
@@ -127,7 +129,7 @@ INITIALS: list[Row] = [
         (nn.init.xavier_normal, {"gain": REAL}), (nn.init.he_uniform, {"gain": REAL}),
         (nn.init.he_normal, {"gain": REAL}),
     ) for row in rows(fn, {"shape": set(), "seed": SEED, "dtype": set(), **more},
-                      **{"shape": (3, 4), **{name: 1.0 for name in more}})
+                      **{"shape": (3, 4), **dict.fromkeys(more, 1.0)})
 ]  # fmt: skip
 OPTIMISERS: list[Row] = [
     *rows(optim.SGD, {**PARAMS, "lr": RATE, "momentum": REAL, "nesterov": {"zero", "true"},
@@ -152,7 +154,7 @@ SCHEDULES: list[Row] = [
 ]  # fmt: skip
 DATA: list[Row] = [
     *rows(data.batches, {"x": set(), "y": set(), "batch_size": COUNT, "seed": OWN_SEED,
-                         "shuffle": FLAG, "transform": OPTIONAL, "ahead": FROM_ZERO},
+                         "shuffle": FLAG, "transform": OPTIONAL | CALLABLE, "ahead": FROM_ZERO},
           x=X, y=Y, batch_size=2, seed=0),
     *rows(data.split, {"x": set(), "y": set(), "fraction_or_count": set(), "seed": OWN_SEED},
           x=X, y=Y, fraction_or_count=2, seed=0),
@@ -163,36 +165,37 @@ DATA: list[Row] = [
     *rows(augment.Distort, {"shift": REAL, "rotation": REAL, "scale": SHARE, "shear": REAL,
                             "alpha": REAL, "sigma": ABOVE_ZERO, "background": ANY_NUMBER,
                             "mirror": SHARE}),
-    *rows(augment.shift, {"images": set(), "rows": ANY_NUMBER, "columns": ANY_NUMBER,
+    *rows(augment.shift, {"images": set(), "rows": MOVED, "columns": MOVED,
                           "background": ANY_NUMBER}, images=IMAGES, rows=1, columns=1),
-    *rows(augment.rotate, {"images": set(), "degrees": ANY_NUMBER, "background": ANY_NUMBER},
+    *rows(augment.rotate, {"images": set(), "degrees": MOVED, "background": ANY_NUMBER},
           images=IMAGES, degrees=10),
-    *rows(augment.scale, {"images": set(), "rows": ANY_NUMBER - {"zero"},
-                          "columns": ANY_NUMBER - {"zero"}, "background": ANY_NUMBER},
+    *rows(augment.scale, {"images": set(), "rows": MOVED,
+                          "columns": MOVED, "background": ANY_NUMBER},
           images=IMAGES, rows=1, columns=1),
-    *rows(augment.shear, {"images": set(), "factor": ANY_NUMBER, "background": ANY_NUMBER},
+    *rows(augment.shear, {"images": set(), "factor": MOVED, "background": ANY_NUMBER},
           images=IMAGES, factor=0.1),
-    *rows(augment.affine, {"images": set(), "matrix": {"negative", "fraction"}, "offset": ANY_NUMBER,
+    *rows(augment.affine, {"images": set(), "matrix": MOVED, "offset": MOVED,
                            "background": ANY_NUMBER}, images=IMAGES, matrix=np.eye(2)),
-    *rows(augment.displace, {"images": set(), "field": ANY_NUMBER, "background": ANY_NUMBER},
+    *rows(augment.displace, {"images": set(), "field": MOVED, "background": ANY_NUMBER},
           images=IMAGES, field=np.zeros((2, 6, 6))),
     *rows(augment.elastic, {"images": set(), "seed": OWN_SEED, "alpha": REAL, "sigma": ABOVE_ZERO,
                             "background": ANY_NUMBER}, images=IMAGES, seed=0),
-    *rows(data.load_idx, {"path": set()}), *rows(data.load_csv, {"path": set()}),
-    *rows(data.load_folder, {"path": set()}), *rows(data.load_dataset, {"name_or_path": set()}),
-    *rows(data.save_idx, {"path": set(), "array": set()}, path="a", array=RAW),
-    *rows(data.fashion_mnist, {"folder": OPTIONAL}),
-    *rows(data.from_sklearn, {"x": set(), "y": set(), "largest": set(), "classes": COUNT},
+    *rows(data.load_idx, {"path": PATH}), *rows(data.load_csv, {"path": PATH}),
+    *rows(data.load_folder, {"path": PATH}), *rows(data.load_dataset, {"name_or_path": PATH}),
+    *rows(data.save_idx, {"path": PATH, "array": {"array"}}, path="a", array=RAW),
+    *rows(data.fashion_mnist, {"folder": OPTIONAL | PATH}),
+    *rows(data.from_sklearn, {"x": set(), "largest": {"fraction"}, "classes": COUNT},
           x=np.full((14, 4), 200), y=np.zeros(14, int)),
+    ("from_sklearn", "labels", lambda v: data.from_sklearn(np.full((14, 4), 200), v), {"None"}),
 ]  # fmt: skip
 VALIDATION = {"validation": (X, Y)}
 TRAINING: list[Row] = [
     ("fit", "model|Module", fit_model, set()),
     *rows(fit, {"batches": set(), "optimiser": set(), "epochs": COUNT, "loss": set(),
                 "validation": OPTIONAL, "metrics": OPTIONAL, "callbacks": set(),
-                "early_stopping": OPTIONAL, "keep_best": FLAG, "progress": {"zero"},
-                "replay": FLAG, "checkpoint": OPTIONAL, "resume": {"zero"}}, **VALIDATION),
-    ("fit", "checkpoint_every", lambda v: fit(checkpoint="/nowhere/a.npz", checkpoint_every=v),
+                "early_stopping": OPTIONAL, "keep_best": FLAG, "progress": FLAG,
+                "replay": FLAG, "checkpoint": OPTIONAL, "resume": {"zero", "true"}}, **VALIDATION),
+    ("fit", "checkpoint_every", lambda v: fit(checkpoint=f"{id(v)}.npz", checkpoint_every=v),
      OPTIONAL),
     ("fit", "callback", lambda value: fit(callbacks=[value]), set()),
     ("fit", "metrics", lambda value: fit(metrics=[value]), CALLABLE),
@@ -204,8 +207,9 @@ TRAINING: list[Row] = [
     *rows(training.predict, {"model": set(), "x": set()}, model=net(), x=X),
     *rows(training.features, {"model": set(), "x": set(), "layer": set()}, model=net(), x=X,
           layer="0"),
-    *rows(training.Histograms, {"model": set(), "x": set(), "y": set(), "every_epochs": COUNT,
-                                "bins": COUNT, "loss": CALLABLE}, model=net(), x=X, y=Y),
+    *rows(training.Histograms, {"model": set(), "x": {"array"}, "y": {"array"},
+                                "every_epochs": COUNT, "bins": COUNT, "loss": CALLABLE},
+          model=net(), x=X, y=Y),
     *rows(training.diagnose, {"model": set(), "x": set(), "y": set(), "optimiser":
                               OPTIONAL | REAL, "loss": CALLABLE, "batch_size": COUNT, "seed":
                               OWN_SEED}, model=net(), x=X, y=Y),
@@ -217,8 +221,8 @@ TRAINING: list[Row] = [
           predictions=Y, labels=Y, classes=3),
     *rows(training.calibration, {"probabilities": set(), "labels": set(), "bins": COUNT},
           probabilities=np.full((6, 4), 0.25), labels=Y),
-    *rows(tg.save, {"path": set(), "state": set()}, path="a.npz", state={"a": X}),
-    *rows(tg.load, {"path": set()}), *rows(training.Checkpoint.load, {"path": set()}),
+    *rows(tg.save, {"path": PATH, "state": set()}, path="a.npz", state={"a": X}),
+    *rows(tg.load, {"path": PATH}), *rows(training.Checkpoint.load, {"path": PATH}),
     ("load_state_dict", "state", net().load_state_dict, set()),
     ("load_state_dict", "state", lambda v: optim.SGD(P, 0.1).load_state_dict(v), set()),
 ]  # fmt: skip
@@ -244,14 +248,15 @@ FUNCTIONS: list[Row] = [
           weight=np.ones((2, 1, 3, 3))),
     *[row for fn in (F.max_pool2d, F.avg_pool2d) for row in rows(fn, {"x": set(), **POOL},
                                                                 x=IMAGES, kernel_size=2)],
-    *rows(F.batch_norm, {"x": set(), "running_mean": OPTIONAL, "running_var": OPTIONAL,
+    *rows(F.batch_norm, {"x": {"array"}, "running_mean": OPTIONAL, "running_var": OPTIONAL,
                          "weight": OPTIONAL, "bias": OPTIONAL, "training": FLAG,
                          "momentum": SHARE, "eps": REAL}, x=X),
     *rows(F.layer_norm, {"x": set(), "normalized_shape": set(), "weight": OPTIONAL,
                          "bias": OPTIONAL, "eps": REAL}, x=X, normalized_shape=4),
     *rows(F.dropout, {"p": SHARE, "training": FLAG, "generator": set()}, x=X,
           generator=np.random.default_rng(0)),
-    *rows(F.embedding, {"indices": {"zero", "negative"}, "weight": set()}, indices=Y, weight=X),
+    *rows(F.embedding, {"indices": {"zero", "negative"}, "weight": {"array"}},
+          indices=Y % 2, weight=X),
 ]  # fmt: skip
 TABLE = [*LAYERS, *INITIALS, *OPTIMISERS, *SCHEDULES, *DATA, *TRAINING, *FUNCTIONS]
 CASES = [
@@ -288,6 +293,8 @@ def fault(argument: str, call: Callable[[Any], Any], what: str) -> str:
                          ids=[c[0] for c in CASES])  # fmt: skip
 @pytest.mark.filterwarnings("ignore")
 def test_what_is_no_argument_is_refused_in_a_sentence(
-    argument: str, call: Callable[[Any], Any], what: str
-) -> None:
+    argument: str, call: Callable[[Any], Any], what: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
     assert fault(argument, call, what) == ""

@@ -7,7 +7,9 @@ ValueError, or both raise ``error``.
 
 import math
 import numbers
+import os
 import reprlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,9 +124,18 @@ def dtype(place: str, name: str, value: Any, kinds: str = "fc", error: Error = T
     except TypeError:
         found = None
     if found is None or found.kind not in kinds:
-        what = "a floating dtype such as np.float32" if kinds in ("f", "fc") else "a dtype of numbers"
+        what = (
+            "a floating dtype such as np.float32" if kinds in ("f", "fc") else "a dtype of numbers"
+        )
         raise refusal(place, name, value, what, error)
     return found
+
+
+def path(place: str, name: str, value: Any) -> Path:
+    """The path of a file; a number would be an open file of the process."""
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    raise refusal(place, name, value, "the path of a file or folder")
 
 
 def generator(place: str, seed: Any) -> "np.random.Generator":

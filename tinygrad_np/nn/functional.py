@@ -111,20 +111,20 @@ def nll_loss(log_probabilities: Any, labels: Any) -> Any:
     Raises what ``cross_entropy`` raises.
     """
     log_probabilities = entered("nll_loss", log_probabilities, name="log_probabilities")
-    labels = _labels("nll_loss", log_probabilities, labels)
+    labels = _labels("nll_loss", log_probabilities, labels, "log_probabilities")
     classes = np.shape(log_probabilities)[1]
     labels = neural.in_range(labels, classes, "nll_loss")
     return -np.mean(neural.pick(log_probabilities, labels))
 
 
-def _labels(name: str, logits: Any, labels: Any) -> Any:
+def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     """Labels as an array or Tensor of integers that fits the logits."""
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
     shape = _shape(logits)
     if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(
-            f"{name}: logits of shape {shape} and labels of shape {labels.shape}; "
+            f"{name}: {given} of shape {shape} and labels of shape {labels.shape}; "
             f"expected (n, classes) and (n,){to_labels(shape, labels.shape)}."
         )
     _integers(name, labels)

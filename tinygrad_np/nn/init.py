@@ -28,7 +28,9 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 def weights(place: str, initial: Any, shape: Shape, seed: Seed, dtype: Any) -> np.ndarray:
     """The first values of a layer's weight by one of these functions, or one of the user's own."""
-    arguments.function(place, "initial", initial, "(shape, seed, dtype=…), such as nn.init.he_normal,")
+    arguments.function(
+        place, "initial", initial, "(shape, seed, dtype=…), such as nn.init.he_normal,"
+    )
     arguments.generator(place, seed)
     dtype = arguments.dtype(place, "dtype", dtype)
     found = np.asarray(initial(shape, seed, dtype=dtype))

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..arguments import shown
 from ..autodiff.nests import leaves
 from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
@@ -81,9 +82,8 @@ class Module:
         values beyond the model's dtype, TypeError for what is no state.
         """
         if not isinstance(state, Mapping):
-            name = type(state).__name__
             loaded = "tg.load(path)" if isinstance(state, (str, os.PathLike)) else "a state_dict()"
-            raise TypeError(f"load_state_dict: the state is of type {name}; give {loaded}.")
+            raise TypeError(f"load_state_dict: the state is {shown(state)}; give {loaded}.")
         own = dict(self.named_tensors())
         wrong = [f"missing {name}" for name in own if name not in state]
         wrong += [f"unexpected {_printable(name)}" for name in state if name not in own]
