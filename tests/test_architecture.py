@@ -26,7 +26,7 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "errors", "threads", "autodiff", "replay", "random", "nn", "optim", "data",
+    "version", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn", "optim", "data",
     "training", "draw", "sklearn", "run",
 ]  # fmt: skip
 

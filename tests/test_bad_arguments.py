@@ -279,7 +279,7 @@ def fault(argument: str, call: Callable[[Any], Any], what: str) -> str:
             return f"raised by {frames[-1].filename}: {text}"
         if not re.search(argument, text):
             return f"does not name the argument: {text}"
-        if not re.search(rf"{given}|of shape \(|of dtype|of type", text):
+        if not re.search(rf"{given}|of shape \(|of dtype|of type|as (int|type)", text):
             return f"does not name what was given: {text}"
         if "\n" in text or len(text) > 500:
             return f"is no sentence: {text}"

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import DataError
+
 Error = type[Exception]
 
 
@@ -27,13 +29,22 @@ def shown(value: Any) -> str:
         return f"{type(value).__name__} of shape {value.shape}"
     if callable(value) and hasattr(value, "__name__"):
         return f"the function {value.__name__}"
-    if value is None or isinstance(value, (numbers.Number, str, bytes, tuple, list, dict, set)):
-        return " ".join(reprlib.repr(value).split())
+    if isinstance(value, (tuple, list, dict, set)):
+        text = reprlib.repr(value)
+        return text if len(text) < 60 and "(" not in text[1:] else _counted(value)
+    if value is None or isinstance(value, (numbers.Number, str, bytes)):
+        return reprlib.repr(value)
     return f"an object of type {type(value).__name__}"
+
+
+def _counted(value: Any) -> str:
+    return f"a {type(value).__name__} of {len(value)}"
 
 
 def refusal(place: str, name: str, value: Any, needed: str, error: Error = TypeError) -> Exception:
     """The exception for an argument."""
+    if issubclass(error, DataError):
+        return error(f"{place}: found {name}={shown(value)}, expected {needed.rstrip(',')}")
     return error(f"{place}({name}={shown(value)}): {needed} is needed.")
 
 

@@ -108,12 +108,12 @@ def test_an_optimiser_follows_a_schedule() -> None:
         (lambda: InverseTimeDecay(1.0, -0.1), r"decay=-0\.1"),
         (lambda: CosineDecay(float("inf"), 5), "lr=inf"),
         (lambda: CosineDecay(1.0, 5, final=-1.0), r"final=-1\.0"),
-        (lambda: CosineDecay(1.0, float("inf")), "steps=inf"),
+        (lambda: CosineDecay(1.0, float("inf")), r"steps=inf\)"),
         (lambda: WarmUp(-1.0, 5), r"schedule=-1\.0"),
         (lambda: WarmUp(1.0, 0), r"steps=0\): an int from 1 up"),
         (lambda: WarmUp(1.0, 5, start=NAN), "start=nan"),
     ],
 )
 def test_refused(make: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make()

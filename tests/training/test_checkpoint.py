@@ -339,7 +339,7 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     ("options", "error", "message"),
     [
         ({"checkpoint": "training.pkl"}, DataError, r"a checkpoint is an \.npz or \.safetensors"),
-        ({"checkpoint": "t.npz", "checkpoint_every": 0}, ValueError, "checkpoint_every=0: at"),
+        ({"checkpoint": "t.npz", "checkpoint_every": 0}, ValueError, "checkpoint_every=0.: an int"),
         ({"resume": True}, ValueError, "need a file; give checkpoint=PATH"),
         ({"checkpoint_every": 3}, ValueError, "need a file; give checkpoint=PATH"),
     ],

@@ -2,6 +2,7 @@
 
 import inspect
 import textwrap
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import arguments
-from ..errors import DataError
+from ..errors import DataError, PrecisionWarning
 from ..nn.operands import to_numbers
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
@@ -54,7 +55,8 @@ def normalise(
         return scaled
     if mean is None or std is None:
         raise DataError(
-            f"normalise: found mean={mean} and std={std}, expected two numbers; give both or none"
+            f"normalise: found mean={mean} and std={std}, expected two finite numbers; "
+            "give both or none"
         )
     scaled -= arguments.finite("normalise", "mean", mean, DataError)
     scaled /= arguments.real(
@@ -67,12 +69,12 @@ def _not_pixels(images: Any) -> str:
     """What was given to `normalise` for uint8, and how to come from there to what is wanted."""
     given = isinstance(images, np.ndarray) and images.dtype.kind in "biuf"
     if not given:
-        found = f"images={arguments.shown(images)}"
+        found = f"{type(images).__name__}"
         if hasattr(images, "dtype"):
             found += f" of dtype {images.dtype}"
         return (
-            f"normalise: found {found}, expected an array of uint8 from 0 to 255; make one with "
-            "np.asarray(images, np.uint8)"
+            f"normalise: found images as {found}, expected an array of uint8 from 0 to 255; make "
+            "one with np.asarray(images, np.uint8)"
         )
     remedy = "give the images as loaded, once"
     if not images.size or (images.min() >= 0 and images.max() <= 1):
@@ -138,7 +140,8 @@ def batches(
 ) -> "Batches":
     """Cut n samples into batches of `batch_size`; the last one may be shorter.
 
-    `x` and `y` are numbers of any shape and dtype, n entries each. Every iteration over the result
+    `x` and `y` are numbers of any shape and dtype, n entries each; lists of Python's own numbers
+    are float64, which a PrecisionWarning says. Every iteration over the result
     is an epoch; with `shuffle` each epoch draws a new order from `seed`, an int or
     np.random.Generator that the caller must give where anything is drawn.
     `transform(x_batch, generator)` gives the batch to be used in place of `x_batch`, which it may
@@ -148,8 +151,15 @@ def batches(
     `ahead`, and for a missing or wrong seed.
     """
     xs, ys = _paired("batches", x, y)
-    _check_numbers("batches", "x", xs)
-    _check_numbers("batches", "y", ys)
+    for name, given, found in (("x", x, xs), ("y", y, ys)):
+        _check_numbers("batches", name, found)
+        if isinstance(given, (list, tuple)) and isinstance(_first(given), float):
+            warnings.warn(
+                f"batches: {name} is a list of Python numbers, which NumPy takes for float64, and "
+                f"so a network of float32 computes in float64; give np.array({name}, np.float32).",
+                PrecisionWarning,
+                stacklevel=2,
+            )
     batch_size = arguments.whole("batches", "batch_size", batch_size, error=DataError)
     ahead = arguments.whole("batches", "ahead", ahead, least=0, error=DataError)
     shuffle = arguments.flag("batches", "shuffle", shuffle, DataError)
@@ -158,6 +168,13 @@ def batches(
     draws = shuffle or transform is not None
     generator = generator_from("batches", seed) if draws or seed is not None else None
     return Batches(xs, ys, batch_size, generator if draws else None, shuffle, transform, ahead)
+
+
+def _first(nest: Any) -> Any:
+    """The first entry of a nest of lists, if it has one."""
+    while isinstance(nest, (list, tuple)) and len(nest):
+        nest = nest[0]
+    return None if isinstance(nest, np.generic) else nest
 
 
 def _check_transform(transform: Any) -> None:
@@ -386,7 +403,7 @@ def _as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
         ) from error
     if not found.ndim and found.dtype.kind not in "biufc":
         raise DataError(
-            f"{caller}: found {name} = {arguments.shown(given)}, expected an array of numbers; "
+            f"{caller}: found {name} of type {type(given).__name__}, expected an array of numbers; "
             f"give one {'row for each example' if name == 'x' else f'{name[0]} for each x'}"
         )
     return found

@@ -73,7 +73,7 @@ _OTHERS: list[tuple[str, str, list[bytes]]] = [
     ("a PNG picture", _PILLOW, [b"\x89PNG"]),
     ("a JPEG picture", _PILLOW, [b"\xff\xd8\xff"]),
     ("a GIF picture", _PILLOW, [b"GIF8"]),
-    ("a packed file", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
+    ("packed data (bzip2, xz or 7z)", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
     ("text in UTF-16", "save it in UTF-8", [b"\xff\xfe", b"\xfe\xff"]),
     ("a web page", "get the file that it links to", [b"<!", b"<htm"]),
     ("an IDX file", "load_idx(path) reads it, load_folder(path) a folder of four", [b"\0\0\x08"]),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import dtype as kind
-from ..arguments import finite, flag, is_whole, one_of, real, refusal, share, shown, whole
+from ..arguments import finite, flag, is_whole, one_of, real, refusal, share, whole
 from ..autodiff.primitives import cast
 from ..autodiff.rules import convolution, neural
 from ..autodiff.rules.elementwise import in_single
@@ -271,7 +271,7 @@ def dropout(
         return x
     if not isinstance(generator, np.random.Generator):
         raise TypeError(
-            f"dropout: generator is {shown(generator)}; give the same "
+            f"dropout: generator is of type {type(generator).__name__}; give the same "
             "generator=np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps "
             "one."
         )
@@ -317,7 +317,7 @@ def batch_norm(
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
     eps, training = real("batch_norm", "eps", eps), flag("batch_norm", "training", training)
-    if not isinstance(momentum, Tensor):
+    if training and not isinstance(momentum, Tensor):
         share("batch_norm", "momentum", momentum)
     given = (running_mean, running_var, weight, bias)
     names = ("running_mean", "running_var", "weight", "bias")

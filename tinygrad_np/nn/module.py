@@ -9,12 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..arguments import shown
 from ..autodiff.nests import leaves
 from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
-
 
 LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
 
@@ -89,7 +87,8 @@ class Module:
         """
         if not isinstance(state, Mapping):
             loaded = "tg.load(path)" if isinstance(state, (str, os.PathLike)) else "a state_dict()"
-            raise TypeError(f"load_state_dict: the state is {shown(state)}; give {loaded}.")
+            name = type(state).__name__
+            raise TypeError(f"load_state_dict: the state is of type {name}; give {loaded}.")
         own = dict(self.named_tensors())
         wrong = [f"missing {name}" for name in own if name not in state]
         wrong += [f"unexpected {_printable(name)}" for name in state if name not in own]

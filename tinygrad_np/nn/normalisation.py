@@ -14,7 +14,7 @@ from .operands import entered, to_images
 
 
 class BatchNorm1d(Module):
-    """Standardises each feature over the batch: (n, num_features) or (n, num_features, ...).
+    """Standardises each feature over the batch: (n, num_features) or (n, num_features, length).
 
     In training by the batch's mean and variance, which ``running_mean`` and ``running_var`` follow
     by the share ``momentum`` (None: they are means over all batches so far); in evaluation mode by
@@ -42,7 +42,12 @@ class BatchNorm1d(Module):
         self.running_var = Tensor(np.ones(num_features, dtype), name="running_var")
         self.num_batches_tracked = Tensor(np.array(0), name="num_batches_tracked")
 
+    axes: tuple[int, ...] = (2, 3)  # how many an input may have
+
     def forward(self, x: Any) -> Any:
+        x = entered(type(self).__name__, x, self.running_mean)
+        if np.ndim(x) not in self.axes:
+            raise ShapeError(f"{type(self).__name__}: x of shape {np.shape(x)}; {self._wanted(x)}.")
         momentum: Any = self.momentum
         if self.training:
             self.num_batches_tracked[...] = self.num_batches_tracked + 1
@@ -52,6 +57,10 @@ class BatchNorm1d(Module):
             x, self.running_mean, self.running_var, self.weight, self.bias,
             self.training, momentum, self.eps,
         )  # fmt: skip
+
+    def _wanted(self, x: Any) -> str:
+        images = "; use nn.BatchNorm2d for images (n, c, h, w)" if np.ndim(x) == 4 else ""
+        return f"expected (n, channels, ...) of two or three axes{images}"
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -63,14 +72,10 @@ class BatchNorm2d(BatchNorm1d):
     Raises ShapeError for other than four axes.
     """
 
-    def forward(self, x: Any) -> Any:
-        x = entered("BatchNorm2d", x, self.running_mean)
-        if np.ndim(x) != 4:
-            remedy = to_images(np.shape(x), self.num_features)
-            raise ShapeError(
-                f"BatchNorm2d: x of shape {np.shape(x)}; expected (n, c, h, w){remedy}."
-            )
-        return super().forward(x)
+    axes = (4,)
+
+    def _wanted(self, x: Any) -> str:
+        return f"expected (n, c, h, w){to_images(np.shape(x), self.num_features)}"
 
 
 class LayerNorm(Module):

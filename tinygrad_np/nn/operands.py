@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import shown
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor, array
 from ..errors import ShapeError
@@ -22,7 +21,7 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     """
     if type(x) is Tensor:
         return x
-    if isinstance(x, tuple) and x and all(isinstance(part, Tensor) for part in x):
+    if isinstance(x, tuple) and len(x) > 1 and all(isinstance(part, Tensor) for part in x):
         raise TypeError(
             f"{caller}: {name} is a tuple of {len(x)} Tensors, as of a model that returns several "
             "outputs; give one of them, in a loss of your own: lambda outputs, y: "
@@ -46,7 +45,7 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
 
 def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
-        raise TypeError(f"{caller}: {name} is {shown(x)}; give an array.")
+        raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
     try:
         made = np.asarray(x)
     except ValueError:

@@ -104,7 +104,7 @@ class Optimiser:
         for pack in self._packs:
             for g in pack.gradients():
                 # a product that is finite says all, in half of the time; another says nothing
-                known = type(g) is np.ndarray and math.isfinite(abs(np.vdot(g, g)))
+                known = type(g) is np.ndarray and math.isfinite(abs(g.dot(g)))
                 if not known and not np.isfinite(g).all():
                     return False
         return True

@@ -68,5 +68,9 @@ def _other_arrays(own: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[
             yield f"{name} has dtype {found.dtype}, expected {array.dtype}"
 
 
+_words = reprlib.Repr()
+_words.maxstring = _words.maxother = 200  # a schedule is said in full
+
+
 def _short(value: Any) -> str:
-    return reprlib.repr(value)
+    return _words.repr(value)

@@ -117,11 +117,18 @@ def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> Non
         pairs = zip(_static(was), _static(now), strict=True)
         for (place, old), (_, new) in pairs:
             if old != new:
+                remedy = (
+                    "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
+                    "with tg.random."
+                )
+                if isinstance(new, np.random.Generator):
+                    remedy = (
+                        "Make the generator once, outside the step: one made within it draws the "
+                        "same numbers each time."
+                    )
                 raise ReplayError(
                     f"{now.line}: operand {place} of {now.name} was {old} when the step was "
-                    f"captured and is {new} now, and would stay so in a replay. Pass it to the "
-                    "step as an argument (an array, np.float32(value)); draw noise with "
-                    f"tg.random. {PLAIN}"
+                    f"captured and is {new} now, and would stay so in a replay. {remedy} {PLAIN}"
                 )
     if len(first) != len(second):
         raise ReplayError(

@@ -136,7 +136,8 @@ def table(results: Iterable[list[Result]]) -> str:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
             reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
         lines.append(
-            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{first.epochs:>6}"
+            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}"
+            f"{min(len(r.history) for r in group):>6}"
             f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
             f"{spread([r.train_accuracy for r in group]):>15}"
             f"{spread([r.validation_accuracy for r in group]):>15}"

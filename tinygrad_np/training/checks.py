@@ -82,8 +82,9 @@ def _check_optimiser(model: Module, optimiser: Any) -> None:
 def given_batch(batch: Any, model: Module) -> tuple[Any, Any]:
     """A batch as (x, y) of arrays or nests of such; raises TypeError for other things."""
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-        what = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else shown(batch)
-        raise TypeError(f"fit: one of the batches is no (x, y), but {what}; give {BATCHES}.")
+        raise TypeError(
+            f"fit: one of the batches is no (x, y), but {shown(batch)}; give {BATCHES}."
+        )
     return numbers("x", batch[0], model), numbers("y", batch[1], model)
 
 

@@ -432,13 +432,23 @@ def predict(model: Module, x: np.ndarray) -> np.ndarray:
     try:
         with no_grad():
             parts = [
-                model(Tensor(x[start : start + EVALUATION_ROWS])).numpy()
+                _output(model(Tensor(x[start : start + EVALUATION_ROWS])))
                 for start in range(0, max(len(x), 1), EVALUATION_ROWS)
             ]
     finally:
         for module, training in before:
             module.training = training
     return np.concatenate(parts)
+
+
+def _output(given: Any) -> np.ndarray:
+    if not isinstance(given, Tensor):
+        raise TypeError(
+            f"predict: the model gives {shown(given)}; one Tensor (n, ...) is needed: give a "
+            "module whose forward returns the output to look at."
+        )
+    array: np.ndarray = given.numpy()
+    return array
 
 
 @overload

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import shown
 from ..data.files import one_line, replacing
 from ..errors import DataError
 from ..nn.module import Module, as_array
@@ -39,7 +38,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
     """
     target = _as_path("save", path)
     if not isinstance(state, Mapping):
-        raise TypeError(f"save: the state is {shown(state)}; {_as_state(state)}.")
+        raise TypeError(f"save: the state is of type {type(state).__name__}; {_as_state(state)}.")
     if target.suffix not in (".npz", ".safetensors"):
         raise DataError(
             f"{target}: weights are saved as .npz or .safetensors; give the name one of these "
@@ -88,10 +87,14 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 def _as_path(caller: str, path: Any) -> Path:
     """A path; the two arguments of ``save`` are easily exchanged."""
-    if isinstance(path, (str, os.PathLike)):
+    try:
         return Path(path)
-    order = "save(path, state)" if caller == "save" else "load(path)"
-    raise TypeError(f"{caller}: the path is {shown(path)}; call {order} with the path of a file.")
+    except TypeError:
+        order = "save(path, state)" if caller == "save" else "load(path)"
+        raise TypeError(
+            f"{caller}: the path is of type {type(path).__name__}; call {order} with the path of a "
+            "file."
+        ) from None
 
 
 def _as_state(given: Any) -> str:
