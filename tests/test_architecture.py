@@ -26,8 +26,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn", "optim", "data",
-    "training", "draw", "sklearn", "run",
+    "version", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn", "optim",
+    "data", "training", "draw", "sklearn", "run",
 ]  # fmt: skip
 
 

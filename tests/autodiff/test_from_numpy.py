@@ -53,7 +53,7 @@ def test_optimisers_change_the_array() -> None:
     array = np.array([1.0, 2.0])
     other = tg.Tensor(np.ones(2), requires_grad=True)
     t = tg.from_numpy(array, requires_grad=True)
-    sgd = optim.SGD([t, other], 0.5)
+    sgd = optim.SGD([t, other], 0.1)
     for _ in range(2):
         sgd.zero_grad()
         ((t + other) ** 2).sum().backward()

@@ -98,11 +98,7 @@ def numbers(name: str, value: Any, model: Module | None = None) -> Any:
         value = _as_array(name, value, model)
         found = [value]
     for part in found:
-        if isinstance(part, np.ma.MaskedArray):
-            raise TypeError(
-                f"{name} is a masked array of shape {part.shape}, whose mask would be lost; give "
-                f"{name}.filled(0), or only the rows without a mask."
-            )
+        refuse_mask(name, part)
         if part.dtype.kind not in "biufc":
             remedy = (
                 "labels are class numbers: np.unique(y, return_inverse=True)[1], or "
@@ -114,6 +110,15 @@ def numbers(name: str, value: Any, model: Module | None = None) -> Any:
                 f"{remedy}make numbers of its columns and give {name}.astype(np.float32)."
             )
     return value
+
+
+def refuse_mask(name: str, value: Any) -> None:
+    """Raise TypeError for a masked array, which NumPy would take for its data."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array of shape {value.shape}, whose mask would be lost; give "
+            f"{name}.filled(0), or only the rows without a mask."
+        )
 
 
 def _as_array(name: str, value: Any, model: Module | None) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 SAMPLE = 10_000  # rows that means and deviations are taken over
 NEIGHBOURS = 1000  # rows that others are compared with
-FEWEST = 400  # rows below which nothing is said about neighbours: chance decides too much
+FEWEST = 100  # rows below which nothing is said about neighbours
 
 
 @dataclass
