@@ -99,16 +99,6 @@ class Optimiser:
             )
         return rate
 
-    def has_finite_gradients(self) -> bool:
-        """Whether no gradient of a parameter has NaN or infinite elements."""
-        for pack in self._packs:
-            for g in pack.gradients():
-                # a product that is finite says all, in half of the time; another says nothing
-                known = type(g) is np.ndarray and math.isfinite(abs(g.dot(g)))
-                if not known and not np.isfinite(g).all():
-                    return False
-        return True
-
     def zero_grad(self) -> None:
         """Forget the gradients."""
         if mode.capture is None:
@@ -125,11 +115,17 @@ class Optimiser:
         else:
             mode.capture.effect(self)
 
-    def perform(self) -> None:
-        """``step``, whether or not one is captured: what a replay does at this place."""
+    def perform(self, cautious: bool = False) -> bool:
+        """``step``, whether or not one is captured: what a replay does at this place.
+
+        A ``cautious`` step is not made where a gradient has NaN or infinite elements. The result
+        is whether it was made.
+        """
+        whole = [pack.is_whole() for pack in self._packs]
+        if cautious and not all(map(_is_finite, self._packs, whole)):
+            return False
         rate = self.rate()
         self.steps += 1
-        whole = [pack.is_whole() for pack in self._packs]
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
         for pack, at_once in zip(self._packs, whole, strict=True):
@@ -137,6 +133,7 @@ class Optimiser:
                 self._all_at_once(pack, rate)
             else:
                 self._one_by_one(pack, rate)
+        return True
 
     def _squares(self, whole: Iterable[bool]) -> float:
         """The sum of the squares of all gradients, in one order however these lie."""
@@ -304,6 +301,19 @@ class Optimiser:
         for parameter, _, parts in self._each():
             for part, array in zip(parts, found[parameter][1], strict=True):
                 part[...] = array
+
+
+def _is_finite(pack: Pack, whole: bool) -> bool:
+    """Whether no gradient has NaN or infinite elements.
+
+    A product with itself that is finite says so in half of the time; another says nothing.
+    """
+    if not whole:
+        grads = [parameter.grad for parameter in pack.params]
+        return all(bool(np.isfinite(g.numpy()).all()) for g in grads if g is not None)
+    flat = pack.grads.ravel()
+    product = np.vdot(flat, flat)  # which, unlike dot, warns of no overflow
+    return math.isfinite(abs(product)) or bool(np.isfinite(flat).all())
 
 
 def _check_parameter(i: int, parameter: Any) -> None:
