@@ -182,16 +182,19 @@ def _check_transform(transform: Any) -> None:
     wanted = "(x_batch, generator) that gives the batch, such as augment.Distort(rotation=10),"
     arguments.function("batches", "transform", transform, wanted, DataError)
     try:
-        signature = inspect.signature(transform)
+        signature: Any = inspect.signature(transform)
     except (TypeError, ValueError):  # what is written in C may tell none
         return
     try:
         signature.bind(None, None)
+        fits = not isinstance(transform, np.ufunc)  # whose second argument is the result
     except TypeError:
+        fits = False
+    if not fits:
         raise DataError(
             f"batches(transform={arguments.shown(transform)}): a function of {wanted} is needed, "
             f"and this one takes {signature}; leave the generator unused: lambda x, generator: …"
-        ) from None
+        )
 
 
 @dataclass

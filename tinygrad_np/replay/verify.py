@@ -121,7 +121,8 @@ def compare_traces(first: Sequence[Equation], second: Sequence[Equation]) -> Non
                     "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
                     "with tg.random."
                 )
-                if isinstance(new, np.random.Generator):
+                given = [*now.operands, *now.options.values()]
+                if new in [repr(g) for g in given if isinstance(g, np.random.Generator)]:
                     remedy = (
                         "Make the generator once, outside the step: one made within it draws the "
                         "same numbers each time."
