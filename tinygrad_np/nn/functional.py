@@ -317,7 +317,7 @@ def batch_norm(
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
     eps, training = real("batch_norm", "eps", eps), flag("batch_norm", "training", training)
-    if training and not isinstance(momentum, Tensor):
+    if not isinstance(momentum, Tensor) and (training or momentum is not None):
         share("batch_norm", "momentum", momentum)
     given = (running_mean, running_var, weight, bias)
     names = ("running_mean", "running_var", "weight", "bias")
