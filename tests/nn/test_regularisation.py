@@ -180,6 +180,8 @@ def test_norms_refuse() -> None:
         nn.BatchNorm1d(3)(real(3))
     with pytest.raises(tg.ShapeError, match=r"layer_norm: x of shape \(2, 3\), normalized_shape"):
         nn.LayerNorm(4)(real(2, 3))
+    with pytest.raises(tg.ShapeError, match=r"two or three axes; use nn\.BatchNorm2d"):
+        nn.BatchNorm1d(3)(real(2, 3, 4, 4))
     with pytest.raises(ValueError, match=r"BatchNorm1d\(num_features=0\): an int from 1 up"):
         nn.BatchNorm1d(0)
     with pytest.raises(TypeError, match=r"LayerNorm\(normalized_shape=\(\)\): an int from 1 up"):
