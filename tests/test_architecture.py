@@ -27,8 +27,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "threads", "autodiff", "replay", "random", "nn", "optim", "data",
-    "training", "draw", "sklearn", "run",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn",
+    "optim", "data", "training", "draw", "sklearn", "run",
 ]  # fmt: skip
 
 

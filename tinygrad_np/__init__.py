@@ -6,7 +6,7 @@ from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive
 from .autodiff.rules import defvjp
 from .autodiff.tape import no_grad
-from .autodiff.tensor import Tensor, array, stack
+from .autodiff.tensor import Tensor, array, from_numpy, stack
 from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .errors import (
     DataError,
@@ -35,6 +35,7 @@ __all__ = [
     "data",
     "defvjp",
     "draw",
+    "from_numpy",
     "grad",
     "gradcheck",
     "hessian",

@@ -17,6 +17,7 @@ import numpy as np
 from . import nn, optim
 from .data import batches
 from .nn.functional import cross_entropy, log_softmax, mse_loss, softmax
+from .training.checks import refuse_mask
 from .training.fit import fit, predict
 
 try:
@@ -363,6 +364,7 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     def _predicted(self, X: Any) -> np.ndarray:
         """The network's outputs (n, outputs), in the dtype that it was trained in."""
         check_is_fitted(self, "module_")
+        refuse_mask("X", X)
         X = validate_data(self, X, dtype=self.module_.parameters()[0].dtype, reset=False)
         return predict(self.module_, X)
 
@@ -512,6 +514,8 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
         self, X: Any, y: Any, first: bool, classes: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The examples, and their labels as places in ``classes_``."""
+        refuse_mask("X", X)
+        refuse_mask("y", y)
         X, y = validate_data(self, X, y, dtype=self._dtypes(first), reset=first)
         check_classification_targets(y)
         if first:
@@ -565,6 +569,8 @@ class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
 
     def _checked(self, X: Any, y: Any, first: bool) -> tuple[np.ndarray, np.ndarray]:
         """The examples, and their targets (n, targets) in the same dtype."""
+        refuse_mask("X", X)
+        refuse_mask("y", y)
         X, y = validate_data(
             self, X, y, dtype=self._dtypes(first), multi_output=True, y_numeric=True, reset=first
         )

@@ -244,7 +244,7 @@ def test_far_away_there_is_background() -> None:
 
 IMAGES = np.zeros((3, 4, 4), np.float32)
 BAD: dict[str, tuple[Any, str]] = {
-    "list": (lambda: augment.rotate([[0]], 1), "affine: found images of type list, expected an"),
+    "list": (lambda: augment.rotate([[0]], 1), "rotate: found images of type list, expected an"),
     "integers": (
         lambda: ALL(IMAGES.astype(int), 0),
         "Distort: found images of type int64, expected an array of uint8, float32 or float64;",
@@ -264,31 +264,34 @@ BAD: dict[str, tuple[Any, str]] = {
     "no seed": (lambda: ALL(IMAGES, None), "Distort: found seed=None, expected an int from 0 up"),
     "count": (
         lambda: augment.rotate(IMAGES, [1, 2]),
-        "affine: found matrix of shape (2, 2, 2), expected (2, 2) or (3, 2, 2), one for each",
+        "rotate: found degrees of shape (2,), expected () or (3,), one for each",
     ),
     "offset": (
         lambda: augment.shift(IMAGES, [1, 2], 0),
-        "affine: found offset of shape (2, 2), expected (2,) or (3, 2), one for each image;",
+        "shift: found rows of shape (2,), expected () or (3,), one for each image;",
     ),
     "field": (
         lambda: augment.displace(IMAGES, np.zeros((2, 5, 4))),
         "displace: found field of shape (2, 5, 4), expected (2, 4, 4) or (3, 2, 4, 4), one",
     ),
-    "nan": (lambda: augment.shift(IMAGES, np.nan, 0), "affine: found offset with values that are"),
+    "nan": (lambda: augment.shift(IMAGES, np.nan, 0), "shift: found rows=nan with values that are"),
     "flattened": (
         lambda: augment.scale(IMAGES, [1, 0, 1], 1),
         "affine: found a matrix for image 1 that has no inverse, ",
     ),
     "negative": (
         lambda: augment.Distort(shift=-1),
-        "Distort: found shift=-1, expected a finite number from 0 up",
+        "Distort: found shift=-1, expected a number from 0 up",
     ),
     "infinite": (
         lambda: augment.Distort(background=float("inf")),
         "Distort: found background=inf, expected a finite number",
     ),
     "scale": (lambda: augment.Distort(scale=1), "Distort: found scale=1, expected less than 1,"),
-    "text": (lambda: augment.Distort(rotation="9"), "Distort: found rotation='9', expected a fin"),  # type: ignore[arg-type]
+    "text": (
+        lambda: augment.Distort(rotation="9"),
+        "Distort: found rotation='9', expected a number",
+    ),  # type: ignore[arg-type]
     "sigma": (lambda: augment.elastic(IMAGES, 0, 34, 0), "Distort: found sigma=0"),
 }
 

@@ -41,13 +41,16 @@ def test_normalise_leaves_its_input_alone() -> None:
 BAD_NORMALISE = {
     "scaled": ((PIXELS / 255,), "found float64 images of shape (4, 8, 8), expected uint8 from 0"),
     "wide": ((PIXELS.astype(np.int64),), "found int64 images of shape (4, 8, 8), expected uint8"),
-    "integer result": ((PIXELS, None, None, np.int32), "found dtype int32, expected a float;"),
+    "integer result": (
+        (PIXELS, None, None, np.int32),
+        "found dtype=the class int32, expected a floating dtype",
+    ),
     "mean only": ((PIXELS, 0.5), "found mean=0.5 and std=None, expected two finite numbers"),
     "std only": ((PIXELS, None, 0.5), "found mean=None and std=0.5, expected two finite"),
-    "zero std": ((PIXELS, 0.5, 0.0), "found mean=0.5 and std=0.0, expected two finite numbers"),
-    "negative std": ((PIXELS, 0.5, -1.0), "found mean=0.5 and std=-1.0, expected two finite"),
-    "nan": ((PIXELS, float("nan"), 1.0), "found mean=nan and std=1.0, expected two finite"),
-    "infinite": ((PIXELS, 0.5, float("inf")), "found mean=0.5 and std=inf, expected two finite"),
+    "zero std": ((PIXELS, 0.5, 0.0), "found std=0.0, expected a number above 0"),
+    "negative std": ((PIXELS, 0.5, -1.0), "found std=-1.0, expected a number above 0"),
+    "nan": ((PIXELS, float("nan"), 1.0), "found mean=nan, expected a finite number"),
+    "infinite": ((PIXELS, 0.5, float("inf")), "found std=inf, expected a number above 0"),
 }
 
 
@@ -122,14 +125,35 @@ Y = np.zeros(6)
 BAD_SPLIT = {
     "lengths": ((X, Y[:5], 2, 0), "found x of shape (6, 2) and y of shape (5,), expected the same"),
     "scalar": ((X, np.float64(1), 2, 0), "found x of shape (6, 2) and y of shape (), expected"),
-    "none": ((X, Y, 0, 0), "found 0 for 6 samples, expected a count from 1 to 5 or a fraction"),
-    "all": ((X, Y, 6, 0), "found 6 for 6 samples, expected a count from 1 to 5"),
-    "negative": ((X, Y, -1, 0), "found -1 for 6 samples, expected a count from 1 to 5"),
-    "fraction 1.0": ((X, Y, 1.0, 0), "found 1.0 for 6 samples, expected a count from 1 to 5"),
-    "fraction 2.5": ((X, Y, 2.5, 0), "found 2.5 for 6 samples, expected a count from 1 to 5"),
-    "tiny fraction": ((X, Y, 0.01, 0), "found 0.01 for 6 samples, expected a count from 1 to 5"),
-    "nan": ((X, Y, float("nan"), 0), "found nan for 6 samples, expected a count from 1 to 5"),
-    "bool": ((X, Y, True, 0), "found True for 6 samples, expected a count from 1 to 5"),
+    "none": (
+        (X, Y, 0, 0),
+        "found fraction_or_count=0 for 6 samples, expected a count from 1 to 5 or a fraction",
+    ),
+    "all": ((X, Y, 6, 0), "found fraction_or_count=6 for 6 samples, expected a count from 1 to 5"),
+    "negative": (
+        (X, Y, -1, 0),
+        "found fraction_or_count=-1 for 6 samples, expected a count from 1 to 5",
+    ),
+    "fraction 1.0": (
+        (X, Y, 1.0, 0),
+        "found fraction_or_count=1.0 for 6 samples, expected a count from 1 to 5",
+    ),
+    "fraction 2.5": (
+        (X, Y, 2.5, 0),
+        "found fraction_or_count=2.5 for 6 samples, expected a count from 1 to 5",
+    ),
+    "tiny fraction": (
+        (X, Y, 0.01, 0),
+        "found fraction_or_count=0.01 for 6 samples, expected a count from 1 to 5",
+    ),
+    "nan": (
+        (X, Y, float("nan"), 0),
+        "found fraction_or_count=nan for 6 samples, expected a count from 1 to 5",
+    ),
+    "bool": (
+        (X, Y, True, 0),
+        "found fraction_or_count=True for 6 samples, expected a count from 1 to 5",
+    ),
     "no seed": ((X, Y, 2, None), "found seed=None, expected an int from 0 up or a np.random.Gen"),
     "negative seed": ((X, Y, 2, -1), "found seed=-1, expected an int from 0 up"),
     "bool seed": ((X, Y, 2, True), "found seed=True, expected an int from 0 up"),
@@ -193,17 +217,17 @@ def test_batches_are_the_callers_own(shuffle: bool) -> None:
 
 BAD_BATCHES = {
     "lengths": ((X, Y[:5], 2, 0), "found x of shape (6, 2) and y of shape (5,), expected the same"),
-    "size 0": ((X, Y, 0, 0), "found batch_size=0, expected an int from 1 up;"),
-    "size float": ((X, Y, 2.0, 0), "found batch_size=2.0, expected an int from 1 up;"),
-    "size bool": ((X, Y, True, 0), "found batch_size=True, expected an int from 1 up;"),
+    "size 0": ((X, Y, 0, 0), "found batch_size=0, expected an int from 1 up"),
+    "size float": ((X, Y, 2.0, 0), "found batch_size=2.0, expected an int from 1 up"),
+    "size bool": ((X, Y, True, 0), "found batch_size=True, expected an int from 1 up"),
     "no seed": ((X, Y, 2), "found seed=None, expected an int from 0 up or a np.random.Generator"),
     "text seed": ((X, Y, 2, "0"), "found seed='0', expected an int from 0 up"),
     "transform unseeded": (
         (X, Y, 2, None, False, lambda x, _: x),
         "found seed=None, expected an int from 0 up or a np.random.Generator",
     ),
-    "ahead": ((X, Y, 2, 0, True, None, -1), "found ahead=-1, expected an int from 0 up;"),
-    "ahead float": ((X, Y, 2, 0, True, None, 1.0), "found ahead=1.0, expected an int from 0 up;"),
+    "ahead": ((X, Y, 2, 0, True, None, -1), "found ahead=-1, expected an int from 0 up"),
+    "ahead float": ((X, Y, 2, 0, True, None, 1.0), "found ahead=1.0, expected an int from 0 up"),
 }
 
 

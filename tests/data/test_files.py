@@ -225,9 +225,15 @@ def test_lack_of_memory_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 UNSAVEABLE = {
-    "int64": (np.zeros(2, np.int64), "save_idx: found dtype int64, expected one of uint8 int8 int"),
-    "bool": (np.zeros(2, np.bool_), "save_idx: found dtype bool, expected one of uint8"),
-    "object": (np.array([None]), "save_idx: found dtype object, expected one of uint8"),
+    "int64": (
+        np.zeros(2, np.int64),
+        "save_idx: found an array of dtype int64, expected one of uint8 int8 int",
+    ),
+    "bool": (
+        np.zeros(2, np.bool_),
+        "save_idx: found an array of dtype bool, expected one of uint8",
+    ),
+    "object": (np.array([None]), "save_idx: found an array of dtype object, expected one of uint8"),
     "side": (
         np.broadcast_to(np.uint8(0), (2**32,)),
         "save_idx: found shape (4294967296,), expected dimensions below 2**32;",

@@ -85,11 +85,11 @@ UNSCALED: dict[str, tuple[Any, str]] = {
                                       "0 to 255; give images.astype(np.uint8)"),
     "standardised": (PIXELS / 100 - 1, "give the images as loaded, once"),
     "nan": (np.full((1, 2, 2), np.nan), "give the images as loaded, once"),
-    "list": (PIXELS.tolist(), "found a list, expected an array of uint8 from 0 to 255; make one "
-                              "with np.asarray(images, np.uint8)"),
-    "objects": (PIXELS.astype(object), "found a ndarray of dtype object"),
-    "words": (PIXELS.astype(str), "found a ndarray of dtype <U3"),
-    "none": (None, "found a NoneType, expected an array of uint8"),
+    "list": (PIXELS.tolist(), "found images as list, expected an array of uint8 from 0 to 255; "
+                              "make one with np.asarray(images, np.uint8)"),
+    "objects": (PIXELS.astype(object), "found images as ndarray of dtype object"),
+    "words": (PIXELS.astype(str), "found images as ndarray of dtype <U3"),
+    "none": (None, "found images as NoneType, expected an array of uint8"),
 }  # fmt: skip
 
 

@@ -111,7 +111,7 @@ BAD_SKLEARN: dict[str, tuple[tuple[Any, ...], str]] = {
         ", row 0, column 0: found pixel 0.372549, expected a whole",
     ),
     "dark": ((pixels() // 255, LABELS), ": found no pixel above 1, expected 0 to 255; give the"),
-    "largest": ((pixels(), LABELS, 0), ": found largest=0, expected a number above 0; give"),
+    "largest": ((pixels(), LABELS, 0), ": found largest=0, expected a number above 0, the value"),
     "above": (
         (pixels(), LABELS, 16),
         ", row 0, column 0: found pixel 95, expected 0 to 16; check",

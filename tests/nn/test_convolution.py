@@ -197,16 +197,24 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ShapeError,
         r"a window of 3×3 with dilation \(4, 4\) does not fit in images of 9×8, padding included",
     ),
-    (lambda: F.conv2d(IMAGES, W, stride=0), ValueError, "conv2d: stride=0; an int from 1 up or a"),
-    (lambda: F.conv2d(IMAGES, W, padding=(1, 2, 3)), ValueError, r"padding=\(1, 2, 3\); an int fr"),
+    (
+        lambda: F.conv2d(IMAGES, W, stride=0),
+        ValueError,
+        "conv2d.stride=0.: an int from 1 up or a",
+    ),
+    (
+        lambda: F.conv2d(IMAGES, W, padding=(1, 2, 3)),
+        ValueError,
+        r"padding=\(1, 2, 3\)\): an int fr",
+    ),
     (lambda: F.max_pool2d(IMAGES[0], 2), ShapeError, r"max_pool2d: x of shape \(4, 9, 8\); expec"),
     (lambda: F.max_pool2d(IMAGES, 3, padding=2), ValueError, "give at most half of that"),
     (lambda: F.avg_pool2d(IMAGES, 10), ShapeError, "avg_pool2d: a window of 10×10"),
     (lambda: nn.Conv2d(4, 6, 3, groups=4), ValueError, "groups that divide both numbers of chan"),
-    (lambda: nn.Conv2d(0, 6, 3), ValueError, r"Conv2d\(0, 6, groups=1\): numbers from 1 up are"),
+    (lambda: nn.Conv2d(0, 6, 3), ValueError, r"Conv2d\(in_channels=0\): an int from 1 up is"),
     (lambda: nn.Conv2d(4, 6, 2.5), ValueError, "kernel_size=2.5"),  # type: ignore[arg-type]
-    (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d: kernel_size=0; an int from 1 up"),
-    (lambda: nn.BatchNorm2d(0), ValueError, r"BatchNorm2d\(0\): at least one feature"),
+    (lambda: nn.MaxPool2d(0), ValueError, "MaxPool2d.kernel_size=0.: an int from 1 up"),
+    (lambda: nn.BatchNorm2d(0), ValueError, r"BatchNorm2d\(num_features=0\): an int from 1 up"),
     (lambda: nn.BatchNorm2d(4)(IMAGES[0]), ShapeError, r"BatchNorm2d: x of shape \(4, 9, 8\)"),
 ]
 

@@ -141,12 +141,12 @@ def test_layers_do_not_touch_numpys_global_generator() -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (-1, 3), (3, -2)])
 def test_linear_refuses_sizes_below_one(sizes: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=rf"Linear\({sizes[0]}, {sizes[1]}\): both sizes"):
+    with pytest.raises(ValueError, match=r"Linear\(\w+_features=(0|-1|-2)\): an int from 1 up"):
         nn.Linear(*sizes, seed=0)
 
 
 def test_linear_refuses_integers_as_parameters() -> None:
-    with pytest.raises(TypeError, match=r"dtype=np\.float32"):
+    with pytest.raises(TypeError, match=r"a floating dtype such as np\.float32"):
         nn.Linear(3, 2, seed=0, dtype=np.int64)
 
 

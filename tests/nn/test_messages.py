@@ -76,7 +76,7 @@ WRONG: list[tuple[str, Call, Any, list[str], Any]] = [
          ["labels of dtype object", "labels.astype(np.int64) of numbers"], LABELS),
         ("exchanged", lambda a, f=loss: f(a, LOGITS), LABELS, ["give the logits first"], None),
         ("one output", lambda z, f=loss: f(z, LABELS), LOGITS[:, 0],
-         ["logits of shape (5,)", "binary_cross_entropy_with_logits"], None),
+         ["of shape (5,)", "binary_cross_entropy_with_logits"], None),
         ("lengths", lambda z, f=loss: f(z, np.tile(LABELS[:, None], 4)), DEEP,
          ["logits.reshape(-1, 3) and labels.ravel()"], None),
         ("classes second", lambda z, f=loss: f(z, np.tile(LABELS[:, None], 3)), DEEP,

@@ -92,28 +92,28 @@ def test_an_optimiser_follows_a_schedule() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: StepDecay(1.0, every=0), "every=0: at least 1"),
+        (lambda: StepDecay(1.0, every=0), r"every=0\): an int from 1 up"),
         (lambda: InverseTimeDecay(1.0, 1.0, every=-1), "every=-1"),
         (lambda: CosineDecay(1.0, steps=0), "steps=0"),
         (lambda: OneCycle(1.0, steps=0), "steps=0"),
-        (lambda: OneCycle(1.0, steps=5, warm_up=1.5), r"warm_up=1\.5: a share"),
+        (lambda: OneCycle(1.0, steps=5, warm_up=1.5), r"warm_up=1\.5\): a number from 0 to 1"),
         (lambda: OneCycle(1.0, steps=5, warm_up=-0.1), "warm_up"),
-        (lambda: OneCycle(1.0, steps=5, start_divisor=0), "start_divisor=0: a number above 0"),
+        (lambda: OneCycle(1.0, steps=5, start_divisor=0), r"start_divisor=0\): a number above 0"),
         (lambda: OneCycle(1.0, steps=5, final_divisor=-1.0), r"final_divisor=-1\.0"),
-        (lambda: OneCycle(-1.0, steps=5), r"peak=-1\.0: a number from 0 up is needed"),
-        (lambda: StepDecay(-1.0, 5), r"lr=-1\.0: a number from 0 up is needed"),
+        (lambda: OneCycle(-1.0, steps=5), r"peak=-1\.0\): a number from 0 up is needed"),
+        (lambda: StepDecay(-1.0, 5), r"lr=-1\.0\): a number from 0 up is needed"),
         (lambda: StepDecay(1.0, 5, factor=NAN), "factor=nan"),
-        (lambda: StepDecay(1.0, NAN), "every=nan: at least 1"),
+        (lambda: StepDecay(1.0, NAN), r"every=nan\): an int from 1 up"),
         (lambda: InverseTimeDecay(NAN, 1.0), "lr=nan"),
         (lambda: InverseTimeDecay(1.0, -0.1), r"decay=-0\.1"),
         (lambda: CosineDecay(float("inf"), 5), "lr=inf"),
         (lambda: CosineDecay(1.0, 5, final=-1.0), r"final=-1\.0"),
-        (lambda: CosineDecay(1.0, float("inf")), "steps=inf"),
+        (lambda: CosineDecay(1.0, float("inf")), r"steps=inf\)"),
         (lambda: WarmUp(-1.0, 5), r"schedule=-1\.0"),
-        (lambda: WarmUp(1.0, 0), "steps=0: at least 1"),
+        (lambda: WarmUp(1.0, 0), r"steps=0\): an int from 1 up"),
         (lambda: WarmUp(1.0, 5, start=NAN), "start=nan"),
     ],
 )
 def test_refused(make: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make()

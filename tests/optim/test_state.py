@@ -116,7 +116,7 @@ def made(**options: Any) -> optim.Optimiser:
 
 
 CHANGES: list[tuple[Any, str]] = [
-    (lambda _: None, "it is of type NoneType, expected what state_dict"),
+    (lambda _: None, "it is None, expected what state_dict"),
     (lambda s: {k: v for k, v in s.items() if k != "0.velocity"}, "missing 0.velocity"),
     (lambda s: {k: v for k, v in s.items() if k[0] != "s"}, "missing settings; missing steps"),
     (lambda s: {**s, "2.velocity": 1, 3: 4}, "unexpected '2.velocity'; unexpected 3"),

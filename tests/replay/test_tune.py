@@ -9,6 +9,7 @@ import pytest
 import tinygrad_np as tg
 from tinygrad_np import nn, optim, threads
 from tinygrad_np.replay import program, tune
+from tinygrad_np.replay import step as step_module
 
 ROWS = 2_500
 CHOICES = [
@@ -114,12 +115,13 @@ def test_without_threadpoolctl_the_threads_stay_as_they_are(
 ) -> None:
     unknown = threads.BlasThreads()
     unknown._libraries = []
-    monkeypatch.setattr(tune, "blas_threads", lambda: unknown)
+    for module in (tune, step_module):
+        monkeypatch.setattr(module, "blas_threads", lambda: unknown)
     assert unknown.get() == 0
     task = Task(100)
-    step = tg.replay(task.step, tune=True)
     with pytest.warns(UserWarning, match="pip install threadpoolctl"):
-        task.losses(step, 4)
+        step = tg.replay(task.step, tune=True)
+    task.losses(step, 4)
     assert step.choices[signature(100)]["workers"] == 1
 
 
@@ -128,11 +130,14 @@ def test_a_choice_of_threads_that_cannot_be_made_is_refused(
 ) -> None:
     unknown = threads.BlasThreads()
     unknown._libraries = []
-    monkeypatch.setattr(program, "blas_threads", lambda: unknown)
     task = Task(100)
     step = tg.replay(task.step, tune={signature(100): {"blas_threads": 1}})
+    for module in (program, step_module):
+        monkeypatch.setattr(module, "blas_threads", lambda: unknown)
     with pytest.raises(ImportError, match="pip install threadpoolctl"):
-        task.losses(step, 4)
+        tg.replay(task.step, tune={signature(100): {"blas_threads": 1}})
+    with pytest.raises(ImportError, match="pip install threadpoolctl"):
+        task.losses(step, 4)  # as where it was unpickled elsewhere
 
 
 def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,7 +339,7 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     ("options", "error", "message"),
     [
         ({"checkpoint": "training.pkl"}, DataError, r"a checkpoint is an \.npz or \.safetensors"),
-        ({"checkpoint": "t.npz", "checkpoint_every": 0}, ValueError, "checkpoint_every=0: at"),
+        ({"checkpoint": "t.npz", "checkpoint_every": 0}, ValueError, "checkpoint_every=0.: an int"),
         ({"resume": True}, ValueError, "need a file; give checkpoint=PATH"),
         ({"checkpoint_every": 3}, ValueError, "need a file; give checkpoint=PATH"),
     ],
@@ -445,7 +445,7 @@ UNUSABLE: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]]
         lambda a, m: a.update({"model/0.bias": np.zeros(8)}),
         "0.bias has dtype float64, expected float32",
     ),
-    "optimiser": (lambda a, m: m.update(optimiser=3), "it is of type int"),
+    "optimiser": (lambda a, m: m.update(optimiser=3), "it is 3, expected what"),
     "steps": (lambda a, m: m["optimiser"].update(steps=-1), "steps is -1"),
     "position": (lambda a, m: m["now"].update(given=99), "found 99 batches given"),
     "start": (lambda a, m: m.update(start=None), "the place in the data is none of these"),

@@ -97,7 +97,7 @@ def test_top_1_is_the_accuracy() -> None:
 @pytest.mark.parametrize(
     ("k", "labels", "error", "message"),
     [
-        (0, [0, 0, 0, 0], ValueError, "k=0 for 3 classes; 1 to 3 is needed"),
+        (0, [0, 0, 0, 0], ValueError, "k=0.: an int from 1 up"),
         (4, [0, 0, 0, 0], ValueError, "k=4 for 3 classes"),
         (1, [0, 0, 0, 3], ValueError, "labels from 0 to 3 for 3 classes"),
         (1, [0, 0, 0], ShapeError, r"scores of shape \(4, 3\) and labels of shape \(3,\)"),
@@ -163,13 +163,13 @@ def test_calibration_of_what_is_always_sure() -> None:
         ([[2.0, -1.0]], 15, "values from -1 to 2 in rows that do not sum to 1; give probabilities"),
         ([[0.5, 0.2]], 15, "softmax"),
         ([[np.nan, 0.2]], 15, "do not sum to 1"),
-        ([[0.5, 0.5]], 0, "bins=0; at least 1"),
+        ([[0.5, 0.5]], 0, "bins=0.: an int from 1 up"),
     ],
 )
 def test_calibration_refuses(values: Any, bins: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         training.calibration(values, [0], bins)
-    with pytest.raises(ShapeError, match=r"calibration: scores of shape \(2,\)"):
+    with pytest.raises(ShapeError, match=r"calibration: probabilities of shape \(2,\)"):
         training.calibration([0.5, 0.5], [0, 1])
 
 

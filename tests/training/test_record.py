@@ -125,5 +125,5 @@ def test_histogram() -> None:
 
 @pytest.mark.parametrize("options", [{"every_epochs": 0}, {"bins": 0}])
 def test_settings_out_of_range(options: Any) -> None:
-    with pytest.raises(ValueError, match="both must be at least 1"):
+    with pytest.raises(ValueError, match="an int from 1 up"):
         training.Histograms(network(), *clusters(4), **options)

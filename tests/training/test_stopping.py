@@ -122,10 +122,10 @@ def test_patience(patience: int, min_delta: float, losses: list[float], over: bo
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"patience": 0}, "patience=0: at least 1"),
+        ({"patience": 0}, "patience=0.: an int from 1"),
         ({"patience": 1, "monitor": "loss"}, "monitor='loss': one of validation_loss, "),
-        ({"patience": 1, "min_delta": -1}, "min_delta=-1: a number from 0"),
-        ({"patience": 1, "min_delta": math.nan}, "min_delta=nan: a number from 0"),
+        ({"patience": 1, "min_delta": -1}, "min_delta=-1.: a number from 0"),
+        ({"patience": 1, "min_delta": math.nan}, "min_delta=nan.: a number from 0"),
     ],
 )
 def test_early_stopping_refuses(options: Any, message: str) -> None:
@@ -166,7 +166,7 @@ def test_what_best_goes_by() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs=0: at least 1"),
+        ({"epochs": 0}, "epochs=0.: an int from 1"),
         ({"keep_best": True, "validation": None}, "goes by validation; give validation"),
         ({"early_stopping": EarlyStopping(1), "validation": None}, "monitors validation_loss; g"),
         ({"validation": (np.zeros((0, 4)), np.zeros(0, int))}, "nothing in the validation data"),
@@ -242,7 +242,7 @@ def test_on_end_is_called_where_an_error_ends_the_training() -> None:
 
 @pytest.mark.parametrize("callback", [print, object(), "on_step"])
 def test_a_callback_without_methods_is_refused(callback: Any) -> None:
-    with pytest.raises(TypeError, match=f"of type {type(callback).__name__} has none of the met"):
+    with pytest.raises(TypeError, match=r"callbacks.*: .* has none of the met|is needed"):
         fit([callback])
 
 

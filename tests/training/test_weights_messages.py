@@ -86,3 +86,13 @@ def test_other_endings(name: str, remedy: str, tmp_path: Path) -> None:
 def test_load_state_dict_of_what_is_none(given: Any, message: str) -> None:
     with pytest.raises(TypeError, match=f"load_state_dict: the state {message}"):
         nn.Linear(2, 2, seed=1).load_state_dict(given)
+
+
+def test_an_optimisers_state_is_kept_by_checkpoints(tmp_path: Path) -> None:
+    adam = optim.Adam([tg.Tensor(np.ones(3), requires_grad=True)])
+    with pytest.raises(
+        TypeError, match=r"the state is an optimiser's, .*fit\(…, checkpoint=path\)"
+    ):
+        tg.save(tmp_path / "o.npz", adam.state_dict())
+    state = {n: a for n, a in adam.state_dict().items() if isinstance(a, np.ndarray)}
+    assert tg.load(tg.save(tmp_path / "o.npz", state)).keys() == state.keys()

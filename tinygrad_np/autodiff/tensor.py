@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DetachError, PrecisionWarning, ShapeError, TapeError
+from ..errors import DetachError, PrecisionWarning, ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
 from .nests import leaves, refuse_subclass
 from .primitives import (
@@ -1139,6 +1139,31 @@ def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor
     if requires_grad and built._node is None:
         built = Tensor(built._array, requires_grad=True)
     return built
+
+
+def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
+    """A Tensor that shares the memory of an array: a write to one is seen in the other.
+
+    The array is watched from then on, as one that ``t.data`` gave: where it was overwritten between
+    forward and backward, backward says so. Raises TypeError for what is no array of numbers,
+    ReplayError in a step that is replayed, which keeps the memory that it was recorded with.
+    """
+    if type(array) is not ndarray:
+        raise TypeError(
+            f"from_numpy takes an np.ndarray, not {type(array).__name__}; tg.Tensor(data) copies."
+        )
+    calls.check_dtype(array.dtype, "an array")
+    if mode.capture is not None:
+        raise ReplayError(
+            "from_numpy in a replayed step, which would keep the memory of this array; make the "
+            "Tensor once, outside the step, or pass the array as an argument."
+        )
+    tensor = Tensor._owning(array)
+    assert tensor._storage is not None
+    tensor._storage.lent = lambda: array  # for good, so that it is watched as long
+    tensor._storage.expose()
+    tensor.requires_grad = requires_grad
+    return tensor
 
 
 def _build(nested: Any) -> Tensor:

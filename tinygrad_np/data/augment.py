@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arguments import finite, real, refusal, shown
 from ..errors import DataError
 from .batches import Seed, generator_from
 
@@ -57,14 +58,8 @@ class Distort:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            signed = field.name == "background"
-            number = isinstance(value, int | float | np.integer | np.floating)
-            if not number or not np.isfinite(value) or not (signed or value >= 0):
-                expected = "a finite number" if signed else "a finite number from 0 up"
-                raise DataError(
-                    f"Distort: found {field.name}={value!r}, expected {expected}; give 0 for none"
-                )
+            check = finite if field.name == "background" else real
+            check("Distort", field.name, getattr(self, field.name), error=DataError)
         if self.scale >= 1:
             raise DataError(
                 f"Distort: found scale={self.scale!r}, expected less than 1, as an image scaled "
@@ -116,23 +111,27 @@ class Distort:
 
 def shift(images: Images, rows: ArrayLike, columns: ArrayLike, background: float = 0.0) -> Images:
     """Move images down by `rows` and to the right by `columns` pixels, numbers or (n,)."""
+    rows, columns = _numbers("shift", images, rows=rows, columns=columns)
     offset = np.stack(np.broadcast_arrays(rows, columns), axis=-1)
     return affine(images, np.eye(2), offset, background)
 
 
 def rotate(images: Images, degrees: ArrayLike, background: float = 0.0) -> Images:
     """Turn images counter-clockwise about their centre; `degrees` is a number or (n,)."""
+    (degrees,) = _numbers("rotate", images, degrees=degrees)
     return affine(images, _matrices(degrees, (1, 1), 0), 0, background)
 
 
 def scale(images: Images, rows: ArrayLike, columns: ArrayLike, background: float = 0.0) -> Images:
     """Enlarge images about their centre `rows` times in height and `columns` times in width."""
+    rows, columns = _numbers("scale", images, rows=rows, columns=columns)
     factors = np.stack(np.broadcast_arrays(rows, columns), axis=-1)
     return affine(images, _matrices(0, factors, 0), 0, background)
 
 
 def shear(images: Images, factor: ArrayLike, background: float = 0.0) -> Images:
     """Move each row to the right by `factor`, a number or (n,), times its rows below the centre."""
+    (factor,) = _numbers("shear", images, factor=factor)
     return affine(images, _matrices(0, (1, 1), factor), 0, background)
 
 
@@ -168,6 +167,14 @@ def elastic(
     return Distort(alpha=alpha, sigma=sigma, background=background)(images, seed)
 
 
+def _numbers(caller: str, images: Images, **given: ArrayLike) -> list[NDArray[np.float64]]:
+    """What is a number, or one for each image, as arrays () or (n,)."""
+    n = len(_as_images(caller, images))
+    return [
+        _per_image(caller, name, value, np.shape(value) and (n,)) for name, value in given.items()
+    ]
+
+
 def _matrices(degrees: ArrayLike, factors: ArrayLike, shear: ArrayLike) -> NDArray[np.float64]:
     """Scale along the axes (rows, columns), then shear, then turn: (..., 2, 2)."""
     angle, sheared = np.radians(degrees), np.asarray(shear, np.float64)
@@ -198,6 +205,7 @@ def _warp(
     background: float,
 ) -> Images:
     """Bilinear resampling of (n, channels, h, w), a few images at a time."""
+    finite("augment", "background", background, DataError)
     n, channels, h, w = images.shape
     work = _working(images)
     count = _batch(n, h, w)
@@ -271,8 +279,9 @@ def _coordinates(
     if not determinant.all():
         wrong = int(np.flatnonzero(determinant == 0)[0])
         raise DataError(
-            f"affine: found a matrix for image {wrong} that has no inverse, {matrices[wrong]}, "
-            "expected one that leaves the image an area; scale by other factors than 0"
+            f"affine: found a matrix for image {wrong} that has no inverse, "
+            f"{matrices[wrong].tolist()}, expected one that leaves the image an "
+            "area; scale by other factors than 0"
         )
     inverse = (
         np.stack([np.stack([d, -b], -1), np.stack([-c, a], -1)], -2) / determinant[:, None, None]
@@ -359,7 +368,11 @@ def _per_image(
     caller: str, name: str, values: ArrayLike, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Parameters of all images, (n, ...), from those of one or of each."""
-    given = np.asarray(values, np.float64)
+    try:
+        given = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        expected = f"numbers of shape {shape[1:]} or {shape}"
+        raise refusal(caller, name, values, expected, DataError) from None
     try:
         found = np.broadcast_to(given, shape)
     except ValueError:
@@ -369,6 +382,7 @@ def _per_image(
         ) from None
     if not np.isfinite(given).all():
         raise DataError(
-            f"{caller}: found {name} with values that are not finite, expected numbers; mend it"
+            f"{caller}: found {name}={shown(values)} with values that are not finite, expected "
+            "numbers; mend it"
         )
     return found

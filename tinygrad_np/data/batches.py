@@ -1,6 +1,8 @@
 """From arrays of a data set to what a network is fed: scaled pixels, one-hot labels, batches."""
 
+import inspect
 import textwrap
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .. import arguments
 from ..autodiff.nests import refuse_subclass
-from ..errors import DataError
+from ..errors import DataError, PrecisionWarning
 from ..nn.operands import to_numbers
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
@@ -45,21 +48,21 @@ def normalise(
             f"expected 0 to 255; give images.astype(np.float32){scale} if that is white, or "
             "images / np.float32(255) if they are that dark"
         )
-    scaled: NDArray[Any] = images.astype(dtype)
-    if scaled.dtype.kind != "f":
-        raise DataError(
-            f"normalise: found dtype {scaled.dtype}, expected a float; use dtype=np.float32"
-        )
+    scaled: NDArray[Any] = images.astype(
+        arguments.dtype("normalise", "dtype", dtype, "f", DataError)
+    )
     scaled /= 255
     if mean is None and std is None:
         return scaled
-    if mean is None or std is None or not (np.isfinite(mean) and np.isfinite(std) and std > 0):
+    if mean is None or std is None:
         raise DataError(
-            f"normalise: found mean={mean} and std={std}, expected two finite numbers with std "
-            "above 0; give both or none"
+            f"normalise: found mean={mean} and std={std}, expected two finite numbers; "
+            "give both or none"
         )
-    scaled -= float(mean)
-    scaled /= float(std)
+    scaled -= arguments.finite("normalise", "mean", mean, DataError)
+    scaled /= arguments.real(
+        "normalise", "std", std, "a number above 0", ends="()", error=DataError
+    )
     return scaled
 
 
@@ -71,8 +74,8 @@ def _not_pixels(images: Any) -> str:
         if hasattr(images, "dtype"):
             found += f" of dtype {images.dtype}"
         return (
-            f"normalise: found a {found}, expected an array of uint8 from 0 to 255; make one with "
-            "np.asarray(images, np.uint8)"
+            f"normalise: found images as {found}, expected an array of uint8 from 0 to 255; make "
+            "one with np.asarray(images, np.uint8)"
         )
     remedy = "give the images as loaded, once"
     if not images.size or (images.min() >= 0 and images.max() <= 1):
@@ -91,7 +94,9 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> N
     `labels` are integers from 0 to classes - 1. Raises DataError, with the first wrong label and
     its index, if they are not.
     """
-    indices = np.asarray(labels)
+    indices = _as_array("one_hot", "labels", labels)
+    arguments.whole("one_hot", "classes", classes, error=DataError)
+    dtype = arguments.dtype("one_hot", "dtype", dtype, "biufc", DataError)
     if indices.dtype.kind not in "iu":
         raise DataError(
             f"one_hot: found labels of dtype {indices.dtype}, expected integers; convert with "
@@ -136,7 +141,8 @@ def batches(
 ) -> "Batches":
     """Cut n samples into batches of `batch_size`; the last one may be shorter.
 
-    `x` and `y` are numbers of any shape and dtype, n entries each. Every iteration over the result
+    `x` and `y` are numbers of any shape and dtype, n entries each; lists of Python's own numbers
+    are float64, which a PrecisionWarning says. Every iteration over the result
     is an epoch; with `shuffle` each epoch draws a new order from `seed`, an int or
     np.random.Generator that the caller must give where anything is drawn.
     `transform(x_batch, generator)` gives the batch to be used in place of `x_batch`, which it may
@@ -146,17 +152,50 @@ def batches(
     `ahead`, and for a missing or wrong seed.
     """
     xs, ys = _paired("batches", x, y)
-    _check_numbers("batches", "x", xs)
-    _check_numbers("batches", "y", ys)
-    if not _is_integer(batch_size) or batch_size < 1:
-        raise DataError(
-            f"batches: found batch_size={batch_size!r}, expected an int from 1 up; give one"
-        )
-    if not _is_integer(ahead) or ahead < 0:
-        raise DataError(f"batches: found ahead={ahead!r}, expected an int from 0 up; give 0 or 2")
+    for name, given, found in (("x", x, xs), ("y", y, ys)):
+        _check_numbers("batches", name, found)
+        if isinstance(given, (list, tuple)) and isinstance(_first(given), float):
+            warnings.warn(
+                f"batches: {name} is a list of Python numbers, which NumPy takes for float64, and "
+                f"so a network of float32 computes in float64; give np.array({name}, np.float32).",
+                PrecisionWarning,
+                stacklevel=2,
+            )
+    batch_size = arguments.whole("batches", "batch_size", batch_size, error=DataError)
+    ahead = arguments.whole("batches", "ahead", ahead, least=0, error=DataError)
+    shuffle = arguments.flag("batches", "shuffle", shuffle, DataError)
+    if transform is not None:
+        _check_transform(transform)
     draws = shuffle or transform is not None
-    generator = generator_from("batches", seed) if draws else None
-    return Batches(xs, ys, int(batch_size), generator, shuffle, transform, int(ahead))
+    generator = generator_from("batches", seed) if draws or seed is not None else None
+    return Batches(xs, ys, batch_size, generator if draws else None, shuffle, transform, ahead)
+
+
+def _first(nest: Any) -> Any:
+    """The first entry of a nest of lists, if it has one."""
+    while isinstance(nest, (list, tuple)) and len(nest):
+        nest = nest[0]
+    return None if isinstance(nest, np.generic) else nest
+
+
+def _check_transform(transform: Any) -> None:
+    """Raise DataError for anything but a function of a batch and a generator."""
+    wanted = "(x_batch, generator) that gives the batch, such as augment.Distort(rotation=10),"
+    arguments.function("batches", "transform", transform, wanted, DataError)
+    try:
+        signature: Any = inspect.signature(transform)
+    except (TypeError, ValueError):  # what is written in C may tell none
+        return
+    try:
+        signature.bind(None, None)
+        fits = not isinstance(transform, np.ufunc)  # whose second argument is the result
+    except TypeError:
+        fits = False
+    if not fits:
+        raise DataError(
+            f"batches(transform={arguments.shown(transform)}): a function of {wanted} is needed, "
+            f"and this one takes {signature}; leave the generator unused: lambda x, generator: …"
+        )
 
 
 @dataclass
@@ -233,13 +272,13 @@ class Batches:
                 f"{', '.join(self.state())}; give what state() returned"
             )
         for name in ("samples", "batch_size"):
-            if not _is_integer(state[name]) or state[name] != self.state()[name]:
+            if not arguments.is_whole(state[name]) or state[name] != self.state()[name]:
                 raise DataError(
                     f"Batches.restore: found a state of {name}={_shortened(state[name])}, "
                     f"expected {self.state()[name]}; make the batches as they were"
                 )
         given = state["given"]
-        if not _is_integer(given) or not 0 <= given <= len(self):
+        if not arguments.is_whole(given) or not 0 <= given <= len(self):
             raise DataError(
                 f"Batches.restore: found {_shortened(given)} batches given, expected 0 to "
                 f"{len(self)}; give what state() returned"
@@ -332,10 +371,6 @@ def _rows(x: NDArray[Any], y: NDArray[Any], rows: NDArray[np.intp]) -> Pair:
     return x.take(rows, axis=0), y.take(rows, axis=0)
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 def _paired(caller: str, x: ArrayLike, y: ArrayLike) -> Pair:
     xs, ys = _as_array(caller, "x", x), _as_array(caller, "y", y)
     if not xs.ndim or not ys.ndim or len(xs) != len(ys):
@@ -369,7 +404,7 @@ def _as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
     if not found.ndim and found.dtype.kind not in "biufc":
         raise DataError(
             f"{caller}: found {name} of type {type(given).__name__}, expected an array of numbers; "
-            f"give one {'y for each x' if name == 'y' else 'row for each example'}"
+            f"give one {'row for each example' if name == 'x' else f'{name[0]} for each x'}"
         )
     return found
 
@@ -384,17 +419,17 @@ def _check_numbers(caller: str, name: str, array: NDArray[Any]) -> None:
 def generator_from(caller: str, seed: "Seed | None") -> "np.random.Generator":
     if isinstance(seed, np.random.Generator):
         return seed
-    if isinstance(seed, int | np.integer) and _is_integer(seed) and seed >= 0:
+    if arguments.is_whole(seed) and seed >= 0:  # type: ignore[operator]
         return np.random.default_rng(seed)
     raise DataError(
-        f"{caller}: found seed={seed!r}, expected an int from 0 up or a np.random.Generator, as "
-        "nothing is drawn without one; give seed=0"
+        f"{caller}: found seed={arguments.shown(seed)}, expected an int from 0 up or a "
+        "np.random.Generator, as nothing is drawn without one; give seed=0"
     )
 
 
 def _part_size(length: int, wanted: float) -> int:
     """The integer `wanted`, or that fraction of `length`, if it leaves no part empty."""
-    if _is_integer(wanted):
+    if arguments.is_whole(wanted):
         count = int(wanted)
     elif isinstance(wanted, float | np.floating) and 0 < wanted < 1:
         count = round(length * float(wanted))
@@ -403,6 +438,7 @@ def _part_size(length: int, wanted: float) -> int:
     if 0 < count < length:
         return count
     raise DataError(
-        f"split: found {wanted!r} for {length} samples, expected a count from 1 to {length - 1} or "
-        "a fraction between 0 and 1; leave samples for both parts"
+        f"split: found fraction_or_count={arguments.shown(wanted)} for {length} samples, expected "
+        f"a count from 1 to {length - 1} or a fraction between 0 and 1; leave samples for "
+        "both parts"
     )

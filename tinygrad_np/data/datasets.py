@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import arguments
 from ..errors import DataError
 from .files import PICKLE, StrPath, load_csv, load_idx, read_idx, replacing
 
@@ -108,7 +109,7 @@ def load_folder(path: StrPath, classes: int = _CLASSES) -> Dataset:
     name. Returns images (n, h, w) uint8 and labels (n,) int64 from 0 to classes - 1 for training
     and test. Raises DataError if a file is missing or damaged, or if files do not fit together.
     """
-    return _read_folder(Path(path), _UNCHECKED, classes)
+    return _read_folder(arguments.path("load_folder", "path", path), _UNCHECKED, classes)
 
 
 def load_dataset(name_or_path: str, classes: int = _CLASSES) -> Dataset:
@@ -120,6 +121,7 @@ def load_dataset(name_or_path: str, classes: int = _CLASSES) -> Dataset:
     (n, h, w) uint8, labels (n,) int64 from 0 to classes - 1. Raises DataError if there is no such
     thing or it is not a data set; the message says what was found, and what reads it.
     """
+    arguments.path("load_dataset", "name_or_path", name_or_path)
     if name_or_path == "mnist":
         return mnist()
     if name_or_path == "fashion":
@@ -155,6 +157,7 @@ def last_seventh(
 
 def check_labels(source: str, labels: NDArray[np.int64], classes: int = _CLASSES) -> None:
     """Raise DataError for the first label outside 0 to classes - 1."""
+    arguments.whole(source, "classes", classes, error=DataError)
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         least, most = labels.min(), labels.max()
@@ -276,7 +279,7 @@ def _checked_part(
 
 def _fashion_places(folder: StrPath | None) -> list[Path]:
     if folder is not None:
-        return [Path(folder)]
+        return [arguments.path("fashion_mnist", "folder", folder)]
     named = os.environ.get("TINYGRAD_NP_DATA")
     return [*([Path(named)] if named else []), _FASHION_DEBIAN, _user_cache()]
 

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import arguments
 from ..errors import DataError
 
 StrPath = str | os.PathLike[str]
@@ -59,29 +60,26 @@ PICKLE = (
     "a pickle runs code when it is read, so none is: where you trust it, read it with the library "
     "that wrote it and save the arrays with np.savez"
 )
-# how files of other kinds start, and what reads them
-_KINDS = {
-    b"PK\3\4": ("a zip archive", "tg.load(path) gives the arrays of an .npz, others are unpacked"),
-    b"\x93NUM": ("an array of NumPy's", "np.load(path) reads it"),
-    b"MATL": (
-        "a .mat file",
-        "scipy.io.loadmat(path) reads it, from_sklearn(x, y) takes its arrays",
-    ),
-    b"\x89HDF": ("an HDF5 file", "h5py.File(path) reads it"),
-    b"PAR1": ("a Parquet file", "pandas.read_parquet(path) reads it"),
-    b"\x89PNG": ("a PNG picture", "np.asarray(PIL.Image.open(path)) reads it"),
-    b"\xff\xd8\xff": ("a JPEG picture", "np.asarray(PIL.Image.open(path)) reads it"),
-    b"GIF8": ("a GIF picture", "np.asarray(PIL.Image.open(path)) reads it"),
-    b"BZh": ("bzip2 data", "unpack it"),
-    b"\xfd7zX": ("xz data", "unpack it"),
-    b"7z\xbc\xaf": ("a 7z archive", "unpack it"),
-    b"\xff\xfe": ("text in UTF-16", "save it in UTF-8"),
-    b"\xfe\xff": ("text in UTF-16", "save it in UTF-8"),
-    b"<!": ("a web page", "get the file that it links to"),
-    b"<htm": ("a web page", "get the file that it links to"),
-    b"\0\0\x08": ("an IDX file", "load_idx(path) reads it, load_folder(path) a folder of four"),
-    **{b"\x80%c" % i: ("a pickle", PICKLE) for i in range(2, 6)},
-}
+_PILLOW = "np.asarray(PIL.Image.open(path)) reads it"
+# what files of other kinds are, what reads them, and how they start
+_OTHERS: list[tuple[str, str, list[bytes]]] = [
+    ("a zip archive", "tg.load(path) gives the arrays of an .npz, others are unpacked",
+     [b"PK\3\4"]),
+    ("an array of NumPy's", "np.load(path) reads it", [b"\x93NUM"]),
+    ("a .mat file", "scipy.io.loadmat(path) reads it, from_sklearn(x, y) takes its arrays",
+     [b"MATL"]),
+    ("an HDF5 file", "h5py.File(path) reads it", [b"\x89HDF"]),
+    ("a Parquet file", "pandas.read_parquet(path) reads it", [b"PAR1"]),
+    ("a PNG picture", _PILLOW, [b"\x89PNG"]),
+    ("a JPEG picture", _PILLOW, [b"\xff\xd8\xff"]),
+    ("a GIF picture", _PILLOW, [b"GIF8"]),
+    ("packed data (bzip2, xz or 7z)", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
+    ("text in UTF-16", "save it in UTF-8", [b"\xff\xfe", b"\xfe\xff"]),
+    ("a web page", "get the file that it links to", [b"<!", b"<htm"]),
+    ("an IDX file", "load_idx(path) reads it, load_folder(path) a folder of four", [b"\0\0\x08"]),
+    ("a pickle", PICKLE, [b"\x80%c" % i for i in range(2, 6)]),
+]  # fmt: skip
+_KINDS = {start: (kind, remedy) for kind, remedy, starts in _OTHERS for start in starts}
 _COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")
 
 
@@ -94,7 +92,7 @@ def load_idx(path: StrPath, *, sha256: str | None = None) -> NDArray[Any]:
     file; memory is taken as content arrives, never because a header asks for it.
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "The IDX file format".
     """
-    with _opened(path) as file:
+    with _opened("load_idx", path) as file:
         return read_idx(file, os.fspath(path), sha256)
 
 
@@ -119,7 +117,7 @@ def save_idx(path: StrPath, array: NDArray[Any]) -> None:
     equal bytes. The file is written beside `path` and renamed, so `path` never holds half a file.
     Raises DataError if IDX cannot hold the array or the file cannot be written.
     """
-    target = Path(path)
+    target = arguments.path("save_idx", "path", path)
     content = _idx_header(array) + array.astype(array.dtype.newbyteorder(">")).tobytes()
     with replacing(target) as file:
         if target.suffix == ".gz":
@@ -138,7 +136,7 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
     over 64 MiB and 100 times its size.
     """
-    with _opened(path) as file:
+    with _opened("load_csv", path) as file:
         content = _Content(file, os.fspath(path))
         size = os.fstat(file.fileno()).st_size
         table = _read_table(content, max(_CSV_UNPACK_FREE, _CSV_UNPACK_RATIO * size))
@@ -205,7 +203,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _opened(path: StrPath) -> Iterator[BinaryIO]:
+def _opened(caller: str, path: StrPath) -> Iterator[BinaryIO]:
+    arguments.path(caller, "path", path)
     try:
         _check_regular(path)
         with open(path, "rb") as file:
@@ -364,11 +363,14 @@ def _check_sha256(content: _Content, header: bytes, body: bytes, expected: str) 
 
 
 def _idx_header(array: NDArray[Any]) -> bytes:
+    if not isinstance(array, np.ndarray):
+        raise arguments.refusal("save_idx", "array", array, "an array", DataError)
     code = _CODES.get(array.dtype.newbyteorder(">"))
     if code is None:
         names = " ".join(dtype.name for dtype in _CODES)
         raise DataError(
-            f"save_idx: found dtype {array.dtype}, expected one of {names}; convert with astype"
+            f"save_idx: found an array of dtype {array.dtype}, expected one of {names}; convert "
+            "with astype"
         )
     if max(array.shape, default=0) >= 1 << 32:
         raise DataError(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import arguments
 from ..errors import DataError
 from .datasets import Dataset, Part, check_labels, last_seventh
 
@@ -84,11 +85,8 @@ def _images(pixels: NDArray[Any], largest: float) -> NDArray[np.uint8]:
         raise DataError(
             f"from_sklearn: found x of dtype {pixels.dtype}, expected numbers; convert it"
         )
-    if not 0 < largest < np.inf:
-        raise DataError(
-            f"from_sklearn: found largest={largest!r}, expected a number above 0; give the value "
-            "of a white pixel, such as 255"
-        )
+    needed = "a number above 0, the value of a white pixel such as 255,"
+    arguments.real("from_sklearn", "largest", largest, needed, ends="()", error=DataError)
     # Two quick questions, as an answer for each pixel takes a second for MNIST.
     if pixels.size and not (pixels.min() >= 0 and pixels.max() <= largest):
         wrong = ~((pixels >= 0) & (pixels <= largest))

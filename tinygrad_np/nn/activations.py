@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..arguments import finite, one_of, whole
 from . import functional
 from .module import Module
 
@@ -17,7 +18,7 @@ class LeakyReLU(Module):
     """x where it is positive, ``negative_slope`` times x elsewhere."""
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+        self.negative_slope = finite("LeakyReLU", "negative_slope", negative_slope)
 
     def forward(self, x: Any) -> Any:
         return functional.leaky_relu(x, self.negative_slope)
@@ -44,6 +45,7 @@ class GELU(Module):
     """x times the normal distribution function of x; see ``functional.gelu``."""
 
     def __init__(self, approximate: str = "none") -> None:
+        one_of("GELU", "approximate", approximate, functional.GELUS)
         self.approximate = approximate
 
     def forward(self, x: Any) -> Any:
@@ -57,7 +59,7 @@ class Softmax(Module):
     """exp(x) / sum exp(x) along ``axis``."""
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = whole("Softmax", "axis", axis, least=None)
 
     def forward(self, x: Any) -> Any:
         return functional.softmax(x, self.axis)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import flag, whole
 from ..autodiff.tensor import Tensor
 from . import functional, init
 from .functional import Sizes, pair
@@ -34,13 +35,11 @@ class Conv2d(Module):
         initial: Any = init.he_uniform,
         dtype: Any = np.float32,
     ) -> None:
-        if (
-            min(in_channels, out_channels, groups) < 1
-            or in_channels % groups + out_channels % groups
-        ):
+        whole("Conv2d", "in_channels", in_channels), whole("Conv2d", "out_channels", out_channels)
+        if in_channels % whole("Conv2d", "groups", groups) or out_channels % groups:
             raise ValueError(
-                f"Conv2d({in_channels}, {out_channels}, groups={groups}): numbers from 1 up are "
-                "needed, and groups that divide both numbers of channels."
+                f"Conv2d({in_channels}, {out_channels}, groups={groups}): groups that divide both "
+                "numbers of channels are needed."
             )
         self.kernel_size = pair("Conv2d", "kernel_size", kernel_size)
         self.stride = pair("Conv2d", "stride", stride)
@@ -48,9 +47,10 @@ class Conv2d(Module):
         self.dilation = pair("Conv2d", "dilation", dilation)
         self.groups = groups
         shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Tensor(initial(shape, seed, dtype=dtype), requires_grad=True, name="weight")
+        weight = init.weights("Conv2d", initial, shape, seed, dtype)
+        self.weight = Tensor(weight, requires_grad=True, name="weight")
         self.bias: Tensor | None = None
-        if bias:
+        if flag("Conv2d", "bias", bias):
             self.bias = Tensor(np.zeros(out_channels, dtype), requires_grad=True, name="bias")
 
     def forward(self, x: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype as kind
+from ..arguments import finite, flag, is_whole, one_of, real, refusal, share, whole
 from ..autodiff.primitives import cast
 from ..autodiff.rules import convolution, neural
 from ..autodiff.rules.elementwise import in_single
@@ -15,6 +17,7 @@ from ..errors import ShapeError
 from .operands import entered, to_features, to_images, to_integers, to_labels, to_shape
 
 Sizes = int | tuple[int, int]
+GELUS = ("none", "tanh")
 
 relu = neural.relu
 sigmoid = neural.sigmoid
@@ -23,7 +26,8 @@ tanh = np.tanh
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """x where it is positive, ``negative_slope`` times x elsewhere (slope at 0: the latter)."""
-    return neural.leaky_relu(x, slope=negative_slope)
+    slope = finite("leaky_relu", "negative_slope", negative_slope)
+    return neural.leaky_relu(entered("leaky_relu", x), slope=slope)
 
 
 @in_single
@@ -33,24 +37,26 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     Exact by SciPy's erf; ``approximate="tanh"`` is their approximation and needs NumPy alone.
     Raises ImportError where the exact form is asked for and SciPy is not installed.
     """
+    one_of("gelu", "approximate", approximate, GELUS)
+    x = entered("gelu", x)
     if approximate == "tanh":
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
         return 0.5 * x * (1 + np.tanh(inner))
-    if approximate != "none":
-        raise ValueError(f"gelu(approximate={approximate!r}); use 'none' or 'tanh'.")
     return 0.5 * x * (1 + neural.erf(x * math.sqrt(0.5)))
 
 
 @in_single
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum exp(x) along ``axis``; nothing overflows."""
-    return neural.softmax(x, axis=axis)
+    axis = whole("softmax", "axis", axis, least=None)
+    return neural.softmax(entered("softmax", x), axis=axis)
 
 
 @in_single
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log softmax(x) along ``axis``; nothing overflows, and no log of 0."""
-    return neural.log_softmax(x, axis=axis)
+    axis = whole("log_softmax", "axis", axis, least=None)
+    return neural.log_softmax(entered("log_softmax", x), axis=axis)
 
 
 @in_single
@@ -66,6 +72,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     A list gets the weight's dtype. Raises ShapeError where they do not fit, TypeError for x that
     holds no numbers.
     """
+    weight = entered("linear", weight, name="weight")
+    bias = None if bias is None else entered("linear", bias, weight, "bias")
     x = entered("linear", x, weight)
     try:
         return neural.linear(x, weight, bias)
@@ -90,10 +98,9 @@ def cross_entropy(logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any
     """
     logits = entered("cross_entropy", logits, name="logits")
     labels = _labels("cross_entropy", logits, labels)
-    if not label_smoothing:
+    if type(label_smoothing) is float and label_smoothing == 0:
         return neural.cross_entropy(logits, labels)
-    if not 0 < label_smoothing <= 1:
-        raise ValueError(f"label_smoothing={label_smoothing}: a number from 0 to 1 is needed.")
+    share("cross_entropy", "label_smoothing", label_smoothing)
     spread = np.mean(logsumexp(logits, axis=1) - np.mean(logits, axis=1))
     return (1 - label_smoothing) * neural.cross_entropy(logits, labels) + label_smoothing * spread
 
@@ -104,20 +111,20 @@ def nll_loss(log_probabilities: Any, labels: Any) -> Any:
     Raises what ``cross_entropy`` raises.
     """
     log_probabilities = entered("nll_loss", log_probabilities, name="log_probabilities")
-    labels = _labels("nll_loss", log_probabilities, labels)
+    labels = _labels("nll_loss", log_probabilities, labels, "log_probabilities")
     classes = np.shape(log_probabilities)[1]
     labels = neural.in_range(labels, classes, "nll_loss")
     return -np.mean(neural.pick(log_probabilities, labels))
 
 
-def _labels(name: str, logits: Any, labels: Any) -> Any:
+def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     """Labels as an array or Tensor of integers that fits the logits."""
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
     shape = _shape(logits)
     if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(
-            f"{name}: logits of shape {shape} and labels of shape {labels.shape}; "
+            f"{name}: {given} of shape {shape} and labels of shape {labels.shape}; "
             f"expected (n, classes) and (n,){to_labels(shape, labels.shape)}."
         )
     _integers(name, labels)
@@ -152,13 +159,14 @@ def conv2d(
     ``groups`` sees its own part of the input channels. A list gets the weight's dtype. Raises
     ShapeError where they do not fit, ValueError for sizes below 1.
     """
-    x = entered("conv2d", x, weight)
+    weight = entered("conv2d", weight, name="weight")
+    bias = None if bias is None else entered("conv2d", bias, weight, "bias")
+    x, groups = entered("conv2d", x, weight), whole("conv2d", "groups", groups)
     shape, kernel, channels = _shape(x), _shape(weight), None if bias is None else _shape(bias)
     steps, apart = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
     if (
         len(shape) != 4
         or len(kernel) != 4
-        or groups < 1
         or shape[1] != kernel[1] * groups
         or kernel[0] % groups
         or channels not in (None, kernel[:1])
@@ -204,11 +212,9 @@ def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
 def pair(caller: str, name: str, sizes: Any, least: int = 1) -> tuple[int, int]:
     """A size for both directions as (height, width); raises ValueError below ``least``."""
     both = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes, sizes)
-    if len(both) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in both):
-        raise ValueError(
-            f"{caller}: {name}={sizes}; an int from {least} up or a pair (height, width) of such "
-            "is needed."
-        )
+    if len(both) != 2 or not all(is_whole(n) and n >= least for n in both):
+        needed = f"an int from {least} up or a pair (height, width) of such"
+        raise refusal(caller, name, sizes, needed, ValueError)
     return int(both[0]), int(both[1])
 
 
@@ -260,9 +266,8 @@ def dropout(
     Unless ``training`` it is ``x`` itself. ``generator`` draws, at every call anew. Raises
     ValueError for p outside 0 … 1, TypeError without a generator.
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout(p={p}): a probability from 0 to 1 is needed.")
-    if not training or p == 0:
+    share("dropout", "p", p)
+    if not flag("dropout", "training", training) or p == 0:
         return x
     if not isinstance(generator, np.random.Generator):
         raise TypeError(
@@ -281,6 +286,11 @@ def embedding(indices: Any, weight: Any) -> Any:
     if not isinstance(indices, (Tensor, np.ndarray)):
         indices = np.asarray(indices)
     _integers("embedding", indices, "indices")
+    weight = entered("embedding", weight, name="weight")
+    if len(_shape(weight)) != 2:
+        raise ShapeError(
+            f"embedding: weight of shape {_shape(weight)}; expected (entries, features)."
+        )
     known = neural.in_range(indices, _shape(weight)[0], "embedding")
     return np.take(weight, known, axis=0)
 
@@ -306,9 +316,16 @@ def batch_norm(
     shape = _shape(x)
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
+    eps, training = real("batch_norm", "eps", eps), flag("batch_norm", "training", training)
+    if not isinstance(momentum, Tensor) and (training or momentum is not None):
+        share("batch_norm", "momentum", momentum)
+    given = (running_mean, running_var, weight, bias)
+    names = ("running_mean", "running_var", "weight", "bias")
     vectors = {
-        "running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias,
-    }  # fmt: skip
+        n: None if v is None else entered("batch_norm", v, x, n)
+        for n, v in zip(names, given, strict=True)
+    }
+    running_mean, running_var, weight, bias = vectors.values()
     for name, vector in vectors.items():
         if vector is not None and _shape(vector) != shape[1:2]:
             raise ShapeError(
@@ -375,7 +392,13 @@ def layer_norm(
     ``normalized_shape`` is the length of the last axis, or the shape of the last axes, and the
     shape of ``weight`` and ``bias``. Raises ShapeError where they do not fit.
     """
-    inner = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    given = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    inner = tuple(whole("layer_norm", "normalized_shape", size) for size in given)
+    eps = real("layer_norm", "eps", eps)
+    weight, bias = (
+        None if v is None else entered("layer_norm", v, name=n)
+        for v, n in ((weight, "weight"), (bias, "bias"))
+    )
     x = entered("layer_norm", x, weight)
     shape = _shape(x)
     wrong = [v for v in (weight, bias) if v is not None and _shape(v) != inner]
@@ -410,7 +433,8 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
     ShapeError for other shapes, DataError for targets outside 0 … 1.
     """
     name = "binary_cross_entropy_with_logits"
-    logits, target = (v if hasattr(v, "dtype") else np.asarray(v) for v in (logits, target))
+    logits = entered(name, logits, target, "logits")
+    target = entered(name, target, logits, "target")
     _same_shape(name, logits, target)
     target = neural.in_unit_interval(target, name)
     half = logits.dtype == np.float16
@@ -437,5 +461,6 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
     _integers("one_hot", labels)
+    classes, dtype = whole("one_hot", "classes", classes), kind("one_hot", "dtype", dtype, "biufc")
     labels = neural.in_range(labels, classes, "one_hot")
     return neural.one_hot(labels, classes, dtype)

@@ -9,6 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .. import arguments
+from ..arguments import real, refusal, whole
+
 # a string, because NumPy imports its random module only when it is asked for: 12 ms
 Seed: TypeAlias = "int | np.random.Generator | None"
 Shape = tuple[int, ...]
@@ -16,32 +19,65 @@ Shape = tuple[int, ...]
 
 def fans(shape: Shape) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight: how many inputs an output has, and the reverse."""
+    shape = _sizes("nn.init", shape)
     if len(shape) < 2:
         raise ValueError(f"a weight has at least two axes (out, in), not shape {shape}.")
     kernel = math.prod(shape[2:])
     return shape[1] * kernel, shape[0] * kernel
 
 
+def weights(place: str, initial: Any, shape: Shape, seed: Seed, dtype: Any) -> np.ndarray:
+    """The first values of a layer's weight by one of these functions, or one of the user's own."""
+    arguments.function(
+        place, "initial", initial, "(shape, seed, dtype=…), such as nn.init.he_normal,"
+    )
+    arguments.generator(place, seed)
+    dtype = arguments.dtype(place, "dtype", dtype)
+    found = np.asarray(initial(shape, seed, dtype=dtype))
+    if found.shape != shape:
+        raise ValueError(
+            f"{place}: initial, {arguments.shown(initial)}, gave values of shape {found.shape}; "
+            f"expected {shape}."
+        )
+    return found
+
+
+def _sizes(place: str, shape: Any) -> Shape:
+    if not isinstance(shape, (tuple, list)):
+        raise refusal(place, "shape", shape, "a tuple of ints")
+    return tuple(whole(place, "shape", size, least=0) for size in shape)
+
+
 def uniform(shape: Shape, bound: float, seed: Seed = None, dtype: Any = np.float32) -> np.ndarray:
     """Uniform in (-bound, bound)."""
-    return np.random.default_rng(seed).uniform(-bound, bound, shape).astype(dtype)
+    shape, bound = _sizes("uniform", shape), real("uniform", "bound", bound)
+    drawn = arguments.generator("uniform", seed).uniform(-bound, bound, shape)
+    return drawn.astype(arguments.dtype("uniform", "dtype", dtype))
 
 
 def normal(shape: Shape, std: float, seed: Seed = None, dtype: Any = np.float32) -> np.ndarray:
     """Normal with mean 0 and the given standard deviation."""
-    return (np.random.default_rng(seed).standard_normal(shape) * std).astype(dtype)
+    shape, std = _sizes("normal", shape), real("normal", "std", std)
+    drawn = arguments.generator("normal", seed).standard_normal(shape)
+    return (drawn * std).astype(arguments.dtype("normal", "dtype", dtype))
+
+
+def standard_normal(shape: Shape, seed: Seed = None, dtype: Any = np.float32) -> np.ndarray:
+    """Normal with mean 0 and standard deviation 1."""
+    return normal(shape, 1.0, seed, dtype)
 
 
 def zeros(shape: Shape, seed: Seed = None, dtype: Any = np.float32) -> np.ndarray:
     """All zeros; ``seed`` is not used."""
-    del seed
-    return np.zeros(shape, dtype)
+    arguments.generator("zeros", seed)
+    return np.zeros(_sizes("zeros", shape), arguments.dtype("zeros", "dtype", dtype))
 
 
 def xavier_uniform(
     shape: Shape, seed: Seed = None, gain: float = 1.0, dtype: Any = np.float32
 ) -> np.ndarray:
     """Uniform with variance gain² 2 / (fan_in + fan_out) (Glorot & Bengio 2010, eq. 16)."""
+    gain = real("nn.init", "gain", gain)
     return uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), seed, dtype)
 
 
@@ -49,6 +85,7 @@ def xavier_normal(
     shape: Shape, seed: Seed = None, gain: float = 1.0, dtype: Any = np.float32
 ) -> np.ndarray:
     """Normal with variance gain² 2 / (fan_in + fan_out) (Glorot & Bengio 2010)."""
+    gain = real("nn.init", "gain", gain)
     return normal(shape, gain * math.sqrt(2 / sum(fans(shape))), seed, dtype)
 
 
@@ -56,6 +93,7 @@ def he_uniform(
     shape: Shape, seed: Seed = None, gain: float = math.sqrt(2), dtype: Any = np.float32
 ) -> np.ndarray:
     """Uniform with variance gain² / fan_in (He et al. 2015, eq. 10)."""
+    gain = real("nn.init", "gain", gain)
     return uniform(shape, gain * math.sqrt(3 / fans(shape)[0]), seed, dtype)
 
 
@@ -63,4 +101,5 @@ def he_normal(
     shape: Shape, seed: Seed = None, gain: float = math.sqrt(2), dtype: Any = np.float32
 ) -> np.ndarray:
     """Normal with variance gain² / fan_in (He et al. 2015, eq. 10)."""
+    gain = real("nn.init", "gain", gain)
     return normal(shape, gain / math.sqrt(fans(shape)[0]), seed, dtype)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import flag, generator, share, whole
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -36,15 +37,12 @@ class Linear(Module):
         initial: Any = init.he_uniform,
         dtype: Any = np.float32,
     ) -> None:
-        if in_features < 1 or out_features < 1:
-            raise ValueError(
-                f"Linear({in_features}, {out_features}): both sizes must be at least 1."
-            )
+        whole("Linear", "in_features", in_features), whole("Linear", "out_features", out_features)
         # in memory (in, out): x Wᵀ and the weight's gradient take a fifth less time then
-        weight = np.asfortranarray(initial((out_features, in_features), seed, dtype=dtype))
-        self.weight = Tensor(weight, requires_grad=True, name="weight")
+        weight = init.weights("Linear", initial, (out_features, in_features), seed, dtype)
+        self.weight = Tensor(np.asfortranarray(weight), requires_grad=True, name="weight")
         self.bias: Tensor | None = None
-        if bias:
+        if flag("Linear", "bias", bias):
             self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="bias")
 
     def forward(self, x: Any) -> Any:
@@ -134,10 +132,8 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, seed: init.Seed = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout(p={p}): a probability from 0 to 1 is needed.")
-        self.p = p
-        self.generator = np.random.default_rng(seed)
+        self.p = share("Dropout", "p", p)
+        self.generator = generator("Dropout", seed)
 
     def forward(self, x: Any) -> Any:
         return functional.dropout(x, self.p, self.training, self.generator)
@@ -161,11 +157,10 @@ class Embedding(Module):
         seed: init.Seed = None,
         dtype: Any = np.float32,
     ) -> None:
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise ValueError(
-                f"Embedding({num_embeddings}, {embedding_dim}): both sizes must be at least 1."
-            )
-        weight = init.normal((num_embeddings, embedding_dim), 1.0, seed, dtype)
+        whole("Embedding", "num_embeddings", num_embeddings)
+        whole("Embedding", "embedding_dim", embedding_dim)
+        shape = num_embeddings, embedding_dim
+        weight = init.weights("Embedding", init.standard_normal, shape, seed, dtype)
         self.weight = Tensor(weight, requires_grad=True, name="weight")
 
     def forward(self, x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import types
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -13,13 +14,17 @@ from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
 
+LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
+
 
 class Module:
     """Base of all layers and models: write ``forward``, and set parameters as attributes.
 
     Every Tensor attribute belongs to the state, except recorded results; those that require grad
     are parameters. Modules, and lists, tuples and dicts of modules or Tensors, are walked in the
-    order of definition, and each counts once, under its first name.
+    order of definition, and each counts once, under its first name. So are the modules and the
+    parameters that a function in a list or in a Sequential knows of: as variables of its own or of
+    where it was made, default arguments, or the object that it is a method of.
     """
 
     training = True
@@ -48,8 +53,8 @@ class Module:
             seen[id(found)] = found
             yield name, found
             if isinstance(found, Module):
-                parts = _parts(vars(found), name)
-                stack += reversed([p for p in parts if isinstance(p[1], (Module, Tensor))])
+                below = [(f"{name}.{n}".lstrip("."), part) for n, part in _below(found)]
+                stack += reversed(below)
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """This module (its name is empty) and those below it with dotted names, each once."""
@@ -81,8 +86,8 @@ class Module:
         values beyond the model's dtype, TypeError for what is no state.
         """
         if not isinstance(state, Mapping):
-            name = type(state).__name__
             loaded = "tg.load(path)" if isinstance(state, (str, os.PathLike)) else "a state_dict()"
+            name = type(state).__name__
             raise TypeError(f"load_state_dict: the state is of type {name}; give {loaded}.")
         own = dict(self.named_tensors())
         wrong = [f"missing {name}" for name in own if name not in state]
@@ -176,6 +181,62 @@ def _function_name(function: Any) -> str:
 def _is_function_among_layers(name: str, part: Any) -> bool:
     """Whether it stands in ``Sequential`` or in a list, where a module could."""
     return callable(part) and not isinstance(part, type) and not name.isidentifier()
+
+
+def _below(module: Module) -> Iterator[tuple[str, "Module | Tensor"]]:
+    """The modules and Tensors of a module, those too that a function among its layers calls."""
+    for name, part in _parts(vars(module), ""):
+        if isinstance(part, (Module, Tensor)):
+            yield name, part
+        elif _is_function_among_layers(name, part):
+            for inner, found in _called(part):
+                yield f"{name}.{inner}".rstrip("."), found
+
+
+def _called(function: Any) -> Iterator[tuple[str, "Module | Tensor"]]:
+    """The modules and parameters that a function knows of, by the names it has for them."""
+    seen: dict[int, Any] = {}
+    stack = [("", function)]
+    while stack:
+        name, found = stack.pop()
+        if id(found) in seen:
+            continue
+        seen[id(found)] = found
+        if isinstance(found, Module) or (isinstance(found, Tensor) and found.requires_grad):
+            yield name, found
+        elif not isinstance(found, Tensor):
+            inner = [(f"{name}.{n}".strip("."), part) for n, part in _held(found)]
+            stack += reversed(inner)
+
+
+def _held(found: Any) -> Iterator[tuple[str, Any]]:
+    """What a function or container holds, by name."""
+    if isinstance(found, (dict, list, tuple)):
+        yield from _parts(found, "")
+    elif isinstance(found, functools.partial):
+        yield from (("", found.func), *_parts(found.args, ""), *found.keywords.items())
+    elif isinstance(found, types.MethodType):
+        yield from (("", found.__self__), ("", found.__func__))
+    elif isinstance(found, types.FunctionType):
+        if found.__module__.partition(".")[0] in LIBRARIES:
+            return
+        cells = zip(found.__code__.co_freevars, found.__closure__ or (), strict=True)
+        yield from ((name, cell.cell_contents) for name, cell in cells if _is_filled(cell))
+        known = found.__globals__
+        yield from ((name, known[name]) for name in found.__code__.co_names if name in known)
+        names = found.__code__.co_varnames[: found.__code__.co_argcount]
+        defaults = found.__defaults__ or ()
+        yield from zip(names[len(names) - len(defaults) :], defaults, strict=True)
+        yield from (found.__kwdefaults__ or {}).items()
+    elif callable(found) and not isinstance(found, type) and hasattr(found, "__dict__"):
+        yield from (*_parts(vars(found), ""), ("", type(found).__call__))
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # of a name that is assigned later
+        return False
 
 
 def _parts(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:

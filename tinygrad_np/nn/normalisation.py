@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype as floating
+from ..arguments import flag, real, share, whole
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional
@@ -12,7 +14,7 @@ from .operands import entered, to_images
 
 
 class BatchNorm1d(Module):
-    """Standardises each feature over the batch: (n, num_features) or (n, num_features, ...).
+    """Standardises each feature over the batch: (n, num_features) or (n, num_features, length).
 
     In training by the batch's mean and variance, which ``running_mean`` and ``running_var`` follow
     by the share ``momentum`` (None: they are means over all batches so far); in evaluation mode by
@@ -30,17 +32,22 @@ class BatchNorm1d(Module):
         *,
         dtype: Any = np.float32,
     ) -> None:
-        if num_features < 1:
-            raise ValueError(
-                f"{type(self).__name__}({num_features}): at least one feature is needed."
-            )
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        place = type(self).__name__
+        self.num_features = whole(place, "num_features", num_features)
+        self.eps = real(place, "eps", eps)
+        self.momentum = None if momentum is None else share(place, "momentum", momentum)
+        affine, dtype = flag(place, "affine", affine), floating(place, "dtype", dtype)
         self.weight, self.bias = _affine((num_features,), affine, affine, dtype)
         self.running_mean = Tensor(np.zeros(num_features, dtype), name="running_mean")
         self.running_var = Tensor(np.ones(num_features, dtype), name="running_var")
         self.num_batches_tracked = Tensor(np.array(0), name="num_batches_tracked")
 
+    axes: tuple[int, ...] = (2, 3)  # how many an input may have
+
     def forward(self, x: Any) -> Any:
+        x = entered(type(self).__name__, x, self.running_mean)
+        if np.ndim(x) not in self.axes:
+            raise ShapeError(f"{type(self).__name__}: x of shape {np.shape(x)}; {self._wanted(x)}.")
         momentum: Any = self.momentum
         if self.training:
             self.num_batches_tracked[...] = self.num_batches_tracked + 1
@@ -50,6 +57,10 @@ class BatchNorm1d(Module):
             x, self.running_mean, self.running_var, self.weight, self.bias,
             self.training, momentum, self.eps,
         )  # fmt: skip
+
+    def _wanted(self, x: Any) -> str:
+        images = "; use nn.BatchNorm2d for images (n, c, h, w)" if np.ndim(x) == 4 else ""
+        return f"expected (n, channels, ...) of two or three axes{images}"
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -61,14 +72,10 @@ class BatchNorm2d(BatchNorm1d):
     Raises ShapeError for other than four axes.
     """
 
-    def forward(self, x: Any) -> Any:
-        x = entered("BatchNorm2d", x, self.running_mean)
-        if np.ndim(x) != 4:
-            remedy = to_images(np.shape(x), self.num_features)
-            raise ShapeError(
-                f"BatchNorm2d: x of shape {np.shape(x)}; expected (n, c, h, w){remedy}."
-            )
-        return super().forward(x)
+    axes = (4,)
+
+    def _wanted(self, x: Any) -> str:
+        return f"expected (n, c, h, w){to_images(np.shape(x), self.num_features)}"
 
 
 class LayerNorm(Module):
@@ -87,13 +94,16 @@ class LayerNorm(Module):
         *,
         dtype: Any = np.float32,
     ) -> None:
-        inner = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape, self.eps = tuple(inner), eps
-        if not self.normalized_shape or min(self.normalized_shape) < 1:
-            raise ValueError(f"LayerNorm({normalized_shape}): sizes from 1 up are needed.")
-        self.weight, self.bias = _affine(
-            self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype
+        place, given = "LayerNorm", normalized_shape
+        inner = given if isinstance(given, (tuple, list)) and given else (given,)
+        self.normalized_shape = tuple(whole(place, "normalized_shape", size) for size in inner)
+        self.eps = real(place, "eps", eps)
+        weight, bias = (
+            flag(place, "elementwise_affine", elementwise_affine),
+            flag(place, "bias", bias),
         )
+        dtype = floating(place, "dtype", dtype)
+        self.weight, self.bias = _affine(self.normalized_shape, weight, weight and bias, dtype)
 
     def forward(self, x: Any) -> Any:
         return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -21,6 +21,12 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     """
     if type(x) is Tensor:
         return x
+    if isinstance(x, tuple) and len(x) > 1 and all(isinstance(part, Tensor) for part in x):
+        raise TypeError(
+            f"{caller}: {name} is a tuple of {len(x)} Tensors, as of a model that returns several "
+            "outputs; give one of them, in a loss of your own: lambda outputs, y: "
+            f"{caller}(outputs[0], y)."
+        )
     if isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) for part in leaves(x)):
         return array(x)
     if not isinstance(x, np.ndarray):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import refusal, share
 from ..autodiff.tensor import Tensor
 from .optimisers import LearningRate, Optimiser
 
@@ -19,6 +20,7 @@ class _Moments(Optimiser):
     settings = ("betas", "eps", "weight_decay")
     states = ("first", "second")
     numbers = 4
+    eps: float
 
     def __init__(
         self,
@@ -30,11 +32,11 @@ class _Moments(Optimiser):
         limits: tuple[float | None, float | None, float | None],
     ) -> None:
         super().__init__(params, lr, *limits, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas={betas}: two numbers from 0 to below 1 are needed.")
-        self.betas = (float(betas[0]), float(betas[1]))
-        self.eps = float(eps)
-        self.weight_decay = float(weight_decay)
+        place = type(self).__name__
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise refusal(place, "betas", betas, "a pair of numbers from 0 to below 1")
+        first, second = (share(place, "betas", beta, ends="[)") for beta in betas)
+        self.betas = first, second
 
     def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         beta1, beta2 = self.betas

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import real, shown
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -56,29 +57,30 @@ class Optimiser:
     ) -> None:
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise TypeError(
-                f"an optimiser takes a list of Tensors, not {type(params).__name__}; give "
+                f"an optimiser takes a list of Tensors for params, not {shown(params)}; give "
                 "model.parameters()."
             )
+        place = type(self).__name__
         self.params = list(params)
         self.lr = lr
         self.steps = 0
         if not self.params:
-            raise ValueError("the optimiser was given no parameters.")
+            raise ValueError("the optimiser was given no parameters: params is empty.")
         for i, parameter in enumerate(self.params):
             _check_parameter(i, parameter)
         self._greatest_rate = min(float(np.finfo(p.dtype).max) for p in self.params)
         if len(set(self.params)) < len(self.params):
             raise ValueError("a parameter was given to the optimiser twice; give each once.")
-        if not callable(lr):
-            settings["lr"] = lr
+        if not callable(lr) or isinstance(lr, type):
+            needed = "a number from 0 up or a function of the number of steps done"
+            self.lr = real(place, "lr", lr, needed)
         for name, value in settings.items():
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name}={value}: a number from 0 up is needed.")
+            setattr(self, name, real(place, name, value))
         if clip_norm is not None and clip_value is not None:
             raise ValueError("gradients are clipped by clip_norm or by clip_value; give one.")
-        self.clip_norm = _limit("clip_norm", clip_norm)
-        self.clip_value = _limit("clip_value", clip_value)
-        self.max_norm = _limit("max_norm", max_norm)
+        self.clip_norm = _limit(place, "clip_norm", clip_norm)
+        self.clip_value = _limit(place, "clip_value", clip_value)
+        self.max_norm = _limit(place, "max_norm", max_norm)
         self._factor = 1.0  # what clip_norm multiplies the gradients of this step with
         self._packs = gathered(self.params, len(self.states), self.numbers)
         self._crew = Crew()
@@ -97,16 +99,6 @@ class Optimiser:
             )
         return rate
 
-    def has_finite_gradients(self) -> bool:
-        """Whether no gradient of a parameter has NaN or infinite elements."""
-        for pack in self._packs:
-            for g in pack.gradients():
-                # a product that is finite says all, in half of the time; another says nothing
-                known = type(g) is np.ndarray and math.isfinite(abs(np.vdot(g, g)))
-                if not known and not np.isfinite(g).all():
-                    return False
-        return True
-
     def zero_grad(self) -> None:
         """Forget the gradients."""
         if mode.capture is None:
@@ -123,11 +115,17 @@ class Optimiser:
         else:
             mode.capture.effect(self)
 
-    def perform(self) -> None:
-        """``step``, whether or not one is captured: what a replay does at this place."""
+    def perform(self, cautious: bool = False) -> bool:
+        """``step``, whether or not one is captured: what a replay does at this place.
+
+        A ``cautious`` step is not made where a gradient has NaN or infinite elements. The result
+        is whether it was made.
+        """
+        whole = [pack.is_whole() for pack in self._packs]
+        if cautious and not all(map(_is_finite, self._packs, whole)):
+            return False
         rate = self.rate()
         self.steps += 1
-        whole = [pack.is_whole() for pack in self._packs]
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
         for pack, at_once in zip(self._packs, whole, strict=True):
@@ -135,6 +133,7 @@ class Optimiser:
                 self._all_at_once(pack, rate)
             else:
                 self._one_by_one(pack, rate)
+        return True
 
     def _squares(self, whole: Iterable[bool]) -> float:
         """The sum of the squares of all gradients, in one order however these lie."""
@@ -304,11 +303,24 @@ class Optimiser:
                 part[...] = array
 
 
+def _is_finite(pack: Pack, whole: bool) -> bool:
+    """Whether no gradient has NaN or infinite elements.
+
+    A product with itself that is finite says so in half of the time; another says nothing.
+    """
+    if not whole:
+        grads = [parameter.grad for parameter in pack.params]
+        return all(bool(np.isfinite(g.numpy()).all()) for g in grads if g is not None)
+    flat = pack.grads.ravel()
+    product = np.vdot(flat, flat)  # which, unlike dot, warns of no overflow
+    return math.isfinite(abs(product)) or bool(np.isfinite(flat).all())
+
+
 def _check_parameter(i: int, parameter: Any) -> None:
     if not isinstance(parameter, Tensor):
         raise TypeError(
-            f"an optimiser takes a list of Tensors; entry {i} is of type "
-            f"{type(parameter).__name__}. Give model.parameters()."
+            f"an optimiser takes a list of Tensors for params, whose entry {i} is "
+            f"{shown(parameter)}; give model.parameters()."
         )
     if not parameter.requires_grad or parameter._is_result:
         raise ValueError(
@@ -317,9 +329,7 @@ def _check_parameter(i: int, parameter: Any) -> None:
         )
 
 
-def _limit(name: str, value: float | None) -> float | None:
+def _limit(place: str, name: str, value: float | None) -> float | None:
     if value is None:
         return None
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name}={value}: a number above 0 is needed, or None.")
-    return float(value)
+    return real(place, name, value, "a number above 0, or None,", ends="()")

@@ -124,13 +124,6 @@ class Pack:
             return False
         return all(map(is_, map(_grad, self.params), self.slots)) or self._collect()
 
-    def gradients(self) -> list[Any]:
-        """The gradients that are there: one flat array where all are in the slots, else Tensors."""
-        if all(map(is_, map(_grad, self.params), self.slots)):
-            return [self.grads]
-        grads = [parameter.grad for parameter in self.params]
-        return [grad for grad in grads if grad is not None]
-
     def _collect(self) -> bool:
         """Copy the gradients into the slots, if all are there."""
         grads = [p._grad for p in self.params]

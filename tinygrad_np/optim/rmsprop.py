@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import flag, real, share
 from ..autodiff.tensor import Tensor
 from .optimisers import LearningRate, Optimiser
 
@@ -21,6 +22,8 @@ class RMSprop(Optimiser):
 
     settings = ("alpha", "eps", "weight_decay", "momentum", "centered")
     numbers = 5
+    eps: float
+    momentum: float
 
     def __init__(
         self,
@@ -36,19 +39,15 @@ class RMSprop(Optimiser):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        mean, velocity = ("mean",) if centered else (), ("velocity",) if momentum else ()
+        self.centered = flag("RMSprop", "centered", centered)
+        real("RMSprop", "momentum", momentum)
+        mean, velocity = ("mean",) if self.centered else (), ("velocity",) if momentum else ()
         self.states = ("square", *mean, *velocity)
         super().__init__(
             params, lr, clip_norm, clip_value, max_norm,
-            alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
+            eps=eps, weight_decay=weight_decay, momentum=momentum,
         )  # fmt: skip
-        if not alpha < 1:
-            raise ValueError(f"alpha={alpha}: a number from 0 to below 1 is needed.")
-        self.alpha = float(alpha)
-        self.eps = float(eps)
-        self.weight_decay = float(weight_decay)
-        self.momentum = float(momentum)
-        self.centered = bool(centered)
+        self.alpha = share("RMSprop", "alpha", alpha, ends="[)")
 
     def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         del age

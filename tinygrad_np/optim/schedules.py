@@ -3,18 +3,16 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from ..arguments import real, share, whole
 
 
-def _at_least_one(**counts: int) -> None:
-    for name, count in counts.items():
-        if not 1 <= count < math.inf:
-            raise ValueError(f"{name}={count}: at least 1 is needed.")
-
-
-def _from_zero_up(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if not 0 <= number < math.inf:
-            raise ValueError(f"{name}={number}: a number from 0 up is needed.")
+def _check(schedule: Any, *counts: str) -> None:
+    """Whether the fields are numbers from 0 up, and some ints from 1 up."""
+    for name, value in vars(schedule).items():
+        if not (name == "schedule" and callable(value) and not isinstance(value, type)):
+            (whole if name in counts else real)(type(schedule).__name__, name, value)
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,7 @@ class StepDecay:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        _at_least_one(every=self.every)
-        _from_zero_up(lr=self.lr, factor=self.factor)
+        _check(self, "every")
 
     def __call__(self, step: int) -> float:
         return self.lr * self.factor ** (step // self.every)
@@ -42,8 +39,7 @@ class InverseTimeDecay:
     every: int = 1
 
     def __post_init__(self) -> None:
-        _at_least_one(every=self.every)
-        _from_zero_up(lr=self.lr, decay=self.decay)
+        _check(self, "every")
 
     def __call__(self, step: int) -> float:
         return self.lr / (1 + self.decay * (step // self.every))
@@ -58,8 +54,7 @@ class CosineDecay:
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        _at_least_one(steps=self.steps)
-        _from_zero_up(lr=self.lr, final=self.final)
+        _check(self, "steps")
 
     def __call__(self, step: int) -> float:
         share = min(step / self.steps, 1.0)
@@ -81,13 +76,10 @@ class OneCycle:
     final_divisor: float = 1e4
 
     def __post_init__(self) -> None:
-        _at_least_one(steps=self.steps)
-        _from_zero_up(peak=self.peak)
-        if not 0 <= self.warm_up <= 1:
-            raise ValueError(f"warm_up={self.warm_up}: a share of the steps, 0 to 1, is needed.")
+        _check(self, "steps")
+        share("OneCycle", "warm_up", self.warm_up)
         for name in ("start_divisor", "final_divisor"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name}={getattr(self, name)}: a number above 0 is needed.")
+            real("OneCycle", name, getattr(self, name), "a number above 0", ends="()")
 
     def __call__(self, step: int) -> float:
         rise = self.warm_up * self.steps
@@ -112,10 +104,7 @@ class WarmUp:
     start: float = 0.0
 
     def __post_init__(self) -> None:
-        _at_least_one(steps=self.steps)
-        _from_zero_up(start=self.start)
-        if not callable(self.schedule):
-            _from_zero_up(schedule=self.schedule)
+        _check(self, "steps")
 
     def __call__(self, step: int) -> float:
         after = max(step - self.steps, 0)

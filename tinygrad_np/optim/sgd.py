@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import flag, real
 from ..autodiff.tensor import Tensor
 from .optimisers import LearningRate, Optimiser
 
@@ -17,6 +18,7 @@ class SGD(Optimiser):
     """
 
     settings = ("momentum", "nesterov", "weight_decay")
+    momentum: float
 
     def __init__(
         self,
@@ -30,16 +32,14 @@ class SGD(Optimiser):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        self.states = ("velocity",) if momentum else ()
+        self.states = ("velocity",) if real("SGD", "momentum", momentum) else ()
         super().__init__(
             params, lr, clip_norm, clip_value, max_norm,
             momentum=momentum, weight_decay=weight_decay,
         )  # fmt: skip
-        if nesterov and not momentum:
+        self.nesterov = flag("SGD", "nesterov", nesterov)
+        if self.nesterov and not momentum:
             raise ValueError("nesterov=True needs a momentum above 0.")
-        self.momentum = float(momentum)
-        self.nesterov = bool(nesterov)
-        self.weight_decay = float(weight_decay)
 
     def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         del age

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import shown
+
 
 def in_words(value: Any) -> Any:
     """A setting as JSON can have it: schedules as they are written, other functions as such."""
@@ -23,7 +25,7 @@ def in_words(value: Any) -> Any:
 def misfits(own: Mapping[str, Any], given: Any) -> list[str]:
     """Why ``given`` is no state for the optimiser whose state is ``own``, a phrase for each."""
     if not isinstance(given, Mapping):
-        return [f"it is of type {type(given).__name__}, expected what state_dict() returns"]
+        return [f"it is {shown(given)}, expected what state_dict() returns"]
     if "class" in given and repr(given["class"]) != repr(own["class"]):
         return [f"it is of class {_short(given['class'])}, expected {own['class']}"]
     wrong = [f"missing {name}" for name in own if name not in given]
@@ -66,5 +68,9 @@ def _other_arrays(own: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[
             yield f"{name} has dtype {found.dtype}, expected {array.dtype}"
 
 
+_words = reprlib.Repr()
+_words.maxstring = _words.maxother = 200  # a schedule is said in full
+
+
 def _short(value: Any) -> str:
-    return reprlib.repr(value)
+    return _words.repr(value)

@@ -14,6 +14,7 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
+from ..threads import INSTALL, blas_threads
 from .capture import Capture, argument, users_line
 from .guards import Guards, Walk, is_same
 from .plan import plan
@@ -52,6 +53,18 @@ class Replay:
     ) -> None:
         if not callable(fn):
             raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
+        if isinstance(fn, type):
+            raise TypeError(f"tg.replay takes a function, not the class {fn.__name__}.")
+        if not isinstance(tune, (bool, Mapping)):
+            raise TypeError(
+                f"tg.replay(tune={tune!r}): True, False or a step's choices are needed."
+            )
+        if not isinstance(verify, int) or verify < 0:
+            raise TypeError(
+                f"tg.replay(verify={verify!r}): True, False or an int from 1 up is needed."
+            )
+        if tune and not blas_threads().known:
+            _say_threads_stay(tune)
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.verify = verify
@@ -334,6 +347,15 @@ def _identity(part: Any) -> Any:
     if isinstance(part, (bool, int, float, complex, str, bytes, np.dtype)):
         return type(part), repr(part)
     return type(part), id(part)
+
+
+def _say_threads_stay(tune: bool | Mapping[str, Any]) -> None:
+    """Say at once what cannot be tuned; raises ImportError where a number was chosen."""
+    if isinstance(tune, Mapping):
+        if any(Choice.of(choice).blas_threads for choice in tune.values()):
+            raise ImportError(f"tg.replay(tune=…): a number of threads was chosen; {INSTALL}")
+        return
+    warnings.warn(f"tg.replay: block sizes are tuned, threads are not; {INSTALL}", stacklevel=4)
 
 
 def replay(

@@ -1,12 +1,11 @@
 """Choices that a plan may leave to the clock: threads and block sizes."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..threads import INSTALL, blas_threads, thread_count
+from ..threads import blas_threads, thread_count
 
 if TYPE_CHECKING:
     from .program import Program
@@ -66,10 +65,7 @@ def tuned(program: "Program", inputs: Sequence[Any], seconds: float) -> Choice:
     end = perf_counter() + seconds
     times = {Choice(): _time(program, Choice(), inputs, end)}
     best = Choice()
-    threads = thread_count()
-    if not blas_threads().known:
-        threads = 1
-        warnings.warn(f"block sizes are tuned, threads are not; {INSTALL}", stacklevel=4)
+    threads = thread_count() if blas_threads().known else 1
     for round_ in range(2):
         questions = candidates(threads, program.looped_rows(), best)
         if round_ == len(questions):

@@ -154,11 +154,18 @@ def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
             )
         for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
             if old != new:
+                remedy = (
+                    "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
+                    "with tg.random."
+                )
+                if str(new).startswith("Generator("):
+                    remedy = (
+                        "Make the generator once, outside the step: one made within it draws the "
+                        "same numbers each time."
+                    )
                 raise ReplayError(
                     f"{now.place}: operand {place} of {now.name} was {old} when the step was "
-                    f"captured and is {new} now, and would stay so in a replay. Pass it to the "
-                    "step as an argument (an array, np.float32(value)); draw noise with "
-                    f"tg.random. {PLAIN}"
+                    f"captured and is {new} now, and would stay so in a replay. {remedy} {PLAIN}"
                 )
     if len(first) != len(second):
         line = max(first, second, key=len)[min(len(first), len(second))].place

@@ -57,7 +57,7 @@ class Result:
             "recipe": self.recipe.name,
             "dataset": self.dataset,
             "seed": self.seed,
-            "epochs": self.epochs,
+            "epochs": len(self.history),
             "train_seconds": self.train_seconds,
             "train_accuracy": self.train_accuracy,
             "validation_accuracy": self.validation_accuracy,

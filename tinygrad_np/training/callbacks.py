@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import real, refusal, shown, whole
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from .history import MONITORS, Epoch, History, Progress
@@ -53,20 +54,20 @@ class EarlyStopping:
     mode: str | None = None
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ValueError(f"patience={self.patience}: at least 1 epoch is needed.")
+        whole("EarlyStopping", "patience", self.patience)
+        real("EarlyStopping", "min_delta", self.min_delta)
+        if not isinstance(self.monitor, str):
+            raise refusal("EarlyStopping", "monitor", self.monitor, f"one of {', '.join(MONITORS)}")
         own = self.monitor not in MONITORS
         if own and not self.monitor.startswith(("train_", "validation_")):
             raise ValueError(
                 f"monitor={self.monitor!r}: one of {', '.join(MONITORS)} is needed, or train_NAME "
                 "or validation_NAME for a metric of your own."
             )
-        if self.mode not in (("max", "min") if own else ("max", "min", None)):
-            raise ValueError(
-                f"mode={self.mode!r}: give 'max' if {self.monitor} is to rise, 'min' if to fall."
-            )
-        if not 0 <= self.min_delta < math.inf:
-            raise ValueError(f"min_delta={self.min_delta}: a number from 0 up is needed.")
+        if self.mode is not None or own:
+            needed = f"'max' if {self.monitor} is to rise, or 'min' if to fall,"
+            if not isinstance(self.mode, str) or self.mode not in ("max", "min"):
+                raise refusal("EarlyStopping", "mode", self.mode, needed, ValueError)
 
     def is_over(self, epochs: Sequence[Epoch]) -> bool:
         """Whether training is to stop after these epochs: they alone decide."""
@@ -78,6 +79,16 @@ class EarlyStopping:
             else:
                 since += 1
         return since >= self.patience
+
+    def blind(self, epochs: Sequence[Epoch]) -> str:
+        """What to say where there was nothing to go by in any epoch; else nothing."""
+        if any(epoch.rank(self.monitor, self.mode) < math.inf for epoch in epochs):
+            return ""
+        return (
+            f"fit: early stopping ended the training after {len(epochs)} epochs, in all of which "
+            f"{self.monitor} was NaN, or infinite, so that none was better; monitor a value that "
+            "there is, such as 'train_loss'."
+        )
 
 
 class ProgressBar:
@@ -118,12 +129,15 @@ class ProgressBar:
 def hooks(callbacks: Iterable[Any]) -> dict[str, list[Callable[[Any], Any]]]:
     """The methods of the callbacks by event. Raises TypeError for a callback without any."""
     found: dict[str, list[Callable[[Any], Any]]] = {event: [] for event in EVENTS}
+    if isinstance(callbacks, (str, type, np.ndarray)) or not isinstance(callbacks, Iterable):
+        raise refusal("fit", "callbacks", callbacks, "a list of objects, callbacks=[callback],")
     for callback in callbacks:
         known = [event for event in EVENTS if callable(getattr(callback, event, None))]
-        if not known:
+        if not known or isinstance(callback, type):
+            made = "write its name with brackets" if known else "give it one"
             raise TypeError(
-                f"a callback of type {type(callback).__name__} has none of the methods "
-                f"{', '.join(EVENTS)}; give it one."
+                f"callbacks: {shown(callback)} has none of the methods {', '.join(EVENTS)} that "
+                f"can be called; {made}."
             )
         for event in known:
             found[event].append(getattr(callback, event))

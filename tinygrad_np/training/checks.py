@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import function, refusal, shown, whole
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import DataError, ShapeError
+from ..nn import Embedding
 from ..nn.module import Module
 from .decision import Decision, decision
 
@@ -20,19 +22,24 @@ BATCHES = "tg.data.batches(x, y, batch_size=64, seed=0)"
 
 def check_settings(model: Any, batches: Any, optimiser: Any, epochs: Any, loss: Any) -> None:
     """Raise TypeError or ValueError, with the remedy, for arguments of ``fit`` of another kind."""
-    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)):
-        raise TypeError(f"epochs={epochs!r}: an int from 1 up is needed.")
-    if epochs < 1:
-        raise ValueError(f"epochs={epochs}: at least 1 is needed.")
-    if not isinstance(model, Module):
-        raise TypeError(f"fit trains a tg.nn.Module, not {_kind(model)}.")
-    if not callable(loss):
-        raise TypeError(
-            f"loss={loss!r}: a function of (outputs, targets) is needed, such as "
-            "tg.nn.functional.cross_entropy or tg.nn.functional.mse_loss."
-        )
+    whole("fit", "epochs", epochs)
+    check_model("fit", model)
+    check_loss("fit", loss)
     _check_batches(batches, int(epochs))
     _check_optimiser(model, optimiser)
+
+
+def check_model(place: str, model: Any) -> None:
+    """Raise TypeError for what is no module, such as the class of one."""
+    if not isinstance(model, Module):
+        made = f", so write {model.__name__}(…)," if isinstance(model, type) else ""
+        raise refusal(place, "model", model, f"a tg.nn.Module{made}")
+
+
+def check_loss(place: str, loss: Any) -> None:
+    """Raise TypeError for what is no function, such as a word."""
+    of = "(outputs, targets), such as tg.nn.functional.cross_entropy or tg.nn.functional.mse_loss,"
+    function(place, "loss", loss, of)
 
 
 def _check_batches(batches: Any, epochs: int) -> None:
@@ -49,15 +56,15 @@ def _check_batches(batches: Any, epochs: int) -> None:
             f"epochs; give what can be iterated over once per epoch, such as {BATCHES} or a list, "
             "not a generator."
         )
-    if not hasattr(batches, "__iter__"):
-        raise TypeError(f"fit iterates over batches (x, y), not {_kind(batches)}; give {BATCHES}.")
+    if not hasattr(batches, "__iter__") or isinstance(batches, (str, bytes, type)):
+        raise TypeError(f"fit iterates over batches (x, y), not {shown(batches)}; give {BATCHES}.")
 
 
 def _check_optimiser(model: Module, optimiser: Any) -> None:
     missing = [n for n in ("zero_grad", "step") if not callable(getattr(optimiser, n, None))]
     if missing or isinstance(optimiser, type):
         raise TypeError(
-            f"fit needs an optimiser with zero_grad() and step(), not {_kind(optimiser)}; give one "
+            f"fit needs an optimiser with zero_grad() and step(), not {shown(optimiser)}; give one "
             "such as tg.optim.Adam(model.parameters(), 0.001)."
         )
     params = getattr(optimiser, "params", None)
@@ -72,28 +79,26 @@ def _check_optimiser(model: Module, optimiser: Any) -> None:
         )
 
 
-def _kind(value: Any) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-
-
-def given_batch(batch: Any) -> tuple[Any, Any]:
+def given_batch(batch: Any, model: Module) -> tuple[Any, Any]:
     """A batch as (x, y) of arrays or nests of such; raises TypeError for other things."""
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-        what = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else _kind(batch)
-        raise TypeError(f"fit: a batch is (x, y), and this one is {what}.")
-    return numbers("x", batch[0]), numbers("y", batch[1])
+        raise TypeError(
+            f"fit: one of the batches is no (x, y), but {shown(batch)}; give {BATCHES}."
+        )
+    return numbers("x", batch[0], model), numbers("y", batch[1], model)
 
 
-def numbers(name: str, value: Any) -> Any:
-    """An array, Tensor or nest of such, of numbers; raises TypeError for words and objects."""
-    if type(value) is np.ndarray or isinstance(value, Tensor):
+def numbers(name: str, value: Any, model: Module | None = None) -> Any:
+    """An array, Tensor or nest of such, of numbers; a list gets the dtype of the ``model``.
+
+    Raises TypeError for words, objects and masked arrays.
+    """
+    found = [value] if isinstance(value, (np.ndarray, Tensor)) else leaves(value)
+    if not found or not all(isinstance(part, (np.ndarray, Tensor)) for part in found):
+        value = _as_array(name, value, model)
         found = [value]
-    else:
-        found = leaves(value)
-        if not all(isinstance(part, (np.ndarray, Tensor)) for part in found) or not found:
-            value = np.asarray(value)
-            found = [value]
     for part in found:
+        refuse_mask(name, part)
         if part.dtype.kind not in "biufc":
             remedy = (
                 "labels are class numbers: np.unique(y, return_inverse=True)[1], or "
@@ -104,6 +109,38 @@ def numbers(name: str, value: Any) -> Any:
                 f"{name} of shape {part.shape} has dtype {part.dtype}, which is no number's; "
                 f"{remedy}make numbers of its columns and give {name}.astype(np.float32)."
             )
+    return value
+
+
+def refuse_mask(name: str, value: Any) -> None:
+    """Raise TypeError for a masked array, which NumPy would take for its data."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array of shape {value.shape}, whose mask would be lost; give "
+            f"{name}.filled(0), or only the rows without a mask."
+        )
+
+
+def _as_array(name: str, value: Any, model: Module | None) -> np.ndarray:
+    """What is no array as one. Lists would make a network of float32 compute in float64."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise TypeError(
+            f"{name} is a list whose entries have several lengths; give rows of one length."
+        ) from None
+    if model is None or not isinstance(value, (list, tuple)):
+        return array
+    is_index = name == "y" or any(isinstance(m, Embedding) for _, m in model.named_modules())
+    like = next((p.dtype for p in model.parameters() if p.dtype.kind == "f"), array.dtype)
+    return array.astype(like) if array.dtype.kind in ("f" if is_index else "biuf") else array
+
+
+def examples(name: str, value: Any, model: Module | None = None) -> Any:
+    """``numbers`` with an axis of examples; raises ShapeError for one number."""
+    value = numbers(name, value, model)
+    if not np.ndim(value):
+        raise ShapeError(f"{name} is one number, {shown(value)}; expected an array (n, ...).")
     return value
 
 
@@ -127,10 +164,12 @@ def check_validation(
     """
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise TypeError(
-            f"validation={_kind(validation)}: a pair of arrays is needed, validation=(x, y)."
+            f"validation={shown(validation)}: a pair of arrays is needed, validation=(x, y)."
         )
-    x, y = (np.asarray(_plain(part)) for part in validation)
-    numbers("x", x), numbers("y", y)
+    try:
+        x, y = (_plain(numbers(n, v, model)) for n, v in zip("xy", validation, strict=True))
+    except TypeError as error:
+        raise TypeError(f"validation={shown(validation)}: {error}") from None
     if not x.ndim or not y.ndim or len(x) != len(y):
         raise ShapeError(
             f"validation: x of shape {x.shape} and y of shape {y.shape}; expected as many targets "

@@ -51,13 +51,13 @@ def decision(outputs: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Decision 
     if (
         outputs.shape not in (n, (*n, 1))
         or y.shape not in (n, (*n, 1))
-        or y.dtype.kind not in "iuf"
+        or y.dtype.kind not in "biuf"
     ):
         return None
     targets = y.numpy() if isinstance(y, Tensor) else y
     outputs = outputs.numpy() if isinstance(outputs, Tensor) else outputs
     for two in ((0, 1), (-1, 1)):
-        if (y.dtype.kind != "u" or min(two) == 0) and np.isin(targets, two).all():
+        if (y.dtype.kind not in "bu" or min(two) == 0) and np.isin(targets, two).all():
             sides = [_leads(loss, outputs, targets, label) for label in two]
             if sides == [-1, 1]:
                 return Decision(two)

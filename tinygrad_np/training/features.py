@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import shown
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
+from .checks import check_model
 from .fit import predict
 
 
@@ -18,6 +20,7 @@ def features(model: Module, x: np.ndarray, layer: str) -> np.ndarray:
     A layer that is called several times gives its last output. The model is left as it is. Raises
     ValueError for other names, and for a layer that the model does not call.
     """
+    check_model("features", model)
     twin = copy.deepcopy(model)
     return predict(_Last(twin, layer, tap(twin, [layer])), x)
 
@@ -52,9 +55,9 @@ def tap(model: Module, layers: list[str]) -> dict[str, list[Any]]:
     modules = dict(model.named_modules())
     kept: dict[str, list[Any]] = {}
     for name in layers:
-        if name not in modules:
+        if not isinstance(name, str) or name not in modules:
             known = ", ".join(repr(known) for known in modules)
-            raise ValueError(f"there is no layer {name!r}; the model has {known}.")
+            raise ValueError(f"there is no layer {shown(name)}; the model has {known}.")
         kept[name] = []
         modules[name].forward = _keeping(modules[name].forward, kept[name])  # type: ignore[method-assign]
     return kept

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..arguments import flag, path, refusal, shown
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import DataError, ReplayError, ShapeError
@@ -22,10 +23,12 @@ from .checks import (
     EVALUATION_ROWS,
     Arrays,
     as_tensors,
+    check_loss,
+    check_model,
     check_settings,
     check_validation,
+    examples,
     given_batch,
-    numbers,
 )
 from .decision import GREATEST, Decision, decision, has_classes
 from .guard import Before, Diverged, Guard
@@ -86,15 +89,23 @@ def fit(
     another model, ReplayError for a model that cannot be replayed.
     """
     check_settings(model, batches, optimiser, epochs, loss)
+    if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
+        needed = "one such as tg.training.EarlyStopping(patience=3)"
+        raise refusal("fit", "early_stopping", early_stopping, needed)
+    keep_best, progress = flag("fit", "keep_best", keep_best), flag("fit", "progress", progress)
+    replay, resume = flag("fit", "replay", replay), flag("fit", "resume", resume)
     own = named(metrics)
+    events = hooks(callbacks)
     decided = None if validation is None else check_validation(model, validation, loss)
     monitor = _monitor(validation, early_stopping, keep_best, own, decided)
     history = History(monitor, mode=early_stopping.mode if early_stopping else None)
     run = Run(model, batches, optimiser, epochs, loss, validation, history, metrics=own)
-    given = [*callbacks, ProgressBar()] if progress else callbacks
-    loop = _Loop(run, hooks(given), early_stopping, keep_best, replay)
+    if progress:
+        events = hooks([*callbacks, ProgressBar()])
+    loop = _Loop(run, events, early_stopping, keep_best, replay)
     if checkpoint is not None:
-        loop.keeper = _keeper(run, Path(checkpoint), checkpoint_every, resume)
+        place = path("fit", "checkpoint", checkpoint)
+        loop.keeper = _keeper(run, place, checkpoint_every, resume)
         if resume and loop.keeper.path.exists():
             loop.tally, loop.best = loop.keeper.resume(keep_best)
     elif resume or checkpoint_every is not None:
@@ -136,6 +147,11 @@ def _monitor(
             )
     elif validation is not None:
         monitor = "validation_loss" if decided is None else "validation_accuracy"
+    if monitor == "validation_accuracy" and validation is not None and decided is None:
+        raise ValueError(
+            "early stopping monitors validation_accuracy, and there is none, as these outputs and "
+            "targets mean no classes; give monitor='validation_loss', or metrics= of your own."
+        )
     if validation is None and monitor.startswith("validation"):
         raise ValueError(
             f"early stopping monitors {monitor}; give validation=(x, y), or monitor='train_loss'."
@@ -211,6 +227,7 @@ class _Loop:
         reason = None
         for number in range(len(self.history) + 1, self.given.epochs + 1):
             if self.early_stopping is not None and self.early_stopping.is_over(self.history):
+                self.history.cause = self.early_stopping.blind(self.history)
                 reason = "early"
                 break
             reason = self._epoch(number)
@@ -227,7 +244,7 @@ class _Loop:
         tally, self.tally = self.tally or Tally(_rate(run.optimiser)), None
         self.now = tally
         recheck = getattr(self.step, "recheck", None)
-        if recheck is not None and number > 1:
+        if recheck is not None and number > 1 and run.steps_per_epoch() != 1:
             recheck()
         reason = self._steps(number, tally)
         finished = reason is None or len(tally.losses) == run.steps_per_epoch()
@@ -259,7 +276,7 @@ class _Loop:
         batches = iter(self.given.batches) if keeper is None else keeper.batches(done)
         reason = None
         for batch in batches:
-            x, y = given_batch(batch)
+            x, y = given_batch(batch, self.given.model)
             before.note()
             try:
                 loss, right, own = self._step(x, y, before, number, len(tally.losses) + 1)
@@ -364,7 +381,7 @@ def _step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         value = loss(outputs, y)
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"the loss is {type(value).__name__}, computed from none of the model's "
+                f"the loss is {shown(value)}, computed from none of the model's "
                 "parameters; look for .detach(), .numpy() and no_grad() on the way to it."
             )
         value.backward()
@@ -408,19 +425,30 @@ def predict(model: Module, x: np.ndarray) -> np.ndarray:
 
     Every module is afterwards in the mode it was in.
     """
-    x = numbers("x", x)
+    check_model("predict", model)
+    x = examples("x", x, model)
     before = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
         with no_grad():
             parts = [
-                model(Tensor(x[start : start + EVALUATION_ROWS])).numpy()
+                _output(model(Tensor(x[start : start + EVALUATION_ROWS])))
                 for start in range(0, max(len(x), 1), EVALUATION_ROWS)
             ]
     finally:
         for module, training in before:
             module.training = training
     return np.concatenate(parts)
+
+
+def _output(given: Any) -> np.ndarray:
+    if not isinstance(given, Tensor):
+        raise TypeError(
+            f"predict: the model gives {shown(given)}; one Tensor (n, ...) is needed: give a "
+            "module whose forward returns the output to look at."
+        )
+    array: np.ndarray = given.numpy()
+    return array
 
 
 @overload
@@ -448,18 +476,25 @@ def evaluate(
     third result has what they say, by name. Raises what ``loss`` raises, and ShapeError for no
     examples.
     """
+    check_model("evaluate", model)
+    check_loss("evaluate", loss)
+    own, y = named(metrics), examples("y", y, model)
     outputs = predict(model, x)
     found = score(outputs, y, loss)
-    return found if metrics is None else (*found, measured(named(metrics), outputs, y))
+    return found if metrics is None else (*found, measured(own, outputs, y))
 
 
 def score(outputs: np.ndarray, y: np.ndarray, loss: Loss = cross_entropy) -> tuple[float, float]:
     """(mean loss, accuracy) of outputs (n, ...) for labels ``y (n,)``, as ``evaluate``."""
-    y = numbers("y", y)
     outputs = outputs.astype(np.float64)
     targets = np.ravel(y) if y.shape == (*outputs.shape[:1], 1) else y
     decided = decision(outputs, y, loss)
     right = math.nan if decided is None else accuracy(decided.classes(outputs), targets)
     with no_grad():
         value = loss(Tensor(outputs), as_tensors(y))
-    return float(value.item()), right
+    if not isinstance(value, (Tensor, np.ndarray, np.generic, float, int)) or np.ndim(value):
+        raise TypeError(
+            f"the loss, {shown(loss)}, gave {shown(value)} for outputs of shape {outputs.shape} "
+            f"and targets of shape {y.shape}; it is to give one number."
+        )
+    return float(np.asarray(value)), right

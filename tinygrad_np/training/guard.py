@@ -58,19 +58,17 @@ class Guard:
 
     def perform(self) -> None:
         """What a replay does at this place."""
-        loss = self._loss.item()
-        if not (math.isfinite(loss) and self._is_finite()):
-            raise Diverged(loss)
-        if self.is_ours:
+        loss = float(self._loss._array)
+        is_finite = math.isfinite(loss)
+        if is_finite and self.is_ours:
             self.is_updating = True
-            self.optimiser.perform()
+            is_finite = self.optimiser.perform(cautious=True)
             self.is_updating = False
-
-    def _is_finite(self) -> bool:
-        if self.is_ours:
-            return bool(self.optimiser.has_finite_gradients())
-        grads = [parameter.grad for parameter in self.params]
-        return all(bool(np.isfinite(g.numpy()).all()) for g in grads if g is not None)
+        elif is_finite:
+            grads = [parameter.grad for parameter in self.params]
+            is_finite = all(bool(np.isfinite(g.numpy()).all()) for g in grads if g is not None)
+        if not is_finite:
+            raise Diverged(loss)
 
     def save(self) -> Any:
         """What an update changes."""

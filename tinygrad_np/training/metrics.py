@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import refusal, shown, whole
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -20,15 +21,19 @@ def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metr
     """
     if metrics is None:
         return {}
+    if not isinstance(metrics, (Mapping, list, tuple, set)):
+        raise refusal(
+            "fit", "metrics", metrics, "a dict of names and functions, or a list of such,"
+        )
     pairs = (
         list(metrics.items())
         if isinstance(metrics, Mapping)
         else [(getattr(metric, "__name__", ""), metric) for metric in metrics]
     )
     for name, metric in pairs:
-        if not callable(metric):
+        if isinstance(metric, type) or not callable(metric):
             raise TypeError(
-                f"metrics: found {metric!r} of type {type(metric).__name__}, expected functions of "
+                f"metrics: found {shown(metric)}, expected functions of "
                 "(outputs, targets), such as {'error': lambda outputs, y: abs(outputs - y).mean()}."
             )
         if not isinstance(name, str) or not name.isidentifier() or len(pairs) > len(dict(pairs)):
@@ -82,7 +87,7 @@ def top_k(scores: Any, labels: Any, k: int = 5) -> float:
     """
     scores, labels = _scored("top_k", scores, labels)
     classes = scores.shape[1]
-    if not 1 <= k <= classes:
+    if whole("top_k", "k", k) > classes:
         raise ValueError(f"top_k: k={k} for {classes} classes; 1 to {classes} is needed.")
     own = scores[np.arange(len(labels)), labels][:, None]
     later = np.arange(classes) >= labels[:, None]
@@ -96,6 +101,7 @@ def confusion(predictions: Any, labels: Any, classes: int) -> np.ndarray:
     Raises ShapeError as ``accuracy`` does, ValueError for entries outside 0 … classes - 1.
     """
     _paired("confusion", predictions, labels)
+    whole("confusion", "classes", classes)
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     for name, values in (("labels", labels), ("predictions", predictions)):
         _in_range("confusion", name, values, classes)
@@ -157,10 +163,9 @@ def calibration(probabilities: Any, labels: Any, bins: int = 15) -> Calibration:
     and ``expected_error`` is the ECE (Guo et al. 2017, eq. 3). Raises ShapeError for other shapes,
     ValueError for labels out of range, no bins, and rows that are no probabilities.
     """
-    probabilities, labels = _scored("calibration", probabilities, labels)
+    probabilities, labels = _scored("calibration", probabilities, labels, "probabilities")
     probabilities = probabilities.astype(np.float64)
-    if bins < 1:
-        raise ValueError(f"calibration: bins={bins}; at least 1 is needed.")
+    whole("calibration", "bins", bins)
     sums = probabilities.sum(axis=1)
     if not (probabilities.min() >= 0 and np.abs(sums - 1).max() < 1e-3):
         raise ValueError(
@@ -215,13 +220,15 @@ def _paired(name: str, predictions: Any, labels: Any) -> None:
         )
 
 
-def _scored(name: str, scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+def _scored(
+    name: str, scores: Any, labels: Any, given: str = "scores"
+) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n, classes) and labels (n,) in range, as arrays."""
     scores, labels = np.asarray(scores), np.asarray(labels)
     few = scores.ndim != 2 or scores.shape[1] < 2  # one column has no greatest
     if few or labels.shape != scores.shape[:1] or not len(labels):
         raise ShapeError(
-            f"{name}: scores of shape {scores.shape} and labels of shape {labels.shape}; "
+            f"{name}: {given} of shape {scores.shape} and labels of shape {labels.shape}; "
             "expected (n, classes) and (n,), with n at least 1 and 2 classes or more."
         )
     _in_range(name, "labels", labels, scores.shape[1])

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..autodiff.tensor import Tensor
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
+from .checks import check_loss, check_model, examples
 from .features import leaf_layers, tap
 
 
@@ -64,10 +66,10 @@ class Histograms:
         bins: int = 64,
         loss: Callable[[Any, Any], Any] = cross_entropy,
     ) -> None:
-        if every_epochs < 1 or bins < 1:
-            raise ValueError(
-                f"Histograms: every_epochs={every_epochs}, bins={bins}; both must be at least 1."
-            )
+        check_model("Histograms", model)
+        check_loss("Histograms", loss)
+        whole("Histograms", "every_epochs", every_epochs), whole("Histograms", "bins", bins)
+        x, y = examples("x", x, model), examples("y", y, model)
         self.epochs: list[int] = []
         self.activations: dict[str, list[Histogram]] = {n: [] for n in leaf_layers(model)}
         self.gradients: dict[str, list[Histogram]] = {n: [] for n, _ in model.named_parameters()}

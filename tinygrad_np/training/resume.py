@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..autodiff.tensor import Tensor
 from ..data.files import one_line, remove_leftovers
 from ..errors import DataError, ShapeError
@@ -30,8 +31,8 @@ class Keeper:
     """
 
     def __init__(self, path: Path, run: Run, every: int | None) -> None:
-        if every is not None and every < 1:
-            raise ValueError(f"checkpoint_every={every}: at least 1 step is needed.")
+        if every is not None:
+            whole("fit", "checkpoint_every", every)
         _check_parameters(run)
         self.path = path
         self.run = run

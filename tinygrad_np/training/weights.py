@@ -39,6 +39,12 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
     target = _as_path("save", path)
     if not isinstance(state, Mapping):
         raise TypeError(f"save: the state is of type {type(state).__name__}; {_as_state(state)}.")
+    if {"class", "settings", "ages"} <= state.keys():
+        raise TypeError(
+            "save: the state is an optimiser's, which is more than arrays; fit(…, checkpoint=path) "
+            "keeps it with the weights, or save the arrays in it by themselves: "
+            "{n: a for n, a in state.items() if isinstance(a, np.ndarray)}."
+        )
     if target.suffix not in (".npz", ".safetensors"):
         raise DataError(
             f"{target}: weights are saved as .npz or .safetensors; give the name one of these "

@@ -27,13 +27,14 @@ def in_single(fn: F) -> F:
     """
 
     @functools.wraps(fn)
-    def run(x: Any, *args: Any, **options: Any) -> Any:
-        if getattr(x, "dtype", None) != np.float16:
-            return fn(x, *args, **options)
-        given = [x, *args, *options.values()]
+    def run(*args: Any, **options: Any) -> Any:
+        first = args[0] if args else next(iter(options.values()), None)
+        if getattr(first, "dtype", None) != np.float16:
+            return fn(*args, **options)
+        given = [*args, *options.values()]
         wider = any(hasattr(v, "dtype") and v.dtype.kind in "fc" and v.dtype.itemsize > 2
                     for v in given)  # fmt: skip
-        out = fn(*map(_single, (x, *args)), **{k: _single(v) for k, v in options.items()})
+        out = fn(*map(_single, args), **{k: _single(v) for k, v in options.items()})
         if wider:
             return out
         return tuple(map(_half, out)) if isinstance(out, tuple) else _half(out)

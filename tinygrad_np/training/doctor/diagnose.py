@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ...arguments import real, refusal, whole
 from ...autodiff.tensor import Tensor
 from ...errors import ShapeError
 from ...nn.functional import cross_entropy
 from ...nn.module import Module
 from ...optim import SGD, Optimiser
+from ..checks import check_loss, check_model, numbers
 from ..decision import GREATEST
 from .causes import findings
 from .facts import data_facts, nearest_neighbours
@@ -54,6 +56,11 @@ def diagnose(
     report; ``draw.diagnosis`` draws it. Raises ShapeError for no examples, or another number of
     targets.
     """
+    check_model("diagnose", model)
+    check_loss("diagnose", loss)
+    _check_optimiser(optimiser)
+    whole("diagnose", "batch_size", batch_size), whole("diagnose", "seed", seed, least=0)
+    x, y = (numbers(name, part, model) for name, part in (("x", x), ("y", y)))
     x, y = (a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in (x, y))
     if not x.ndim or not y.ndim or not len(x) or len(x) != len(y):
         raise ShapeError(
@@ -63,6 +70,16 @@ def diagnose(
     with np.errstate(all="ignore"):  # what is not finite is a finding
         measured = _examined(model, x, y, optimiser, loss, min(batch_size, GREATEST_BATCH), seed)
     return Diagnosis(findings(measured), measured)
+
+
+def _check_optimiser(optimiser: Any) -> None:
+    """Raise TypeError or ValueError for what no step can be made with."""
+    made = isinstance(optimiser, type) and issubclass(optimiser, Optimiser)
+    if optimiser is None or isinstance(optimiser, Optimiser) or made:
+        return
+    if isinstance(optimiser, type) or not callable(optimiser):
+        needed = "an optimiser, a function from parameters to one, or a learning rate from 0 up"
+        real("diagnose", "optimiser", optimiser, needed)
 
 
 def _examined(
@@ -149,4 +166,8 @@ def _copies(
     if optimiser is None:
         return patient, SGD(patient.parameters(), 0.0)
     make = optimiser if callable(optimiser) else plain(float(optimiser))
-    return patient, make(patient.parameters())
+    treated = make(patient.parameters())
+    if not isinstance(treated, Optimiser):
+        needed = "a function from parameters to an optimiser, such as tg.optim.Adam,"
+        raise refusal("diagnose", "optimiser", optimiser, needed)
+    return patient, treated

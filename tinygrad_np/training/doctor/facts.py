@@ -88,6 +88,6 @@ def nearest_neighbours(
     return share, above(equal, len(asked))
 
 
-def above(share: float, n: int) -> float:
-    """What a share of n may become by chance: three standard errors more."""
-    return share + 3 * float(np.sqrt(share * (1 - share) / n))
+def above(share: float, n: int, errors: float = 3) -> float:
+    """What a share of n may become by chance: so many standard errors more."""
+    return share + errors * float(np.sqrt(share * (1 - share) / n))

@@ -1,0 +1,63 @@
+"""Few examples are no reason to call labels unrelated; arguments of other kinds are refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_np import nn, optim, training
+
+UNRELATED = "labels unrelated to inputs"
+
+
+def noisy(n: int, seed: int, is_shuffled: bool) -> training.Diagnosis:
+    """Of a network for three classes that depend on the inputs, with much noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, 20)).astype(np.float32)
+    y = (x @ rng.standard_normal((20, 3)) + 1.5 * rng.standard_normal((n, 3))).argmax(axis=1)
+    model = nn.Sequential(nn.Linear(20, 32, seed=seed), nn.ReLU(), nn.Linear(32, 3, seed=seed + 1))
+    labels = rng.permutation(y) if is_shuffled else y
+    return training.diagnose(model, x, labels, optim.Adam(model.parameters(), 1e-3))
+
+
+@pytest.mark.parametrize(("n", "seed"), [(n, s) for n in (100, 200, 300) for s in range(2)])
+def test_few_examples_with_labels_of_their_own_are_not_accused(n: int, seed: int) -> None:
+    assert UNRELATED not in [finding.name for finding in noisy(n, seed, False).warnings]
+
+
+@pytest.mark.parametrize("n", [200, 400])
+def test_shuffled_labels_are_named(n: int) -> None:
+    assert UNRELATED in [finding.name for finding in noisy(n, 0, True).warnings]
+
+
+def test_of_too_few_it_is_a_note() -> None:
+    [finding] = [f for f in noisy(100, 1, True).findings if f.name == UNRELATED]
+    assert finding.level == "note" and "too few to be sure" in finding.cause
+
+
+def nothing(parameters: Any) -> list[Any]:
+    return list(parameters)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"optimiser": "adam"}, r"diagnose\(optimiser='adam'\): an optimiser, a function"),
+        ({"optimiser": nothing}, r"optimiser=the function nothing\): a function from parameters"),
+        ({"loss": "mse"}, r"diagnose\(loss='mse'\): a function of \(outputs, targets\)"),
+        ({"model": nn.ReLU}, r"model=the class ReLU\): .*write ReLU"),
+        ({"y": np.array(["a", "b"] * 10)}, "y of shape .20,. has dtype <U1"),
+        ({"y": np.array([0, 1] * 10, object)}, "y of shape .20,. has dtype object"),
+        ({"x": np.full((20, 3), None)}, "x of shape .20, 3. has dtype object"),
+        ({"x": [[1.0], [2.0, 3.0]] * 10}, "x is a list whose entries have several lengths"),
+    ],
+)
+def test_words_and_objects_are_refused_in_a_sentence(changed: Any, message: str) -> None:
+    given = {"model": nn.Linear(3, 2, seed=0), "x": np.ones((20, 3)), "y": np.arange(20) % 2}
+    with pytest.raises(TypeError, match=message):
+        training.diagnose(**{**given, **changed})
+
+
+def test_the_class_of_an_optimiser_makes_one() -> None:
+    x, y = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32), np.arange(40) % 2
+    assert training.diagnose(nn.Linear(3, 2, seed=0), x, y, optim.Adam).findings
