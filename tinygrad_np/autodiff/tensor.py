@@ -2,14 +2,12 @@
 
 import inspect
 import operator
-import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import DetachError, PrecisionWarning, ReplayError, ShapeError, TapeError
+from ..errors import DetachError, ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
 from .nests import leaves, refuse_subclass
 from .primitives import (
@@ -34,7 +32,6 @@ Operator = Callable[["Tensor", Any], "Tensor"]
 ndarray = np.ndarray
 NUMBERS = (bool, int, float, complex)
 NESTS = frozenset([list, tuple, dict])
-PACKAGE = __name__.partition(".")[0] + "."
 _new = object.__new__
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
 METHODS: dict[tuple[str, np.ufunc], Any] = {
@@ -560,7 +557,7 @@ class Tensor:
             if mode.capture is not None:
                 mode.capture.become(self, other)  # both refuse in their own words
                 mode.capture.share()
-            raise TapeError(_lost(what, self))
+            raise calls.lost(what, self._storage is not None and self._is_result)
         self._write_base(base, self._fitted(other), ways[0] if self is not base else [])
         for view, way in zip(views, ways, strict=True):
             there = base
@@ -878,7 +875,8 @@ def _opened(
     if len(values) > rule.operands and not rule.is_users:
         calls.refuse_out(rule, args)
     if listed is not None and rule.certain:
-        _say_if_wider(rule, listed, args)
+        dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
+        calls.say_if_wider(rule, listed.dtype, dtypes)
     return values, nodes, storage, guarded
 
 
@@ -919,24 +917,6 @@ def _refuse_nest(rule: Rule, nest: Any) -> None:
             f"{rule.name} was given Tensors inside a {type(nest).__name__}, where its rules do not "
             f"see them; make each one an operand of its own: {rule.name}(*tensors)."
         )
-
-
-def _say_if_wider(rule: Rule, listed: ndarray, args: tuple[Any, ...]) -> None:
-    """Warn of a Python list that turns a float32 program into float64."""
-    for operand in args:
-        if isinstance(operand, Tensor) and operand.dtype.kind in "fc":
-            wide = np.result_type(operand.dtype, listed.dtype)
-            if wide != operand.dtype and listed.dtype.kind in "iuf":
-                frame, depth = sys._getframe(1), 2
-                while frame.f_back and frame.f_globals["__name__"].startswith(PACKAGE):
-                    frame, depth = frame.f_back, depth + 1
-                warnings.warn(
-                    f"{rule.name} of a {operand.dtype} Tensor and a Python list, which NumPy takes "
-                    f"for {listed.dtype}, is {wide}; write np.array(list, np.{operand.dtype}) to "
-                    f"stay in {operand.dtype}.",
-                    PrecisionWarning,
-                    stacklevel=depth,
-                )
 
 
 def _several(rule: Rule, out: Any, recorded: bool) -> Any:
@@ -1115,20 +1095,6 @@ def _apply_method(
     if _requires_grad((inputs, options)):
         raise TapeError(f"np.{ufunc.__name__}.{method} has no derivative here.")
     return _apply_unruled(getattr(ufunc, method), inputs, options)
-
-
-def _lost(what: str, tensor: Tensor) -> str:
-    """Why a write would not reach everyone it should."""
-    if tensor._storage is not None and tensor._is_result:
-        return (
-            f"{what} on a view of a leaf that requires grad; write t[i, j] = v on the leaf itself "
-            "inside tg.no_grad(), or on a copy (t.copy()) to record it."
-        )
-    return (
-        f"{what} on a recorded Tensor whose memory others share (t[0], t.T, t.reshape(-1), "
-        "t.detach(), an array of it): they would not see it. Write t[0, 1] = v on the Tensor "
-        "itself while there are no views of it, or write into a copy (t.copy())."
-    )
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -1,13 +1,16 @@
 """What functions of the table may be given, and what is said of it where they refuse."""
 
+import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...errors import ShapeError, TapeError
+from ...errors import PrecisionWarning, ShapeError, TapeError
 from .table import Rule, parameters, remedy
 
+PACKAGE = __name__.partition(".")[0] + "."
 NUMERIC = "biufc"  # kinds of dtypes
 
 
@@ -92,3 +95,33 @@ def _likely_cure(rule: Rule, args: tuple[Any, ...]) -> str:
     if np.shape(args[0])[-1] == np.shape(args[1])[-1]:
         return "\n  did you mean x @ w.T?"
     return ""
+
+
+def say_if_wider(rule: Rule, listed: np.dtype[Any], dtypes: Sequence[np.dtype[Any]]) -> None:
+    """Warn of a Python list that turns a float32 program into float64."""
+    for dtype in dtypes:
+        wide = np.result_type(dtype, listed)
+        if dtype.kind in "fc" and wide != dtype and listed.kind in "iuf":
+            frame, depth = sys._getframe(1), 2
+            while frame.f_back and frame.f_globals["__name__"].startswith(PACKAGE):
+                frame, depth = frame.f_back, depth + 1
+            warnings.warn(
+                f"{rule.name} of a {dtype} Tensor and a Python list, which NumPy takes for "
+                f"{listed}, is {wide}; write np.array(list, np.{dtype}) to stay in {dtype}.",
+                PrecisionWarning,
+                stacklevel=depth,
+            )
+
+
+def lost(what: str, is_view_of_leaf: bool) -> TapeError:
+    """The error for a write that would not reach everyone it should."""
+    if is_view_of_leaf:
+        return TapeError(
+            f"{what} on a view of a leaf that requires grad; write t[i, j] = v on the leaf itself "
+            "inside tg.no_grad(), or on a copy (t.copy()) to record it."
+        )
+    return TapeError(
+        f"{what} on a recorded Tensor whose memory others share (t[0], t.T, t.reshape(-1), "
+        "t.detach(), an array of it): they would not see it. Write t[0, 1] = v on the Tensor "
+        "itself while there are no views of it, or write into a copy (t.copy())."
+    )
