@@ -220,7 +220,7 @@ def test_a_profile_in_print() -> None:
 def test_there_is_nothing_to_show_before_the_second_call() -> None:
     step = tg.replay(lambda x: x * 2)
     for looked in (lambda: step.program, step.profile):
-        with pytest.raises(tg.ReplayError, match=r"nothing is captured yet: call the step twice"):
+        with pytest.raises(tg.ReplayError, match=r"nothing is captured yet; call the step twice"):
             looked()
     step(np.ones(2))
     with pytest.raises(tg.ReplayError, match=r"nothing is captured yet"):
