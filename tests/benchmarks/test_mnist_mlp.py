@@ -530,7 +530,7 @@ def test_control_c_leaves_results_and_resume_goes_on(
     assert printed.out.splitlines()[2].startswith(DEFAULT)
     [reached] = json.loads((tmp_path / "r.json").read_text())
     assert [epoch["epoch"] for epoch in reached["history"]] == [1, 2, 3]
-    assert (reached["epochs"], printed.out.splitlines()[2].split()[3]) == (3, "3")
+    assert reached["epochs"] == 3
     state = tg.load(tmp_path / "out" / f"{DEFAULT}-bars-seed0" / "weights.npz")
     assert weights_sha256(state) == reached["weights_sha256"]
     assert job(*given, "--resume") == 0
