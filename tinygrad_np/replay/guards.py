@@ -187,9 +187,7 @@ class Walk:
         unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
         unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
         if reflects or unseen:
-            names |= dict.fromkeys(there)
-        if (reflects and self.reads.reflects is Whose.USER) or unseen:
-            names |= dict.fromkeys(inherited)
+            names |= dict.fromkeys((*there, *inherited))
             if (own := fields(value)) is not None:
                 self._sized[id(own)] = own, f"the attributes of {of.__name__}"
         named = value if is_class or isa(value, NAMED) else of
@@ -211,8 +209,7 @@ class Walk:
         """Whether all attributes of an object of that origin may have been read."""
         if isa(value, types.ModuleType):
             return id(value) in self.reads.whole
-        wide = self.reads.reflects is Whose.USER or not isa(value, type)
-        return min(self.reads.reflects, origin) >= Whose.LAYERS and wide
+        return self.reads.reflects and origin >= Whose.LAYERS
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
         now = attribute(value, name)

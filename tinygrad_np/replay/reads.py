@@ -263,8 +263,18 @@ def bound_to(value: Any) -> Any:
     return None if function else owner
 
 
+@functools.lru_cache(maxsize=4096)
+def is_inert(kind: Any) -> bool:
+    """Whether objects of a class have nothing in them but attributes."""
+    if issubclass(kind, (*NUMBERS, types.FunctionType, types.ModuleType, type)):
+        return True
+    return all(whose(k.__module__) is not Whose.LIBRARY for k in kind.__mro__ if k is not object)
+
+
 def contents(container: Any) -> list[Any] | None:
     """What a container has in it, keys of a dict included; None for what is no container."""
+    if is_inert(type(container)):  # type: ignore[arg-type]
+        return None
     if isa(container, SEQUENCES):
         return list(container)
     own = isa(container, (dict, collections.UserDict))
@@ -286,7 +296,7 @@ def contents(container: Any) -> list[Any] | None:
         return [container.getvalue(), container.tell()]
     if isa(container, np.ndarray):
         return container.ravel().tolist() if container.dtype.hasobject else None
-    if isa(container, NUMBERS) or not (library or isa(container, bytearray)):
+    if not (library or isa(container, bytearray)):
         return None
     try:
         return [memoryview(container).tobytes()]  # bytearray, array.array, ctypes
@@ -354,7 +364,7 @@ class Reads:
         self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
-        self.reflects = Whose.LIBRARY  # whose code reads any attribute of what it has
+        self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
         self.whole: set[int] = set()  # modules of which any name may be read
         self._opaque: set[int] = set()  # containers with such functions
@@ -402,7 +412,7 @@ class Reads:
 
     def see(self, value: Any, place: str) -> None:
         """Note what a value contains, or the state of a generator."""
-        if isa(value, NUMBERS):
+        if is_inert(type(value)):  # type: ignore[arg-type]
             return
         if id(value) in self.generators:
             self.generators[id(value)] = value, _placed(self.generators[id(value)][1], place)
@@ -494,10 +504,11 @@ class Reads:
             self.roots.append((space, Read(f"what {name[1]} reads", space, place)))
 
     def _reflect(self, found: Mentions, values: list[tuple[Any, str]], origin: Whose) -> None:
-        """Any attribute of these may be read, and any that the code has a word for."""
-        self.reflects = max(self.reflects, origin)
-        self.floating |= {word for word in found.words if word.isidentifier()}
-        self.imports |= found.words & sys.modules.keys()
+        """Any attribute of these may be read; in the user's code of anything that is reached."""
+        if origin is Whose.USER:
+            self.reflects = True
+            self.floating |= {word for word in found.words if word.isidentifier()}
+            self.imports |= found.words & sys.modules.keys()
         for value, place in values:
             if isa(value, types.ModuleType):
                 self.whole.add(id(value))
