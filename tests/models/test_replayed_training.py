@@ -18,7 +18,7 @@ def trained(name: str, replay: bool) -> Result:
     recipe = replace(RECIPES[name], sizes=(first, *(min(size, 300) for size in hidden), last))
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = data.mnist()
-    count = 1_000 if recipe.network is not None or recipe.transform is not None else 4_000
+    count = 1_000 if recipe.network is not None or recipe.transform is not None else 2_000
     part = ((x[:count], y[:count]), (x_test[:500], y_test[:500]))
     return run(recipe, "mnist", part, seed=3, epochs=epochs, replay=replay)
 

@@ -10,7 +10,7 @@ import numpy as np
 import tinygrad_np as tg
 from tests.replay.programs import Tally, alone, drawn, outcome, shown
 
-PROGRAMS = 60
+PROGRAMS = 40
 
 
 @functools.cache

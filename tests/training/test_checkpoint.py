@@ -112,7 +112,7 @@ def test_a_training_goes_on_from_any_step(tmp_path: Path, ending: str, replay: b
     if ending == ".safetensors":
         pytest.importorskip("safetensors")
     expected = whole(replay=replay)
-    for after in (1, 2, 4, 5, 6, 9, 10, 14) if replay else (3, 5, 11):
+    for after in (1, 4, 5, 6, 14) if replay else (3, 5, 11):
         path = tmp_path / f"{after}{ending}"
         first = Training()
         stopped = first.fit(checkpoint=path, callbacks=[Stop(after)], replay=replay)

@@ -75,8 +75,8 @@ def adam(parameters: Any) -> optim.Optimiser:
     return optim.Adam(parameters, 0.003)
 
 
-PATIENTS = [(case, epochs, adam) for case in HEALTHY for epochs in (0, 60)]
-PATIENTS += [(case, e, None) for case in ("images", "regression", "hinge") for e in (0, 60)]
+PATIENTS = [(case, epochs, adam) for case in HEALTHY for epochs in (0, 30)]
+PATIENTS += [(case, e, None) for case in ("images", "regression", "hinge") for e in (0, 30)]
 
 
 @pytest.mark.parametrize(("case", "epochs", "optimiser"), PATIENTS)

@@ -99,9 +99,9 @@ class Training:
 # Before the first epoch the loss is tried once on the validation data, in float32, and the first
 # batch is looked at once for the checkpoint.
 WHERE = {
-    "on_step": (3, 5, 8, 13),
+    "on_step": (3, 5, 13),
     "on_epoch": (1, 3),
-    "batches": (3, 7, 8, 13),
+    "batches": (3, 7, 8),
     "loss": (4, 7, 14),
     "validation": (1, 3),
 }
