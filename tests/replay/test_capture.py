@@ -739,3 +739,18 @@ def test_rules_of_the_users_own_are_captured() -> None:
         step(x)
         assert w.grad is not None
         assert w.grad.tolist() == (6.0 * np.array([1.0, 2.0]) ** 2 * x**3).tolist()
+
+
+def test_a_write_to_memory_that_somebody_holds_is_refused() -> None:
+    total = tg.Tensor(np.zeros(3))
+    held = total.data
+
+    @tg.replay
+    def step(x: Any) -> Any:
+        nonlocal total
+        total += x
+        return total * 1
+
+    with pytest.raises(tg.ReplayError, match="a Tensor whose memory others share"):
+        step(np.ones(3))
+    np.testing.assert_array_equal(held, np.zeros(3))
