@@ -354,7 +354,7 @@ class Capture:
             self.read_grad(parameter)
         mode.capture = None
         try:
-            with self.reads.paused():
+            with self.reads.working(worker):
                 worker.perform()
         finally:
             mode.capture = self

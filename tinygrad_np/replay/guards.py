@@ -192,6 +192,8 @@ class Walk:
                 self._sized[id(own)] = own, f"the attributes of {of.__name__}"
         named = value if is_class or isa(value, NAMED) else of
         for name in names:
+            if self.reads.is_worked(value, name):
+                continue
             self._attribute(value, name, Read(f"{named.__name__}.{name}", None, read.place))
         if is_module:
             return

@@ -367,6 +367,8 @@ class Reads:
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
         self.whole: set[int] = set()  # modules of which any name may be read
+        self.named: set[tuple[int, str]] = set()  # attributes that the code mentions,
+        self.worked: set[tuple[int, str]] = set()  # and those that only effects change
         self._opaque: set[int] = set()  # containers with such functions
         self._held: list[Any] = []
 
@@ -399,6 +401,26 @@ class Reads:
             yield
         finally:
             sys.setprofile(before)
+
+    @contextlib.contextmanager
+    def working(self, worker: Any) -> Iterator[None]:
+        """While this lasts ``worker`` does what replays do too: what it changes of itself and of
+        what it holds is no state of the step's."""
+        parts = [worker]
+        for _ in range(2):  # the optimiser that it steps, a schedule
+            parts += [part for of in parts for part in (fields(of) or {}).values()]
+        before = [(part, dict(own)) for part in parts if (own := fields(part))]
+        with self.paused():
+            yield
+        for part, was in before:
+            now = fields(part) or {}
+            changed = [name for name in now if now[name] is not was.get(name, MISSING)]
+            self.worked |= {(id(part), name) for name in changed}
+
+    def is_worked(self, value: Any, name: str) -> bool:
+        """Whether only an effect has to do with an attribute."""
+        key = id(value), name
+        return key in self.worked and key not in self.named and name not in self.floating
 
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
@@ -538,6 +560,7 @@ class Reads:
                 if contents(value) is not None:  # sys.modules, os.environ
                     self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
+            self.named.add((id(owner), name))
             self._attribute(owner, Read(name, value, place))
             if value is MISSING or hasattr(type(value), "__get__"):
                 self.floating.update(names[i + 1 :])
