@@ -5,6 +5,7 @@
 function begins, and noted with their values: ``guards`` keeps watch over them afterwards.
 """
 
+import abc
 import builtins
 import collections
 import contextlib
@@ -151,6 +152,18 @@ def isa(value: Any, kinds: Any) -> bool:
     return issubclass(type(value), kinds)
 
 
+def is_plain(value: Any, kinds: Any = NUMBERS) -> bool:
+    """Whether it is of these kinds, and not of a class of the user's, which may have more."""
+    return isa(value, kinds) and whose(type(value).__module__) is not Whose.USER
+
+
+def kinds_of(value: Any) -> tuple[type, ...]:
+    """The classes in which attributes are looked up, of a class its metaclasses too."""
+    if not isa(value, type):
+        return type(value).__mro__
+    return (*value.__mro__, *(kind for kind in type(value).__mro__ if kind not in (type, object)))
+
+
 def fields(value: Any) -> dict[str, Any] | None:
     """An object's own attributes, as they are kept."""
     look: Any = type(value).__getattribute__
@@ -165,8 +178,7 @@ def fields(value: Any) -> dict[str, Any] | None:
 
 def member(value: Any, name: str) -> Any:
     """What the class of an object, or a class itself, has by a name."""
-    kinds = value.__mro__ if isa(value, type) else type(value).__mro__
-    return next((vars(kind)[name] for kind in kinds if name in vars(kind)), MISSING)
+    return next((vars(kind)[name] for kind in kinds_of(value) if name in vars(kind)), MISSING)
 
 
 def attribute(value: Any, name: str) -> Any:
@@ -192,7 +204,7 @@ def attributes(value: Any) -> list[str]:
     if isa(value, types.ModuleType):
         return [name for name in vars(value) if not name.startswith("__")]
     if isa(value, type):
-        kinds = [kind for kind in value.__mro__ if whose(kind.__module__) is Whose.USER]
+        kinds = [kind for kind in kinds_of(value) if whose(kind.__module__) is Whose.USER]
         return [name for kind in kinds for name in vars(kind) if not name.startswith("__")]
     found = list(fields(value) or ())
     for kind in type(value).__mro__:
@@ -364,6 +376,7 @@ class Reads:
         self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
+        self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
         self.whole: set[int] = set()  # modules of which any name may be read
@@ -434,6 +447,7 @@ class Reads:
 
     def see(self, value: Any, place: str) -> None:
         """Note what a value contains, or the state of a generator."""
+        self.abstract |= bool(place) and isa(value, abc.ABCMeta)
         if is_inert(type(value)):  # type: ignore[arg-type]
             return
         if id(value) in self.generators:
@@ -534,7 +548,7 @@ class Reads:
         for value, place in values:
             if isa(value, types.ModuleType):
                 self.whole.add(id(value))
-            elif not isa(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
+            elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in {*attributes(value), *found.words}:
                     self._attribute(value, Read(name, attribute(value, name), place))
 
@@ -552,7 +566,8 @@ class Reads:
                 self.appended.add(id(value))
                 self.contents[id(value)] = self.contents[id(value)]._replace(place=place)
                 return MISSING
-            if isa(value, PLAIN_KINDS):
+            if is_plain(value, PLAIN_KINDS):
+                self.floating |= {name} & {"name"}  # a Tensor's
                 return MISSING
             owner, value = value, attribute(value, name)
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
