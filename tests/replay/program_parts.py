@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 PRELUDE = """
+import abc
 import argparse
 import array
 import builtins
@@ -161,6 +162,29 @@ class Lazy:
 
 
 class Listed(list):
+    pass
+
+
+def derived(kind, k, *given):
+    made = type("Made", (kind,), {})(*given)
+    made.k = k
+    return made
+
+
+def with_k(made, k):
+    made.k = k
+    return made
+
+
+def with_metaclass(k):
+    return type("Meta", (type,), dict(k=k))("Made", (), {})
+
+
+def named(k):
+    return tg.Tensor(np.ones(2), name=str(k))
+
+
+class Abstract(abc.ABC):
     pass
 
 
@@ -538,6 +562,28 @@ CONTAINERS = [
               ("{r}.set() if {v} > 1 else {r}.clear()",), True),
     Container("poly1d", "np.poly1d([0.0, {v}])", "{r}(1.0)", ("{r}.coeffs[-1] = {v}",), True),
     Container("super", "Deriving({v})", "{r}.get()", ("Deriving.__base__.level = {v}",), True),
+    *[Container(f"attribute of a derived {kind}", f"derived({kind}, {{v}}{given})", "{r}.k", FREE)
+      for kind, given in [("float", ""), ("int", ""), ("complex", ""), ("str", ""), ("bytes", ""),
+                          ("tuple", ""), ("frozenset", ""), ("np.float32", ", 1"),
+                          ("np.ndarray", ", 2"), ("tg.Tensor", ", [1.0]"),
+                          ("functools.partial", ", same")]],
+    Container("replaced derived float", "[derived(float, {v}, 1.0)]", "{r}[0].k",
+              ("{r}[0] = derived(float, {v}, 1.0)",)),
+    Container("attribute of an IntEnum", "with_k(enum.IntEnum('Kind', 'A').A, {v})", "{r}.k",
+              ATTRIBUTE),
+    Container("attribute of an Enum of str",
+              "with_k(enum.Enum('Kind', dict(A='a'), type=str).A, {v})", "{r}.k", ATTRIBUTE),
+    Container("partial's attribute", "with_k(functools.partial(same), {v})", "{r}.k", ATTRIBUTE),
+    Container("metaclass", "with_metaclass({v})", "{r}.k",
+              ("type({r}).k = {v}", "{r}.k = {v}")),
+    Container("__dict__ of a class", 'type("Made", (), {{}} if {v} == 1 else dict(k={v}))',
+              '{r}.__dict__.get("k", 1.0)', ATTRIBUTE, True),
+    Container("name of a Tensor", "named({v})", "float({r}.name)", ("{r}.name = str({v})",), True),
+    Container("name of a Tensor in a list", "[named({v})]", "[float(t.name) for t in {r}][0]",
+              ("{r}[0].name = str({v})",), True),
+    Container("registered class", 'type("Made", (), {{}})()',
+              "(2.0 if isinstance({r}, Abstract) else 1.0)",
+              ("Abstract.register(type({r}))",), True),
     Container("structured ndarray", 'np.array([({v},)], [("k", "f8")])', '{r}["k"][0]',
               ('{r}["k"][0] = {v}',), True),
 ]  # fmt: skip

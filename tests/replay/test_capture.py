@@ -392,7 +392,9 @@ LAYER = nn.Linear(2, 2, seed=0)
 STATE = LAYER.state_dict()
 
 
-@refused(r"changes requires_grad of a Tensor from outside\. .*: change it before the step")
+@refused(
+    r"changes requires_grad of a Tensor from outside\. .*: change it before .* \.detach\(\) within"
+)
 def a_parameter_that_is_frozen(x: Any, _: Any) -> Any:
     FROZEN.requires_grad = False
     loss = (x @ W).sum() * FROZEN
@@ -606,7 +608,7 @@ CHANGING: list[tuple[str, list[Any], Callable[[Any, Any], Any], str]] = [
         "a slice",
         [0, 1],
         lambda x, start: x[start : start + 2],
-        HERE + r"operand 1 of take_at was \(slice\(0, 2, None\),\) when the step was",
+        HERE + r"operand 1 of t\[index\] was \(slice\(0, 2, None\),\) when the step was",
     ),
     (
         "a random number of Python",

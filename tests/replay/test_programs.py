@@ -48,7 +48,9 @@ def test_each_kind_by_itself() -> None:
         if name.endswith(tuple(UNSEEN)):
             continue
         found = outcome(recipe)
-        assert found.verdict in ("equal", "refused"), f"{name}: {found}\n{shown(recipe)}"
+        # a number that is changed outside counts at once: none is left to the next comparison
+        wanted = ["equal"] if name.startswith("number in") else ["equal", "refused"]
+        assert found.verdict in wanted, f"{name}: {found}\n{shown(recipe)}"
 
 
 def as_written(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -172,6 +172,14 @@ def pair(x: Any, y: Any) -> Any:
     return {"validation": (x, y)}
 
 
+class Silent(nn.Module):
+    def __init__(self) -> None:
+        self.layer = nn.Linear(6, 3, seed=0)
+
+    def forward(self, x: Any) -> None:
+        self.layer(x)
+
+
 REFUSED: dict[str, tuple[Any, Any, str]] = {
     "half epochs": ({"epochs": 2.5}, TypeError, r"epochs=2.5.: an int"),
     "words for epochs": ({"epochs": "3"}, TypeError, "epochs='3'.: an int"),
@@ -206,6 +214,17 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
         {"loss": lambda z, t: np.mean(z.detach().numpy()) + 0 * len(t), "replay": False},
         TypeError, "from none of the model's parameters",
     ),
+    "a loss without return": (
+        {"loss": lambda *_: None}, TypeError, "loss function returned None; is a `return` miss",
+    ),
+    "a loss of rows": (
+        {"loss": lambda z, _: np.sum(z**2, axis=1)}, ShapeError, r"loss=.* shape \(16,\), expected",
+    ),
+    "targets as an array": (
+        {"loss": lambda z, t: F.mse_loss(z, t.numpy()[:, None])}, ReplayError,
+        "argument of the step is a Tensor: use it itself",
+    ),
+    "a model without return": ({"model": Silent()}, TypeError, "class Silent, returned None; is"),
     "a metric by name": ({"metrics": ["f1"]}, TypeError, "found 'f1', expected func"),
     "a metric without name": ({"metrics": [lambda *_: 0]}, ValueError, "give a dict of names"),
     "a metric of rows": (
@@ -283,6 +302,22 @@ def test_what_cannot_be_replayed_names_the_other_way() -> None:
     with pytest.raises(ReplayError, match=r"replay=False"):
         train(loss=looks)
     assert train(loss=looks, replay=False).stopped == "finished"
+
+
+def test_a_loss_that_reads_what_fit_counts() -> None:
+    optimiser = optim.SGD((model := network()).parameters(), 0.1)
+    with pytest.raises(ReplayError, match=r"SGD\.steps, .* a callback's on_step"):
+        train(
+            model=model, optimiser=optimiser,
+            loss=lambda z, t: F.cross_entropy(z, t) * (1 + optimiser.steps),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("replay", [True, False])
+def test_an_empty_batch_is_named(replay: bool) -> None:
+    model = nn.Sequential(nn.Linear(6, 3, seed=0))
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match=r"Batch 2 is empty, with y"):
+        train(model=model, batches=[(X, Y), (X[:0], Y[:0])], replay=replay)
 
 
 def test_a_loss_gets_the_same_eager_and_replayed() -> None:

@@ -144,7 +144,7 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The array it holds: of a leaf the array itself, of a result a read-only view."""
-        self._leave("t.data")
+        self._leave("t.data", self)
         storage = self._storage
         if not isinstance(self._array, ndarray):
             return self._array
@@ -376,7 +376,7 @@ class Tensor:
 
     def numpy(self) -> Any:
         """A copy of the values as an ndarray."""
-        self._leave("t.numpy()")
+        self._leave("t.numpy()", self)
         return np.array(self._array)
 
     def item(self, *index: Any) -> Any:
@@ -403,7 +403,7 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         self._refuse_detaching("np.asarray(t)")
-        self._leave("np.asarray(t)")
+        self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
@@ -416,10 +416,10 @@ class Tensor:
                 "make one Tensor of several, and a Tensor as the target of a write."
             )
 
-    def _leave(self, how: str) -> None:
+    def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:
         """Tell a capture, if there is one, that the value leaves the tape."""
         if mode.capture is not None:
-            mode.capture.leave(how)
+            mode.capture.leave(how, array_of)
 
     def __bool__(self) -> bool:
         self._leave("a truth value (if t, while t, and, or)")

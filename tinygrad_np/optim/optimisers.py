@@ -35,7 +35,14 @@ class Optimiser:
       are left alone.
 
     Gradients are clipped on the way into the step; ``.grad`` stays what backward found. A complex
-    number counts as two real ones, but for norms. Raises TypeError for what is no list of Tensors,
+    number counts as two real ones, but for norms.
+
+    A subclass overrides ``step()``, which changes each of ``self.params`` by its ``.grad``, at
+    ``self.rate()``; it may override ``rate()`` and ``zero_grad()`` too. A ``step()`` that writes to
+    ``.data`` trains with ``fit(replay=False)``; one that is to be replayed writes ``p[...] = v``
+    inside ``tg.no_grad()``, and changes nothing but Tensors.
+
+    Raises TypeError for what is no list of Tensors,
     ValueError for an empty list, a Tensor that is not a leaf, one that is there twice, and settings
     out of range.
     """
@@ -50,9 +57,9 @@ class Optimiser:
         self,
         params: Iterable[Tensor],
         lr: LearningRate,
-        clip_norm: float | None,
-        clip_value: float | None,
-        max_norm: float | None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
         **settings: float,
     ) -> None:
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -208,7 +215,10 @@ class Optimiser:
 
     def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
         """Fill in what a change needs; ``age`` counts the parameter's gradients, this one too."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no step() of its own; override step(), which changes each "
+            "of self.params by its .grad, or derive it from one such as tg.optim.SGD."
+        )
 
     def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
         """Change ``values`` and ``state`` by the gradient ``g``, which is read; shapes are one."""

@@ -278,7 +278,8 @@ class Capture:
         own = tensor in self._detached or (known is not None and known.kind != "memory")
         if not own:
             raise refusal(
-                "changes requires_grad of a Tensor from outside", "change it before the step"
+                "changes requires_grad of a Tensor from outside",
+                "change it before the step, or take the Tensor's .detach() within",
             )
 
     def replace(self) -> None:
@@ -315,12 +316,15 @@ class Capture:
             operands = [self._operand(".grad =", 0, gradient, gradient._array)]
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 
-    def leave(self, how: str) -> None:
-        """A value leaves the tape."""
+    def leave(self, how: str, tensor: Tensor | None = None) -> None:
+        """A value leaves the tape; that of ``tensor``, as an array."""
+        known = None if tensor is None else self._known.get(id(tensor._array))
+        given = known is not None and known.kind == "input"
+        itself = "; the argument of the step is a Tensor: use it itself" if given else ""
         raise refusal(
             f"takes a value off the tape: {how}",
             "return the Tensor and look at it outside the step, choose with np.where, or take rows "
-            "by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]",
+            f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
         )
 
     def varies(self, value: Any) -> bool:
@@ -354,7 +358,7 @@ class Capture:
             self.read_grad(parameter)
         mode.capture = None
         try:
-            with self.reads.paused():
+            with self.reads.working(worker):
                 worker.perform()
         finally:
             mode.capture = self
@@ -481,7 +485,7 @@ class Capture:
         known = self._known.get(id(value))
         if known in self._overwritten:
             raise refusal(
-                f"gives {name} a view of a Tensor from before it was written in place",
+                f"gives {spelled(name)} a view of a Tensor from before it was written in place",
                 "make the view anew",
             )
         if known is not None:
@@ -497,8 +501,8 @@ class Capture:
             return raw
         if isinstance(operand._node, Record):
             raise refusal(
-                f"gives {name} a Tensor (operand {i}) that was computed from variables outside "
-                "of it",
+                f"gives {spelled(name)} a Tensor (operand {i}) that was computed from variables "
+                "outside of it",
                 "compute it inside, or .detach() it",
             )
         return self._remember("memory", value, operand)
@@ -524,6 +528,11 @@ def refusal(what: str, remedy: str, place: str = "") -> ReplayError:
     return ReplayError(
         f"{place or users_line()}: the step {what}. It cannot be replayed so: {remedy}. {PLAIN}"
     )
+
+
+def spelled(name: str) -> str:
+    """An operation's name as users write it."""
+    return {"take_at": "t[index]", "replace_at": "t[index] = v"}.get(name, name)
 
 
 def users_line() -> str:

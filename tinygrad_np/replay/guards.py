@@ -5,6 +5,7 @@ question whether it is the same now: numbers are told by value, what containers 
 elements, other objects by identity.
 """
 
+import abc
 import functools
 import gc
 import operator
@@ -22,7 +23,6 @@ from .capture import Capture, Variable
 from .memory import alike
 from .reads import (
     MISSING,
-    NUMBERS,
     SLOT,
     Read,
     Reads,
@@ -33,7 +33,9 @@ from .reads import (
     contents,
     fields,
     is_iterator,
+    is_plain,
     isa,
+    kinds_of,
     looks_around,
     member,
     origin_of,
@@ -51,7 +53,12 @@ _cells = functools.partial(map, operator.attrgetter("cell_contents"))
 _lengths = functools.partial(map, len)
 _types = functools.partial(map, type)
 _bases = functools.partial(map, operator.attrgetter("__mro__"))
+_called = functools.partial(map, operator.attrgetter("name"))
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__")
+
+
+def _registered(_: None) -> list[str]:
+    return [sys.intern(str(abc.get_cache_token()))]
 
 
 class Watch(NamedTuple):
@@ -110,12 +117,16 @@ class Walk:
         for get, pairs in lists:
             of, labels = [value for value, _ in pairs], [label for _, label in pairs]
             found += [Watch(get, of, labels)] if of else []
+        if self.reads.abstract:
+            found.append(Watch(_registered, None, "what is registered for an abstract class"))
+        if "name" in self.reads.floating and self.tensors:
+            found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
         self.watches = found + self.watches
 
     def _visit_all(self) -> None:
         while self._todo:
             value, read = self._todo.pop()
-            if not isa(value, NUMBERS) and id(value) not in self.seen:
+            if not is_plain(value) and id(value) not in self.seen:
                 self.seen[id(value)] = value
                 self._visit(value, read)
 
@@ -155,6 +166,9 @@ class Walk:
         else:
             self._container(value, read)
             self._attributes(value, read)
+            return
+        if whose(type(value).__module__) is Whose.USER or isa(value, functools.partial):
+            self._attributes(value, read)
 
     def _container(self, value: Any, read: Read) -> None:
         inside = contents(value)
@@ -188,16 +202,20 @@ class Walk:
         unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
         if reflects or unseen:
             names |= dict.fromkeys((*there, *inherited))
+            if is_class:
+                self._sized[-id(value)] = vars(value), f"the attributes of {value.__name__}"
             if (own := fields(value)) is not None:
                 self._sized[id(own)] = own, f"the attributes of {of.__name__}"
         named = value if is_class or isa(value, NAMED) else of
         for name in names:
+            if self.reads.is_worked(value, name):
+                continue
             self._attribute(value, name, Read(f"{named.__name__}.{name}", None, read.place))
         if is_module:
             return
         if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
             self._objects.append((value, f"the class of {of.__name__}"))
-        for kind in of.__mro__:
+        for kind in kinds_of(value):
             if whose(kind.__module__) >= Whose.LAYERS:
                 methods = map(plain, vars(kind).values())
                 self._todo += [(method, read) for method in methods if self._ran(method)]
@@ -222,7 +240,7 @@ class Walk:
     def _place(self, value: Any, name: str, label: str) -> None:
         """Where an attribute is kept."""
         own = vars(value) if isa(value, types.ModuleType) else fields(value)
-        kinds = value.__mro__ if isa(value, type) else type(value).__mro__
+        kinds = kinds_of(value)
         kind = next((k for k in kinds if name in vars(k)), None)
         for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
             if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
@@ -310,7 +328,7 @@ def is_same(now: Any, was: Any) -> bool:
         return False
     if isa(now, (list, tuple)):
         return len(now) == len(was) and all(map(is_same, now, was))
-    return isa(now, NUMBERS) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
+    return is_plain(now) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
 
 
 class Guards:

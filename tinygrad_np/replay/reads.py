@@ -5,6 +5,7 @@
 function begins, and noted with their values: ``guards`` keeps watch over them afterwards.
 """
 
+import abc
 import builtins
 import collections
 import contextlib
@@ -151,6 +152,18 @@ def isa(value: Any, kinds: Any) -> bool:
     return issubclass(type(value), kinds)
 
 
+def is_plain(value: Any, kinds: Any = NUMBERS) -> bool:
+    """Whether it is of these kinds, and not of a class of the user's, which may have more."""
+    return isa(value, kinds) and whose(type(value).__module__) is not Whose.USER
+
+
+def kinds_of(value: Any) -> tuple[type, ...]:
+    """The classes in which attributes are looked up, of a class its metaclasses too."""
+    if not isa(value, type):
+        return type(value).__mro__
+    return (*value.__mro__, *(kind for kind in type(value).__mro__ if kind not in (type, object)))
+
+
 def fields(value: Any) -> dict[str, Any] | None:
     """An object's own attributes, as they are kept."""
     look: Any = type(value).__getattribute__
@@ -165,8 +178,7 @@ def fields(value: Any) -> dict[str, Any] | None:
 
 def member(value: Any, name: str) -> Any:
     """What the class of an object, or a class itself, has by a name."""
-    kinds = value.__mro__ if isa(value, type) else type(value).__mro__
-    return next((vars(kind)[name] for kind in kinds if name in vars(kind)), MISSING)
+    return next((vars(kind)[name] for kind in kinds_of(value) if name in vars(kind)), MISSING)
 
 
 def attribute(value: Any, name: str) -> Any:
@@ -192,7 +204,7 @@ def attributes(value: Any) -> list[str]:
     if isa(value, types.ModuleType):
         return [name for name in vars(value) if not name.startswith("__")]
     if isa(value, type):
-        kinds = [kind for kind in value.__mro__ if whose(kind.__module__) is Whose.USER]
+        kinds = [kind for kind in kinds_of(value) if whose(kind.__module__) is Whose.USER]
         return [name for kind in kinds for name in vars(kind) if not name.startswith("__")]
     found = list(fields(value) or ())
     for kind in type(value).__mro__:
@@ -364,9 +376,12 @@ class Reads:
         self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
+        self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
         self.whole: set[int] = set()  # modules of which any name may be read
+        self.named: set[tuple[int, str]] = set()  # attributes that the code mentions,
+        self.worked: set[tuple[int, str]] = set()  # and those that only effects change
         self._opaque: set[int] = set()  # containers with such functions
         self._held: list[Any] = []
 
@@ -400,6 +415,26 @@ class Reads:
         finally:
             sys.setprofile(before)
 
+    @contextlib.contextmanager
+    def working(self, worker: Any) -> Iterator[None]:
+        """While this lasts ``worker`` does what replays do too: what it changes of itself and of
+        what it holds is no state of the step's."""
+        parts = [worker]
+        for _ in range(2):  # the optimiser that it steps, a schedule
+            parts += [part for of in parts for part in (fields(of) or {}).values()]
+        before = [(part, dict(own)) for part in parts if (own := fields(part))]
+        with self.paused():
+            yield
+        for part, was in before:
+            now = fields(part) or {}
+            changed = [name for name in now if now[name] is not was.get(name, MISSING)]
+            self.worked |= {(id(part), name) for name in changed}
+
+    def is_worked(self, value: Any, name: str) -> bool:
+        """Whether only an effect has to do with an attribute."""
+        key = id(value), name
+        return key in self.worked and key not in self.named and name not in self.floating
+
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
         read = Read(type(generator).__name__, generator_state(generator), "")
@@ -412,6 +447,7 @@ class Reads:
 
     def see(self, value: Any, place: str) -> None:
         """Note what a value contains, or the state of a generator."""
+        self.abstract |= bool(place) and isa(value, abc.ABCMeta)
         if is_inert(type(value)):  # type: ignore[arg-type]
             return
         if id(value) in self.generators:
@@ -512,7 +548,7 @@ class Reads:
         for value, place in values:
             if isa(value, types.ModuleType):
                 self.whole.add(id(value))
-            elif not isa(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
+            elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in {*attributes(value), *found.words}:
                     self._attribute(value, Read(name, attribute(value, name), place))
 
@@ -530,7 +566,8 @@ class Reads:
                 self.appended.add(id(value))
                 self.contents[id(value)] = self.contents[id(value)]._replace(place=place)
                 return MISSING
-            if isa(value, PLAIN_KINDS):
+            if is_plain(value, PLAIN_KINDS):
+                self.floating |= {name} & {"name"}  # a Tensor's
                 return MISSING
             owner, value = value, attribute(value, name)
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
@@ -538,6 +575,7 @@ class Reads:
                 if contents(value) is not None:  # sys.modules, os.environ
                     self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
+            self.named.add((id(owner), name))
             self._attribute(owner, Read(name, value, place))
             if value is MISSING or hasattr(type(value), "__get__"):
                 self.floating.update(names[i + 1 :])

@@ -19,6 +19,7 @@ from .capture import Capture, argument, users_line
 from .guards import Guards, Walk, is_same
 from .plan import plan
 from .program import Program
+from .reads import is_plain
 from .show import Profile
 from .tune import Choice, tuned
 from .verify import State, changes, compare_outcomes, compare_runs, described, outcome
@@ -344,7 +345,7 @@ def _signature(args: Sequence[Any], parts: list[Any], inputs: list[Any]) -> Any:
 
 def _identity(part: Any) -> Any:
     """What tells an argument that is no array from others: its value, or that it is this object."""
-    if isinstance(part, (bool, int, float, complex, str, bytes, np.dtype)):
+    if is_plain(part):
         return type(part), repr(part)
     return type(part), id(part)
 

@@ -11,7 +11,7 @@ from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import PLAIN, Cast, Equation, Unpacked, Variable, refusal, users_line
+from .capture import PLAIN, Cast, Equation, Unpacked, Variable, refusal, spelled, users_line
 from .program import Program
 from .reads import Read
 
@@ -71,10 +71,16 @@ class State:
 
 def changes(read: Read, now: Any = None) -> ReplayError:
     """The error for a step that changes what it reads outside."""
-    remedy = "change it outside the step, or keep it in a Tensor and write t[...] = v"
+    remedy = (
+        "change it outside the step (in fit: count in a callback's on_step), or keep it in a "
+        "Tensor and write t[...] = v"
+    )
     inside = now[len(read.value) :] if isinstance(now, list) and read.value is not None else [now]
     if any(isinstance(part, (Tensor, np.ndarray)) for part in inside):
-        remedy = "return the value from the step and keep it (a number as float(t)) outside of it"
+        remedy = (
+            "return the value from the step and keep it (a number as float(t)) outside of it; in "
+            "fit return it from the model, (out, t), and the loss gets the tuple"
+        )
     what = f"changes {read.name}, which is outside of it and would stay as it is in a replay"
     return refusal(what, remedy, read.place)
 
@@ -178,7 +184,7 @@ def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
 
 def described(equations: Sequence[Equation]) -> list[Line]:
     """The equations of a step as they were captured, before any are simplified."""
-    return [Line(_kind(e), e.name, e.line, _fixed(e)) for e in equations]
+    return [Line(_kind(e), spelled(e.name), e.line, _fixed(e)) for e in equations]
 
 
 def _kind(equation: Equation) -> Any:

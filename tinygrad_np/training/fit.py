@@ -348,6 +348,8 @@ class _Loop:
         before.restore()
         what = "a gradient is not finite" if math.isfinite(loss) else f"the loss is {loss}"
         began = "" if origin is None else f" It began where {origin}."
+        if isinstance(y, Tensor) and not y.size:
+            began = f" Batch {step} is empty, with y of shape {y.shape}; leave it out."
         return (
             f"fit: {what} in batch {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
@@ -378,11 +380,23 @@ def _step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     def step(x: Any, y: Any) -> tuple[Any, ...]:
         guard.zero_grad()
         outputs = model(x)
+        if outputs is None:
+            raise TypeError(
+                f"fit: the model, of class {type(model).__name__}, returned None; is a `return` "
+                "missing in its forward?"
+            )
         value = loss(outputs, y)
+        if value is None:
+            raise TypeError("fit: the loss function returned None; is a `return` missing?")
         if not isinstance(value, Tensor):
             raise TypeError(
                 f"the loss is {shown(value)}, computed from none of the model's "
                 "parameters; look for .detach(), .numpy() and no_grad() on the way to it."
+            )
+        if value.size != 1:
+            raise ShapeError(
+                f"fit(loss={shown(loss)}): it gives shape {value.shape}, expected one number; take "
+                "the mean over it, np.mean(…)."
             )
         value.backward()
         guard.step(value)

@@ -28,8 +28,10 @@ class Guard:
 
     def __init__(self, model: Module, optimiser: Any) -> None:
         self.optimiser = optimiser
-        self.is_ours = isinstance(optimiser, Optimiser)
-        self.params: list[Tensor] = optimiser.params if self.is_ours else model.parameters()
+        is_one = isinstance(optimiser, Optimiser)
+        # one that has a step() of its own is a part of the step, as one of the user's own is
+        self.is_ours = is_one and getattr(optimiser.step, "__func__", None) is Optimiser.step
+        self.params: list[Tensor] = optimiser.params if is_one else model.parameters()
         self.is_updating = False
         self._loss = Tensor(0.0)
         # gradients that no step would ever clear
