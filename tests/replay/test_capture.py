@@ -756,3 +756,11 @@ def test_a_write_to_memory_that_somebody_holds_is_refused() -> None:
     with pytest.raises(tg.ReplayError, match="a Tensor whose memory others share"):
         step(np.ones(3))
     np.testing.assert_array_equal(held, np.zeros(3))
+
+
+def test_an_argument_of_a_derived_class_is_refused() -> None:
+    class Scaled(tg.Tensor):
+        pass
+
+    with pytest.raises(tg.ReplayError, match=r"test_capture\.py:\d+: an argument of class Scaled"):
+        tg.replay(lambda x: x * 1)(Scaled([1.0]))

@@ -327,6 +327,11 @@ def _array(part: Any) -> np.ndarray:
     """An argument's array."""
     if not isinstance(part, Tensor):
         return np.asarray(part)
+    if type(part) is not Tensor:
+        raise ReplayError(
+            f"{users_line()}: an argument of class {type(part).__name__}, and a replayed step gets "
+            "plain Tensors; pass its .numpy(), and what else it has as arguments of their own."
+        )
     if part.requires_grad:
         raise ReplayError(
             f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor "
