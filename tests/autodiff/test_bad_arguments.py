@@ -38,7 +38,11 @@ PLACES: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "array of Tensors": (lambda b: tg.array([leaf(), b]), ["None", "word", "object", "dict"]),
     "stack": (tg.stack, ["None", "int", "float", "object", "function"]),
     "stack with": (lambda b: tg.stack([leaf(), b]), ["None", *NUMBERS]),
-    "primitive": (tg.primitive, FUNCTIONS),
+    "primitive": (tg.primitive, [*FUNCTIONS, "class"]),
+    "requires_grad": (lambda b: setattr(leaf(), "requires_grad", b), list(BAD)),
+    "requires_grad of a new one": (lambda b: tg.Tensor(X, requires_grad=b), list(BAD)),
+    "requires_grad of an array": (lambda b: tg.array(X, b), [n for n in BAD if n != "None"]),
+    "broadcasts": (lambda b: tg.defvjp(np.sin, lambda g, *_: g, broadcasts=b), list(BAD)),
     "no_grad": (tg.no_grad, FUNCTIONS[1:]),
     "defvjp": (lambda b: tg.defvjp(b, lambda g, *_: g), list(BAD)),
     "a rule": (lambda b: tg.defvjp(np.sin, b), [name for name in FUNCTIONS if name != "None"]),
@@ -96,6 +100,10 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
     "argnums": (lambda: tg.grad(square, "a"), "argnums='a'; give the place"),
     "function": (lambda: tg.grad("x"), "a function to differentiate was expected, not 'x'"),  # type: ignore[arg-type]
     "rule": (lambda: tg.defvjp(np.sin, "x"), r"defvjp\(sin\) was given 'x' for a rule"),  # type: ignore[arg-type]
+    "rule and each": (
+        lambda: tg.defvjp(np.sin, lambda g, *_: g, each=lambda _, g, *__: g),
+        r"defvjp\(sin\) was given rules by position and each=",
+    ),
     "ragged": (lambda: tg.Tensor([[1], [1, 2]]), r"a Tensor of \[\[1\], \[1, 2\]\]: .*inhomog"),
     "order": (lambda: tg.gradcheck(square, X, order=2.5), "order=2.5"),  # type: ignore[arg-type]
     "masked": (lambda: np.ma.max(leaf()), r"np\.asarray\(t\) would cut"),

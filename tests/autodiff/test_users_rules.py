@@ -107,6 +107,13 @@ def test_operands_by_keyword() -> None:
         only(X, w=leaf())
 
 
+class Own(np.ndarray):
+    """An array with an arithmetic of its own."""
+
+    def __array_ufunc__(self, *_args: Any, **_options: Any) -> Any:
+        return 1.0
+
+
 RETURNED: dict[str, tuple[Any, Any]] = {
     # what a rule returns for an operand of three elements; the gradient, or the refusal
     "number": (2.0, [2.0, 2.0, 2.0]),
@@ -122,6 +129,8 @@ RETURNED: dict[str, tuple[Any, Any]] = {
     "objects": (np.array([1, 2, 3], object), r"rule of mine for operand 0 returned object"),
     "dict": ({}, r"rule of mine for operand 0 returned {}"),
     "another shape": (np.ones(2), r"rule of mine for operand 0 returned a cotangent of shape \(2"),
+    "masked": (np.ma.array(X, mask=[0, 1, 0]), "the rule of mine returned is a MaskedArray"),
+    "subclass": (X.view(Own), "the rule of mine returned is a Own, whose mask"),
     "short list": ([1.0], r"rule of mine for operand 0 returned a cotangent of shape \(1"),
 }
 
@@ -134,7 +143,7 @@ def test_what_a_rule_returns(name: str, create_graph: bool) -> None:
     t = leaf()
     out = np.sum(fn(t))
     if isinstance(expected, str):
-        with pytest.raises((tg.TapeError, tg.ShapeError), match=expected):
+        with pytest.raises((tg.TapeError, tg.ShapeError, TypeError), match=expected):
             out.backward(create_graph=create_graph)
         return
     out.backward(create_graph=create_graph)
@@ -168,7 +177,7 @@ def test_functions_of_any_number_of_operands_take_any_number_of_rules() -> None:
     made(lambda *xs: sum(xs), one, one, one)
     made(lambda x, n=1, **options: x, one)
     tg.defvjp(np.add, None, lambda g, _out, _x, _y: g)
-    tg.defvjp(tg.primitive(map), one, one, one)  # whose parameters nobody tells
+    tg.defvjp(tg.primitive(getattr), one, one, one)  # whose parameters nobody tells
 
 
 NESTS: dict[str, Callable[[tg.Tensor, tg.Tensor], Any]] = {
@@ -210,6 +219,25 @@ def test_primitives_return_one_array(name: str) -> None:
     if name in ("dict", "None", "object"):
         with pytest.raises(TypeError, match=r"mine returned a .* instead of an array"):
             fn(tg.Tensor(X))
+
+
+OWN_WAY: dict[str, Callable[[Any], Any]] = {
+    "masked": lambda x: np.ma.array(x, mask=[0, 1, 0]) * 2,
+    "matrix": np.asmatrix,
+    "subclass": lambda x: np.array(x).view(Own),
+    "in a tuple": lambda x: (x * 1, np.ma.array(x, mask=[0, 1, 0])),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("name", OWN_WAY)
+def test_a_result_with_an_arithmetic_of_its_own_is_refused(name: str) -> None:
+    fn, ruleless = made(OWN_WAY[name], lambda g, _out, _x: g), tg.primitive(OWN_WAY[name])
+    for t in (leaf(), tg.Tensor(X)) if name != "in a tuple" else (tg.Tensor(X),):
+        with pytest.raises(TypeError, match="a result of a primitive is a .*, whose mask"):
+            fn(t)
+    with pytest.raises(TypeError, match="a result of a primitive is a .*, whose mask"):
+        ruleless(tg.Tensor(X))
 
 
 def test_a_result_that_is_no_number_is_refused() -> None:

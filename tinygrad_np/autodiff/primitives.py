@@ -26,7 +26,7 @@ def primitive(fn: F) -> F:
     dict they are refused with a TypeError. Arrays that are Tensors' are read-only: a function that
     writes into its operands is refused with a TapeError; it works on a copy instead.
     """
-    if not callable(fn):
+    if not callable(fn) or isinstance(fn, type):
         raise TypeError(f"tg.primitive takes a function of arrays, not {fn!r}.")
     is_ours = str(getattr(fn, "__module__", None)).startswith(PACKAGE)  # gets no Tensors in nests
     plain = PLAIN if is_ours else PLAIN - {tuple}

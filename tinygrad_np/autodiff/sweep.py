@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
 from .primitives import added_to, cast, if_finite, where_finite_or
+from .rules.calls import refuse_own_way
 from .rules.table import Kept
 from .shapes import broadcasts_to, unbroadcast
 from .tape import NO_OPTIONS, RELEASED, Leaf, Node, Record, mode, recording
@@ -144,6 +145,7 @@ def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument:
     A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
     """
     value = values[argument]
+    refuse_own_way(f"the cotangent that the rule of {name} returned", cotangent)
     if isinstance(cotangent, (bool, int, float, complex)):
         cotangent = np.full(value.shape, cotangent)
     elif isinstance(cotangent, list):

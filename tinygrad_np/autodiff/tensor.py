@@ -23,7 +23,7 @@ from .primitives import (
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, read_only, refuse_write
+from .rules.table import Kept, Rule, check_flag, read_only, refuse_write
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
 
@@ -34,12 +34,6 @@ NUMBERS = (bool, int, float, complex)
 NESTS = frozenset([list, tuple, dict])
 _new = object.__new__
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
-METHODS: dict[tuple[str, np.ufunc], Any] = {
-    ("reduce", np.add): np.sum, ("reduce", np.multiply): np.prod,
-    ("reduce", np.maximum): np.max, ("reduce", np.minimum): np.min,
-    ("reduce", np.logical_and): np.all, ("reduce", np.logical_or): np.any,
-    ("accumulate", np.add): np.cumsum, ("accumulate", np.multiply): np.cumprod,
-}  # fmt: skip
 
 
 def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
@@ -124,8 +118,8 @@ class Tensor:
         self._storage = Storage(data)
         if name is not None:
             self.name = name
-        if requires_grad:
-            self.requires_grad = True
+        if requires_grad is not False:
+            self.requires_grad = requires_grad
 
     @classmethod
     def _of(cls, data: Any, node: Node | None, storage: Storage | None = None) -> "Tensor":
@@ -203,6 +197,7 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        check_flag("requires_grad", value)
         if value and self._array.dtype.kind not in "fc":
             raise TypeError(
                 f"a Tensor of dtype {self.dtype} is a constant and cannot require grad; make it "
@@ -514,6 +509,8 @@ class Tensor:
 
         That is the memory of a leaf, or of constants that share it: all of them see the write then.
         """
+        if isinstance(self._array, ndarray) and not self._array.flags.writeable:
+            raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
         if self._node is None:
             records = mode.capture is not None or (mode.recording and _requires_grad(value))
             return self._storage is not None and not records and self._sharers() > 0
@@ -542,8 +539,6 @@ class Tensor:
 
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
-        if isinstance(self._array, ndarray) and not self._array.flags.writeable:
-            raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
         if not (others := self._sharers()):
             self._become(self._fitted(other))
             return
@@ -735,29 +730,26 @@ class Tensor:
     cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
     swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
     repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
-    clip, round, conj, conjugate = map(_method, (np.clip, np.round, np.conj, np.conjugate))
+    clip, round = map(_method, (np.clip, np.round))
     nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
+
+    def conj(self) -> "Tensor":
+        """The complex conjugate; a real Tensor itself, as of NumPy's arrays."""
+        return apply(np.conjugate, (self,)) if self.dtype.kind == "c" else self
+
+    conjugate = conj
 
 
 def _refused(name: str, fact: Any = None) -> property:
     """An attribute that Tensors lack, or (``fact``) cannot have set: its error says what to do."""
 
     def refuse(_tensor: Tensor, _value: Any = None) -> Any:
-        instead = INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
+        instead = calls.INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
         raise AttributeError(f"a Tensor has no {name} to {'set' if fact else 'use'}; {instead}.")
 
     return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
 
 
-INSTEAD = {
-    "shape": "use t = t.reshape(shape)",
-    "dtype": "use t = t.astype(dtype)",
-    "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
-    "resize": "use t = np.resize(t, shape)",
-    "setfield": "write t[index] = v",
-    "setflags": "use t.detach() for a constant",
-    "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
-}
 for name in {*dir(ndarray)} - {*dir(Tensor)} | {"shape", "dtype"}:
     if not name.startswith("_"):
         setattr(Tensor, name, _refused(name, getattr(Tensor, name, None)))
@@ -885,13 +877,9 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
 
     With ``is_number`` Python's own objects (Fraction, Decimal) are refused, too.
     """
-    kind = type(operand)
     if isinstance(operand, np.memmap):
         operand = operand.view(ndarray)
-    elif kind is not ndarray and not isinstance(operand, np.generic):
-        speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
-        if isinstance(operand, ndarray) or (speaks and hasattr(kind, "__array__")):
-            refuse_subclass("the operand beside a Tensor", operand, also=(kind,))
+    calls.refuse_own_way("the operand beside a Tensor", operand)
     dtype = getattr(operand, "dtype", None)
     if is_number and dtype is None and not isinstance(operand, (*NUMBERS, tuple)):
         dtype = np.asarray(operand).dtype
@@ -935,9 +923,10 @@ def _as_array(out: Any) -> Any:
     """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
     if isinstance(out, (np.generic, *NUMBERS)):
         return np.asarray(out)
-    if isinstance(out, (tuple, list)):
-        return tuple(np.asarray(part) for part in out)
-    return out
+    parts = out if isinstance(out, (tuple, list)) else (out,)
+    for part in parts:
+        calls.refuse_own_way("a result of a primitive", part)
+    return tuple(np.asarray(part) for part in parts) if parts is out else out
 
 
 def _guards(
@@ -1058,10 +1047,21 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         except ValueError as error:
             refuse_write(error, name)
             raise
-    own = Tensor if mode.capture is None else Tensor._owning  # they may be views
+    given = leaves((args, kwargs))
     if isinstance(out, tuple):
-        return tuple(own(part) for part in out)
-    return own(out) if isinstance(out, ndarray) else out
+        return tuple(_of_unruled(part, given) for part in out)
+    return _of_unruled(out, given) if isinstance(out, ndarray) else out
+
+
+def _of_unruled(array: ndarray, given: list[Any]) -> Tensor:
+    """A result of a function without a rule, which may be a view of what it was given."""
+    if mode.capture is not None:
+        return Tensor._owning(array)
+    if (source := _source(array, array.base, tuple(given))) is None:
+        return Tensor(array)
+    made = Tensor._of(array, None, source._storage)
+    made._shared = source._share()
+    return made
 
 
 def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -1086,7 +1086,7 @@ def _apply_method(
     if method == "outer":
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    if (known := METHODS.get((method, ufunc))) is not None:
+    if (known := calls.METHODS.get((method, ufunc))) is not None:
         return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
     if method == "at":
         raise TapeError(
@@ -1103,7 +1103,7 @@ def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor
     if dtype is not None and built.dtype != np.dtype(dtype):
         built = built.astype(dtype)
     if requires_grad and built._node is None:
-        built = Tensor(built._array, requires_grad=True)
+        built = Tensor(built._array, requires_grad)
     return built
 
 

@@ -8,10 +8,26 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
+from ..nests import refuse_subclass
 from .table import Rule, parameters, remedy
 
 PACKAGE = __name__.partition(".")[0] + "."
 NUMERIC = "biufc"  # kinds of dtypes
+METHODS: dict[tuple[str, np.ufunc], Any] = {
+    ("reduce", np.add): np.sum, ("reduce", np.multiply): np.prod,
+    ("reduce", np.maximum): np.max, ("reduce", np.minimum): np.min,
+    ("reduce", np.logical_and): np.all, ("reduce", np.logical_or): np.any,
+    ("accumulate", np.add): np.cumsum, ("accumulate", np.multiply): np.cumprod,
+}  # fmt: skip
+INSTEAD = {
+    "shape": "use t = t.reshape(shape)",
+    "dtype": "use t = t.astype(dtype)",
+    "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
+    "resize": "use t = np.resize(t, shape)",
+    "setfield": "write t[index] = v",
+    "setflags": "use t.detach() for a constant",
+    "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
+}
 
 
 def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
@@ -50,6 +66,16 @@ def refuse_options(rule: Rule, names: list[str]) -> None:
     if theirs and not any(p.kind is p.VAR_KEYWORD or p.name in names for p in theirs.values()):
         raise TypeError(f"{rule.name} takes no option {shown} but {', '.join(theirs)}.")
     raise NotImplementedError(f"{rule.name} with {shown} cannot be recorded; {remedy(names)}")
+
+
+def refuse_own_way(what: str, given: Any) -> None:
+    """Refuse what computes in its own way: masked arrays, matrices, series."""
+    kind = type(given)
+    if kind is np.ndarray or isinstance(given, (np.generic, np.memmap)):
+        return
+    speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
+    if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
+        refuse_subclass(what, given, also=(kind,))
 
 
 def check_dtype(dtype: Any, what: str) -> None:

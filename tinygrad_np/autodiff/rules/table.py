@@ -200,7 +200,14 @@ def defvjp(
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
     _check_rules(fn, vjps, each)
+    check_flag("broadcasts", broadcasts)
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}={value!r}; give True or False.")
 
 
 def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> None:
@@ -215,6 +222,11 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
         raise TypeError(f"defvjp takes a function and its rules, not {fn!r} for the function.")
     if not vjps and each is None:
         raise TapeError(f"defvjp({name}) was given no rule; give one function per operand.")
+    if vjps and each is not None:
+        raise TapeError(
+            f"defvjp({name}) was given rules by position and each=, which would be asked alone; "
+            "give one or the other."
+        )
     is_ufunc = isinstance(fn, np.ufunc)
     if not is_ufunc and not hasattr(fn, "implementation") and not hasattr(fn, "_implementation"):
         raise TapeError(
