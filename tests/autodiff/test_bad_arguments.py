@@ -104,6 +104,14 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: tg.defvjp(np.sin, lambda g, *_: g, each=lambda _, g, *__: g),
         r"defvjp\(sin\) was given rules by position and each=",
     ),
+    "complex gradient": (
+        lambda: (leaf() * 2).backward(X + 1j), "gradient given to backward is complex.*np.real"
+    ),
+    "complex cotangent": (
+        lambda: tg.vjp(lambda x: x * 2, X)[1](X + 1j), "a cotangent is complex.*imaginary part"
+    ),
+    "complex direction": (lambda: tg.jvp(square, (X,), (X * 1j,)), "a direction is complex"),
+    "complex vector": (lambda: tg.hvp(square, X, tg.Tensor(X * 1j)), "a direction is complex"),
     "ragged": (lambda: tg.Tensor([[1], [1, 2]]), r"a Tensor of \[\[1\], \[1, 2\]\]: .*inhomog"),
     "order": (lambda: tg.gradcheck(square, X, order=2.5), "order=2.5"),  # type: ignore[arg-type]
     "masked": (lambda: np.ma.max(leaf()), r"np\.asarray\(t\) would cut"),

@@ -338,6 +338,7 @@ class Tensor:
             raise ShapeError(
                 f"gradient of shape {seed.shape} given to backward of a result of {self.shape}."
             )
+        calls.refuse_imaginary("the gradient given to backward", seed, self)
         if not create_graph and mode.capture is None:
             return seed._array.astype(self.dtype, copy=False)
         return seed if seed.dtype == self.dtype else seed.astype(self.dtype)

@@ -78,6 +78,15 @@ def refuse_own_way(what: str, given: Any) -> None:
         refuse_subclass(what, given, also=(kind,))
 
 
+def refuse_imaginary(what: str, given: Any, real: Any) -> None:
+    """Refuse complex numbers for what is real: they would lose their imaginary part."""
+    if np.iscomplexobj(given) and not np.iscomplexobj(real):
+        raise TypeError(
+            f"{what} is complex, and what it belongs to is real: its imaginary part would be lost; "
+            "give its real part (np.real(v))."
+        )
+
+
 def check_dtype(dtype: Any, what: str) -> None:
     """Refuse objects, words, dates and records, through which no gradient goes."""
     if getattr(dtype, "kind", "f") not in NUMERIC:
