@@ -78,7 +78,7 @@ PLACES: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     **{f"{fn.__name__} of": (lambda b, fn=fn: fn(lambda _: b)(X), ["word", "object", "bytes"])
        for fn in TRANSFORMS},
 }  # fmt: skip
-ERRORS = (TypeError, ValueError, tg.TapeError, tg.ShapeError)
+ERRORS = (TypeError, ValueError, NotImplementedError, tg.TapeError, tg.ShapeError)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -104,6 +104,22 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: tg.defvjp(np.sin, lambda g, *_: g, each=lambda _, g, *__: g),
         r"defvjp\(sin\) was given rules by position and each=",
     ),
+    "no axis": (lambda: np.add.accumulate(leaf(), axis=None), "np.add.accumulate with axis=None"),
+    "no axis by position": (lambda: np.multiply.accumulate(leaf(), None), "with axis=None"),
+    "dtype of a maximum": (
+        lambda: np.maximum.reduce(leaf(), dtype=np.float32), r"np.maximum.reduce with dtype=.*astype"
+    ),
+    "dtype by position": (
+        lambda: np.minimum.reduce(leaf(), 0, np.float32), r"np.minimum.reduce with dtype="
+    ),
+    "into integers": (
+        lambda: tg.Tensor([0, 0, 0]).__setitem__(0, leaf()[0]),
+        r"a value that requires grad, written into a Tensor of dtype int64.*v\.detach",
+    ),
+    "fill of integers": (lambda: tg.Tensor([0]).fill(leaf()[0]), "would lose its gradient"),
+    "put into integers": (lambda: tg.Tensor([0]).put(0, leaf()[0]), "would lose its gradient"),
+    "full_like": (lambda: np.full_like(tg.Tensor([0]), leaf()[0]), "would lose its gradient"),
+    "update of integers": (lambda: tg.Tensor([0]).__iadd__(leaf()[:1]), "into a Tensor of int64"),
     "complex gradient": (
         lambda: (leaf() * 2).backward(X + 1j), "gradient given to backward is complex.*np.real"
     ),

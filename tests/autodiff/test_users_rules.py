@@ -79,6 +79,28 @@ def test_rules_with_options_of_any_name_accept_them() -> None:
         fn(t, shift=1.0)
 
 
+FILLED: dict[str, tuple[Callable[..., Any], list[float]]] = {
+    "default": (lambda fn, x: fn(x), [2.0] * 3),
+    "by position": (lambda fn, x: fn(x, 3.0), [3.0] * 3),
+    "by keyword": (lambda fn, x: fn(x, scale=4.0), [4.0] * 3),
+    "a Tensor": (lambda fn, x: fn(x, tg.Tensor(5.0)), [5.0] * 3),
+}
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("name", FILLED)
+def test_defaults_of_the_function_are_filled_in_for_its_rules(name: str, each: bool) -> None:
+    def fn(x: Any, scale: Any = 2.0) -> Any:
+        return x * scale
+
+    rules: Any = (lambda g, _out, _x, scale: g * scale,)
+    traits = {"each": lambda i, g, _out, _x, scale: g * scale} if each else {}
+    call, expected = FILLED[name]
+    fn = made(fn, *(() if each else rules), **traits)
+    assert tg.grad(lambda x: np.sum(call(fn, x)))(X).tolist() == expected
+    assert tg.hessian(lambda x: np.sum(call(fn, x) ** 2))(X)[0, 0] == 2 * expected[0] ** 2
+
+
 def test_an_option_that_only_one_of_the_rules_knows_is_refused() -> None:
     def fn(x: Any, y: Any, scale: Any = 1.0) -> Any:
         return x * y * scale

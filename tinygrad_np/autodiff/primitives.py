@@ -165,6 +165,12 @@ def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 @primitive
+def lent(x: Any) -> Any:
+    """``x`` itself, in the hands of a user's function."""
+    return x
+
+
+@primitive
 def concat(*values: Any, axis: int = 0) -> Any:
     """``np.concatenate`` with its arrays as operands."""
     return np.concatenate(values, axis=axis)

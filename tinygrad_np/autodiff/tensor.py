@@ -15,6 +15,7 @@ from .primitives import (
     broadcast,
     cast,
     identity,
+    lent,
     put_at,
     replace_at,
     split_index,
@@ -25,7 +26,7 @@ from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
 from .rules.calls import NUMERIC, check_call
 from .rules.table import Kept, Rule, check_flag, read_only, refuse_write
 from .sweep import OWN, references, sweep
-from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
+from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode, next_number
 
 Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
@@ -381,7 +382,10 @@ class Tensor:
         return self._array.item(*index)
 
     def tolist(self) -> Any:
-        """The values as nested Python lists."""
+        """The values as nested Python lists; of what a transform differentiates, refused."""
+        for node in history(self._node):
+            if getattr(node, "closed", None) is False or getattr(node.rule, "fn", None) is identity:
+                self._refuse_detaching("t.tolist()")
         self._leave("t.tolist()")
         return self._array.tolist()
 
@@ -408,8 +412,8 @@ class Tensor:
         if self._node is not None:
             raise DetachError(
                 f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
-                "use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
-                "make one Tensor of several, and a Tensor as the target of a write."
+                "use .item() or .numpy() (.numpy().tolist(), .detach()) if that is meant, tg.array or "
+                "tg.stack to make one Tensor of several, and a Tensor as the target of a write."
             )
 
     def _leave(self, how: str) -> None:
@@ -573,7 +577,7 @@ class Tensor:
             node = node.parents[0]
         if base is None or not way or way[0][1][0] is not base._array or base.dtype != self.dtype:
             return None
-        fits = not any(rule.fn is identity or rule.is_users for rule, _, _ in way)
+        fits = not any(rule.fn in (identity, lent) or rule.is_users for rule, _, _ in way)
         if isinstance(base._node, Leaf):  # written as it is replayed
             fits = fits and mode.capture is not None and [r.fn for r, _, _ in way] == [take_at]
         elif base._node is not None:
@@ -818,7 +822,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         tensor._storage = Storage(out) if source is None else storage
         if source is not None:
             tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
-            tensor._storage = None if fn is identity else storage  # none writes through that
+            tensor._storage = None if fn in (identity, lent) else storage  # none writes through that
     return tensor
 
 
@@ -1087,6 +1091,7 @@ def _apply_method(
     if method == "outer":
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
+    calls.check_method(ufunc, method, options)
     if (known := calls.METHODS.get((method, ufunc))) is not None:
         return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
     if method == "at":

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import refuse_subclass
+from ..primitives import replace_at
 from .table import Rule, parameters, remedy
 
 PACKAGE = __name__.partition(".")[0] + "."
@@ -19,6 +20,7 @@ METHODS: dict[tuple[str, np.ufunc], Any] = {
     ("reduce", np.logical_and): np.all, ("reduce", np.logical_or): np.any,
     ("accumulate", np.add): np.cumsum, ("accumulate", np.multiply): np.cumprod,
 }  # fmt: skip
+UNTYPED = (np.max, np.min, np.all, np.any)
 INSTEAD = {
     "shape": "use t = t.reshape(shape)",
     "dtype": "use t = t.astype(dtype)",
@@ -43,7 +45,22 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
         )
     if (kind := out.dtype.kind) not in NUMERIC:
         check_dtype(out.dtype, f"a result of {rule.name}")
+    if rule.fn is replace_at and nodes[1] is not None and kind not in "fc":
+        raise TypeError(
+            f"a value that requires grad, written into a Tensor of dtype {out.dtype}, a constant, "
+            "would lose its gradient; make the target with dtype=np.float32 (or float64), or write "
+            "v.detach()."
+        )
     return kind in "fc"
+
+
+def check_method(ufunc: Any, method: str, options: dict[str, Any]) -> None:
+    """Refuse what NumPy's functions take, and the methods of its ufuncs do not."""
+    name = f"np.{ufunc.__name__}.{method}"
+    if method == "accumulate" and options.get("axis", 0) is None:
+        raise ValueError(f"{name} with axis=None: give the one axis that it is to run along.")
+    if options.get("dtype") is not None and METHODS.get((method, ufunc)) in UNTYPED:
+        raise NotImplementedError(f"{name} with dtype= cannot be recorded; give t.astype(dtype).")
 
 
 def refuse_count(rule: Rule, count: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, concat, identity, primitive
+from ..primitives import broadcast, concat, identity, lent, primitive
 from ..shapes import axes_of, total, unbroadcast
 from .table import composite, defvjp
 
@@ -71,6 +71,7 @@ def reshape_back(g: Any, x: Any, order: Any) -> Any:
 
 
 defvjp(identity, lambda g, _out, _x: g)
+defvjp(lent, lambda g, _out, _x: g)
 defvjp(broadcast, lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)))
 defvjp(np.reshape, lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order))
 defvjp(np.ravel, lambda g, _out, _x, order="C": reshape_back(g, _x, order))
