@@ -104,13 +104,33 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: tg.defvjp(np.sin, lambda g, *_: g, each=lambda _, g, *__: g),
         r"defvjp\(sin\) was given rules by position and each=",
     ),
+    "modulus": (lambda: pow(leaf(), 2, 3), r"pow\(t, v, 3\).*t\*\*v % m"),
+    "del": (lambda: leaf().__delitem__(0), r"del t\[0\].*np\.delete"),
+    "complex into real": (lambda: (leaf() * 1).__setitem__(0, 1j), "the number written is complex"),
+    "word as index": (lambda: leaf()["a"], r"t\[array\('a'.*an index is integers, slices"),
+    "out": (lambda: np.add(leaf(), 1, out=leaf()), r"np\.add\(out=tensor\)"),
+    "out of a method": (lambda: np.add.reduce(leaf(), out=leaf()), r"np\.add\(out=tensor\)"),
+    "out of a function": (lambda: np.sum(leaf(), out=leaf()), r"np\.sum\(out=tensor\)"),
+    "put": (lambda: np.put(leaf(), [0], [1]), r"np\.put cannot write into a Tensor; .*t\.put"),
+    "copyto": (lambda: np.copyto(leaf(), 0), r"np\.copyto cannot write into .*t\[\.\.\.\] = v"),
+    "copyto by keyword": (lambda: np.copyto(dst=leaf(), src=0), "np.copyto cannot write into"),
+    "fill_diagonal": (
+        lambda: np.fill_diagonal(tg.Tensor(np.eye(2)), 0),
+        r"fill_diagonal cannot.*t\[i, i\] = v",
+    ),
+    "into an array": (
+        lambda: np.copyto(np.zeros(3), leaf()),
+        "np.copyto would write a Tensor that",
+    ),
     "no axis": (lambda: np.add.accumulate(leaf(), axis=None), "np.add.accumulate with axis=None"),
     "no axis by position": (lambda: np.multiply.accumulate(leaf(), None), "with axis=None"),
     "dtype of a maximum": (
-        lambda: np.maximum.reduce(leaf(), dtype=np.float32), r"np.maximum.reduce with dtype=.*astype"
+        lambda: np.maximum.reduce(leaf(), dtype=np.float32),
+        r"np.maximum.reduce with dtype=.*astype",
     ),
     "dtype by position": (
-        lambda: np.minimum.reduce(leaf(), 0, np.float32), r"np.minimum.reduce with dtype="
+        lambda: np.minimum.reduce(leaf(), 0, np.float32),
+        r"np.minimum.reduce with dtype=",
     ),
     "into integers": (
         lambda: tg.Tensor([0, 0, 0]).__setitem__(0, leaf()[0]),
@@ -121,10 +141,12 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
     "full_like": (lambda: np.full_like(tg.Tensor([0]), leaf()[0]), "would lose its gradient"),
     "update of integers": (lambda: tg.Tensor([0]).__iadd__(leaf()[:1]), "into a Tensor of int64"),
     "complex gradient": (
-        lambda: (leaf() * 2).backward(X + 1j), "gradient given to backward is complex.*np.real"
+        lambda: (leaf() * 2).backward(X + 1j),
+        "gradient given to backward is complex.*np.real",
     ),
     "complex cotangent": (
-        lambda: tg.vjp(lambda x: x * 2, X)[1](X + 1j), "a cotangent is complex.*imaginary part"
+        lambda: tg.vjp(lambda x: x * 2, X)[1](X + 1j),
+        "a cotangent is complex.*imaginary part",
     ),
     "complex direction": (lambda: tg.jvp(square, (X,), (X * 1j,)), "a direction is complex"),
     "complex vector": (lambda: tg.hvp(square, X, tg.Tensor(X * 1j)), "a direction is complex"),

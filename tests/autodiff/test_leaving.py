@@ -260,13 +260,19 @@ PROMISED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     ),
     "masked write": (lambda t: (t * 1).__setitem__(0, MASKED[:1]), TypeError, "MaskedArray"),
     "list of a variable": (
-        lambda _: tg.grad(lambda a: sum(a.tolist()))(X), tg.DetachError, r"\.numpy\(\)\.tolist"
+        lambda _: tg.grad(lambda a: sum(a.tolist()))(X),
+        tg.DetachError,
+        r"\.numpy\(\)\.tolist",
     ),
     "list inside a transform": (
-        lambda _: tg.grad(lambda a: np.sum((a * 2).tolist() * a))(X), tg.DetachError, r"tolist"
+        lambda _: tg.grad(lambda a: np.sum((a * 2).tolist() * a))(X),
+        tg.DetachError,
+        r"tolist",
     ),
     "list of a Tensor in a transform": (
-        lambda t: tg.grad(lambda a: sum(a.tolist()))(t), tg.DetachError, r"t\.tolist\(\) would cut"
+        lambda t: tg.grad(lambda a: sum(a.tolist()))(t),
+        tg.DetachError,
+        r"t\.tolist\(\) would cut",
     ),
     "deepcopy": (lambda t: copy.deepcopy(t * 1), tg.TapeError, "deep-copied or pickled"),
     "pickle": (lambda t: pickle.dumps(t * 1), tg.TapeError, r"\.detach\(\) first"),

@@ -202,6 +202,12 @@ def test_functions_of_any_number_of_operands_take_any_number_of_rules() -> None:
     tg.defvjp(tg.primitive(getattr), one, one, one)  # whose parameters nobody tells
 
 
+def test_too_many_operands_are_told_of_each() -> None:
+    fn = made(lambda *xs: xs[0] * xs[1], lambda g, _out, x: g * x)
+    with pytest.raises(TypeError, match=r"its rules take 1 after g and out; .*each="):
+        fn(leaf(), leaf())
+
+
 NESTS: dict[str, Callable[[tg.Tensor, tg.Tensor], Any]] = {
     "list": lambda t, u: [t, u],
     "tuple": lambda t, u: (t, u),
@@ -256,9 +262,9 @@ OWN_WAY: dict[str, Callable[[Any], Any]] = {
 def test_a_result_with_an_arithmetic_of_its_own_is_refused(name: str) -> None:
     fn, ruleless = made(OWN_WAY[name], lambda g, _out, _x: g), tg.primitive(OWN_WAY[name])
     for t in (leaf(), tg.Tensor(X)) if name != "in a tuple" else (tg.Tensor(X),):
-        with pytest.raises(TypeError, match="a result of a primitive is a .*, whose mask"):
+        with pytest.raises(TypeError, match=r"a result of a primitive is a .*, whose mask"):
             fn(t)
-    with pytest.raises(TypeError, match="a result of a primitive is a .*, whose mask"):
+    with pytest.raises(TypeError, match=r"a result of a primitive is a .*, whose mask"):
         ruleless(tg.Tensor(X))
 
 

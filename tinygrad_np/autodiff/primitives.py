@@ -78,6 +78,8 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
             continue
         if not hasattr(part, "dtype"):
             part = np.asarray(part, dtype=None if np.size(part) else np.intp)
+        if part.dtype.kind not in "biufc":
+            raise TypeError(f"t[{part!r}]: an index is integers, slices, None, ... and masks.")
         arrays.append(part)
         layout.append(ARRAY)
     return tuple(layout), arrays

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DetachError, ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves, refuse_subclass
+from .nests import leaves
 from .primitives import (
     ARRAY,
     broadcast,
@@ -103,7 +103,7 @@ class Tensor:
             data._refuse_detaching("Tensor(t)")
             data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
-            data = _as_numbers(data, dtype)
+            data = calls.as_numbers(data, dtype)
         elif dtype is not None:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
@@ -412,8 +412,8 @@ class Tensor:
         if self._node is not None:
             raise DetachError(
                 f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
-                "use .item() or .numpy() (.numpy().tolist(), .detach()) if that is meant, tg.array or "
-                "tg.stack to make one Tensor of several, and a Tensor as the target of a write."
+                "use .item() or .numpy() (.numpy().tolist(), .detach()) if that is meant, tg.array "
+                "or tg.stack to make one Tensor of several, and a Tensor as the target of a write."
             )
 
     def _leave(self, how: str) -> None:
@@ -466,10 +466,15 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._put("t[i] = v", index, value)
 
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError(f"del t[{index!r}]: a Tensor keeps its shape; use t = np.delete(t, index).")
+
     def _put(self, what: str, index: Any, value: Any) -> None:
         """Write at an index."""
         layout, arrays = split_index(index)
         value = value if isinstance(value, (Tensor, list, *NUMBERS)) else np.asanyarray(value)
+        if isinstance(value, complex):
+            calls.refuse_imaginary("the number written", value, self)
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
         if self._is_written_in_place(what, value):
@@ -663,7 +668,7 @@ class Tensor:
     __sub__, __rsub__, __isub__ = _binary(np.subtract)
     __mul__, __rmul__, __imul__ = _binary(np.multiply)
     __truediv__, __rtruediv__, __itruediv__ = _binary(np.divide)
-    __pow__, __rpow__, __ipow__ = _binary(np.power)
+    _power, __rpow__, __ipow__ = _binary(np.power)
     __matmul__, __rmatmul__, __imatmul__ = _binary(np.matmul)
     __mod__, __rmod__, __imod__ = _binary(np.remainder)
     __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(np.floor_divide)
@@ -674,6 +679,11 @@ class Tensor:
     __rshift__, __rrshift__, __irshift__ = _binary(np.right_shift)
     __lt__, __le__ = _binary(np.less)[0], _binary(np.less_equal)[0]
     __gt__, __ge__ = _binary(np.greater)[0], _binary(np.greater_equal)[0]
+
+    def __pow__(self, other: Any, modulo: Any = None) -> "Tensor":
+        if modulo is not None:
+            raise TypeError(f"pow(t, v, {modulo!r}): Tensors take no modulus; write t**v % m.")
+        return self._power(other)
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -716,7 +726,7 @@ class Tensor:
             return self
         return apply(cast, (self, np.dtype(dtype)))
 
-    def copy(self) -> "Tensor":
+    def copy(self, order: Any = "C") -> "Tensor":  # noqa: ARG002 - NumPy's option
         """The same values in memory of their own, recorded."""
         return apply(broadcast, (self, self.shape))
 
@@ -822,7 +832,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         tensor._storage = Storage(out) if source is None else storage
         if source is not None:
             tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
-            tensor._storage = None if fn in (identity, lent) else storage  # none writes through that
+            # none writes through those
+            tensor._storage = None if fn in (identity, lent) else storage
     return tensor
 
 
@@ -891,17 +902,6 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
     if isinstance(operand, (ndarray, np.generic)) or is_number:
         calls.check_dtype(dtype, f"the operand {calls.brief(operand)}")
     return operand
-
-
-def _as_numbers(data: Any, dtype: Any) -> ndarray:
-    """What a Tensor is made of, copied."""
-    refuse_subclass("Tensor(a): a", data)
-    try:
-        return np.array(data, dtype=dtype, subok=False)
-    except (TypeError, ValueError) as error:
-        kind = ShapeError if "inhomogeneous" in str(error) else type(error)
-        wanted = "" if dtype is None else f" with dtype={dtype!r}"
-        raise kind(f"a Tensor of {calls.brief(data)}{wanted}: {error}") from None
 
 
 def _refuse_nest(rule: Rule, nest: Any) -> None:
@@ -1033,6 +1033,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if fn not in FACTS and mode.capture is not None:
             mode.capture.leave(f"np.{name}")
         return fn(*_unwrap(args), **_unwrap(kwargs))
+    if fn in WRITERS and isinstance((*args, *kwargs.values())[0], Tensor):
+        raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
             raise DetachError(
@@ -1042,8 +1044,6 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         raise TapeError(
             f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
         )
-    if fn in WRITERS and isinstance(args[0], Tensor):
-        raise TapeError(f"np.{name} cannot write into a Tensor; use t[index] = value.")
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:
@@ -1072,9 +1072,8 @@ def _of_unruled(array: ndarray, given: list[Any]) -> Tensor:
 def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """``out=``: into an array only constants may go, into a Tensor nothing."""
     if _holds_tensor(options["out"]):
-        raise TapeError(
-            f"np.{fn.__name__}(out=tensor) cannot be recorded; assign the result instead."
-        )
+        name = getattr(fn, "__self__", fn).__name__
+        raise TapeError(f"np.{name}(out=tensor) cannot be recorded; assign the result instead.")
     for operand in leaves((inputs, options)):
         if isinstance(operand, Tensor):
             what = f"{fn.__name__} with out=array (or array += t: assign the result instead)"

@@ -21,6 +21,9 @@ METHODS: dict[tuple[str, np.ufunc], Any] = {
     ("accumulate", np.add): np.cumsum, ("accumulate", np.multiply): np.cumprod,
 }  # fmt: skip
 UNTYPED = (np.max, np.min, np.all, np.any)
+WRITTEN = (
+    "write t[index] = v (t[...] = v for all of it, t[i, i] = v for a diagonal), or t.put(i, v)."
+)
 INSTEAD = {
     "shape": "use t = t.reshape(shape)",
     "dtype": "use t = t.astype(dtype)",
@@ -64,9 +67,12 @@ def check_method(ufunc: Any, method: str, options: dict[str, Any]) -> None:
 
 
 def refuse_count(rule: Rule, count: int) -> None:
+    each = "; give options by keyword"
+    if rule.is_users and rule.each is None:
+        each += ", or one rule for any number of operands as each="
     raise TypeError(
         f"{rule.name} was given {count} positional arguments, and its rules take {rule.operands} "
-        "after g and out: give options by keyword."
+        f"after g and out{each}."
     )
 
 
@@ -117,6 +123,25 @@ def brief(given: Any) -> str:
     """What was given, in a few words."""
     shown = repr(given)
     return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
+
+
+def as_numbers(data: Any, dtype: Any) -> Any:
+    """What a Tensor is made of, copied."""
+    refuse_subclass("Tensor(a): a", data)
+    try:
+        return np.array(data, dtype=dtype, subok=False)
+    except (TypeError, ValueError) as error:
+        kind = ShapeError if "inhomogeneous" in str(error) else type(error)
+        wanted = "" if dtype is None else f" with dtype={dtype!r}"
+        raise kind(f"a Tensor of {brief(data)}{wanted}: {error}") from None
+
+
+def released(name: str) -> str:
+    """Said of a graph that was swept before."""
+    return (
+        f"this part of the graph ({name}) was released by an earlier backward; call that one with "
+        "retain_graph=True to go through it twice."
+    )
 
 
 def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:

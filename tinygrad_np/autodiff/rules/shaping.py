@@ -247,6 +247,10 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
     if np.ndim(array) == 0:
         np.pad(np.zeros(()), pad_width, mode, **options)  # type: ignore[call-overload] # refuses
         return copy(array)
+    if isinstance(pad_width, dict):  # axes and their widths
+        given, pad_width = pad_width, np.zeros((np.ndim(array), 2), int)
+        for axis, width in given.items():
+            pad_width[axis] = width
     widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
     fill = options.pop("constant_values", 0)
     if mode == "constant" and not options:
