@@ -412,6 +412,7 @@ row(np.broadcast_to, scalar, (2, 2))
 row(np.broadcast_arrays, real(2, 1), real(3, seed=1), scalar)
 row(np.copy, real(2, 3))
 row(p.identity, real(2, 3), _reference=np.array)
+row(p.lent, real(2, 3), _reference=np.array)
 for axis in (None, 0, -1, (0, 1)):
     row(np.flip, real(2, 3), axis)
 row(np.flip, real(2, 3), axis=1)

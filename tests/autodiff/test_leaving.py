@@ -288,6 +288,12 @@ def test_refusals_say_what_to_do(name: str) -> None:
         way(tg.Tensor(X, requires_grad=True))
 
 
+def test_results_of_transforms_are_listed() -> None:
+    w = tg.Tensor(X, requires_grad=True)
+    assert tg.grad(lambda a: np.sum(a * a * w))(X).tolist() == (2 * X * X).tolist()
+    assert tg.grad(lambda a: np.sum(a * a))(w).tolist() == (2 * X).tolist()
+
+
 def test_the_variable_of_a_transform_is_copied_on_the_tape_alone() -> None:
     assert tg.grad(lambda t: np.sum(copy.copy(t) ** 2))(X).tolist() == (2 * X).tolist()
     for other in (copy.deepcopy, lambda t: pickle.dumps(t)):

@@ -383,9 +383,9 @@ class Tensor:
 
     def tolist(self) -> Any:
         """The values as nested Python lists; of what a transform differentiates, refused."""
-        for node in history(self._node):
-            if getattr(node, "closed", None) is False or getattr(node.rule, "fn", None) is identity:
-                self._refuse_detaching("t.tolist()")
+        is_variable = self._is_result and self._node.rule.fn is identity  # type: ignore[union-attr]
+        if is_variable or any(getattr(n, "closed", None) is False for n in history(self._node)):
+            self._refuse_detaching("t.tolist()")
         self._leave("t.tolist()")
         return self._array.tolist()
 

@@ -46,6 +46,7 @@ class Run:
         self.outputs = [_as_tensor(leaf) for leaf in leaves(self.value)]
         self.records = self.may_record and self._reaches_outside(start)
         self.plain = self.plain and not self.records
+        self.close()
 
     def _reaches_outside(self, start: int) -> bool:
         """Whether the result also depends on something recorded before this call."""
@@ -208,7 +209,6 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     """
     _check(f)
     run = Run(f, args, tuple(range(len(args))))
-    run.close()
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
