@@ -385,7 +385,7 @@ class Tensor:
         """The values as nested Python lists; of what a transform differentiates, refused."""
         is_variable = self._is_result and self._node.rule.fn is identity  # type: ignore[union-attr]
         if is_variable or any(getattr(n, "closed", None) is False for n in history(self._node)):
-            self._refuse_detaching("t.tolist()")
+            self._refuse_detaching("t.tolist(), unlike t.numpy().tolist(),")
         self._leave("t.tolist()")
         return self._array.tolist()
 
@@ -412,8 +412,8 @@ class Tensor:
         if self._node is not None:
             raise DetachError(
                 f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
-                "use .item() or .numpy() (.numpy().tolist(), .detach()) if that is meant, tg.array "
-                "or tg.stack to make one Tensor of several, and a Tensor as the target of a write."
+                "use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
+                "make one Tensor of several, and a Tensor as the target of a write."
             )
 
     def _leave(self, how: str) -> None:
