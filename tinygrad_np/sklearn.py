@@ -16,7 +16,7 @@ import numpy as np
 
 from . import nn, optim
 from .data import batches
-from .nn.functional import cross_entropy, log_softmax, mse_loss, softmax
+from .nn.functional import cross_entropy, log_softmax, mse_loss, nll_loss, softmax
 from .training.checks import refuse_mask
 from .training.fit import fit, predict
 
@@ -364,9 +364,28 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     def _predicted(self, X: Any) -> np.ndarray:
         """The network's outputs (n, outputs), in the dtype that it was trained in."""
         check_is_fitted(self, "module_")
-        refuse_mask("X", X)
+        self._refuse(X=X)
         X = validate_data(self, X, dtype=self.module_.parameters()[0].dtype, reset=False)
         return predict(self.module_, X)
+
+    def _refuse(self, **given: Any) -> None:
+        """Refuse masked arrays and complex numbers."""
+        for name, value in given.items():
+            refuse_mask(name, value)
+            if getattr(getattr(value, "dtype", None), "kind", "f") == "c":
+                raise ValueError(
+                    f"{type(self).__name__}: Complex data not supported: {name} is of dtype "
+                    f"{value.dtype}; give real and imaginary parts as columns of their own "
+                    f"(np.hstack([{name}.real, {name}.imag]))."
+                )
+
+    def _refuse_huge(self, X: np.ndarray) -> None:
+        """Refuse inputs with whose squares, as optimisers take of gradients, nothing is learned."""
+        if (top := float(np.max(np.abs(X)))) > math.sqrt(np.finfo(X.dtype).max):
+            raise ValueError(
+                f"{type(self).__name__}: X has values up to {top:.3g}, whose squares overflow "
+                f"{X.dtype}; scale the inputs (X / np.abs(X).max(), then StandardScaler)."
+            )
 
     def _dtypes(self, first: bool) -> Any:
         """What inputs may be: either float, and then that of the network."""
@@ -481,6 +500,8 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
 
     @staticmethod
     def _loss(outputs: Any, y: Any) -> Any:
+        if outputs.shape[1] == 1:  # y has one class
+            return nll_loss(log_softmax(outputs, axis=1), y)
         return cross_entropy(outputs, y)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
@@ -514,9 +535,9 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
         self, X: Any, y: Any, first: bool, classes: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The examples, and their labels as places in ``classes_``."""
-        refuse_mask("X", X)
-        refuse_mask("y", y)
+        self._refuse(X=X, y=y)
         X, y = validate_data(self, X, y, dtype=self._dtypes(first), reset=first)
+        self._refuse_huge(X)
         check_classification_targets(y)
         if first:
             self.classes_ = np.unique(y) if classes is None else classes
@@ -569,11 +590,11 @@ class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
 
     def _checked(self, X: Any, y: Any, first: bool) -> tuple[np.ndarray, np.ndarray]:
         """The examples, and their targets (n, targets) in the same dtype."""
-        refuse_mask("X", X)
-        refuse_mask("y", y)
+        self._refuse(X=X, y=y)
         X, y = validate_data(
             self, X, y, dtype=self._dtypes(first), multi_output=True, y_numeric=True, reset=first
         )
+        self._refuse_huge(X)
         targets = 1 if y.ndim == 1 else y.shape[1]
         if not first and targets != self.n_outputs_:
             raise ValueError(

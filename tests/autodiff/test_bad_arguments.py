@@ -38,7 +38,11 @@ PLACES: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     "array of Tensors": (lambda b: tg.array([leaf(), b]), ["None", "word", "object", "dict"]),
     "stack": (tg.stack, ["None", "int", "float", "object", "function"]),
     "stack with": (lambda b: tg.stack([leaf(), b]), ["None", *NUMBERS]),
-    "primitive": (tg.primitive, FUNCTIONS),
+    "primitive": (tg.primitive, [*FUNCTIONS, "class"]),
+    "requires_grad": (lambda b: setattr(leaf(), "requires_grad", b), list(BAD)),
+    "requires_grad of a new one": (lambda b: tg.Tensor(X, requires_grad=b), list(BAD)),
+    "requires_grad of an array": (lambda b: tg.array(X, b), [n for n in BAD if n != "None"]),
+    "broadcasts": (lambda b: tg.defvjp(np.sin, lambda g, *_: g, broadcasts=b), list(BAD)),
     "no_grad": (tg.no_grad, FUNCTIONS[1:]),
     "defvjp": (lambda b: tg.defvjp(b, lambda g, *_: g), list(BAD)),
     "a rule": (lambda b: tg.defvjp(np.sin, b), [name for name in FUNCTIONS if name != "None"]),
@@ -74,7 +78,7 @@ PLACES: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
     **{f"{fn.__name__} of": (lambda b, fn=fn: fn(lambda _: b)(X), ["word", "object", "bytes"])
        for fn in TRANSFORMS},
 }  # fmt: skip
-ERRORS = (TypeError, ValueError, tg.TapeError, tg.ShapeError)
+ERRORS = (TypeError, ValueError, NotImplementedError, tg.TapeError, tg.ShapeError)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -96,6 +100,56 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
     "argnums": (lambda: tg.grad(square, "a"), "argnums='a'; give the place"),
     "function": (lambda: tg.grad("x"), "a function to differentiate was expected, not 'x'"),  # type: ignore[arg-type]
     "rule": (lambda: tg.defvjp(np.sin, "x"), r"defvjp\(sin\) was given 'x' for a rule"),  # type: ignore[arg-type]
+    "rule and each": (
+        lambda: tg.defvjp(np.sin, lambda g, *_: g, each=lambda _, g, *__: g),
+        r"defvjp\(sin\) was given rules by position and each=",
+    ),
+    "modulus": (lambda: pow(leaf(), 2, 3), r"pow\(t, v, 3\).*t\*\*v % m"),
+    "del": (lambda: leaf().__delitem__(0), r"del t\[0\].*np\.delete"),
+    "complex into real": (lambda: (leaf() * 1).__setitem__(0, 1j), "the number written is complex"),
+    "word as index": (lambda: leaf()["a"], r"t\[array\('a'.*an index is integers, slices"),
+    "out": (lambda: np.add(leaf(), 1, out=leaf()), r"np\.add\(out=tensor\)"),
+    "out of a method": (lambda: np.add.reduce(leaf(), out=leaf()), r"np\.add\(out=tensor\)"),
+    "out of a function": (lambda: np.sum(leaf(), out=leaf()), r"np\.sum\(out=tensor\)"),
+    "put": (lambda: np.put(leaf(), [0], [1]), r"np\.put cannot write into a Tensor; .*t\.put"),
+    "copyto": (lambda: np.copyto(leaf(), 0), r"np\.copyto cannot write into .*t\[\.\.\.\] = v"),
+    "copyto by keyword": (lambda: np.copyto(dst=leaf(), src=0), "np.copyto cannot write into"),
+    "fill_diagonal": (
+        lambda: np.fill_diagonal(tg.Tensor(np.eye(2)), 0),
+        r"fill_diagonal cannot.*t\[i, i\] = v",
+    ),
+    "into an array": (
+        lambda: np.copyto(np.zeros(3), leaf()),
+        "np.copyto would write a Tensor that",
+    ),
+    "no axis": (lambda: np.add.accumulate(leaf(), axis=None), "np.add.accumulate with axis=None"),
+    "no axis by position": (lambda: np.multiply.accumulate(leaf(), None), "with axis=None"),
+    "dtype of a maximum": (
+        lambda: np.maximum.reduce(leaf(), dtype=np.float32),
+        r"np.maximum.reduce with dtype=.*astype",
+    ),
+    "dtype by position": (
+        lambda: np.minimum.reduce(leaf(), 0, np.float32),
+        r"np.minimum.reduce with dtype=",
+    ),
+    "into integers": (
+        lambda: tg.Tensor([0, 0, 0]).__setitem__(0, leaf()[0]),
+        r"a value that requires grad, written into a Tensor of dtype int64.*v\.detach",
+    ),
+    "fill of integers": (lambda: tg.Tensor([0]).fill(leaf()[0]), "would lose its gradient"),
+    "put into integers": (lambda: tg.Tensor([0]).put(0, leaf()[0]), "would lose its gradient"),
+    "full_like": (lambda: np.full_like(tg.Tensor([0]), leaf()[0]), "would lose its gradient"),
+    "update of integers": (lambda: tg.Tensor([0]).__iadd__(leaf()[:1]), "into a Tensor of int64"),
+    "complex gradient": (
+        lambda: (leaf() * 2).backward(X + 1j),
+        "gradient given to backward is complex.*np.real",
+    ),
+    "complex cotangent": (
+        lambda: tg.vjp(lambda x: x * 2, X)[1](X + 1j),
+        "a cotangent is complex.*imaginary part",
+    ),
+    "complex direction": (lambda: tg.jvp(square, (X,), (X * 1j,)), "a direction is complex"),
+    "complex vector": (lambda: tg.hvp(square, X, tg.Tensor(X * 1j)), "a direction is complex"),
     "ragged": (lambda: tg.Tensor([[1], [1, 2]]), r"a Tensor of \[\[1\], \[1, 2\]\]: .*inhomog"),
     "order": (lambda: tg.gradcheck(square, X, order=2.5), "order=2.5"),  # type: ignore[arg-type]
     "masked": (lambda: np.ma.max(leaf()), r"np\.asarray\(t\) would cut"),

@@ -238,3 +238,19 @@ def functions() -> list[Any]:
 @pytest.mark.parametrize("fn", functions(), ids=full_name)
 def test_numpy_and_tensors_agree(fn: Any) -> None:
     assert list(differences(fn)) == []
+
+
+def test_pad_takes_widths_by_axis() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    for widths, expected in (({0: 1}, [(1, 1), (0, 0)]), ({-1: (0, 2), 0: 3}, [(3, 3), (0, 2)])):
+        t = tg.Tensor(x, requires_grad=True)
+        out = np.pad(t, widths)  # type: ignore[call-overload] # NumPy's stubs lag
+        np.testing.assert_array_equal(out.numpy(), np.pad(x, expected))
+        np.sum(out * out).backward()
+        assert t.grad is not None and t.grad.tolist() == (2 * x).tolist()
+
+
+def test_copy_takes_an_order() -> None:
+    t = tg.Tensor([[1.0, 2.0]], requires_grad=True)
+    np.sum(t.copy("F") + t.copy(order="C")).backward()
+    assert t.grad is not None and t.grad.tolist() == [[2.0, 2.0]]

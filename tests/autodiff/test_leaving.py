@@ -2,7 +2,8 @@
 
 Each way takes a Tensor and gives something back that the program goes on with. The gradient by
 the Tensor must be that of central differences of the same program on plain arrays, or the way must
-be refused. Only ``.item()``, ``.numpy()``, ``.tolist()``, ``.detach()``, text and files are exits.
+be refused. Only ``.item()``, ``.numpy()``, ``.detach()``, text and files are exits, and outside of
+transforms ``.tolist()``.
 """
 
 import array
@@ -258,6 +259,21 @@ PROMISED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
         r"a is a MaskedArray, whose mask.*filled",
     ),
     "masked write": (lambda t: (t * 1).__setitem__(0, MASKED[:1]), TypeError, "MaskedArray"),
+    "list of a variable": (
+        lambda _: tg.grad(lambda a: sum(a.tolist()))(X),
+        tg.DetachError,
+        r"unlike t\.numpy\(\)\.tolist",
+    ),
+    "list inside a transform": (
+        lambda _: tg.grad(lambda a: np.sum((a * 2).tolist() * a))(X),
+        tg.DetachError,
+        r"tolist",
+    ),
+    "list of a Tensor in a transform": (
+        lambda t: tg.grad(lambda a: sum(a.tolist()))(t),
+        tg.DetachError,
+        r"t\.tolist\(\), unlike .* would cut",
+    ),
     "deepcopy": (lambda t: copy.deepcopy(t * 1), tg.TapeError, "deep-copied or pickled"),
     "pickle": (lambda t: pickle.dumps(t * 1), tg.TapeError, r"\.detach\(\) first"),
     "exp": (np.ma.exp, tg.DetachError, r"\.detach\(\)"),
@@ -270,6 +286,12 @@ def test_refusals_say_what_to_do(name: str) -> None:
     way, kind, message = PROMISED[name]
     with pytest.raises(kind, match=message):
         way(tg.Tensor(X, requires_grad=True))
+
+
+def test_results_of_transforms_are_listed() -> None:
+    w = tg.Tensor(X, requires_grad=True)
+    assert tg.grad(lambda a: np.sum(a * a * w))(X).tolist() == (2 * X * X).tolist()
+    assert tg.grad(lambda a: np.sum(a * a))(w).tolist() == (2 * X).tolist()
 
 
 def test_the_variable_of_a_transform_is_copied_on_the_tape_alone() -> None:

@@ -79,6 +79,28 @@ def test_rules_with_options_of_any_name_accept_them() -> None:
         fn(t, shift=1.0)
 
 
+FILLED: dict[str, tuple[Callable[..., Any], list[float]]] = {
+    "default": (lambda fn, x: fn(x), [2.0] * 3),
+    "by position": (lambda fn, x: fn(x, 3.0), [3.0] * 3),
+    "by keyword": (lambda fn, x: fn(x, scale=4.0), [4.0] * 3),
+    "a Tensor": (lambda fn, x: fn(x, tg.Tensor(5.0)), [5.0] * 3),
+}
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("name", FILLED)
+def test_defaults_of_the_function_are_filled_in_for_its_rules(name: str, each: bool) -> None:
+    def fn(x: Any, scale: Any = 2.0) -> Any:
+        return x * scale
+
+    rules: Any = (lambda g, _out, _x, scale: g * scale,)
+    traits = {"each": lambda i, g, _out, _x, scale: g * scale} if each else {}
+    call, expected = FILLED[name]
+    fn = made(fn, *(() if each else rules), **traits)
+    assert tg.grad(lambda x: np.sum(call(fn, x)))(X).tolist() == expected
+    assert tg.hessian(lambda x: np.sum(call(fn, x) ** 2))(X)[0, 0] == 2 * expected[0] ** 2
+
+
 def test_an_option_that_only_one_of_the_rules_knows_is_refused() -> None:
     def fn(x: Any, y: Any, scale: Any = 1.0) -> Any:
         return x * y * scale
@@ -107,6 +129,13 @@ def test_operands_by_keyword() -> None:
         only(X, w=leaf())
 
 
+class Own(np.ndarray):
+    """An array with an arithmetic of its own."""
+
+    def __array_ufunc__(self, *_args: Any, **_options: Any) -> Any:
+        return 1.0
+
+
 RETURNED: dict[str, tuple[Any, Any]] = {
     # what a rule returns for an operand of three elements; the gradient, or the refusal
     "number": (2.0, [2.0, 2.0, 2.0]),
@@ -122,6 +151,8 @@ RETURNED: dict[str, tuple[Any, Any]] = {
     "objects": (np.array([1, 2, 3], object), r"rule of mine for operand 0 returned object"),
     "dict": ({}, r"rule of mine for operand 0 returned {}"),
     "another shape": (np.ones(2), r"rule of mine for operand 0 returned a cotangent of shape \(2"),
+    "masked": (np.ma.array(X, mask=[0, 1, 0]), "the rule of mine returned is a MaskedArray"),
+    "subclass": (X.view(Own), "the rule of mine returned is a Own, whose mask"),
     "short list": ([1.0], r"rule of mine for operand 0 returned a cotangent of shape \(1"),
 }
 
@@ -134,7 +165,7 @@ def test_what_a_rule_returns(name: str, create_graph: bool) -> None:
     t = leaf()
     out = np.sum(fn(t))
     if isinstance(expected, str):
-        with pytest.raises((tg.TapeError, tg.ShapeError), match=expected):
+        with pytest.raises((tg.TapeError, tg.ShapeError, TypeError), match=expected):
             out.backward(create_graph=create_graph)
         return
     out.backward(create_graph=create_graph)
@@ -168,7 +199,13 @@ def test_functions_of_any_number_of_operands_take_any_number_of_rules() -> None:
     made(lambda *xs: sum(xs), one, one, one)
     made(lambda x, n=1, **options: x, one)
     tg.defvjp(np.add, None, lambda g, _out, _x, _y: g)
-    tg.defvjp(tg.primitive(map), one, one, one)  # whose parameters nobody tells
+    tg.defvjp(tg.primitive(getattr), one, one, one)  # whose parameters nobody tells
+
+
+def test_too_many_operands_are_told_of_each() -> None:
+    fn = made(lambda *xs: xs[0] * xs[1], lambda g, _out, x: g * x)
+    with pytest.raises(TypeError, match=r"its rules take 1 after g and out; .*each="):
+        fn(leaf(), leaf())
 
 
 NESTS: dict[str, Callable[[tg.Tensor, tg.Tensor], Any]] = {
@@ -210,6 +247,25 @@ def test_primitives_return_one_array(name: str) -> None:
     if name in ("dict", "None", "object"):
         with pytest.raises(TypeError, match=r"mine returned a .* instead of an array"):
             fn(tg.Tensor(X))
+
+
+OWN_WAY: dict[str, Callable[[Any], Any]] = {
+    "masked": lambda x: np.ma.array(x, mask=[0, 1, 0]) * 2,
+    "matrix": np.asmatrix,
+    "subclass": lambda x: np.array(x).view(Own),
+    "in a tuple": lambda x: (x * 1, np.ma.array(x, mask=[0, 1, 0])),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("name", OWN_WAY)
+def test_a_result_with_an_arithmetic_of_its_own_is_refused(name: str) -> None:
+    fn, ruleless = made(OWN_WAY[name], lambda g, _out, _x: g), tg.primitive(OWN_WAY[name])
+    for t in (leaf(), tg.Tensor(X)) if name != "in a tuple" else (tg.Tensor(X),):
+        with pytest.raises(TypeError, match=r"a result of a primitive is a .*, whose mask"):
+            fn(t)
+    with pytest.raises(TypeError, match=r"a result of a primitive is a .*, whose mask"):
+        ruleless(tg.Tensor(X))
 
 
 def test_a_result_that_is_no_number_is_refused() -> None:

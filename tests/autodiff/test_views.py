@@ -50,6 +50,16 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "rot180": lambda t: np.rot90(t, 2),
     "real": lambda t: t.real,
     "np.real": np.real,
+    "conj method": lambda t: t.conj(),
+    "conjugate method": lambda t: t.conjugate(),
+    "real_if_close": np.real_if_close,
+    "astype in place": lambda t: t.astype(np.float64, copy=False),
+    "trim_zeros": lambda t: np.trim_zeros(t[0]),
+    "ix_": lambda t: np.ix_(t[0])[0],
+    "meshgrid": lambda t: np.meshgrid(t[0], copy=False)[0],
+    "apply_over_axes": lambda t: np.apply_over_axes(np.sum, t, []),
+    "diff of none": lambda t: np.diff(t, n=0),
+    "nan_to_num in place": lambda t: np.nan_to_num(t, copy=False),
     "broadcast_to": lambda t: np.broadcast_to(t, (2, 3, 4)),
     "diagonal": np.diagonal,
     "diag": np.diag,
@@ -80,6 +90,10 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "tile": lambda t: np.tile(t, 2),
     "repeat": lambda t: np.repeat(t, 2, axis=0),
     "concatenate": lambda t: np.concatenate([t, t]),
+    "np.conj": np.conj,
+    "round": lambda t: t.round(),
+    "np.round": np.round,
+    "nan_to_num": np.nan_to_num,
     "positive": lambda t: +t,
     "clip": lambda t: np.clip(t, 0, 5),
 }
@@ -92,7 +106,7 @@ WRITES: dict[str, Callable[[Any], None]] = {
     "twice": lambda v: (v.__iadd__(1.0), v.__setitem__(0, 9.0)),
 }
 KINDS = ["constant", "leaf", "result", "detached", "result under no_grad"]
-REFUSED = (tg.TapeError, ValueError, TypeError)
+REFUSED = (tg.TapeError, ValueError, TypeError, NotImplementedError)
 
 
 def made(kind: str, x: Any) -> tuple[Any, Any]:

@@ -334,7 +334,15 @@ def test_refusals(iris: Data) -> None:
     with pytest.raises(NotFittedError, match="not fitted yet"):
         _ = MLPClassifier().coefs_
     assert not hasattr(MLPClassifier(), "intercepts_")
+    assert set(MLPClassifier(max_iter=2, schedule="cosine").fit(x, y * 0).predict(x)) == {0}
     for kind in (MLPClassifier, MLPRegressor):
+        for dtype, factor in ((np.float64, 1e300), (np.float32, 1e25)):
+            with pytest.raises(ValueError, match=r"squares overflow float.*; scale the inputs \(X"):
+                kind().fit(x.astype(dtype) * dtype(factor), y)
+        with pytest.raises(ValueError, match=r"not supported: X is of dtype complex128; give real"):
+            kind().fit(x * 1j, y)
+        with pytest.raises(ValueError, match="not supported: y is of dtype complex128; give real"):
+            kind().fit(x, y * 1j)
         with pytest.raises(ValueError, match=r"training diverged; scale the inputs \(Stan"):
             kind(solver="sgd", activation="identity", learning_rate_init=1e200).fit(x, y)
 

@@ -335,6 +335,7 @@ def test_refused(kind: Any, params: Any, settings: Any, error: Any, message: str
     ("kind", "settings", "message"),
     [
         (optim.SGD, {"momentum": -0.1}, r"momentum=-0\.1"),
+        (optim.SGD, {"momentum": 2}, r"momentum=2\): a number from 0 to 1"),
         (optim.SGD, {"nesterov": True}, "needs a momentum above 0"),
         (optim.Adam, {"eps": -1.0}, r"eps=-1\.0"),
         (optim.Adam, {"betas": (0.9, 1.0)}, r"betas=1\.0\): a number from 0 to below 1"),

@@ -26,7 +26,7 @@ def primitive(fn: F) -> F:
     dict they are refused with a TypeError. Arrays that are Tensors' are read-only: a function that
     writes into its operands is refused with a TapeError; it works on a copy instead.
     """
-    if not callable(fn):
+    if not callable(fn) or isinstance(fn, type):
         raise TypeError(f"tg.primitive takes a function of arrays, not {fn!r}.")
     is_ours = str(getattr(fn, "__module__", None)).startswith(PACKAGE)  # gets no Tensors in nests
     plain = PLAIN if is_ours else PLAIN - {tuple}
@@ -78,6 +78,8 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
             continue
         if not hasattr(part, "dtype"):
             part = np.asarray(part, dtype=None if np.size(part) else np.intp)
+        if part.dtype.kind not in "biufc":
+            raise TypeError(f"t[{part!r}]: an index is integers, slices, None, ... and masks.")
         arrays.append(part)
         layout.append(ARRAY)
     return tuple(layout), arrays
@@ -162,6 +164,12 @@ def identity(x: Any) -> Any:
 def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
     """``np.broadcast_to`` as memory of its own."""
     return np.copy(np.broadcast_to(x, shape))
+
+
+@primitive
+def lent(x: Any) -> Any:
+    """``x`` itself, in the hands of a user's function."""
+    return x
 
 
 @primitive

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
 from .primitives import added_to, cast, if_finite, where_finite_or
+from .rules.calls import refuse_own_way, released
 from .rules.table import Kept
 from .shapes import broadcasts_to, unbroadcast
 from .tape import NO_OPTIONS, RELEASED, Leaf, Node, Record, mode, recording
@@ -67,7 +68,7 @@ def _descend(
     while node is not None:
         g, rule, values, parents = arrived.pop(node), node.rule, node.values, node.parents
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
-            raise TapeError(_released(rule.name))
+            raise TapeError(released(rule.name))
         if quick and rule.is_pair and node.guards is None and not selected:
             # the commonest operations spelled out: 0.3 µs less for each
             (x, y), (p, q), (u, v), chooses = values, parents, rule.vjps, 0
@@ -144,6 +145,7 @@ def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument:
     A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
     """
     value = values[argument]
+    refuse_own_way(f"the cotangent that the rule of {name} returned", cotangent)
     if isinstance(cotangent, (bool, int, float, complex)):
         cotangent = np.full(value.shape, cotangent)
     elif isinstance(cotangent, list):
@@ -289,13 +291,6 @@ def _check_unchanged(
                         "operation ran, and its derivative needs the old values; write after "
                         "backward(), or give the operation a copy."
                     )
-
-
-def _released(name: str) -> str:
-    return (
-        f"this part of the graph ({name}) was released by an earlier backward; call that one with "
-        "retain_graph=True to go through it twice."
-    )
 
 
 def _no_derivative(record: Record, argument: int) -> str:

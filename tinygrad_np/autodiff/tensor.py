@@ -9,12 +9,13 @@ import numpy as np
 
 from ..errors import DetachError, ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves, refuse_subclass
+from .nests import leaves
 from .primitives import (
     ARRAY,
     broadcast,
     cast,
     identity,
+    lent,
     put_at,
     replace_at,
     split_index,
@@ -23,9 +24,9 @@ from .primitives import (
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, read_only, refuse_write
+from .rules.table import Kept, Rule, check_flag, read_only, refuse_write
 from .sweep import OWN, references, sweep
-from .tape import NO_OPTIONS, Leaf, Node, Record, mode, next_number
+from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode, next_number
 
 Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
@@ -34,12 +35,6 @@ NUMBERS = (bool, int, float, complex)
 NESTS = frozenset([list, tuple, dict])
 _new = object.__new__
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
-METHODS: dict[tuple[str, np.ufunc], Any] = {
-    ("reduce", np.add): np.sum, ("reduce", np.multiply): np.prod,
-    ("reduce", np.maximum): np.max, ("reduce", np.minimum): np.min,
-    ("reduce", np.logical_and): np.all, ("reduce", np.logical_or): np.any,
-    ("accumulate", np.add): np.cumsum, ("accumulate", np.multiply): np.cumprod,
-}  # fmt: skip
 
 
 def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
@@ -108,7 +103,7 @@ class Tensor:
             data._refuse_detaching("Tensor(t)")
             data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
-            data = _as_numbers(data, dtype)
+            data = calls.as_numbers(data, dtype)
         elif dtype is not None:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
@@ -124,8 +119,8 @@ class Tensor:
         self._storage = Storage(data)
         if name is not None:
             self.name = name
-        if requires_grad:
-            self.requires_grad = True
+        if requires_grad is not False:
+            self.requires_grad = requires_grad
 
     @classmethod
     def _of(cls, data: Any, node: Node | None, storage: Storage | None = None) -> "Tensor":
@@ -203,6 +198,7 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        check_flag("requires_grad", value)
         if value and self._array.dtype.kind not in "fc":
             raise TypeError(
                 f"a Tensor of dtype {self.dtype} is a constant and cannot require grad; make it "
@@ -343,6 +339,7 @@ class Tensor:
             raise ShapeError(
                 f"gradient of shape {seed.shape} given to backward of a result of {self.shape}."
             )
+        calls.refuse_imaginary("the gradient given to backward", seed, self)
         if not create_graph and mode.capture is None:
             return seed._array.astype(self.dtype, copy=False)
         return seed if seed.dtype == self.dtype else seed.astype(self.dtype)
@@ -385,7 +382,10 @@ class Tensor:
         return self._array.item(*index)
 
     def tolist(self) -> Any:
-        """The values as nested Python lists."""
+        """The values as nested Python lists; of what a transform differentiates, refused."""
+        is_variable = self._is_result and self._node.rule.fn is identity  # type: ignore[union-attr]
+        if is_variable or any(getattr(n, "closed", None) is False for n in history(self._node)):
+            self._refuse_detaching("t.tolist(), unlike t.numpy().tolist(),")
         self._leave("t.tolist()")
         return self._array.tolist()
 
@@ -466,10 +466,15 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._put("t[i] = v", index, value)
 
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError(f"del t[{index!r}]: a Tensor keeps its shape; use t = np.delete(t, index).")
+
     def _put(self, what: str, index: Any, value: Any) -> None:
         """Write at an index."""
         layout, arrays = split_index(index)
         value = value if isinstance(value, (Tensor, list, *NUMBERS)) else np.asanyarray(value)
+        if isinstance(value, complex):
+            calls.refuse_imaginary("the number written", value, self)
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
         if self._is_written_in_place(what, value):
@@ -514,6 +519,8 @@ class Tensor:
 
         That is the memory of a leaf, or of constants that share it: all of them see the write then.
         """
+        if isinstance(self._array, ndarray) and not self._array.flags.writeable:
+            raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
         if self._node is None:
             records = mode.capture is not None or (mode.recording and _requires_grad(value))
             return self._storage is not None and not records and self._sharers() > 0
@@ -542,8 +549,6 @@ class Tensor:
 
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
-        if isinstance(self._array, ndarray) and not self._array.flags.writeable:
-            raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
         if not (others := self._sharers()):
             self._become(self._fitted(other))
             return
@@ -577,7 +582,7 @@ class Tensor:
             node = node.parents[0]
         if base is None or not way or way[0][1][0] is not base._array or base.dtype != self.dtype:
             return None
-        fits = not any(rule.fn is identity or rule.is_users for rule, _, _ in way)
+        fits = not any(rule.fn in (identity, lent) or rule.is_users for rule, _, _ in way)
         if isinstance(base._node, Leaf):  # written as it is replayed
             fits = fits and mode.capture is not None and [r.fn for r, _, _ in way] == [take_at]
         elif base._node is not None:
@@ -663,7 +668,7 @@ class Tensor:
     __sub__, __rsub__, __isub__ = _binary(np.subtract)
     __mul__, __rmul__, __imul__ = _binary(np.multiply)
     __truediv__, __rtruediv__, __itruediv__ = _binary(np.divide)
-    __pow__, __rpow__, __ipow__ = _binary(np.power)
+    _power, __rpow__, __ipow__ = _binary(np.power)
     __matmul__, __rmatmul__, __imatmul__ = _binary(np.matmul)
     __mod__, __rmod__, __imod__ = _binary(np.remainder)
     __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(np.floor_divide)
@@ -674,6 +679,11 @@ class Tensor:
     __rshift__, __rrshift__, __irshift__ = _binary(np.right_shift)
     __lt__, __le__ = _binary(np.less)[0], _binary(np.less_equal)[0]
     __gt__, __ge__ = _binary(np.greater)[0], _binary(np.greater_equal)[0]
+
+    def __pow__(self, other: Any, modulo: Any = None) -> "Tensor":
+        if modulo is not None:
+            raise TypeError(f"pow(t, v, {modulo!r}): Tensors take no modulus; write t**v % m.")
+        return self._power(other)
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -716,7 +726,7 @@ class Tensor:
             return self
         return apply(cast, (self, np.dtype(dtype)))
 
-    def copy(self) -> "Tensor":
+    def copy(self, order: Any = "C") -> "Tensor":  # noqa: ARG002 - NumPy's option
         """The same values in memory of their own, recorded."""
         return apply(broadcast, (self, self.shape))
 
@@ -735,29 +745,26 @@ class Tensor:
     cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
     swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
     repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
-    clip, round, conj, conjugate = map(_method, (np.clip, np.round, np.conj, np.conjugate))
+    clip, round = map(_method, (np.clip, np.round))
     nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
+
+    def conj(self) -> "Tensor":
+        """The complex conjugate; a real Tensor itself, as of NumPy's arrays."""
+        return apply(np.conjugate, (self,)) if self.dtype.kind == "c" else self
+
+    conjugate = conj
 
 
 def _refused(name: str, fact: Any = None) -> property:
     """An attribute that Tensors lack, or (``fact``) cannot have set: its error says what to do."""
 
     def refuse(_tensor: Tensor, _value: Any = None) -> Any:
-        instead = INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
+        instead = calls.INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
         raise AttributeError(f"a Tensor has no {name} to {'set' if fact else 'use'}; {instead}.")
 
     return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
 
 
-INSTEAD = {
-    "shape": "use t = t.reshape(shape)",
-    "dtype": "use t = t.astype(dtype)",
-    "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
-    "resize": "use t = np.resize(t, shape)",
-    "setfield": "write t[index] = v",
-    "setflags": "use t.detach() for a constant",
-    "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
-}
 for name in {*dir(ndarray)} - {*dir(Tensor)} | {"shape", "dtype"}:
     if not name.startswith("_"):
         setattr(Tensor, name, _refused(name, getattr(Tensor, name, None)))
@@ -825,7 +832,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         tensor._storage = Storage(out) if source is None else storage
         if source is not None:
             tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
-            tensor._storage = None if fn is identity else storage  # none writes through that
+            # none writes through those
+            tensor._storage = None if fn in (identity, lent) else storage
     return tensor
 
 
@@ -885,30 +893,15 @@ def _admitted(operand: Any, is_number: bool = False) -> Any:
 
     With ``is_number`` Python's own objects (Fraction, Decimal) are refused, too.
     """
-    kind = type(operand)
     if isinstance(operand, np.memmap):
         operand = operand.view(ndarray)
-    elif kind is not ndarray and not isinstance(operand, np.generic):
-        speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
-        if isinstance(operand, ndarray) or (speaks and hasattr(kind, "__array__")):
-            refuse_subclass("the operand beside a Tensor", operand, also=(kind,))
+    calls.refuse_own_way("the operand beside a Tensor", operand)
     dtype = getattr(operand, "dtype", None)
     if is_number and dtype is None and not isinstance(operand, (*NUMBERS, tuple)):
         dtype = np.asarray(operand).dtype
     if isinstance(operand, (ndarray, np.generic)) or is_number:
         calls.check_dtype(dtype, f"the operand {calls.brief(operand)}")
     return operand
-
-
-def _as_numbers(data: Any, dtype: Any) -> ndarray:
-    """What a Tensor is made of, copied."""
-    refuse_subclass("Tensor(a): a", data)
-    try:
-        return np.array(data, dtype=dtype, subok=False)
-    except (TypeError, ValueError) as error:
-        kind = ShapeError if "inhomogeneous" in str(error) else type(error)
-        wanted = "" if dtype is None else f" with dtype={dtype!r}"
-        raise kind(f"a Tensor of {calls.brief(data)}{wanted}: {error}") from None
 
 
 def _refuse_nest(rule: Rule, nest: Any) -> None:
@@ -935,9 +928,10 @@ def _as_array(out: Any) -> Any:
     """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
     if isinstance(out, (np.generic, *NUMBERS)):
         return np.asarray(out)
-    if isinstance(out, (tuple, list)):
-        return tuple(np.asarray(part) for part in out)
-    return out
+    parts = out if isinstance(out, (tuple, list)) else (out,)
+    for part in parts:
+        calls.refuse_own_way("a result of a primitive", part)
+    return tuple(np.asarray(part) for part in parts) if parts is out else out
 
 
 def _guards(
@@ -1039,6 +1033,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if fn not in FACTS and mode.capture is not None:
             mode.capture.leave(f"np.{name}")
         return fn(*_unwrap(args), **_unwrap(kwargs))
+    if fn in WRITERS and isinstance((*args, *kwargs.values())[0], Tensor):
+        raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
             raise DetachError(
@@ -1048,8 +1044,6 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         raise TapeError(
             f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
         )
-    if fn in WRITERS and isinstance(args[0], Tensor):
-        raise TapeError(f"np.{name} cannot write into a Tensor; use t[index] = value.")
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:
@@ -1058,18 +1052,28 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         except ValueError as error:
             refuse_write(error, name)
             raise
-    own = Tensor if mode.capture is None else Tensor._owning  # they may be views
+    given = leaves((args, kwargs))
     if isinstance(out, tuple):
-        return tuple(own(part) for part in out)
-    return own(out) if isinstance(out, ndarray) else out
+        return tuple(_of_unruled(part, given) for part in out)
+    return _of_unruled(out, given) if isinstance(out, ndarray) else out
+
+
+def _of_unruled(array: ndarray, given: list[Any]) -> Tensor:
+    """A result of a function without a rule, which may be a view of what it was given."""
+    if mode.capture is not None:
+        return Tensor._owning(array)
+    if (source := _source(array, array.base, tuple(given))) is None:
+        return Tensor(array)
+    made = Tensor._of(array, None, source._storage)
+    made._shared = source._share()
+    return made
 
 
 def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """``out=``: into an array only constants may go, into a Tensor nothing."""
     if _holds_tensor(options["out"]):
-        raise TapeError(
-            f"np.{fn.__name__}(out=tensor) cannot be recorded; assign the result instead."
-        )
+        name = getattr(fn, "__self__", fn).__name__
+        raise TapeError(f"np.{name}(out=tensor) cannot be recorded; assign the result instead.")
     for operand in leaves((inputs, options)):
         if isinstance(operand, Tensor):
             what = f"{fn.__name__} with out=array (or array += t: assign the result instead)"
@@ -1086,7 +1090,8 @@ def _apply_method(
     if method == "outer":
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    if (known := METHODS.get((method, ufunc))) is not None:
+    calls.check_method(ufunc, method, options)
+    if (known := calls.METHODS.get((method, ufunc))) is not None:
         return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
     if method == "at":
         raise TapeError(
@@ -1103,7 +1108,7 @@ def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor
     if dtype is not None and built.dtype != np.dtype(dtype):
         built = built.astype(dtype)
     if requires_grad and built._node is None:
-        built = Tensor(built._array, requires_grad=True)
+        built = Tensor(built._array, requires_grad)
     return built
 
 

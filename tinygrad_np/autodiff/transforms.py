@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError, TapeError
 from .nests import leaves, leaves_like, rebuild
+from .rules.calls import refuse_imaginary
 from .sweep import sweep
 from .tape import Leaf, Node, history, mode, next_number, recording
 from .tensor import Tensor, alias, array
@@ -45,6 +46,7 @@ class Run:
         self.outputs = [_as_tensor(leaf) for leaf in leaves(self.value)]
         self.records = self.may_record and self._reaches_outside(start)
         self.plain = self.plain and not self.records
+        self.close()
 
     def _reaches_outside(self, start: int) -> bool:
         """Whether the result also depends on something recorded before this call."""
@@ -108,6 +110,7 @@ def _fit_seed(out: Tensor, cotangent: Any, records: bool) -> Any:
     seed = _as_tensor(cotangent)
     if seed.shape != out.shape:
         raise ShapeError(f"cotangent of shape {seed.shape} for a result of shape {out.shape}.")
+    refuse_imaginary("a cotangent", seed, out)
     if seed.dtype != out.dtype:
         seed = seed.astype(out.dtype)
     return seed if records or mode.capture is not None else seed._array
@@ -206,7 +209,6 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     """
     _check(f)
     run = Run(f, args, tuple(range(len(args))))
-    run.close()
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
@@ -260,6 +262,8 @@ def _check_directions(variables: list[Tensor], directions: list[Any]) -> None:
     shapes = [v.shape for v in variables], [np.shape(d) for d in directions]
     if shapes[0] != shapes[1]:
         raise ShapeError(f"directions of shapes {shapes[1]} for arguments of shapes {shapes[0]}.")
+    for variable, direction in zip(variables, directions, strict=True):
+        refuse_imaginary("a direction", direction, variable)
 
 
 def _dot(left: list[Any], right: list[Any]) -> Any:

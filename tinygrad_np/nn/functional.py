@@ -122,7 +122,8 @@ def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
     shape = _shape(logits)
-    if len(shape) != 2 or labels.shape != shape[:1]:
+    single = len(shape) == 2 and shape[1] == 1 and given == "logits"
+    if single or len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(
             f"{name}: {given} of shape {shape} and labels of shape {labels.shape}; "
             f"expected (n, classes) and (n,){to_labels(shape, labels.shape)}."
@@ -339,6 +340,11 @@ def batch_norm(
     )
     lined = cast(lined, np.float32) if lined.dtype == np.float16 else lined
     if training or running_mean is None or running_var is None:
+        if training and not len(lined):
+            raise ShapeError(
+                f"batch_norm: x of shape {shape} has no examples to take mean and variance of; "
+                "leave empty batches out, or call eval() first."
+            )
         if training and len(lined) < 2:
             raise ShapeError(
                 f"batch_norm: x of shape {shape} has one value for each channel, whose variance "

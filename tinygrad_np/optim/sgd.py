@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import flag, real
+from ..arguments import flag, share
 from ..autodiff.tensor import Tensor
 from .optimisers import LearningRate, Optimiser
 
@@ -32,7 +32,7 @@ class SGD(Optimiser):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        self.states = ("velocity",) if real("SGD", "momentum", momentum) else ()
+        self.states = ("velocity",) if share("SGD", "momentum", momentum) else ()
         super().__init__(
             params, lr, clip_norm, clip_value, max_norm,
             momentum=momentum, weight_decay=weight_decay,

@@ -8,10 +8,31 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
+from ..nests import refuse_subclass
+from ..primitives import replace_at
 from .table import Rule, parameters, remedy
 
 PACKAGE = __name__.partition(".")[0] + "."
 NUMERIC = "biufc"  # kinds of dtypes
+METHODS: dict[tuple[str, np.ufunc], Any] = {
+    ("reduce", np.add): np.sum, ("reduce", np.multiply): np.prod,
+    ("reduce", np.maximum): np.max, ("reduce", np.minimum): np.min,
+    ("reduce", np.logical_and): np.all, ("reduce", np.logical_or): np.any,
+    ("accumulate", np.add): np.cumsum, ("accumulate", np.multiply): np.cumprod,
+}  # fmt: skip
+UNTYPED = (np.max, np.min, np.all, np.any)
+WRITTEN = (
+    "write t[index] = v (t[...] = v for all of it, t[i, i] = v for a diagonal), or t.put(i, v)."
+)
+INSTEAD = {
+    "shape": "use t = t.reshape(shape)",
+    "dtype": "use t = t.astype(dtype)",
+    "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
+    "resize": "use t = np.resize(t, shape)",
+    "setfield": "write t[index] = v",
+    "setflags": "use t.detach() for a constant",
+    "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
+}
 
 
 def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
@@ -27,13 +48,31 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
         )
     if (kind := out.dtype.kind) not in NUMERIC:
         check_dtype(out.dtype, f"a result of {rule.name}")
+    if rule.fn is replace_at and nodes[1] is not None and kind not in "fc":
+        raise TypeError(
+            f"a value that requires grad, written into a Tensor of dtype {out.dtype}, a constant, "
+            "would lose its gradient; make the target with dtype=np.float32 (or float64), or write "
+            "v.detach()."
+        )
     return kind in "fc"
 
 
+def check_method(ufunc: Any, method: str, options: dict[str, Any]) -> None:
+    """Refuse what NumPy's functions take, and the methods of its ufuncs do not."""
+    name = f"np.{ufunc.__name__}.{method}"
+    if method == "accumulate" and options.get("axis", 0) is None:
+        raise ValueError(f"{name} with axis=None: give the one axis that it is to run along.")
+    if options.get("dtype") is not None and METHODS.get((method, ufunc)) in UNTYPED:
+        raise NotImplementedError(f"{name} with dtype= cannot be recorded; give t.astype(dtype).")
+
+
 def refuse_count(rule: Rule, count: int) -> None:
+    each = "; give options by keyword"
+    if rule.is_users and rule.each is None:
+        each += ", or one rule for any number of operands as each="
     raise TypeError(
         f"{rule.name} was given {count} positional arguments, and its rules take {rule.operands} "
-        "after g and out: give options by keyword."
+        f"after g and out{each}."
     )
 
 
@@ -52,6 +91,25 @@ def refuse_options(rule: Rule, names: list[str]) -> None:
     raise NotImplementedError(f"{rule.name} with {shown} cannot be recorded; {remedy(names)}")
 
 
+def refuse_own_way(what: str, given: Any) -> None:
+    """Refuse what computes in its own way: masked arrays, matrices, series."""
+    kind = type(given)
+    if kind is np.ndarray or isinstance(given, (np.generic, np.memmap)):
+        return
+    speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
+    if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
+        refuse_subclass(what, given, also=(kind,))
+
+
+def refuse_imaginary(what: str, given: Any, real: Any) -> None:
+    """Refuse complex numbers for what is real: they would lose their imaginary part."""
+    if np.iscomplexobj(given) and not np.iscomplexobj(real):
+        raise TypeError(
+            f"{what} is complex, and what it belongs to is real: its imaginary part would be lost; "
+            "give its real part (np.real(v))."
+        )
+
+
 def check_dtype(dtype: Any, what: str) -> None:
     """Refuse objects, words, dates and records, through which no gradient goes."""
     if getattr(dtype, "kind", "f") not in NUMERIC:
@@ -65,6 +123,25 @@ def brief(given: Any) -> str:
     """What was given, in a few words."""
     shown = repr(given)
     return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
+
+
+def as_numbers(data: Any, dtype: Any) -> Any:
+    """What a Tensor is made of, copied."""
+    refuse_subclass("Tensor(a): a", data)
+    try:
+        return np.array(data, dtype=dtype, subok=False)
+    except (TypeError, ValueError) as error:
+        kind = ShapeError if "inhomogeneous" in str(error) else type(error)
+        wanted = "" if dtype is None else f" with dtype={dtype!r}"
+        raise kind(f"a Tensor of {brief(data)}{wanted}: {error}") from None
+
+
+def released(name: str) -> str:
+    """Said of a graph that was swept before."""
+    return (
+        f"this part of the graph ({name}) was released by an earlier backward; call that one with "
+        "retain_graph=True to go through it twice."
+    )
 
 
 def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:

@@ -145,7 +145,7 @@ def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
     """Each element moves the product by the product of the others."""
     if np.size(x) == 0:
         return np.zeros_like(x)
-    wide = keep(g, np.shape(x), axis) * initial
+    wide = keep(g, np.shape(x), axis) * (1 if initial is None else initial)
     if where is True:
         return wide * product_of_others(x, axis)
     return np.where(where, wide * product_of_others(np.where(where, x, 1), axis), 0)
@@ -285,6 +285,8 @@ def average(
     keepdims: bool = False,
 ) -> Any:
     """The mean, or the sum of ``weights * a`` over the sum of the weights."""
+    if isinstance(axis, (list, bool)):
+        axis = tuple(axis) if isinstance(axis, list) else int(axis)
     if weights is None:
         mean = np.mean(a, axis=axis, keepdims=keepdims)
         if np.size(mean) == 0:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, concat, identity, primitive
+from ..primitives import broadcast, concat, identity, lent, primitive
 from ..shapes import axes_of, total, unbroadcast
 from .table import composite, defvjp
 
@@ -71,6 +71,7 @@ def reshape_back(g: Any, x: Any, order: Any) -> Any:
 
 
 defvjp(identity, lambda g, _out, _x: g)
+defvjp(lent, lambda g, _out, _x: g)
 defvjp(broadcast, lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)))
 defvjp(np.reshape, lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order))
 defvjp(np.ravel, lambda g, _out, _x, order="C": reshape_back(g, _x, order))
@@ -246,6 +247,10 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
     if np.ndim(array) == 0:
         np.pad(np.zeros(()), pad_width, mode, **options)  # type: ignore[call-overload] # refuses
         return copy(array)
+    if isinstance(pad_width, dict):  # axes and their widths
+        given, pad_width = pad_width, np.zeros((np.ndim(array), 2), int)
+        for axis, width in given.items():
+            pad_width[axis] = width
     widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
     fill = options.pop("constant_values", 0)
     if mode == "constant" and not options:

@@ -11,16 +11,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS as VARARGS
 from inspect import CO_VARKEYWORDS as VARKEYWORDS
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import TapeError
-from ..primitives import identity
+from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
 
 Vjp = Callable[..., Any]
 PACKAGE = __name__.partition(".")[0] + "."
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Kept(NamedTuple):
@@ -59,8 +61,9 @@ class Rule:
         if self.is_users:
             eager = eager and reading(eager, self.name)
             self.forward = self.forward if self.is_ufunc else reading(self.forward, self.name)
-            lent = tuple(vjp and reading(vjp, f"a rule of {self.name}") for vjp in vjps)
-            lent_each = each and reading(each, f"a rule of {self.name}")
+            rule = f"a rule of {self.name}"
+            lent = tuple(vjp and reading(vjp, rule, defaults(fn, vjp, 2)) for vjp in vjps)
+            lent_each = each and reading(each, rule, defaults(fn, each, 3))
         self.eager = eager or self.forward
         self.each = each
         self.vjps: Sequence[Vjp | None] = Each(lent_each) if lent_each else lent
@@ -94,12 +97,29 @@ class Rule:
         return [*known, *range(reading.positional, count)] if reading.rest else known
 
 
-def reading(fn: Any, name: str) -> Any:
-    """A user's ``fn`` that gets its operands to read only: they belong to leaves and to records."""
+def defaults(fn: Any, vjp: Any, before: int) -> dict[int, tuple[str, Any]]:
+    """The defaults of ``fn`` that a rule of it has not, by the place among the rule's arguments."""
+    theirs = [p for p in parameters(fn).values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    own = [p for p in parameters(vjp).values() if p.kind is p.POSITIONAL_OR_KEYWORD][before:]
+    return {
+        place: (mine.name, their.default)
+        for place, (mine, their) in enumerate(zip(own, theirs, strict=False), before)
+        if mine.default is mine.empty and their.default is not their.empty
+    }
+
+
+def reading(fn: Any, name: str, fills: Mapping[int, tuple[str, Any]] = NOTHING) -> Any:
+    """A user's ``fn`` that gets its operands to read only: they belong to leaves and to records.
+
+    ``fills`` are names and values for the places that a call leaves open.
+    """
 
     @functools.wraps(fn)
     def call(*args: Any, **options: Any) -> Any:
         lent = [read_only(operand) for operand in args]
+        for place, (option, value) in fills.items():
+            if place >= len(args):
+                options.setdefault(option, value)
         try:
             out = fn(*lent, **options)
         except ValueError as error:
@@ -125,7 +145,7 @@ def read_only(operand: Any) -> Any:
         operand = operand.view()
         operand.flags.writeable = False
     elif not isinstance(operand, np.ndarray) and hasattr(type(operand), "__array_function__"):
-        operand = identity(operand)
+        operand = lent_to(operand)
     return operand
 
 
@@ -200,7 +220,14 @@ def defvjp(
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
     _check_rules(fn, vjps, each)
+    check_flag("broadcasts", broadcasts)
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}={value!r}; give True or False.")
 
 
 def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> None:
@@ -215,6 +242,11 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
         raise TypeError(f"defvjp takes a function and its rules, not {fn!r} for the function.")
     if not vjps and each is None:
         raise TapeError(f"defvjp({name}) was given no rule; give one function per operand.")
+    if vjps and each is not None:
+        raise TapeError(
+            f"defvjp({name}) was given rules by position and each=, which would be asked alone; "
+            "give one or the other."
+        )
     is_ufunc = isinstance(fn, np.ufunc)
     if not is_ufunc and not hasattr(fn, "implementation") and not hasattr(fn, "_implementation"):
         raise TapeError(
