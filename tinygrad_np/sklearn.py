@@ -16,7 +16,7 @@ import numpy as np
 
 from . import nn, optim
 from .data import batches
-from .nn.functional import cross_entropy, log_softmax, mse_loss, nll_loss, softmax
+from .nn.functional import cross_entropy, log_softmax, mse_loss, softmax
 from .training.checks import refuse_mask
 from .training.fit import fit, predict
 
@@ -500,8 +500,6 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
 
     @staticmethod
     def _loss(outputs: Any, y: Any) -> Any:
-        if outputs.shape[1] == 1:  # y has one class
-            return nll_loss(log_softmax(outputs, axis=1), y)
         return cross_entropy(outputs, y)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:

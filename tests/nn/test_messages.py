@@ -57,8 +57,6 @@ WRONG: list[tuple[str, Call, Any, list[str], Any]] = [
     ("norm of one", nn.BatchNorm1d(3), LOGITS[:1],
      ["one value for each channel", "a size that leaves no last batch of one", "eval()"], LOGITS),
     ("norm of none", nn.BatchNorm1d(3), LOGITS[:0], ["(0, 3) has no examples", "eval()"], LOGITS),
-    ("one logit", lambda z: F.cross_entropy(z, LABELS * 0), LOGITS[:, :1],
-     ["of shape (5, 1)", "binary_cross_entropy_with_logits"], None),
     *[row for loss in LOSSES for row in [
         ("one-hot", lambda t, f=loss: f(LOGITS, t), np.eye(3)[LABELS],
          ["labels of shape (5, 3)", "labels.argmax(axis=1)"], LABELS),

@@ -122,8 +122,7 @@ def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
     shape = _shape(logits)
-    single = len(shape) == 2 and shape[1] == 1 and given == "logits"
-    if single or len(shape) != 2 or labels.shape != shape[:1]:
+    if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(
             f"{name}: {given} of shape {shape} and labels of shape {labels.shape}; "
             f"expected (n, classes) and (n,){to_labels(shape, labels.shape)}."

@@ -107,7 +107,7 @@ def to_labels(shape: Shape, labels: Shape) -> str:
     """How labels come to fit logits of this shape, as the end of a message."""
     if len(shape) == 1 and len(labels) == 2:
         return "; give the logits first"
-    if len(shape) == 1 or (shape[1:] == (1,) and labels in (shape, shape[:1])):
+    if len(shape) == 1 or (shape[1:] == (1,) and labels == shape):
         return "; for one output use binary_cross_entropy_with_logits"
     if len(shape) == 2 and labels in ((shape[0], 1), (1, shape[0])):
         return "; give labels.ravel()"
