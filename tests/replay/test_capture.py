@@ -762,5 +762,22 @@ def test_an_argument_of_a_derived_class_is_refused() -> None:
     class Scaled(tg.Tensor):
         pass
 
+    class Rows(np.ndarray):
+        pass
+
+    step = tg.replay(lambda x: x * 1)
     with pytest.raises(tg.ReplayError, match=r"test_capture\.py:\d+: an argument of class Scaled"):
-        tg.replay(lambda x: x * 1)(Scaled([1.0]))
+        step(Scaled([1.0]))
+    with pytest.raises(tg.ReplayError, match=r"test_capture\.py:\d+: an argument of class Rows"):
+        step(np.ones(3).view(Rows))
+
+
+activation: Any = np.tanh
+
+
+def test_a_function_of_a_library_in_a_variable_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = tg.replay(lambda x: activation(x))
+    for _ in range(3):
+        step(np.ones(2))
+    monkeypatch.setitem(globals(), "activation", np.sin)
+    np.testing.assert_array_equal(step(np.ones(2)).numpy(), np.sin(np.ones(2)))

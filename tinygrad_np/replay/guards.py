@@ -288,11 +288,12 @@ class Walk:
         if read is None:  # it is looked up in Python's own
             if whose(module) is Whose.USER:
                 self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
-        elif (whose(module) is Whose.USER or module == "builtins") and not _is_fixed(now):
+        elif whose(module) is Whose.USER or (module == "builtins" and not _is_fixed(now)):
             self._compare(read, now)
             if now is not MISSING:
                 self._names.setdefault(id(namespace), (namespace, {}))[1][name] = name
-                self._hold(now, read)
+                if not _is_fixed(now):
+                    self._hold(now, read)
 
     def _hold(self, value: Any, read: Read) -> None:
         if self.iterator is None and is_iterator(value):

@@ -19,7 +19,7 @@ from .capture import Capture, argument, users_line
 from .guards import Guards, Walk, is_same
 from .plan import plan
 from .program import Program
-from .reads import is_plain
+from .reads import Whose, is_plain, whose
 from .show import Profile
 from .tune import Choice, tuned
 from .verify import State, changes, compare_outcomes, compare_runs, described, outcome
@@ -325,13 +325,14 @@ def _is_array(part: Any) -> bool:
 
 def _array(part: Any) -> np.ndarray:
     """An argument's array."""
+    kind = type(part)
+    if kind is not Tensor and whose(kind.__module__) is Whose.USER:
+        raise ReplayError(
+            f"{users_line()}: an argument of class {kind.__name__}, and a replayed step gets plain "
+            "Tensors; pass its values, and what else it has as arguments of their own."
+        )
     if not isinstance(part, Tensor):
         return np.asarray(part)
-    if type(part) is not Tensor:
-        raise ReplayError(
-            f"{users_line()}: an argument of class {type(part).__name__}, and a replayed step gets "
-            "plain Tensors; pass its .numpy(), and what else it has as arguments of their own."
-        )
     if part.requires_grad:
         raise ReplayError(
             f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor "
