@@ -1,0 +1,54 @@
+"""Matrices."""
+
+import numpy as np
+
+from tinygrad_np.autodiff.rules import (
+    linear_algebra,
+)
+
+from .case import (
+    Const,
+    complex_,
+    real,
+    row,
+)
+
+square = real(3, 3) + 3 * np.eye(3)
+batch = np.stack([square, square.T + 0.5 * real(3, 3, seed=1)])
+for a, b in [
+    (square, real(3)),
+    (square, real(3, 2)),
+    (batch, real(2, 3, 1)),
+    (square, real(2, 3, 2)),
+    (batch, real(3, 2)),
+    (square + 1j * real(3, 3, seed=1), complex_(3)),
+]:
+    row(np.linalg.solve, a, b)
+row(np.linalg.solve, Const(square), real(3))
+row(np.linalg.solve, square, Const(real(3)))
+for fn in (np.linalg.inv, np.linalg.det):
+    row(fn, square)
+    row(fn, batch)
+    row(fn, np.array([[1.7]]))
+    row(fn, real(2, 2) + 2 * np.eye(2))
+    row(fn, square + 1j * real(3, 3, seed=1))
+row(np.linalg.det, np.outer([1.0, 0.5, -0.7], [0.4, 1.1, 0.9]))
+row(np.linalg.det, np.array([[1.0, 2.0], [2.0, 4.0]]))
+for n in (0, 1, 2, 3, -1, -2):
+    row(np.linalg.matrix_power, square / 3, n)
+row(np.linalg.multi_dot, [real(2, 3), real(3, 2, seed=1), real(2, 2, seed=2)])
+row(np.linalg.multi_dot, [real(3), real(3, 2, seed=1), real(2, seed=2)])
+for ord_ in (None, 2, 1, 3, 2.5, 0, np.inf, -np.inf, -1):
+    row(np.linalg.norm, real(3), ord_)
+    row(np.linalg.norm, real(2, 3), ord_, axis=1)
+row(np.linalg.norm, real(2, 3))
+row(np.linalg.norm, real(2, 3), "fro", keepdims=True)
+row(np.linalg.norm, real(2, 2, 3), axis=(0, 2))
+row(np.linalg.norm, real(2, 3), axis=-1, keepdims=True)
+for order in (3, 0.5, -1, -2.5):
+    row(linear_algebra.power_norm, real(2, 3), order, 1, _reference=np.linalg.norm)
+row(linear_algebra.power_norm, real(2, 3), 3, 0, keepdims=True, _reference=np.linalg.norm)
+row(linear_algebra.euclidean_norm, real(2, 3), 1, keepdims=True,
+    _reference=lambda x, axis, keepdims: np.linalg.norm(x, None, axis, keepdims))  # fmt: skip
+row(np.linalg.norm, complex_(3))
+row(np.linalg.norm, complex_(3), 1)
