@@ -269,7 +269,9 @@ def test_the_dtype_is_kept(dtype: Any, iris: Data) -> None:
 def test_labels_of_any_kind_and_the_network_itself(iris: Data) -> None:
     x, y = iris
     names = np.array(["setosa", "versicolor", "virginica"])[y]
-    network = MLPClassifier((8, 6), learning_rate_init=0.02, max_iter=30, random_state=0).fit(x, names)
+    network = MLPClassifier((8, 6), learning_rate_init=0.02, max_iter=30, random_state=0).fit(
+        x, names
+    )
     assert network.score(x, names) > 0.95
     assert network.classes_.tolist() == ["setosa", "versicolor", "virginica"]
     assert isinstance(network.module_, tg.nn.Module)
