@@ -1,6 +1,7 @@
 """The arrows between the rooms, and the smallness of the engine."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ def statements(body: list[ast.stmt]) -> Iterator[ast.AST]:
                 yield from statements([child])
 
 
+@functools.cache
 def imported(name: str) -> set[str]:
     """The modules of the package that ``name`` imports, at the top or inside functions."""
     path = MODULES[name]
