@@ -15,12 +15,15 @@ PACKAGE = ROOT / "tinygrad_np"
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
     "errors",
-    "autodiff.shapes", "autodiff.nests", "autodiff.primitives", "autodiff.rules.table",
-    "autodiff.rules.calls",
+    "autodiff.shapes", "autodiff.nests",
+    "autodiff.primitives.dispatch", "autodiff.primitives.elementwise",
+    "autodiff.primitives.indexing", "autodiff.primitives.shaping",
+    "autodiff.primitives.reductions", "autodiff.primitives.neural",
+    "autodiff.primitives.convolution", "autodiff.primitives.drawing", "autodiff.primitives",
+    "autodiff.rules.table", "autodiff.rules.calls",
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
     "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
-    "autodiff.rules.drawing",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",
     "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels",

@@ -14,7 +14,8 @@ from tests.autodiff.cases import BY_FUNCTION, CASES, HAS_SCIPY, Case, full_name,
 from tests.autodiff.each import every, every_function, through_all
 from tinygrad_np.autodiff.gradcheck import _ridders, largest_error
 from tinygrad_np.autodiff.nests import leaves
-from tinygrad_np.autodiff.rules import COMPOSITES, TABLE, neural
+from tinygrad_np.autodiff.primitives import neural
+from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
 from tinygrad_np.autodiff.rules.table import Rule
 from tinygrad_np.autodiff.tape import Record
 

@@ -3,7 +3,6 @@
 from . import (
     constants,
     convolution,
-    drawing,
     elementwise,
     indexing,
     linear_algebra,
@@ -15,6 +14,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
+    "defvjp", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
     "shaping",
 ]  # fmt: skip

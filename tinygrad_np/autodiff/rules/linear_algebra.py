@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, primitive
+from ..primitives import cast, contract, euclidean_norm, power_norm, unit
 from ..shapes import Axis, axes_of, keep
 from .elementwise import in_single
-from .reductions import unit
 from .table import along, composite, defvjp, terms
 
 
@@ -136,12 +135,6 @@ def cross(a: Any, b: Any, *, axis: int = -1) -> Any:
     forth, back = np.array([1, 2, 0]), np.array([2, 0, 1])
     out = a[..., forth] * b[..., back] - a[..., back] * b[..., forth]
     return np.moveaxis(out, -1, axis)
-
-
-@primitive
-def contract(*values: Any, subscripts: str) -> Any:
-    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
-    return np.einsum(subscripts, *values, optimize=len(values) > 2)
 
 
 def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> Any:
@@ -278,12 +271,6 @@ def det_back(g: Any, a: Any) -> Any:
 defvjp(np.linalg.det, lambda g, _out, a: det_back(g, a))
 
 
-@primitive
-def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm`` of vectors, or of matrices as if they were vectors."""
-    return np.linalg.norm(x, None, axis, keepdims)
-
-
 defvjp(
     euclidean_norm,
     lambda g, _out, x, axis=None, keepdims=False: (
@@ -291,12 +278,6 @@ defvjp(
     ),
     reach=along(None),
 )
-
-
-@primitive
-def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
-    return np.linalg.norm(x, ord, axis, keepdims)
 
 
 def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:

@@ -12,24 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS as VARARGS
 from inspect import CO_VARKEYWORDS as VARKEYWORDS
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ...errors import TapeError
+from ..primitives import Kept as Kept
 from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
 
 Vjp = Callable[..., Any]
 PACKAGE = __name__.partition(".")[0] + "."
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
-
-class Kept(NamedTuple):
-    """A result with what its rule needs to know again: the rule gets this for the result."""
-
-    out: Any
-    kept: Any
 
 
 class Rule:
