@@ -84,6 +84,7 @@ def printed(cell: Any) -> str:
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
+@pytest.mark.slow
 @every_notebook
 @pytest.mark.filterwarnings("ignore")  # of the kernel's client: not this project's
 def test_runs_from_a_clean_kernel(name: str, tmp_path: Path) -> None:

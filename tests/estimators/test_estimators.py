@@ -385,6 +385,7 @@ def test_no_warning_where_training_converges(iris: Data) -> None:
     assert network.score(*iris) > 0.95
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation() -> None:
     page = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
     [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
