@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import (
-    linear_algebra,
-)
+from tinygrad_np.autodiff.rules import norms
 
 from .case import (
     Const,
@@ -46,9 +44,9 @@ row(np.linalg.norm, real(2, 3), "fro", keepdims=True)
 row(np.linalg.norm, real(2, 2, 3), axis=(0, 2))
 row(np.linalg.norm, real(2, 3), axis=-1, keepdims=True)
 for order in (3, 0.5, -1, -2.5):
-    row(linear_algebra.power_norm, real(2, 3), order, 1, _reference=np.linalg.norm)
-row(linear_algebra.power_norm, real(2, 3), 3, 0, keepdims=True, _reference=np.linalg.norm)
-row(linear_algebra.euclidean_norm, real(2, 3), 1, keepdims=True,
+    row(norms.power_norm, real(2, 3), order, 1, _reference=np.linalg.norm)
+row(norms.power_norm, real(2, 3), 3, 0, keepdims=True, _reference=np.linalg.norm)
+row(norms.euclidean_norm, real(2, 3), 1, keepdims=True,
     _reference=lambda x, axis, keepdims: np.linalg.norm(x, None, axis, keepdims))  # fmt: skip
 row(np.linalg.norm, complex_(3))
 row(np.linalg.norm, complex_(3), 1)

@@ -6,8 +6,10 @@ from . import (
     drawing,
     elementwise,
     indexing,
+    inverses,
     linear_algebra,
     neural,
+    norms,
     reductions,
     shaping,
 )
@@ -15,6 +17,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping",
+    "defvjp", "drawing", "elementwise", "indexing", "inverses", "linear_algebra", "neural",
+    "norms", "reductions", "shaping",
 ]  # fmt: skip
