@@ -3,6 +3,7 @@
 from . import (
     constants,
     convolution,
+    decompositions,
     drawing,
     elementwise,
     indexing,
@@ -17,6 +18,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "indexing", "inverses", "linear_algebra", "neural",
-    "norms", "reductions", "shaping",
+    "decompositions", "defvjp", "drawing", "elementwise", "indexing", "inverses", "linear_algebra",
+    "neural", "norms", "reductions", "shaping",
 ]  # fmt: skip

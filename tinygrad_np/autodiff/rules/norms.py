@@ -7,6 +7,7 @@ import numpy as np
 from ..primitives import cast, primitive
 from ..shapes import Axis, axes_of, extent, keep
 from .elementwise import in_single
+from .inverses import conj
 from .reductions import unit
 from .table import along, composite, defvjp
 
@@ -20,7 +21,7 @@ def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 defvjp(
     euclidean_norm,
     lambda g, _out, x, axis=None, keepdims=False: (
-        keep(g, np.shape(x), axis) * np.conj(unit(x, axis))
+        (g if axis is None or keepdims else keep(g, np.shape(x), axis)) * conj(unit(x, axis))
     ),
     reach=along(None),
 )
@@ -56,7 +57,7 @@ defvjp(
 )
 
 
-def largest(size: Any, axis: Any, keepdims: bool) -> Any:
+def largest(size: Any, axis: Any, keepdims: bool = False) -> Any:
     """The maximum of what is not negative, 0 of nothing."""
     if np.size(size) == 0:
         return np.max(size, axis=axis, keepdims=keepdims, initial=0)
