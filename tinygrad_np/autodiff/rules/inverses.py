@@ -78,8 +78,11 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 @composite(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
     """``inv`` of a matrix whose rows are the first ``ind`` axes."""
-    if ind <= 0:
-        raise ValueError(f"np.linalg.tensorinv(ind={ind}): give the number of axes of a row, > 0.")
+    if ind <= 0 or np.ndim(a) == 0:
+        raise ValueError(
+            f"np.linalg.tensorinv(ind={ind}) of shape {np.shape(a)}: give an array with axes, and "
+            "the number of those of a row, 1 or more."
+        )
     rows, columns = np.shape(a)[:ind], np.shape(a)[ind:]
     matrix = np.reshape(a, (int(np.prod(columns)), -1))
     return np.reshape(np.linalg.inv(matrix), (*columns, *rows))

@@ -142,6 +142,8 @@ def norm_over(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any 
     """The norm of what lies along one axis, or along several as if they were one."""
     if axis is None or isinstance(axis, tuple):
         shape, axes = np.shape(x), axes_of(axis, np.ndim(x))
+        if len(set(axes)) < len(axes):
+            raise ValueError(f"np.linalg.vector_norm(axis={axis}): an axis is there twice.")
         rest = [a for a in range(np.ndim(x)) if a not in axes]
         lines = np.transpose(x, (*axes, *rest)) if rest else x
         lines = np.reshape(lines, (extent(shape, axes), *(shape[a] for a in rest)))
