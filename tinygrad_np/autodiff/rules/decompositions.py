@@ -368,6 +368,7 @@ defvjp(
     lambda g, out, a, rcond=None, hermitian=False, *, rtol=None: pinv_rule(
         g, out, a, rtol if rcond is None else rcond, hermitian
     ),
+    lambda _g, _out, _a, _rcond=None, _hermitian=False, *, rtol=None: np.zeros_like(_rcond),
 )
 
 
