@@ -23,6 +23,7 @@ ORDER = [
     "autodiff.rules.table", "autodiff.rules.calls",
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
     "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
+    "autodiff.rules.inverses", "autodiff.rules.decompositions", "autodiff.rules.norms",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",

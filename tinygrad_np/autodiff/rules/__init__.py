@@ -3,10 +3,13 @@
 from . import (
     constants,
     convolution,
+    decompositions,
     elementwise,
     indexing,
+    inverses,
     linear_algebra,
     neural,
+    norms,
     reductions,
     shaping,
 )
@@ -14,6 +17,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping",
+    "decompositions", "defvjp", "elementwise", "indexing", "inverses", "linear_algebra",
+    "neural", "norms", "reductions", "shaping",
 ]  # fmt: skip
