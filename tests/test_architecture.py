@@ -17,7 +17,7 @@ ORDER = [
     "autodiff.shapes", "autodiff.nests", "autodiff.primitives", "autodiff.rules.table",
     "autodiff.rules.calls",
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
-    "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
+    "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fourier",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
     "autodiff.rules.drawing",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",

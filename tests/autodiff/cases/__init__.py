@@ -6,7 +6,7 @@ imports, the same in all processes of a test run.
 
 from typing import Any
 
-from . import elementwise, images, indexing, matrices, networks, products, reductions, shaping
+from . import elementwise, fourier, images, indexing, matrices, networks, products, reductions, shaping
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
 BY_FUNCTION: dict[Any, list[Case]] = {}
@@ -14,7 +14,7 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "full_name", "images",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "fourier", "full_name", "images",
     "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
     "transform", "unit",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from . import (
     convolution,
     drawing,
     elementwise,
+    fourier,
     indexing,
     linear_algebra,
     neural,
@@ -15,6 +16,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
+    "defvjp", "drawing", "elementwise", "fourier", "indexing", "linear_algebra", "neural", "reductions",
     "shaping",
 ]  # fmt: skip
