@@ -6,7 +6,18 @@ imports, the same in all processes of a test run.
 
 from typing import Any
 
-from . import elementwise, fourier, images, indexing, matrices, networks, products, reductions, shaping
+from . import (
+    elementwise,
+    fourier,
+    images,
+    indexing,
+    matrices,
+    networks,
+    products,
+    reductions,
+    shaping,
+    statistics,
+)
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
 BY_FUNCTION: dict[Any, list[Case]] = {}
@@ -16,5 +27,6 @@ for case in CASES:
 __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "fourier", "full_name", "images",
     "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
+    "statistics",
     "transform", "unit",
 ]  # fmt: skip

@@ -11,11 +11,12 @@ from . import (
     neural,
     reductions,
     shaping,
+    statistics,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
     "defvjp", "drawing", "elementwise", "fourier", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping",
+    "shaping", "statistics",
 ]  # fmt: skip
