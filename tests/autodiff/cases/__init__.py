@@ -16,6 +16,7 @@ from . import (
     products,
     reductions,
     shaping,
+    signals,
     statistics,
 )
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
@@ -27,6 +28,6 @@ for case in CASES:
 __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "fourier", "full_name", "images",
     "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
-    "statistics",
+    "signals", "statistics",
     "transform", "unit",
 ]  # fmt: skip

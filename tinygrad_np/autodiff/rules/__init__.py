@@ -11,6 +11,7 @@ from . import (
     neural,
     reductions,
     shaping,
+    signals,
     statistics,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
@@ -18,5 +19,5 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
     "defvjp", "drawing", "elementwise", "fourier", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping", "statistics",
+    "shaping", "signals", "statistics",
 ]  # fmt: skip
