@@ -13,6 +13,7 @@ from . import (
     indexing,
     matrices,
     networks,
+    polynomials,
     products,
     reductions,
     shaping,
@@ -26,8 +27,7 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "fourier", "full_name", "images",
-    "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
-    "signals", "statistics",
-    "transform", "unit",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "fourier", "full_name",
+    "images", "indexing", "matrices", "networks", "polynomials", "positive", "products", "real",
+    "reductions", "shaping", "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

@@ -23,16 +23,16 @@ for fn in (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.f
     x = real(3, 2) if fn in (np.fft.rfft, np.fft.ihfft) else complex_(3, 2)
     for k, norm in enumerate(NORMS):
         row(fn, x, 4 + k, k % 2 - 1, norm=norm)
-ONES: list[dict[str, Any]] = [
-    {}, {"axes": (1, 0), "norm": "ortho"}, {"s": (3, 4), "axes": (0, 1)}, {"s": (2, 3), "axes": (-1, 0)},
-    {"s": (-1, 5), "axes": (0, 1)}, {"axes": (0,), "norm": "forward"},
+OPTIONS: list[dict[str, Any]] = [
+    {}, {"axes": (1, 0), "norm": "ortho"}, {"s": (3, 4), "axes": (0, 1)},
+    {"s": (2, 3), "axes": (-1, 0)}, {"s": (-1, 5), "axes": (0, 1)}, {"axes": (0,), "norm": "forward"},
 ]  # fmt: skip
 for fn, x in (
     (np.fft.fftn, complex_(2, 3)), (np.fft.ifftn, real(2, 3)), (np.fft.rfftn, real(2, 3)),
     (np.fft.irfftn, complex_(2, 3)), (np.fft.fft2, real(2, 3)), (np.fft.ifft2, complex_(2, 3)),
     (np.fft.rfft2, real(2, 3)), (np.fft.irfft2, complex_(2, 3)),
 ):  # fmt: skip
-    for options in ONES:
+    for options in OPTIONS:
         row(fn, x, **options)
     row(fn, np.stack([x, 0.5 * x]), norm="ortho")
 row(np.fft.fftn, complex_(2, 3), axes=(0, 0))

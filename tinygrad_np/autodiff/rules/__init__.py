@@ -9,6 +9,7 @@ from . import (
     indexing,
     linear_algebra,
     neural,
+    polynomials,
     reductions,
     shaping,
     signals,
@@ -18,6 +19,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "fourier", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping", "signals", "statistics",
+    "defvjp", "drawing", "elementwise", "fourier", "indexing", "linear_algebra", "neural",
+    "polynomials", "reductions", "shaping", "signals", "statistics",
 ]  # fmt: skip

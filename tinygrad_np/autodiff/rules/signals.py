@@ -105,7 +105,7 @@ def interp(
 
 
 def one_sided(values: list[Any], near: Any, far: Any) -> Any:
-    """The slope of a parabola at the first of three samples, which are ``near`` and ``far`` apart."""
+    """The slope of a parabola at the first of three samples, ``near`` and ``far`` apart."""
     both = near + far
     weights = -(near + both) / (near * both), both / (near * far), -near / (far * both)
     return sum(w * v for w, v in zip(weights, values, strict=True))
@@ -256,7 +256,9 @@ def cov(
     ddof = (0 if bias else 1) if ddof is None else int(ddof)
     count = np.shape(table)[1]
     frequency, weight = (
-        None if w is None else sample_weights(w if hasattr(w, "dtype") else np.asarray(w), count, whole)
+        None
+        if w is None
+        else sample_weights(w if hasattr(w, "dtype") else np.asarray(w), count, whole)
         for w, whole in ((fweights, True), (aweights, False))
     )
     return np.squeeze(_covariance(table, frequency, weight, ddof))
@@ -327,8 +329,8 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 def bessel(x: Any, n: int) -> Any:
     """The modified Bessel function I_n, whose slope is (I_{n-1} + I_{n+1}) / 2.
 
-    It is the mean of cosh(x cos θ) cos(nθ), of odd n of sinh, over a quarter turn (DLMF 10.32.3). With
-    ``NODES`` midpoints the error is I_m(x), m = 4 NODES - n: below rounding for all x up to 709.
+    It is the mean of cosh(x cos θ) cos(nθ), of odd n of sinh, over a quarter turn (DLMF 10.32.3).
+    With ``NODES`` midpoints the error is I_m(x), m = 4 NODES - n: below rounding for x up to 709.
     """
     part, total = (np.sinh if n % 2 else np.cosh), np.zeros_like(x)
     for angle in (np.arange(NODES) + 0.5) * (math.pi / 2 / NODES):

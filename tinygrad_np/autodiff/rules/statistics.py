@@ -29,17 +29,17 @@ CONTINUOUS = {
 @primitive
 def quantile(
     x: Any, q: Any, weights: Any = None, axis: Axis = None, method: str = "linear",
-    keepdims: bool = False, skips_nan: bool = False,
+    keepdims: bool = False, skips: bool = False,
 ) -> Any:  # fmt: skip
     """``np.quantile`` or ``np.nanquantile`` with the weights as an operand."""
-    fn = np.nanquantile if skips_nan else np.quantile
+    fn = np.nanquantile if skips else np.quantile
     return fn(x, q, axis, method=method, keepdims=keepdims, weights=weights)  # type: ignore[call-overload]
 
 
 @primitive
-def middle(x: Any, axis: Axis = None, keepdims: bool = False, skips_nan: bool = False) -> Any:
+def middle(x: Any, axis: Axis = None, keepdims: bool = False, skips: bool = False) -> Any:
     """``np.median`` or ``np.nanmedian``."""
-    return (np.nanmedian if skips_nan else np.median)(x, axis, keepdims=keepdims)
+    return (np.nanmedian if skips else np.median)(x, axis, keepdims=keepdims)
 
 
 def lined(x: Any, axis: Axis) -> Any:
@@ -90,21 +90,21 @@ def weighted_index(rows: Any, weights: Any, order: Any, q: Any) -> Any:
 
 
 def neighbours(
-    x: Any, q: Any, axis: Axis, method: str, weights: Any, skips_nan: bool
+    x: Any, q: Any, axis: Axis, method: str, weights: Any, skips: bool
 ) -> tuple[Any, Any, Any, Any, Any]:
-    """The samples as rows; both neighbours of each q; the share of the second; whether q is inside."""
+    """The samples as rows, both neighbours of each q, the second's share, whether q is inside."""
     rows = lined(x, axis)
     n = np.shape(rows)[-1]
     order = np.argsort(rows, axis=-1, kind="stable")
     missing = np.isnan(rows)
     count = np.sum(np.logical_not(missing), axis=-1, keepdims=True)
     if weights is None:
-        index = index_of(count if skips_nan else n, np.reshape(q, (1, -1)), method)
+        index = index_of(count if skips else n, np.reshape(q, (1, -1)), method)
     else:
         index = weighted_index(rows, _like(x, weights, axis), order, np.reshape(q, (1, -1)))
-    last = count - 1 if skips_nan else n - 1
+    last = count - 1 if skips else n - 1
     inside = np.logical_and(index >= 0, index <= last)
-    if not skips_nan:  # a NaN is the last in order, and the result
+    if not skips:  # a NaN is the last in order, and the result
         lost = np.any(missing, axis=-1, keepdims=True)
         index, inside = np.where(lost, n - 1, index), np.logical_and(inside, ~lost)
     low = np.maximum(np.minimum(np.floor(index), last - 1), 0)
@@ -129,14 +129,14 @@ def by_rows(g: Any, rows: Any) -> Any:
 
 def sample_back(
     g: Any, x: Any, q: Any, axis: Axis, method: str = "linear", weights: Any = None,
-    skips_nan: bool = False,
+    skips: bool = False,
 ) -> Any:  # fmt: skip
     """Both neighbours get their shares."""
     if np.size(x) == 0 or np.size(g) == 0:
         return np.zeros_like(x)
-    rows, first, second, share, _ = neighbours(x, q, axis, method, weights, skips_nan)
+    rows, first, second, share, _ = neighbours(x, q, axis, method, weights, skips)
     back = by_rows(g, rows)
-    if skips_nan:
+    if skips:
         back = np.where(np.all(np.isnan(rows), axis=-1, keepdims=True), 0, back)
     share = cast(share, np.finfo(g.dtype).dtype)
     parts = np.concatenate([back * (1 - share), back * share], axis=-1)
@@ -145,14 +145,14 @@ def sample_back(
     return unlined(add_at(parts, np.shape(rows), (ARRAY, ARRAY), numbers, places), x, axis)
 
 
-def q_back(g: Any, x: Any, q: Any, axis: Axis, method: str, skips_nan: bool) -> Any:
+def q_back(g: Any, x: Any, q: Any, axis: Axis, method: str, skips: bool) -> Any:
     """The distance of both neighbours, times what the index moves by; beyond the ends 0.
 
     At a sample point it is the slope to the right, at the last one that to the left.
     """
     if method not in CONTINUOUS or np.size(x) == 0:
         return np.zeros_like(q)
-    rows, first, second, _, inside = neighbours(x, q, axis, method, None, skips_nan)
+    rows, first, second, _, inside = neighbours(x, q, axis, method, None, skips)
     back = by_rows(g, rows)
     step = np.take_along_axis(rows, second, -1) - np.take_along_axis(rows, first, -1)
     moved = np.where(np.logical_and(inside, back != 0), back * step, 0)
@@ -164,21 +164,21 @@ def q_back(g: Any, x: Any, q: Any, axis: Axis, method: str, skips_nan: bool) -> 
 # finite wherever the cotangent is: no reach is needed
 defvjp(
     quantile,
-    lambda g, _out, x, q, weights=None, axis=None, method="linear", keepdims=False, skips_nan=False: (
-        sample_back(g, x, q, axis, method, weights, skips_nan)
+    lambda g, _out, x, q, weights=None, axis=None, method="linear", keepdims=False, skips=False: (
+        sample_back(g, x, q, axis, method, weights, skips)
     ),
-    lambda g, _out, x, q, weights=None, axis=None, method="linear", keepdims=False, skips_nan=False: (
-        q_back(g, x, q, axis, method, skips_nan)
+    lambda g, _out, x, q, weights=None, axis=None, method="linear", keepdims=False, skips=False: (
+        q_back(g, x, q, axis, method, skips)
     ),
-    lambda g, _out, _x, _q, _weights, axis=None, method="", keepdims=False, skips_nan=False: (
+    lambda g, _out, _x, _q, _weights, axis=None, method="", keepdims=False, skips=False: (
         np.zeros_like(_weights)
     ),
     selects=1,
 )  # fmt: skip
 defvjp(
     middle,
-    lambda g, _out, x, axis=None, keepdims=False, skips_nan=False: sample_back(
-        g, x, 0.5, axis, skips_nan=skips_nan
+    lambda g, _out, x, axis=None, keepdims=False, skips=False: sample_back(
+        g, x, 0.5, axis, skips=skips
     ),
     selects=1,
 )
@@ -190,38 +190,38 @@ def _axes(axis: Any) -> Any:
 
 def quantile_(
     a: Any, q: Any, axis: Any = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False, *, weights: Any = None, skips_nan: bool = False,
+    keepdims: bool = False, *, weights: Any = None, skips: bool = False,
 ) -> Any:  # fmt: skip
     """What NumPy computes; ``overwrite_input`` allows a write that is not needed."""
     del overwrite_input
-    return quantile(a, q, weights, _axes(axis), method, keepdims, skips_nan)
+    return quantile(a, q, weights, _axes(axis), method, keepdims, skips)
 
 
 def percentile_(
     a: Any, q: Any, axis: Any = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False, *, weights: Any = None, skips_nan: bool = False,
+    keepdims: bool = False, *, weights: Any = None, skips: bool = False,
 ) -> Any:  # fmt: skip
     """The quantile at q / 100; Python's numbers stay such."""
     del overwrite_input
     fraction = q / 100 if type(q) in (int, float) else np.true_divide(q, 100)
-    return quantile(a, fraction, weights, _axes(axis), method, keepdims, skips_nan)
+    return quantile(a, fraction, weights, _axes(axis), method, keepdims, skips)
 
 
 def median_(
     a: Any, axis: Any = None, overwrite_input: bool = False, keepdims: bool = False, *,
-    skips_nan: bool = False,
+    skips: bool = False,
 ) -> Any:  # fmt: skip
     """What NumPy computes; ``overwrite_input`` allows a write that is not needed."""
     del overwrite_input
-    return middle(a, _axes(axis), keepdims, skips_nan)
+    return middle(a, _axes(axis), keepdims, skips)
 
 
 composite(np.quantile)(quantile_)
 composite(np.percentile)(percentile_)
 composite(np.median)(median_)
-composite(np.nanquantile)(functools.partial(quantile_, skips_nan=True))
-composite(np.nanpercentile)(functools.partial(percentile_, skips_nan=True))
-composite(np.nanmedian)(functools.partial(median_, skips_nan=True))
+composite(np.nanquantile)(functools.partial(quantile_, skips=True))
+composite(np.nanpercentile)(functools.partial(percentile_, skips=True))
+composite(np.nanmedian)(functools.partial(median_, skips=True))
 
 
 @composite(np.sort_complex)
