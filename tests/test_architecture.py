@@ -19,7 +19,7 @@ ORDER = [
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
     "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fourier",
     "autodiff.rules.statistics", "autodiff.rules.signals",
-    "autodiff.rules.polynomials",
+    "autodiff.rules.polynomials", "autodiff.rules.histograms",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
     "autodiff.rules.drawing",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",

@@ -9,6 +9,7 @@ from typing import Any
 from . import (
     elementwise,
     fourier,
+    histograms,
     images,
     indexing,
     matrices,
@@ -28,6 +29,6 @@ for case in CASES:
 
 __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "fourier", "full_name",
-    "images", "indexing", "matrices", "networks", "polynomials", "positive", "products", "real",
-    "reductions", "shaping", "signals", "statistics", "transform", "unit",
+    "histograms", "images", "indexing", "matrices", "networks", "polynomials", "positive",
+    "products", "real", "reductions", "shaping", "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

@@ -25,7 +25,8 @@ for fn in (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.f
         row(fn, x, 4 + k, k % 2 - 1, norm=norm)
 OPTIONS: list[dict[str, Any]] = [
     {}, {"axes": (1, 0), "norm": "ortho"}, {"s": (3, 4), "axes": (0, 1)},
-    {"s": (2, 3), "axes": (-1, 0)}, {"s": (-1, 5), "axes": (0, 1)}, {"axes": (0,), "norm": "forward"},
+    {"s": (2, 3), "axes": (-1, 0)}, {"s": (-1, 5), "axes": (0, 1)},
+    {"axes": (0,), "norm": "forward"},
 ]  # fmt: skip
 for fn, x in (
     (np.fft.fftn, complex_(2, 3)), (np.fft.ifftn, real(2, 3)), (np.fft.rfftn, real(2, 3)),

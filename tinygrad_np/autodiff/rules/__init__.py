@@ -6,6 +6,7 @@ from . import (
     drawing,
     elementwise,
     fourier,
+    histograms,
     indexing,
     linear_algebra,
     neural,
@@ -19,6 +20,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "fourier", "indexing", "linear_algebra", "neural",
-    "polynomials", "reductions", "shaping", "signals", "statistics",
+    "defvjp", "drawing", "elementwise", "fourier", "histograms", "indexing", "linear_algebra",
+    "neural", "polynomials", "reductions", "shaping", "signals", "statistics",
 ]  # fmt: skip

@@ -75,7 +75,7 @@ def polymul(a1: Any, a2: Any) -> Any:
             raise ValueError(f"np.polymul of shape {np.shape(a)}; give coefficients in a row.")
         short = np.trim_zeros(a, "f")
         factors.append(short if len(short) else np.zeros_like(a, shape=(1,)))
-    return np.convolve(*factors)
+    return np.convolve(factors[0], factors[1])
 
 
 @composite(np.polydiv)
