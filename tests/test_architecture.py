@@ -29,8 +29,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn",
-    "optim", "data", "training", "draw", "sklearn", "run",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random",
+    "polynomial", "nn", "optim", "data", "training", "draw", "sklearn", "run",
 ]  # fmt: skip
 
 

@@ -123,8 +123,14 @@ def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
 ) -> tuple[Any, list[Any]]:
     """Counts or sums of weights in float64, in boxes between edges on every axis."""
-    columns = list(sample) if isinstance(sample, (list, tuple)) or np.ndim(sample) == 1 else None
-    columns = [np.reshape(c, (-1,)) for c in columns or np.transpose(sample)]
+    table = np.stack(sample) if isinstance(sample, (list, tuple)) else sample
+    if table is not sample or np.ndim(table) != 2:
+        table = np.transpose(np.atleast_2d(table))
+    if np.ndim(table) != 2:
+        raise ValueError(
+            f"np.histogramdd of shape {np.shape(sample)}; give a column for each axis."
+        )
+    columns = list(np.transpose(table))
     bins = list(bins) if isinstance(bins, (list, tuple)) or np.ndim(bins) else [bins] * len(columns)
     limits = [None] * len(columns) if range is None else list(range)
     if not len(columns) == len(bins) == len(limits):

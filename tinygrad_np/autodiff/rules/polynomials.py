@@ -8,9 +8,9 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives import cast, primitive
-from ..shapes import axes_of
 from .linear_algebra import transposed
 from .shaping import pad_zeros
 from .table import composite, defvjp
@@ -82,13 +82,18 @@ def polymul(a1: Any, a2: Any) -> Any:
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """Quotient and remainder by long division."""
     u, v = coefficients("polydiv", u) + 0.0, coefficients("polydiv", v) + 0.0
-    dtype = np.result_type(u, v)
     m, n = len(u) - 1, len(v) - 1
+    if min(m, n) < 0 or (m >= n and max(np.ndim(u), np.ndim(v)) > 1):
+        raise ValueError(
+            f"np.polydiv of shapes {np.shape(u)} and {np.shape(v)}; give coefficients in rows."
+        )
+    np.broadcast_shapes(np.shape(u)[1:], np.shape(v)[1:])
+    dtype = np.result_type(u, v)
     rest, quotients = cast(u, dtype), []
     for k in range(m - n + 1):
         quotients.append(rest[k] * (1.0 / v[0]))
         rest = rest - pad_zeros(quotients[-1] * v, [[k, m - n - k]])
-    while len(rest) > 1 and np.allclose(rest[0], 0, rtol=1e-14):
+    while np.shape(rest)[-1] > 1 and np.allclose(rest[0], 0, rtol=1e-14):
         rest = rest[1:]
     return np.stack(quotients) if quotients else np.zeros_like(rest, shape=(1,)), rest
 
@@ -96,18 +101,20 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
 @composite(np.polyder)
 def polyder(p: Any, m: int = 1) -> Any:
     """The derivative, ``m`` times."""
-    p = coefficients("polyder", p)
+    p = np.asarray(p) if isinstance(p, (list, tuple)) else p
     if m < 0:
         raise ValueError(f"np.polyder(m={m}); give 0 or more, or use np.polyint.")
-    for _ in range(int(m)):
-        p = p[:-1] * np.arange(len(p) - 1, 0, -1)
+    for left in range(int(m), -1, -1):
+        order = np.arange(len(p) - 1, 0, -1)
+        np.broadcast_shapes((len(order), *np.shape(p)[1:]), np.shape(order))
+        p = p[:-1] * order if left else p
     return p
 
 
 @composite(np.polyint)
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """The integral, ``m`` times, with ``k`` for constants."""
-    p = coefficients("polyint", p)
+    p = np.asarray(p) if isinstance(p, (list, tuple)) else p
     k = coefficients("polyint", np.zeros(max(m, 0)) if k is None else k)
     if m < 0 or (len(k) < m and len(k) != 1):
         raise ValueError(
@@ -138,7 +145,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
         raise ValueError(
             f"np.trim_zeros(trim={trim!r}); give 'f' for front, 'b' for back, or both."
         )
-    axes = axes_of(tuple(axis) if isinstance(axis, list) else axis, ndim)
+    axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim)
     places = np.argwhere(filt)
     box = [slice(None)] * ndim
     for a in axes:

@@ -4,12 +4,14 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives import ARRAY, add_at, cast, primitive, take_at
 from ..shapes import axes_of
 from .shaping import pad_zeros
 from .table import composite, defvjp, elementwise, terms
 
+MODES = {0: "valid", 1: "same", 2: "full"}
 NODES = 64  # of a quarter turn: enough for every x whose i0 is finite, see ``bessel``
 
 
@@ -137,7 +139,7 @@ def differences(f: Any, step: Any, edge_order: int) -> Any:
 @composite(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Central differences, at the ends one-sided ones of the order that is asked for."""
-    axes = axes_of(tuple(axis) if isinstance(axis, list) else axis, np.ndim(f))
+    axes = range(np.ndim(f)) if axis is None else normalize_axis_tuple(axis, np.ndim(f))
     steps = list(varargs) or [1.0]
     if len(steps) == 1 and np.ndim(steps[0]) == 0:
         steps = steps * len(axes)
@@ -146,7 +148,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
                         "for all, or one for each.")  # fmt: skip
     if edge_order > 2:
         raise ValueError(f"np.gradient(edge_order={edge_order}); use 1 or 2.")
-    f = f if np.result_type(f).kind in "fc" else cast(f, np.float64)
+    dtype = f.dtype if np.result_type(f).kind in "fc" else np.dtype(np.float64)
+    f = cast(f, dtype) if f.dtype.kind in "iu" else f
     slopes = []
     for a, step in zip(axes, steps, strict=True):
         n = np.shape(f)[a]
@@ -158,7 +161,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         if np.ndim(step):
             step = widened(step, np.result_type(np.result_type(step), np.float16))
             step = np.diff(step)
-        slope = cast(differences(np.moveaxis(f, a, -1), step, edge_order), f.dtype)
+        slope = cast(differences(np.moveaxis(f, a, -1), step, edge_order), dtype)
         slopes.append(np.moveaxis(slope, -1, a))
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
@@ -203,7 +206,7 @@ defvjp(
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     """The discrete convolution of two rows."""
     a, v = (np.atleast_1d(x) if np.ndim(x) == 0 else x for x in (a, v))
-    return convolved(a, v, mode=mode if isinstance(mode, str) else "vsf"[mode])
+    return convolved(a, v, mode=MODES.get(mode, mode))
 
 
 @composite(np.correlate)
@@ -278,7 +281,7 @@ def _covariance(table: Any, frequency: Any, weight: Any, ddof: int) -> Any:
     apart = table - np.expand_dims(mean, 1)
     left = apart if w is None else apart * w
     products = np.matmul(apart, np.conjugate(np.transpose(left)))
-    return products * np.true_divide(1, np.where(freedom > 0, freedom, 0))
+    return cast(products * np.true_divide(1, np.where(freedom > 0, freedom, 0)), products.dtype)
 
 
 @composite(np.corrcoef)
@@ -315,14 +318,13 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Differences of neighbours, with what is to stand before and behind them."""
     ary = np.reshape(ary, (-1,))
-    parts = [to_begin, ary[1:] - ary[:-1], to_end]
-    for k, name in ((0, "to_begin"), (2, "to_end")):
-        if parts[k] is None:
-            parts[k] = ary[:0]
-        elif not np.can_cast(np.result_type(parts[k]), ary.dtype, "same_kind"):
+    parts = []
+    for name, part in (("to_begin", to_begin), ("to_end", to_end)):
+        part = ary[:0] if part is None else np.reshape(part, (-1,))
+        if not np.can_cast(part.dtype, ary.dtype, "same_kind"):
             raise TypeError(f"np.ediff1d: {name} does not fit into dtype {ary.dtype}.")
-        parts[k] = cast(np.reshape(parts[k], (-1,)), ary.dtype)
-    return np.concatenate(parts)
+        parts.append(cast(part, ary.dtype))
+    return np.concatenate([parts[0], ary[1:] - ary[:-1], parts[1]])
 
 
 @primitive
