@@ -22,8 +22,10 @@ ORDER = [
     "autodiff.primitives.convolution", "autodiff.primitives.drawing", "autodiff.primitives",
     "autodiff.rules.table", "autodiff.rules.calls",
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
-    "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
-    "autodiff.rules.inverses", "autodiff.rules.decompositions", "autodiff.rules.norms",
+    "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.inverses",
+    "autodiff.rules.decompositions", "autodiff.rules.norms", "autodiff.rules.fourier",
+    "autodiff.rules.statistics", "autodiff.rules.signals",
+    "autodiff.rules.polynomials", "autodiff.rules.histograms",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",
@@ -32,8 +34,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn",
-    "optim", "data", "training", "draw", "sklearn", "run",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random",
+    "polynomial", "nn", "optim", "data", "training", "draw", "sklearn", "run",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.autodiff import calls_of_signals
 from tests.autodiff.cases import full_name
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
@@ -133,6 +134,9 @@ SEQUENCES: dict[Any, list[Any]] = {
 SUBSCRIPTS = ["ii", "ii->i", "i->i", "ij->ji", "...i->i", "...i->...", "i...->...", "ij", "->", "i", "ji", "...", "i->ii", "i->j", "ijk->k", "iij", "...ii->...i",
               "...ij->ji", "ij,jk", "i,i", "ij,j->i", "...i,...i->...", "...ij,jk->...ik", "i,j->ij", ",->", "ij,ij->", "i...,...", "ii,i", "ij,jk->ikl", "i,i,i",
               "i.j->j", "ij->i.", "i-j", "", "...,...->...", "...i,...j", "...i,i->i"]  # fmt: skip
+
+ONE.update(calls_of_signals.ONE)
+TWO.update(calls_of_signals.TWO)
 
 # NumPy gives a value, Tensors one of our own sentences: function, the beginning of the sentence.
 REFUSALS: dict[Any, str] = {

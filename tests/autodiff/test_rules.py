@@ -19,6 +19,8 @@ from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
 from tinygrad_np.autodiff.rules.table import Rule
 from tinygrad_np.autodiff.tape import Record
 
+UNSOLVABLE = np.linalg.LinAlgError, np.exceptions.RankWarning
+
 every_rule = every(case for case in CASES if case.fn in TABLE)
 
 
@@ -248,8 +250,8 @@ def test_memory_layout_does_not_matter(case: Case, layout: Any) -> None:
     with np.errstate(all="ignore"):
         try:
             expected = gradients(case, dense)
-        except np.linalg.LinAlgError:
-            with pytest.raises(np.linalg.LinAlgError):
+        except UNSOLVABLE:
+            with pytest.raises(UNSOLVABLE):
                 through(*bases)
             return
         results, pullback = tg.vjp(through, *bases)

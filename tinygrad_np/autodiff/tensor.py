@@ -402,7 +402,8 @@ class Tensor:
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        self._refuse_detaching("np.asarray(t)")
+        if self._node is not None:
+            self._refuse_detaching(calls.asking("np.asarray(t)"))
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
@@ -1041,9 +1042,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
                 f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
                 "write t[index] = value on a Tensor instead, or .detach() the value."
             )
-        raise TapeError(
-            f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
-        )
+        raise TapeError(f"{name} has no derivative here: {calls.instead(fn)}")
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:

@@ -5,18 +5,24 @@ from . import (
     convolution,
     decompositions,
     elementwise,
+    fourier,
+    histograms,
     indexing,
     inverses,
     linear_algebra,
     neural,
     norms,
+    polynomials,
     reductions,
     shaping,
+    signals,
+    statistics,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "decompositions", "defvjp", "elementwise", "indexing", "inverses", "linear_algebra",
-    "neural", "norms", "reductions", "shaping",
+    "decompositions", "defvjp", "elementwise", "fourier", "histograms", "indexing", "inverses",
+    "linear_algebra", "neural", "norms", "polynomials", "reductions", "shaping", "signals",
+    "statistics",
 ]  # fmt: skip
