@@ -8,6 +8,7 @@ from .autodiff.rules import defvjp
 from .autodiff.tape import no_grad
 from .autodiff.tensor import Tensor, array, from_numpy, stack
 from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .autodiff.vmap import vmap
 from .errors import (
     DataError,
     DetachError,
@@ -54,4 +55,5 @@ __all__ = [
     "training",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

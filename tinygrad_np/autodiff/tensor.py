@@ -112,7 +112,7 @@ class Tensor:
                 "the data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
-        if mode.capture is not None:
+        if mode.capture is not None and isinstance(data, ndarray):
             mode.capture.enter(given, data)
         self._array = data
         self._node = None
@@ -783,6 +783,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
+    if not (ordinary := mode.ordinary) and mode.watch is not None:
+        args = mode.watch.operands(args)
     if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
         values, nodes, storage, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
@@ -794,9 +796,10 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    ordinary = mode.ordinary
     try:
-        if not ordinary and mode.capture is not None:
+        if not ordinary and mode.watch is not None and mode.watch.computes(values):
+            out = fn(*values, **kwargs)
+        elif not ordinary and mode.capture is not None:
             out = mode.capture.call(rule, args, values, kwargs)
         else:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)

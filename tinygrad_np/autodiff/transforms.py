@@ -44,7 +44,9 @@ class Run:
                 inner[n] = value
             self.value = f(*inner)
         self.outputs = [_as_tensor(leaf) for leaf in leaves(self.value)]
-        self.records = self.may_record and self._reaches_outside(start)
+        # rules of what is inside vmap record outside of it, but not those of a capture's sweep
+        is_inside = mode.capture is not None and mode.watch is not None
+        self.records = self.may_record and (is_inside or self._reaches_outside(start))
         self.plain = self.plain and not self.records
         self.close()
 
@@ -92,13 +94,17 @@ class Run:
 
 
 def _variable(leaf: Any) -> Tensor:
+    if mode.watch is not None:
+        (leaf,) = mode.watch.operands((leaf,))
     if isinstance(leaf, Tensor) and leaf._node is not None:
         return alias(leaf)
     if isinstance(leaf, int) and not isinstance(leaf, bool):
         leaf = float(leaf)
-    variable = Tensor(leaf, requires_grad=True)
-    assert isinstance(variable._node, Leaf)
-    variable._node.closed = False
+    variable = Tensor(leaf)
+    if variable.dtype.kind not in "fc":
+        variable.requires_grad = True  # which refuses
+    variable._node = node = Leaf(variable, variable._storage, variable.name)
+    node.closed = False
     return variable
 
 
@@ -304,7 +310,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
 def _units(outputs: list[Tensor], k: int) -> Any:
     """Cotangents that pick one element of output ``k`` after the other."""
-    zeros = [np.zeros_like(out._array) for out in outputs]
+    zeros = [np.zeros(out.shape, out.dtype) for out in outputs]
     for i in range(outputs[k].size):
         unit = np.zeros_like(zeros[k])
         unit.reshape(-1)[i] = 1

@@ -77,7 +77,7 @@ class Replay:
         """What the function returns for these arguments, as Tensors that require no grad."""
         local = self._local
         program = None if local.doubted else local.last
-        if program is None or mode.capture is not None or program.runs >= program.due:
+        if program is None or not mode.ordinary or program.runs >= program.due:
             return self._run(args)
         if program.guards.gradients:
             with EXCLUSIVE:  # whoever adds to gradients in another thread waits
@@ -118,7 +118,7 @@ class Replay:
 
     def _run(self, args: tuple[Any, ...]) -> Any:
         """The long way: find the program, or capture one."""
-        if mode.capture is not None:
+        if mode.capture is not None or mode.watch is not None:
             return self.fn(*args)
         parts = leaves(list(args))
         inputs = [_array(part) for part in parts if _is_array(part)]
