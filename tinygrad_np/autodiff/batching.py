@@ -116,7 +116,7 @@ class Batched(NDArrayOperatorsMixin):
     Where it ``varies`` not, ``held`` is the same for all, without that axis.
     """
 
-    __slots__ = ("held", "level", "varies")
+    __slots__ = ("__weakref__", "held", "level", "varies")
 
     def __init__(self, held: Any, level: Level, varies: bool = True) -> None:
         self.held = held
@@ -313,7 +313,7 @@ def is_varying(x: Any, level: Level) -> bool:
 
 def plain(x: Any, level: Level) -> Any:
     """What does not vary, without its wrapping."""
-    return x.held if type(x) is Batched and x.level is level else x
+    return x.held if type(x) is Batched and x.level is level and not x.varies else x
 
 
 def aligned(x: Any, ndim: int, level: Level) -> Any:
@@ -476,7 +476,7 @@ def matmul(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
     """Matrices that are the same for all examples take part in one large product."""
     a, b = args
     first, second = is_varying(a, level), is_varying(b, level)
-    x, y = plain(a, level), plain(b, level)
+    x, y = aligned(a, 0, level), aligned(b, 0, level)
     nd, md = np.ndim(a), np.ndim(b)
     if first and not second and md == 2 and nd:
         rows = x.reshape((-1, x.shape[-1])) if nd > 1 and a.size else x
@@ -508,7 +508,7 @@ def contract(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
     new = next(chr(c) for c in (*range(97, 123), *range(65, 91)) if chr(c) not in inputs + output)
     labels = [new + part if is_varying(x, level) else part
               for part, x in zip(inputs.split(","), args, strict=True)]  # fmt: skip
-    operands = [plain(x, level) for x in args]
+    operands = [aligned(x, 0, level) for x in args]
     return Batched(fn(*operands, subscripts=f"{','.join(labels)}->{new}{output}"), level)
 
 

@@ -347,3 +347,8 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
 
     products = grad(slope, every)(*arguments)
     return tuple(products) if isinstance(primals, (tuple, list)) else products[0]
+
+
+def stop_gradient(x: Any) -> Any:
+    """``x`` as a constant: the same nest, each Tensor ``.detach()``ed, all else as it is."""
+    return rebuild(x, [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves(x)])
