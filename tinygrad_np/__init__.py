@@ -18,7 +18,7 @@ from .autodiff.transforms import (
     value_and_grad,
     vjp,
 )
-from .autodiff.vmap import vmap
+from .batching import vmap
 from .errors import (
     DataError,
     DetachError,

@@ -133,8 +133,9 @@ class Call:
             _restore(now)
         row = _row(results) if results else np.zeros(0)
         same = list(closures) == self.closures and np.shape(row) == np.shape(out)
-        if same and type(row) is np.ndarray and type(out) is np.ndarray:
-            same = np.array_equal(row, out, equal_nan=True)
+        kept = out._array if isinstance(out, Tensor) else out
+        if same and type(row) is np.ndarray and type(kept) is np.ndarray:
+            same = np.array_equal(row, kept, equal_nan=True)
         if not same:
             raise StaleValueError(
                 f"{getattr(self.f, '__name__', self.f)} gave another result when tg.checkpoint "

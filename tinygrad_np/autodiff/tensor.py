@@ -797,12 +797,10 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             guarded = guarded or q is None or other.exposed
             storage = storage or other
     try:
-        if not ordinary and mode.watch is not None and mode.watch.computes(values):
-            out = fn(*values, **kwargs)
-        elif not ordinary and mode.capture is not None:
-            out = mode.capture.call(rule, args, values, kwargs)
-        else:
+        if ordinary:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+        else:
+            out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
     saved = None
@@ -838,6 +836,17 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             # none writes through those
             tensor._storage = None if fn in (identity, lent) else storage
     return tensor
+
+
+def _looked_at(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
+    if mode.watch is not None and mode.watch.computes(values):
+        return rule.fn(*values, **kwargs)
+    if mode.capture is not None:
+        return mode.capture.call(rule, args, values, kwargs)
+    return rule.eager(*values, **kwargs)
 
 
 def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:

@@ -47,7 +47,8 @@ class Run:
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
         is_inside = mode.capture is not None and mode.watch is not None
         self.records = self.may_record and (is_inside or self._reaches_outside(start))
-        self.plain = self.plain and not self.records
+        inside = any(not isinstance(out._array, np.ndarray) for out in self.outputs)
+        self.plain = self.plain and not self.records and not inside
         self.close()
 
     def _reaches_outside(self, start: int) -> bool:

@@ -1,4 +1,4 @@
-"""``vmap``: its front door. What happens inside is in ``batching``."""
+"""``vmap``: its front door. What happens inside is in ``batched``."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.tape import Leaf, history, mode
+from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
-from .batching import Batched, Level, is_varying
-from .nests import leaves, rebuild
-from .tape import Leaf, history, mode
-from .tensor import Tensor
+from .batched import Batched, Level, is_varying
 
 Axes = Any  # an int, None, or a nest of these
 
@@ -58,7 +58,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         places = _axes("out_axes", out_axes, out)
         found = [_of_all(leaf, a, level) for leaf, a in zip(leaves(out), places, strict=True)]
         is_plain = not any(isinstance(leaf, Tensor) for leaf in given)
-        if is_plain and not any(isinstance(v, Tensor) and v._is_recorded for v in found):
+        if is_plain and not any(isinstance(v, Tensor) and v.requires_grad for v in found):
             found = [v.numpy() if isinstance(v, Tensor) else v for v in found]
         else:
             found = [v if isinstance(v, Tensor) else Tensor._owning(v) for v in found]
@@ -76,7 +76,7 @@ def _per_argument(axes: Axes, args: Sequence[Any]) -> Axes:
 def _axes(name: str, axes: Axes, nest: Any) -> list[int | None]:
     """An axis, or None, for each array of a nest."""
     if axes is None or (isinstance(axes, (int, np.integer)) and not isinstance(axes, bool)):
-        return [axes] * len(leaves(nest))
+        return [axes if axes is None else int(axes)] * len(leaves(nest))
     is_nest = isinstance(axes, (tuple, list, dict)) and isinstance(nest, (tuple, list, dict))
     if not is_nest or isinstance(axes, dict) is not isinstance(nest, dict):
         raise TypeError(
