@@ -52,7 +52,7 @@ class Run:
         self.records = self.may_record and (inside or (bool(older) and _is_open(older)))
         # a sweep that finds nothing from before need not look for it
         self.targets = {*self.nodes} if older else NOTHING
-        held = all([isinstance(out._array, np.ndarray) for out in self.outputs])
+        held = all(isinstance(out._array, np.ndarray) for out in self.outputs)
         self.plain = plain and held and not self.records
         for node in self.nodes:  # the function has returned: they are nobody else's
             if isinstance(node, Leaf):
@@ -74,15 +74,16 @@ class Run:
             for out, cotangent in zip(self.outputs, cotangents, strict=True)
             if out._node is not None
         ]
-        found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        variables = zip(self.nodes, self.variables, strict=True)
-        return [self._found(node, v, found, records) for node, v in variables]
+        return self.swept(seeds, records)
 
-    def _found(self, node: Node, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
-        value = found.get(node)
-        if value is None:
-            value = np.zeros_like(variable._array)
-        return value if not records or isinstance(value, Tensor) else Tensor(value)
+    def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
+        """The cotangents of the variables for those of nodes."""
+        found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
+        values = [
+            np.zeros_like(v._array) if (value := found.get(node)) is None else value
+            for node, v in zip(self.nodes, self.variables, strict=True)
+        ]
+        return [v if isinstance(v, Tensor) else Tensor(v) for v in values] if records else values
 
     def result(self) -> Any:
         """The function's value, plain if the transform was called with plain arrays."""
@@ -123,14 +124,14 @@ def _variable(leaf: Any) -> Tensor:
     kind = type(leaf)
     if kind is Tensor and leaf._node is not None:
         return alias(leaf)
-    if kind is float or (kind is int or (kind is np.ndarray and leaf.dtype.kind in "fc")):
-        array = np.array(leaf) if kind is not int else np.array(float(leaf))
-        variable = Tensor(leaf) if mode.capture is not None else Tensor._owning(array)
+    is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
+    if is_known and mode.capture is None:
+        variable = Tensor._owning(np.array(leaf))
     else:
-        variable = Tensor(leaf)
-    if variable.dtype.kind not in "fc":
-        variable.requires_grad = True  # which refuses
-    variable._node = node = Leaf(variable, variable._storage, variable.name)
+        variable = Tensor(float(leaf) if kind is int else leaf)
+        if variable.dtype.kind not in "fc":
+            variable.requires_grad = True  # which refuses
+    variable._node = node = Leaf(variable, variable._storage, None if is_known else variable.name)
     node.closed = False
     return variable
 
@@ -139,19 +140,8 @@ def _as_tensor(leaf: Any) -> Tensor:
     return leaf if isinstance(leaf, Tensor) else Tensor(leaf)
 
 
-class Unit:
-    """The cotangent of one number, which fits."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, out: Tensor) -> None:
-        self.array = np.ones(out.shape, out.dtype) if out.ndim else np.array(1, out.dtype)
-
-
 def _fit_seed(out: Tensor, cotangent: Any, records: bool) -> Any:
-    if type(cotangent) is Unit and not records and mode.capture is None:
-        return cotangent.array
-    seed = _as_tensor(cotangent.array if type(cotangent) is Unit else cotangent)
+    seed = _as_tensor(cotangent)
     if seed.shape != out.shape:
         raise ShapeError(f"cotangent of shape {seed.shape} for a result of shape {out.shape}.")
     refuse_imaginary("a cotangent", seed, out)
@@ -243,7 +233,12 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
 
 
 def _gradient(run: Run, argnums: Argnums) -> Any:
-    gradients = run.pull([Unit(_scalar(run))], run.records)
+    out = _scalar(run)
+    one = np.ones(out.shape, out.dtype) if out.ndim else np.array(1, out.dtype)
+    if run.records or mode.capture is not None:
+        gradients = run.pull([Tensor(one)], run.records)
+    else:
+        gradients = run.swept([] if out._node is None else [(out._node, one)], False)
     nest = run.finish(run.given, gradients)
     return nest[0] if isinstance(argnums, int) else tuple(nest)
 
