@@ -22,6 +22,7 @@ from .tensor import Tensor, alias, array
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 NOTHING: frozenset[Node] = frozenset()
+PACKAGE = __name__.partition(".")[0] + "."
 
 
 class Run:
@@ -53,7 +54,7 @@ class Run:
         # a sweep that finds nothing from before need not look for it
         self.targets = {*self.nodes} if older else NOTHING
         held = all(isinstance(out._array, np.ndarray) for out in self.outputs)
-        self.plain = plain and held and not self.records
+        self.plain = plain and held and not self.records and mode.capture is None
         for node in self.nodes:  # the function has returned: they are nobody else's
             if isinstance(node, Leaf):
                 node.closed = True
@@ -215,7 +216,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
             return (value, rebuild(aux[0], extra)), gradient
         return value, gradient
 
-    return differentiated
+    return marked(differentiated, argnums)
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -229,7 +230,13 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return _gradient(Run(f, args, _positions(argnums, args), kwargs), argnums)
 
-    return gradient
+    return marked(gradient, argnums)
+
+
+def marked(transformed: Function, argnums: Any) -> Function:
+    """A transform's function, which says by which arguments it differentiates."""
+    vars(transformed).update(differentiates=argnums)
+    return transformed
 
 
 def _gradient(run: Run, argnums: Argnums) -> Any:
@@ -338,7 +345,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
             blocks.append(nest[0] if isinstance(argnums, int) else tuple(nest))
         return rebuild(run.value, blocks)
 
-    return rows
+    return marked(rows, argnums)
 
 
 def _units(outputs: list[Tensor], k: int) -> Any:
@@ -382,6 +389,26 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     return tuple(products) if isinstance(primals, (tuple, list)) else products[0]
 
 
+for with_directions in (jvp, hvp):
+    marked(with_directions, (1, 2))
+
+
 def stop_gradient(x: Any) -> Any:
     """``x`` as a constant: the same nest, each Tensor ``.detach()``ed, all else as it is."""
     return rebuild(x, [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves(x)])
+
+
+def differentiated_by(fn: Any, count: int) -> tuple[int, ...] | None:
+    """The places of the arguments (of ``count``) by which a transform's ``fn`` differentiates.
+
+    None if ``fn`` is no transform, or made of something else around one.
+    """
+    given = 0
+    while isinstance(fn, functools.partial):
+        given, fn = given + len(fn.args), fn.func
+    places = getattr(fn, "differentiates", None)
+    if places is None or not str(fn.__globals__["__name__"]).startswith(PACKAGE):
+        return None  # functools.wraps copies the mark
+    places = places if isinstance(places, (tuple, list)) else (places,)
+    places = [n - given if n >= 0 else n + count for n in places]
+    return tuple(n for n in places if 0 <= n < count)

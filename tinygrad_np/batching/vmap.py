@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import Leaf, history, mode
 from ..autodiff.tensor import Tensor
+from ..autodiff.transforms import marked
 from ..errors import ShapeError, TapeError
 from .batched import Batched, Level, is_varying
 
@@ -64,7 +65,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
             found = [v if isinstance(v, Tensor) else Tensor._owning(v) for v in found]
         return rebuild(out, found)
 
-    return batched
+    return marked(batched, ())
 
 
 def _per_argument(axes: Axes, args: Sequence[Any]) -> Axes:
