@@ -28,14 +28,14 @@ ORDER = [
     "autodiff.rules.polynomials", "autodiff.rules.histograms",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
-    "autodiff.transforms", "autodiff.gradcheck",
+    "autodiff.transforms", "autodiff.checkpoint", "autodiff.gradcheck",
     "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels",
     "replay.rows", "replay.plan", "replay.tune", "replay.bind", "replay.show", "replay.program",
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random",
-    "polynomial", "nn", "optim", "data", "training", "draw", "sklearn", "run",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "batching", "replay",
+    "random", "polynomial", "nn", "optim", "data", "training", "draw", "sklearn", "run",
 ]  # fmt: skip
 
 
@@ -129,8 +129,9 @@ def test_no_import_cycles() -> None:
 
 
 ENGINE = sorted(path for path in (PACKAGE / "autodiff").glob("*.py"))
-IN_THREADS = ("autodiff.", "replay.", "optim.")  # rooms that several threads may be in at once
-REGISTRIES = {"TABLE", "COMPOSITES", "FACTS", "METADATA", "WRITERS"}
+# rooms that several threads may be in at once
+IN_THREADS = ("autodiff.", "batching.", "replay.", "optim.")
+REGISTRIES = {"TABLE", "COMPOSITES", "FACTS", "METADATA", "RULES", "WRITERS"}
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.startswith(IN_THREADS)])
@@ -193,7 +194,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 1_865, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_040, f"autodiff without rules has {lines} lines of code"
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.startswith(IN_THREADS)])

@@ -112,7 +112,7 @@ class Tensor:
                 "the data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
-        if mode.capture is not None:
+        if mode.capture is not None and isinstance(data, ndarray):
             mode.capture.enter(given, data)
         self._array = data
         self._node = None
@@ -784,6 +784,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
+    if not (ordinary := mode.ordinary) and mode.watch is not None:
+        args = mode.watch.operands(args)
     if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
         values, nodes, storage, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
@@ -795,12 +797,11 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    ordinary = mode.ordinary
     try:
-        if not ordinary and mode.capture is not None:
-            out = mode.capture.call(rule, args, values, kwargs)
-        else:
+        if ordinary:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+        else:
+            out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
     saved = None
@@ -836,6 +837,17 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             # none writes through those
             tensor._storage = None if fn in (identity, lent) else storage
     return tensor
+
+
+def _looked_at(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
+    if mode.watch is not None and mode.watch.computes(values):
+        return rule.fn(*values, **kwargs)
+    if mode.capture is not None:
+        return mode.capture.call(rule, args, values, kwargs)
+    return rule.eager(*values, **kwargs)
 
 
 def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:

@@ -149,6 +149,8 @@ defvjp(
     lambda g, _out, _x, axis=None, dtype=None, *, keepdims=False, initial=0, where=True: spread(
         g, _x, axis, where
     ),
+    # what np.sum calls in the end: 4 µs less
+    eager=lambda x, axis=None, dtype=None, **options: np.add.reduce(x, axis, dtype, **options),
 )
 defvjp(
     np.mean,
