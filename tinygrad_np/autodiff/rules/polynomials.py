@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives import cast, primitive
-from .linear_algebra import transposed
+from .inverses import transposed
 from .shaping import pad_zeros
 from .table import composite, defvjp
 
