@@ -19,7 +19,7 @@ ORDER = [
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
     "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
-    "autodiff.rules.drawing",
+    "autodiff.rules.drawing", "autodiff.rules.several",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",
     "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels",

@@ -9,6 +9,7 @@ from . import (
     linear_algebra,
     neural,
     reductions,
+    several,
     shaping,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
@@ -16,5 +17,5 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
     "defvjp", "drawing", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping",
+    "several", "shaping",
 ]  # fmt: skip
