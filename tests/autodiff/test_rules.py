@@ -271,7 +271,8 @@ def test_memory_layout_does_not_matter(case: Case, layout: Any) -> None:
             expected = gradients(case, dense)
         except np.linalg.LinAlgError:
             with pytest.raises(np.linalg.LinAlgError):
-                through(*bases)
+                results, pullback = tg.vjp(through, *bases)
+                pullback(weights(results))
             return
         results, pullback = tg.vjp(through, *bases)
         found = pullback(weights(results))
