@@ -687,10 +687,10 @@ class Tensor:
         return self._power(other)
 
     def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
+        return apply(np.divmod, (self, other))
 
     def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
+        return apply(np.divmod, (other, self))
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.equal, (self, other))

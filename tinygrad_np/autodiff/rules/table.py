@@ -350,8 +350,12 @@ def constant(*fns: Callable[..., Any]) -> None:
 
 
 def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
-    """The reach of functions that act on each element by itself."""
-    return g
+    """The reach of functions that act on each element by itself: what arrived at any result."""
+    if not isinstance(g, tuple):
+        return g
+    return functools.reduce(
+        np.logical_or, [np.not_equal(part, 0) for part in g if part is not None]
+    )
 
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
