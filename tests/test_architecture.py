@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tinygrad_np"
 ORDER = [
     "errors",
     "autodiff.shapes", "autodiff.nests",
-    "autodiff.primitives.dispatch", "autodiff.primitives.elementwise",
+    "autodiff.primitives.bodies", "autodiff.primitives.dispatch", "autodiff.primitives.elementwise",
     "autodiff.primitives.indexing", "autodiff.primitives.shaping",
     "autodiff.primitives.reductions", "autodiff.primitives.neural",
     "autodiff.primitives.convolution", "autodiff.primitives.drawing", "autodiff.primitives",

@@ -10,7 +10,7 @@ import numpy as np
 from ..primitives import cast, contract, euclidean_norm, power_norm, unit
 from ..shapes import Axis, axes_of, keep
 from .elementwise import in_single
-from .table import along, composite, defvjp, terms
+from .table import Traits, along, composite, defvjp, terms
 
 
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
@@ -42,6 +42,7 @@ defvjp(
     lambda g, _out, x, _y: matmul_right(g, x, _y),
     broadcasts=True,
     reach=terms,
+    traits=Traits(cost=lambda out, x, _y: math.prod(out.shape) * x.shape[-1]),
 )
 
 
@@ -160,11 +161,23 @@ def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> A
     return np.broadcast_to(np.reshape(back, one), wide)
 
 
+def products(_out: Any, *values: Any, subscripts: str) -> int:
+    """How many there are, without intermediate results: the lengths of all labels."""
+    labels = subscripts.partition("->")[0].split(",")
+    sizes = {
+        c: n
+        for row, v in zip(labels, values, strict=True)
+        for c, n in zip(row, v.shape, strict=True)
+    }
+    return math.prod(sizes.values())
+
+
 defvjp(
     contract,
     each=lambda i, g, _out, *values, subscripts: contract_back(i, g, values, subscripts),
     broadcasts=True,
     reach=terms,
+    traits=Traits(cost=products),
 )
 
 
