@@ -32,8 +32,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "batching", "replay", "random",
-    "polynomial", "nn", "optim", "data", "training", "draw", "sklearn", "run",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "batching", "replay",
+    "random", "polynomial", "nn", "optim", "data", "training", "draw", "sklearn", "run",
 ]  # fmt: skip
 
 
