@@ -236,7 +236,7 @@ def _wrapped(
     if out is None or type(out) is Kept:
         return operands, None, options
     if isinstance(out, tuple):
-        parts = zip(out, record.parts(type(out), out), strict=True)
+        parts = zip(out, record.parts(out), strict=True)
         made = [None if v is None else wrap._of(v, node) for v, node in parts]
         return operands, tupled(type(out), made), options
     return operands, wrap._of(out, record), options
