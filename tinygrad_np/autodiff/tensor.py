@@ -353,7 +353,7 @@ class Tensor:
         elif isinstance(cotangent, Tensor) or old._node is not None:
             self._deliver(old + fresh)
         else:
-            self._grad = Tensor._owning(_as_array(old._array + fresh._array))
+            self._grad = Tensor._owning(calls.as_arrays(old._array + fresh._array))
 
     def _write(self) -> Any:
         """The array itself, for a write in place that happens now."""
@@ -801,7 +801,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     if type(out) is not ndarray:
         if type(out) is Kept:
             saved, out = out, out.out
-        out = _as_array(out)
+        out = calls.as_arrays(out)
         if isinstance(out, tuple) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
@@ -921,14 +921,14 @@ def _several(
     if recorded and mode.recording and not rule.constant:
         for part in out:
             _ = part is None or check_call(rule, parents, part)
-        watch = guarded and rule.reads_operands
-        guards = _guards(rule, args, values, parents) if watch else None
-        record = Record.of(rule, values, kwargs, parents, guards)
+        watched = guarded and rule.reads_operands and _guards(rule, args, values, parents)
+        record = Record.of(rule, values, kwargs, parents, watched or None)
         record.out = (saved or out) if rule.reads_out else None
         nodes = record.parts(out)
     made: list[Tensor | None] = []
     for part, node in zip(out, nodes, strict=True):
-        made.append(None if part is None else _placed(part, node, (*args, *made)))
+        given = () if rule.is_ufunc else (*args, *made)
+        made.append(None if part is None else _placed(part, node, given))
     return tupled(type(out), made)
 
 
@@ -942,22 +942,6 @@ def _placed(array: Any, node: Record | None, given: tuple[Any, ...]) -> Tensor:
     if node is not None:
         node.storage = storage
     return tensor
-
-
-def _as_array(out: Any, inside: bool = False) -> Any:
-    """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
-    if isinstance(out, (np.generic, *NUMBERS)):
-        return np.asarray(out)
-    calls.refuse_own_way("a result of a primitive", out)
-    if not isinstance(out, (tuple, list)):
-        as_it_is = not inside or out is None or hasattr(out, "__array_function__")
-        return out if as_it_is else np.asarray(out)
-    if inside:
-        raise TypeError(
-            f"a function returned a {type(out).__name__} among its results, which are one array or "
-            "a tuple of arrays; give each array a place of its own there."
-        )
-    return tupled(type(out), [_as_array(part, True) for part in out])
 
 
 def _guards(
@@ -1074,7 +1058,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:
         try:
-            out = _as_array(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
+            out = calls.as_arrays(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
         except ValueError as error:
             refuse_write(error, name)
             raise
