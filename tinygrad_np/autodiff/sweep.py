@@ -236,9 +236,9 @@ def _wrapped(
     if out is None or type(out) is Kept:
         return operands, None, options
     if isinstance(out, tuple):
-        parts = zip(out, record.parts(type(out), out), strict=True)
-        made = [None if v is None else wrap._of(v, node) for v, node in parts]
-        return operands, tupled(type(out), made), options
+        pairs = zip(out, record.parts(out), strict=True)
+        out = tupled(type(out), [None if v is None else wrap._of(v, node) for v, node in pairs])
+        return operands, out, options
     return operands, wrap._of(out, record), options
 
 

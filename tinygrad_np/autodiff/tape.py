@@ -158,12 +158,12 @@ class Record:
         record.out = record.origin = record.storage = None
         return record
 
-    def parts(self, kind: Any, out: Sequence[Any]) -> "list[Record | None]":
+    def parts(self, out: Sequence[Any]) -> "list[Record | None]":
         """Records of the results ``out`` of this one, None for those without a derivative."""
         forms = [None if v is None else (v.shape, v.dtype) for v in out]
-        several = Several(kind, forms, [None] * len(forms))
+        several = Several(type(out), forms, [None] * len(forms))
         return [
-            Record.of(Part(self.rule, kind, i), (several,), NO_OPTIONS, (self,))
+            Record.of(Part(self.rule, type(out), i), (several,), NO_OPTIONS, (self,))
             if form is not None and form[1].kind in "fc"
             else None
             for i, form in enumerate(forms)

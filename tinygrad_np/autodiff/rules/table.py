@@ -179,18 +179,28 @@ class Several:
 class Part(Rule):
     """On the record of one result of several: its cotangent is one of the operation's."""
 
-    __slots__ = ("field", "index")
+    __slots__ = ("index", "kind", "whole")
     is_pair = False
     is_ufunc = False
     is_users = True  # nobody writes through it
     selects = 0
     fn: Any = None
 
-    def __init__(self, rule: Rule, kind: Any, index: int) -> None:
-        fields = getattr(kind, "_fields", None)
-        self.field = f".{fields[index]}" if fields else f"[{index}]"
-        self.name = rule.name + self.field
+    def __init__(self, whole: Rule, kind: Any, index: int) -> None:
+        self.whole = whole
+        self.kind = kind
         self.index = index
+
+    @property
+    def field(self) -> str:
+        """How one gets at the result: ``.sign``, ``[0]``."""
+        fields = getattr(self.kind, "_fields", None)
+        return f".{fields[self.index]}" if fields else f"[{self.index}]"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What errors call the result."""
+        return self.whole.name + self.field
 
     def pull(self, g: Any, several: Several) -> Several:
         """What the operation gets of the cotangent ``g`` of this result."""
@@ -338,7 +348,10 @@ def defvjp(
     the function acts, which makes replays of it faster (``Traits``). The rules must be
     written in NumPy functions (or primitives) to be differentiable themselves. What they are given
     is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
-    are real, so is a cotangent; of a complex function a real operand gets its real part. Raises
+    are real, so is a cotangent; of a complex function a real operand gets its real part. Where
+    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` one of its kind
+    with a cotangent for each result: zeros of its shape and dtype where nothing came of it, as for
+    all integers, and None for None. Raises
     TypeError for what is no function, and TapeError for a function whose calls do not come here
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
