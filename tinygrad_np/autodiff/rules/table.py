@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import TapeError
+from ..nests import leaves, rebuild
 from ..primitives import Kept as Kept
 from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
@@ -340,6 +341,21 @@ def constant(*fns: Callable[..., Any], traits: Traits = Traits()) -> None:  # no
     """Say that the results of ``fns`` do not depend smoothly on anything: they are constants."""
     for fn in fns:
         TABLE[fn] = Rule(fn, (), None, False, None, 0, traits=traits)
+
+
+def unruled(
+    fn: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[Rule, list[Any]]:
+    """A function outside the table as a constant row, of the leaves of what it is given."""
+    nest = [list(args), dict(options)]
+    rule = Rule(fn, (), None, False, None, 0)
+
+    def call(*values: Any) -> Any:
+        given, named = rebuild(nest, list(values))
+        return fn(*given, **named)
+
+    rule.forward = rule.eager = call
+    return rule, leaves(nest)
 
 
 def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
