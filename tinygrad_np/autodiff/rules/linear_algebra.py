@@ -10,7 +10,7 @@ import numpy as np
 from ..primitives import cast, contract, euclidean_norm, power_norm, unit
 from ..shapes import Axis, axes_of, keep
 from .elementwise import in_single
-from .table import Traits, along, composite, defvjp, terms
+from .table import Traits, along, composite, defvjp, mixes, terms
 
 
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
@@ -262,10 +262,12 @@ defvjp(
     lambda g, out, a, b: solve_left(g, out, a, b),
     lambda g, _out, a, _b: solve_right(g, a, _b),
     broadcasts=True,
+    reach=mixes,
 )
 defvjp(
     np.linalg.inv,
     lambda g, out, _a: -np.matmul(np.matmul(transposed(out), g), transposed(out)),
+    reach=mixes,
 )
 
 
@@ -281,7 +283,7 @@ def det_back(g: Any, a: Any) -> Any:
     return np.expand_dims(g, (-1, -2)) * signed
 
 
-defvjp(np.linalg.det, lambda g, _out, a: det_back(g, a))
+defvjp(np.linalg.det, lambda g, _out, a: det_back(g, a), reach=mixes)
 
 
 defvjp(
@@ -313,7 +315,7 @@ def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
 defvjp(
     power_norm,
     lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=along(None),
+    reach=lambda g, out, x, _ord, axis=None, keepdims=False: along(axis)(g, out, x),
 )
 
 

@@ -67,8 +67,8 @@ class Rule:
 
     __slots__ = (
         "accepts", "accepts_any", "broadcasts", "certain", "constant", "count", "each", "eager",
-        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "name", "operands",
-        "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
+        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "mixes", "name",
+        "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -114,7 +114,8 @@ class Rule:
         self.reads_out = any(reading.out for reading in written)
         self.reads_operands = any(reading.operands or reading.rest for reading in written)
         nonlinear = self.reads_out or self.reads_operands
-        self.reach = reach if nonlinear else None
+        self.mixes = reach is mixes
+        self.reach = reach if nonlinear and not self.mixes else None
         self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
         named = [reading.names for reading in written if not reading.options]
         self.accepts = frozenset.intersection(*named) if named else frozenset()
@@ -365,6 +366,10 @@ def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
 terms: Any = object()
+
+# Said for a reach where each element of the result depends on all of an operand, and what is
+# infinite or NaN in it spoils all: nothing can be kept out.
+mixes: Any = object()
 
 
 def along(axis: Axis) -> Any:
