@@ -227,9 +227,7 @@ def _wrapped(
     """
     operands: list[Any] = list(values)
     if mode.capture is not None:
-        varies = mode.capture.varies
-        operands = [wrap._of(v, None) if varies(v) else v for v in operands]
-        options = {k: wrap._of(v, None) if varies(v) else v for k, v in options.items()}
+        operands, options = mode.capture.lift([operands, options])
     for i, parent in enumerate(parents):
         if parent is not None:
             operands[i] = wrap._of(values[i], parent)

@@ -23,7 +23,7 @@ from .primitives import (
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, check_flag, read_only, refuse_write
+from .rules.table import Kept, Rule, check_flag, read_only, refuse_write, unruled
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode, next_number
 
@@ -112,7 +112,7 @@ class Tensor:
                 "return_inverse=True))."
             )
         if mode.capture is not None and isinstance(data, ndarray):
-            mode.capture.enter(given, data)
+            mode.capture.make(data, given, TABLE[cast])
         self._array = data
         self._node = None
         self._storage = Storage(data)
@@ -150,8 +150,7 @@ class Tensor:
     def data(self, value: Any) -> None:
         if self._is_result:
             raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
-        if mode.capture is not None:
-            mode.capture.replace()
+        self._leave("t.data = v")
         if self._storage is not None and value is self._storage.lent():
             self._storage.write()
             return
@@ -170,7 +169,7 @@ class Tensor:
     def grad(self) -> "Tensor | None":
         """The accumulated gradient of a leaf: same shape and dtype, or None before a backward."""
         if mode.capture is not None:
-            mode.capture.read_grad(self)
+            mode.capture.gradient(self)
         found = getattr(self, "_grad", None)
         if type(found) is Slot:
             found = self._grad = Tensor._owning(np.array(found.array))
@@ -188,7 +187,7 @@ class Tensor:
     def _deliver(self, gradient: "Tensor | None") -> None:
         self._grad = gradient
         if mode.capture is not None:
-            mode.capture.set_grad(self, gradient)
+            mode.capture.gradient(self, gradient)
 
     @property
     def requires_grad(self) -> bool:
@@ -209,8 +208,7 @@ class Tensor:
             return
         if bool(value) == self.requires_grad:
             return
-        if mode.capture is not None:
-            mode.capture.frees_or_freezes(self)
+        self._leave("t.requires_grad = v", self)
         self._node = Leaf(self, self._storage, self.name) if value else None
 
     @property
@@ -367,7 +365,7 @@ class Tensor:
         made = Tensor._of(self._array, None, self._storage)
         made._shared = self._share()
         if mode.capture is not None:
-            mode.capture.detached(self, made)
+            mode.capture.make(made, self)
         return made
 
     def numpy(self) -> Any:
@@ -562,7 +560,7 @@ class Tensor:
         if base is None or None in ways or others != len(views):
             if mode.capture is not None:
                 mode.capture.become(self, other)  # both refuse in their own words
-                mode.capture.share()
+                self._leave("a write to memory that others share")
             raise calls.lost(what, self._storage is not None and self._is_result)
         self._write_base(base, self._fitted(other), ways[0] if self is not base else [])
         for view, way in zip(views, ways, strict=True):
@@ -841,7 +839,7 @@ def _looked_at(
     if mode.watch is not None and mode.watch.computes(values):
         return rule.fn(*values, **kwargs)
     if mode.capture is not None:
-        return mode.capture.call(rule, args, values, kwargs)
+        return mode.capture.apply(rule, args, values, kwargs)
     return rule.eager(*values, **kwargs)
 
 
@@ -1049,7 +1047,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return _write_into(fn, args, kwargs)
     if fn in COMPOSITES:
         if mode.capture is not None:
-            args, kwargs = mode.capture.declared((args, kwargs))
+            args, kwargs = mode.capture.lift((args, kwargs), declared=True)
         return COMPOSITES[fn](*args, **kwargs)
     name = getattr(fn, "__name__", repr(fn))
     if fn in METADATA:
@@ -1066,7 +1064,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             )
         raise TapeError(f"{name} has no derivative here: {calls.instead(fn)}")
     if mode.capture is not None:
-        out = mode.capture.call_unknown(fn, args, kwargs)
+        rule, parts = unruled(fn, args, kwargs)
+        out = mode.capture.apply(rule, parts, _unwrap(parts), NO_OPTIONS)
     else:
         try:
             out = calls.as_arrays(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import TapeError
-from ..nests import tupled
+from ..nests import leaves, rebuild, tupled
 from ..primitives import Kept as Kept
 from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
@@ -67,8 +67,8 @@ class Rule:
 
     __slots__ = (
         "accepts", "accepts_any", "broadcasts", "certain", "constant", "count", "each", "eager",
-        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "name", "operands",
-        "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
+        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "mixes", "name",
+        "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -115,7 +115,8 @@ class Rule:
         self.reads_out = any(reading.out for reading in written)
         self.reads_operands = any(reading.operands or reading.rest for reading in written)
         nonlinear = self.reads_out or self.reads_operands
-        self.reach = reach if nonlinear else None
+        self.mixes = reach is mixes
+        self.reach = reach if nonlinear and not self.mixes else None
         self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
         named = [reading.names for reading in written if not reading.options]
         self.accepts = frozenset.intersection(*named) if named else frozenset()
@@ -423,6 +424,21 @@ def constant(*fns: Callable[..., Any], traits: Traits = Traits()) -> None:  # no
         TABLE[fn] = Rule(fn, (), None, False, None, 0, traits=traits)
 
 
+def unruled(
+    fn: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[Rule, list[Any]]:
+    """A function outside the table as a constant row, of the leaves of what it is given."""
+    nest = [list(args), dict(options)]
+    rule = Rule(fn, (), None, False, None, 0)
+
+    def call(*values: Any) -> Any:
+        given, named = rebuild(nest, list(values))
+        return fn(*given, **named)
+
+    rule.forward = rule.eager = call
+    return rule, leaves(nest)
+
+
 def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
     """The reach of functions that act on each element by itself: what arrived at any result."""
     if not isinstance(g, tuple):
@@ -434,6 +450,10 @@ def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
 terms: Any = object()
+
+# Said for a reach where each element of the result depends on all of an operand, and what is
+# infinite or NaN in it spoils all: nothing can be kept out.
+mixes: Any = object()
 
 
 def along(axis: Axis) -> Any:
