@@ -1,7 +1,7 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
 from . import ctrl_c as ctrl_c  # first, while the others are imported
-from . import data, draw, nn, optim, random, training
+from . import data, draw, nn, optim, polynomial, random, training
 from .autodiff.checkpoint import checkpoint
 from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive
@@ -58,6 +58,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "polynomial",
     "primitive",
     "random",
     "replay",

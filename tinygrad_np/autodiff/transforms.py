@@ -295,7 +295,9 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         pulled = run.pull(list(cotangents), True)
         return _dot(pulled, given)
 
-    ones = [Tensor(np.ones_like(out._array)) for out in run.outputs]
+    kinds = [out.dtype if out.dtype.kind in "fc" else np.float64 for out in run.outputs]
+    pairs = zip(run.outputs, kinds, strict=True)
+    ones = [Tensor(np.ones_like(out._array, dtype=kind)) for out, kind in pairs]
     second = Run(contracted, ones, tuple(range(len(ones))))
     pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
     run.records = outer

@@ -21,13 +21,14 @@ from ..autodiff.primitives import (
     identity,
     if_finite,
     lent,
+    neural,
+    pad_zeros,
+    reductions,
     replace_at,
     take_at,
     where_finite_or,
 )
-from ..autodiff.rules import linear_algebra as products
-from ..autodiff.rules import neural, reductions
-from ..autodiff.rules import shaping as shapes
+from ..autodiff.primitives import reductions as products
 from ..errors import TapeError
 from .batched import (
     RULES,
@@ -322,7 +323,7 @@ KNOWN: dict[Any, Any] = {
     **dict.fromkeys(EACH_ELEMENT, each_element),
     np.matmul: matmul, np.transpose: transpose, np.tile: tile, concat: joined, take_at: taken,
     add_at: put_back, replace_at: replaced, products.contract: contract, np.linalg.solve: solve,
-    np.broadcast_to: widened, broadcast: widened, shapes.pad_zeros: padded,
+    np.broadcast_to: widened, broadcast: widened, pad_zeros: padded,
     np.tril: of_matrices, np.triu: of_matrices,
     **dict.fromkeys(ALL_AXES | ONE_ROW, along), **dict.fromkeys(RESHAPING, reshaped),
     **dict.fromkeys(LIKE, like), **dict.fromkeys(OF_MATRICES, of_matrices),

@@ -426,8 +426,8 @@ def replay(
     grad; gradients are in ``.grad`` of the leaves as ever.
 
     ``fn`` may be a transform: ``tg.replay(tg.value_and_grad(f))``, of ``grad``, ``jacobian``,
-    ``hessian``, ``vmap``, also ``tg.replay(tg.hvp)`` and ``tg.replay(tg.jvp)``. Then plain arrays and
-    numbers give plain arrays, as without ``tg.replay``.
+    ``hessian``, ``vmap``, also ``tg.replay(tg.hvp)`` and ``tg.replay(tg.jvp)``. Then plain arrays
+    and numbers give plain arrays, as without ``tg.replay``.
 
     ``fn`` may call optimisers, draw from generators passed to functions of this package, and write
     Tensors in place. What it reads besides (attributes, globals, numbers in lists and dicts, the
