@@ -150,7 +150,7 @@ defvjp(np.linalg.eig, lambda g, out, _a: eig_back(g, out))
 
 
 @composite(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
     """The eigenvalues of ``eigh``."""
     return np.linalg.eigh(a, UPLO)[0]
 
@@ -184,20 +184,17 @@ def svd_back(g: Any, out: Any) -> Any:
         total = np.matmul(first * on_columns(np.where(s > least, gs, 0)), last)
     if gu is None and gvh is None:
         return total
-    turn_u = 0 if gu is None else skew(np.matmul(adjoint(u), gu))
-    turn_v = 0 if gvh is None else skew(np.matmul(vh, adjoint(gvh)))
-    both, apart = (
-        (0 if gu is None else turn_u[..., :k, :k])
-        + sign * (0 if gvh is None else turn_v[..., :k, :k])
-        for sign in (1, -1)
-    )
+    gu, gvh = (np.zeros_like(x) if gx is None else gx for gx, x in ((gu, u), (gvh, vh)))
+    turn_u, turn_v = skew(np.matmul(adjoint(u), gu)), skew(np.matmul(vh, adjoint(gvh)))
+    core_u, core_v = turn_u[..., :k, :k], turn_v[..., :k, :k]
     wide = np.expand_dims(least, -1)
-    inner = (inverse(differences(s), wide) * both + inverse(sums(s), wide) * apart) / 2
+    inner = inverse(differences(s), wide) * (core_u + core_v)
+    inner = (inner + inverse(sums(s), wide) * (core_u - core_v)) / 2
     total = total + np.matmul(np.matmul(first, inner), last)
     shrink = on_columns(inverse(s, least))
-    if gu is not None and m > k:
+    if m > k:
         total = total + np.matmul(outside(gu, u, turn_u, k) * shrink, last)
-    if gvh is not None and n > k:
+    if n > k:
         left = outside(adjoint(gvh), adjoint(vh), turn_v, k) * shrink
         total = total + np.matmul(first, adjoint(left))
     return total
