@@ -247,10 +247,11 @@ def svdvals(x: Any, /) -> Any:
 
 @conjugated
 def qr_back(g: Any, out: Any, a: Any) -> Any:
-    """(gq + q m) r⁻ᴴ, where m is r grᴴ − gqᴴ q with its lower triangle mirrored.
+    """q gr, and (q l + what of gq is outside of q) r⁻ᴴ; l is the lower half of r grᴴ − gqᴴ q.
 
-    The columns of a beyond the square part of r are q times those of r. Columns of q beyond those
-    of a turn with these the other way. A column of a that depends on those before it gets nothing.
+    To be exact, of twice its anti-Hermitian part. The columns of a beyond the square part of r are
+    q times those of r. Columns of q beyond those of a turn with these the other way. A column of a
+    that depends on those before it turns no column of q, and its pivot stays 0.
     Source: Walter and Lehmann 2018, "Algorithmic differentiation of linear algebra functions with
     application in optimum experimental design"; Roberts and Roberts 2020, "QR and LQ decomposition
     matrix backpropagation algorithms for square, wide, and deep matrices".
@@ -272,16 +273,20 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
     q, r = q[..., :, :k], r[..., :k, :k]
     pivots = np.abs(np.diagonal(r, 0, -2, -1))
     dependent = np.expand_dims(pivots <= rounding(pivots, max(m, n)), -1)
-    inner: Any = 0
-    if gr is not None:
-        inner = np.matmul(r, adjoint(gr))
-    if gq is not None:
-        inner = inner - np.matmul(adjoint(gq), q)
-    inner = inner * lower_half(r)
-    back = np.matmul(q, inner + adjoint(inner))
-    back = np.where(dependent, 0, adjoint(back if gq is None else gq + back))
     eye = np.eye(k, dtype=np.finfo(np.result_type(r)).dtype)
+    turn: Any = 0
+    if gr is not None:
+        gr = np.where(np.logical_and(dependent, eye), 0, np.triu(gr))
+        turn = np.matmul(r, adjoint(gr))
+    if gq is not None:
+        turn = turn - np.matmul(adjoint(gq), q)
+    back = np.matmul(q, skew(turn) * lower_half(r))
+    if gq is not None and m > k:
+        back = back + gq - np.matmul(q, np.matmul(adjoint(q), gq))
+    back = np.where(dependent, 0, adjoint(back))
     back = adjoint(np.linalg.solve(np.where(dependent, eye, r), back))
+    if gr is not None:
+        back = back + np.matmul(q, gr)
     return back if beyond is None else np.concatenate([back, beyond], axis=-1)
 
 

@@ -162,7 +162,9 @@ def cond(x: Any, p: Any = None) -> Any:
         raise np.linalg.LinAlgError(f"np.linalg.cond of shape {np.shape(x)}: nothing is there.")
     if p in (None, 2, -2):
         s = np.linalg.svdvals(x)
-        over, under = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        over, under = np.max(s, axis=-1), np.min(s, axis=-1)
+        if p == -2:
+            over, under = under, over
         singular = under == 0
         return np.where(singular, np.inf, over / np.where(singular, 1, under))
     singular = np.equal(np.linalg.slogdet(x)[0], 0)
