@@ -53,11 +53,16 @@ def rebuild(nest: Any, values: list[Any]) -> Any:
     return _map(lambda _: next(found), nest)
 
 
+def tupled(kind: Any, parts: Any) -> Any:
+    """A tuple of ``parts`` as ``kind`` is one: named tuples stay named."""
+    return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
+
+
 def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
     if isinstance(nest, dict):
         return {key: _map(fn, part) for key, part in nest.items()}
-    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
-        return type(nest)(*(_map(fn, part) for part in nest))
-    if isinstance(nest, (list, tuple)):
-        return type(nest)(_map(fn, part) for part in nest)
+    if isinstance(nest, list):
+        return [_map(fn, part) for part in nest]
+    if isinstance(nest, tuple):
+        return tupled(type(nest), [_map(fn, part) for part in nest])
     return None if nest is None else fn(nest)

@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .rules.table import Part, Several
+
 if TYPE_CHECKING:
     from .guards import Guard, Slot, Storage
     from .rules.table import Rule
@@ -129,6 +131,30 @@ class Record:
     def released(self) -> bool:
         """Whether the operands were forgotten."""
         return self.out is RELEASED
+
+    @classmethod
+    def of(
+        cls, rule: "Rule", values: Sequence[Any], kwargs: dict[str, Any],
+        parents: "Sequence[Node | None]", guards: "list[Guard | None] | None" = None,
+    ) -> "Record":  # fmt: skip
+        """The record of an operation that has run just now."""
+        record = cls()
+        record.number = next_number()
+        record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, parents
+        record.guards = guards
+        record.out = record.origin = record.storage = None
+        return record
+
+    def parts(self, kind: Any, out: Sequence[Any]) -> "list[Record | None]":
+        """Records of the results ``out`` of this one, None for those without a derivative."""
+        forms = [None if v is None else (v.shape, v.dtype) for v in out]
+        several = Several(kind, forms, [None] * len(forms))
+        return [
+            Record.of(Part(self.rule, kind, i), (several,), NO_OPTIONS, (self,))
+            if form is not None and form[1].kind in "fc"
+            else None
+            for i, form in enumerate(forms)
+        ]
 
     def release(self) -> None:
         """Forget the operands and with them the graph below."""
