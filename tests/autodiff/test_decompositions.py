@@ -106,6 +106,7 @@ def test_nothing_is_nan_at_degenerate_matrices() -> None:
         np.linalg.eigh,
         np.linalg.eig,
         np.linalg.det,
+        np.linalg.slogdet,
         np.linalg.eigvals,
         lambda t: np.linalg.svd(t, hermitian=True),
         lambda t: np.linalg.pinv(t, hermitian=True),

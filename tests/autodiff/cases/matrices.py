@@ -36,6 +36,8 @@ row(np.linalg.det, np.stack([square, np.outer(real(3), real(3, seed=1)), np.zero
 row(np.linalg.det, np.outer(complex_(3), complex_(3, seed=3)))
 row(np.linalg.det, np.zeros((1, 1)))
 row(np.linalg.det, np.zeros((0, 0)))
+for a in (square, batch, complex_(2, 2), np.zeros((0, 0))):
+    row(np.linalg.slogdet, a)
 for a in (square, batch, complex_(2, 2)):
     row(inverses.cofactors, a)
 row(inverses.cofactors, np.zeros((3, 3)), _order=1)

@@ -381,10 +381,10 @@ def lstsq_by_a(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
     The sums of squares of r move by −2 r xᴴ. Source: Golub and Pereyra 1973, as for ``pinv``.
     """
     (gx, gsquares, _, gs), (x, _, _, s) = g, out
-    total: Any = 0
+    total = np.zeros_like(a)
     if gs is not None:
         u, _, vh = decomposed(a)
-        total = np.matmul(u * np.where(s > rounding(s, max(np.shape(a))), gs, 0), vh)
+        total = total + np.matmul(u * np.where(s > rounding(s, max(np.shape(a))), gs, 0), vh)
     left = as_columns(b) - np.matmul(a, as_columns(x))
     xh = adjoint(as_columns(x))
     if np.size(gsquares) and gsquares is not None:  # there are none unless the rank is full

@@ -202,3 +202,24 @@ defvjp(
     lambda g, _out, a, h: third_cofactors(g, a, h),
     lambda g, _out, a, _h: second_cofactors(a, g),
 )
+
+
+def inverse_or_zero(a: Any, sign: Any) -> Any:
+    """a⁻¹, and 0 where ``sign``, that of the determinant, is 0."""
+    singular = np.expand_dims(np.equal(sign, 0), (-1, -2))
+    eye = np.eye(np.shape(a)[-1], dtype=np.result_type(a))
+    return np.where(singular, 0, np.linalg.inv(np.where(singular, eye, a)))
+
+
+def slogdet_back(g: Any, out: Any, a: Any) -> Any:
+    """a⁻ᵀ times the cotangent of log |det a|, and of complex matrices i Im(g sign), for the angle."""
+    (gsign, glog), (sign, _) = g, out
+    total: Any = 0 if glog is None else glog
+    if gsign is not None and np.iscomplexobj(a):
+        total = total + 1j * np.imag(gsign * sign)
+    elif glog is None:
+        return np.zeros_like(a)
+    return np.expand_dims(total, (-1, -2)) * transposed(inverse_or_zero(a, sign))
+
+
+defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a))

@@ -7,7 +7,7 @@ import numpy as np
 from ..primitives import cast, primitive
 from ..shapes import Axis, axes_of, extent, keep
 from .elementwise import in_single
-from .inverses import conj
+from .inverses import conj, inverse_or_zero
 from .reductions import unit
 from .table import along, composite, defvjp
 
@@ -167,8 +167,7 @@ def cond(x: Any, p: Any = None) -> Any:
             over, under = under, over
         singular = under == 0
         return np.where(singular, np.inf, over / np.where(singular, 1, under))
-    singular = np.equal(np.linalg.slogdet(x)[0], 0)
-    eye = np.eye(np.shape(x)[-1], dtype=np.result_type(x))
-    inverse = np.linalg.inv(np.where(singular[..., None, None], eye, x))
+    sign = np.linalg.slogdet(x)[0]
+    inverse = inverse_or_zero(x, sign)
     out = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(inverse, ord=p)
-    return np.where(singular, np.inf, out)
+    return np.where(np.equal(sign, 0), np.inf, out)
