@@ -212,7 +212,7 @@ def inverse_or_zero(a: Any, sign: Any) -> Any:
 
 
 def slogdet_back(g: Any, out: Any, a: Any) -> Any:
-    """a⁻ᵀ times the cotangent of log |det a|, and of complex matrices i Im(g sign), for the angle."""
+    """a⁻ᵀ times the cotangent of log |det a|, and for the angle of complex ones i Im(g sign)."""
     (gsign, glog), (sign, _) = g, out
     total: Any = 0 if glog is None else glog
     if gsign is not None and np.iscomplexobj(a):
