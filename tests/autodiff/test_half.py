@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases import CASES, Case
+from tests.autodiff.each import every, through_all
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.nn import functional as F
 
@@ -58,7 +59,8 @@ def assert_close(ours: Any, theirs: Any, share: float) -> None:
     assert np.all(np.abs(ours.astype(float) - wanted)[sure] <= room)
 
 
-@pytest.mark.parametrize("case", HALVES, ids=lambda case: case.id)
+@every(HALVES)
+@through_all()
 def test_half_is_single_rounded(case: Case) -> None:
     halves = case.astype("f2").variables
     with warnings.catch_warnings(), np.errstate(all="ignore"):

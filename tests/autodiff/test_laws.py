@@ -3,6 +3,7 @@
 
 import copy
 import gc
+import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import tinygrad_np as tg
 from tests.autodiff import conventions
 from tests.autodiff.cases import CASES, Case
+from tests.autodiff.each import every, named, through_all
 from tinygrad_np.autodiff import tensor as tensor_module
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.primitives import primitive
@@ -584,7 +586,8 @@ def test_refusals_name_the_remedy(what: str) -> None:
         call(variable(1.0, 2.0, 3.0), np.zeros(3))
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.fn in TABLE], ids=lambda case: case.id)
+@every(case for case in CASES if case.fn in TABLE)
+@through_all()
 def test_unknown_options_are_refused(case: Case) -> None:
     variables = [tg.Tensor(v, requires_grad=True) for v in case.variables]
 
@@ -661,12 +664,16 @@ def settle(result: Any, t: Any, right: Any) -> str:
 
 
 @pytest.mark.parametrize("size", [4, LARGE])
-@pytest.mark.parametrize("write", TENSOR_WRITES)
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("exposed", [False, True])
-def test_writes_through_tensors(program: str, write: str, size: int, exposed: bool) -> None:
+def test_writes_through_tensors(program: str, size: int) -> None:
     if size == LARGE and program not in ("square", "view", "exp", "add"):
         return
+    for write, exposed in itertools.product(TENSOR_WRITES, [False, True]):
+        with named(write, exposed):
+            write_through_tensor(program, write, size, exposed)
+
+
+def write_through_tensor(program: str, write: str, size: int, exposed: bool) -> None:
     f, slope = PROGRAMS[program]
     x = np.linspace(0.5, 3.0, size)
     t = tg.Tensor(x, requires_grad=True)

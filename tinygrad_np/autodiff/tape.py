@@ -5,7 +5,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .rules.table import Part, Several
 
@@ -24,16 +24,29 @@ next_number = itertools.count(1).__next__
 class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
-    ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``).
+    ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``), and
+    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``).
     """
 
     recording = True
     capture: Any = None
-    ordinary = True  # recording, and not captured: one look for each operation instead of two
+    watch: "Watch | None" = None
+    ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        super().__setattr__("ordinary", self.recording and self.capture is None)
+        plain = self.capture is None and self.watch is None
+        super().__setattr__("ordinary", self.recording and plain)
+
+
+class Watch(Protocol):
+    """Who looks at the operands of each operation of this thread."""
+
+    def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What the operation is to get for the operands ``args``."""
+
+    def computes(self, values: Sequence[Any]) -> bool:
+        """Whether operands compute in their own way, so that the call is theirs."""
 
 
 class no_grad:

@@ -16,11 +16,10 @@ from .primitives import (
     cast,
     identity,
     lent,
-    put_at,
     replace_at,
     split_index,
     take_at,
-    update,
+    updated,
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
 from .rules.calls import NUMERIC, check_call
@@ -112,7 +111,7 @@ class Tensor:
                 "the data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
-        if mode.capture is not None:
+        if mode.capture is not None and isinstance(data, ndarray):
             mode.capture.enter(given, data)
         self._array = data
         self._node = None
@@ -402,7 +401,8 @@ class Tensor:
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        self._refuse_detaching("np.asarray(t)")
+        if self._node is not None:
+            self._refuse_detaching(calls.asking("np.asarray(t)"))
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
@@ -478,7 +478,7 @@ class Tensor:
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
         if self._is_written_in_place(what, value):
-            self._write_now(put_at, value, layout, *arrays)
+            self._write_now(replace_at, value, layout, *arrays)
         else:
             other = apply(replace_at, (self, value, layout, *arrays))
             self._write_through(what, other, value)
@@ -539,13 +539,14 @@ class Tensor:
         return True
 
     def _write_now(self, fn: Any, *operands: Any) -> None:
-        """Call ``fn`` on the array itself, which it writes to."""
+        """Apply ``fn`` to the array itself and into it."""
         assert self._storage is not None
+        rule = TABLE[fn]
         values = _unwrap([_admitted(operand) for operand in operands])
         if mode.capture is not None:
-            mode.capture.write(fn, self, operands, values)
+            mode.capture.write(rule, self, operands, values)
         self._storage.write()
-        fn(self._array, *values)
+        rule.forward(self._array, *values, out=self._array)
 
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
@@ -593,7 +594,7 @@ class Tensor:
     def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
         """Give ``base`` the value of the view of it at the end of the ``way``."""
         if isinstance(base._node, Leaf):
-            base._write_now(put_at, other, *way[0][1][1:])
+            base._write_now(replace_at, other, *way[0][1][1:])
         elif len(way) == 1 and way[0][0].fn is take_at:
             base._become(apply(replace_at, (base, other, *way[0][1][1:])))
         elif way:
@@ -630,7 +631,7 @@ class Tensor:
         """``t += other`` and the like."""
         what = "an update in place (t += v)"
         if self._is_written_in_place(what, other):
-            self._write_now(update, ufunc, other)
+            self._write_now(updated, ufunc, other)
         else:
             self._write_through(what, apply(ufunc, (self, other)), other)
         return self
@@ -686,10 +687,10 @@ class Tensor:
         return self._power(other)
 
     def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
+        return apply(np.divmod, (self, other))
 
     def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
+        return apply(np.divmod, (other, self))
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.equal, (self, other))
@@ -783,6 +784,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
+    if not (ordinary := mode.ordinary) and mode.watch is not None:
+        args = mode.watch.operands(args)
     if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
         values, nodes, storage, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
@@ -794,12 +797,11 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    ordinary = mode.ordinary
     try:
-        if not ordinary and mode.capture is not None:
-            out = mode.capture.call(rule, args, values, kwargs)
-        else:
+        if ordinary:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+        else:
+            out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
     saved = None
@@ -835,6 +837,17 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             # none writes through those
             tensor._storage = None if fn in (identity, lent) else storage
     return tensor
+
+
+def _looked_at(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
+    if mode.watch is not None and mode.watch.computes(values):
+        return rule.fn(*values, **kwargs)
+    if mode.capture is not None:
+        return mode.capture.call(rule, args, values, kwargs)
+    return rule.eager(*values, **kwargs)
 
 
 def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
@@ -1074,9 +1087,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
                 f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
                 "write t[index] = value on a Tensor instead, or .detach() the value."
             )
-        raise TapeError(
-            f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
-        )
+        raise TapeError(f"{name} has no derivative here: {calls.instead(fn)}")
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:

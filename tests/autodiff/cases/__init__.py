@@ -9,13 +9,19 @@ from typing import Any
 from . import (
     decompositions,
     elementwise,
+    fourier,
+    histograms,
     images,
     indexing,
     matrices,
     networks,
+    polynomials,
     products,
     reductions,
+    several,
     shaping,
+    signals,
+    statistics,
 )
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
@@ -25,6 +31,7 @@ for case in CASES:
 
 __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "decompositions", "elementwise",
-    "full_name", "images", "indexing", "matrices", "networks", "positive", "products", "real",
-    "reductions", "shaping", "transform", "unit",
+    "fourier", "full_name", "histograms", "images", "indexing", "matrices", "networks",
+    "polynomials", "positive", "products", "real", "reductions", "several", "shaping",
+    "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

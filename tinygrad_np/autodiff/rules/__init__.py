@@ -4,20 +4,26 @@ from . import (
     constants,
     convolution,
     decompositions,
-    drawing,
     elementwise,
+    fourier,
+    histograms,
     indexing,
     inverses,
     linear_algebra,
     neural,
     norms,
+    polynomials,
     reductions,
+    several,
     shaping,
+    signals,
+    statistics,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "decompositions", "defvjp", "drawing", "elementwise", "indexing", "inverses", "linear_algebra",
-    "neural", "norms", "reductions", "shaping",
+    "decompositions", "defvjp", "elementwise", "fourier", "histograms", "indexing", "inverses",
+    "linear_algebra", "neural", "norms", "polynomials", "reductions", "several", "shaping",
+    "signals", "statistics",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, primitive
+from ..primitives import cast, decomposed, orthogonalised
 from .inverses import adjoint, conj
 from .table import composite, defvjp
 
@@ -213,12 +213,6 @@ def outside(g: Any, u: Any, turn: Any, k: int) -> Any:
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-@primitive
-def decomposed(a: Any, full: bool = False) -> Any:
-    """``np.linalg.svd`` with vectors."""
-    return np.linalg.svd(a, full)
-
-
 defvjp(decomposed, lambda g, out, _a, _full=False: svd_back(g, out))
 
 
@@ -288,12 +282,6 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
     if gr is not None:
         back = back + np.matmul(q, gr)
     return back if beyond is None else np.concatenate([back, beyond], axis=-1)
-
-
-@primitive
-def orthogonalised(a: Any, complete: bool = False) -> Any:
-    """``np.linalg.qr`` with both factors."""
-    return np.linalg.qr(a, "complete" if complete else "reduced")
 
 
 defvjp(orthogonalised, lambda g, out, a, _complete=False: qr_back(g, out, a))

@@ -4,19 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, primitive
+from ..primitives import cast, euclidean_norm, power_norm, unit
 from ..shapes import Axis, axes_of, extent, keep
 from .elementwise import in_single
 from .inverses import conj, inverse_or_zero
-from .reductions import unit
 from .table import along, composite, defvjp
-
-
-@primitive
-def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm`` of vectors, or of matrices as if they were vectors."""
-    return np.linalg.norm(x, None, axis, keepdims)
-
 
 defvjp(
     euclidean_norm,
@@ -25,12 +17,6 @@ defvjp(
     ),
     reach=along(None),
 )
-
-
-@primitive
-def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
-    return np.linalg.norm(x, ord, axis, keepdims)
 
 
 def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
