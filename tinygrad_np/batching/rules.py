@@ -21,6 +21,7 @@ from ..autodiff.primitives import (
     identity,
     if_finite,
     lent,
+    matrices,
     neural,
     pad_zeros,
     reductions,
@@ -55,7 +56,7 @@ EACH_ELEMENT = frozenset([
 OF_MATRICES = frozenset([
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eig,
     np.linalg.eigh, np.linalg.eigvals, np.linalg.eigvalsh, np.linalg.svd, np.linalg.svdvals,
-    np.linalg.qr, np.linalg.pinv,
+    np.linalg.qr, np.linalg.pinv, matrices.decomposed, matrices.orthogonalised, matrices.cofactors,
 ])  # fmt: skip
 # the parameters that name axes; None stands for all of them, or for the elements in one row
 ALL_AXES = dict.fromkeys([
@@ -71,7 +72,7 @@ ONE_ROW = dict.fromkeys([
     np.fft.ihfft,
 ], ("axis",)) | {
     np.swapaxes: ("axis1", "axis2"), np.moveaxis: ("source", "destination"),
-    np.diagonal: ("axis1", "axis2"), np.rot90: ("axes",), np.roll: ("axis",),
+    np.diagonal: ("axis1", "axis2"), np.trace: ("axis1", "axis2"), np.rot90: ("axes",), np.roll: ("axis",),
 }  # fmt: skip
 
 
