@@ -848,7 +848,7 @@ def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
     for operand in args:
         if type(operand) is Tensor:
             array = operand._array
-            if out is array or base is array or base is array.base is not None:
+            if out is array or base is array or base is getattr(array, "base", None) is not None:
                 return operand
     while type(deeper := getattr(base, "base", None)) is ndarray:  # as of np.broadcast_to
         base = deeper
