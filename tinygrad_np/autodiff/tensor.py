@@ -24,7 +24,7 @@ from .primitives import (
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, check_flag, read_only, refuse_write
+from .rules.table import Kept, Rule, check_flag, name_of, read_only, refuse_write
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode, next_number
 
@@ -1028,7 +1028,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if mode.capture is not None:
             args, kwargs = mode.capture.declared((args, kwargs))
         return COMPOSITES[fn](*args, **kwargs)
-    name = getattr(fn, "__name__", repr(fn))
+    name = name_of(fn)
     if fn in METADATA:
         if fn not in FACTS and mode.capture is not None:
             mode.capture.leave(f"np.{name}")
@@ -1091,15 +1091,22 @@ def _apply_method(
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
     calls.check_method(ufunc, method, options)
-    if (known := calls.METHODS.get((method, ufunc))) is not None:
-        return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
     if method == "at":
+        return _add_at(ufunc, *inputs)
+    known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
+    return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
+
+
+def _add_at(ufunc: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
+    """``np.add.at`` and ``np.subtract.at``; others are refused."""
+    if ufunc not in (np.add, np.subtract) or not isinstance(target, Tensor):
         raise TapeError(
-            f"np.{ufunc.__name__}.at writes in place and cannot be recorded; use t[index] = value."
+            f"np.{ufunc.__name__}.at writes in place and cannot be recorded; use t[index] = value "
+            f"on a Tensor (t[index] = np.{ufunc.__name__}(t[index], v)), where each index counts "
+            "once, or np.add.at(t, index, v)."
         )
-    if _requires_grad((inputs, options)):
-        raise TapeError(f"np.{ufunc.__name__}.{method} has no derivative here.")
-    return _apply_unruled(getattr(ufunc, method), inputs, options)
+    value = value if ufunc is np.add else np.negative(value)
+    target._put(f"np.{ufunc.__name__}.at", ..., indexing.added_at(target, index, value))
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -242,13 +242,20 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         run.records or any(isinstance(t, Tensor) and t._node is not None for t in given)
     )
 
-    def contracted(*cotangents: Any) -> Any:
-        pulled = run.pull(list(cotangents), True)
-        return _dot(pulled, given)
+    smooth = [i for i, out in enumerate(run.outputs) if out.dtype.kind in "fc"]
+    pushed = [np.zeros_like(out._array) for out in run.outputs]  # of integers
 
-    ones = [Tensor(np.ones_like(out._array)) for out in run.outputs]
+    def contracted(*cotangents: Any) -> Any:
+        weights: list[Any] = list(pushed)
+        for i, cotangent in zip(smooth, cotangents, strict=True):
+            weights[i] = cotangent
+        return _dot(run.pull(weights, True), given)
+
+    ones = [Tensor(np.ones_like(run.outputs[i]._array)) for i in smooth]
     second = Run(contracted, ones, tuple(range(len(ones))))
-    pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
+    found = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
+    for i, tangent in zip(smooth, found, strict=True):
+        pushed[i] = tangent
     run.records = outer
     run.plain = run.plain and not outer and not any(isinstance(t, Tensor) for t in given)
     return run.result(), run.finish(run.value, pushed)

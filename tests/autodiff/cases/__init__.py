@@ -6,7 +6,10 @@ imports, the same in all processes of a test run.
 
 from typing import Any
 
-from . import elementwise, images, indexing, matrices, networks, products, reductions, shaping
+from . import (
+    building, choosing, elementwise, images, indexing, matrices, methods, networks, products,
+    reductions, shaping,
+)  # fmt: skip
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
 BY_FUNCTION: dict[Any, list[Case]] = {}
@@ -14,7 +17,7 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "full_name", "images",
-    "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "building", "choosing", "elementwise", "full_name",
+    "images", "indexing", "matrices", "methods", "networks", "positive", "products", "real", "reductions", "shaping",
     "transform", "unit",
 ]  # fmt: skip

@@ -1,20 +1,26 @@
 """The table of rules, one module per family; importing it fills the table."""
 
 from . import (
+    building,
+    choosing,
     constants,
     convolution,
     drawing,
     elementwise,
     indexing,
     linear_algebra,
+    methods,
+    nans,
     neural,
+    products,
     reductions,
     shaping,
+    windows,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
-    "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping",
+    "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "building", "choosing",
+    "constants", "convolution", "defvjp", "drawing", "elementwise", "indexing", "linear_algebra",
+    "methods", "nans", "neural", "products", "reductions", "shaping", "windows",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..primitives import added_to, if_finite, where_finite_or
+from .choosing import distinct
 from .indexing import last_writes, lexical_order
 from .neural import in_range, kept_share, one_hot
 from .table import FACTS, METADATA, constant
@@ -15,7 +16,10 @@ constant(
         np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition,
         np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
         np.any, np.all, np.isin, np.unravel_index,
-        np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing,
+        np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing, distinct,
+        np.packbits, np.unpackbits, np.ravel_multi_index, np.diag_indices_from,
+        np.tril_indices_from, np.triu_indices_from,
+        *([np.bitwise_count] if hasattr(np, "bitwise_count") else []),
         np.zeros_like, np.ones_like, np.empty_like,
         np.linalg.matrix_rank, in_range, kept_share, one_hot, last_writes, lexical_order,
         added_to, if_finite, where_finite_or,
@@ -23,7 +27,7 @@ constant(
 FACTS.update(
     [
         np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast,
-        np.common_type, np.may_share_memory, np.shares_memory,
+        np.common_type, np.may_share_memory, np.shares_memory, np.einsum_path,
     ]
 )  # fmt: skip
 METADATA.update(

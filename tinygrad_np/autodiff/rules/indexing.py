@@ -5,7 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, join_index, primitive, replace_at, take_at
+from ..primitives import (
+    ARRAY,
+    add_at,
+    cast,
+    join_index,
+    primitive,
+    replace_at,
+    split_index,
+    take_at,
+)
 from ..shapes import axes_of, unbroadcast
 from .table import WRITERS, composite, defvjp
 
@@ -217,6 +226,13 @@ def put(x: Any, indices: Any, values: Any, mode: str = "raise") -> Any:
         return x
     flat = replace_at(np.reshape(x, -1), np.resize(values, np.shape(places)), (ARRAY,), places)
     return np.reshape(flat, np.shape(x))
+
+
+def added_at(x: Any, index: Any, value: Any) -> Any:
+    """What ``np.add.at(x, index, value)`` leaves: of repeated indices all count."""
+    layout, arrays = split_index(index)
+    shape = np.shape(take_at(x, layout, *arrays))
+    return x + added_back(np.broadcast_to(value, shape), np.shape(x), layout, tuple(arrays))
 
 
 WRITERS.update([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])

@@ -124,20 +124,6 @@ def kron(a: Any, b: Any) -> Any:
     return np.reshape(wide_a * wide_b, [m * n for m, n in zip(sa, sb, strict=True)])
 
 
-@composite(np.cross, np.linalg.cross)
-def cross(a: Any, b: Any, *, axis: int = -1) -> Any:
-    """The vector product in three dimensions."""
-    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
-    if np.shape(a)[-1] != 3 or np.shape(b)[-1] != 3:
-        raise ValueError(
-            f"np.cross on Tensors needs 3 elements on axis {axis}, not shapes {np.shape(a)} and "
-            f"{np.shape(b)}."
-        )
-    forth, back = np.array([1, 2, 0]), np.array([2, 0, 1])
-    out = a[..., forth] * b[..., back] - a[..., back] * b[..., forth]
-    return np.moveaxis(out, -1, axis)
-
-
 @primitive
 def contract(*values: Any, subscripts: str) -> Any:
     """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
