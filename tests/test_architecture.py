@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tinygrad_np"
 ORDER = [
     "errors",
     "autodiff.shapes", "autodiff.nests", "autodiff.primitives", "autodiff.rules.table",
-    "autodiff.rules.calls",
+    "autodiff.rules.calls", "autodiff.rules.ways",
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
     "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.nans",

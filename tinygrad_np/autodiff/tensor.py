@@ -22,7 +22,7 @@ from .primitives import (
     take_at,
     update,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, ways
 from .rules.calls import NUMERIC, check_call
 from .rules.table import Kept, Rule, check_flag, name_of, read_only, refuse_write
 from .sweep import OWN, references, sweep
@@ -402,17 +402,20 @@ class Tensor:
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        self._refuse_detaching("np.asarray(t)")
+        if self._node is not None:
+            name = ways.numpys_own()
+            self._refuse_detaching(f"np.{name} of t" if name else "np.asarray(t)", name)
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
-    def _refuse_detaching(self, what: str) -> None:
+    def _refuse_detaching(self, what: str, name: str | None = None) -> None:
         if self._node is not None:
+            way = f"{ways.WAYS[name]}, or " if name in ways.WAYS else ""
             raise DetachError(
                 f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
-                "use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
+                f"{way}use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
                 "make one Tensor of several, and a Tensor as the target of a write."
             )
 
@@ -1037,9 +1040,10 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
+            name = ways.numpys_own() or name
             raise DetachError(
                 f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
-                "write t[index] = value on a Tensor instead, or .detach() the value."
+                f"{ways.WAYS[name]}, or .detach() the value."
             )
         raise TapeError(
             f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."

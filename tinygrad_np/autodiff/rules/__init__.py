@@ -15,6 +15,7 @@ from . import (
     products,
     reductions,
     shaping,
+    ways,
     windows,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
@@ -22,5 +23,5 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "building", "choosing",
     "constants", "convolution", "defvjp", "drawing", "elementwise", "indexing", "linear_algebra",
-    "methods", "nans", "neural", "products", "reductions", "shaping", "windows",
+    "methods", "nans", "neural", "products", "reductions", "shaping", "ways", "windows",
 ]  # fmt: skip
