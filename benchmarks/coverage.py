@@ -10,17 +10,15 @@ Figures of a library that cannot be imported stay as they are on the page.
 """
 
 import argparse
-import functools
 import importlib
 import importlib.metadata
 import operator
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -74,10 +72,36 @@ REFUSALS = {
     **{name: way for name, way in WAYS.items() if hasattr(np, name)},
     "lib.stride_tricks.as_strided": WAYS["as_strided"],
     "frompyfunc": "give the function a derivative with tg.defvjp",
-    "intersect1d": "use t[np.isin(t, u)]: what both have moves only together",
-    "linalg.lstsq": "use np.linalg.solve(a.T @ a, a.T @ b)",
 }
-WAITING: set[str] = set()  # of which nobody has written the derivative yet
+CONSTANTS = {"lexsort"}  # composites whose results are
+WAITING = {  # of which nobody has written the derivative yet
+    "bincount", "convolve", "corrcoef", "correlate", "cov", "ediff1d", "fft.fft", "fft.fft2",
+    "fft.fftn", "fft.fftshift", "fft.hfft", "fft.ifft", "fft.ifft2", "fft.ifftn",
+    "fft.ifftshift", "fft.ihfft", "fft.irfft", "fft.irfft2", "fft.irfftn", "fft.rfft",
+    "fft.rfft2", "fft.rfftn", "frexp", "gradient", "histogram", "histogram2d",
+    "histogram_bin_edges", "histogramdd", "i0", "interp", "linalg.cholesky", "linalg.cond",
+    "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.eigvalsh", "linalg.lstsq",
+    "linalg.matmul", "linalg.matrix_norm", "linalg.pinv", "linalg.qr", "linalg.slogdet",
+    "linalg.svd", "linalg.svdvals", "linalg.tensorinv", "linalg.tensorsolve", "linalg.trace",
+    "linalg.vecdot", "linalg.vector_norm", "median", "nanmedian", "nanpercentile",
+    "nanquantile", "percentile", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint",
+    "polymul", "polynomial.chebyshev.chebgrid2d", "polynomial.chebyshev.chebgrid3d",
+    "polynomial.chebyshev.chebval", "polynomial.chebyshev.chebval2d",
+    "polynomial.chebyshev.chebval3d", "polynomial.hermite.hermgrid2d",
+    "polynomial.hermite.hermgrid3d", "polynomial.hermite.hermval",
+    "polynomial.hermite.hermval2d", "polynomial.hermite.hermval3d",
+    "polynomial.hermite_e.hermegrid2d", "polynomial.hermite_e.hermegrid3d",
+    "polynomial.hermite_e.hermeval", "polynomial.hermite_e.hermeval2d",
+    "polynomial.hermite_e.hermeval3d", "polynomial.laguerre.laggrid2d",
+    "polynomial.laguerre.laggrid3d", "polynomial.laguerre.lagval",
+    "polynomial.laguerre.lagval2d", "polynomial.laguerre.lagval3d",
+    "polynomial.legendre.leggrid2d", "polynomial.legendre.leggrid3d",
+    "polynomial.legendre.legval", "polynomial.legendre.legval2d",
+    "polynomial.legendre.legval3d", "polynomial.polynomial.polygrid2d",
+    "polynomial.polynomial.polygrid3d", "polynomial.polynomial.polyval",
+    "polynomial.polynomial.polyval2d", "polynomial.polynomial.polyval3d", "polysub", "polyval",
+    "quantile", "roots", "sort_complex", "trapezoid", "trim_zeros", "unwrap", "vander",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -181,14 +205,6 @@ def slopes_by_differences(f: Callable[..., Any], arrays: tuple[np.ndarray, ...])
     return found
 
 
-@functools.cache
-def expected(call: Any, number: int) -> tuple[Any, list[Any]]:
-    """NumPy's value of a probe and its slopes by central differences."""
-    del number
-    f = lambda *xs: weighed(np, call.probe.call(np, *xs))
-    return f(*call.probe.arrays), slopes_by_differences(f, call.probe.arrays)
-
-
 def passes(probe: Probe, numpy: Any, slopes: Callable[..., Any]) -> bool:
     """Whether a library gives the value and the gradient of a probe."""
     reference = lambda *xs: weighed(np, probe.call(np, *xs))
@@ -236,8 +252,8 @@ def names() -> dict[str, Any]:
 
 def classify(name: str, fn: Any) -> str | None:
     """The class of a function; None if nobody has said."""
-    if fn in TABLE:
-        return CONSTANT if TABLE[fn].constant else DIFFERENTIABLE
+    if fn in TABLE or name in CONSTANTS:
+        return CONSTANT if name in CONSTANTS or TABLE[fn].constant else DIFFERENTIABLE
     if fn in COMPOSITES or name in THROUGH_OTHERS:
         return DIFFERENTIABLE
     if fn in METADATA:
@@ -272,11 +288,149 @@ def unclassified() -> list[str]:
     return [name for name, fn in names().items() if classify(name, fn) is None]
 
 
+ROOMS = {
+    "numpy": "", "numpy.linalg": "linalg.", "numpy.fft": "fft.", "numpy.polynomial": "polynomial.",
+    "numpy.lib.stride_tricks": "lib.stride_tricks.",
+}  # fmt: skip
+CLASSES = (DIFFERENTIABLE, CONSTANT, FACT, REFUSED, NOT_APPLICABLE)
+YES, NO = "✓", "–"
+METHOD_NAMES = {f"{name}.{m}" for name in dir(np) for m in UFUNC_METHODS
+                if isinstance(getattr(np, name, None), np.ufunc)}  # fmt: skip
+
+
+def room_of(name: str) -> str:
+    """The heading under which a name is counted."""
+    if name in METHOD_NAMES:
+        return "methods of ufuncs"
+    return next(room for room, start in reversed(ROOMS.items()) if name.startswith(start))
+
+
+def classes() -> dict[str, dict[str, list[str]]]:
+    """The names of each class, by room."""
+    found: dict[str, dict[str, list[str]]] = {room: {} for room in ROOMS}
+    for name, fn in names().items():
+        found[room_of(name)].setdefault(classify(name, fn) or REFUSED, []).append(name)
+    methods: dict[str, list[str]] = {}
+    for ufunc in ufuncs():
+        for method in UFUNC_METHODS:
+            kind = classify_method(ufunc, method)
+            methods.setdefault(kind, []).append(f"{ufunc.__name__}.{method}")
+    return {**found, "methods of ufuncs": methods}
+
+
+def table(header: list[str], rows: list[list[Any]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def listed(found: list[str]) -> str:
+    return " ".join(f"`{name}`" for name in sorted(found))
+
+
+Marks = Mapping[str, Mapping[str, bool]]  # of each library, of each function
+
+
+def page(marks: Marks) -> str:
+    """The text of docs/coverage.md."""
+    found = classes()
+    counts = [[room, *(len(kinds.get(kind, [])) for kind in CLASSES)]
+              for room, kinds in found.items()]  # fmt: skip
+    rooms = [*ROOMS, "methods of ufuncs"]
+    probed = {room: [name for name in PROBES if room_of(name) == room] for room in rooms}
+    passed = [
+        [room, len(inside), *(sum(library[name] for name in inside) for library in marks.values())]
+        for room, inside in probed.items()
+    ]
+    total = ["all", *(sum(row[k] for row in passed) for k in range(1, len(marks) + 2))]
+    constants = [(room, kinds.get(CONSTANT, []) + kinds.get(FACT, [])) for room, kinds in
+                 found.items() if room in ROOMS]  # fmt: skip
+    refusals = [[f"`{name}`", way] for name, way in sorted(REFUSALS.items())]
+    waiting = sorted(WAITING)
+    at_text = "`np.add.at` and `np.subtract.at` write into a Tensor; other methods `at` are refused"
+    return "\n\n".join([
+        "# Coverage",
+        "Every public callable of NumPy's namespaces, of the evaluators of its polynomials, and the "
+        "methods of its ufuncs.\nWritten by `python benchmarks/coverage.py --write` from NumPy "
+        f"{release()} and the table of rules; a test fails when NumPy has a\nname that nobody "
+        "classified. *Differentiable*: recorded, with derivatives of every order. *Constant*: "
+        "integers, booleans and steps.\n*Fact*: about shapes and dtypes, text and files. "
+        "*Refused*: the error says what to do instead. *Not applicable*: takes no array.",
+        table(["namespace", *CLASSES], counts),
+        "## Measured beside other libraries",
+        "The same calls for all (`benchmarks/probes.py`): a function counts if the value of each of "
+        "its calls is NumPy's and the gradient\nthat of central differences. MyGrad is asked by its "
+        "own name, then by NumPy's on its tensors. Missing names count as not passed.",
+        table(["namespace", "functions", *marks], [*passed, total]),
+        "## Function by function",
+        table(["function", *marks], [
+            [f"`{name}`", *(YES if library[name] else NO for library in marks.values())]
+            for name in sorted(PROBES)
+        ]),
+        "## Constants and facts",
+        "\n\n".join(f"{room}: {listed(inside)}" for room, inside in constants if inside),
+        "## Refused, and the way",
+        table(["function", "instead"], refusals),
+        f"{at_text}:\n`t[index] = np.multiply(t[index], v)`.",
+        *([f"No derivative yet: {listed(waiting)}."] if waiting else []),
+        "## Not applicable",
+        "\n\n".join(f"{reason}: {listed([n for n in said.split() if n in names()])}"
+                    for reason, said in REASONS.items()),
+        "the types of numbers: " + listed([
+            name for name, fn in names().items() if isinstance(fn, type) and
+            issubclass(fn, np.generic) and name not in REASONS]),
+        "## Through NumPy's own code",
+        table(["function", "why"], [[f"`{n}`", why] for n, why in THROUGH_OTHERS.items()]),
+    ]) + "\n"  # fmt: skip
+
+
+def release() -> str:
+    """NumPy's version as far as names depend on it."""
+    return ".".join(np.__version__.split(".")[:2])
+
+
+def on_the_page(text: str) -> dict[str, dict[str, bool]]:
+    """What a page says about each library."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    header = next((row for row in rows if row[0] == "function" and len(row) > 2), ["function"])
+    marked = [row for row in rows if len(row) == len(header) and row[-1] in (YES, NO)]
+    return {
+        title: {row[0].strip("`"): row[k] == YES for row in marked}
+        for k, title in enumerate(header[1:], 1)
+    }
+
+
+def all_marks(text: str) -> Marks:
+    """Measured where the library is installed, else as the page has it."""
+    found: dict[str, Mapping[str, bool]] = {OURS.name: measured(OURS)}
+    for library in PEERS:
+        if library.title is not None:
+            found[library.title] = measured(library)
+            continue
+        for title, marks in on_the_page(text).items():
+            if title.rpartition(" ")[0] == library.name:
+                found[title] = {name: marks.get(name, False) for name in PROBES}
+    return found
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and write or print."""
+    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    text = page(all_marks(old))
+    if options.write:
+        PAGE.write_text(text, encoding="utf-8")
+    else:
+        print(text[: text.index("## Function by function")])
+    if missing := unclassified():
+        print(f"not classified: {' '.join(missing)}")
+    return 0
+
+
 def main(argv: list[str] | None = None) -> int:
-    parser = Arguments(prog="coverage.py", description=(__doc__ or "").partition("\n")[0])
+    parser = Arguments(prog="coverage.py", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write docs/coverage.md")
-    return guarded(lambda: run(parser.parse_args(argv)))
+    return guarded("coverage.py", lambda: run(parser.parse_args(argv)))
 
 
 if __name__ == "__main__":
-    raise SystemExit(0)
+    raise SystemExit(main())

@@ -43,9 +43,6 @@ REFUSED = {
         [(form, "real_if_close.1(D2x3)") for form in ("leaves", "leaves inside", "arguments")],
         "a truth value",
     ),
-    **dict.fromkeys(
-        [(form, "trim_zeros.0(d3)") for form in ("leaves", "leaves inside", "arguments")], "int(t)"
-    ),
 }
 
 

@@ -876,7 +876,7 @@ def _opened(
         elif kind is not float and kind is not int:
             if rule.is_users:
                 _refuse_nest(rule, operand)
-            if kind is list:
+            if kind is list or (kind is tuple and rule.is_ufunc):
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
             if kind is not tuple and (operand is not None or rule.is_ufunc):
                 operand = _admitted(operand, rule.is_ufunc)
@@ -1045,9 +1045,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
                 f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
                 f"{ways.WAYS[name]}, or .detach() the value."
             )
-        raise TapeError(
-            f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
-        )
+        way = ways.WAYS.get(name, "give it one with tg.defvjp")
+        raise TapeError(f"{name} has no derivative here: {way}, or pass t.detach().")
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:

@@ -64,9 +64,6 @@ row(np.real_if_close, complex_(2, 3))
 if hasattr(np, "astype"):
     row(np.astype, real(2, 3), np.complex128)
     row(np.astype, real(2, 3), np.float64, copy=False)
-row(np.sort_complex, complex_(4))
-row(np.sort_complex, real(4))
-row(np.trim_zeros, real(3))
 for fn in [getattr(np, n) for n in ("cumulative_sum", "cumulative_prod") if hasattr(np, n)]:
     row(fn, real(4))
     row(fn, real(2, 3), axis=1, include_initial=True)

@@ -224,32 +224,6 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
     return x.astype(dtype, copy=copy)
 
 
-@composite(np.sort_complex)
-def sort_complex(a: Any) -> Any:
-    """The elements in order, as complex numbers."""
-    ordered = np.sort(a)
-    if np.iscomplexobj(ordered):
-        return ordered
-    return cast(ordered, np.complex64 if ordered.dtype.char in "bhBH" else np.complex128)
-
-
-@composite(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """The elements without the zeros at the ends."""
-    trim = trim.lower()
-    if trim not in ("fb", "bf", "f", "b"):
-        raise ValueError(f"np.trim_zeros(trim={trim!r}); use 'f', 'b' or 'fb'.")
-    axes = axes_of(tuple(axis) if isinstance(axis, list) else axis, np.ndim(filt))
-    filled, slices = np.argwhere(filt), [slice(None)] * np.ndim(filt)
-    for a in axes:
-        first, last = 0, np.shape(filt)[a]
-        if len(filled):
-            first = int(np.min(filled[:, a])) if "f" in trim else first
-            last = int(np.max(filled[:, a])) + 1 if "b" in trim else last
-        slices[a] = slice(first, last) if len(filled) else slice(0, 0)
-    return filt[tuple(slices)]
-
-
 def running(name: str, scan: Any, start: int) -> Any:
     """``np.cumulative_sum`` and its twin for products."""
 

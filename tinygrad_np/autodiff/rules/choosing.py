@@ -1,11 +1,11 @@
-"""Functions that choose elements, distinct ones among them, and count them in bins."""
+"""Functions that choose elements, and those that find distinct ones among them."""
 
 from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, concat, primitive, replace_at
-from .table import composite, defvjp
+from ..primitives import ARRAY, cast, primitive, replace_at
+from .table import composite
 
 
 @composite(np.choose)
@@ -116,113 +116,3 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     """The elements that only one of both has."""
     one, other = setdiff1d(ar1, ar2, assume_unique), setdiff1d(ar2, ar1, assume_unique)
     return np.sort(np.concatenate((one, other)))
-
-
-defvjp(np.bincount, None, lambda g, _out, x, _weights, minlength=0: g[x])
-
-
-@primitive
-def finite(x: Any) -> Any:
-    """``x`` itself, once it is known to be finite."""
-    if not np.isfinite(x).all():
-        raise ValueError("np.histogram: the range of the elements is not finite.")
-    return x
-
-
-defvjp(finite, lambda g, _out, _x: g)
-
-
-def edges_of(x: Any, bins: Any, span: Any) -> Any:
-    """The edges of the bins of ``x``, from its least to its largest element if no span is given."""
-    if isinstance(bins, str):
-        raise NotImplementedError(
-            f"np.histogram(bins={bins!r}) of Tensors: the number of bins would depend on their "
-            "values; give a number, or edges (np.histogram_bin_edges(t.numpy(), bins))."
-        )
-    if np.ndim(bins) > 0 and hasattr(bins, "__array_function__"):
-        return bins
-    np.histogram_bin_edges(np.zeros(0), bins, span)  # refuses what is no bins
-    if np.ndim(bins) > 0:
-        return np.asarray(bins)
-    low, high = span if span is not None else (np.min(x), np.max(x)) if np.size(x) else (0.0, 1.0)
-    dtype = np.result_type(low, high, x)
-    same = np.equal(finite(low), finite(high))
-    low, high = np.where(same, low - 0.5, low), np.where(same, high + 0.5, high)
-    return np.linspace(low, high, int(bins) + 1, dtype=dtype if dtype.kind == "f" else float)
-
-
-def counted(columns: list[Any], edges: list[Any], weights: Any) -> Any:
-    """The sum of the weights in each bin, one axis for each column; the last edges belong to it."""
-    places = [
-        np.searchsorted(edge, x, side="right") - cast(x == edge[-1], np.intp)
-        for x, edge in zip(columns, edges, strict=True)
-    ]
-    shape = tuple(np.size(edge) + 1 for edge in edges)  # with what lies outside
-    if weights is None:
-        weights = np.ones(np.shape(columns[0]), np.intp)
-    weights = np.reshape(weights, (-1,))
-    if np.shape(weights) != np.shape(columns[0]):
-        raise ValueError(
-            f"np.histogram: {np.size(weights)} weights for {np.size(columns[0])} elements."
-        )
-    sums = add_at(weights, shape, (ARRAY,) * len(columns), *places)
-    return sums[(slice(1, -1),) * len(columns)]
-
-
-def density_of(sums: Any, edges: list[Any]) -> Any:
-    """Sums over the volume of their bins and over the sum of all."""
-    out = sums
-    for axis, edge in enumerate(edges):
-        out = out / np.reshape(np.diff(edge), (-1,) + (1,) * (len(edges) - axis - 1))
-    return out / np.sum(sums)
-
-
-@composite(np.histogram_bin_edges)
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """The edges of the bins, linear in the least and the largest element."""
-    del weights
-    return edges_of(np.reshape(a, (-1,)), bins, range)
-
-
-@composite(np.histogram)
-def histogram(
-    a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
-) -> Any:
-    """Counts are constants; sums of weights, densities and edges have slopes."""
-    x = np.reshape(a, (-1,))
-    edges = edges_of(x, bins, range)
-    sums = counted([x], [edges], weights)
-    return (density_of(sums, [edges]) if density else sums), edges
-
-
-@composite(np.histogramdd)
-def histogramdd(
-    sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None,
-    weights: Any = None,
-) -> Any:  # fmt: skip
-    """``histogram`` of points."""
-    if hasattr(sample, "dtype") and np.ndim(sample) == 2:
-        columns = list(np.transpose(sample))
-    else:
-        columns = [np.reshape(x, (-1,)) for x in sample]
-    spans = (None,) * len(columns) if range is None else range
-    each = bins if hasattr(bins, "__len__") else [bins] * len(columns)
-    if len(each) != len(columns) or len(spans) != len(columns):
-        raise ValueError(f"np.histogramdd of {len(columns)} columns: give bins and range for each.")
-    edges = [edges_of(x, n, span) for x, n, span in zip(columns, each, spans, strict=True)]
-    sums = cast(counted(columns, edges, weights), np.float64)
-    return (density_of(sums, edges) if density else sums), edges
-
-
-@composite(np.histogram2d)
-def histogram2d(
-    x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool | None = None,
-    weights: Any = None,
-) -> Any:  # fmt: skip
-    """``histogram`` of points in the plane."""
-    if np.shape(x) != np.shape(y):
-        raise ValueError(f"np.histogram2d of shapes {np.shape(x)} and {np.shape(y)}: one length.")
-    if hasattr(bins, "__len__") and len(bins) not in (1, 2):
-        bins = [bins, bins]
-    sums, edges = histogramdd([x, y], bins, range, density, weights)
-    return sums, edges[0], edges[1]

@@ -20,9 +20,8 @@ WAYS = {
     "as_strided": "use np.lib.stride_tricks.sliding_window_view(t, shape), np.broadcast_to or t[i]",
     "asarray_chkfinite": "use t itself, and np.isfinite(t).all() for the check",
     "require": "use t itself (t.astype(dtype), t.copy())",
-    "poly1d": "use np.polyval(t, x)",
+    "intersect1d": "use t[np.isin(t, u)]: what both have could move only together",
     "ndenumerate": "loop over zip(np.ndindex(t.shape), t.reshape(-1))",
-    "ndindex": "give the shape: np.ndindex(t.shape)",
     "put": "write u[np.unravel_index(i, u.shape)] = t on a Tensor u",
     "place": "write u[mask] = t on a Tensor u, or use np.where(mask, t, u)",
     "putmask": "write u[mask] = t[mask] on a Tensor u, or use np.where(mask, t, u)",
@@ -45,4 +44,4 @@ def numpys_own() -> str | None:
             kind = owner if isinstance(owner, type) else type(owner)
             name = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
         frame = frame.f_back  # type: ignore[assignment]
-    return name
+    return None if name is None or name.startswith("_") else name
