@@ -124,7 +124,7 @@ def outcome(fn: Any, arguments: tuple[Any, ...]) -> tuple[str, float]:
         assert str(error), f"{fn} refuses without a word"
         return "refused", np.nan
     if out is None:  # as np.bmat gives for what is no array
-        return "nothing", np.nan
+        return "refused", np.nan
     if not isinstance(total, tg.Tensor) or not total.requires_grad:
         return "constant", 0.0
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DetachError, ReplayError, ShapeError, TapeError
+from ..errors import ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
 from .nests import leaves
 from .primitives import (
@@ -402,22 +402,15 @@ class Tensor:
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self._node is not None:
-            name = ways.numpys_own()
-            self._refuse_detaching(f"np.{name} of t" if name else "np.asarray(t)", name)
+        self._refuse_detaching("np.asarray(t)")
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
-    def _refuse_detaching(self, what: str, name: str | None = None) -> None:
+    def _refuse_detaching(self, what: str) -> None:
         if self._node is not None:
-            way = f"{ways.WAYS[name]}, or " if name in ways.WAYS else ""
-            raise DetachError(
-                f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
-                f"{way}use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
-                "make one Tensor of several, and a Tensor as the target of a write."
-            )
+            raise ways.cut(what, self.shape)
 
     def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:
         """Tell a capture, if there is one, that the value leaves the tape."""
@@ -1040,13 +1033,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
-            name = ways.numpys_own() or name
-            raise DetachError(
-                f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
-                f"{ways.WAYS[name]}, or .detach() the value."
-            )
-        way = ways.WAYS.get(name, "give it one with tg.defvjp")
-        raise TapeError(f"{name} has no derivative here: {way}, or pass t.detach().")
+            raise ways.written(name)
+        raise ways.underived(name)
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:
@@ -1093,23 +1081,11 @@ def _apply_method(
     if method == "outer":
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    calls.check_method(ufunc, method, options)
+    calls.check_method(ufunc, method, inputs, options)
     if method == "at":
-        return _add_at(ufunc, *inputs)
+        return inputs[0]._put(f"np.{ufunc.__name__}.at", ..., indexing.added_at(ufunc, *inputs))
     known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
     return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
-
-
-def _add_at(ufunc: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
-    """``np.add.at`` and ``np.subtract.at``; others are refused."""
-    if ufunc not in (np.add, np.subtract) or not isinstance(target, Tensor):
-        raise TapeError(
-            f"np.{ufunc.__name__}.at writes in place and cannot be recorded; use t[index] = value "
-            f"on a Tensor (t[index] = np.{ufunc.__name__}(t[index], v)), where each index counts "
-            "once, or np.add.at(t, index, v)."
-        )
-    value = value if ufunc is np.add else np.negative(value)
-    target._put(f"np.{ufunc.__name__}.at", ..., indexing.added_at(target, index, value))
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

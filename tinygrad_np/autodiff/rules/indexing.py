@@ -228,11 +228,11 @@ def put(x: Any, indices: Any, values: Any, mode: str = "raise") -> Any:
     return np.reshape(flat, np.shape(x))
 
 
-def added_at(x: Any, index: Any, value: Any) -> Any:
-    """What ``np.add.at(x, index, value)`` leaves: of repeated indices all count."""
+def added_at(ufunc: Any, x: Any, index: Any, value: Any) -> Any:
+    """What ``np.add.at`` or ``np.subtract.at`` leaves: of repeated indices all count."""
     layout, arrays = split_index(index)
-    shape = np.shape(take_at(x, layout, *arrays))
-    return x + added_back(np.broadcast_to(value, shape), np.shape(x), layout, tuple(arrays))
+    wide = np.broadcast_to(value, np.shape(take_at(x, layout, *arrays)))
+    return ufunc(x, added_back(wide, np.shape(x), layout, tuple(arrays)))
 
 
 WRITERS.update([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])

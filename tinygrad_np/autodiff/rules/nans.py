@@ -60,6 +60,15 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
     return np.cumprod(numbers(a, 1), axis=axis, dtype=dtype)
 
 
+def in_dtype(a: Any, dtype: Any) -> Any:
+    """The operand in the dtype that was asked for."""
+    if dtype is None:
+        return a
+    if np.result_type(a).kind in "fc" and np.dtype(dtype).kind not in "fc":
+        raise TypeError(f"a mean of dtype {np.result_type(a)} with dtype={dtype!r}; give a float.")
+    return a.astype(dtype)
+
+
 def there(a: Any, where: Any) -> Any:
     """1 for what is a number and takes part, in the dtype of ``a`` without its imaginary part."""
     taken = np.logical_and(np.logical_not(np.isnan(a)), where)
@@ -73,7 +82,7 @@ def nanmean(
     a: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
     """The mean of the numbers."""
-    a = a if dtype is None else a.astype(dtype)
+    a = in_dtype(a, dtype)
     taken = there(a, where)
     total = np.sum(np.where(taken, a, 0), axis=axis, keepdims=keepdims)
     return total / np.sum(taken, axis=axis, keepdims=keepdims)
@@ -86,7 +95,7 @@ def nanvar(
     where: Any = True, mean: Any = None, correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The mean square of what differs from the mean, of the numbers."""
-    a = a if dtype is None else a.astype(dtype)
+    a = in_dtype(a, dtype)
     taken = there(a, where)
     if mean is None:
         mean = nanmean(a, axis, keepdims=True, where=where)

@@ -6,6 +6,8 @@ NumPy cannot dispatch these functions. What they call with the Tensor comes back
 
 import sys
 
+from ...errors import DetachError, TapeError
+
 PACKAGE = __name__.partition(".")[0] + "."
 WHOLE = "call the function on the whole Tensor, or tg.stack([f(x) for x in t])"
 WAYS = {
@@ -45,3 +47,29 @@ def numpys_own() -> str | None:
             name = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
         frame = frame.f_back  # type: ignore[assignment]
     return None if name is None or name.startswith("_") else name
+
+
+def cut(what: str, shape: tuple[int, ...]) -> DetachError:
+    """The error where a Tensor would be cut off the tape."""
+    name = numpys_own() if what == "np.asarray(t)" else None
+    way = f"{WAYS[name]}, or " if name in WAYS else ""
+    return DetachError(
+        f"{f'np.{name} of t' if name else what} would cut a Tensor that requires grad (shape "
+        f"{shape}) off the tape: {way}use .item() or .numpy() (or .detach()) if that is meant, "
+        "tg.array or tg.stack to make one Tensor of several, and a Tensor as the target of a write."
+    )
+
+
+def written(name: str) -> DetachError:
+    """The error where a Tensor would be written into an array."""
+    name = numpys_own() or name
+    return DetachError(
+        f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
+        f"{WAYS[name]}, or .detach() the value."
+    )
+
+
+def underived(name: str) -> TapeError:
+    """The error of a function that has no rule."""
+    way = WAYS.get(name, "give it one with tg.defvjp")
+    return TapeError(f"{name} has no derivative here: {way}, or pass t.detach().")
