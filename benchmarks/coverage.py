@@ -13,12 +13,12 @@ import argparse
 import importlib
 import importlib.metadata
 import operator
-import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a b
 
 import tinygrad_np as tg
 from benchmarks.probes import PROBES, Probe
+from tinygrad_np import polynomial
 from tinygrad_np.autodiff.rules import COMPOSITES, METADATA, TABLE, WRITERS
 from tinygrad_np.autodiff.rules.calls import METHODS
 from tinygrad_np.autodiff.rules.ways import WAYS
@@ -37,6 +38,7 @@ DIFFERENTIABLE, CONSTANT, FACT = "differentiable", "constant", "fact"
 REFUSED, NOT_APPLICABLE = "refused", "not applicable"
 POLYNOMIALS = {"polynomial": "poly", "chebyshev": "cheb", "legendre": "leg", "laguerre": "lag",
                "hermite": "herm", "hermite_e": "herme"}  # fmt: skip
+FORMS = ("val", "val2d", "val3d", "grid2d", "grid3d")
 UFUNC_METHODS = ("reduce", "accumulate", "reduceat", "outer", "at")
 
 # Functions that NumPy cannot dispatch, or for which a derivative makes no sense, by the reason.
@@ -74,34 +76,7 @@ REFUSALS = {
     "frompyfunc": "give the function a derivative with tg.defvjp",
 }
 CONSTANTS = {"lexsort"}  # composites whose results are
-WAITING = {  # of which nobody has written the derivative yet
-    "bincount", "convolve", "corrcoef", "correlate", "cov", "ediff1d", "fft.fft", "fft.fft2",
-    "fft.fftn", "fft.fftshift", "fft.hfft", "fft.ifft", "fft.ifft2", "fft.ifftn",
-    "fft.ifftshift", "fft.ihfft", "fft.irfft", "fft.irfft2", "fft.irfftn", "fft.rfft",
-    "fft.rfft2", "fft.rfftn", "frexp", "gradient", "histogram", "histogram2d",
-    "histogram_bin_edges", "histogramdd", "i0", "interp", "linalg.cholesky", "linalg.cond",
-    "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.eigvalsh", "linalg.lstsq",
-    "linalg.matmul", "linalg.matrix_norm", "linalg.pinv", "linalg.qr", "linalg.slogdet",
-    "linalg.svd", "linalg.svdvals", "linalg.tensorinv", "linalg.tensorsolve", "linalg.trace",
-    "linalg.vecdot", "linalg.vector_norm", "median", "nanmedian", "nanpercentile",
-    "nanquantile", "percentile", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint",
-    "polymul", "polynomial.chebyshev.chebgrid2d", "polynomial.chebyshev.chebgrid3d",
-    "polynomial.chebyshev.chebval", "polynomial.chebyshev.chebval2d",
-    "polynomial.chebyshev.chebval3d", "polynomial.hermite.hermgrid2d",
-    "polynomial.hermite.hermgrid3d", "polynomial.hermite.hermval",
-    "polynomial.hermite.hermval2d", "polynomial.hermite.hermval3d",
-    "polynomial.hermite_e.hermegrid2d", "polynomial.hermite_e.hermegrid3d",
-    "polynomial.hermite_e.hermeval", "polynomial.hermite_e.hermeval2d",
-    "polynomial.hermite_e.hermeval3d", "polynomial.laguerre.laggrid2d",
-    "polynomial.laguerre.laggrid3d", "polynomial.laguerre.lagval",
-    "polynomial.laguerre.lagval2d", "polynomial.laguerre.lagval3d",
-    "polynomial.legendre.leggrid2d", "polynomial.legendre.leggrid3d",
-    "polynomial.legendre.legval", "polynomial.legendre.legval2d",
-    "polynomial.legendre.legval3d", "polynomial.polynomial.polygrid2d",
-    "polynomial.polynomial.polygrid3d", "polynomial.polynomial.polyval",
-    "polynomial.polynomial.polyval2d", "polynomial.polynomial.polyval3d", "polysub", "polyval",
-    "quantile", "roots", "sort_complex", "trapezoid", "trim_zeros", "unwrap", "vander",
-}  # fmt: skip
+WAITING = {"frexp", "linalg.slogdet"}  # of which nobody has written the derivative yet
 
 
 @dataclass(frozen=True)
@@ -121,11 +96,25 @@ class Library:
             return None
 
 
+class Siblings:
+    """NumPy, with this package's functions in place of the polynomials that make arrays."""
+
+    polynomial = SimpleNamespace(**{
+        family: SimpleNamespace(**{
+            short + form: getattr(polynomial, short + form) for form in FORMS
+        })
+        for family, short in POLYNOMIALS.items()
+    })  # fmt: skip
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
 def ours() -> tuple[Any, Callable[..., Any]]:
     def slopes(f: Any, arrays: Any) -> Any:
         return tg.value_and_grad(f, argnums=tuple(range(len(arrays))))(*arrays)
 
-    return np, slopes
+    return Siblings(), slopes
 
 
 def hips() -> tuple[Any, Callable[..., Any]]:
@@ -175,16 +164,17 @@ def parts(out: Any) -> list[Any]:
     """The results of a call that are no integers."""
     if isinstance(out, (tuple, list)):
         return [part for one in out for part in parts(one)]
-    return [out] if np.dtype(getattr(out, "dtype", type(out))).kind in "fc" else []
+    dtype = getattr(out, "dtype", type(out) if isinstance(out, (float, complex)) else None)
+    return [out] if dtype is not None and np.dtype(dtype).kind in "fc" else []
 
 
 def weighed(numpy: Any, out: Any) -> Any:
     """One number of all results, in which every element has a weight of its own."""
     total = 0.0
     for part in parts(out):
-        shape = np.shape(part) if isinstance(part, (float, complex)) else part.shape
+        shape = getattr(part, "shape", ())
         weight = np.cos(1.0 + np.arange(np.prod(shape))).reshape(shape)
-        if np.dtype(part.dtype).kind == "c":
+        if np.dtype(getattr(part, "dtype", type(part))).kind == "c":
             part = numpy.real(part) + 0.5 * numpy.imag(part)
         total = total + numpy.sum(part * weight)
     return total
@@ -244,9 +234,7 @@ def names() -> dict[str, Any]:
             add(room)
         for family, short in POLYNOMIALS.items():
             importlib.import_module(f"numpy.polynomial.{family}")
-            evaluators = {f"{short}{form}" for form in ("val", "val2d", "val3d", "grid2d",
-                                                        "grid3d")}  # fmt: skip
-            add(f"polynomial.{family}", evaluators.__contains__)
+            add(f"polynomial.{family}", {short + form for form in FORMS}.__contains__)
     return found
 
 
@@ -262,6 +250,8 @@ def classify(name: str, fn: Any) -> str | None:
         return REFUSED
     if isinstance(fn, type) and issubclass(fn, np.generic):
         return NOT_APPLICABLE
+    if name.startswith("polynomial."):
+        return REFUSED if hasattr(polynomial, name.rpartition(".")[2]) else None
     return NOT_APPLICABLE if any(name in said.split() for said in REASONS.values()) else None
 
 
@@ -328,6 +318,19 @@ def listed(found: list[str]) -> str:
     return " ".join(f"`{name}`" for name in sorted(found))
 
 
+ABOUT = """\
+Every public callable of NumPy's namespaces, of the evaluators of its polynomials, and the methods
+of its ufuncs. Written by `python benchmarks/coverage.py --write` from NumPy {} and the table of
+rules; a test fails when NumPy has a name that nobody classified. *Differentiable*: recorded, with
+derivatives of every order. *Constant*: integers, booleans and steps. *Fact*: about shapes and
+dtypes, text and files. *Refused*: the error says what to do instead (of the evaluators in
+`numpy.polynomial`: to use their siblings in `tinygrad_np.polynomial`). *Not applicable*: takes no
+array."""
+MEASURED = """\
+The same calls for all (`benchmarks/probes.py`): a function counts if the value of each of its calls
+is NumPy's and the gradient that of central differences. MyGrad is asked by its own name, then by
+NumPy's on its tensors; here the evaluators are those of `tinygrad_np.polynomial`. Missing names
+count as not passed."""
 Marks = Mapping[str, Mapping[str, bool]]  # of each library, of each function
 
 
@@ -350,17 +353,10 @@ def page(marks: Marks) -> str:
     at_text = "`np.add.at` and `np.subtract.at` write into a Tensor; other methods `at` are refused"
     return "\n\n".join([
         "# Coverage",
-        "Every public callable of NumPy's namespaces, of the evaluators of its polynomials, and the "
-        "methods of its ufuncs.\nWritten by `python benchmarks/coverage.py --write` from NumPy "
-        f"{release()} and the table of rules; a test fails when NumPy has a\nname that nobody "
-        "classified. *Differentiable*: recorded, with derivatives of every order. *Constant*: "
-        "integers, booleans and steps.\n*Fact*: about shapes and dtypes, text and files. "
-        "*Refused*: the error says what to do instead. *Not applicable*: takes no array.",
+        ABOUT.format(release()),
         table(["namespace", *CLASSES], counts),
         "## Measured beside other libraries",
-        "The same calls for all (`benchmarks/probes.py`): a function counts if the value of each of "
-        "its calls is NumPy's and the gradient\nthat of central differences. MyGrad is asked by its "
-        "own name, then by NumPy's on its tensors. Missing names count as not passed.",
+        MEASURED,
         table(["namespace", "functions", *marks], [*passed, total]),
         "## Function by function",
         table(["function", *marks], [

@@ -43,7 +43,7 @@ def probe(names: str, *arrays: np.ndarray, of: Call | None = None) -> None:
         named = operator.attrgetter(name)
         call = of or (lambda np, *xs, named=named: named(np)(*xs))
         if of is not None:
-            call = lambda np, *xs, named=named: of(named(np), *xs)  # noqa: B023 - called below
+            call = lambda np, *xs, named=named: of(named(np), *xs)
         PROBES.setdefault(name, []).append(Probe(call, arrays))
 
 
@@ -158,8 +158,9 @@ probe("polyfit", LINE, of=lambda f, y: f(np.arange(8.0), y, 2))
 probe("poly", V)
 probe("roots", np.array([1.0, -3.5, 2.1]))
 probe("vander", V)
-for family, short in (("polynomial", "poly"), ("chebyshev", "cheb"), ("legendre", "leg"),
-                      ("laguerre", "lag"), ("hermite", "herm"), ("hermite_e", "herme")):  # fmt: skip
+FAMILIES = (("polynomial", "poly"), ("chebyshev", "cheb"), ("legendre", "leg"),
+            ("laguerre", "lag"), ("hermite", "herm"), ("hermite_e", "herme"))  # fmt: skip
+for family, short in FAMILIES:
     room = f"polynomial.{family}.{short}"
     probe(f"{room}val", V, W, of=lambda f, x, c: f(x, c))
     probe(f"{room}val2d {room}grid2d", V, M, of=lambda f, x, c: f(x, x * 0.5, c))
@@ -168,8 +169,8 @@ for family, short in (("polynomial", "poly"), ("chebyshev", "cheb"), ("legendre"
 probe("fft.fft fft.ifft fft.rfft fft.ihfft fft.hfft fft.irfft fft.fftshift fft.ifftshift", LINE)
 probe("fft.fft2 fft.ifft2 fft.fftn fft.ifftn fft.rfft2 fft.rfftn fft.irfft2 fft.irfftn", M)
 # methods of ufuncs
-for ufunc in ("add multiply maximum minimum logaddexp subtract divide hypot fmax fmin "
-              "logaddexp2").split():  # fmt: skip
+METHODS = "add multiply maximum minimum logaddexp subtract divide hypot fmax fmin logaddexp2"
+for ufunc in METHODS.split():
     probe(f"{ufunc}.reduce {ufunc}.accumulate", P, of=lambda f, x: f(x, axis=1))
     probe(f"{ufunc}.reduceat", LINE, of=lambda f, x: f(x, [0, 3, 5]))
     probe(f"{ufunc}.outer", V, W)

@@ -93,16 +93,20 @@ def moved(arguments: Any, visit: Any) -> Any:
 
 
 def weighed(out: Any) -> Any:
-    return coverage.weighed(np, out if out is not None else ())
+    return coverage.weighed(np, out)
+
+
+def along(shape: tuple[int, ...]) -> np.ndarray:
+    """The direction in which everything moves."""
+    return np.cos(np.arange(np.prod(shape))).reshape(shape)
 
 
 def slope(fn: Any, arguments: tuple[Any, ...]) -> float:
     """The derivative of the weighed results along the cosines of the places, NaN if none."""
     ends = []
     for step in (1e-6, 0, -1e-6):
-        out = fn(*moved(arguments, lambda a, h=step: a + h * np.cos(np.arange(a.size)).reshape(
-            a.shape)))  # fmt: skip
-        ends.append((weighed(out), [np.shape(part) for part in parts(out)] if out is not None else []))
+        out = fn(*moved(arguments, lambda a, h=step: a + h * along(a.shape)))
+        ends.append((weighed(out), [np.shape(part) for part in parts(out)]))
     same = ends[0][1] == ends[1][1] == ends[2][1]
     forth, back = ((ends[0][0] - ends[1][0]) / 1e-6, (ends[1][0] - ends[2][0]) / 1e-6)
     smooth = same and np.isclose(forth, back, rtol=1e-2, atol=1e-2)
@@ -131,10 +135,8 @@ def outcome(fn: Any, arguments: tuple[Any, ...]) -> tuple[str, float]:
         total.backward()
     except Exception as error:
         return f"backward raises {error!r}", np.nan
-    return "gradient", sum(
-        float(np.sum(t.grad.numpy() * np.cos(np.arange(t.size)).reshape(t.shape)))
-        for t in given if t.grad is not None
-    )  # fmt: skip
+    found = [np.sum(t.grad.numpy() * along(t.shape)) for t in given if t.grad is not None]
+    return "gradient", float(sum(found))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -143,6 +145,8 @@ def test_no_function_of_numpys_is_a_silent_constant() -> None:
     wrong = []
     for name, fn in everything():
         for arguments in ARGUMENTS:
+            if name == "interp" and len(arguments) == 3 and np.any(np.diff(arguments[1]) <= 0):
+                continue  # places out of order, of which NumPy makes anything
             with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
                 try:
                     expected = slope(fn, arguments)

@@ -11,7 +11,7 @@ import tinygrad_np as tg
 from tests.replay.steps import clear, network, rng, rows, variable
 from tinygrad_np import optim
 from tinygrad_np.autodiff import primitives
-from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.nn import functional as F
 from tinygrad_np.replay import bind, capture, kernels, plan, program
 from tinygrad_np.replay.kernels import Call

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves
+from .nests import leaves, tupled
 from .primitives import (
     ARRAY,
     broadcast,
@@ -112,7 +112,7 @@ class Tensor:
                 "the data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
-        if mode.capture is not None:
+        if mode.capture is not None and isinstance(data, ndarray):
             mode.capture.enter(given, data)
         self._array = data
         self._node = None
@@ -402,7 +402,8 @@ class Tensor:
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        self._refuse_detaching("np.asarray(t)")
+        if self._node is not None:
+            self._refuse_detaching(calls.asking("np.asarray(t)"))
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
@@ -779,6 +780,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
+    if not (ordinary := mode.ordinary) and mode.watch is not None:
+        args = mode.watch.operands(args)
     if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
         values, nodes, storage, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
@@ -790,12 +793,11 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    ordinary = mode.ordinary
     try:
-        if not ordinary and mode.capture is not None:
-            out = mode.capture.call(rule, args, values, kwargs)
-        else:
+        if ordinary:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+        else:
+            out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
     saved = None
@@ -804,7 +806,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             saved, out = out, out.out
         given, out = out, _as_array(out)
         if type(out) is tuple or not hasattr(out, "dtype"):
-            return _several(rule, given, recorded and mode.recording)  # type: ignore[no-any-return]
+            return _several(rule, args, values, nodes, kwargs, given, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
         source = _source(out, getattr(out, "base", None), args)
@@ -831,6 +833,17 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             # none writes through those
             tensor._storage = None if fn in (identity, lent) else storage
     return tensor
+
+
+def _looked_at(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
+    if mode.watch is not None and mode.watch.computes(values):
+        return rule.fn(*values, **kwargs)
+    if mode.capture is not None:
+        return mode.capture.call(rule, args, values, kwargs)
+    return rule.eager(*values, **kwargs)
 
 
 def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
@@ -908,16 +921,40 @@ def _refuse_nest(rule: Rule, nest: Any) -> None:
         )
 
 
-def _several(rule: Rule, out: Any, recorded: bool) -> Any:
-    """The results of a function that gives more than one array, or none: they are constants."""
-    if recorded and not rule.constant:
-        raise TapeError(
-            f"{rule.name} returned a {type(out).__name__} for Tensors that require grad, and only "
-            "one array can be recorded; write a function for each, or .detach() the operands."
-        )
-    if not isinstance(out, (tuple, list)):
-        raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
-    return tuple(Tensor._owning(part) for part in _as_array(out))
+def _several(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None],
+    kwargs: dict[str, Any], given: Any, out: Any, saved: Any, guarded: bool, recorded: bool,
+) -> Any:  # fmt: skip
+    """Tensors around the results of a function that gave several, in a tuple of the same kind.
+
+    Each that is not of integers has a record of its own, which refers to that of the operation.
+    """
+    kind = type(given)
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(f"{rule.name} returned a {kind.__name__} instead of an array.")
+    nodes: Sequence[Record | None] = [None] * len(out)
+    if recorded and mode.recording and not rule.constant:
+        for part in out:
+            _ = part is None or check_call(rule, parents, part)
+        watch = guarded and rule.reads_operands
+        guards = _guards(rule, args, values, parents) if watch else None
+        record = Record.of(rule, values, kwargs, parents, guards)
+        record.out = (saved or tupled(kind, out)) if rule.reads_out else None
+        nodes = record.parts(kind, out)
+    made: list[Tensor | None] = []
+    for part, node in zip(out, nodes, strict=True):
+        if part is None:
+            made.append(None)
+            continue
+        tensor = Tensor._of(part, node, Storage(part) if node is None else None)
+        base = getattr(part, "base", None)
+        if not rule.is_ufunc and (source := _source(part, base, (*args, *made))) is not None:
+            tensor._storage = source._storage
+            tensor._shared = source._share()
+        if node is not None:
+            node.storage = tensor._storage
+        made.append(tensor)
+    return tupled(kind, made)
 
 
 def _as_array(out: Any) -> Any:
@@ -927,7 +964,16 @@ def _as_array(out: Any) -> Any:
     parts = out if isinstance(out, (tuple, list)) else (out,)
     for part in parts:
         calls.refuse_own_way("a result of a primitive", part)
-    return tuple(np.asarray(part) for part in parts) if parts is out else out
+        if parts is out and type(part) in NESTS:
+            raise TypeError(
+                f"a function returned a {type(part).__name__} inside a {type(out).__name__}; the "
+                "results of an operation are one array, or a tuple of arrays: give each a place "
+                "of its own there."
+            )
+    if parts is not out:
+        return out
+    speak = [part is None or hasattr(part, "__array_function__") for part in parts]
+    return tuple(p if s else np.asarray(p) for p, s in zip(parts, speak, strict=True))
 
 
 def _guards(
@@ -1034,7 +1080,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
             raise ways.written(name)
-        raise ways.underived(name)
+        raise ways.underived(name, fn)
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:

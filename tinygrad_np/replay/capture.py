@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, fingerprint
-from ..autodiff.nests import leaves, rebuild
+from ..autodiff.nests import leaves, rebuild, tupled
 from ..autodiff.primitives import put_at, replace_at, update
 from ..autodiff.rules.table import Rule
 from ..autodiff.tape import Record, mode, recording
@@ -439,7 +439,13 @@ class Capture:
             if out is None:
                 raise refusal(f"{name} gives no array", "call it outside the step")
         if isinstance(out, tuple):
-            self._note("call", First(fn) if len(out) == 1 else fn, operands, given, out)
+            there = [i for i, part in enumerate(out) if part is not None]
+            arrays = [value for value in values if isinstance(value, np.ndarray)]
+            views = any(np.may_share_memory(out[i], a) for i in there for a in arrays)
+            for places in [[i] for i in there] if views else [there]:
+                whole = len(places) == len(out) > 1
+                made = [out[i] for i in places]
+                self._note("call", fn if whole else Chosen(fn, places), operands, given, made)
         elif (same := self._known.get(id(out))) is not None and same in operands:
             if same.array is out and name in CHECKS:
                 self._note("check", fn, operands, given, [])
@@ -580,15 +586,17 @@ class Unpacked:
         return self.fn(*args, **options)
 
 
-class First(Unpacked):
-    """A function whose result is a tuple of one array, as a function of that."""
+class Chosen(Unpacked):
+    """A function of several results, as one that gives those at some places (one alone: itself)."""
 
-    def __init__(self, fn: Any) -> None:
+    def __init__(self, fn: Any, places: list[int]) -> None:
         super().__init__(fn, None)
+        self.places = places
 
     def __call__(self, *values: Any, **options: Any) -> Any:
-        (only,) = self.fn(*values, **options)
-        return only
+        made = self.fn(*values, **options)
+        found = [made[i] for i in self.places]
+        return found[0] if len(found) == 1 else found
 
 
 class Cast:
@@ -635,7 +643,7 @@ def _arrays(out: Any) -> Any:
     if isinstance(out, (np.generic, bool, int, float, complex)):
         return np.asarray(out)
     if isinstance(out, (tuple, list)):
-        return tuple(np.asarray(part) for part in out)
+        return tupled(type(out), [None if part is None else np.asarray(part) for part in out])
     return out if isinstance(out, np.ndarray) else None
 
 

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff import primitives
-from ..autodiff.primitives import ARRAY
-from ..autodiff.rules import neural
+from ..autodiff.primitives import ARRAY, neural
 from ..errors import ReplayError
 from .capture import Cast, Equation, Variable, updated
 

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot
-from ..autodiff.primitives import added_to, broadcast, if_finite, where_finite_or
-from ..autodiff.rules import neural
+from ..autodiff.primitives import added_to, broadcast, if_finite, neural, where_finite_or
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
 from .capture import SHAPE_ONLY, Capture, Equation, Unpacked, Variable

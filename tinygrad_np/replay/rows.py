@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.primitives import added_to, cast, where_finite_or
-from ..autodiff.rules import neural
+from ..autodiff.primitives import added_to, cast, neural, where_finite_or
 from .capture import Equation, Variable
 from .memory import is_c_order
 

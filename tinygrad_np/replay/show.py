@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..autodiff.rules import neural
+from ..autodiff.primitives import neural
 from .capture import Equation, Variable
 from .plan import Plan
 from .rows import RowLoop

@@ -7,9 +7,24 @@ imports, the same in all processes of a test run.
 from typing import Any
 
 from . import (
-    building, choosing, elementwise, images, indexing, matrices, methods, networks, products,
-    reductions, shaping,
-)  # fmt: skip
+    building,
+    choosing,
+    decompositions,
+    elementwise,
+    fourier,
+    histograms,
+    images,
+    indexing,
+    matrices,
+    methods,
+    networks,
+    polynomials,
+    products,
+    reductions,
+    shaping,
+    signals,
+    statistics,
+)
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
 BY_FUNCTION: dict[Any, list[Case]] = {}
@@ -17,7 +32,8 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "building", "choosing", "elementwise", "full_name",
-    "images", "indexing", "matrices", "methods", "networks", "positive", "products", "real", "reductions", "shaping",
-    "transform", "unit",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "building", "choosing",
+    "decompositions", "elementwise", "fourier", "full_name", "histograms", "images", "indexing",
+    "matrices", "methods", "networks", "polynomials", "positive", "products", "real",
+    "reductions", "shaping", "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

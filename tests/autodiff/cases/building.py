@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tinygrad_np.autodiff.rules import building, windows
+from tinygrad_np.autodiff.primitives import building
 
 from .case import Const, bools, complex_, empty, positive, real, row, scalar
 
@@ -84,9 +84,9 @@ def overlapped(g: Any, shape: Any, window: Any, axis: Any) -> Any:
     return out
 
 
-row(windows.overlap_add, real(3, 3), (5,), 3, None, _reference=overlapped)
-row(windows.overlap_add, real(3, 2, 2, 2), (4, 3), (2, 2), None, _reference=overlapped)
-row(windows.overlap_add, real(2, 3, 2), (2, 4), 2, -1, _reference=overlapped)
+row(building.overlap_add, real(3, 3), (5,), 3, None, _reference=overlapped)
+row(building.overlap_add, real(3, 2, 2, 2), (4, 3), (2, 2), None, _reference=overlapped)
+row(building.overlap_add, real(2, 3, 2), (2, 4), 2, -1, _reference=overlapped)
 mask = bools(2, 3)
 for mean in (np.array(0.3), real(1, 3, seed=2)):
     for fn in (np.var, np.std):

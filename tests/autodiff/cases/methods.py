@@ -28,6 +28,9 @@ row(np.nextafter, real(3), scalar, _order=1)
 
 
 def has_slope(fn: Any) -> bool:
+    """Whether ``fn`` is the method of a ufunc, and no constant."""
+    if not isinstance(getattr(fn, "__self__", None), np.ufunc):
+        return False
     return fn in COMPOSITES or not TABLE[fn].constant
 
 
@@ -43,7 +46,9 @@ def in_slices(ufunc: np.ufunc, x: np.ndarray, indices: Any, axis: int = 0) -> An
 
 
 x = positive(3, 4) + 0.5
-methods = [fn for fn in [*TABLE, *COMPOSITES] if isinstance(getattr(fn, "__self__", None), np.ufunc)]
+methods = [
+    fn for fn in [*TABLE, *COMPOSITES] if isinstance(getattr(fn, "__self__", None), np.ufunc)
+]
 for fn in filter(has_slope, methods):
     ufunc = fn.__self__
     own = ufunc not in (np.power, np.arctan2)

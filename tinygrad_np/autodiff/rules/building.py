@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, cast, concat, primitive
-from ..shapes import axes_of, total, unbroadcast
-from .elementwise import in_single
+from ..primitives import broadcast, cast, concat
+from ..primitives.building import ramp
+from ..shapes import axes_of, kept, total, unbroadcast
 from .shaping import concatenate
 from .table import composite, defvjp
 
@@ -42,14 +42,6 @@ def ix_(*args: Any) -> tuple[Any, ...]:
     places = [np.flatnonzero(a) if np.result_type(a) == np.bool_ else a for a in args]
     places = [cast(a, np.intp) if np.size(a) == 0 else a for a in places]
     return tuple(lined(a, axis, len(args)) for axis, a in enumerate(places))
-
-
-@primitive
-def ramp(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
-    """``np.linspace``."""
-    return np.linspace(start, stop, num, endpoint, dtype=dtype, axis=axis)
 
 
 def weights_of(g: Any, endpoint: bool, axis: int) -> Any:
@@ -236,10 +228,8 @@ def running(name: str, scan: Any, start: int) -> Any:
         out = scan(x, axis=axis, dtype=dtype)
         if not include_initial:
             return out
-        (at,) = axes_of((axis,), np.ndim(out))
-        lead = np.full_like(out[(*(slice(None),) * at, slice(0, 1))], start) if np.size(out) else (
-            np.full((*np.shape(out)[:at], 1, *np.shape(out)[at + 1 :]), start, out.dtype))  # fmt: skip
-        return concat(lead, out, axis=at)
+        lead = np.full(kept(np.shape(out), axis), start, out.dtype)
+        return concat(lead, out, axis=axis)
 
     return run
 

@@ -125,6 +125,24 @@ def check_dtype(dtype: Any, what: str) -> None:
         )
 
 
+def asking(what: str) -> str:
+    """``what`` is done, and by which function of ``numpy.polynomial``, which has a sibling."""
+    frame, name = sys._getframe(2), ""
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("numpy.polynomial."):
+        if not (said := frame.f_code.co_name).startswith("_"):
+            name = f"{frame.f_globals['__name__']}.{said}"
+        frame = frame.f_back
+    others = "(tinygrad_np.polynomial has what takes Tensors)"
+    return f"{name} of a Tensor {others} calls {what}, which" if name else what
+
+
+def instead(fn: Any) -> str:
+    """What to do instead of calling a function that has no derivative here."""
+    if str(getattr(fn, "__module__", "")).startswith("numpy.polynomial"):
+        return f"use tinygrad_np.polynomial.{fn.__name__}."
+    return "give it one with tg.defvjp, or pass t.detach()."
+
+
 def brief(given: Any) -> str:
     """What was given, in a few words."""
     shown = repr(given)

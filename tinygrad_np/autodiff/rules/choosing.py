@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, cast, primitive, replace_at
+from ..primitives import ARRAY, cast, replace_at
+from ..primitives.building import distinct
 from .table import composite
 
 
@@ -57,12 +58,6 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
             value = func(chosen, *args, **kw)
         out = replace_at(out, value, (ARRAY,), mask if hasattr(mask, "dtype") else np.array(mask))
     return out
-
-
-@primitive
-def distinct(x: Any, axis: int | None, equal_nan: bool) -> Any:
-    """Of the distinct elements, in order: where each stands first, which each is, and counts."""
-    return np.unique(x, True, True, True, axis, equal_nan=equal_nan)[1:]
 
 
 @composite(np.unique)

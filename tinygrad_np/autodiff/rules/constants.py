@@ -2,10 +2,17 @@
 
 import numpy as np
 
-from ..primitives import added_to, if_finite, where_finite_or
-from .choosing import distinct
-from .indexing import last_writes, lexical_order
-from .neural import in_range, kept_share, one_hot
+from ..primitives.building import distinct
+from ..primitives.drawing import (
+    bernoulli,
+    kept_share,
+    permutation,
+    standard_normal,
+    standard_uniform,
+)
+from ..primitives.elementwise import added_to, if_finite, where_finite_or
+from ..primitives.indexing import last_writes, lexical_order
+from ..primitives.neural import in_range, one_hot
 from .table import FACTS, METADATA, constant
 
 constant(
@@ -23,6 +30,7 @@ constant(
         np.zeros_like, np.ones_like, np.empty_like,
         np.linalg.matrix_rank, in_range, kept_share, one_hot, last_writes, lexical_order,
         added_to, if_finite, where_finite_or,
+        standard_normal, standard_uniform, bernoulli, permutation,
 )  # fmt: skip
 FACTS.update(
     [

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import F, cast, primitive, written_out
+from ..primitives.dispatch import F
+from ..primitives.elementwise import cast, clip, replace_nonfinite, sigmoid
 from .table import composite, elementwise
 
 NONE: Any = object()  # an option that was not given
@@ -50,13 +51,6 @@ def _half(value: Any) -> Any:
 def _single(value: Any) -> Any:
     """Arrays of float16 as float32."""
     return cast(value, np.float32) if getattr(value, "dtype", None) == np.float16 else value
-
-
-@written_out
-def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
 
 
 def power_base(g: Any, x: Any, y: Any) -> Any:
@@ -210,12 +204,6 @@ elementwise(
 )
 
 
-@primitive
-def clip(x: Any, low: Any, high: Any) -> Any:
-    """``np.clip`` with either bound possibly None."""
-    return np.clip(x, low, high)
-
-
 def within(g: Any, x: Any, low: Any, high: Any) -> Any:
     """``g`` where the clip let ``x`` pass, bounds included."""
     inside: Any = True
@@ -233,12 +221,6 @@ elementwise(
     lambda g, _out, x, low, high: np.where((x if low is None else np.maximum(x, low)) > high, g, 0),
     selects=2,
 )
-
-
-@primitive
-def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
-    """``np.nan_to_num`` into memory of its own."""
-    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
 @composite(np.clip)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, concat, identity, lent, primitive
+from ..primitives import broadcast, concat, identity, lent, pad_zeros
 from ..shapes import axes_of, total, unbroadcast
 from .table import composite, defvjp
 
@@ -57,12 +57,6 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     index: list[Any] = [slice(None)] * np.ndim(g)
     index[axis] = slice(start, start + sizes[i])
     return g[tuple(index)]
-
-
-@primitive
-def pad_zeros(x: Any, widths: Any) -> Any:
-    """Zeros around ``x``; in reverse the frame is cut off again."""
-    return np.pad(x, widths)
 
 
 def reshape_back(g: Any, x: Any, order: Any) -> Any:

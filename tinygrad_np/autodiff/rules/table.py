@@ -12,24 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS as VARARGS
 from inspect import CO_VARKEYWORDS as VARKEYWORDS
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ...errors import TapeError
+from ..nests import tupled
+from ..primitives import Kept as Kept
 from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
 
 Vjp = Callable[..., Any]
 PACKAGE = __name__.partition(".")[0] + "."
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
-
-class Kept(NamedTuple):
-    """A result with what its rule needs to know again: the rule gets this for the result."""
-
-    out: Any
-    kept: Any
 
 
 class Rule:
@@ -73,6 +68,7 @@ class Rule:
         self.constant = not vjps and each is None
         self.is_pair = self.is_ufunc and len(vjps) == 2 and all(vjps) and not selects
         self.is_pair = self.is_pair and not self.is_users  # whose cotangents are looked at
+        self.is_pair = self.is_pair and getattr(fn, "nout", 1) == 1
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
@@ -104,6 +100,62 @@ def name_of(fn: Any) -> str:
     return f"{ufunc.__name__}.{name}" if isinstance(ufunc, np.ufunc) else name
 
 
+class Several:
+    """The cotangents of an operation with several results, None where there is none.
+
+    It is added up and compared in shape and dtype as the cotangent of one array is. ``kind`` is the
+    type of the tuple of results, ``forms`` are their shapes and dtypes.
+    """
+
+    __slots__ = ("forms", "found", "kind")
+    shape = dtype = None
+    size = 0
+
+    def __init__(self, kind: Any, forms: Sequence[Any], found: Sequence[Any]) -> None:
+        self.kind = kind
+        self.forms = forms
+        self.found = found
+
+    def __add__(self, other: "Several") -> "Several":
+        pairs = zip(self.found, other.found, strict=True)
+        added = [b if a is None else a if b is None else a + b for a, b in pairs]
+        return Several(self.kind, self.forms, added)
+
+    def tuple(self, filled: bool) -> Any:
+        """The cotangents as rules get them, ``filled`` up with zeros for those of users."""
+        found = self.found
+        if filled:
+            like = next(g for g in found if g is not None)
+            found = [
+                np.zeros_like(like, dtype=form[1], shape=form[0]) if g is None and form else g
+                for g, form in zip(found, self.forms, strict=True)
+            ]
+        return tupled(self.kind, found)
+
+
+class Part(Rule):
+    """On the record of one result of several: its cotangent is one of the operation's."""
+
+    __slots__ = ("field", "index")
+    is_pair = False
+    is_ufunc = False
+    is_users = True  # nobody writes through it
+    selects = 0
+    fn: Any = None
+
+    def __init__(self, rule: Rule, kind: Any, index: int) -> None:
+        fields = getattr(kind, "_fields", None)
+        self.field = f".{fields[index]}" if fields else f"[{index}]"
+        self.name = rule.name + self.field
+        self.index = index
+
+    def pull(self, g: Any, several: Several) -> Several:
+        """What the operation gets of the cotangent ``g`` of this result."""
+        found = [None] * len(several.found)
+        found[self.index] = g
+        return Several(several.kind, several.forms, found)
+
+
 def defaults(fn: Any, vjp: Any, before: int) -> dict[int, tuple[str, Any]]:
     """The defaults of ``fn`` that a rule of it has not, by the place among the rule's arguments."""
     theirs = [p for p in parameters(fn).values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
@@ -132,9 +184,17 @@ def reading(fn: Any, name: str, fills: Mapping[int, tuple[str, Any]] = NOTHING) 
         except ValueError as error:
             refuse_write(error, name)
             raise
-        return next((own for own, view in zip(args, lent, strict=True) if out is view), out)
+        pairs = list(zip(args, lent, strict=True))
+        if isinstance(out, tuple):
+            return tupled(type(out), [_own(part, pairs) for part in out])
+        return [_own(part, pairs) for part in out] if type(out) is list else _own(out, pairs)
 
     return call
+
+
+def _own(out: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
+    """What a user's function returned; the operand itself where that is what it was lent."""
+    return next((own for own, view in pairs if out is view), out)
 
 
 def refuse_write(error: ValueError, name: str) -> None:
@@ -153,6 +213,8 @@ def read_only(operand: Any) -> Any:
         operand.flags.writeable = False
     elif not isinstance(operand, np.ndarray) and hasattr(type(operand), "__array_function__"):
         operand = lent_to(operand)
+    elif isinstance(operand, tuple):
+        operand = tupled(type(operand), map(read_only, operand))
     return operand
 
 

@@ -5,8 +5,10 @@ NumPy cannot dispatch these functions. What they call with the Tensor comes back
 """
 
 import sys
+from typing import Any
 
 from ...errors import DetachError, TapeError
+from .calls import instead
 
 PACKAGE = __name__.partition(".")[0] + "."
 WHOLE = "call the function on the whole Tensor, or tg.stack([f(x) for x in t])"
@@ -69,7 +71,7 @@ def written(name: str) -> DetachError:
     )
 
 
-def underived(name: str) -> TapeError:
+def underived(name: str, fn: Any) -> TapeError:
     """The error of a function that has no rule."""
-    way = WAYS.get(name, "give it one with tg.defvjp")
-    return TapeError(f"{name} has no derivative here: {way}, or pass t.detach().")
+    way = f"{WAYS[name]}, or pass t.detach()." if name in WAYS else instead(fn)
+    return TapeError(f"{name} has no derivative here: {way}")

@@ -5,25 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..primitives import cast, primitive
-from ..shapes import Axis, axes_of
+from ..primitives import cast
+from ..primitives.building import overlap_add
+from ..shapes import Axis
 from .table import defvjp
-
-
-@primitive
-def overlap_add(g: Any, shape: tuple[int, ...], window_shape: Any, axis: Axis = None) -> Any:
-    """``sliding_window_view`` in reverse: each element of ``shape`` collects all its copies."""
-    axes = axes_of(axis, len(shape))
-    window = (window_shape,) if isinstance(window_shape, (int, np.integer)) else window_shape
-    out = np.zeros_like(g, shape=shape)
-    counts = np.shape(g)[: len(shape)]
-    for offsets in np.ndindex(*window):
-        start = [0] * len(shape)
-        for a, offset in zip(axes, offsets, strict=True):
-            start[a] += offset  # an axis may be given twice
-        there = tuple(slice(s, s + n) for s, n in zip(start, counts, strict=True))
-        out[there] += g[(Ellipsis, *offsets)]
-    return out
 
 
 def collect(g: Any, shape: tuple[int, ...], window_shape: Any, axis: Axis) -> Any:
