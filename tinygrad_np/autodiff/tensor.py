@@ -16,11 +16,10 @@ from .primitives import (
     cast,
     identity,
     lent,
-    put_at,
     replace_at,
     split_index,
     take_at,
-    update,
+    updated,
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, ways
 from .rules.calls import NUMERIC, check_call
@@ -475,7 +474,7 @@ class Tensor:
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
         if self._is_written_in_place(what, value):
-            self._write_now(put_at, value, layout, *arrays)
+            self._write_now(replace_at, value, layout, *arrays)
         else:
             other = apply(replace_at, (self, value, layout, *arrays))
             self._write_through(what, other, value)
@@ -536,13 +535,14 @@ class Tensor:
         return True
 
     def _write_now(self, fn: Any, *operands: Any) -> None:
-        """Call ``fn`` on the array itself, which it writes to."""
+        """Apply ``fn`` to the array itself and into it."""
         assert self._storage is not None
+        rule = TABLE[fn]
         values = _unwrap([_admitted(operand) for operand in operands])
         if mode.capture is not None:
-            mode.capture.write(fn, self, operands, values)
+            mode.capture.write(rule, self, operands, values)
         self._storage.write()
-        fn(self._array, *values)
+        rule.forward(self._array, *values, out=self._array)
 
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
@@ -590,7 +590,7 @@ class Tensor:
     def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
         """Give ``base`` the value of the view of it at the end of the ``way``."""
         if isinstance(base._node, Leaf):
-            base._write_now(put_at, other, *way[0][1][1:])
+            base._write_now(replace_at, other, *way[0][1][1:])
         elif len(way) == 1 and way[0][0].fn is take_at:
             base._become(apply(replace_at, (base, other, *way[0][1][1:])))
         elif way:
@@ -627,7 +627,7 @@ class Tensor:
         """``t += other`` and the like."""
         what = "an update in place (t += v)"
         if self._is_written_in_place(what, other):
-            self._write_now(update, ufunc, other)
+            self._write_now(updated, ufunc, other)
         else:
             self._write_through(what, apply(ufunc, (self, other)), other)
         return self
@@ -683,10 +683,10 @@ class Tensor:
         return self._power(other)
 
     def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
+        return apply(np.divmod, (self, other))
 
     def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
+        return apply(np.divmod, (other, self))
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.equal, (self, other))

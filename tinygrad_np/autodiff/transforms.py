@@ -291,17 +291,15 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         run.records or any(isinstance(t, Tensor) and t._node is not None for t in given)
     )
 
-    smooth = [i for i, out in enumerate(run.outputs) if out.dtype.kind in "fc"]
-    pushed: list[Any] = [np.zeros_like(out._array) for out in run.outputs]  # of integers
-
     def contracted(*cotangents: Any) -> Any:
-        weights = dict(zip(smooth, cotangents, strict=True))
-        return _dot(run.pull([weights.get(i, 0) for i in range(len(pushed))], True), given)
+        pulled = run.pull(list(cotangents), True)
+        return _dot(pulled, given)
 
-    ones = [Tensor(np.ones_like(run.outputs[i]._array)) for i in smooth]
+    kinds = [out.dtype if out.dtype.kind in "fc" else np.float64 for out in run.outputs]
+    pairs = zip(run.outputs, kinds, strict=True)
+    ones = [Tensor(np.ones_like(out._array, dtype=kind)) for out, kind in pairs]
     second = Run(contracted, ones, tuple(range(len(ones))))
-    found = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
-    pushed = [found.pop(0) if i in smooth else zeros for i, zeros in enumerate(pushed)]
+    pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
     run.records = outer
     run.plain = run.plain and not outer and not any(isinstance(t, Tensor) for t in given)
     return run.result(), run.finish(run.value, pushed)

@@ -21,6 +21,7 @@ from . import (
     polynomials,
     products,
     reductions,
+    several,
     shaping,
     signals,
     statistics,
@@ -35,5 +36,5 @@ __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "building", "choosing",
     "decompositions", "elementwise", "fourier", "full_name", "histograms", "images", "indexing",
     "matrices", "methods", "networks", "polynomials", "positive", "products", "real",
-    "reductions", "shaping", "signals", "statistics", "transform", "unit",
+    "reductions", "several", "shaping", "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

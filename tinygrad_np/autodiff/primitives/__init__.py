@@ -22,11 +22,10 @@ from .indexing import (
     join_index,
     last_writes,
     lexical_order,
-    put_at,
     replace_at,
     split_index,
     take_at,
-    update,
+    updated,
 )
 from .reductions import (
     contract,
@@ -43,7 +42,7 @@ from .shaping import broadcast, concat, pad_zeros
 __all__ = [
     "ARRAY", "F", "Kept", "add_at", "added_to", "broadcast", "cast", "clip", "concat", "contract",
     "deviation", "euclidean_norm", "identity", "if_finite", "join_index", "last_writes", "length",
-    "lent", "lexical_order", "nonzero", "pad_zeros", "power_norm", "primitive", "put_at",
-    "replace_at", "replace_nonfinite", "sigmoid", "split_index", "take_at", "unit", "update",
+    "lent", "lexical_order", "nonzero", "pad_zeros", "power_norm", "primitive",
+    "replace_at", "replace_nonfinite", "sigmoid", "split_index", "take_at", "unit", "updated",
     "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from . import (
     polynomials,
     products,
     reductions,
+    several,
     shaping,
     signals,
     statistics,
@@ -31,5 +32,6 @@ __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "building", "choosing",
     "constants", "convolution", "decompositions", "defvjp", "elementwise", "fourier",
     "histograms", "indexing", "inverses", "linear_algebra", "methods", "nans", "neural", "norms",
-    "polynomials", "products", "reductions", "shaping", "signals", "statistics", "ways", "windows",
+    "polynomials", "products", "reductions", "several", "shaping", "signals", "statistics", "ways",
+    "windows",
 ]  # fmt: skip
