@@ -145,13 +145,13 @@ def test_no_function_of_numpys_is_a_silent_constant() -> None:
     wrong = []
     for name, fn in everything():
         for arguments in ARGUMENTS:
-            if name == "interp" and len(arguments) == 3 and np.any(np.diff(arguments[1]) <= 0):
-                continue  # places out of order, of which NumPy makes anything
             with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
                 try:
                     expected = slope(fn, arguments)
                 except Exception:  # no arguments of this function
                     continue
+                if name == "interp" and np.any(np.diff(arguments[1]) <= 0):
+                    continue  # places out of order, of which NumPy makes anything
                 how, found = outcome(fn, arguments)
             counts[how] = counts.get(how, 0) + 1
             close = np.isclose(found, expected, rtol=1e-4, atol=1e-6)
