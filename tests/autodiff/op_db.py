@@ -17,7 +17,7 @@ import types
 import unittest
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -100,7 +100,7 @@ same("where", lambda x, c, y: np.where(c, x, y))
 same("masked_fill", lambda x, mask, value: np.where(mask, value, x))
 same("masked_select", lambda x, mask: np.extract(*np.broadcast_arrays(mask, x)))
 same("fill", lambda x, value: np.full_like(x, value))
-same("full_like", lambda x, value, dtype=None: np.full_like(x, value, dtype=kind(dtype)))
+same("full_like", lambda x, value, dtype=None, **_: np.full_like(x, value, dtype=kind(dtype)))
 same("complex", lambda x, y: x + 1j * y)
 same("polar", lambda x, y: x * np.exp(1j * y))
 same("sigmoid", neural.sigmoid)
@@ -252,7 +252,7 @@ same("unfold unfold_copy", lambda x, dim, size, step: np.moveaxis(sliding_window
     if x.ndim else np.reshape(x, (size,)))  # fmt: skip
 same("tile", np.tile)
 same("repeat", lambda x, sizes: np.tile(x, sizes))
-same("repeat_interleave", lambda x, n, dim=None, output_size=None: np.repeat(x, n, axis=dim))
+same("repeat_interleave", lambda x, repeats, dim=None, **_: np.repeat(x, repeats, axis=dim))
 same("nn.functional.pad", lambda x, pad, mode="constant", value=0.0: np.pad(
     x, [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2], strict=True))[::-1],
     {"replicate": "edge", "circular": "wrap"}.get(mode, mode),
@@ -277,8 +277,9 @@ same("cartesian_prod", lambda *xs: np.stack(
     [np.ravel(x) for x in np.meshgrid(*flat(xs), indexing="ij")], axis=-1)
     if len(flat(xs)) > 1 else flat(xs)[0] * 1)  # fmt: skip
 same("block_diag", lambda *xs: joined_blocks(flat(xs)))
-same("linspace", lambda a, b, steps: np.linspace(a, b, steps))
-same("logspace", lambda a, b, steps, base=10.0: np.logspace(a, b, steps, base=base))
+same("linspace", lambda a, b, steps, dtype=None, **_: np.linspace(a, b, steps, dtype=kind(dtype)))
+same("logspace", lambda a, b, steps, base=10.0, dtype=None, **_: np.logspace(
+    a, b, steps, base=base, dtype=kind(dtype)))  # fmt: skip
 # products
 same("matmul mm=matmul bmm=matmul mv=matmul dot inner outer kron vdot linalg.multi_dot")
 same("linalg.multi_dot", lambda xs: np.linalg.multi_dot(xs))
@@ -295,10 +296,12 @@ same("linalg.det linalg.inv linalg.pinv linalg.cholesky linalg.eigvalsh linalg.e
      "linalg.slogdet linalg.svdvals")  # fmt: skip
 same("linalg.inv_ex", np.linalg.inv)
 same("pinverse", np.linalg.pinv)
-same("linalg.cholesky cholesky", lambda x, upper=False: np.linalg.cholesky(x, upper=upper))
-same("linalg.eigvalsh", lambda x, UPLO="L": np.linalg.eigvalsh(x, UPLO))
+same("linalg.cholesky cholesky", lambda x, upper=False: np.linalg.cholesky(
+    symmetric(x), upper=upper))  # fmt: skip
+same("linalg.eigvalsh", lambda x, UPLO="L": np.linalg.eigvalsh(  # noqa: N803
+    symmetric(x), UPLO))  # fmt: skip
 same("linalg.pinv", lambda x, rcond=1e-15, hermitian=False, **_: np.linalg.pinv(
-    x, hermitian=hermitian))  # fmt: skip
+    symmetric(x) if hermitian else x, hermitian=hermitian))  # fmt: skip
 same("linalg.solve linalg.solve_ex", lambda a, b, left=True: np.linalg.solve(a, b)
      if b.ndim != a.ndim - 1 or b.ndim == 1 else np.linalg.solve(a, b[..., None])[..., 0])  # fmt: skip
 same("linalg.matrix_power", np.linalg.matrix_power)
@@ -320,10 +323,10 @@ for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
     same(f"fft.{name}", lambda x, n=None, dim=-1, norm=None, f=getattr(np.fft, name): f(x, n, dim, norm))
 for name in ("fft2", "ifft2", "rfft2", "irfft2"):
     same(f"fft.{name}", lambda x, s=None, dim=(-2, -1), norm=None, f=getattr(np.fft, name): f(
-        x, s, axes(dim), norm))  # fmt: skip
+        x, s if s is None else np.atleast_1d(s), dim if dim is None else np.atleast_1d(dim), norm))  # fmt: skip
 for name in ("fftn", "ifftn", "rfftn", "irfftn"):
     same(f"fft.{name}", lambda x, s=None, dim=None, norm=None, f=getattr(np.fft, name): f(
-        x, s, axes(dim), norm))  # fmt: skip
+        x, s if s is None else np.atleast_1d(s), dim if dim is None else np.atleast_1d(dim), norm))  # fmt: skip
 for name in ("fftshift", "ifftshift"):
     same(f"fft.{name}", lambda x, dim=None, f=getattr(np.fft, name): f(x, axes(dim)))
 # networks, written in NumPy
@@ -345,8 +348,8 @@ same("nn.functional.celu", lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.ex
 same("nn.functional.softplus", lambda x, beta=1, threshold=20: np.where(
     x * beta > threshold, x, np.logaddexp(0, np.minimum(x * beta, threshold)) / beta))  # fmt: skip
 same("nn.functional.glu", lambda x, dim=-1: (lambda a, b: a * sigmoid(b))(*np.split(x, 2, dim)))
-same("nn.functional.prelu", lambda x, w: np.where(x > 0, x, x * (
-    w if w.ndim == 0 else np.reshape(w, (-1,) + (1,) * max(x.ndim - 2, 0)) if x.ndim > 1 else w)))  # fmt: skip
+same("nn.functional.prelu", lambda x, weight: np.where(x > 0, x, x * (
+    np.reshape(weight, (-1,) + (1,) * (x.ndim - 2)) if x.ndim > 1 and weight.ndim else weight)))  # fmt: skip
 same("nn.functional.threshold", lambda x, threshold, value: np.where(x > threshold, x, value))
 same("nn.functional.linear", lambda x, w, b=None: x @ w.T + (0 if b is None else b))
 same("nn.functional.bilinear", lambda x, y, w, b=None: np.einsum("...i,kij,...j->...k", x, w, y)
@@ -358,7 +361,7 @@ same("nn.functional.cosine_similarity", lambda x, y, dim=1, eps=1e-8: np.sum(x *
     * np.maximum(np.linalg.vector_norm(y, axis=dim), eps)))  # fmt: skip
 same("nn.functional.pairwise_distance", lambda x, y, p=2.0, eps=1e-6, keepdim=False:
      np.linalg.vector_norm(x - y + eps, ord=p, axis=-1, keepdims=keepdim))  # fmt: skip
-same("nn.functional.embedding", lambda index, weight, **_: weight[index])
+same("nn.functional.embedding", lambda weight, index, **_: weight[index])
 
 
 def loss(fn: Twin) -> Twin:
@@ -395,6 +398,11 @@ if importlib.util.find_spec("tinygrad_np.special") and importlib.util.find_spec(
         theirs, _, ours = pair.partition("=")
         TWINS[theirs] = getattr(sp, ours or theirs)
 TWINS = {name: twin for name, twin in TWINS.items() if callable(twin)}
+
+
+def symmetric(x: Any) -> Any:
+    """What PyTorch takes for granted: its gradients are those of a symmetric matrix."""
+    return (x + np.swapaxes(x, -1, -2)) / 2
 
 
 def flat(xs: Any) -> Any:
@@ -468,105 +476,134 @@ def weighed(outs: list[Any], seed: int, wrap: Callable[[Any], Any]) -> Any:
     return total
 
 
-def theirs(op: Any, sample: Any) -> tuple[list[Any], list[Any], list[Any]]:
+def theirs(op: Any, sample: Any) -> tuple[list[Any], list[Any], list[Any] | None]:
     """Results, gradients and the gradients of these, by PyTorch."""
     variables: list[Any] = []
     visited([sample.input, sample.args, sample.kwargs], lambda v: variables.append(v) if isinstance(
         v, torch.Tensor) and v.requires_grad else None)  # fmt: skip
     outs = parts(op(sample.input, *sample.args, **sample.kwargs))
+    zeros = [torch.zeros_like(v) for v in variables]
     if not variables or not any(out.requires_grad for out in outs):
-        return outs, [], []
+        return outs, zeros, zeros
     options: Any = {"allow_unused": True, "materialize_grads": True}
-    total = weighed([out for out in outs], 1, torch.tensor)
+    total = weighed(outs, 1, torch.tensor)
     first = list(torch.autograd.grad(total, variables, create_graph=True, **options))
     deeper = weighed(first, 2, torch.tensor)
     if not getattr(deeper, "requires_grad", False):
-        return outs, first, [torch.zeros_like(v) for v in variables]
+        return outs, first, zeros
     try:
         return outs, first, list(torch.autograd.grad(deeper, variables, **options))
-    except (RuntimeError, NotImplementedError):  # no second derivative there
-        return outs, first, []
+    except (RuntimeError, NotImplementedError):  # it has no second derivative
+        return outs, first, None
 
 
-def ours(op: Any, sample: Any) -> tuple[list[Any], list[Any], list[Any]]:
-    """The same of the twin."""
-    variables: list[tg.Tensor] = []
+def given(sample: Any, variables: list[Any] | None) -> tuple[Any, Any, Any]:
+    """The arguments of a sample as arrays, and as Tensors what PyTorch differentiates by."""
 
     def visit(value: Any) -> Any:
         if not isinstance(value, torch.Tensor):
             return kind(value)
         array = value.numpy(force=True)
-        if value.requires_grad:
+        if value.requires_grad and variables is not None:
             variables.append(tg.Tensor(array, requires_grad=True))
             return variables[-1]
         return array[()] if array.ndim == 0 and array.dtype.kind in "iub" else array
 
     x, args, options = visited([sample.input, list(sample.args), sample.kwargs], visit)
+    return x, args, options
+
+
+def ours(op: Any, sample: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    """The same of the twin."""
+    variables: list[tg.Tensor] = []
+    x, args, options = given(sample, variables)
     outs = parts(TWINS[op.name](x, *args, **options))
-    if not variables or not any(getattr(out, "requires_grad", False) for out in outs):
-        return outs, [], []
-    weighed(outs, 1, np.asarray).backward(create_graph=True)
-    first = [np.zeros_like(v) if v.grad is None else v.grad for v in variables]
-    for v in variables:
-        v.grad = None
-    deeper = weighed(first, 2, np.asarray)
-    if getattr(deeper, "requires_grad", False):
-        deeper.backward()
-    return outs, first, [np.zeros_like(v) if v.grad is None else v.grad for v in variables]
+
+    def slopes(total: Any, deeper: bool) -> list[Any]:
+        for v in variables:
+            v.grad = None
+        if getattr(total, "requires_grad", False):
+            total.backward(create_graph=deeper)
+        return [np.zeros_like(v) if v.grad is None else v.grad for v in variables]
+
+    first = slopes(weighed(outs, 1, np.asarray), True)
+    return outs, first, slopes(weighed(first, 2, np.asarray), False)
 
 
-def difference(op: Any, sample: Any) -> tuple[str, bool]:
-    """What differs in one sample ('' for nothing), and whether a second derivative was compared."""
+def differing(found: list[Any], expected: list[Any]) -> str:
+    """In which way arrays are not those that were expected; nothing if they are."""
+    if len(found) != len(expected):
+        return f"{len(found)} arrays, {len(expected)} expected"
+    for a, b in zip(found, expected, strict=True):
+        mine = a.numpy() if isinstance(a, tg.Tensor) else np.asarray(a)
+        other = b.numpy(force=True)
+        if mine.shape != other.shape or mine.dtype != other.dtype:
+            return f"{mine.shape} {mine.dtype}, {other.shape} {other.dtype} expected"
+        if not np.allclose(mine, other, rtol=1e-6, atol=1e-7, equal_nan=True):
+            return "values differ"
+    return ""
+
+
+class Outcome(NamedTuple):
+    """Of one sample: whether NumPy computes it, what differs, whether the second order was seen."""
+
+    is_numpys: bool
+    what: str = ""
+    second: bool = False
+
+
+def outcome(op: Any, sample: Any) -> Outcome:
+    """Compare one sample; one is NumPy's if the twin of plain arrays gives PyTorch's value."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         expected = theirs(op, sample)
+        x, args, options = given(sample, None)
+        try:
+            plain = parts(TWINS[op.name](x, *args, **options))
+        except Exception as error:
+            return Outcome(False, f"{type(error).__name__}: {error}")
+        if said := differing(plain, expected[0]):
+            return Outcome(False, said)
         try:
             found = ours(op, sample)
         except Exception as error:
-            return f"{type(error).__name__}: {error}"[:160], False
-    for order, (a, b) in enumerate(zip(found, expected, strict=True)):
-        if order == 2 and not b:
-            return "", False
-        if len(a) != len(b):
-            return f"order {order}: {len(a)} arrays, {len(b)} expected", False
-        for mine, other in zip(a, b, strict=True):
-            mine = mine.numpy() if isinstance(mine, tg.Tensor) else np.asarray(mine)
-            other = other.numpy(force=True)
-            if mine.shape != other.shape or mine.dtype != other.dtype:
-                said = f"{mine.shape} {mine.dtype}, {other.shape} {other.dtype} expected"
-                return f"order {order}: {said}", False
-            if not np.allclose(mine, other, rtol=1e-6, atol=1e-7, equal_nan=True):
-                return f"order {order}: values differ", False
-    return "", bool(expected[2])
+            return Outcome(True, f"{type(error).__name__}: {error}")
+    for order, (mine, other) in enumerate(zip(found, expected, strict=True)):
+        if other is not None and (said := differing(mine, other)):
+            return Outcome(True, f"order {order}: {said}", order == 2)
+    return Outcome(True, "", expected[2] is not None)
 
 
-def compared(most: int | None = None) -> Iterator[tuple[str, int, int, str]]:
-    """(operation, samples tried, passed, what differs first)."""
+def compared(most: int | None = None) -> Iterator[tuple[str, list[Outcome]]]:
+    """Of each operation the outcomes of its samples, or of so many of them at most."""
     for op in operations():
         torch.manual_seed(0)
         np.random.seed(0)  # noqa: NPY002 - PyTorch's samples draw there
-        tried = passed = 0
-        said = ""
-        for sample in itertools.islice(op.sample_inputs("cpu", torch.float64, requires_grad=bool(
-                op.supports_autograd)), most):  # fmt: skip
-            tried += 1
-            what, _ = difference(op, sample)
-            passed += not what
-            said = said or what
-        yield f"{op.name} {op.variant_test_name}".strip(), tried, passed, said
+        samples = op.sample_inputs("cpu", torch.float64, requires_grad=bool(op.supports_autograd))
+        found = [outcome(op, sample) for sample in itertools.islice(samples, most)]
+        yield f"{op.name} {op.variant_test_name}".strip(), found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true", help="show what does not pass")
     options = parser.parse_args()
-    found = []
-    for name, tried, passed, said in compared():
-        found.append((name, tried, passed, said))
-        if options.list and said:
-            print(f"{name}: {passed} of {tried}; {said}", flush=True)
-    print(f"operations passed {sum(not said for *_, said in found)} / tried {len(found)}")
-    print(f"samples passed {sum(row[2] for row in found)} / tried {sum(row[1] for row in found)}")
+    counts = dict.fromkeys(("operations", "passed", "samples", "tried", "equal", "second"), 0)
+    for name, found in compared():
+        inside = [one for one in found if one.is_numpys]
+        wrong = [one.what for one in inside if one.what]
+        counts["operations"] += bool(inside)
+        counts["passed"] += bool(inside) and not wrong
+        counts["samples"] += len(found)
+        counts["tried"] += len(inside)
+        counts["equal"] += len(inside) - len(wrong)
+        counts["second"] += sum(one.second and not one.what for one in inside)
+        if options.list and (wrong or not inside):
+            said = wrong or [one.what for one in found] or ["no samples"]
+            print(f"{name}: {len(wrong)} of {len(inside)} differ; {said[0][:150]}", flush=True)
+    print(f"operations passed {counts['passed']} / tried {counts['operations']}")
+    print(f"samples passed {counts['equal']} / tried {counts['tried']}")
+    print(f"of these with a second derivative {counts['second']}; PyTorch has {counts['samples']}")
 
 
 if __name__ == "__main__":
