@@ -19,7 +19,7 @@ ORDER = [
     "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
     "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
-    "autodiff.rules.drawing",
+    "autodiff.rules.drawing", "autodiff.rules.special",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
     "autodiff.transforms", "autodiff.gradcheck",
     "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels",
@@ -27,8 +27,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn",
-    "optim", "data", "training", "draw", "sklearn", "run",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random", "special", "nn",
+    "optim", "data", "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 
 

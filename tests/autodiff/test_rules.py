@@ -98,8 +98,6 @@ def bits(dtype: Any) -> int:
 def test_every_operation_with_a_derivative_has_a_case() -> None:
     ours = {fn for fn, rule in TABLE.items() if not rule.constant} | set(COMPOSITES)
     named = {fn for fn in ours if not str(getattr(fn, "__module__", "")).startswith("test")}
-    if not HAS_SCIPY:
-        named -= {neural.erf}
     assert named - set(BY_FUNCTION) == set()
 
 

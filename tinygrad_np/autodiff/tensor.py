@@ -22,7 +22,7 @@ from .primitives import (
     take_at,
     update,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, of_scipy
 from .rules.calls import NUMERIC, check_call
 from .rules.table import Kept, Rule, check_flag, read_only, refuse_write
 from .sweep import OWN, references, sweep
@@ -402,7 +402,8 @@ class Tensor:
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        self._refuse_detaching("np.asarray(t)")
+        if self._node is not None:
+            self._refuse_detaching(calls.asking("np.asarray(t)"))
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
@@ -1028,6 +1029,9 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if mode.capture is not None:
             args, kwargs = mode.capture.declared((args, kwargs))
         return COMPOSITES[fn](*args, **kwargs)
+    is_ruled, reason = (False, "") if fn in TABLE else of_scipy(fn)
+    if is_ruled:
+        return apply(fn, args, kwargs)
     name = getattr(fn, "__name__", repr(fn))
     if fn in METADATA:
         if fn not in FACTS and mode.capture is not None:
@@ -1042,7 +1046,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
                 "write t[index] = value on a Tensor instead, or .detach() the value."
             )
         raise TapeError(
-            f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
+            f"{name} has no derivative here{reason}: give it one with tg.defvjp, or pass t.detach()."
         )
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)

@@ -190,9 +190,25 @@ def _ufunc(equation: Equation, operands: Sequence[Any], options: Any, out: Any) 
         return [Call(fn, tuple(operands), {**options, "out": out})]
     # a Python number takes 0.3 µs more than an array of it
     kinds = [o.dtype for o in equation.reads()]
-    if fn not in (np.power, np.float_power, np.ldexp) and kinds and kinds[0].kind == "f":
+    if fn not in (np.power, np.float_power) and kinds and kinds[0].kind == "f" and _same_loop(
+        equation, kinds[0]
+    ):  # fmt: skip
         operands = [np.array(o, kinds[0]) if type(o) in (int, float) else o for o in operands]
     return [Call(fn, (*operands, out), options)]
+
+
+def _same_loop(equation: Equation, kind: Any) -> bool:
+    """Whether arrays of ``kind`` for Python numbers lead to the same loop of the ufunc."""
+    results = [None] * equation.fn.nout
+    given = [o.dtype if hasattr(o, "dtype") else type(o) for o in equation.operands]
+    numbers = [kind if k in (int, float) else k for k in given]
+    if numbers == given:
+        return False  # nothing to replace
+    resolve = equation.fn.resolve_dtypes
+    try:
+        return bool(resolve((*given, *results)) == resolve((*numbers, *results)))
+    except TypeError:  # there is none for the arrays
+        return False
 
 
 def _spread(operand: Any, out: np.ndarray) -> Any:

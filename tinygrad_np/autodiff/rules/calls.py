@@ -119,6 +119,19 @@ def check_dtype(dtype: Any, what: str) -> None:
         )
 
 
+def asking(what: str) -> str:
+    """``what`` is done, and by which function of SciPy, which makes arrays of its arguments."""
+    frame, name = sys._getframe(2), ""
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("scipy."):
+        if not (said := frame.f_code.co_name).startswith("_"):
+            name = f"{'.'.join(frame.f_globals['__name__'].split('.')[:2])}.{said}"
+        frame = frame.f_back
+    if not name:
+        return what
+    others = "(tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors)"
+    return f"{name} of a Tensor {others} calls {what}, which"
+
+
 def brief(given: Any) -> str:
     """What was given, in a few words."""
     shown = repr(given)
