@@ -23,10 +23,12 @@ class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
     ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``).
+    With ``rebinds`` the statement ``t += v`` gives the name a new Tensor, as for numbers.
     """
 
     recording = True
     capture: Any = None
+    rebinds = False
     ordinary = True  # recording, and not captured: one look for each operation instead of two
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -629,6 +629,8 @@ class Tensor:
 
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
+        if mode.rebinds:
+            return apply(ufunc, (self, other))
         what = "an update in place (t += v)"
         if self._is_written_in_place(what, other):
             self._write_now(update, ufunc, other)

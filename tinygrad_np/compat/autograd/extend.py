@@ -1,0 +1,224 @@
+"""Functions of the user's own, with derivatives in the form that HIPS/autograd gives them.
+
+``defvjp(fn, rule, …)`` takes rules ``rule(ans, *args, **kwargs)`` that return the function from the
+cotangent of the result to that of the argument. They become rules of this package's table.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.nests import leaves, rebuild
+from ...autodiff.primitives import primitive as dispatching
+from ...autodiff.rules import TABLE
+from ...autodiff.rules import defvjp as add_rule
+from ...autodiff.tensor import Tensor
+from . import core
+from .core import VSpace as VSpace
+from .core import getval, mapped, vspace
+from .wrap_util import wraps
+
+Box = Tensor
+Maker = Callable[..., Any] | None
+
+
+def primitive(fun: Any) -> Any:
+    """Make a function one operation: it is called with plain arrays, and needs ``defvjp``."""
+    if isinstance(fun, np.ufunc) or hasattr(fun, "implementation"):
+        return fun
+    body = fun
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        """Numbers for 0-d arrays, as the function would get without a transform."""
+        return body(*map(core.number, args), **kwargs)
+
+    made = dispatching(wraps(fun)(plain) if not isinstance(fun, type) else plain)
+    made.fun, made.makers = fun, {}
+    return made
+
+
+def notrace_primitive(fun: Any) -> Any:
+    """A function that gets plain values, and whose results are constants."""
+
+    @wraps(fun)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        return fun(*map(getval, args), **kwargs)
+
+    return plain
+
+
+def register_notrace(_trace_type: Any, fun: Any) -> None:
+    """Say that results of ``fun`` are constants."""
+    defvjp_argnum(fun, lambda argnum, ans, args, kwargs: lambda g: vspace(args[argnum]).zeros())
+
+
+def defvjp(fun: Any, *makers: Any, **options: Any) -> None:
+    """Give ``fun`` derivatives: ``maker(ans, *args, **kwargs)(g)`` is the cotangent of an argument.
+
+    ``argnums=`` names the arguments, those from the first on by default. None stands for zeros.
+    """
+    argnums = options.get("argnums", range(len(makers)))
+    known = _makers(fun)
+    known.update(zip(argnums, makers, strict=False))
+    _register(fun, known)
+
+
+def _makers(fun: Any) -> dict[int, Any]:
+    return getattr(fun, "makers", {})
+
+
+def _register(fun: Any, makers: dict[int, Any]) -> None:
+    def rule(argnum: int) -> Any:
+        if argnum not in makers:
+            return None
+        maker = makers[argnum]
+
+        def vjp(g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
+            args = tuple(map(core.number, args))
+            if maker is None:
+                return np.zeros_like(args[argnum])
+            return maker(out, *args, **kwargs)(g)
+
+        vjp.__module__ = getattr(maker, "__module__", None) or "user"
+        return vjp
+
+    add_rule(_lifted(fun), *[rule(k) for k in range(max(makers) + 1)])
+
+
+def _lifted(fun: Any) -> Any:
+    """The function of NumPy or SciPy behind the one that takes lists of Tensors."""
+    return getattr(fun, "lifts", fun)
+
+
+def defvjp_argnum(fun: Any, maker: Any) -> None:
+    """Give ``fun`` one rule for all arguments: ``maker(argnum, ans, args, kwargs)(g)``."""
+
+    def each(argnum: int, g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
+        return maker(argnum, out, tuple(map(core.number, args)), kwargs)(g)
+
+    each.__module__ = getattr(maker, "__module__", None) or "user"
+    add_rule(_lifted(fun), each=each)
+
+
+def defvjp_argnums(fun: Any, maker: Any) -> None:
+    """Give ``fun`` a rule for several arguments at once: ``maker(argnums, ans, args, kwargs)(g)``."""
+
+    def one(argnum: int, ans: Any, args: Any, kwargs: Any) -> Any:
+        return lambda g: tuple(maker((argnum,), ans, args, kwargs)(g))[0]
+
+    one.__module__ = getattr(maker, "__module__", None) or "user"
+    defvjp_argnum(fun, one)
+
+
+def defjvp(fun: Any, *makers: Any, **options: Any) -> None:
+    """Give ``fun`` derivatives in forward mode: ``maker(g, ans, *args, **kwargs)``.
+
+    Forward mode is the transpose of the pullback here, so these serve arguments without a ``defvjp``:
+    their pullback is the transpose of ``maker``, which is linear in g. ``"same"`` is for functions
+    that are linear in an argument.
+    """
+    known = _makers(fun)
+    argnums = options.get("argnums", range(len(makers)))
+    added = {n: _transposed(fun, n, m) for n, m in zip(argnums, makers, strict=False) if n not in known}
+    if added and (known or _lifted(fun) not in TABLE):
+        known.update(added)
+        _register(fun, known)
+
+
+def _transposed(fun: Any, argnum: int, maker: Any) -> Any:
+    """The pullback of an argument, from its pushforward."""
+    if maker is None:
+        return None
+
+    def vjp_maker(ans: Any, *args: Any, **kwargs: Any) -> Any:
+        def push(v: Any) -> Any:
+            if maker == "same":
+                return fun(*args[:argnum], v, *args[argnum + 1 :], **kwargs)
+            return maker(v, ans, *args, **kwargs)
+
+        return core.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
+
+    vjp_maker.__module__ = str(getattr(maker, "__module__", None) or fun.__module__)
+    return vjp_maker
+
+
+def defjvp_argnum(fun: Any, maker: Any) -> None:
+    """Give ``fun`` one rule in forward mode for all arguments, as ``defjvp`` does for each."""
+    if _lifted(fun) in TABLE:
+        return
+
+    def one(argnum: int, ans: Any, args: Any, kwargs: Any) -> Any:
+        def push(v: Any) -> Any:
+            return maker(argnum, v, ans, args, kwargs)
+
+        return core.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
+
+    one.__module__ = str(getattr(maker, "__module__", None) or fun.__module__)
+    defvjp_argnum(fun, one)
+
+
+def defjvp_argnums(fun: Any, maker: Any) -> None:
+    """Give ``fun`` a rule in forward mode for several arguments at once."""
+    defjvp_argnum(fun, lambda argnum, g, ans, args, kwargs: maker((argnum,), (g,), ans, args, kwargs))
+
+
+def def_linear(fun: Any) -> None:
+    """Say that ``fun`` is linear in each argument, taken by itself."""
+    defjvp_argnum(fun, lambda argnum, g, ans, args, kwargs: fun(
+        *args[:argnum], g, *args[argnum + 1 :], **kwargs))  # fmt: skip
+
+
+class Later:
+    """A function to be called again when its pullback is asked for."""
+
+    def __init__(self, fun: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        self.fun, self.args, self.kwargs = fun, args, kwargs
+
+    def __call__(self, *values: Any) -> Any:
+        return self.fun(*rebuild(self.args, list(values)), **self.kwargs)
+
+
+@dispatching
+def recomputed(later: Later, *values: Any) -> Any:
+    """What the function returns."""
+    return later(*map(core.number, values))
+
+
+def _recompute(i: int, g: Any, _out: Any, later: Later, *values: Any) -> Any:
+    rest = list(values)
+
+    def of_one(v: Any) -> Any:
+        return later(*rest[: i - 1], v, *rest[i:])
+
+    return core.make_vjp(of_one, values[i - 1])[0](g)
+
+
+add_rule(recomputed, each=_recompute)
+
+
+def checkpoint(fun: Any) -> Any:
+    """``fun``, which keeps its arguments alone and runs again for its pullback."""
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        nest = list(args)
+        plain = mapped(lambda leaf: 0.0 if isinstance(leaf, Tensor) else leaf, nest)
+        return recomputed(Later(fun, plain, kwargs), *leaves(nest))
+
+    return wrapped
+
+
+class SparseObject:
+    """A cotangent that HIPS/autograd adds in place; a dense one serves here."""
+
+    def __init__(self, vs: VSpace, mut_add: Any) -> None:
+        self.vs, self.mut_add = vs, mut_add
+
+    def dense(self) -> Any:
+        """The cotangent as an array."""
+        return self.mut_add(self.vs.zeros())
+
+
+JVPNode = VJPNode = object

@@ -1,0 +1,28 @@
+"""Small helpers, by the names that HIPS/autograd has for them."""
+
+from typing import Any
+
+
+def subvals(x: Any, ivs: Any) -> tuple[Any, ...]:
+    """A tuple like ``x`` with the values of the pairs (place, value) in it."""
+    out = list(x)
+    for place, value in ivs:
+        out[place] = value
+    return tuple(out)
+
+
+def subval(x: Any, i: int, v: Any) -> tuple[Any, ...]:
+    """A tuple like ``x`` with ``v`` at place ``i``."""
+    return subvals(x, [(i, v)])
+
+
+def func(f: Any) -> Any:
+    """The function itself."""
+    return f
+
+
+def quick_grad_check(fun: Any, arg0: Any, *_args: Any, **_options: Any) -> None:
+    """Compare the gradient of ``fun`` at ``arg0`` with finite differences."""
+    from .test_util import check_grads
+
+    check_grads(fun, modes=["rev"], order=1)(arg0)
