@@ -4,6 +4,9 @@ import numpy as np
 
 from .case import HAS_SCIPY, Const, bools, complex_, empty, positive, real, row, scalar, unit
 
+for fn in (np.logaddexp, np.logaddexp2):
+    row(fn, np.array([0.3, -1.0]), np.array([0.3, 2.0]))
+
 if HAS_SCIPY:
     from scipy import special as sp
 

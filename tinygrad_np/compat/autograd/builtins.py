@@ -4,7 +4,7 @@ import builtins
 from typing import Any
 
 from ...autodiff.tensor import Tensor
-from .core import getval
+from .tracing import getval
 
 tuple, list, dict = builtins.tuple, builtins.list, builtins.dict
 SequenceBox, DictBox = (builtins.list, builtins.tuple), builtins.dict

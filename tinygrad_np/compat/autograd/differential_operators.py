@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.tensor import Tensor, stack
-from . import core
-from .core import Function, Traced, mapped, rebinding, vspace
+from . import tracing
+from .tracing import Function, Traced, mapped, rebinding, vspace
 from .extend import checkpoint as checkpoint
 from .wrap_util import unary_to_nary
 
-make_vjp = unary_to_nary(core.make_vjp)
-make_jvp = unary_to_nary(core.make_jvp)
+make_vjp = unary_to_nary(tracing.make_vjp)
+make_jvp = unary_to_nary(tracing.make_jvp)
 
 
 @unary_to_nary
@@ -48,7 +48,7 @@ egrad = elementwise_grad
 @unary_to_nary
 def deriv(fun: Function, x: Any) -> Any:
     """The derivative along ones: of a function of one number the slope."""
-    return core.make_jvp(fun, x)(vspace(x).ones())[1]
+    return tracing.make_jvp(fun, x)(vspace(x).ones())[1]
 
 
 @unary_to_nary
@@ -90,7 +90,7 @@ def grad_and_aux(fun: Function, x: Any) -> tuple[Any, Any]:
 
     traced = Traced(first, x)
     traced.scalar("grad_and_aux")
-    other = mapped(core.getval, aux[0]) if traced.run.plain else aux[0]
+    other = mapped(tracing.getval, aux[0]) if traced.run.plain else aux[0]
     return traced.vjp(traced.ones()), other
 
 
@@ -119,7 +119,7 @@ def multigrad_dict(fun: Function) -> Function:
 @unary_to_nary
 def make_hvp(fun: Function, x: Any) -> Any:
     """The Hessian-vector product at a point, and the gradient there."""
-    return core.make_vjp(grad(fun), x)
+    return tracing.make_vjp(grad(fun), x)
 
 
 def hessian_tensor_product(fun: Function, argnum: int = 0) -> Function:
@@ -152,7 +152,7 @@ vector_jacobian_product = tensor_jacobian_product
 @unary_to_nary
 def make_jvp_reversemode(fun: Function, x: Any) -> Function:
     """The pushforward at a point, which returns the derivative alone."""
-    pushforward = core.make_jvp(fun, x)
+    pushforward = tracing.make_jvp(fun, x)
     return lambda v: pushforward(v)[1]
 
 
@@ -167,8 +167,8 @@ def make_ggnvp(f: Function, g: Function = half_square, f_argnum: int = 0) -> Fun
     @unary_to_nary
     def product_at(inner: Function, x: Any) -> Function:
         traced = Traced(inner, x)
-        curvature, _ = core.make_vjp(grad(g), traced.value)
-        push = core.make_jvp(inner, x)
+        curvature, _ = tracing.make_vjp(grad(g), traced.value)
+        push = tracing.make_jvp(inner, x)
         return lambda v: traced.vjp(curvature(push(v)[1]))
 
     return product_at(f, f_argnum)  # type: ignore[no-any-return]

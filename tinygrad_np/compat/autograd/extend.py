@@ -15,9 +15,9 @@ from ...autodiff.primitives import primitive as dispatching
 from ...autodiff.rules import TABLE
 from ...autodiff.rules import defvjp as add_rule
 from ...autodiff.tensor import Tensor
-from . import core
-from .core import VSpace as VSpace
-from .core import getval, mapped, vspace
+from . import tracing
+from .tracing import VSpace as VSpace
+from .tracing import getval, mapped, vspace
 from .wrap_util import wraps
 
 Box = Tensor
@@ -32,11 +32,23 @@ def primitive(fun: Any) -> Any:
 
     def plain(*args: Any, **kwargs: Any) -> Any:
         """Numbers for 0-d arrays, as the function would get without a transform."""
-        return body(*map(core.number, args), **kwargs)
+        return body(*map(tracing.number, args), **kwargs)
 
     made = dispatching(wraps(fun)(plain) if not isinstance(fun, type) else plain)
     made.fun, made.makers = fun, {}
+    add_rule(made, each=_undefined(made))
     return made
+
+
+def _undefined(fun: Any) -> Any:
+    """The rule of what has none, which says so."""
+
+    def each(argnum: int, _g: Any, _out: Any, *_args: Any, **_kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"VJP of {fun.__name__} wrt argnum {argnum} is not defined; give it with defvjp."
+        )
+
+    return each
 
 
 def notrace_primitive(fun: Any) -> Any:
@@ -72,11 +84,11 @@ def _makers(fun: Any) -> dict[int, Any]:
 def _register(fun: Any, makers: dict[int, Any]) -> None:
     def rule(argnum: int) -> Any:
         if argnum not in makers:
-            return None
+            return functools.partial(_undefined(fun), argnum)
         maker = makers[argnum]
 
         def vjp(g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
-            args = tuple(map(core.number, args))
+            args = tuple(map(tracing.number, args))
             if maker is None:
                 return np.zeros_like(args[argnum])
             return maker(out, *args, **kwargs)(g)
@@ -96,7 +108,7 @@ def defvjp_argnum(fun: Any, maker: Any) -> None:
     """Give ``fun`` one rule for all arguments: ``maker(argnum, ans, args, kwargs)(g)``."""
 
     def each(argnum: int, g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
-        return maker(argnum, out, tuple(map(core.number, args)), kwargs)(g)
+        return maker(argnum, out, tuple(map(tracing.number, args)), kwargs)(g)
 
     each.__module__ = getattr(maker, "__module__", None) or "user"
     add_rule(_lifted(fun), each=each)
@@ -122,7 +134,7 @@ def defjvp(fun: Any, *makers: Any, **options: Any) -> None:
     known = _makers(fun)
     argnums = options.get("argnums", range(len(makers)))
     added = {n: _transposed(fun, n, m) for n, m in zip(argnums, makers, strict=False) if n not in known}
-    if added and (known or _lifted(fun) not in TABLE):
+    if added and (hasattr(fun, "makers") or _lifted(fun) not in TABLE):
         known.update(added)
         _register(fun, known)
 
@@ -138,7 +150,7 @@ def _transposed(fun: Any, argnum: int, maker: Any) -> Any:
                 return fun(*args[:argnum], v, *args[argnum + 1 :], **kwargs)
             return maker(v, ans, *args, **kwargs)
 
-        return core.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
+        return tracing.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
 
     vjp_maker.__module__ = str(getattr(maker, "__module__", None) or fun.__module__)
     return vjp_maker
@@ -146,14 +158,16 @@ def _transposed(fun: Any, argnum: int, maker: Any) -> Any:
 
 def defjvp_argnum(fun: Any, maker: Any) -> None:
     """Give ``fun`` one rule in forward mode for all arguments, as ``defjvp`` does for each."""
-    if _lifted(fun) in TABLE:
+    if _lifted(fun) in TABLE and not hasattr(fun, "makers"):
+        return
+    if _makers(fun):
         return
 
     def one(argnum: int, ans: Any, args: Any, kwargs: Any) -> Any:
         def push(v: Any) -> Any:
             return maker(argnum, v, ans, args, kwargs)
 
-        return core.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
+        return tracing.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
 
     one.__module__ = str(getattr(maker, "__module__", None) or fun.__module__)
     defvjp_argnum(fun, one)
@@ -183,7 +197,7 @@ class Later:
 @dispatching
 def recomputed(later: Later, *values: Any) -> Any:
     """What the function returns."""
-    return later(*map(core.number, values))
+    return later(*map(tracing.number, values))
 
 
 def _recompute(i: int, g: Any, _out: Any, later: Later, *values: Any) -> Any:
@@ -192,7 +206,7 @@ def _recompute(i: int, g: Any, _out: Any, later: Later, *values: Any) -> Any:
     def of_one(v: Any) -> Any:
         return later(*rest[: i - 1], v, *rest[i:])
 
-    return core.make_vjp(of_one, values[i - 1])[0](g)
+    return tracing.make_vjp(of_one, values[i - 1])[0](g)
 
 
 add_rule(recomputed, each=_recompute)

@@ -15,7 +15,7 @@ METHODS = ("accumulate", "at", "identity", "nargs", "nin", "nout", "outer", "red
            "signature", "types")  # fmt: skip
 SEQUENCES = (
     "block", "broadcast_arrays", "choose", "column_stack", "concat", "concatenate", "dstack",
-    "einsum", "einsum_path", "hstack", "lexsort", "piecewise", "select", "stack", "vstack",
+    "einsum", "einsum_path", "hstack", "lexsort", "piecewise", "row_stack", "select", "stack", "vstack",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .core import make_jvp, make_vjp, vspace
+from .tracing import make_jvp, make_vjp, vspace
 from .wrap_util import get_name, unary_to_nary
 
 TOL = RTOL = EPS = 1e-6
@@ -36,7 +36,8 @@ def check_vjp(f: Any, x: Any) -> None:
     assert vspace(pulled) == vspace(space.zeros()), f"{vspace(pulled)} for {space}"
     exact, numeric = space.inner_prod(v, pulled), results.inner_prod(w, make_numerical_jvp(f, x)(v))
     assert scalar_close(exact, numeric), (
-        f"the pullback of {get_name(f)} at {x} gives {exact}, finite differences {numeric}"
+        f"(VJP) check of {get_name(f)} failed at {x}: the pullback gives {exact}, finite "
+        f"differences {numeric}"
     )
 
 
@@ -63,15 +64,31 @@ def check_grads(f: Any, x: Any, modes: Sequence[str] = ("fwd", "rev"), order: in
     if "fwd" in modes:
         check_jvp(f, x)
         if order > 1:
-            check_grads(lambda y, v: make_jvp(f, y)(v)[1], (0, 1), modes, order=order - 1)(
-                x, vspace(x).randn()
-            )
+            check_grads(_pushing(f), (0, 1), modes, order=order - 1)(x, vspace(x).randn())
     if "rev" in modes:
         check_vjp(f, x)
         if order > 1:
-            check_grads(lambda y, v: make_vjp(f, y)[0](v), (0, 1), modes, order=order - 1)(
-                x, vspace(f(x)).randn()
-            )
+            check_grads(_pulling(f), (0, 1), modes, order=order - 1)(x, vspace(f(x)).randn())
+
+
+def _pushing(f: Any) -> Callable[..., Any]:
+    """The pushforward as a function of the point and the direction."""
+
+    def push(x: Any, v: Any) -> Any:
+        return make_jvp(f, x)(v)[1]
+
+    push.__name__ = f"jvp_{get_name(f)}"
+    return push
+
+
+def _pulling(f: Any) -> Callable[..., Any]:
+    """The pullback as a function of the point and the cotangent."""
+
+    def pull(x: Any, v: Any) -> Any:
+        return make_vjp(f, x)[0](v)
+
+    pull.__name__ = f"vjp_{get_name(f)}"
+    return pull
 
 
 def combo_check(fun: Any, *given: Any, **options: Any) -> Callable[..., None]:

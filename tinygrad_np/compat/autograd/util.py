@@ -21,8 +21,10 @@ def func(f: Any) -> Any:
     return f
 
 
-def quick_grad_check(fun: Any, arg0: Any, *_args: Any, **_options: Any) -> None:
-    """Compare the gradient of ``fun`` at ``arg0`` with finite differences."""
+def quick_grad_check(
+    fun: Any, arg0: Any, extra_args: Any = (), kwargs: Any = None, **_options: Any
+) -> None:
+    """Compare the gradient of ``fun`` by its first argument with finite differences."""
     from .test_util import check_grads
 
-    check_grads(fun, modes=["rev"], order=1)(arg0)
+    check_grads(fun, modes=["rev"], order=1)(arg0, *extra_args, **(kwargs or {}))

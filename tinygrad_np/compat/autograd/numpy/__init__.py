@@ -1,9 +1,12 @@
 """NumPy, whose functions take Tensors, with the constructors that it cannot dispatch."""
 
+from builtins import any as _any  # NumPy has one, too
+from string import ascii_letters as _letters
 from typing import Any
 
 import numpy as _np
 
+from ....autodiff.nests import leaves as _leaves
 from ....autodiff.tensor import Tensor as _Tensor
 from ....autodiff.tensor import array as _array
 from ..lifting import holds_tensor as _holds_tensor
@@ -97,6 +100,34 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return found
 
 
+_MISSING: Any = object()
+
+
+def where(condition: Any, x: Any = _MISSING, y: Any = _MISSING) -> Any:
+    """``np.where``, which of Python's own values gives such."""
+    if x is _MISSING and y is _MISSING:
+        return _np.where(asarray(condition))
+    if x is _MISSING or y is _MISSING:
+        raise ValueError("np.where takes the condition alone, or x and y as well.")
+    found = _np.where(asarray(condition), *(asarray(v) if _is_ours(v) else v for v in (x, y)))
+    plain = not _any(hasattr(leaf, "dtype") for leaf in _leaves([condition, x, y]))
+    return found.tolist() if plain else found
+
+
+def einsum(*operands: Any, **kwargs: Any) -> Any:
+    """``np.einsum``, with the axes as letters or as lists of numbers."""
+    if isinstance(operands[0], str):
+        return _np.einsum(operands[0], *map(asarray, operands[1:]), **kwargs)
+    given, axes = operands[:-1:2] if len(operands) % 2 else operands[::2], operands[1::2]
+    lettered = [_lettered(part) for part in axes]
+    equation = ",".join(lettered) + (f"->{_lettered(operands[-1])}" if len(operands) % 2 else "")
+    return _np.einsum(equation, *map(asarray, given), **kwargs)
+
+
+def _lettered(axes: Any) -> str:
+    return "".join("..." if axis is Ellipsis else _letters[axis] for axis in axes)
+
+
 class _Joined:
     """``np.r_`` and ``np.c_``, of Tensors, too."""
 
@@ -105,7 +136,7 @@ class _Joined:
 
     def __getitem__(self, parts: Any) -> Any:
         given = parts if isinstance(parts, tuple) else (parts,)
-        if not any(map(_is_ours, given)):
+        if not _any(map(_is_ours, given)):
             return self._original[parts]
         made = [_np.r_[part] if isinstance(part, slice) else atleast_1d(part) for part in given]
         if not self._columns:

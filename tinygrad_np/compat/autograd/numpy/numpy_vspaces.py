@@ -1,6 +1,6 @@
 """The space of an array."""
 
-from ..core import VSpace as ArrayVSpace
+from ..tracing import VSpace as ArrayVSpace
 
 ComplexArrayVSpace = ArrayVSpace
 

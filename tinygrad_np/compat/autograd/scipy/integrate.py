@@ -11,7 +11,7 @@ from scipy import integrate as _theirs
 
 from ....autodiff.primitives import primitive as _primitive
 from ....autodiff.rules import defvjp as _defvjp
-from ..core import make_vjp
+from ..tracing import make_vjp
 from ..misc.flatten import flatten
 
 
