@@ -127,13 +127,13 @@ def defvjp_argnums(fun: Any, maker: Any) -> None:
 def defjvp(fun: Any, *makers: Any, **options: Any) -> None:
     """Give ``fun`` derivatives in forward mode: ``maker(g, ans, *args, **kwargs)``.
 
-    Forward mode is the transpose of the pullback here, so these serve arguments without a ``defvjp``:
-    their pullback is the transpose of ``maker``, which is linear in g. ``"same"`` is for functions
-    that are linear in an argument.
+    Forward mode is the transpose of the pullback here, so these serve arguments without a
+    ``defvjp``: their pullback is the transpose of ``maker``, which is linear in g. ``"same"``, for a
+    function that is linear in the argument, says nothing new: forward mode needs its ``defvjp``.
     """
     known = _makers(fun)
-    argnums = options.get("argnums", range(len(makers)))
-    added = {n: _transposed(fun, n, m) for n, m in zip(argnums, makers, strict=False) if n not in known}
+    pairs = zip(options.get("argnums", range(len(makers))), makers, strict=False)
+    added = {n: _transposed(fun, n, m) for n, m in pairs if n not in known and m != "same"}
     if added and (hasattr(fun, "makers") or _lifted(fun) not in TABLE):
         known.update(added)
         _register(fun, known)
@@ -146,8 +146,6 @@ def _transposed(fun: Any, argnum: int, maker: Any) -> Any:
 
     def vjp_maker(ans: Any, *args: Any, **kwargs: Any) -> Any:
         def push(v: Any) -> Any:
-            if maker == "same":
-                return fun(*args[:argnum], v, *args[argnum + 1 :], **kwargs)
             return maker(v, ans, *args, **kwargs)
 
         return tracing.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
@@ -178,10 +176,8 @@ def defjvp_argnums(fun: Any, maker: Any) -> None:
     defjvp_argnum(fun, lambda argnum, g, ans, args, kwargs: maker((argnum,), (g,), ans, args, kwargs))
 
 
-def def_linear(fun: Any) -> None:
-    """Say that ``fun`` is linear in each argument, taken by itself."""
-    defjvp_argnum(fun, lambda argnum, g, ans, args, kwargs: fun(
-        *args[:argnum], g, *args[argnum + 1 :], **kwargs))  # fmt: skip
+def def_linear(_fun: Any) -> None:
+    """Say that a function is linear in each argument: nothing new, see ``defjvp``."""
 
 
 class Later:

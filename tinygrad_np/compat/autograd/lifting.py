@@ -49,6 +49,8 @@ def gathered(fn: Callable[..., Any]) -> Callable[..., Any]:
     def call(sequence: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(sequence, Iterable) and not isinstance(sequence, (np.ndarray, Tensor, tuple, str)):
             sequence = builtins.list(sequence)
+        if type(sequence) in (list, tuple) and fn is not np.block:
+            sequence = [array(part) if holds_tensor(part) else part for part in sequence]
         return fn(sequence, *args, **kwargs)
 
     call.lifts = fn  # type: ignore[attr-defined]
