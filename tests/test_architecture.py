@@ -27,8 +27,8 @@ ORDER = [
     "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random", "special", "nn",
-    "optim", "data", "training", "draw", "sklearn", "run", "compat",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random",
+    "special", "nn", "optim", "data", "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 
 

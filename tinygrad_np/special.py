@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 from scipy import special as sp
+from scipy.special import _ufuncs as hidden
 
 from .autodiff.rules import neural
-from .autodiff.rules.special import hidden, log_of_sum, multigammaln, sign_of_sum
+from .autodiff.rules.special import log_of_sum, multigammaln, sign_of_sum
 
 __all__ = [
     "comb", "factorial", "log_softmax", "logsumexp", "multigammaln", "perm", "polygamma", "softmax",
@@ -31,7 +32,9 @@ def logsumexp(
     and the sign (of complex numbers the phase); without it a negative sum gives NaN.
     """
     a = np.reshape(a, (1,)) if np.ndim(a) == 0 else a
-    axis = tuple(range(max(np.ndim(a), np.ndim(b) if b is not None else 0))) if axis is None else axis
+    axis = (
+        tuple(range(max(np.ndim(a), np.ndim(b) if b is not None else 0))) if axis is None else axis
+    )
     is_complex = np.iscomplexobj(a) or np.iscomplexobj(b)
     out = log_of_sum(a, b, axis, return_sign and not is_complex)
     results = [out]
@@ -58,12 +61,18 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of ``digamma`` at x, in the dtype of x if n is a Python number."""
     if isinstance(n, int):
-        return sp.psi(x) if n == 0 else (-1.0) ** (n + 1) * sp.gamma(n + 1.0).item() * hidden._zeta(n + 1, x)
+        return (
+            sp.psi(x)
+            if n == 0
+            else (-1.0) ** (n + 1) * sp.gamma(n + 1.0).item() * hidden._zeta(n + 1, x)
+        )
     n = n if hasattr(n, "dtype") else np.asarray(n)
-    return np.where(n == 0, sp.psi(x), (-1.0) ** (n + 1) * sp.gamma(n + 1.0) * hidden._zeta(n + 1, x))
+    return np.where(
+        n == 0, sp.psi(x), (-1.0) ** (n + 1) * sp.gamma(n + 1.0) * hidden._zeta(n + 1, x)
+    )
 
 
-def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:  # noqa: N803
+def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
     """Combinations of N things taken k at a time, for real N and k; ``exact`` takes integers."""
     if exact:
         return sp.comb(N, k, exact=True, repetition=repetition)
@@ -74,12 +83,14 @@ def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> An
     return np.where(inside, sp.binom(np.where(inside, N, 1.0), np.where(inside, k, 1.0)), 0.0)
 
 
-def perm(N: Any, k: Any, exact: bool = False) -> Any:  # noqa: N803
+def perm(N: Any, k: Any, exact: bool = False) -> Any:
     """Permutations of N things taken k at a time, for real N and k; ``exact`` takes integers."""
     if exact:
         return sp.perm(N, k, exact=True)
     inside = np.logical_and(np.logical_and(k <= N, N >= 0), k >= 0)
-    return np.where(inside, sp.poch(np.where(inside, N - k + 1, 1.0), np.where(inside, k, 1.0)), 0.0)
+    return np.where(
+        inside, sp.poch(np.where(inside, N - k + 1, 1.0), np.where(inside, k, 1.0)), 0.0
+    )
 
 
 def factorial(n: Any, exact: bool = False) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.broken import caught, seeds
-from tests.autodiff.cases import BY_FUNCTION, CASES, HAS_SCIPY, Case, full_name, transform
+from tests.autodiff.cases import BY_FUNCTION, CASES, Case, full_name, transform
 from tinygrad_np.autodiff.gradcheck import largest_error
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.rules import COMPOSITES, TABLE, neural

@@ -29,7 +29,9 @@ def test_every_ufunc_of_scipy_is_classified_once() -> None:
 
 def test_a_refused_ufunc_says_so() -> None:
     t = tg.Tensor([1.5], requires_grad=True)
-    with pytest.raises(tg.TapeError, match=r"agm has no derivative here \(write .*ellipk.*\): give"):
+    with pytest.raises(
+        tg.TapeError, match=r"agm has no derivative here \(write .*ellipk.*\): give"
+    ):
         sp.agm(t, 2.0)
     with pytest.raises(tg.TapeError, match=r"kolmogorov has no .* here \(no function in SciPy"):
         sp.kolmogorov(t)
@@ -48,10 +50,10 @@ def test_the_rules_come_with_the_first_use() -> None:
         "import sys, numpy as np, tinygrad_np as tg; t = tg.Tensor(2.0, requires_grad=True)\n"
         "name = 'tinygrad_np.autodiff.rules.special'\n"
         "np.exp(t); assert 'scipy' not in sys.modules and name not in sys.modules\n"
-        "from scipy.special import gammaln, zeta, lambertw, softplus, jvp\n"
+        "from scipy.special import gammaln, zeta, lambertw, softplus\n"
         "np.exp(t); assert name not in sys.modules\n"
         "gammaln(t).backward(); assert name in sys.modules; print(round(t.grad.item(), 6))\n"
-        "for f in (zeta, lambda t: zeta(3, t), lambertw, softplus, lambda t: jvp(1, t, 2)): f(t.detach())"
+        "for f in (zeta, lambda t: zeta(3, t), lambertw, softplus): f(t.detach())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("0.422784\n", "")
@@ -85,7 +87,9 @@ def test_the_siblings_are_scipys_on_arrays() -> None:
         for b in (None, np.array([1.0, 0.0, -2.0])):
             for sign in (False, True):
                 options = {"axis": axis, "keepdims": keepdims, "b": b, "return_sign": sign}
-                np.testing.assert_array_equal(special.logsumexp(x, **options), sp.logsumexp(x, **options))
+                np.testing.assert_array_equal(
+                    special.logsumexp(x, **options), sp.logsumexp(x, **options)
+                )
     assert special.logsumexp([1.0, 2.0]) == sp.logsumexp([1.0, 2.0])
     for n, k in ((5, 2), (5, 6), (-1.0, 2), (5.5, 0.5), (0, 0)):
         assert special.comb(n, k) == sp.comb(n, k)

@@ -1048,7 +1048,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
                 "write t[index] = value on a Tensor instead, or .detach() the value."
             )
         raise TapeError(
-            f"{name} has no derivative here{reason}: give it one with tg.defvjp, or pass t.detach()."
+            f"{name} has no derivative here{reason}: give it one with tg.defvjp, or pass "
+            "t.detach()."
         )
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)

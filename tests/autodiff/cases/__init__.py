@@ -6,7 +6,17 @@ imports, the same in all processes of a test run.
 
 from typing import Any
 
-from . import elementwise, images, indexing, matrices, networks, products, reductions, shaping, special
+from . import (
+    elementwise,
+    images,
+    indexing,
+    matrices,
+    networks,
+    products,
+    reductions,
+    shaping,
+    special,
+)
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
 BY_FUNCTION: dict[Any, list[Case]] = {}
@@ -15,6 +25,6 @@ for case in CASES:
 
 __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "full_name", "images",
-    "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping", "special",
-    "transform", "unit",
+    "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
+    "special", "transform", "unit",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ if HAS_SCIPY:
     from scipy import special as sp
 
     from tinygrad_np import special
-    from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
+    from tinygrad_np.autodiff.rules import TABLE
     from tinygrad_np.autodiff.rules import special as rules
 
     low = positive(2, 3) * 0.4  # between 0.17 and 0.75

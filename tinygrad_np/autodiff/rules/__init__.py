@@ -22,9 +22,23 @@ from . import (
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
-    "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
-    "of_scipy", "shaping",
+    "COMPOSITES",
+    "FACTS",
+    "METADATA",
+    "TABLE",
+    "WRITERS",
+    "Rule",
+    "constants",
+    "convolution",
+    "defvjp",
+    "drawing",
+    "elementwise",
+    "indexing",
+    "linear_algebra",
+    "neural",
+    "of_scipy",
+    "reductions",
+    "shaping",
 ]  # fmt: skip
 
 

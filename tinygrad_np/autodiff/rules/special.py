@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy import special as sp
-from scipy.special import _ufuncs as hidden
+from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
 from ..primitives import cast, primitive
 from .elementwise import LOG10, power_base, power_exponent
@@ -46,9 +46,11 @@ def steady(fn: np.ufunc) -> Any:
 
 
 betaln, erf, gamma, gammaln, hyp2f1, i0, j0, k0 = map(
-    steady, (sp.betaln, sp.erf, sp.gamma, sp.gammaln, sp.hyp2f1, sp.i0, sp.j0, sp.k0))
+    steady, (sp.betaln, sp.erf, sp.gamma, sp.gammaln, sp.hyp2f1, sp.i0, sp.j0, sp.k0)
+)
 modstruve, psi, rgamma, struve, xlog1py, xlogy, y0 = map(
-    steady, (sp.modstruve, sp.psi, sp.rgamma, sp.struve, sp.xlog1py, sp.xlogy, sp.y0))
+    steady, (sp.modstruve, sp.psi, sp.rgamma, sp.struve, sp.xlog1py, sp.xlogy, sp.y0)
+)
 
 
 def polynomial(coefficients: list[float], x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""``python -m tinygrad_np.compat.autograd [-m MODULE | SCRIPT] …``: run a program of HIPS/autograd."""
+"""Run a program of HIPS/autograd: ``python -m tinygrad_np.compat.autograd script.py``."""
 
 import runpy
 import sys
@@ -14,7 +14,10 @@ def main(arguments: list[str]) -> int:
     is_module = arguments[:1] == ["-m"]
     words = arguments[1:] if is_module else arguments
     if not words or words[0].startswith("-") or not (is_module or Path(words[0]).exists()):
-        print(f"{USAGE}\n{' '.join(arguments) or 'nothing'} is no script and no module.", file=sys.stderr)
+        print(
+            f"{USAGE}\n{' '.join(arguments) or 'nothing'} is no script and no module.",
+            file=sys.stderr,
+        )
         return 2
     install()
     sys.argv = words

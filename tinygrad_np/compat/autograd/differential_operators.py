@@ -1,6 +1,5 @@
 """The transforms of HIPS/autograd by their names."""
 
-
 import inspect
 import warnings
 from typing import Any
@@ -9,8 +8,8 @@ import numpy as np
 
 from ...autodiff.tensor import Tensor, stack
 from . import tracing
-from .tracing import Function, Traced, mapped, rebinding, vspace
 from .extend import checkpoint as checkpoint
+from .tracing import Function, Traced, mapped, vspace
 from .wrap_util import unary_to_nary
 
 make_vjp = unary_to_nary(tracing.make_vjp)
@@ -108,7 +107,7 @@ def multigrad_dict(fun: Function) -> Function:
         bound.apply_defaults()
 
         def of_dict(named: Any) -> Any:
-            inner = inspect.BoundArguments(signature, dict(named))  # type: ignore[arg-type]
+            inner = inspect.BoundArguments(signature, dict(named))
             return fun(*inner.args, **inner.kwargs)
 
         return grad(of_dict)(dict(bound.arguments))  # type: ignore[no-any-return]

@@ -34,7 +34,7 @@ def primitive(fun: Any) -> Any:
         """Numbers for 0-d arrays, as the function would get without a transform."""
         return body(*map(tracing.number, args), **kwargs)
 
-    made = dispatching(wraps(fun)(plain) if not isinstance(fun, type) else plain)
+    made: Any = dispatching(wraps(fun)(plain) if not isinstance(fun, type) else plain)
     made.fun, made.makers = fun, {}
     add_rule(made, each=_undefined(made))
     return made
@@ -63,7 +63,11 @@ def notrace_primitive(fun: Any) -> Any:
 
 def register_notrace(_trace_type: Any, fun: Any) -> None:
     """Say that results of ``fun`` are constants."""
-    defvjp_argnum(fun, lambda argnum, ans, args, kwargs: lambda g: vspace(args[argnum]).zeros())
+    defvjp_argnum(fun, _no_slope)
+
+
+def _no_slope(argnum: int, _ans: Any, args: Any, _kwargs: Any) -> Any:
+    return lambda _g: vspace(args[argnum]).zeros()
 
 
 def defvjp(fun: Any, *makers: Any, **options: Any) -> None:
@@ -115,10 +119,10 @@ def defvjp_argnum(fun: Any, maker: Any) -> None:
 
 
 def defvjp_argnums(fun: Any, maker: Any) -> None:
-    """Give ``fun`` a rule for several arguments at once: ``maker(argnums, ans, args, kwargs)(g)``."""
+    """Give ``fun`` a rule for several arguments: ``maker(argnums, ans, args, kwargs)(g)``."""
 
     def one(argnum: int, ans: Any, args: Any, kwargs: Any) -> Any:
-        return lambda g: tuple(maker((argnum,), ans, args, kwargs)(g))[0]
+        return lambda g: next(iter(maker((argnum,), ans, args, kwargs)(g)))
 
     one.__module__ = getattr(maker, "__module__", None) or "user"
     defvjp_argnum(fun, one)
@@ -128,8 +132,8 @@ def defjvp(fun: Any, *makers: Any, **options: Any) -> None:
     """Give ``fun`` derivatives in forward mode: ``maker(g, ans, *args, **kwargs)``.
 
     Forward mode is the transpose of the pullback here, so these serve arguments without a
-    ``defvjp``: their pullback is the transpose of ``maker``, which is linear in g. ``"same"``, for a
-    function that is linear in the argument, says nothing new: forward mode needs its ``defvjp``.
+    ``defvjp``: their pullback is the transpose of ``maker``, which is linear in g. ``"same"``, for
+    a function that is linear in the argument, says nothing new: that needs its ``defvjp``.
     """
     known = _makers(fun)
     pairs = zip(options.get("argnums", range(len(makers))), makers, strict=False)
@@ -173,7 +177,9 @@ def defjvp_argnum(fun: Any, maker: Any) -> None:
 
 def defjvp_argnums(fun: Any, maker: Any) -> None:
     """Give ``fun`` a rule in forward mode for several arguments at once."""
-    defjvp_argnum(fun, lambda argnum, g, ans, args, kwargs: maker((argnum,), (g,), ans, args, kwargs))
+    defjvp_argnum(
+        fun, lambda argnum, g, ans, args, kwargs: maker((argnum,), (g,), ans, args, kwargs)
+    )
 
 
 def def_linear(_fun: Any) -> None:

@@ -15,8 +15,11 @@ METHODS = ("accumulate", "at", "identity", "nargs", "nin", "nout", "outer", "red
            "signature", "types")  # fmt: skip
 SEQUENCES = (
     "block", "broadcast_arrays", "choose", "column_stack", "concat", "concatenate", "dstack",
-    "einsum", "einsum_path", "hstack", "lexsort", "piecewise", "row_stack", "select", "stack", "vstack",
+    "einsum", "einsum_path", "hstack", "lexsort", "piecewise", "row_stack", "select", "stack",
+    "vstack",
 )  # fmt: skip
+
+ARRAYS = (np.ndarray, Tensor, tuple, str)
 
 
 def holds_tensor(value: Any) -> bool:
@@ -47,7 +50,7 @@ def gathered(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def call(sequence: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(sequence, Iterable) and not isinstance(sequence, (np.ndarray, Tensor, tuple, str)):
+        if isinstance(sequence, Iterable) and not isinstance(sequence, ARRAYS):
             sequence = builtins.list(sequence)
         if type(sequence) in (list, tuple) and fn is not np.block:
             sequence = [array(part) if holds_tensor(part) else part for part in sequence]

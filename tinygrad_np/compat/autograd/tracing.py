@@ -84,7 +84,8 @@ class Traced:
         with rebinding():
             given = leaves(g)
             records = mode.recording and (
-                self.run.records or any(isinstance(c, Tensor) and c._node is not None for c in given)
+                self.run.records
+                or any(isinstance(c, Tensor) and c._node is not None for c in given)
             )
             seeds = [_seed(out, c) for out, c in zip(self.run.outputs, given, strict=True)]
             pulled = self.run.pull(seeds, records)
@@ -214,7 +215,9 @@ class VSpace:
 
     def inner_prod(self, x: Any, y: Any) -> Any:
         """The inner product, real for complex spaces, too."""
-        return sum(np.real(np.sum(np.conj(a) * b)) for a, b in zip(leaves(x), leaves(y), strict=True))
+        return sum(
+            np.real(np.sum(np.conj(a) * b)) for a, b in zip(leaves(x), leaves(y), strict=True)
+        )
 
     def covector(self, x: Any) -> Any:
         """The element that the inner product turns into a cotangent: its conjugate."""

@@ -30,7 +30,7 @@ def unflatten_optimizer(optimize: Optimizer) -> Optimizer:
 
         return unflatten(optimize(slope, flat, tell if callback else None, *args, **kwargs))
 
-    return of_nest
+    return of_nest  # type: ignore[no-any-return]
 
 
 @unflatten_optimizer

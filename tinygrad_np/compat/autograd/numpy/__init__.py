@@ -14,7 +14,12 @@ from ..lifting import names_of as _names_of
 
 globals().update(_names_of(_np))
 
-from . import fft, linalg, numpy_boxes, numpy_vjps, numpy_vspaces, random  # noqa: E402
+from . import fft as fft  # noqa: E402
+from . import linalg as linalg  # noqa: E402
+from . import numpy_boxes as numpy_boxes  # noqa: E402
+from . import numpy_vjps as numpy_vjps  # noqa: E402
+from . import numpy_vspaces as numpy_vspaces  # noqa: E402
+from . import random as random  # noqa: E402
 
 __version__ = _np.__version__
 
@@ -23,7 +28,7 @@ def _is_ours(value: Any) -> bool:
     return isinstance(value, _Tensor) or _holds_tensor(value)
 
 
-def array(object: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002 - NumPy's name
+def array(object: Any, *args: Any, **kwargs: Any) -> Any:
     """``np.array``; a list with Tensors in it becomes one Tensor, as a Tensor becomes a copy."""
     if not _is_ours(object):
         return _np.array(object, *args, **kwargs)
@@ -147,16 +152,16 @@ class _Joined:
 r_, c_ = _Joined(_np.r_, False), _Joined(_np.c_, True)
 
 
-def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:  # noqa: N803
+def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Matrices with the rows of ``D`` on their diagonals, in the last two axes."""
     if offset != 0 or {axis1, axis2} != {-1, -2}:
         raise NotImplementedError("make_diagonal takes offset=0, axis1=-1, axis2=-2.")
     return _np.expand_dims(D, -1) * _np.eye(_np.shape(D)[-1])
 
 
-def metadata(A: Any) -> Any:  # noqa: N803 - the name of HIPS/autograd
+def metadata(A: Any) -> Any:
     """Shape, number of axes, dtype, and whether that is complex."""
     return _np.shape(A), _np.ndim(A), _np.result_type(A), _np.iscomplexobj(A)
 
 
-__all__ = sorted(name for name in globals() if not name.startswith("_"))  # noqa: PLE0605
+__all__ = sorted(name for name in globals() if not name.startswith("_"))

@@ -5,4 +5,4 @@ from ..lifting import lifted as primitive
 
 globals().update({name: getattr(_numpy, name) for name in _numpy.__all__})
 
-__all__ = ["primitive", *_numpy.__all__]  # noqa: PLE0604
+__all__ = ["primitive", *_numpy.__all__]

@@ -11,8 +11,8 @@ from scipy import integrate as _theirs
 
 from ....autodiff.primitives import primitive as _primitive
 from ....autodiff.rules import defvjp as _defvjp
-from ..tracing import make_vjp
 from ..misc.flatten import flatten
+from ..tracing import make_vjp
 
 
 class Problem:
@@ -66,6 +66,6 @@ _defvjp(_integrate, each=_back)
 
 
 def odeint(func: Any, y0: Any, t: Any, args: Any = (), **options: Any) -> Any:
-    """``scipy.integrate.odeint``, by the initial state, the times, and the numbers among ``args``."""
+    """``scipy.integrate.odeint``, by the initial state, the times and the numbers in ``args``."""
     flat, unflatten = flatten(args if isinstance(args, tuple) else (args,))
     return _integrate(Problem(func, unflatten, options), y0, t, flat)

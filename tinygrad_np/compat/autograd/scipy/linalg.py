@@ -46,7 +46,7 @@ def _root(a: Any) -> Any:
 _defvjp(_root, lambda g, out, _a: _sylvester_back(g, out, out))
 
 
-def sqrtm(A: Any, disp: bool = True, blocksize: int = 64) -> Any:  # noqa: N803, ARG001
+def sqrtm(A: Any, disp: bool = True, blocksize: int = 64) -> Any:  # noqa: ARG001
     """The square root of a matrix."""
     if not disp:
         raise NotImplementedError("sqrtm(disp=False) has no derivative; leave the option out.")
@@ -54,7 +54,7 @@ def sqrtm(A: Any, disp: bool = True, blocksize: int = 64) -> Any:  # noqa: N803,
 
 
 @_primitive
-def expm(A: Any) -> Any:  # noqa: N803
+def expm(A: Any) -> Any:
     """The exponential of a matrix, or of a stack of matrices."""
     return _theirs.expm(A)
 
@@ -92,9 +92,9 @@ _defvjp(
 
 def solve_triangular(
     a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False,
-    overwrite_b: bool = False, check_finite: bool = True,
-) -> Any:  # fmt: skip  # noqa: ARG001
-    """The solution of a triangular system; ``overwrite_b`` is not heeded."""
+    **_options: Any,
+) -> Any:  # fmt: skip
+    """The solution of a triangular system; nothing is overwritten."""
     if trans in (2, "C"):
         return _triangular(np.conj(a), b, True, lower, unit_diagonal)
     return _triangular(a, b, trans in (1, "T"), lower, unit_diagonal)
@@ -133,9 +133,8 @@ _defvjp(
 
 
 def solve_banded(
-    l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
-    check_finite: bool = True,
-) -> Any:  # fmt: skip  # noqa: ARG001
+    l_and_u: Any, ab: Any, b: Any, *_options: Any, **_named: Any
+) -> Any:  # fmt: skip
     """The solution of a banded system, given by its diagonals; nothing is overwritten."""
     return _banded(ab, b, *map(int, l_and_u))
 
@@ -159,7 +158,7 @@ def pinv(a: Any) -> Any:
 
 
 @_beside(_theirs.norm)
-def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
+def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of a vector or matrix."""
     return np.linalg.norm(a, ord, axis, keepdims)
 

@@ -10,7 +10,7 @@ AXES = "abcdefghijklmnopqrstuvwxyz"
 
 
 def convolve(
-    A: Any, B: Any, axes: Any = None, dot_axes: Any = ((), ()), mode: str = "full",  # noqa: N803
+    A: Any, B: Any, axes: Any = None, dot_axes: Any = ((), ()), mode: str = "full",
 ) -> Any:  # fmt: skip
     """The convolution of ``A`` and ``B`` along the pairs of ``axes`` (all by default).
 
@@ -31,7 +31,9 @@ def convolve(
         return _swapped(found, A.ndim - len(pairs[0]) - len(dots[0]), len(pairs[0]))
     if mode == "valid":
         if any(a < b for a, b in sizes):
-            raise ValueError(f"valid: one array must be the longer one along all axes, not {sizes}.")
+            raise ValueError(
+                f"valid: one array must be the longer one along all axes, not {sizes}."
+            )
         return _slide(A, B, pairs, dots)
     wide = [(0, 0)] * A.ndim
     for a, (_, size) in zip(pairs[0], sizes, strict=True):
@@ -54,7 +56,7 @@ def _swapped(found: Any, first: int, conv: int) -> Any:
     return np.transpose(found, order)
 
 
-def _slide(A: Any, B: Any, pairs: Sequence[Sequence[int]], dots: Sequence[Sequence[int]]) -> Any:  # noqa: N803
+def _slide(A: Any, B: Any, pairs: Sequence[Sequence[int]], dots: Sequence[Sequence[int]]) -> Any:
     """The sum over the places k of ``B`` of ``A`` moved by k, times ``B`` there, from the end."""
     left = list(AXES[: A.ndim])
     right = list(AXES[A.ndim : A.ndim + B.ndim])

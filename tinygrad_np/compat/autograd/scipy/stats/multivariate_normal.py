@@ -1,4 +1,4 @@
-"""The normal distribution of vectors. The derivative by the covariance is one of a symmetric matrix."""
+"""The normal distribution of vectors; the covariance counts as the symmetric matrix it is."""
 
 import math
 from typing import Any
