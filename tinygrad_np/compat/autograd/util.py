@@ -2,13 +2,8 @@
 
 from typing import Any
 
-
-def subvals(x: Any, ivs: Any) -> tuple[Any, ...]:
-    """A tuple like ``x`` with the values of the pairs (place, value) in it."""
-    out = list(x)
-    for place, value in ivs:
-        out[place] = value
-    return tuple(out)
+from .test_util import check_grads
+from .wrap_util import subvals as subvals
 
 
 def subval(x: Any, i: int, v: Any) -> tuple[Any, ...]:
@@ -25,6 +20,4 @@ def quick_grad_check(
     fun: Any, arg0: Any, extra_args: Any = (), kwargs: Any = None, **_options: Any
 ) -> None:
     """Compare the gradient of ``fun`` by its first argument with finite differences."""
-    from .test_util import check_grads
-
     check_grads(fun, modes=["rev"], order=1)(arg0, *extra_args, **(kwargs or {}))

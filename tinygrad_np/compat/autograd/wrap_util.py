@@ -4,7 +4,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .util import subvals
+
+def subvals(x: Any, ivs: Any) -> tuple[Any, ...]:
+    """A tuple like ``x`` with the values of the pairs (place, value) in it."""
+    out = list(x)
+    for place, value in ivs:
+        out[place] = value
+    return tuple(out)
 
 
 def get_name(f: Any) -> str:
