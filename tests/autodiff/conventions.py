@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_np.autodiff.primitives import replace_at, split_index
-from tinygrad_np.autodiff.rules.neural import leaky_relu, linear, logsumexp, relu, softmax
+from tinygrad_np.autodiff.primitives.neural import leaky_relu, linear, logsumexp, relu, softmax
 from tinygrad_np.nn.functional import conv2d, max_pool2d
 
 Row = tuple[Callable[[Any], Any], Any, Any]

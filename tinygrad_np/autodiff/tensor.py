@@ -9,18 +9,17 @@ import numpy as np
 
 from ..errors import DetachError, ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves
+from .nests import leaves, tupled
 from .primitives import (
     ARRAY,
     broadcast,
     cast,
     identity,
     lent,
-    put_at,
     replace_at,
     split_index,
     take_at,
-    update,
+    updated,
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, of_scipy
 from .rules.calls import NUMERIC, check_call
@@ -112,7 +111,7 @@ class Tensor:
                 "the data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
-        if mode.capture is not None:
+        if mode.capture is not None and isinstance(data, ndarray):
             mode.capture.enter(given, data)
         self._array = data
         self._node = None
@@ -479,7 +478,7 @@ class Tensor:
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
         if self._is_written_in_place(what, value):
-            self._write_now(put_at, value, layout, *arrays)
+            self._write_now(replace_at, value, layout, *arrays)
         else:
             other = apply(replace_at, (self, value, layout, *arrays))
             self._write_through(what, other, value)
@@ -540,13 +539,14 @@ class Tensor:
         return True
 
     def _write_now(self, fn: Any, *operands: Any) -> None:
-        """Call ``fn`` on the array itself, which it writes to."""
+        """Apply ``fn`` to the array itself and into it."""
         assert self._storage is not None
+        rule = TABLE[fn]
         values = _unwrap([_admitted(operand) for operand in operands])
         if mode.capture is not None:
-            mode.capture.write(fn, self, operands, values)
+            mode.capture.write(rule, self, operands, values)
         self._storage.write()
-        fn(self._array, *values)
+        rule.forward(self._array, *values, out=self._array)
 
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
@@ -594,7 +594,7 @@ class Tensor:
     def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
         """Give ``base`` the value of the view of it at the end of the ``way``."""
         if isinstance(base._node, Leaf):
-            base._write_now(put_at, other, *way[0][1][1:])
+            base._write_now(replace_at, other, *way[0][1][1:])
         elif len(way) == 1 and way[0][0].fn is take_at:
             base._become(apply(replace_at, (base, other, *way[0][1][1:])))
         elif way:
@@ -633,7 +633,7 @@ class Tensor:
             return apply(ufunc, (self, other))
         what = "an update in place (t += v)"
         if self._is_written_in_place(what, other):
-            self._write_now(update, ufunc, other)
+            self._write_now(updated, ufunc, other)
         else:
             self._write_through(what, apply(ufunc, (self, other)), other)
         return self
@@ -689,10 +689,10 @@ class Tensor:
         return self._power(other)
 
     def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
+        return apply(np.divmod, (self, other))
 
     def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
+        return apply(np.divmod, (other, self))
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.equal, (self, other))
@@ -786,6 +786,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
+    if not (ordinary := mode.ordinary) and mode.watch is not None:
+        args = mode.watch.operands(args)
     if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
         values, nodes, storage, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
@@ -797,12 +799,11 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    ordinary = mode.ordinary
     try:
-        if not ordinary and mode.capture is not None:
-            out = mode.capture.call(rule, args, values, kwargs)
-        else:
+        if ordinary:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+        else:
+            out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
     saved = None
@@ -811,7 +812,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             saved, out = out, out.out
         given, out = out, _as_array(out)
         if type(out) is tuple or not hasattr(out, "dtype"):
-            return _several(rule, given, recorded and mode.recording)  # type: ignore[no-any-return]
+            return _several(rule, args, values, nodes, kwargs, given, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
         source = _source(out, getattr(out, "base", None), args)
@@ -838,6 +839,17 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             # none writes through those
             tensor._storage = None if fn in (identity, lent) else storage
     return tensor
+
+
+def _looked_at(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
+    if mode.watch is not None and mode.watch.computes(values):
+        return rule.fn(*values, **kwargs)
+    if mode.capture is not None:
+        return mode.capture.call(rule, args, values, kwargs)
+    return rule.eager(*values, **kwargs)
 
 
 def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
@@ -915,16 +927,40 @@ def _refuse_nest(rule: Rule, nest: Any) -> None:
         )
 
 
-def _several(rule: Rule, out: Any, recorded: bool) -> Any:
-    """The results of a function that gives more than one array, or none: they are constants."""
-    if recorded and not rule.constant:
-        raise TapeError(
-            f"{rule.name} returned a {type(out).__name__} for Tensors that require grad, and only "
-            "one array can be recorded; write a function for each, or .detach() the operands."
-        )
-    if not isinstance(out, (tuple, list)):
-        raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
-    return tuple(Tensor._owning(part) for part in _as_array(out))
+def _several(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None],
+    kwargs: dict[str, Any], given: Any, out: Any, saved: Any, guarded: bool, recorded: bool,
+) -> Any:  # fmt: skip
+    """Tensors around the results of a function that gave several, in a tuple of the same kind.
+
+    Each that is not of integers has a record of its own, which refers to that of the operation.
+    """
+    kind = type(given)
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(f"{rule.name} returned a {kind.__name__} instead of an array.")
+    nodes: Sequence[Record | None] = [None] * len(out)
+    if recorded and mode.recording and not rule.constant:
+        for part in out:
+            _ = part is None or check_call(rule, parents, part)
+        watch = guarded and rule.reads_operands
+        guards = _guards(rule, args, values, parents) if watch else None
+        record = Record.of(rule, values, kwargs, parents, guards)
+        record.out = (saved or tupled(kind, out)) if rule.reads_out else None
+        nodes = record.parts(kind, out)
+    made: list[Tensor | None] = []
+    for part, node in zip(out, nodes, strict=True):
+        if part is None:
+            made.append(None)
+            continue
+        tensor = Tensor._of(part, node, Storage(part) if node is None else None)
+        base = getattr(part, "base", None)
+        if not rule.is_ufunc and (source := _source(part, base, (*args, *made))) is not None:
+            tensor._storage = source._storage
+            tensor._shared = source._share()
+        if node is not None:
+            node.storage = tensor._storage
+        made.append(tensor)
+    return tupled(kind, made)
 
 
 def _as_array(out: Any) -> Any:
@@ -934,7 +970,16 @@ def _as_array(out: Any) -> Any:
     parts = out if isinstance(out, (tuple, list)) else (out,)
     for part in parts:
         calls.refuse_own_way("a result of a primitive", part)
-    return tuple(np.asarray(part) for part in parts) if parts is out else out
+        if parts is out and type(part) in NESTS:
+            raise TypeError(
+                f"a function returned a {type(part).__name__} inside a {type(out).__name__}; the "
+                "results of an operation are one array, or a tuple of arrays: give each a place "
+                "of its own there."
+            )
+    if parts is not out:
+        return out
+    speak = [part is None or hasattr(part, "__array_function__") for part in parts]
+    return tuple(p if s else np.asarray(p) for p, s in zip(parts, speak, strict=True))
 
 
 def _guards(
@@ -1047,10 +1092,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
                 f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
                 "write t[index] = value on a Tensor instead, or .detach() the value."
             )
-        raise TapeError(
-            f"{name} has no derivative here{reason}: give it one with tg.defvjp, or pass "
-            "t.detach()."
-        )
+        raise TapeError(f"{name} has no derivative here{reason}: {calls.instead(fn)}")
     if mode.capture is not None:
         out = mode.capture.call_unknown(fn, args, kwargs)
     else:

@@ -7,15 +7,22 @@ imports, the same in all processes of a test run.
 from typing import Any
 
 from . import (
+    decompositions,
     elementwise,
+    fourier,
+    histograms,
     images,
     indexing,
     matrices,
     networks,
+    polynomials,
     products,
     reductions,
+    several,
     shaping,
+    signals,
     special,
+    statistics,
 )
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
@@ -24,7 +31,8 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "full_name", "images",
-    "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
-    "special", "transform", "unit",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "decompositions", "elementwise",
+    "fourier", "full_name", "histograms", "images", "indexing", "matrices", "networks",
+    "polynomials", "positive", "products", "real", "reductions", "several", "shaping",
+    "signals", "special", "statistics", "transform", "unit",
 ]  # fmt: skip

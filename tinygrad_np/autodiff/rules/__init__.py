@@ -11,34 +11,29 @@ import numpy as np
 from . import (
     constants,
     convolution,
-    drawing,
+    decompositions,
     elementwise,
+    fourier,
+    histograms,
     indexing,
+    inverses,
     linear_algebra,
     neural,
+    norms,
+    polynomials,
     reductions,
+    several,
     shaping,
+    signals,
+    statistics,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
-    "COMPOSITES",
-    "FACTS",
-    "METADATA",
-    "TABLE",
-    "WRITERS",
-    "Rule",
-    "constants",
-    "convolution",
-    "defvjp",
-    "drawing",
-    "elementwise",
-    "indexing",
-    "linear_algebra",
-    "neural",
-    "of_scipy",
-    "reductions",
-    "shaping",
+    "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
+    "decompositions", "defvjp", "elementwise", "fourier", "histograms", "indexing", "inverses",
+    "linear_algebra", "neural", "norms", "of_scipy", "polynomials", "reductions", "several", "shaping",
+    "signals", "statistics",
 ]  # fmt: skip
 
 
@@ -49,4 +44,4 @@ def of_scipy(fn: Any) -> tuple[bool, str]:
     from . import special  # fills the table
 
     reason = special.REFUSED.get(fn.__name__)
-    return fn in TABLE or fn in COMPOSITES, f" ({reason})" if reason else ""
+    return fn in TABLE, f" ({reason})" if reason else ""

@@ -119,17 +119,32 @@ def check_dtype(dtype: Any, what: str) -> None:
         )
 
 
+SIBLINGS = {
+    "numpy.polynomial": "(tinygrad_np.polynomial has what takes Tensors)",
+    "scipy": "(tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors)",
+}
+
+
 def asking(what: str) -> str:
-    """``what`` is done, and by which function of SciPy, which makes arrays of its arguments."""
-    frame, name = sys._getframe(2), ""
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("scipy."):
+    """``what`` is done, and by which function of a library that has siblings here."""
+    frame, name, others = sys._getframe(2), "", ""
+    while frame.f_back:
+        module = str(frame.f_globals.get("__name__"))
+        found = [said for room, said in SIBLINGS.items() if module.startswith(room + ".")]
+        if not found:
+            break
         if not (said := frame.f_code.co_name).startswith("_"):
-            name = f"{'.'.join(frame.f_globals['__name__'].split('.')[:2])}.{said}"
+            public = module.split("._")[0]
+            name, others = f"{public}.{said}", found[0]
         frame = frame.f_back
-    if not name:
-        return what
-    others = "(tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors)"
-    return f"{name} of a Tensor {others} calls {what}, which"
+    return f"{name} of a Tensor {others} calls {what}, which" if name else what
+
+
+def instead(fn: Any) -> str:
+    """What to do instead of calling a function that has no derivative here."""
+    if str(getattr(fn, "__module__", "")).startswith("numpy.polynomial"):
+        return f"use tinygrad_np.polynomial.{fn.__name__}."
+    return "give it one with tg.defvjp, or pass t.detach()."
 
 
 def brief(given: Any) -> str:

@@ -15,7 +15,7 @@ from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
 from ..primitives import cast, primitive
 from .elementwise import LOG10, power_base, power_exponent
-from .table import COMPOSITES, constant, defvjp, elementwise
+from .table import constant, defvjp, elementwise
 
 ROOT_PI = math.sqrt(math.pi)
 ROOT_TWO_PI = math.sqrt(2 * math.pi)
@@ -508,43 +508,20 @@ elementwise(sp.nrdtrisd, lambda g, _out, _mn, p, _x: -g / sp.ndtri(p),
             lambda g, _out, _mn, p, _x: g / sp.ndtri(p))  # fmt: skip
 
 
-def parted(fn: np.ufunc, *vjps: Any) -> None:
-    """Say that ``fn`` gives several results, each a function of its own with this derivative."""
-
-    def part(place: int, *rules: Any) -> Any:
-        def one(*operands: Any) -> Any:
-            return fn(*operands)[place]
-
-        one.__name__ = one.__qualname__ = f"{fn.__name__}_{place}"
-        made = primitive(one)
-        elementwise(made, *rules)
-        return made
-
-    parts = [part(place, *(v if isinstance(v, tuple) else (v,))) for place, v in enumerate(vjps)]
-
-    COMPOSITES[fn] = lambda *operands: tuple(one(*operands) for one in parts)
+def combined(g: Any, *slopes: Any) -> Any:
+    """The cotangent of the operand of several functions, from those that arrived."""
+    return sum(part * slope for part, slope in zip(g, slopes, strict=True) if part is not None)
 
 
-def airy(place: int, x: Any) -> Any:
-    """Ai, Ai', Bi or Bi' as a function of its own."""
-    return sp.airy(x)[place]
-
-
-parted(sp.sici, lambda g, _out, x: g * np.sinc(x / math.pi), lambda g, _out, x: g * np.cos(x) / x)
-parted(sp.shichi, lambda g, _out, x: g * np.sinh(x) / x, lambda g, _out, x: g * np.cosh(x) / x)
-parted(sp.fresnel, lambda g, _out, x: g * np.sin(x * x * (math.pi / 2)),
-       lambda g, _out, x: g * np.cos(x * x * (math.pi / 2)))  # fmt: skip
-parted(sp.airy, lambda g, _out, x: g * airy(1, x), lambda g, _out, x: g * (x * airy(0, x)),
-       lambda g, _out, x: g * airy(3, x), lambda g, _out, x: g * (x * airy(2, x)))  # fmt: skip
-parted(sp.iti0k0, lambda g, _out, x: g * i0(x), lambda g, _out, x: g * k0(x))
-parted(sp.itj0y0, lambda g, _out, x: g * j0(x), lambda g, _out, x: g * y0(x))
-elliptic = [
-    lambda g, _out, u, m: g * (sp.ellipj(u, m)[1] * sp.ellipj(u, m)[2]),
-    lambda g, _out, u, m: -g * (sp.ellipj(u, m)[0] * sp.ellipj(u, m)[2]),
-    lambda g, _out, u, m: -g * (m * (sp.ellipj(u, m)[0] * sp.ellipj(u, m)[1])),
-    lambda g, _out, u, m: g * sp.ellipj(u, m)[2],
-]
-parted(sp.ellipj, *[(vjp, None) for vjp in elliptic])
+elementwise(sp.sici, lambda g, _out, x: combined(g, np.sinc(x / math.pi), np.cos(x) / x))
+elementwise(sp.shichi, lambda g, _out, x: combined(g, np.sinh(x) / x, np.cosh(x) / x))
+elementwise(sp.fresnel, lambda g, _out, x: combined(
+    g, np.sin(x * x * (math.pi / 2)), np.cos(x * x * (math.pi / 2))))  # fmt: skip
+elementwise(sp.airy, lambda g, out, x: combined(g, out[1], x * out[0], out[3], x * out[2]))
+elementwise(sp.iti0k0, lambda g, _out, x: combined(g, i0(x), k0(x)))
+elementwise(sp.itj0y0, lambda g, _out, x: combined(g, j0(x), y0(x)))
+elementwise(sp.ellipj, lambda g, out, _u, m: combined(
+    g, out[1] * out[2], -out[0] * out[2], -m * out[0] * out[1], out[2]), None)  # fmt: skip
 elementwise(sp.itstruve0, lambda g, _out, x: g * struve(0, x))
 elementwise(sp.it2struve0, lambda g, _out, x: g * (struve(0, x) / -x))
 elementwise(sp.itmodstruve0, lambda g, _out, x: g * modstruve(0, x))
