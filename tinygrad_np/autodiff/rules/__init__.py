@@ -32,8 +32,8 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
     "decompositions", "defvjp", "elementwise", "fourier", "histograms", "indexing", "inverses",
-    "linear_algebra", "neural", "norms", "of_scipy", "polynomials", "reductions", "several", "shaping",
-    "signals", "statistics",
+    "linear_algebra", "neural", "norms", "of_scipy", "polynomials", "reductions", "several",
+    "shaping", "signals", "statistics",
 ]  # fmt: skip
 
 

@@ -43,7 +43,6 @@ from .reductions import extremum_back
 from .table import Traits, along, defvjp, elementwise, itself, terms
 
 
-
 def times(factor: Any, g: Any) -> Any:
     """``g * factor``, in the memory of ``factor`` if it is an array that lies as the product will.
 
