@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ...autodiff.checkpoint import checkpoint as checkpoint
 from ...autodiff.tensor import Tensor, stack
 from . import tracing
-from .extend import checkpoint as checkpoint
 from .tracing import Function, Traced, mapped, vspace
 from .wrap_util import unary_to_nary
 

@@ -5,14 +5,13 @@ cotangent of the result to that of the argument. They become rules of this packa
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...autodiff.nests import leaves, rebuild
 from ...autodiff.primitives import primitive as dispatching
-from ...autodiff.rules import TABLE
+from ...autodiff.rules import COMPOSITES, TABLE
 from ...autodiff.rules import defvjp as add_rule
 from ...autodiff.tensor import Tensor
 from . import tracing
@@ -74,6 +73,7 @@ def defvjp(fun: Any, *makers: Any, **options: Any) -> None:
     """Give ``fun`` derivatives: ``maker(ans, *args, **kwargs)(g)`` is the cotangent of an argument.
 
     ``argnums=`` names the arguments, those from the first on by default. None stands for zeros.
+    NumPy's and SciPy's functions that have a rule here keep it.
     """
     argnums = options.get("argnums", range(len(makers)))
     known = _makers(fun)
@@ -85,7 +85,15 @@ def _makers(fun: Any) -> dict[int, Any]:
     return getattr(fun, "makers", {})
 
 
+def _is_known(fun: Any) -> bool:
+    """Whether NumPy's or SciPy's function has a rule in the table already, which stays."""
+    return not hasattr(fun, "makers") and (_lifted(fun) in TABLE or _lifted(fun) in COMPOSITES)
+
+
 def _register(fun: Any, makers: dict[int, Any]) -> None:
+    if _is_known(fun):
+        return
+
     def rule(argnum: int) -> Any:
         if argnum not in makers:
             return functools.partial(_undefined(fun), argnum)
@@ -115,7 +123,8 @@ def defvjp_argnum(fun: Any, maker: Any) -> None:
         return maker(argnum, out, tuple(map(tracing.number, args)), kwargs)(g)
 
     each.__module__ = getattr(maker, "__module__", None) or "user"
-    add_rule(_lifted(fun), each=each)
+    if not _is_known(fun):
+        add_rule(_lifted(fun), each=each)
 
 
 def defvjp_argnums(fun: Any, maker: Any) -> None:
@@ -138,7 +147,7 @@ def defjvp(fun: Any, *makers: Any, **options: Any) -> None:
     known = _makers(fun)
     pairs = zip(options.get("argnums", range(len(makers))), makers, strict=False)
     added = {n: _transposed(fun, n, m) for n, m in pairs if n not in known and m != "same"}
-    if added and (hasattr(fun, "makers") or _lifted(fun) not in TABLE):
+    if added:
         known.update(added)
         _register(fun, known)
 
@@ -160,8 +169,6 @@ def _transposed(fun: Any, argnum: int, maker: Any) -> Any:
 
 def defjvp_argnum(fun: Any, maker: Any) -> None:
     """Give ``fun`` one rule in forward mode for all arguments, as ``defjvp`` does for each."""
-    if _lifted(fun) in TABLE and not hasattr(fun, "makers"):
-        return
     if _makers(fun):
         return
 
@@ -184,46 +191,6 @@ def defjvp_argnums(fun: Any, maker: Any) -> None:
 
 def def_linear(_fun: Any) -> None:
     """Say that a function is linear in each argument: nothing new, see ``defjvp``."""
-
-
-class Later:
-    """A function to be called again when its pullback is asked for."""
-
-    def __init__(self, fun: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        self.fun, self.args, self.kwargs = fun, args, kwargs
-
-    def __call__(self, *values: Any) -> Any:
-        return self.fun(*rebuild(self.args, list(values)), **self.kwargs)
-
-
-@dispatching
-def recomputed(later: Later, *values: Any) -> Any:
-    """What the function returns."""
-    return later(*map(tracing.number, values))
-
-
-def _recompute(i: int, g: Any, _out: Any, later: Later, *values: Any) -> Any:
-    rest = list(values)
-
-    def of_one(v: Any) -> Any:
-        return later(*rest[: i - 1], v, *rest[i:])
-
-    return tracing.make_vjp(of_one, values[i - 1])[0](g)
-
-
-add_rule(recomputed, each=_recompute)
-
-
-def checkpoint(fun: Any) -> Any:
-    """``fun``, which keeps its arguments alone and runs again for its pullback."""
-
-    @functools.wraps(fun)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        nest = list(args)
-        plain = mapped(lambda leaf: 0.0 if isinstance(leaf, Tensor) else leaf, nest)
-        return recomputed(Later(fun, plain, kwargs), *leaves(nest))
-
-    return wrapped
 
 
 class SparseObject:

@@ -164,4 +164,7 @@ def metadata(A: Any) -> Any:
     return _np.shape(A), _np.ndim(A), _np.result_type(A), _np.iscomplexobj(A)
 
 
+for _name in ("append", "atleast_1d", "atleast_2d", "atleast_3d", "einsum", "select", "where"):
+    globals()[_name].lifts = getattr(_np, _name)
+
 __all__ = sorted(name for name in globals() if not name.startswith("_"))
