@@ -26,10 +26,10 @@ ORDER = [
     "autodiff.rules.signals", "autodiff.rules.polynomials", "autodiff.rules.histograms",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
     "autodiff.rules.several", "autodiff.rules.special", "autodiff.rules", "autodiff.tape",
-    "autodiff.guards", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms", "autodiff.checkpoint",
-    "autodiff.gradcheck", "replay.memory", "replay.reads", "replay.capture", "replay.guards",
-    "replay.kernels", "replay.rows", "replay.plan", "replay.tune", "replay.bind", "replay.show",
-    "replay.program", "replay.verify", "replay.step",
+    "autodiff.guards", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms",
+    "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory", "replay.reads", "replay.capture",
+    "replay.guards", "replay.kernels", "replay.rows", "replay.plan", "replay.tune", "replay.bind",
+    "replay.show", "replay.program", "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "batching", "replay",

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special as sp
 from scipy.special import _ufuncs as hidden
 
-from .autodiff.rules import neural
+from .autodiff.primitives import neural
 from .autodiff.rules.special import log_of_sum, multigammaln, sign_of_sum
 
 __all__ = [
