@@ -28,16 +28,17 @@ ORDER = [
     "autodiff.rules.histograms", "autodiff.rules.nans", "autodiff.rules.building",
     "autodiff.rules.choosing", "autodiff.rules.windows", "autodiff.rules.products",
     "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
-    "autodiff.rules.several", "autodiff.rules.methods", "autodiff.rules", "autodiff.tape",
-    "autodiff.guards", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms",
-    "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory", "replay.reads",
-    "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
-    "replay.tune", "replay.bind", "replay.show", "replay.program", "replay.verify",
-    "replay.step",
+    "autodiff.rules.several", "autodiff.rules.special", "autodiff.rules.methods",
+    "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
+    "autodiff.transforms", "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory",
+    "replay.reads", "replay.capture", "replay.guards", "replay.kernels", "replay.rows",
+    "replay.plan", "replay.tune", "replay.bind", "replay.show", "replay.program",
+    "replay.verify", "replay.step",
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "batching", "replay",
-    "random", "polynomial", "nn", "optim", "data", "training", "draw", "sklearn", "run",
+    "random", "special", "polynomial", "nn", "optim", "data", "training", "draw", "sklearn",
+    "run", "compat",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.broken import caught, seeds
-from tests.autodiff.cases import BY_FUNCTION, CASES, HAS_SCIPY, Case, full_name, transform
+from tests.autodiff.cases import BY_FUNCTION, CASES, Case, full_name, transform
 from tests.autodiff.each import every, every_function, through_all
 from tinygrad_np.autodiff.gradcheck import _ridders, largest_error
 from tinygrad_np.autodiff.nests import leaves, rebuild, tupled
@@ -73,9 +73,8 @@ def bits(dtype: Any) -> int:
 
 def test_every_operation_with_a_derivative_has_a_case() -> None:
     ours = {fn for fn, rule in TABLE.items() if not rule.constant} | set(COMPOSITES)
-    named = {fn for fn in ours if not str(getattr(fn, "__module__", "")).startswith("test")}
-    if not HAS_SCIPY:
-        named -= {neural.erf}
+    elsewhere = ("test", "tinygrad_np.compat")  # tests/compat has theirs
+    named = {fn for fn in ours if not str(getattr(fn, "__module__", "")).startswith(elsewhere)}
     assert named - set(BY_FUNCTION) == set()
 
 

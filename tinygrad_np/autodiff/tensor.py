@@ -21,7 +21,7 @@ from .primitives import (
     take_at,
     updated,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, ways
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
 from .rules.table import Kept, Rule, check_flag, name_of, read_only, refuse_write, unruled
 from .sweep import OWN, references, sweep
@@ -623,6 +623,8 @@ class Tensor:
 
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
+        if mode.rebinds:
+            return apply(ufunc, (self, other))
         what = "an update in place (t += v)"
         if self._is_written_in_place(what, other):
             self._write_now(updated, ufunc, other)
@@ -1045,6 +1047,9 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if mode.capture is not None:
             args, kwargs = mode.capture.lift((args, kwargs), declared=True)
         return COMPOSITES[fn](*args, **kwargs)
+    is_ruled, reason = (False, "") if fn in TABLE else of_scipy(fn)
+    if is_ruled:
+        return apply(fn, args, kwargs)
     name = name_of(fn)
     if fn in METADATA:
         if fn not in FACTS and mode.capture is not None:
@@ -1055,7 +1060,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
             raise ways.written(name)
-        raise ways.underived(name, fn)
+        raise ways.underived(name + reason, fn)
     if mode.capture is not None:
         rule, parts = unruled(fn, args, kwargs)
         out = mode.capture.apply(rule, parts, _unwrap(parts), NO_OPTIONS)

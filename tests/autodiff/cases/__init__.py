@@ -24,6 +24,7 @@ from . import (
     several,
     shaping,
     signals,
+    special,
     statistics,
 )
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
@@ -36,5 +37,5 @@ __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "building", "choosing",
     "decompositions", "elementwise", "fourier", "full_name", "histograms", "images", "indexing",
     "matrices", "methods", "networks", "polynomials", "positive", "products", "real",
-    "reductions", "several", "shaping", "signals", "statistics", "transform", "unit",
+    "reductions", "several", "shaping", "signals", "special", "statistics", "transform", "unit",
 ]  # fmt: skip

@@ -88,6 +88,8 @@ def full_name(fn: Callable[..., Any]) -> str:
     if isinstance(ufunc := getattr(fn, "__self__", None), np.ufunc):
         return f"{ufunc.__name__}.{fn.__name__}"
     room = getattr(fn, "__module__", None) or "numpy"
+    if isinstance(fn, np.ufunc) and getattr(np, fn.__name__, None) is not fn:
+        room = "special"  # SciPy's own exp2 and the like
     return f"{room.rpartition('.')[2]}.{fn.__name__}".removeprefix("numpy.")
 
 

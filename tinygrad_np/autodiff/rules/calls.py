@@ -125,14 +125,24 @@ def check_dtype(dtype: Any, what: str) -> None:
         )
 
 
+SIBLINGS = {
+    "numpy.polynomial": "(tinygrad_np.polynomial has what takes Tensors)",
+    "scipy": "(tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors)",
+}
+
+
 def asking(what: str) -> str:
-    """``what`` is done, and by which function of ``numpy.polynomial``, which has a sibling."""
-    frame, name = sys._getframe(2), ""
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("numpy.polynomial."):
+    """``what`` is done, and by which function of a library that has siblings here."""
+    frame, name, others = sys._getframe(2), "", ""
+    while frame.f_back:
+        module = str(frame.f_globals.get("__name__"))
+        found = [said for room, said in SIBLINGS.items() if module.startswith(room + ".")]
+        if not found:
+            break
         if not (said := frame.f_code.co_name).startswith("_"):
-            name = f"{frame.f_globals['__name__']}.{said}"
+            public = module.split("._")[0]
+            name, others = f"{public}.{said}", found[0]
         frame = frame.f_back
-    others = "(tinygrad_np.polynomial has what takes Tensors)"
     return f"{name} of a Tensor {others} calls {what}, which" if name else what
 
 
