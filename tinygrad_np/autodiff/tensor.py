@@ -1060,7 +1060,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
             raise ways.written(name)
-        raise ways.underived(name + reason, fn)
+        raise ways.underived(name, fn, reason)
     if mode.capture is not None:
         rule, parts = unruled(fn, args, kwargs)
         out = mode.capture.apply(rule, parts, _unwrap(parts), NO_OPTIONS)

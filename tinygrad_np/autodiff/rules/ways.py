@@ -71,7 +71,7 @@ def written(name: str) -> DetachError:
     )
 
 
-def underived(name: str, fn: Any) -> TapeError:
-    """The error of a function that has no rule."""
+def underived(name: str, fn: Any, reason: str = "") -> TapeError:
+    """The error of a function that has no rule, for a ``reason`` (in brackets) or for none."""
     way = f"{WAYS[name]}, or pass t.detach()." if name in WAYS else instead(fn)
-    return TapeError(f"{name} has no derivative here: {way}")
+    return TapeError(f"{name} has no derivative here{reason}: {way}")
