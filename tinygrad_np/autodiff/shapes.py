@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 Axis = int | tuple[int, ...] | None
+BLOCK_ROWS = 1024
 
 
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -70,3 +71,14 @@ def broadcasts_to(shape: tuple[int, ...], wide: tuple[int, ...]) -> bool:
     if len(shape) > len(wide):
         return False
     return all(n in (1, m) for n, m in zip(shape[::-1], wide[::-1], strict=False))
+
+
+def row_blocks(count: int) -> list[slice]:
+    """How the sums over many rows are split: into equal blocks of at most 1,024, if over 2,048.
+
+    A replayed step sends one block after the other forward and backward while it is in cache. Sums
+    over rows therefore always are sums of the blocks' sums, replayed or not.
+    """
+    number = -(-count // BLOCK_ROWS) if count > 2 * BLOCK_ROWS else 1
+    size = max(-(-count // number), 1)
+    return [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]

@@ -18,6 +18,7 @@ from . import (
     polynomials,
     products,
     reductions,
+    several,
     shaping,
     signals,
     statistics,
@@ -31,6 +32,6 @@ for case in CASES:
 __all__ = [
     "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "decompositions", "elementwise",
     "fourier", "full_name", "histograms", "images", "indexing", "matrices", "networks",
-    "polynomials", "positive", "products", "real", "reductions", "shaping", "signals",
-    "statistics", "transform", "unit",
+    "polynomials", "positive", "products", "real", "reductions", "several", "shaping",
+    "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

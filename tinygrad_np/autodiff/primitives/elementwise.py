@@ -8,31 +8,46 @@ from .dispatch import primitive, written_out
 
 
 @primitive
-def cast(x: Any, dtype: Any) -> Any:
+def cast(x: Any, dtype: Any, *, out: Any = None) -> Any:
     """``x`` in another dtype; from complex to real the real part."""
     if np.iscomplexobj(x) and not np.issubdtype(dtype, np.complexfloating):
         x = x.real
-    return x.astype(dtype)
+    if out is None:
+        return x.astype(dtype)
+    np.copyto(out, x, "unsafe")
+    return out
 
 
-@primitive
-def where_finite_or(x: Any, reached: Any) -> Any:
-    """``x`` where it is finite or ``reached`` is not 0, else 0; in memory as ``x`` lies."""
-    out = np.zeros_like(x)
-    np.copyto(out, x, where=np.logical_or(np.isfinite(x), np.not_equal(reached, 0)))
+def copied(x: Any, out: Any) -> Any:
+    """``out`` with what is in ``x``, which it may be itself; a copy, as ``x`` lies, if None."""
+    if out is None:
+        return np.copy(x)
+    if out is not x:
+        np.copyto(out, x)
     return out
 
 
 @primitive
-def added_to(x: Any, y: Any) -> Any:
-    """``x + y`` in memory as ``x`` lies, as ``x += y`` leaves it."""
-    return np.add(x, y, out=np.empty_like(x))
+def where_finite_or(x: Any, reached: Any, *, out: Any = None) -> Any:
+    """``x`` where it is finite or ``reached`` is not 0, else 0; in memory as ``x`` lies."""
+    finite = np.isfinite(x)
+    out = copied(x, out)
+    if not finite.all():
+        np.copyto(out, 0, where=np.logical_not(finite | np.not_equal(reached, 0)))
+    return out
 
 
 @primitive
-def if_finite(x: Any, other: Any) -> Any:
+def added_to(x: Any, y: Any, *, out: Any = None) -> Any:
+    """``x + y`` in memory as ``x`` lies, as ``x += y`` leaves it."""
+    return np.add(x, y, out=np.empty_like(x) if out is None else out)
+
+
+@primitive
+def if_finite(x: Any, other: Any, *, out: Any = None) -> Any:
     """``x`` if all of it is finite, else ``other``; in memory as ``x`` lies."""
-    return np.positive(x if np.isfinite(x).all() else other, out=np.empty_like(x))
+    chosen = x if np.isfinite(x).all() else other
+    return copied(chosen, np.empty_like(x) if out is None else out)
 
 
 @primitive

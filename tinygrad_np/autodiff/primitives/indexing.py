@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .dispatch import primitive
+from .elementwise import copied
 
 
 class Slot:
@@ -41,15 +42,22 @@ def join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, .
 
 
 @primitive
-def take_at(x: Any, layout: tuple[Any, ...], *arrays: Any) -> Any:
+def take_at(x: Any, layout: tuple[Any, ...], *arrays: Any, out: Any = None) -> Any:
     """``x[index]``; in reverse it is ``add_at``."""
+    if out is not None and layout == (ARRAY,) and arrays[0].dtype.kind != "b":
+        return np.take(x, arrays[0], 0, out=out)  # whole rows, as of an embedding
     return x[join_index(layout, arrays)]
 
 
 @primitive
-def add_at(g: Any, shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
+def add_at(
+    g: Any, shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any, out: Any = None
+) -> Any:
     """Zeros of ``shape`` with ``g`` added at the index; repeated indices add up."""
-    out = np.zeros_like(g, shape=shape)
+    if out is None:
+        out = np.zeros_like(g, shape=shape)
+    else:
+        out.fill(0)
     index = join_index(layout, arrays)
     if any(a.dtype != np.bool_ for a in arrays):
         np.add.at(out, index, g)
@@ -59,21 +67,19 @@ def add_at(g: Any, shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any
 
 
 @primitive
-def replace_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any) -> Any:
-    """A copy of ``x`` in which the index holds ``value``: ``x[index] = value`` out of place."""
-    out = np.copy(x)
+def replace_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any, out: Any = None) -> Any:
+    """``x`` in which the index holds ``value``: a copy, or with ``out=x`` ``x[index] = value``."""
+    out = copied(x, out)
     out[join_index(layout, arrays)] = value
     return out
 
 
-def put_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any) -> None:
-    """``x[index] = value`` in place."""
-    x[join_index(layout, arrays)] = value
-
-
-def update(x: Any, ufunc: np.ufunc, value: Any) -> None:
-    """``x += value`` and the like, in place."""
-    ufunc(x, value, out=x, casting="same_kind")
+@primitive
+def updated(x: Any, ufunc: np.ufunc, value: Any, *, out: Any = None) -> Any:
+    """``x += value`` and the like: on a copy, or with ``out=x`` in place."""
+    out = copied(x, out)
+    ufunc(out, value, out=out, casting="same_kind")
+    return out
 
 
 @primitive

@@ -1,15 +1,16 @@
 """The functions of neural networks."""
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from ...errors import DataError
+from ..shapes import BLOCK_ROWS, row_blocks
+from .bodies import maximum
 from .dispatch import Kept, primitive, written_out
-from .elementwise import cast
-
-BLOCK_ROWS = 1024
+from .elementwise import cast, copied
 
 
 @written_out
@@ -79,37 +80,29 @@ def shaped(x: Any, shape: tuple[int, ...]) -> Any:
     return x if x.shape == shape else np.reshape(x, shape)
 
 
-def row_blocks(count: int) -> list[slice]:
-    """How the sums over many rows are split: into equal blocks of at most 1,024, if over 2,048.
-
-    A replayed step sends one block after the other forward and backward while it is in cache. Sums
-    over rows therefore always are sums of the blocks' sums, replayed or not.
-    """
-    number = -(-count // BLOCK_ROWS) if count > 2 * BLOCK_ROWS else 1
-    size = max(-(-count // number), 1)
-    return [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
-
-
 @primitive
-def row_product(x: Any, w: Any) -> Any:
+def row_product(x: Any, w: Any, *, out: Any = None) -> Any:
     """x w for each row of x: (n, in), (in, out) to (n, out)."""
     if len(x) <= 2 * BLOCK_ROWS:
-        return x.dot(w)
-    out = np.empty_like(x, shape=(len(x), w.shape[1]), dtype=np.result_type(x, w))
+        return x.dot(w, out)
+    if out is None:
+        dtype = np.result_type(x, w)
+        out = np.empty_like(x, dtype, "C", shape=(len(x), w.shape[1]))
     for block in row_blocks(len(x)):
-        out[block] = np.dot(x[block], w)
+        x[block].dot(w, out[block])
     return out
 
 
 @primitive
-def row_contraction(x: Any, y: Any) -> Any:
+def row_contraction(x: Any, y: Any, *, out: Any = None) -> Any:
     """xᵀ y, the sum over all rows: (n, a), (n, b) to (a, b)."""
     if len(x) <= 2 * BLOCK_ROWS:
-        return x.T.dot(y)
+        return x.T.dot(y, out)
     first, *others = row_blocks(len(x))
-    total = x[first].T.dot(y[first])
+    total = x[first].T.dot(y[first], out)
+    part = np.empty_like(total)
     for block in others:
-        total += x[block].T.dot(y[block])
+        total += x[block].T.dot(y[block], part)
     return total
 
 
@@ -123,43 +116,52 @@ def ones_for(x: Any, count: int) -> Any:
 
 
 @primitive
-def row_sum(x: Any) -> Any:
+def row_sum(x: Any, *, out: Any = None) -> Any:
     """The sum over all rows: (n, a) or (n,) to (a,) or (); as a product a third of the time."""
     if len(x) <= 2 * BLOCK_ROWS:
-        return ones_for(x, len(x)).dot(x)
+        return ones_for(x, len(x)).dot(x, out)
     first, *others = row_blocks(len(x))
     ones = ones_for(x, first.stop)
-    total = np.dot(ones, x[first])
+    total = ones.dot(x[first], out)
+    part = None if out is None else np.empty_like(out)
     for block in others:
-        total = total + np.dot(ones[: block.stop - block.start], x[block])
+        total = np.add(total, ones[: block.stop - block.start].dot(x[block], part), out=out)
     return total
 
 
 @primitive
-def line_sums(x: Any) -> Any:
+def line_sums(x: Any, *, out: Any = None) -> Any:
     """The sum of each row: (n, a) to (n,); as a product a quarter of the time."""
     ones = ones_for(x, x.shape[1])
     if len(x) <= 2 * BLOCK_ROWS:
-        return x.dot(ones)
-    return np.concatenate([np.dot(x[block], ones) for block in row_blocks(len(x))])
+        return x.dot(ones, out)
+    if out is None:
+        out = np.empty_like(x, shape=(len(x),))
+    for block in row_blocks(len(x)):
+        x[block].dot(ones, out[block])
+    return out
 
 
 @primitive
-def mean_square(x: Any) -> Any:
+def mean_square(x: Any, *, out: Any = None) -> Any:
     """The mean of the squares of all elements, as a product of the elements with themselves."""
     lined = x.reshape(-1)
     if lined.size == 0:
         return np.mean(lined)
-    return lined.dot(lined) / lined.size
+    if out is None or out.dtype != x.dtype:
+        return lined.dot(lined) / lined.size
+    return np.divide(lined.dot(lined, out), lined.size, out=out)
 
 
 @primitive
-def line_max(x: Any) -> Any:
+def line_max(x: Any, *, out: Any = None) -> Any:
     """The largest of each row: (n, a) to (n, 1)."""
     if x.shape[1] > 64:
-        return np.max(x, axis=1, keepdims=True)
+        return maximum(x, 1, None, out, True)
     # down the columns of a copy: a seventh of the time for 1,000 rows of 10
-    return x.T.copy().max(axis=0).reshape(-1, 1)
+    columns = np.positive(x.T, order="C")
+    lined = None if out is None else out.reshape(-1)
+    return maximum(columns, 0, None, lined).reshape(-1, 1)
 
 
 def mean_along(x: Any, axis: int) -> Any:
@@ -201,21 +203,25 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     return out
 
 
-def unsigned_kind(dtype: Any) -> Any:
-    """The unsigned integers of the same size."""
-    return np.dtype(dtype.str.replace("i", "u"))
+@functools.lru_cache
+def label_limit(dtype: Any, classes: int) -> Any:
+    """The first number that is no label, as an unsigned integer of the same size.
 
-
-def label_limit(dtype: Any, classes: int) -> int:
-    """The first number that is no label, as an unsigned integer: it may be -128 of int8."""
-    return min(classes, int(np.iinfo(dtype).max) + 1)
+    It may be -128 of int8; None where the dtype has none.
+    """
+    unsigned = np.dtype(dtype.str.replace("i", "u"))
+    limit = min(classes, int(np.iinfo(dtype).max) + 1)
+    return None if limit > np.iinfo(unsigned).max else np.array(limit, unsigned)
 
 
 @primitive
 def in_range(labels: Any, classes: int, caller: str) -> Any:
     """The labels themselves, once they are known to lie in 0 … classes - 1."""
-    unsigned = labels.view(unsigned_kind(labels.dtype))  # there -1 is above all others
-    if labels.size and unsigned.max() >= label_limit(labels.dtype, classes):
+    limit = label_limit(labels.dtype, classes)
+    if limit is None:
+        return labels
+    wrong = np.greater_equal(labels.view(limit.dtype), limit)  # there -1 is above all others
+    if 1 in wrong.tobytes():  # a search of bytes: a third of the time of ``any``
         rows = caller == "embedding"
         name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
         raise DataError(
@@ -225,25 +231,37 @@ def in_range(labels: Any, classes: int, caller: str) -> Any:
     return labels
 
 
+def places(labels: Any, classes: int) -> Any:
+    """Where the labels' elements lie when rows of ``classes`` are laid end to end."""
+    labels = labels.view(np.int64) if labels.dtype == np.uint64 else labels
+    return np.add(np.arange(0, len(labels) * classes, classes), labels)
+
+
 @primitive
-def pick(x: Any, labels: Any) -> Any:
+def pick(x: Any, labels: Any, *, out: Any = None) -> Any:
     """From each row the element that its label names: (n, classes), (n,) to (n,)."""
-    return x[np.arange(len(labels)), labels]
+    # the labels are known to be in range, and NumPy copies where it checks
+    return x.reshape(-1).take(places(labels, x.shape[1]), 0, out, "clip")
 
 
 @primitive
-def place(g: Any, labels: Any, classes: int) -> Any:
+def place(g: Any, labels: Any, classes: int, *, out: Any = None) -> Any:
     """``pick`` in reverse: zeros but for the labels' places."""
-    out = np.zeros_like(g, shape=(len(labels), classes))
-    out[np.arange(len(labels)), labels] = g
+    if out is None:
+        out = np.zeros_like(g, shape=(len(labels), classes))
+    else:
+        out.fill(0)
+    out.reshape(-1)[places(labels, classes)] = g
     return out
 
 
 @primitive
-def less_one_hot(p: Any, labels: Any) -> Any:
+def less_one_hot(p: Any, labels: Any, *, out: Any = None) -> Any:
     """``p`` with 1 taken off at the labels' places."""
-    out = np.copy(p)
-    out[np.arange(len(labels)), labels] -= 1
+    out = np.copy(p, order="C") if out is None else copied(p, out)
+    lined, chosen = out.reshape(-1), places(labels, out.shape[1])
+    picked = np.empty_like(out, shape=(len(labels),))
+    lined[chosen] = np.subtract(lined.take(chosen, 0, picked, "clip"), 1, out=picked)
     return out
 
 

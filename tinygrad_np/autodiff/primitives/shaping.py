@@ -8,15 +8,18 @@ from .dispatch import primitive
 
 
 @primitive
-def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+def broadcast(x: Any, shape: tuple[int, ...], *, out: Any = None) -> Any:
     """``np.broadcast_to`` as memory of its own."""
-    return np.copy(np.broadcast_to(x, shape))
+    if out is None:
+        return np.copy(np.broadcast_to(x, shape))
+    np.copyto(out, x)
+    return out
 
 
 @primitive
-def concat(*values: Any, axis: int = 0) -> Any:
+def concat(*values: Any, axis: int = 0, out: Any = None) -> Any:
     """``np.concatenate`` with its arrays as operands."""
-    return np.concatenate(values, axis=axis)
+    return np.concatenate(values, axis, out=out)
 
 
 @primitive

@@ -14,6 +14,7 @@ from . import (
     norms,
     polynomials,
     reductions,
+    several,
     shaping,
     signals,
     statistics,
@@ -23,6 +24,6 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
     "decompositions", "defvjp", "elementwise", "fourier", "histograms", "indexing", "inverses",
-    "linear_algebra", "neural", "norms", "polynomials", "reductions", "shaping", "signals",
-    "statistics",
+    "linear_algebra", "neural", "norms", "polynomials", "reductions", "several", "shaping",
+    "signals", "statistics",
 ]  # fmt: skip

@@ -1,5 +1,8 @@
 """Convolution and pooling of images: each place of a window in reverse."""
 
+import math
+from typing import Any
+
 from ..primitives.convolution import (
     convolve,
     convolve_back,
@@ -9,7 +12,13 @@ from ..primitives.convolution import (
     window_shares,
     windows,
 )
-from .table import constant, defvjp, terms
+from .table import Traits, constant, defvjp, terms
+
+
+def taps(y: Any, weight: Any) -> int:
+    """The multiply-adds of a convolution that gives ``y``, or of one of its adjoints."""
+    return int(math.prod(y.shape) * math.prod(weight.shape[1:]))
+
 
 # Each is linear in both of its arrays, and the derivatives of one are the other two.
 defvjp(
@@ -21,6 +30,7 @@ defvjp(
         x, g, _weight.shape[2:], stride=stride, dilation=dilation, groups=groups
     ),
     reach=terms,
+    traits=Traits(cost=lambda out, _x, weight, *_rest, **_options: taps(out, weight)),
 )
 defvjp(
     convolve_back,
@@ -31,6 +41,7 @@ defvjp(
         g, y, _weight.shape[2:], stride=stride, dilation=dilation, groups=groups
     ),
     reach=terms,
+    traits=Traits(cost=lambda _out, y, weight, *_rest, **_options: taps(y, weight)),
 )
 defvjp(
     convolve_weight,
@@ -41,6 +52,7 @@ defvjp(
         x, g, stride=stride, dilation=dilation, groups=groups
     ),
     reach=terms,
+    traits=Traits(cost=lambda out, _x, y, *_rest, **_options: taps(y, out)),
 )
 defvjp(
     windows,

@@ -14,7 +14,7 @@ from ..primitives import (
     take_at,
 )
 from ..shapes import axes_of, unbroadcast
-from .table import WRITERS, composite, defvjp
+from .table import WRITERS, Traits, composite, defvjp
 
 
 def added_back(g: Any, shape: tuple[int, ...], layout: Any, arrays: tuple[Any, ...]) -> Any:
@@ -38,6 +38,7 @@ defvjp(
     take_at,
     lambda g, _out, _x, layout, *arrays: added_back(g, np.shape(_x), layout, arrays),
     selects=1,
+    traits=Traits(spelled="t[index]"),
 )
 defvjp(add_at, lambda g, _out, _g, shape, layout, *arrays: take_at(g, layout, *arrays))
 defvjp(
@@ -45,6 +46,7 @@ defvjp(
     lambda g, _out, _x, _value, layout, *arrays: replace_at(g, 0, layout, *arrays),
     lambda g, _out, _x, _value, layout, *arrays: written_back(g, _value, layout, arrays),
     selects=1,
+    traits=Traits(spelled="t[index] = v"),
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..primitives import cast, contract
 from ..shapes import axes_of
-from .table import composite, defvjp, terms
+from .table import Traits, composite, defvjp, terms
 
 
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
@@ -41,6 +41,7 @@ defvjp(
     lambda g, _out, x, _y: matmul_right(g, x, _y),
     broadcasts=True,
     reach=terms,
+    traits=Traits(cost=lambda out, x, _y: math.prod(out.shape) * x.shape[-1]),
 )
 
 
@@ -200,11 +201,23 @@ def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> A
     return np.broadcast_to(np.reshape(back, one), wide)
 
 
+def products(_out: Any, *values: Any, subscripts: str) -> int:
+    """How many there are, without intermediate results: the lengths of all labels."""
+    labels = subscripts.partition("->")[0].split(",")
+    sizes = {
+        c: n
+        for row, v in zip(labels, values, strict=True)
+        for c, n in zip(row, v.shape, strict=True)
+    }
+    return math.prod(sizes.values())
+
+
 defvjp(
     contract,
     each=lambda i, g, _out, *values, subscripts: contract_back(i, g, values, subscripts),
     broadcasts=True,
     reach=terms,
+    traits=Traits(cost=products),
 )
 
 

@@ -41,7 +41,7 @@ from ..primitives.neural import (
 )
 from ..shapes import keep
 from .reductions import extremum_back
-from .table import along, defvjp, elementwise, itself, terms
+from .table import Traits, along, defvjp, elementwise, itself, terms
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
@@ -140,7 +140,7 @@ defvjp(
     reach=itself,
     eager=cross_entropy_and_powers,
 )
-defvjp(in_unit_interval, lambda g, _out, _x, _caller: g)
+defvjp(in_unit_interval, lambda g, _out, _x, _caller: g, traits=Traits(checks=True))
 defvjp(
     binary_cross_entropy,
     binary_cross_entropy_back,
@@ -153,21 +153,32 @@ elementwise(
     lambda g, _out, x, _targets: logistic_slope(g, x),
     lambda g, _out, _x, _targets: -g,
 )
-defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
+defvjp(
+    cross_entropy_slope,
+    lambda g, _out, x, _labels: cross_entropy_curve(g, x),
+    None,
+    reach=lambda g, _out, _x, _labels: np.any(np.not_equal(g, 0), axis=1, keepdims=True),
+)
 defvjp(
     row_product,
     lambda g, _out, _x, w: row_product(g, w.T),
     lambda g, _out, x, _w: row_contraction(x, g),
     reach=terms,
+    traits=Traits(by_row=1, cost=lambda _out, x, w: math.prod(x.shape) * w.shape[1]),
 )
 defvjp(
     row_contraction,
     lambda g, _out, _x, y: row_product(y, np.transpose(g)),
     lambda g, _out, x, _y: row_product(x, g),
     reach=terms,
+    traits=Traits(adds="blocks", cost=lambda _out, x, y: math.prod(x.shape) * y.shape[1]),
 )
 defvjp(standardise, standardise_back, reach=along(0))
-defvjp(row_sum, lambda g, _out, _x: np.broadcast_to(g, np.shape(_x)))
+defvjp(
+    row_sum,
+    lambda g, _out, _x: np.broadcast_to(g, np.shape(_x)),
+    traits=Traits(adds="blocks"),
+)
 defvjp(
     mean_square,
     lambda g, _out, x: x * (g * (2 / max(x.size, 1))),
@@ -178,16 +189,27 @@ defvjp(
     lambda g, out, x: extremum_back(g, out, x, 1, None, True),
     reach=along(1),
     selects=1,
+    traits=Traits(by_row=1),
 )
-defvjp(line_sums, lambda g, _out, _x: np.broadcast_to(np.expand_dims(g, 1), np.shape(_x)))
+defvjp(
+    line_sums,
+    lambda g, _out, _x: np.broadcast_to(np.expand_dims(g, 1), np.shape(_x)),
+    traits=Traits(by_row=1),
+)
 defvjp(
     pick,
     lambda g, _out, _x, labels: place(g, labels, np.shape(_x)[1]),
     None,
     selects=1,
+    traits=Traits(by_row=2),
 )
 defvjp(place, lambda g, _out, _g, labels, _classes: pick(g, labels), None)
-defvjp(less_one_hot, lambda g, _out, _p, _labels: g, None)
+defvjp(
+    less_one_hot,
+    lambda g, _out, _p, _labels: g,
+    None,
+    traits=Traits(by_row=2, overwrites=True),
+)
 # the weight's gradient lies in memory as (in, out), as ``nn.Linear`` keeps its weight
 defvjp(
     linear,

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, deviation, length, nonzero, unit, variance
+from ..primitives import bodies, cast, deviation, length, nonzero, unit, variance
 from ..shapes import Axis, axes_of, expand, extent, keep, kept
 from .elementwise import in_single
-from .table import along, composite, defvjp
+from .table import Traits, along, composite, defvjp
 
 
 def spread(g: Any, x: Any, axis: Axis, where: Any) -> Any:
@@ -149,16 +149,21 @@ defvjp(
     lambda g, _out, _x, axis=None, dtype=None, *, keepdims=False, initial=0, where=True: spread(
         g, _x, axis, where
     ),
-    # what np.sum calls in the end: 4 µs less
-    eager=lambda x, axis=None, dtype=None, **options: np.add.reduce(x, axis, dtype, **options),
+    traits=Traits(body=bodies.total, along=True, adds="integers"),
 )
 defvjp(
     np.mean,
     lambda g, _out, _x, axis=None, dtype=None, *, keepdims=False, where=True: mean_back(
         g, _x, axis, where
     ),
+    traits=Traits(body=bodies.mean),
 )
-for extremum in (np.max, np.min, np.amax, np.amin):
+for extremum, body in (
+    (np.max, bodies.largest),
+    (np.min, bodies.least),
+    (np.amax, bodies.largest),
+    (np.amin, bodies.least),
+):
     defvjp(
         extremum,
         lambda g, out, x, axis=None, *, keepdims=False, initial=None, where=True: extremum_back(
@@ -166,6 +171,7 @@ for extremum in (np.max, np.min, np.amax, np.amin):
         ),
         reach=along(None),
         selects=1,
+        traits=Traits(body=body, along=True),
     )
 defvjp(
     np.prod,
@@ -220,7 +226,7 @@ def std(
     return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
 
 
-defvjp(nonzero, lambda g, _out, _scale: g)
+defvjp(nonzero, lambda g, _out, _scale: g, traits=Traits(checks=True))
 
 
 @composite(np.average)
@@ -259,7 +265,7 @@ def average(
 
 @composite(np.ptp)
 def ptp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The largest less the smallest."""
+    """The bodies.largest less the smallest."""
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
