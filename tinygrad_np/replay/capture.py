@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, fingerprint
-from ..autodiff.nests import leaves, rebuild
+from ..autodiff.nests import leaves, rebuild, tupled
 from ..autodiff.rules.table import Rule, Traits
 from ..autodiff.sweep import OWN, references
 from ..autodiff.tape import Record, mode, recording
@@ -426,7 +426,13 @@ class Capture:
             if out is None:
                 raise refusal(f"{name} gives no array", "call it outside the step")
         if isinstance(out, tuple):
-            self._note("call", rule, operands, given, out, len(out) == 1)
+            there = [i for i, part in enumerate(out) if part is not None]
+            arrays = [value for value in values if isinstance(value, np.ndarray)]
+            views = any(np.may_share_memory(out[i], a) for i in there for a in arrays)
+            for places in [[i] for i in there] if views else [there]:
+                made = [out[i] for i in places]
+                whole = len(places) == len(out) > 1
+                self._note("call", rule, operands, given, made, None if whole else places)
         elif (same := self._known.get(id(out))) is not None and same in operands:
             if same.array is out and rule.traits.checks:
                 self._note("check", rule, operands, given, [])
@@ -436,13 +442,12 @@ class Capture:
 
     def _note(
         self, kind: str, does: Any, operands: list[Any], options: dict[str, Any],
-        out: Sequence[Any], is_tuple: bool = False,
+        out: Sequence[Any], places: list[int] | None = None,
     ) -> None:  # fmt: skip
         results = [self._remember("result", part) for part in out]
         equation = Equation(kind, does, operands, options, results, users_line())
-        if is_tuple:
-            several = equation.fn
-            equation.fn = lambda *values, **named: several(*values, **named)[0]
+        if places is not None:
+            equation.fn = chosen(equation.fn, places)
         source = _only_source(equation)
         for result in results:
             result.made = equation
@@ -543,6 +548,17 @@ def argument(array: np.ndarray) -> Tensor:
     return tensor
 
 
+def chosen(fn: Any, places: list[int]) -> Any:
+    """A function of several results, as one that gives those at some places (one alone: itself)."""
+
+    def call(*values: Any, **options: Any) -> Any:
+        made = fn(*values, **options)
+        found = [made[i] for i in places]
+        return found[0] if len(found) == 1 else found
+
+    return call
+
+
 def is_generator(value: Any) -> bool:
     """Whether it is a generator that operations draw from; NumPy's are not loaded to see that."""
     return "numpy.random" in sys.modules and isinstance(value, np.random.Generator)
@@ -570,7 +586,7 @@ def _arrays(out: Any) -> Any:
     if isinstance(out, (np.generic, bool, int, float, complex)):
         return np.asarray(out)
     if isinstance(out, (tuple, list)):
-        return tuple(np.asarray(part) for part in out)
+        return tupled(type(out), [None if part is None else np.asarray(part) for part in out])
     return out if isinstance(out, np.ndarray) else None
 
 

@@ -6,7 +6,23 @@ imports, the same in all processes of a test run.
 
 from typing import Any
 
-from . import elementwise, images, indexing, matrices, networks, products, reductions, shaping
+from . import (
+    decompositions,
+    elementwise,
+    fourier,
+    histograms,
+    images,
+    indexing,
+    matrices,
+    networks,
+    polynomials,
+    products,
+    reductions,
+    several,
+    shaping,
+    signals,
+    statistics,
+)
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
 
 BY_FUNCTION: dict[Any, list[Case]] = {}
@@ -14,7 +30,8 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "full_name", "images",
-    "indexing", "matrices", "networks", "positive", "products", "real", "reductions", "shaping",
-    "transform", "unit",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "decompositions", "elementwise",
+    "fourier", "full_name", "histograms", "images", "indexing", "matrices", "networks",
+    "polynomials", "positive", "products", "real", "reductions", "several", "shaping",
+    "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Functions that put the elements along some axes together."""
 
+import functools
 import math
 from typing import Any
 
@@ -27,14 +28,31 @@ def deviation(
     return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
 
 
+@functools.cache
+def least_length(dtype: Any) -> float:
+    """The length from which on the squares keep all their digits."""
+    limits = np.finfo(dtype)
+    return math.sqrt(limits.tiny) / float(limits.eps)
+
+
+def plain_length(x: Any, axis: Axis) -> tuple[Any, bool]:
+    """The root of the sum of |x|² along ``axis``, and whether no square over- or underflowed."""
+    if axis is None:
+        out = np.linalg.norm(x, None, None, True)
+    else:
+        size = np.abs(x)
+        out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))
+    if out.size == 1:
+        return out, least_length(out.dtype) < out.item() < math.inf
+    return out, not out.size or bool(least_length(out.dtype) < out.min() and out.max() < math.inf)
+
+
 @primitive
 def length(x: Any, axis: Axis) -> Any:
     """The root of the sum of |x|² along ``axis``, kept as 1; no square over- or underflows."""
-    size = np.abs(x)
-    out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))
-    limits = np.finfo(out.dtype)
-    least = math.sqrt(limits.tiny) / float(limits.eps)  # below, the squares lose digits
-    if out.size and not (out.min() > least and out.max() < np.inf):
+    out, sure = plain_length(x, axis)
+    if not sure:
+        size = np.abs(x)
         top = np.max(size, axis=axis, keepdims=True, initial=0)
         scale = np.where((top > 0) & (top < np.inf), top, 1)
         out = np.sqrt(np.sum(np.square(size / scale), axis=axis, keepdims=True)) * scale
@@ -44,6 +62,9 @@ def length(x: Any, axis: Axis) -> Any:
 @primitive
 def unit(x: Any, axis: Axis) -> Any:
     """``x`` over its ``length`` along ``axis``; 0 where that is 0."""
+    size, sure = plain_length(x, axis)
+    if sure:
+        return x / size
     size = length(x, axis)
     if np.isinf(size).any():  # an infinite element counts alone; a sum of others may overflow
         top = np.max(np.abs(x), axis=axis, keepdims=True)

@@ -3,17 +3,27 @@
 from . import (
     constants,
     convolution,
+    decompositions,
     elementwise,
+    fourier,
+    histograms,
     indexing,
+    inverses,
     linear_algebra,
     neural,
+    norms,
+    polynomials,
     reductions,
+    several,
     shaping,
+    signals,
+    statistics,
 )
 from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "elementwise", "indexing", "linear_algebra", "neural", "reductions",
-    "shaping",
+    "decompositions", "defvjp", "elementwise", "fourier", "histograms", "indexing", "inverses",
+    "linear_algebra", "neural", "norms", "polynomials", "reductions", "several", "shaping",
+    "signals", "statistics",
 ]  # fmt: skip

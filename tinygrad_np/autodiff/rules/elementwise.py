@@ -300,17 +300,3 @@ def nan_to_num(
     if not copy:
         raise NotImplementedError("np.nan_to_num(copy=False) is not recorded; assign the result.")
     return replace_nonfinite(x, nan, posinf, neginf)
-
-
-@composite(np.divmod)
-def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
-    """Quotient and remainder, as two functions of the table."""
-    return np.floor_divide(x, y), np.remainder(x, y)
-
-
-@composite(np.modf)
-def modf(x: Any) -> tuple[Any, Any]:
-    """Fraction and whole part, as functions of the table; infinity has the fraction 0."""
-    if np.result_type(x).kind != "f":
-        x = cast(x, np.modf(np.zeros((), np.result_type(x)))[0].dtype)
-    return np.where(np.isinf(x), np.copysign(0, x), np.fmod(x, 1)), np.trunc(x)

@@ -178,12 +178,6 @@ def last_diagonal(x: Any, /, *, offset: int = 0) -> Any:
     return np.diagonal(x, offset, -2, -1)
 
 
-@composite(np.trace)
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """The sum of the diagonal."""
-    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
-
-
 @composite(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
     """The diagonal of a matrix, or a matrix with the given diagonal."""

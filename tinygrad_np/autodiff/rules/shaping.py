@@ -96,8 +96,6 @@ defvjp(np.repeat, lambda g, _out, _x, repeats, axis=None: repeat_back(g, _x, rep
 defvjp(np.tile, lambda g, _out, _x, reps: tile_back(g, _x, reps))
 defvjp(np.tril, lambda g, _out, _x, k=0: unbroadcast(np.tril(g, k), np.shape(_x)))
 defvjp(np.triu, lambda g, _out, _x, k=0: unbroadcast(np.triu(g, k), np.shape(_x)))
-for atleast in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
-    defvjp(atleast, lambda g, _out, _x: np.reshape(g, np.shape(_x)))
 defvjp(concat, each=lambda i, g, _out, *_values, axis=0: part(g, i, _values, axis))
 defvjp(
     pad_zeros,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import TapeError
-from ..nests import leaves, rebuild
+from ..nests import leaves, rebuild, tupled
 from ..primitives import Kept as Kept
 from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
@@ -108,6 +108,7 @@ class Rule:
         self.constant = not vjps and each is None
         self.is_pair = self.is_ufunc and len(vjps) == 2 and all(vjps) and not selects
         self.is_pair = self.is_pair and not self.is_users  # whose cotangents are looked at
+        self.is_pair = self.is_pair and getattr(fn, "nout", 1) == 1
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
@@ -141,6 +142,72 @@ class Rule:
             return reading.operands
         known = [i for i in reading.operands if i < count]
         return [*known, *range(reading.positional, count)] if reading.rest else known
+
+
+class Several:
+    """The cotangents of an operation with several results, None where there is none.
+
+    It is added up and compared in shape and dtype as the cotangent of one array is. ``kind`` is the
+    type of the tuple of results, ``forms`` are their shapes and dtypes.
+    """
+
+    __slots__ = ("forms", "found", "kind")
+    shape = dtype = None
+    size = 0
+
+    def __init__(self, kind: Any, forms: Sequence[Any], found: Sequence[Any]) -> None:
+        self.kind = kind
+        self.forms = forms
+        self.found = found
+
+    def __add__(self, other: "Several") -> "Several":
+        pairs = zip(self.found, other.found, strict=True)
+        added = [b if a is None else a if b is None else a + b for a, b in pairs]
+        return Several(self.kind, self.forms, added)
+
+    def tuple(self, filled: bool) -> Any:
+        """The cotangents as rules get them, ``filled`` up with zeros for those of users."""
+        found = self.found
+        if filled:
+            like = next(g for g in found if g is not None)
+            found = [
+                np.zeros_like(like, dtype=form[1], shape=form[0]) if g is None and form else g
+                for g, form in zip(found, self.forms, strict=True)
+            ]
+        return tupled(self.kind, found)
+
+
+class Part(Rule):
+    """On the record of one result of several: its cotangent is one of the operation's."""
+
+    __slots__ = ("index", "kind", "whole")
+    is_pair = False
+    is_ufunc = False
+    is_users = True  # nobody writes through it
+    selects = 0
+    fn: Any = None
+
+    def __init__(self, whole: Rule, kind: Any, index: int) -> None:
+        self.whole = whole
+        self.kind = kind
+        self.index = index
+
+    @property
+    def field(self) -> str:
+        """How one gets at the result: ``.sign``, ``[0]``."""
+        fields = getattr(self.kind, "_fields", None)
+        return f".{fields[self.index]}" if fields else f"[{self.index}]"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What errors call the result."""
+        return self.whole.name + self.field
+
+    def pull(self, g: Any, several: Several) -> Several:
+        """What the operation gets of the cotangent ``g`` of this result."""
+        found = [None] * len(several.found)
+        found[self.index] = g
+        return Several(several.kind, several.forms, found)
 
 
 def on_arrays(body: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -180,9 +247,17 @@ def reading(fn: Any, name: str, fills: Mapping[int, tuple[str, Any]] = NOTHING) 
         except ValueError as error:
             refuse_write(error, name)
             raise
-        return next((own for own, view in zip(args, lent, strict=True) if out is view), out)
+        pairs = list(zip(args, lent, strict=True))
+        if isinstance(out, tuple):
+            return tupled(type(out), [_own(part, pairs) for part in out])
+        return [_own(part, pairs) for part in out] if type(out) is list else _own(out, pairs)
 
     return call
+
+
+def _own(out: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
+    """What a user's function returned; the operand itself where that is what it was lent."""
+    return next((own for own, view in pairs if out is view), out)
 
 
 def refuse_write(error: ValueError, name: str) -> None:
@@ -201,6 +276,8 @@ def read_only(operand: Any) -> Any:
         operand.flags.writeable = False
     elif not isinstance(operand, np.ndarray) and hasattr(type(operand), "__array_function__"):
         operand = lent_to(operand)
+    elif isinstance(operand, tuple):
+        operand = tupled(type(operand), map(read_only, operand))
     return operand
 
 
@@ -272,7 +349,10 @@ def defvjp(
     the function acts, which makes replays of it faster (``Traits``). The rules must be
     written in NumPy functions (or primitives) to be differentiable themselves. What they are given
     is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
-    are real, so is a cotangent; of a complex function a real operand gets its real part. Raises
+    are real, so is a cotangent; of a complex function a real operand gets its real part. Where
+    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` one of its kind
+    with a cotangent for each result: zeros of its shape and dtype where nothing came of it, as for
+    all integers, and None for None. Raises
     TypeError for what is no function, and TapeError for a function whose calls do not come here
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
@@ -360,8 +440,12 @@ def unruled(
 
 
 def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
-    """The reach of functions that act on each element by itself."""
-    return g
+    """The reach of functions that act on each element by itself: what arrived at any result."""
+    if not isinstance(g, tuple):
+        return g
+    return functools.reduce(
+        np.logical_or, [np.not_equal(part, 0) for part in g if part is not None]
+    )
 
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
