@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cofactors, second_cofactors
-from .table import composite, defvjp
+from .table import composite, defvjp, mixes
 
 
 def transposed(x: Any) -> Any:
@@ -47,10 +47,12 @@ defvjp(
     lambda g, out, a, b: solve_left(g, out, a, b),
     lambda g, _out, a, _b: solve_right(g, a, _b),
     broadcasts=True,
+    reach=mixes,
 )
 defvjp(
     np.linalg.inv,
     lambda g, out, _a: -np.matmul(np.matmul(transposed(out), g), transposed(out)),
+    reach=mixes,
 )
 
 
@@ -124,12 +126,13 @@ def third_cofactors(g: Any, a: Any, h: Any) -> Any:
     return det * transposed(np.matmul(inner, inverse))
 
 
-defvjp(np.linalg.det, lambda g, _out, a: np.expand_dims(g, (-1, -2)) * cofactors(a))
-defvjp(cofactors, lambda g, _out, a: second_cofactors(a, g))
+defvjp(np.linalg.det, lambda g, _out, a: np.expand_dims(g, (-1, -2)) * cofactors(a), reach=mixes)
+defvjp(cofactors, lambda g, _out, a: second_cofactors(a, g), reach=mixes)
 defvjp(
     second_cofactors,
     lambda g, _out, a, h: third_cofactors(g, a, h),
     lambda g, _out, a, _h: second_cofactors(a, g),
+    reach=mixes,
 )
 
 
@@ -151,4 +154,4 @@ def slogdet_back(g: Any, out: Any, a: Any) -> Any:
     return np.expand_dims(total, (-1, -2)) * transposed(inverse_or_zero(a, sign))
 
 
-defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a))
+defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a), reach=mixes)

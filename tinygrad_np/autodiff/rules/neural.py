@@ -35,6 +35,7 @@ from ..primitives.neural import (
     rows,
     shaped,
     slope_of_fall,
+    slope_of_powers,
     softmax,
     standardise,
 )
@@ -80,10 +81,7 @@ def cross_entropy_back(g: Any, out: Any, logits: Any, labels: Any) -> Any:
     if type(out) is not Kept:
         return g * cross_entropy_slope(logits, labels)
     powers, totals = out.kept
-    p = powers / totals[:, None]
-    p[np.arange(len(labels)), labels] -= 1
-    p /= len(labels)
-    return times(p, g)
+    return times(slope_of_powers(powers, totals, labels), g)
 
 
 def cross_entropy_curve(g: Any, logits: Any) -> Any:

@@ -8,7 +8,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives import ARRAY, add_at, cast, pad_zeros, primitive, take_at
 from ..shapes import axes_of
-from .table import composite, defvjp, elementwise, terms
+from .table import composite, defvjp, elementwise, terms, whole
 
 MODES = {0: "valid", 1: "same", 2: "full"}
 NODES = 64  # of a quarter turn: enough for every x whose i0 is finite, see ``bessel``
@@ -85,6 +85,7 @@ defvjp(
     lambda g, _out, x, xp, _fp, _left, _right=None: np.where(x < xp[0], g, 0),
     lambda g, _out, x, xp, _fp, _left, _right: np.where(x > xp[-1], g, 0),
     broadcasts=True,
+    reach=whole,
     selects=1,
 )
 

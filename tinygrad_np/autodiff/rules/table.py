@@ -192,6 +192,7 @@ class Part(Rule):
     is_ufunc = False
     is_users = True  # nobody writes through it
     selects = 0
+    mixes = False
     fn: Any = None
 
     def __init__(self, whole: Rule, kind: Any, index: int) -> None:
@@ -455,6 +456,11 @@ def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
     return functools.reduce(
         np.logical_or, [np.not_equal(part, 0) for part in g if part is not None]
     )
+
+
+def whole(g: Any, *_operands: Any, **_options: Any) -> Any:
+    """The reach of functions all of whose result may depend on each element of an operand."""
+    return np.any(np.not_equal(g, 0))
 
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
