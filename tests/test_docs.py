@@ -49,6 +49,7 @@ def printed(page: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [p for p in TEXTS if blocks(p, "python") and p not in ELSEWHERE | FRAGMENTS]
 )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .autodiff.rules.linear_algebra import transposed
+from .autodiff.rules.inverses import transposed
 from .autodiff.rules.polynomials import least_squares
 
 Function = Callable[..., Any]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_np.autodiff.primitives import replace_at, split_index
-from tinygrad_np.autodiff.rules.neural import leaky_relu, linear, logsumexp, relu, softmax
+from tinygrad_np.autodiff.primitives.neural import leaky_relu, linear, logsumexp, relu, softmax
 from tinygrad_np.nn.functional import conv2d, max_pool2d
 
 Row = tuple[Callable[[Any], Any], Any, Any]
@@ -81,6 +81,27 @@ ROWS: list[Row] = [
     (lambda t: np.prod(t), [0, 2, 3], [6, 0, 0]),
     (lambda t: t[np.array([0, 0, 1])], [1, 2], [2, 1]),
     (lambda t: written(np.zeros(2), np.array([0, 0, 1]), t), [1, 2, 3], [0, 1, 1]),
+    (lambda t: np.linalg.det(t), [[1, 2], [2, 4]], [[4, -2], [-2, 1]]),
+    (lambda t: np.linalg.det(t), [[0, 0, 0], [0, 0, 0], [0, 0, 3]], [[0, 0, 0], [0, 0, 0], [0, 0, 0]]),
+    (lambda t: np.linalg.slogdet(t)[1], [[1, 0], [0, 0]], [[0, 0], [0, 0]]),
+    (lambda t: np.linalg.cond(t), [[1, 0], [0, 0]], [[0, 0], [0, 0]]),
+    (lambda t: np.linalg.cond(t), [[2, 0], [0, 2]], [[0, 0], [0, 0]]),
+    (lambda t: np.linalg.cholesky(t)[1], [[4, 2], [2, 5]], [[-1/16, 0], [1/4, 1/4]]),
+    (lambda t: np.linalg.eigvalsh(t)[1], [[2, 1], [1, 2]], [[1/2, 0], [1, 1/2]]),
+    (lambda t: np.linalg.eigvalsh(t, 'U')[1], [[2, 1], [1, 2]], [[1/2, 1], [0, 1/2]]),
+    (lambda t: np.linalg.eigvalsh(t), [[1, 0], [0, 1]], [[1, 0], [0, 1]]),
+    (lambda t: np.linalg.eigh(t)[1], [[1, 0], [0, 1]], [[0, 0], [0, 0]]),
+    (lambda t: (np.linalg.eigh(t)[1][:, :2] @ np.linalg.eigh(t)[1][:, :2].T)[0], [[1, 0, 0], [0, 1, 0], [0, 0, 2]], [[0, 0, 0], [0, 0, 0], [-1, 0, 0]]),
+    (lambda t: np.linalg.eig(t)[1], [[1, 0], [0, 1]], [[0, 0], [0, 0]]),
+    (lambda t: (np.linalg.svd(t)[0] @ np.linalg.svd(t)[2])[1], [[3, 0], [0, 3]], [[0, -1/6], [1/6, 0]]),
+    (lambda t: np.linalg.svdvals(t), [[2, 0], [0, 0]], [[1, 0], [0, 0]]),
+    (lambda t: np.linalg.norm(t, 'nuc'), [[2, 0], [0, 0]], [[1, 0], [0, 0]]),
+    (lambda t: np.linalg.norm(t, -2), [[2, 0], [0, 0]], [[0, 0], [0, 0]]),
+    (lambda t: np.linalg.norm(t, 2), [[3, 0], [0, 3]], [[1/2, 0], [0, 1/2]]),
+    (lambda t: np.linalg.norm(t, 1), [[1, 2], [-1, 0]], [[1/2, 1/2], [-1/2, 0]]),
+    (lambda t: np.linalg.pinv(t), [[2, 0], [0, 0]], [[-1/4, 1/4], [1/4, 0]]),
+    (lambda t: np.linalg.qr(t)[1], [[3, 6], [4, 8]], [[-0.6, -0.6], [-0.8, -0.8]]),
+    (lambda t: np.linalg.matrix_rank(t) * t, [[1, 0], [0, 0]], [[1, 1], [1, 1]]),
     (lambda t: np.where(t > 0, np.log(t), 0), [-1, 0, 2], [0, 0, 0.5]),
     (lambda t: np.where(t > 0, np.sqrt(t), 0), [-1, 0, 4], [0, 0, 0.25]),
     (lambda t: np.where(t > 0, t ** 0.5, 0), [-1, 0, 4], [0, 0, 0.25]),

@@ -3,6 +3,7 @@
 
 import copy
 import gc
+import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import tinygrad_np as tg
 from tests.autodiff import conventions
 from tests.autodiff.cases import CASES, Case
+from tests.autodiff.each import every, named, through_all
 from tinygrad_np.autodiff import tensor as tensor_module
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.primitives import primitive
@@ -523,9 +525,8 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     "copyto a tensor": (tg.TapeError, r"t\[index\]", lambda t, a: np.copyto(t.detach(), a)),
     "leaf[i] = v": (tg.TapeError, "no_grad", lambda t, a: _assign(t, 0, 1.0)),
     "leaf += v": (tg.TapeError, "no_grad", lambda t, a: _iadd(t, 1.0)),
-    "norm of a matrix": (NotImplementedError, "Frobenius", lambda t, a: np.linalg.norm(t[None], 2)),
     "pad by the mean": (NotImplementedError, "edge", lambda t, a: np.pad(t, 1, mode="mean")),
-    "cross in 2d": (ValueError, "3 elements", lambda t, a: np.cross(t[:2], t[:2])),
+    "cross in 1d": (ValueError, "3 elements", lambda t, a: np.cross(t[:1], t[:1])),
     "take out=": (tg.DetachError, "assign", lambda t, a: np.take(t, [0, 1, 2], out=a)),
     "einsum of lists": (NotImplementedError, "subscripts", lambda t, a: np.einsum(t, [0], [])),
     "einsum count": (ValueError, "names 2 operands, not 1", lambda t, a: np.einsum("i,i", t)),
@@ -584,7 +585,8 @@ def test_refusals_name_the_remedy(what: str) -> None:
         call(variable(1.0, 2.0, 3.0), np.zeros(3))
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.fn in TABLE], ids=lambda case: case.id)
+@every(case for case in CASES if case.fn in TABLE)
+@through_all()
 def test_unknown_options_are_refused(case: Case) -> None:
     variables = [tg.Tensor(v, requires_grad=True) for v in case.variables]
 
@@ -661,12 +663,16 @@ def settle(result: Any, t: Any, right: Any) -> str:
 
 
 @pytest.mark.parametrize("size", [4, LARGE])
-@pytest.mark.parametrize("write", TENSOR_WRITES)
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("exposed", [False, True])
-def test_writes_through_tensors(program: str, write: str, size: int, exposed: bool) -> None:
+def test_writes_through_tensors(program: str, size: int) -> None:
     if size == LARGE and program not in ("square", "view", "exp", "add"):
         return
+    for write, exposed in itertools.product(TENSOR_WRITES, [False, True]):
+        with named(write, exposed):
+            write_through_tensor(program, write, size, exposed)
+
+
+def write_through_tensor(program: str, write: str, size: int, exposed: bool) -> None:
     f, slope = PROGRAMS[program]
     x = np.linspace(0.5, 3.0, size)
     t = tg.Tensor(x, requires_grad=True)

@@ -1,11 +1,8 @@
 """Every operation with a derivative, checked at every row of the table of cases."""
 
 import dis
-import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,49 +11,17 @@ import pytest
 import tinygrad_np as tg
 from tests.autodiff.broken import caught, seeds
 from tests.autodiff.cases import BY_FUNCTION, CASES, HAS_SCIPY, Case, full_name, transform
-from tinygrad_np.autodiff.gradcheck import largest_error
-from tinygrad_np.autodiff.nests import leaves
-from tinygrad_np.autodiff.rules import COMPOSITES, TABLE, neural
-from tinygrad_np.autodiff.rules.table import Rule
+from tests.autodiff.each import every, every_function, through_all
+from tinygrad_np.autodiff.gradcheck import _ridders, largest_error
+from tinygrad_np.autodiff.nests import leaves, rebuild, tupled
+from tinygrad_np.autodiff.primitives import neural
+from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
+from tinygrad_np.autodiff.rules.table import Part, Rule
 from tinygrad_np.autodiff.tape import Record
 
 UNSOLVABLE = np.linalg.LinAlgError, np.exceptions.RankWarning
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
-
-def every(groups: list[list[Case]]) -> Any:
-    """One test for each function: the check runs through the cases of that function."""
-    names = [full_name(group[0].fn) for group in groups]
-    return pytest.mark.parametrize("cases", groups, ids=names)
-
-
-every_function = every(list(BY_FUNCTION.values()))
-every_rule = every([group for fn, group in BY_FUNCTION.items() if fn in TABLE])
-
-
-@contextmanager
-def named(case: Case) -> Iterator[None]:
-    """Tells which case of a function failed."""
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(f"case {case.id}")
-        raise
-
-
-def through_all(check: Callable[..., None]) -> Callable[..., None]:
-    """A check of one case as a check of several."""
-
-    @functools.wraps(check)
-    def run(cases: list[Case], **options: Any) -> None:
-        for case in cases:
-            with named(case):
-                check(case, **options)
-
-    parameters = [p.replace(name="cases") if p.name == "case" else p
-                  for p in inspect.signature(check).parameters.values()]  # fmt: skip
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return run
+every_rule = every(case for case in CASES if case.fn in TABLE)
 
 
 def tensors(case: Case) -> list[tg.Tensor]:
@@ -82,14 +47,24 @@ def gradients(case: Case, variables: list[Any]) -> list[np.ndarray]:
 
 def recorded(case: Case) -> tuple[Record, Rule, dict[str, Any]]:
     """The record that a case leaves, its rule, and the options the rule is called with."""
-    result = case.call(*tensors(case))
-    record = result._node
+    results = leaves(case.call(*tensors(case)))
+    record = next(t._node for t in results if t._node is not None)
+    if isinstance(record.rule, Part):
+        (record,) = record.parents
     assert isinstance(record, Record)
     return record, record.rule, {} if record.rule.is_ufunc else record.kwargs
 
 
 def result_of(case: Case) -> Any:
-    return np.asarray(case.call(*case.variables))
+    """The result as rules get it: a tuple of arrays where there are several."""
+    out = case.call(*case.variables)
+    return rebuild(out, [np.array(part) for part in leaves(out)])
+
+
+def cotangent(out: Any) -> Any:
+    """A cotangent for each result, None for those of integers."""
+    drawn = zip(weights(leaves(out)), leaves(out), strict=True)
+    return rebuild(out, [g if part.dtype.kind in "fc" else None for g, part in drawn])
 
 
 def bits(dtype: Any) -> int:
@@ -108,7 +83,8 @@ def test_case_names_are_unique() -> None:
     assert len({case.id for case in CASES}) == len(CASES)
 
 
-@every_case
+@every_function
+@through_all()
 def test_value_is_what_numpy_computes(case: Case) -> None:
     found = leaves(case.call(*tensors(case)))
     expected = leaves(case.call(*case.variables, fn=case.reference))
@@ -119,13 +95,43 @@ def test_value_is_what_numpy_computes(case: Case) -> None:
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12, atol=1e-14)
 
 
-@every_case
-def test_first_and_second_derivative(case: Case) -> None:
-    assert largest_error(case.call, *case.variables, order=min(case.order, 2)) <= 1e-7
+@every_function
+@through_all()
+def test_first_derivative(case: Case) -> None:
+    assert largest_error(case.call, *case.variables) <= 1e-7
 
 
 @every_function
-@through_all
+@through_all()
+def test_second_derivative(case: Case) -> None:
+    """The pullback's own pullback, along a random direction of all operands and the cotangent."""
+    results = leaves(case.call(*tensors(case)))
+    if case.order < 2 or all(result.dtype.kind in "biu" for result in results):
+        return
+
+    def pull(*inner: Any) -> Any:
+        *primals, cotangents = inner
+        return tg.vjp(lambda *xs: leaves(case.call(*xs)), *primals)[1](cotangents)
+
+    cotangents = weights(results)
+    given = [*case.variables, cotangents]
+    value, pullback = tg.vjp(pull, *given)
+    chosen = weights(list(value), seed=3)
+    ways = weights(leaves(given), seed=5)
+    slopes = leaves(list(pullback(tuple(chosen))))
+    expected = sum(np.sum(slope * way).real for slope, way in zip(slopes, ways, strict=True))
+
+    def shifted(step: float) -> float:
+        moved = [v + step * way for v, way in zip(leaves(given), ways, strict=True)]
+        pulled = pull(*moved[: len(case.variables)], moved[len(case.variables) :])
+        return float(sum(np.sum(w * p).real for w, p in zip(chosen, pulled, strict=True)))
+
+    found = _ridders(shifted, 0.02)
+    assert abs(found - expected) <= 1e-7 * max(1.0, abs(found), abs(expected))
+
+
+@every_function
+@through_all()
 def test_pushforward_agrees_with_pullback(case: Case) -> None:
     def f(*variables: Any) -> list[Any]:
         return leaves(case.call(*variables))
@@ -142,9 +148,8 @@ def test_pushforward_agrees_with_pullback(case: Case) -> None:
     np.testing.assert_allclose(forward, reverse, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 @every_function
-@through_all
+@through_all(dtype=["f2", "f4", "f8"])
 def test_dtype_is_kept(case: Case, dtype: str) -> None:
     narrow = case.astype(dtype)
     with np.errstate(all="ignore"):
@@ -165,9 +170,8 @@ def test_dtype_is_kept(case: Case, dtype: str) -> None:
         assert variable.grad is None or variable.grad.shape == variable.shape
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f4"])
 @every_rule
-@through_all
+@through_all(dtype=["f2", "f4"])
 def test_rule_itself_introduces_no_wider_dtype(case: Case, dtype: str) -> None:
     """What a rule returns, before the sweep casts it: no wider than the widest array given."""
     narrow = case.astype(dtype)
@@ -177,23 +181,26 @@ def test_rule_itself_introduces_no_wider_dtype(case: Case, dtype: str) -> None:
         except TypeError:  # NumPy's linear algebra has no float16
             assert dtype == "f2"
             return
-        out = np.asarray(narrow.call(*narrow.variables))
-        arrays = [out, *(v for v in record.values if getattr(v, "dtype", None) is not None)]
+        out = result_of(narrow)
+        arrays = [
+            *leaves(out),
+            *(v for v in record.values if getattr(v, "dtype", None) is not None),
+        ]
         widest = max(bits(a.dtype) for a in arrays if a.dtype.kind in "fc")
         for k, parent in enumerate(record.parents):
             if parent is not None:
-                raw = rule.vjps[k](np.ones_like(out), out, *record.values, **options)
+                raw = rule.vjps[k](cotangent(out), out, *record.values, **options)
                 assert bits(raw.dtype) <= widest
 
 
 @every_rule
-@through_all
+@through_all()
 def test_rule_leaves_read_only_arrays_alone(case: Case) -> None:
     record, rule, options = recorded(case)
-    out = result_of(case).copy()
-    g = weights([out])[0]
+    out = result_of(case)
+    g = cotangent(out)
     values = [v.copy() if isinstance(v, np.ndarray) else v for v in record.values]
-    for array in (g, out, *values):
+    for array in leaves([g, out, *values]):
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
     for k, parent in enumerate(record.parents):
@@ -205,7 +212,7 @@ def test_rule_leaves_read_only_arrays_alone(case: Case) -> None:
 
 
 @every_function
-@through_all
+@through_all()
 def test_operands_are_not_written_to(case: Case) -> None:
     before = [v.copy() for v in case.variables]
     variables = tensors(case)
@@ -238,9 +245,8 @@ def repeated(v: np.ndarray) -> tuple[np.ndarray, Any]:
     return v[:1].copy() if v.ndim else v.copy(), lambda t: np.broadcast_to(t, v.shape)
 
 
-@pytest.mark.parametrize("layout", [transposed, strided, backwards, repeated])
 @every_function
-@through_all
+@through_all(layout=[transposed, strided, backwards, repeated])
 def test_memory_layout_does_not_matter(case: Case, layout: Any) -> None:
     """The gradient by an operand that is a view is the one by its dense copy, pulled back."""
     if layout is repeated and any(v.shape[:1] == (0,) for v in case.variables):
@@ -259,7 +265,8 @@ def test_memory_layout_does_not_matter(case: Case, layout: Any) -> None:
             expected = gradients(case, dense)
         except UNSOLVABLE:
             with pytest.raises(UNSOLVABLE):
-                through(*bases)
+                results, pullback = tg.vjp(through, *bases)
+                pullback(weights(results))
             return
         results, pullback = tg.vjp(through, *bases)
         found = pullback(weights(results))
@@ -279,6 +286,8 @@ def shape_of_reading(vjp: Any, before: int) -> list[str]:
 
 def poisoned(array: Any, seed: int) -> Any:
     """Other values of the same shape and dtype."""
+    if isinstance(array, tuple):
+        return tupled(type(array), [poisoned(part, seed) for part in array])
     rng = np.random.default_rng(seed)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
         return array
@@ -287,11 +296,11 @@ def poisoned(array: Any, seed: int) -> Any:
 
 
 @every_rule
-@through_all
+@through_all()
 def test_what_a_rule_declares_unread_can_be_poisoned(case: Case) -> None:
     record, rule, options = recorded(case)
     out = result_of(case)
-    g = weights([out])[0]
+    g = cotangent(out)
     for k, parent in enumerate(record.parents):
         if parent is None:
             continue
@@ -342,7 +351,7 @@ def test_gradcheck_notices_a_rule_that_is_off_by_a_thousandth(fn: Any, k: int) -
 
 
 @every_function
-@through_all
+@through_all()
 def test_constants_are_not_recorded(case: Case) -> None:
     """The same call on Tensors that do not require grad leaves nothing on the tape."""
     results = leaves(case.call(*(tg.Tensor(v) for v in case.variables)))

@@ -91,6 +91,7 @@ def kept(folder: Path) -> list[tuple[dict[str, Any], dict[int, float], str]]:
 # --- the search
 
 
+@pytest.mark.slow
 def test_a_search_of_two_jobs_that_goes_on_after_an_end_within_a_trial(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

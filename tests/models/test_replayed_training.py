@@ -1,5 +1,6 @@
 """Replayed training gives the weights of eager training, bit for bit, for every recipe."""
 
+import functools
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from tinygrad_np import data
 from tinygrad_np.run.recipes import RECIPES
 from tinygrad_np.run.run import Result, run
+
+mnist = functools.cache(data.mnist)
 
 
 def trained(name: str, replay: bool) -> Result:
@@ -17,7 +20,7 @@ def trained(name: str, replay: bool) -> Result:
     first, *hidden, last = RECIPES[name].sizes
     recipe = replace(RECIPES[name], sizes=(first, *(min(size, 300) for size in hidden), last))
     epochs = 5 if recipe.batch_size is None else 1
-    (x, y), (x_test, y_test) = data.mnist()
+    (x, y), (x_test, y_test) = mnist()
     count = 1_000 if recipe.network is not None or recipe.transform is not None else 2_000
     part = ((x[:count], y[:count]), (x_test[:500], y_test[:500]))
     return run(recipe, "mnist", part, seed=3, epochs=epochs, replay=replay)

@@ -104,68 +104,84 @@ def is_float(x: Any) -> bool:
     return bool(x.dtype.kind in "fc")
 
 
-def with_leaves(case: Case, layout: Layout) -> tuple[Callable[[], Twin], Inputs]:
+def losses(cases: list[Case], given: list[list[Any]]) -> list[Any]:
+    return [loss(case, values) for case, values in zip(cases, given, strict=True)]
+
+
+def with_leaves(cases: list[Case], layout: Layout) -> tuple[Callable[[], Twin], Inputs]:
     """The step closes over leaves, which get other values between the calls."""
-    values = arrays(case)
+    values = [arrays(case) for case in cases]
 
     def make() -> Twin:
-        given = [tg.Tensor(layout(v.copy()), requires_grad=is_float(v)) for v in values]
-        variables = [t for t in given if t.requires_grad]
+        given = [
+            [tg.Tensor(layout(v.copy()), requires_grad=is_float(v)) for v in part]
+            for part in values
+        ]
+        variables = [t for part in given for t in part if t.requires_grad]
 
         def step() -> Any:
             for leaf in variables:
                 leaf.grad = None
-            result = loss(case, given)
-            if result.requires_grad:
-                result.backward()
-            return result
+            results = losses(cases, given)
+            for result in results:
+                if result.requires_grad:
+                    result.backward()
+            return results
 
         def before(k: int) -> None:
             with tg.no_grad():
-                for i, (tensor, value) in enumerate(zip(given, values, strict=True)):
-                    if tensor.requires_grad:
-                        tensor[...] = fresh(value, k, i, layout)
+                for tensors, part in zip(given, values, strict=True):
+                    for i, (tensor, value) in enumerate(zip(tensors, part, strict=True)):
+                        if tensor.requires_grad:
+                            tensor[...] = fresh(value, k, i, layout)
 
         return Twin(step, variables, before=before)
 
     return make, lambda _: ()
 
 
-def with_arguments(case: Case, layout: Layout, inside: bool) -> tuple[Callable[[], Twin], Inputs]:
+def with_arguments(
+    cases: list[Case], layout: Layout, inside: bool
+) -> tuple[Callable[[], Twin], Inputs]:
     """The arrays are the step's arguments; ``inside`` it makes leaves of them."""
-    values = arrays(case)
+    values = [arrays(case) for case in cases]
 
     def make() -> Twin:
         scale = tg.Tensor(1.25, requires_grad=True)
 
         def step(*xs: Any) -> Any:
             scale.grad = None
-            given = [tg.Tensor(x, requires_grad=True) if inside and is_float(x) else x for x in xs]
-            result = loss(case, given) * scale
-            result.backward()
-            return [result, *(t.grad for t in given if t.grad is not None)]
+            following = (
+                tg.Tensor(x, requires_grad=True) if inside and is_float(x) else x for x in xs
+            )
+            given = [[next(following) for _ in part] for part in values]
+            results = [result * scale for result in losses(cases, given)]
+            for result in results:
+                result.backward()
+            tensors = [t for part in given for t in part if isinstance(t, tg.Tensor)]
+            return [*results, *(t.grad for t in tensors if t.grad is not None)]
 
         return Twin(step, [scale])
 
     def inputs(k: int) -> list[np.ndarray]:
-        return [fresh(value, k, i, layout) for i, value in enumerate(values)]
+        return [fresh(value, k, i, layout) for part in values for i, value in enumerate(part)]
 
     return make, inputs
 
 
 FORMS: dict[str, Any] = {
     "leaves": with_leaves,
-    "leaves inside": lambda case, layout: with_arguments(case, layout, True),
-    "arguments": lambda case, layout: with_arguments(case, layout, False),
+    "leaves inside": lambda cases, layout: with_arguments(cases, layout, True),
+    "arguments": lambda cases, layout: with_arguments(cases, layout, False),
 }
 
 
-def difference(form: str, case: Case, dtype: str = "f8", layout: Layout = dense) -> str:
-    """What differs when the case is replayed; the refusal, where it is refused."""
-    case = case if dtype == "f8" else case.astype(dtype)
+def difference(form: str, cases: list[Case], dtype: str = "f8", layout: Layout = dense) -> str:
+    """What differs when the cases are replayed as one step; the refusal, where it is refused."""
+    cases = cases if dtype == "f8" else [case.astype(dtype) for case in cases]
     try:
         with np.errstate(all="ignore"):
-            return differences(*FORMS[form](case, layout))
+            return differences(*FORMS[form](cases, layout), calls=3)
     except ReplayError as error:
         return str(error)
 
@@ -174,7 +190,7 @@ def counts() -> Iterator[tuple[str, int, int, list[str]]]:
     """(what, compared, equal, refused or different) for all forms, dtypes and layouts."""
     layouts = (dense, fortran, strided, backwards)
     for form, dtype, layout in itertools.product(FORMS, ("f8", "f4"), layouts):
-        found = {case.id: difference(form, case, dtype, layout) for case in CASES}
+        found = {case.id: difference(form, [case], dtype, layout) for case in CASES}
         missed = [name for name, what in found.items() if what]
         what = f"{form}, {dtype}, {layout.__name__}"
         yield what, len(found), len(found) - len(missed), missed

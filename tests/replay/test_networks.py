@@ -174,8 +174,17 @@ def runs(cleared: str) -> int:
     return 5 if cleared == "none" else 4
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+# each loss with every third activation: no two of them meet in one operation
+MET = [
+    (activation, loss)
+    for (i, activation), (j, loss) in itertools.product(enumerate(ACTIVATIONS), enumerate(LOSSES))
+    if (i + j) % 3 == 0
+]
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss"), MET, ids=lambda part: getattr(part, "__name__", part)
+)
 def test_layers_and_losses(activation: str, loss: Any) -> None:
     assert_twins(lambda: twin(ACTIVATIONS[activation], loss), batch, len(ROWS), runs("inside"))
 
@@ -306,7 +315,13 @@ def test_switching_to_evaluation_and_back() -> None:
     assert_twins(make, lambda _: [batch(0)[0]], 8, None)
 
 
-PLACED = list(itertools.product(OPTIMISERS, ["inside", "outside"], PLACES))
+# every optimiser at two of the six places, two of them at all
+PLACED = [
+    (name, stepped, cleared)
+    for i, name in enumerate(OPTIMISERS)
+    for k, (stepped, cleared) in enumerate(itertools.product(["inside", "outside"], PLACES))
+    if name in ("momentum", "Adam") or (i + k) % 3 == 0
+]
 
 
 @pytest.mark.parametrize(("name", "stepped", "cleared"), PLACED)

@@ -127,7 +127,7 @@ def inputs(k: int) -> list[np.ndarray]:
 step = st.tuples(st.integers(0, OPERATIONS - 1), st.integers(0, 7), st.integers(0, 7))
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(step, min_size=1, max_size=25), st.booleans(), st.integers(1, 6))
 def test_programs_drawn_at_random(program: Any, cleared: bool, returned: int) -> None:
     with np.errstate(all="ignore"):
@@ -200,7 +200,7 @@ def batch(k: int) -> list[np.ndarray]:
     return [x, rng(k).integers(0, WIDTH, ROWS)]
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     st.lists(st.integers(0, len(BY_ROW) - 1), max_size=8),
     st.integers(0, len(LOSSES) - 1),

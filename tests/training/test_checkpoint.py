@@ -2,8 +2,10 @@
 
 # ruff: noqa: ARG005 - each way of damaging a file takes both of its parts
 
+import functools
 import json
 import re
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -112,7 +114,7 @@ def test_a_training_goes_on_from_any_step(tmp_path: Path, ending: str, replay: b
     if ending == ".safetensors":
         pytest.importorskip("safetensors")
     expected = whole(replay=replay)
-    for after in (1, 4, 5, 6, 14) if replay else (3, 5, 11):
+    for after in (1, 5, 14) if replay and ending == ".npz" else (4, 6) if replay else (3, 11):
         path = tmp_path / f"{after}{ending}"
         first = Training()
         stopped = first.fit(checkpoint=path, callbacks=[Stop(after)], replay=replay)
@@ -387,9 +389,18 @@ def test_leftovers_of_killed_saves_are_removed_and_nothing_else(tmp_path: Path) 
 # --- files that are no checkpoints
 
 
+@functools.cache
+def written() -> bytes:
+    """The checkpoint of a training that was stopped in its second epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "training.npz"
+        Training().fit(checkpoint=path, callbacks=[Stop(8)], keep_best=True)
+        return path.read_bytes()
+
+
 def changed(tmp_path: Path, change: Callable[[dict[str, np.ndarray], dict[str, Any]], Any]) -> Path:
     path = tmp_path / "training.npz"
-    Training().fit(checkpoint=path, callbacks=[Stop(8)], keep_best=True)
+    path.write_bytes(written())
     arrays = tg.load(path)
     manifest = json.loads(arrays["checkpoint"].tobytes())
     change(arrays, manifest)

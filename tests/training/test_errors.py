@@ -1,5 +1,6 @@
 """Errors on the way leave the checkpoint and the best weights; errors before it say what to do."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,12 @@ WHERE = {
 }
 
 
+@functools.cache
+def undisturbed(replay: bool) -> tuple[Training, training.History]:
+    whole = Training("nowhere", 0)
+    return whole, whole.fit(replay=replay)
+
+
 @pytest.mark.parametrize("replay", [True, False], ids=["replayed", "eager"])
 @pytest.mark.parametrize(("where", "at"), [(w, at) for w, times in WHERE.items() for at in times])
 def test_an_error_leaves_a_checkpoint_that_goes_on(
@@ -114,8 +121,7 @@ def test_an_error_leaves_a_checkpoint_that_goes_on(
 ) -> None:
     if replay and where == "loss":
         pytest.skip("a replayed loss does not run")
-    whole = Training("nowhere", 0)
-    expected = whole.fit(replay=replay)
+    whole, expected = undisturbed(replay)
     path = tmp_path / "t.npz"
     broken = Training(where, at)
     with pytest.raises(Failure):

@@ -88,6 +88,9 @@ class Binding:
     def _array(self, variable: Variable) -> Any:
         if variable.kind in ("constant", "memory"):
             return variable.array if variable.kind == "constant" else variable.source._array
+        donor = self.plan.in_place.get(variable)
+        if donor in self.arrays and self.arrays[donor].flags.writeable:
+            return self.arrays[donor]  # for bodies, which see that it is the same
         buffer = self.plan.place[variable]
         if buffer.fixed is not None:
             return buffer.fixed
@@ -104,10 +107,11 @@ class Binding:
         if equation.kind == "effect":
             return [Call(equation.fn.perform, ())]
         if equation.kind == "check":
-            return kernels.check_for(equation, operands, self.cells)
+            return [Call(equation.fn, tuple(operands), options)]
         if equation.kind == "write":
             source = equation.operands[0].source
-            return [Call(_note_write, (source,)), Call(equation.fn, tuple(operands))]
+            write = Call(equation.fn, tuple(operands), {"out": operands[0]})
+            return [Call(_note_write, (source,)), write]
         if equation.kind == "become":
             return [Call(_become, (equation.options["tensor"], operands[0]))]
         if equation.kind == "deliver":

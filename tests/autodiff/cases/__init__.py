@@ -7,6 +7,7 @@ imports, the same in all processes of a test run.
 from typing import Any
 
 from . import (
+    decompositions,
     elementwise,
     fourier,
     histograms,
@@ -17,6 +18,7 @@ from . import (
     polynomials,
     products,
     reductions,
+    several,
     shaping,
     signals,
     statistics,
@@ -28,7 +30,8 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "elementwise", "fourier", "full_name",
-    "histograms", "images", "indexing", "matrices", "networks", "polynomials", "positive",
-    "products", "real", "reductions", "shaping", "signals", "statistics", "transform", "unit",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "decompositions", "elementwise",
+    "fourier", "full_name", "histograms", "images", "indexing", "matrices", "networks",
+    "polynomials", "positive", "products", "real", "reductions", "several", "shaping",
+    "signals", "statistics", "transform", "unit",
 ]  # fmt: skip

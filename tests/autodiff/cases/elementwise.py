@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_np.autodiff import primitives as p
-from tinygrad_np.autodiff.rules import (
+from tinygrad_np.autodiff.primitives import (
     elementwise,
 )
 

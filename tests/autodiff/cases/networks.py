@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import (
+from tinygrad_np.autodiff.primitives import (
+    elementwise,
     neural,
 )
 
@@ -28,7 +29,7 @@ row(neural.leaky_relu, real(3), 0.3, _reference=lambda x, s: np.where(x > 0, x, 
 row(
     neural.leaky_relu, real(3), slope=0.3, _reference=lambda x, slope: np.where(x > 0, x, slope * x)
 )
-row(neural.sigmoid, real(2, 3), _reference=lambda x: 1 / (1 + np.exp(-x)))
+row(elementwise.sigmoid, real(2, 3), _reference=lambda x: 1 / (1 + np.exp(-x)))
 if HAS_SCIPY:
     row(neural.erf, real(2, 3), _reference=np.vectorize(math.erf))
 for options in ({}, {"axis": 0}, {"axis": 1}):

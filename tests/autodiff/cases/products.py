@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import (
-    linear_algebra,
+from tinygrad_np.autodiff.primitives import (
+    reductions,
 )
 
 from .case import (
@@ -93,6 +93,6 @@ for subscripts, *shapes in [
     ("i,j,i->j", (2,), (3,), (2,)),
     ("ij,j->i", (2, 3), (1,)),
 ]:
-    row(linear_algebra.contract, *(real(*s, seed=k) for k, s in enumerate(shapes)),
+    row(reductions.contract, *(real(*s, seed=k) for k, s in enumerate(shapes)),
         subscripts=subscripts,
         _reference=lambda *xs, subscripts: np.einsum(subscripts, *xs))  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import (
+from tinygrad_np.autodiff.primitives import (
     reductions,
 )
 

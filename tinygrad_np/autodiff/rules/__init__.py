@@ -3,15 +3,18 @@
 from . import (
     constants,
     convolution,
-    drawing,
+    decompositions,
     elementwise,
     fourier,
     histograms,
     indexing,
+    inverses,
     linear_algebra,
     neural,
+    norms,
     polynomials,
     reductions,
+    several,
     shaping,
     signals,
     statistics,
@@ -20,6 +23,7 @@ from .table import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, Rule, defvjp
 
 __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "constants", "convolution",
-    "defvjp", "drawing", "elementwise", "fourier", "histograms", "indexing", "linear_algebra",
-    "neural", "polynomials", "reductions", "shaping", "signals", "statistics",
+    "decompositions", "defvjp", "elementwise", "fourier", "histograms", "indexing", "inverses",
+    "linear_algebra", "neural", "norms", "polynomials", "reductions", "several", "shaping",
+    "signals", "statistics",
 ]  # fmt: skip

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast
-from .shaping import pad_zeros
+from ..primitives import cast, pad_zeros
 from .table import composite, defvjp
 
 

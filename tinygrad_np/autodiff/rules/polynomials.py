@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import cast, primitive
-from .linear_algebra import transposed
-from .shaping import pad_zeros
+from ..primitives import cast, pad_zeros, primitive
+from .inverses import transposed
 from .table import composite, defvjp
 
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import ARRAY, add_at, cast, primitive, take_at
+from ..primitives import ARRAY, add_at, cast, pad_zeros, primitive, take_at
 from ..shapes import axes_of
-from .shaping import pad_zeros
 from .table import composite, defvjp, elementwise, terms
 
 MODES = {0: "valid", 1: "same", 2: "full"}

@@ -1,0 +1,51 @@
+"""Checks of single cases as tests of functions: one test runs through all cases of a function.
+
+A test has a price of its own, some milliseconds in each of its processes.
+"""
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.autodiff.cases import CASES, Case, full_name
+
+
+def every(cases: Iterable[Case]) -> Any:
+    """One test for each function of these cases."""
+    groups: dict[Any, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.fn, []).append(case)
+    return pytest.mark.parametrize("cases", groups.values(), ids=map(full_name, groups))
+
+
+every_function = every(CASES)
+
+
+@contextmanager
+def named(*what: Any) -> Iterator[None]:
+    """Tells what of several things failed."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"at {', '.join(map(str, what))}")
+        raise
+
+
+def through_all(**choices: Sequence[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A check of one case, with each of these options, as a check of several cases."""
+
+    def of_all(check: Callable[..., None]) -> Callable[..., None]:
+        def run(cases: list[Case]) -> None:
+            for case, *chosen in itertools.product(cases, *choices.values()):
+                with named(case.id, *chosen):
+                    check(case, *chosen)
+
+        assert list(inspect.signature(check).parameters) == ["case", *choices]
+        run.__name__, run.__doc__ = check.__name__, check.__doc__
+        return run
+
+    return of_all

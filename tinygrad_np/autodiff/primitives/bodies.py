@@ -1,0 +1,64 @@
+"""NumPy's own functions without their wrappers, which take longer than sums of small arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from ..shapes import Axis
+
+NO_VALUE: Any = np._NoValue  # what NumPy has for an option left out
+add: Any = np.add.reduce
+maximum: Any = np.maximum.reduce
+minimum: Any = np.minimum.reduce
+logical_or: Any = np.logical_or.reduce
+logical_and: Any = np.logical_and.reduce
+
+
+def total(
+    a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+    initial: Any = NO_VALUE, where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.sum``."""
+    return add(a, axis, dtype, out, keepdims, initial, where)
+
+
+def largest(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = NO_VALUE,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.max``."""
+    return maximum(a, axis, None, out, keepdims, initial, where)
+
+
+def least(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = NO_VALUE,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.min``."""
+    return minimum(a, axis, None, out, keepdims, initial, where)
+
+
+def any_true(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    """``np.any``."""
+    return logical_or(a, axis, bool, out, keepdims, NO_VALUE, where)
+
+
+def all_true(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    """``np.all``."""
+    return logical_and(a, axis, bool, out, keepdims, NO_VALUE, where)
+
+
+def mean(
+    a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.mean``: the sum over the count, which is a float itself (2²⁴ in float32)."""
+    if dtype is None and where is True and a.dtype.char in "fd" and 0 < a.size < 1 << 24:
+        sums = add(a, axis, None, out, keepdims)
+        if sums.size:
+            return np.divide(sums, a.size // sums.size, out=out)
+    return np.mean(a, axis, dtype, out=out, keepdims=keepdims, where=where)
