@@ -44,12 +44,13 @@ def piece(x: Any, xp: Any) -> tuple[Any, Any, Any]:
     return first, second, np.where((width == 0) | np.isnan(share), 1, np.clip(share, 0, 1))
 
 
-def slope_of(x: Any, xp: Any, fp: Any) -> Any:
-    """The slope of the piece that ``x`` lies on; 0 outside, where the ends go on."""
+def places_back(g: Any, x: Any, xp: Any, fp: Any) -> Any:
+    """``g`` times the slope of the piece that ``x`` lies on; 0 outside, where the ends go on."""
     first, second, _ = piece(x, xp)
     width = at(xp, second) - at(xp, first)
     rise = (at(fp, second) - at(fp, first)) / np.where(width == 0, 1, width)
-    return np.where((x >= xp[0]) & (x <= xp[-1]) & (width != 0), rise, 0)
+    counts = (x >= xp[0]) & (x <= xp[-1]) & (width != 0) & (g != 0)
+    return np.where(counts, g * rise, 0)
 
 
 def collected(parts: Any, first: Any, second: Any, xp: Any) -> Any:
@@ -63,7 +64,7 @@ def collected(parts: Any, first: Any, second: Any, xp: Any) -> Any:
 def points_back(g: Any, x: Any, xp: Any, fp: Any) -> Any:
     """v = y₀ + s (x - x₀) by x₀ and x₁: s (t - 1) and -s t, with t = (x - x₀) / (x₁ - x₀)."""
     first, second, share = piece(x, xp)
-    moved = g * slope_of(x, xp, fp)
+    moved = places_back(g, x, xp, fp)
     return collected((moved * (share - 1), -moved * share), first, second, xp)
 
 
@@ -79,7 +80,7 @@ def values_back(g: Any, x: Any, xp: Any, left: Any, right: Any) -> Any:
 
 defvjp(
     interpolate,
-    lambda g, _out, x, xp, fp, _left=None, _right=None: g * slope_of(x, xp, fp),
+    lambda g, _out, x, xp, fp, _left=None, _right=None: places_back(g, x, xp, fp),
     lambda g, _out, x, xp, fp, _left=None, _right=None: points_back(g, x, xp, fp),
     lambda g, _out, x, xp, _fp, left=None, right=None: values_back(g, x, xp, left, right),
     lambda g, _out, x, xp, _fp, _left, _right=None: np.where(x < xp[0], g, 0),
