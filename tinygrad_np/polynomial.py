@@ -169,7 +169,7 @@ class Basis(NamedTuple):
         size = np.abs(left)
         scale = np.sqrt(np.sum(size * size, axis=0))
         rcond = len(x) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
-        found = least_squares(left / scale, right, rcond, True)
+        found = least_squares(left / scale, right, rcond)
         found = transposed(transposed(found) / scale) if np.ndim(y) == 2 else found / scale
         if len(degrees) == degrees[-1] + 1:
             return found
