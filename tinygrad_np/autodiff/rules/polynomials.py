@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ..primitives import cast, pad_zeros
 from ..primitives.samples import characteristic, full_rank, roots_of
 from .inverses import transposed
-from .table import composite, defvjp
+from .table import Traits, composite, defvjp
 
 
 def coefficients(name: str, p: Any) -> Any:
@@ -215,7 +215,7 @@ def poly(seq_of_zeros: Any) -> Any:
     return out
 
 
-defvjp(full_rank, lambda g, _out, _x, _rank, _columns: g)
+defvjp(full_rank, lambda g, _out, _x, _rank, _columns: g, traits=Traits(checks=True))
 
 
 def least_squares(a: Any, b: Any, rcond: float) -> Any:
