@@ -105,13 +105,17 @@ def test_first_derivative(case: Case) -> None:
 @through_all()
 def test_second_derivative(case: Case) -> None:
     """The pullback's own pullback, along a random direction of all operands and the cotangent."""
-    results = leaves(case.call(*tensors(case)))
-    if case.order < 2 or all(result.dtype.kind in "biu" for result in results):
+
+    def smooth(*xs: Any) -> list[Any]:
+        return [out for out in leaves(case.call(*xs)) if out.dtype.kind in "fc"]
+
+    results = smooth(*tensors(case))
+    if case.order < 2 or not results:
         return
 
     def pull(*inner: Any) -> Any:
         *primals, cotangents = inner
-        return tg.vjp(lambda *xs: leaves(case.call(*xs)), *primals)[1](cotangents)
+        return tg.vjp(smooth, *primals)[1](cotangents)
 
     cotangents = weights(results)
     given = [*case.variables, cotangents]
@@ -355,7 +359,8 @@ def test_gradcheck_notices_a_rule_that_is_off_by_a_thousandth(fn: Any, k: int) -
 def test_constants_are_not_recorded(case: Case) -> None:
     """The same call on Tensors that do not require grad leaves nothing on the tape."""
     results = leaves(case.call(*(tg.Tensor(v) for v in case.variables)))
-    for result, expected in zip(results, leaves(case.call(*case.variables)), strict=True):
+    values = leaves(case.call(*case.variables, fn=case.reference))
+    for result, expected in zip(results, values, strict=True):
         assert not result.requires_grad
         np.testing.assert_allclose(result.numpy(), expected, rtol=1e-12, atol=1e-14)
 

@@ -57,9 +57,15 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     return kind in "fc"
 
 
-def check_method(ufunc: Any, method: str, options: dict[str, Any]) -> None:
+def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> None:
     """Refuse what NumPy's functions take, and the methods of its ufuncs do not."""
     name = f"np.{ufunc.__name__}.{method}"
+    if method == "at" and not (ufunc in (np.add, np.subtract) and hasattr(inputs[0], "_put")):
+        raise TapeError(
+            f"{name} writes in place and cannot be recorded; use t[index] = value on a Tensor "
+            f"(t[index] = np.{ufunc.__name__}(t[index], v)), where each index counts once, or "
+            "np.add.at(t, index, v)."
+        )
     if method == "accumulate" and options.get("axis", 0) is None:
         raise ValueError(f"{name} with axis=None: give the one axis that it is to run along.")
     if options.get("dtype") is not None and METHODS.get((method, ufunc)) in UNTYPED:

@@ -193,6 +193,7 @@ elementwise(np.copysign, lambda g, _out, x, y: np.where(np.signbit(x) == np.sign
             lambda g, _out, _x, _y: np.zeros_like(g))  # fmt: skip
 elementwise(np.heaviside, lambda g, _out, _x, _y: np.zeros_like(g),
             lambda g, _out, x, _y: np.where(x == 0, g, 0))  # fmt: skip
+elementwise(np.nextafter, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: np.zeros_like(g))
 elementwise(np.ldexp, lambda g, _out, _x, n: np.ldexp(g, n), None)
 
 for selection in (np.maximum, np.minimum, np.fmax, np.fmin):

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, take_at
 from ..primitives.samples import bin_of, even_edges, tally
 from .reductions import extremum_back
 from .signals import widened
@@ -14,7 +13,7 @@ from .table import composite, constant, defvjp
 defvjp(
     tally,
     None,
-    lambda g, _out, places, _weights, _minlength=0: take_at(g, (ARRAY,), places),
+    lambda g, _out, places, _weights, _minlength=0: np.take(g, places),
 )
 
 
