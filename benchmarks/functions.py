@@ -8,7 +8,7 @@
 Each function is written once, in what NumPy, HIPS/autograd, JAX and PyTorch have in common. All get
 and give NumPy arrays of float64, as ``scipy.optimize`` wants them; JAX is compiled with ``jit``,
 PyTorch uses ``torch.func``. Results are compared before anything is measured. Contenders take
-turns; medians of the time of a call, in microseconds, and ratios to the replayed transform.
+turns on one thread; medians of CPU time of a call, and ratios to the replayed transform.
 """
 
 import argparse
@@ -190,7 +190,8 @@ def problems(quick: bool) -> list[Problem]:
         return [rosenbrock(2), rosenbrock(20), logistic_regression(20, 3), gaussian_process(5),
                 kalman_filter(4), n_body(3, 2), network(3, 4, 8)]  # fmt: skip
     return [*map(rosenbrock, (2, 10, 100, 1_000, 10_000)), logistic_regression(500, 20),
-            gaussian_process(40), kalman_filter(50), n_body(5, 10), network(10, 16, 64)]  # fmt: skip
+            gaussian_process(40), kalman_filter(50), n_body(5, 10),
+            network(10, 16, 64)]  # fmt: skip
 
 
 def ours(problem: Problem, task: str, vector: np.ndarray) -> Call:
@@ -224,8 +225,11 @@ def hips(problem: Problem, task: str, vector: np.ndarray) -> Call:
     if task == "HVP":
         product = autograd.hessian_vector_product(scalar)
         return lambda x: product(x, vector)
-    return {"value": lambda x: scalar(x), "gradient": autograd.grad(scalar),  # type: ignore[no-any-return]
-            "Hessian": autograd.hessian(scalar), "Jacobian": autograd.jacobian(several)}[task]  # fmt: skip
+    made: dict[str, Call] = {
+        "value": lambda x: scalar(x), "gradient": autograd.grad(scalar),
+        "Hessian": autograd.hessian(scalar), "Jacobian": autograd.jacobian(several),
+    }  # fmt: skip
+    return made[task]
 
 
 def jax(problem: Problem, task: str, vector: np.ndarray) -> Call:
@@ -304,17 +308,17 @@ def measured(problem: Problem, task: str, seconds: float, rounds: int) -> list[F
         expected = np.asarray(found) if expected is None else expected
         if not np.allclose(found, expected, rtol=1e-6, atol=1e-8):
             raise ValueError(f"{problem.name}: the {task} of {name} is another one.")
-        start = time.perf_counter()
+        start = time.process_time()
         call(problem.start)
-        calls[name] = call, max(1, int(seconds / (time.perf_counter() - start + 1e-9)))
+        calls[name] = call, max(1, int(seconds / (time.process_time() - start + 1e-9)))
     for _ in range(rounds):
         for figure in figures:
             if figure.contender in calls:
                 call, count = calls[figure.contender]
-                start = time.perf_counter()
+                start = time.process_time()
                 for _ in range(count):
                     call(problem.start)
-                figure.turns.append((time.perf_counter() - start) / count)
+                figure.turns.append((time.process_time() - start) / count)
     return figures
 
 

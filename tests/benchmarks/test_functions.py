@@ -1,4 +1,4 @@
-"""Derivatives beside other libraries: they agree before they are measured, and are put in ratios."""
+"""Derivatives beside other libraries: they agree before they are measured."""
 
 import dataclasses
 import json
