@@ -373,5 +373,6 @@ def test_what_it_shows() -> None:
     tg.vmap(lambda x: seen.append((repr(x), x.nbytes, x.T.shape, x[0].ndim)))(X)
     assert seen[0][0].startswith("Tensor(<5 examples of shape (3,), dtype float64>, shape=(3,)")
     assert seen[0][1:] == (24, (3,), 0)
+    assert tg.vmap(lambda x: np.add(x._array, x))(X).tolist() == (X * 2).tolist()
     with pytest.raises(TypeError):
         tg.vmap(lambda x: len(x[0]))(X)
