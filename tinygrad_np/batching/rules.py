@@ -21,6 +21,7 @@ from ..autodiff.primitives import (
     identity,
     if_finite,
     lent,
+    matrices,
     neural,
     pad_zeros,
     reductions,
@@ -55,7 +56,7 @@ EACH_ELEMENT = frozenset([
 OF_MATRICES = frozenset([
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eig,
     np.linalg.eigh, np.linalg.eigvals, np.linalg.eigvalsh, np.linalg.svd, np.linalg.svdvals,
-    np.linalg.qr, np.linalg.pinv,
+    np.linalg.qr, np.linalg.pinv, matrices.decomposed, matrices.orthogonalised, matrices.cofactors,
 ])  # fmt: skip
 # the parameters that name axes; None stands for all of them, or for the elements in one row
 ALL_AXES = dict.fromkeys([
