@@ -376,3 +376,21 @@ def test_what_it_shows() -> None:
     assert tg.vmap(lambda x: np.add(x._array, x))(X).tolist() == (X * 2).tolist()
     with pytest.raises(TypeError):
         tg.vmap(lambda x: len(x[0]))(X)
+
+
+def test_operations_with_several_results() -> None:
+    matrices = np.random.default_rng(1).standard_normal((5, 4, 3))
+
+    def f(a: Any) -> Any:
+        u, s, _ = np.linalg.svd(a, full_matrices=False)
+        return np.sum(s**3) + np.sum((u * s) ** 4) + np.linalg.slogdet(a.T @ a).logabsdet
+
+    same(tg.vmap(tg.grad(f))(matrices), looped(tg.grad(f), (matrices, 1)))
+    total = tg.grad(lambda a: np.sum(tg.vmap(f)(a)))(matrices)
+    same(total, looped(tg.grad(f), (matrices, 1)))
+    found = tg.vmap(np.linalg.svd)(matrices)
+    assert type(found) is type(np.linalg.svd(matrices))
+    assert found.S.shape == (5, 3)
+    replayed = tg.replay(tg.vmap(tg.grad(f)))
+    for k in range(3):
+        same(replayed(matrices + k), tg.vmap(tg.grad(f))(matrices + k))

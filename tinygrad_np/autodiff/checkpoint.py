@@ -172,8 +172,13 @@ def _split(row: Any, like: list[Tensor]) -> list[Any]:
     if len(like) == 1:
         return [row]
     ends = np.cumsum([v.size for v in like]).tolist()
-    parts = zip(like, [0, *ends], ends, strict=False)
-    return [cast(np.reshape(row[a:b], v.shape), v.dtype) for v, a, b in parts]
+    shaped = [
+        np.reshape(row[a:b], v.shape) for v, a, b in zip(like, [0, *ends[:-1]], ends, strict=True)
+    ]
+    return [
+        part if part.dtype == v.dtype else cast(part, v.dtype)
+        for v, part in zip(like, shaped, strict=True)
+    ]
 
 
 def _restore(states: list[tuple[Any, Any]]) -> None:
