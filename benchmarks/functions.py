@@ -98,7 +98,7 @@ def gaussian_process(points: int) -> Problem:
 
         def scalar(p: Any) -> Any:
             k = covariance(p)
-            return 0.5 * lib.sum(y * lib.solve(k, y)) + 0.5 * lib.log(lib.det(k))
+            return 0.5 * lib.sum(y * lib.solve(k, y)) + 0.5 * lib.slogdet(k)[1]
 
         return scalar, lambda p: lib.solve(covariance(p), y)
 
@@ -267,7 +267,7 @@ def _namespace(room: Any, linear: Any, array: Any, stack: Any = None) -> SimpleN
     """The functions that the problems use."""
     return SimpleNamespace(
         array=array, sum=room.sum, exp=room.exp, log=room.log, log1p=room.log1p, tanh=room.tanh,
-        stack=stack or room.stack, solve=linear.solve, det=linear.det,
+        stack=stack or room.stack, solve=linear.solve, slogdet=linear.slogdet,
     )  # fmt: skip
 
 
@@ -293,7 +293,7 @@ class Figure:
 
 
 def measured(problem: Problem, task: str, seconds: float, rounds: int) -> list[Figure]:
-    """All contenders at one task, in turns; raises ValueError where one disagrees."""
+    """All contenders at one task, in turns; who disagrees with the first is not measured."""
     vector = np.cos(np.arange(problem.start.size))
     figures, calls, expected = [], {}, None
     for name, make in CONTENDERS.items():
@@ -307,7 +307,8 @@ def measured(problem: Problem, task: str, seconds: float, rounds: int) -> list[F
             continue
         expected = np.asarray(found) if expected is None else expected
         if not np.allclose(found, expected, rtol=1e-6, atol=1e-8):
-            raise ValueError(f"{problem.name}: the {task} of {name} is another one.")
+            figure.remark = "another result"
+            continue
         start = time.process_time()
         call(problem.start)
         calls[name] = call, max(1, int(seconds / (time.process_time() - start + 1e-9)))

@@ -201,7 +201,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Takes and returns what ``f`` does: any nest, several results, Tensors that ``f`` closes over.
     A chain of n layers needs memory for the results of all, and for what is inside of one; the time
-    is that of one forward pass more. Random draws (``tg.random``, ``Dropout``) are the same again.
+    is that of one forward pass more. Random draws (``tg.random``, ``Dropout``) are the same again;
+    what ``f`` prints or writes happens twice.
     Gradients have gradients, to any order. Inside a replayed step it does nothing:
     a replay plans its memory itself.
 
