@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, primitive, take_at
+from ..primitives import primitive
 from .reductions import extremum_back
 from .signals import widened
 from .table import composite, constant, defvjp
@@ -20,7 +20,7 @@ def tally(places: Any, weights: Any = None, minlength: int = 0) -> Any:
 defvjp(
     tally,
     None,
-    lambda g, _out, places, _weights, _minlength=0: take_at(g, (ARRAY,), places),
+    lambda g, _out, places, _weights, _minlength=0: np.take(g, places),
 )
 
 

@@ -205,7 +205,7 @@ defvjp(
 @composite(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     """The discrete convolution of two rows."""
-    a, v = (np.atleast_1d(x) if np.ndim(x) == 0 else x for x in (a, v))
+    a, v = (x if hasattr(x, "dtype") and np.ndim(x) else np.atleast_1d(x) for x in (a, v))
     return convolved(a, v, mode=MODES.get(mode, mode))
 
 
@@ -214,6 +214,7 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """The convolution with the conjugate, from behind; NumPy turns the shorter row."""
     if np.ndim(a) != 1 or np.ndim(v) != 1:
         raise ValueError(f"np.correlate of shapes {np.shape(a)} and {np.shape(v)}; give two rows.")
+    a, v = (x if hasattr(x, "dtype") else np.asarray(x) for x in (a, v))
     v = np.conjugate(v) if np.iscomplexobj(v) else v
     if np.shape(a) >= np.shape(v):
         return convolve(a, v[::-1], mode)
