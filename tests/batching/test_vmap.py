@@ -228,8 +228,11 @@ def test_writes_and_iterations_inside() -> None:
     )
 
 
-# another thing in each example: how many coefficients are not 0, which examples are complex
-REFUSED_CASES = {"polymul", "polydiv", "trim_zeros", "polynomials.trimmed", "poly"}
+# another thing in each example: how many elements there are, and whether they are complex
+REFUSED_CASES = {
+    "poly", "polydiv", "polymul", "polynomials.trimmed", "real_if_close", "setdiff1d", "setxor1d",
+    "trim_zeros",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("family", range(4))
@@ -242,8 +245,7 @@ def test_every_operation_is_the_loop(family: int) -> None:
             try:
                 _compare(case, axes, gradients=turn < 2)
             except TapeError as error:
-                refused = full_name(fn) in REFUSED_CASES or "out=" in str(error)
-                if not refused or "inside tg.vmap" not in str(error):
+                if full_name(fn) not in REFUSED_CASES or "inside tg.vmap" not in str(error):
                     raise
 
 
