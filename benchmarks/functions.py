@@ -1,6 +1,6 @@
 """Derivatives of functions, beside HIPS/autograd, JAX and PyTorch.
 
-    python benchmarks/functions.py                        the whole table: about five minutes
+    python benchmarks/functions.py                        all tables: a quarter of an hour
     python benchmarks/functions.py --quick --json FILE    small sizes and few rounds: a look
     python benchmarks/functions.py --only rosenbrock      the rows whose name has this in it
     pip install '.[peers]'                                the libraries that are compared
@@ -348,11 +348,13 @@ def compare(given: argparse.Namespace) -> int:
     for problem in problems(given.quick):
         if given.only.lower() not in problem.name.lower():
             continue
+        found: list[Figure] = []
         for task in TASKS:
             if task in ("Hessian", "Jacobian") and problem.start.size > LARGEST_HESSIAN:
                 continue
-            figures += measured(problem, task, seconds, rounds)
-    print(table(figures))
+            found += measured(problem, task, seconds, rounds)
+        print(table(found), flush=True)
+        figures += found
     if given.json is not None:
         shown = [{**vars(figure), "median_us": figure.median if figure.turns else None}
                  for figure in figures]  # fmt: skip
