@@ -72,7 +72,8 @@ ONE_ROW = dict.fromkeys([
     np.fft.ihfft,
 ], ("axis",)) | {
     np.swapaxes: ("axis1", "axis2"), np.moveaxis: ("source", "destination"),
-    np.diagonal: ("axis1", "axis2"), np.trace: ("axis1", "axis2"), np.rot90: ("axes",), np.roll: ("axis",),
+    np.diagonal: ("axis1", "axis2"), np.trace: ("axis1", "axis2"),
+    np.rot90: ("axes",), np.roll: ("axis",),
 }  # fmt: skip
 
 

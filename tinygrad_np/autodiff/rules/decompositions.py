@@ -54,25 +54,29 @@ def inverse(x: Any, least: Any) -> Any:
     return np.where(none, 0, 1 / np.where(none, 1, x))
 
 
-def rounding(values: Any, n: int) -> Any:
-    """By how much the eigenvalues or singular values of a matrix of ``n`` rows are rounded."""
-    eps = float(np.finfo(np.result_type(values)).eps)
-    return n * eps * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
+def rounding(largest: Any, n: int) -> Any:
+    """By how much eigenvalues or singular values of a matrix of ``n`` rows are rounded."""
+    return n * float(np.finfo(largest.dtype).eps) * largest
+
+
+def top(values: Any) -> Any:
+    """The largest modulus along the last axis."""
+    return np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
 
 
 def differences(values: Any) -> Any:
     """At i, j the j-th value less the i-th."""
-    return np.expand_dims(values, -2) - np.expand_dims(values, -1)
+    return values[..., None, :] - values[..., :, None]
 
 
 def sums(values: Any) -> Any:
     """At i, j the j-th value and the i-th."""
-    return np.expand_dims(values, -2) + np.expand_dims(values, -1)
+    return values[..., None, :] + values[..., :, None]
 
 
 def on_columns(values: Any) -> Any:
     """Values that scale the columns of a matrix."""
-    return np.expand_dims(values, -2)
+    return values[..., None, :]
 
 
 @conjugated
@@ -104,7 +108,7 @@ def eigh_back(g: Any, out: Any, lower: bool) -> Any:
     (gw, gv), (w, v) = g, out
     inner: Any = 0
     if gv is not None:
-        gaps = inverse(differences(w), np.expand_dims(rounding(w, np.shape(w)[-1]), -1))
+        gaps = inverse(differences(w), rounding(top(w), np.shape(w)[-1])[..., None])
         inner = np.matmul(v, gaps * np.matmul(adjoint(v), gv))
     if gw is not None:
         inner = inner + v * on_columns(gw)
@@ -121,7 +125,7 @@ def eig_back(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = g, out
     inner: Any = 0
     if gv is not None:
-        gaps = inverse(differences(w), np.expand_dims(rounding(w, np.shape(w)[-1]), -1))
+        gaps = inverse(differences(w), rounding(top(w), np.shape(w)[-1])[..., None])
         inner = conj(gaps) * np.matmul(adjoint(v), free_of_scale(gv, v))
     if gw is not None:
         eye = np.eye(np.shape(w)[-1], dtype=np.finfo(np.result_type(w)).dtype)
@@ -141,7 +145,7 @@ def free_of_scale(g: Any, v: Any) -> Any:
         return out
     size = np.where(np.equal(np.imag(v), 0), np.abs(v), 0)
     rows = np.reshape(np.arange(np.shape(v)[-2]), (-1, 1))
-    turned = np.equal(rows, np.expand_dims(np.argmax(size, axis=-2), -2))
+    turned = np.equal(rows, np.argmax(size, axis=-2)[..., None, :])
     return out - np.where(turned, 1j * np.imag(along) / np.where(turned, np.real(v), 1), 0)
 
 
@@ -177,7 +181,7 @@ def svd_back(g: Any, out: Any) -> Any:
     """
     (gu, gs, gvh), (u, s, vh) = g, out
     m, n, k = np.shape(u)[-2], np.shape(vh)[-1], np.shape(s)[-1]
-    least = rounding(s, max(m, n))
+    least = rounding(s[..., :1], max(m, n))
     first, last = u[..., :, :k], vh[..., :k, :]
     total: Any = 0
     if gs is not None:
@@ -187,7 +191,7 @@ def svd_back(g: Any, out: Any) -> Any:
     gu, gvh = (np.zeros_like(x) if gx is None else gx for gx, x in ((gu, u), (gvh, vh)))
     turn_u, turn_v = skew(np.matmul(adjoint(u), gu)), skew(np.matmul(vh, adjoint(gvh)))
     core_u, core_v = turn_u[..., :k, :k], turn_v[..., :k, :k]
-    wide = np.expand_dims(least, -1)
+    wide = least[..., None]
     inner = inverse(differences(s), wide) * (core_u + core_v)
     inner = (inner + inverse(sums(s), wide) * (core_u - core_v)) / 2
     total = total + np.matmul(np.matmul(first, inner), last)
@@ -229,7 +233,7 @@ def svd(
     w = np.take_along_axis(w, order, axis=-1)
     if not compute_uv:
         return np.abs(w)
-    u = np.take_along_axis(v, np.expand_dims(order, -2), axis=-1)
+    u = np.take_along_axis(v, order[..., None, :], axis=-1)
     return SVDResult(u, np.abs(w), adjoint(u * on_columns(np.copysign(1.0, w))))
 
 
@@ -266,7 +270,7 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
         gr = None if gr is None else gr[..., :k, :]
     q, r = q[..., :, :k], r[..., :k, :k]
     pivots = np.abs(np.diagonal(r, 0, -2, -1))
-    dependent = np.expand_dims(pivots <= rounding(pivots, max(m, n)), -1)
+    dependent = (pivots <= rounding(top(pivots), max(m, n)))[..., None]
     eye = np.eye(k, dtype=np.finfo(np.result_type(r)).dtype)
     turn: Any = 0
     if gr is not None:
@@ -323,7 +327,7 @@ def kept_back(g: Any, a: Any, cut: Any) -> Any:
     u, s, vh = decomposed(a)
     large = s > np.expand_dims(cut, -1) * np.max(s, axis=-1, keepdims=True, initial=0)
     kept = np.where(large, s, 0)
-    rows, columns = np.expand_dims(large, -1), np.expand_dims(large, -2)
+    rows, columns = large[..., None], large[..., None, :]
     shares = [
         np.where(
             rows == columns,
@@ -372,7 +376,7 @@ def lstsq_by_a(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
     total = np.zeros_like(a)
     if gs is not None:
         u, _, vh = decomposed(a)
-        total = total + np.matmul(u * np.where(s > rounding(s, max(np.shape(a))), gs, 0), vh)
+        total = total + np.matmul(u * np.where(s > rounding(s[:1], max(np.shape(a))), gs, 0), vh)
     left = as_columns(b) - np.matmul(a, as_columns(x))
     xh = adjoint(as_columns(x))
     if np.size(gsquares) and gsquares is not None:  # there are none unless the rank is full
@@ -404,7 +408,7 @@ def lstsq_by_b(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
 
 def as_columns(b: Any) -> Any:
     """A vector as a matrix of one column."""
-    return np.expand_dims(b, -1) if np.ndim(b) == 1 else b
+    return b[..., None] if np.ndim(b) == 1 else b
 
 
 def share_cut(a: Any, rcond: float | None) -> float:

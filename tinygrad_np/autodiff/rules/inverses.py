@@ -124,7 +124,7 @@ def third_cofactors(g: Any, a: Any, h: Any) -> Any:
     return det * transposed(np.matmul(inner, inverse))
 
 
-defvjp(np.linalg.det, lambda g, _out, a: np.expand_dims(g, (-1, -2)) * cofactors(a))
+defvjp(np.linalg.det, lambda g, _out, a: g[..., None, None] * cofactors(a))
 defvjp(cofactors, lambda g, _out, a: second_cofactors(a, g))
 defvjp(
     second_cofactors,
