@@ -61,7 +61,7 @@ OF_MATRICES = frozenset([
 # the parameters that name axes; None stands for all of them, or for the elements in one row
 ALL_AXES = dict.fromkeys([
     np.sum, np.prod, np.mean, np.max, np.min, np.amax, np.amin, np.any, np.all, np.count_nonzero,
-    np.flip, np.median, np.quantile, reductions.variance, reductions.deviation, reductions.length,
+    np.flip, reductions.variance, reductions.deviation, reductions.length,
     reductions.unit, products.euclidean_norm, products.power_norm,
 ], ("axis",)) | dict.fromkeys([np.fft.fftn, np.fft.ifftn, np.fft.fftshift, np.fft.ifftshift],
     ("axes",))  # fmt: skip
@@ -117,6 +117,7 @@ def along(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
 
 
 def shifted(axis: Any, ndim: int) -> Any:
+    axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
     if isinstance(axis, (tuple, list)):
         return tuple(shifted(a, ndim) for a in axis)
     return normalize_axis_index(axis, ndim) + 1 if ndim or axis not in (0, -1) else axis or 0
