@@ -17,7 +17,7 @@ ORDER = [
     "errors", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch", "autodiff.primitives.elementwise",
     "autodiff.primitives.indexing", "autodiff.primitives.shaping",
-    "autodiff.primitives.reductions", "autodiff.primitives.neural",
+    "autodiff.primitives.reductions", "autodiff.primitives.matrices", "autodiff.primitives.neural",
     "autodiff.primitives.convolution", "autodiff.primitives.drawing", "autodiff.primitives",
     "autodiff.rules.table", "autodiff.rules.calls", "autodiff.rules.elementwise",
     "autodiff.rules.reductions", "autodiff.rules.shaping", "autodiff.rules.indexing",

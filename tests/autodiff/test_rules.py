@@ -105,13 +105,17 @@ def test_first_derivative(case: Case) -> None:
 @through_all()
 def test_second_derivative(case: Case) -> None:
     """The pullback's own pullback, along a random direction of all operands and the cotangent."""
-    results = leaves(case.call(*tensors(case)))
-    if case.order < 2 or all(result.dtype.kind in "biu" for result in results):
+
+    def smooth(*variables: Any) -> list[Any]:
+        return [part for part in leaves(case.call(*variables)) if part.dtype.kind in "fc"]
+
+    results = smooth(*tensors(case))
+    if case.order < 2 or not results:
         return
 
     def pull(*inner: Any) -> Any:
         *primals, cotangents = inner
-        return tg.vjp(lambda *xs: leaves(case.call(*xs)), *primals)[1](cotangents)
+        return tg.vjp(smooth, *primals)[1](cotangents)
 
     cotangents = weights(results)
     given = [*case.variables, cotangents]
