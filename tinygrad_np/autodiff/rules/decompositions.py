@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cast, decomposed, orthogonalised
-from .inverses import adjoint, conj
+from .inverses import adjoint, by_matrix, conj
 from .table import composite, defvjp
 
 
@@ -95,6 +95,7 @@ def cholesky_back(g: Any, out: Any, upper: bool) -> Any:
 defvjp(
     np.linalg.cholesky,
     lambda g, out, _a, upper=False: cholesky_back(g, out, upper),
+    reach=by_matrix,
 )
 
 
@@ -149,8 +150,10 @@ def free_of_scale(g: Any, v: Any) -> Any:
     return out - np.where(turned, 1j * np.imag(along) / np.where(turned, np.real(v), 1), 0)
 
 
-defvjp(np.linalg.eigh, lambda g, out, _a, UPLO="L": eigh_back(g, out, UPLO in "lL"))
-defvjp(np.linalg.eig, lambda g, out, _a: eig_back(g, out))
+defvjp(
+    np.linalg.eigh, lambda g, out, _a, UPLO="L": eigh_back(g, out, UPLO in "lL"), reach=by_matrix
+)
+defvjp(np.linalg.eig, lambda g, out, _a: eig_back(g, out), reach=by_matrix)
 
 
 @composite(np.linalg.eigvalsh)
@@ -217,7 +220,7 @@ def outside(g: Any, u: Any, turn: Any, k: int) -> Any:
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-defvjp(decomposed, lambda g, out, _a, _full=False: svd_back(g, out))
+defvjp(decomposed, lambda g, out, _a, _full=False: svd_back(g, out), reach=by_matrix)
 
 
 @composite(np.linalg.svd)
@@ -288,7 +291,7 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
     return back if beyond is None else np.concatenate([back, beyond], axis=-1)
 
 
-defvjp(orthogonalised, lambda g, out, a, _complete=False: qr_back(g, out, a))
+defvjp(orthogonalised, lambda g, out, a, _complete=False: qr_back(g, out, a), reach=by_matrix)
 
 
 @composite(np.linalg.qr)
@@ -363,6 +366,7 @@ defvjp(
         g, out, a, rtol if rcond is None else rcond, hermitian
     ),
     lambda _g, _out, _a, _rcond=None, _hermitian=False, *, rtol=None: np.zeros_like(_rcond),
+    reach=by_matrix,
 )
 
 
@@ -421,4 +425,5 @@ defvjp(
     np.linalg.lstsq,
     lambda g, out, a, b, rcond=None: lstsq_by_a(g, out, a, b, rcond),
     lambda g, out, a, b, rcond=None: lstsq_by_b(g, out, a, b, rcond),
+    reach=by_matrix,
 )

@@ -3,6 +3,7 @@
 Cotangents pair with changes without a conjugate, as everywhere in the table: d f = Re sum(g dx).
 """
 
+import functools
 import operator
 from typing import Any
 
@@ -25,6 +26,18 @@ def conj(x: Any) -> Any:
 def adjoint(x: Any) -> Any:
     """The conjugate transpose."""
     return conj(transposed(x))
+
+
+def by_matrix(g: Any, _out: Any, a: Any, *_rest: Any, **_options: Any) -> Any:
+    """The reach of functions of matrices: all of one, if anything that it gives is reached."""
+    batch = np.ndim(a) - 2
+    arrived = [
+        np.any(np.not_equal(part, 0), axis=tuple(range(batch, np.ndim(part))))
+        for part in (g if isinstance(g, tuple) else (g,))
+        if part is not None
+    ]
+    found = functools.reduce(np.logical_or, arrived)
+    return found[..., None, None] if batch else found
 
 
 def solve_right(g: Any, a: Any, b: Any) -> Any:
@@ -51,6 +64,7 @@ defvjp(
 defvjp(
     np.linalg.inv,
     lambda g, out, _a: -np.matmul(np.matmul(transposed(out), g), transposed(out)),
+    reach=by_matrix,
 )
 
 
@@ -124,12 +138,13 @@ def third_cofactors(g: Any, a: Any, h: Any) -> Any:
     return det * transposed(np.matmul(inner, inverse))
 
 
-defvjp(np.linalg.det, lambda g, _out, a: g[..., None, None] * cofactors(a))
-defvjp(cofactors, lambda g, _out, a: second_cofactors(a, g))
+defvjp(np.linalg.det, lambda g, _out, a: g[..., None, None] * cofactors(a), reach=by_matrix)
+defvjp(cofactors, lambda g, _out, a: second_cofactors(a, g), reach=by_matrix)
 defvjp(
     second_cofactors,
     lambda g, _out, a, h: third_cofactors(g, a, h),
     lambda g, _out, a, _h: second_cofactors(a, g),
+    reach=by_matrix,
 )
 
 
@@ -151,4 +166,4 @@ def slogdet_back(g: Any, out: Any, a: Any) -> Any:
     return np.expand_dims(total, (-1, -2)) * transposed(inverse_or_zero(a, sign))
 
 
-defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a))
+defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a), reach=by_matrix)
