@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cast, decomposed, orthogonalised
-from .inverses import adjoint, by_matrix, conj
+from .inverses import adjoint, by_matrix, conj, transposed
 from .table import composite, defvjp
 
 
@@ -294,13 +294,42 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
 defvjp(orthogonalised, lambda g, out, a, _complete=False: qr_back(g, out, a), reach=by_matrix)
 
 
+def reflections(a: Any) -> tuple[Any, Any]:
+    """The vectors of Householder's reflections below R, transposed, and their factors, as LAPACK.
+
+    Source: Golub and Van Loan, "Matrix Computations", algorithm 5.2.1.
+    """
+    if a.dtype == np.float16:
+        raise TypeError("array type float16 is unsupported in linalg: np.linalg.qr.")
+    steps = []
+    for _ in range(min(np.shape(a)[-2:])):
+        head, below = a[..., :1, 0], a[..., 1:, 0]
+        still = np.logical_and(np.imag(head) == 0, np.all(below == 0, axis=-1, keepdims=True))
+        length = np.linalg.norm(a[..., :, 0], axis=-1, keepdims=True)
+        pivot = np.where(still, head, -np.copysign(length, np.real(head)))
+        factor = np.where(still, 0, (pivot - head) / np.where(still, 1, pivot))
+        below = below / np.where(still, 1, head - pivot)
+        vector = np.concatenate([np.ones_like(head), below], axis=-1)[..., None]
+        rest = a[..., :, 1:]
+        along = np.matmul(adjoint(vector), rest)
+        rest = rest - conj(factor)[..., None] * vector * along
+        steps.append((pivot, below, rest[..., :1, :], factor))
+        a = rest[..., 1:, :]
+    for pivot, below, row, _ in reversed(steps):
+        row = np.concatenate([pivot[..., None], row], axis=-1)
+        rest = np.concatenate([below[..., None], a], axis=-1)
+        a = np.concatenate([row, rest], axis=-2)
+    factors = [np.zeros_like(a, shape=(*np.shape(a)[:-2], 0)), *(factor for *_, factor in steps)]
+    return transposed(a), np.concatenate(factors, axis=-1)
+
+
 @composite(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """``orthogonalised``; mode "r" is the triangle alone."""
+    """``orthogonalised``; mode "r" is the triangle alone, "raw" are LAPACK's reflections."""
+    if mode == "raw":
+        return reflections(a)
     if mode not in ("reduced", "complete", "r"):
-        raise NotImplementedError(
-            f"np.linalg.qr(mode={mode!r}) has no derivative here; use 'reduced', 'complete' or 'r'."
-        )
+        raise ValueError(f"np.linalg.qr(mode={mode!r}): give 'reduced', 'complete', 'r' or 'raw'.")
     out = orthogonalised(a, mode == "complete")
     return out[1] if mode == "r" else out
 
