@@ -87,7 +87,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         last = (x.ndim - 2, x.ndim - 1)
         s = decomposed(x if pair == last else np.moveaxis(x, pair, (-2, -1)))[1]
         out = SPECTRAL[ord](s, axis=-1)
-    elif np.abs(ord) in (1, np.inf):
+    elif ord in (1, -1, np.inf, -np.inf):
         out = sum_norm(x, ord, *pair)
     else:
         raise ValueError(
