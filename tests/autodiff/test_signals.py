@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases.case import complex_, real
-from tinygrad_np.autodiff.rules import signals
+from tinygrad_np.autodiff.primitives import samples
 
 X = np.array([0.6, -1.1, 0.8, 1.7])
 
@@ -110,7 +110,7 @@ def test_bessel_functions_of_large_numbers() -> None:
     special = pytest.importorskip("scipy.special")
     x = np.array([1e-12, 0.1, 8.0, 20.0, 300.0, 700.0])
     for n in (0, 1):
-        np.testing.assert_allclose(signals.bessel(x, n), special.iv(n, x), rtol=1e-13)
+        np.testing.assert_allclose(samples.bessel(x, n), special.iv(n, x), rtol=1e-13)
     np.testing.assert_allclose(slope(np.i0, x), special.i1(x), rtol=1e-13)
 
 

@@ -8,7 +8,6 @@ the backward pass goes through the same funnel.
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from sys import getrefcount
 from types import FrameType
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves, rebuild, tupled
 from ..autodiff.rules.table import Rule, Traits
+from ..autodiff.sweep import OWN, references
 from ..autodiff.tape import Record, mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
@@ -376,7 +376,7 @@ class Capture:
             base = variable.array
             while isinstance(base.base, np.ndarray):
                 base = base.base
-            made = base.base is None and getrefcount(base) <= OWN + (base is variable.array)
+            made = base.base is None and references(base) <= OWN + (base is variable.array)
             if not made and id(variable.array) not in reached:
                 self.watched.append((variable.array, content))
             variable.array = np.array(variable.array)
@@ -578,12 +578,6 @@ def _caller(passed: set[str]) -> FrameType | None:
     return frame
 
 
-def _own_references() -> int:
-    """The references to an array that only a local variable has, as one sees them."""
-    array = np.empty(0)
-    return getrefcount(array)
-
-
 def _holds_array(nest: Any) -> bool:
     return any(isinstance(part, (np.ndarray, Tensor)) for part in leaves(nest))
 
@@ -596,5 +590,4 @@ def _arrays(out: Any) -> Any:
     return out if isinstance(out, np.ndarray) else None
 
 
-OWN = _own_references()
 NO_TRAITS = Traits()

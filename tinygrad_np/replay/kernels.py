@@ -154,20 +154,13 @@ def calls_for(
     try:
         tracer.trace(body, equation, operands, options, out)
     except UntraceableError:
-        return [Call(_compute, (equation, out, body, *operands), options)]
+        return [Call(_keep, (equation, out, partial(body, out=out), *operands), options)]
     return tracer.calls
 
 
 def _keep(equation: Equation, out: np.ndarray, fn: Any, *operands: Any, **options: Any) -> None:
-    """The function itself, its result copied."""
-    keep(equation, out, fn(*operands, **options))
-
-
-def _compute(
-    equation: Equation, out: np.ndarray, body: Any, *operands: Any, **options: Any
-) -> None:
-    """The body as a whole, which may leave the result elsewhere."""
-    result = body(*operands, out=out, **options)
+    """The function itself, its result copied, if it is elsewhere."""
+    result = fn(*operands, **options)
     if result is not out:
         keep(equation, out, result)
 

@@ -6,9 +6,10 @@ buffer.
 """
 
 from bisect import bisect_left, insort
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -286,30 +287,25 @@ def _may_overwrite(equation: Equation) -> bool:
 
 
 class Free:
-    """Buffers that nobody uses, by size: a step has many results, but of few sizes."""
+    """Buffers that nobody uses, by size and by the time since when."""
 
     def __init__(self) -> None:
-        self.sizes: list[int] = []
-        self.of_size: dict[int, deque[Buffer]] = {}
+        self.found: list[tuple[int, int, Buffer]] = []
         self.members: set[Buffer] = set()
+        self.turns = count()
 
     def add(self, buffer: Buffer) -> None:
         """Nobody uses this one any more."""
-        if buffer in self.members:
-            return
-        self.members.add(buffer)
-        if buffer.nbytes not in self.of_size:
-            insort(self.sizes, buffer.nbytes)
-        self.of_size.setdefault(buffer.nbytes, deque()).append(buffer)
+        if buffer not in self.members:
+            self.members.add(buffer)
+            insort(self.found, (buffer.nbytes, next(self.turns), buffer))
 
     def take(self, nbytes: int) -> Buffer | None:
         """The smallest that is large enough, else the largest; None where there is none."""
-        if not self.sizes:
+        if not self.found:
             return None
-        size = self.sizes[min(bisect_left(self.sizes, nbytes), len(self.sizes) - 1)]
-        chosen = self.of_size[size].popleft()
-        if not self.of_size[size]:
-            del self.of_size[size], self.sizes[bisect_left(self.sizes, size)]
+        size = min(nbytes, self.found[-1][0])
+        chosen = self.found.pop(bisect_left(self.found, (size,)))[2]
         self.members.remove(chosen)
         return chosen
 

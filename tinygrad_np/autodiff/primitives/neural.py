@@ -52,16 +52,16 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-@primitive
 def erf(x: Any) -> Any:
-    """The error function, by SciPy; raises ImportError without it."""
+    """The error function, by SciPy's ufunc, in the dtype of x; raises ImportError without it."""
     try:
         from scipy.special import erf as error_function
     except ImportError:
         raise ImportError(
             "the exact gelu needs SciPy: pip install scipy, or use gelu(x, approximate='tanh')."
         ) from None
-    return error_function(x).astype(x.dtype, copy=False)
+    found = error_function(x)
+    return found if found.dtype == x.dtype else cast(found, x.dtype)
 
 
 @written_out
@@ -272,27 +272,33 @@ def exponentials(logits: Any) -> tuple[Any, Any, Any]:
     return shifted, powers, line_sums(powers)
 
 
+def loss_and_powers(logits: Any, labels: Any) -> tuple[Any, Any]:
+    """The loss, and the exponentials with their sums."""
+    labels = in_range(labels, np.shape(logits)[1], "cross_entropy")
+    shifted, powers, totals = exponentials(logits)
+    return row_sum(np.log(totals) - pick(shifted, labels)) / len(labels), (powers, totals)
+
+
 @written_out
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
-    labels = in_range(labels, np.shape(logits)[1], "cross_entropy")
-    shifted, _, totals = exponentials(logits)
-    return row_sum(np.log(totals) - pick(shifted, labels)) / len(labels)
+    return loss_and_powers(logits, labels)[0]
 
 
 def cross_entropy_and_powers(logits: Any, labels: Any) -> Any:
     """``cross_entropy`` of arrays, which keeps the exponentials and their sums for its rule."""
-    labels = in_range(labels, logits.shape[1], "cross_entropy")
-    shifted, powers, totals = exponentials(logits)
-    return Kept(row_sum(np.log(totals) - pick(shifted, labels)) / len(labels), (powers, totals))
+    return Kept(*loss_and_powers(logits, labels))
+
+
+def slope_of_powers(powers: Any, totals: Any, labels: Any) -> Any:
+    """(softmax - one hot) / n, given the exponentials and their sums."""
+    return less_one_hot(powers / np.expand_dims(totals, 1), labels) / len(labels)
 
 
 @written_out
 def cross_entropy_slope(logits: Any, labels: Any) -> Any:
     """(softmax - one hot) / n, the gradient of ``cross_entropy``."""
-    _, powers, totals = exponentials(logits)
-    p = powers / np.expand_dims(totals, 1)
-    return less_one_hot(p, labels) / len(labels)
+    return slope_of_powers(*exponentials(logits)[1:], labels)
 
 
 @primitive

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cofactors, second_cofactors
-from .table import composite, defvjp
+from .table import composite, defvjp, mixes
 
 
 def transposed(x: Any) -> Any:
@@ -60,6 +60,7 @@ defvjp(
     lambda g, out, a, b: solve_left(g, out, a, b),
     lambda g, _out, a, _b: solve_right(g, a, _b),
     broadcasts=True,
+    reach=mixes,
 )
 defvjp(
     np.linalg.inv,

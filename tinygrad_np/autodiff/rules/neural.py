@@ -15,7 +15,6 @@ from ..primitives.neural import (
     cross_entropy,
     cross_entropy_and_powers,
     cross_entropy_slope,
-    erf,
     in_unit_interval,
     leaky_relu,
     less_one_hot,
@@ -36,14 +35,13 @@ from ..primitives.neural import (
     rows,
     shaped,
     slope_of_fall,
+    slope_of_powers,
     softmax,
     standardise,
 )
 from ..shapes import keep
 from .reductions import extremum_back
 from .table import Traits, along, defvjp, elementwise, itself, terms
-
-TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 
 def times(factor: Any, g: Any) -> Any:
@@ -83,10 +81,7 @@ def cross_entropy_back(g: Any, out: Any, logits: Any, labels: Any) -> Any:
     if type(out) is not Kept:
         return g * cross_entropy_slope(logits, labels)
     powers, totals = out.kept
-    p = powers / totals[:, None]
-    p[np.arange(len(labels)), labels] -= 1
-    p /= len(labels)
-    return times(p, g)
+    return times(slope_of_powers(powers, totals, labels), g)
 
 
 def cross_entropy_curve(g: Any, logits: Any) -> Any:
@@ -117,7 +112,6 @@ defvjp(
     selects=1,
 )
 defvjp(leaky_relu, lambda g, _out, x, slope=0.01: leaky_slope(g, x, slope), broadcasts=True)
-elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
 defvjp(
     logsumexp,
     lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * shares_of_sum(out, x, axis),

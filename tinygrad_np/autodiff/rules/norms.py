@@ -41,7 +41,7 @@ def shares_back(g: Any, out: Any, size: Any, ord: float, axis: Axis) -> Any:
 defvjp(
     power_norm,
     lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=along(None),
+    reach=lambda g, out, x, _ord, axis=None, keepdims=False: along(axis)(g, out, x),
 )
 
 
