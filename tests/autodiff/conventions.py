@@ -128,6 +128,7 @@ ROWS: list[Row] = [
     (lambda t: np.where([True, False], conv2d(np.log(np.reshape(t, (1, 1, 1, 2))), np.ones((1, 1, 1, 1))), 0), [2, 0], [0.5, 0]),
     (lambda t: np.where([True, False], np.linalg.det(np.log(np.reshape(t, (2, 1, 1)))), 0), [2, 0], [0.5, 0]),
     (lambda t: np.where([[[True]], [[False]]], np.linalg.inv(np.log(np.reshape(t, (2, 1, 1)))), 0), [2, 0], [-0.5/log(2)**2, 0]),
+    (lambda t: np.where([[[True]], [[False]]], np.linalg.solve(np.log(np.reshape(t, (2, 1, 1))), np.ones((2, 1, 1))), 0), [2, 0], [-0.5/log(2)**2, 0]),
     (lambda t: np.log(t)[t.data > 0], [0, 2], [0, 0.5]),
     (lambda t: np.maximum(np.log(t), -1), [0, 2], [0, 0.5]),
     (lambda t: np.clip(1 / t, None, 2), [0, 1], [0, -1]),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cofactors, second_cofactors
-from .table import composite, defvjp, mixes
+from .table import composite, defvjp
 
 
 def transposed(x: Any) -> Any:
@@ -55,12 +55,17 @@ def solve_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     return -np.matmul(back, transposed(out))
 
 
+def by_equations(g: Any, out: Any, _a: Any, b: Any) -> Any:
+    """The reach of ``solve``: with one vector for all matrices, everything or nothing."""
+    return by_matrix(g, out, g) if np.ndim(b) > 1 else np.any(np.not_equal(g, 0))
+
+
 defvjp(
     np.linalg.solve,
     lambda g, out, a, b: solve_left(g, out, a, b),
     lambda g, _out, a, _b: solve_right(g, a, _b),
     broadcasts=True,
-    reach=mixes,
+    reach=by_equations,
 )
 defvjp(
     np.linalg.inv,
