@@ -148,6 +148,10 @@ def test_characteristic_polynomials_of_equal_eigenvalues() -> None:
     np.testing.assert_allclose(jacobian[2], 2 * np.eye(2))
 
 
+def test_the_polynomial_without_roots_is_1() -> None:
+    assert np.poly(tg.Tensor(np.zeros(0), requires_grad=True)) == 1.0
+
+
 def test_a_fit_of_too_few_points_warns_as_numpys_does() -> None:
     t = tg.Tensor([1.0, 1.0], requires_grad=True)
     with pytest.warns(np.exceptions.RankWarning, match="poorly conditioned"):
