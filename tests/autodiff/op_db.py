@@ -257,7 +257,9 @@ same("nn.functional.pad", lambda x, pad, mode="constant", value=0.0: np.pad(
     x, [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2], strict=True))[::-1],
     {"replicate": "edge", "circular": "wrap"}.get(mode, mode),
     **({"constant_values": value or 0.0} if mode == "constant" else {})))  # fmt: skip
-same("constant_pad_nd", lambda x, pad, value=0: TWINS["nn.functional.pad"](x, pad, "constant", value))
+same(
+    "constant_pad_nd", lambda x, pad, value=0: TWINS["nn.functional.pad"](x, pad, "constant", value)
+)
 same("meshgrid", lambda x, *xs, indexing="ij": np.meshgrid(
     *(x if isinstance(x, (list, tuple)) else (x, *xs)), indexing=indexing))  # fmt: skip
 same("take", np.take)
@@ -267,10 +269,12 @@ same("index_select", lambda x, dim, index: np.take(x, index, axis=dim))
 same("sort", lambda x, dim=-1, descending=False, stable=False: ordered(x, dim, descending))
 
 
-
 for name in ("argsort", "unique", "searchsorted", "argmax argmin"):
     TWINS.pop(name, None)
-same("kthvalue", lambda x, k, dim=-1, keepdim=False: picked(np.sort(x, axis=dim), k - 1, dim, keepdim))
+same(
+    "kthvalue",
+    lambda x, k, dim=-1, keepdim=False: picked(np.sort(x, axis=dim), k - 1, dim, keepdim),
+)
 same("median", lambda x, dim=None, keepdim=False: np.sort(x, axis=None)[(x.size - 1) // 2]
      if dim is None else picked(np.sort(x, axis=dim), (x.shape[dim] - 1) // 2, dim, keepdim))  # fmt: skip
 same("cartesian_prod", lambda *xs: np.stack(
@@ -298,7 +302,7 @@ same("linalg.inv_ex", np.linalg.inv)
 same("pinverse", np.linalg.pinv)
 same("linalg.cholesky cholesky", lambda x, upper=False: np.linalg.cholesky(
     symmetric(x), upper=upper))  # fmt: skip
-same("linalg.eigvalsh", lambda x, UPLO="L": np.linalg.eigvalsh(  # noqa: N803
+same("linalg.eigvalsh", lambda x, UPLO="L": np.linalg.eigvalsh(
     symmetric(x), UPLO))  # fmt: skip
 same("linalg.pinv", lambda x, rcond=1e-15, hermitian=False, **_: np.linalg.pinv(
     symmetric(x) if hermitian else x, hermitian=hermitian))  # fmt: skip
@@ -313,14 +317,17 @@ same("linalg.norm", lambda x, ord=None, dim=None, keepdim=False: np.linalg.norm(
     x, ord, axes(dim), keepdim))  # fmt: skip
 same("linalg.tensorinv", lambda x, ind=2: np.linalg.tensorinv(x, ind))
 same("linalg.tensorsolve", lambda a, b, dims=None: np.linalg.tensorsolve(a, b, dims))
-same("linalg.vander", lambda x, N=None: np.vander(x, N, increasing=True) if x.ndim == 1 else  # noqa: N803
+same("linalg.vander", lambda x, N=None: np.vander(x, N, increasing=True) if x.ndim == 1 else
      x[..., None] ** np.arange(x.shape[-1] if N is None else N))  # fmt: skip
 same("linalg.cond", lambda x, p=None: np.linalg.cond(x, p))
 same("logdet", lambda x: np.linalg.slogdet(x)[1])
 same("dist", lambda x, y, p=2: np.linalg.norm(np.ravel(x - y), p))
 # transforms
 for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
-    same(f"fft.{name}", lambda x, n=None, dim=-1, norm=None, f=getattr(np.fft, name): f(x, n, dim, norm))
+    same(
+        f"fft.{name}",
+        lambda x, n=None, dim=-1, norm=None, f=getattr(np.fft, name): f(x, n, dim, norm),
+    )
 for name in ("fft2", "ifft2", "rfft2", "irfft2"):
     same(f"fft.{name}", lambda x, s=None, dim=(-2, -1), norm=None, f=getattr(np.fft, name): f(
         x, s if s is None else np.atleast_1d(s), dim if dim is None else np.atleast_1d(dim), norm))  # fmt: skip
@@ -389,12 +396,7 @@ same("nn.functional.binary_cross_entropy", lambda x, y, weight=None, reduction="
     * (1 if weight is None else weight))(x, y, reduction=reduction))  # fmt: skip
 if importlib.util.find_spec("tinygrad_np.special") and importlib.util.find_spec("scipy"):
     sp = importlib.import_module("scipy.special")
-    for pair in ("erf erfc erfinv digamma=psi lgamma=gammaln xlogy special.entr=entr special.ndtr=ndtr "
-                 "special.erfcx=erfcx special.i0e=i0e special.i1=i1 special.i1e=i1e special.ndtri=ndtri "
-                 "special.log_ndtr=log_ndtr special.xlog1py=xlog1py igamma=gammainc "
-                 "igammac=gammaincc special.bessel_j0=j0 special.bessel_j1=j1 special.bessel_y0=y0 "
-                 "special.bessel_y1=y1 special.modified_bessel_i0=i0 special.modified_bessel_i1=i1 "
-                 "special.modified_bessel_k0=k0 special.modified_bessel_k1=k1").split():  # fmt: skip
+    for pair in ["erf", "erfc", "erfinv", "digamma=psi", "lgamma=gammaln", "xlogy", "special.entr=entr", "special.ndtr=ndtr", "special.erfcx=erfcx", "special.i0e=i0e", "special.i1=i1", "special.i1e=i1e", "special.ndtri=ndtri", "special.log_ndtr=log_ndtr", "special.xlog1py=xlog1py", "igamma=gammainc", "igammac=gammaincc", "special.bessel_j0=j0", "special.bessel_j1=j1", "special.bessel_y0=y0", "special.bessel_y1=y1", "special.modified_bessel_i0=i0", "special.modified_bessel_i1=i1", "special.modified_bessel_k0=k0", "special.modified_bessel_k1=k1"]:  # fmt: skip
         theirs, _, ours = pair.partition("=")
         TWINS[theirs] = getattr(sp, ours or theirs)
 TWINS = {name: twin for name, twin in TWINS.items() if callable(twin)}
@@ -578,7 +580,7 @@ def compared(most: int | None = None) -> Iterator[tuple[str, list[Outcome]]]:
     """Of each operation the outcomes of its samples, or of so many of them at most."""
     for op in operations():
         torch.manual_seed(0)
-        np.random.seed(0)  # noqa: NPY002 - PyTorch's samples draw there
+        np.random.seed(0)
         samples = op.sample_inputs("cpu", torch.float64, requires_grad=bool(op.supports_autograd))
         found = [outcome(op, sample) for sample in itertools.islice(samples, most)]
         yield f"{op.name} {op.variant_test_name}".strip(), found

@@ -231,8 +231,8 @@ NO_RESULTS: dict[str, tuple[Any, str]] = {
     "dict": (lambda x: {"a": x}, "mine returned a dict instead of an array"),
     "None": (lambda x: None, "mine returned a NoneType instead of an array"),
     "object": (lambda x: object(), "mine returned a object instead of an array"),
-    "nest": (lambda x: (x, (x, x)), "returned a tuple inside a tuple; .* a place of its own"),
-    "list in a list": (lambda x: [x, [x, x]], "returned a list inside a list; .* a place of"),
+    "nest": (lambda x: (x, (x, x)), "returned a tuple among its results, .* a place of its own"),
+    "list in a list": (lambda x: [x, [x, x]], "returned a list among its results, .* a place of"),
 }
 
 

@@ -210,17 +210,26 @@ def test_writes_and_iterations_inside() -> None:
     )
 
 
+# another thing in each example: how many coefficients are not 0, which examples are complex
+REFUSED_CASES = {"polymul", "polydiv", "trim_zeros", "polynomials.trimmed", "poly"}
+
+
 @pytest.mark.parametrize("family", range(4))
 def test_every_operation_is_the_loop(family: int) -> None:
-    """All rows of the table of cases: values, gradients inside, gradients outside."""
-    for cases in list(BY_FUNCTION.values())[family::4]:
-        for turn, case in enumerate(cases):
-            if case.variables:  # in turn all are batches, or the first
-                rest = 0 if turn % 2 else None
-                _compare(case, (0, *(rest for _ in case.variables[1:])))
+    """All rows of the table of cases; of each function two with their gradients, in and out."""
+    for fn in list(BY_FUNCTION)[family::4]:
+        cases = [case for case in BY_FUNCTION[fn] if case.variables]
+        for turn, case in enumerate(cases):  # in turn the first operand is a batch, or all are
+            axes = (0, *(0 if turn % 2 else None for _ in case.variables[1:]))
+            try:
+                _compare(case, axes, gradients=turn < 2)
+            except TapeError as error:
+                refused = full_name(fn) in REFUSED_CASES or "out=" in str(error)
+                if not refused or "inside tg.vmap" not in str(error):
+                    raise
 
 
-def _compare(case: Case, axes: tuple[int | None, ...]) -> None:
+def _compare(case: Case, axes: tuple[int | None, ...], gradients: bool) -> None:
     given, examples = [], [[], []]  # type: ignore[var-annotated]
     for variable, axis in zip(case.variables, axes, strict=True):
         rng = np.random.default_rng(len(given))
@@ -236,20 +245,18 @@ def _compare(case: Case, axes: tuple[int | None, ...]) -> None:
                  for v in results if v.dtype.kind in "fc"]  # fmt: skip
         return sum((np.sum(part) for part in parts), tg.Tensor(0.0))
 
-    every = tuple(range(len(given)))
-    calls = [case.call(*map(tg.Tensor, example)) for example in examples]
-    values = [[getattr(v, "_array", v) for v in leaves(call)] for call in calls]
-    slopes = [leaves(tg.grad(scalar, every)(*example)) for example in examples]
-    pairs = [
-        (leaves(tg.vmap(case.call, axes)(*given)),
-         [np.stack(v) for v in zip(*values, strict=True)]),
-        (leaves(tg.vmap(tg.grad(scalar, every), axes)(*given)),
-         [np.stack(v) for v in zip(*slopes, strict=True)]),
-    ]  # fmt: skip
-    if None in axes or len(axes) == 1:
+    calls = [leaves(case.call(*map(tg.Tensor, example))) for example in examples]
+    values = [np.stack([array(v) for v in column]) for column in zip(*calls, strict=True)]
+    pairs = [(leaves(tg.vmap(case.call, axes)(*given)), values)]
+    if gradients:
+        every = tuple(range(len(given)))
+        slopes = [leaves(tg.grad(scalar, every)(*example)) for example in examples]
+        columns = list(zip(*slopes, strict=True))
+        pairs.append((leaves(tg.vmap(tg.grad(scalar, every), axes)(*given)),
+                      [np.stack(column) for column in columns]))  # fmt: skip
         total = leaves(tg.grad(lambda *v: np.sum(tg.vmap(scalar, axes)(*v)), every)(*given))
-        columns = zip(zip(*slopes, strict=True), axes, strict=True)
-        pairs.append((total, [np.stack(v) if axis == 0 else sum(v) for v, axis in columns]))
+        wanted = zip(columns, axes, strict=True)
+        pairs.append((total, [np.stack(c) if axis == 0 else sum(c) for c, axis in wanted]))
     for found, expected in pairs:
         for a, b in zip(found, expected, strict=True):
             assert np.asarray(a).dtype == np.asarray(b).dtype, case.id

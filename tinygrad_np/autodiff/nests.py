@@ -22,7 +22,7 @@ def refuse_subclass(what: str, given: Any, error: Any = TypeError, also: Any = (
 
 def leaves(nest: Any) -> list[Any]:
     """The arrays of a nest, in order."""
-    if type(nest) is list and SINGLE.issuperset(map(type, nest)):
+    if (type(nest) is tuple or type(nest) is list) and SINGLE.issuperset(map(type, nest)):
         return list(nest)
     if isinstance(nest, dict):
         return [leaf for key in nest for leaf in leaves(nest[key])]
@@ -53,9 +53,10 @@ def _keys(nest: Any) -> list[Any] | None:
 
 def rebuild(nest: Any, values: list[Any]) -> Any:
     """A nest like ``nest`` with other arrays."""
-    if type(nest) is list and SINGLE.issuperset(map(type, nest)):  # the commonest: 2 µs less
-        return list(values)
-    if type(nest) in SINGLE:
+    kind: Any = type(nest)
+    if (kind is tuple or kind is list) and SINGLE.issuperset(map(type, nest)):
+        return kind(values)  # the commonest, and the next: 2 µs less
+    if kind in SINGLE:
         return values[0]
     found = iter(values)
     return _map(lambda _: next(found), nest)

@@ -227,18 +227,16 @@ def _wrapped(
     """
     operands: list[Any] = list(values)
     if mode.capture is not None:
-        varies = mode.capture.varies
-        operands = [wrap._of(v, None) if varies(v) else v for v in operands]
-        options = {k: wrap._of(v, None) if varies(v) else v for k, v in options.items()}
+        operands, options = mode.capture.lift([operands, options])
     for i, parent in enumerate(parents):
         if parent is not None:
             operands[i] = wrap._of(values[i], parent)
     if out is None or type(out) is Kept:
         return operands, None, options
     if isinstance(out, tuple):
-        parts = zip(out, record.parts(type(out), out), strict=True)
-        made = [None if v is None else wrap._of(v, node) for v, node in parts]
-        return operands, tupled(type(out), made), options
+        pairs = zip(out, record.parts(out), strict=True)
+        out = tupled(type(out), [None if v is None else wrap._of(v, node) for v, node in pairs])
+        return operands, out, options
     return operands, wrap._of(out, record), options
 
 

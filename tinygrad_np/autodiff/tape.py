@@ -21,6 +21,44 @@ F = TypeVar("F", bound=Callable[..., Any])
 next_number = itertools.count(1).__next__
 
 
+class Listener(Protocol):
+    """Who is told what the engine does, as it does it: a capture, which can do it again.
+
+    Any of these may raise ReplayError for what cannot be done again.
+    """
+
+    def apply(
+        self, rule: "Rule", args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """Run an operation on ``values``, the arrays of ``args``, and return its result."""
+
+    def make(self, made: Any, source: Any, rule: "Rule | None" = None) -> None:
+        """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
+
+    def write(
+        self, rule: "Rule", target: "Tensor", operands: Sequence[Any], values: Sequence[Any]
+    ) -> None:
+        """An operation is about to write its result into its first operand, the ``target``."""
+
+    def become(self, target: "Tensor", value: "Tensor") -> None:
+        """``target`` is about to take over the memory of ``value``."""
+
+    def gradient(self, tensor: "Tensor", *change: "Tensor | None") -> None:
+        """``tensor.grad`` is about to be read, or is another from now on."""
+
+    def leave(self, how: str, tensor: "Tensor | None" = None) -> None:
+        """A value leaves the tape, or what no operation changes is about to be changed."""
+
+    def lift(self, nest: Any, declared: bool = False) -> Any:
+        """The nest with Tensors for the arrays that may be others when this is done again.
+
+        With ``declared`` it is what a user gave to a function whose inside is recorded.
+        """
+
+    def effect(self, worker: Any) -> None:
+        """Let ``worker`` do what is no operation: it performs, saves and restores."""
+
+
 class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
@@ -29,7 +67,7 @@ class Mode(threading.local):
     """
 
     recording = True
-    capture: Any = None
+    capture: Listener | None = None
     watch: "Watch | None" = None
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
@@ -158,12 +196,12 @@ class Record:
         record.out = record.origin = record.storage = None
         return record
 
-    def parts(self, kind: Any, out: Sequence[Any]) -> "list[Record | None]":
+    def parts(self, out: Sequence[Any]) -> "list[Record | None]":
         """Records of the results ``out`` of this one, None for those without a derivative."""
         forms = [None if v is None else (v.shape, v.dtype) for v in out]
-        several = Several(kind, forms, [None] * len(forms))
+        several = Several(type(out), forms, [None] * len(forms))
         return [
-            Record.of(Part(self.rule, kind, i), (several,), NO_OPTIONS, (self,))
+            Record.of(Part(self.rule, type(out), i), (several,), NO_OPTIONS, (self,))
             if form is not None and form[1].kind in "fc"
             else None
             for i, form in enumerate(forms)

@@ -23,7 +23,7 @@ from .primitives import (
 )  # fmt: skip
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, ways
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, check_flag, name_of, read_only, refuse_write
+from .rules.table import Kept, Rule, check_flag, name_of, read_only, refuse_write, unruled
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode, next_number
 
@@ -112,7 +112,7 @@ class Tensor:
                 "return_inverse=True))."
             )
         if mode.capture is not None and isinstance(data, ndarray):
-            mode.capture.enter(given, data)
+            mode.capture.make(data, given, TABLE[cast])
         self._array = data
         self._node = None
         self._storage = Storage(data)
@@ -150,8 +150,7 @@ class Tensor:
     def data(self, value: Any) -> None:
         if self._is_result:
             raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
-        if mode.capture is not None:
-            mode.capture.replace()
+        self._leave("t.data = v")
         if self._storage is not None and value is self._storage.lent():
             self._storage.write()
             return
@@ -170,7 +169,7 @@ class Tensor:
     def grad(self) -> "Tensor | None":
         """The accumulated gradient of a leaf: same shape and dtype, or None before a backward."""
         if mode.capture is not None:
-            mode.capture.read_grad(self)
+            mode.capture.gradient(self)
         found = getattr(self, "_grad", None)
         if type(found) is Slot:
             found = self._grad = Tensor._owning(np.array(found.array))
@@ -188,7 +187,7 @@ class Tensor:
     def _deliver(self, gradient: "Tensor | None") -> None:
         self._grad = gradient
         if mode.capture is not None:
-            mode.capture.set_grad(self, gradient)
+            mode.capture.gradient(self, gradient)
 
     @property
     def requires_grad(self) -> bool:
@@ -209,8 +208,7 @@ class Tensor:
             return
         if bool(value) == self.requires_grad:
             return
-        if mode.capture is not None:
-            mode.capture.frees_or_freezes(self)
+        self._leave("t.requires_grad = v", self)
         self._node = Leaf(self, self._storage, self.name) if value else None
 
     @property
@@ -352,7 +350,7 @@ class Tensor:
         elif isinstance(cotangent, Tensor) or old._node is not None:
             self._deliver(old + fresh)
         else:
-            self._grad = Tensor._owning(_as_array(old._array + fresh._array))
+            self._grad = Tensor._owning(calls.as_arrays(old._array + fresh._array))
 
     def _write(self) -> Any:
         """The array itself, for a write in place that happens now."""
@@ -367,7 +365,7 @@ class Tensor:
         made = Tensor._of(self._array, None, self._storage)
         made._shared = self._share()
         if mode.capture is not None:
-            mode.capture.detached(self, made)
+            mode.capture.make(made, self)
         return made
 
     def numpy(self) -> Any:
@@ -558,7 +556,7 @@ class Tensor:
         if base is None or None in ways or others != len(views):
             if mode.capture is not None:
                 mode.capture.become(self, other)  # both refuse in their own words
-                mode.capture.share()
+                self._leave("a write to memory that others share")
             raise calls.lost(what, self._storage is not None and self._is_result)
         self._write_base(base, self._fitted(other), ways[0] if self is not base else [])
         for view, way in zip(views, ways, strict=True):
@@ -669,6 +667,7 @@ class Tensor:
     __matmul__, __rmatmul__, __imatmul__ = _binary(np.matmul)
     __mod__, __rmod__, __imod__ = _binary(np.remainder)
     __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(np.floor_divide)
+    __divmod__, __rdivmod__ = _binary(np.divmod)[:2]
     __and__, __rand__, __iand__ = _binary(np.bitwise_and)
     __or__, __ror__, __ior__ = _binary(np.bitwise_or)
     __xor__, __rxor__, __ixor__ = _binary(np.bitwise_xor)
@@ -681,12 +680,6 @@ class Tensor:
         if modulo is not None:
             raise TypeError(f"pow(t, v, {modulo!r}): Tensors take no modulus; write t**v % m.")
         return self._power(other)
-
-    def __divmod__(self, other: Any) -> Any:
-        return apply(np.divmod, (self, other))
-
-    def __rdivmod__(self, other: Any) -> Any:
-        return apply(np.divmod, (other, self))
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.equal, (self, other))
@@ -804,9 +797,9 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     if type(out) is not ndarray:
         if type(out) is Kept:
             saved, out = out, out.out
-        given, out = out, _as_array(out)
-        if type(out) is tuple or not hasattr(out, "dtype"):
-            return _several(rule, args, values, nodes, kwargs, given, out, saved, guarded, recorded)  # type: ignore[no-any-return]
+        out = calls.as_arrays(out)
+        if isinstance(out, tuple) or not hasattr(out, "dtype"):
+            return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
         source = _source(out, getattr(out, "base", None), args)
@@ -842,7 +835,7 @@ def _looked_at(
     if mode.watch is not None and mode.watch.computes(values):
         return rule.fn(*values, **kwargs)
     if mode.capture is not None:
-        return mode.capture.call(rule, args, values, kwargs)
+        return mode.capture.apply(rule, args, values, kwargs)
     return rule.eager(*values, **kwargs)
 
 
@@ -851,7 +844,7 @@ def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
     for operand in args:
         if type(operand) is Tensor:
             array = operand._array
-            if out is array or base is array or base is array.base is not None:
+            if out is array or base is array or base is getattr(array, "base", None) is not None:
                 return operand
     while type(deeper := getattr(base, "base", None)) is ndarray:  # as of np.broadcast_to
         base = deeper
@@ -923,57 +916,39 @@ def _refuse_nest(rule: Rule, nest: Any) -> None:
 
 def _several(
     rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None],
-    kwargs: dict[str, Any], given: Any, out: Any, saved: Any, guarded: bool, recorded: bool,
+    kwargs: dict[str, Any], out: Any, saved: Any, guarded: bool, recorded: bool,
 ) -> Any:  # fmt: skip
     """Tensors around the results of a function that gave several, in a tuple of the same kind.
 
     Each that is not of integers has a record of its own, which refers to that of the operation.
     """
-    kind = type(given)
-    if not isinstance(given, (tuple, list)):
-        raise TypeError(f"{rule.name} returned a {kind.__name__} instead of an array.")
+    if not isinstance(out, tuple):
+        raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
     nodes: Sequence[Record | None] = [None] * len(out)
     if recorded and mode.recording and not rule.constant:
         for part in out:
             _ = part is None or check_call(rule, parents, part)
-        watch = guarded and rule.reads_operands
-        guards = _guards(rule, args, values, parents) if watch else None
-        record = Record.of(rule, values, kwargs, parents, guards)
-        record.out = (saved or tupled(kind, out)) if rule.reads_out else None
-        nodes = record.parts(kind, out)
+        watched = guarded and rule.reads_operands and _guards(rule, args, values, parents)
+        record = Record.of(rule, values, kwargs, parents, watched or None)
+        record.out = (saved or out) if rule.reads_out else None
+        nodes = record.parts(out)
     made: list[Tensor | None] = []
     for part, node in zip(out, nodes, strict=True):
-        if part is None:
-            made.append(None)
-            continue
-        tensor = Tensor._of(part, node, Storage(part) if node is None else None)
-        base = getattr(part, "base", None)
-        if not rule.is_ufunc and (source := _source(part, base, (*args, *made))) is not None:
-            tensor._storage = source._storage
-            tensor._shared = source._share()
-        if node is not None:
-            node.storage = tensor._storage
-        made.append(tensor)
-    return tupled(kind, made)
+        given = () if rule.is_ufunc else (*args, *made)
+        made.append(None if part is None else _placed(part, node, given))
+    return tupled(type(out), made)
 
 
-def _as_array(out: Any) -> Any:
-    """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
-    if isinstance(out, (np.generic, *NUMBERS)):
-        return np.asarray(out)
-    parts = out if isinstance(out, (tuple, list)) else (out,)
-    for part in parts:
-        calls.refuse_own_way("a result of a primitive", part)
-        if parts is out and type(part) in NESTS:
-            raise TypeError(
-                f"a function returned a {type(part).__name__} inside a {type(out).__name__}; the "
-                "results of an operation are one array, or a tuple of arrays: give each a place "
-                "of its own there."
-            )
-    if parts is not out:
-        return out
-    speak = [part is None or hasattr(part, "__array_function__") for part in parts]
-    return tuple(p if s else np.asarray(p) for p, s in zip(parts, speak, strict=True))
+def _placed(array: Any, node: Record | None, given: tuple[Any, ...]) -> Tensor:
+    """A result, which may lie in the memory of what was ``given``."""
+    source = _source(array, getattr(array, "base", None), given)
+    storage = source._storage if source is not None else Storage(array) if node is None else None
+    tensor = Tensor._of(array, node, storage)
+    if source is not None:
+        tensor._shared = source._share()
+    if node is not None:
+        node.storage = storage
+    return tensor
 
 
 def _guards(
@@ -1068,7 +1043,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return _write_into(fn, args, kwargs)
     if fn in COMPOSITES:
         if mode.capture is not None:
-            args, kwargs = mode.capture.declared((args, kwargs))
+            args, kwargs = mode.capture.lift((args, kwargs), declared=True)
         return COMPOSITES[fn](*args, **kwargs)
     name = name_of(fn)
     if fn in METADATA:
@@ -1082,28 +1057,28 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             raise ways.written(name)
         raise ways.underived(name, fn)
     if mode.capture is not None:
-        out = mode.capture.call_unknown(fn, args, kwargs)
+        rule, parts = unruled(fn, args, kwargs)
+        out = mode.capture.apply(rule, parts, _unwrap(parts), NO_OPTIONS)
     else:
         try:
-            out = _as_array(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
+            out = calls.as_arrays(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
         except ValueError as error:
             refuse_write(error, name)
             raise
     given = leaves((args, kwargs))
     if isinstance(out, tuple):
-        return tuple(_of_unruled(part, given) for part in out)
-    return _of_unruled(out, given) if isinstance(out, ndarray) else out
+        return tupled(type(out), [_of_unruled(part, given) for part in out])
+    return _of_unruled(out, given)
 
 
-def _of_unruled(array: ndarray, given: list[Any]) -> Tensor:
-    """A result of a function without a rule, which may be a view of what it was given."""
+def _of_unruled(out: Any, given: list[Any]) -> Any:
+    """A result of a function without a rule, in memory of its own or of what was given."""
+    if not isinstance(out, ndarray):
+        return out
     if mode.capture is not None:
-        return Tensor._owning(array)
-    if (source := _source(array, array.base, tuple(given))) is None:
-        return Tensor(array)
-    made = Tensor._of(array, None, source._storage)
-    made._shared = source._share()
-    return made
+        return Tensor._owning(out)
+    made = _placed(out, None, tuple(given))
+    return made if getattr(made, "_shared", None) is not None else Tensor(out)
 
 
 def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:

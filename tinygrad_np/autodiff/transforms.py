@@ -33,7 +33,7 @@ class Run:
         kwargs: dict[str, Any] = NO_OPTIONS,
     ) -> None:  # fmt: skip
         if mode.capture is not None:
-            args = mode.capture.declared(args)
+            args = mode.capture.lift(args, declared=True)
         self.args = args
         self.argnums = argnums
         self.may_record = mode.recording
@@ -262,7 +262,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
         if mode.capture is not None:
-            cotangents = mode.capture.declared(cotangents)
+            cotangents = mode.capture.lift(cotangents, declared=True)
         given = [c for c in cotangents if isinstance(c, Tensor)]
         records = mode.recording and (run.records or any(c._node is not None for c in given))
         pulled = run.pull(cotangents, records)
@@ -283,7 +283,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     _check(f)
     primals, tangents = _arguments(primals), _arguments(tangents)
     if mode.capture is not None:
-        tangents = mode.capture.declared(tangents)
+        tangents = mode.capture.lift(tangents, declared=True)
     run = Run(f, primals, tuple(range(len(primals))))
     given = leaves_like(primals, tangents)
     _check_directions(run.variables, given)
@@ -380,7 +380,7 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     arguments, directions = _arguments(primals), _arguments(vectors)
     every = tuple(range(len(arguments)))
     if mode.capture is not None:
-        directions = mode.capture.declared(directions)
+        directions = mode.capture.lift(directions, declared=True)
     given = leaves_like(arguments, directions)
     _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
 

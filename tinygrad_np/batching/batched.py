@@ -71,6 +71,7 @@ class Batched(NDArrayOperatorsMixin):
     """
 
     __slots__ = ("__weakref__", "held", "level", "varies")
+    base = None  # it is no view
 
     def __init__(self, held: Any, level: Level, varies: bool = True) -> None:
         self.held = held
@@ -120,7 +121,7 @@ class Batched(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if any(isinstance(part, Tensor) for part in inputs):
             return NotImplemented  # a Tensor may hold one of these, and is asked next
-        if options.get("out") is not None:
+        if (out := options.pop("out", None)) is not None and type(out[0]) is not Batched:
             raise TapeError(f"np.{ufunc.__name__}(out=) inside tg.vmap; assign the result instead.")
         return computed(ufunc if method == "__call__" else getattr(ufunc, method), inputs, options)
 
@@ -222,7 +223,7 @@ def _rule(fn: Any) -> Batching:
         return rule
     in_table = TABLE.get(fn)
     is_plain_ufunc = isinstance(fn, np.ufunc) and fn.signature is None
-    if is_plain_ufunc or (in_table is not None and in_table.broadcasts):
+    if is_plain_ufunc or (in_table is not None and in_table.traits.elementwise):
         return each_element
     if getattr(fn, "written_out", False):
         return made_of(fn.implementation)
@@ -314,7 +315,8 @@ def one_by_one(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
 def each_element(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
     """Functions of each element of operands that broadcast."""
     operands = [*args, *kwargs.values()]
-    ndim = max(np.ndim(part) for part in operands if hasattr(part, "shape"))
+    arrays = [part for part in operands if hasattr(part, "shape") and not isinstance(part, type)]
+    ndim = max(map(np.ndim, arrays))
     first = [aligned(part, ndim, level) for part in args]
     options = {name: aligned(part, ndim, level) for name, part in kwargs.items()}
     return closed(fn(*first, **options), level)

@@ -21,6 +21,7 @@ from ..autodiff.primitives import (
     identity,
     if_finite,
     lent,
+    matrices,
     neural,
     pad_zeros,
     reductions,
@@ -55,12 +56,12 @@ EACH_ELEMENT = frozenset([
 OF_MATRICES = frozenset([
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eig,
     np.linalg.eigh, np.linalg.eigvals, np.linalg.eigvalsh, np.linalg.svd, np.linalg.svdvals,
-    np.linalg.qr, np.linalg.pinv,
+    np.linalg.qr, np.linalg.pinv, matrices.decomposed, matrices.orthogonalised, matrices.cofactors,
 ])  # fmt: skip
 # the parameters that name axes; None stands for all of them, or for the elements in one row
 ALL_AXES = dict.fromkeys([
     np.sum, np.prod, np.mean, np.max, np.min, np.amax, np.amin, np.any, np.all, np.count_nonzero,
-    np.flip, np.median, np.quantile, reductions.variance, reductions.deviation, reductions.length,
+    np.flip, reductions.variance, reductions.deviation, reductions.length,
     reductions.unit, products.euclidean_norm, products.power_norm,
 ], ("axis",)) | dict.fromkeys([np.fft.fftn, np.fft.ifftn, np.fft.fftshift, np.fft.ifftshift],
     ("axes",))  # fmt: skip
@@ -71,7 +72,7 @@ ONE_ROW = dict.fromkeys([
     np.fft.ihfft,
 ], ("axis",)) | {
     np.swapaxes: ("axis1", "axis2"), np.moveaxis: ("source", "destination"),
-    np.diagonal: ("axis1", "axis2"), np.rot90: ("axes",), np.roll: ("axis",),
+    np.diagonal: ("axis1", "axis2"), np.trace: ("axis1", "axis2"), np.rot90: ("axes",), np.roll: ("axis",),
 }  # fmt: skip
 
 
@@ -115,6 +116,7 @@ def along(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
 
 
 def shifted(axis: Any, ndim: int) -> Any:
+    axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
     if isinstance(axis, (tuple, list)):
         return tuple(shifted(a, ndim) for a in axis)
     return normalize_axis_index(axis, ndim) + 1 if ndim or axis not in (0, -1) else axis or 0

@@ -43,7 +43,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     @functools.wraps(f)
     def batched(*args: Any, **kwargs: Any) -> Any:
         if mode.capture is not None:
-            args = tuple(mode.capture.declared(list(args)))
+            args = tuple(mode.capture.lift(list(args), declared=True))
         given = leaves(list(args))
         axes = _axes("in_axes", _per_argument(in_axes, args), list(args))
         level = Level(_batch_size(given, axes), mode.watch)

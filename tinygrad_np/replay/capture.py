@@ -16,8 +16,6 @@ import numpy as np
 
 from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves, rebuild, tupled
-from ..autodiff.primitives import cast
-from ..autodiff.rules import TABLE
 from ..autodiff.rules.table import Rule, Traits
 from ..autodiff.tape import Record, mode, recording
 from ..autodiff.tensor import Tensor
@@ -26,11 +24,22 @@ from .memory import c_strides
 from .reads import PACKAGE, Read, Reads, Whose, whose
 
 # the modules a call passes through on its way from whoever wrote it to here
-FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
+PASSED = ("primitives.dispatch", "tensor", "sweep", "nests")
+FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in PASSED}
 TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
-TRUSTED = (f"{PACKAGE}.autodiff.rules.", TRANSFORMS)
-
-
+TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.primitives.", TRANSFORMS)
+# what is done to Tensors that no operation does, and what to do instead
+CHANGES = {
+    "t.data = v": ("replaces t.data", "write t[...] = v inside tg.no_grad()"),
+    "t.requires_grad = v": (
+        "changes requires_grad of a Tensor from outside",
+        "change it before the step, or take the Tensor's .detach() within",
+    ),
+    "a write to memory that others share": (
+        "writes to a Tensor whose memory others share (its .data, a view)",
+        "keep a copy (t.numpy(), t.copy()) instead",
+    ),
+}
 PLAIN = (
     "A step that has to look at values runs without tg.replay (in fit: replay=False), more slowly."
 )
@@ -135,7 +144,8 @@ class Equation:
     @property
     def name(self) -> str:
         """What the operation is called."""
-        return str(getattr(self.fn, "__name__", None) or type(self.fn).__name__)
+        named = self.rule or self.fn
+        return str(getattr(named, "name", None) or getattr(named, "__name__", type(named).__name__))
 
     @property
     def draws(self) -> bool:
@@ -172,7 +182,7 @@ class Capture:
 
     # What the engine calls.
 
-    def call(
+    def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
     ) -> Any:
         """Run an operation of the table and write it down."""
@@ -191,27 +201,20 @@ class Capture:
             ]
             return self._run(rule, operands, values, options)
 
-    def call_unknown(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
-        """Run a function without a rule, of constants, and write it down."""
-        nest = [list(args), dict(options)]
-        name = getattr(fn, "__name__", repr(fn))
-        parts = leaves(nest)
-        values = [part._array if isinstance(part, Tensor) else part for part in parts]
-        operands = [
-            self._operand(name, i, p, v) for i, (p, v) in enumerate(zip(parts, values, strict=True))
-        ]
-        rule = Rule(Unpacked(fn, nest), (), None, False, None, 0)
-        return self._run(rule, operands, values, {})
-
-    def enter(self, given: Any, data: Any) -> None:
-        """A Tensor is made inside the step from ``given``; ``data`` is the copy it holds."""
-        source = given._array if isinstance(given, Tensor) else given
-        if isinstance(source, np.ndarray) and source is not data:
-            tensor = given if isinstance(given, Tensor) else source
-            operand = self._operand("Tensor(array)", 0, tensor, source)
-            self._note("call", TABLE[cast], [operand, data.dtype], {}, [data])
-        elif id(data) not in self._known:
-            self._remember("constant", data)
+    def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
+        """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
+        if rule is None:  # one of the step's own
+            if not isinstance(source._node, Record):
+                self._operand("detach", 0, source, source._array)
+            self._detached.add(made)
+            return
+        array = source._array if isinstance(source, Tensor) else source
+        if isinstance(array, np.ndarray) and array is not made:
+            given = source if isinstance(source, Tensor) else array
+            operand = self._operand("Tensor(array)", 0, given, array)
+            self._note("call", rule, [operand, made.dtype], {}, [made])
+        elif id(made) not in self._known:
+            self._remember("constant", made)
 
     def write(
         self,
@@ -249,7 +252,7 @@ class Capture:
         """``target`` is about to take over the memory of ``value``."""
         for leaf in self.tensors:
             if getattr(leaf, "_grad", None) is target:
-                self.set_grad(leaf, value)
+                self.gradient(leaf, value)
         known = self._known.get(id(target._array))
         if target not in self.became:
             if target in self._detached or (known is not None and known.kind != "memory"):
@@ -269,52 +272,24 @@ class Capture:
         operand = self._operand("t[i] = v", 0, value, value._array)
         self._note("become", None, [operand], {"tensor": target}, [])
 
-    def share(self) -> None:
-        """A Tensor is written to in whose memory there are others that would not see it."""
-        raise refusal(
-            "writes to a Tensor whose memory others share (its .data, a view)",
-            "keep a copy (t.numpy(), t.copy()) instead",
-        )
-
-    def detached(self, tensor: Tensor, made: Tensor) -> None:
-        """``made`` is a Tensor of the step's own around the memory of ``tensor``."""
-        if not isinstance(tensor._node, Record):
-            self._operand("detach", 0, tensor, tensor._array)
-        self._detached.add(made)
-
-    def frees_or_freezes(self, tensor: Tensor) -> None:
-        """``requires_grad`` is about to be another."""
-        known = self._known.get(id(tensor._array))
-        own = tensor in self._detached or (known is not None and known.kind != "memory")
-        if not own:
-            raise refusal(
-                "changes requires_grad of a Tensor from outside",
-                "change it before the step, or take the Tensor's .detach() within",
-            )
-
-    def replace(self) -> None:
-        """The array of a leaf is replaced (``t.data = v``)."""
-        raise refusal("replaces t.data", "write t[...] = v inside tg.no_grad()")
-
-    def read_grad(self, tensor: Tensor) -> None:
-        """``tensor.grad`` is looked at."""
-        variable = self._known.get(id(tensor._array))
-        if tensor in self.tensors or (variable is not None and variable.kind != "memory"):
-            return
-        before = getattr(tensor, "_grad", None)
-        if type(before) is Slot:
-            before = tensor._grad = Tensor._owning(np.array(before.array))
-        self.tensors[tensor] = before is not None
-        if before is not None:
-            if before._node is not None:
-                raise refusal("finds a .grad that is itself recorded", "call zero_grad() first")
-            self._remember("entry", before._array, tensor)
-
-    def set_grad(self, tensor: Tensor, gradient: Tensor | None) -> None:
-        """``tensor.grad`` is replaced."""
+    def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
+        """``tensor.grad`` is about to be read, or is another from now on."""
         variable = self._known.get(id(tensor._array))
         if variable is not None and variable.kind != "memory":
-            return  # a variable of the step's own
+            return  # of a variable of the step's own
+        if change:
+            self._deliver(tensor, change[0])
+        elif tensor not in self.tensors:
+            before = getattr(tensor, "_grad", None)
+            if type(before) is Slot:
+                before = tensor._grad = Tensor._owning(np.array(before.array))
+            self.tensors[tensor] = before is not None
+            if before is not None:
+                if before._node is not None:
+                    raise refusal("finds a .grad that is itself recorded", "call zero_grad() first")
+                self._remember("entry", before._array, tensor)
+
+    def _deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         self.tensors.setdefault(tensor, None)
         operands = []
         if gradient is not None:
@@ -327,8 +302,13 @@ class Capture:
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 
     def leave(self, how: str, tensor: Tensor | None = None) -> None:
-        """A value leaves the tape; that of ``tensor``, as an array."""
+        """A value leaves the tape, or what no operation changes is about to be changed."""
         known = None if tensor is None else self._known.get(id(tensor._array))
+        if how in CHANGES:
+            own = known is not None and known.kind != "memory"
+            if tensor is None or not (own or tensor in self._detached):
+                raise refusal(*CHANGES[how])
+            return
         given = known is not None and known.kind == "input"
         itself = "; the argument of the step is a Tensor: use it itself" if given else ""
         raise refusal(
@@ -337,24 +317,21 @@ class Capture:
             f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
         )
 
-    def varies(self, value: Any) -> bool:
-        """Whether this is an array that may be another one in a replay."""
-        if not isinstance(value, np.ndarray):
-            return False
-        variable = self._known.get(id(value))
-        return variable is None or variable.kind != "constant"
+    def lift(self, nest: Any, declared: bool = False) -> Any:
+        """The nest with Tensors for the arrays that may be others when this is done again.
 
-    def declared(self, nest: Any) -> Any:
-        """The arguments of a composite function or a transform, with Tensors for raw arrays.
-
-        What these compute is captured then.
+        What is ``declared`` the user gave, and has not been seen before.
         """
-        if self._is_own_code(FUNNEL | {TRANSFORMS}):
+        if declared and self._is_own_code(FUNNEL | {TRANSFORMS}):
             return nest
         parts = leaves(nest)
         for i, part in enumerate(parts):
-            if isinstance(part, np.ndarray):
+            if not isinstance(part, np.ndarray):
+                continue
+            if declared:
                 self._operand("", i, part, part)
+            known = self._known.get(id(part))
+            if declared or known is None or known.kind != "constant":
                 parts[i] = Tensor._of(part, None)
         return rebuild(nest, parts)
 
@@ -365,7 +342,7 @@ class Capture:
         ``params``, and may change memory of Tensors.
         """
         for parameter in worker.params:
-            self.read_grad(parameter)
+            self.gradient(parameter)
         mode.capture = None
         try:
             with self.reads.working(worker):
@@ -470,7 +447,7 @@ class Capture:
         results = [self._remember("result", part) for part in out]
         equation = Equation(kind, does, operands, options, results, users_line())
         if places is not None:
-            equation.fn = Chosen(equation.fn, places)
+            equation.fn = chosen(equation.fn, places)
         source = _only_source(equation)
         for result in results:
             result.made = equation
@@ -571,36 +548,15 @@ def argument(array: np.ndarray) -> Tensor:
     return tensor
 
 
-class Unpacked:
-    """A function of nests, as a function of the leaves."""
-
-    def __init__(self, fn: Any, nest: Any) -> None:
-        self.fn = fn
-        self.nest = nest
-        self.__name__ = getattr(fn, "__name__", repr(fn))
-        self.__module__ = getattr(fn, "__module__", None) or type(fn).__module__
-
-    @property
-    def innermost(self) -> Any:
-        """The function itself."""
-        return self.fn.innermost if isinstance(self.fn, Unpacked) else self.fn
-
-    def __call__(self, *values: Any, **options: Any) -> Any:
-        args, options = rebuild(self.nest, list(values))
-        return self.fn(*args, **options)
-
-
-class Chosen(Unpacked):
+def chosen(fn: Any, places: list[int]) -> Any:
     """A function of several results, as one that gives those at some places (one alone: itself)."""
 
-    def __init__(self, fn: Any, places: list[int]) -> None:
-        super().__init__(fn, None)
-        self.places = places
-
-    def __call__(self, *values: Any, **options: Any) -> Any:
-        made = self.fn(*values, **options)
-        found = [made[i] for i in self.places]
+    def call(*values: Any, **options: Any) -> Any:
+        made = fn(*values, **options)
+        found = [made[i] for i in places]
         return found[0] if len(found) == 1 else found
+
+    return call
 
 
 def is_generator(value: Any) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from ..autodiff.guards import Slot
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
-from .capture import Capture, Equation, Unpacked, Variable
+from .capture import Capture, Equation, Variable
 from .memory import alike, is_dense, layout
 from .rows import blocked
 
@@ -151,7 +151,7 @@ def _fold(equation: Equation) -> bool:
 
 def _key(equation: Equation, epoch: int) -> Any:
     """Equal for equations that do the same; None where that cannot be known."""
-    if not is_pure(equation) or isinstance(equation.fn, Unpacked):
+    if not is_pure(equation):
         return None
     parts: list[Any] = [equation.fn, epoch]
     for key, value in [*enumerate(equation.operands), *equation.options.items()]:

@@ -28,7 +28,7 @@ from .verify import State, changes, compare_outcomes, compare_runs, described, o
 KEPT_SIGNATURES = 64
 TUNING_SECONDS = 0.8
 NEVER = float("inf")
-PLAIN = frozenset([np.ndarray])
+PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
 MOST_CAPTURES = 16  # one after the other, without a replay
 
 
@@ -100,6 +100,8 @@ class Replay:
             return result
         if type(result) is Tensor:
             return result.numpy()
+        if type(result) is tuple and TENSORS.issuperset(map(type, result)):
+            return tuple([part.numpy() for part in result])
         found = leaves(result)
         return rebuild(result, [v.numpy() if isinstance(v, Tensor) else v for v in found])
 

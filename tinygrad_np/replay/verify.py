@@ -11,7 +11,7 @@ from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import PLAIN, Equation, Unpacked, Variable, refusal, spelled, users_line
+from .capture import PLAIN, Equation, Variable, refusal, spelled, users_line
 from .program import Program
 from .reads import Read
 
@@ -190,9 +190,7 @@ def described(equations: Sequence[Equation]) -> list[Line]:
 
 
 def _kind(equation: Equation) -> Any:
-    fn = equation.fn
-    if isinstance(fn, Unpacked):
-        fn = fn.innermost
+    fn = equation.rule.fn if equation.rule else equation.fn
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 
 

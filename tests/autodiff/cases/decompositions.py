@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import decompositions
+from tinygrad_np.autodiff import primitives
 
 from .case import Const, complex_, real, row
 
@@ -92,7 +92,7 @@ row(np.linalg.svd, complex_(2, 3), compute_uv=False)
 row(np.linalg.svd, square, hermitian=True)
 row(np.linalg.svd, mixed, compute_uv=False, hermitian=True)
 row(np.linalg.svdvals, np.zeros((0, 2)))
-row(decompositions.decomposed, tall, _reference=lambda a: np.linalg.svd(a, False))
+row(primitives.decomposed, tall, _reference=lambda a: np.linalg.svd(a, False))
 for a in (square, mixed, complex_(3, 2), wide):
     row(polar, a)
 for a in (tall, wide, complex_(3, 1)):
@@ -104,7 +104,7 @@ for a in (square, tall, wide, mixed, complex_(3, 2), complex_(2, 3), pair):
 row(np.linalg.qr, wide, "complete")
 row(np.linalg.qr, tall, "r")
 row(np.linalg.qr, np.zeros((0, 2)))
-row(decompositions.orthogonalised, tall, _reference=np.linalg.qr)
+row(primitives.orthogonalised, tall, _reference=np.linalg.qr)
 row(outside_of_columns, tall)
 row(outside_of_columns, complex_(3, 1))
 

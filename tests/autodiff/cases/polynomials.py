@@ -6,9 +6,9 @@ import numpy as np
 
 from tinygrad_np.autodiff.rules import polynomials
 
-from .case import complex_, positive, real, row, scalar
+from .case import Const, complex_, positive, real, row, scalar
 
-spaced = np.array([-1.2, -0.5, 0.1, 0.8, 1.3, 1.9])
+spaced = np.array([-1.2, -0.1, 0.6, 1.5])
 row(np.polyval, real(4), real(2, 3, seed=1))
 row(np.polyval, [0.5, -1.0, 2.0], real(2))
 row(np.polyval, real(3), 0.7)
@@ -23,7 +23,7 @@ row(np.polymul, real(3), real(2, seed=1))
 row(np.polymul, real(2), [0.0, 0.0, 1.0, -2.0])
 row(np.polymul, complex_(2), scalar)
 row(np.polymul, real(2), [0.0, 0.0])
-row(np.polydiv, real(5), real(3, seed=1))
+row(np.polydiv, real(4), real(2, seed=1))
 row(np.polydiv, real(2), real(3, seed=1))
 row(np.polydiv, complex_(3), real(2, seed=1))
 row(np.polydiv, np.array([1.0, 5.0, 6.0]), [1.0, 2.0], _order=1)
@@ -64,10 +64,9 @@ for a in (real(4, 2), real(2, 4), complex_(3, 2)):
 row(polynomials.least_squares, real(3, 2), real(3, 2, seed=2), 1e-12, True,
     _reference=lambda a, b, rcond, _: np.linalg.lstsq(a, b, rcond)[0])  # fmt: skip
 for deg in (0, 1, 3):
-    row(np.polyfit, spaced, real(6), deg)
-row(np.polyfit, spaced, real(6, 2), 2)
-row(np.polyfit, spaced, real(6), 2, w=positive(6, seed=1))
-row(np.polyfit, spaced, real(6, 2), 1, w=positive(6, seed=1), cov=True)
-row(np.polyfit, spaced, real(6), 1, cov=True)
-row(np.polyfit, spaced, real(6), 1, cov="unscaled")
-row(np.polyfit, spaced, complex_(6), 2)
+    row(np.polyfit, spaced, real(4), deg)
+row(np.polyfit, spaced, real(4, 2), 2)
+row(np.polyfit, spaced, real(4), 2, w=positive(4, seed=1))
+row(np.polyfit, spaced, real(4, 2), 1, w=Const(positive(4, seed=1)), cov=True)
+row(np.polyfit, spaced, real(4), 1, cov="unscaled")
+row(np.polyfit, spaced, complex_(4), 1)

@@ -27,6 +27,7 @@ from .indexing import (
     take_at,
     updated,
 )
+from .matrices import cofactors, decomposed, orthogonalised, second_cofactors
 from .reductions import (
     contract,
     deviation,
@@ -40,9 +41,10 @@ from .reductions import (
 from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
-    "ARRAY", "F", "Kept", "add_at", "added_to", "broadcast", "cast", "clip", "concat", "contract",
-    "deviation", "euclidean_norm", "identity", "if_finite", "join_index", "last_writes", "length",
-    "lent", "lexical_order", "nonzero", "pad_zeros", "power_norm", "primitive",
-    "replace_at", "replace_nonfinite", "sigmoid", "split_index", "take_at", "unit", "updated",
-    "variance", "where_finite_or", "written_out",
+    "ARRAY", "F", "Kept", "add_at", "added_to", "broadcast", "cast", "clip", "cofactors",
+    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "identity", "if_finite",
+    "join_index", "last_writes", "length", "lent", "lexical_order", "nonzero", "orthogonalised",
+    "pad_zeros", "power_norm", "primitive", "replace_at", "replace_nonfinite",
+    "second_cofactors", "sigmoid", "split_index", "take_at", "unit", "updated", "variance",
+    "where_finite_or", "written_out",
 ]  # fmt: skip

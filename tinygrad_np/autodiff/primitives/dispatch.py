@@ -20,7 +20,9 @@ def primitive(fn: F) -> F:
     ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
     result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple or
     dict they are refused with a TypeError. Arrays that are Tensors' are read-only: a function that
-    writes into its operands is refused with a TapeError; it works on a copy instead.
+    writes into its operands is refused with a TapeError; it works on a copy instead. It returns an
+    array or a tuple of arrays, each of which has its own gradient (those of integers are constants,
+    named tuples stay named).
     """
     if not callable(fn) or isinstance(fn, type):
         raise TypeError(f"tg.primitive takes a function of arrays, not {fn!r}.")

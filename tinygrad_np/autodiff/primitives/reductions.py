@@ -38,7 +38,7 @@ def least_length(dtype: Any) -> float:
 def plain_length(x: Any, axis: Axis) -> tuple[Any, bool]:
     """The root of the sum of |x|² along ``axis``, and whether no square over- or underflowed."""
     if axis is None:
-        out = np.linalg.norm(x, keepdims=True)
+        out = np.linalg.norm(x, None, None, True)
     else:
         size = np.abs(x)
         out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
-from ..nests import refuse_subclass
+from ..nests import refuse_subclass, tupled
 from ..primitives import replace_at
 from .table import Rule, parameters, remedy
 
@@ -158,6 +158,22 @@ def as_numbers(data: Any, dtype: Any) -> Any:
         kind = ShapeError if "inhomogeneous" in str(error) else type(error)
         wanted = "" if dtype is None else f" with dtype={dtype!r}"
         raise kind(f"a Tensor of {brief(data)}{wanted}: {error}") from None
+
+
+def as_arrays(out: Any, inside: bool = False) -> Any:
+    """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
+    if isinstance(out, (np.generic, bool, int, float, complex)):
+        return np.asarray(out)
+    refuse_own_way("a result of a primitive", out)
+    if not isinstance(out, (tuple, list)):
+        as_it_is = not inside or out is None or hasattr(out, "__array_function__")
+        return out if as_it_is else np.asarray(out)
+    if inside:
+        raise TypeError(
+            f"a function returned a {type(out).__name__} among its results, which are one array or "
+            "a tuple of arrays; give each array a place of its own there."
+        )
+    return tupled(type(out), [p if type(p) is np.ndarray else as_arrays(p, True) for p in out])
 
 
 def released(name: str) -> str:

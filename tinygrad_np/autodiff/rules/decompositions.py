@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, primitive
+from ..primitives import cast, decomposed, orthogonalised
 from .inverses import adjoint, conj
 from .table import composite, defvjp
 
@@ -150,7 +150,7 @@ defvjp(np.linalg.eig, lambda g, out, _a: eig_back(g, out))
 
 
 @composite(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
     """The eigenvalues of ``eigh``."""
     return np.linalg.eigh(a, UPLO)[0]
 
@@ -184,20 +184,17 @@ def svd_back(g: Any, out: Any) -> Any:
         total = np.matmul(first * on_columns(np.where(s > least, gs, 0)), last)
     if gu is None and gvh is None:
         return total
-    turn_u = 0 if gu is None else skew(np.matmul(adjoint(u), gu))
-    turn_v = 0 if gvh is None else skew(np.matmul(vh, adjoint(gvh)))
-    both, apart = (
-        (0 if gu is None else turn_u[..., :k, :k])
-        + sign * (0 if gvh is None else turn_v[..., :k, :k])
-        for sign in (1, -1)
-    )
+    gu, gvh = (np.zeros_like(x) if gx is None else gx for gx, x in ((gu, u), (gvh, vh)))
+    turn_u, turn_v = skew(np.matmul(adjoint(u), gu)), skew(np.matmul(vh, adjoint(gvh)))
+    core_u, core_v = turn_u[..., :k, :k], turn_v[..., :k, :k]
     wide = np.expand_dims(least, -1)
-    inner = (inverse(differences(s), wide) * both + inverse(sums(s), wide) * apart) / 2
+    inner = inverse(differences(s), wide) * (core_u + core_v)
+    inner = (inner + inverse(sums(s), wide) * (core_u - core_v)) / 2
     total = total + np.matmul(np.matmul(first, inner), last)
     shrink = on_columns(inverse(s, least))
-    if gu is not None and m > k:
+    if m > k:
         total = total + np.matmul(outside(gu, u, turn_u, k) * shrink, last)
-    if gvh is not None and n > k:
+    if n > k:
         left = outside(adjoint(gvh), adjoint(vh), turn_v, k) * shrink
         total = total + np.matmul(first, adjoint(left))
     return total
@@ -214,12 +211,6 @@ def outside(g: Any, u: Any, turn: Any, k: int) -> Any:
 
 
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
-
-
-@primitive
-def decomposed(a: Any, full: bool = False) -> Any:
-    """``np.linalg.svd`` with vectors."""
-    return np.linalg.svd(a, full)
 
 
 defvjp(decomposed, lambda g, out, _a, _full=False: svd_back(g, out))
@@ -250,10 +241,11 @@ def svdvals(x: Any, /) -> Any:
 
 @conjugated
 def qr_back(g: Any, out: Any, a: Any) -> Any:
-    """(gq + q m) r⁻ᴴ, where m is r grᴴ − gqᴴ q with its lower triangle mirrored.
+    """q gr, and (q l + what of gq is outside of q) r⁻ᴴ; l is the lower half of r grᴴ − gqᴴ q.
 
-    The columns of a beyond the square part of r are q times those of r. Columns of q beyond those
-    of a turn with these the other way. A column of a that depends on those before it gets nothing.
+    To be exact, of twice its anti-Hermitian part. The columns of a beyond the square part of r are
+    q times those of r. Columns of q beyond those of a turn with these the other way. A column of a
+    that depends on those before it turns no column of q, and its pivot stays 0.
     Source: Walter and Lehmann 2018, "Algorithmic differentiation of linear algebra functions with
     application in optimum experimental design"; Roberts and Roberts 2020, "QR and LQ decomposition
     matrix backpropagation algorithms for square, wide, and deep matrices".
@@ -275,23 +267,21 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
     q, r = q[..., :, :k], r[..., :k, :k]
     pivots = np.abs(np.diagonal(r, 0, -2, -1))
     dependent = np.expand_dims(pivots <= rounding(pivots, max(m, n)), -1)
-    inner: Any = 0
-    if gr is not None:
-        inner = np.matmul(r, adjoint(gr))
-    if gq is not None:
-        inner = inner - np.matmul(adjoint(gq), q)
-    inner = inner * lower_half(r)
-    back = np.matmul(q, inner + adjoint(inner))
-    back = np.where(dependent, 0, adjoint(back if gq is None else gq + back))
     eye = np.eye(k, dtype=np.finfo(np.result_type(r)).dtype)
+    turn: Any = 0
+    if gr is not None:
+        gr = np.where(np.logical_and(dependent, eye), 0, np.triu(gr))
+        turn = np.matmul(r, adjoint(gr))
+    if gq is not None:
+        turn = turn - np.matmul(adjoint(gq), q)
+    back = np.matmul(q, skew(turn) * lower_half(r))
+    if gq is not None and m > k:
+        back = back + gq - np.matmul(q, np.matmul(adjoint(q), gq))
+    back = np.where(dependent, 0, adjoint(back))
     back = adjoint(np.linalg.solve(np.where(dependent, eye, r), back))
+    if gr is not None:
+        back = back + np.matmul(q, gr)
     return back if beyond is None else np.concatenate([back, beyond], axis=-1)
-
-
-@primitive
-def orthogonalised(a: Any, complete: bool = False) -> Any:
-    """``np.linalg.qr`` with both factors."""
-    return np.linalg.qr(a, "complete" if complete else "reduced")
 
 
 defvjp(orthogonalised, lambda g, out, a, _complete=False: qr_back(g, out, a))
@@ -379,10 +369,10 @@ def lstsq_by_a(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
     The sums of squares of r move by −2 r xᴴ. Source: Golub and Pereyra 1973, as for ``pinv``.
     """
     (gx, gsquares, _, gs), (x, _, _, s) = g, out
-    total: Any = 0
+    total = np.zeros_like(a)
     if gs is not None:
         u, _, vh = decomposed(a)
-        total = np.matmul(u * np.where(s > rounding(s, max(np.shape(a))), gs, 0), vh)
+        total = total + np.matmul(u * np.where(s > rounding(s, max(np.shape(a))), gs, 0), vh)
     left = as_columns(b) - np.matmul(a, as_columns(x))
     xh = adjoint(as_columns(x))
     if np.size(gsquares) and gsquares is not None:  # there are none unless the rank is full

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import primitive
+from ..primitives import cofactors, second_cofactors
 from .table import composite, defvjp
 
 
@@ -108,77 +108,6 @@ def matrix_power(a: Any, n: int) -> Any:
         a = np.matmul(a, a)
 
 
-def separated(a: Any) -> tuple[Any, Any, Any, Any]:
-    """u, s, vh and the determinant of u vh, NaN for matrices that hold anything but numbers."""
-    sound = np.isfinite(a).all(axis=(-2, -1))[..., None, None]
-    u, s, vh = np.linalg.svd(np.where(sound, a, 0))
-    phase = np.linalg.det(u) * np.linalg.det(vh)
-    return u, s, vh, np.where(sound, phase[..., None, None], np.nan)
-
-
-def products_without_one(s: Any) -> Any:
-    """For each element of a line the product of all others."""
-    ones = np.ones_like(s[..., :1])
-    before = np.cumprod(np.concatenate([ones, s[..., :-1]], -1), -1)
-    after = np.cumprod(np.concatenate([ones, s[..., :0:-1]], -1), -1)[..., ::-1]
-    return before * after
-
-
-def products_without_two(s: Any) -> Any:
-    """For each pair of elements of a line the product of all others; 0 on the diagonal."""
-    n = s.shape[-1]
-    later = np.arange(n) > np.arange(n)[:, None]
-    ones = np.ones((*s.shape, 1), s.dtype)
-    before = np.cumprod(np.concatenate([ones[..., :1, 0], s[..., :-1]], -1), -1)
-    after = np.cumprod(np.concatenate([ones[..., :1, 0], s[..., :0:-1]], -1), -1)[..., ::-1]
-    between = np.where(later, s[..., None, :], 1)
-    between = np.concatenate([ones, np.cumprod(between, -1)[..., :-1]], -1)
-    upper = np.where(later, before[..., :, None] * between * after[..., None, :], 0)
-    return upper + transposed(upper)
-
-
-ILL = 1e5  # from this condition on (or from more than its n-th part), an inverse has lost 5 digits
-
-
-@primitive
-def cofactors(a: Any) -> Any:
-    """The derivative of the determinant, of singular matrices too, in O(n³).
-
-    det(a) a⁻ᵀ where that is accurate; else, with a = u s vh, det(u vh) conj(u) c conj(vh), where
-    c has the products of all singular values but one on its diagonal.
-    """
-    try:
-        inverse = np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        inverse = np.zeros_like(a)
-        ill = np.ones(a.shape[:-2], bool)
-    else:
-        largest = [np.max(np.abs(x), axis=(-2, -1), initial=0) for x in (a, inverse)]
-        ill = a.shape[-1] * largest[0] * largest[1] > ILL
-    out = np.asarray(np.linalg.det(a))[..., None, None] * transposed(inverse)
-    if not ill.any():
-        return out
-    u, s, vh, phase = separated(a)
-    other = phase * np.matmul(np.conj(u) * products_without_one(s)[..., None, :], np.conj(vh))
-    return np.where(ill[..., None, None], other, out)
-
-
-@primitive
-def second_cofactors(a: Any, h: Any) -> Any:
-    """The second derivative of the determinant in the direction ``h``, in O(n³).
-
-    In the bases of the singular vectors, where a is diagonal, the determinant has a second
-    derivative by the elements ii and jj, and by ij and ji with a minus: the product of all other
-    singular values.
-    """
-    u, s, vh, phase = separated(a)
-    inner = phase * np.matmul(np.matmul(np.conj(transposed(u)), h), np.conj(transposed(vh)))
-    pairs = products_without_two(s)
-    diagonal = np.matmul(pairs, np.diagonal(inner, 0, -2, -1)[..., None])
-    moved = np.eye(a.shape[-1], dtype=a.real.dtype) * diagonal - pairs * transposed(inner)
-    return np.matmul(np.matmul(np.conj(u), moved), np.conj(vh))
-
-
 def third_cofactors(g: Any, a: Any, h: Any) -> Any:
     """The derivative of sum(g second_cofactors(a, h)) by an invertible ``a``.
 
@@ -202,3 +131,24 @@ defvjp(
     lambda g, _out, a, h: third_cofactors(g, a, h),
     lambda g, _out, a, _h: second_cofactors(a, g),
 )
+
+
+def inverse_or_zero(a: Any, sign: Any) -> Any:
+    """a⁻¹, and 0 where ``sign``, that of the determinant, is 0."""
+    singular = np.expand_dims(np.equal(sign, 0), (-1, -2))
+    eye = np.eye(np.shape(a)[-1], dtype=np.result_type(a))
+    return np.where(singular, 0, np.linalg.inv(np.where(singular, eye, a)))
+
+
+def slogdet_back(g: Any, out: Any, a: Any) -> Any:
+    """a⁻ᵀ times the cotangent of log |det a|, and for the angle of complex ones i Im(g sign)."""
+    (gsign, glog), (sign, _) = g, out
+    total: Any = 0 if glog is None else glog
+    if gsign is not None and np.iscomplexobj(a):
+        total = total + 1j * np.imag(gsign * sign)
+    elif glog is None:
+        return np.zeros_like(a)
+    return np.expand_dims(total, (-1, -2)) * transposed(inverse_or_zero(a, sign))
+
+
+defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a))

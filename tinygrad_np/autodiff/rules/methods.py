@@ -8,7 +8,7 @@ import numpy as np
 from ..primitives import ARRAY, add_at, cast
 from ..shapes import axes_of
 from .calls import METHODS
-from .neural import logsumexp
+from ..primitives.neural import logsumexp
 from .reductions import recurrence
 from .table import TABLE, along, composite, constant, defvjp
 

@@ -153,7 +153,12 @@ elementwise(
     lambda g, _out, x, _targets: logistic_slope(g, x),
     lambda g, _out, _x, _targets: -g,
 )
-defvjp(cross_entropy_slope, lambda g, _out, x, _labels: cross_entropy_curve(g, x), None)
+defvjp(
+    cross_entropy_slope,
+    lambda g, _out, x, _labels: cross_entropy_curve(g, x),
+    None,
+    reach=lambda g, _out, _x, _labels: np.any(np.not_equal(g, 0), axis=1, keepdims=True),
+)
 defvjp(
     row_product,
     lambda g, _out, _x, w: row_product(g, w.T),

@@ -7,7 +7,7 @@ import numpy as np
 from ..primitives import cast, euclidean_norm, power_norm, unit
 from ..shapes import Axis, axes_of, extent, keep
 from .elementwise import in_single
-from .inverses import conj
+from .inverses import conj, inverse_or_zero
 from .table import along, composite, defvjp
 
 defvjp(
@@ -148,11 +148,12 @@ def cond(x: Any, p: Any = None) -> Any:
         raise np.linalg.LinAlgError(f"np.linalg.cond of shape {np.shape(x)}: nothing is there.")
     if p in (None, 2, -2):
         s = np.linalg.svdvals(x)
-        over, under = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        over, under = np.max(s, axis=-1), np.min(s, axis=-1)
+        if p == -2:
+            over, under = under, over
         singular = under == 0
         return np.where(singular, np.inf, over / np.where(singular, 1, under))
-    singular = np.equal(np.linalg.slogdet(x)[0], 0)
-    eye = np.eye(np.shape(x)[-1], dtype=np.result_type(x))
-    inverse = np.linalg.inv(np.where(singular[..., None, None], eye, x))
+    sign = np.linalg.slogdet(x)[0]
+    inverse = inverse_or_zero(x, sign)
     out = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(inverse, ord=p)
-    return np.where(singular, np.inf, out)
+    return np.where(np.equal(sign, 0), np.inf, out)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import composite, defvjp, elementwise, itself
+from .table import composite, elementwise
 
 
 def given(g: Any, like: Any) -> Any:
@@ -17,33 +17,11 @@ def modulus_slope(g: Any, quotient: Any) -> Any:
     return given(None, g[0]) if g[1] is None else -g[1] * quotient
 
 
-elementwise(np.modf, lambda g, _out, _x: given(g[0], g[1]))  # the whole part is a step
+# the whole part is a step, and infinity has the fraction 0
+elementwise(np.modf, lambda g, _out, x: np.where(np.isinf(x), 0, given(g[0], g[1])))
 elementwise(np.divmod, lambda g, _out, _x, _y: given(g[1], g[0]),
             lambda g, out, _x, _y: modulus_slope(g, out[0]))  # fmt: skip
 elementwise(np.frexp, lambda g, out, _x: np.ldexp(g[0], -out[1]))
-
-
-def determinant_back(g: Any, out: Any, a: Any) -> Any:
-    """The cotangent of a matrix from those of sign and logarithm of its determinant.
-
-    d log|det| is the real part of the trace t of inv(a) da, and d sign is i sign Im t, which is 0
-    for real matrices. A singular matrix is inverted, and refused with that, only where something
-    has arrived: else the identity stands for it.
-    """
-    weight = given(g.logabsdet, out.logabsdet)
-    if g.sign is not None and np.iscomplexobj(a):
-        weight = weight + 1j * np.imag(g.sign * out.sign)
-    stands = np.logical_and(np.equal(out.sign, 0), np.equal(weight, 0))
-    eye = np.eye(np.shape(a)[-1], dtype=np.result_type(a))
-    inverse = np.linalg.inv(np.where(np.expand_dims(stands, (-1, -2)), eye, a))
-    return np.expand_dims(weight, (-1, -2)) * np.swapaxes(inverse, -1, -2)
-
-
-defvjp(
-    np.linalg.slogdet,
-    lambda g, out, a: determinant_back(g, out, a),
-    reach=lambda g, _out, _a: np.expand_dims(itself(g), (-1, -2)),
-)
 
 
 def atleast(fn: Any) -> Any:

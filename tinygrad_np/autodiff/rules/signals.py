@@ -34,13 +34,14 @@ def at(x: Any, places: Any) -> Any:
 def piece(x: Any, xp: Any) -> tuple[Any, Any, Any]:
     """The points on both sides of each ``x``, and how far it is from the first to the second.
 
-    The last point is the end of the piece before it, any other the beginning of one.
+    The last point is the end of the piece before it, any other the beginning of one. What is no
+    number counts for the second.
     """
     first = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(np.shape(xp)[0] - 2, 0))
     second = np.minimum(first + 1, np.shape(xp)[0] - 1)
     width = at(xp, second) - at(xp, first)
     share = (x - at(xp, first)) / np.where(width == 0, 1, width)
-    return first, second, np.where(width == 0, 1, np.clip(share, 0, 1))
+    return first, second, np.where((width == 0) | np.isnan(share), 1, np.clip(share, 0, 1))
 
 
 def slope_of(x: Any, xp: Any, fp: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import TapeError
-from ..nests import tupled
+from ..nests import leaves, rebuild, tupled
 from ..primitives import Kept as Kept
 from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
@@ -67,8 +67,8 @@ class Rule:
 
     __slots__ = (
         "accepts", "accepts_any", "broadcasts", "certain", "constant", "count", "each", "eager",
-        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "name", "operands",
-        "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
+        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "mixes", "name",
+        "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -115,7 +115,8 @@ class Rule:
         self.reads_out = any(reading.out for reading in written)
         self.reads_operands = any(reading.operands or reading.rest for reading in written)
         nonlinear = self.reads_out or self.reads_operands
-        self.reach = reach if nonlinear else None
+        self.mixes = reach is mixes
+        self.reach = reach if nonlinear and not self.mixes else None
         self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
         named = [reading.names for reading in written if not reading.options]
         self.accepts = frozenset.intersection(*named) if named else frozenset()
@@ -186,18 +187,28 @@ class Several:
 class Part(Rule):
     """On the record of one result of several: its cotangent is one of the operation's."""
 
-    __slots__ = ("field", "index")
+    __slots__ = ("index", "kind", "whole")
     is_pair = False
     is_ufunc = False
     is_users = True  # nobody writes through it
     selects = 0
     fn: Any = None
 
-    def __init__(self, rule: Rule, kind: Any, index: int) -> None:
-        fields = getattr(kind, "_fields", None)
-        self.field = f".{fields[index]}" if fields else f"[{index}]"
-        self.name = rule.name + self.field
+    def __init__(self, whole: Rule, kind: Any, index: int) -> None:
+        self.whole = whole
+        self.kind = kind
         self.index = index
+
+    @property
+    def field(self) -> str:
+        """How one gets at the result: ``.sign``, ``[0]``."""
+        fields = getattr(self.kind, "_fields", None)
+        return f".{fields[self.index]}" if fields else f"[{self.index}]"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What errors call the result."""
+        return self.whole.name + self.field
 
     def pull(self, g: Any, several: Several) -> Several:
         """What the operation gets of the cotangent ``g`` of this result."""
@@ -345,7 +356,10 @@ def defvjp(
     the function acts, which makes replays of it faster (``Traits``). The rules must be
     written in NumPy functions (or primitives) to be differentiable themselves. What they are given
     is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
-    are real, so is a cotangent; of a complex function a real operand gets its real part. Raises
+    are real, so is a cotangent; of a complex function a real operand gets its real part. Where
+    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` one of its kind
+    with a cotangent for each result: zeros of its shape and dtype where nothing came of it, as for
+    all integers, and None for None. Raises
     TypeError for what is no function, and TapeError for a function whose calls do not come here
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
@@ -419,6 +433,21 @@ def constant(*fns: Callable[..., Any], traits: Traits = Traits()) -> None:  # no
         TABLE[fn] = Rule(fn, (), None, False, None, 0, traits=traits)
 
 
+def unruled(
+    fn: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[Rule, list[Any]]:
+    """A function outside the table as a constant row, of the leaves of what it is given."""
+    nest = [list(args), dict(options)]
+    rule = Rule(fn, (), None, False, None, 0)
+
+    def call(*values: Any) -> Any:
+        given, named = rebuild(nest, list(values))
+        return fn(*given, **named)
+
+    rule.forward = rule.eager = call
+    return rule, leaves(nest)
+
+
 def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
     """The reach of functions that act on each element by itself: what arrived at any result."""
     if not isinstance(g, tuple):
@@ -430,6 +459,10 @@ def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
 terms: Any = object()
+
+# Said for a reach where each element of the result depends on all of an operand, and what is
+# infinite or NaN in it spoils all: nothing can be kept out.
+mixes: Any = object()
 
 
 def along(axis: Axis) -> Any:
