@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..primitives import ARRAY, add_at, cast
+from ..primitives.neural import logsumexp
 from ..shapes import axes_of
 from .calls import METHODS
-from ..primitives.neural import logsumexp
 from .reductions import recurrence
 from .table import TABLE, along, composite, constant, defvjp
 

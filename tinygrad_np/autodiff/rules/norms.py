@@ -24,6 +24,8 @@ def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
 
     All is over the largest |x| (the least, if that decides): no power over- or underflows.
     """
+    if np.size(x) == 0:
+        return np.zeros_like(x)
     size = np.abs(x)
     scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)
     scale = np.where(scale > 0, scale, 1)
@@ -39,7 +41,7 @@ def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
 defvjp(
     power_norm,
     lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=along(None),
+    reach=lambda g, out, x, _ord, axis=None, **_options: along(axis)(g, out, x),
 )
 
 
