@@ -1,4 +1,4 @@
-# ruff: noqa: ARG005, B008, E501, E731 - a table: one row for each operation, with PyTorch's options
+# ruff: noqa: ARG005, B008, E501 - a table: one row for each operation, with PyTorch's options
 """PyTorch's own table of operations and samples beside NumPy calls on Tensors.
 
     python -m tests.autodiff.op_db             all samples: operations and samples passed / tried
