@@ -27,6 +27,8 @@ def power_of(ratio: Any, exponent: float) -> Any:
 
 def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
     """sign(x) (|x| / norm)**(ord-1), 0 where x or the norm is 0."""
+    if np.size(x) == 0:
+        return np.zeros_like(x)
     slope = power_of(shares(np.abs(x), ord, axis), ord - 1)
     return keep(g, np.shape(x), axis) * (slope * conj(np.sign(x)))
 
@@ -41,7 +43,7 @@ def shares_back(g: Any, out: Any, size: Any, ord: float, axis: Axis) -> Any:
 defvjp(
     power_norm,
     lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=lambda g, out, x, _ord, axis=None, keepdims=False: along(axis)(g, out, x),
+    reach=lambda g, out, x, _ord, axis=None, **_options: along(axis)(g, out, x),
 )
 
 
