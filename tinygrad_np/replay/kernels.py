@@ -220,6 +220,8 @@ class Traced(NDArrayOperatorsMixin):
         return len(self.like)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # such as __array_interface__, by which NumPy sees the memory
+            raise AttributeError(name)
         found = getattr(self.like, name)
         if isinstance(found, np.ndarray):
             return self._viewed(found, operator.attrgetter(name))
