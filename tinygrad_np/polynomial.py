@@ -1,9 +1,11 @@
 """The functions of ``numpy.polynomial``, for Tensors as well.
 
-NumPy's own turn their arguments into arrays, which refuses a Tensor that requires grad. Here they
-have the same names, arguments and results, and are differentiable by the points and by the
-coefficients alike. The six bases differ in one line each: their three-term recurrence, with which
-Clenshaw's scheme sums a series (Clenshaw 1955, "A note on the summation of Chebyshev series").
+NumPy's own turn their arguments into arrays, which refuses a Tensor that requires grad; ``polyval``
+and its like take one for ``x``, but as a number: with coefficients of several axes their result has
+another shape. Here they have the same names, arguments and results as for arrays, and are
+differentiable by the points and by the coefficients alike. The six bases differ in one line each:
+their three-term recurrence, with which Clenshaw's scheme sums a series (Clenshaw 1955, "A note on
+the summation of Chebyshev series").
 
 >>> from tinygrad_np import polynomial
 >>> polynomial.chebval(np.array([0.5, 1.0]), [1.0, 2.0, 3.0])
@@ -169,7 +171,7 @@ class Basis(NamedTuple):
         size = np.abs(left)
         scale = np.sqrt(np.sum(size * size, axis=0))
         rcond = len(x) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
-        found = least_squares(left / scale, right, rcond, True)
+        found = least_squares(left / scale, right, rcond)
         found = transposed(transposed(found) / scale) if np.ndim(y) == 2 else found / scale
         if len(degrees) == degrees[-1] + 1:
             return found

@@ -60,7 +60,7 @@ ONE: dict[Any, list[Any]] = {
     np.unwrap: [(), *one_axis, (0.1,), {"period": 2.0}, {"period": 3}, {"discont": 1.0, "axis": 0}],
     np.ediff1d: [(), (1.5,), {"to_begin": 3}, ([1.0, 2.0], [[3.0]]), (np.float64(2), 1j)],
     np.polyder: [(), (0,), (2,), (9,), (-1,)], np.polyint: [(), (0,), (2,), (-1,), (2, 1.5), (2, [1.0, 2.0]), (3, [1.0, 2.0])],
-    np.vander: [(), (2,), (0,), (1, True), (5,), (-1,)], np.roots: [()],
+    np.vander: [(), (2,), (0,), (1, True), (5,), (-1,)], np.roots: [()], np.poly: [()],
     np.trim_zeros: [(), ("f",), ("b",), ("no",), {"axis": 0}, {"axis": -1}, {"axis": 5}],
     np.histogram: [(), (3,), (0,), (2.5,), ("auto",), ("no",), (np.array([-1.0, 0.0, 0.5]),), (np.array([1.0, 0.0]),), (np.ones((2, 2)),),
                    {"range": (-1, 1)}, {"range": (1, -1)}, {"range": (0, 0)}, {"density": True}, {"weights": np.arange(3)},
@@ -72,6 +72,6 @@ rows: list[Any] = [(), ("full",), ("same",), ("valid",), ("no",), ("S",), (2,), 
 TWO: dict[Any, list[Any]] = {
     np.convolve: rows, np.correlate: rows,
     np.polyval: [()], np.polyadd: [()], np.polysub: [()], np.polymul: [()], np.polydiv: [()],
-    np.polyfit: [(1,), (0,), (-1,), (1, None), {"deg": 1, "cov": True}, {"deg": 1, "w": np.array([1.0, 2.0, 1.0])}],
+    np.polyfit: [(1,), (0,), (-1,), (1, None), {"deg": 1, "cov": True}, {"deg": 2, "cov": True}, {"deg": 1, "w": np.array([1.0, 2.0, 1.0])}],
     np.histogram2d: [(), (2,), ([2, 3],), (np.array([-1.0, 0.0, 1.0]),), {"density": True}],
 }  # fmt: skip

@@ -55,6 +55,8 @@ ROWS: list[Row] = [
     (lambda t: np.hypot(t, 2), [inf, 0], [1, 0]),
     (lambda t: np.arctan2(t, 2), [inf, 0], [0, 0.5]),
     (lambda t: np.floor(t), [1, 1.5], [0, 0]),
+    (lambda t: np.modf(t)[0], [0, 1.5, inf], [1, 1, 0]),
+    (lambda t: np.frexp(t)[0], [0, 1, 3], [1, 0.5, 0.25]),
     (lambda t: np.ceil(t), [1, 1.5], [0, 0]),
     (lambda t: np.round(t), [0.5, 1.2], [0, 0]),
     (lambda t: np.trunc(t), [1, 1.5], [0, 0]),

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases.case import complex_, real
-from tinygrad_np.autodiff.rules import signals
+from tinygrad_np.autodiff.primitives import samples
 
 X = np.array([0.6, -1.1, 0.8, 1.7])
 
@@ -110,7 +110,7 @@ def test_bessel_functions_of_large_numbers() -> None:
     special = pytest.importorskip("scipy.special")
     x = np.array([1e-12, 0.1, 8.0, 20.0, 300.0, 700.0])
     for n in (0, 1):
-        np.testing.assert_allclose(signals.bessel(x, n), special.iv(n, x), rtol=1e-13)
+        np.testing.assert_allclose(samples.bessel(x, n), special.iv(n, x), rtol=1e-13)
     np.testing.assert_allclose(slope(np.i0, x), special.i1(x), rtol=1e-13)
 
 
@@ -146,6 +146,10 @@ def test_characteristic_polynomials_of_equal_eigenvalues() -> None:
     jacobian = tg.jacobian(np.poly)(a)
     np.testing.assert_allclose(jacobian[1], -np.eye(2))
     np.testing.assert_allclose(jacobian[2], 2 * np.eye(2))
+
+
+def test_the_polynomial_without_roots_is_1() -> None:
+    assert np.poly(tg.Tensor(np.zeros(0), requires_grad=True)) == 1.0
 
 
 def test_a_fit_of_too_few_points_warns_as_numpys_does() -> None:

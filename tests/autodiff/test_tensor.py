@@ -469,7 +469,6 @@ def test_functions_are_numpys(call: Any) -> None:
         lambda t: np.subtract.reduce(t),
         lambda t: np.logaddexp.accumulate(t),
         lambda t: np.add.reduceat(t, [0, 1], axis=1),
-        lambda t: np.frexp(t),
     ],
 )
 def test_functions_without_derivative_work_on_constants(call: Any) -> None:

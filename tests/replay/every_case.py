@@ -45,6 +45,14 @@ REFUSED = {
     ("leaves inside", "repeat.5(d3,l3,axis=-1)"): "int(t)",
     ("leaves inside", "delete.3(d3,?3)"): "np.asarray(t)",
     ("arguments", "delete.3(d3,?3)"): "np.asarray(t)",
+    **dict.fromkeys(
+        [(form, "insert.5(d3,?3,d2)") for form in ("leaves", "leaves inside", "arguments")],
+        "np.asarray(t)",
+    ),
+    **dict.fromkeys(
+        [(form, "real_if_close.1(D2x3)") for form in ("leaves", "leaves inside", "arguments")],
+        "a truth value",
+    ),
 }
 
 

@@ -63,12 +63,14 @@ class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
     ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``), and
-    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``).
+    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``). With
+    ``rebinds`` the statement ``t += v`` gives the name a new Tensor, as for numbers.
     """
 
     recording = True
     capture: Listener | None = None
     watch: "Watch | None" = None
+    rebinds = False
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:

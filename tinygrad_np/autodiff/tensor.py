@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DetachError, ReplayError, ShapeError, TapeError
+from ..errors import ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
 from .nests import leaves, tupled
 from .primitives import (
@@ -21,9 +21,9 @@ from .primitives import (
     take_at,
     updated,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, check_flag, read_only, refuse_write, unruled
+from .rules.table import Kept, Rule, check_flag, name_of, read_only, refuse_write, unruled
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode, next_number
 
@@ -408,11 +408,7 @@ class Tensor:
 
     def _refuse_detaching(self, what: str) -> None:
         if self._node is not None:
-            raise DetachError(
-                f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
-                "use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
-                "make one Tensor of several, and a Tensor as the target of a write."
-            )
+            raise ways.cut(what, self.shape)
 
     def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:
         """Tell a capture, if there is one, that the value leaves the tape."""
@@ -627,6 +623,8 @@ class Tensor:
 
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
+        if mode.rebinds:
+            return apply(ufunc, (self, other))
         what = "an update in place (t += v)"
         if self._is_written_in_place(what, other):
             self._write_now(updated, ufunc, other)
@@ -879,7 +877,7 @@ def _opened(
         elif kind is not float and kind is not int:
             if rule.is_users:
                 _refuse_nest(rule, operand)
-            if kind is list:
+            if kind is list or (kind is tuple and rule.is_ufunc):
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
             if kind is not tuple and (operand is not None or rule.is_ufunc):
                 operand = _admitted(operand, rule.is_ufunc)
@@ -1049,7 +1047,10 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if mode.capture is not None:
             args, kwargs = mode.capture.lift((args, kwargs), declared=True)
         return COMPOSITES[fn](*args, **kwargs)
-    name = getattr(fn, "__name__", repr(fn))
+    is_ruled, reason = (False, "") if fn in TABLE else of_scipy(fn)
+    if is_ruled:
+        return apply(fn, args, kwargs)
+    name = name_of(fn)
     if fn in METADATA:
         if fn not in FACTS and mode.capture is not None:
             mode.capture.leave(f"np.{name}")
@@ -1058,11 +1059,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
-            raise DetachError(
-                f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
-                "write t[index] = value on a Tensor instead, or .detach() the value."
-            )
-        raise TapeError(f"{name} has no derivative here: {calls.instead(fn)}")
+            raise ways.written(name)
+        raise ways.underived(name, fn, reason)
     if mode.capture is not None:
         rule, parts = unruled(fn, args, kwargs)
         out = mode.capture.apply(rule, parts, _unwrap(parts), NO_OPTIONS)
@@ -1109,16 +1107,11 @@ def _apply_method(
     if method == "outer":
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    calls.check_method(ufunc, method, options)
-    if (known := calls.METHODS.get((method, ufunc))) is not None:
-        return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
+    calls.check_method(ufunc, method, inputs, options)
     if method == "at":
-        raise TapeError(
-            f"np.{ufunc.__name__}.at writes in place and cannot be recorded; use t[index] = value."
-        )
-    if _requires_grad((inputs, options)):
-        raise TapeError(f"np.{ufunc.__name__}.{method} has no derivative here.")
-    return _apply_unruled(getattr(ufunc, method), inputs, options)
+        return inputs[0]._put(f"np.{ufunc.__name__}.at", ..., indexing.added_at(ufunc, *inputs))
+    known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
+    return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -7,6 +7,8 @@ imports, the same in all processes of a test run.
 from typing import Any
 
 from . import (
+    building,
+    choosing,
     decompositions,
     elementwise,
     fourier,
@@ -14,6 +16,7 @@ from . import (
     images,
     indexing,
     matrices,
+    methods,
     networks,
     polynomials,
     products,
@@ -21,6 +24,7 @@ from . import (
     several,
     shaping,
     signals,
+    special,
     statistics,
 )
 from .case import CASES, HAS_SCIPY, Case, Const, full_name, positive, real, transform, unit
@@ -30,8 +34,8 @@ for case in CASES:
     BY_FUNCTION.setdefault(case.fn, []).append(case)
 
 __all__ = [
-    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "decompositions", "elementwise",
-    "fourier", "full_name", "histograms", "images", "indexing", "matrices", "networks",
-    "polynomials", "positive", "products", "real", "reductions", "several", "shaping",
-    "signals", "statistics", "transform", "unit",
+    "BY_FUNCTION", "CASES", "HAS_SCIPY", "Case", "Const", "building", "choosing",
+    "decompositions", "elementwise", "fourier", "full_name", "histograms", "images", "indexing",
+    "matrices", "methods", "networks", "polynomials", "positive", "products", "real",
+    "reductions", "several", "shaping", "signals", "special", "statistics", "transform", "unit",
 ]  # fmt: skip

@@ -85,7 +85,11 @@ CASES: list[Case] = []
 
 
 def full_name(fn: Callable[..., Any]) -> str:
+    if isinstance(ufunc := getattr(fn, "__self__", None), np.ufunc):
+        return f"{ufunc.__name__}.{fn.__name__}"
     room = getattr(fn, "__module__", None) or "numpy"
+    if isinstance(fn, np.ufunc) and getattr(np, fn.__name__, None) is not fn:
+        room = "special"  # SciPy's own exp2 and the like
     return f"{room.rpartition('.')[2]}.{fn.__name__}".removeprefix("numpy.")
 
 
@@ -105,7 +109,7 @@ def row(
     fn: Callable[..., Any], *args: Any, _order: int = 2, _reference: Any = None, **kwargs: Any
 ) -> None:
     shown = [describe(a) for a in args] + [f"{k}={describe(v)}" for k, v in kwargs.items()]
-    number = sum(case.fn is fn for case in CASES)
+    number = sum(case.fn == fn for case in CASES)
     name = f"{full_name(fn)}.{number}({','.join(shown)})"
     CASES.append(Case(name, fn, args, kwargs, _reference or fn, _order))
 

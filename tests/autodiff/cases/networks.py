@@ -1,6 +1,5 @@
 """Networks."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from tinygrad_np.autodiff.primitives import (
 )
 
 from .case import (
-    HAS_SCIPY,
     Const,
     complex_,
     real,
@@ -30,8 +28,6 @@ row(
     neural.leaky_relu, real(3), slope=0.3, _reference=lambda x, slope: np.where(x > 0, x, slope * x)
 )
 row(elementwise.sigmoid, real(2, 3), _reference=lambda x: 1 / (1 + np.exp(-x)))
-if HAS_SCIPY:
-    row(neural.erf, real(2, 3), _reference=np.vectorize(math.erf))
 for options in ({}, {"axis": 0}, {"axis": 1}):
     row(neural.logsumexp, real(2, 3), **options, _reference=lambda x, axis=-1: np.log(
         np.sum(np.exp(x), axis=axis, keepdims=True)))  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import polynomials
+from tinygrad_np.autodiff.primitives import samples
 
 from .case import Const, complex_, positive, real, row, scalar
 
@@ -50,19 +50,15 @@ for trim in ("fb", "f", "b"):
     row(trimmed, real(3), trim)
 for p in (real(4), real(2), np.array([1.0, -3.0, 2.0]), complex_(3)):
     row(np.roots, p)
-row(polynomials.roots_of, real(4), _reference=np.roots)
+row(samples.roots_of, real(4), _reference=np.roots)
 row(np.poly, real(3))
 row(np.poly, np.array([0.5 + 1j, 0.5 - 1j, 2.0]), _order=1)
 row(np.poly, complex_(2))
 row(np.poly, real(3, 3))
 row(np.poly, np.diag([1.5, 1.5, 0.5]))
 row(np.poly, complex_(2, 2))
-row(polynomials.characteristic, real(2, 2), _reference=np.poly)
-for a in (real(4, 2), real(2, 4), complex_(3, 2)):
-    row(polynomials.least_squares, a, real(len(a), seed=2), 1e-12,
-        _reference=lambda a, b, rcond: np.linalg.lstsq(a, b, rcond)[0])  # fmt: skip
-row(polynomials.least_squares, real(3, 2), real(3, 2, seed=2), 1e-12, True,
-    _reference=lambda a, b, rcond, _: np.linalg.lstsq(a, b, rcond)[0])  # fmt: skip
+row(samples.characteristic, real(2, 2), _reference=np.poly)
+row(samples.full_rank, real(2), np.array(2), 2, _reference=lambda x, *_: x)
 for deg in (0, 1, 3):
     row(np.polyfit, spaced, real(4), deg)
 row(np.polyfit, spaced, real(4, 2), 2)

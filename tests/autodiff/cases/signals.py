@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import signals
+from tinygrad_np.autodiff.primitives import samples
 
 from .case import Const, complex_, positive, real, row, scalar
 
@@ -22,7 +22,7 @@ row(np.interp, scalar, [-1.0, 2.0, 3.0], [0.5, 0.1, 0.9])
 row(np.interp, outside, places, values, period=4.0)
 row(np.interp, outside, places[::-1].copy(), values, period=np.array(-2.9))
 row(np.interp, np.zeros((0, 2)), places, values)
-row(signals.interpolate, outside, places, values, scalar, np.array(-0.7), _reference=np.interp)
+row(samples.interpolate, outside, places, values, scalar, np.array(-0.7), _reference=np.interp)
 row(np.gradient, real(5))
 row(np.gradient, real(4), 0.5, edge_order=2)
 row(np.gradient, real(3, 2))
@@ -49,7 +49,7 @@ for fn in (np.convolve, np.correlate):
     row(fn, real(3), complex_(2), "full")
 row(np.convolve, scalar, real(3))
 for mode in ("full", "same", "valid"):
-    row(signals.convolved, real(3), real(4, seed=1), mode=mode, _reference=np.convolve)
+    row(samples.convolved, real(3), real(4, seed=1), mode=mode, _reference=np.convolve)
 COVARIANCES: list[dict[str, Any]] = [
     {}, {"rowvar": False}, {"bias": True}, {"ddof": 0}, {"ddof": 2},
 ]  # fmt: skip
@@ -65,7 +65,7 @@ for ddof in (None, 0):
     row(np.cov, real(2, 4), None, True, False, ddof, counts, positive(4))
 row(np.cov, real(2, 4), fweights=counts)
 row(np.cov, real(4), aweights=positive(4))
-row(signals.sample_weights, positive(3), 3, False, _reference=lambda w, *_: w)
+row(samples.sample_weights, positive(3), 3, False, _reference=lambda w, *_: w)
 row(np.corrcoef, real(2, 4))
 row(np.corrcoef, real(4, 2), rowvar=False)
 row(np.corrcoef, real(4), real(4, seed=1))
@@ -97,4 +97,4 @@ def bessel_series(x: Any, n: int) -> Any:
 
 
 for n in range(4):
-    row(signals.bessel, np.array([0.0, -0.7, 4.0]), n, _reference=bessel_series)
+    row(samples.bessel, np.array([0.0, -0.7, 4.0]), n, _reference=bessel_series)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_np.autodiff.primitives import samples
 from tinygrad_np.autodiff.rules import statistics
 
 from .case import Const, complex_, positive, real, row, scalar
@@ -69,10 +70,10 @@ def numpys_quantile(x: Any, q: Any, weights: Any, axis: Any, method: str, *rest:
     return fn(x, q, axis, method=method, weights=weights, keepdims=rest[0])  # type: ignore[call-overload]
 
 
-row(statistics.quantile, real(2, 3), np.array(0.3), positive(2, 3, seed=1), 1, "inverted_cdf",
+row(samples.quantile, real(2, 3), np.array(0.3), positive(2, 3, seed=1), 1, "inverted_cdf",
     True, _reference=numpys_quantile)  # fmt: skip
-row(statistics.quantile, real(2, 3), np.array([0.3, 0.8]), None, 0, "hazen", False, True,
+row(samples.quantile, real(2, 3), np.array([0.3, 0.8]), None, 0, "hazen", False, True,
     _reference=numpys_quantile)  # fmt: skip
-row(statistics.middle, real(2, 3), 1, _reference=np.median)
+row(samples.middle, real(2, 3), 1, _reference=np.median)
 row(np.sort_complex, real(2, 3))
 row(np.sort_complex, complex_(4))

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..shapes import Axis
 
-NO_VALUE: Any = np._NoValue  # what NumPy has for an option left out
 add: Any = np.add.reduce
 maximum: Any = np.maximum.reduce
 minimum: Any = np.minimum.reduce
@@ -16,40 +15,36 @@ logical_and: Any = np.logical_and.reduce
 
 def total(
     a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
-    initial: Any = NO_VALUE, where: Any = True,
+    **limits: Any,
 ) -> Any:  # fmt: skip
-    """``np.sum``."""
-    return add(a, axis, dtype, out, keepdims, initial, where)
+    """``np.sum``; ``limits`` are ``initial`` and ``where``."""
+    return add(a, axis, dtype, out, keepdims, **limits)
 
 
 def largest(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = NO_VALUE,
-    where: Any = True,
-) -> Any:  # fmt: skip
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any
+) -> Any:
     """``np.max``."""
-    return maximum(a, axis, None, out, keepdims, initial, where)
+    return maximum(a, axis, None, out, keepdims, **limits)
 
 
-def least(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = NO_VALUE,
-    where: Any = True,
-) -> Any:  # fmt: skip
+def least(a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any) -> Any:
     """``np.min``."""
-    return minimum(a, axis, None, out, keepdims, initial, where)
+    return minimum(a, axis, None, out, keepdims, **limits)
 
 
 def any_true(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any
 ) -> Any:
     """``np.any``."""
-    return logical_or(a, axis, bool, out, keepdims, NO_VALUE, where)
+    return logical_or(a, axis, bool, out, keepdims, **limits)
 
 
 def all_true(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any
 ) -> Any:
     """``np.all``."""
-    return logical_and(a, axis, bool, out, keepdims, NO_VALUE, where)
+    return logical_and(a, axis, bool, out, keepdims, **limits)
 
 
 def mean(
@@ -57,7 +52,8 @@ def mean(
     where: Any = True,
 ) -> Any:  # fmt: skip
     """``np.mean``: the sum over the count, which is a float itself (2²⁴ in float32)."""
-    if dtype is None and where is True and a.dtype.char in "fd" and 0 < a.size < 1 << 24:
+    counts = a.ndim and 0 < a.size < 1 << 24  # a sum may name the axis of a number, a mean not
+    if dtype is None and where is True and a.dtype.char in "fd" and counts:
         sums = add(a, axis, None, out, keepdims)
         if sums.size:
             return np.divide(sums, a.size // sums.size, out=out)

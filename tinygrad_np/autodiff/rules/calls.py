@@ -57,9 +57,15 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     return kind in "fc"
 
 
-def check_method(ufunc: Any, method: str, options: dict[str, Any]) -> None:
+def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> None:
     """Refuse what NumPy's functions take, and the methods of its ufuncs do not."""
     name = f"np.{ufunc.__name__}.{method}"
+    if method == "at" and not (ufunc in (np.add, np.subtract) and hasattr(inputs[0], "_put")):
+        raise TapeError(
+            f"{name} writes in place and cannot be recorded; use t[index] = value on a Tensor "
+            f"(t[index] = np.{ufunc.__name__}(t[index], v)), where each index counts once, or "
+            "np.add.at(t, index, v)."
+        )
     if method == "accumulate" and options.get("axis", 0) is None:
         raise ValueError(f"{name} with axis=None: give the one axis that it is to run along.")
     if options.get("dtype") is not None and METHODS.get((method, ufunc)) in UNTYPED:
@@ -119,14 +125,24 @@ def check_dtype(dtype: Any, what: str) -> None:
         )
 
 
+SIBLINGS = {
+    "numpy.polynomial": "(tinygrad_np.polynomial has what takes Tensors)",
+    "scipy": "(tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors)",
+}
+
+
 def asking(what: str) -> str:
-    """``what`` is done, and by which function of ``numpy.polynomial``, which has a sibling."""
-    frame, name = sys._getframe(2), ""
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("numpy.polynomial."):
+    """``what`` is done, and by which function of a library that has siblings here."""
+    frame, name, others = sys._getframe(2), "", ""
+    while frame.f_back:
+        module = str(frame.f_globals.get("__name__"))
+        found = [said for room, said in SIBLINGS.items() if module.startswith(room + ".")]
+        if not found:
+            break
         if not (said := frame.f_code.co_name).startswith("_"):
-            name = f"{frame.f_globals['__name__']}.{said}"
+            public = module.split("._")[0]
+            name, others = f"{public}.{said}", found[0]
         frame = frame.f_back
-    others = "(tinygrad_np.polynomial has what takes Tensors)"
     return f"{name} of a Tensor {others} calls {what}, which" if name else what
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..primitives import bodies
+from ..primitives.building import distinct
 from ..primitives.drawing import (
     bernoulli,
     kept_share,
@@ -23,7 +24,10 @@ constant(
         np.nanargmax, np.nanargmin, np.argsort, np.argpartition,
         np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
         np.isin, np.unravel_index,
-        np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing,
+        np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing, distinct,
+        np.packbits, np.unpackbits, np.ravel_multi_index, np.diag_indices_from,
+        np.tril_indices_from, np.triu_indices_from,
+        *([np.bitwise_count] if hasattr(np, "bitwise_count") else []),
         np.linalg.matrix_rank, kept_share, one_hot, last_writes, lexical_order,
         standard_normal, standard_uniform, bernoulli, permutation,
 )  # fmt: skip
@@ -38,7 +42,7 @@ constant(updated)
 FACTS.update(
     [
         np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast,
-        np.common_type, np.may_share_memory, np.shares_memory,
+        np.common_type, np.may_share_memory, np.shares_memory, np.einsum_path,
     ]
 )  # fmt: skip
 METADATA.update(

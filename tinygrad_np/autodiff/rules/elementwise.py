@@ -149,7 +149,8 @@ def hypot_slope(g: Any, out: Any, x: Any) -> Any:
 
 def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
     """exp(x) / (exp(x) + exp(y)); a half where both are the same infinity."""
-    return sigmoid(np.where(x == y, 0, x - y) * scale)
+    same = np.logical_and(x == y, np.isinf(x))
+    return sigmoid(np.where(same, 0, x - y) * scale)
 
 
 def arcsinh_slope(x: Any) -> Any:
@@ -193,6 +194,7 @@ elementwise(np.copysign, lambda g, _out, x, y: np.where(np.signbit(x) == np.sign
             lambda g, _out, _x, _y: np.zeros_like(g))  # fmt: skip
 elementwise(np.heaviside, lambda g, _out, _x, _y: np.zeros_like(g),
             lambda g, _out, x, _y: np.where(x == 0, g, 0))  # fmt: skip
+elementwise(np.nextafter, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: np.zeros_like(g))
 elementwise(np.ldexp, lambda g, _out, _x, n: np.ldexp(g, n), None)
 
 for selection in (np.maximum, np.minimum, np.fmax, np.fmin):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cast, pad_zeros
-from .table import composite, defvjp
+from .table import Traits, composite, defvjp
 
 
 def fitted(g: Any, shape: tuple[int, ...], axis: int) -> Any:
@@ -56,26 +56,32 @@ def to_half(transform: Any, g: Any, x: Any, axis: int, norm: Any) -> Any:
 defvjp(
     np.fft.fft,
     lambda g, _out, _x, n=None, axis=-1, norm=None: fft_back(np.fft.fft, g, _x, axis, norm),
+    traits=Traits(body=np.fft.fft),
 )
 defvjp(
     np.fft.ifft,
     lambda g, _out, _x, n=None, axis=-1, norm=None: fft_back(np.fft.ifft, g, _x, axis, norm),
+    traits=Traits(body=np.fft.ifft),
 )
 defvjp(
     np.fft.rfft,
     lambda g, _out, _x, n=None, axis=-1, norm=None: from_half(np.fft.hfft, g, _x, n, axis, norm),
+    traits=Traits(body=np.fft.rfft),
 )
 defvjp(
     np.fft.ihfft,
     lambda g, _out, _x, n=None, axis=-1, norm=None: from_half(np.fft.irfft, g, _x, n, axis, norm),
+    traits=Traits(body=np.fft.ihfft),
 )
 defvjp(
     np.fft.irfft,
     lambda g, _out, _x, n=None, axis=-1, norm=None: to_half(np.fft.ihfft, g, _x, axis, norm),
+    traits=Traits(body=np.fft.irfft),
 )
 defvjp(
     np.fft.hfft,
     lambda g, _out, _x, n=None, axis=-1, norm=None: to_half(np.fft.rfft, g, _x, axis, norm),
+    traits=Traits(body=np.fft.hfft),
 )
 defvjp(np.fft.fftshift, lambda g, _out, _x, axes=None: np.fft.ifftshift(g, axes))
 defvjp(np.fft.ifftshift, lambda g, _out, _x, axes=None: np.fft.fftshift(g, axes))

@@ -5,29 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, primitive, take_at
+from ..primitives.samples import bin_of, even_edges, tally
 from .reductions import extremum_back
 from .signals import widened
 from .table import composite, constant, defvjp
 
-
-@primitive
-def tally(places: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """``np.bincount``: how often each place is met, or the sum of its weights."""
-    return np.bincount(places, weights, minlength)
-
-
 defvjp(
     tally,
     None,
-    lambda g, _out, places, _weights, _minlength=0: take_at(g, (ARRAY,), places),
+    lambda g, _out, places, _weights, _minlength=0: np.take(g, places),
 )
-
-
-@primitive
-def even_edges(x: Any, bins: Any, limits: Any = None) -> Any:
-    """``np.histogram_bin_edges`` between the smallest and the largest element, or the limits."""
-    return np.histogram_bin_edges(x, bins, limits)
 
 
 def even_edges_back(g: Any, out: Any, x: Any, limits: Any) -> Any:
@@ -46,17 +33,6 @@ defvjp(
     lambda g, out, x, _bins, limits=None: even_edges_back(g, out, x, limits),
     selects=1,
 )
-
-
-@primitive
-def bin_of(x: Any, edges: Any) -> Any:
-    """The bin that each element is in, the last edge included; outside all, the number of bins."""
-    if np.any(edges[:-1] > edges[1:]):
-        raise ValueError("a histogram's bins must increase; give sorted edges.")
-    n = len(edges) - 1
-    place = np.searchsorted(edges, x, side="right") - 1
-    place = np.where(x == edges[-1], n - 1, place)
-    return np.where((place < 0) | (place >= n), n, place)
 
 
 constant(bin_of)

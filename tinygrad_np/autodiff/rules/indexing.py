@@ -11,6 +11,7 @@ from ..primitives import (
     last_writes,
     lexical_order,
     replace_at,
+    split_index,
     take_at,
 )
 from ..shapes import axes_of, unbroadcast
@@ -203,6 +204,13 @@ def put(x: Any, indices: Any, values: Any, mode: str = "raise") -> Any:
         return x
     flat = replace_at(np.reshape(x, -1), np.resize(values, np.shape(places)), (ARRAY,), places)
     return np.reshape(flat, np.shape(x))
+
+
+def added_at(ufunc: Any, x: Any, index: Any, value: Any) -> Any:
+    """What ``np.add.at`` or ``np.subtract.at`` leaves: of repeated indices all count."""
+    layout, arrays = split_index(index)
+    wide = np.broadcast_to(value, np.shape(take_at(x, layout, *arrays)))
+    return ufunc(x, added_back(wide, np.shape(x), layout, tuple(arrays)))
 
 
 WRITERS.update([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])

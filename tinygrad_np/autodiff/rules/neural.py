@@ -15,7 +15,6 @@ from ..primitives.neural import (
     cross_entropy,
     cross_entropy_and_powers,
     cross_entropy_slope,
-    erf,
     in_unit_interval,
     leaky_relu,
     less_one_hot,
@@ -43,8 +42,6 @@ from ..primitives.neural import (
 from ..shapes import keep
 from .reductions import extremum_back
 from .table import Traits, along, defvjp, elementwise, itself, terms
-
-TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 
 def times(factor: Any, g: Any) -> Any:
@@ -115,7 +112,6 @@ defvjp(
     selects=1,
 )
 defvjp(leaky_relu, lambda g, _out, x, slope=0.01: leaky_slope(g, x, slope), broadcasts=True)
-elementwise(erf, lambda g, _out, x: g * (np.exp(-x * x) * TWO_OVER_ROOT_PI))
 defvjp(
     logsumexp,
     lambda g, out, x, axis=-1: keep(g, np.shape(x), axis) * shares_of_sum(out, x, axis),

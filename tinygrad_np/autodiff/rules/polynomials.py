@@ -4,15 +4,15 @@ Where NumPy's result is shorter because a coefficient is 0, that one is looked a
 recorded, but not replayed.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import cast, pad_zeros, primitive
+from ..primitives import cast, pad_zeros
+from ..primitives.samples import characteristic, full_rank, roots_of
 from .inverses import transposed
-from .table import composite, defvjp
+from .table import Traits, composite, defvjp
 
 
 def coefficients(name: str, p: Any) -> Any:
@@ -158,12 +158,6 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     return filt[tuple(box)]
 
 
-@primitive
-def roots_of(p: Any) -> Any:
-    """``np.roots``."""
-    return np.roots(p)
-
-
 def roots_back(g: Any, out: Any, p: Any) -> Any:
     """p(r) = 0 in motion: dr = - Σ dpₖ r**(n-k) / p'(r), of multiple roots 0."""
     n = np.shape(p)[0] - 1
@@ -184,12 +178,6 @@ def roots(p: Any) -> Any:
     if np.ndim(p) != 1:
         raise ValueError(f"np.roots of shape {np.shape(p)}; give coefficients in a row.")
     return roots_of(p)
-
-
-@primitive
-def characteristic(a: Any) -> Any:
-    """``np.poly`` of a matrix: the coefficients of det(λ - a)."""
-    return np.poly(a)
 
 
 def characteristic_back(g: Any, out: Any, a: Any) -> Any:
@@ -227,35 +215,13 @@ def poly(seq_of_zeros: Any) -> Any:
     return out
 
 
-@primitive
-def least_squares(a: Any, b: Any, rcond: float, warns: bool = False) -> Any:
-    """The shortest x for which |a x - b| is least: of ``np.linalg.lstsq`` the first result."""
+defvjp(full_rank, lambda g, _out, _x, _rank, _columns: g, traits=Traits(checks=True))
+
+
+def least_squares(a: Any, b: Any, rcond: float) -> Any:
+    """The x for which |a x - b| is least; warns where several are."""
     x, _, rank, _ = np.linalg.lstsq(a, b, rcond)
-    if warns and rank < a.shape[1]:
-        warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=2)
-    return x
-
-
-def least_squares_left(g: Any, out: Any, a: Any, b: Any, rcond: float) -> Any:
-    """x = a⁺ b by a, where the rank stays (Golub & Pereyra 1973, equation 4.12)."""
-    g, out, b = (v if np.ndim(v) == 2 else np.expand_dims(v, 1) for v in (g, out, b))
-    back = least_squares(transposed(a), g, rcond)
-    rest = np.conjugate(b - np.matmul(a, out))
-    inner = least_squares(a, np.conjugate(back), rcond)
-    outer = least_squares(transposed(a), np.conjugate(out), rcond)
-    beside = np.conjugate(g - np.matmul(transposed(a), back))
-    return (
-        np.matmul(rest, transposed(inner))
-        - np.matmul(back, transposed(out))
-        + np.matmul(outer, transposed(beside))
-    )
-
-
-defvjp(
-    least_squares,
-    lambda g, out, a, b, rcond, _warns=False: least_squares_left(g, out, a, b, rcond),
-    lambda g, _out, a, _b, rcond, _warns=False: least_squares(transposed(a), g, rcond),
-)
+    return full_rank(x, rank, np.shape(a)[1])
 
 
 @composite(np.polyfit)
@@ -280,7 +246,7 @@ def polyfit(
         left, right = left * column, right * (column if np.ndim(y) == 2 else column[:, 0])
     scale = np.sqrt(np.sum(left * left, axis=0))
     left = left / scale
-    found = least_squares(left, right, rcond, True)
+    found = least_squares(left, right, rcond)
     fit = transposed(transposed(found) / scale) if np.ndim(y) == 2 else found / scale
     if not cov:
         return fit

@@ -120,26 +120,29 @@ def shifted(x: Any, by: int, fill: float) -> Any:
     return np.concatenate([x[..., by:], np.full_like(x[..., :by], fill)], axis=-1)
 
 
-def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
-    """cot_i = (x_0 … x_{i-1}) s_i, where s_i = g_i + x_{i+1} s_{i+1}.
+def recurrence(total: Any, factor: Any) -> Any:
+    """s_i = total_i + factor_i s_{i+1} along the last axis, where nothing follows the last one.
 
-    The recurrence is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
+    It is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
     """
-    axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
-    lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
-    total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
-    n = np.shape(lined)[-1]
-    if n == 0:
-        return np.zeros_like(x)
-    one = np.ones_like(lined[..., :1])
-    before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
-    factor = shifted(lined, 1, 0)
-    step = 1
+    n, step = np.shape(total)[-1], 1
     while step < n:
         total = total + factor * shifted(total, step, 0)
         factor = factor * shifted(factor, step, 0)
         step *= 2
-    back = before * total
+    return total
+
+
+def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
+    """cot_i = (x_0 … x_{i-1}) s_i, where s_i = g_i + x_{i+1} s_{i+1}."""
+    axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
+    lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
+    total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
+    if np.size(x) == 0:
+        return np.zeros_like(x)
+    one = np.ones_like(lined[..., :1])
+    before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
+    back = before * recurrence(total, shifted(lined, 1, 0))
     return np.reshape(back, np.shape(x)) if axis is None else np.moveaxis(back, -1, axis)
 
 
@@ -208,22 +211,33 @@ defvjp(
 @in_single
 def var(
     a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
-    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None,
+    correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The mean square of what differs from the mean."""
     ddof = ddof if correction is None else correction
-    return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    if mean is None:
+        return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    apart = (a if dtype is None else a.astype(dtype)) - mean
+    squares = np.real(apart * np.conjugate(apart))
+    freedom = np.maximum(count(a, axis, where) - ddof, 0)
+    total = np.sum(squares, axis=axis, keepdims=True, where=where)
+    out = total / cast(freedom, np.result_type(squares))
+    return out if keepdims else np.squeeze(out, axes_of(axis, np.ndim(out)))
 
 
 @composite(np.std)
 @in_single
 def std(
     a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
-    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None,
+    correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The root of the variance."""
     ddof = ddof if correction is None else correction
-    return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    if mean is None:
+        return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    return np.sqrt(var(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
 
 
 defvjp(nonzero, lambda g, _out, _scale: g, traits=Traits(checks=True))
@@ -267,25 +281,6 @@ def average(
 def ptp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The bodies.largest less the smallest."""
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
-
-
-@composite(np.nansum)
-def nansum(
-    a: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = 0,
-    where: Any = True,
-) -> Any:  # fmt: skip
-    """The sum without the NaNs."""
-    numbers = np.where(np.isnan(a), 0, a)
-    return np.sum(numbers, axis=axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where)
-
-
-@composite(np.nanmean)
-@in_single
-def nanmean(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The mean without the NaNs."""
-    there = cast(np.logical_not(np.isnan(a)), np.result_type(a))
-    total = np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
-    return total / np.sum(there, axis=axis, keepdims=keepdims)
 
 
 @composite(np.diff)

@@ -17,7 +17,8 @@ def modulus_slope(g: Any, quotient: Any) -> Any:
     return given(None, g[0]) if g[1] is None else -g[1] * quotient
 
 
-elementwise(np.modf, lambda g, _out, _x: given(g[0], g[1]))  # the whole part is a step
+# the whole part is a step, and infinity has the fraction 0
+elementwise(np.modf, lambda g, _out, x: np.where(np.isinf(x), 0, given(g[0], g[1])))
 elementwise(np.divmod, lambda g, _out, _x, _y: given(g[1], g[0]),
             lambda g, out, _x, _y: modulus_slope(g, out[0]))  # fmt: skip
 elementwise(np.frexp, lambda g, out, _x: np.ldexp(g[0], -out[1]))

@@ -10,9 +10,11 @@ from ..shapes import axes_of, total, unbroadcast
 from .table import Traits, composite, defvjp
 
 
-def inverse(order: Sequence[int] | None, ndim: int) -> Any:
+def inverse(order: Any, ndim: int) -> Any:
     """The permutation that undoes a transpose."""
-    return None if order is None else np.argsort([a % ndim for a in order]).tolist()
+    if order is None:
+        return None
+    return np.argsort([a % ndim for a in ([order] if isinstance(order, int) else order)]).tolist()
 
 
 def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
@@ -34,7 +36,7 @@ def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
 
 def tile_back(g: Any, x: Any, reps: Any) -> Any:
     """Each element collects the copies of itself."""
-    counts = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    counts = (reps,) if isinstance(reps, (int, np.integer)) else tuple(map(int, reps))
     ndim = max(len(counts), np.ndim(x))
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)
@@ -44,7 +46,7 @@ def tile_back(g: Any, x: Any, reps: Any) -> Any:
 
 def roll_back(g: Any, shift: Any, axis: Any) -> Any:
     """Roll the other way."""
-    other = tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else -shift
+    other = tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else 0 - shift
     return np.roll(g, other, axis=axis)
 
 

@@ -6,24 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import ARRAY, add_at, cast, pad_zeros, primitive, take_at
+from ..primitives import ARRAY, add_at, cast, pad_zeros, take_at
+from ..primitives.samples import bessel, convolved, interpolate, sample_weights
 from ..shapes import axes_of
 from .table import composite, defvjp, elementwise, terms, whole
 
 MODES = {0: "valid", 1: "same", 2: "full"}
-NODES = 64  # of a quarter turn: enough for every x whose i0 is finite, see ``bessel``
 
 
 def widened(x: Any, dtype: Any) -> Any:
     """``x`` in ``dtype``, in which NumPy's function computes whatever it is given."""
     x = x if hasattr(x, "dtype") else np.asarray(x)
     return x if x.dtype == dtype else cast(x, dtype)
-
-
-@primitive
-def interpolate(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
-    """``np.interp`` of a function that has no period."""
-    return np.interp(x, xp, fp, left, right)
 
 
 def at(x: Any, places: Any) -> Any:
@@ -44,12 +38,13 @@ def piece(x: Any, xp: Any) -> tuple[Any, Any, Any]:
     return first, second, np.where((width == 0) | np.isnan(share), 1, np.clip(share, 0, 1))
 
 
-def slope_of(x: Any, xp: Any, fp: Any) -> Any:
-    """The slope of the piece that ``x`` lies on; 0 outside, where the ends go on."""
+def places_back(g: Any, x: Any, xp: Any, fp: Any) -> Any:
+    """``g`` times the slope of the piece that ``x`` lies on; 0 outside, where the ends go on."""
     first, second, _ = piece(x, xp)
     width = at(xp, second) - at(xp, first)
     rise = (at(fp, second) - at(fp, first)) / np.where(width == 0, 1, width)
-    return np.where((x >= xp[0]) & (x <= xp[-1]) & (width != 0), rise, 0)
+    counts = (x >= xp[0]) & (x <= xp[-1]) & (width != 0) & (g != 0)
+    return np.where(counts, g * rise, 0)
 
 
 def collected(parts: Any, first: Any, second: Any, xp: Any) -> Any:
@@ -63,7 +58,7 @@ def collected(parts: Any, first: Any, second: Any, xp: Any) -> Any:
 def points_back(g: Any, x: Any, xp: Any, fp: Any) -> Any:
     """v = y₀ + s (x - x₀) by x₀ and x₁: s (t - 1) and -s t, with t = (x - x₀) / (x₁ - x₀)."""
     first, second, share = piece(x, xp)
-    moved = g * slope_of(x, xp, fp)
+    moved = places_back(g, x, xp, fp)
     return collected((moved * (share - 1), -moved * share), first, second, xp)
 
 
@@ -79,7 +74,7 @@ def values_back(g: Any, x: Any, xp: Any, left: Any, right: Any) -> Any:
 
 defvjp(
     interpolate,
-    lambda g, _out, x, xp, fp, _left=None, _right=None: g * slope_of(x, xp, fp),
+    lambda g, _out, x, xp, fp, _left=None, _right=None: places_back(g, x, xp, fp),
     lambda g, _out, x, xp, fp, _left=None, _right=None: points_back(g, x, xp, fp),
     lambda g, _out, x, xp, _fp, left=None, right=None: values_back(g, x, xp, left, right),
     lambda g, _out, x, xp, _fp, _left, _right=None: np.where(x < xp[0], g, 0),
@@ -179,12 +174,6 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return np.sum(dx * both / 2.0, axis=axis)
 
 
-@primitive
-def convolved(x: Any, y: Any, *, mode: str) -> Any:
-    """``np.convolve``; in reverse it correlates."""
-    return np.convolve(x, y, mode)  # type: ignore[call-overload]
-
-
 def convolved_back(g: Any, x: Any, y: Any, mode: str) -> Any:
     """Each element of ``x`` collects what it was multiplied by: ``g`` in its place in the whole
     convolution, correlated with ``y``.
@@ -206,7 +195,7 @@ defvjp(
 @composite(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     """The discrete convolution of two rows."""
-    a, v = (np.atleast_1d(x) if np.ndim(x) == 0 else x for x in (a, v))
+    a, v = (x if hasattr(x, "dtype") and np.ndim(x) else np.atleast_1d(x) for x in (a, v))
     return convolved(a, v, mode=MODES.get(mode, mode))
 
 
@@ -215,22 +204,11 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """The convolution with the conjugate, from behind; NumPy turns the shorter row."""
     if np.ndim(a) != 1 or np.ndim(v) != 1:
         raise ValueError(f"np.correlate of shapes {np.shape(a)} and {np.shape(v)}; give two rows.")
+    a, v = (x if hasattr(x, "dtype") else np.asarray(x) for x in (a, v))
     v = np.conjugate(v) if np.iscomplexobj(v) else v
     if np.shape(a) >= np.shape(v):
         return convolve(a, v[::-1], mode)
     return convolve(v, a[::-1], mode)[::-1]
-
-
-@primitive
-def sample_weights(w: Any, count: int, whole: bool) -> Any:
-    """Weights of ``count`` samples themselves, once they are known to be such."""
-    if np.shape(w) != (count,):
-        raise RuntimeError(f"np.cov: weights of shape {np.shape(w)} for {count} samples.")
-    if whole and np.any(w != np.rint(w)):
-        raise TypeError("np.cov: fweights are counts; give whole numbers.")
-    if np.any(w < 0):
-        raise ValueError("np.cov: a weight is negative.")
-    return w.astype(np.float64)
 
 
 defvjp(sample_weights, lambda g, _out, _w, _count, _whole: g)
@@ -326,19 +304,6 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
             raise TypeError(f"np.ediff1d: {name} does not fit into dtype {ary.dtype}.")
         parts.append(cast(part, ary.dtype))
     return np.concatenate([parts[0], ary[1:] - ary[:-1], parts[1]])
-
-
-@primitive
-def bessel(x: Any, n: int) -> Any:
-    """The modified Bessel function I_n, whose slope is (I_{n-1} + I_{n+1}) / 2.
-
-    It is the mean of cosh(x cos θ) cos(nθ), of odd n of sinh, over a quarter turn (DLMF 10.32.3).
-    With ``NODES`` midpoints the error is I_m(x), m = 4 NODES - n: below rounding for x up to 709.
-    """
-    part, total = (np.sinh if n % 2 else np.cosh), np.zeros_like(x)
-    for angle in (np.arange(NODES) + 0.5) * (math.pi / 2 / NODES):
-        total = total + part(x * math.cos(angle)) * (math.cos(n * angle) / NODES)
-    return total
 
 
 elementwise(np.i0, lambda g, _out, x: g * bessel(x, 1))

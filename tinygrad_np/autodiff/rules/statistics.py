@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, primitive
+from ..primitives import ARRAY, add_at, cast
+from ..primitives.samples import middle, quantile
 from ..shapes import Axis, axes_of
 from .table import composite, defvjp
 
@@ -24,22 +25,6 @@ CONTINUOUS = {
     "median_unbiased": (1 / 3, 1 / 3),
     "normal_unbiased": (3 / 8, 3 / 8),
 }
-
-
-@primitive
-def quantile(
-    x: Any, q: Any, weights: Any = None, axis: Axis = None, method: str = "linear",
-    keepdims: bool = False, skips: bool = False,
-) -> Any:  # fmt: skip
-    """``np.quantile`` or ``np.nanquantile`` with the weights as an operand."""
-    fn = np.nanquantile if skips else np.quantile
-    return fn(x, q, axis, method=method, keepdims=keepdims, weights=weights)  # type: ignore[call-overload]
-
-
-@primitive
-def middle(x: Any, axis: Axis = None, keepdims: bool = False, skips: bool = False) -> Any:
-    """``np.median`` or ``np.nanmedian``."""
-    return (np.nanmedian if skips else np.median)(x, axis, keepdims=keepdims)
 
 
 def lined(x: Any, axis: Axis) -> Any:

@@ -84,7 +84,7 @@ class Rule:
     ) -> None:
         self.fn = fn
         self.is_ufunc = isinstance(fn, np.ufunc)
-        self.name = getattr(fn, "__name__", repr(fn))
+        self.name = name_of(fn)
         self.forward = getattr(fn, "implementation", fn)
         module = str(getattr(fn, "__module__", None) or type(fn).__module__)
         self.is_pure = self.is_ufunc or module.split(".")[0] in ("numpy", PACKAGE[:-1])
@@ -144,6 +144,13 @@ class Rule:
             return reading.operands
         known = [i for i in reading.operands if i < count]
         return [*known, *range(reading.positional, count)] if reading.rest else known
+
+
+def name_of(fn: Any) -> str:
+    """What errors and drawings call a function; of a ufunc's method both names."""
+    name = getattr(fn, "__name__", repr(fn))
+    ufunc = getattr(fn, "__self__", None)
+    return f"{ufunc.__name__}.{name}" if isinstance(ufunc, np.ufunc) else name
 
 
 class Several:
@@ -388,7 +395,9 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
             "give one or the other."
         )
     is_ufunc = isinstance(fn, np.ufunc)
-    if not is_ufunc and not hasattr(fn, "implementation") and not hasattr(fn, "_implementation"):
+    is_method = isinstance(getattr(fn, "__self__", None), np.ufunc)
+    dispatches = hasattr(fn, "implementation") or hasattr(fn, "_implementation")
+    if not (is_ufunc or is_method or dispatches):
         raise TapeError(
             f"defvjp({name}) of a function that does not dispatch: its rule would never be asked. "
             f"Make it a primitive first: {name} = tg.primitive({name}), or @tg.primitive above it."
@@ -534,7 +543,7 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
                     del options[name]
                 elif known or open_ended:
                     raise NotImplementedError(
-                        f"np.{fn.__name__} with {name}= cannot be recorded; {remedy([name])}"
+                        f"np.{name_of(fn)} with {name}= cannot be recorded; {remedy([name])}"
                     )
         return body(*args, **options)
 
