@@ -6,6 +6,7 @@ replayed. Bodies that look at values are called as a whole. What has no body is 
 mode, and its result copied.
 """
 
+import contextlib
 import contextvars
 import itertools
 import operator
@@ -187,10 +188,13 @@ def _ufunc(
         operands = [_spread(o, out) for o in operands]
         return Call(fn, tuple(operands), {**options, "out": out})
     # a Python number takes 0.3 µs more than an array of it
-    if any(type(o) in (int, float) for o in operands) and dtypes and dtypes[0].kind == "f":
-        kinds = [type(o) if type(o) in (int, float) else dtypes[0] for o in operands]
-        if set(fn.resolve_dtypes((*kinds, *[None] * fn.nout))[: fn.nin]) == {dtypes[0]}:
-            operands = [np.array(o, dtypes[0]) if type(o) in (int, float) else o for o in operands]
+    numbers = [type(o) in (int, float) for o in operands]
+    if any(numbers) and dtypes and dtypes[0].kind == "f":
+        pairs = list(zip(operands, numbers, strict=True))
+        kinds = [type(o) if is_number else dtypes[0] for o, is_number in pairs]
+        with contextlib.suppress(TypeError):  # of types that a call turns into others
+            if set(fn.resolve_dtypes((*kinds, *[None] * fn.nout))[: fn.nin]) == {dtypes[0]}:
+                operands = [np.array(o, dtypes[0]) if is_number else o for o, is_number in pairs]
     return Call(fn, (*operands, out), options)
 
 
@@ -199,6 +203,13 @@ def _spread(operand: Any, out: Any) -> Any:
     if type(operand) not in (int, float) or not 1 < out.size <= SPREAD_UP_TO:
         return operand
     return np.full_like(out, operand)
+
+
+def _write(fn: Any, *args: Any, out: Any, **options: Any) -> None:
+    """Call what takes ``out=``, and may forget it, as NumPy 2.4's ``hfft`` does."""
+    result = fn(*args, out=out, **options)
+    if result is not out:
+        np.copyto(out, result)
 
 
 class UntraceableError(Exception):
@@ -220,6 +231,8 @@ class Traced(NDArrayOperatorsMixin):
         return len(self.like)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # such as __array_interface__, by which NumPy sees the memory
+            raise AttributeError(name)
         found = getattr(self.like, name)
         if isinstance(found, np.ndarray):
             return self._viewed(found, operator.attrgetter(name))
@@ -272,7 +285,7 @@ class Traced(NDArrayOperatorsMixin):
 
     def __array_function__(self, fn: Any, _types: Any, args: Any, options: Any) -> Any:
         if fn in WRITERS or "out" in options:
-            self.tracer.note(fn, args, options)
+            self.tracer.note(fn if fn in WRITERS else partial(_write, fn), args, options)
             return options.get("out")
         if fn in FACTS:
             return fn(*_like(args), **options)

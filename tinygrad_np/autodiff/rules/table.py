@@ -130,10 +130,12 @@ class Rule:
         if self.is_ufunc:
             acts = self.fn.signature is None and self.fn.nout == 1  # type: ignore[attr-defined]
             return traits._replace(elementwise=acts, overwrites=acts)
-        if traits.body is None and not self.is_users and "out" in parameters(self.forward):
-            own = str(self.forward.__module__).startswith(PACKAGE)
-            return traits._replace(body=self.forward if own else None)
-        return traits
+        code: Any = getattr(self.forward, "__code__", None)
+        own = code is not None and str(self.forward.__module__).startswith(PACKAGE)
+        if not own or self.is_users or traits.body is not None:
+            return traits
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return traits._replace(body=self.forward if "out" in named else None)
 
     def read_by(self, argument: int, count: int) -> Sequence[int]:
         """Which of ``count`` operands the rule for ``argument`` reads the values of."""
