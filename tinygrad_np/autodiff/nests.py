@@ -67,6 +67,16 @@ def tupled(kind: Any, parts: Any) -> Any:
     return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
 
 
+def are_whole(nest: list[Any]) -> bool:
+    """Whether all in a nest of lists are Python's integers."""
+    return bool(nest) and all(type(leaf) is int for leaf in leaves(nest))
+
+
+def frozen(nest: Any) -> Any:
+    """A nest of lists as one of tuples."""
+    return tuple(map(frozen, nest)) if isinstance(nest, (list, tuple)) else nest
+
+
 def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
     if isinstance(nest, dict):
         return {key: _map(fn, part) for key, part in nest.items()}

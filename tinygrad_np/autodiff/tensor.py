@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves, tupled
+from .nests import are_whole, frozen, leaves, tupled
 from .primitives import (
     ARRAY,
     broadcast,
@@ -877,7 +877,9 @@ def _opened(
         elif kind is not float and kind is not int:
             if rule.is_users:
                 _refuse_nest(rule, operand)
-            if kind is list or (kind is tuple and rule.is_ufunc):
+            if kind is list and rule.is_option(len(values)) and are_whole(operand):
+                operand, kind = frozen(operand), tuple  # axes, counts, shapes
+            elif kind is list or (kind is tuple and rule.is_ufunc):
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
             if kind is not tuple and (operand is not None or rule.is_ufunc):
                 operand = _admitted(operand, rule.is_ufunc)

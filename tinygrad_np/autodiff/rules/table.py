@@ -137,6 +137,12 @@ class Rule:
         named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         return traits._replace(body=self.forward if "out" in named else None)
 
+    def is_option(self, argument: int) -> bool:
+        """Whether there is no derivative by this operand of a function that is no ufunc."""
+        if self.is_ufunc or self.each is not None:
+            return False
+        return argument >= self.count or self.vjps[argument] is None
+
     def read_by(self, argument: int, count: int) -> Sequence[int]:
         """Which of ``count`` operands the rule for ``argument`` reads the values of."""
         reading = self.reads[0 if self.each is not None else argument]
