@@ -197,7 +197,7 @@ def slopes_by_differences(f: Callable[..., Any], arrays: tuple[np.ndarray, ...])
 
 def passes(probe: Probe, numpy: Any, slopes: Callable[..., Any]) -> bool:
     """Whether a library gives the value and the gradient of a probe."""
-    reference = lambda *xs: weighed(np, probe.call(np, *xs))
+    reference: Callable[..., Any] = lambda *xs: weighed(np, probe.call(np, *xs))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         value, gradient = reference(*probe.arrays), slopes_by_differences(reference, probe.arrays)
@@ -341,7 +341,7 @@ def page(marks: Marks) -> str:
               for room, kinds in found.items()]  # fmt: skip
     rooms = [*ROOMS, "methods of ufuncs"]
     probed = {room: [name for name in PROBES if room_of(name) == room] for room in rooms}
-    passed = [
+    passed: list[list[Any]] = [
         [room, len(inside), *(sum(library[name] for name in inside) for library in marks.values())]
         for room, inside in probed.items()
     ]

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005, B008, E501 - a table: one row for each operation, with PyTorch's options
 """PyTorch's own table of operations and samples beside NumPy calls on Tensors.
 
     python -m tests.autodiff.op_db             all samples: operations and samples passed / tried
@@ -399,6 +400,9 @@ if importlib.util.find_spec("tinygrad_np.special") and importlib.util.find_spec(
     for pair in ["erf", "erfc", "erfinv", "digamma=psi", "lgamma=gammaln", "xlogy", "special.entr=entr", "special.ndtr=ndtr", "special.erfcx=erfcx", "special.i0e=i0e", "special.i1=i1", "special.i1e=i1e", "special.ndtri=ndtri", "special.log_ndtr=log_ndtr", "special.xlog1py=xlog1py", "igamma=gammainc", "igammac=gammaincc", "special.bessel_j0=j0", "special.bessel_j1=j1", "special.bessel_y0=y0", "special.bessel_y1=y1", "special.modified_bessel_i0=i0", "special.modified_bessel_i1=i1", "special.modified_bessel_k0=k0", "special.modified_bessel_k1=k1"]:  # fmt: skip
         theirs, _, ours = pair.partition("=")
         TWINS[theirs] = getattr(sp, ours or theirs)
+KNOWN = {  # where PyTorch has other conventions: docs/conventions.md
+    "linalg.norm subgradients_at_zero": "second derivatives of norms at 0",
+}
 TWINS = {name: twin for name, twin in TWINS.items() if callable(twin)}
 
 
@@ -536,12 +540,14 @@ def differing(found: list[Any], expected: list[Any]) -> str:
     """In which way arrays are not those that were expected; nothing if they are."""
     if len(found) != len(expected):
         return f"{len(found)} arrays, {len(expected)} expected"
+    single = any(b.dtype is torch.float32 for b in expected)  # the weights of some samples
+    close = 1e-3 if single else 1e-6
     for a, b in zip(found, expected, strict=True):
         mine = a.numpy() if isinstance(a, tg.Tensor) else np.asarray(a)
         other = b.numpy(force=True)
         if mine.shape != other.shape or mine.dtype != other.dtype:
             return f"{mine.shape} {mine.dtype}, {other.shape} {other.dtype} expected"
-        if not np.allclose(mine, other, rtol=1e-6, atol=1e-7, equal_nan=True):
+        if not np.allclose(mine, other, rtol=close, atol=close / 10, equal_nan=True):
             return "values differ"
     return ""
 

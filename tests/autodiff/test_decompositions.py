@@ -416,3 +416,14 @@ def compare(name: str, dtype: str, seed: int) -> None:
         assert variable.grad is not None
         slope = 0.0 if leaf.grad is None else leaf.grad.numpy(force=True).conj()
         np.testing.assert_allclose(variable.grad.numpy(), slope, rtol=1e-8, atol=1e-8, err_msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors")
+def test_cross_of_vectors_in_the_plane() -> None:
+    """As NumPy still has it: they have the third element 0."""
+    x, y, z = A[:, :2], C[:, :2], C
+    for a, b in ((x, y), (x, z), (z, x), (A, z)):
+        t, u = (tg.Tensor(v, requires_grad=True) for v in (a, b))
+        np.testing.assert_allclose(np.cross(t, u).numpy(), np.cross(a, b), atol=1e-15)
+        tg.gradcheck(np.cross, a, b)
+    tg.gradcheck(lambda a, b: np.cross(a, b, axisa=0, axisc=0), A.T[:2], C)

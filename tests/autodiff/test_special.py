@@ -146,7 +146,7 @@ ABOVE: dict[str, Callable[..., bool]] = {  # where PyTorch has no number or anot
 def test_slopes_at_special_values_are_pytorchs(name: str) -> None:
     torch = pytest.importorskip("torch")
     fn, other = getattr(sp, name), getattr(torch.special, name)
-    for values in itertools.product([*VALUES, 0.25, 0.9], repeat=fn.nin):
+    for values in itertools.product([*VALUES, 0.25, 0.9][:: fn.nin], repeat=fn.nin):
         out, found = slopes(fn, values)
         if np.isnan(out) or ABOVE.get(name, lambda *_: False)(*values):
             continue

@@ -1,8 +1,10 @@
 """HIPS/autograd's names: values, conventions, primitives, the runner."""
 # ruff: noqa: ARG001, ARG005 - rules take all arguments of their call
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ import tinygrad_np.compat.autograd.numpy as np
 from tinygrad_np.compat import autograd
 from tinygrad_np.compat.autograd import builtins as ag_builtins
 from tinygrad_np.compat.autograd import core, extend, tracer, util
+from tinygrad_np.compat.autograd.__main__ import main
 from tinygrad_np.compat.autograd.differential_operators import make_jvp_reversemode
 from tinygrad_np.compat.autograd.misc import const_graph, flatten, optimizers
 from tinygrad_np.compat.autograd.misc.flatten import flatten_func
 from tinygrad_np.compat.autograd.numpy import numpy_boxes, numpy_vjps
 from tinygrad_np.compat.autograd.test_util import check_equivalent, check_grads, combo_check
-from tinygrad_np.compat.autograd.wrap_util import unary_to_nary
+from tinygrad_np.compat.autograd.wrap_util import get_doc, unary_to_nary
 
 X = onp.array([0.3, -1.1, 0.8])
 
@@ -98,6 +101,10 @@ def test_jacobians_and_their_products() -> None:
     onp.testing.assert_allclose(along, j @ X)
     onp.testing.assert_allclose(make_jvp_reversemode(f)(X)(X), j @ X)
     pull, value = autograd.make_vjp(f)(X)
+    assert pull(onp.array([1.0 + 5j, 2.0])).tolist() == pull(onp.array([1.0, 2.0])).tolist()
+    pull, of_tensor = autograd.make_vjp(f)(tg.Tensor(X))
+    assert isinstance(pull(onp.ones(2)), tg.Tensor) and isinstance(of_tensor, tg.Tensor)
+    pull, value = autograd.make_vjp(f)(X)
     onp.testing.assert_allclose(pull(onp.array([1.0, 2.0])), [1.0, 2.0] @ j)
     onp.testing.assert_allclose(autograd.tensor_jacobian_product(f)(X, onp.ones(2)), j.sum(0))
     onp.testing.assert_allclose(autograd.make_ggnvp(f)(X)(X), j.T @ (j @ X))
@@ -168,6 +175,9 @@ def test_primitives_with_rules_of_all_forms() -> None:
 
     extend.defvjp(constant, None)
     assert autograd.grad(constant)(2.0) == 0.0
+    assert extend.primitive(constant) is constant and extend.primitive(onp.exp) is onp.exp
+    extend.defvjp(np.where, None, None, None)  # which has a rule, and keeps it
+    assert autograd.grad(lambda x: np.where(x > 0, x, 0.0))(2.0) == 1.0
 
     @extend.primitive
     def summed(*xs: Any) -> Any:
@@ -245,7 +255,7 @@ def test_values_that_are_looked_at() -> None:
     def f(x: Any, y: Any) -> Any:
         seen.extend([tracer.isbox(x), tracer.getval(x), tracer.getval(y), np.isscalar(x)])
         seen.append(ag_builtins.isinstance(x, float) and ag_builtins.type(y) is onp.ndarray)
-        seen.append(isinstance(y, numpy_boxes.ArrayBox))
+        seen.append(isinstance(y, numpy_boxes.ArrayBox) and x._value == 2.5)
         return extend.notrace_primitive(onp.floor)(x) * np.sum(y) * x
 
     gradient = autograd.grad(f, (0, 1))(2.5, X)
@@ -347,12 +357,12 @@ def test_optimisers_find_the_least(optimize: Any) -> None:
         return autograd.grad(lambda p: np.sum((p["w"] - 1) ** 2) + (p["b"] + 2) ** 2)(params)
 
     found = optimize(
-        slope, {"w": X, "b": 0.0}, callback=lambda p, i, g: seen.append(i), num_iters=400,
-        step_size=0.05,
+        slope, {"w": X, "b": 0.0}, callback=lambda p, i, g: seen.append(i), num_iters=150,
+        step_size=0.1,
     )  # fmt: skip
-    onp.testing.assert_allclose(found["w"], 1.0, atol=0.06)
-    assert found["b"] == pytest.approx(-2.0, abs=0.06)
-    assert seen == list(range(400))
+    onp.testing.assert_allclose(found["w"], 1.0, atol=0.1)
+    assert found["b"] == pytest.approx(-2.0, abs=0.1)
+    assert seen == list(range(150))
 
 
 def test_one_step_of_each_optimiser() -> None:
@@ -418,6 +428,7 @@ def test_operators_of_ones_own() -> None:
         return 2 * fun(x)
 
     assert doubled(lambda x, y: x + y, 1)(1.0, 3.0) == 8.0
+    assert get_doc(doubled) == "None" and get_doc(unary_to_nary).startswith("Make")
     assert util.subval((1, 2), 0, 5) == (5, 2) and util.func(len) is len
 
 
@@ -434,40 +445,59 @@ print(grad(lambda x: np.sum(np.array([x, x**2])))(2.0), sys.argv[1:], __name__)
 """
 
 
-def run(*words: str, folder: Path) -> Any:
-    root = str(Path(tg.__file__).resolve().parents[1])
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tinygrad_np.compat.autograd", *words],
-        cwd=folder, env={"PYTHONPATH": root, "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True,
-    )  # fmt: skip
-
-
-def test_the_runner_runs_a_script_and_a_module(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(PROGRAM)
-    done = run("program.py", "--fast", folder=tmp_path)
-    assert (done.stdout, done.stderr) == ("5.0 ['--fast'] __main__\n", "")
-    done = run("-m", "program", "a", folder=tmp_path)
-    assert (done.stdout, done.stderr) == ("5.0 ['a'] __main__\n", "")
-    for words in ((), ("missing.py",), ("-m",), ("--help",)):
-        done = run(*words, folder=tmp_path)
-        assert done.returncode == 2 and done.stderr.startswith("usage: python -m")
-
-
-def test_install_comes_before_hips(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def modules() -> Iterator[None]:
+    """What ``install`` does is undone."""
     before = {name: module for name, module in sys.modules.items() if name.startswith("autograd")}
-    try:
-        monkeypatch.setitem(sys.modules, "autograd", pytest)
-        with pytest.raises(ImportError, match="imported already"):
-            autograd.install()
-        monkeypatch.delitem(sys.modules, "autograd")
+    for name in before:
+        del sys.modules[name]
+    yield
+    for name in [name for name in sys.modules if name.startswith("autograd")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_the_runner_runs_a_script(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    root = str(Path(tg.__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", autograd.__name__, "program.py", "--fast"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": root}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("5.0 ['--fast'] __main__\n", "")
+
+
+@pytest.mark.usefixtures("modules")
+def test_the_runner_runs_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "program_of_hips.py").write_text(PROGRAM)
+    (tmp_path / "script.py").write_text("import program_of_hips")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["before"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert main(["-m", "program_of_hips", "a"]) == 0
+    assert capsys.readouterr().out == "5.0 ['a'] __main__\n"
+    assert main(["script.py", "b"]) == 0
+    assert capsys.readouterr().out == "5.0 ['b'] program_of_hips\n"
+    del sys.modules["program_of_hips"]
+
+
+def test_the_runner_says_how_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["missing.py"], ["-m"], ["--help"]):
+        assert main(words) == 2
+        assert capsys.readouterr().err.startswith("usage: python -m tinygrad_np.compat.autograd")
+
+
+@pytest.mark.usefixtures("modules")
+def test_install_comes_before_hips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "autograd", pytest)
+    with pytest.raises(ImportError, match="imported already"):
         autograd.install()
-        autograd.install()
-        assert sys.modules["autograd.numpy.linalg"] is np.linalg
-    finally:
-        for name in [name for name in sys.modules if name.startswith("autograd")]:
-            del sys.modules[name]
-        sys.modules.update(before)
+    monkeypatch.delitem(sys.modules, "autograd")
+    autograd.install()
+    autograd.install()
+    assert sys.modules["autograd.numpy.linalg"] is np.linalg
 
 
 def test_without_scipy_the_rest_is_there() -> None:

@@ -79,7 +79,10 @@ def test_tensors_give_tensors_and_record_inside_another_transform() -> None:
     outer = tg.replay(lambda x: np.sum(replayed(x)))
     for _ in range(3):
         assert outer(X).item() == np.sum(replayed(X))
-    with pytest.raises(TypeError, match="tg.grad|argument"):
+    closed = tg.replay(lambda x: np.sum(replayed(X)) * x)
+    for _ in range(3):
+        np.testing.assert_array_equal(closed(X).numpy(), np.sum(replayed(X)) * X)
+    with pytest.raises(TypeError, match="called with 0 arguments"):
         tg.replay(tg.grad(rosenbrock))()
 
 
@@ -92,11 +95,11 @@ def test_a_pullback_inside_a_step_gives_tensors_as_any_step() -> None:
 
 def test_data_that_the_function_closes_over_is_compared() -> None:
     data = np.array(X)
-    replayed = tg.replay(tg.value_and_grad(lambda x: np.sum((x - data) ** 2)))
+    eager = tg.value_and_grad(lambda x: np.sum((x - data) ** 2))
+    replayed = tg.replay(eager)
     for _ in range(4):
-        value, _ = replayed(X + 1)
-        assert value == tg.value_and_grad(lambda x: np.sum((x - data) ** 2))(X + 1)[0]
-        data *= 2
+        assert replayed(X + 1)[0] == eager(X + 1)[0]
+        data += X
 
 
 def test_a_user_s_function_around_a_transform_is_a_step() -> None:

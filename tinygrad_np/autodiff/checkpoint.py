@@ -172,8 +172,13 @@ def _split(row: Any, like: list[Tensor]) -> list[Any]:
     if len(like) == 1:
         return [row]
     ends = np.cumsum([v.size for v in like]).tolist()
-    parts = zip(like, [0, *ends], ends, strict=False)
-    return [cast(np.reshape(row[a:b], v.shape), v.dtype) for v, a, b in parts]
+    shaped = [
+        np.reshape(row[a:b], v.shape) for v, a, b in zip(like, [0, *ends[:-1]], ends, strict=True)
+    ]
+    return [
+        part if part.dtype == v.dtype else cast(part, v.dtype)
+        for v, part in zip(like, shaped, strict=True)
+    ]
 
 
 def _restore(states: list[tuple[Any, Any]]) -> None:
@@ -196,7 +201,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Takes and returns what ``f`` does: any nest, several results, Tensors that ``f`` closes over.
     A chain of n layers needs memory for the results of all, and for what is inside of one; the time
-    is that of one forward pass more. Random draws (``tg.random``, ``Dropout``) are the same again.
+    is that of one forward pass more. Random draws (``tg.random``, ``Dropout``) are the same again;
+    what ``f`` prints or writes happens twice.
     Gradients have gradients, to any order. Inside a replayed step it does nothing:
     a replay plans its memory itself.
 

@@ -51,6 +51,8 @@ def expand(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
 def total(g: Any, axis: Axis, keepdims: bool = False) -> Any:
     """The sum; that of float16, which counts ones to 2,048 only, is made in float32."""
     if g.dtype != np.float16:
+        if type(g) is np.ndarray:  # what np.sum calls in the end: 4 µs less
+            return np.add.reduce(g, axis, keepdims=keepdims)  # type: ignore[call-overload]
         return np.sum(g, axis=axis, keepdims=keepdims)
     return np.sum(g, axis=axis, keepdims=keepdims, dtype=np.float32).astype(np.float16)
 

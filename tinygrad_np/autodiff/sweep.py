@@ -97,9 +97,9 @@ def _descend(
                         heappush(waiting, (-min(top, place), ahead if place > top else parent))
                     if place > top:
                         ahead, top = parent, place
-            elif parent in own and wrap is None:
+            elif parent in own and wrap is None and type(cotangent) is ndarray:
                 there += cotangent
-            elif parent in own:
+            elif parent in own and wrap is not None:
                 arrived[parent] = added_to(there, cotangent)
             else:
                 arrived[parent] = there = there + cotangent

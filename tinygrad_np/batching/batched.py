@@ -184,17 +184,18 @@ class Batched(NDArrayOperatorsMixin):
         """In another shape."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def conj(self) -> Any:
-        """The complex conjugate."""
-        return np.conjugate(self)
 
-    def all(self, **options: Any) -> Any:
-        """Whether all elements of an example are true."""
-        return np.all(self, **options)
+def _method(fn: Any) -> Callable[..., Any]:
+    """The method that calls a NumPy function, as ndarrays have it: users' rules call them."""
+    return lambda self, *args, **options: fn(self, *args, **options)
 
-    def any(self, **options: Any) -> Any:
-        """Whether any element of an example is true."""
-        return np.any(self, **options)
+
+for fn in (
+    np.all, np.any, np.argmax, np.argmin, np.argsort, np.clip, np.conj, np.cumprod, np.cumsum,
+    np.diagonal, np.dot, np.max, np.mean, np.min, np.prod, np.ravel, np.repeat, np.round,
+    np.squeeze, np.std, np.sum, np.swapaxes, np.take, np.trace, np.var,
+):  # fmt: skip
+    setattr(Batched, "conj" if fn is np.conj else fn.__name__, _method(fn))
 
 
 # How functions are computed for all examples at once.
@@ -252,11 +253,9 @@ def likeness(x: Batched) -> Any:
 
 def closed(out: Any, level: Level, varies: bool = True) -> Any:
     """A result, or several."""
-    if isinstance(out, tuple):
+    if isinstance(out, (tuple, list)):
         parts = [closed(part, level, varies) for part in out]
-        return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
-    if isinstance(out, list):
-        return [closed(part, level, varies) for part in out]
+        return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
     return Batched(out if hasattr(out, "shape") else np.asarray(out), level, varies)
 
 

@@ -61,18 +61,19 @@ OF_MATRICES = frozenset([
 # the parameters that name axes; None stands for all of them, or for the elements in one row
 ALL_AXES = dict.fromkeys([
     np.sum, np.prod, np.mean, np.max, np.min, np.amax, np.amin, np.any, np.all, np.count_nonzero,
-    np.flip, reductions.variance, reductions.deviation, reductions.length,
-    reductions.unit, products.euclidean_norm, products.power_norm,
+    np.flip, neural.logsumexp, neural.softmax, neural.log_softmax, reductions.variance,
+    reductions.deviation, reductions.length, reductions.unit, products.euclidean_norm,
+    products.power_norm,
 ], ("axis",)) | dict.fromkeys([np.fft.fftn, np.fft.ifftn, np.fft.fftshift, np.fft.ifftshift],
     ("axes",))  # fmt: skip
 ONE_ROW = dict.fromkeys([
     np.cumsum, np.cumprod, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort,
-    np.argpartition, np.sort, np.repeat, neural.logsumexp, neural.softmax, neural.log_softmax,
-    np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft,
-    np.fft.ihfft,
+    np.argpartition, np.sort, np.repeat, np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft,
+    np.fft.hfft, np.fft.ihfft,
 ], ("axis",)) | {
     np.swapaxes: ("axis1", "axis2"), np.moveaxis: ("source", "destination"),
-    np.diagonal: ("axis1", "axis2"), np.trace: ("axis1", "axis2"), np.rot90: ("axes",), np.roll: ("axis",),
+    np.diagonal: ("axis1", "axis2"), np.trace: ("axis1", "axis2"),
+    np.rot90: ("axes",), np.roll: ("axis",),
 }  # fmt: skip
 
 

@@ -59,13 +59,18 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         places = _axes("out_axes", out_axes, out)
         found = [_of_all(leaf, a, level) for leaf, a in zip(leaves(out), places, strict=True)]
         is_plain = not any(isinstance(leaf, Tensor) for leaf in given)
-        if is_plain and not any(isinstance(v, Tensor) and v.requires_grad for v in found):
+        if is_plain and not any(isinstance(v, Tensor) and _belongs_to_others(v) for v in found):
             found = [v.numpy() if isinstance(v, Tensor) else v for v in found]
         else:
             found = [v if isinstance(v, Tensor) else Tensor._owning(v) for v in found]
         return rebuild(out, found)
 
     return marked(batched, ())
+
+
+def _belongs_to_others(result: Tensor) -> bool:
+    """Whether a result is recorded, or one of the examples of a ``vmap`` outside."""
+    return result.requires_grad or type(result._array) is Batched
 
 
 def _per_argument(axes: Axes, args: Sequence[Any]) -> Axes:

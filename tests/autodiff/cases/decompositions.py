@@ -104,6 +104,8 @@ for a in (square, tall, wide, mixed, complex_(3, 2), complex_(2, 3), pair):
 row(np.linalg.qr, wide, "complete")
 row(np.linalg.qr, tall, "r")
 row(np.linalg.qr, np.zeros((0, 2)))
+for a in (square, tall, wide, complex_(3, 2), complex_(2, 2), pair):
+    row(np.linalg.qr, a[None], "raw")
 row(primitives.orthogonalised, tall, _reference=np.linalg.qr)
 row(outside_of_columns, tall)
 row(outside_of_columns, complex_(3, 1))

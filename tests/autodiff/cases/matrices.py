@@ -82,6 +82,8 @@ row(np.linalg.norm, real(2, 3), axis=-1, keepdims=True)
 for order in (3, 0.5, -1, -2.5):
     row(primitives.power_norm, real(2, 3), order, 1, _reference=np.linalg.norm)
 row(primitives.power_norm, real(2, 3), 3, 0, keepdims=True, _reference=np.linalg.norm)
+for order in (3, 0.5, -1):
+    row(primitives.shares, real(2, 3) ** 2, order, 1)
 row(primitives.euclidean_norm, real(2, 3), 1, keepdims=True,
     _reference=lambda x, axis, keepdims: np.linalg.norm(x, None, axis, keepdims))  # fmt: skip
 row(np.linalg.norm, complex_(3))

@@ -35,6 +35,7 @@ from .reductions import (
     length,
     nonzero,
     power_norm,
+    shares,
     unit,
     variance,
 )
@@ -45,6 +46,6 @@ __all__ = [
     "concat", "contract", "decomposed", "deviation", "euclidean_norm", "identity", "if_finite",
     "join_index", "last_writes", "length", "lent", "lexical_order", "nonzero", "orthogonalised",
     "pad_zeros", "power_norm", "primitive", "replace_at", "replace_nonfinite",
-    "second_cofactors", "sigmoid", "split_index", "take_at", "unit", "updated", "variance",
-    "where_finite_or", "written_out",
+    "second_cofactors", "shares", "sigmoid", "split_index", "take_at", "unit", "updated",
+    "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

@@ -37,6 +37,8 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
 
 
 def join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not arrays:
+        return layout
     found = iter(arrays)
     return tuple(next(found) if part is ARRAY else part for part in layout)
 

@@ -98,3 +98,24 @@ def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
     """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
     return np.linalg.norm(x, ord, axis, keepdims)
+
+
+@primitive
+def shares(size: Any, ord: float, axis: Axis) -> Any:
+    """Numbers that are not negative over their p-norm along ``axis``; 0 where that is 0.
+
+    Where a power over- or underflows all is taken over the largest first (the least, if that
+    decides); infinite ones share alone.
+    """
+    total = np.sum(np.power(size, ord), axis=axis, keepdims=True)
+    if (
+        total.size
+        and total.min() > 1 / (most := np.finfo(total.dtype).max / 4)
+        and total.max() < most
+    ):
+        return size / np.power(total, 1.0 / ord)
+    scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)
+    scale = np.where(scale > 0, scale, 1)
+    size = np.where(np.isinf(scale), np.isinf(size).astype(size.dtype), size / scale)
+    norm = np.power(np.sum(np.power(size, ord), axis=axis, keepdims=True), 1.0 / ord)
+    return np.where(norm == 0, 0, size / np.where(norm == 0, 1, norm))

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cast, decomposed, orthogonalised
-from .inverses import adjoint, conj
-from .table import composite, defvjp, mixes
+from .inverses import adjoint, by_matrix, conj, transposed
+from .table import composite, defvjp
 
 
 def conjugated(back: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,25 +54,29 @@ def inverse(x: Any, least: Any) -> Any:
     return np.where(none, 0, 1 / np.where(none, 1, x))
 
 
-def rounding(values: Any, n: int) -> Any:
-    """By how much the eigenvalues or singular values of a matrix of ``n`` rows are rounded."""
-    eps = float(np.finfo(np.result_type(values)).eps)
-    return n * eps * np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
+def rounding(largest: Any, n: int) -> Any:
+    """By how much eigenvalues or singular values of a matrix of ``n`` rows are rounded."""
+    return n * float(np.finfo(largest.dtype).eps) * largest
+
+
+def top(values: Any) -> Any:
+    """The largest modulus along the last axis."""
+    return np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
 
 
 def differences(values: Any) -> Any:
     """At i, j the j-th value less the i-th."""
-    return np.expand_dims(values, -2) - np.expand_dims(values, -1)
+    return values[..., None, :] - values[..., :, None]
 
 
 def sums(values: Any) -> Any:
     """At i, j the j-th value and the i-th."""
-    return np.expand_dims(values, -2) + np.expand_dims(values, -1)
+    return values[..., None, :] + values[..., :, None]
 
 
 def on_columns(values: Any) -> Any:
     """Values that scale the columns of a matrix."""
-    return np.expand_dims(values, -2)
+    return values[..., None, :]
 
 
 @conjugated
@@ -91,7 +95,7 @@ def cholesky_back(g: Any, out: Any, upper: bool) -> Any:
 defvjp(
     np.linalg.cholesky,
     lambda g, out, _a, upper=False: cholesky_back(g, out, upper),
-    reach=mixes,
+    reach=by_matrix,
 )
 
 
@@ -105,7 +109,7 @@ def eigh_back(g: Any, out: Any, lower: bool) -> Any:
     (gw, gv), (w, v) = g, out
     inner: Any = 0
     if gv is not None:
-        gaps = inverse(differences(w), np.expand_dims(rounding(w, np.shape(w)[-1]), -1))
+        gaps = inverse(differences(w), rounding(top(w), np.shape(w)[-1])[..., None])
         inner = np.matmul(v, gaps * np.matmul(adjoint(v), gv))
     if gw is not None:
         inner = inner + v * on_columns(gw)
@@ -122,7 +126,7 @@ def eig_back(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = g, out
     inner: Any = 0
     if gv is not None:
-        gaps = inverse(differences(w), np.expand_dims(rounding(w, np.shape(w)[-1]), -1))
+        gaps = inverse(differences(w), rounding(top(w), np.shape(w)[-1])[..., None])
         inner = conj(gaps) * np.matmul(adjoint(v), free_of_scale(gv, v))
     if gw is not None:
         eye = np.eye(np.shape(w)[-1], dtype=np.finfo(np.result_type(w)).dtype)
@@ -142,12 +146,14 @@ def free_of_scale(g: Any, v: Any) -> Any:
         return out
     size = np.where(np.equal(np.imag(v), 0), np.abs(v), 0)
     rows = np.reshape(np.arange(np.shape(v)[-2]), (-1, 1))
-    turned = np.equal(rows, np.expand_dims(np.argmax(size, axis=-2), -2))
+    turned = np.equal(rows, np.argmax(size, axis=-2)[..., None, :])
     return out - np.where(turned, 1j * np.imag(along) / np.where(turned, np.real(v), 1), 0)
 
 
-defvjp(np.linalg.eigh, lambda g, out, _a, UPLO="L": eigh_back(g, out, UPLO in "lL"), reach=mixes)
-defvjp(np.linalg.eig, lambda g, out, _a: eig_back(g, out), reach=mixes)
+defvjp(
+    np.linalg.eigh, lambda g, out, _a, UPLO="L": eigh_back(g, out, UPLO in "lL"), reach=by_matrix
+)
+defvjp(np.linalg.eig, lambda g, out, _a: eig_back(g, out), reach=by_matrix)
 
 
 @composite(np.linalg.eigvalsh)
@@ -178,7 +184,7 @@ def svd_back(g: Any, out: Any) -> Any:
     """
     (gu, gs, gvh), (u, s, vh) = g, out
     m, n, k = np.shape(u)[-2], np.shape(vh)[-1], np.shape(s)[-1]
-    least = rounding(s, max(m, n))
+    least = rounding(s[..., :1], max(m, n))
     first, last = u[..., :, :k], vh[..., :k, :]
     total: Any = 0
     if gs is not None:
@@ -188,7 +194,7 @@ def svd_back(g: Any, out: Any) -> Any:
     gu, gvh = (np.zeros_like(x) if gx is None else gx for gx, x in ((gu, u), (gvh, vh)))
     turn_u, turn_v = skew(np.matmul(adjoint(u), gu)), skew(np.matmul(vh, adjoint(gvh)))
     core_u, core_v = turn_u[..., :k, :k], turn_v[..., :k, :k]
-    wide = np.expand_dims(least, -1)
+    wide = least[..., None]
     inner = inverse(differences(s), wide) * (core_u + core_v)
     inner = (inner + inverse(sums(s), wide) * (core_u - core_v)) / 2
     total = total + np.matmul(np.matmul(first, inner), last)
@@ -214,7 +220,7 @@ def outside(g: Any, u: Any, turn: Any, k: int) -> Any:
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-defvjp(decomposed, lambda g, out, _a, _full=False: svd_back(g, out), reach=mixes)
+defvjp(decomposed, lambda g, out, _a, _full=False: svd_back(g, out), reach=by_matrix)
 
 
 @composite(np.linalg.svd)
@@ -230,7 +236,7 @@ def svd(
     w = np.take_along_axis(w, order, axis=-1)
     if not compute_uv:
         return np.abs(w)
-    u = np.take_along_axis(v, np.expand_dims(order, -2), axis=-1)
+    u = np.take_along_axis(v, order[..., None, :], axis=-1)
     return SVDResult(u, np.abs(w), adjoint(u * on_columns(np.copysign(1.0, w))))
 
 
@@ -267,7 +273,7 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
         gr = None if gr is None else gr[..., :k, :]
     q, r = q[..., :, :k], r[..., :k, :k]
     pivots = np.abs(np.diagonal(r, 0, -2, -1))
-    dependent = np.expand_dims(pivots <= rounding(pivots, max(m, n)), -1)
+    dependent = (pivots <= rounding(top(pivots), max(m, n)))[..., None]
     eye = np.eye(k, dtype=np.finfo(np.result_type(r)).dtype)
     turn: Any = 0
     if gr is not None:
@@ -285,16 +291,45 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
     return back if beyond is None else np.concatenate([back, beyond], axis=-1)
 
 
-defvjp(orthogonalised, lambda g, out, a, _complete=False: qr_back(g, out, a), reach=mixes)
+defvjp(orthogonalised, lambda g, out, a, _complete=False: qr_back(g, out, a), reach=by_matrix)
+
+
+def reflections(a: Any) -> tuple[Any, Any]:
+    """The vectors of Householder's reflections below R, transposed, and their factors, as LAPACK.
+
+    Source: Golub and Van Loan, "Matrix Computations", algorithm 5.2.1.
+    """
+    if a.dtype == np.float16:
+        raise TypeError("array type float16 is unsupported in linalg: np.linalg.qr.")
+    steps = []
+    for _ in range(min(np.shape(a)[-2:])):
+        head, below = a[..., :1, 0], a[..., 1:, 0]
+        still = np.logical_and(np.imag(head) == 0, np.all(below == 0, axis=-1, keepdims=True))
+        length = np.linalg.norm(a[..., :, 0], axis=-1, keepdims=True)
+        pivot = np.where(still, head, -np.copysign(length, np.real(head)))
+        factor = np.where(still, 0, (pivot - head) / np.where(still, 1, pivot))
+        below = below / np.where(still, 1, head - pivot)
+        vector = np.concatenate([np.ones_like(head), below], axis=-1)[..., None]
+        rest = a[..., :, 1:]
+        along = np.matmul(adjoint(vector), rest)
+        rest = rest - conj(factor)[..., None] * vector * along
+        steps.append((pivot, below, rest[..., :1, :], factor))
+        a = rest[..., 1:, :]
+    for pivot, below, row, _ in reversed(steps):
+        row = np.concatenate([pivot[..., None], row], axis=-1)
+        rest = np.concatenate([below[..., None], a], axis=-1)
+        a = np.concatenate([row, rest], axis=-2)
+    factors = [np.zeros_like(a, shape=(*np.shape(a)[:-2], 0)), *(factor for *_, factor in steps)]
+    return transposed(a), np.concatenate(factors, axis=-1)
 
 
 @composite(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """``orthogonalised``; mode "r" is the triangle alone."""
+    """``orthogonalised``; mode "r" is the triangle alone, "raw" are LAPACK's reflections."""
+    if mode == "raw":
+        return reflections(a)
     if mode not in ("reduced", "complete", "r"):
-        raise NotImplementedError(
-            f"np.linalg.qr(mode={mode!r}) has no derivative here; use 'reduced', 'complete' or 'r'."
-        )
+        raise ValueError(f"np.linalg.qr(mode={mode!r}): give 'reduced', 'complete', 'r' or 'raw'.")
     out = orthogonalised(a, mode == "complete")
     return out[1] if mode == "r" else out
 
@@ -324,7 +359,7 @@ def kept_back(g: Any, a: Any, cut: Any) -> Any:
     u, s, vh = decomposed(a)
     large = s > np.expand_dims(cut, -1) * np.max(s, axis=-1, keepdims=True, initial=0)
     kept = np.where(large, s, 0)
-    rows, columns = np.expand_dims(large, -1), np.expand_dims(large, -2)
+    rows, columns = large[..., None], large[..., None, :]
     shares = [
         np.where(
             rows == columns,
@@ -360,7 +395,7 @@ defvjp(
         g, out, a, rtol if rcond is None else rcond, hermitian
     ),
     lambda _g, _out, _a, _rcond=None, _hermitian=False, *, rtol=None: np.zeros_like(_rcond),
-    reach=mixes,
+    reach=by_matrix,
 )
 
 
@@ -374,7 +409,7 @@ def lstsq_by_a(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
     total = np.zeros_like(a)
     if gs is not None:
         u, _, vh = decomposed(a)
-        total = total + np.matmul(u * np.where(s > rounding(s, max(np.shape(a))), gs, 0), vh)
+        total = total + np.matmul(u * np.where(s > rounding(s[:1], max(np.shape(a))), gs, 0), vh)
     left = as_columns(b) - np.matmul(a, as_columns(x))
     xh = adjoint(as_columns(x))
     if np.size(gsquares) and gsquares is not None:  # there are none unless the rank is full
@@ -406,7 +441,7 @@ def lstsq_by_b(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
 
 def as_columns(b: Any) -> Any:
     """A vector as a matrix of one column."""
-    return np.expand_dims(b, -1) if np.ndim(b) == 1 else b
+    return b[..., None] if np.ndim(b) == 1 else b
 
 
 def share_cut(a: Any, rcond: float | None) -> float:
@@ -419,5 +454,5 @@ defvjp(
     np.linalg.lstsq,
     lambda g, out, a, b, rcond=None: lstsq_by_a(g, out, a, b, rcond),
     lambda g, out, a, b, rcond=None: lstsq_by_b(g, out, a, b, rcond),
-    reach=mixes,
+    reach=by_matrix,
 )

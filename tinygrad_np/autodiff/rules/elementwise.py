@@ -149,8 +149,7 @@ def hypot_slope(g: Any, out: Any, x: Any) -> Any:
 
 def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
     """exp(x) / (exp(x) + exp(y)); a half where both are the same infinity."""
-    same = np.logical_and(x == y, np.isinf(x))
-    return sigmoid(np.where(same, 0, x - y) * scale)
+    return sigmoid(np.where((x == y) & np.isinf(x), 0, x - y) * scale)
 
 
 def arcsinh_slope(x: Any) -> Any:

@@ -3,13 +3,14 @@
 Cotangents pair with changes without a conjugate, as everywhere in the table: d f = Re sum(g dx).
 """
 
+import functools
 import operator
 from typing import Any
 
 import numpy as np
 
 from ..primitives import cofactors, second_cofactors
-from .table import composite, defvjp, mixes
+from .table import composite, defvjp
 
 
 def transposed(x: Any) -> Any:
@@ -27,6 +28,18 @@ def adjoint(x: Any) -> Any:
     return conj(transposed(x))
 
 
+def by_matrix(g: Any, _out: Any, a: Any, *_rest: Any, **_options: Any) -> Any:
+    """The reach of functions of matrices: all of one, if anything that it gives is reached."""
+    batch = np.ndim(a) - 2
+    arrived = [
+        np.any(np.not_equal(part, 0), axis=tuple(range(batch, np.ndim(part))))
+        for part in (g if isinstance(g, tuple) else (g,))
+        if part is not None
+    ]
+    found = functools.reduce(np.logical_or, arrived)
+    return found[..., None, None] if batch else found
+
+
 def solve_right(g: Any, a: Any, b: Any) -> Any:
     """x = a⁻¹ b by b: a⁻ᵀ g."""
     if np.ndim(b) == 1:
@@ -42,17 +55,22 @@ def solve_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     return -np.matmul(back, transposed(out))
 
 
+def by_equations(g: Any, out: Any, _a: Any, b: Any) -> Any:
+    """The reach of ``solve``: with one vector for all matrices, everything or nothing."""
+    return by_matrix(g, out, g) if np.ndim(b) > 1 else np.any(np.not_equal(g, 0))
+
+
 defvjp(
     np.linalg.solve,
     lambda g, out, a, b: solve_left(g, out, a, b),
     lambda g, _out, a, _b: solve_right(g, a, _b),
     broadcasts=True,
-    reach=mixes,
+    reach=by_equations,
 )
 defvjp(
     np.linalg.inv,
     lambda g, out, _a: -np.matmul(np.matmul(transposed(out), g), transposed(out)),
-    reach=mixes,
+    reach=by_matrix,
 )
 
 
@@ -126,13 +144,13 @@ def third_cofactors(g: Any, a: Any, h: Any) -> Any:
     return det * transposed(np.matmul(inner, inverse))
 
 
-defvjp(np.linalg.det, lambda g, _out, a: np.expand_dims(g, (-1, -2)) * cofactors(a), reach=mixes)
-defvjp(cofactors, lambda g, _out, a: second_cofactors(a, g), reach=mixes)
+defvjp(np.linalg.det, lambda g, _out, a: g[..., None, None] * cofactors(a), reach=by_matrix)
+defvjp(cofactors, lambda g, _out, a: second_cofactors(a, g), reach=by_matrix)
 defvjp(
     second_cofactors,
     lambda g, _out, a, h: third_cofactors(g, a, h),
     lambda g, _out, a, _h: second_cofactors(a, g),
-    reach=mixes,
+    reach=by_matrix,
 )
 
 
@@ -154,4 +172,4 @@ def slogdet_back(g: Any, out: Any, a: Any) -> Any:
     return np.expand_dims(total, (-1, -2)) * transposed(inverse_or_zero(a, sign))
 
 
-defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a), reach=mixes)
+defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a), reach=by_matrix)

@@ -66,8 +66,10 @@ def reduce_by(
     NumPy's own reduction of power and arctan2 leaves elements out on processors with AVX-512.
     """
     probe = np.ones((1,) * np.ndim(x), np.result_type(x))
-    given = {} if initial is NOTHING else {"initial": None if initial is None else 1}
-    masked = {} if where is True else {"where": np.ones((1,) * np.ndim(x), bool)}
+    given: dict[str, Any] = (
+        {} if initial is NOTHING else {"initial": None if initial is None else 1}
+    )
+    masked: dict[str, Any] = {} if where is True else {"where": np.ones((1,) * np.ndim(x), bool)}
     ufunc.reduce(probe, axis=axis, **given, **masked)  # refuses what NumPy does
     x = x if dtype is None else x.astype(dtype)
     axes = axes_of(axis, np.ndim(x))

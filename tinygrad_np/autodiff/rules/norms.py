@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, euclidean_norm, power_norm, unit
+from ..primitives import cast, decomposed, euclidean_norm, power_norm, shares, unit
 from ..shapes import Axis, axes_of, extent, keep
 from .elementwise import in_single
 from .inverses import conj, inverse_or_zero
@@ -19,27 +19,38 @@ defvjp(
 )
 
 
-def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
-    """sign(x) (|x| / norm)**(ord-1), 0 where x or the norm is 0.
+def power_of(ratio: Any, exponent: float) -> Any:
+    """``ratio ** exponent``, constantly 0 where that is 0."""
+    none = ratio == 0
+    return np.where(none, 0, np.power(np.where(none, 1, ratio), exponent))
 
-    All is over the largest |x| (the least, if that decides): no power over- or underflows.
-    """
-    size = np.abs(x)
-    scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)
-    scale = np.where(scale > 0, scale, 1)
-    size = np.where(np.isinf(scale), cast(np.isinf(size), size.dtype), size / scale)
-    length = np.power(np.sum(np.power(size, ord), axis=axis, keepdims=True), 1.0 / ord)
-    flat = np.logical_or(size == 0, length == 0)
-    ratio = np.where(flat, 1, size) / np.where(length == 0, 1, length)
-    return keep(g, np.shape(x), axis) * np.where(
-        flat, 0, np.power(ratio, ord - 1) * np.conj(np.sign(x))
-    )
+
+def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
+    """sign(x) (|x| / norm)**(ord-1), 0 where x or the norm is 0."""
+    if np.size(x) == 0:
+        return np.zeros_like(x)
+    slope = power_of(shares(np.abs(x), ord, axis), ord - 1)
+    return keep(g, np.shape(x), axis) * (slope * conj(np.sign(x)))
+
+
+def shares_back(g: Any, out: Any, size: Any, ord: float, axis: Axis) -> Any:
+    """A share moves with its number, and against all shares with the norm."""
+    norm = power_norm(size, ord, axis, keepdims=True)
+    across = g - power_of(out, ord - 1) * np.sum(g * out, axis=axis, keepdims=True)
+    return np.where(norm == 0, 0, across / np.where(norm == 0, 1, norm))
 
 
 defvjp(
     power_norm,
     lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=lambda g, out, x, _ord, axis=None, keepdims=False: along(axis)(g, out, x),
+    reach=lambda g, out, x, _ord, axis=None, **_options: along(axis)(g, out, x),
+)
+
+
+defvjp(
+    shares,
+    lambda g, out, size, ord, axis: shares_back(g, out, size, ord, axis),
+    reach=along(None),
 )
 
 
@@ -60,12 +71,12 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         x = cast(x, np.float64)
     if ord is None and axis is None:
         return frobenius_norm(x, None, keepdims)
-    if axis is not None and np.ndim(x) == 0:
+    if axis is not None and x.ndim == 0:
         raise ValueError(f"np.linalg.norm(axis={axis}) of shape (): there are no axes.")
-    pair = axes_of(axis if isinstance(axis, tuple) or axis is None else int(axis), np.ndim(x))
+    pair = axes_of(axis if isinstance(axis, tuple) or axis is None else int(axis), x.ndim)
     if ord is not None and (len(pair) not in (1, 2) or (isinstance(ord, str) and len(pair) == 1)):
         raise ValueError(
-            f"np.linalg.norm(ord={ord!r}, axis={axis}) of shape {np.shape(x)}: the order fits "
+            f"np.linalg.norm(ord={ord!r}, axis={axis}) of shape {x.shape}: the order fits "
             f"neither vectors nor matrices of {len(pair)} axes; give one or two axes."
         )
     if ord in (None, "f", "fro") or (ord == 2 and len(pair) == 1):
@@ -75,38 +86,39 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if len(set(pair)) == 1:
         raise ValueError(f"np.linalg.norm(axis={axis}): the two axes are the same.")
     if ord in SPECTRAL:
-        last = (np.ndim(x) - 2, np.ndim(x) - 1)
-        s = np.linalg.svdvals(x if pair == last else np.moveaxis(x, pair, (-2, -1)))
+        last = (x.ndim - 2, x.ndim - 1)
+        s = decomposed(x if pair == last else np.moveaxis(x, pair, (-2, -1)))[1]
         out = SPECTRAL[ord](s, axis=-1)
-    elif np.abs(ord) in (1, np.inf):
+    elif ord in (1, -1, np.inf, -np.inf):
         out = sum_norm(x, ord, *pair)
     else:
         raise ValueError(
             f"np.linalg.norm(ord={ord!r}) of matrices: give 1, 2, np.inf, their negatives, 'nuc' "
             "or 'fro'."
         )
-    return keep(out, np.shape(x), pair) if keepdims else out
+    return keep(out, x.shape, pair) if keepdims else out
 
 
-@in_single
 def frobenius_norm(x: Any, axis: Axis, keepdims: bool) -> Any:
-    """The root of the sum of squares."""
-    return euclidean_norm(x, axis, keepdims=keepdims)
+    """The root of the sum of squares, of float16 in float32."""
+    if x.dtype == np.float16:
+        return cast(euclidean_norm(cast(x, np.float32), axis, keepdims), np.float16)
+    if axis is None and not keepdims:
+        return euclidean_norm(x)  # 7 µs less than with its options
+    return euclidean_norm(x, axis, keepdims)
 
 
 @in_single
 def vector_norm(x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
     """(sum |x|**ord) ** (1 / ord), and its limits."""
+    if ord not in (np.inf, -np.inf, 0, 1):
+        return power_norm(x, ord, axis, keepdims=keepdims)
     size = np.abs(x)
     if ord == np.inf:
         return largest(size, axis=axis, keepdims=keepdims)
     if ord == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return np.sum(np.sign(size), axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return np.sum(size, axis=axis, keepdims=keepdims)
-    return power_norm(x, ord, axis, keepdims=keepdims)
+    return np.sum(size if ord else np.sign(size), axis=axis, keepdims=keepdims)
 
 
 @in_single
@@ -127,10 +139,10 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 def norm_over(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm of what lies along one axis, or along several as if they were one."""
     if axis is None or isinstance(axis, tuple):
-        shape, axes = np.shape(x), axes_of(axis, np.ndim(x))
+        shape, axes = x.shape, axes_of(axis, x.ndim)
         if len(set(axes)) < len(axes):
             raise ValueError(f"np.linalg.vector_norm(axis={axis}): an axis is there twice.")
-        rest = [a for a in range(np.ndim(x)) if a not in axes]
+        rest = [a for a in range(x.ndim) if a not in axes]
         lines = np.transpose(x, (*axes, *rest)) if rest else x
         lines = np.reshape(lines, (extent(shape, axes), *(shape[a] for a in rest)))
         out = np.linalg.norm(lines, ord, 0)
@@ -144,10 +156,10 @@ def cond(x: Any, p: Any = None) -> Any:
 
     Where that is infinite it is a constant.
     """
-    if np.size(x) == 0:
-        raise np.linalg.LinAlgError(f"np.linalg.cond of shape {np.shape(x)}: nothing is there.")
+    if x.size == 0:
+        raise np.linalg.LinAlgError(f"np.linalg.cond of shape {x.shape}: nothing is there.")
     if p in (None, 2, -2):
-        s = np.linalg.svdvals(x)
+        s = decomposed(x)[1]
         over, under = np.max(s, axis=-1), np.min(s, axis=-1)
         if p == -2:
             over, under = under, over

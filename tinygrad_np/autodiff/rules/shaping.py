@@ -36,7 +36,7 @@ def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
 
 def tile_back(g: Any, x: Any, reps: Any) -> Any:
     """Each element collects the copies of itself."""
-    counts = (reps,) if isinstance(reps, (int, np.integer)) else tuple(map(int, reps))
+    counts = tuple(map(int, (reps,) if isinstance(reps, (int, np.integer)) else reps))
     ndim = max(len(counts), np.ndim(x))
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)

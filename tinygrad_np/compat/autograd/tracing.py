@@ -5,9 +5,9 @@ HIPS/autograd ``x += v`` there gives the name ``x`` a new value and writes into 
 are differentiated by as floats, and a gradient by a number is a number.
 """
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,26 +18,30 @@ from ...autodiff.tensor import Tensor
 from ...autodiff.transforms import Run
 
 Function = Callable[..., Any]
+NESTS = (list, tuple, dict)
 
 
-@contextmanager
-def rebinding() -> Iterator[None]:
-    """``x += v`` as for numbers, inside."""
-    outer, mode.rebinds = mode.rebinds, True
+def rebinding(fun: Function, *args: Any) -> Any:
+    """``fun(*args)``, where ``x += v`` is as for numbers."""
+    if mode.rebinds:
+        return fun(*args)
+    mode.rebinds = True
     try:
-        yield
+        return fun(*args)
     finally:
-        mode.rebinds = outer
+        mode.rebinds = False
 
 
 def mapped(fn: Function, *nests: Any) -> Any:
     """The nest of the first with ``fn`` of all leaves at the same place."""
+    if not isinstance(nests[0], NESTS) and nests[0] is not None:
+        return fn(*nests)  # 5 µs less for the commonest nest, which is none
     return rebuild(nests[0], [fn(*parts) for parts in zip(*map(leaves, nests), strict=True)])
 
 
 def floating(leaf: Any) -> Any:
     """Numbers and arrays that are integers as floats."""
-    if isinstance(leaf, Tensor):
+    if isinstance(leaf, (Tensor, float)):
         return leaf
     array = np.asarray(leaf)
     if array.dtype.kind not in "fcbiu":
@@ -59,12 +63,8 @@ class Traced:
     """One recorded call of a function of one argument, a nest."""
 
     def __init__(self, fun: Function, x: Any) -> None:
-        def main(v: Any) -> Any:
-            with rebinding():
-                return fun(v)
-
         self.x = x
-        self.run = Run(main, (mapped(floating, x),), (0,))
+        self.run = Run(functools.partial(rebinding, fun), (mapped(floating, x),), (0,))
         self.value = mapped(number, self.run.result())
         if all(out._node is None for out in self.run.outputs):
             warnings.warn("Output seems independent of input.", stacklevel=4)
@@ -81,14 +81,12 @@ class Traced:
 
     def vjp(self, g: Any) -> Any:
         """The cotangent of the argument for that of the value."""
-        with rebinding():
-            given = leaves(g)
-            records = mode.recording and (
-                self.run.records
-                or any(isinstance(c, Tensor) and c._node is not None for c in given)
-            )
-            seeds = [_seed(out, c) for out, c in zip(self.run.outputs, given, strict=True)]
-            pulled = self.run.pull(seeds, records)
+        given = leaves(g)
+        records = mode.recording and (
+            self.run.records or any(isinstance(c, Tensor) and c._node is not None for c in given)
+        )
+        seeds = [_seed(out, c) for out, c in zip(self.run.outputs, given, strict=True)]
+        pulled = rebinding(self.run.pull, seeds, records)
         if not records and not self.run.plain:
             pulled = [Tensor(p) for p in pulled]
         found = rebuild(self.run.given[0], pulled)
@@ -254,3 +252,7 @@ def getval(x: Any) -> Any:
 def isbox(x: Any) -> bool:
     """Whether a transform differentiates by ``x``, or by what it was made of."""
     return isinstance(x, Tensor)
+
+
+# what clients read of a box, in a loop until it is none
+Tensor._value = property(getval)  # type: ignore[attr-defined]

@@ -51,11 +51,11 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
             else:
                 places, x = tuple(argnum), tuple(args[i] for i in argnum)
 
-            @wraps(fun)
             def unary(v: Any) -> Any:
                 values = (v,) if isinstance(argnum, int) else v
                 return fun(*subvals(args, zip(places, values, strict=True)), **kwargs)
 
+            unary.__name__ = get_name(fun)
             return unary_operator(unary, x, *given, **options)
 
         return nary

@@ -7,8 +7,3 @@ from typing import Any
 def const_graph(fun: Any, *args: Any, **kwargs: Any) -> Any:
     """``fun`` with these arguments given first. It runs as Python in each call."""
     return functools.partial(fun, *args, **kwargs)
-
-
-def full_graph(fun: Any, *args: Any, **kwargs: Any) -> Any:
-    """The recording of a call, as ``tg.draw.graph`` takes it, is the result itself."""
-    return fun(*args, **kwargs)
