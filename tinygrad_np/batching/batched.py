@@ -203,6 +203,7 @@ for fn in (
 
 def computed(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``fn`` of operands some of which are ``Batched``: that of the newest ``vmap`` first."""
+    kwargs = {name: value for name, value in kwargs.items() if name != "out" or value is not None}
     found = [part for part in leaves([args, kwargs]) if type(part) is Batched]
     level = max((part.level for part in found), key=lambda level: level.number)
     if fn in FACTS:
