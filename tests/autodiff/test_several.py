@@ -360,8 +360,8 @@ def test_nothing_comes_through_where_nothing_was_taken() -> None:
         return np.sum(np.where(sign != 0, logarithm, 0.0))
 
     close(tg.grad(regular)(stack), np.stack([np.eye(2), np.zeros((2, 2))]))
-    with pytest.raises(np.linalg.LinAlgError):
-        tg.grad(lambda a: np.sum(np.linalg.slogdet(a).logabsdet))(stack)
+    found = tg.grad(lambda a: np.sum(np.linalg.slogdet(a).logabsdet))(stack)
+    close(found, np.stack([np.eye(2), np.zeros((2, 2))]))  # 0 at the singular one: a convention
 
 
 def test_records_of_results_refer_to_the_operation() -> None:

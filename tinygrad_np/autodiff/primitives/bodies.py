@@ -15,22 +15,24 @@ logical_and: Any = np.logical_and.reduce
 
 def total(
     a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
-    **limits: Any,
+    *limits: Any, **named: Any,
 ) -> Any:  # fmt: skip
-    """``np.sum``; ``limits`` are ``initial`` and ``where``."""
-    return add(a, axis, dtype, out, keepdims, **limits)
+    """``np.sum``; ``limits`` are ``initial`` and ``where``, also by name."""
+    return add(a, axis, dtype, out, keepdims, *limits, **named)
 
 
 def largest(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *limits: Any, **named: Any
 ) -> Any:
     """``np.max``."""
-    return maximum(a, axis, None, out, keepdims, **limits)
+    return maximum(a, axis, None, out, keepdims, *limits, **named)
 
 
-def least(a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any) -> Any:
+def least(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *limits: Any, **named: Any
+) -> Any:
     """``np.min``."""
-    return minimum(a, axis, None, out, keepdims, **limits)
+    return minimum(a, axis, None, out, keepdims, *limits, **named)
 
 
 def any_true(

@@ -294,7 +294,8 @@ def cross_entropy_and_powers(logits: Any, labels: Any) -> Any:
 def slope_of_powers(powers: Any, totals: Any, labels: Any) -> Any:
     """(softmax - one hot) / n, given the exponentials and their sums."""
     p = powers / np.expand_dims(totals, 1)
-    p = less_one_hot(p, labels, out=into(p))
+    in_rows = type(p) is ndarray and p.flags.c_contiguous
+    p = less_one_hot(p, labels, out=p if in_rows else None)
     return np.divide(p, len(labels), out=into(p))
 
 

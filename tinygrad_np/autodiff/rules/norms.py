@@ -50,7 +50,7 @@ defvjp(
 defvjp(
     shares,
     lambda g, out, size, ord, axis: shares_back(g, out, size, ord, axis),
-    reach=along(None),
+    reach=lambda g, out, size, _ord, axis: along(axis)(g, out, size),
 )
 
 
