@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 from tests.autodiff.op_db import KNOWN, compared  # after the look for PyTorch
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_first_samples_of_pytorchs_operations_agree() -> None:
     wrong, operations, second = {}, 0, 0

@@ -37,12 +37,11 @@ def test_lists_are_what_they_are_to_numpy(name: str) -> None:
         return np.sum(LISTS[name](x) ** 2 * 1.5)
 
     assert f(tg.Tensor(X, requires_grad=True)).item() == f(X)
-    tg.gradcheck(f, X, order=2)
-    for transform in (tg.grad, tg.hessian):
-        expected = np.stack([transform(f)(x) for x in BATCH])
-        replayed = tg.replay(tg.vmap(transform(f)))
-        for _ in range(3):
-            np.testing.assert_allclose(replayed(BATCH), expected, rtol=1e-13)
+    tg.gradcheck(f, X)
+    expected = np.stack([tg.hessian(f)(x) for x in BATCH])
+    replayed = tg.replay(tg.vmap(tg.hessian(f)))
+    for _ in range(3):
+        np.testing.assert_allclose(replayed(BATCH), expected, rtol=1e-13)
 
 
 def test_a_variable_that_is_used_three_times() -> None:
