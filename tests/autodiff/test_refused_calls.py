@@ -19,7 +19,7 @@ ROW = np.array([0.5, -1.2, 2.0])
 BOTH_REFUSE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda t: np.meshgrid(t, t, indexing="x"), "use 'xy' or 'ij'"),  # type: ignore[call-overload]
     (lambda t: np.ix_(t.reshape(3, 1)), "sequences of one axis"),
-    (lambda t: np.block([(t, t)]), "was given a tuple"),
+    (lambda t: np.block([(t, t)]), "is a tuple"),
     (lambda t: np.block([t, [t]]), "deep|depth|nested"),
     (lambda t: np.apply_along_axis(np.sum, 0, t[:0].reshape(0, 0)), "has no lines"),
     (lambda t: np.apply_over_axes(lambda a, _: a.reshape(1, 1, -1), t, [0]), "another ndim"),

@@ -130,8 +130,6 @@ def _leaves(nested: Any) -> list[Any]:
 
 def _depth(nested: Any) -> int:
     """How deep lists are nested, everywhere equally."""
-    if isinstance(nested, tuple):
-        raise TypeError("np.block takes nested lists of arrays, and was given a tuple.")
     if not isinstance(nested, list):
         return 0
     depths = {_depth(part) for part in nested}
