@@ -204,8 +204,6 @@ def poly(seq_of_zeros: Any) -> Any:
         return characteristic(zeros)
     if np.ndim(zeros) != 1:
         raise ValueError(f"np.poly of shape {np.shape(zeros)}; give a row, or a square matrix.")
-    if not len(zeros):
-        return 1.0
     zeros = cast(zeros, np.mintypecode(zeros.dtype.char))
     out = np.ones_like(zeros, shape=(1,))
     for zero in zeros:
