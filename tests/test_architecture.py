@@ -14,22 +14,32 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors",
-    "autodiff.shapes", "autodiff.nests", "autodiff.primitives", "autodiff.rules.table",
-    "autodiff.rules.calls",
-    "autodiff.rules.elementwise", "autodiff.rules.reductions", "autodiff.rules.shaping",
-    "autodiff.rules.indexing", "autodiff.rules.linear_algebra", "autodiff.rules.fft",
-    "autodiff.rules.neural", "autodiff.rules.convolution", "autodiff.rules.constants",
-    "autodiff.rules.drawing",
-    "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.sweep", "autodiff.tensor",
-    "autodiff.transforms", "autodiff.gradcheck",
-    "replay.memory", "replay.reads", "replay.capture", "replay.guards", "replay.kernels",
-    "replay.rows", "replay.plan", "replay.tune", "replay.bind", "replay.show", "replay.program",
-    "replay.verify", "replay.step",
+    "errors", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
+    "autodiff.primitives.dispatch", "autodiff.primitives.matrices",
+    "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
+    "autodiff.primitives.shaping", "autodiff.primitives.building",
+    "autodiff.primitives.samples", "autodiff.primitives.reductions",
+    "autodiff.primitives.neural", "autodiff.primitives.convolution",
+    "autodiff.primitives.drawing", "autodiff.primitives", "autodiff.rules.table",
+    "autodiff.rules.calls", "autodiff.rules.ways", "autodiff.rules.elementwise",
+    "autodiff.rules.reductions", "autodiff.rules.shaping", "autodiff.rules.indexing",
+    "autodiff.rules.linear_algebra", "autodiff.rules.inverses", "autodiff.rules.decompositions",
+    "autodiff.rules.norms", "autodiff.rules.fourier", "autodiff.rules.statistics",
+    "autodiff.rules.signals", "autodiff.rules.polynomials", "autodiff.rules.histograms",
+    "autodiff.rules.nans", "autodiff.rules.building", "autodiff.rules.choosing",
+    "autodiff.rules.windows", "autodiff.rules.products", "autodiff.rules.neural",
+    "autodiff.rules.convolution", "autodiff.rules.constants", "autodiff.rules.several",
+    "autodiff.rules.special", "autodiff.rules.methods", "autodiff.rules", "autodiff.tape",
+    "autodiff.guards", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms",
+    "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory", "replay.reads",
+    "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
+    "replay.tune", "replay.bind", "replay.show", "replay.program", "replay.verify",
+    "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "replay", "random", "nn",
-    "optim", "data", "training", "draw", "sklearn", "run",
+    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "batching", "replay",
+    "random", "special", "polynomial", "nn", "optim", "data", "training", "draw", "sklearn",
+    "run", "compat",
 ]  # fmt: skip
 
 
@@ -123,8 +133,9 @@ def test_no_import_cycles() -> None:
 
 
 ENGINE = sorted(path for path in (PACKAGE / "autodiff").glob("*.py"))
-IN_THREADS = ("autodiff.", "replay.", "optim.")  # rooms that several threads may be in at once
-REGISTRIES = {"TABLE", "COMPOSITES", "FACTS", "METADATA", "WRITERS"}
+# rooms that several threads may be in at once
+IN_THREADS = ("autodiff.", "batching.", "replay.", "optim.")
+REGISTRIES = {"TABLE", "COMPOSITES", "FACTS", "METADATA", "RULES", "WRITERS"}
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.startswith(IN_THREADS)])
@@ -187,7 +198,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 1_865, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_090, f"autodiff without rules has {lines} lines of code"
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.startswith(IN_THREADS)])

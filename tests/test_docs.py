@@ -1,7 +1,7 @@
 """What README and the pages of docs/ show: programs run, commands parse, names and links exist.
 
-README's programs run in ``test_wheel.py``, those of three pages in ``test_mathematics.py``,
-``training/test_page.py`` and ``estimators/test_estimators.py``.
+README's programs run in ``test_wheel.py``, those of four pages in ``test_mathematics.py``,
+``test_cookbook.py``, ``training/test_page.py`` and ``estimators/test_estimators.py``.
 """
 
 import argparse
@@ -28,7 +28,9 @@ TEXTS = {
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 }
 every_page = pytest.mark.parametrize("page", TEXTS)
-ELSEWHERE = {"README.md", "docs/mathematics.md", "docs/training.md", "docs/search.md"}
+ELSEWHERE = {
+    "README.md", "docs/cookbook.md", "docs/mathematics.md", "docs/training.md", "docs/search.md",
+}  # fmt: skip
 FRAGMENTS = {"CONTRIBUTING.md"}
 OTHER_PROGRAMS = {"--strict", "--check", "--kills"}  # of mypy, ruff and tests/training/kills.py
 

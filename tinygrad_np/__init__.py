@@ -1,13 +1,24 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
 from . import ctrl_c as ctrl_c  # first, while the others are imported
-from . import data, draw, nn, optim, random, training
+from . import data, draw, nn, optim, polynomial, random, training
+from .autodiff.checkpoint import checkpoint
 from .autodiff.gradcheck import gradcheck
 from .autodiff.primitives import primitive
 from .autodiff.rules import defvjp
 from .autodiff.tape import no_grad
 from .autodiff.tensor import Tensor, array, from_numpy, stack
-from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .autodiff.transforms import (
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+from .batching import vmap
 from .errors import (
     DataError,
     DetachError,
@@ -32,6 +43,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "array",
+    "checkpoint",
     "data",
     "defvjp",
     "draw",
@@ -46,12 +58,15 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "polynomial",
     "primitive",
     "random",
     "replay",
     "save",
     "stack",
+    "stop_gradient",
     "training",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

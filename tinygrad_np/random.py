@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .autodiff.rules import drawing
+from .autodiff.primitives import drawing
 from .autodiff.tensor import Tensor, apply
 from .errors import DetachError, ShapeError
 

@@ -152,9 +152,9 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
     "complex vector": (lambda: tg.hvp(square, X, tg.Tensor(X * 1j)), "a direction is complex"),
     "ragged": (lambda: tg.Tensor([[1], [1, 2]]), r"a Tensor of \[\[1\], \[1, 2\]\]: .*inhomog"),
     "order": (lambda: tg.gradcheck(square, X, order=2.5), "order=2.5"),  # type: ignore[arg-type]
-    "masked": (lambda: np.ma.max(leaf()), r"np\.asarray\(t\) would cut"),
+    "masked": (lambda: np.ma.max(leaf()), "of t would cut"),
     "option": (lambda: leaf().max(fill_value=1), "max takes no option fill_value= but a, axis"),
-    "list": (lambda: listed(leaf()), "pair returned a list for Tensors"),
+    "list": (lambda: listed(leaf()), "returned a list among its results"),
     "arity": (
         lambda: tg.defvjp(np.add, lambda g, out: g, lambda g, out: g),  # noqa: ARG005
         r"takes \(g, out, \*operands\), not 2 positional parameters, and add has 2 operands",
@@ -165,7 +165,7 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
 def listed(t: tg.Tensor) -> Any:
     @tg.primitive
     def pair(x: Any) -> Any:
-        return [x * 2, x * 3]
+        return x * 2, [x * 3]
 
     tg.defvjp(pair, lambda g, _out, _x: g)
     return pair(t)

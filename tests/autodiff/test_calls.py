@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.autodiff import calls_of_signals
 from tests.autodiff.cases import full_name
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
@@ -97,6 +98,18 @@ ONE: dict[Any, list[Any]] = {
     np.real: [()], np.imag: [()], np.unstack: [{}, *axis[1:]], np.searchsorted: [([0.5],)],
     np.nonzero: [()], np.argwhere: [()], np.flatnonzero: [()], np.count_nonzero: [{}, *axis],
 }  # fmt: skip
+ONE |= {
+    np.linalg.cholesky: [(), {"upper": True}], np.linalg.eig: [()], np.linalg.eigvals: [()], np.linalg.svdvals: [()],
+    np.linalg.eigh: [(), ("U",), ("l",), ("no",)], np.linalg.eigvalsh: [(), ("u",), ("no",)],
+    np.linalg.svd: [(), (False,), (True, False), (False, True, True), (True, False, True)],
+    np.linalg.qr: [(), ("complete",), ("r",), ("raw",), ("no",)],
+    np.linalg.pinv: [(), (0.1,), {"hermitian": True}, {"rtol": None}, {"rtol": 0.2}, (0.1, False), {"rcond": 0.1, "rtol": 0.1}],
+    np.linalg.cond: [*((p,) for p in (None, 1, -1, 2, -2, np.inf, -np.inf, "fro", "nuc", "no", 3))],
+    np.linalg.matrix_norm: [*({"ord": p} for p in (None, 1, -1, 2, -2, np.inf, -np.inf, "fro", "nuc", "no", 3)), {"keepdims": True}],
+    np.linalg.vector_norm: [*({"ord": p, "axis": a} for p in (None, 2, 1, 3, "no") for a in (None, 0, (0, 1), (0, 0), 5)), {"keepdims": True}],
+    np.linalg.slogdet: [()], np.linalg.tensorinv: [(), (1,), (0,), (9,)],
+    np.linalg.trace: [{}, {"offset": 1}, {"dtype": np.float32}],
+}  # fmt: skip
 DTYPES = {"f8": 1.0, "f4": 1.0, "i8": 10, "?": 1}
 
 TWO: dict[Any, list[Any]] = {
@@ -108,6 +121,11 @@ TWO: dict[Any, list[Any]] = {
     np.append: [(), {"axis": 0}, {"axis": 1}, {"axis": -1}, {"axis": 5}],
     np.broadcast_arrays: [()], np.where: [],
 }  # fmt: skip
+TWO |= {
+    np.linalg.lstsq: [(), (None,), (0.3,), (-1,)], np.linalg.tensorsolve: [(), {"axes": (0,)}],
+    np.linalg.matmul: [()], np.linalg.vecdot: [(), {"axis": 0}, {"axis": 5}],
+    np.cross: [(), {"axis": 0}, {"axis": 5}, (0, 0), (-1, -1, 0), (5,)],
+}  # fmt: skip
 SEQUENCES: dict[Any, list[Any]] = {
     np.concatenate: [(), (1,), (None,), (-1,), (5,), {"dtype": np.float32}], np.stack: [(), (1,), (-1,), (5,)],
     np.vstack: [()], np.hstack: [()], np.dstack: [()], np.column_stack: [()], np.linalg.multi_dot: [()],
@@ -117,13 +135,14 @@ SUBSCRIPTS = ["ii", "ii->i", "i->i", "ij->ji", "...i->i", "...i->...", "i...->..
               "...ij->ji", "ij,jk", "i,i", "ij,j->i", "...i,...i->...", "...ij,jk->...ik", "i,j->ij", ",->", "ij,ij->", "i...,...", "ii,i", "ij,jk->ikl", "i,i,i",
               "i.j->j", "ij->i.", "i-j", "", "...,...->...", "...i,...j", "...i,i->i"]  # fmt: skip
 
+ONE.update(calls_of_signals.ONE)
+TWO.update(calls_of_signals.TWO)
+
 # NumPy gives a value, Tensors one of our own sentences: function, the beginning of the sentence.
 REFUSALS: dict[Any, str] = {
-    np.linalg.norm: "np.linalg.norm(ord=",  # of matrices: the Frobenius norm alone
     np.pad: "np.pad(mode=",
     np.reshape: "reshape with order=",
     np.average: "np.average: weights of shape",  # over several axes
-    np.cross: "np.cross on Tensors",  # of two dimensions
     np.einsum: "np.einsum: the axes 'i'",  # of (0, 3), where NumPy gives whatever is in memory
 }
 OURS = (tg.TapeError, NotImplementedError, tg.DetachError)

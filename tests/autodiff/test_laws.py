@@ -496,7 +496,7 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {
 
 @pytest.mark.parametrize("way", LOSSES)
 def test_nothing_leaves_the_tape_silently(way: str) -> None:
-    remedy = r"\.item\(\) or \.numpy\(\) \(or \.detach\(\)\)|t\[index\] = value"
+    remedy = r"\.item\(\) or \.numpy\(\) \(or \.detach\(\)\)|= (t|value)|np\.broadcast_to\(t"
     with pytest.raises(tg.DetachError, match=remedy):
         LOSSES[way](variable(1.0, 2.0, 3.0), np.zeros(3))
 
@@ -517,18 +517,18 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     "out=tensor": (tg.TapeError, "assign the result", lambda t, a: np.add(a, 1, out=t)),
     "out=array": (tg.DetachError, "assign the result", lambda t, a: np.cumsum(t, out=a)),
     "ufunc where=": (NotImplementedError, "np.where", lambda t, a: np.add(t, 1, where=a == 0)),
-    "unknown option": (NotImplementedError, "leave the option out", lambda t, a: np.std(t, mean=a)),
-    "weights of bincount": (tg.TapeError, "no derivative", lambda t, a: np.bincount([0, 1, 2], t)),
+    "unknown option": (
+        NotImplementedError,
+        "leave the option out",
+        lambda t, a: np.polyfit(t, a, 1, full=True),
+    ),
     "ufunc.at": (tg.TapeError, r"t\[index\]", lambda t, a: np.add.at(a, [0], t[0])),
-    "reduceat": (tg.TapeError, "no derivative", lambda t, a: np.add.reduceat(t, [0, 2])),
-    "accumulate": (tg.TapeError, "no derivative", lambda t, a: np.maximum.accumulate(t)),
-    "no rule": (tg.TapeError, r"defvjp.*detach", lambda t, a: np.median(t)),
+    "no rule": (tg.TapeError, r"defvjp.*detach", lambda t, a: tg.primitive(lambda x: 2 * x)(t)),
     "copyto a tensor": (tg.TapeError, r"t\[index\]", lambda t, a: np.copyto(t.detach(), a)),
     "leaf[i] = v": (tg.TapeError, "no_grad", lambda t, a: _assign(t, 0, 1.0)),
     "leaf += v": (tg.TapeError, "no_grad", lambda t, a: _iadd(t, 1.0)),
-    "norm of a matrix": (NotImplementedError, "Frobenius", lambda t, a: np.linalg.norm(t[None], 2)),
     "pad by the mean": (NotImplementedError, "edge", lambda t, a: np.pad(t, 1, mode="mean")),
-    "cross in 2d": (ValueError, "3 elements", lambda t, a: np.cross(t[:2], t[:2])),
+    "cross in 1d": (ValueError, "3 elements", lambda t, a: np.cross(t[:1], t[:1])),
     "take out=": (tg.DetachError, "assign", lambda t, a: np.take(t, [0, 1, 2], out=a)),
     "einsum of lists": (NotImplementedError, "subscripts", lambda t, a: np.einsum(t, [0], [])),
     "einsum count": (ValueError, "names 2 operands, not 1", lambda t, a: np.einsum("i,i", t)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.autodiff.primitives import neural
 
 
 class Foreign(np.ndarray):

@@ -22,9 +22,10 @@ VALUES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, np.inf, -np.inf, 5e-324, 1e-310,
 NAMES = {"divide": "div", "multiply": "mul", "subtract": "sub", "power": "pow", "arctan2": "atan2",
          "absolute": "abs", "fabs": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
          "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "negative": "neg"}  # fmt: skip
-NONE = ("floor_divide", "heaviside", "ldexp")  # which PyTorch does not differentiate
+NONE = ("floor_divide", "heaviside", "ldexp", "nextafter")  # which PyTorch does not differentiate
 UFUNCS = sorted(
-    (f for f in TABLE if isinstance(f, np.ufunc) and not TABLE[f].constant
+    (f for f in TABLE if isinstance(f, np.ufunc) and f is getattr(np, f.__name__, None)
+     and not TABLE[f].constant
      and f.__name__ not in NONE and f.signature is None and f.nout == 1
      and hasattr(torch, NAMES.get(f.__name__, f.__name__))),
     key=lambda f: f.__name__,

@@ -15,7 +15,7 @@ from benchmarks import gradient_receipt
 from models.by_hand import FORMULAS
 from models.by_hand_regularised import NORM_FORMULAS
 from tests.autodiff.broken import broken
-from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.run import receipt
 from tinygrad_np.run.networks import CNN
 from tinygrad_np.run.recipes import DEFAULT, RECIPES, Recipe

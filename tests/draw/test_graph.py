@@ -343,6 +343,19 @@ def test_several_results_are_numbered():
     assert titles(drawn)[-2:] == ["output 1", "output 2"]
 
 
+def test_an_operation_with_several_results():
+    a = tg.Tensor(2.0 * np.eye(2), requires_grad=True, name="a")
+    sign, logarithm = np.linalg.slogdet(a)
+    mantissa, exponent = np.frexp(logarithm)
+    drawn = graph(sign * mantissa * exponent, values=True)
+    assert titles(drawn) == [
+        "a", "slogdet", "·.sign", "·.logabsdet", "frexp", "·[0]", "multiply", "· × 1", "result",
+    ]  # fmt: skip
+    assert caption(drawn) == "4 parameters, 4 operations"
+    assert str(drawn).count("2 results") == 2
+    assert "value 0.6931" in str(drawn) and "grad 0.6931" in str(drawn)
+
+
 def test_a_module_that_returns_its_input_or_a_constant():
     drawn = graph(Function(lambda _, x: (x, tg.Tensor(1.0))), np.ones(2))
     assert sorted(titles(drawn)) == ["constant", "input", "output 1", "output 2"]

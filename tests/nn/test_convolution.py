@@ -9,7 +9,7 @@ import pytest
 import tinygrad_np as tg
 from models.by_hand_cnn import convolved, input_gradient, small_cnn, weight_gradient
 from tinygrad_np import ShapeError, nn
-from tinygrad_np.autodiff.rules import convolution
+from tinygrad_np.autodiff.primitives import convolution
 from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import CNN
 

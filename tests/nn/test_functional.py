@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import ShapeError
-from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.nn import functional as F
 
 RNG = np.random.default_rng(5)

@@ -10,7 +10,7 @@ import tinygrad_np as tg
 from tests.replay.steps import clear, rng, variable
 from tests.replay.twins import Twin, assert_twins
 from tinygrad_np import nn, optim
-from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.nn import functional as F
 from tinygrad_np.replay.rows import RowLoop
 

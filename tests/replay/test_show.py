@@ -92,7 +92,7 @@ def test_the_equations_are_numbered_and_have_a_kind_a_place_and_a_cost() -> None
         "weight[3, 8].grad",
         "bias[3].grad",
     }
-    assert by_name["put_at"]["operation"].startswith("put_at(temperature, v")
+    assert by_name["replace_at"]["operation"].startswith("replace_at(temperature, v")
     products = [m for m in matches if m["operation"].startswith("row_product(")]
     assert [(m["results"].split(": ")[1], m["bytes"], m["flops"]) for m in products] == [
         ("float32[5, 8]", "160", "320"),

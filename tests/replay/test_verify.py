@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.autodiff.cases import BY_FUNCTION
 from tests.replay.steps import clear, network, rng, rows, variable
 from tinygrad_np import optim
 from tinygrad_np.autodiff import primitives
-from tinygrad_np.autodiff.rules import neural
+from tinygrad_np.autodiff.primitives import neural
+from tinygrad_np.autodiff.rules import TABLE
 from tinygrad_np.nn import functional as F
-from tinygrad_np.replay import bind, capture, kernels, plan, program
+from tinygrad_np.replay import bind, kernels, plan, program
+from tinygrad_np.replay import rows as replayed_rows
 from tinygrad_np.replay.kernels import Call
 
 DIFFERS = r"of the replay differs from that of the step itself"
@@ -31,12 +34,13 @@ def nudge(out: np.ndarray) -> None:
         out[...] = flat.reshape(out.shape)
 
 
-def nudging(kernel: Any) -> Any:
-    """A kernel whose result is off."""
+def nudging(fn: Any) -> Any:
+    """What makes calls of equations, those of ``fn`` with a result that is off."""
+    right = kernels.calls_for
 
-    def wrong(e: Any, operands: Any, out: Any, cells: Any) -> Any:
-        calls = kernel(e, operands, out, cells)
-        return None if calls is None else [*calls, Call(nudge, (out,))]
+    def wrong(e: Any, operands: Any, options: Any, out: Any, cells: Any) -> Any:
+        calls = right(e, operands, options, out, cells)
+        return [*calls, Call(nudge, (out,))] if e.rule.fn is fn else calls
 
     return wrong
 
@@ -81,7 +85,7 @@ def test_nothing_is_noticed_where_nothing_is_broken() -> None:
         replayed(*rows(k))
 
 
-# Kernels.
+# Operations with a body of their own.
 
 W = variable(4, 3)
 LABELS = tg.Tensor([2, 0, 1, 1])
@@ -96,7 +100,6 @@ USES: dict[Any, Callable[[Any], Any]] = {
     np.amin: lambda x: np.amin(x, axis=1),
     np.any: lambda x: np.any(x > 0, axis=0) * 1.0,
     np.all: lambda x: np.all(x > -9) * 1.0,
-    np.copy: lambda x: tg.Tensor(W.detach()) * x,
     neural.row_product: lambda x: F.linear(x, W),
     neural.row_contraction: lambda x: tg.grad(lambda w: F.linear(x, w).sum())(W.detach()),
     neural.row_sum: lambda x: neural.row_sum(x),
@@ -112,7 +115,7 @@ USES: dict[Any, Callable[[Any], Any]] = {
     primitives.take_at: lambda x: x[INDEX],
     primitives.replace_at: lambda x: written(x * 1.5),
     primitives.add_at: lambda x: tg.grad(lambda t: (t[INDEX] ** 2).sum())(x),
-    capture.updated: lambda x: updated(x),
+    primitives.updated: lambda x: updated(x),
     primitives.where_finite_or: lambda x: untaken(x, lambda t: np.log(t * t) * np.sin(t)),
     primitives.added_to: lambda x: tg.grad(lambda t: np.sum(t * t.sum() * np.sin(t)))(x),
     primitives.if_finite: lambda x: untaken(x, lambda t: np.where(x > 0, t, 0) @ (t * t).T),
@@ -136,38 +139,23 @@ def updated(x: Any) -> Any:
     return w
 
 
-def test_every_kernel_is_used_here() -> None:
-    used = {getattr(fn, "implementation", fn) for fn in USES}
-    assert set(kernels.KERNELS) == used
+def test_every_body_is_used_here_or_has_a_case() -> None:
+    """Cases are replayed by test_every_case."""
+    bodies = {fn for fn, rule in TABLE.items() if rule.traits.body is not None}
+    assert set(USES) <= bodies <= {*USES, *BY_FUNCTION}
+
+
+@pytest.mark.parametrize("fn", [*USES, np.tanh, np.cumsum], ids=lambda fn: fn.__name__)
+def test_a_result_that_is_off_by_one_unit_in_the_last_place(fn: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(kernels, "calls_for", nudging(fn))
+    check(lambda x: USES.get(fn, fn)(x), x_w)
 
 
 @pytest.mark.parametrize("fn", USES, ids=lambda fn: fn.__name__)
-def test_a_kernel_that_is_off_by_one_unit_in_the_last_place(fn: Any, monkeypatch: Any) -> None:
-    key = getattr(fn, "implementation", fn)
-    monkeypatch.setitem(kernels.KERNELS, key, nudging(kernels.KERNELS[key]))
-    check(lambda x: USES[fn](x), x_w)
-
-
-@pytest.mark.parametrize("fn", USES, ids=lambda fn: fn.__name__)
-def test_the_same_kernels_as_they_are(fn: Any) -> None:
+def test_the_same_results_as_they_are(fn: Any) -> None:
     step = tg.replay(lambda x: USES[fn](x), verify=1)
     for k in range(3):
         step(*x_w(k))
-
-
-@pytest.mark.parametrize("name", ["_ufunc", "_keep"])
-def test_other_calls_that_are_off(name: str, monkeypatch: Any) -> None:
-    right = getattr(kernels, name)
-
-    def wrong_ufunc(e: Any, operands: Any, options: Any, out: Any) -> Any:
-        return [*right(e, operands, options, out), Call(nudge, (out,))]
-
-    def wrong_keep(e: Any, out: Any, fn: Any, *operands: Any, **options: Any) -> None:
-        right(e, out, fn, *operands, **options)
-        nudge(out)
-
-    monkeypatch.setattr(kernels, name, wrong_ufunc if name == "_ufunc" else wrong_keep)
-    check(lambda x: np.tanh(x) if name == "_ufunc" else np.cumsum(x), x_w)
 
 
 # Plans.
@@ -238,7 +226,7 @@ def test_a_copy_that_is_taken_for_its_original(monkeypatch: Any) -> None:
         return before
 
     def original(equation: Any) -> Any:
-        return equation.operands[0] if equation.fn in plan.COPIES else None
+        return equation.operands[0] if equation.traits.copies else None
 
     monkeypatch.setattr(plan, "_original", original)
     check(step, x_w)
@@ -311,7 +299,8 @@ def test_blocks_of_rows_that_are_others_than_in_eager_mode(blocks: Any, monkeypa
 
     replayed = tg.replay(step)
     right = neural.row_blocks
-    monkeypatch.setattr(neural, "row_blocks", lambda n: blocks if n == 2500 else right(n))
+    for module in (neural, replayed_rows):
+        monkeypatch.setattr(module, "row_blocks", lambda n: blocks if n == 2500 else right(n))
     replayed(*many_rows(0))
     monkeypatch.undo()
     with pytest.raises(tg.ReplayError, match=DIFFERS):

@@ -181,6 +181,11 @@ def test_an_origin_follows_only_values_that_are_not_finite() -> None:
         raise RuntimeError("not again")
 
     assert origin_of(broken, [w]) is None
+    found = origin_of(lambda: np.linalg.slogdet(w.T @ w).logabsdet * 2.0, [w])  # type: ignore[arg-type]
+    assert str(found).startswith("slogdet gives -inf, of ")
+
+    found = origin_of(lambda: np.sum(np.modf(np.log(zero * 1.0))[1]), [zero])  # type: ignore[arg-type]
+    assert str(found) == "log gives -inf at index (0,), of 0"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import numpy as np
 
 from ..errors import ShapeError
 
+SINGLE = frozenset([np.ndarray, float, int, np.float64, np.float32])
+
 
 def refuse_subclass(what: str, given: Any, error: Any = TypeError, also: Any = ()) -> None:
     """Refuse masked arrays and matrices (and the types ``also``): what they mean would go."""
@@ -20,6 +22,8 @@ def refuse_subclass(what: str, given: Any, error: Any = TypeError, also: Any = (
 
 def leaves(nest: Any) -> list[Any]:
     """The arrays of a nest, in order."""
+    if (type(nest) is tuple or type(nest) is list) and SINGLE.issuperset(map(type, nest)):
+        return list(nest)
     if isinstance(nest, dict):
         return [leaf for key in nest for leaf in leaves(nest[key])]
     if isinstance(nest, (list, tuple)):
@@ -49,15 +53,35 @@ def _keys(nest: Any) -> list[Any] | None:
 
 def rebuild(nest: Any, values: list[Any]) -> Any:
     """A nest like ``nest`` with other arrays."""
+    kind: Any = type(nest)
+    if (kind is tuple or kind is list) and SINGLE.issuperset(map(type, nest)):
+        return kind(values)  # the commonest, and the next: 2 µs less
+    if kind in SINGLE:
+        return values[0]
     found = iter(values)
     return _map(lambda _: next(found), nest)
+
+
+def tupled(kind: Any, parts: Any) -> Any:
+    """A tuple of ``parts`` as ``kind`` is one: named tuples stay named."""
+    return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
+
+
+def are_whole(nest: list[Any]) -> bool:
+    """Whether all in a nest of lists are Python's integers."""
+    return bool(nest) and all(type(leaf) is int for leaf in leaves(nest))
+
+
+def frozen(nest: Any) -> Any:
+    """A nest of lists as one of tuples."""
+    return tuple(map(frozen, nest)) if isinstance(nest, (list, tuple)) else nest
 
 
 def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
     if isinstance(nest, dict):
         return {key: _map(fn, part) for key, part in nest.items()}
-    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
-        return type(nest)(*(_map(fn, part) for part in nest))
-    if isinstance(nest, (list, tuple)):
-        return type(nest)(_map(fn, part) for part in nest)
+    if isinstance(nest, list):
+        return [_map(fn, part) for part in nest]
+    if isinstance(nest, tuple):
+        return tupled(type(nest), [_map(fn, part) for part in nest])
     return None if nest is None else fn(nest)

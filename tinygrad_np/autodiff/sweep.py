@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
+from .nests import leaves, tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
 from .rules.calls import refuse_own_way, released
-from .rules.table import Kept
+from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
 from .tape import NO_OPTIONS, RELEASED, Leaf, Node, Record, mode, recording
 
@@ -96,9 +97,9 @@ def _descend(
                         heappush(waiting, (-min(top, place), ahead if place > top else parent))
                     if place > top:
                         ahead, top = parent, place
-            elif parent in own and wrap is None:
+            elif parent in own and wrap is None and type(cotangent) is ndarray:
                 there += cotangent
-            elif parent in own:
+            elif parent in own and wrap is not None:
                 arrived[parent] = added_to(there, cotangent)
             else:
                 arrived[parent] = there = there + cotangent
@@ -118,9 +119,15 @@ def _pull(
     chosen: int, floor: int, wrap: "type[Tensor] | None",
 ) -> list[tuple[Node | None, Any, Any]]:  # fmt: skip
     """The cotangents of a record's operands, each between the node and the value it is for."""
+    rule, operands = node.rule, values
+    if type(rule) is Part:
+        (operation,), (several,) = parents, values
+        is_above = operation is not None and operation.number >= floor
+        return [(operation, rule.pull(g, several), several)] if is_above else []
     if floor or node.guards is not None:
         _check_unchanged(node, values, parents, floor)
-    rule, operands = node.rule, values
+    if type(g) is Several:
+        g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
         operands, out, options = _wrapped(node, values, parents, out, wrap, options)
@@ -153,7 +160,7 @@ def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument:
     dtype = getattr(cotangent, "dtype", None)
     if dtype is None or dtype.kind not in "biufc":
         given = repr(cotangent) if dtype is None else dtype
-    elif dtype.kind == "c" and not any(map(np.iscomplexobj, (g, *values))):
+    elif dtype.kind == "c" and not any(map(np.iscomplexobj, leaves([g, *values]))):
         given = f"{dtype} where all is real: an imaginary part would be lost,"
     else:
         return cotangent
@@ -220,14 +227,17 @@ def _wrapped(
     """
     operands: list[Any] = list(values)
     if mode.capture is not None:
-        varies = mode.capture.varies
-        operands = [wrap._of(v, None) if varies(v) else v for v in operands]
-        options = {k: wrap._of(v, None) if varies(v) else v for k, v in options.items()}
+        operands, options = mode.capture.lift([operands, options])
     for i, parent in enumerate(parents):
         if parent is not None:
             operands[i] = wrap._of(values[i], parent)
-    known = out is not None and type(out) is not Kept
-    return operands, wrap._of(out, record) if known else None, options
+    if out is None or type(out) is Kept:
+        return operands, None, options
+    if isinstance(out, tuple):
+        pairs = zip(out, record.parts(out), strict=True)
+        out = tupled(type(out), [None if v is None else wrap._of(v, node) for v, node in pairs])
+        return operands, out, options
+    return operands, wrap._of(out, record), options
 
 
 def _fit(cotangent: Any, value: Any, record: Record) -> Any:

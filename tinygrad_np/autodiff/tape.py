@@ -5,7 +5,9 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .rules.table import Part, Several
 
 if TYPE_CHECKING:
     from .guards import Guard, Slot, Storage
@@ -19,19 +21,72 @@ F = TypeVar("F", bound=Callable[..., Any])
 next_number = itertools.count(1).__next__
 
 
+class Listener(Protocol):
+    """Who is told what the engine does, as it does it: a capture, which can do it again.
+
+    Any of these may raise ReplayError for what cannot be done again.
+    """
+
+    def apply(
+        self, rule: "Rule", args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """Run an operation on ``values``, the arrays of ``args``, and return its result."""
+
+    def make(self, made: Any, source: Any, rule: "Rule | None" = None) -> None:
+        """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
+
+    def write(
+        self, rule: "Rule", target: "Tensor", operands: Sequence[Any], values: Sequence[Any]
+    ) -> None:
+        """An operation is about to write its result into its first operand, the ``target``."""
+
+    def become(self, target: "Tensor", value: "Tensor") -> None:
+        """``target`` is about to take over the memory of ``value``."""
+
+    def gradient(self, tensor: "Tensor", *change: "Tensor | None") -> None:
+        """``tensor.grad`` is about to be read, or is another from now on."""
+
+    def leave(self, how: str, tensor: "Tensor | None" = None) -> None:
+        """A value leaves the tape, or what no operation changes is about to be changed."""
+
+    def lift(self, nest: Any, declared: bool = False) -> Any:
+        """The nest with Tensors for the arrays that may be others when this is done again.
+
+        With ``declared`` it is what a user gave to a function whose inside is recorded.
+        """
+
+    def effect(self, worker: Any) -> None:
+        """Let ``worker`` do what is no operation: it performs, saves and restores."""
+
+
 class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
-    ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``).
+    ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``), and
+    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``). With
+    ``rebinds`` the statement ``t += v`` gives the name a new Tensor, as for numbers.
     """
 
     recording = True
-    capture: Any = None
-    ordinary = True  # recording, and not captured: one look for each operation instead of two
+    capture: Listener | None = None
+    watch: "Watch | None" = None
+    rebinds = False
+    ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        super().__setattr__("ordinary", self.recording and self.capture is None)
+        plain = self.capture is None and self.watch is None
+        super().__setattr__("ordinary", self.recording and plain)
+
+
+class Watch(Protocol):
+    """Who looks at the operands of each operation of this thread."""
+
+    def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What the operation is to get for the operands ``args``."""
+
+    def computes(self, values: Sequence[Any]) -> bool:
+        """Whether operands compute in their own way, so that the call is theirs."""
 
 
 class no_grad:
@@ -129,6 +184,30 @@ class Record:
     def released(self) -> bool:
         """Whether the operands were forgotten."""
         return self.out is RELEASED
+
+    @classmethod
+    def of(
+        cls, rule: "Rule", values: Sequence[Any], kwargs: dict[str, Any],
+        parents: "Sequence[Node | None]", guards: "list[Guard | None] | None" = None,
+    ) -> "Record":  # fmt: skip
+        """The record of an operation that has run just now."""
+        record = cls()
+        record.number = next_number()
+        record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, parents
+        record.guards = guards
+        record.out = record.origin = record.storage = None
+        return record
+
+    def parts(self, out: Sequence[Any]) -> "list[Record | None]":
+        """Records of the results ``out`` of this one, None for those without a derivative."""
+        forms = [None if v is None else (v.shape, v.dtype) for v in out]
+        several = Several(type(out), forms, [None] * len(forms))
+        return [
+            Record.of(Part(self.rule, type(out), i), (several,), NO_OPTIONS, (self,))
+            if form is not None and form[1].kind in "fc"
+            else None
+            for i, form in enumerate(forms)
+        ]
 
     def release(self) -> None:
         """Forget the operands and with them the graph below."""

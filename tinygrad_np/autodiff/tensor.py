@@ -7,24 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DetachError, ReplayError, ShapeError, TapeError
+from ..errors import ReplayError, ShapeError, TapeError
 from .guards import EXCLUSIVE, Guard, Lent, Shared, Slot, Storage, Witness
-from .nests import leaves
+from .nests import are_whole, frozen, leaves, tupled
 from .primitives import (
     ARRAY,
     broadcast,
     cast,
     identity,
     lent,
-    put_at,
     replace_at,
     split_index,
     take_at,
-    update,
+    updated,
 )  # fmt: skip
-from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, indexing, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, check_flag, read_only, refuse_write
+from .rules.table import Kept, Rule, check_flag, name_of, read_only, refuse_write, unruled
 from .sweep import OWN, references, sweep
 from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode, next_number
 
@@ -112,8 +111,8 @@ class Tensor:
                 "the data first: astype(np.float32), with words numbered (np.unique(words, "
                 "return_inverse=True))."
             )
-        if mode.capture is not None:
-            mode.capture.enter(given, data)
+        if mode.capture is not None and isinstance(data, ndarray):
+            mode.capture.make(data, given, TABLE[cast])
         self._array = data
         self._node = None
         self._storage = Storage(data)
@@ -151,8 +150,7 @@ class Tensor:
     def data(self, value: Any) -> None:
         if self._is_result:
             raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
-        if mode.capture is not None:
-            mode.capture.replace()
+        self._leave("t.data = v")
         if self._storage is not None and value is self._storage.lent():
             self._storage.write()
             return
@@ -171,7 +169,7 @@ class Tensor:
     def grad(self) -> "Tensor | None":
         """The accumulated gradient of a leaf: same shape and dtype, or None before a backward."""
         if mode.capture is not None:
-            mode.capture.read_grad(self)
+            mode.capture.gradient(self)
         found = getattr(self, "_grad", None)
         if type(found) is Slot:
             found = self._grad = Tensor._owning(np.array(found.array))
@@ -189,7 +187,7 @@ class Tensor:
     def _deliver(self, gradient: "Tensor | None") -> None:
         self._grad = gradient
         if mode.capture is not None:
-            mode.capture.set_grad(self, gradient)
+            mode.capture.gradient(self, gradient)
 
     @property
     def requires_grad(self) -> bool:
@@ -210,8 +208,7 @@ class Tensor:
             return
         if bool(value) == self.requires_grad:
             return
-        if mode.capture is not None:
-            mode.capture.frees_or_freezes(self)
+        self._leave("t.requires_grad = v", self)
         self._node = Leaf(self, self._storage, self.name) if value else None
 
     @property
@@ -353,7 +350,7 @@ class Tensor:
         elif isinstance(cotangent, Tensor) or old._node is not None:
             self._deliver(old + fresh)
         else:
-            self._grad = Tensor._owning(_as_array(old._array + fresh._array))
+            self._grad = Tensor._owning(calls.as_arrays(old._array + fresh._array))
 
     def _write(self) -> Any:
         """The array itself, for a write in place that happens now."""
@@ -368,7 +365,7 @@ class Tensor:
         made = Tensor._of(self._array, None, self._storage)
         made._shared = self._share()
         if mode.capture is not None:
-            mode.capture.detached(self, made)
+            mode.capture.make(made, self)
         return made
 
     def numpy(self) -> Any:
@@ -402,7 +399,8 @@ class Tensor:
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        self._refuse_detaching("np.asarray(t)")
+        if self._node is not None:
+            self._refuse_detaching(calls.asking("np.asarray(t)"))
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
@@ -410,11 +408,7 @@ class Tensor:
 
     def _refuse_detaching(self, what: str) -> None:
         if self._node is not None:
-            raise DetachError(
-                f"{what} would cut a Tensor that requires grad (shape {self.shape}) off the tape: "
-                "use .item() or .numpy() (or .detach()) if that is meant, tg.array or tg.stack to "
-                "make one Tensor of several, and a Tensor as the target of a write."
-            )
+            raise ways.cut(what, self.shape)
 
     def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:
         """Tell a capture, if there is one, that the value leaves the tape."""
@@ -478,7 +472,7 @@ class Tensor:
         if self._is_part(value, layout, arrays):  # t[i] += v ends so
             return
         if self._is_written_in_place(what, value):
-            self._write_now(put_at, value, layout, *arrays)
+            self._write_now(replace_at, value, layout, *arrays)
         else:
             other = apply(replace_at, (self, value, layout, *arrays))
             self._write_through(what, other, value)
@@ -539,13 +533,14 @@ class Tensor:
         return True
 
     def _write_now(self, fn: Any, *operands: Any) -> None:
-        """Call ``fn`` on the array itself, which it writes to."""
+        """Apply ``fn`` to the array itself and into it."""
         assert self._storage is not None
+        rule = TABLE[fn]
         values = _unwrap([_admitted(operand) for operand in operands])
         if mode.capture is not None:
-            mode.capture.write(fn, self, operands, values)
+            mode.capture.write(rule, self, operands, values)
         self._storage.write()
-        fn(self._array, *values)
+        rule.forward(self._array, *values, out=self._array)
 
     def _write_through(self, what: str, other: "Tensor", value: Any) -> None:
         """Take over the result ``other`` of a write of ``value``, and so do those who share."""
@@ -561,7 +556,7 @@ class Tensor:
         if base is None or None in ways or others != len(views):
             if mode.capture is not None:
                 mode.capture.become(self, other)  # both refuse in their own words
-                mode.capture.share()
+                self._leave("a write to memory that others share")
             raise calls.lost(what, self._storage is not None and self._is_result)
         self._write_base(base, self._fitted(other), ways[0] if self is not base else [])
         for view, way in zip(views, ways, strict=True):
@@ -593,7 +588,7 @@ class Tensor:
     def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
         """Give ``base`` the value of the view of it at the end of the ``way``."""
         if isinstance(base._node, Leaf):
-            base._write_now(put_at, other, *way[0][1][1:])
+            base._write_now(replace_at, other, *way[0][1][1:])
         elif len(way) == 1 and way[0][0].fn is take_at:
             base._become(apply(replace_at, (base, other, *way[0][1][1:])))
         elif way:
@@ -628,9 +623,11 @@ class Tensor:
 
     def _update(self, ufunc: np.ufunc, other: Any) -> "Tensor":
         """``t += other`` and the like."""
+        if mode.rebinds:
+            return apply(ufunc, (self, other))
         what = "an update in place (t += v)"
         if self._is_written_in_place(what, other):
-            self._write_now(update, ufunc, other)
+            self._write_now(updated, ufunc, other)
         else:
             self._write_through(what, apply(ufunc, (self, other)), other)
         return self
@@ -672,6 +669,7 @@ class Tensor:
     __matmul__, __rmatmul__, __imatmul__ = _binary(np.matmul)
     __mod__, __rmod__, __imod__ = _binary(np.remainder)
     __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(np.floor_divide)
+    __divmod__, __rdivmod__ = _binary(np.divmod)[:2]
     __and__, __rand__, __iand__ = _binary(np.bitwise_and)
     __or__, __ror__, __ior__ = _binary(np.bitwise_or)
     __xor__, __rxor__, __ixor__ = _binary(np.bitwise_xor)
@@ -684,12 +682,6 @@ class Tensor:
         if modulo is not None:
             raise TypeError(f"pow(t, v, {modulo!r}): Tensors take no modulus; write t**v % m.")
         return self._power(other)
-
-    def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else apply(np.equal, (self, other))
@@ -783,6 +775,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
         args, kwargs = _settle(rule, args, kwargs)
+    if not (ordinary := mode.ordinary) and mode.watch is not None:
+        args = mode.watch.operands(args)
     if len(args) != 2 or type(x := args[0]) is not Tensor or type(y := args[1]) is not Tensor:
         values, nodes, storage, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
@@ -794,21 +788,20 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if other is not None:
             guarded = guarded or q is None or other.exposed
             storage = storage or other
-    ordinary = mode.ordinary
     try:
-        if not ordinary and mode.capture is not None:
-            out = mode.capture.call(rule, args, values, kwargs)
-        else:
+        if ordinary:
             out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+        else:
+            out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
     saved = None
     if type(out) is not ndarray:
         if type(out) is Kept:
             saved, out = out, out.out
-        given, out = out, _as_array(out)
-        if type(out) is tuple or not hasattr(out, "dtype"):
-            return _several(rule, given, recorded and mode.recording)  # type: ignore[no-any-return]
+        out = calls.as_arrays(out)
+        if isinstance(out, tuple) or not hasattr(out, "dtype"):
+            return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
         source = _source(out, getattr(out, "base", None), args)
@@ -837,12 +830,23 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     return tensor
 
 
+def _looked_at(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
+    if mode.watch is not None and mode.watch.computes(values):
+        return rule.fn(*values, **kwargs)
+    if mode.capture is not None:
+        return mode.capture.apply(rule, args, values, kwargs)
+    return rule.eager(*values, **kwargs)
+
+
 def _source(out: Any, base: Any, args: tuple[Any, ...]) -> Tensor | None:
     """The Tensor among the operands in whose memory a result lies, which rests on ``base``."""
     for operand in args:
         if type(operand) is Tensor:
             array = operand._array
-            if out is array or base is array or base is array.base is not None:
+            if out is array or base is array or base is getattr(array, "base", None) is not None:
                 return operand
     while type(deeper := getattr(base, "base", None)) is ndarray:  # as of np.broadcast_to
         base = deeper
@@ -873,7 +877,9 @@ def _opened(
         elif kind is not float and kind is not int:
             if rule.is_users:
                 _refuse_nest(rule, operand)
-            if kind is list:
+            if kind is list and rule.is_option(len(values)) and are_whole(operand):
+                operand, kind = frozen(operand), tuple  # axes, counts, shapes
+            elif kind is list or (kind is tuple and rule.is_ufunc):
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
             if kind is not tuple and (operand is not None or rule.is_ufunc):
                 operand = _admitted(operand, rule.is_ufunc)
@@ -912,26 +918,41 @@ def _refuse_nest(rule: Rule, nest: Any) -> None:
         )
 
 
-def _several(rule: Rule, out: Any, recorded: bool) -> Any:
-    """The results of a function that gives more than one array, or none: they are constants."""
-    if recorded and not rule.constant:
-        raise TapeError(
-            f"{rule.name} returned a {type(out).__name__} for Tensors that require grad, and only "
-            "one array can be recorded; write a function for each, or .detach() the operands."
-        )
-    if not isinstance(out, (tuple, list)):
+def _several(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None],
+    kwargs: dict[str, Any], out: Any, saved: Any, guarded: bool, recorded: bool,
+) -> Any:  # fmt: skip
+    """Tensors around the results of a function that gave several, in a tuple of the same kind.
+
+    Each that is not of integers has a record of its own, which refers to that of the operation.
+    """
+    if not isinstance(out, tuple):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
-    return tuple(Tensor._owning(part) for part in _as_array(out))
+    nodes: Sequence[Record | None] = [None] * len(out)
+    if recorded and mode.recording and not rule.constant:
+        for part in out:
+            _ = part is None or check_call(rule, parents, part)
+        watched = guarded and rule.reads_operands and _guards(rule, args, values, parents)
+        record = Record.of(rule, values, kwargs, parents, watched or None)
+        record.out = (saved or out) if rule.reads_out else None
+        nodes = record.parts(out)
+    made: list[Tensor | None] = []
+    for part, node in zip(out, nodes, strict=True):
+        given = () if rule.is_ufunc else (*args, *made)
+        made.append(None if part is None else _placed(part, node, given))
+    return tupled(type(out), made)
 
 
-def _as_array(out: Any) -> Any:
-    """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
-    if isinstance(out, (np.generic, *NUMBERS)):
-        return np.asarray(out)
-    parts = out if isinstance(out, (tuple, list)) else (out,)
-    for part in parts:
-        calls.refuse_own_way("a result of a primitive", part)
-    return tuple(np.asarray(part) for part in parts) if parts is out else out
+def _placed(array: Any, node: Record | None, given: tuple[Any, ...]) -> Tensor:
+    """A result, which may lie in the memory of what was ``given``."""
+    source = _source(array, getattr(array, "base", None), given)
+    storage = source._storage if source is not None else Storage(array) if node is None else None
+    tensor = Tensor._of(array, node, storage)
+    if source is not None:
+        tensor._shared = source._share()
+    if node is not None:
+        node.storage = storage
+    return tensor
 
 
 def _guards(
@@ -1026,9 +1047,12 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return _write_into(fn, args, kwargs)
     if fn in COMPOSITES:
         if mode.capture is not None:
-            args, kwargs = mode.capture.declared((args, kwargs))
+            args, kwargs = mode.capture.lift((args, kwargs), declared=True)
         return COMPOSITES[fn](*args, **kwargs)
-    name = getattr(fn, "__name__", repr(fn))
+    is_ruled, reason = (False, "") if fn in TABLE else of_scipy(fn)
+    if is_ruled:
+        return apply(fn, args, kwargs)
+    name = name_of(fn)
     if fn in METADATA:
         if fn not in FACTS and mode.capture is not None:
             mode.capture.leave(f"np.{name}")
@@ -1037,36 +1061,31 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
     if _requires_grad((args, kwargs)):
         if fn in WRITERS:
-            raise DetachError(
-                f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
-                "write t[index] = value on a Tensor instead, or .detach() the value."
-            )
-        raise TapeError(
-            f"{name} has no derivative here: give it one with tg.defvjp, or pass t.detach()."
-        )
+            raise ways.written(name)
+        raise ways.underived(name, fn, reason)
     if mode.capture is not None:
-        out = mode.capture.call_unknown(fn, args, kwargs)
+        rule, parts = unruled(fn, args, kwargs)
+        out = mode.capture.apply(rule, parts, _unwrap(parts), NO_OPTIONS)
     else:
         try:
-            out = _as_array(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
+            out = calls.as_arrays(fn(*_unwrap(args, True), **_unwrap(kwargs, True)))
         except ValueError as error:
             refuse_write(error, name)
             raise
     given = leaves((args, kwargs))
     if isinstance(out, tuple):
-        return tuple(_of_unruled(part, given) for part in out)
-    return _of_unruled(out, given) if isinstance(out, ndarray) else out
+        return tupled(type(out), [_of_unruled(part, given) for part in out])
+    return _of_unruled(out, given)
 
 
-def _of_unruled(array: ndarray, given: list[Any]) -> Tensor:
-    """A result of a function without a rule, which may be a view of what it was given."""
+def _of_unruled(out: Any, given: list[Any]) -> Any:
+    """A result of a function without a rule, in memory of its own or of what was given."""
+    if not isinstance(out, ndarray):
+        return out
     if mode.capture is not None:
-        return Tensor._owning(array)
-    if (source := _source(array, array.base, tuple(given))) is None:
-        return Tensor(array)
-    made = Tensor._of(array, None, source._storage)
-    made._shared = source._share()
-    return made
+        return Tensor._owning(out)
+    made = _placed(out, None, tuple(given))
+    return made if getattr(made, "_shared", None) is not None else Tensor(out)
 
 
 def _write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -1090,16 +1109,11 @@ def _apply_method(
     if method == "outer":
         a, b = inputs
         return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    calls.check_method(ufunc, method, options)
-    if (known := calls.METHODS.get((method, ufunc))) is not None:
-        return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
+    calls.check_method(ufunc, method, inputs, options)
     if method == "at":
-        raise TapeError(
-            f"np.{ufunc.__name__}.at writes in place and cannot be recorded; use t[index] = value."
-        )
-    if _requires_grad((inputs, options)):
-        raise TapeError(f"np.{ufunc.__name__}.{method} has no derivative here.")
-    return _apply_unruled(getattr(ufunc, method), inputs, options)
+        return inputs[0]._put(f"np.{ufunc.__name__}.at", ..., indexing.added_at(ufunc, *inputs))
+    known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
+    return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -16,67 +16,75 @@ from ..errors import ShapeError, TapeError
 from .nests import leaves, leaves_like, rebuild
 from .rules.calls import refuse_imaginary
 from .sweep import sweep
-from .tape import Leaf, Node, history, mode, next_number, recording
+from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
 from .tensor import Tensor, alias, array
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
+NOTHING: frozenset[Node] = frozenset()
+PACKAGE = __name__.partition(".")[0] + "."
 
 
 class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
-    def __init__(self, f: Function, args: Sequence[Any], argnums: tuple[int, ...]) -> None:
+    def __init__(
+        self, f: Function, args: Sequence[Any], argnums: tuple[int, ...],
+        kwargs: dict[str, Any] = NO_OPTIONS,
+    ) -> None:  # fmt: skip
         if mode.capture is not None:
-            args = mode.capture.declared(args)
+            args = mode.capture.lift(args, declared=True)
         self.args = args
         self.argnums = argnums
         self.may_record = mode.recording
         self.given = [args[n] for n in argnums]
-        self.plain = not any(isinstance(leaf, Tensor) for leaf in leaves(list(args)))
+        self.found = leaves(self.given)
+        plain = Tensor not in map(type, leaves(args) if len(args) > len(argnums) else self.found)
         start = next_number()
-        with recording():
-            self.variables = [_variable(leaf) for leaf in leaves(self.given)]
-            self.nodes = [v._node for v in self.variables if v._node is not None]
-            chosen = rebuild(self.given, self.variables)
-            inner = list(args)
-            for n, value in zip(argnums, chosen, strict=True):
-                inner[n] = value
-            self.value = f(*inner)
+        if self.may_record:
+            self._call(f, kwargs)
+        else:
+            with recording():
+                self._call(f, kwargs)
         self.outputs = [_as_tensor(leaf) for leaf in leaves(self.value)]
-        self.records = self.may_record and self._reaches_outside(start)
-        self.plain = self.plain and not self.records
-        self.close()
-
-    def _reaches_outside(self, start: int) -> bool:
-        """Whether the result also depends on something recorded before this call."""
-        roots = [out._node for out in self.outputs if out._node is not None]
-        older = [node for node in roots if node.number < start]
-        for node in history(*roots, since=start):
-            older += [p for p in node.parents if p is not None and p.number < start]
-        return any(isinstance(node, Leaf) and not node.closed for node in history(*older))
-
-    def close(self) -> None:
-        """Say that the function has returned: its variables are nobody else's."""
-        for node in self.nodes:
+        older = _older(self.outputs, start)
+        # rules of what is inside vmap record outside of it, but not those of a capture's sweep
+        inside = mode.capture is not None and mode.watch is not None
+        self.records = self.may_record and (inside or (bool(older) and _is_open(older)))
+        # a sweep that finds nothing from before need not look for it
+        self.targets = {*self.nodes} if older else NOTHING
+        held = all(isinstance(out._array, np.ndarray) for out in self.outputs)
+        self.plain = plain and held and not self.records and mode.capture is None
+        for node in self.nodes:  # the function has returned: they are nobody else's
             if isinstance(node, Leaf):
                 node.closed = True
 
+    def _call(self, f: Function, kwargs: dict[str, Any]) -> None:
+        """Call the function with variables for the arguments to differentiate by."""
+        self.variables = [_variable(leaf) for leaf in self.found]
+        self.nodes = [v._node for v in self.variables if v._node is not None]
+        inner = list(self.args)
+        for n, value in zip(self.argnums, rebuild(self.given, self.variables), strict=True):
+            inner[n] = value
+        self.value = f(*inner, **kwargs)
+
     def pull(self, cotangents: list[Any], records: bool) -> list[Any]:
         """The cotangents of the variables: Tensors when they shall record, else arrays."""
-        seeds = []
-        for out, cotangent in zip(self.outputs, cotangents, strict=True):
-            if out._node is not None:
-                seeds.append((out._node, _fit_seed(out, cotangent, records)))
-        found = sweep(seeds, retain=True, targets=set(self.nodes), wrap=Tensor, records=records)
-        variables = zip(self.nodes, self.variables, strict=True)
-        return [self._found(node, v, found, records) for node, v in variables]
+        seeds = [
+            (out._node, _fit_seed(out, cotangent, records))
+            for out, cotangent in zip(self.outputs, cotangents, strict=True)
+            if out._node is not None
+        ]
+        return self.swept(seeds, records)
 
-    def _found(self, node: Node, variable: Tensor, found: dict[Node, Any], records: bool) -> Any:
-        value = found.get(node)
-        if value is None:
-            value = np.zeros_like(variable._array)
-        return value if not records or isinstance(value, Tensor) else Tensor(value)
+    def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
+        """The cotangents of the variables for those of nodes."""
+        found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
+        values = [
+            np.zeros_like(v._array) if (value := found.get(node)) is None else value
+            for node, v in zip(self.nodes, self.variables, strict=True)
+        ]
+        return [v if isinstance(v, Tensor) else Tensor(v) for v in values] if records else values
 
     def result(self) -> Any:
         """The function's value, plain if the transform was called with plain arrays."""
@@ -91,14 +99,41 @@ class Run:
         return rebuild(like, values)
 
 
+def _older(outputs: list[Tensor], start: int) -> list[Node]:
+    """What results depend on that was there before the number ``start``."""
+    reached = [out._node for out in outputs if out._node is not None]
+    seen, older = set(reached), []
+    for node in reached:  # which grows
+        if node.number < start:
+            older.append(node)
+            continue
+        for parent in node.parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                reached.append(parent)
+    return older
+
+
+def _is_open(nodes: list[Node]) -> bool:
+    """Whether they depend on a variable that may be differentiated by."""
+    return any(isinstance(node, Leaf) and not node.closed for node in history(*nodes))
+
+
 def _variable(leaf: Any) -> Tensor:
-    if isinstance(leaf, Tensor) and leaf._node is not None:
+    if mode.watch is not None:
+        (leaf,) = mode.watch.operands((leaf,))
+    kind = type(leaf)
+    if kind is Tensor and leaf._node is not None:
         return alias(leaf)
-    if isinstance(leaf, int) and not isinstance(leaf, bool):
-        leaf = float(leaf)
-    variable = Tensor(leaf, requires_grad=True)
-    assert isinstance(variable._node, Leaf)
-    variable._node.closed = False
+    is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
+    if is_known and mode.capture is None:
+        variable = Tensor._owning(np.array(leaf))
+    else:
+        variable = Tensor(float(leaf) if kind is int else leaf)
+        if variable.dtype.kind not in "fc":
+            variable.requires_grad = True  # which refuses
+    variable._node = node = Leaf(variable, variable._storage, None if is_known else variable.name)
+    node.closed = False
     return variable
 
 
@@ -126,22 +161,24 @@ def _check(f: Any, argnums: Any = 0) -> None:
 
 
 def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
+    if type(argnums) is int and 0 <= argnums < len(args):
+        return (argnums,)
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if any(not -len(args) <= n < len(args) for n in wanted):
         raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
     return tuple(n % len(args) for n in wanted)
 
 
-def _scalar(run: Run, name: str) -> Tensor:
+def _scalar(run: Run) -> Tensor:
     """The one real number a gradient is of."""
     if len(run.outputs) != 1 or run.outputs[0].size != 1:
         shapes = [t.shape for t in run.outputs]
         raise TapeError(
-            f"{name} needs a function that returns one number, not results of shape {shapes}; "
+            f"grad needs a function that returns one number, not results of shape {shapes}; "
             "reduce it, or use tg.jacobian."
         )
     if run.outputs[0].dtype.kind == "c":
-        raise TapeError(f"{name} of a complex result; take its real part, or use tg.vjp.")
+        raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     return run.outputs[0]
 
 
@@ -158,21 +195,16 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         aux: list[Any] = []
 
-        def main(*inner: Any) -> Any:
-            out = f(*inner, **kwargs)
-            if not has_aux:
-                return out
+        def main(*inner: Any, **options: Any) -> Any:
+            out = f(*inner, **options)
             if not isinstance(out, tuple) or len(out) != 2:
                 raise TypeError(f"has_aux=True: f returned {out!r}, not (number, anything).")
             value, extra = out
             aux.append(extra)
             return value
 
-        run = Run(main, args, _positions(argnums, args))
-        out = _scalar(run, "grad")
-        gradients = run.pull([Tensor(np.ones_like(out._array))], run.records)
-        nest = run.finish(run.given, gradients)
-        gradient = nest[0] if isinstance(argnums, int) else tuple(nest)
+        run = Run(main if has_aux else f, args, _positions(argnums, args), kwargs)
+        gradient = _gradient(run, argnums)
         value = run.result()
         if has_aux:
             found = leaves(aux[0])
@@ -184,7 +216,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
             return (value, rebuild(aux[0], extra)), gradient
         return value, gradient
 
-    return differentiated
+    return marked(differentiated, argnums)
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -192,13 +224,30 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
 
     See ``value_and_grad``.
     """
-    both = value_and_grad(f, argnums)
+    _check(f, argnums)
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        return _gradient(Run(f, args, _positions(argnums, args), kwargs), argnums)
 
-    return gradient
+    return marked(gradient, argnums)
+
+
+def marked(transformed: Function, argnums: Any) -> Function:
+    """A transform's function, which says by which arguments it differentiates."""
+    vars(transformed).update(differentiates=argnums)
+    return transformed
+
+
+def _gradient(run: Run, argnums: Argnums) -> Any:
+    out = _scalar(run)
+    one = np.ones(out.shape, out.dtype) if out.ndim else np.array(1, out.dtype)
+    if run.records or mode.capture is not None:
+        gradients = run.pull([Tensor(one)], run.records)
+    else:
+        gradients = run.swept([] if out._node is None else [(out._node, one)], False)
+    nest = run.finish(run.given, gradients)
+    return nest[0] if isinstance(argnums, int) else tuple(nest)
 
 
 def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -213,7 +262,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
         if mode.capture is not None:
-            cotangents = mode.capture.declared(cotangents)
+            cotangents = mode.capture.lift(cotangents, declared=True)
         given = [c for c in cotangents if isinstance(c, Tensor)]
         records = mode.recording and (run.records or any(c._node is not None for c in given))
         pulled = run.pull(cotangents, records)
@@ -234,7 +283,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     _check(f)
     primals, tangents = _arguments(primals), _arguments(tangents)
     if mode.capture is not None:
-        tangents = mode.capture.declared(tangents)
+        tangents = mode.capture.lift(tangents, declared=True)
     run = Run(f, primals, tuple(range(len(primals))))
     given = leaves_like(primals, tangents)
     _check_directions(run.variables, given)
@@ -246,7 +295,9 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         pulled = run.pull(list(cotangents), True)
         return _dot(pulled, given)
 
-    ones = [Tensor(np.ones_like(out._array)) for out in run.outputs]
+    kinds = [out.dtype if out.dtype.kind in "fc" else np.float64 for out in run.outputs]
+    pairs = zip(run.outputs, kinds, strict=True)
+    ones = [Tensor(np.ones_like(out._array, dtype=kind)) for out, kind in pairs]
     second = Run(contracted, ones, tuple(range(len(ones))))
     pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
     run.records = outer
@@ -284,10 +335,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
     @functools.wraps(f)
     def rows(*args: Any, **kwargs: Any) -> Any:
-        def main(*inner: Any) -> Any:
-            return f(*inner, **kwargs)
-
-        run = Run(main, args, _positions(argnums, args))
+        run = Run(f, args, _positions(argnums, args), kwargs)
         blocks = []
         for k, out in enumerate(run.outputs):
             pulled = [run.pull(unit, run.records) for unit in _units(run.outputs, k)]
@@ -299,12 +347,12 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
             blocks.append(nest[0] if isinstance(argnums, int) else tuple(nest))
         return rebuild(run.value, blocks)
 
-    return rows
+    return marked(rows, argnums)
 
 
 def _units(outputs: list[Tensor], k: int) -> Any:
     """Cotangents that pick one element of output ``k`` after the other."""
-    zeros = [np.zeros_like(out._array) for out in outputs]
+    zeros = [np.zeros(out.shape, out.dtype) for out in outputs]
     for i in range(outputs[k].size):
         unit = np.zeros_like(zeros[k])
         unit.reshape(-1)[i] = 1
@@ -332,7 +380,7 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     arguments, directions = _arguments(primals), _arguments(vectors)
     every = tuple(range(len(arguments)))
     if mode.capture is not None:
-        directions = mode.capture.declared(directions)
+        directions = mode.capture.lift(directions, declared=True)
     given = leaves_like(arguments, directions)
     _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
 
@@ -341,3 +389,28 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
 
     products = grad(slope, every)(*arguments)
     return tuple(products) if isinstance(primals, (tuple, list)) else products[0]
+
+
+for with_directions in (jvp, hvp):
+    marked(with_directions, (1, 2))
+
+
+def stop_gradient(x: Any) -> Any:
+    """``x`` as a constant: the same nest, each Tensor ``.detach()``ed, all else as it is."""
+    return rebuild(x, [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves(x)])
+
+
+def differentiated_by(fn: Any, count: int) -> tuple[int, ...] | None:
+    """The places of the arguments (of ``count``) by which a transform's ``fn`` differentiates.
+
+    None if ``fn`` is no transform, or made of something else around one.
+    """
+    given = 0
+    while isinstance(fn, functools.partial):
+        given, fn = given + len(fn.args), fn.func
+    places = getattr(fn, "differentiates", None)
+    if places is None or not str(fn.__globals__["__name__"]).startswith(PACKAGE):
+        return None  # functools.wraps copies the mark
+    places = places if isinstance(places, (tuple, list)) else (places,)
+    places = [n - given if n >= 0 else n + count for n in places]
+    return tuple(n for n in places if 0 <= n < count)

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+from ..autodiff.rules.table import Part, Several
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
 from ..replay import Program, Replay
@@ -93,7 +94,9 @@ def _node_label(traced: trace.Trace, node: Drawn, shown: list[str]) -> str:
 def _values(traced: trace.Trace, picture: Picture) -> list[list[str]]:
     """For each node the lines that show its value and gradient."""
     results = [item for item in traced.items if item.kind == "result"]
-    whole = [node.item if node.kind not in ("module", "gap") else None for node in picture.nodes]
+    hidden = "module", "gap"
+    whole = [None if node.kind in hidden else node.item for node in picture.nodes]
+    whole = [None if item and isinstance(item.array, Several) else item for item in whole]
     items = [item for item in whole if item is not None]
     root = traced.items[results[0].sources[0]]
     found: list[Any] = [None] * len(items)
@@ -121,7 +124,8 @@ def _value_lines(value: Any, slope: Any) -> list[str]:
 def _heading(traced: trace.Trace, title: str) -> str:
     """What the picture shows."""
     items = traced.items
-    operations = sum(item.kind == "operation" for item in items)
+    parts = [isinstance(getattr(item.node, "rule", None), Part) for item in items]
+    operations = sum(item.kind == "operation" for item in items) - sum(parts)
     if title:
         parameters = traced.boxes[0].parameters
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.primitives import ARRAY, take_at
+from ..autodiff.rules.table import Part, Several
 from ..autodiff.tape import Record
 
 LONGEST = 40  # characters of a name or formula before it is cut
@@ -42,7 +43,9 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def kind_of_array(value: Any) -> str:
-    """``(64, 10) float32``."""
+    """``(64, 10) float32``; ``3 results`` of an operation that gives a tuple."""
+    if isinstance(value, Several):
+        return counted(len(value.forms), "result")
     return f"{value.shape if value.shape else 'scalar'} {value.dtype}"
 
 
@@ -71,6 +74,8 @@ def is_inline(operand: Any) -> bool:
 def formula(record: Record) -> str:
     """An operation on drawn operands (``·``): ``matmul``, ``· × 2.0``, ``sum(·, axis=1)``."""
     rule = record.rule
+    if isinstance(rule, Part):
+        return "·" + rule.field
     operands: Sequence[Any] = record.values
     drawn = [
         parent is not None or not is_inline(operand)

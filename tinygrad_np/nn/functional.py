@@ -8,8 +8,7 @@ import numpy as np
 
 from ..arguments import dtype as kind
 from ..arguments import finite, flag, is_whole, one_of, real, refusal, share, whole
-from ..autodiff.primitives import cast
-from ..autodiff.rules import convolution, neural
+from ..autodiff.primitives import cast, convolution, drawing, elementwise, neural
 from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
@@ -20,7 +19,7 @@ Sizes = int | tuple[int, int]
 GELUS = ("none", "tanh")
 
 relu = neural.relu
-sigmoid = neural.sigmoid
+sigmoid = elementwise.sigmoid
 tanh = np.tanh
 
 
@@ -275,7 +274,7 @@ def dropout(
             "generator=np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps "
             "one."
         )
-    return x * 0 if p == 1 else x * neural.kept_share(x, p, generator)
+    return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)
 
 
 def embedding(indices: Any, weight: Any) -> Any:

@@ -88,6 +88,9 @@ class Binding:
     def _array(self, variable: Variable) -> Any:
         if variable.kind in ("constant", "memory"):
             return variable.array if variable.kind == "constant" else variable.source._array
+        donor = self.plan.in_place.get(variable)
+        if donor in self.arrays and self.arrays[donor].flags.writeable:
+            return self.arrays[donor]  # for bodies, which see that it is the same
         buffer = self.plan.place[variable]
         if buffer.fixed is not None:
             return buffer.fixed
@@ -104,10 +107,11 @@ class Binding:
         if equation.kind == "effect":
             return [Call(equation.fn.perform, ())]
         if equation.kind == "check":
-            return kernels.check_for(equation, operands, self.cells)
+            return [Call(equation.fn, tuple(operands), options)]
         if equation.kind == "write":
             source = equation.operands[0].source
-            return [Call(_note_write, (source,)), Call(equation.fn, tuple(operands))]
+            write = Call(equation.fn, tuple(operands), {"out": operands[0]})
+            return [Call(_note_write, (source,)), write]
         if equation.kind == "become":
             return [Call(_become, (equation.options["tensor"], operands[0]))]
         if equation.kind == "deliver":
@@ -216,12 +220,14 @@ class Loop:
         """Run once in this thread; seconds per equation, all blocks together."""
         times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
         for part in self.parts:
-            for block, _, _ in part.steps:
+            for block, _ in part.steps:
                 part.fill(block)
-                for i, call in part.of(block):
+                mine = part.bindings[block.stop - block.start].plan.equations
+                whose = dict(zip(mine, self.plan.equations, strict=True))
+                for equation, call in part.of(block):
                     start = perf_counter()
                     call()
-                    times[self.plan.equations[i]] += perf_counter() - start
+                    times[whose[equation]] += perf_counter() - start
         return times
 
 
@@ -241,25 +247,18 @@ class Part:
         self.late = [a.place for a in late.values()]
         self.values = outer.cells.values
         self.bindings: dict[int, Binding] = {}
-        self.calls: dict[tuple[int, bool], list[tuple[int, Callable[[], Any]]]] = {}
         for size in dict.fromkeys(b.stop - b.start for b in blocks):
             block = loop.of(size)
             plan = Plan(block.equations, [], 0)
             allocate(plan)
-            binding = Binding(plan, [*block.rowed, *late], given, block)
-            self.bindings[size] = binding
-            order = {equation: i for i, equation in enumerate(block.equations)}
-            for first, found in ((True, binding.first), (False, binding.instructions)):
-                self.calls[size, first] = [(order[e], call) for e, call in found]
+            self.bindings[size] = Binding(plan, [*block.rowed, *late], given, block)
         self.plan = next(iter(self.bindings.values())).plan
-        self.steps = [(b, self.bindings[b.stop - b.start], self._bound(b)) for b in blocks]
+        self.steps = [(block, quieted(self.of(block))[0]) for block in blocks]
 
-    def of(self, block: slice) -> list[tuple[int, Callable[[], Any]]]:
-        """The calls for a block, with the places of their equations."""
-        return self.calls[block.stop - block.start, block is self.blocks[0]]
-
-    def _bound(self, block: slice) -> list[Callable[[], Any]]:
-        return quieted([(self.plan.equations[i], call) for i, call in self.of(block)])[0]
+    def of(self, block: slice) -> list[Instruction]:
+        """The calls for a block, with their equations."""
+        binding = self.bindings[block.stop - block.start]
+        return binding.first if block is self.blocks[0] else binding.instructions
 
     def fill(self, block: slice) -> None:
         """Point the cells of a block at its rows."""
@@ -271,7 +270,7 @@ class Part:
 
     def run(self) -> None:
         """The blocks, one after the other."""
-        for block, _, calls in self.steps:
+        for block, calls in self.steps:
             self.fill(block)
             for call in calls:
                 call()

@@ -7,17 +7,16 @@ the backward pass goes through the same funnel.
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from sys import getrefcount
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import Slot, fingerprint
-from ..autodiff.nests import leaves, rebuild
-from ..autodiff.primitives import put_at, replace_at, update
-from ..autodiff.rules.table import Rule
+from ..autodiff.nests import leaves, rebuild, tupled
+from ..autodiff.rules.table import Rule, Traits
+from ..autodiff.sweep import OWN, references
 from ..autodiff.tape import Record, mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
@@ -25,13 +24,22 @@ from .memory import c_strides
 from .reads import PACKAGE, Read, Reads, Whose, whose
 
 # the modules a call passes through on its way from whoever wrote it to here
-FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in ("primitives", "tensor", "sweep", "nests")}
+PASSED = ("primitives.dispatch", "tensor", "sweep", "nests")
+FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in PASSED}
 TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
-TRUSTED = (f"{PACKAGE}.autodiff.rules.", TRANSFORMS)
-CHECKS = {"in_range", "in_unit_interval", "nonzero"}  # raise, or pass their operand on
-SHAPE_ONLY = {np.zeros_like, np.ones_like, np.empty_like}
-
-
+TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.primitives.", TRANSFORMS)
+# what is done to Tensors that no operation does, and what to do instead
+CHANGES = {
+    "t.data = v": ("replaces t.data", "write t[...] = v inside tg.no_grad()"),
+    "t.requires_grad = v": (
+        "changes requires_grad of a Tensor from outside",
+        "change it before the step, or take the Tensor's .detach() within",
+    ),
+    "a write to memory that others share": (
+        "writes to a Tensor whose memory others share (its .data, a view)",
+        "keep a copy (t.numpy(), t.copy()) instead",
+    ),
+}
 PLAIN = (
     "A step that has to look at values runs without tg.replay (in fit: replay=False), more slowly."
 )
@@ -89,30 +97,35 @@ class Variable:
 
 
 class Equation:
-    """One captured call: ``results = fn(*operands, **options)``.
+    """One captured call: ``results = fn(*operands, **options)``, by a row of the table.
 
-    ``kind`` is ``call``, ``check`` (raises or passes its operand on), ``write`` (fn writes into
-    its first operand, memory from outside), ``effect`` (fn works outside the step, such as an
-    optimiser), ``deliver`` (the first operand becomes ``.grad`` of the Tensor in ``options``,
-    which is cleared where there is no operand), or ``become`` (the first operand becomes the value
-    of the Tensor in ``options``). ``errors`` is how NumPy is to treat floating-point errors, where
-    that is not as around the step. ``clears`` are the Tensors that have no gradient from here on
-    until they are given one, which only an error shows.
+    ``kind`` is ``call``, ``check`` (raises or passes its operand on), ``write`` (the result goes
+    into the first operand, memory from outside), ``effect`` (fn works outside the step, such as an
+    optimiser; it has no row), ``deliver`` (the first operand becomes ``.grad`` of the Tensor in
+    ``options``, which is cleared where there is no operand), or ``become`` (the first operand
+    becomes the value of the Tensor in ``options``). ``errors`` is how NumPy is to treat
+    floating-point errors, where that is not as around the step. ``clears`` are the Tensors that
+    have no gradient from here on until they are given one, which only an error shows.
     """
 
-    __slots__ = ("clears", "errors", "fn", "kind", "line", "operands", "options", "results")
+    __slots__ = (
+        "clears", "errors", "fn", "kind", "line", "operands", "options", "results", "rule",
+        "traits",
+    )  # fmt: skip
 
     def __init__(
         self,
         kind: str,
-        fn: Any,
+        does: Any,
         operands: Sequence[Any],
         options: dict[str, Any],
         results: Sequence[Variable],
         line: str,
     ) -> None:
         self.kind = kind
-        self.fn = fn
+        self.rule = does if isinstance(does, Rule) else None
+        self.fn: Any = does if self.rule is None else self.rule.forward
+        self.traits = NO_TRAITS if self.rule is None else self.rule.traits
         self.operands = tuple(operands)
         self.options = options
         self.results = tuple(results)
@@ -120,10 +133,19 @@ class Equation:
         self.errors: dict[str, Any] | None = None
         self.clears: list[Tensor] = []
 
+    def on(
+        self, operands: Sequence[Any], options: dict[str, Any], results: Sequence[Variable]
+    ) -> "Equation":
+        """The same operation on other variables."""
+        made = Equation(self.kind, self.rule or self.fn, operands, options, results, self.line)
+        made.fn, made.errors = self.fn, self.errors
+        return made
+
     @property
     def name(self) -> str:
         """What the operation is called."""
-        return str(getattr(self.fn, "__name__", None) or type(self.fn).__name__)
+        named = self.rule or self.fn
+        return str(getattr(named, "name", None) or getattr(named, "__name__", type(named).__name__))
 
     @property
     def draws(self) -> bool:
@@ -160,7 +182,7 @@ class Capture:
 
     # What the engine calls.
 
-    def call(
+    def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
     ) -> Any:
         """Run an operation of the table and write it down."""
@@ -174,54 +196,45 @@ class Capture:
             return out._array
         with self.reads.paused():
             operands = [
-                self._operand(rule.name, i, a, v)
+                self._operand(spelled(rule), i, a, v)
                 for i, (a, v) in enumerate(zip(args, values, strict=True))
             ]
-            return self._run(rule.forward, rule.name, operands, values, options)
+            return self._run(rule, operands, values, options)
 
-    def call_unknown(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
-        """Run a function without a rule, of constants, and write it down."""
-        nest = [list(args), dict(options)]
-        name = getattr(fn, "__name__", repr(fn))
-        parts = leaves(nest)
-        values = [part._array if isinstance(part, Tensor) else part for part in parts]
-        operands = [
-            self._operand(name, i, p, v) for i, (p, v) in enumerate(zip(parts, values, strict=True))
-        ]
-        return self._run(Unpacked(fn, nest), name, operands, values, {})
-
-    def enter(self, given: Any, data: Any) -> None:
-        """A Tensor is made inside the step from ``given``; ``data`` is the copy it holds."""
-        source = given._array if isinstance(given, Tensor) else given
-        if isinstance(source, np.ndarray) and source is not data:
-            tensor = given if isinstance(given, Tensor) else source
-            operand = self._operand("Tensor(array)", 0, tensor, source)
-            self._note("call", np.copy, [operand], {}, [data])
-            if source.dtype != data.dtype:
-                self.equations[-1].fn = Cast(data.dtype)
-        elif id(data) not in self._known:
-            self._remember("constant", data)
+    def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
+        """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
+        if rule is None:  # one of the step's own
+            if not isinstance(source._node, Record):
+                self._operand("detach", 0, source, source._array)
+            self._detached.add(made)
+            return
+        array = source._array if isinstance(source, Tensor) else source
+        if isinstance(array, np.ndarray) and array is not made:
+            given = source if isinstance(source, Tensor) else array
+            operand = self._operand("Tensor(array)", 0, given, array)
+            self._note("call", rule, [operand, made.dtype], {}, [made])
+        elif id(made) not in self._known:
+            self._remember("constant", made)
 
     def write(
         self,
-        fn: Callable[..., None],
+        rule: Rule,
         target: Tensor,
         operands: Sequence[Any],
         values: Sequence[Any],
     ) -> None:
-        """``fn`` wrote into the memory of a Tensor."""
-        name = getattr(fn, "__name__", repr(fn))
-        into = self._operand(name, 0, target, target._array)
+        """An operation writes its result into its first operand, the memory of a Tensor."""
+        into = self._operand(spelled(rule), 0, target, target._array)
         rest = [
-            self._operand(name, i, o, v)
+            self._operand(spelled(rule), i, o, v)
             for i, (o, v) in enumerate(zip(operands, values, strict=True), 1)
         ]
         if into.kind == "memory":
-            self._note("write", fn, [into, *rest], {}, [])
+            self._note("write", rule, [into, *rest], {}, [])
         else:
-            self._write_own(fn, into, rest, target._array)
+            self._write_own(rule, into, rest, target._array)
 
-    def _write_own(self, fn: Any, into: Variable, rest: list[Any], array: Any) -> None:
+    def _write_own(self, rule: Rule, into: Variable, rest: list[Any], array: Any) -> None:
         """A write into memory of the step's own: an operation with a result of its own."""
         if into.kind not in ("result", "constant") or into.view_of is not None:
             raise refusal("writes into memory that it did not make", "write into a copy (t * 1)")
@@ -230,7 +243,7 @@ class Capture:
                 self._overwritten.add(variable)
                 self._kept.append(variable.array)  # whose id is known
                 variable.array = np.array(variable.array)
-        equation = Equation("call", WRITTEN[fn], [into, *rest], {}, [], users_line())
+        equation = Equation("call", rule, [into, *rest], {}, [], users_line())
         result = self._remember("result", array)
         equation.results, result.made = (result,), equation
         self.equations.append(equation)
@@ -239,7 +252,7 @@ class Capture:
         """``target`` is about to take over the memory of ``value``."""
         for leaf in self.tensors:
             if getattr(leaf, "_grad", None) is target:
-                self.set_grad(leaf, value)
+                self.gradient(leaf, value)
         known = self._known.get(id(target._array))
         if target not in self.became:
             if target in self._detached or (known is not None and known.kind != "memory"):
@@ -259,52 +272,24 @@ class Capture:
         operand = self._operand("t[i] = v", 0, value, value._array)
         self._note("become", None, [operand], {"tensor": target}, [])
 
-    def share(self) -> None:
-        """A Tensor is written to in whose memory there are others that would not see it."""
-        raise refusal(
-            "writes to a Tensor whose memory others share (its .data, a view)",
-            "keep a copy (t.numpy(), t.copy()) instead",
-        )
-
-    def detached(self, tensor: Tensor, made: Tensor) -> None:
-        """``made`` is a Tensor of the step's own around the memory of ``tensor``."""
-        if not isinstance(tensor._node, Record):
-            self._operand("detach", 0, tensor, tensor._array)
-        self._detached.add(made)
-
-    def frees_or_freezes(self, tensor: Tensor) -> None:
-        """``requires_grad`` is about to be another."""
-        known = self._known.get(id(tensor._array))
-        own = tensor in self._detached or (known is not None and known.kind != "memory")
-        if not own:
-            raise refusal(
-                "changes requires_grad of a Tensor from outside",
-                "change it before the step, or take the Tensor's .detach() within",
-            )
-
-    def replace(self) -> None:
-        """The array of a leaf is replaced (``t.data = v``)."""
-        raise refusal("replaces t.data", "write t[...] = v inside tg.no_grad()")
-
-    def read_grad(self, tensor: Tensor) -> None:
-        """``tensor.grad`` is looked at."""
-        variable = self._known.get(id(tensor._array))
-        if tensor in self.tensors or (variable is not None and variable.kind != "memory"):
-            return
-        before = getattr(tensor, "_grad", None)
-        if type(before) is Slot:
-            before = tensor._grad = Tensor._owning(np.array(before.array))
-        self.tensors[tensor] = before is not None
-        if before is not None:
-            if before._node is not None:
-                raise refusal("finds a .grad that is itself recorded", "call zero_grad() first")
-            self._remember("entry", before._array, tensor)
-
-    def set_grad(self, tensor: Tensor, gradient: Tensor | None) -> None:
-        """``tensor.grad`` is replaced."""
+    def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
+        """``tensor.grad`` is about to be read, or is another from now on."""
         variable = self._known.get(id(tensor._array))
         if variable is not None and variable.kind != "memory":
-            return  # a variable of the step's own
+            return  # of a variable of the step's own
+        if change:
+            self._deliver(tensor, change[0])
+        elif tensor not in self.tensors:
+            before = getattr(tensor, "_grad", None)
+            if type(before) is Slot:
+                before = tensor._grad = Tensor._owning(np.array(before.array))
+            self.tensors[tensor] = before is not None
+            if before is not None:
+                if before._node is not None:
+                    raise refusal("finds a .grad that is itself recorded", "call zero_grad() first")
+                self._remember("entry", before._array, tensor)
+
+    def _deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         self.tensors.setdefault(tensor, None)
         operands = []
         if gradient is not None:
@@ -317,8 +302,13 @@ class Capture:
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 
     def leave(self, how: str, tensor: Tensor | None = None) -> None:
-        """A value leaves the tape; that of ``tensor``, as an array."""
+        """A value leaves the tape, or what no operation changes is about to be changed."""
         known = None if tensor is None else self._known.get(id(tensor._array))
+        if how in CHANGES:
+            own = known is not None and known.kind != "memory"
+            if tensor is None or not (own or tensor in self._detached):
+                raise refusal(*CHANGES[how])
+            return
         given = known is not None and known.kind == "input"
         itself = "; the argument of the step is a Tensor: use it itself" if given else ""
         raise refusal(
@@ -327,24 +317,21 @@ class Capture:
             f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
         )
 
-    def varies(self, value: Any) -> bool:
-        """Whether this is an array that may be another one in a replay."""
-        if not isinstance(value, np.ndarray):
-            return False
-        variable = self._known.get(id(value))
-        return variable is None or variable.kind != "constant"
+    def lift(self, nest: Any, declared: bool = False) -> Any:
+        """The nest with Tensors for the arrays that may be others when this is done again.
 
-    def declared(self, nest: Any) -> Any:
-        """The arguments of a composite function or a transform, with Tensors for raw arrays.
-
-        What these compute is captured then.
+        What is ``declared`` the user gave, and has not been seen before.
         """
-        if self._is_own_code(FUNNEL | {TRANSFORMS}):
+        if declared and self._is_own_code(FUNNEL | {TRANSFORMS}):
             return nest
         parts = leaves(nest)
         for i, part in enumerate(parts):
-            if isinstance(part, np.ndarray):
+            if not isinstance(part, np.ndarray):
+                continue
+            if declared:
                 self._operand("", i, part, part)
+            known = self._known.get(id(part))
+            if declared or known is None or known.kind != "constant":
                 parts[i] = Tensor._of(part, None)
         return rebuild(nest, parts)
 
@@ -355,7 +342,7 @@ class Capture:
         ``params``, and may change memory of Tensors.
         """
         for parameter in worker.params:
-            self.read_grad(parameter)
+            self.gradient(parameter)
         mode.capture = None
         try:
             with self.reads.working(worker):
@@ -389,7 +376,7 @@ class Capture:
             base = variable.array
             while isinstance(base.base, np.ndarray):
                 base = base.base
-            made = base.base is None and getrefcount(base) <= OWN + (base is variable.array)
+            made = base.base is None and references(base) <= OWN + (base is variable.array)
             if not made and id(variable.array) not in reached:
                 self.watched.append((variable.array, content))
             variable.array = np.array(variable.array)
@@ -419,17 +406,17 @@ class Capture:
 
     def _run(
         self,
-        fn: Any,
-        name: str,
+        rule: Rule,
         operands: list[Any],
         values: Sequence[Any],
         options: dict[str, Any],
     ) -> Any:
+        name = spelled(rule)
         given = {key: self._option(name, key, value) for key, value in options.items()}
         drawn = [v for v in (*values, *options.values()) if is_generator(v)]
         mode.capture = None
         try:
-            out = fn(*values, **options)
+            out = rule.forward(*values, **options)
         finally:
             mode.capture = self
         for generator in drawn:
@@ -439,19 +426,28 @@ class Capture:
             if out is None:
                 raise refusal(f"{name} gives no array", "call it outside the step")
         if isinstance(out, tuple):
-            self._note("call", First(fn) if len(out) == 1 else fn, operands, given, out)
+            there = [i for i, part in enumerate(out) if part is not None]
+            arrays = [value for value in values if isinstance(value, np.ndarray)]
+            views = any(np.may_share_memory(out[i], a) for i in there for a in arrays)
+            for places in [[i] for i in there] if views else [there]:
+                made = [out[i] for i in places]
+                whole = len(places) == len(out) > 1
+                self._note("call", rule, operands, given, made, None if whole else places)
         elif (same := self._known.get(id(out))) is not None and same in operands:
-            if same.array is out and name in CHECKS:
-                self._note("check", fn, operands, given, [])
+            if same.array is out and rule.traits.checks:
+                self._note("check", rule, operands, given, [])
         else:
-            self._note("call", fn, operands, given, [out])
+            self._note("call", rule, operands, given, [out])
         return out
 
     def _note(
-        self, kind: str, fn: Any, operands: list[Any], options: dict[str, Any], out: Sequence[Any]
-    ) -> None:
+        self, kind: str, does: Any, operands: list[Any], options: dict[str, Any],
+        out: Sequence[Any], places: list[int] | None = None,
+    ) -> None:  # fmt: skip
         results = [self._remember("result", part) for part in out]
-        equation = Equation(kind, fn, operands, options, results, users_line())
+        equation = Equation(kind, does, operands, options, results, users_line())
+        if places is not None:
+            equation.fn = chosen(equation.fn, places)
         source = _only_source(equation)
         for result in results:
             result.made = equation
@@ -472,7 +468,7 @@ class Capture:
         """An operand of a function that is written out, as an unrecorded Tensor."""
         if not isinstance(value, np.ndarray):
             return value
-        self._operand(rule.name, i, operand, value)
+        self._operand(spelled(rule), i, operand, value)
         return Tensor._of(value, None)
 
     def _operand(self, name: str, i: int, operand: Any, value: Any) -> Any:
@@ -485,7 +481,7 @@ class Capture:
         known = self._known.get(id(value))
         if known in self._overwritten:
             raise refusal(
-                f"gives {spelled(name)} a view of a Tensor from before it was written in place",
+                f"gives {name} a view of a Tensor from before it was written in place",
                 "make the view anew",
             )
         if known is not None:
@@ -501,7 +497,7 @@ class Capture:
             return raw
         if isinstance(operand._node, Record):
             raise refusal(
-                f"gives {spelled(name)} a Tensor (operand {i}) that was computed from variables "
+                f"gives {name} a Tensor (operand {i}) that was computed from variables "
                 "outside of it",
                 "compute it inside, or .detach() it",
             )
@@ -530,9 +526,9 @@ def refusal(what: str, remedy: str, place: str = "") -> ReplayError:
     )
 
 
-def spelled(name: str) -> str:
-    """An operation's name as users write it."""
-    return {"take_at": "t[index]", "replace_at": "t[index] = v"}.get(name, name)
+def spelled(rule: Rule) -> str:
+    """An operation as users write it."""
+    return rule.traits.spelled or rule.name
 
 
 def users_line() -> str:
@@ -552,54 +548,15 @@ def argument(array: np.ndarray) -> Tensor:
     return tensor
 
 
-def updated(x: Any, ufunc: np.ufunc, value: Any) -> Any:
-    """``x += value`` and the like, out of place."""
-    out = np.array(x)
-    update(out, ufunc, value)
-    return out
+def chosen(fn: Any, places: list[int]) -> Any:
+    """A function of several results, as one that gives those at some places (one alone: itself)."""
 
+    def call(*values: Any, **options: Any) -> Any:
+        made = fn(*values, **options)
+        found = [made[i] for i in places]
+        return found[0] if len(found) == 1 else found
 
-WRITTEN = {put_at: replace_at.implementation, update: updated}  # type: ignore[attr-defined]
-
-
-class Unpacked:
-    """A function of nests, as a function of the leaves."""
-
-    def __init__(self, fn: Any, nest: Any) -> None:
-        self.fn = fn
-        self.nest = nest
-        self.__name__ = getattr(fn, "__name__", repr(fn))
-
-    @property
-    def innermost(self) -> Any:
-        """The function itself."""
-        return self.fn.innermost if isinstance(self.fn, Unpacked) else self.fn
-
-    def __call__(self, *values: Any, **options: Any) -> Any:
-        args, options = rebuild(self.nest, list(values))
-        return self.fn(*args, **options)
-
-
-class First(Unpacked):
-    """A function whose result is a tuple of one array, as a function of that."""
-
-    def __init__(self, fn: Any) -> None:
-        super().__init__(fn, None)
-
-    def __call__(self, *values: Any, **options: Any) -> Any:
-        (only,) = self.fn(*values, **options)
-        return only
-
-
-class Cast:
-    """A copy in another dtype."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
-        self.__name__ = "cast"
-
-    def __call__(self, x: Any) -> Any:
-        return x.astype(self.dtype)
+    return call
 
 
 def is_generator(value: Any) -> bool:
@@ -621,12 +578,6 @@ def _caller(passed: set[str]) -> FrameType | None:
     return frame
 
 
-def _own_references() -> int:
-    """The references to an array that only a local variable has, as one sees them."""
-    array = np.empty(0)
-    return getrefcount(array)
-
-
 def _holds_array(nest: Any) -> bool:
     return any(isinstance(part, (np.ndarray, Tensor)) for part in leaves(nest))
 
@@ -635,8 +586,8 @@ def _arrays(out: Any) -> Any:
     if isinstance(out, (np.generic, bool, int, float, complex)):
         return np.asarray(out)
     if isinstance(out, (tuple, list)):
-        return tuple(np.asarray(part) for part in out)
+        return tupled(type(out), [None if part is None else np.asarray(part) for part in out])
     return out if isinstance(out, np.ndarray) else None
 
 
-OWN = _own_references()
+NO_TRAITS = Traits()

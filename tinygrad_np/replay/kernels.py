@@ -1,10 +1,12 @@
 """How an equation is run into memory that is there already.
 
-A kernel turns an equation into calls of NumPy functions that write into ``out``. What has none here
-is run as in eager mode, and its result copied. The calls compute the same bits as the functions do
-themselves; that many of them are other functions is where the time is saved.
+Ufuncs write into ``out``. The body of any other operation runs once, on operands that stand for
+arrays: what it calls is noted, with all that depends on shapes alone done, and these calls are
+replayed. Bodies that look at values are called as a whole. What has no body is run as in eager
+mode, and its result copied.
 """
 
+import contextlib
 import contextvars
 import itertools
 import operator
@@ -14,15 +16,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..autodiff import primitives
-from ..autodiff.primitives import ARRAY
-from ..autodiff.rules import neural
+from ..autodiff.rules import FACTS, TABLE, WRITERS
 from ..errors import ReplayError
-from .capture import Cast, Equation, Variable, updated
+from .capture import Equation, Variable
 
-dot = np.ndarray.dot  # 0.15 µs less a call than np.dot, which looks for other kinds of arrays
-ZEROS_UP_TO = 1 << 18  # elements; beyond, an array of zeros costs more than the scalar loop
+SPREAD_UP_TO = 1 << 18  # elements; beyond, an array of a number costs more than the scalar loop
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class Cells:
 
     values: list[Any] = field(default_factory=list)
     recipes: list[tuple[int, Callable[[Any], Any], int]] = field(default_factory=list)
-    indices: dict[tuple[Variable, int], np.ndarray] = field(default_factory=dict)
 
     def add(self) -> Cell:
         """A cell to be filled before each replay."""
@@ -143,30 +142,28 @@ def _late(
     return call
 
 
-Kernel = Callable[[Equation, Sequence[Any], Any, Cells], "list[Call] | None"]
-
-
 def calls_for(
-    equation: Equation, operands: Sequence[Any], options: Any, out: Any, cells: Cells
+    equation: Equation, operands: Sequence[Any], options: dict[str, Any], out: Any, cells: Cells
 ) -> list[Call]:
     """The calls that leave the equation's only result in ``out``."""
-    fn = equation.fn
+    fn, body = equation.fn, equation.traits.body
     if isinstance(fn, np.ufunc):
-        return _ufunc(equation, operands, options, out)
-    kernel = KERNELS.get(fn) or (_cast if isinstance(fn, Cast) else None)
-    found = kernel(equation, operands, out, cells) if kernel and not _arrays_in(options) else None
-    if found is not None:
-        return found
-    return [Call(_keep, (equation, out, fn, *operands), options)]
-
-
-def _arrays_in(options: dict[str, Any]) -> bool:
-    return any(isinstance(value, (np.ndarray, Cell)) for value in options.values())
+        return [_ufunc(fn, operands, [v.dtype for v in equation.reads()], options, out)]
+    if body is None:
+        return [Call(_keep, (equation, out, fn, *operands), options)]
+    tracer = Tracer(cells)
+    try:
+        tracer.trace(body, equation, operands, options, out)
+    except UntraceableError:
+        return [Call(_keep, (equation, out, partial(body, out=out), *operands), options)]
+    return tracer.calls
 
 
 def _keep(equation: Equation, out: np.ndarray, fn: Any, *operands: Any, **options: Any) -> None:
-    """The function itself, its result copied."""
-    keep(equation, out, fn(*operands, **options))
+    """The function itself, its result copied, if it is elsewhere."""
+    result = fn(*operands, **options)
+    if result is not out:
+        keep(equation, out, result)
 
 
 def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
@@ -181,383 +178,214 @@ def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
     np.copyto(out, result)
 
 
-def _ufunc(equation: Equation, operands: Sequence[Any], options: Any, out: Any) -> list[Call]:
-    fn = equation.fn
-    if fn in (np.maximum, np.minimum):
+def _ufunc(
+    fn: np.ufunc, operands: Sequence[Any], dtypes: Sequence[Any], options: dict[str, Any], out: Any
+) -> Call:
+    rule = TABLE.get(fn)
+    if rule is not None and rule.traits.spreads:
         # a scalar here is four times slower than an array (4.4 and 2.4 µs for 8,192 elements),
         # and NumPy takes the result by keyword only
         operands = [_spread(o, out) for o in operands]
-        return [Call(fn, tuple(operands), {**options, "out": out})]
+        return Call(fn, tuple(operands), {**options, "out": out})
     # a Python number takes 0.3 µs more than an array of it
-    kinds = [o.dtype for o in equation.reads()]
-    if fn not in (np.power, np.float_power, np.ldexp) and kinds and kinds[0].kind == "f":
-        operands = [np.array(o, kinds[0]) if type(o) in (int, float) else o for o in operands]
-    return [Call(fn, (*operands, out), options)]
+    numbers = [type(o) in (int, float) for o in operands]
+    if any(numbers) and dtypes and dtypes[0].kind == "f":
+        pairs = list(zip(operands, numbers, strict=True))
+        kinds = [type(o) if is_number else dtypes[0] for o, is_number in pairs]
+        with contextlib.suppress(TypeError):  # of types that a call turns into others
+            if set(fn.resolve_dtypes((*kinds, *[None] * fn.nout))[: fn.nin]) == {dtypes[0]}:
+                operands = [np.array(o, dtypes[0]) if is_number else o for o, is_number in pairs]
+    return Call(fn, (*operands, out), options)
 
 
-def _spread(operand: Any, out: np.ndarray) -> Any:
+def _spread(operand: Any, out: Any) -> Any:
     """A number as an array of the result's shape, where that is faster."""
-    if type(operand) not in (int, float) or not 1 < out.size <= ZEROS_UP_TO:
+    if type(operand) not in (int, float) or not 1 < out.size <= SPREAD_UP_TO:
         return operand
     return np.full_like(out, operand)
 
 
-def _reduction(ufunc: np.ufunc) -> Kernel:
-    def kernel(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-        del cells
-        known = {"axis": None, "dtype": None, "keepdims": False}
-        given = dict(zip(("axis", "dtype"), operands[1:], strict=False)) | e.options
-        if not set(given) <= set(known) or len(operands) > (3 if ufunc is np.add else 2):
-            return None
-        o = known | given
-        return [Call(ufunc.reduce, (operands[0], o["axis"], o["dtype"], out, o["keepdims"]))]
-
-    return kernel
-
-
-def _mean(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-    """The sum over the count: what ``np.mean`` does, without its checks (5 µs)."""
-    source = e.operands[0]
-    assert isinstance(source, Variable)
-    if source.dtype != out.dtype or out.dtype not in (np.float32, np.float64):
-        return None
-    count = source.nbytes // max(out.nbytes, 1)
-    sums = _reduction(np.add)(e, operands, out, cells)
-    if sums is None or not 0 < count < 1 << 24:
-        return None
-    return [*sums, Call(np.divide, (out, np.array(count, out.dtype), out))]
-
-
-def _mean_square(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-    x = operands[0]
-    if isinstance(x, Cell) or not x.flags.c_contiguous or x.size == 0 or not _may_dot(e, out):
-        return None
-    del cells
-    lined, count = x.reshape(-1), np.array(x.size, out.dtype)
-    return [Call(dot, (lined, lined, out)), Call(np.divide, (out, count, out))]
-
-
-def _row_product(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    x, w = operands
-    shape = _shape(e, 0)
-    if not _may_dot(e, out):
-        return [Call(_into(neural.row_product), (x, w, out))]
-    if shape[0] <= 2 * neural.BLOCK_ROWS:
-        return [Call(dot, (x, w, out))]
-    return [
-        Call(dot, (cells.view(x, operator.itemgetter(block)), w, out[block]))
-        for block in neural.row_blocks(shape[0])
-    ]
-
-
-def _row_contraction(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    x, y = operands
-    if not _may_dot(e, out):
-        return [Call(_into(neural.row_contraction), (x, y, out))]
-    blocks = neural.row_blocks(_shape(e, 0)[0])
-    if len(blocks) == 1:
-        return [Call(dot, (cells.view(x, _transposed), y, out))]
-    calls = []
-    part = np.empty_like(out)
-    for i, block in enumerate(blocks):
-        left = cells.view(cells.view(x, operator.itemgetter(block)), _transposed)
-        right = cells.view(y, operator.itemgetter(block))
-        calls.append(Call(dot, (left, right, part if i else out)))
-        if i:
-            calls.append(Call(np.add, (out, part, out)))
-    return calls
-
-
-def _line_max(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-    (x,) = operands
-    rows, columns = _shape(e, 0)
-    if columns > 64:
-        return [Call(np.maximum.reduce, (x, 1, None, out, True))]
-    turned = np.empty((columns, rows), out.dtype)
-    return [
-        Call(np.copyto, (turned, cells.view(x, _transposed))),
-        Call(np.maximum.reduce, (turned, 0, None, out.reshape(-1))),
-    ]
-
-
-def _row_sum(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    (x,) = operands
-    if not _may_dot(e, out):
-        return [Call(_into(neural.row_sum), (x, out))]
-    blocks = neural.row_blocks(_shape(e, 0)[0])
-    ones = np.ones(blocks[0].stop, out.dtype)
-    if len(blocks) == 1:
-        return [Call(dot, (ones, x, out))]
-    calls = []
-    part = np.empty_like(out)
-    for i, block in enumerate(blocks):
-        rows = cells.view(x, operator.itemgetter(block))
-        calls.append(Call(dot, (ones[: block.stop - block.start], rows, part if i else out)))
-        if i:
-            calls.append(Call(np.add, (out, part, out)))
-    return calls
-
-
-def _line_sums(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    (x,) = operands
-    if not _may_dot(e, out):
-        return [Call(_into(neural.line_sums), (x, out))]
-    ones = np.ones(_shape(e, 0)[1], out.dtype)
-    return [
-        Call(dot, (cells.view(x, operator.itemgetter(block)), ones, out[block]))
-        for block in neural.row_blocks(_shape(e, 0)[0])
-    ]
-
-
-def _may_dot(e: Equation, out: Any) -> bool:
-    """Whether ``np.dot`` can write here: one dtype, C order."""
-    same = all(v.dtype == out.dtype for v in e.reads())
-    return same and out.flags.c_contiguous and out.dtype.kind in "fc"
-
-
-def _into(fn: Any) -> Callable[..., None]:
-    """A primitive whose result is copied to its last argument."""
-    implementation = fn.implementation
-
-    def run(*args: Any) -> None:
-        np.copyto(args[-1], implementation(*args[:-1]))
-
-    return run
-
-
-def _transposed(x: np.ndarray) -> np.ndarray:
-    return x.T
-
-
-def _shape(e: Equation, i: int) -> tuple[int, ...]:
-    operand = e.operands[i]
-    assert isinstance(operand, Variable)
-    return operand.shape
-
-
-def _flat_index(
-    e: Equation, labels: Any, classes: int, cells: Cells
-) -> tuple[list[Call], np.ndarray] | None:
-    """The places of the labels in the rows laid end to end; computed once for each input."""
-    variable, count = e.operands[1], _shape(e, 1)[0]
-    assert isinstance(variable, Variable)
-    if not np.can_cast(variable.dtype, np.intp):
-        return None
-    if (variable, classes) in cells.indices:
-        return [], cells.indices[variable, classes]
-    offsets = np.arange(0, count * classes, classes)
-    flat = np.empty(count, np.intp)
-    if isinstance(labels, Cell):  # an input, which nothing overwrites
-        cells.indices[variable, classes] = flat
-    return [Call(np.add, (labels, offsets, flat))], flat
-
-
-def _pick(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-    x, labels = operands
-    if isinstance(x, Cell) or not x.flags.c_contiguous:
-        return None
-    found = _flat_index(e, labels, _shape(e, 0)[1], cells)
-    if found is None:
-        return None
-    calls, flat = found
-    # the labels are known to be in range, and NumPy copies where it checks
-    return [*calls, Call(x.reshape(-1).take, (flat, None, out, "clip"))]
-
-
-def _less_one_hot(
-    e: Equation, operands: Sequence[Any], out: Any, cells: Cells
-) -> list[Call] | None:
-    p, labels = operands
-    if not out.flags.c_contiguous:
-        return None
-    found = _flat_index(e, labels, _shape(e, 0)[1], cells)
-    if found is None:
-        return None
-    calls, flat = found
-    picked = np.empty(flat.shape, out.dtype)
-    lined = out.reshape(-1)
-    copies = [] if p is out or _same_memory(p, out) else [Call(np.copyto, (out, p))]
-    return [
-        *copies,
-        *calls,
-        Call(lined.take, (flat, None, picked, "clip")),
-        Call(np.subtract, (picked, np.ones((), out.dtype), picked)),
-        Call(operator.setitem, (lined, flat, picked)),
-    ]
-
-
-def _same_memory(a: Any, b: np.ndarray) -> bool:
-    return (
-        isinstance(a, np.ndarray)
-        and a.__array_interface__["data"] == b.__array_interface__["data"]
-        and a.strides == b.strides
-    )
-
-
-def _place(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    g, labels, _ = operands
-    del e, cells
-    rows = np.arange(out.shape[0])
-
-    def run(g: Any, labels: Any, out: np.ndarray) -> None:
-        out.fill(0)
-        out[rows, labels] = g
-
-    return [Call(run, (g, labels, out))]
-
-
-def _copy(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    del e, cells
-    return [Call(np.copyto, (out, operands[0]))]
-
-
-def _cast(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-    del cells
-    source = e.operands[0].dtype
-    if source.kind == "c" and out.dtype.kind != "c":
-        return None
-    return [Call(np.copyto, (out, operands[0], "unsafe"))]
-
-
-def _concatenate(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-    del cells
-    if any(isinstance(o, Cell) for o in operands):
-        return None
-    return [Call(np.concatenate, (operands, e.options.get("axis", 0), out))]
-
-
-def _take_at(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call] | None:
-    """One array as the index of the first axis: ``np.take`` (rows of an embedding)."""
-    del cells
-    x, where, *arrays = operands
-    if len(arrays) != 1 or where != (ARRAY,) or e.operands[2].dtype.kind not in "iu":
-        return None
-    if not np.can_cast(e.operands[2].dtype, np.intp):
-        return None
-    return [Call(_rows_taken, (x, arrays[0], out))]
-
-
-def _rows_taken(x: np.ndarray, index: np.ndarray, out: np.ndarray) -> None:
-    np.take(x, index, 0, out)
-
-
-def _replace_at(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    del e, cells
-    x, value, where, *arrays = operands
-    return [Call(np.copyto, (out, x)), Call(primitives.put_at, (out, value, where, *arrays))]
-
-
-def _added_to(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    del e, cells
-    return [Call(np.add, (*operands, out))]
-
-
-def _where_finite_or(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    del e, cells
-    finite, in_place = np.empty_like(out, bool), _same_memory(operands[0], out)
-
-    def run(x: Any, reached: Any, out: Any) -> None:
-        np.isfinite(x, finite)
-        if not in_place:
-            np.copyto(out, x)
-        if not finite.all():
-            np.logical_or(finite, np.not_equal(reached, 0), finite)
-            np.copyto(out, 0, where=~finite)
-
-    return [Call(run, (*operands, out))]
-
-
-def _if_finite(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    del e, cells
-    finite, in_place = np.empty_like(out, bool), _same_memory(operands[0], out)
-
-    def run(x: Any, other: Any, out: Any) -> None:
-        np.isfinite(x, finite)
-        if not finite.all():
-            np.copyto(out, other)
-        elif not in_place:
-            np.copyto(out, x)
-
-    return [Call(run, (*operands, out))]
-
-
-def _updated(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    del e, cells
-    x, ufunc, value = operands
-    return [Call(np.copyto, (out, x)), Call(primitives.update, (out, ufunc, value))]
-
-
-def _add_at(e: Equation, operands: Sequence[Any], out: Any, cells: Cells) -> list[Call]:
-    del e, cells
-    g, _, where, *arrays = operands
-    if any(a.dtype != np.bool_ for a in arrays if isinstance(a, np.ndarray)) or arrays:
-        return [Call(out.fill, (0,)), Call(_added, (out, g, where, *arrays))]
-    return [Call(out.fill, (0,)), Call(primitives.put_at, (out, g, where))]
-
-
-def _added(out: np.ndarray, g: np.ndarray, where: Any, *arrays: Any) -> None:
-    index = primitives.join_index(where, arrays)
-    if any(a.dtype != np.bool_ for a in arrays):
-        np.add.at(out, index, g)
-    else:
-        out[index] = g
-
-
-def _implementation(fn: Any) -> Any:
-    return fn.implementation
-
-
-KERNELS: dict[Any, Kernel] = {
-    np.sum: _reduction(np.add),
-    np.mean: _mean,
-    np.max: _reduction(np.maximum),
-    np.amax: _reduction(np.maximum),
-    np.min: _reduction(np.minimum),
-    np.amin: _reduction(np.minimum),
-    np.any: _reduction(np.logical_or),
-    np.all: _reduction(np.logical_and),
-    np.copy: _copy,
-    _implementation(neural.row_product): _row_product,
-    _implementation(neural.row_contraction): _row_contraction,
-    _implementation(neural.row_sum): _row_sum,
-    _implementation(neural.mean_square): _mean_square,
-    _implementation(neural.line_max): _line_max,
-    _implementation(neural.line_sums): _line_sums,
-    _implementation(neural.pick): _pick,
-    _implementation(neural.less_one_hot): _less_one_hot,
-    _implementation(neural.place): _place,
-    _implementation(primitives.broadcast): _copy,
-    _implementation(primitives.cast): _cast,
-    _implementation(primitives.concat): _concatenate,
-    _implementation(primitives.take_at): _take_at,
-    _implementation(primitives.replace_at): _replace_at,
-    updated: _updated,
-    _implementation(primitives.where_finite_or): _where_finite_or,
-    _implementation(primitives.if_finite): _if_finite,
-    _implementation(primitives.added_to): _added_to,
-    _implementation(primitives.add_at): _add_at,
-}
-
-
-def check_for(equation: Equation, operands: Sequence[Any], cells: Cells) -> list[Call]:
-    """The call that raises if labels or targets are not what they should be."""
-    if equation.fn is not _implementation(neural.in_range):
-        return [Call(equation.fn, tuple(operands), equation.options)]
-    labels, classes, caller = operands
-    variable = equation.operands[0]
-    assert isinstance(variable, Variable)
-    unsigned = neural.unsigned_kind(variable.dtype)
-    refuse = partial(equation.fn, classes=classes, caller=caller)
-    first = neural.label_limit(variable.dtype, classes)
-    if first > np.iinfo(unsigned).max:
-        return []  # the dtype has no other labels
-    limit = np.array(first, unsigned)
-    wrong = bytearray(variable.nbytes // variable.dtype.itemsize)
-    marks = np.frombuffer(wrong, np.bool_).reshape(variable.shape)
-
-    def check(labels: np.ndarray, unsigned: np.ndarray) -> None:
-        np.greater_equal(unsigned, limit, marks)
-        if 1 in wrong:  # a search of bytes: 0.05 µs instead of 1 for the largest label
-            refuse(labels)
-
-    return [Call(check, (labels, cells.view(labels, lambda x: x.view(unsigned))))]
+def _write(fn: Any, *args: Any, out: Any, **options: Any) -> None:
+    """Call what takes ``out=``, and may forget it, as NumPy 2.4's ``hfft`` does."""
+    result = fn(*args, out=out, **options)
+    if result is not out:
+        np.copyto(out, result)
+
+
+class UntraceableError(Exception):
+    """A body looks at values, or does what cannot be noted."""
+
+
+class Traced(NDArrayOperatorsMixin):
+    """Stands for an array in a body: what the body calls is noted instead of run.
+
+    ``held`` is the array, or its cell; ``like`` is another one that lies in memory in the same way.
+    """
+
+    def __init__(self, tracer: "Tracer", held: Any, like: np.ndarray) -> None:
+        self.tracer = tracer
+        self.held = held
+        self.like = like
+
+    def __len__(self) -> int:
+        return len(self.like)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # such as __array_interface__, by which NumPy sees the memory
+            raise AttributeError(name)
+        found = getattr(self.like, name)
+        if isinstance(found, np.ndarray):
+            return self._viewed(found, operator.attrgetter(name))
+        return partial(self._method, getattr(np.ndarray, name)) if callable(found) else found
+
+    def _method(self, method: Any, *args: Any, **options: Any) -> Any:
+        """Methods make views, fill their array, or write into the last array they are given."""
+        targets = [a for a in args if isinstance(a, Traced)]
+        seen = None if targets else method(self.like, *args, **options)
+        if seen is not None:
+            return self._viewed(seen, lambda x: method(x, *args, **options))
+        if targets and any(a is None for a in args):
+            raise UntraceableError
+        self.tracer.note(method, (self, *args), options)
+        return targets[-1] if targets else None
+
+    def _viewed(self, seen: Any, fn: Callable[[Any], Any]) -> "Traced":
+        if not isinstance(seen, np.ndarray) or not np.may_share_memory(seen, self.like):
+            raise UntraceableError
+        return Traced(self.tracer, self.tracer.cells.view(self.held, fn), seen)
+
+    def __getitem__(self, index: Any) -> "Traced":
+        parts = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(part, Traced) for part in parts):
+            raise UntraceableError
+        return self._viewed(self.like[index], operator.itemgetter(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.tracer.note(operator.setitem, (self, index, value), {})
+
+    def __array_ufunc__(
+        self, fn: np.ufunc, method: str, *inputs: Any, out: tuple[Any] = (None,), **options: Any
+    ) -> Any:
+        (target,) = out
+        if method == "__call__":
+            if target is None:
+                target = self.tracer.scratch(fn, inputs)
+            self.tracer.note_ufunc(fn, inputs, options, target)
+        elif method == "reduce" and isinstance(target, Traced):
+            given = [options.pop(name, None) for name in ("axis", "dtype")]
+            keeps = options.pop("keepdims", False)
+            if options.get("where") is True:
+                del options["where"]
+            self.tracer.note(fn.reduce, (*inputs, *given, target, keeps), options)
+        elif method == "at":
+            self.tracer.note(fn.at, inputs, options)
+        else:
+            raise UntraceableError
+        return target
+
+    def __array_function__(self, fn: Any, _types: Any, args: Any, options: Any) -> Any:
+        if fn in WRITERS or "out" in options:
+            self.tracer.note(fn if fn in WRITERS else partial(_write, fn), args, options)
+            return options.get("out")
+        if fn in FACTS:
+            return fn(*_like(args), **options)
+        if fn in TABLE and TABLE[fn].traits.shape_only:
+            made = fn(*_like(args), **options)
+            return Traced(self.tracer, made, np.empty_like(made))
+        raise UntraceableError
+
+    def _look(self, *_args: Any, **_options: Any) -> Any:
+        raise UntraceableError
+
+    __bool__ = __float__ = __int__ = __index__ = __iter__ = __array__ = _look
+
+
+class Tracer:
+    """The calls of a body, as they are noted."""
+
+    def __init__(self, cells: Cells) -> None:
+        self.cells = cells
+        self.calls: list[Call] = []
+
+    def trace(
+        self, body: Any, equation: Equation, operands: Sequence[Any], options: Any, out: Any
+    ) -> None:
+        """Note what ``body`` calls to leave its result in ``out``."""
+        known: dict[int, Traced] = {}
+        lie = {id(out): equation.results[0]}
+        for given, value in [
+            *zip(equation.operands, operands, strict=True),
+            *((equation.options[name], value) for name, value in options.items()),
+        ]:
+            if isinstance(given, Variable):
+                lie[id(value)] = given
+
+        def stand_in(value: Any) -> Any:
+            if id(value) not in lie:
+                return value
+            if id(value) not in known:
+                known[id(value)] = Traced(self, value, _blank(lie[id(value)]))
+            return known[id(value)]
+
+        given = {name: stand_in(value) for name, value in options.items()}
+        target = stand_in(out)
+        result = body(*map(stand_in, operands), out=target, **given)
+        if result is not target and not (
+            isinstance(result, Traced)
+            and isinstance(result.held, np.ndarray)
+            and result.held.__array_interface__ == out.__array_interface__
+        ):
+            raise UntraceableError
+
+    def note(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> None:
+        """Note a call."""
+        given = {name: _held(value) for name, value in options.items()}
+        self.calls.append(Call(fn, tuple(map(_held, args)), given))
+
+    def note_ufunc(
+        self, fn: np.ufunc, inputs: Sequence[Any], options: dict[str, Any], target: Any
+    ) -> None:
+        """Note the call of a ufunc that writes into ``target``."""
+        if not isinstance(target, Traced):
+            raise UntraceableError
+        dtypes = [x.dtype for x in inputs if isinstance(x, Traced)]
+        options = {name: _held(value) for name, value in options.items() if name != "order"}
+        inputs = [_held(x) for x in inputs]
+        self.calls.append(_ufunc(fn, inputs, dtypes, options, target.held))
+
+    def scratch(self, fn: np.ufunc, inputs: Sequence[Any]) -> Traced:
+        """Memory for an intermediate result."""
+        if fn.signature is not None or fn.nout != 1:
+            raise UntraceableError
+        kinds = [type(x) if type(x) in (int, float, bool) else x.dtype for x in inputs]
+        dtype = fn.resolve_dtypes((*kinds, None))[-1]
+        shape = np.broadcast_shapes(*(getattr(x, "shape", ()) for x in inputs))
+        made = np.empty(shape, dtype)
+        return Traced(self, made, np.empty_like(made))
+
+
+def _blank(variable: Variable) -> np.ndarray:
+    """An array without values that lies in memory as another one does."""
+    pairs = list(zip(variable.strides, variable.shape, strict=True))
+    if 0 in variable.shape:
+        return np.empty(variable.shape, variable.dtype)
+    low, high = (sum(f(s * (n - 1), 0) for s, n in pairs) for f in (min, max))
+    memory = np.empty(high - low + variable.dtype.itemsize, np.uint8)
+    return np.ndarray(variable.shape, variable.dtype, memory, -low, variable.strides)
+
+
+def _like(nest: Any) -> Any:
+    """What stands in for arrays, replaced by arrays that lie so."""
+    if isinstance(nest, (tuple, list)):
+        return tuple(map(_like, nest))
+    return nest.like if isinstance(nest, Traced) else nest
+
+
+def _held(value: Any) -> Any:
+    """What stands in for arrays, replaced by those; no cells in tuples, where nobody looks."""
+    if isinstance(value, (tuple, list)):
+        found = tuple(map(_held, value))
+        if any(isinstance(part, Cell) for part in found):
+            raise UntraceableError
+        return found
+    return value.held if isinstance(value, Traced) else value

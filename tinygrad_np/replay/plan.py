@@ -6,31 +6,20 @@ buffer.
 """
 
 from bisect import bisect_left, insort
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import Slot
-from ..autodiff.primitives import added_to, broadcast, if_finite, where_finite_or
-from ..autodiff.rules import neural
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
-from .capture import SHAPE_ONLY, Capture, Equation, Unpacked, Variable
+from .capture import Capture, Equation, Variable
 from .memory import alike, is_dense, layout
-from .reads import PACKAGE
 from .rows import blocked
-
-COPIES = {np.positive, np.copy, broadcast.implementation}  # type: ignore[attr-defined]
-# functions that may write their result over an operand of the same shape, beside the ufuncs
-OVERWRITING = {
-    neural.less_one_hot.implementation,  # type: ignore[attr-defined]
-    where_finite_or.implementation,  # type: ignore[attr-defined]
-    if_finite.implementation,  # type: ignore[attr-defined]
-    added_to.implementation,  # type: ignore[attr-defined]
-}
 
 
 @dataclass(eq=False)
@@ -114,8 +103,7 @@ def _renamed(old: Equation, same: dict[Variable, Variable]) -> Equation:
 
     operands = [name(value) for value in old.operands]
     options = {key: name(value) for key, value in old.options.items()}
-    equation = Equation(old.kind, old.fn, operands, options, old.results, old.line)
-    equation.errors = old.errors
+    equation = old.on(operands, options, old.results)
     for result in old.results:
         result.made = equation
         if result.view_of is not None:
@@ -127,38 +115,33 @@ def _original(equation: Equation) -> Variable | None:
     """The operand that the only result equals in every bit, stride and chance to change."""
     if len(equation.results) != 1 or equation.options:
         return None
-    out, chosen = equation.results[0], None
-    if equation.fn in COPIES:
+    out, chosen, traits = equation.results[0], None, equation.traits
+    if traits.copies:
         chosen = equation.operands[0]
-    elif equation.fn is np.reshape:
-        chosen = equation.operands[0]  # to the shape that it has
-    elif equation.fn is np.multiply and out.dtype.kind != "c":  # where 1 · ∞ has a NaN
+    elif traits.neutral is not None and out.dtype.kind != "c":  # where 1 · ∞ has a NaN
         left, right = equation.operands
-        chosen = left if _is_one(right) else right if _is_one(left) else None
+        same = [_is_number(operand, traits.neutral) for operand in (left, right)]
+        chosen = left if same[1] else right if same[0] else None
     if not isinstance(chosen, Variable) or chosen.root.kind in ("memory", "entry"):
         return None
     return chosen if alike(chosen, out) else None
 
 
-def _is_one(operand: Any) -> bool:
+def _is_number(operand: Any, number: float) -> bool:
     if isinstance(operand, Variable):
         one = operand.kind == "constant" and operand.array.size == 1
-        return bool(one and operand.array.item() == 1)
-    return type(operand) in (int, float) and operand == 1
+        return bool(one and operand.array.item() == number)
+    return type(operand) in (int, float) and operand == number
 
 
 def is_pure(equation: Equation) -> bool:
     """Whether equal operands give equal results, always."""
-    fn = equation.fn.innermost if isinstance(equation.fn, Unpacked) else equation.fn
-    if equation.draws:
-        return False
-    module = str(getattr(fn, "__module__", None) or type(fn).__module__)
-    return isinstance(fn, np.ufunc) or module.split(".")[0] in ("numpy", PACKAGE)
+    return equation.rule is not None and equation.rule.is_pure and not equation.draws
 
 
 def _fold(equation: Equation) -> bool:
     """Make results that depend on nothing that changes constants."""
-    fixed = equation.fn in SHAPE_ONLY or all(v.kind == "constant" for v in equation.reads())
+    fixed = equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads())
     if not fixed or not is_pure(equation):
         return False
     for result in equation.results:
@@ -169,7 +152,7 @@ def _fold(equation: Equation) -> bool:
 
 def _key(equation: Equation, epoch: int) -> Any:
     """Equal for equations that do the same; None where that cannot be known."""
-    if not is_pure(equation) or isinstance(equation.fn, Unpacked):
+    if not is_pure(equation):
         return None
     parts: list[Any] = [equation.fn, epoch]
     for key, value in [*enumerate(equation.operands), *equation.options.items()]:
@@ -299,37 +282,30 @@ def _donor(
 
 
 def _may_overwrite(equation: Equation) -> bool:
-    fn = equation.fn
-    if isinstance(fn, np.ufunc):
-        return fn.signature is None and len(equation.results) == 1 and not equation.options
-    return fn in OVERWRITING
+    fits = not (isinstance(equation.fn, np.ufunc) and equation.options)
+    return equation.traits.overwrites and fits
 
 
 class Free:
-    """Buffers that nobody uses, by size: a step has many results, but of few sizes."""
+    """Buffers that nobody uses, by size and by the time since when."""
 
     def __init__(self) -> None:
-        self.sizes: list[int] = []
-        self.of_size: dict[int, deque[Buffer]] = {}
+        self.found: list[tuple[int, int, Buffer]] = []
         self.members: set[Buffer] = set()
+        self.turns = count()
 
     def add(self, buffer: Buffer) -> None:
         """Nobody uses this one any more."""
-        if buffer in self.members:
-            return
-        self.members.add(buffer)
-        if buffer.nbytes not in self.of_size:
-            insort(self.sizes, buffer.nbytes)
-        self.of_size.setdefault(buffer.nbytes, deque()).append(buffer)
+        if buffer not in self.members:
+            self.members.add(buffer)
+            insort(self.found, (buffer.nbytes, next(self.turns), buffer))
 
     def take(self, nbytes: int) -> Buffer | None:
         """The smallest that is large enough, else the largest; None where there is none."""
-        if not self.sizes:
+        if not self.found:
             return None
-        size = self.sizes[min(bisect_left(self.sizes, nbytes), len(self.sizes) - 1)]
-        chosen = self.of_size[size].popleft()
-        if not self.of_size[size]:
-            del self.of_size[size], self.sizes[bisect_left(self.sizes, size)]
+        size = min(nbytes, self.found[-1][0])
+        chosen = self.found.pop(bisect_left(self.found, (size,)))[2]
         self.members.remove(chosen)
         return chosen
 

@@ -1,31 +1,16 @@
 """Full batches in blocks of rows: each block goes forward and backward while it is in cache.
 
 Where a step treats the rows of a large batch alike, and puts them together in sums only, its
-equations are run block by block. Which sums are split, and where, is ``neural.row_blocks``: eager
+equations are run block by block. Which sums are split, and where, is ``row_blocks``: eager
 mode adds the same blocks in the same order, so that the results are the same to the last bit.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ..autodiff.primitives import added_to, cast, where_finite_or
-from ..autodiff.rules import neural
+from ..autodiff.shapes import row_blocks
 from .capture import Equation, Variable
 from .memory import is_c_order
-
-
-def _implementation(fn: Any) -> Any:
-    return fn.implementation
-
-
-SUMS = {_implementation(neural.row_contraction), _implementation(neural.row_sum)}
-BY_ROW = {
-    _implementation(fn)
-    for fn in (neural.line_sums, neural.line_max, neural.pick, neural.less_one_hot, cast)
-} | {np.copy, _implementation(where_finite_or), _implementation(added_to)}
-REDUCTIONS = {np.argmax, np.argmin, np.sum, np.max, np.min}
 
 
 class RowLoop:
@@ -74,17 +59,17 @@ class Block:
                     names[result].view_of = names.get(result.view_of, result.view_of)
             operands = [_renamed(value, names) for value in equation.operands]
             results = [names[result] for result in equation.results]
-            inner = Equation(
-                equation.kind, equation.fn, operands, equation.options, results, equation.line
-            )
-            inner.errors = equation.errors
+            inner = equation.on(operands, equation.options, results)
             self.equations.append(inner)
             if is_sum(equation):
                 self.sums[inner] = equation.results[0]
 
     @staticmethod
     def _cut(variable: Variable, size: int) -> Variable:
-        return Variable.shaped(variable, (size, *variable.shape[1:]))
+        cut = Variable.shaped(variable, (size, *variable.shape[1:]))
+        if variable.kind == "input":
+            cut.strides = variable.strides
+        return cut
 
 
 def _renamed(value: Any, names: dict[Variable, Variable]) -> Any:
@@ -95,7 +80,7 @@ def blocked(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equa
     """The equations with a loop over blocks of rows, where there can be one."""
     counts = {v.shape[0] for e in equations for v in e.reads() if v.kind == "input" and v.shape}
     for rows in sorted(counts, reverse=True):
-        blocks = neural.row_blocks(rows)
+        blocks = row_blocks(rows)
         if len(blocks) > 1:
             found = _split(equations, outputs, rows, blocks)
             if found is not None:
@@ -142,13 +127,12 @@ def _has_changed(after: list[Equation]) -> bool:
 
 def is_sum(equation: Equation) -> bool:
     """Whether the result is a sum over rows that may be taken block by block."""
-    if equation.fn in SUMS:
-        return True
-    operand = equation.operands[0] if equation.operands else None
+    adds = equation.traits.adds
+    if adds != "integers":
+        return bool(adds)
+    operand = equation.operands[0]
     whole = len(equation.operands) == 1 and not equation.options
-    if equation.fn is not np.sum or not whole or not isinstance(operand, Variable):
-        return False
-    return operand.dtype.kind in "biu"  # exact, in whatever order
+    return whole and isinstance(operand, Variable) and operand.dtype.kind in "biu"
 
 
 def _has_rows(variable: Variable, rows: int) -> bool:
@@ -159,19 +143,18 @@ def _is_by_row(equation: Equation, rowed: set[Variable], rows: int) -> bool:
     """Whether each row of the result comes from the same row of the operands alone."""
     if any(isinstance(v, Variable) for v in equation.options.values()):
         return False
-    results, fn = equation.results, equation.fn
+    results, traits = equation.results, equation.traits
     if not all(_has_rows(r, rows) and is_c_order(r) for r in results):
         return False
-    if equation.kind == "check":
-        return equation.fn is _implementation(neural.in_range)  # the others name a place
-    if fn is _implementation(neural.row_product):
-        return equation.operands[0] in rowed and equation.operands[1] not in rowed
-    if fn in REDUCTIONS or fn is np.expand_dims:
+    if traits.by_row:
+        with_rows, others = (
+            [v for v in part if isinstance(v, Variable)]
+            for part in (equation.operands[: traits.by_row], equation.operands[traits.by_row :])
+        )
+        return rowed.issuperset(with_rows) and rowed.isdisjoint(others)
+    if traits.along:
         return _leaves_rows(equation)
-    if fn in BY_ROW:
-        return rowed.issuperset(equation.reads())
-    elementwise = isinstance(fn, np.ufunc) and fn.signature is None and len(results) == 1
-    if not (elementwise and not equation.options) and fn is not np.where:
+    if not traits.elementwise or equation.options or len(results) != 1:
         return False
     return all(_is_aligned(v, results[0], v in rowed) for v in equation.reads())
 
@@ -179,11 +162,9 @@ def _is_by_row(equation: Equation, rowed: set[Variable], rows: int) -> bool:
 def _leaves_rows(equation: Equation) -> bool:
     """Whether an axis that is not the first is reduced or inserted."""
     given = [*equation.operands[1:2], *[v for k, v in equation.options.items() if k == "axis"]]
-    source = equation.operands[0]
+    source, axis = equation.operands[0], given[0] if given else None
     assert isinstance(source, Variable)
-    axis, axes = (given[0] if given else None), len(source.shape)
-    if equation.fn is np.expand_dims:
-        axes += 1
+    axes = max(len(source.shape), len(equation.results[0].shape))
     return isinstance(axis, int) and axis % axes != 0
 
 

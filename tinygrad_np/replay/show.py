@@ -1,21 +1,14 @@
 """A program as numbered equations, and where its time goes."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..autodiff.rules import neural
 from .capture import Equation, Variable
 from .plan import Plan
 from .rows import RowLoop
 
 if TYPE_CHECKING:
     from .program import Program
-
-PRODUCTS = {"matmul", "dot", "row_product", "row_contraction", "contract"}
-# which of two operands and the result has the outputs' shape, and which the weight's
-CONVOLUTIONS = {"convolve": (2, 1), "convolve_back": (0, 1), "convolve_weight": (1, 2)}
-FREE = {"transpose", "reshape", "broadcast_to"}
 
 
 @dataclass
@@ -39,7 +32,7 @@ class Row:
     @property
     def is_product(self) -> bool:
         """Whether this is a matrix product."""
-        return self.operation.split("(")[0] in PRODUCTS
+        return self.equation.traits.cost is not None
 
 
 def rows(program: "Program") -> list[Row]:
@@ -108,19 +101,10 @@ def _memory(variable: Variable, plan: Plan) -> str:
 def _flops(equation: Equation) -> int:
     if not equation.results or equation.results[0].view_of is not None:
         return 0
-    out = equation.results[0]
-    size = int(out.nbytes // out.dtype.itemsize)
-    if equation.name in CONVOLUTIONS:
-        shapes = [v.shape for v in (*equation.reads()[:2], out)]
-        y, weight = (shapes[i] for i in CONVOLUTIONS[equation.name])
-        return 2 * math.prod(y) * math.prod(weight[1:])
-    if equation.name not in PRODUCTS:
-        return size
-    a = equation.operands[0]
-    assert isinstance(a, Variable)
-    if equation.fn is neural.row_contraction.implementation:  # type: ignore[attr-defined]
-        return 2 * int(size * a.shape[0])
-    return 2 * int(size * (a.shape[-1] if a.shape else 1))
+    out, cost = equation.results[0], equation.traits.cost
+    if cost is None:
+        return int(out.nbytes // out.dtype.itemsize)
+    return 2 * cost(out, *equation.operands, **equation.options)
 
 
 def table(program: "Program") -> str:

@@ -13,9 +13,10 @@ from ..autodiff.guards import EXCLUSIVE
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
+from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..threads import INSTALL, blas_threads
-from .capture import Capture, argument, users_line
+from .capture import Capture, argument, refusal, users_line
 from .guards import Guards, Walk, is_same
 from .plan import plan
 from .program import Program
@@ -27,6 +28,7 @@ from .verify import State, changes, compare_outcomes, compare_runs, described, o
 KEPT_SIGNATURES = 64
 TUNING_SECONDS = 0.8
 NEVER = float("inf")
+PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
 MOST_CAPTURES = 16  # one after the other, without a replay
 
 
@@ -71,13 +73,42 @@ class Replay:
         self.verify = verify
         self.tune = tune
         self.choices: dict[str, dict[str, int]] = {}
+        self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
 
     def __call__(self, *args: Any) -> Any:
-        """What the function returns for these arguments, as Tensors that require no grad."""
+        """What the function returns for these arguments, as Tensors that require no grad.
+
+        A transform's function returns plain arrays for plain arguments, as ever.
+        """
+        if self.is_transform:
+            return self._transformed(args)
+        return self._called(args)
+
+    def _transformed(self, args: tuple[Any, ...]) -> Any:
+        """The same of a transform: numbers that it differentiates by are arrays of their own."""
+        if not PLAIN.issuperset(map(type, args)):
+            given = [part for part in leaves(list(args)) if isinstance(part, Tensor)]
+            if any(part.requires_grad for part in given):
+                return self.fn(*args)  # which records
+            places = differentiated_by(self.fn, len(args)) or ()
+            args = tuple([_numbers(a) if n in places else a for n, a in enumerate(args)])
+            if given:
+                return self._called(args)
+        result = self._called(args)
+        if mode.capture is not None or mode.watch is not None:
+            return result
+        if type(result) is Tensor:
+            return result.numpy()
+        if type(result) is tuple and TENSORS.issuperset(map(type, result)):
+            return tuple([part.numpy() for part in result])
+        found = leaves(result)
+        return rebuild(result, [v.numpy() if isinstance(v, Tensor) else v for v in found])
+
+    def _called(self, args: tuple[Any, ...]) -> Any:
         local = self._local
         program = None if local.doubted else local.last
-        if program is None or mode.capture is not None or program.runs >= program.due:
+        if program is None or not mode.ordinary or program.runs >= program.due:
             return self._run(args)
         if program.guards.gradients:
             with EXCLUSIVE:  # whoever adds to gradients in another thread waits
@@ -118,7 +149,7 @@ class Replay:
 
     def _run(self, args: tuple[Any, ...]) -> Any:
         """The long way: find the program, or capture one."""
-        if mode.capture is not None:
+        if mode.capture is not None or mode.watch is not None:
             return self.fn(*args)
         parts = leaves(list(args))
         inputs = [_array(part) for part in parts if _is_array(part)]
@@ -243,6 +274,12 @@ class Replay:
             for part in leaves(result):
                 if isinstance(part, Tensor):
                     capture.variable(part)  # refuses what cannot be returned
+                    if self.is_transform and part._is_recorded:
+                        raise refusal(
+                            "is a transform of a function that closes over a Tensor that requires "
+                            "grad, so that its result would require grad, too",
+                            "pass it as an argument, or close over its .detach()",
+                        )
         finally:
             mode.capture = None
         return result
@@ -319,6 +356,15 @@ def _plain(capture: Capture, result: Any) -> Any:
     return rebuild(result, parts)
 
 
+def _numbers(nest: Any) -> Any:
+    """A nest with arrays for its numbers, as transforms see them."""
+    parts = leaves(nest)
+    for i, part in enumerate(parts):
+        if isinstance(part, (int, float, complex)) and not isinstance(part, (bool, np.generic)):
+            parts[i] = np.asarray(float(part) if isinstance(part, int) else part)
+    return rebuild(nest, parts)
+
+
 def _is_array(part: Any) -> bool:
     return isinstance(part, (np.ndarray, np.generic, Tensor))
 
@@ -378,6 +424,10 @@ def replay(
     runs and records it; the second runs it both ways and compares every bit; later ones run the
     recorded program in memory allocated once. Other shapes are recorded anew. Results require no
     grad; gradients are in ``.grad`` of the leaves as ever.
+
+    ``fn`` may be a transform: ``tg.replay(tg.value_and_grad(f))``, of ``grad``, ``jacobian``,
+    ``hessian``, ``vmap``, also ``tg.replay(tg.hvp)`` and ``tg.replay(tg.jvp)``. Then plain arrays
+    and numbers give plain arrays, as without ``tg.replay``.
 
     ``fn`` may call optimisers, draw from generators passed to functions of this package, and write
     Tensors in place. What it reads besides (attributes, globals, numbers in lists and dicts, the

@@ -11,7 +11,7 @@ from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import PLAIN, Cast, Equation, Unpacked, Variable, refusal, spelled, users_line
+from .capture import PLAIN, Equation, Variable, refusal, spelled, users_line
 from .program import Program
 from .reads import Read
 
@@ -184,14 +184,13 @@ def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
 
 def described(equations: Sequence[Equation]) -> list[Line]:
     """The equations of a step as they were captured, before any are simplified."""
-    return [Line(_kind(e), spelled(e.name), e.line, _fixed(e)) for e in equations]
+    return [
+        Line(_kind(e), spelled(e.rule) if e.rule else e.name, e.line, _fixed(e)) for e in equations
+    ]
 
 
 def _kind(equation: Equation) -> Any:
-    fn = equation.fn
-    if isinstance(fn, Unpacked):
-        fn = fn.innermost
-    fn = fn.dtype if isinstance(fn, Cast) else fn
+    fn = equation.rule.fn if equation.rule else equation.fn
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.primitives import replace_at
 from ..autodiff.tape import mode, no_grad
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
@@ -48,7 +49,8 @@ class Guard:
     def step(self, loss: Tensor) -> None:
         """Update the parameters, or raise Diverged."""
         with no_grad():
-            self._loss._write_now(np.copyto, loss if loss.ndim == 0 else np.reshape(loss, ()))
+            scalar = loss if loss.ndim == 0 else np.reshape(loss, ())
+            self._loss._write_now(replace_at, scalar, (Ellipsis,))
         if mode.capture is None:
             self.perform()
         else:

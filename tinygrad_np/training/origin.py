@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.rules.table import Part
 from ..autodiff.tape import NO_OPTIONS, Leaf, Node, Record, history, recording
 from ..autodiff.tensor import Tensor
 
@@ -76,6 +77,9 @@ def _trace(result: Tensor | None, forward: int, names: Mapping[str, Any]) -> Ori
     for found in history(node):
         out = arrays.pop(found.number, None)
         if out is None:
+            continue
+        if isinstance(found.rule, Part):  # one of several results
+            arrays |= {parent.number: out for parent in found.parents if parent is not None}
             continue
         pairs = [] if isinstance(found, Leaf) else _operands(found)
         bad = [(parent, value) for parent, value in pairs if not np.isfinite(value).all()]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
-from ..nests import refuse_subclass
+from ..nests import refuse_subclass, tupled
 from ..primitives import replace_at
 from .table import Rule, parameters, remedy
 
@@ -57,9 +57,15 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     return kind in "fc"
 
 
-def check_method(ufunc: Any, method: str, options: dict[str, Any]) -> None:
+def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> None:
     """Refuse what NumPy's functions take, and the methods of its ufuncs do not."""
     name = f"np.{ufunc.__name__}.{method}"
+    if method == "at" and not (ufunc in (np.add, np.subtract) and hasattr(inputs[0], "_put")):
+        raise TapeError(
+            f"{name} writes in place and cannot be recorded; use t[index] = value on a Tensor "
+            f"(t[index] = np.{ufunc.__name__}(t[index], v)), where each index counts once, or "
+            "np.add.at(t, index, v)."
+        )
     if method == "accumulate" and options.get("axis", 0) is None:
         raise ValueError(f"{name} with axis=None: give the one axis that it is to run along.")
     if options.get("dtype") is not None and METHODS.get((method, ufunc)) in UNTYPED:
@@ -119,6 +125,34 @@ def check_dtype(dtype: Any, what: str) -> None:
         )
 
 
+SIBLINGS = {
+    "numpy.polynomial": "(tinygrad_np.polynomial has what takes Tensors)",
+    "scipy": "(tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors)",
+}
+
+
+def asking(what: str) -> str:
+    """``what`` is done, and by which function of a library that has siblings here."""
+    frame, name, others = sys._getframe(2), "", ""
+    while frame.f_back:
+        module = str(frame.f_globals.get("__name__"))
+        found = [said for room, said in SIBLINGS.items() if module.startswith(room + ".")]
+        if not found:
+            break
+        if not (said := frame.f_code.co_name).startswith("_"):
+            public = module.split("._")[0]
+            name, others = f"{public}.{said}", found[0]
+        frame = frame.f_back
+    return f"{name} of a Tensor {others} calls {what}, which" if name else what
+
+
+def instead(fn: Any) -> str:
+    """What to do instead of calling a function that has no derivative here."""
+    if str(getattr(fn, "__module__", "")).startswith("numpy.polynomial"):
+        return f"use tinygrad_np.polynomial.{fn.__name__}."
+    return "give it one with tg.defvjp, or pass t.detach()."
+
+
 def brief(given: Any) -> str:
     """What was given, in a few words."""
     shown = repr(given)
@@ -134,6 +168,22 @@ def as_numbers(data: Any, dtype: Any) -> Any:
         kind = ShapeError if "inhomogeneous" in str(error) else type(error)
         wanted = "" if dtype is None else f" with dtype={dtype!r}"
         raise kind(f"a Tensor of {brief(data)}{wanted}: {error}") from None
+
+
+def as_arrays(out: Any, inside: bool = False) -> Any:
+    """A function's result as array (or tuple of arrays); arrays of other libraries stay."""
+    if isinstance(out, (np.generic, bool, int, float, complex)):
+        return np.asarray(out)
+    refuse_own_way("a result of a primitive", out)
+    if not isinstance(out, (tuple, list)):
+        as_it_is = not inside or out is None or hasattr(out, "__array_function__")
+        return out if as_it_is else np.asarray(out)
+    if inside:
+        raise TypeError(
+            f"a function returned a {type(out).__name__} among its results, which are one array or "
+            "a tuple of arrays; give each array a place of its own there."
+        )
+    return tupled(type(out), [p if type(p) is np.ndarray else as_arrays(p, True) for p in out])
 
 
 def released(name: str) -> str:

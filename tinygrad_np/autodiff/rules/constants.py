@@ -2,28 +2,47 @@
 
 import numpy as np
 
-from ..primitives import added_to, if_finite, where_finite_or
-from .indexing import last_writes, lexical_order
-from .neural import in_range, kept_share, one_hot
-from .table import FACTS, METADATA, constant
+from ..primitives import bodies
+from ..primitives.building import distinct
+from ..primitives.drawing import (
+    bernoulli,
+    kept_share,
+    permutation,
+    standard_normal,
+    standard_uniform,
+)
+from ..primitives.elementwise import added_to, if_finite, where_finite_or
+from ..primitives.indexing import last_writes, lexical_order, updated
+from ..primitives.neural import in_range, one_hot
+from .table import FACTS, METADATA, Traits, constant
 
 constant(
         np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
         np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
         np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.iscomplex, np.isreal,
         np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
-        np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition,
+        np.nanargmax, np.nanargmin, np.argsort, np.argpartition,
         np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
-        np.any, np.all, np.isin, np.unravel_index,
-        np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing,
-        np.zeros_like, np.ones_like, np.empty_like,
-        np.linalg.matrix_rank, in_range, kept_share, one_hot, last_writes, lexical_order,
-        added_to, if_finite, where_finite_or,
+        np.isin, np.unravel_index,
+        np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing, distinct,
+        np.packbits, np.unpackbits, np.ravel_multi_index, np.diag_indices_from,
+        np.tril_indices_from, np.triu_indices_from,
+        *([np.bitwise_count] if hasattr(np, "bitwise_count") else []),
+        np.linalg.matrix_rank, kept_share, one_hot, last_writes, lexical_order,
+        standard_normal, standard_uniform, bernoulli, permutation,
 )  # fmt: skip
+constant(np.any, traits=Traits(body=bodies.any_true))
+constant(np.all, traits=Traits(body=bodies.all_true))
+constant(np.argmax, np.argmin, traits=Traits(along=True))
+constant(np.zeros_like, np.ones_like, np.empty_like, traits=Traits(shape_only=True))
+constant(in_range, traits=Traits(checks=True, by_row=1))
+constant(added_to, where_finite_or, traits=Traits(overwrites=True, by_row=2))
+constant(if_finite, traits=Traits(overwrites=True))
+constant(updated)
 FACTS.update(
     [
         np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast,
-        np.common_type, np.may_share_memory, np.shares_memory,
+        np.common_type, np.may_share_memory, np.shares_memory, np.einsum_path,
     ]
 )  # fmt: skip
 METADATA.update(

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import F, cast, primitive, written_out
-from .table import composite, elementwise
+from ..primitives.dispatch import F
+from ..primitives.elementwise import cast, clip, replace_nonfinite, sigmoid
+from .table import Traits, composite, elementwise
 
 NONE: Any = object()  # an option that was not given
 LOG2 = math.log(2.0)
@@ -50,13 +51,6 @@ def _half(value: Any) -> Any:
 def _single(value: Any) -> Any:
     """Arrays of float16 as float32."""
     return cast(value, np.float32) if getattr(value, "dtype", None) == np.float16 else value
-
-
-@written_out
-def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
 
 
 def power_base(g: Any, x: Any, y: Any) -> Any:
@@ -155,7 +149,7 @@ def hypot_slope(g: Any, out: Any, x: Any) -> Any:
 
 def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
     """exp(x) / (exp(x) + exp(y)); a half where both are the same infinity."""
-    return sigmoid(np.where(x == y, 0, x - y) * scale)
+    return sigmoid(np.where((x == y) & np.isinf(x), 0, x - y) * scale)
 
 
 def arcsinh_slope(x: Any) -> Any:
@@ -165,7 +159,12 @@ def arcsinh_slope(x: Any) -> Any:
 
 elementwise(np.add, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: g)
 elementwise(np.subtract, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: -g)
-elementwise(np.multiply, lambda g, _out, _x, y: g * y, lambda g, _out, x, _y: g * x)
+elementwise(
+    np.multiply,
+    lambda g, _out, _x, y: g * y,
+    lambda g, _out, x, _y: g * x,
+    traits=Traits(neutral=1),
+)
 elementwise(np.divide, lambda g, _out, _x, y: g / y, lambda g, out, _x, y: -g * out / y)
 elementwise(
     np.power,
@@ -194,11 +193,13 @@ elementwise(np.copysign, lambda g, _out, x, y: np.where(np.signbit(x) == np.sign
             lambda g, _out, _x, _y: np.zeros_like(g))  # fmt: skip
 elementwise(np.heaviside, lambda g, _out, _x, _y: np.zeros_like(g),
             lambda g, _out, x, _y: np.where(x == 0, g, 0))  # fmt: skip
+elementwise(np.nextafter, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: np.zeros_like(g))
 elementwise(np.ldexp, lambda g, _out, _x, n: np.ldexp(g, n), None)
 
 for selection in (np.maximum, np.minimum, np.fmax, np.fmin):
     elementwise(selection, lambda g, out, x, y: share(g, x, y, out),
-                lambda g, out, x, y: share(g, y, x, out), selects=1)  # fmt: skip
+                lambda g, out, x, y: share(g, y, x, out), selects=1,
+                traits=Traits(spreads=True))  # fmt: skip
 
 elementwise(
     np.where,
@@ -207,12 +208,6 @@ elementwise(
     lambda g, _out, c, _x, _y: np.where(c, 0, g),
     selects=2,
 )
-
-
-@primitive
-def clip(x: Any, low: Any, high: Any) -> Any:
-    """``np.clip`` with either bound possibly None."""
-    return np.clip(x, low, high)
 
 
 def within(g: Any, x: Any, low: Any, high: Any) -> Any:
@@ -234,12 +229,6 @@ elementwise(
 )
 
 
-@primitive
-def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
-    """``np.nan_to_num`` into memory of its own."""
-    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
-
-
 @composite(np.clip)
 def clip_(a: Any, a_min: Any = NONE, a_max: Any = NONE, *, min: Any = NONE, max: Any = NONE) -> Any:
     """Both spellings of the bounds lead to one."""
@@ -251,7 +240,7 @@ def clip_(a: Any, a_min: Any = NONE, a_max: Any = NONE, *, min: Any = NONE, max:
 
 
 elementwise(np.negative, lambda g, _out, _x: -g)
-elementwise(np.positive, lambda g, _out, _x: g)
+elementwise(np.positive, lambda g, _out, _x: g, traits=Traits(copies=True))
 elementwise(np.exp, lambda g, out, _x: g * out)
 elementwise(np.exp2, lambda g, out, _x: g * (out * LOG2))
 elementwise(np.expm1, lambda g, out, _x: g * (out + 1))
@@ -292,7 +281,7 @@ elementwise(
     lambda g, _out, x, nan, posinf, neginf: np.where(np.isfinite(x), g, 0),
     selects=2,
 )
-elementwise(cast, lambda g, _out, _x, dtype: g)
+elementwise(cast, lambda g, _out, _x, dtype: g, traits=Traits(copies=True, by_row=1))
 
 elementwise(np.sign, lambda g, out, x: sign_slope(g, out, x))
 for step in (np.floor, np.ceil, np.trunc, np.rint):
@@ -312,17 +301,3 @@ def nan_to_num(
     if not copy:
         raise NotImplementedError("np.nan_to_num(copy=False) is not recorded; assign the result.")
     return replace_nonfinite(x, nan, posinf, neginf)
-
-
-@composite(np.divmod)
-def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
-    """Quotient and remainder, as two functions of the table."""
-    return np.floor_divide(x, y), np.remainder(x, y)
-
-
-@composite(np.modf)
-def modf(x: Any) -> tuple[Any, Any]:
-    """Fraction and whole part, as functions of the table; infinity has the fraction 0."""
-    if np.result_type(x).kind != "f":
-        x = cast(x, np.modf(np.zeros((), np.result_type(x)))[0].dtype)
-    return np.where(np.isinf(x), np.copysign(0, x), np.fmod(x, 1)), np.trunc(x)

@@ -1,24 +1,21 @@
 """Functions that pick elements or put them in place."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast, join_index, primitive, replace_at, take_at
+from ..primitives import (
+    ARRAY,
+    add_at,
+    cast,
+    last_writes,
+    lexical_order,
+    replace_at,
+    split_index,
+    take_at,
+)
 from ..shapes import axes_of, unbroadcast
-from .table import WRITERS, composite, defvjp
-
-
-@primitive
-def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
-    """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
-    index = join_index(layout, arrays)
-    places = np.arange(math.prod(shape)).reshape(shape)[index]
-    winner = np.zeros(math.prod(shape), np.intp)
-    order = np.arange(places.size).reshape(places.shape)
-    winner[places] = order
-    return winner[places] == order
+from .table import WRITERS, Traits, composite, defvjp
 
 
 def added_back(g: Any, shape: tuple[int, ...], layout: Any, arrays: tuple[Any, ...]) -> Any:
@@ -42,6 +39,7 @@ defvjp(
     take_at,
     lambda g, _out, _x, layout, *arrays: added_back(g, np.shape(_x), layout, arrays),
     selects=1,
+    traits=Traits(spelled="t[index]"),
 )
 defvjp(add_at, lambda g, _out, _g, shape, layout, *arrays: take_at(g, layout, *arrays))
 defvjp(
@@ -49,6 +47,7 @@ defvjp(
     lambda g, _out, _x, _value, layout, *arrays: replace_at(g, 0, layout, *arrays),
     lambda g, _out, _x, _value, layout, *arrays: written_back(g, _value, layout, arrays),
     selects=1,
+    traits=Traits(spelled="t[index] = v"),
 )
 
 
@@ -122,12 +121,6 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect"
     return take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
 
 
-@primitive
-def lexical_order(*keys: Any, axis: int = -1) -> Any:
-    """``np.lexsort`` with its keys as operands."""
-    return np.lexsort(keys, axis=axis)
-
-
 @composite(np.lexsort)
 def lexsort(keys: Any, axis: int = -1) -> Any:
     """The order by the last key, then by the one before it."""
@@ -186,12 +179,6 @@ def last_diagonal(x: Any, /, *, offset: int = 0) -> Any:
     return np.diagonal(x, offset, -2, -1)
 
 
-@composite(np.trace)
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """The sum of the diagonal."""
-    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
-
-
 @composite(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
     """The diagonal of a matrix, or a matrix with the given diagonal."""
@@ -217,6 +204,13 @@ def put(x: Any, indices: Any, values: Any, mode: str = "raise") -> Any:
         return x
     flat = replace_at(np.reshape(x, -1), np.resize(values, np.shape(places)), (ARRAY,), places)
     return np.reshape(flat, np.shape(x))
+
+
+def added_at(ufunc: Any, x: Any, index: Any, value: Any) -> Any:
+    """What ``np.add.at`` or ``np.subtract.at`` leaves: of repeated indices all count."""
+    layout, arrays = split_index(index)
+    wide = np.broadcast_to(value, np.shape(take_at(x, layout, *arrays)))
+    return ufunc(x, added_back(wide, np.shape(x), layout, tuple(arrays)))
 
 
 WRITERS.update([np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis])

@@ -1,17 +1,15 @@
 """Products and the algebra of matrices."""
 
+import itertools
 import math
-import operator
 import string
 from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, primitive
-from ..shapes import Axis, axes_of, keep
-from .elementwise import in_single
-from .reductions import unit
-from .table import along, composite, defvjp, terms
+from ..primitives import cast, contract
+from ..shapes import axes_of
+from .table import Traits, composite, defvjp, terms
 
 
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
@@ -43,6 +41,7 @@ defvjp(
     lambda g, _out, x, _y: matmul_right(g, x, _y),
     broadcasts=True,
     reach=terms,
+    traits=Traits(cost=lambda out, x, _y: math.prod(out.shape) * x.shape[-1]),
 )
 
 
@@ -124,24 +123,59 @@ def kron(a: Any, b: Any) -> Any:
     return np.reshape(wide_a * wide_b, [m * n for m, n in zip(sa, sb, strict=True)])
 
 
-@composite(np.cross, np.linalg.cross)
-def cross(a: Any, b: Any, *, axis: int = -1) -> Any:
-    """The vector product in three dimensions."""
-    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
-    if np.shape(a)[-1] != 3 or np.shape(b)[-1] != 3:
+@composite(np.cross)
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """The vector product; vectors of two elements lie in the plane of three.
+
+    Of two such the third element alone is the result.
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    sizes = np.shape(a)[-1], np.shape(b)[-1]
+    if not {2, 3}.issuperset(sizes):
         raise ValueError(
-            f"np.cross on Tensors needs 3 elements on axis {axis}, not shapes {np.shape(a)} and "
-            f"{np.shape(b)}."
+            f"np.cross takes vectors of 3 elements (or 2), not {sizes[0]} and {sizes[1]}: the "
+            f"shapes with the vectors last are {np.shape(a)} and {np.shape(b)}."
         )
+    third = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    if sizes == (2, 2):
+        return third
     forth, back = np.array([1, 2, 0]), np.array([2, 0, 1])
-    out = a[..., forth] * b[..., back] - a[..., back] * b[..., forth]
-    return np.moveaxis(out, -1, axis)
+    if sizes == (3, 3):
+        return np.moveaxis(a[..., forth] * b[..., back] - a[..., back] * b[..., forth], -1, axisc)
+    if sizes == (2, 3):
+        first, second = a[..., 1] * b[..., 2], -a[..., 0] * b[..., 2]
+    else:
+        first, second = -a[..., 2] * b[..., 1], a[..., 2] * b[..., 0]
+    return np.moveaxis(np.stack([first, second, third], -1), -1, axisc)
 
 
-@primitive
-def contract(*values: Any, subscripts: str) -> Any:
-    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
-    return np.einsum(subscripts, *values, optimize=len(values) > 2)
+@composite(np.linalg.cross)
+def cross_of_three(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """``np.cross`` of vectors of three elements alone."""
+    if np.shape(x1)[axis] != 3 or np.shape(x2)[axis] != 3:
+        raise ValueError(
+            f"np.linalg.cross needs 3 elements on axis {axis}, not shapes {np.shape(x1)} and "
+            f"{np.shape(x2)}."
+        )
+    return np.cross(x1, x2, axis=axis)
+
+
+@composite(np.linalg.matmul)
+def product(x1: Any, x2: Any, /) -> Any:
+    """``np.matmul``."""
+    return np.matmul(x1, x2)
+
+
+@composite(np.linalg.vecdot)
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """Sums of products along one axis, the first conjugated."""
+    first, second = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
+    first = np.conjugate(first) if np.iscomplexobj(first) else first
+    return np.matmul(np.expand_dims(first, -2), np.expand_dims(second, -1))[..., 0, 0]
 
 
 def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> Any:
@@ -167,11 +201,23 @@ def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> A
     return np.broadcast_to(np.reshape(back, one), wide)
 
 
+def products(_out: Any, *values: Any, subscripts: str) -> int:
+    """How many there are, without intermediate results: the lengths of all labels."""
+    labels = subscripts.partition("->")[0].split(",")
+    sizes = {
+        c: n
+        for row, v in zip(labels, values, strict=True)
+        for c, n in zip(row, v.shape, strict=True)
+    }
+    return math.prod(sizes.values())
+
+
 defvjp(
     contract,
     each=lambda i, g, _out, *values, subscripts: contract_back(i, g, values, subscripts),
     broadcasts=True,
     reach=terms,
+    traits=Traits(cost=products),
 )
 
 
@@ -231,154 +277,73 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     return ",".join(labels) + "->" + output.replace("...", spare)
 
 
-def transposed(x: Any) -> Any:
-    """The last two axes swapped."""
-    return np.swapaxes(x, -1, -2)
-
-
-def solve_right(g: Any, a: Any, b: Any) -> Any:
-    """x = a⁻¹ b by b: a⁻ᵀ g."""
-    if np.ndim(b) == 1:
-        return np.linalg.solve(transposed(a), np.expand_dims(g, -1))[..., 0]
-    return np.linalg.solve(transposed(a), g)
-
-
-def solve_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    """x = a⁻¹ b by a: −(a⁻ᵀ g) xᵀ."""
-    back = solve_right(g, a, b)
-    if np.ndim(b) == 1:
-        return -np.expand_dims(back, -1) * np.expand_dims(out, -2)
-    return -np.matmul(back, transposed(out))
-
-
-defvjp(
-    np.linalg.solve,
-    lambda g, out, a, b: solve_left(g, out, a, b),
-    lambda g, _out, a, _b: solve_right(g, a, _b),
-    broadcasts=True,
-)
-defvjp(
-    np.linalg.inv,
-    lambda g, out, _a: -np.matmul(np.matmul(transposed(out), g), transposed(out)),
-)
-
-
-def det_back(g: Any, a: Any) -> Any:
-    """The cofactors: d det / d a_ij. Singular matrices have them too, hence the minors."""
-    n = np.shape(a)[-1]
-    if n < 2:
-        return np.expand_dims(g, (-1, -2)) * np.ones_like(a)
-    stay = np.array([[k for k in range(n) if k != i] for i in range(n)])
-    minors = a[..., stay[:, None, :, None], stay[None, :, None, :]]
-    signs = [[(-1.0) ** (i + j) for j in range(n)] for i in range(n)]
-    signed = np.linalg.det(minors) * np.asarray(signs, dtype=np.result_type(a))
-    return np.expand_dims(g, (-1, -2)) * signed
-
-
-defvjp(np.linalg.det, lambda g, _out, a: det_back(g, a))
-
-
-@primitive
-def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm`` of vectors, or of matrices as if they were vectors."""
-    return np.linalg.norm(x, None, axis, keepdims)
-
-
-defvjp(
-    euclidean_norm,
-    lambda g, _out, x, axis=None, keepdims=False: (
-        keep(g, np.shape(x), axis) * np.conj(unit(x, axis))
-    ),
-    reach=along(None),
-)
-
-
-@primitive
-def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
-    return np.linalg.norm(x, ord, axis, keepdims)
-
-
-def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
-    """sign(x) (|x| / norm)**(ord-1), 0 where x or the norm is 0.
-
-    All is over the largest |x| (the least, if that decides): no power over- or underflows.
-    """
-    size = np.abs(x)
-    scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)
-    scale = np.where(scale > 0, scale, 1)
-    size = np.where(np.isinf(scale), cast(np.isinf(size), size.dtype), size / scale)
-    length = np.power(np.sum(np.power(size, ord), axis=axis, keepdims=True), 1.0 / ord)
-    flat = np.logical_or(size == 0, length == 0)
-    ratio = np.where(flat, 1, size) / np.where(length == 0, 1, length)
-    return keep(g, np.shape(x), axis) * np.where(
-        flat, 0, np.power(ratio, ord - 1) * np.conj(np.sign(x))
-    )
-
-
-defvjp(
-    power_norm,
-    lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=along(None),
-)
-
-
-@composite(np.linalg.norm)
-@in_single
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """Vector p-norms and the Frobenius norm, with gradient 0 where they are 0."""
-    if np.result_type(x).kind in "biu":
-        x = cast(x, np.float64)
-    if axis is not None and np.ndim(x) == 0:
-        raise ValueError(f"np.linalg.norm(axis={axis}) of shape (): there are no axes.")
-    axes = len(axis) if isinstance(axis, tuple) else np.ndim(x) if axis is None else 1
-    if ord is None or (ord in ("f", "fro") and axes == 2) or (ord == 2 and axes == 1):
-        return euclidean_norm(x, axis, keepdims=keepdims)
-    if (isinstance(ord, str) and axes == 1) or axes not in (1, 2):
-        raise ValueError(
-            f"np.linalg.norm(ord={ord!r}, axis={axis}) of shape {np.shape(x)}: the order fits "
-            f"neither vectors nor matrices of {axes} axes; give one or two axes."
-        )
-    if axes == 2:
-        raise NotImplementedError(
-            f"np.linalg.norm(ord={ord!r}) of a matrix has no derivative here; use the Frobenius "
-            "norm."
-        )
-    size = np.abs(x)
-    if ord == np.inf:
-        if np.size(x) == 0:  # where 0 is the largest
-            return np.max(size, axis=axis, keepdims=keepdims, initial=0)
-        return np.max(size, axis=axis, keepdims=keepdims)
-    if ord == -np.inf:
-        return np.min(size, axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return np.sum(np.sign(size), axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return np.sum(size, axis=axis, keepdims=keepdims)
-    return power_norm(x, ord, axis, keepdims=keepdims)
-
-
 @composite(np.linalg.multi_dot)
 def multi_dot(arrays: Any) -> Any:
-    """A chain of products, from the left."""
-    first, second, *rest = arrays
-    first = np.dot(first, second)
-    for other in rest:
-        first = np.matmul(first, other)
-    return first
+    """A chain of products, in the order that takes the fewest multiplications."""
+    if len(arrays) < 2:
+        raise ValueError(f"np.linalg.multi_dot of {len(arrays)} arrays: give at least two.")
+    if len(arrays) == 2:
+        return np.dot(*arrays)
+    row, column = np.ndim(arrays[0]) == 1, np.ndim(arrays[-1]) == 1
+    first = np.expand_dims(arrays[0], 0) if row else arrays[0]
+    last = np.expand_dims(arrays[-1], 1) if column else arrays[-1]
+    chain = [first, *arrays[1:-1], last]
+    if any(np.ndim(a) != 2 for a in chain):
+        raise np.linalg.LinAlgError(
+            f"np.linalg.multi_dot of shapes {[np.shape(a) for a in arrays]}: give matrices; the "
+            "first and the last may be vectors."
+        )
+    cuts = best_cuts([np.shape(chain[0])[0], *(np.shape(a)[1] for a in chain)])
+    out = multiplied(chain, cuts, 0, len(chain) - 1)
+    if row and column:
+        return out[0, 0]
+    return np.reshape(out, (-1,)) if row or column else out
 
 
-@composite(np.linalg.matrix_power)
-def matrix_power(a: Any, n: int) -> Any:
-    """Repeated products."""
-    n = operator.index(n)
-    if np.ndim(a) < 2 or len(set(np.shape(a)[-2:])) > 1:
-        raise np.linalg.LinAlgError(f"np.linalg.matrix_power of shape {np.shape(a)}: not square.")
-    if n < 0:
-        a, n = np.linalg.inv(a), -n
-    if n == 0:
-        return np.zeros_like(a) + np.eye(np.shape(a)[-1], dtype=np.result_type(a))
-    out = a
-    for _ in range(n - 1):
-        out = np.matmul(out, a)
-    return out
+def best_cuts(sizes: list[int]) -> dict[tuple[int, int], int]:
+    """Where to cut the product of matrices i … j, of ``sizes[i]`` rows, for the least work.
+
+    Source: Cormen, Leiserson, Rivest, Stein, "Introduction to Algorithms", matrix chains.
+    """
+    count = len(sizes) - 1
+    work = {(i, i): 0 for i in range(count)}
+    cuts = {}
+    for i, j in sorted(itertools.combinations(range(count), 2), key=lambda pair: pair[1] - pair[0]):
+        work[i, j], cuts[i, j] = min(
+            (work[i, k] + work[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+            for k in range(i, j)
+        )
+    return cuts
+
+
+def multiplied(chain: list[Any], cuts: dict[tuple[int, int], int], i: int, j: int) -> Any:
+    """The product of matrices i … j."""
+    if i == j:
+        return chain[i]
+    cut = cuts[i, j]
+    return np.matmul(multiplied(chain, cuts, i, cut), multiplied(chain, cuts, cut + 1, j))
+
+
+def trace_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:
+    """``g`` on the diagonal of two axes, 0 elsewhere."""
+    first, second = axes_of((axis1, axis2), len(shape))
+    places = np.eye(shape[first], shape[second], offset, dtype=bool)
+    if len(shape) > 2:
+        rest = [n if a in (first, second) else 1 for a, n in enumerate(shape)]
+        places = np.reshape(places if first < second else places.T, rest)
+        g = np.expand_dims(g, (first, second))
+    return np.where(places, g, 0)
+
+
+defvjp(
+    np.trace,
+    lambda g, _out, _a, offset=0, axis1=0, axis2=1, dtype=None: trace_back(
+        g, np.shape(_a), offset, axis1, axis2
+    ),
+)
+
+
+@composite(np.linalg.trace)
+def last_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    """The sums of the diagonals of a stack of matrices."""
+    return np.trace(x, offset, -2, -1, dtype)

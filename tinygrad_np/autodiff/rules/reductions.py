@@ -1,14 +1,13 @@
 """Functions that put the elements along some axes together."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, primitive
+from ..primitives import bodies, cast, deviation, length, nonzero, unit, variance
 from ..shapes import Axis, axes_of, expand, extent, keep, kept
 from .elementwise import in_single
-from .table import along, composite, defvjp
+from .table import Traits, along, composite, defvjp
 
 
 def spread(g: Any, x: Any, axis: Axis, where: Any) -> Any:
@@ -46,24 +45,6 @@ def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any
     return keep(g, shape, axis) / ties * chosen
 
 
-@primitive
-def variance(
-    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
-    where: Any = True,
-) -> Any:  # fmt: skip
-    """``np.var``."""
-    return np.var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
-
-
-@primitive
-def deviation(
-    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
-    where: Any = True,
-) -> Any:  # fmt: skip
-    """``np.std``."""
-    return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
-
-
 def centred(x: Any, axis: Axis, where: Any) -> Any:
     """What differs from the mean, of those that take part."""
     if where is True:
@@ -91,32 +72,6 @@ def deviation_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
     freedom = np.sqrt(np.maximum(count(x, axis, where) - ddof, 0))
     slope = unit(apart, axis) / cast(freedom, np.result_type(apart))
     return keep(g, np.shape(x), axis) * slope
-
-
-@primitive
-def length(x: Any, axis: Axis) -> Any:
-    """The root of the sum of |x|² along ``axis``, kept as 1; no square over- or underflows."""
-    size = np.abs(x)
-    out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))
-    limits = np.finfo(out.dtype)
-    least = math.sqrt(limits.tiny) / float(limits.eps)  # below, the squares lose digits
-    if out.size and not (out.min() > least and out.max() < np.inf):
-        top = np.max(size, axis=axis, keepdims=True, initial=0)
-        scale = np.where((top > 0) & (top < np.inf), top, 1)
-        out = np.sqrt(np.sum(np.square(size / scale), axis=axis, keepdims=True)) * scale
-    return out
-
-
-@primitive
-def unit(x: Any, axis: Axis) -> Any:
-    """``x`` over its ``length`` along ``axis``; 0 where that is 0."""
-    size = length(x, axis)
-    if np.isinf(size).any():  # an infinite element counts alone; a sum of others may overflow
-        top = np.max(np.abs(x), axis=axis, keepdims=True)
-        near = np.where(np.isinf(top), np.where(np.isinf(x), np.sign(x), 0), x / top)
-        x = np.where(np.isinf(size), near, x)
-        size = length(x, axis)
-    return x / np.where(size == 0, 1, size)
 
 
 def unit_back(g: Any, out: Any, x: Any, axis: Axis) -> Any:
@@ -165,26 +120,29 @@ def shifted(x: Any, by: int, fill: float) -> Any:
     return np.concatenate([x[..., by:], np.full_like(x[..., :by], fill)], axis=-1)
 
 
-def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
-    """cot_i = (x_0 … x_{i-1}) s_i, where s_i = g_i + x_{i+1} s_{i+1}.
+def recurrence(total: Any, factor: Any) -> Any:
+    """s_i = total_i + factor_i s_{i+1} along the last axis, where nothing follows the last one.
 
-    The recurrence is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
+    It is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
     """
-    axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
-    lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
-    total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
-    n = np.shape(lined)[-1]
-    if n == 0:
-        return np.zeros_like(x)
-    one = np.ones_like(lined[..., :1])
-    before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
-    factor = shifted(lined, 1, 0)
-    step = 1
+    n, step = np.shape(total)[-1], 1
     while step < n:
         total = total + factor * shifted(total, step, 0)
         factor = factor * shifted(factor, step, 0)
         step *= 2
-    back = before * total
+    return total
+
+
+def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
+    """cot_i = (x_0 … x_{i-1}) s_i, where s_i = g_i + x_{i+1} s_{i+1}."""
+    axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
+    lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
+    total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
+    if np.size(x) == 0:
+        return np.zeros_like(x)
+    one = np.ones_like(lined[..., :1])
+    before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
+    back = before * recurrence(total, shifted(lined, 1, 0))
     return np.reshape(back, np.shape(x)) if axis is None else np.moveaxis(back, -1, axis)
 
 
@@ -194,14 +152,21 @@ defvjp(
     lambda g, _out, _x, axis=None, dtype=None, *, keepdims=False, initial=0, where=True: spread(
         g, _x, axis, where
     ),
+    traits=Traits(body=bodies.total, along=True, adds="integers"),
 )
 defvjp(
     np.mean,
     lambda g, _out, _x, axis=None, dtype=None, *, keepdims=False, where=True: mean_back(
         g, _x, axis, where
     ),
+    traits=Traits(body=bodies.mean),
 )
-for extremum in (np.max, np.min, np.amax, np.amin):
+for extremum, body in (
+    (np.max, bodies.largest),
+    (np.min, bodies.least),
+    (np.amax, bodies.largest),
+    (np.amin, bodies.least),
+):
     defvjp(
         extremum,
         lambda g, out, x, axis=None, *, keepdims=False, initial=None, where=True: extremum_back(
@@ -209,6 +174,7 @@ for extremum in (np.max, np.min, np.amax, np.amin):
         ),
         reach=along(None),
         selects=1,
+        traits=Traits(body=body, along=True),
     )
 defvjp(
     np.prod,
@@ -245,33 +211,36 @@ defvjp(
 @in_single
 def var(
     a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
-    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None,
+    correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The mean square of what differs from the mean."""
     ddof = ddof if correction is None else correction
-    return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    if mean is None:
+        return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    apart = (a if dtype is None else a.astype(dtype)) - mean
+    squares = np.real(apart * np.conjugate(apart))
+    freedom = np.maximum(count(a, axis, where) - ddof, 0)
+    total = np.sum(squares, axis=axis, keepdims=True, where=where)
+    out = total / cast(freedom, np.result_type(squares))
+    return out if keepdims else np.squeeze(out, axes_of(axis, np.ndim(out)))
 
 
 @composite(np.std)
 @in_single
 def std(
     a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
-    keepdims: bool = False, *, where: Any = True, correction: float | None = None,
+    keepdims: bool = False, *, where: Any = True, mean: Any = None,
+    correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The root of the variance."""
     ddof = ddof if correction is None else correction
-    return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    if mean is None:
+        return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    return np.sqrt(var(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
 
 
-@primitive
-def nonzero(scale: Any) -> Any:
-    """The sums of weights themselves, once none is known to be 0."""
-    if np.any(scale == 0):
-        raise ZeroDivisionError("np.average: the weights sum to zero and cannot be normalised.")
-    return scale
-
-
-defvjp(nonzero, lambda g, _out, _scale: g)
+defvjp(nonzero, lambda g, _out, _scale: g, traits=Traits(checks=True))
 
 
 @composite(np.average)
@@ -310,27 +279,8 @@ def average(
 
 @composite(np.ptp)
 def ptp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The largest less the smallest."""
+    """The bodies.largest less the smallest."""
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
-
-
-@composite(np.nansum)
-def nansum(
-    a: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = 0,
-    where: Any = True,
-) -> Any:  # fmt: skip
-    """The sum without the NaNs."""
-    numbers = np.where(np.isnan(a), 0, a)
-    return np.sum(numbers, axis=axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where)
-
-
-@composite(np.nanmean)
-@in_single
-def nanmean(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The mean without the NaNs."""
-    there = cast(np.logical_not(np.isnan(a)), np.result_type(a))
-    total = np.sum(np.where(np.isnan(a), 0, a), axis=axis, keepdims=keepdims)
-    return total / np.sum(there, axis=axis, keepdims=keepdims)
 
 
 @composite(np.diff)

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, concat, identity, lent, primitive
+from ..primitives import broadcast, concat, identity, lent, pad_zeros
 from ..shapes import axes_of, total, unbroadcast
-from .table import composite, defvjp
+from .table import Traits, composite, defvjp
 
 
-def inverse(order: Sequence[int] | None, ndim: int) -> Any:
+def inverse(order: Any, ndim: int) -> Any:
     """The permutation that undoes a transpose."""
-    return None if order is None else np.argsort([a % ndim for a in order]).tolist()
+    if order is None:
+        return None
+    return np.argsort([a % ndim for a in ([order] if isinstance(order, int) else order)]).tolist()
 
 
 def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
@@ -34,7 +36,7 @@ def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
 
 def tile_back(g: Any, x: Any, reps: Any) -> Any:
     """Each element collects the copies of itself."""
-    counts = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    counts = tuple(map(int, (reps,) if isinstance(reps, (int, np.integer)) else reps))
     ndim = max(len(counts), np.ndim(x))
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)
@@ -44,7 +46,7 @@ def tile_back(g: Any, x: Any, reps: Any) -> Any:
 
 def roll_back(g: Any, shift: Any, axis: Any) -> Any:
     """Roll the other way."""
-    other = tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else -shift
+    other = tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else 0 - shift
     return np.roll(g, other, axis=axis)
 
 
@@ -57,12 +59,6 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     return g[tuple(index)]
 
 
-@primitive
-def pad_zeros(x: Any, widths: Any) -> Any:
-    """Zeros around ``x``; in reverse the frame is cut off again."""
-    return np.pad(x, widths)
-
-
 def reshape_back(g: Any, x: Any, order: Any) -> Any:
     """Reshape back, in the same order of elements."""
     if order not in ("C", "F"):
@@ -72,13 +68,25 @@ def reshape_back(g: Any, x: Any, order: Any) -> Any:
 
 defvjp(identity, lambda g, _out, _x: g)
 defvjp(lent, lambda g, _out, _x: g)
-defvjp(broadcast, lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)))
-defvjp(np.reshape, lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order))
+defvjp(
+    broadcast,
+    lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)),
+    traits=Traits(copies=True),
+)
+defvjp(
+    np.reshape,
+    lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order),
+    traits=Traits(copies=True),
+)
 defvjp(np.ravel, lambda g, _out, _x, order="C": reshape_back(g, _x, order))
 defvjp(np.transpose, lambda g, _out, _x, axes=None: np.transpose(g, inverse(axes, np.ndim(g))))
 defvjp(np.swapaxes, lambda g, _out, _x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 defvjp(np.moveaxis, lambda g, _out, _x, source, destination: np.moveaxis(g, destination, source))
-defvjp(np.expand_dims, lambda g, _out, _x, axis: np.reshape(g, np.shape(_x)))
+defvjp(
+    np.expand_dims,
+    lambda g, _out, _x, axis: np.reshape(g, np.shape(_x)),
+    traits=Traits(along=True),
+)
 defvjp(np.squeeze, lambda g, _out, _x, axis=None: np.reshape(g, np.shape(_x)))
 defvjp(np.broadcast_to, lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)))
 defvjp(np.flip, lambda g, _out, _x, axis=None: np.flip(g, axis=axis))
@@ -90,8 +98,6 @@ defvjp(np.repeat, lambda g, _out, _x, repeats, axis=None: repeat_back(g, _x, rep
 defvjp(np.tile, lambda g, _out, _x, reps: tile_back(g, _x, reps))
 defvjp(np.tril, lambda g, _out, _x, k=0: unbroadcast(np.tril(g, k), np.shape(_x)))
 defvjp(np.triu, lambda g, _out, _x, k=0: unbroadcast(np.triu(g, k), np.shape(_x)))
-for atleast in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
-    defvjp(atleast, lambda g, _out, _x: np.reshape(g, np.shape(_x)))
 defvjp(concat, each=lambda i, g, _out, *_values, axis=0: part(g, i, _values, axis))
 defvjp(
     pad_zeros,

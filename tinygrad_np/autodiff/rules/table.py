@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import TapeError
+from ..nests import leaves, rebuild, tupled
+from ..primitives import Kept as Kept
 from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
 
@@ -25,20 +27,48 @@ PACKAGE = __name__.partition(".")[0] + "."
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
-class Kept(NamedTuple):
-    """A result with what its rule needs to know again: the rule gets this for the result."""
+class Traits(NamedTuple):
+    """How an operation acts, as far as a replay makes use of it.
 
-    out: Any
-    kept: Any
+    ``body`` computes it from arrays, and right into ``out=`` where that is given: memory as the
+    body itself would have made it, or (with ``overwrites``) that of its first operand. It is
+    deduced for primitives with a parameter of that name, and for ufuncs. ``elementwise``: each
+    element of the result comes from its own elements. ``along``: only the axis that the option
+    ``axis`` names is reduced or inserted. ``by_row``: so many leading operands have rows, and each
+    row of the result comes from theirs alone. ``adds``: the result is a sum over rows, which may be
+    added up from blocks of them: "blocks" always, "integers" where that is exact. ``copies``: a
+    result that lies as its first operand equals it. ``neutral`` is the operand beside which the
+    result equals the other one. ``shape_only``: no values are read. ``checks``: it raises, or
+    returns its first operand. ``spreads``: a number among the operands costs more than an array.
+    ``cost(out, *operands)`` is the number of multiply-adds of a product. ``spelled`` is how users
+    write the operation, where that is no call.
+    """
+
+    body: Callable[..., Any] | None = None
+    elementwise: bool = False
+    along: bool = False
+    by_row: int = 0
+    adds: str = ""
+    overwrites: bool = False
+    copies: bool = False
+    neutral: float | None = None
+    shape_only: bool = False
+    checks: bool = False
+    spreads: bool = False
+    cost: Callable[..., int] | None = None
+    spelled: str = ""
 
 
 class Rule:
-    """One row of the table."""
+    """One row of the table: an operation, its derivative, and its traits.
+
+    ``forward`` is the function itself, ``eager`` what the funnel calls on arrays.
+    """
 
     __slots__ = (
         "accepts", "accepts_any", "broadcasts", "certain", "constant", "count", "each", "eager",
-        "fn", "forward", "heeds", "is_pair", "is_ufunc", "is_users", "name", "operands", "reach",
-        "reads", "reads_operands", "reads_out", "selects", "vjps",
+        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "mixes", "name",
+        "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -50,11 +80,14 @@ class Rule:
         reach: Vjp | None,
         selects: int,
         eager: Callable[..., Any] | None = None,
+        traits: Traits = Traits(),  # noqa: B008 - a tuple
     ) -> None:
         self.fn = fn
         self.is_ufunc = isinstance(fn, np.ufunc)
-        self.name = getattr(fn, "__name__", repr(fn))
+        self.name = name_of(fn)
         self.forward = getattr(fn, "implementation", fn)
+        module = str(getattr(fn, "__module__", None) or type(fn).__module__)
+        self.is_pure = self.is_ufunc or module.split(".")[0] in ("numpy", PACKAGE[:-1])
         given = [vjp for vjp in (*vjps, each) if vjp is not None]
         self.is_users = not all(str(vjp.__module__).startswith(PACKAGE) for vjp in given)
         lent, lent_each = vjps, each
@@ -64,7 +97,9 @@ class Rule:
             rule = f"a rule of {self.name}"
             lent = tuple(vjp and reading(vjp, rule, defaults(fn, vjp, 2)) for vjp in vjps)
             lent_each = each and reading(each, rule, defaults(fn, each, 3))
-        self.eager = eager or self.forward
+        self.traits = self._deduced(traits)
+        body = traits.body
+        self.eager = eager or (on_arrays(body, self.forward) if body else self.forward)
         self.each = each
         self.vjps: Sequence[Vjp | None] = Each(lent_each) if lent_each else lent
         self.count = len(self.vjps)
@@ -73,13 +108,15 @@ class Rule:
         self.constant = not vjps and each is None
         self.is_pair = self.is_ufunc and len(vjps) == 2 and all(vjps) and not selects
         self.is_pair = self.is_pair and not self.is_users  # whose cotangents are looked at
+        self.is_pair = self.is_pair and getattr(fn, "nout", 1) == 1
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
         self.reads_out = any(reading.out for reading in written)
         self.reads_operands = any(reading.operands or reading.rest for reading in written)
         nonlinear = self.reads_out or self.reads_operands
-        self.reach = reach if nonlinear else None
+        self.mixes = reach is mixes
+        self.reach = reach if nonlinear and not self.mixes else None
         self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
         named = [reading.names for reading in written if not reading.options]
         self.accepts = frozenset.intersection(*named) if named else frozenset()
@@ -88,6 +125,24 @@ class Rule:
         if any(reading.variadic for reading in written):
             self.operands = sys.maxsize
 
+    def _deduced(self, traits: Traits) -> Traits:
+        """The traits with those that the function itself shows."""
+        if self.is_ufunc:
+            acts = self.fn.signature is None and self.fn.nout == 1  # type: ignore[attr-defined]
+            return traits._replace(elementwise=acts, overwrites=acts)
+        code: Any = getattr(self.forward, "__code__", None)
+        own = code is not None and str(self.forward.__module__).startswith(PACKAGE)
+        if not own or self.is_users or traits.body is not None:
+            return traits
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return traits._replace(body=self.forward if "out" in named else None)
+
+    def is_option(self, argument: int) -> bool:
+        """Whether there is no derivative by this operand of a function that is no ufunc."""
+        if self.is_ufunc or self.each is not None:
+            return False
+        return argument >= self.count or self.vjps[argument] is None
+
     def read_by(self, argument: int, count: int) -> Sequence[int]:
         """Which of ``count`` operands the rule for ``argument`` reads the values of."""
         reading = self.reads[0 if self.each is not None else argument]
@@ -95,6 +150,89 @@ class Rule:
             return reading.operands
         known = [i for i in reading.operands if i < count]
         return [*known, *range(reading.positional, count)] if reading.rest else known
+
+
+def name_of(fn: Any) -> str:
+    """What errors and drawings call a function; of a ufunc's method both names."""
+    name = getattr(fn, "__name__", repr(fn))
+    ufunc = getattr(fn, "__self__", None)
+    return f"{ufunc.__name__}.{name}" if isinstance(ufunc, np.ufunc) else name
+
+
+class Several:
+    """The cotangents of an operation with several results, None where there is none.
+
+    It is added up and compared in shape and dtype as the cotangent of one array is. ``kind`` is the
+    type of the tuple of results, ``forms`` are their shapes and dtypes.
+    """
+
+    __slots__ = ("forms", "found", "kind")
+    shape = dtype = None
+    size = 0
+
+    def __init__(self, kind: Any, forms: Sequence[Any], found: Sequence[Any]) -> None:
+        self.kind = kind
+        self.forms = forms
+        self.found = found
+
+    def __add__(self, other: "Several") -> "Several":
+        pairs = zip(self.found, other.found, strict=True)
+        added = [b if a is None else a if b is None else a + b for a, b in pairs]
+        return Several(self.kind, self.forms, added)
+
+    def tuple(self, filled: bool) -> Any:
+        """The cotangents as rules get them, ``filled`` up with zeros for those of users."""
+        found = self.found
+        if filled:
+            like = next(g for g in found if g is not None)
+            found = [
+                np.zeros_like(like, dtype=form[1], shape=form[0]) if g is None and form else g
+                for g, form in zip(found, self.forms, strict=True)
+            ]
+        return tupled(self.kind, found)
+
+
+class Part(Rule):
+    """On the record of one result of several: its cotangent is one of the operation's."""
+
+    __slots__ = ("index", "kind", "whole")
+    is_pair = False
+    is_ufunc = False
+    is_users = True  # nobody writes through it
+    selects = 0
+    mixes = False
+    fn: Any = None
+
+    def __init__(self, whole: Rule, kind: Any, index: int) -> None:
+        self.whole = whole
+        self.kind = kind
+        self.index = index
+
+    @property
+    def field(self) -> str:
+        """How one gets at the result: ``.sign``, ``[0]``."""
+        fields = getattr(self.kind, "_fields", None)
+        return f".{fields[self.index]}" if fields else f"[{self.index}]"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What errors call the result."""
+        return self.whole.name + self.field
+
+    def pull(self, g: Any, several: Several) -> Several:
+        """What the operation gets of the cotangent ``g`` of this result."""
+        found = [None] * len(several.found)
+        found[self.index] = g
+        return Several(several.kind, several.forms, found)
+
+
+def on_arrays(body: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
+    """``body`` for NumPy's arrays, and ``fn``, which dispatches, for those of other libraries."""
+
+    def call(x: Any, *args: Any, **options: Any) -> Any:
+        return (body if type(x) is np.ndarray else fn)(x, *args, **options)
+
+    return call
 
 
 def defaults(fn: Any, vjp: Any, before: int) -> dict[int, tuple[str, Any]]:
@@ -125,9 +263,17 @@ def reading(fn: Any, name: str, fills: Mapping[int, tuple[str, Any]] = NOTHING) 
         except ValueError as error:
             refuse_write(error, name)
             raise
-        return next((own for own, view in zip(args, lent, strict=True) if out is view), out)
+        pairs = list(zip(args, lent, strict=True))
+        if isinstance(out, tuple):
+            return tupled(type(out), [_own(part, pairs) for part in out])
+        return [_own(part, pairs) for part in out] if type(out) is list else _own(out, pairs)
 
     return call
+
+
+def _own(out: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
+    """What a user's function returned; the operand itself where that is what it was lent."""
+    return next((own for own, view in pairs if out is view), out)
 
 
 def refuse_write(error: ValueError, name: str) -> None:
@@ -146,6 +292,8 @@ def read_only(operand: Any) -> Any:
         operand.flags.writeable = False
     elif not isinstance(operand, np.ndarray) and hasattr(type(operand), "__array_function__"):
         operand = lent_to(operand)
+    elif isinstance(operand, tuple):
+        operand = tupled(type(operand), map(read_only, operand))
     return operand
 
 
@@ -200,6 +348,7 @@ def defvjp(
     reach: Vjp | None = None,
     selects: int = 0,
     eager: Callable[..., Any] | None = None,
+    traits: Traits = Traits(),  # noqa: B008 - a tuple
 ) -> None:
     """Give ``fn`` a derivative.
 
@@ -212,16 +361,20 @@ def defvjp(
     of the result whose cotangent is 0 (it broadcasts to the operand's shape): if those were not
     taken further on, 0 results, even from an infinite slope. Parameters whose values a rule does
     not read are named with a leading underscore. ``eager`` computes ``fn`` of arrays and returns it
-    as ``Kept`` with what the rule would compute again, but must do without, too. The rules must be
+    as ``Kept`` with what the rule would compute again, but must do without, too. ``traits`` say how
+    the function acts, which makes replays of it faster (``Traits``). The rules must be
     written in NumPy functions (or primitives) to be differentiable themselves. What they are given
     is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
-    are real, so is a cotangent; of a complex function a real operand gets its real part. Raises
+    are real, so is a cotangent; of a complex function a real operand gets its real part. Where
+    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` one of its kind
+    with a cotangent for each result: zeros of its shape and dtype where nothing came of it, as for
+    all integers, and None for None. Raises
     TypeError for what is no function, and TapeError for a function whose calls do not come here
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
     """
     _check_rules(fn, vjps, each)
     check_flag("broadcasts", broadcasts)
-    TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager)
+    TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager, traits)
 
 
 def check_flag(name: str, value: Any) -> None:
@@ -248,7 +401,9 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
             "give one or the other."
         )
     is_ufunc = isinstance(fn, np.ufunc)
-    if not is_ufunc and not hasattr(fn, "implementation") and not hasattr(fn, "_implementation"):
+    is_method = isinstance(getattr(fn, "__self__", None), np.ufunc)
+    dispatches = hasattr(fn, "implementation") or hasattr(fn, "_implementation")
+    if not (is_ufunc or is_method or dispatches):
         raise TapeError(
             f"defvjp({name}) of a function that does not dispatch: its rule would never be asked. "
             f"Make it a primitive first: {name} = tg.primitive({name}), or @tg.primitive above it."
@@ -281,19 +436,47 @@ def _positional(fn: Any) -> tuple[int, int]:
     return sum(p.default is p.empty for p in named), sys.maxsize if endless else len(named)
 
 
-def constant(*fns: Callable[..., Any]) -> None:
+def constant(*fns: Callable[..., Any], traits: Traits = Traits()) -> None:  # noqa: B008 - a tuple
     """Say that the results of ``fns`` do not depend smoothly on anything: they are constants."""
     for fn in fns:
-        TABLE[fn] = Rule(fn, (), None, False, None, 0)
+        TABLE[fn] = Rule(fn, (), None, False, None, 0, traits=traits)
+
+
+def unruled(
+    fn: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[Rule, list[Any]]:
+    """A function outside the table as a constant row, of the leaves of what it is given."""
+    nest = [list(args), dict(options)]
+    rule = Rule(fn, (), None, False, None, 0)
+
+    def call(*values: Any) -> Any:
+        given, named = rebuild(nest, list(values))
+        return fn(*given, **named)
+
+    rule.forward = rule.eager = call
+    return rule, leaves(nest)
 
 
 def itself(g: Any, *_operands: Any, **_options: Any) -> Any:
-    """The reach of functions that act on each element by itself."""
-    return g
+    """The reach of functions that act on each element by itself: what arrived at any result."""
+    if not isinstance(g, tuple):
+        return g
+    return functools.reduce(
+        np.logical_or, [np.not_equal(part, 0) for part in g if part is not None]
+    )
+
+
+def whole(g: Any, *_operands: Any, **_options: Any) -> Any:
+    """The reach of functions all of whose result may depend on each element of an operand."""
+    return np.any(np.not_equal(g, 0))
 
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
 terms: Any = object()
+
+# Said for a reach where each element of the result depends on all of an operand, and what is
+# infinite or NaN in it spoils all: nothing can be kept out.
+mixes: Any = object()
 
 
 def along(axis: Axis) -> Any:
@@ -314,9 +497,15 @@ def along(axis: Axis) -> Any:
     return reach
 
 
-def elementwise(fn: Callable[..., Any], *vjps: Vjp | None, selects: int = 0) -> None:
+def elementwise(
+    fn: Callable[..., Any],
+    *vjps: Vjp | None,
+    selects: int = 0,
+    traits: Traits = Traits(),  # noqa: B008 - a tuple
+) -> None:
     """``defvjp`` for functions that broadcast their operands against each other."""
-    defvjp(fn, *vjps, broadcasts=True, reach=itself, selects=selects)
+    traits = traits._replace(elementwise=True)
+    defvjp(fn, *vjps, broadcasts=True, reach=itself, selects=selects, traits=traits)
 
 
 def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -360,7 +549,7 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
                     del options[name]
                 elif known or open_ended:
                     raise NotImplementedError(
-                        f"np.{fn.__name__} with {name}= cannot be recorded; {remedy([name])}"
+                        f"np.{name_of(fn)} with {name}= cannot be recorded; {remedy([name])}"
                     )
         return body(*args, **options)
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ..primitives import primitive
-from .table import constant
+from .dispatch import primitive
 
 
 @primitive
@@ -40,4 +39,9 @@ def permutation(n: int, generator: "np.random.Generator") -> Any:
     return generator.permutation(n)
 
 
-constant(standard_normal, standard_uniform, bernoulli, permutation)
+@primitive
+def kept_share(x: Any, p: float, generator: "np.random.Generator") -> Any:
+    """The factor of dropout, drawn anew: 0 with probability ``p``, else 1 / (1 - p); like ``x``."""
+    kept = np.greater_equal(generator.random(x.shape, np.float32), p).astype(x.dtype)
+    kept *= 1 / (1 - p)
+    return kept

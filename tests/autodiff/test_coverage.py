@@ -1,0 +1,236 @@
+"""Every public callable of NumPy is classified, and a call agrees with what its class says.
+
+The sweep calls everything with Tensors: what comes back has the gradient of central differences, or
+it has none and its slope is 0, or there is a refusal.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from benchmarks import coverage
+from benchmarks.coverage import CONSTANT, DIFFERENTIABLE, FACT, NOT_APPLICABLE, REFUSED, parts
+from benchmarks.probes import PROBES, numbers
+from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
+from tinygrad_np.autodiff.rules.ways import WAYS
+
+KINDS = {name: coverage.classify(name, fn) for name, fn in coverage.names().items()}
+
+
+@pytest.fixture(scope="module")
+def ours() -> dict[str, bool]:
+    return coverage.measured(coverage.OURS)
+
+
+def test_every_name_is_classified() -> None:
+    assert coverage.unclassified() == []
+    known = {name for name, kind in KINDS.items() if kind in (DIFFERENTIABLE, CONSTANT, FACT)}
+    assert known & coverage.WAITING == set(), "no longer waiting"
+
+
+def test_every_differentiable_function_has_a_probe() -> None:
+    without = {name for name, kind in KINDS.items() if kind == DIFFERENTIABLE} - set(PROBES)
+    assert without == set(coverage.THROUGH_OTHERS) - set(PROBES)
+
+
+def test_every_probe_passes(ours: dict[str, bool]) -> None:
+    assert {name for name, passed in ours.items() if not passed} - coverage.WAITING == set()
+
+
+def test_the_page_is_what_the_script_writes(ours: dict[str, bool]) -> None:
+    text = coverage.PAGE.read_text(encoding="utf-8")
+    if f"NumPy {coverage.release()} " not in text:
+        pytest.skip(f"the page is that of another NumPy than {coverage.release()}")
+    said = {title: marks for title, marks in coverage.on_the_page(text).items()
+            if title != coverage.OURS.name}  # fmt: skip
+    assert [title.rpartition(" ")[0] for title in said] == [p.name for p in coverage.PEERS]
+    written = coverage.page({coverage.OURS.name: ours, **said})
+    assert text == written, "run: python benchmarks/coverage.py --write"
+
+
+def test_a_new_name_of_numpys_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "a_new_function", lambda x: x, raising=False)
+    assert coverage.unclassified() == ["a_new_function"]
+
+
+V, W, Z = numbers(4), numbers(4, seed=1), numbers(4, seed=2)
+X, Y, M, N = numbers(2, 3), numbers(2, 3, seed=1), numbers(3, 3) + 2 * np.eye(3), numbers(3, 3)
+P, MASK, PLACES = np.abs(V), np.array([True, False, True, True]), np.array([1, 0, 2, 0])
+ARGUMENTS: list[tuple[Any, ...]] = [
+    (V,), (P,), (X,), (M,), (V, W), (P, np.abs(W)), (X, Y), (M, N), (V, W, Z), ([V, W],),
+    ([X, Y], ), (V, 1), (V, 0), (V, (2, 2)), (V, 2.0), (2, V), (PLACES, V), (MASK, V), (V, MASK),
+    (V, PLACES), (MASK, V, W), (PLACES, [V, W, Z]), (V, W, M), (X, 1, 0), (V, [0, 2]), (X, 0, 1),
+    (np.sum, X, [0]), (np.cumsum, 0, X), (V, [MASK], [np.exp]), ([MASK], [V]), (V, None, 1.0),
+    (V[0], V[1]), (V, W, V[0], V[1]),
+]  # fmt: skip
+AMISS = ("power.reduce", "arctan2.reduce")  # NumPy's own leave elements out with AVX-512
+UNTOUCHED = ("test", "info", "show", "set", "print", "get", "save", "load", "from", "gen")
+
+
+def everything() -> Iterator[tuple[str, Any]]:
+    """Functions and methods that may be called with an array."""
+    for name, fn in coverage.names().items():
+        if not name.rpartition(".")[2].startswith(UNTOUCHED) and KINDS[name] != NOT_APPLICABLE:
+            yield name, fn
+    for ufunc in coverage.ufuncs():
+        for method in ("reduce", "accumulate", "outer", "reduceat"):
+            if not (name := f"{ufunc.__name__}.{method}").startswith(AMISS):
+                yield name, getattr(ufunc, method)
+
+
+def moved(arguments: Any, visit: Any) -> Any:
+    """The arguments with ``visit`` applied to every array of floats."""
+    if isinstance(arguments, (tuple, list)):
+        return type(arguments)(moved(part, visit) for part in arguments)
+    is_float = isinstance(arguments, (np.ndarray, np.floating)) and arguments.dtype.kind == "f"
+    return visit(np.array(arguments)) if is_float else arguments
+
+
+def weighed(out: Any) -> Any:
+    return coverage.weighed(np, out)
+
+
+def along(shape: tuple[int, ...]) -> np.ndarray:
+    """The direction in which everything moves."""
+    return np.cos(np.arange(np.prod(shape))).reshape(shape)
+
+
+def slope(fn: Any, arguments: tuple[Any, ...]) -> float:
+    """The derivative of the weighed results along the cosines of the places, NaN if none."""
+    ends = []
+    for step in (1e-6, 0, -1e-6):
+        out = fn(*moved(arguments, lambda a, h=step: a + h * along(a.shape)))
+        ends.append((weighed(out), [np.shape(part) for part in parts(out)]))
+    same = ends[0][1] == ends[1][1] == ends[2][1]
+    forth, back = ((ends[0][0] - ends[1][0]) / 1e-6, (ends[1][0] - ends[2][0]) / 1e-6)
+    smooth = same and np.isclose(forth, back, rtol=1e-2, atol=1e-2)
+    return (ends[0][0] - ends[2][0]) / 2e-6 if smooth else np.nan
+
+
+def outcome(fn: Any, arguments: tuple[Any, ...]) -> tuple[str, float]:
+    """What Tensors give: a refusal, a constant or a gradient, and the slope that it says."""
+    given: list[tg.Tensor] = []
+
+    def make(a: np.ndarray) -> tg.Tensor:
+        given.append(tg.Tensor(a, requires_grad=True))
+        return given[-1]
+
+    try:
+        out = fn(*moved(arguments, make))
+        total = weighed(out)
+    except Exception as error:
+        assert str(error), f"{fn} refuses without a word"
+        return "refused", np.nan
+    if out is None:  # as np.bmat gives for what is no array
+        return "refused", np.nan
+    if not isinstance(total, tg.Tensor) or not total.requires_grad:
+        return "constant", 0.0
+    try:
+        total.backward()
+    except Exception as error:
+        return f"backward raises {error!r}", np.nan
+    found = [np.sum(t.grad.numpy() * along(t.shape)) for t in given if t.grad is not None]
+    return "gradient", float(sum(found))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_function_of_numpys_is_a_silent_constant() -> None:
+    counts: dict[str, int] = {}
+    wrong = []
+    for name, fn in everything():
+        for arguments in ARGUMENTS:
+            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+                try:
+                    expected = slope(fn, arguments)
+                except Exception:  # no arguments of this function
+                    continue
+                if name == "interp" and np.any(np.diff(arguments[1]) <= 0):
+                    continue  # places out of order, of which NumPy makes anything
+                how, found = outcome(fn, arguments)
+            counts[how] = counts.get(how, 0) + 1
+            close = np.isclose(found, expected, rtol=1e-4, atol=1e-6)
+            if (how != "refused" and np.isfinite(expected) and not close) or "raises" in how:
+                shown = moved(arguments, np.shape)
+                wrong.append(f"{name}{shown}: {how} {found}, differences {expected}")
+            kind = KINDS.get(name)
+            if how == "gradient" and kind in (CONSTANT, FACT):
+                wrong.append(f"{name}: classified as a {kind}")
+    assert wrong == [], "\n".join(wrong)
+    assert counts["gradient"] > 900 and counts["constant"] > 300, counts
+
+
+REFUSING: dict[str, Any] = {
+    "full": lambda t: np.full((2, 4), t),
+    "full_like": lambda t: np.full_like(np.zeros(4), t),
+    "r_": lambda t: np.r_[t, 1.0],
+    "c_": lambda t: np.c_[t, t],
+    "vectorize": lambda t: np.vectorize(lambda v: v * v)(t),
+    "matrix": np.matrix,
+    "asmatrix": np.asmatrix,
+    "bmat": lambda t: np.bmat([[t, t]]),
+    "as_strided": lambda t: np.lib.stride_tricks.as_strided(t, (2,), (8,)),
+    "asarray_chkfinite": np.asarray_chkfinite,
+    "require": lambda t: np.require(t, float),
+    "ndenumerate": lambda t: list(np.ndenumerate(t)),
+    "put": lambda t: np.put(np.zeros(4), [0, 1], t),
+    "place": lambda t: np.place(np.zeros(4), MASK, t),
+    "putmask": lambda t: np.putmask(np.zeros(4), MASK, t),
+    "copyto": lambda t: np.copyto(np.zeros(4), t),
+    "fill_diagonal": lambda t: np.fill_diagonal(np.zeros((4, 4)), t),
+    "put_along_axis": lambda t: np.put_along_axis(np.zeros(4), np.arange(4), t, 0),
+    "intersect1d": lambda t: np.intersect1d(t, t),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_refusals_name_the_function_and_the_way() -> None:
+    assert set(REFUSING) == set(WAYS)
+    for name, call in REFUSING.items():
+        with pytest.raises((tg.TapeError, tg.DetachError)) as caught:
+            call(tg.Tensor(V, requires_grad=True))
+        assert name in str(caught.value) and WAYS[name] in str(caught.value), name
+    t = tg.Tensor(V, requires_grad=True)
+    for lists in (lambda: np.array([t, t]), lambda: np.sum([t, t]), lambda: np.asarray(t)):
+        with pytest.raises(tg.DetachError, match=r"tg\.array or tg\.stack"):
+            lists()
+    with pytest.raises(tg.TapeError, match=r"np\.put cannot write into a Tensor.*t\[index\] = v"):
+        np.put(t, [0], 1.0)
+    with pytest.raises(tg.TapeError, match=r"multiply\.at .*t\[index\] = np\.multiply"):
+        np.multiply.at(t, [0], 2.0)
+    with pytest.raises(tg.TapeError, match=r"add\.at writes in place"):
+        np.add.at(np.zeros(4), [0, 1, 2, 3], t)
+
+
+def test_constants_are_tensors_that_do_not_require_grad() -> None:
+    t = tg.Tensor(X, requires_grad=True)
+    for call in (
+        lambda: np.lexsort((t[0], t[1])), lambda: np.argsort(t), lambda: np.sign(t) > 0,
+        lambda: np.unique(t, return_inverse=True)[1], lambda: np.unique_all(t).counts,
+        lambda: np.logical_xor.reduce(t), lambda: np.equal.outer(t, t), lambda: np.packbits(t > 0),
+        lambda: np.bitwise_or.accumulate(t > 0),
+    ):  # fmt: skip
+        out = call()
+        assert isinstance(out, tg.Tensor) and not out.requires_grad
+
+
+def test_the_classes_of_methods() -> None:
+    assert coverage.classify_method(np.add, "at") == DIFFERENTIABLE
+    assert coverage.classify_method(np.multiply, "at") == REFUSED
+    assert coverage.classify_method(np.hypot, "reduceat") == DIFFERENTIABLE
+    assert coverage.classify_method(np.equal, "accumulate") == CONSTANT
+    assert coverage.classify_method(np.exp, "reduce") == NOT_APPLICABLE
+    methods = [fn for fn in [*TABLE, *COMPOSITES] if hasattr(fn, "__self__")]
+    assert len(methods) > 100
+
+
+def test_the_command_prints_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert coverage.main([]) == 0
+    assert "| numpy.linalg |" in capsys.readouterr().out

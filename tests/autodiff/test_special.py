@@ -1,0 +1,199 @@
+"""SciPy's special functions: every ufunc is classified; slopes beside PyTorch's and mpmath's."""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+
+sp = pytest.importorskip("scipy.special")
+
+from tests.autodiff.test_special_values import VALUES  # noqa: E402
+from tinygrad_np import special  # noqa: E402
+from tinygrad_np.autodiff.rules import TABLE  # noqa: E402
+from tinygrad_np.autodiff.rules import special as rules  # noqa: E402
+
+UFUNCS = {name: fn for name in dir(sp) if isinstance(fn := getattr(sp, name), np.ufunc)}
+
+
+def test_every_ufunc_of_scipy_is_classified_once() -> None:
+    ruled = {name for name, fn in UFUNCS.items() if fn in TABLE}
+    assert set(UFUNCS) - ruled == set(rules.REFUSED) - {"_riemann_zeta"}
+    assert not ruled & set(rules.REFUSED)
+
+
+def test_a_refused_ufunc_says_so() -> None:
+    t = tg.Tensor([1.5], requires_grad=True)
+    with pytest.raises(
+        tg.TapeError, match=r"agm has no derivative here \(write .*ellipk.*\): give"
+    ):
+        sp.agm(t, 2.0)
+    with pytest.raises(tg.TapeError, match=r"kolmogorov has no .* here \(no function in SciPy"):
+        sp.kolmogorov(t)
+    assert sp.kolmogorov(t.detach()).item() == sp.kolmogorov(1.5)
+
+
+def test_the_order_of_a_bessel_function_is_refused_by_name() -> None:
+    order = tg.Tensor(1.5, requires_grad=True, name="order")
+    out = sp.jv(order, 2.0)
+    with pytest.raises(tg.TapeError, match=r"jv has no derivative .* operand 0 \(jv\(order: "):
+        out.backward()
+
+
+def test_the_rules_come_with_the_first_use() -> None:
+    program = (
+        "import sys, numpy as np, tinygrad_np as tg; t = tg.Tensor(2.0, requires_grad=True)\n"
+        "name = 'tinygrad_np.autodiff.rules.special'\n"
+        "np.exp(t); assert 'scipy' not in sys.modules and name not in sys.modules\n"
+        "from scipy.special import gammaln, zeta, lambertw, softplus\n"
+        "np.exp(t); assert name not in sys.modules\n"
+        "gammaln(t).backward(); assert name in sys.modules; print(round(t.grad.item(), 6))\n"
+        "for f in (zeta, lambda t: zeta(3, t), lambertw, softplus): f(t.detach())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0.422784\n", "")
+
+
+PYTHON: dict[str, Callable[[Any], Any]] = {
+    "logsumexp": sp.logsumexp, "softmax": sp.softmax, "log_softmax": sp.log_softmax,
+    "polygamma": lambda t: sp.polygamma(1, t), "multigammaln": lambda t: sp.multigammaln(t, 2),
+    "comb": lambda t: sp.comb(5, t), "factorial": sp.factorial, "perm": lambda t: sp.perm(5, t),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_functions_that_make_arrays_name_their_sibling(name: str) -> None:
+    t = tg.Tensor([1.5, 2.5], requires_grad=True)
+    said = rf"scipy.special.{name} of a Tensor \(tinygrad_np.special .*\) calls np.asarray\(t\)"
+    with pytest.raises(tg.DetachError, match=said):
+        PYTHON[name](t)
+    assert name in special.__all__
+
+
+def test_functions_made_of_ufuncs_work_as_they_are() -> None:
+    x = np.array([0.7, 1.9])
+    for f in (lambda t: sp.zeta(3, t), sp.lambertw, sp.softplus, lambda t: sp.jvp(1, t, 2)):
+        tg.gradcheck(f, x)
+
+
+def test_the_siblings_are_scipys_on_arrays() -> None:
+    x = np.array([[0.5, 3.5, -2.0], [-np.inf, 2.0, -1.0]])
+    for axis, keepdims in itertools.product((None, 0, 1, (0, 1)), (False, True)):
+        for b in (None, np.array([1.0, 0.0, -2.0])):
+            for sign in (False, True):
+                options = {"axis": axis, "keepdims": keepdims, "b": b, "return_sign": sign}
+                np.testing.assert_array_equal(
+                    special.logsumexp(x, **options), sp.logsumexp(x, **options)
+                )
+    assert special.logsumexp([1.0, 2.0]) == sp.logsumexp([1.0, 2.0])
+    for n, k in ((5, 2), (5, 6), (-1.0, 2), (5.5, 0.5), (0, 0)):
+        assert special.comb(n, k) == sp.comb(n, k)
+        assert special.perm(n, k) == sp.perm(n, k)
+        assert special.comb(n, k, repetition=True) == sp.comb(n, k, repetition=True)
+    assert special.comb(70, 35, exact=True) == sp.comb(70, 35, exact=True)
+    assert special.perm(30, 20, exact=True) == sp.perm(30, 20, exact=True)
+    assert special.factorial(30, exact=True) == sp.factorial(30, exact=True)
+    assert special.factorial(-1.5) == 0.0
+    np.testing.assert_array_equal(special.softmax([1.0, 2.0]), sp.softmax([1.0, 2.0]))
+    np.testing.assert_array_equal(special.log_softmax([1.0, 2.0]), sp.log_softmax([1.0, 2.0]))
+    np.testing.assert_array_equal(special.polygamma([0, 2], 1.5), sp.polygamma([0, 2], 1.5))
+    with pytest.raises(ValueError, match="condition a"):
+        special.multigammaln(tg.Tensor(0.2, requires_grad=True), 3)
+
+
+def test_single_precision_stays() -> None:
+    x = np.array([0.4, 0.7], np.float32)
+    for f in (sp.gammaln, sp.erf, sp.ndtri, lambda t: sp.jv(1, t), sp.i1,
+              lambda t: special.polygamma(2, t), special.logsumexp, special.softmax):  # fmt: skip
+        t = tg.Tensor(x, requires_grad=True)
+        out = f(t)
+        out.sum().backward(create_graph=True)
+        assert t.grad is not None and out.dtype == t.grad.dtype == np.float32
+        assert f(x).dtype == np.float32
+
+
+def slopes(fn: Any, values: tuple[float, ...]) -> tuple[Any, list[float]]:
+    ts = [tg.Tensor(v, requires_grad=True) for v in values]
+    with np.errstate(all="ignore"):
+        out = fn(*ts)
+        out.backward()
+    return out.item(), [np.nan if t.grad is None else t.grad.item() for t in ts]
+
+
+OURS = {"i0e": "i0e", "i0": "i0", "i1": "i1", "i1e": "i1e", "erf": "erf", "erfc": "erfc",
+        "erfcx": "erfcx", "erfinv": "erfinv", "digamma": "digamma", "expit": "expit",
+        "exp2": "exp2", "expm1": "expm1", "log1p": "log1p", "logit": "logit", "ndtr": "ndtr",
+        "ndtri": "ndtri", "log_ndtr": "log_ndtr", "gammaln": "gammaln", "entr": "entr",
+        "xlogy": "xlogy", "xlog1py": "xlog1py"}  # fmt: skip
+ABOVE: dict[str, Callable[..., bool]] = {  # where PyTorch has no number or another convention
+    "digamma": lambda x: x <= 0,
+    "log_ndtr": lambda x: x < -20,
+    "erfcx": lambda x: abs(x) > 20,  # cancels there
+    "xlogy": lambda x, y: x == 0 or y == 0,
+    "xlog1py": lambda x, y: x == 0 or y == -1,
+    "i1e": lambda x: abs(x) < 1e-7,
+    "i0": lambda x: abs(x) > 700, "i1": lambda x: abs(x) > 700 or abs(x) < 1e-7,
+    "logit": lambda x: abs(x) > 1 or x == 0, "gammaln": lambda x: x <= 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_slopes_at_special_values_are_pytorchs(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    fn, other = getattr(sp, name), getattr(torch.special, name)
+    for values in itertools.product([*VALUES, 0.25, 0.9][:: fn.nin], repeat=fn.nin):
+        out, found = slopes(fn, values)
+        if np.isnan(out) or ABOVE.get(name, lambda *_: False)(*values):
+            continue
+        ts = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in values]
+        other(*ts).backward()
+        wanted = [t.grad.item() for t in ts]
+        shown = f"{name}{values} = {out}: {found}, PyTorch {wanted}"
+        for ours, theirs in zip(found, wanted, strict=True):
+            if not np.isnan(theirs):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-300, err_msg=shown)
+
+
+FAR = [-1e4, -300.0, -31.0, -29.0, -6.0, -1e-9, 0.0, 1e-9, 0.3, 6.0, 25.0, 300.0, 1e5]
+MPMATH: dict[str, tuple[Callable[[Any, Any], Any], list[float]]] = {
+    "dawsn": (lambda m, x: 1 - 2 * x * m.sqrt(m.pi) / 2 * m.exp(-x * x) * m.erfi(x), FAR),
+    "erfcx": (lambda m, x: 2 * x * m.exp(x * x) * m.erfc(x) - 2 / m.sqrt(m.pi), FAR[2:]),
+    "log_ndtr": (lambda m, x: m.npdf(x) / m.ncdf(x), FAR[1:-1]),
+    "exprel": (lambda m, x: m.mpf(0.5) if x == 0 else (m.exp(x) * (x - 1) + 1) / x**2,
+               [-300.0, -6.0, -1.0, -0.5, -1e-9, 0.0, 1e-9, 0.99, 1.01, 6.0]),
+    "ellipk": (lambda m, x: m.diff(m.ellipk, x), [-50.0, -1.0, 0.0, 1e-9, 0.5, 0.999]),
+    "ellipe": (lambda m, x: m.diff(m.ellipe, x), [-50.0, -1.0, 0.0, 1e-9, 0.5, 0.999]),
+    "rgamma": (lambda m, x: m.diff(m.rgamma, x), [-6.0, -5.5, -1.0, 0.0, 0.49, 0.51, 1.0, 20.0]),
+    "spence": (lambda m, x: m.mpf(-1) if x == 1 else m.log(x) / (1 - x),
+               [1e-3, 0.97, 0.99, 1.0, 1.0 + 1e-9, 1.01, 1.03, 50.0]),
+    "gammaln": (lambda m, x: m.digamma(x), [0.01, 1.4616, 1.5, 300.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MPMATH)
+def test_slopes_keep_their_digits(name: str) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    exact, points = MPMATH[name]
+    with mpmath.workdps(60):
+        wanted = [float(exact(mpmath.mp, mpmath.mpf(x))) for x in points]
+    found = [slopes(getattr(sp, name), (x,))[1][0] for x in points]
+    np.testing.assert_allclose(found, wanted, rtol=2e-12, atol=2e-16)
+
+
+def test_degenerate_operands_have_numbers_for_slopes() -> None:
+    assert slopes(sp.xlogy, (0.0, 0.0))[1] == [0.0, 0.0]
+    assert slopes(sp.xlogy, (0.0, 2.0))[1] == [np.log(2.0), 0.0]
+    assert slopes(sp.xlog1py, (0.0, -1.0))[1] == [0.0, 0.0]
+    assert slopes(sp.rel_entr, (0.0, 0.0))[1] == [1.0, 0.0]
+    assert slopes(sp.kl_div, (0.0, 0.0))[1] == [0.0, 1.0]
+    assert slopes(sp.pseudo_huber, (0.0, 0.0))[1] == [0.0, 0.0]
+    assert slopes(sp.boxcox, (0.0, 2.0))[1] == [0.0, 0.25]
+    assert slopes(sp.beip, (0.0,))[1] == [0.5]
+    t = tg.Tensor([-np.inf, -np.inf], requires_grad=True)
+    special.logsumexp(t).backward()
+    assert t.grad is not None and t.grad.numpy().tolist() == [0.5, 0.5]

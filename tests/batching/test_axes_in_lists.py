@@ -1,0 +1,49 @@
+"""Axes, counts and shapes as lists of integers, under every transform, replayed and not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+
+X = np.arange(6.0).reshape(2, 3) + 1
+BATCH = np.stack([X, X + 1])
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "transpose": lambda x: np.transpose(x, [1, 0]),
+    "flip": lambda x: np.flip(x, [0, 1]),
+    "roll": lambda x: np.roll(x, [1, 2], [0, 1]),
+    "tile": lambda x: np.tile(x, [2, 1]),
+    "pad": lambda x: np.pad(x, [[1, 1], [0, 0]]),
+    "repeat": lambda x: np.repeat(x, [1, 2], axis=0),
+    "expand_dims": lambda x: np.expand_dims(x, [0, 1]),  # type: ignore[arg-type]
+    "take": lambda x: np.take(x, [1, 1, 0], axis=1),
+    "tensordot": lambda x: np.tensordot(x, x, [[1], [1]]),  # type: ignore[list-item]
+    "moveaxis": lambda x: np.moveaxis(x, [0], [1]),
+    "reshape": lambda x: np.reshape(x, [3, 2]),
+    "delete": lambda x: np.delete(x, [0], 1),
+    "split": lambda x: np.split(x, [1, 2], 1)[1],
+    "rot90": lambda x: np.rot90(x, 1, [0, 1]),  # type: ignore[arg-type]
+    "insert": lambda x: np.insert(x, [1], 0.0, axis=1),
+    "broadcast_to": lambda x: np.broadcast_to(x, [4, 2, 3]),
+    "logaddexp.reduce": lambda x: np.logaddexp.reduce(x, 1),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_are_what_they_are_to_numpy(name: str) -> None:
+    def f(x: Any) -> Any:
+        return np.sum(LISTS[name](x) ** 2 * 1.5)
+
+    assert f(tg.Tensor(X, requires_grad=True)).item() == f(X)
+    tg.gradcheck(f, X)
+    expected = np.stack([tg.hessian(f)(x) for x in BATCH])
+    replayed = tg.replay(tg.vmap(tg.hessian(f)))
+    for _ in range(3):
+        np.testing.assert_allclose(replayed(BATCH), expected, rtol=1e-13)
+
+
+def test_a_variable_that_is_used_three_times() -> None:
+    found = tg.vmap(tg.grad(lambda x: np.sum(x**2 + x + x)))(X)
+    np.testing.assert_array_equal(found, 2 * X + 2)

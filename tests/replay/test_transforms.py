@@ -1,0 +1,152 @@
+"""``tg.replay`` of a transform: what the transform gives, of the same kind, bit for bit."""
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import ReplayError
+from tinygrad_np.autodiff.nests import leaves
+
+X = np.linspace(0.3, 1.2, 5)
+MATRIX = np.arange(15.0).reshape(5, 3) / 7
+
+
+def rosenbrock(x: Any) -> Any:
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def several(p: Any, scale: float = 1.0) -> Any:
+    return {"a": p["w"] @ MATRIX * scale, "b": [np.tanh(p["b"][0]) * p["w"]]}
+
+
+def nested(p: Any) -> Any:
+    return np.sum(np.tanh(p["w"]) ** 2) * p["b"][0]
+
+
+Call = tuple[Callable[..., Any], Callable[[int], tuple[Any, ...]]]
+CALLS: dict[str, Call] = {
+    "grad": (tg.grad(rosenbrock), lambda k: (X + k,)),
+    "value_and_grad": (tg.value_and_grad(rosenbrock), lambda k: (X * k,)),
+    "of a number": (tg.grad(np.tanh), lambda k: (0.3 * k,)),
+    "of an int": (tg.value_and_grad(lambda x: x**3), lambda k: (k,)),
+    "of a complex number": (tg.grad(lambda z: np.real(z * np.conj(z))), lambda k: (1j * k,)),
+    "of a float32": (tg.value_and_grad(np.tanh), lambda k: (np.float32(k),)),
+    "by two": (tg.grad(lambda x, n, y: np.sum(x**n * y), (0, -1)), lambda k: (0.5 * k, 3, X + k)),
+    "has_aux": (tg.value_and_grad(lambda x: (np.sum(x), {"p": x * 2, "n": 3}), has_aux=True),
+                lambda k: (X + k,)),
+    "nest": (tg.grad(nested), lambda k: ({"w": X + k, "b": [2.0 * k]},)),
+    "jacobian": (tg.jacobian(several), lambda k: ({"w": X + k, "b": (float(k),)}, 0.5)),
+    "hessian": (tg.hessian(rosenbrock), lambda k: (X - k,)),
+    "hessian of two": (tg.hessian(lambda x, y: np.sum(x * y) ** 2, (0, 1)), lambda k: (X, X * k)),
+    "hvp": (tg.hvp, lambda k: (rosenbrock, X + k, X)),
+    "hvp of a tuple": (tg.hvp, lambda k: (rosenbrock, (X + k,), (X * k,))),
+    "hvp, curried": (functools.partial(tg.hvp, rosenbrock), lambda k: (X + k, X)),
+    "jvp": (tg.jvp, lambda k: (np.multiply, (2.0 * k, X), (1.0, X + k))),
+    "vmap": (tg.vmap(tg.value_and_grad(rosenbrock)), lambda k: (MATRIX * k,)),
+    "grad of vmap": (tg.grad(lambda w: np.sum(tg.vmap(np.dot, (0, None))(MATRIX, w) ** 2)),
+                     lambda k: (X[:3] * k,)),
+    "checkpoint": (tg.grad(lambda x: rosenbrock(tg.checkpoint(np.sin)(x))), lambda k: (X + k,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_results_are_those_without_replay(name: str) -> None:
+    fn, arguments = CALLS[name]
+    replayed = tg.replay(fn)
+    for k in (1, 2, 3, 4, 5):
+        found, expected = replayed(*arguments(k)), fn(*arguments(k))
+        assert str(found) == str(expected)  # the same nest
+        for a, b in zip(leaves(found), leaves(expected), strict=True):
+            assert type(a) is type(b)
+            assert np.asarray(a).dtype == np.asarray(b).dtype
+            np.testing.assert_array_equal(a, b)
+    assert replayed.program.runs >= 3  # one program for all
+    assert sum(map(len, replayed._local.programs.values())) == 1
+
+
+def test_tensors_give_tensors_and_record_inside_another_transform() -> None:
+    replayed = tg.replay(tg.grad(rosenbrock))
+    for _ in range(3):
+        assert type(replayed(tg.Tensor(X))) is tg.Tensor
+    twice = tg.grad(lambda x: np.sum(replayed(x) * X))(X)
+    np.testing.assert_allclose(twice, tg.hvp(rosenbrock, X, X), rtol=1e-12)
+    np.testing.assert_allclose(tg.vmap(replayed)(np.stack([X, X]))[1], replayed(X), rtol=1e-12)
+    outer = tg.replay(lambda x: np.sum(replayed(x)))
+    for _ in range(3):
+        assert outer(X).item() == np.sum(replayed(X))
+    closed = tg.replay(lambda x: np.sum(replayed(X)) * x)
+    for _ in range(3):
+        np.testing.assert_array_equal(closed(X).numpy(), np.sum(replayed(X)) * X)
+    with pytest.raises(TypeError, match="called with 0 arguments"):
+        tg.replay(tg.grad(rosenbrock))()
+
+
+def test_a_pullback_inside_a_step_gives_tensors_as_any_step() -> None:
+    step = tg.replay(lambda x, g: tg.vjp(np.tanh, x)[1](g)[0])
+    for k in range(4):
+        found = step(X + k, X)
+        np.testing.assert_array_equal(found.numpy(), tg.vjp(np.tanh, X + k)[1](X)[0])
+
+
+def test_data_that_the_function_closes_over_is_compared() -> None:
+    data = np.array(X)
+    eager = tg.value_and_grad(lambda x: np.sum((x - data) ** 2))
+    replayed = tg.replay(eager)
+    for _ in range(4):
+        assert replayed(X + 1)[0] == eager(X + 1)[0]
+        data += X
+
+
+def test_a_user_s_function_around_a_transform_is_a_step() -> None:
+    gradient = tg.grad(rosenbrock)
+
+    @functools.wraps(gradient)
+    def step(x: Any) -> Any:
+        return gradient(x) * 2
+
+    assert type(tg.replay(step)(X)) is tg.Tensor
+
+
+def test_values_that_decide_are_refused_with_the_line() -> None:
+    with pytest.raises(ReplayError, match=r"test_transforms\.py:\d+: .* choose with np\.where"):
+        tg.replay(tg.grad(lambda x: x if x > 0 else -x))(1.0)
+
+
+def test_a_result_that_would_require_grad_is_refused() -> None:
+    w = tg.Tensor(2.0, requires_grad=True)
+    for fn in (tg.grad(lambda x: x * w), tg.value_and_grad(lambda x: x * w)):
+        with pytest.raises(ReplayError, match=r"closes over a Tensor that requires grad.*detach"):
+            tg.replay(fn)(1.0)
+    free = tg.replay(tg.grad(lambda x: x * w.detach()))
+    assert [free(1.0 * k) for k in range(3)] == [2.0] * 3
+
+
+def test_several_threads_may_call_one() -> None:
+    replayed = tg.replay(tg.value_and_grad(rosenbrock))
+    wrong: list[Any] = []
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(30):
+            x = rng.standard_normal(20)
+            found, expected = replayed(x), tg.value_and_grad(rosenbrock)(x)
+            if found[0] != expected[0] or not np.array_equal(found[1], expected[1]):
+                wrong.append(x)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_step_may_differentiate_by_a_number() -> None:
+    step = tg.replay(lambda x: x * tg.grad(np.tanh)(0.5))
+    for _ in range(3):
+        np.testing.assert_array_equal(step(X).numpy(), X * tg.grad(np.tanh)(0.5))

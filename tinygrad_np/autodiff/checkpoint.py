@@ -1,0 +1,224 @@
+"""``checkpoint``: compute again on the way back instead of keeping what was computed.
+
+Griewank and Walther, Algorithm 799 (2000), in its simplest form: one level, which may be nested.
+"""
+
+import functools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import StaleValueError
+from .nests import leaves, rebuild
+from .primitives import cast, primitive
+from .rules import defvjp
+from .sweep import sweep
+from .tape import Leaf, Node, Watch, history, mode, next_number, recording
+from .tensor import Tensor, alias, apply
+
+
+class Draws:
+    """Looks at operands for generators, and keeps the states that they have before they draw."""
+
+    def __init__(self, outer: Watch | None) -> None:
+        self.outer = outer
+        self.states: list[tuple[Any, Any]] = []
+
+    def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """``args``, as whoever looked before wants them."""
+        for part in args:
+            if hasattr(part, "bit_generator") and all(part is not g for g, _ in self.states):
+                self.states.append((part, part.bit_generator.state))
+        return args if self.outer is None else self.outer.operands(args)
+
+    def computes(self, values: Sequence[Any]) -> bool:
+        """Whether operands compute in their own way."""
+        return self.outer is not None and self.outer.computes(values)
+
+
+class Call:
+    """A call whose graph was dropped, and which is made again for each cotangent of its result.
+
+    ``variables`` are the places of the arguments (among all) that require grad, ``closures`` the
+    nodes that the function reaches otherwise. Results that require grad are laid out in one row if
+    there are several.
+    """
+
+    __slots__ = ("args", "closures", "f", "found", "given", "states", "variables", "waiting")
+
+    def __init__(self, f: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
+        self.f = f
+        self.args = [list(args), kwargs]
+        self.given = leaves(self.args)
+        if mode.watch is not None:
+            self.given = list(mode.watch.operands(tuple(self.given)))
+        self.variables = [
+            i for i, v in enumerate(self.given) if isinstance(v, Tensor) and v._node is not None
+        ]
+        self.closures: list[Node] = []
+        self.states: list[tuple[Any, Any]] = []
+        self.waiting: Any = None
+        self.found: Any = None
+
+    def first(self) -> Any:
+        """The results as the caller gets them."""
+        given = [self.given[i] for i in self.variables]
+        mode.watch = draws = Draws(mode.watch)
+        try:
+            draws.operands(tuple(v for v in self.given if hasattr(v, "bit_generator")))
+            out, closures, _ = self._run([_leaf(v._array, v) for v in given])
+        finally:
+            mode.watch = draws.outer
+        self.closures, self.states = list(closures), draws.states
+        for i in self.variables:
+            self.given[i] = None  # the record has them
+        results = leaves(out)
+        ours = [isinstance(v, Tensor) and self._is_ours(v) for v in results]
+        recorded = [v for v, is_ours in zip(results, ours, strict=True) if is_ours]
+        if not recorded:
+            return out
+        self.found = _row(recorded)
+        mode.watch = None  # the operands are as they are to be
+        try:
+            row = apply(again, (self, *given, *closures.values()))
+        finally:
+            mode.watch = draws.outer
+        parts = iter(_split(row, recorded))
+        return rebuild(out, [next(parts) if is_ours else v
+                             for v, is_ours in zip(results, ours, strict=True)])  # fmt: skip
+
+    def _is_ours(self, tensor: Tensor) -> bool:
+        return tensor._node is not None and tensor._node not in self.closures
+
+    def _run(self, variables: list[Tensor]) -> tuple[Any, dict[Node, Tensor], list[Tensor]]:
+        """The results, the Tensors that were reached otherwise, and what is recorded of them."""
+        inner = list(self.given)
+        for i, variable in zip(self.variables, variables, strict=True):
+            inner[i] = variable
+        own = {v._node for v in variables}
+        start = next_number()
+        args, kwargs = rebuild(self.args, inner)
+        with recording():
+            out = self.f(*args, **kwargs)
+        tensors = [v for v in leaves(out) if isinstance(v, Tensor) and v._node is not None]
+        closures: dict[Node, Tensor] = {}
+        for node in history(*(v._node for v in tensors), since=start):
+            for parent, value in zip(node.parents, getattr(node, "values", ()), strict=True):
+                if parent is not None and parent.number < start and parent not in own:
+                    closures[parent] = Tensor._of(value, parent, parent.storage)
+        for variable in variables:
+            if isinstance(variable._node, Leaf):
+                variable._node.closed = True
+        return out, closures, [v for v in tensors if v._node not in closures]
+
+    def pull(self, place: int, g: Any, out: Any, values: tuple[Any, ...]) -> Any:
+        """The cotangent of operand ``place``; all of them are computed for the first."""
+        waiting = self.waiting
+        if waiting is None or waiting[0]() is not g or waiting[1][place] is None:
+            self.waiting = waiting = weakref.ref(g), self._pulled(g, out, values)
+        cotangent, waiting[1][place] = waiting[1][place], None
+        return cotangent
+
+    def _pulled(self, g: Any, out: Any, values: tuple[Any, ...]) -> list[Any]:
+        records = any(isinstance(v, Tensor) for v in (g, *values))
+        given = values[: len(self.variables)]
+        variables = [alias(v) if isinstance(v, Tensor) else _leaf(v) for v in given]
+        now = [(generator, generator.bit_generator.state) for generator, _ in self.states]
+        try:
+            _restore(self.states)
+            _, closures, results = self._run(variables)
+        finally:
+            _restore(now)
+        row = _row(results) if results else np.zeros(0)
+        same = list(closures) == self.closures and np.shape(row) == np.shape(out)
+        kept = out._array if isinstance(out, Tensor) else out
+        if same and type(row) is np.ndarray and type(kept) is np.ndarray:
+            same = np.array_equal(row, kept, equal_nan=True)
+        if not same:
+            raise StaleValueError(
+                f"{getattr(self.f, '__name__', self.f)} gave another result when tg.checkpoint "
+                "called it again: let it depend on its arguments alone, write to none of what it "
+                "reads before backward(), and draw with tg.random."
+            )
+        seeds = [(v._node, part) for v, part in zip(results, _split(g, results), strict=True)]
+        targets = [v._node for v in variables] + self.closures
+        found = sweep(seeds, retain=records, targets=set(targets), wrap=Tensor, records=records)  # type: ignore[arg-type]
+        return [
+            np.zeros_like(value) if (c := found.get(node)) is None else c  # type: ignore[arg-type]
+            for node, value in zip(targets, values, strict=True)
+        ]
+
+
+def _leaf(array: Any, like: Any = None) -> Tensor:
+    """A variable around an array that it shares with a record."""
+    made = Tensor._of(array, None, getattr(like, "_storage", None))
+    made._node = node = Leaf(made, made._storage, getattr(like, "name", None))
+    node.closed = False
+    return made
+
+
+def _row(tensors: list[Tensor]) -> Any:
+    """The array of one Tensor, or the elements of several in one row."""
+    arrays = [v._array for v in tensors]
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate([np.reshape(a, (-1,)) for a in arrays])
+
+
+def _split(row: Any, like: list[Tensor]) -> list[Any]:
+    """What ``_row`` has put together."""
+    if len(like) == 1:
+        return [row]
+    ends = np.cumsum([v.size for v in like]).tolist()
+    shaped = [
+        np.reshape(row[a:b], v.shape) for v, a, b in zip(like, [0, *ends[:-1]], ends, strict=True)
+    ]
+    return [
+        part if part.dtype == v.dtype else cast(part, v.dtype)
+        for v, part in zip(like, shaped, strict=True)
+    ]
+
+
+def _restore(states: list[tuple[Any, Any]]) -> None:
+    for generator, state in states:
+        generator.bit_generator.state = state
+
+
+@primitive
+def again(call: Call, *_operands: Any) -> Any:
+    """What the call gave the first time."""
+    found, call.found = call.found, None
+    return found
+
+
+defvjp(again, each=lambda i, g, out, call, *values: call.pull(i - 1, g, out, values))
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """``f``, of which only arguments and results are kept: backward computes the rest again.
+
+    Takes and returns what ``f`` does: any nest, several results, Tensors that ``f`` closes over.
+    A chain of n layers needs memory for the results of all, and for what is inside of one; the time
+    is that of one forward pass more. Random draws (``tg.random``, ``Dropout``) are the same again;
+    what ``f`` prints or writes happens twice.
+    Gradients have gradients, to any order. Inside a replayed step it does nothing:
+    a replay plans its memory itself.
+
+        >>> layer = checkpoint(lambda x, w: np.tanh(np.sin(x @ w) ** 2))
+        >>> layer(Tensor(np.ones((2, 3))), Tensor(np.ones((3, 3)), requires_grad=True)).shape
+        (2, 3)
+
+    Raises StaleValueError in backward if ``f`` gives another result the second time.
+    """
+    if not callable(f):
+        raise TypeError(f"tg.checkpoint takes a function, not {f!r}.")
+
+    @functools.wraps(f)
+    def recalled(*args: Any, **kwargs: Any) -> Any:
+        if not mode.recording or mode.capture is not None:
+            return f(*args, **kwargs)
+        return Call(f, args, kwargs).first()
+
+    return recalled

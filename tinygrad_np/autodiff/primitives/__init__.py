@@ -1,0 +1,51 @@
+"""The functions NumPy lacks, many in adjoint pairs: each is the other one in reverse.
+
+Every function here takes arrays and dispatches like NumPy's own functions do, so that it can be
+called on Tensors and recorded.
+"""
+
+from .dispatch import F, Kept, primitive, written_out
+from .elementwise import (
+    added_to,
+    cast,
+    clip,
+    identity,
+    if_finite,
+    lent,
+    replace_nonfinite,
+    sigmoid,
+    where_finite_or,
+)
+from .indexing import (
+    ARRAY,
+    add_at,
+    join_index,
+    last_writes,
+    lexical_order,
+    replace_at,
+    split_index,
+    take_at,
+    updated,
+)
+from .matrices import cofactors, decomposed, orthogonalised, second_cofactors
+from .reductions import (
+    contract,
+    deviation,
+    euclidean_norm,
+    length,
+    nonzero,
+    power_norm,
+    shares,
+    unit,
+    variance,
+)
+from .shaping import broadcast, concat, pad_zeros
+
+__all__ = [
+    "ARRAY", "F", "Kept", "add_at", "added_to", "broadcast", "cast", "clip", "cofactors",
+    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "identity", "if_finite",
+    "join_index", "last_writes", "length", "lent", "lexical_order", "nonzero", "orthogonalised",
+    "pad_zeros", "power_norm", "primitive", "replace_at", "replace_nonfinite",
+    "second_cofactors", "shares", "sigmoid", "split_index", "take_at", "unit", "updated",
+    "variance", "where_finite_or", "written_out",
+]  # fmt: skip

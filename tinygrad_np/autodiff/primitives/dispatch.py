@@ -1,0 +1,63 @@
+"""How a function of arrays dispatches as NumPy's own functions do."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ..nests import leaves
+
+F = TypeVar("F", bound=Callable[..., Any])
+PLAIN = frozenset([np.ndarray, int, float, bool, str, tuple, type(None)])
+PACKAGE = __name__.partition(".")[0] + "."
+
+
+def primitive(fn: F) -> F:
+    """Make a function of arrays dispatch as NumPy's functions do (NEP 18).
+
+    Called with plain arrays the function just runs. Called with an operand that speaks
+    ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
+    result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple or
+    dict they are refused with a TypeError. Arrays that are Tensors' are read-only: a function that
+    writes into its operands is refused with a TapeError; it works on a copy instead. It returns an
+    array or a tuple of arrays, each of which has its own gradient (those of integers are constants,
+    named tuples stay named).
+    """
+    if not callable(fn) or isinstance(fn, type):
+        raise TypeError(f"tg.primitive takes a function of arrays, not {fn!r}.")
+    is_ours = str(getattr(fn, "__module__", None)).startswith(PACKAGE)  # gets no Tensors in nests
+    plain = PLAIN if is_ours else PLAIN - {tuple}
+
+    @functools.wraps(fn)
+    def dispatch(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and plain.issuperset(map(type, args)):  # 0.3 µs less than to look at each
+            return fn(*args)
+        operands = (*args, *kwargs.values())
+        for operand in operands if is_ours else leaves(operands):
+            kind = type(operand)
+            if kind is not np.ndarray and hasattr(kind, "__array_function__"):
+                result = operand.__array_function__(dispatch, (kind,), args, kwargs)
+                if result is not NotImplemented:
+                    return result
+        return fn(*args, **kwargs)
+
+    dispatch.implementation = fn  # type: ignore[attr-defined] # what runs on plain arrays
+    return dispatch  # type: ignore[return-value]
+
+
+def written_out(fn: F) -> F:
+    """A ``primitive`` whose body is NumPy functions and primitives only.
+
+    So it can run on Tensors too, and a replay sees what it is made of.
+    """
+    dispatch = primitive(fn)
+    dispatch.written_out = True  # type: ignore[attr-defined]
+    return dispatch
+
+
+class Kept(NamedTuple):
+    """A result with what its rule needs to know again: the rule gets this for the result."""
+
+    out: Any
+    kept: Any

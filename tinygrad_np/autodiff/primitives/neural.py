@@ -1,0 +1,362 @@
+"""The functions of neural networks."""
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from ...errors import DataError
+from ..shapes import BLOCK_ROWS, row_blocks
+from .bodies import maximum
+from .dispatch import Kept, primitive, written_out
+from .elementwise import cast, copied
+
+
+@written_out
+def relu(x: Any) -> Any:
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+@written_out
+def leaky_relu(x: Any, slope: float = 0.01) -> Any:
+    """x where it is positive, ``slope`` times x elsewhere."""
+    if 0 < slope <= 1:  # 0.4 of the time of the choice
+        lower = x * slope
+        return np.maximum(x, lower, out=lower if type(lower) is ndarray else None)
+    return np.where(x > 0, x, x * slope)
+
+
+@written_out
+def logsumexp(x: Any, axis: int = -1) -> Any:
+    """log sum exp along one axis, kept as 1; shifted by the largest so that nothing overflows."""
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):  # of nothing but -inf it is -inf
+        return np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+
+
+@written_out
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / sum exp(x) along one axis, shifted by the largest."""
+    out = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    out /= np.sum(out, axis=axis, keepdims=True)
+    return out
+
+
+@written_out
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """x - log sum exp(x) along one axis, shifted by the largest."""
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def erf(x: Any) -> Any:
+    """The error function, by SciPy's ufunc, in the dtype of x; raises ImportError without it."""
+    try:
+        from scipy.special import erf as error_function
+    except ImportError:
+        raise ImportError(
+            "the exact gelu needs SciPy: pip install scipy, or use gelu(x, approximate='tanh')."
+        ) from None
+    found = error_function(x)
+    return found if found.dtype == x.dtype else cast(found, x.dtype)
+
+
+@written_out
+def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
+    """Rows of the identity matrix."""
+    return cast(np.equal(np.expand_dims(labels, -1), np.arange(classes)), dtype)
+
+
+def rows(x: Any) -> Any:
+    """All axes but the last as one."""
+    return x if x.ndim == 2 else np.reshape(x, (-1, x.shape[-1]))
+
+
+def shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    """``x`` in this shape."""
+    return x if x.shape == shape else np.reshape(x, shape)
+
+
+@primitive
+def row_product(x: Any, w: Any, *, out: Any = None) -> Any:
+    """x w for each row of x: (n, in), (in, out) to (n, out)."""
+    if len(x) <= 2 * BLOCK_ROWS:
+        return x.dot(w, out)
+    if out is None:
+        dtype = np.result_type(x, w)
+        out = np.empty_like(x, dtype, "C", shape=(len(x), w.shape[1]))
+    for block in row_blocks(len(x)):
+        x[block].dot(w, out[block])
+    return out
+
+
+@primitive
+def row_contraction(x: Any, y: Any, *, out: Any = None) -> Any:
+    """xᵀ y, the sum over all rows: (n, a), (n, b) to (a, b)."""
+    if len(x) <= 2 * BLOCK_ROWS:
+        return x.T.dot(y, out)
+    first, *others = row_blocks(len(x))
+    total = x[first].T.dot(y[first], out)
+    part = np.empty_like(total)
+    for block in others:
+        total += x[block].T.dot(y[block], part)
+    return total
+
+
+def ones_for(x: Any, count: int) -> Any:
+    """A vector of ones that goes with ``x``."""
+    if type(x) is not ndarray:
+        return np.ones_like(x, shape=(count,))
+    ones = np.empty(count, x.dtype)
+    ones.fill(1)  # 0.7 µs less than np.ones_like
+    return ones
+
+
+@primitive
+def row_sum(x: Any, *, out: Any = None) -> Any:
+    """The sum over all rows: (n, a) or (n,) to (a,) or (); as a product a third of the time."""
+    if len(x) <= 2 * BLOCK_ROWS:
+        return ones_for(x, len(x)).dot(x, out)
+    first, *others = row_blocks(len(x))
+    ones = ones_for(x, first.stop)
+    total = ones.dot(x[first], out)
+    part = None if out is None else np.empty_like(out)
+    for block in others:
+        total = np.add(total, ones[: block.stop - block.start].dot(x[block], part), out=out)
+    return total
+
+
+@primitive
+def line_sums(x: Any, *, out: Any = None) -> Any:
+    """The sum of each row: (n, a) to (n,); as a product a quarter of the time."""
+    ones = ones_for(x, x.shape[1])
+    if len(x) <= 2 * BLOCK_ROWS:
+        return x.dot(ones, out)
+    if out is None:
+        out = np.empty_like(x, shape=(len(x),))
+    for block in row_blocks(len(x)):
+        x[block].dot(ones, out[block])
+    return out
+
+
+@primitive
+def mean_square(x: Any, *, out: Any = None) -> Any:
+    """The mean of the squares of all elements, as a product of the elements with themselves."""
+    lined = x.reshape(-1)
+    if lined.size == 0:
+        return np.mean(lined)
+    if out is None or out.dtype != x.dtype:
+        return lined.dot(lined) / lined.size
+    return np.divide(lined.dot(lined, out), lined.size, out=out)
+
+
+@primitive
+def line_max(x: Any, *, out: Any = None) -> Any:
+    """The largest of each row: (n, a) to (n, 1)."""
+    if x.shape[1] > 64:
+        return maximum(x, 1, None, out, True)
+    # down the columns of a copy: a seventh of the time for 1,000 rows of 10
+    columns = x.T.copy() if out is None else np.positive(x.T, order="C")
+    lined = None if out is None else out.reshape(-1)
+    return maximum(columns, 0, None, lined).reshape(-1, 1)
+
+
+def mean_along(x: Any, axis: int) -> Any:
+    """The mean over the rows, (n, a) to (a,), or (axis 1) that of each row, (n, a) to (n, 1)."""
+    if axis == 0:
+        return row_sum(x) / max(x.shape[0], 1)
+    return np.expand_dims(line_sums(x), 1) / max(x.shape[1], 1)
+
+
+def moments(x: Any, axis: int) -> tuple[Any, Any, Any]:
+    """The mean along an axis, what differs from it, and the mean of the squares of that."""
+    mean = mean_along(x, axis)
+    centred = x - mean
+    return mean, centred, mean_along(centred * centred, axis)
+
+
+@written_out
+def standardise(x: Any, axis: int = 0, eps: float = 1e-5) -> Any:
+    """(x - mean) / sqrt(variance + eps) along an axis of (n, a): 0 for batch norm, 1 for layers."""
+    _, centred, variance = moments(x, axis)
+    return centred / np.sqrt(variance + eps)
+
+
+@written_out
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """x Wᵀ + b in one buffer: (..., in), (out, in), (out,) or None to (..., out)."""
+    if x.shape[-1:] != weight.shape[1:]:
+        raise ValueError(f"x of shape {x.shape} for a weight of shape {weight.shape}")
+    out = row_product(rows(x), weight.T)
+    if x.ndim != 2:
+        out = np.reshape(out, (*x.shape[:-1], weight.shape[0]))
+    if bias is None:
+        return out
+    if bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias of shape {bias.shape} for a weight of {weight.shape}")
+    if bias.dtype != out.dtype:
+        return out + bias
+    out += bias
+    return out
+
+
+@functools.lru_cache
+def label_limit(dtype: Any, classes: int) -> Any:
+    """The first number that is no label, as an unsigned integer of the same size.
+
+    It may be -128 of int8; None where the dtype has none.
+    """
+    unsigned = np.dtype(dtype.str.replace("i", "u"))
+    limit = min(classes, int(np.iinfo(dtype).max) + 1)
+    return None if limit > np.iinfo(unsigned).max else np.array(limit, unsigned)
+
+
+@primitive
+def in_range(labels: Any, classes: int, caller: str) -> Any:
+    """The labels themselves, once they are known to lie in 0 … classes - 1."""
+    limit = label_limit(labels.dtype, classes)
+    if limit is None:
+        return labels
+    wrong = np.greater_equal(labels.view(limit.dtype), limit)  # there -1 is above all others
+    if 1 in wrong.tobytes():  # a search of bytes: a third of the time of ``any``
+        rows = caller == "embedding"
+        name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
+        raise DataError(
+            f"{caller}: {name} from {labels.min()} to {labels.max()} for {classes} {bound}; "
+            f"{name} must lie in 0 … {classes - 1}."
+        )
+    return labels
+
+
+def places(labels: Any, classes: int) -> Any:
+    """Where the labels' elements lie when rows of ``classes`` are laid end to end."""
+    if labels.dtype.kind == "u" and labels.dtype.itemsize == 8:
+        labels = labels.view(np.int64)
+    return np.add(np.arange(0, len(labels) * classes, classes), labels)
+
+
+@primitive
+def pick(x: Any, labels: Any, *, out: Any = None) -> Any:
+    """From each row the element that its label names: (n, classes), (n,) to (n,)."""
+    # the labels are known to be in range, and NumPy copies where it checks
+    return x.reshape(-1).take(places(labels, x.shape[1]), 0, out, "clip")
+
+
+@primitive
+def place(g: Any, labels: Any, classes: int, *, out: Any = None) -> Any:
+    """``pick`` in reverse: zeros but for the labels' places."""
+    if out is None:
+        out = np.zeros_like(g, shape=(len(labels), classes))
+    else:
+        out.fill(0)
+    out.reshape(-1)[places(labels, classes)] = g
+    return out
+
+
+@primitive
+def less_one_hot(p: Any, labels: Any, *, out: Any = None) -> Any:
+    """``p`` with 1 taken off at the labels' places."""
+    out = np.copy(p, order="C") if out is None else copied(p, out)
+    lined, chosen = out.reshape(-1), places(labels, out.shape[1])
+    picked = np.empty_like(out, shape=(len(labels),))
+    lined[chosen] = np.subtract(lined.take(chosen, 0, picked, "clip"), 1, out=picked)
+    return out
+
+
+def exponentials(logits: Any) -> tuple[Any, Any, Any]:
+    """Logits less the largest of their row, their exponentials, and the sums of those."""
+    shifted = logits - line_max(logits)
+    powers = np.exp(shifted)
+    return shifted, powers, line_sums(powers)
+
+
+def loss_and_powers(logits: Any, labels: Any) -> tuple[Any, Any]:
+    """The loss, and the exponentials with their sums."""
+    labels = in_range(labels, np.shape(logits)[1], "cross_entropy")
+    shifted, powers, totals = exponentials(logits)
+    return row_sum(np.log(totals) - pick(shifted, labels)) / len(labels), (powers, totals)
+
+
+@written_out
+def cross_entropy(logits: Any, labels: Any) -> Any:
+    """The mean over the rows of -log softmax(logits)[label]; (n, classes) and (n,) to ()."""
+    return loss_and_powers(logits, labels)[0]
+
+
+def cross_entropy_and_powers(logits: Any, labels: Any) -> Any:
+    """``cross_entropy`` of arrays, which keeps the exponentials and their sums for its rule."""
+    return Kept(*loss_and_powers(logits, labels))
+
+
+def slope_of_powers(powers: Any, totals: Any, labels: Any) -> Any:
+    """(softmax - one hot) / n, given the exponentials and their sums."""
+    p = powers / np.expand_dims(totals, 1)
+    in_rows = type(p) is ndarray and p.flags.c_contiguous
+    p = less_one_hot(p, labels, out=p if in_rows else None)
+    return np.divide(p, len(labels), out=into(p))
+
+
+@written_out
+def cross_entropy_slope(logits: Any, labels: Any) -> Any:
+    """(softmax - one hot) / n, the gradient of ``cross_entropy``."""
+    return slope_of_powers(*exponentials(logits)[1:], labels)
+
+
+@primitive
+def in_unit_interval(targets: Any, caller: str) -> Any:
+    """The targets themselves, once they are known to lie in 0 … 1."""
+    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):  # NaN is neither
+        wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(
+            f"{caller}: target {targets[place]} at {place}; targets must lie in 0 … 1. Scale them, "
+            "or use mse_loss for other numbers."
+        )
+    return targets
+
+
+def into(x: Any) -> Any:
+    """The ``out=`` of a call that may overwrite ``x``: an array itself, no Tensor."""
+    return x if type(x) is ndarray else None
+
+
+def fall_and_loss(logits: Any, targets: Any) -> tuple[Any, Any]:
+    """exp(-|x|), and max(x, 0) - x t + log(1 + exp(-|x|)), which does not overflow."""
+    fall = np.abs(logits)
+    fall = np.negative(fall, out=into(fall))
+    fall = np.exp(fall, out=into(fall))
+    losses = np.maximum(logits, 0)
+    losses = np.subtract(losses, logits * targets, out=into(losses))
+    losses = np.add(losses, np.log1p(fall), out=into(losses))
+    return fall, np.mean(losses)
+
+
+@written_out
+def binary_cross_entropy(logits: Any, targets: Any) -> Any:
+    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); equal shapes to ()."""
+    return fall_and_loss(logits, targets)[1]
+
+
+def binary_cross_entropy_and_fall(logits: Any, targets: Any) -> Any:
+    """``binary_cross_entropy`` of arrays, which keeps exp(-|x|) for its rule."""
+    fall, loss = fall_and_loss(logits, targets)
+    return Kept(loss, fall)
+
+
+def slope_of_fall(fall: Any, logits: Any, targets: Any) -> Any:
+    """sigmoid(x) - t with all digits at both ends, given exp(-|x|)."""
+    rest = fall + 1
+    rest = np.divide(fall, rest, out=into(rest))
+    rest = np.copysign(rest, logits, out=into(rest))
+    slope = cast(np.logical_not(np.signbit(logits)), rest.dtype)
+    slope = np.subtract(slope, targets, out=into(slope))
+    return np.subtract(slope, rest, out=into(slope))
+
+
+@written_out
+def binary_cross_entropy_slope(logits: Any, targets: Any) -> Any:
+    """sigmoid(x) - t, n times the gradient of ``binary_cross_entropy``."""
+    return slope_of_fall(np.exp(-np.abs(logits)), logits, targets)

@@ -1,0 +1,121 @@
+"""Functions that put the elements along some axes together."""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..shapes import Axis
+from .dispatch import primitive
+
+
+@primitive
+def variance(
+    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.var``."""
+    return np.var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@primitive
+def deviation(
+    x: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False,
+    where: Any = True,
+) -> Any:  # fmt: skip
+    """``np.std``."""
+    return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@functools.cache
+def least_length(dtype: Any) -> float:
+    """The length from which on the squares keep all their digits."""
+    limits = np.finfo(dtype)
+    return math.sqrt(limits.tiny) / float(limits.eps)
+
+
+def plain_length(x: Any, axis: Axis) -> tuple[Any, bool]:
+    """The root of the sum of |x|² along ``axis``, and whether no square over- or underflowed."""
+    if axis is None:
+        out = np.linalg.norm(x, None, None, True)
+    else:
+        size = np.abs(x)
+        out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))
+    if out.size == 1:
+        return out, least_length(out.dtype) < out.item() < math.inf
+    return out, not out.size or bool(least_length(out.dtype) < out.min() and out.max() < math.inf)
+
+
+@primitive
+def length(x: Any, axis: Axis) -> Any:
+    """The root of the sum of |x|² along ``axis``, kept as 1; no square over- or underflows."""
+    out, sure = plain_length(x, axis)
+    if not sure:
+        size = np.abs(x)
+        top = np.max(size, axis=axis, keepdims=True, initial=0)
+        scale = np.where((top > 0) & (top < np.inf), top, 1)
+        out = np.sqrt(np.sum(np.square(size / scale), axis=axis, keepdims=True)) * scale
+    return out
+
+
+@primitive
+def unit(x: Any, axis: Axis) -> Any:
+    """``x`` over its ``length`` along ``axis``; 0 where that is 0."""
+    size, sure = plain_length(x, axis)
+    if sure:
+        return x / size
+    size = length(x, axis)
+    if np.isinf(size).any():  # an infinite element counts alone; a sum of others may overflow
+        top = np.max(np.abs(x), axis=axis, keepdims=True)
+        near = np.where(np.isinf(top), np.where(np.isinf(x), np.sign(x), 0), x / top)
+        x = np.where(np.isinf(size), near, x)
+        size = length(x, axis)
+    return x / np.where(size == 0, 1, size)
+
+
+@primitive
+def nonzero(scale: Any) -> Any:
+    """The sums of weights themselves, once none is known to be 0."""
+    if np.any(scale == 0):
+        raise ZeroDivisionError("np.average: the weights sum to zero and cannot be normalised.")
+    return scale
+
+
+@primitive
+def contract(*values: Any, subscripts: str) -> Any:
+    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
+    return np.einsum(subscripts, *values, optimize=len(values) > 2)
+
+
+@primitive
+def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """``np.linalg.norm`` of vectors, or of matrices as if they were vectors."""
+    return np.linalg.norm(x, None, axis, keepdims)
+
+
+@primitive
+def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
+    """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
+    return np.linalg.norm(x, ord, axis, keepdims)
+
+
+@primitive
+def shares(size: Any, ord: float, axis: Axis) -> Any:
+    """Numbers that are not negative over their p-norm along ``axis``; 0 where that is 0.
+
+    Where a power over- or underflows all is taken over the largest first (the least, if that
+    decides); infinite ones share alone.
+    """
+    total = np.sum(np.power(size, ord), axis=axis, keepdims=True)
+    if (
+        total.size
+        and total.min() > 1 / (most := np.finfo(total.dtype).max / 4)
+        and total.max() < most
+    ):
+        return size / np.power(total, 1.0 / ord)
+    scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)
+    scale = np.where(scale > 0, scale, 1)
+    size = np.where(np.isinf(scale), np.isinf(size).astype(size.dtype), size / scale)
+    norm = np.power(np.sum(np.power(size, ord), axis=axis, keepdims=True), 1.0 / ord)
+    return np.where(norm == 0, 0, size / np.where(norm == 0, 1, norm))

@@ -1,0 +1,7 @@
+"""The space of an array."""
+
+from ..tracing import VSpace as ArrayVSpace
+
+ComplexArrayVSpace = ArrayVSpace
+
+__all__ = ["ArrayVSpace", "ComplexArrayVSpace"]

@@ -1,0 +1,35 @@
+"""Student's t distribution; ``cdf`` has no derivative by the degrees of freedom."""
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+from scipy.stats import t as theirs
+
+from ..choice import beside
+
+
+@beside(theirs.logpdf)
+def logpdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
+    """The logarithm of the density."""
+    z = (x - loc) / scale
+    shape = special.betaln(0.5, df / 2) + np.log(df) / 2
+    return -(df + 1) / 2 * np.log1p(z * z / df) - shape - np.log(scale)
+
+
+@beside(theirs.pdf)
+def pdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
+    """The density."""
+    return np.exp(logpdf(x, df, loc, scale))
+
+
+@beside(theirs.cdf)
+def cdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
+    """The probability of less."""
+    return special.stdtr(df, (x - loc) / scale)
+
+
+@beside(theirs.logcdf)
+def logcdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
+    """The logarithm of ``cdf``."""
+    return np.log(cdf(x, df, loc, scale))

@@ -1,0 +1,63 @@
+"""Operators on functions of one argument as operators on any argument."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+
+def subvals(x: Any, ivs: Any) -> tuple[Any, ...]:
+    """A tuple like ``x`` with the values of the pairs (place, value) in it."""
+    out = list(x)
+    for place, value in ivs:
+        out[place] = value
+    return tuple(out)
+
+
+def get_name(f: Any) -> str:
+    """The name of a function."""
+    return str(getattr(f, "__name__", "[unknown name]"))
+
+
+def get_doc(f: Any) -> str:
+    """The docstring of a function."""
+    return str(getattr(f, "__doc__", ""))
+
+
+def wraps(fun: Any, *_names: Any, **_options: Any) -> Callable[..., Any]:
+    """``functools.wraps`` for whatever can be called."""
+    found = [a for a in functools.WRAPPER_ASSIGNMENTS if hasattr(fun, a)]
+    return functools.wraps(fun, found)
+
+
+def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``operator(fun, x)`` one of functions of several arguments.
+
+    ``operator(fun, argnum=0)(*args)`` works on argument ``argnum``, or on the tuple of those that a
+    tuple or list of numbers names.
+    """
+
+    @wraps(unary_operator)
+    def nary_operator(fun: Any, argnum: Any = 0, *given: Any, **options: Any) -> Any:
+        if not isinstance(argnum, (int, tuple, list)) or not callable(fun):
+            raise TypeError(
+                f"{get_name(unary_operator)} takes a function, and for argnum the place of an "
+                f"argument or a tuple of places, not {fun!r} and {argnum!r}."
+            )
+
+        @wraps(fun)
+        def nary(*args: Any, **kwargs: Any) -> Any:
+            if isinstance(argnum, int):
+                places, x = (argnum,), args[argnum]
+            else:
+                places, x = tuple(argnum), tuple(args[i] for i in argnum)
+
+            def unary(v: Any) -> Any:
+                values = (v,) if isinstance(argnum, int) else v
+                return fun(*subvals(args, zip(places, values, strict=True)), **kwargs)
+
+            unary.__name__ = get_name(fun)
+            return unary_operator(unary, x, *given, **options)
+
+        return nary
+
+    return nary_operator  # type: ignore[no-any-return]
