@@ -1,7 +1,7 @@
 """The checker checked: wrong rules are noticed, right ones pass, the message says where."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,7 @@ from tinygrad_np.autodiff.rules import TABLE
 X = np.array([[0.5, 1.0, 2.0], [1.5, -0.5, 0.25]])
 
 
-@pytest.fixture(autouse=True)
-def same_table() -> Iterator[None]:
-    """Rules that a test defines are gone after it."""
-    before = dict(TABLE)
-    yield
-    TABLE.clear()
-    TABLE.update(before)
+pytestmark = pytest.mark.usefixtures("same_table")
 
 
 def defined(forward: Callable[..., Any], *vjps: Any, **options: Any) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,13 +60,7 @@ tg.defvjp(
 )
 
 
-@pytest.fixture(autouse=True)
-def _table() -> Iterator[None]:
-    """Forget the rules of a test afterwards."""
-    before = dict(TABLE)
-    yield
-    TABLE.clear()
-    TABLE.update(before)
+pytestmark = pytest.mark.usefixtures("same_table")
 
 
 # the operation, and the same of operations that have one result each

@@ -1,25 +1,18 @@
 """Rules that users write: each works, or is refused in a sentence that names the function."""
 # ruff: noqa: ARG001, ARG005 - the functions of one table all take the same arguments
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tinygrad_np.autodiff.rules import TABLE
 
 X = np.array([1.0, 2.0, 3.0])
 
 
-@pytest.fixture(autouse=True)
-def _table() -> Iterator[None]:
-    """Forget the rules afterwards."""
-    before = dict(TABLE)
-    yield
-    TABLE.clear()
-    TABLE.update(before)
+pytestmark = pytest.mark.usefixtures("same_table")
 
 
 def leaf(*values: float) -> tg.Tensor:

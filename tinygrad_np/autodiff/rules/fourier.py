@@ -35,7 +35,7 @@ def mirrored(g: Any, n: int, axis: int) -> Any:
     return np.reshape(counts, (-1,) + (1,) * (-axis - 1 if axis < 0 else np.ndim(g) - axis - 1))
 
 
-def fft_back(transform: Any, g: Any, x: Any, axis: int, norm: Any) -> Any:
+def fft_back(transform: Any, g: Any, x: Any, _n: int | None, axis: int, norm: Any) -> Any:
     """The transform of the cotangent, as long as the operand is."""
     return fitted(transform(g, axis=axis, norm=norm), np.shape(x), axis)
 
@@ -46,43 +46,28 @@ def from_half(transform: Any, g: Any, x: Any, n: int | None, axis: int, norm: An
     return fitted(transform(g / mirrored(g, n, axis), n, axis, norm), np.shape(x), axis)
 
 
-def to_half(transform: Any, g: Any, x: Any, axis: int, norm: Any) -> Any:
+def to_half(transform: Any, g: Any, x: Any, _n: int | None, axis: int, norm: Any) -> Any:
     """The transpose of a transform from half of the frequencies to real numbers."""
     back = transform(g, axis=axis, norm=norm) * mirrored(g, np.shape(g)[axis], axis)
     back = back if np.iscomplexobj(x) else cast(back, x.dtype)
     return fitted(back, np.shape(x), axis)
 
 
-defvjp(
-    np.fft.fft,
-    lambda g, _out, _x, n=None, axis=-1, norm=None: fft_back(np.fft.fft, g, _x, axis, norm),
-    traits=Traits(body=np.fft.fft),
-)
-defvjp(
-    np.fft.ifft,
-    lambda g, _out, _x, n=None, axis=-1, norm=None: fft_back(np.fft.ifft, g, _x, axis, norm),
-    traits=Traits(body=np.fft.ifft),
-)
-defvjp(
-    np.fft.rfft,
-    lambda g, _out, _x, n=None, axis=-1, norm=None: from_half(np.fft.hfft, g, _x, n, axis, norm),
-    traits=Traits(body=np.fft.rfft),
-)
-defvjp(
-    np.fft.ihfft,
-    lambda g, _out, _x, n=None, axis=-1, norm=None: from_half(np.fft.irfft, g, _x, n, axis, norm),
-    traits=Traits(body=np.fft.ihfft),
-)
-defvjp(
-    np.fft.irfft,
-    lambda g, _out, _x, n=None, axis=-1, norm=None: to_half(np.fft.ihfft, g, _x, axis, norm),
-    traits=Traits(body=np.fft.irfft),
-)
-defvjp(
-    np.fft.hfft,
-    lambda g, _out, _x, n=None, axis=-1, norm=None: to_half(np.fft.rfft, g, _x, axis, norm),
-    traits=Traits(body=np.fft.hfft),
-)
+def ruled(fn: Any, back: Any, transform: Any) -> None:
+    """Give ``fn`` the derivative ``back``, which goes by another ``transform``."""
+    defvjp(
+        fn,
+        lambda g, _out, _x, n=None, axis=-1, norm=None: back(transform, g, _x, n, axis, norm),
+        traits=Traits(body=fn),
+    )
+
+
+ruled(np.fft.fft, fft_back, np.fft.fft)
+ruled(np.fft.ifft, fft_back, np.fft.ifft)
+ruled(np.fft.rfft, from_half, np.fft.hfft)
+ruled(np.fft.ihfft, from_half, np.fft.irfft)
+ruled(np.fft.irfft, to_half, np.fft.ihfft)
+ruled(np.fft.hfft, to_half, np.fft.rfft)
 defvjp(np.fft.fftshift, lambda g, _out, _x, axes=None: np.fft.ifftshift(g, axes))
 defvjp(np.fft.ifftshift, lambda g, _out, _x, axes=None: np.fft.fftshift(g, axes))
 

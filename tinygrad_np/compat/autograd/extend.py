@@ -5,7 +5,6 @@ cotangent of the result to that of the argument. They become rules of this packa
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from .tracing import getval, mapped, vspace
 from .wrap_util import wraps
 
 Box = Tensor
-Maker = Callable[..., Any] | None
 
 
 def primitive(fun: Any) -> Any:
