@@ -49,3 +49,25 @@ def through_all(**choices: Sequence[Any]) -> Callable[[Callable[..., None]], Cal
         return run
 
     return of_all
+
+
+class Family:
+    """Checks that one test of a function runs: a check that fails hides no other."""
+
+    def __init__(self) -> None:
+        self.checks: list[Callable[[list[Case]], None]] = []
+
+    def __call__(self, check: Callable[[list[Case]], None]) -> Callable[[list[Case]], None]:
+        self.checks.append(check)
+        return check
+
+    def run(self, cases: list[Case]) -> None:
+        failures: list[BaseException] = []
+        for check in self.checks:
+            try:
+                with named(check.__name__):
+                    check(cases)
+            except (Exception, pytest.fail.Exception) as failure:
+                failures.append(failure)
+        if failures:
+            raise BaseExceptionGroup(f"{len(failures)} of {len(self.checks)} checks", failures)

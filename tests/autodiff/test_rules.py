@@ -11,7 +11,7 @@ import pytest
 import tinygrad_np as tg
 from tests.autodiff.broken import caught, seeds
 from tests.autodiff.cases import BY_FUNCTION, CASES, Case, full_name, transform
-from tests.autodiff.each import every, every_function, through_all
+from tests.autodiff.each import Family, every, every_function, named, through_all
 from tinygrad_np.autodiff.gradcheck import _ridders, largest_error
 from tinygrad_np.autodiff.nests import leaves, rebuild, tupled
 from tinygrad_np.autodiff.primitives import neural
@@ -21,7 +21,7 @@ from tinygrad_np.autodiff.tape import Record
 
 UNSOLVABLE = np.linalg.LinAlgError, np.exceptions.RankWarning
 
-every_rule = every(case for case in CASES if case.fn in TABLE)
+of_values, of_derivatives, of_rules = Family(), Family(), Family()
 
 
 def tensors(case: Case) -> list[tg.Tensor]:
@@ -83,9 +83,9 @@ def test_case_names_are_unique() -> None:
     assert len({case.id for case in CASES}) == len(CASES)
 
 
-@every_function
+@of_values
 @through_all()
-def test_value_is_what_numpy_computes(case: Case) -> None:
+def value_is_what_numpy_computes(case: Case) -> None:
     found = leaves(case.call(*tensors(case)))
     expected = leaves(case.call(*case.variables, fn=case.reference))
     assert len(found) == len(expected)
@@ -95,15 +95,32 @@ def test_value_is_what_numpy_computes(case: Case) -> None:
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12, atol=1e-14)
 
 
-@every_function
+@of_derivatives
 @through_all()
-def test_first_derivative(case: Case) -> None:
-    assert largest_error(case.call, *case.variables) <= 1e-7
+def first_derivative(case: Case) -> None:
+    """Along one random direction of all operands, and by each element where that is not enough."""
+
+    def smooth(*xs: Any) -> list[Any]:
+        return [out for out in leaves(case.call(*xs)) if out.dtype.kind in "fc"]
+
+    results, pullback = tg.vjp(smooth, *case.variables)
+    chosen = weights(results)
+    ways = weights(case.variables, seed=5)
+    slopes = pullback(chosen)
+    expected = sum(np.sum(slope * way).real for slope, way in zip(slopes, ways, strict=True))
+
+    def shifted(step: float) -> float:
+        moved = [v + step * way for v, way in zip(case.variables, ways, strict=True)]
+        return float(sum(np.sum(w * p).real for w, p in zip(chosen, smooth(*moved), strict=True)))
+
+    found = _ridders(shifted, 0.02)
+    if not abs(found - expected) <= 1e-7 * max(1.0, abs(found), abs(expected)):
+        assert largest_error(case.call, *case.variables) <= 1e-7
 
 
-@every_function
+@of_derivatives
 @through_all()
-def test_second_derivative(case: Case) -> None:
+def second_derivative(case: Case) -> None:
     """The pullback's own pullback, along a random direction of all operands and the cotangent."""
 
     def smooth(*xs: Any) -> list[Any]:
@@ -134,9 +151,9 @@ def test_second_derivative(case: Case) -> None:
     assert abs(found - expected) <= 1e-7 * max(1.0, abs(found), abs(expected))
 
 
-@every_function
+@of_derivatives
 @through_all()
-def test_pushforward_agrees_with_pullback(case: Case) -> None:
+def pushforward_agrees_with_pullback(case: Case) -> None:
     def f(*variables: Any) -> list[Any]:
         return leaves(case.call(*variables))
 
@@ -152,9 +169,9 @@ def test_pushforward_agrees_with_pullback(case: Case) -> None:
     np.testing.assert_allclose(forward, reverse, rtol=1e-10, atol=1e-12)
 
 
-@every_function
+@of_values
 @through_all(dtype=["f2", "f4", "f8"])
-def test_dtype_is_kept(case: Case, dtype: str) -> None:
+def dtype_is_kept(case: Case, dtype: str) -> None:
     narrow = case.astype(dtype)
     with np.errstate(all="ignore"):
         try:
@@ -174,9 +191,9 @@ def test_dtype_is_kept(case: Case, dtype: str) -> None:
         assert variable.grad is None or variable.grad.shape == variable.shape
 
 
-@every_rule
+@of_rules
 @through_all(dtype=["f2", "f4"])
-def test_rule_itself_introduces_no_wider_dtype(case: Case, dtype: str) -> None:
+def rule_itself_introduces_no_wider_dtype(case: Case, dtype: str) -> None:
     """What a rule returns, before the sweep casts it: no wider than the widest array given."""
     narrow = case.astype(dtype)
     with np.errstate(all="ignore"):
@@ -197,9 +214,9 @@ def test_rule_itself_introduces_no_wider_dtype(case: Case, dtype: str) -> None:
                 assert bits(raw.dtype) <= widest
 
 
-@every_rule
+@of_rules
 @through_all()
-def test_rule_leaves_read_only_arrays_alone(case: Case) -> None:
+def rule_leaves_read_only_arrays_alone(case: Case) -> None:
     record, rule, options = recorded(case)
     out = result_of(case)
     g = cotangent(out)
@@ -215,9 +232,9 @@ def test_rule_leaves_read_only_arrays_alone(case: Case) -> None:
             np.testing.assert_array_equal(array, saved)
 
 
-@every_function
+@of_values
 @through_all()
-def test_operands_are_not_written_to(case: Case) -> None:
+def operands_are_not_written_to(case: Case) -> None:
     before = [v.copy() for v in case.variables]
     variables = tensors(case)
     for variable in variables:
@@ -249,9 +266,20 @@ def repeated(v: np.ndarray) -> tuple[np.ndarray, Any]:
     return v[:1].copy() if v.ndim else v.copy(), lambda t: np.broadcast_to(t, v.shape)
 
 
-@every_function
-@through_all(layout=[transposed, strided, backwards, repeated])
-def test_memory_layout_does_not_matter(case: Case, layout: Any) -> None:
+LAYOUTS = transposed, strided, backwards, repeated
+
+
+@of_values
+def memory_layout_does_not_matter(cases: list[Case]) -> None:
+    """Each case meets a layout and each layout a case, in turns."""
+    pairs = {(k, k % len(LAYOUTS)) for k in range(len(cases))}
+    pairs |= {(k % len(cases), k) for k in range(len(LAYOUTS))}
+    for k, layout in sorted(pairs):
+        with named(cases[k].id, LAYOUTS[layout].__name__):
+            is_as_dense(cases[k], LAYOUTS[layout])
+
+
+def is_as_dense(case: Case, layout: Any) -> None:
     """The gradient by an operand that is a view is the one by its dense copy, pulled back."""
     if layout is repeated and any(v.shape[:1] == (0,) for v in case.variables):
         return
@@ -299,9 +327,9 @@ def poisoned(array: Any, seed: int) -> Any:
     return np.where(rng.uniform(size=array.shape) < 0.3, np.nan, other).astype(array.dtype)
 
 
-@every_rule
+@of_rules
 @through_all()
-def test_what_a_rule_declares_unread_can_be_poisoned(case: Case) -> None:
+def what_a_rule_declares_unread_can_be_poisoned(case: Case) -> None:
     record, rule, options = recorded(case)
     out = result_of(case)
     g = cotangent(out)
@@ -319,17 +347,23 @@ def test_what_a_rule_declares_unread_can_be_poisoned(case: Case) -> None:
         np.testing.assert_array_equal(found, right)
 
 
-def rules() -> list[Any]:
+SEEDS: dict[Any, list[int]] = {}
+for seeded, operand in seeds():
+    SEEDS.setdefault(seeded, []).append(operand)
+
+
+def rules() -> list[tuple[Any, int, Any, str]]:
+    """Each rule, the place of its first operand, its function and its name."""
     found = []
     for fn, k in seeds():
         rule = TABLE[fn]
         vjp, before = (rule.each, 3) if rule.each is not None else (rule.vjps[k], 2)
-        found.append(pytest.param(vjp, before, id=f"{full_name(fn)}[{k}]"))
+        found.append((vjp, before, fn, f"{full_name(fn)}[{k}]"))
     return found
 
 
-@pytest.mark.parametrize(("vjp", "before"), rules())
-def test_what_a_rule_declares_read_is_read(vjp: Any, before: int) -> None:
+def unread_by(vjp: Any, before: int) -> list[str]:
+    """The operands that a rule declares to read and does not."""
     loaded = {
         instruction.argval
         for instruction in dis.get_instructions(vjp)
@@ -343,20 +377,23 @@ def test_what_a_rule_declares_read_is_read(vjp: Any, before: int) -> None:
     options = {
         p.name for p in inspect.signature(vjp).parameters.values() if p.default is not p.empty
     } | {"axis", "dtype", "nan", "neginf", "posinf", "shape"}
-    unread = [n for n in operands if not n.startswith("_") and n not in names and n not in options]
-    assert unread == []
+    return [n for n in operands if not n.startswith("_") and n not in names and n not in options]
 
 
-@pytest.mark.parametrize(
-    ("fn", "k"), [pytest.param(fn, k, id=f"{full_name(fn)}[{k}]") for fn, k in seeds()]
-)
-def test_gradcheck_notices_a_rule_that_is_off_by_a_thousandth(fn: Any, k: int) -> None:
-    assert caught(fn, k)
+def test_what_a_rule_declares_read_is_read() -> None:
+    unread = {name: unread_by(vjp, before) for vjp, before, _, name in rules()}
+    assert {name: operands for name, operands in unread.items() if operands} == {}
 
 
-@every_function
+@of_rules
+def gradcheck_notices_a_rule_that_is_off_by_a_thousandth(cases: list[Case]) -> None:
+    fn = cases[0].fn
+    assert [k for k in SEEDS.get(fn, ()) if not caught(fn, k)] == []
+
+
+@of_values
 @through_all()
-def test_constants_are_not_recorded(case: Case) -> None:
+def constants_are_not_recorded(case: Case) -> None:
     """The same call on Tensors that do not require grad leaves nothing on the tape."""
     results = leaves(case.call(*(tg.Tensor(v) for v in case.variables)))
     values = leaves(case.call(*case.variables, fn=case.reference))
@@ -374,19 +411,36 @@ def positional(fn: Any) -> list[str]:
     return [p.name for p in parameters if p.kind in kinds]
 
 
-@pytest.mark.parametrize(
-    ("vjp", "before", "fn"),
-    [pytest.param(*p.values, fn, id=p.id) for (fn, _), p in zip(seeds(), rules(), strict=True)],
-)
-def test_rules_take_arguments_in_numpys_order(vjp: Any, before: int, fn: Any) -> None:
-    """An option that NumPy has at another position would be read as something else."""
+def out_of_order(vjp: Any, before: int, fn: Any) -> list[tuple[str, str]]:
+    """The arguments of a rule that NumPy has at another position."""
     if isinstance(fn, np.ufunc):
-        return
+        return []
     code = vjp.__code__
     ours = [name.lstrip("_") for name in code.co_varnames[before : code.co_argcount]]
     theirs = positional(fn)
     differing = [(a, b) for a, b in zip(ours, theirs, strict=False) if a != b and a not in "xyg"]
-    assert [pair for pair in differing if pair[1] in ("out", *ours)] == []
+    return [pair for pair in differing if pair[1] in ("out", *ours)]
+
+
+def test_rules_take_arguments_in_numpys_order() -> None:
+    """An option that NumPy has at another position would be read as something else."""
+    found = {name: out_of_order(vjp, before, fn) for vjp, before, fn, name in rules()}
+    assert {name: pairs for name, pairs in found.items() if pairs} == {}
+
+
+@every_function
+def test_values(cases: list[Case]) -> None:
+    of_values.run(cases)
+
+
+@every_function
+def test_derivatives(cases: list[Case]) -> None:
+    of_derivatives.run(cases)
+
+
+@every(case for case in CASES if case.fn in TABLE)
+def test_rule(cases: list[Case]) -> None:
+    of_rules.run(cases)
 
 
 def test_one_hot_is_rows_of_the_identity() -> None:
