@@ -108,13 +108,14 @@ def whole_job(tmp_path: Path, images: Path) -> Callable[..., int]:
     return call
 
 
-def test_the_program_prints_and_writes(tmp_path: Path, images: Path) -> None:
-    program = [sys.executable, str(ROOT / "benchmarks" / "mnist_mlp.py"), "--quiet"]
-    given = ["--dataset", str(images), "--epochs", "3", "--out", str(tmp_path / "out")]
-    given += ["--json", str(tmp_path / "new" / "r.json")]
-    done = subprocess.run([*program, *given], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+def test_the_program_prints_and_writes(
+    whole_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sklearn")  # the picture of features
+    assert whole_job("--quiet", "--epochs", 3, "--json", tmp_path / "new" / "r.json") == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = printed.out.splitlines()
     assert lines[0].split() == [
         "recipe", "data", "network", "epochs", "seconds", "train", "%", "validation", "%",
         "test", "%", "reported", "%",
@@ -269,14 +270,26 @@ def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
     ]  # fmt: skip
 
 
-def test_a_network_with_batch_normalisation_and_dropout(job: Any, tmp_path: Path) -> None:
+def test_the_program_is_one(tmp_path: Path) -> None:
+    """From another folder, by the path of its file."""
+    program = [sys.executable, str(ROOT / "benchmarks" / "mnist_mlp.py"), "--epochs", "0"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "mnist_mlp.py: --epochs 0: at least 1 is needed.\n"
+
+
+def test_a_network_with_batch_normalisation_and_dropout(
+    job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(RECIPES["dropout"], sizes=(784, 24, 24, 10))
+    monkeypatch.setattr(train, "RECIPES", {**RECIPES, "dropout": small})
     assert job("--recipe", "dropout", "--quiet") == 0
     folder = tmp_path / "out" / "dropout-bars-seed0"
     drawn = (folder / "graph.dot").read_text()
     assert "standardise" in drawn and "Dropout" in drawn
     weights = tg.load(folder / "weights.npz")
     assert weights["layers.2.num_batches_tracked"] > 0
-    assert weights["layers.2.running_mean"].shape == (1024,)
+    assert weights["layers.2.running_mean"].shape == (24,)
 
 
 def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:

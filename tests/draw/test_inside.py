@@ -17,7 +17,7 @@ pytest.importorskip("matplotlib")
 def drawn(figure: Any) -> bytes:
     """The picture; warnings are errors, so nothing did not fit."""
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(file, format="png", dpi=40)
     return file.getvalue()
 
 
