@@ -34,7 +34,7 @@ def drawn(figure: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def report() -> training.Diagnosis:
-    return training.diagnose(MLP((6, 8, 8, 3), seed=0), *data(), 0.1, batch_size=32)
+    return training.diagnose(MLP((6, 8, 3), seed=0), *data(), 0.1, batch_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_ill_are_marked(few_steps: None, monkeypatch: pytest.MonkeyPatch) -> None:
     del few_steps
-    monkeypatch.setattr(pictures_of, "MOST_LAYERS", 6)
+    monkeypatch.setattr(pictures_of, "MOST_LAYERS", 7)
     monkeypatch.setattr(pictures_of, "MOST_NAMES", 5)
     model = MLP((6, *[8] * 7, 3), "tanh", initial=nn.init.xavier_uniform, seed=0)
     state = model.state_dict()
@@ -122,7 +122,7 @@ def test_the_ill_are_marked(few_steps: None, monkeypatch: pytest.MonkeyPatch) ->
     colours = {
         axes.get_title().split(" ")[0]: to_hex(axes.title.get_color()).upper() for axes in shown
     }
-    assert len(shown) == 6
+    assert len(shown) == 7
     assert [name for name, colour in colours.items() if colour == WRONG] == ["layers.5"]
     assert len(figures["gradients"].axes[0].get_xticklabels()) <= 5
     assert all(map(drawn, figures.values()))

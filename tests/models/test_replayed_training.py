@@ -21,7 +21,8 @@ def trained(name: str, replay: bool) -> Result:
     recipe = replace(RECIPES[name], sizes=(first, *(min(size, 64) for size in hidden), last))
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = mnist()
-    part = ((x[:700], y[:700]), (x_test[:100], y_test[:100]))
+    count = 700 if recipe.network is None else 300
+    part = ((x[:count], y[:count]), (x_test[:100], y_test[:100]))
     return run(recipe, "mnist", part, seed=3, epochs=epochs, replay=replay)
 
 
