@@ -112,7 +112,7 @@ def test_the_program_prints_and_writes(
     whole_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("sklearn")  # the picture of features
-    assert whole_job("--quiet", "--epochs", 3, "--json", tmp_path / "new" / "r.json") == 0
+    assert whole_job("--recipe", "small", "--quiet", "--epochs", 3, "--json", tmp_path / "new" / "r.json") == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     lines = printed.out.splitlines()
@@ -122,15 +122,15 @@ def test_the_program_prints_and_writes(
     ]  # fmt: skip
     assert set(lines[1]) == {"-"}
     [result] = json.loads((tmp_path / "new" / "r.json").read_text())
-    sizes = "-".join(map(str, RECIPES[DEFAULT].sizes))
+    sizes = "-".join(map(str, RECIPES["small"].sizes))
     row = lines[2].split()
-    assert row[:4] == [DEFAULT, "bars", sizes, "3"]
+    assert row[:4] == ["small", "bars", sizes, "3"]
     accuracies = [result[f"{part}_accuracy"] for part in ("train", "validation", "test")]
     assert row[5:8] == [f"{100 * share:.2f}" for share in accuracies]
     assert lines[3:] == [f"weights, pictures and reports: {tmp_path / 'out'}/"]
     assert max(map(len, lines[:3])) <= 130
     [folder] = (tmp_path / "out").iterdir()
-    assert folder.name == f"{DEFAULT}-bars-seed0"
+    assert folder.name == "small-bars-seed0"
     written = sorted(path.name for path in folder.iterdir())
     assert written in (
         sorted([*PICTURES, graph, "report.html", "weights.npz"])
@@ -308,13 +308,13 @@ def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.Mon
 
 
 def test_progress_and_quiet(job: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert job("--epochs", 2) == 0
+    assert job("--epochs", 2, "--eager") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{DEFAULT} on bars, seed 0"
     for epoch, line in enumerate(lines[1:3], start=1):
         assert line.startswith(f"  epoch   {epoch}  loss ")
         assert line.endswith(" images/s")
-    assert job("--epochs", 2, "--quiet") == 0
+    assert job("--epochs", 2, "--eager", "--quiet") == 0
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 4
     assert printed.err == ""
@@ -528,7 +528,7 @@ def interrupted_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_control_c_leaves_results_and_resume_goes_on(
     job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = ("--quiet", "--epochs", 4, "--seeds", 2, "--json", tmp_path / "r.json")
+    given = ("--quiet", "--eager", "--epochs", 4, "--seeds", 2, "--json", tmp_path / "r.json")
     assert job(*given) == 0
     expected = json.loads((tmp_path / "r.json").read_text())
     assert list(tmp_path.rglob("checkpoint.npz")) == []
@@ -560,13 +560,13 @@ def test_another_run_is_not_resumed(
 ) -> None:
     with monkeypatch.context() as patch:
         interrupted_at(1, patch)
-        assert job("--quiet", "--epochs", 3) == 130
+        assert job("--quiet", "--eager", "--epochs", 3) == 130
     capsys.readouterr()
     assert job("--quiet", "--epochs", 4, "--resume") == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "checkpoint.npz: is a checkpoint of another training" in line
     assert len(list(tmp_path.rglob("checkpoint.npz"))) == 1
-    assert job("--quiet", "--epochs", 1) == 0  # without --resume it starts again
+    assert job("--quiet", "--eager", "--epochs", 1) == 0  # without --resume it starts again
     assert list(tmp_path.rglob("checkpoint.npz")) == []
 
 
