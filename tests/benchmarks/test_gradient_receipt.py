@@ -142,7 +142,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 def test_the_program_itself(tmp_path: Path) -> None:
     """From another folder, by the path of its file."""
-    program = [sys.executable, str(ROOT / "benchmarks" / "gradient_receipt.py"), "--recipe", "ref-0"]
+    program = [sys.executable, str(ROOT / "benchmarks" / "gradient_receipt.py")]
+    program += ["--recipe", "ref-0"]
     done: Any = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "runs" / "receipt-ref-0.md").is_file()

@@ -112,7 +112,8 @@ def test_the_program_prints_and_writes(
     whole_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("sklearn")  # the picture of features
-    assert whole_job("--recipe", "small", "--quiet", "--epochs", 3, "--json", tmp_path / "new" / "r.json") == 0
+    given = ["--recipe", "small", "--quiet", "--epochs", 3, "--json", tmp_path / "new" / "r.json"]
+    assert whole_job(*given) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     lines = printed.out.splitlines()
