@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tinygrad_np import data, nn, optim, training
+from tinygrad_np.training.doctor import trials
 
 F = nn.functional
 BCE = F.binary_cross_entropy_with_logits
@@ -161,7 +162,8 @@ ILL: dict[str, tuple[Task, str | None]] = {
 
 
 @pytest.mark.parametrize("case", [name for name, (_, cause) in ILL.items() if cause])
-def test_what_is_planted_is_named(case: str) -> None:
+def test_what_is_planted_is_named(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "OVERFIT_STEPS", 100)
     (make, x, y, loss), cause = ILL[case]
     optimiser = 30.0 if case == "rate" else adam
     found = training.diagnose(make(), x, y, optimiser, loss=loss, batch_size=32)
