@@ -8,6 +8,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # two BLAS threads in each of two workers wait for each other
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# processes that tests start compile what they import once, not each
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell starts what it runs in the background so; then no test of Ctrl-C could be one
     signal.signal(signal.SIGINT, signal.default_int_handler)

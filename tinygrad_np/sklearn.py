@@ -66,6 +66,8 @@ def _is_real(value: Any, below: float = math.inf) -> bool:
     return isinstance(value, int | float | np.number) and bool(0 <= value < below)
 
 
+REPLAYED = 50  # batches of an epoch; of fewer, captures and comparisons cost more than is gained
+
 COUNT = (_is_count, "an int from 1 up")
 NUMBER = (_is_real, "a number from 0 up")
 SHARE = (lambda value: _is_real(value, below=1), "a number from 0 to below 1")
@@ -343,7 +345,7 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             warnings.filterwarnings("ignore", "fit: ", RuntimeWarning)  # said below
             self.history_ = fit(
                 self.module_, given, optimiser, epochs=epochs, loss=self._loss,
-                callbacks=[watch], replay=epochs * len(given) > 4,
+                callbacks=[watch], replay=len(given) >= REPLAYED,
             )  # fmt: skip
         watch.finish()
         self.n_iter_ = len(self.history_)

@@ -141,7 +141,16 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 
 def test_the_program_itself(tmp_path: Path) -> None:
+    """From another folder, by the path of its file."""
     program = [sys.executable, str(ROOT / "benchmarks" / "gradient_receipt.py")]
+    program += ["--recipe", "ref-0"]
     done: Any = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "runs" / "receipt-ref-0.md").is_file()
+
+
+def test_the_default_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(RECIPES, DEFAULT, replace(RECIPES[DEFAULT], sizes=(784, 8, 6, 10)))
+    assert gradient_receipt.main([]) == 0
     assert (tmp_path / "runs" / f"receipt-{DEFAULT}.md").is_file()

@@ -108,28 +108,30 @@ def whole_job(tmp_path: Path, images: Path) -> Callable[..., int]:
     return call
 
 
-def test_the_program_prints_and_writes(tmp_path: Path, images: Path) -> None:
-    program = [sys.executable, str(ROOT / "benchmarks" / "mnist_mlp.py"), "--quiet"]
-    given = ["--dataset", str(images), "--epochs", "3", "--out", str(tmp_path / "out")]
-    given += ["--json", str(tmp_path / "new" / "r.json")]
-    done = subprocess.run([*program, *given], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+def test_the_program_prints_and_writes(
+    whole_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sklearn")  # the picture of features
+    given = ["--recipe", "small", "--quiet", "--epochs", 3, "--json", tmp_path / "new" / "r.json"]
+    assert whole_job(*given) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = printed.out.splitlines()
     assert lines[0].split() == [
         "recipe", "data", "network", "epochs", "seconds", "train", "%", "validation", "%",
         "test", "%", "reported", "%",
     ]  # fmt: skip
     assert set(lines[1]) == {"-"}
     [result] = json.loads((tmp_path / "new" / "r.json").read_text())
-    sizes = "-".join(map(str, RECIPES[DEFAULT].sizes))
+    sizes = "-".join(map(str, RECIPES["small"].sizes))
     row = lines[2].split()
-    assert row[:4] == [DEFAULT, "bars", sizes, "3"]
+    assert row[:4] == ["small", "bars", sizes, "3"]
     accuracies = [result[f"{part}_accuracy"] for part in ("train", "validation", "test")]
     assert row[5:8] == [f"{100 * share:.2f}" for share in accuracies]
     assert lines[3:] == [f"weights, pictures and reports: {tmp_path / 'out'}/"]
     assert max(map(len, lines[:3])) <= 130
     [folder] = (tmp_path / "out").iterdir()
-    assert folder.name == f"{DEFAULT}-bars-seed0"
+    assert folder.name == "small-bars-seed0"
     written = sorted(path.name for path in folder.iterdir())
     assert written in (
         sorted([*PICTURES, graph, "report.html", "weights.npz"])
@@ -269,14 +271,26 @@ def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
     ]  # fmt: skip
 
 
-def test_a_network_with_batch_normalisation_and_dropout(job: Any, tmp_path: Path) -> None:
+def test_the_program_is_one(tmp_path: Path) -> None:
+    """From another folder, by the path of its file."""
+    program = [sys.executable, str(ROOT / "benchmarks" / "mnist_mlp.py"), "--epochs", "0"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "mnist_mlp.py: --epochs 0: at least 1 is needed.\n"
+
+
+def test_a_network_with_batch_normalisation_and_dropout(
+    job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(RECIPES["dropout"], sizes=(784, 24, 24, 10))
+    monkeypatch.setattr(train, "RECIPES", {**RECIPES, "dropout": small})
     assert job("--recipe", "dropout", "--quiet") == 0
     folder = tmp_path / "out" / "dropout-bars-seed0"
     drawn = (folder / "graph.dot").read_text()
     assert "standardise" in drawn and "Dropout" in drawn
     weights = tg.load(folder / "weights.npz")
     assert weights["layers.2.num_batches_tracked"] > 0
-    assert weights["layers.2.running_mean"].shape == (1024,)
+    assert weights["layers.2.running_mean"].shape == (24,)
 
 
 def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,13 +309,13 @@ def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.Mon
 
 
 def test_progress_and_quiet(job: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert job("--epochs", 2) == 0
+    assert job("--epochs", 2, "--eager") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{DEFAULT} on bars, seed 0"
     for epoch, line in enumerate(lines[1:3], start=1):
         assert line.startswith(f"  epoch   {epoch}  loss ")
         assert line.endswith(" images/s")
-    assert job("--epochs", 2, "--quiet") == 0
+    assert job("--epochs", 2, "--eager", "--quiet") == 0
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 4
     assert printed.err == ""
@@ -515,7 +529,7 @@ def interrupted_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_control_c_leaves_results_and_resume_goes_on(
     job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = ("--quiet", "--epochs", 4, "--seeds", 2, "--json", tmp_path / "r.json")
+    given = ("--quiet", "--eager", "--epochs", 4, "--seeds", 2, "--json", tmp_path / "r.json")
     assert job(*given) == 0
     expected = json.loads((tmp_path / "r.json").read_text())
     assert list(tmp_path.rglob("checkpoint.npz")) == []
@@ -547,13 +561,13 @@ def test_another_run_is_not_resumed(
 ) -> None:
     with monkeypatch.context() as patch:
         interrupted_at(1, patch)
-        assert job("--quiet", "--epochs", 3) == 130
+        assert job("--quiet", "--eager", "--epochs", 3) == 130
     capsys.readouterr()
     assert job("--quiet", "--epochs", 4, "--resume") == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "checkpoint.npz: is a checkpoint of another training" in line
     assert len(list(tmp_path.rglob("checkpoint.npz"))) == 1
-    assert job("--quiet", "--epochs", 1) == 0  # without --resume it starts again
+    assert job("--quiet", "--eager", "--epochs", 1) == 0  # without --resume it starts again
     assert list(tmp_path.rglob("checkpoint.npz")) == []
 
 

@@ -100,14 +100,14 @@ def test_plot(tmp_path: Path) -> None:
 def test_what_it_prints_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scaling, "QUICK", {"depth": (10,), "batch": (2,)})
+    monkeypatch.setattr(scaling, "QUICK", {"depth": (10,)})
     monkeypatch.setattr(scaling, "CONTENDERS", (EAGER, REPLAY))
     target = tmp_path / "new" / "r.json"
     assert scaling.main(["--quick", "--json", str(target)]) == 0
     assert "## depth: µs a step" in capsys.readouterr().out
     written = json.loads(target.read_text())
     assert [(p["axis"], p["contender"]) for p in written["points"]] == [
-        ("depth", EAGER), ("depth", REPLAY), ("batch", EAGER), ("batch", REPLAY),
+        ("depth", EAGER), ("depth", REPLAY),
     ]  # fmt: skip
     for point in written["points"]:
         assert len(point["seconds"]) == written["rounds"]

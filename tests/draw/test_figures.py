@@ -32,7 +32,7 @@ def lines(axes: Any) -> dict[str, tuple[list[float], list[float]]]:
 def drawn(figure: Any) -> bytes:
     """The picture; warnings are errors, so nothing did not fit."""
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(file, format="png", dpi=40)
     return file.getvalue()
 
 
@@ -183,10 +183,10 @@ def test_predictions() -> None:
     ("n", "wrong", "count", "expected", "grid"),
     [
         (100, 50, 25, (15, 10), 25),
-        (100, 3, 25, (3, 22), 25),
-        (100, 99, 25, (24, 1), 25),
-        (100, 100, 25, (25, 0), 25),
-        (100, 0, 25, (0, 25), 25),
+        (100, 3, 10, (3, 7), 12),
+        (100, 99, 10, (9, 1), 12),
+        (100, 100, 10, (10, 0), 12),
+        (100, 0, 10, (0, 10), 12),
         (100, 50, 1, (1, 0), 1),
         (5, 2, 25, (2, 3), 6),
         (1, 0, 25, (0, 1), 1),

@@ -133,24 +133,21 @@ def test_kinds_differ_in_shape_or_border_and_in_colour():
     assert len(set(styles)) == 5  # input, parameter, constant, operation, result
 
 
+def source():
+    model = nn.Sequential(nn.Linear(4, 3, seed=0), nn.Tanh(), nn.Linear(3, 2, seed=1))
+    x = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
+    return graph(model, x, values=True).source
+
+
 def test_the_same_model_gives_the_same_bytes_in_every_process():
-    code = (
-        "import numpy as np; from tinygrad_np import nn; from tinygrad_np.draw import graph\n"
-        "m = nn.Sequential(nn.Linear(4, 3, seed=0), nn.Tanh(), nn.Linear(3, 2, seed=1))\n"
-        "x = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)\n"
-        "print(graph(m, x, values=True).source)"
-    )
-    texts = [
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert texts[0] == texts[1]
-    assert b"digraph" in texts[0]
+    other = subprocess.run(
+        [sys.executable, "-c", "from tests.draw.test_graph import source; print(source(), end='')"],
+        env={"PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert other.decode() == source()
+    assert b"digraph" in other
 
 
 def test_drawing_twice_gives_the_same_bytes():
@@ -187,7 +184,7 @@ def test_modules_of_many_operations_become_one_node():
     assert titles(drawn) == ["x", "0: Function", "1: Function", "output"]
 
 
-@pytest.mark.parametrize(("length", "values"), [(10_000, False), (100_000, False), (2_000, True)])
+@pytest.mark.parametrize(("length", "values"), [(20_000, False), (2_000, True)])
 def test_a_long_chain_loses_its_middle(length, values):
     y = leaf(1.0, "x")
     for _ in range(length):

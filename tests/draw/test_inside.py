@@ -17,7 +17,7 @@ pytest.importorskip("matplotlib")
 def drawn(figure: Any) -> bytes:
     """The picture; warnings are errors, so nothing did not fit."""
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(file, format="png", dpi=40)
     return file.getvalue()
 
 
@@ -91,8 +91,9 @@ def test_weights_that_are_no_images(model: Any, message: str) -> None:
         inside.weights(model, (2, 2))
 
 
-def recorded(epochs: int = 3) -> Histograms:
-    model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 3, seed=1))
+def recorded(epochs: int = 3, depth: int = 3) -> Histograms:
+    layers = [nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 3, seed=1)]
+    model = nn.Sequential(*layers[:depth])
     x = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
     record = Histograms(model, x, np.arange(20) % 3)
     for epoch in range(epochs):
@@ -140,8 +141,8 @@ def test_shares_and_quantiles() -> None:
 
 
 def test_histograms_of_one_epoch_and_of_nothing() -> None:
-    assert drawn(inside.histograms(recorded(1)))
-    record = recorded()
+    assert drawn(inside.histograms(recorded(1, depth=2)))
+    record = recorded(depth=2)
     empty = histogram(np.array([0.0, np.nan]), 4)
     record.activations["1"] = [empty] * 3
     figure = inside.histograms(record)

@@ -136,20 +136,20 @@ def test_a_deep_network_shows_one_node_per_layer_and_direction():
 
 
 def test_a_long_chain_shows_one_node_per_line():
-    drawn = graph(chain(1_000))
+    drawn = graph(chain(300))
     found = list(lines(drawn).values())
     assert found[0][0] == "x"
     forward = next(label for label in found if "y = np.tanh(y * a)" in label[0])
-    assert forward[1:4] == ["2,000 operations", "multiply, tanh", "1 parameter"]
+    assert forward[1:4] == ["600 operations", "multiply, tanh", "1 parameter"]
     backward = next(label for label in found if "y.backward()" in label[0])
     assert "1 gradient" in backward
     assert (forward[0], backward[0]) in edges(drawn)
 
 
-@pytest.mark.parametrize("max_nodes", [3, 10, 30])
-def test_no_program_exceeds_the_limit(max_nodes):
-    for step in (network((8, 8, 4), 6), network((8, 8, 4), 5_000), chain(100)):
-        assert len(lines(graph(step, max_nodes=max_nodes))) <= max_nodes
+def test_no_program_exceeds_the_limit():
+    for step in (network((8, 8, 4), 6), network((8, 8, 4), 5_000), chain(50)):
+        for max_nodes in (3, 10, 30):
+            assert len(lines(graph(step, max_nodes=max_nodes))) <= max_nodes
 
 
 def test_a_program_is_drawn_as_its_step_is_but_does_not_know_its_names():
@@ -210,17 +210,14 @@ def test_the_same_step_gives_the_same_bytes_in_every_process(tmp_path):
         "from tests.draw.test_program_graph import graph, network\n"
         "sys.stdout.buffer.write(graph(network((8, 8, 4), 5_000)).source.encode())"
     )
-    texts = [
-        subprocess.run(
-            [sys.executable, program, ROOT],
-            env={"PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert texts[0] == texts[1]
-    assert b"digraph" in texts[0]
+    other = subprocess.run(
+        [sys.executable, program, ROOT],
+        env={"PYTHONHASHSEED": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert other.decode() == graph(network((8, 8, 4), 5_000)).source
+    assert b"digraph" in other
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import tinygrad_np as tg
+import tinygrad_np.sklearn as estimators
 from tinygrad_np.sklearn import MLPClassifier, MLPRegressor
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,26 @@ def test_the_same_training_as_scikit_learn_from_the_same_weights(
     for a, b in zip(ours.coefs_, theirs.coefs_, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(ours.predict(x), theirs.predict(x), rtol=1e-6, atol=1e-8)
+
+
+@unconverged
+def test_long_epochs_are_replayed_to_the_same_weights(
+    iris: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, asked = estimators.fit, []
+
+    def spy(*given: Any, replay: bool, **named: Any) -> Any:
+        asked.append(replay)
+        return usual(*given, replay=replay, **named)
+
+    monkeypatch.setattr(estimators, "fit", spy)
+    for kind in (MLPClassifier, MLPRegressor):
+        network = kind((8,), batch_size=2, max_iter=1, dropout=0.2, random_state=0)
+        replayed = clone(network).fit(*iris)
+        with monkeypatch.context() as patch:
+            patch.setattr(estimators, "REPLAYED", 1_000)
+            assert equal(replayed, clone(network).fit(*iris))
+    assert asked == [True, False] * 2
 
 
 @unconverged

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import mnist_mlp
-from tinygrad_np import data, training
+from tinygrad_np import data, draw, training
 from tinygrad_np.run import doctor
 from tinygrad_np.run.recipes import DEFAULT, RECIPES
 from tinygrad_np.run.run import weights_sha256
@@ -34,8 +34,12 @@ def write_idx(folder: Path, side: int = 28, flaw: Any = None) -> Path:
     return folder
 
 
-def test_what_it_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
+def test_what_it_prints_and_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures are those that tests/draw/test_doctor.py looks at."""
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    monkeypatch.setattr(draw, "diagnosis", lambda *_, **__: {n: figure((1, 1)) for n in PICTURES})
     folder = write_idx(tmp_path / "bars")
     assert mnist_mlp.main(["--doctor", "--dataset", str(folder), "--out", str(tmp_path / "o")]) == 0
     *lines, last = capsys.readouterr().out.splitlines()

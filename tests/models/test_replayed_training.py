@@ -15,14 +15,14 @@ mnist = functools.cache(data.mnist)
 def trained(name: str, replay: bool) -> Result:
     """One pass over a part of the training data; five where it is a single step.
 
-    Layers are of at most 300.
+    Layers are of at most 64; the last batch is a short one.
     """
     first, *hidden, last = RECIPES[name].sizes
-    recipe = replace(RECIPES[name], sizes=(first, *(min(size, 300) for size in hidden), last))
+    recipe = replace(RECIPES[name], sizes=(first, *(min(size, 64) for size in hidden), last))
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = mnist()
-    count = 1_000 if recipe.network is not None or recipe.transform is not None else 2_000
-    part = ((x[:count], y[:count]), (x_test[:500], y_test[:500]))
+    count = 700 if recipe.network is None else 300
+    part = ((x[:count], y[:count]), (x_test[:100], y_test[:100]))
     return run(recipe, "mnist", part, seed=3, epochs=epochs, replay=replay)
 
 

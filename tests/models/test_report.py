@@ -110,7 +110,7 @@ def test_a_convolutional_network_has_every_picture(
 ) -> None:
     """Those of its inside; the others are made of logits, as every network has them."""
     figure = pytest.importorskip("matplotlib.figure").Figure
-    for name in ("curves", "predictions", "confusion", "reliability"):
+    for name in ("curves", "predictions", "confusion", "reliability", "embedding"):
         monkeypatch.setattr(draw, name, lambda *_, **__: figure((1, 1)))
     recipe = replace(RECIPES["cnn"], network=functools.partial(CNN, (2, 3), 4), validation=50)
     parts = recipe.parts(dataset)
@@ -177,9 +177,12 @@ def test_the_configuration_is_readable(parts: Parts) -> None:
 
 
 def test_a_run_that_diverged_has_a_page_too(
-    results: list[Result], dataset: Dataset, parts: Parts, tmp_path: Path
-) -> None:
-    pytest.importorskip("matplotlib")
+    results: list[Result], dataset: Dataset, parts: Parts, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    for name in ("curves", "confusion"):
+        monkeypatch.setattr(draw, name, lambda *_, **__: figure((1, 1)))
     logits = np.full_like(results[0].test_logits, np.nan)
     model = SMALL.build(0)
     for parameter in model.parameters():

@@ -176,8 +176,9 @@ def program(*words: str, unbuffered: str = "", **options: object) -> "subprocess
     )  # type: ignore[call-overload,no-any-return]
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("words", [["--version"], ["train", "--help"]])
+@pytest.mark.parametrize(
+    ("words", "unbuffered"), [(["--version"], "1"), (["train", "--help"], "")], ids=str
+)
 def test_an_output_that_nobody_reads(words: list[str], unbuffered: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)

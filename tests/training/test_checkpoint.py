@@ -114,7 +114,7 @@ def test_a_training_goes_on_from_any_step(tmp_path: Path, ending: str, replay: b
     if ending == ".safetensors":
         pytest.importorskip("safetensors")
     expected = whole(replay=replay)
-    for after in (1, 5, 14) if replay and ending == ".npz" else (4, 6) if replay else (3, 11):
+    for after in (5,) if replay and ending == ".npz" else (4,) if replay else (1, 3, 6, 11, 14):
         path = tmp_path / f"{after}{ending}"
         first = Training()
         stopped = first.fit(checkpoint=path, callbacks=[Stop(after)], replay=replay)
@@ -129,15 +129,18 @@ def test_a_training_goes_on_from_any_step(tmp_path: Path, ending: str, replay: b
 @pytest.mark.parametrize(
     "options",
     [
-        {"kind": "list"},
+        {"kind": "list", "replay": False},
         {"optimiser": momentum},
-        {"keep_best": True, "epochs": 6},
-        {"early_stopping": training.EarlyStopping(1, "validation_accuracy"), "epochs": 30},
+        {"keep_best": True, "epochs": 6, "replay": False},
+        {
+            "early_stopping": training.EarlyStopping(1, "validation_accuracy"), "epochs": 30,
+            "replay": False,
+        },
         {"bits": np.random.MT19937},
-        {"validation": None},
+        {"validation": None, "replay": False},
     ],
     ids=lambda options: next(iter(options)),
-)
+)  # fmt: skip
 def test_a_training_of_each_kind_goes_on(tmp_path: Path, options: dict[str, Any]) -> None:
     expected = whole(**options)
     made = {n: options[n] for n in ("kind", "optimiser", "bits") if n in options}
@@ -157,7 +160,7 @@ def test_a_training_of_each_kind_goes_on(tmp_path: Path, options: dict[str, Any]
 def test_every_save_is_a_place_to_go_on_from(tmp_path: Path) -> None:
     """Also those within an epoch, and at its last step."""
     path = tmp_path / "training.npz"
-    expected = whole()
+    expected = whole(replay=False)
     found: dict[int, bytes] = {}
 
     class Keep:
@@ -165,38 +168,38 @@ def test_every_save_is_a_place_to_go_on_from(tmp_path: Path) -> None:
             if path.exists():
                 found.setdefault((now.epoch - 1) * STEPS + now.step, path.read_bytes())
 
-    Training().fit(checkpoint=path, checkpoint_every=2, callbacks=[Keep()])
+    Training().fit(checkpoint=path, checkpoint_every=2, callbacks=[Keep()], replay=False)
     found[EPOCHS * STEPS + 1] = path.read_bytes()
     assert len(set(found.values())) == 8
     for content in sorted(set(found.values())):
         path.write_bytes(content)
         part = Training()
-        assert part.everything(part.fit(checkpoint=path, resume=True)) == expected
+        assert part.everything(part.fit(checkpoint=path, resume=True, replay=False)) == expected
 
 
 def test_a_finished_training_is_not_trained_again_but_goes_on_for_more_epochs(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "training.npz"
-    options: dict[str, Any] = {"optimiser": momentum, "keep_best": True}
+    options: dict[str, Any] = {"optimiser": momentum, "keep_best": True, "replay": False}
     expected = whole(**options, epochs=5)
-    Training(optimiser=momentum).fit(checkpoint=path, keep_best=True)
+    goes_on: dict[str, Any] = {"checkpoint": path, "keep_best": True, "replay": False}
+    Training(optimiser=momentum).fit(**goes_on)
+    goes_on["resume"] = True
     before = path.read_bytes()
     again = Training(optimiser=momentum)
-    history = again.fit(checkpoint=path, keep_best=True, resume=True, callbacks=[Stop(1)])
+    history = again.fit(callbacks=[Stop(1)], **goes_on)
     assert (history.stopped, len(history)) == ("finished", EPOCHS)
     assert again.everything(history) == whole(**options)
     assert path.read_bytes() == before
     more = Training(optimiser=momentum)
-    assert more.everything(
-        more.fit(checkpoint=path, keep_best=True, resume=True, epochs=5)
-    ) == expected  # fmt: skip
+    assert more.everything(more.fit(epochs=5, **goes_on)) == expected
 
 
 def test_what_a_checkpoint_holds(tmp_path: Path) -> None:
     path = tmp_path / "training.npz"
     part = Training()
-    history = part.fit(checkpoint=path, callbacks=[Stop(7)], keep_best=True)
+    history = part.fit(checkpoint=path, callbacks=[Stop(7)], keep_best=True, replay=False)
     found = Checkpoint.load(path)
     assert list(found.weights) == list(part.model.state_dict())
     assert found.best is not None
@@ -286,7 +289,7 @@ REFUSED: dict[str, tuple[Callable[[], Training], dict[str, Any], str]] = {
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path, case: str) -> None:
     make, options, message = REFUSED[case]
     path = tmp_path / "training.npz"
-    Training().fit(checkpoint=path, epochs=2, callbacks=[Stop(8)])
+    Training().fit(checkpoint=path, epochs=2, callbacks=[Stop(8)], replay=False)
     other = make()
     weights = {n: a.tobytes() for n, a in other.model.state_dict().items()}
     with pytest.raises(DataError, match=message) as caught:
@@ -303,7 +306,7 @@ def test_each_entry_that_does_not_fit_is_named(tmp_path: Path) -> None:
     deep = nn.Sequential(*(nn.Linear(6, 6, seed=i) for i in range(60)))
     flat = nn.Sequential(*(nn.Linear(6, 6, bias=False, seed=i) for i in range(2)))
     batches = [examples(20, 0)]
-    training.fit(deep, batches, momentum(deep), epochs=1, checkpoint=path)
+    training.fit(deep, batches, momentum(deep), epochs=1, checkpoint=path, replay=False)
     with pytest.raises(DataError) as caught:
         training.fit(flat, batches, momentum(flat), epochs=2, checkpoint=path, resume=True)
     told = str(caught.value).removesuffix(".").split("; ")
@@ -321,7 +324,7 @@ def test_a_model_without_a_generator_names_it(tmp_path: Path) -> None:
     plain = nn.Sequential(nn.ReLU(), nn.Linear(6, 3, seed=0))
     for net, other in ((model, plain), (plain, model)):
         path.unlink(missing_ok=True)
-        training.fit(net, [(x, y)], momentum(net), epochs=1, checkpoint=path)
+        training.fit(net, [(x, y)], momentum(net), epochs=1, checkpoint=path, replay=False)
         word = "unexpected" if net is model else "missing"
         with pytest.raises(DataError, match=f"{word} generator 0.generator"):
             training.fit(other, [(x, y)], momentum(other), epochs=2, checkpoint=path, resume=True)
@@ -379,7 +382,7 @@ def test_leftovers_of_killed_saves_are_removed_and_nothing_else(tmp_path: Path) 
     for name in own + others:
         (tmp_path / name).write_text(name)
     (tmp_path / f".training.npz.{'0' * 16}.part").mkdir()
-    Training().fit(checkpoint=path, epochs=1)
+    Training().fit(checkpoint=path, epochs=1, replay=False)
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == sorted(
         [*others, "training.npz"]
     )
@@ -394,7 +397,7 @@ def written() -> bytes:
     """The checkpoint of a training that was stopped in its second epoch."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.npz"
-        Training().fit(checkpoint=path, callbacks=[Stop(8)], keep_best=True)
+        Training().fit(checkpoint=path, callbacks=[Stop(8)], keep_best=True, replay=False)
         return path.read_bytes()
 
 

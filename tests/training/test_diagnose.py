@@ -1,10 +1,12 @@
 """The doctor: every disease is planted and named, nothing else is, and the patient is untouched."""
 
 import copy
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from tinygrad_np import ShapeError, Tensor, nn, optim, training
 from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import MLP
+from tinygrad_np.training.doctor import trials
 from tinygrad_np.training.doctor.causes import findings
 from tinygrad_np.training.doctor.report import figure
 from tinygrad_np.training.doctor.trials import read_range, transfer
@@ -46,8 +49,13 @@ class Patient:
         )
 
 
+@functools.cache
+def healthy() -> training.Diagnosis:
+    return Patient().diagnosed()
+
+
 def test_a_healthy_network() -> None:
-    found = Patient().diagnosed()
+    found = healthy()
     assert found.ok
     assert [f.name for f in found.findings if f.level != "ok"] == []
     assert [f.name for f in found.findings] == [
@@ -283,10 +291,16 @@ DISEASES: dict[str, tuple[Callable[[], Patient], set[str]]] = {
 }  # fmt: skip
 
 
+@functools.cache
+def ill(name: str) -> training.Diagnosis:
+    """With fewer steps: who cannot learn one batch by heart tries at three rates."""
+    with mock.patch.object(trials, "OVERFIT_STEPS", 100):
+        return DISEASES[name][0]().diagnosed()
+
+
 @pytest.mark.parametrize("name", DISEASES)
 def test_the_disease_is_named(name: str) -> None:
-    make, expected = DISEASES[name]
-    found = make().diagnosed()
+    found, expected = ill(name), DISEASES[name][1]
     assert {finding.name for finding in found.warnings} == expected, str(found)
     assert not found.ok
     for finding in found.warnings:
@@ -324,9 +338,9 @@ def test_the_patient_is_untouched() -> None:
 
 
 def test_the_same_seed_finds_the_same() -> None:
-    one, two, other = (str(Patient().diagnosed(seed=seed)) for seed in (1, 1, 2))
-    assert one == two
-    assert one != other
+    again, other = (str(Patient().diagnosed(seed=seed)) for seed in (0, 1))
+    assert str(healthy()) == again
+    assert other != again
 
 
 def noted(found: training.Diagnosis, name: str) -> training.Finding:
@@ -336,7 +350,7 @@ def noted(found: training.Diagnosis, name: str) -> training.Finding:
 
 
 def test_what_follows_is_only_noted() -> None:
-    found = Patient(with_bias(-100, slice(None))).diagnosed()
+    found = ill("a dead layer")
     for name in ("vanishing gradients", "gradients of 0", "one batch not learned"):
         assert noted(found, name).cause.endswith("It may well follow from: dead ReLUs.")
         assert not noted(found, name).remedy
@@ -370,14 +384,14 @@ def test_a_network_that_was_trained() -> None:
 
 
 def test_the_report() -> None:
-    found = Patient(x=np.round(x * 255)).diagnosed()
+    found = ill("pixels not scaled")
     lines = str(found).splitlines()
     assert lines[0].startswith("Diagnosis: 1 warning and ")
     assert lines[1].startswith("✗ pixels not scaled: the inputs go from 0 to 229, as pixels do")
     assert "  → scale with tg.data.normalise(images), or divide by 255." in lines
     assert max(map(len, lines)) <= 100
     assert found.warnings[0].numbers["high"] == 229
-    assert str(Patient().diagnosed()).startswith("Diagnosis: no warnings and no notes.\n✓ inputs:")
+    assert str(healthy()).startswith("Diagnosis: no warnings and no notes.\n✓ inputs:")
 
 
 def test_measurements() -> None:
@@ -520,7 +534,7 @@ def test_figures_in_sentences() -> None:
 
 def test_neighbours_that_know_nothing_are_no_proof() -> None:
     """Shuffled labels need both: no help from neighbours, and none from a short training."""
-    measured = DISEASES["labels shuffled"][0]().diagnosed().measurements
+    measured = copy.copy(ill("labels shuffled").measurements)
     assert measured.neighbours is not None and measured.transfer is not None
     assert measured.neighbours[0] < measured.neighbours[1] < 0.32
     assert measured.transfer[0] < measured.transfer[1] < 0.35
@@ -532,7 +546,7 @@ def test_neighbours_that_know_nothing_are_no_proof() -> None:
 
 def test_updates_too_small() -> None:
     """At a rate that is none too low: weights far larger than their gradients."""
-    measured = Patient().diagnosed().measurements
+    measured = copy.deepcopy(healthy().measurements)
     assert measured.updates is not None
     measured.updates.ratios = {"w": np.full(20, 3e-7), "v": np.full(20, 4e-7)}
     [finding] = [f for f in findings(measured) if f.level == "warning"]

@@ -24,11 +24,11 @@ def network() -> nn.Sequential:
     )  # fmt: skip
 
 
-def trained(*callbacks: Any, model: nn.Module | None = None, epochs: int = 4) -> Any:
+def trained(*callbacks: Any, model: nn.Module | None = None, epochs: int = 4, **more: Any) -> Any:
     model = model or network()
     optimiser = optim.Adam(model.parameters(), 0.01)
     batches = data.batches(*clusters(), batch_size=16, seed=1)
-    given = {"epochs": epochs, "callbacks": callbacks, "validation": clusters(20)}
+    given = {"epochs": epochs, "callbacks": callbacks, "validation": clusters(20), **more}
     return model, training.fit(model, batches, optimiser, **given)
 
 
@@ -48,7 +48,7 @@ def test_what_is_counted() -> None:
     model = nn.Sequential(nn.Linear(6, 8, seed=0), nn.ReLU(), nn.Linear(8, 3, seed=1))
     x, y = clusters(20)
     record = training.Histograms(model, x, y, bins=7)
-    trained(record, model=model, epochs=1)
+    trained(record, model=model, epochs=1, replay=False)
     model.zero_grad()
     hidden = model[0](Tensor(x))
     positive = np.maximum(hidden, 0)
@@ -84,7 +84,7 @@ def test_dropout_and_statistics_are_those_of_a_training_step() -> None:
 def test_every_so_many_epochs_and_going_on() -> None:
     model = network()
     record = training.Histograms(model, *clusters(20), every_epochs=3)
-    trained(record, model=model, epochs=7)
+    trained(record, model=model, epochs=7, replay=False)
     assert record.epochs == [0, 3, 6]
     assert {len(kept) for kept in (*record.activations.values(), *record.gradients.values())} == {3}
     run = training.Run(model, [], optim.SGD(model.parameters(), 1), 9, cross_entropy, None,

@@ -24,8 +24,7 @@ def fit(x: Any, y: Any, outputs: int = 3, **more: Any) -> tuple[nn.Module, train
     return model, training.fit(model, batches, sgd, **{"epochs": 3, **more})
 
 
-@pytest.mark.parametrize("column", [True, False], ids=["(n, 1)", "(n,)"])
-@pytest.mark.parametrize("replay", [True, False])
+@pytest.mark.parametrize(("column", "replay"), [(True, False), (False, True)])
 def test_truth_values_are_0_and_1(column: bool, replay: bool) -> None:
     target = (X.sum(axis=1) > 0)[:, None]
 

@@ -528,17 +528,22 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
     Others may have NumPy's default; else NotImplementedError says what to do.
     """
     own = inspect.signature(body).parameters
-    theirs = parameters(fn)
     if any(p.kind is p.VAR_KEYWORD for p in own.values()):
         return body
-    order = [name for name, p in theirs.items() if p.kind is not p.KEYWORD_ONLY]
-    names = [name for name, p in own.items() if p.kind is not p.KEYWORD_ONLY]
-    same = [a == b for a, b in zip(names, order, strict=False)]
-    aligned = same.index(False) if same[:1] == [True] and False in same else len(names)
-    open_ended = not theirs or any(p.kind is p.VAR_KEYWORD for p in theirs.values())
+
+    @functools.cache  # at the first call: of all functions it would take as long as an import
+    def compared() -> tuple[Mapping[str, inspect.Parameter], list[str], int, bool]:
+        theirs = parameters(fn)
+        order = [name for name, p in theirs.items() if p.kind is not p.KEYWORD_ONLY]
+        names = [name for name, p in own.items() if p.kind is not p.KEYWORD_ONLY]
+        same = [a == b for a, b in zip(names, order, strict=False)]
+        aligned = same.index(False) if same[:1] == [True] and False in same else len(names)
+        open_ended = not theirs or any(p.kind is p.VAR_KEYWORD for p in theirs.values())
+        return theirs, order, aligned, open_ended
 
     @functools.wraps(body)
     def call(*args: Any, **options: Any) -> Any:
+        theirs, order, aligned, open_ended = compared()
         if len(args) > aligned and len(order) >= len(args):
             options = dict(zip(order[aligned:], args[aligned:], strict=False)) | options
             args = args[:aligned]
