@@ -17,7 +17,7 @@ Layer = Callable[[Any], Any]
 class _Numbered(Module):
     """Layers under the names 0, 1, 2 …, as ``state_dict`` and ``repr`` show them."""
 
-    def __init__(self, layers: Iterable[Any]) -> None:
+    def __init__(self, layers: Iterable[Any] = ()) -> None:
         for layer in layers:
             self._put(str(len(self)), layer)
 
@@ -95,7 +95,7 @@ class ModuleList(_Numbered):
 
     def insert(self, i: int, module: Any) -> None:
         """Put a module before position ``i``."""
-        self._set([*self][:i] + [module] + [*self][i:])
+        self._set([*[*self][:i], module, *[*self][i:]])
 
     def __delitem__(self, i: int | slice) -> None:
         rest = [*self]

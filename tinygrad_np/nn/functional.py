@@ -13,17 +13,15 @@ from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from .losses import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    hinge_loss,
-    huber_loss,
-    l1_loss,
-    mse_loss,
-    multi_margin_loss,
-    nll_loss,
-)
+from .losses import binary_cross_entropy as binary_cross_entropy
+from .losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from .losses import cross_entropy as cross_entropy
+from .losses import hinge_loss as hinge_loss
+from .losses import huber_loss as huber_loss
+from .losses import l1_loss as l1_loss
+from .losses import mse_loss as mse_loss
+from .losses import multi_margin_loss as multi_margin_loss
+from .losses import nll_loss as nll_loss
 from .operands import entered, integers, shape_of, to_features, to_images
 
 Sizes = int | tuple[int, int]
@@ -133,7 +131,11 @@ def conv2d(
     weight = entered("conv2d", weight, name="weight")
     bias = None if bias is None else entered("conv2d", bias, weight, "bias")
     x, groups = entered("conv2d", x, weight), whole("conv2d", "groups", groups)
-    shape, kernel, channels = shape_of(x), shape_of(weight), None if bias is None else shape_of(bias)
+    shape, kernel, channels = (
+        shape_of(x),
+        shape_of(weight),
+        None if bias is None else shape_of(bias),
+    )
     steps, apart = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
     if (
         len(shape) != 4

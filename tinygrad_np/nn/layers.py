@@ -12,6 +12,7 @@ from . import functional, init
 from .module import Module
 from .operands import entered
 
+
 class Linear(Module):
     """x Wᵀ + b: (..., in_features) to (..., out_features).
 

@@ -118,7 +118,7 @@ def _of_labels(
     share_of = None if counted is None else counted.astype(lined.dtype)
     if weight is not None:
         weight = _class_weight(name, weight, lined)
-        each = np.take(weight, labels)
+        each = _of_each(weight, labels)
         share_of = each if share_of is None else each * share_of
     if share_of is not None:
         losses = losses * share_of
@@ -167,6 +167,12 @@ def _class_weight(name: str, weight: Any, lined: Any) -> Any:
     return weight
 
 
+def _of_each(weight: Any, labels: Any) -> Any:
+    """The weight of each label; NumPy does not ask a Tensor of indices into an array."""
+    held = type(weight) is np.ndarray and isinstance(labels, Tensor)
+    return np.take(Tensor(weight) if held else weight, labels)
+
+
 def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     """Labels as an array or Tensor of integers that fits the logits."""
     if not isinstance(labels, (Tensor, np.ndarray)):
@@ -202,7 +208,7 @@ def multi_margin_loss(
     others = 1 - neural.one_hot(labels, classes, lined.dtype)
     losses = np.sum(over * others, axis=1) / classes
     if weight is not None:
-        losses = losses * np.take(_class_weight(name, weight, lined), labels)
+        losses = losses * _of_each(_class_weight(name, weight, lined), labels)
     return _reduced(name, losses, reduction)
 
 
@@ -226,9 +232,7 @@ def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
 
 
 @in_single
-def huber_loss(
-    prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = "mean"
-) -> Any:
+def huber_loss(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = "mean") -> Any:
     """Half the square of a difference d up to ``delta``, delta (|d| - delta / 2) beyond.
 
     The mean of these (Huber 1964); both of one shape. Raises ValueError for delta not above 0.
@@ -287,8 +291,8 @@ def binary_cross_entropy(
 ) -> Any:
     """The mean of -t log p - (1 - t) log(1 - p); both of one shape, p and t in 0 … 1.
 
-    The logarithm of 0 counts as -100, as in PyTorch. ``binary_cross_entropy_with_logits`` is more exact.
-    Raises ShapeError for other shapes, DataError for p or t outside 0 … 1.
+    The logarithm of 0 counts as -100, as in PyTorch. ``binary_cross_entropy_with_logits`` is more
+    exact. Raises ShapeError for other shapes, DataError for p or t outside 0 … 1.
     """
     name = "binary_cross_entropy"
     p, t = _both(name, probabilities, target, "probabilities")
@@ -327,4 +331,3 @@ def _both(caller: str, a: Any, b: Any, name: str = "prediction") -> tuple[Any, A
             f"{to_shape(shape_of(a), shape_of(b))}."
         )
     return a, b
-

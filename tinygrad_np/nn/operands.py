@@ -128,9 +128,6 @@ def to_labels(shape: Shape, labels: Shape) -> str:
         return "; give labels.argmax(axis=1) for one-hot labels"
     if len(shape) > 2 and labels == shape[:-1]:
         return f"; give logits.reshape(-1, {shape[-1]}) and labels.ravel()"
-    if len(shape) > 2 and labels == (shape[0], *shape[2:]):
-        turned = f"np.moveaxis(logits, 1, -1).reshape(-1, {shape[1]})"
-        return f"; give {turned} and labels.ravel()"
     return ""
 
 

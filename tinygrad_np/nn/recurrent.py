@@ -68,7 +68,8 @@ class _Recurrent(Module):
         weight = self._parameter("weight_ih", "l0")
         x = entered(type(self).__name__, x, weight)
         shape = shape_of(x)
-        if len(shape) not in (2, 3) or shape[-1] != self.input_size or not shape[-2]:
+        steps = 1 if self.batch_first and len(shape) == 3 else 0
+        if len(shape) not in (2, 3) or shape[-1] != self.input_size or not shape[steps]:
             layout = "(n, steps, features)" if self.batch_first else "(steps, n, features)"
             raise ShapeError(
                 f"{type(self).__name__}: x of shape {shape}; expected {layout}, or "
@@ -87,8 +88,8 @@ class _Recurrent(Module):
                 x = functional.dropout(x, self.dropout, self.training, self.generator)
             outputs = []
             for suffix in self._suffixes(layer):
-                steps, state = self._run(x, suffix, tuple(part[len(last)] for part in given))
-                outputs.append(steps)
+                found, state = self._run(x, suffix, tuple(part[len(last)] for part in given))
+                outputs.append(found)
                 last.append(state)
             x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
         final = tuple(stack(parts) for parts in zip(*last, strict=True))
@@ -183,6 +184,7 @@ class RNN(_Recurrent):
         self.nonlinearity = nonlinearity
 
     def _step(self, entering: Any, recurring: Any, state: State) -> State:
+        del state
         act = functional.tanh if self.nonlinearity == "tanh" else functional.relu
         return (act(entering + recurring),)
 

@@ -10,9 +10,7 @@ from ..errors import ShapeError
 from .module import Module
 
 
-def functional_call(
-    module: Module, params: Mapping[str, Any], *inputs: Any, **options: Any
-) -> Any:
+def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **options: Any) -> Any:
     """``module(*inputs, **options)`` with other Tensors or arrays in place of its own.
 
     ``params`` maps names, as of ``named_parameters()`` and ``state_dict()``, to values of the same
