@@ -225,7 +225,7 @@ BAD_LABELS = [
     (np.zeros((6, 1), int), ShapeError, r"\(6, 5\) and labels of shape \(6, 1\); expected \(n, c"),
     (np.zeros(5, int), ShapeError, r"\(6, 5\) and labels of shape \(5,\)"),
     (np.int64(1), ShapeError, r"\(6, 5\) and labels of shape \(\)"),
-    (np.eye(5)[[0] * 6], ShapeError, r"\(6, 5\) and labels of shape \(6, 5\)"),
+    (np.eye(5, dtype=int)[[0] * 6], ShapeError, r"\(6, 5\) and labels of shape \(6, 5\)"),
 ]
 
 

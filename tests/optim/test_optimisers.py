@@ -28,6 +28,19 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("RMSprop", {"lr": 0.01, "momentum": 0.9}),
     ("RMSprop", {"lr": 0.01, "centered": True}),
     ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5, "weight_decay": 0.1}),
+    ("Adagrad", {"lr": 0.05}),
+    (
+        "Adagrad",
+        {
+            "lr": 0.05,
+            "lr_decay": 0.1,
+            "weight_decay": 0.1,
+            "initial_accumulator_value": 0.2,
+            "eps": 0.1,
+        },
+    ),
+    ("Adadelta", {"lr": 1.0}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.5, "eps": 1e-3, "weight_decay": 0.1}),
 ]
 every = pytest.mark.parametrize(
     ("name", "settings"), SETTINGS, ids=[f"{n} {list(s.items())}" for n, s in SETTINGS]
@@ -124,7 +137,34 @@ def rmsprop(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> A
     return p - lr * v
 
 
-EQUATIONS = {"SGD": sgd, "Adam": adam, "AdamW": adamw, "RMSprop": rmsprop}
+def adagrad(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    """Duchi et al. (2011), figure 1, with a rate that falls with the steps."""
+    t = state["t"] = state.get("t", 0) + 1
+    g = g + given.get("weight_decay", 0.0) * p
+    s = state["s"] = state.get("s", given.get("initial_accumulator_value", 0.0)) + g**2
+    return p - lr / (1 + (t - 1) * given.get("lr_decay", 0)) * g / (
+        np.sqrt(s) + given.get("eps", 1e-10)
+    )
+
+
+def adadelta(g: Any, p: Any, state: dict[str, Any], lr: float, **given: Any) -> Any:
+    """Zeiler (2012), algorithm 1."""
+    rho, eps = given.get("rho", 0.9), given.get("eps", 1e-6)
+    g = g + given.get("weight_decay", 0.0) * p
+    s = state["s"] = rho * state.get("s", 0.0) + (1 - rho) * g**2
+    d = np.sqrt(state.get("u", 0.0) + eps) / np.sqrt(s + eps) * g
+    state["u"] = rho * state.get("u", 0.0) + (1 - rho) * d**2
+    return p - lr * d
+
+
+EQUATIONS = {
+    "Adagrad": adagrad,
+    "Adadelta": adadelta,
+    "SGD": sgd,
+    "Adam": adam,
+    "AdamW": adamw,
+    "RMSprop": rmsprop,
+}
 
 
 @pytest.mark.parametrize("scheduled", [False, True])

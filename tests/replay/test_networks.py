@@ -21,6 +21,7 @@ def activations() -> list[Callable[[], nn.Module]]:
     found: list[Callable[[], nn.Module]] = [
         nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.Softmax, lambda: nn.GELU("tanh"),
         lambda: nn.LeakyReLU(0.2), lambda: nn.LeakyReLU(-0.3), lambda: nn.Softmax(axis=0),
+        nn.SiLU, nn.Softplus, nn.ELU,
     ]  # fmt: skip
     return found
 
@@ -41,6 +42,7 @@ class Words(nn.Module):
 # what stands between the layers of a network of width 5
 BETWEEN: dict[str, Callable[[], nn.Module]] = {
     "dropout": lambda: nn.Dropout(0.4, seed=3),
+    "nothing": nn.Identity,
     "all dropped": lambda: nn.Dropout(1.0, seed=3),
     "batch norm": lambda: nn.BatchNorm1d(5),
     "batch norm, plain": lambda: nn.BatchNorm1d(5, affine=False, eps=0.1),
@@ -106,6 +108,8 @@ OPTIMISERS: dict[str, Callable[[Any], optim.Optimiser]] = {
     "all of RMSprop": lambda p: optim.RMSprop(
         p, 0.01, weight_decay=0.01, momentum=0.5, centered=True
     ),
+    "Adagrad": lambda p: optim.Adagrad(p, 0.05, lr_decay=0.1, weight_decay=0.01),
+    "Adadelta": lambda p: optim.Adadelta(p, 1.0, clip_norm=1.0),
     "clipped norm": lambda p: optim.SGD(p, 0.5, momentum=0.9, clip_norm=0.1),
     "clipped norm, at times": lambda p: optim.Adam(p, 0.1, weight_decay=0.1, clip_norm=1.0),
     "clipped values": lambda p: optim.RMSprop(p, 0.01, momentum=0.5, clip_value=0.05),
@@ -225,6 +229,7 @@ def test_layers_with_a_state_of_their_own(name: str, dtype: str) -> None:
 # what stands between a convolution and the last layer: (n, 2, 6, 6) to (n, anything)
 IMAGED: dict[str, Callable[[], nn.Module]] = {
     "largest": lambda: nn.MaxPool2d(2),
+    "dropped channels": lambda: nn.Dropout2d(0.5, seed=1),
     "largest, overlapping": lambda: nn.MaxPool2d(3, 2, 1),
     "means": lambda: nn.AvgPool2d((2, 3)),
     "batch norm": lambda: nn.BatchNorm2d(2),
@@ -346,9 +351,12 @@ def test_everything_the_package_has_is_here() -> None:
     layers = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     kinds = (*ACTIVATIONS.values(), *BETWEEN.values(), *IMAGED.values())
     used = {type(make()) for make in kinds}
-    assert layers - used == {nn.Embedding, nn.Flatten, nn.Linear, nn.Module}
+    elsewhere = {nn.RNN, nn.LSTM, nn.GRU, nn.MultiheadAttention}  # tests/nn/test_sequences.py
+    bare = {nn.ModuleList, nn.ModuleDict, nn.Embedding, nn.Flatten, nn.Linear, nn.Module}
+    assert layers - used - elsewhere == bare
     made = [type(make([tg.Tensor(1.0, requires_grad=True)])) for make in OPTIMISERS.values()]
-    assert set(made) == {optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop}
+    own = {v for v in vars(optim).values() if isinstance(v, type) and hasattr(v, "step")}
+    assert set(made) == own - {optim.Optimiser}
     found = [v for v in vars(schedules).values() if isinstance(v, type)]
     decays = {v.__name__ for v in found if v.__module__ == schedules.__name__}
     assert decays == {"StepDecay", "InverseTimeDecay", "CosineDecay", "OneCycle", "WarmUp"}

@@ -1,31 +1,58 @@
 """Networks: modules, layers, and the functions they are made of."""
 
 from . import functional, init
-from .activations import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .activations import (
+    ELU,
+    GELU,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from .attention import MultiheadAttention
+from .containers import ModuleDict, ModuleList, Sequential
 from .convolution import AvgPool2d, Conv2d, MaxPool2d
-from .layers import Dropout, Embedding, Flatten, Linear, Sequential
+from .layers import Dropout, Dropout2d, Embedding, Flatten, Linear
 from .module import Module
 from .normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
+from .recurrent import GRU, LSTM, RNN
+from .stateless import functional_call
 
 __all__ = [
+    "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "Conv2d",
     "Dropout",
+    "Dropout2d",
     "Embedding",
     "Flatten",
+    "Identity",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "MaxPool2d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiheadAttention",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
     "functional",
+    "functional_call",
     "init",
 ]

@@ -7,6 +7,13 @@ from . import functional
 from .module import Module
 
 
+class Identity(Module):
+    """The input itself: a place for a layer that may be put in later."""
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
 class ReLU(Module):
     """max(x, 0)."""
 
@@ -39,6 +46,33 @@ class Sigmoid(Module):
 
     def forward(self, x: Any) -> Any:
         return functional.sigmoid(x)
+
+
+class SiLU(Module):
+    """x times its logistic function, also called swish (Elfwing et al. 2018)."""
+
+    def forward(self, x: Any) -> Any:
+        return functional.silu(x)
+
+
+class Softplus(Module):
+    """log(1 + exp(x)), a smooth form of max(x, 0)."""
+
+    def forward(self, x: Any) -> Any:
+        return functional.softplus(x)
+
+
+class ELU(Module):
+    """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016)."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = finite("ELU", "alpha", alpha)
+
+    def forward(self, x: Any) -> Any:
+        return functional.elu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"{self.alpha}"
 
 
 class GELU(Module):

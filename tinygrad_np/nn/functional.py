@@ -13,7 +13,16 @@ from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from .operands import entered, to_features, to_images, to_integers, to_labels, to_shape
+from .losses import binary_cross_entropy as binary_cross_entropy
+from .losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from .losses import cross_entropy as cross_entropy
+from .losses import hinge_loss as hinge_loss
+from .losses import huber_loss as huber_loss
+from .losses import l1_loss as l1_loss
+from .losses import mse_loss as mse_loss
+from .losses import multi_margin_loss as multi_margin_loss
+from .losses import nll_loss as nll_loss
+from .operands import entered, integers, shape_of, to_features, to_images
 
 Sizes = int | tuple[int, int]
 GELUS = ("none", "tanh")
@@ -27,6 +36,23 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """x where it is positive, ``negative_slope`` times x elsewhere (slope at 0: the latter)."""
     slope = finite("leaky_relu", "negative_slope", negative_slope)
     return neural.leaky_relu(entered("leaky_relu", x), slope=slope)
+
+
+def silu(x: Any) -> Any:
+    """x times its logistic function, also called swish (Elfwing et al. 2018)."""
+    x = entered("silu", x)
+    return x * sigmoid(x)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), which does not overflow."""
+    return np.logaddexp(entered("softplus", x), 0)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016)."""
+    alpha, x = finite("elu", "alpha", alpha), entered("elu", x)
+    return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0)))
 
 
 @in_single
@@ -77,69 +103,13 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     try:
         return neural.linear(x, weight, bias)
     except ValueError:
-        shape = _shape(weight)
-        remedy = to_features(_shape(x), shape[1]) if len(shape) == 2 else ""
+        shape = shape_of(weight)
+        remedy = to_features(shape_of(x), shape[1]) if len(shape) == 2 else ""
         raise ShapeError(
             f"linear: x of shape {np.shape(x)}, weight {shape} and bias "
             f"{None if bias is None else np.shape(bias)}; expected (..., in), (out, in) and "
             f"(out,){remedy}."
         ) from None
-
-
-@in_single
-def cross_entropy(logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:
-    """The mean of -log softmax(logits)[label] over the rows: (n, classes), (n,) to ().
-
-    ``labels`` are integers in 0 … classes - 1. One fused operation, with gradient
-    (softmax - one hot) / n. With ``label_smoothing`` s the label counts 1 - s, and each class
-    s / classes (Szegedy et al. 2016, section 7). Raises ShapeError for other shapes, TypeError for
-    labels that are not integers, DataError for labels out of range, ValueError for s outside 0 … 1.
-    """
-    logits = entered("cross_entropy", logits, name="logits")
-    labels = _labels("cross_entropy", logits, labels)
-    if type(label_smoothing) is float and label_smoothing == 0:
-        return neural.cross_entropy(logits, labels)
-    share("cross_entropy", "label_smoothing", label_smoothing)
-    spread = np.mean(logsumexp(logits, axis=1) - np.mean(logits, axis=1))
-    return (1 - label_smoothing) * neural.cross_entropy(logits, labels) + label_smoothing * spread
-
-
-def nll_loss(log_probabilities: Any, labels: Any) -> Any:
-    """The mean of -log_probabilities[label] over the rows: (n, classes), (n,) to ().
-
-    Raises what ``cross_entropy`` raises.
-    """
-    log_probabilities = entered("nll_loss", log_probabilities, name="log_probabilities")
-    labels = _labels("nll_loss", log_probabilities, labels, "log_probabilities")
-    classes = np.shape(log_probabilities)[1]
-    labels = neural.in_range(labels, classes, "nll_loss")
-    return -np.mean(neural.pick(log_probabilities, labels))
-
-
-def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
-    """Labels as an array or Tensor of integers that fits the logits."""
-    if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = np.asarray(labels)
-    shape = _shape(logits)
-    if len(shape) != 2 or labels.shape != shape[:1]:
-        raise ShapeError(
-            f"{name}: {given} of shape {shape} and labels of shape {labels.shape}; "
-            f"expected (n, classes) and (n,){to_labels(shape, labels.shape)}."
-        )
-    _integers(name, labels)
-    return labels
-
-
-def _shape(x: Any) -> Any:
-    """``np.shape``, in a tenth of the time for Tensors."""
-    return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
-
-
-def _integers(caller: str, values: Any, name: str = "labels") -> None:
-    if values.dtype.kind not in "iu":
-        raise TypeError(
-            f"{caller}: {name} of dtype {values.dtype}; {to_integers(name, values.dtype)}."
-        )
 
 
 def conv2d(
@@ -161,7 +131,11 @@ def conv2d(
     weight = entered("conv2d", weight, name="weight")
     bias = None if bias is None else entered("conv2d", bias, weight, "bias")
     x, groups = entered("conv2d", x, weight), whole("conv2d", "groups", groups)
-    shape, kernel, channels = _shape(x), _shape(weight), None if bias is None else _shape(bias)
+    shape, kernel, channels = (
+        shape_of(x),
+        shape_of(weight),
+        None if bias is None else shape_of(bias),
+    )
     steps, apart = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
     if (
         len(shape) != 4
@@ -248,12 +222,12 @@ def _padded(name: str, x: Any, padding: Any, value: float) -> Any:
 
 
 def _windows(name: str, x: Any, kernel: Any, stride: Any, dilation: Any) -> None:
-    size = _shape(x)[2:]
+    size = shape_of(x)[2:]
     if min(kernel) < 1 or min(convolution.outputs(size, kernel, stride, dilation)) < 1:
         raise ShapeError(
             f"{name}: a window of {kernel[0]}×{kernel[1]} with dilation {dilation} does not fit in "
             f"images of {size[0]}×{size[1]}, padding included; use larger images or padding"
-            f"{to_images(_shape(x))}."
+            f"{to_images(shape_of(x))}."
         )
 
 
@@ -277,6 +251,20 @@ def dropout(
     return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)
 
 
+def dropout2d(
+    x: Any, p: float = 0.5, training: bool = True, generator: "np.random.Generator | None" = None
+) -> Any:
+    """``dropout`` of whole channels: (n, c, ...) as it is (Tompson et al. 2015)."""
+    x = entered("dropout2d", x)
+    shape = shape_of(x)
+    if len(shape) < 3:
+        raise ShapeError(f"dropout2d: x of shape {shape}; expected (n, c, h, w){to_images(shape)}.")
+    if not flag("dropout2d", "training", training) or p == 0:
+        return x
+    ones = np.ones_like(x, shape=(*shape[:2], *(1 for _ in shape[2:])))
+    return x * dropout(ones, p, training, generator)
+
+
 def embedding(indices: Any, weight: Any) -> Any:
     """The rows of ``weight`` (entries, features) at integers (...,): (..., features).
 
@@ -284,13 +272,13 @@ def embedding(indices: Any, weight: Any) -> Any:
     """
     if not isinstance(indices, (Tensor, np.ndarray)):
         indices = np.asarray(indices)
-    _integers("embedding", indices, "indices")
+    integers("embedding", indices, "indices")
     weight = entered("embedding", weight, name="weight")
-    if len(_shape(weight)) != 2:
+    if len(shape_of(weight)) != 2:
         raise ShapeError(
-            f"embedding: weight of shape {_shape(weight)}; expected (entries, features)."
+            f"embedding: weight of shape {shape_of(weight)}; expected (entries, features)."
         )
-    known = neural.in_range(indices, _shape(weight)[0], "embedding")
+    known = neural.in_range(indices, shape_of(weight)[0], "embedding")
     return np.take(weight, known, axis=0)
 
 
@@ -312,7 +300,7 @@ def batch_norm(
     Szegedy 2015). Raises ShapeError for other shapes, and in training for one value a channel.
     """
     x = entered("batch_norm", x, running_mean if weight is None else weight)
-    shape = _shape(x)
+    shape = shape_of(x)
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
     eps, training = real("batch_norm", "eps", eps), flag("batch_norm", "training", training)
@@ -326,10 +314,10 @@ def batch_norm(
     }
     running_mean, running_var, weight, bias = vectors.values()
     for name, vector in vectors.items():
-        if vector is not None and _shape(vector) != shape[1:2]:
+        if vector is not None and shape_of(vector) != shape[1:2]:
             raise ShapeError(
-                f"batch_norm: {name} of shape {_shape(vector)} for x of shape {shape}; expected "
-                f"({shape[1]},){_channels_last(shape, _shape(vector))}."
+                f"batch_norm: {name} of shape {shape_of(vector)} for x of shape {shape}; expected "
+                f"({shape[1]},){_channels_last(shape, shape_of(vector))}."
             )
     lined = x if len(shape) == 2 else np.moveaxis(x, 1, -1)
     lined = neural.rows(lined)
@@ -404,57 +392,18 @@ def layer_norm(
         for v, n in ((weight, "weight"), (bias, "bias"))
     )
     x = entered("layer_norm", x, weight)
-    shape = _shape(x)
-    wrong = [v for v in (weight, bias) if v is not None and _shape(v) != inner]
+    shape = shape_of(x)
+    wrong = [v for v in (weight, bias) if v is not None and shape_of(v) != inner]
     if not inner or shape[-len(inner) :] != inner or wrong:
         raise ShapeError(
             f"layer_norm: x of shape {shape}, normalized_shape {inner}, weight "
-            f"{None if weight is None else _shape(weight)} and bias "
-            f"{None if bias is None else _shape(bias)}; expected (..., *normalized_shape)."
+            f"{None if weight is None else shape_of(weight)} and bias "
+            f"{None if bias is None else shape_of(bias)}; expected (..., *normalized_shape)."
         )
     lined = np.reshape(x, (math.prod(shape[: -len(inner)]), math.prod(inner)))
     out = np.reshape(neural.standardise(lined, axis=1, eps=eps), shape)
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
-
-
-@in_single
-def mse_loss(prediction: Any, target: Any) -> Any:
-    """The mean of the squared differences; both of one shape, which is not broadcast.
-
-    A list gets the dtype of the other one.
-    """
-    prediction = entered("mse_loss", prediction, target, "prediction")
-    target = entered("mse_loss", target, prediction, "target")
-    _same_shape("mse_loss", prediction, target)
-    return neural.mean_square(prediction - target)
-
-
-def binary_cross_entropy_with_logits(logits: Any, target: Any) -> Any:
-    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); both of one shape, t in 0 … 1.
-
-    One fused operation, with gradient (sigmoid - t) / n, in the dtype of the logits. Raises
-    ShapeError for other shapes, DataError for targets outside 0 … 1.
-    """
-    name = "binary_cross_entropy_with_logits"
-    logits = entered(name, logits, target, "logits")
-    target = entered(name, target, logits, "target")
-    _same_shape(name, logits, target)
-    target = neural.in_unit_interval(target, name)
-    half = logits.dtype == np.float16
-    dtype = np.result_type(logits, np.float32 if logits.dtype.kind == "f" else np.float64)
-    z, t = (v if v.dtype == dtype else cast(v, dtype) for v in (logits, target))
-    loss = neural.binary_cross_entropy(z, t)
-    return cast(loss, np.float16) if half else loss
-
-
-def _same_shape(name: str, a: Any, b: Any) -> None:
-    if _shape(a) != _shape(b):
-        raise ShapeError(
-            f"{name}: prediction of shape {np.shape(a)} and target of shape {np.shape(b)} must be "
-            "equal, not only broadcast against each other; reshape one"
-            f"{to_shape(_shape(a), _shape(b))}."
-        )
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
@@ -464,7 +413,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     """
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
-    _integers("one_hot", labels)
+    integers("one_hot", labels)
     classes, dtype = whole("one_hot", "classes", classes), kind("one_hot", "dtype", dtype, "biufc")
     labels = neural.in_range(labels, classes, "one_hot")
     return neural.one_hot(labels, classes, dtype)

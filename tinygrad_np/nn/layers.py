@@ -1,20 +1,16 @@
 """Layers: what networks are put together from, beside activations and normalisation."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..arguments import flag, generator, share, whole
-from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
 from .module import Module
 from .operands import entered
-
-Layer = Callable[[Any], Any]
 
 
 class Linear(Module):
@@ -53,66 +49,6 @@ class Linear(Module):
         return f"{in_features}, {out_features}" + ("" if self.bias is not None else ", bias=False")
 
 
-class Sequential(Module):
-    """One layer after the other: modules, and functions of one array such as ``np.tanh``.
-
-    Each has its position for its name, as ``state_dict`` and ``repr`` show; a slice is a Sequential
-    of the same layers under the same names. A list of numbers given for x gets the dtype of the
-    first parameter, unless there is an Embedding. Raises TypeError for what is neither module nor
-    function: a class (``nn.Tanh`` for ``nn.Tanh()``), a list (``Sequential(*layers)`` unpacks it).
-    """
-
-    def __init__(self, *layers: Layer) -> None:
-        for i, layer in enumerate(layers):
-            if isinstance(layer, type) or not callable(layer):
-                raise TypeError(f"Sequential: layer {i} is {_no_layer(layer)}")
-            setattr(self, str(i), layer)
-
-    def _named(self) -> list[tuple[str, Layer]]:
-        found = vars(self).items()
-        return [(n, layer) for n, layer in found if isinstance(layer, Module) or n.isdigit()]
-
-    def __iter__(self) -> Iterator[Any]:
-        return (layer for _, layer in self._named())
-
-    def __len__(self) -> int:
-        return len(self._named())
-
-    def __getitem__(self, i: int | slice) -> Any:
-        if not isinstance(i, slice):
-            return self._named()[i][1]
-        part = Sequential()
-        for name, layer in self._named()[i]:
-            setattr(part, name, layer)
-        return part
-
-    def forward(self, x: Any) -> Any:
-        if isinstance(x, list) and all(isinstance(part, (int, float)) for part in leaves(x)):
-            indexed = any(isinstance(module, Embedding) for _, module in self.named_modules())
-            x = entered("Sequential", x, None if indexed else next(iter(self.parameters()), None))
-        for name, layer in vars(self).items():
-            if isinstance(layer, Module) or name.isdigit():
-                x = layer(x)
-        return x
-
-
-def _no_layer(given: Any) -> str:
-    """What was given for a layer, and what to give."""
-    if isinstance(given, type):
-        name = "nn." * given.__module__.startswith(__package__) + given.__name__
-        return f"the class {name}; write {name}() with the arguments it takes, if any."
-    if isinstance(given, (np.ndarray, Tensor)):
-        found = f"a {type(given).__name__} of shape {given.shape}"
-    elif isinstance(given, (str, int, float, type(None))):
-        found = repr(given)
-    else:
-        found = f"of type {type(given).__name__}"
-        if isinstance(given, Iterable):
-            values = ".values()" * isinstance(given, Mapping)
-            return f"{found}; unpack it: Sequential(*layers{values})."
-    return f"{found}; give a module such as nn.ReLU(), or a function of one array such as np.tanh."
-
-
 class Flatten(Module):
     """All axes but the first in one: (n, ...) to (n, features)."""
 
@@ -140,6 +76,16 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class Dropout2d(Dropout):
+    """Each channel of each image 0 with probability ``p``, else divided by 1 - p: (n, c, h, w).
+
+    Nothing in evaluation mode (Tompson et al. 2015). ``seed`` as in ``Dropout``.
+    """
+
+    def forward(self, x: Any) -> Any:
+        return functional.dropout2d(x, self.p, self.training, self.generator)
 
 
 class Embedding(Module):

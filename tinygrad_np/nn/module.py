@@ -4,17 +4,25 @@ import functools
 import os
 import types
 import weakref
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from ..arguments import flag, function
 from ..autodiff.nests import leaves
 from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
 
 LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
+
+
+class Misfits(NamedTuple):
+    """The names that only a module has, and those that only the state has that it is given."""
+
+    missing: list[str]
+    unexpected: list[str]
 
 
 class Module:
@@ -28,6 +36,7 @@ class Module:
     """
 
     training = True
+    _frozen: frozenset[Tensor] | set[Tensor] = frozenset()
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """The result for the given inputs; every module defines its own."""
@@ -78,26 +87,44 @@ class Module:
         """A copy of every Tensor of the state, by dotted name."""
         return {name: tensor.numpy() for name, tensor in self.named_tensors()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(
+        self,
+        state: Mapping[str, Any],
+        strict: bool = True,
+        *,
+        rename: Mapping[str, str] | Callable[[str], str] | None = None,
+    ) -> Misfits:
         """Take over values by name; checks all names, shapes and dtypes before it writes any.
 
-        Values are arrays or Tensors, those of PyTorch too. Raises ShapeError that names every
-        missing, unexpected and misshapen entry, and every one of a dtype that does not fit or with
-        values beyond the model's dtype, TypeError for what is no state.
+        Values are arrays or Tensors, those of PyTorch too. ``rename`` gives the names in this
+        module for those in the state, as a dict (of the names that differ) or a function. With
+        ``strict=False`` names that only one side has are left out. The result names both kinds,
+        ``missing`` and ``unexpected``.
+
+        Raises ShapeError that names every missing, unexpected and misshapen entry, and every one of
+        a dtype that does not fit or with values beyond the model's dtype, TypeError for what is no
+        state.
         """
         if not isinstance(state, Mapping):
             loaded = "tg.load(path)" if isinstance(state, (str, os.PathLike)) else "a state_dict()"
             name = type(state).__name__
             raise TypeError(f"load_state_dict: the state is of type {name}; give {loaded}.")
         own = dict(self.named_tensors())
-        wrong = [f"missing {name}" for name in own if name not in state]
-        wrong += [f"unexpected {_printable(name)}" for name in state if name not in own]
+        state = _renamed(state, rename)
+        misfits = Misfits(
+            [name for name in own if name not in state], [n for n in state if n not in own]
+        )
+        wrong: list[str] = []
+        if flag("load_state_dict", "strict", strict):
+            wrong += [f"missing {name}" for name in misfits.missing]
+            wrong += [f"unexpected {_printable(name)}" for name in misfits.unexpected]
         given: dict[str, np.ndarray] = {}
         for name in (name for name in own if name in state):
             if getattr(state[name], "_is_recorded", False):
                 raise TapeError(
                     f"{name} is a recorded Tensor, or the variable of a transform, and its "
-                    "gradient would be lost on the way into the model; pass its .numpy()."
+                    "gradient would be lost on the way into the model; pass its .numpy(), or use "
+                    "nn.functional_call."
                 )
             try:
                 given[name] = as_array(state[name])
@@ -113,8 +140,30 @@ class Module:
                 wrong.append(f"{name} has {array.dtype} values beyond {dtype}")
         if wrong:
             raise ShapeError(f"the state does not fit this model: {'; '.join(wrong)}.")
-        for name, tensor in own.items():
-            tensor._write()[...] = given[name]
+        for name in given:
+            own[name]._write()[...] = given[name]
+        return misfits
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze the parameters of this module and all below it (False), or thaw them (True).
+
+        Frozen parameters stay in the state, and gradients pass through to what lies before them.
+        """
+        flag("requires_grad_", "requires_grad", requires_grad)
+        if not requires_grad:
+            parameters = self.parameters()
+            self._frozen = self._frozen | set(parameters)
+            for parameter in parameters:
+                parameter.requires_grad = False
+                parameter.grad = None
+            return self
+        own = {tensor for _, tensor in self.named_tensors()}
+        for module in (found for _, found in self.named_modules()):
+            for tensor in module._frozen & own:
+                tensor.requires_grad = True
+            if module._frozen:
+                module._frozen = module._frozen - own
+        return self
 
     def train(self, training: bool = True) -> Self:
         """Switch this module and all below it to training mode."""
@@ -144,6 +193,21 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _renamed(state: Mapping[str, Any], rename: Any) -> Mapping[str, Any]:
+    """A state under the names that ``rename`` gives."""
+    if rename is None:
+        return state
+    if not isinstance(rename, Mapping):
+        function("load_state_dict", "rename", rename, "(name), or a dict of names,")
+    named = [rename.get(n, n) if isinstance(rename, Mapping) else rename(n) for n in state]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"load_state_dict: rename gives {', '.join(twice)} for several entries of the state."
+        )
+    return dict(zip(named, state.values(), strict=True))
 
 
 def as_array(value: Any) -> np.ndarray:

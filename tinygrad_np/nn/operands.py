@@ -53,6 +53,19 @@ def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
     return made.astype(dtype) if narrows and isinstance(x, (list, tuple, int, float)) else made
 
 
+def shape_of(x: Any) -> Any:
+    """``np.shape``, in a tenth of the time for Tensors."""
+    return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
+
+
+def integers(caller: str, values: Any, name: str = "labels") -> None:
+    """Raises TypeError for labels or indices that are not integers."""
+    if values.dtype.kind not in "iu":
+        raise TypeError(
+            f"{caller}: {name} of dtype {values.dtype}; {to_integers(name, values.dtype)}."
+        )
+
+
 def to_numbers(name: str) -> str:
     """How an array of objects or words becomes one of numbers."""
     words = f"_, {name} = np.unique({name}, return_inverse=True) numbers words"
@@ -115,9 +128,6 @@ def to_labels(shape: Shape, labels: Shape) -> str:
         return "; give labels.argmax(axis=1) for one-hot labels"
     if len(shape) > 2 and labels == shape[:-1]:
         return f"; give logits.reshape(-1, {shape[-1]}) and labels.ravel()"
-    if len(shape) > 2 and labels == (shape[0], *shape[2:]):
-        turned = f"np.moveaxis(logits, 1, -1).reshape(-1, {shape[1]})"
-        return f"; give {turned} and labels.ravel()"
     return ""
 
 

@@ -1,5 +1,6 @@
 """Optimisers and learning-rate schedules."""
 
+from .adagrad import Adadelta, Adagrad
 from .adam import Adam, AdamW
 from .optimisers import Optimiser
 from .rmsprop import RMSprop
@@ -8,6 +9,8 @@ from .sgd import SGD
 
 __all__ = [
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
     "CosineDecay",

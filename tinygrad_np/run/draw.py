@@ -19,7 +19,8 @@ from ..draw.render import RenderError, check_ending, write
 from ..errors import DataError
 from ..nn import functional
 from ..nn.activations import ReLU
-from ..nn.layers import Embedding, Linear, Sequential
+from ..nn.containers import Sequential
+from ..nn.layers import Embedding, Linear
 from ..nn.module import Module
 from .command_line import Arguments, guarded, new_file
 from .recipes import RECIPES

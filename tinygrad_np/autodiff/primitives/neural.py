@@ -318,6 +318,19 @@ def in_unit_interval(targets: Any, caller: str) -> Any:
     return targets
 
 
+@primitive
+def signs(targets: Any, caller: str) -> Any:
+    """The targets themselves, once they are known to be -1 or 1."""
+    wrong = np.not_equal(np.abs(targets), 1)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(
+            f"{caller}: target {targets[place]} at {place}; targets must be -1 or 1. Give "
+            "2 * y - 1 for classes 0 and 1."
+        )
+    return targets
+
+
 def into(x: Any) -> Any:
     """The ``out=`` of a call that may overwrite ``x``: an array itself, no Tensor."""
     return x if type(x) is ndarray else None

@@ -13,7 +13,7 @@ from ..primitives.drawing import (
 )
 from ..primitives.elementwise import added_to, if_finite, where_finite_or
 from ..primitives.indexing import last_writes, lexical_order, updated
-from ..primitives.neural import in_range, one_hot
+from ..primitives.neural import in_range, one_hot, signs
 from .table import FACTS, METADATA, Traits, constant
 
 constant(
@@ -36,6 +36,7 @@ constant(np.all, traits=Traits(body=bodies.all_true))
 constant(np.argmax, np.argmin, traits=Traits(along=True))
 constant(np.zeros_like, np.ones_like, np.empty_like, traits=Traits(shape_only=True))
 constant(in_range, traits=Traits(checks=True, by_row=1))
+constant(signs, traits=Traits(checks=True))
 constant(added_to, where_finite_or, traits=Traits(overwrites=True, by_row=2))
 constant(if_finite, traits=Traits(overwrites=True))
 constant(updated)

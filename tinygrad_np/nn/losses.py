@@ -1,0 +1,333 @@
+"""The losses: how far outputs are from targets, as one number or one for each example.
+
+All take ``reduction``: "mean" (of the elements or rows), "sum", or "none" for all of them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import one_of, real, share
+from ..autodiff.primitives import cast, neural
+from ..autodiff.rules.elementwise import in_single
+from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
+from .operands import entered, integers, shape_of, to_labels, to_shape
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _reduced(caller: str, losses: Any, reduction: str, total: Any = None) -> Any:
+    """The losses themselves, their sum, or the sum over ``total`` (by default their number)."""
+    one_of(caller, "reduction", reduction, REDUCTIONS)
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return np.sum(losses)
+    return np.mean(losses) if total is None else np.sum(losses) / total
+
+
+@in_single
+def cross_entropy(
+    logits: Any,
+    labels: Any,
+    label_smoothing: float = 0.0,
+    *,
+    weight: Any = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """The mean of -log softmax(logits)[label] over the rows: (n, classes), (n,) to ().
+
+    ``labels`` are integers in 0 … classes - 1. One fused operation, with gradient
+    (softmax - one hot) / n. Sequences and images have their classes on axis 1, as in PyTorch:
+    (n, classes, ...) and (n, ...). Labels may be shares of the classes instead, floats of the
+    logits' shape in 0 … 1.
+
+    With ``label_smoothing`` s the label counts 1 - s, and each class s / classes (Szegedy et al.
+    2016, section 7). ``weight`` (classes,) multiplies the losses of each class; the mean is then
+    over the weights of the labels. Rows with the label ``ignore_index`` count nothing. Arithmetic
+    is in the dtype of the logits. Raises ShapeError for other shapes, TypeError for labels that
+    are not integers, DataError for labels out of range, ValueError for s outside 0 … 1.
+    """
+    name = "cross_entropy"
+    logits = entered(name, logits, name="logits")
+    plain = weight is None and ignore_index is None and reduction == "mean"
+    if not isinstance(labels, (Tensor, np.ndarray)):
+        labels = np.asarray(labels)
+    if labels.dtype.kind == "f" and labels.ndim > 1 and labels.shape == shape_of(logits):
+        if ignore_index is not None:
+            raise TypeError(
+                f"{name}: ignore_index={ignore_index} is for labels that are integers; give rows "
+                f"that count nothing the shares 0 of all classes."
+            )
+        share(name, "label_smoothing", label_smoothing)
+        return _of_shares(name, logits, labels, label_smoothing, weight, reduction)
+    if plain and len(shape_of(logits)) == 2:
+        labels = _labels(name, logits, labels)
+        if type(label_smoothing) is float and label_smoothing == 0:
+            return neural.cross_entropy(logits, labels)
+        share(name, "label_smoothing", label_smoothing)
+        sums = np.squeeze(neural.logsumexp(logits, axis=1), axis=1)
+        spread = np.mean(sums - np.mean(logits, axis=1))
+        return (1 - label_smoothing) * neural.cross_entropy(logits, labels) + (
+            label_smoothing * spread
+        )
+    share(name, "label_smoothing", label_smoothing)
+    logs = neural.log_softmax(logits, axis=1) if len(shape_of(logits)) > 1 else logits
+    return _of_labels(name, logs, labels, label_smoothing, weight, ignore_index, reduction)
+
+
+def nll_loss(
+    log_probabilities: Any,
+    labels: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """The mean of -log_probabilities[label] over the rows: (n, classes), (n,) to ().
+
+    Takes and raises what ``cross_entropy`` does.
+    """
+    logs = entered("nll_loss", log_probabilities, name="log_probabilities")
+    given = "log_probabilities"
+    return _of_labels("nll_loss", logs, labels, 0.0, weight, ignore_index, reduction, given)
+
+
+def _of_labels(
+    name: str,
+    logs: Any,
+    labels: Any,
+    smoothing: float,
+    weight: Any,
+    ignored: int | None,
+    reduction: str,
+    given: str = "logits",
+) -> Any:
+    """``cross_entropy`` of logarithms of probabilities, with all its options."""
+    labels = _labels(name, logs, labels, given)
+    around, classes = labels.shape, shape_of(logs)[1]
+    lined, labels = _lined(logs), np.reshape(labels, -1)
+    counted = None
+    if ignored is not None:
+        counted = np.not_equal(labels, ignored)
+        labels = np.where(counted, labels, np.zeros_like(labels))
+    labels = neural.in_range(labels, classes, name)
+    losses = -neural.pick(lined, labels)
+    share_of = None if counted is None else counted.astype(lined.dtype)
+    if weight is not None:
+        weight = _class_weight(name, weight, lined)
+        each = _of_each(weight, labels)
+        share_of = each if share_of is None else each * share_of
+    if share_of is not None:
+        losses = losses * share_of
+    if smoothing:
+        spread = -np.sum(lined if weight is None else lined * weight, axis=1) / classes
+        spread = spread if counted is None else spread * counted.astype(lined.dtype)
+        losses = (1 - smoothing) * losses + smoothing * spread
+    losses = np.reshape(losses, around) if reduction == "none" else losses
+    return _reduced(name, losses, reduction, None if share_of is None else np.sum(share_of))
+
+
+def _of_shares(
+    name: str, logits: Any, shares: Any, smoothing: float, weight: Any, reduction: str
+) -> Any:
+    """``cross_entropy`` with a share for each class instead of a label."""
+    around = shape_of(logits)
+    logs = _lined(neural.log_softmax(logits, axis=1))
+    shares = neural.in_unit_interval(_lined(_like(shares, logs)), name)
+    if smoothing:
+        shares = (1 - smoothing) * shares + smoothing / around[1]
+    parts = logs * shares
+    parts = parts if weight is None else parts * _class_weight(name, weight, logs)
+    losses = -np.sum(parts, axis=1)
+    losses = np.reshape(losses, (around[0], *around[2:])) if reduction == "none" else losses
+    return _reduced(name, losses, reduction)
+
+
+def _lined(x: Any) -> Any:
+    """Classes on axis 1, (n, classes, ...), as rows (..., classes)."""
+    shape = shape_of(x)
+    return x if len(shape) == 2 else np.reshape(np.moveaxis(x, 1, -1), (-1, shape[1]))
+
+
+def _like(x: Any, like: Any) -> Any:
+    """``x`` in the dtype of ``like``."""
+    return x if x.dtype == like.dtype else cast(x, like.dtype)
+
+
+def _class_weight(name: str, weight: Any, lined: Any) -> Any:
+    weight = _like(entered(name, weight, lined, "weight"), lined)
+    if shape_of(weight) != lined.shape[1:]:
+        raise ShapeError(
+            f"{name}: weight of shape {shape_of(weight)} for {lined.shape[1]} classes; give one "
+            "weight for each class."
+        )
+    return weight
+
+
+def _of_each(weight: Any, labels: Any) -> Any:
+    """The weight of each label; NumPy does not ask a Tensor of indices into an array."""
+    held = type(weight) is np.ndarray and isinstance(labels, Tensor)
+    return np.take(Tensor(weight) if held else weight, labels)
+
+
+def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
+    """Labels as an array or Tensor of integers that fits the logits."""
+    if not isinstance(labels, (Tensor, np.ndarray)):
+        labels = np.asarray(labels)
+    shape = shape_of(logits)
+    if len(shape) < 2 or labels.shape != (shape[0], *shape[2:]):
+        raise ShapeError(
+            f"{name}: {given} of shape {shape} and labels of shape {labels.shape}; "
+            f"expected (n, classes) and (n,), or (n, classes, ...) and (n, ...)"
+            f"{to_labels(shape, labels.shape)}."
+        )
+    integers(name, labels)
+    return labels
+
+
+def multi_margin_loss(
+    logits: Any, labels: Any, margin: float = 1.0, *, weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """The hinge of several classes: (n, classes), (n,) to ().
+
+    For each row the mean over the classes of max(0, margin - logits[label] + logits[other]), the
+    label's own class left out of the sum (Crammer & Singer 2001, in PyTorch's form). ``weight``
+    (classes,) multiplies the losses of each label. Raises what ``cross_entropy`` raises.
+    """
+    name = "multi_margin_loss"
+    logits = entered(name, logits, name="logits")
+    margin = real(name, "margin", margin)
+    labels = _labels(name, logits, labels)
+    lined, labels = _lined(logits), np.reshape(labels, -1)
+    classes = lined.shape[1]
+    labels = neural.in_range(labels, classes, name)
+    over = np.maximum(margin - np.expand_dims(neural.pick(lined, labels), 1) + lined, 0)
+    others = 1 - neural.one_hot(labels, classes, lined.dtype)
+    losses = np.sum(over * others, axis=1) / classes
+    if weight is not None:
+        losses = losses * _of_each(_class_weight(name, weight, lined), labels)
+    return _reduced(name, losses, reduction)
+
+
+@in_single
+def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """The mean of the squared differences; both of one shape, which is not broadcast.
+
+    A list gets the dtype of the other one.
+    """
+    prediction, target = _both("mse_loss", prediction, target)
+    if reduction == "mean":
+        return neural.mean_square(prediction - target)
+    return _reduced("mse_loss", np.square(prediction - target), reduction)
+
+
+@in_single
+def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """The mean of the absolute differences; both of one shape, slope 0 at difference 0."""
+    prediction, target = _both("l1_loss", prediction, target)
+    return _reduced("l1_loss", np.abs(prediction - target), reduction)
+
+
+@in_single
+def huber_loss(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = "mean") -> Any:
+    """Half the square of a difference d up to ``delta``, delta (|d| - delta / 2) beyond.
+
+    The mean of these (Huber 1964); both of one shape. Raises ValueError for delta not above 0.
+    """
+    delta = real("huber_loss", "delta", delta, "a number above 0", ends="()")
+    prediction, target = _both("huber_loss", prediction, target)
+    apart = np.abs(prediction - target)
+    near = np.minimum(apart, delta)  # near² / 2 + delta · (apart - near)
+    return _reduced("huber_loss", near * (apart - near / 2), reduction)
+
+
+@in_single
+def hinge_loss(
+    prediction: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean"
+) -> Any:
+    """The mean of max(0, margin - t x) for targets t of -1 and 1; both of one shape.
+
+    Slope 0 where x is right by more than the margin (Vapnik 1995). Raises DataError for other
+    targets.
+    """
+    margin = real("hinge_loss", "margin", margin)
+    prediction, target = _both("hinge_loss", prediction, target)
+    target = _like(neural.signs(target, "hinge_loss"), prediction)
+    return _reduced("hinge_loss", np.maximum(margin - target * prediction, 0), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Any, target: Any, *, weight: Any = None, pos_weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """The mean of t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)); both of one shape, t in 0 … 1.
+
+    One fused operation, with gradient (sigmoid - t) / n, in the dtype of the logits. ``weight``
+    multiplies each element's loss, ``pos_weight`` the part of t; both broadcast. Raises ShapeError
+    for other shapes, DataError for targets outside 0 … 1.
+    """
+    name = "binary_cross_entropy_with_logits"
+    logits, target = _both(name, logits, target, "logits")
+    target = neural.in_unit_interval(target, name)
+    half = logits.dtype == np.float16
+    dtype = np.result_type(logits, np.float32 if logits.dtype.kind == "f" else np.float64)
+    z, t = (v if v.dtype == dtype else cast(v, dtype) for v in (logits, target))
+    if weight is None and pos_weight is None and reduction == "mean":
+        loss = neural.binary_cross_entropy(z, t)
+    else:
+        low, high = np.logaddexp(0, -z), np.logaddexp(0, z)
+        low = low if pos_weight is None else low * _weights(name, "pos_weight", pos_weight, z)
+        losses = t * low + (1 - t) * high
+        losses = losses if weight is None else losses * _weights(name, "weight", weight, z)
+        loss = _reduced(name, losses, reduction)
+    return cast(loss, np.float16) if half else loss
+
+
+@in_single
+def binary_cross_entropy(
+    probabilities: Any, target: Any, *, weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """The mean of -t log p - (1 - t) log(1 - p); both of one shape, p and t in 0 … 1.
+
+    The logarithm of 0 counts as -100, as in PyTorch. ``binary_cross_entropy_with_logits`` is more
+    exact. Raises ShapeError for other shapes, DataError for p or t outside 0 … 1.
+    """
+    name = "binary_cross_entropy"
+    p, t = _both(name, probabilities, target, "probabilities")
+    p, t = neural.in_unit_interval(p, name), neural.in_unit_interval(t, name)
+    none, all_of = np.equal(p, 0), np.equal(p, 1)
+    logs = np.where(none, -100, np.log(np.where(none, 1, p)))
+    others = np.where(all_of, -100, np.log1p(-np.where(all_of, 0, p)))
+    losses = -(t * logs + (1 - t) * others)
+    losses = losses if weight is None else losses * _weights(name, "weight", weight, p)
+    return _reduced(name, losses, reduction)
+
+
+def _weights(caller: str, name: str, weight: Any, like: Any) -> Any:
+    """Weights of elements in their dtype; they broadcast against them, and widen nothing."""
+    weight = _like(entered(caller, weight, like, name), like)
+    shape = shape_of(like)
+    try:
+        fits = np.broadcast_shapes(shape_of(weight), shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"{caller}: {name} of shape {shape_of(weight)} does not broadcast to {shape}."
+        )
+    return weight
+
+
+def _both(caller: str, a: Any, b: Any, name: str = "prediction") -> tuple[Any, Any]:
+    """Prediction and target, of one shape."""
+    a = entered(caller, a, b, name)
+    b = entered(caller, b, a, "target")
+    if shape_of(a) != shape_of(b):
+        raise ShapeError(
+            f"{caller}: prediction of shape {np.shape(a)} and target of shape {np.shape(b)} must "
+            "be equal, not only broadcast against each other; reshape one"
+            f"{to_shape(shape_of(a), shape_of(b))}."
+        )
+    return a, b

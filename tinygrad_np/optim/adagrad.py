@@ -1,0 +1,115 @@
+"""Steps that shrink with what a parameter has seen: Adagrad and Adadelta."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..arguments import share
+from ..autodiff.tensor import Tensor
+from .optimisers import LearningRate, Optimiser
+
+
+class Adagrad(Optimiser):
+    """Adagrad (Duchi et al. 2011, in PyTorch's form).
+
+    s ← s + g²;  p ← p − lr / (1 + (t − 1) lr_decay) · g / (√s + eps), where t counts the gradients
+    that a parameter had and s starts at ``initial_accumulator_value``. ``weight_decay`` adds
+    weight_decay · p to g.
+    """
+
+    settings = ("lr_decay", "eps", "weight_decay", "initial_accumulator_value")
+    states = ("square",)
+    numbers = 3
+    eps: float
+    lr_decay: float
+    initial_accumulator_value: float
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: LearningRate = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            params, lr, clip_norm, clip_value, max_norm, eps=eps, weight_decay=weight_decay,
+            lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value,
+        )  # fmt: skip
+
+    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+        # the state is kept without its first value
+        found = (self.eps, rate / (1 + (age - 1) * self.lr_decay), self.initial_accumulator_value)
+        for number, value in zip(numbers, found, strict=True):
+            number.fill(value)
+
+    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+        eps, rate, first = numbers
+        (square,) = state
+        np.multiply(g, g, scratch)
+        np.add(square, scratch, square)
+        np.add(square, first, scratch)
+        np.sqrt(scratch, scratch)
+        np.add(scratch, eps, scratch)
+        np.divide(g, scratch, scratch)
+        np.multiply(scratch, rate, scratch)
+        np.subtract(values, scratch, values)
+
+
+class Adadelta(Optimiser):
+    """Adadelta (Zeiler 2012, algorithm 1, with a learning rate as in PyTorch).
+
+    s ← ρ s + (1 − ρ) g²;  d = √(u + eps) / √(s + eps) · g;  u ← ρ u + (1 − ρ) d²;
+    p ← p − lr · d. ``weight_decay`` adds weight_decay · p to g.
+    """
+
+    settings = ("rho", "eps", "weight_decay")
+    states = ("square", "moved")
+    numbers = 4
+    eps: float
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: LearningRate = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            params, lr, clip_norm, clip_value, max_norm, eps=eps, weight_decay=weight_decay
+        )
+        self.rho = share("Adadelta", "rho", rho, ends="[)")
+
+    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+        del age
+        found = (self.rho, math.sqrt(1 - self.rho), self.eps, rate)
+        for number, value in zip(numbers, found, strict=True):
+            number.fill(value)
+
+    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+        rho, root, eps, rate = numbers
+        square, moved = state
+        np.multiply(square, rho, square)
+        np.multiply(g, root, scratch)
+        np.multiply(scratch, scratch, scratch)
+        np.add(square, scratch, square)
+        np.add(square, eps, scratch)
+        np.divide(moved + eps, scratch, scratch)
+        np.sqrt(scratch, scratch)
+        np.multiply(scratch, g, scratch)
+        np.multiply(moved, rho, moved)
+        moved += np.square(scratch * root)
+        np.multiply(scratch, rate, scratch)
+        np.subtract(values, scratch, values)
