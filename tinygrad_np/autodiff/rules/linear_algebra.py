@@ -15,7 +15,7 @@ from .table import Traits, composite, defvjp, terms
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
     """out = x y by x: g yᵀ."""
     if np.ndim(y) == 1:
-        return np.expand_dims(g, -1) * y
+        return (g if np.ndim(x) == 1 else np.expand_dims(g, -1)) * y
     if np.ndim(x) == 1:
         return np.matmul(y, np.expand_dims(g, -1))[..., 0]
     return np.matmul(g, np.swapaxes(y, -1, -2))
