@@ -344,8 +344,6 @@ class Tensor(Operators):
     def __array_function__(
         self, fn: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if fn in FACTS:  # rules and composites ask for shapes all the time
-            return fn(*_unwrap(args), **_unwrap(kwargs))
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
