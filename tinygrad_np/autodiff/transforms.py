@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from .nests import leaves, leaves_like, rebuild
+from .nests import SINGLE, leaves, leaves_like, rebuild
 from .rules.calls import refuse_imaginary
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
@@ -22,6 +22,7 @@ from .tensor import Tensor, alias, array
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 NOTHING: frozenset[Node] = frozenset()
+NO_LEAVES: list[Any] = []
 PACKAGE = __name__.partition(".")[0] + "."
 
 
@@ -42,8 +43,10 @@ class Run:
             args = capture.lift(args, declared=True)
         self.may_record = mode.recording
         self.given = given = [args[n] for n in argnums]
-        found = leaves(given)
-        plain = Tensor not in map(type, leaves(args) if len(args) > len(given) else found)
+        flat = SINGLE.issuperset(map(type, given))
+        found = given if flat else leaves(given)
+        others = leaves(args) if len(args) > len(given) else NO_LEAVES if flat else found
+        plain = Tensor not in map(type, others)
         start = next_number()
         if self.may_record:
             value = self._called(f, args, argnums, found, kwargs)
@@ -72,11 +75,14 @@ class Run:
         kwargs: dict[str, Any],
     ) -> Any:  # fmt: skip
         """The function's value, with variables for the arguments to differentiate by."""
-        self.variables = [_variable(leaf) for leaf in found]
-        self.nodes: list[Any] = [v._node for v in self.variables]
+        self.variables = variables = [_variable(leaf) for leaf in found]
+        self.nodes: list[Any] = [v._node for v in variables]
+        nests = variables if found is self.given else rebuild(self.given, variables)
+        if len(args) == len(nests) == 1:
+            return f(nests[0], **kwargs)
         inner = list(args)
-        for n, value in zip(argnums, rebuild(self.given, self.variables), strict=True):
-            inner[n] = value
+        for n, nest in zip(argnums, nests, strict=True):
+            inner[n] = nest
         return f(*inner, **kwargs)
 
     def pull(self, cotangents: list[Any], records: bool) -> list[Any]:
@@ -91,10 +97,10 @@ class Run:
     def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
         """The cotangents of the variables for those of nodes."""
         found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        values = [
-            np.zeros_like(v._array) if (value := found.get(node)) is None else value
-            for node, v in zip(self.nodes, self.variables, strict=True)
-        ]
+        values = [found.get(node) for node in self.nodes]
+        for i, value in enumerate(values):
+            if value is None:
+                values[i] = np.zeros_like(self.variables[i]._array)
         return [v if isinstance(v, Tensor) else Tensor(v) for v in values] if records else values
 
     def result(self) -> Any:
