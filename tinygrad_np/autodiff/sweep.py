@@ -264,10 +264,11 @@ def _drop_untaken(
     g: Any, cotangent: Any, record: Record, argument: int, out: Any, operands: Sequence[Any]
 ) -> Any:
     """Where nothing arrived, nothing goes on, even if the slope there is infinite or NaN."""
-    if isinstance(cotangent, (ndarray, np.generic)):
-        # a sum is finite only of finite numbers, and takes half the time of a look at each
-        if isfinite(np.add.reduce(cotangent, None)) or np.isfinite(cotangent).all():
-            return cotangent
+    # a sum is finite only of finite numbers, and takes half the time of a look at each
+    if isinstance(cotangent, (ndarray, np.generic)) and (
+        isfinite(np.add.reduce(cotangent, None)) or np.isfinite(cotangent).all()
+    ):
+        return cotangent
     rule, options = record.rule, NO_OPTIONS if record.rule.is_ufunc else record.kwargs
     if rule.heeds == 1:
         reached = rule.reach(g, out, *operands, **options)  # type: ignore[misc]
