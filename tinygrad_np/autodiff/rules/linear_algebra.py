@@ -269,8 +269,8 @@ def _explicit(subscripts: str, ndims: tuple[int, ...]) -> str:
              for row, n in zip(labels, ndims, strict=True)]  # fmt: skip
     if min(depth) < 0 or (arrow and max(depth) > 0 and "..." not in output):
         raise ValueError(
-            f"np.einsum({subscripts!r}) of operands with {list(ndims)} axes: the ellipsis stands for "
-            "axes that are not there, or not in the result."
+            f"np.einsum({subscripts!r}) of operands with {list(ndims)} axes: the ellipsis stands "
+            "for axes that are not there, or not in the result."
         )
     spare = "".join(unused[: max(depth)])
     spelled = [spare[len(spare) - d :] for d in depth]
