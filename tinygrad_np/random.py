@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .autodiff.funnel import apply
 from .autodiff.primitives import drawing
-from .autodiff.tensor import Tensor, apply
+from .autodiff.tensor import Tensor
 from .errors import DetachError, ShapeError
 
 Shape = int | Sequence[int]

@@ -44,7 +44,8 @@ def logsumexp(
         results.append(sign_of_sum(a, b, axis))
     if not keepdims:
         results = [np.squeeze(result, axis=axis) for result in results]
-    results = [result[()] if result.ndim == 0 else result for result in results]
+    if out.size == 1:  # of arrays NumPy gives numbers
+        results = [r[()] if isinstance(r, np.ndarray) and r.ndim == 0 else r for r in results]
     return tuple(results) if return_sign else results[0]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tinygrad_np.autodiff.funnel import _source
 from tinygrad_np.autodiff.rules.table import parameters
-from tinygrad_np.autodiff.tensor import _source
 
 
 def test_a_wider_option_widens_half_precision() -> None:

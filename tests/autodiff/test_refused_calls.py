@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tinygrad_np.autodiff import tensor as tensor_module
+from tinygrad_np.autodiff import funnel
 from tinygrad_np.autodiff.rules import TABLE, convolution, linear_algebra
 from tinygrad_np.autodiff.rules.table import whole
 from tinygrad_np.autodiff.tape import mode
@@ -104,7 +104,5 @@ def test_rules_of_scipy_come_with_the_first_use(monkeypatch: pytest.MonkeyPatch)
     special = pytest.importorskip("scipy.special")
     rule = TABLE.get(special.j0) or (special.j0(tg.Tensor(1.0)), TABLE[special.j0])[1]
     monkeypatch.delitem(TABLE, special.j0)
-    monkeypatch.setattr(
-        tensor_module, "of_scipy", lambda fn: (TABLE.setdefault(fn, rule) is rule, "")
-    )
+    monkeypatch.setattr(funnel, "of_scipy", lambda fn: (TABLE.setdefault(fn, rule) is rule, ""))
     np.testing.assert_allclose(tg.grad(special.j0)(0.7), -special.j1(0.7))

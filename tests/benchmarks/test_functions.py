@@ -21,7 +21,7 @@ def test_every_function_has_its_derivatives_replayed() -> None:
     for problem in functions.problems(quick=True):
         scalar, _ = problem.make(functions._namespace(np, np.linalg, np.array))
         tg.gradcheck(scalar, problem.start, order=2)
-        figures = functions.measured(problem, "gradient", 0.0, 1)
+        figures = functions.measured(problem, "gradient", 0.0, 1, {})
         assert [len(figure.turns) for figure in figures] == [1, 1]
 
 
@@ -47,6 +47,15 @@ def test_the_table_and_the_file(
 
 def test_who_disagrees_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(functions.CONTENDERS, "eager", lambda *_: lambda x: x * 0)
-    figures = functions.measured(functions.rosenbrock(2), "gradient", 0.0, 1)
+    figures = functions.measured(functions.rosenbrock(2), "gradient", 0.0, 1, {})
     assert [figure.remark for figure in figures] == ["", "another result"]
     assert functions.table(figures).split("|")[-2] == " another result "
+
+
+def test_who_is_slow_to_begin_is_left_out_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(functions, "LIMIT", -1.0)
+    left_out: dict[str, str] = {}
+    for turns in (1, 0):
+        figures = functions.measured(functions.rosenbrock(2), "value", 0.0, 1, left_out)
+        assert [len(figure.turns) for figure in figures] == [turns, turns]
+    assert figures[1].remark == "left out (value: 0 s to begin)"

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import StaleValueError
+from .funnel import apply
 from .nests import leaves, rebuild
 from .primitives import cast, primitive
 from .rules import defvjp
 from .sweep import sweep
 from .tape import Leaf, Node, Watch, history, mode, next_number, recording
-from .tensor import Tensor, alias, apply
+from .tensor import Tensor, alias
 
 
 class Draws:

@@ -75,6 +75,8 @@ class Mode(threading.local):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
+        if name == "rebinds":
+            return
         plain = self.capture is None and self.watch is None
         super().__setattr__("ordinary", self.recording and plain)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from .nests import leaves, leaves_like, rebuild
+from .nests import SINGLE, leaves, leaves_like, rebuild
 from .rules.calls import refuse_imaginary
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
@@ -22,51 +22,68 @@ from .tensor import Tensor, alias, array
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 NOTHING: frozenset[Node] = frozenset()
+NO_LEAVES: list[Any] = []
 PACKAGE = __name__.partition(".")[0] + "."
 
 
 class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
+    __slots__ = (
+        "given", "may_record", "nodes", "outputs", "plain", "records", "targets", "value",
+        "variables",
+    )  # fmt: skip
+
     def __init__(
         self, f: Function, args: Sequence[Any], argnums: tuple[int, ...],
         kwargs: dict[str, Any] = NO_OPTIONS,
     ) -> None:  # fmt: skip
-        if mode.capture is not None:
-            args = mode.capture.lift(args, declared=True)
-        self.args = args
-        self.argnums = argnums
+        capture = mode.capture
+        if capture is not None:
+            args = capture.lift(args, declared=True)
         self.may_record = mode.recording
-        self.given = [args[n] for n in argnums]
-        self.found = leaves(self.given)
-        plain = Tensor not in map(type, leaves(args) if len(args) > len(argnums) else self.found)
+        self.given = given = [args[n] for n in argnums]
+        flat = SINGLE.issuperset(map(type, given))
+        found = given if flat else leaves(given)
+        others = leaves(args) if len(args) > len(given) else NO_LEAVES if flat else found
+        plain = Tensor not in map(type, others)
         start = next_number()
         if self.may_record:
-            self._call(f, kwargs)
+            value = self._called(f, args, argnums, found, kwargs)
         else:
             with recording():
-                self._call(f, kwargs)
-        self.outputs = [_as_tensor(leaf) for leaf in leaves(self.value)]
+                value = self._called(f, args, argnums, found, kwargs)
+        self.value = value
+        is_one = type(value) is Tensor
+        self.outputs = [value] if is_one else [_as_tensor(leaf) for leaf in leaves(value)]
         older = _older(self.outputs, start)
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
-        inside = mode.capture is not None and mode.watch is not None
+        inside = capture is not None and mode.watch is not None
         self.records = self.may_record and (inside or (bool(older) and _is_open(older)))
+        plain = plain and not self.records and capture is None
+        for out in self.outputs:
+            plain = plain and isinstance(out._array, np.ndarray)
+        self.plain = plain
         # a sweep that finds nothing from before need not look for it
         self.targets = {*self.nodes} if older else NOTHING
-        held = all(isinstance(out._array, np.ndarray) for out in self.outputs)
-        self.plain = plain and held and not self.records and mode.capture is None
         for node in self.nodes:  # the function has returned: they are nobody else's
             if isinstance(node, Leaf):
                 node.closed = True
 
-    def _call(self, f: Function, kwargs: dict[str, Any]) -> None:
-        """Call the function with variables for the arguments to differentiate by."""
-        self.variables = [_variable(leaf) for leaf in self.found]
-        self.nodes = [v._node for v in self.variables if v._node is not None]
-        inner = list(self.args)
-        for n, value in zip(self.argnums, rebuild(self.given, self.variables), strict=True):
-            inner[n] = value
-        self.value = f(*inner, **kwargs)
+    def _called(
+        self, f: Function, args: Sequence[Any], argnums: tuple[int, ...], found: list[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:  # fmt: skip
+        """The function's value, with variables for the arguments to differentiate by."""
+        self.variables = variables = [_variable(leaf) for leaf in found]
+        self.nodes: list[Any] = [v._node for v in variables]
+        nests = variables if found is self.given else rebuild(self.given, variables)
+        if len(args) == len(nests) == 1:
+            return f(nests[0], **kwargs)
+        inner = list(args)
+        for n, nest in zip(argnums, nests, strict=True):
+            inner[n] = nest
+        return f(*inner, **kwargs)
 
     def pull(self, cotangents: list[Any], records: bool) -> list[Any]:
         """The cotangents of the variables: Tensors when they shall record, else arrays."""
@@ -80,10 +97,10 @@ class Run:
     def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
         """The cotangents of the variables for those of nodes."""
         found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        values = [
-            np.zeros_like(v._array) if (value := found.get(node)) is None else value
-            for node, v in zip(self.nodes, self.variables, strict=True)
-        ]
+        values = [found.get(node) for node in self.nodes]
+        for i, value in enumerate(values):
+            if value is None:
+                values[i] = np.zeros_like(self.variables[i]._array)
         return [v if isinstance(v, Tensor) else Tensor(v) for v in values] if records else values
 
     def result(self) -> Any:
@@ -171,13 +188,13 @@ def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
 
 def _scalar(run: Run) -> Tensor:
     """The one real number a gradient is of."""
-    if len(run.outputs) != 1 or run.outputs[0].size != 1:
+    if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
         shapes = [t.shape for t in run.outputs]
         raise TapeError(
             f"grad needs a function that returns one number, not results of shape {shapes}; "
             "reduce it, or use tg.jacobian."
         )
-    if run.outputs[0].dtype.kind == "c":
+    if run.outputs[0]._array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     return run.outputs[0]
 
@@ -241,7 +258,8 @@ def marked(transformed: Function, argnums: Any) -> Function:
 
 def _gradient(run: Run, argnums: Argnums) -> Any:
     out = _scalar(run)
-    one = np.ones(out.shape, out.dtype) if out.ndim else np.array(1, out.dtype)
+    shape, dtype = out._array.shape, out._array.dtype
+    one = np.ones(shape, dtype) if shape else np.array(1, dtype)
     if run.records or mode.capture is not None:
         gradients = run.pull([Tensor(one)], run.records)
     else:

@@ -73,8 +73,11 @@ class Program:
         self.last: list[Any] = [None] * len(self.inputs)
         self.guards.bind()
 
-    def run(self, inputs: Sequence[np.ndarray]) -> Any:
-        """Replay the step on these inputs; returns what it returned."""
+    def run(self, inputs: Sequence[np.ndarray], plain: bool = False) -> Any:
+        """Replay the step on these inputs; returns what it returned.
+
+        With ``plain`` there are arrays for the Tensors that it computed.
+        """
         values = self.binding.cells.values
         if self.entries or self.states:
             self._take_entries()
@@ -92,7 +95,7 @@ class Program:
         except BaseException:
             self._clear(len(self.calls) - length_hint(calls) - 1)
             raise
-        return self._results(values)
+        return self._results(values, plain)
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""
@@ -155,16 +158,17 @@ class Program:
         for i, variable in enumerate(self.states, len(self.inputs) + len(self.entries)):
             self.binding.cells.values[i] = variable.source._array
 
-    def _results(self, values: list[Any]) -> Any:
+    def _results(self, values: list[Any], plain: bool) -> Any:
         if self.only is not None:
-            return Tensor._of(self.only.copy(), None)
+            return self.only.copy() if plain else Tensor._of(self.only.copy(), None)
         made = []
         for variable, found in zip(self.plan.outputs, self.returned, strict=True):
             if variable.kind == "memory":
                 made.append(variable.source)
             else:
                 array = values[found.place] if isinstance(found, Cell) else found
-                made.append(Tensor._owning(array.copy("K")))
+                array = array.copy("K")
+                made.append(array if plain else Tensor._owning(array))
         if self.single:
             return made[0]
         parts = zip(self.places, self.parts, strict=True)

@@ -95,9 +95,9 @@ class Replay:
             args = tuple([_numbers(a) if n in places else a for n, a in enumerate(args)])
             if given:
                 return self._called(args)
-        result = self._called(args)
         if mode.capture is not None or mode.watch is not None:
-            return result
+            return self._called(args)
+        result = self._called(args, plain=True)
         if type(result) is Tensor:
             return result.numpy()
         if type(result) is tuple and TENSORS.issuperset(map(type, result)):
@@ -105,15 +105,17 @@ class Replay:
         found = leaves(result)
         return rebuild(result, [v.numpy() if isinstance(v, Tensor) else v for v in found])
 
-    def _called(self, args: tuple[Any, ...]) -> Any:
+    def _called(self, args: tuple[Any, ...], plain: bool = False) -> Any:
         local = self._local
         program = None if local.doubted else local.last
         if program is None or not mode.ordinary or program.runs >= program.due:
-            return self._run(args)
+            return self._run(args, plain)
         if program.guards.gradients:
             with EXCLUSIVE:  # whoever adds to gradients in another thread waits
-                return program.run(args) if program.guards.are_met(args) else self._run(args)
-        return program.run(args) if program.guards.are_met(args) else self._run(args)
+                if program.guards.are_met(args):
+                    return program.run(args, plain)
+                return self._run(args, plain)
+        return program.run(args, plain) if program.guards.are_met(args) else self._run(args, plain)
 
     def recheck(self) -> None:
         """Let the next call be compared with the step as it is written."""
@@ -147,7 +149,7 @@ class Replay:
         finally:
             before.restore()
 
-    def _run(self, args: tuple[Any, ...]) -> Any:
+    def _run(self, args: tuple[Any, ...], plain: bool = False) -> Any:
         """The long way: find the program, or capture one."""
         if mode.capture is not None or mode.watch is not None:
             return self.fn(*args)
@@ -157,12 +159,12 @@ class Replay:
         programs = self._local.programs.get(key, [])
         if any(program.guards.gradients for program in programs):
             with EXCLUSIVE:
-                return self._found(key, programs, args, parts, inputs)
-        return self._found(key, programs, args, parts, inputs)
+                return self._found(key, programs, args, parts, inputs, plain)
+        return self._found(key, programs, args, parts, inputs, plain)
 
     def _found(
         self, key: Any, programs: list[Program], args: tuple[Any, ...], parts: list[Any],
-        inputs: list[Any],
+        inputs: list[Any], plain: bool,
     ) -> Any:  # fmt: skip
         """Run the program that may run now; where there is none, capture one."""
         if any(program.guards.is_lent() for program in programs):
@@ -184,7 +186,7 @@ class Replay:
             self._local.doubted = False
             result = self._verified(key, program, args, parts, inputs)
         else:
-            result = program.run(inputs)
+            result = program.run(inputs, plain)
         if self.tune and not program.is_tuned:
             self._tune(program, inputs)
         self._local.last = program

@@ -8,6 +8,7 @@ import numpy as np
 from ..autodiff.primitives import replace_at
 from ..autodiff.tape import mode, no_grad
 from ..autodiff.tensor import Tensor
+from ..autodiff.writes import write_now
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 
@@ -50,7 +51,7 @@ class Guard:
         """Update the parameters, or raise Diverged."""
         with no_grad():
             scalar = loss if loss.ndim == 0 else np.reshape(loss, ())
-            self._loss._write_now(replace_at, scalar, (Ellipsis,))
+            write_now(self._loss, replace_at, scalar, (Ellipsis,))
         if mode.capture is None:
             self.perform()
         else:

@@ -37,7 +37,10 @@ def least_length(dtype: Any) -> float:
 
 def plain_length(x: Any, axis: Axis) -> tuple[Any, bool]:
     """The root of the sum of |x|² along ``axis``, and whether no square over- or underflowed."""
-    if axis is None:
+    if axis is None and type(x) is np.ndarray and x.dtype.kind == "f":
+        line = x.ravel(order="K")  # what np.linalg.norm does: 4 µs less
+        out = np.sqrt(line.dot(line)).reshape((1,) * x.ndim)
+    elif axis is None:
         out = np.linalg.norm(x, None, None, True)
     else:
         size = np.abs(x)

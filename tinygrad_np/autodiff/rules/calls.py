@@ -60,7 +60,7 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
 def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> None:
     """Refuse what NumPy's functions take, and the methods of its ufuncs do not."""
     name = f"np.{ufunc.__name__}.{method}"
-    if method == "at" and not (ufunc in (np.add, np.subtract) and hasattr(inputs[0], "_put")):
+    if method == "at" and not (ufunc in (np.add, np.subtract) and hasattr(inputs[0], "_storage")):
         raise TapeError(
             f"{name} writes in place and cannot be recorded; use t[index] = value on a Tensor "
             f"(t[index] = np.{ufunc.__name__}(t[index], v)), where each index counts once, or "

@@ -1,5 +1,6 @@
 """Products and the algebra of matrices."""
 
+import functools
 import itertools
 import math
 import string
@@ -15,7 +16,7 @@ from .table import Traits, composite, defvjp, terms
 def matmul_left(g: Any, x: Any, y: Any) -> Any:
     """out = x y by x: g yᵀ."""
     if np.ndim(y) == 1:
-        return np.expand_dims(g, -1) * y
+        return (g if np.ndim(x) == 1 else np.expand_dims(g, -1)) * y
     if np.ndim(x) == 1:
         return np.matmul(y, np.expand_dims(g, -1))[..., 0]
     return np.matmul(g, np.swapaxes(y, -1, -2))
@@ -60,6 +61,8 @@ def inner(a: Any, b: Any) -> Any:
     """Sums of products over the last axes."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
+    if np.ndim(b) <= 2:
+        return np.matmul(a, b if np.ndim(b) == 1 else np.transpose(b))
     return np.tensordot(a, b, axes=((np.ndim(a) - 1,), (np.ndim(b) - 1,)))
 
 
@@ -84,7 +87,7 @@ def outer_of_vectors(x1: Any, x2: Any, /) -> Any:
 @composite(np.outer)
 def outer(a: Any, b: Any) -> Any:
     """Each element of one times each of the other."""
-    return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))
+    return np.multiply(np.reshape(a, (-1, 1)), b if np.ndim(b) == 1 else np.reshape(b, (-1,)))
 
 
 @composite(np.tensordot, np.linalg.tensordot)
@@ -230,7 +233,7 @@ def einsum(*operands: Any, optimize: Any = False, **options: Any) -> Any:
             "np.einsum on Tensors takes 'subscripts', then operands, and no options but optimize."
         )
     arrays = list(operands[1:])
-    subscripts = _explicit(operands[0].replace(" ", ""), [np.ndim(a) for a in arrays])
+    subscripts = _explicit(operands[0].replace(" ", ""), tuple(np.ndim(a) for a in arrays))
     inputs, output = subscripts.split("->")
     labels = inputs.split(",")
     for i, row in enumerate(labels):
@@ -252,7 +255,8 @@ def _merge(x: Any, labels: str, label: str) -> tuple[Any, str]:
     return np.diagonal(x, axis1=first, axis2=second), rest + label
 
 
-def _explicit(subscripts: str, ndims: list[int]) -> str:
+@functools.lru_cache(256)
+def _explicit(subscripts: str, ndims: tuple[int, ...]) -> str:
     """The subscripts with an output and with letters for every ellipsis."""
     inputs, arrow, output = subscripts.partition("->")
     labels = inputs.split(",")
@@ -265,8 +269,8 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
              for row, n in zip(labels, ndims, strict=True)]  # fmt: skip
     if min(depth) < 0 or (arrow and max(depth) > 0 and "..." not in output):
         raise ValueError(
-            f"np.einsum({subscripts!r}) of operands with {ndims} axes: the ellipsis stands for "
-            "axes that are not there, or not in the result."
+            f"np.einsum({subscripts!r}) of operands with {list(ndims)} axes: the ellipsis stands "
+            "for axes that are not there, or not in the result."
         )
     spare = "".join(unused[: max(depth)])
     spelled = [spare[len(spare) - d :] for d in depth]

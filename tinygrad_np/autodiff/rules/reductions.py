@@ -87,12 +87,15 @@ def product_of_others(x: Any, axis: Axis) -> Any:
     axes = axes_of(axis, len(shape))
     rest = [a for a in range(len(shape)) if a not in axes]
     order = [*rest, *axes]
-    lined = np.reshape(np.transpose(x, order), (*(shape[a] for a in rest), extent(shape, axis)))
+    moved = x if order == sorted(order) else np.transpose(x, order)
+    lined = np.reshape(moved, (*(shape[a] for a in rest), extent(shape, axis)))
     one = np.ones_like(lined[..., :1])
     before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
-    behind = np.concatenate([lined[..., 1:], one], axis=-1)
-    after = np.flip(np.cumprod(np.flip(behind, axis=-1), axis=-1), axis=-1)
+    behind = np.concatenate([one, lined[..., :0:-1]], axis=-1)
+    after = np.cumprod(behind, axis=-1)[..., ::-1]
     others = np.reshape(before * after, [shape[a] for a in order])
+    if moved is x:
+        return others
     return np.transpose(others, [order.index(a) for a in range(len(shape))])
 
 

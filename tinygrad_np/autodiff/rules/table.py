@@ -66,8 +66,8 @@ class Rule:
     """
 
     __slots__ = (
-        "accepts", "accepts_any", "broadcasts", "certain", "constant", "count", "each", "eager",
-        "fn", "forward", "heeds", "is_pair", "is_pure", "is_ufunc", "is_users", "mixes", "name",
+        "accepts", "accepts_any", "arity", "broadcasts", "certain", "constant", "count", "each",
+        "eager", "fn", "forward", "heeds", "is_pure", "is_ufunc", "is_users", "mixes", "name",
         "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
     )  # fmt: skip
 
@@ -106,9 +106,9 @@ class Rule:
         self.broadcasts = broadcasts
         self.selects = selects
         self.constant = not vjps and each is None
-        self.is_pair = self.is_ufunc and len(vjps) == 2 and all(vjps) and not selects
-        self.is_pair = self.is_pair and not self.is_users  # whose cotangents are looked at
-        self.is_pair = self.is_pair and getattr(fn, "nout", 1) == 1
+        # of users' own the cotangents are looked at
+        plain = self.is_ufunc and fn.nout == 1 and not (selects or self.is_users)  # type: ignore[attr-defined]
+        self.arity = len(vjps) if plain and len(vjps) in (1, 2) and all(vjps) else 0
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
@@ -196,7 +196,7 @@ class Part(Rule):
     """On the record of one result of several: its cotangent is one of the operation's."""
 
     __slots__ = ("index", "kind", "whole")
-    is_pair = False
+    arity = 0
     is_ufunc = False
     is_users = True  # nobody writes through it
     selects = 0
@@ -547,7 +547,7 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
         if len(args) > aligned and len(order) >= len(args):
             options = dict(zip(order[aligned:], args[aligned:], strict=False)) | options
             args = args[:aligned]
-        if not own.keys() >= options.keys():
+        if options and not own.keys() >= options.keys():
             for name in options.keys() - own.keys():
                 known = name in theirs
                 if options[name] is (theirs[name].default if known else None):

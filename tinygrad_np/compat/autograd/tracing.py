@@ -65,9 +65,13 @@ class Traced:
     def __init__(self, fun: Function, x: Any) -> None:
         self.x = x
         self.run = Run(functools.partial(rebinding, fun), (mapped(floating, x),), (0,))
-        self.value = mapped(number, self.run.result())
         if all(out._node is None for out in self.run.outputs):
             warnings.warn("Output seems independent of input.", stacklevel=4)
+
+    @property
+    def value(self) -> Any:
+        """What the function returned, 0-d arrays as numbers."""
+        return mapped(number, self.run.result())
 
     def scalar(self, name: str) -> None:
         """Refuse what is no real number."""
@@ -86,7 +90,12 @@ class Traced:
             self.run.records or any(isinstance(c, Tensor) and c._node is not None for c in given)
         )
         seeds = [_seed(out, c) for out, c in zip(self.run.outputs, given, strict=True)]
-        pulled = rebinding(self.run.pull, seeds, records)
+        if records or mode.capture is not None or Tensor in map(type, given):
+            pulled = rebinding(self.run.pull, seeds, records)
+        else:  # the cotangents fit already: 20 µs less
+            pairs = zip(self.run.outputs, seeds, strict=True)
+            known = [(out._node, seed) for out, seed in pairs if out._node is not None]
+            pulled = rebinding(self.run.swept, known, False)
         if not records and not self.run.plain:
             pulled = [Tensor(p) for p in pulled]
         found = rebuild(self.run.given[0], pulled)
@@ -94,13 +103,16 @@ class Traced:
 
     def ones(self) -> Any:
         """The cotangent 1 for each element of the value."""
-        return rebuild(self.run.value, [np.ones_like(out._array) for out in self.run.outputs])
+        found = [np.ones_like(out._array) for out in self.run.outputs]
+        return found[0] if type(self.run.value) is Tensor else rebuild(self.run.value, found)
 
 
 def _seed(out: Tensor, cotangent: Any) -> Any:
     if isinstance(cotangent, Tensor):
         return cotangent
     cotangent = np.asarray(cotangent)
+    if cotangent.shape == out.shape and cotangent.dtype == out.dtype:
+        return cotangent
     if cotangent.dtype.kind == "c" and out.dtype.kind != "c":
         cotangent = cotangent.real
     return np.broadcast_to(cotangent, out.shape).astype(out.dtype)

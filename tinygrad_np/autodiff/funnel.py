@@ -1,0 +1,380 @@
+"""The one funnel: how a call of a function on Tensors becomes a value and a record on the tape."""
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import TapeError
+from .guards import EXCLUSIVE, Guard, Storage, Witness
+from .nests import are_whole, frozen, leaves, tupled
+from .primitives import identity, lent
+from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
+from .rules.calls import NUMERIC, check_call
+from .rules.table import Kept, Rule, name_of, read_only, refuse_write, unruled
+from .tape import NO_OPTIONS, Node, Record, mode, next_number
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+ndarray = np.ndarray
+SCALARS = frozenset([np.float64, np.float32, np.complex128])
+NUMBERS = (bool, int, float, complex)
+NESTS = frozenset([list, tuple, dict])
+DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
+_new = object.__new__
+
+
+def bind(kind: "type[Tensor]") -> None:
+    """Say what the class of Tensors is: its operators need ``apply``, so that it comes later."""
+    global Tensor
+    Tensor = kind  # type: ignore[misc]
+
+
+def holds_tensor(nested: Any) -> bool:
+    return any(isinstance(leaf, Tensor) for leaf in leaves(nested))
+
+
+def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> "Tensor":
+    """Apply ``fn`` and record it: the one funnel every operation goes through."""
+    rule = TABLE.get(fn)
+    if rule is None or (kwargs and kwargs.get("out") is not None):
+        return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
+    if kwargs:
+        args, kwargs = _settle(rule, args, kwargs)
+    if not (ordinary := mode.ordinary) and mode.watch is not None:
+        args = mode.watch.operands(args)
+    count = len(args)
+    # the commonest operands spelled out: 1 µs less
+    if count == 1 and type(x := args[0]) is Tensor:
+        values, nodes, storage = (x._array,), (p := x._node,), x._storage
+        recorded = p is not None
+        guarded = storage is not None and (p is None or storage.exposed)
+    elif count == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
+        values, nodes = (x._array, y._array), (p := x._node, q := y._node)
+        recorded = p is not None or q is not None
+        storage, other = x._storage, y._storage
+        guarded = storage is not None and (p is None or storage.exposed)
+        if other is not None:
+            guarded = guarded or q is None or other.exposed
+            storage = storage or other
+    else:
+        values, nodes, storage, guarded = _opened(rule, args)
+        recorded = nodes.count(None) < len(nodes)
+    try:
+        if ordinary:
+            out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+        else:
+            out = _looked_at(rule, args, values, kwargs)
+    except Exception as error:
+        raise calls.explained(error, rule, args) from error
+    saved = None
+    if type(out) is not ndarray:
+        if type(out) is Kept:
+            saved, out = out, out.out
+        out = np.asarray(out) if type(out) in SCALARS else calls.as_arrays(out)
+        if isinstance(out, tuple) or not hasattr(out, "dtype"):
+            return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
+    source = None  # no Tensor's memory but its own
+    if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
+        source = _source(out, getattr(out, "base", None), args)
+    storage = None if source is None else source._storage
+    tensor = _new(Tensor)
+    tensor._array = out
+    recorded = recorded and (ordinary or mode.recording)
+    if recorded and (rule.certain or check_call(rule, nodes, out)):
+        tensor._node = record = _new(Record)  # spelled out as well: 0.1 µs
+        tensor._storage = record.storage = storage
+        watch = guarded and rule.reads_operands
+        record.guards = _guards(rule, args, values, nodes) if watch else None
+        record.number = next_number()
+        record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, nodes
+        record.out = (saved or out) if rule.reads_out else None
+        record.origin = None
+        if source is not None and storage is None:
+            tensor._shared = source._share()
+    else:
+        tensor._node = None
+        tensor._storage = Storage(out) if source is None else storage
+        if source is not None:
+            tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
+            # none writes through those
+            tensor._storage = None if fn in (identity, lent) else storage
+    return tensor
+
+
+def _looked_at(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
+    if mode.watch is not None and mode.watch.computes(values):
+        return rule.fn(*values, **kwargs)
+    if mode.capture is not None:
+        return mode.capture.apply(rule, args, values, kwargs)
+    return rule.eager(*values, **kwargs)
+
+
+def _source(out: Any, base: Any, args: tuple[Any, ...]) -> "Tensor | None":
+    """The Tensor among the operands in whose memory a result lies, which rests on ``base``."""
+    for operand in args:
+        if type(operand) is Tensor:
+            array = operand._array
+            if out is array or base is array or base is getattr(array, "base", None) is not None:
+                return operand
+    while type(deeper := getattr(base, "base", None)) is ndarray:  # as of np.broadcast_to
+        base = deeper
+        if (source := _source(None, base, args)) is not None:
+            return source
+    return None
+
+
+def _opened(
+    rule: Rule, args: tuple[Any, ...]
+) -> tuple[Sequence[Any], Sequence[Node | None], Storage | None, bool]:
+    """The operands' arrays, nodes, the first one's memory, and whether any is to be watched."""
+    values: list[Any] = []
+    nodes: list[Node | None] = []
+    storage = listed = None
+    guarded = False
+    for operand in args:
+        if (kind := type(operand)) is Tensor:
+            values.append(operand._array)
+            nodes.append(node := operand._node)
+            if (memory := operand._storage) is not None:
+                storage = storage or memory
+                if node is None or memory.exposed:
+                    guarded = True
+            continue
+        if kind is ndarray and operand.dtype.kind in NUMERIC:
+            guarded = True
+        elif kind is not float and kind is not int:
+            if rule.is_users:
+                _refuse_nest(rule, operand)
+            if kind is list and rule.is_option(len(values)) and are_whole(operand):
+                operand, kind = frozen(operand), tuple  # axes, counts, shapes
+            elif kind is list or (kind is tuple and rule.is_ufunc):
+                operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
+            if kind is not tuple and (operand is not None or rule.is_ufunc):
+                operand = admitted(operand, rule.is_ufunc)
+                guarded = guarded or isinstance(operand, ndarray)
+        values.append(operand)
+        nodes.append(None)
+    if len(values) > rule.operands and not rule.is_users:
+        calls.refuse_out(rule, args)
+    if listed is not None and rule.certain:
+        dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
+        calls.say_if_wider(rule, listed.dtype, dtypes)
+    return values, nodes, storage, guarded
+
+
+def admitted(operand: Any, is_number: bool = False) -> Any:
+    """An operand from outside as plain data; refuses what computes in its own way.
+
+    With ``is_number`` Python's own objects (Fraction, Decimal) are refused, too.
+    """
+    if isinstance(operand, np.memmap):
+        operand = operand.view(ndarray)
+    calls.refuse_own_way("the operand beside a Tensor", operand)
+    dtype = getattr(operand, "dtype", None)
+    if is_number and dtype is None and not isinstance(operand, (*NUMBERS, tuple)):
+        dtype = np.asarray(operand).dtype
+    if isinstance(operand, (ndarray, np.generic)) or is_number:
+        calls.check_dtype(dtype, f"the operand {calls.brief(operand)}")
+    return operand
+
+
+def _refuse_nest(rule: Rule, nest: Any) -> None:
+    if type(nest) in NESTS and holds_tensor(nest):
+        raise TypeError(
+            f"{rule.name} was given Tensors inside a {type(nest).__name__}, where its rules do not "
+            f"see them; make each one an operand of its own: {rule.name}(*tensors)."
+        )
+
+
+def _several(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None],
+    kwargs: dict[str, Any], out: Any, saved: Any, guarded: bool, recorded: bool,
+) -> Any:  # fmt: skip
+    """Tensors around the results of a function that gave several, in a tuple of the same kind.
+
+    Each that is not of integers has a record of its own, which refers to that of the operation.
+    """
+    if not isinstance(out, tuple):
+        raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
+    nodes: Sequence[Record | None] = [None] * len(out)
+    if recorded and mode.recording and not rule.constant:
+        for part in out:
+            _ = part is None or check_call(rule, parents, part)
+        watched = guarded and rule.reads_operands and _guards(rule, args, values, parents)
+        record = Record.of(rule, values, kwargs, parents, watched or None)
+        record.out = (saved or out) if rule.reads_out else None
+        nodes = record.parts(out)
+    made: list[Tensor | None] = []
+    for part, node in zip(out, nodes, strict=True):
+        given = () if rule.is_ufunc else (*args, *made)
+        made.append(None if part is None else _placed(part, node, given))
+    return tupled(type(out), made)
+
+
+def _placed(array: Any, node: Record | None, given: tuple[Any, ...]) -> "Tensor":
+    """A result, which may lie in the memory of what was ``given``."""
+    source = _source(array, getattr(array, "base", None), given)
+    storage = source._storage if source is not None else Storage(array) if node is None else None
+    tensor = Tensor._of(array, node, storage)
+    if source is not None:
+        tensor._shared = source._share()
+    if node is not None:
+        node.storage = storage
+    return tensor
+
+
+def _guards(
+    rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None]
+) -> list[Guard | None] | None:
+    """What watches over each operand; contents are compared where the user can write to them."""
+    guards: list[Any] = []
+    for i, operand in enumerate(args):
+        storage = operand._storage if type(operand) is Tensor else None
+        if isinstance(operand, ndarray) if storage is None else storage.exposed:
+            for k, parent in enumerate(parents):
+                if parent is not None and i in rule.read_by(k, len(values)):
+                    if storage is None:
+                        storage = Witness(values[i])
+                    else:
+                        with EXCLUSIVE:
+                            storage.notice()
+                    break
+        guards.append(storage)
+    return guards if guards.count(None) < len(guards) else None
+
+
+def _settle(
+    rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Check the options of a call; operands given by keyword become positional."""
+    if "out" in kwargs:  # and None
+        kwargs = {name: value for name, value in kwargs.items() if name != "out"}
+    tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+    if any(kwargs[name]._node is not None for name in tensors) or not args:
+        args, kwargs = _by_position(rule, args, kwargs)
+        tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+    for value in kwargs.values() if rule.is_users else ():
+        _refuse_nest(rule, value)
+    for name in tensors:
+        kwargs[name]._refuse_detaching(f"{rule.name}({name}=t)")
+    if rule.is_ufunc and np.dtype(kwargs.get("dtype")).kind == "c":  # rules read what was computed
+        args = tuple(a.astype(kwargs["dtype"]) if isinstance(a, Tensor) else a for a in args)
+    allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
+    known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
+    if not known and requires_grad(args):
+        calls.refuse_options(rule, sorted(set(kwargs) - allowed))
+    # arrays among the options (masks, mostly) are copied: nothing guards them
+    if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
+        kwargs = {name: _kept(value) for name, value in kwargs.items()}
+    return args, kwargs
+
+
+def _kept(value: Any) -> Any:
+    """An option's value, arrays and Tensors as copies."""
+    if isinstance(value, Tensor):
+        return value.copy()._array
+    return np.array(admitted(value)) if isinstance(value, ndarray) else value
+
+
+def _by_position(
+    rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call with all arguments up to the last Tensor given by position."""
+    try:
+        bound = inspect.signature(rule.forward).bind(*args, **kwargs)
+    except ValueError:  # NumPy does not tell the names of this function's parameters
+        raise TypeError(f"{rule.name} takes Tensors by position, not by keyword.") from None
+    names = list(bound.arguments)
+    last = max(
+        (i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0
+    )
+    if len(bound.args) <= last:
+        return args, kwargs
+    options = {n: bound.arguments[n] for n in names[last + 1 :]}
+    return bound.args[: last + 1], {n: v for n, v in options.items() if n in kwargs or n in names}
+
+
+def requires_grad(tree: Any) -> bool:
+    """Whether a call's arguments hold a Tensor that requires grad."""
+    return any(isinstance(leaf, Tensor) and leaf._node is not None for leaf in leaves(tree))
+
+
+def unwrap(tree: Any, lends: bool = False) -> Any:
+    """A call's arguments with arrays for Tensors, which are read-only if somebody is lent them."""
+    if isinstance(tree, Tensor):
+        array = tree._array
+        return read_only(array) if lends and type(array) is ndarray else array
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(unwrap(part, lends) for part in tree)
+    if isinstance(tree, dict):
+        return {name: unwrap(part, lends) for name, part in tree.items()}
+    return tree
+
+
+def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Functions outside the table: composites, facts, writers, and whatever needs no gradient."""
+    if fn in FACTS:  # rules and composites ask for shapes all the time
+        return fn(*unwrap(args), **unwrap(kwargs))
+    if kwargs.get("out") is not None:
+        return write_into(fn, args, kwargs)
+    if fn in COMPOSITES:
+        if mode.capture is not None:
+            args, kwargs = mode.capture.lift((args, kwargs), declared=True)
+        return COMPOSITES[fn](*args, **kwargs)
+    is_ruled, reason = (False, "") if fn in TABLE else of_scipy(fn)
+    if is_ruled:
+        return apply(fn, args, kwargs)
+    name = name_of(fn)
+    if fn in METADATA:
+        if mode.capture is not None:
+            mode.capture.leave(f"np.{name}")
+        return fn(*unwrap(args), **unwrap(kwargs))
+    if fn in WRITERS and isinstance((*args, *kwargs.values())[0], Tensor):
+        raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
+    if requires_grad((args, kwargs)):
+        if fn in WRITERS:
+            raise ways.written(name)
+        raise ways.underived(name, fn, reason)
+    if mode.capture is not None:
+        rule, parts = unruled(fn, args, kwargs)
+        out = mode.capture.apply(rule, parts, unwrap(parts), NO_OPTIONS)
+    else:
+        try:
+            out = calls.as_arrays(fn(*unwrap(args, True), **unwrap(kwargs, True)))
+        except ValueError as error:
+            refuse_write(error, name)
+            raise
+    given = leaves((args, kwargs))
+    if isinstance(out, tuple):
+        return tupled(type(out), [_of_unruled(part, given) for part in out])
+    return _of_unruled(out, given)
+
+
+def _of_unruled(out: Any, given: list[Any]) -> Any:
+    """A result of a function without a rule, in memory of its own or of what was given."""
+    if not isinstance(out, ndarray):
+        return out
+    if mode.capture is not None:
+        return Tensor._owning(out)
+    made = _placed(out, None, tuple(given))
+    return made if getattr(made, "_shared", None) is not None else Tensor(out)
+
+
+def write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """``out=``: into an array only constants may go, into a Tensor nothing."""
+    if holds_tensor(options["out"]):
+        name = getattr(fn, "__self__", fn).__name__
+        raise TapeError(f"np.{name}(out=tensor) cannot be recorded; assign the result instead.")
+    for operand in leaves((inputs, options)):
+        if isinstance(operand, Tensor):
+            what = f"{fn.__name__} with out=array (or array += t: assign the result instead)"
+            operand._refuse_detaching(what)
+    if mode.capture is not None:
+        mode.capture.leave("a write into an array (array += t, out=array)")
+    return fn(*unwrap(inputs), **unwrap(options))
