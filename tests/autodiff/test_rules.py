@@ -11,7 +11,7 @@ import pytest
 import tinygrad_np as tg
 from tests.autodiff.broken import caught, seeds
 from tests.autodiff.cases import BY_FUNCTION, CASES, Case, full_name, transform
-from tests.autodiff.each import Family, every, every_function, named, through_all
+from tests.autodiff.each import Family, every, every_function, through_all
 from tinygrad_np.autodiff.gradcheck import _ridders, largest_error
 from tinygrad_np.autodiff.nests import leaves, rebuild, tupled
 from tinygrad_np.autodiff.primitives import neural
@@ -266,20 +266,9 @@ def repeated(v: np.ndarray) -> tuple[np.ndarray, Any]:
     return v[:1].copy() if v.ndim else v.copy(), lambda t: np.broadcast_to(t, v.shape)
 
 
-LAYOUTS = transposed, strided, backwards, repeated
-
-
 @of_values
-def memory_layout_does_not_matter(cases: list[Case]) -> None:
-    """Each case meets a layout and each layout a case, in turns."""
-    pairs = {(k, k % len(LAYOUTS)) for k in range(len(cases))}
-    pairs |= {(k % len(cases), k) for k in range(len(LAYOUTS))}
-    for k, layout in sorted(pairs):
-        with named(cases[k].id, LAYOUTS[layout].__name__):
-            is_as_dense(cases[k], LAYOUTS[layout])
-
-
-def is_as_dense(case: Case, layout: Any) -> None:
+@through_all(layout=[transposed, strided, backwards, repeated])
+def memory_layout_does_not_matter(case: Case, layout: Any) -> None:
     """The gradient by an operand that is a view is the one by its dense copy, pulled back."""
     if layout is repeated and any(v.shape[:1] == (0,) for v in case.variables):
         return
