@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import EXCLUSIVE, Guard, Storage, Witness
+from .guards import EXCLUSIVE, Storage
 from .nests import are_whole, frozen, leaves, tupled
 from .primitives import identity, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
@@ -224,7 +224,7 @@ def _placed(array: Any, node: Record | None, given: tuple[Any, ...]) -> "Tensor"
 
 def _guards(
     rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None]
-) -> list[Guard | None] | None:
+) -> list[Storage | None] | None:
     """What watches over each operand; contents are compared where the user can write to them."""
     guards: list[Any] = [getattr(operand, "_storage", None) for operand in args]
     for i, operand in enumerate(args):
@@ -233,7 +233,8 @@ def _guards(
             active = [k for k, parent in enumerate(parents) if parent is not None]
             if any(i in rule.read_by(k, len(values)) for k in active):
                 if storage is None:
-                    guards[i] = Witness(values[i])
+                    guards[i] = storage = Storage(values[i])
+                    storage.expose()
                 else:
                     with EXCLUSIVE:
                         storage.notice()
