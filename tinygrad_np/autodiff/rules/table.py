@@ -34,15 +34,16 @@ class Traits(NamedTuple):
     body itself would have made it, or (with ``overwrites``) that of its first operand. It is
     deduced for primitives with a parameter of that name, and for ufuncs. ``elementwise``: each
     element of the result comes from its own elements. ``linear``: its derivative is the same
-    everywhere, as its rules show: they read no values that they differentiate by. ``along``: only the axis that the option
-    ``axis`` names is reduced or inserted. ``by_row``: so many leading operands have rows, and each
-    row of the result comes from theirs alone. ``adds``: the result is a sum over rows, which may be
-    added up from blocks of them: "blocks" always, "integers" where that is exact. ``copies``: a
-    result that lies as its first operand equals it. ``neutral`` is the operand beside which the
-    result equals the other one. ``shape_only``: no values are read. ``checks``: it raises, or
-    returns its first operand. ``spreads``: a number among the operands costs more than an array.
-    ``cost(out, *operands)`` is the number of multiply-adds of a product. ``spelled`` is how users
-    write the operation, where that is no call.
+    everywhere, as its rules show: they read no values that they differentiate by. ``along``:
+    only the axis that the option ``axis`` names is reduced or inserted. ``by_row``: so many
+    leading operands have rows, and each row of the result comes from theirs alone. ``adds``:
+    the result is a sum over rows, which may be added up from blocks of them: "blocks" always,
+    "integers" where that is exact. ``copies``: a result that lies as its first operand equals
+    it. ``neutral`` is the operand beside which the result equals the other one. ``shape_only``:
+    no values are read. ``checks``: it raises, or returns its first operand. ``spreads``: a
+    number among the operands costs more than an array. ``cost(out, *operands)`` is the number
+    of multiply-adds of a product. ``spelled`` is how users write the operation, where that is
+    no call.
     """
 
     body: Callable[..., Any] | None = None
