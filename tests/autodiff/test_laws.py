@@ -24,6 +24,7 @@ from tinygrad_np.autodiff.nests import leaves, rebuild
 from tinygrad_np.autodiff.primitives import primitive
 from tinygrad_np.autodiff.rules import TABLE, neural
 from tinygrad_np.autodiff.rules.table import Rule, defvjp
+from tinygrad_np.autodiff.tape import NO_OPTIONS
 
 
 def variable(*values: Any, dtype: Any = np.float64) -> tg.Tensor:
@@ -57,7 +58,7 @@ def test_every_way_to_an_operation_leads_through_the_funnel(
     passed: list[str] = []
     right = tensor_module.apply
 
-    def watched(fn: Any, args: Any, kwargs: Any = tensor_module.NO_OPTIONS) -> Any:
+    def watched(fn: Any, args: Any, kwargs: Any = NO_OPTIONS) -> Any:
         passed.append(fn.__name__)
         return right(fn, args, kwargs)
 
