@@ -7,7 +7,7 @@ import numpy as np
 
 from .funnel import apply
 from .primitives import broadcast, cast, split_index, take_at
-from .rules import indexing
+from .rules import calls, indexing
 from .tape import NO_OPTIONS
 from .writes import put, update
 
@@ -53,6 +53,20 @@ def _in_place(fn: Any) -> Method:
     method.__name__ = fn.__name__
     method.__doc__ = f"Write in place what ``{fn.__name__}`` gives."
     return method
+
+
+def apply_method(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """``np.add.reduce`` and its relatives, as the functions they are."""
+    if method == "outer":
+        a, b = inputs
+        return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
+    calls.check_method(ufunc, method, inputs, options)
+    if method == "at":
+        return put(inputs[0], f"np.{ufunc.__name__}.at", ..., indexing.added_at(ufunc, *inputs))
+    known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
+    return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
 
 
 class Operators:

@@ -8,9 +8,9 @@ import numpy as np
 from ..errors import ReplayError, ShapeError, TapeError
 from .funnel import NUMBERS, apply, bind, holds_tensor, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
-from .operators import Operators
+from .operators import Operators, apply_method
 from .primitives import cast, identity
-from .rules import TABLE, calls, indexing, ways
+from .rules import TABLE, calls, ways
 from .rules.calls import NUMERIC
 from .rules.table import check_flag
 from .sweep import OWN, references, sweep
@@ -307,7 +307,7 @@ class Tensor(Operators):
             return write_into(getattr(ufunc, method), inputs, options)
         if method == "__call__":
             return apply(ufunc, inputs, options)
-        return _apply_method(ufunc, method, inputs, options)
+        return apply_method(ufunc, method, inputs, options)
 
     def __array_function__(
         self, fn: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -435,20 +435,6 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
     tensor = Tensor(data, requires_grad, name=name)
     tensor.grad = grad
     return tensor
-
-
-def _apply_method(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    """``np.add.reduce`` and its relatives, as the functions they are."""
-    if method == "outer":
-        a, b = inputs
-        return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    calls.check_method(ufunc, method, inputs, options)
-    if method == "at":
-        return put(inputs[0], f"np.{ufunc.__name__}.at", ..., indexing.added_at(ufunc, *inputs))
-    known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
-    return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
