@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import EXCLUSIVE
-from ..autodiff.nests import leaves, rebuild
+from ..autodiff.nests import floating, leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
@@ -360,10 +360,10 @@ def _plain(capture: Capture, result: Any) -> Any:
 
 def _numbers(nest: Any) -> Any:
     """A nest with arrays for its numbers, as transforms see them."""
-    parts = leaves(nest)
+    parts = [floating(part) for part in leaves(nest)]
     for i, part in enumerate(parts):
-        if isinstance(part, (int, float, complex)) and not isinstance(part, (bool, np.generic)):
-            parts[i] = np.asarray(float(part) if isinstance(part, int) else part)
+        if isinstance(part, (float, complex)) and not isinstance(part, np.generic):
+            parts[i] = np.asarray(part)
     return rebuild(nest, parts)
 
 
