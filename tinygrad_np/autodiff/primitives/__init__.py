@@ -27,7 +27,16 @@ from .indexing import (
     take_at,
     updated,
 )
-from .matrices import cofactors, decomposed, orthogonalised, second_cofactors
+from .matrices import (
+    cofactors,
+    decomposed,
+    hint,
+    orthogonalised,
+    rebuilt,
+    second_cofactors,
+    settled,
+    silent,
+)
 from .reductions import (
     contract,
     deviation,
@@ -46,6 +55,6 @@ __all__ = [
     "concat", "contract", "decomposed", "deviation", "euclidean_norm", "identity", "if_finite",
     "join_index", "last_writes", "length", "lent", "lexical_order", "nonzero", "orthogonalised",
     "pad_zeros", "power_norm", "primitive", "replace_at", "replace_nonfinite",
-    "second_cofactors", "shares", "sigmoid", "split_index", "take_at", "unit", "updated",
+    "second_cofactors", "settled", "shares", "sigmoid", "split_index", "take_at", "unit", "updated",
     "variance", "where_finite_or", "written_out",
 ]  # fmt: skip
