@@ -113,7 +113,7 @@ def _register(fun: Any, makers: dict[int, Any]) -> None:
     if row is None:
         add_rule(_lifted(fun), *[rule(k) for k in range(max(makers) + 1)])
         return
-    filled = [vjp or makers.get(k) and rule(k) for k, vjp in enumerate(row.vjps)]
+    filled = [vjp or (makers.get(k) and rule(k)) for k, vjp in enumerate(row.vjps)]
     if any(makers.get(k) for k, vjp in enumerate(row.vjps) if vjp is None):
         add_rule(row.fn, *filled, broadcasts=True, reach=row.reach)
 
