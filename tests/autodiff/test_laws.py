@@ -931,7 +931,11 @@ def test_conventions_leave_no_nan_behind_at_second_order(
         return np.sum(np.real(f(t)))
 
     with np.errstate(all="ignore"):
-        second = tg.vjp(slope, point)[1](np.ones_like(point))[0]
+        try:
+            second = tg.vjp(slope, point)[1](np.ones_like(point))[0]
+        except tg.TapeError as error:  # equal values of matrices: test_ties.py
+            assert "shows in neither" in str(error)
+            return
     assert np.isfinite(second).all()
 
 

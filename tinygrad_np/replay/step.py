@@ -383,9 +383,9 @@ def _array(part: Any) -> np.ndarray:
         return np.asarray(part)
     if part.requires_grad:
         raise ReplayError(
-            f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor "
-            "whose gradient the step computes, or pass its .detach() and make it "
-            "Tensor(x, requires_grad=True) inside."
+            f"{users_line()}: an argument of shape {part.shape} requires grad; replay the "
+            "gradient, tg.replay(tg.grad(f)), close over a Tensor whose gradient the step "
+            "computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
         )
     return part._array  # type: ignore[no-any-return]
 
