@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..data import npz
 from ..data.files import one_line, replacing
 from ..errors import DataError
 from ..nn.module import Module, as_array
-from . import npz
 
 # What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
 _MAX_HEADER = 1 << 20
