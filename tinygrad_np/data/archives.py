@@ -51,7 +51,7 @@ def read_mat(path: StrPath) -> list[Source]:
             f"{path}: MATLAB files need SciPy: pip install 'tinygrad_np[mat]'."
         ) from None
     try:
-        found = loadmat(os.fspath(path), simplify_cells=True)
+        found = loadmat(os.fspath(path), chars_as_strings=False)
     except NotImplementedError as error:
         raise DataError(
             f"{path}: found a .mat file of version 7.3, expected 5 to 7; save it in MATLAB with "
@@ -68,9 +68,10 @@ def _flat(found: Mapping[str, Any], start: str = "") -> Arrays:
     """The arrays of numbers in nested structs, by names with dots."""
     arrays: Arrays = {}
     for name, value in found.items():
-        if isinstance(value, Mapping):
-            arrays |= _flat(value, f"{start}{name}.")
-        elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.ndim:
+        if isinstance(value, np.ndarray) and value.dtype.names and value.size:
+            fields = {field: value[field].flat[0] for field in value.dtype.names}
+            arrays |= _flat(fields, f"{start}{name}.")
+        elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size:
             arrays[f"{start}{name}"] = value
     return arrays
 

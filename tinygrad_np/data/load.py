@@ -295,7 +295,7 @@ def _read_whole(
             (x,), (y,) = (_array_in(found[part, role]) for role in ("images", "labels"))
             sources.append(Source(_images(str(found[part, "images"]), x), y, part))
         return sources, group
-    return published(home) or _read_four(found), f"{group}-{home.name}"
+    return published(home) or _read_four(found), group
 
 
 def _array_in(path: Path) -> list[NDArray[Any]]:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -48,35 +49,44 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
     return from_columns(os.fspath(path), header, rows, label)
 
 
-def from_columns(
-    place: str, names: Sequence[str] | None, columns: Sequence[NDArray[Any]], label: Label
-) -> Source:
+@dataclass
+class Columns:
+    """Numbers (n, columns), and of the columns that are words these, (n,) each, by their place."""
+
+    numbers: NDArray[Any]
+    words: dict[int, NDArray[np.str_]]
+
+    def __getitem__(self, i: int) -> NDArray[Any]:
+        return self.words[i] if i in self.words else self.numbers[:, i]
+
+
+def from_columns(place: str, names: Sequence[str] | None, columns: Columns, label: Label) -> Source:
     """Pictures in columns of which one may have the labels; see `read_csv`."""
-    kept = list(range(len(columns)))
-    at = _label_column(place, names, len(columns), label)
+    count = columns.numbers.shape[1]
+    at = _label_column(place, names, count, label)
+    kept = [i for i in range(count) if i != at]
     if names is not None:
-        kept = [i for i in kept if i == at or names[i].strip().lower() not in _INDEX]
-    kept = [i for i in kept if i != at]
+        kept = [i for i in kept if names[i].strip().lower() not in _INDEX]
     if at is None and math.isqrt(len(kept)) ** 2 != len(kept):
         if math.isqrt(len(kept) - 1) ** 2 == len(kept) - 1:
             at = kept.pop(0 if _is_labels(columns[kept[0]], columns[kept[-1]]) else -1)
         if at is None or not kept:
             raise DataError(
-                f"{place}: found {len(columns)} columns, expected a square number of pixels, and "
+                f"{place}: found {count} columns, expected a square number of pixels, and "
                 "one column of labels or none; name the column of labels with label="
             )
-    words = [i for i in kept if columns[i].dtype.kind not in "biuf"]
-    if words:
+    if words := [i for i in kept if i in columns.words]:
         name = repr(names[words[0]]) if names is not None else "which has no name,"
         raise DataError(
             f"{place}: found words such as {str(columns[words[0]][0])[:20]!r} in column "
             f"{words[0] + 1}, {name} expected pixels; name the column of labels with label="
         )
     said: list[str] = []
-    pixels = np.stack([columns[i] for i in kept], axis=1) if kept else np.empty((0, 0))
-    return Source(
-        as_images(place, pixels, len(pixels), said), None if at is None else columns[at], "", said
-    )
+    pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
+    if pixels.shape[1] != len(kept):
+        pixels = columns.numbers[:, kept]
+    labels = None if at is None else columns[at]
+    return Source(as_images(place, pixels, len(pixels), said), labels, "", said)
 
 
 def _label_column(place: str, names: Sequence[str] | None, count: int, label: Label) -> int | None:
@@ -123,43 +133,48 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _rows(
     content: Content, blocks: Iterable[bytes], separator: str, count: int, row: int
-) -> list[NDArray[Any]]:
-    """The columns of all rows, each (n,): numbers, or words where one of its cells is no number."""
-    tables: list[list[NDArray[Any]]] = []
-    for block in blocks:
-        if not block:
-            continue
+) -> Columns:
+    """All rows; a column is of words where one of the first cells of its blocks is one."""
+    numbers: list[NDArray[Any]] = []
+    words: list[dict[int, NDArray[np.str_]]] = []
+    for block in filter(None, blocks):
         table = parse_cells(block, count) if separator == "," else None
-        parsed = _parsed(content, block, separator, count, row) if table is None else list(table.T)
-        tables.append(parsed)
-        row += len(parsed[0])
-    if not tables or not len(tables[0][0]):
+        found = {}
+        if table is None:
+            table, found = _parsed(content, block, separator, count, row)
+        numbers.append(table)
+        words.append(found)
+        row += len(table)
+    if not sum(map(len, numbers)):
         raise content.fault(f"row {row}", "the end", "a row of pixels", "give a CSV with images")
-    columns = zip(*tables, strict=True)
-    return [np.concatenate(pieces) for pieces in columns]
+    joined = {
+        i: np.concatenate([
+            found.get(i, table[:, i]).astype(str) for found, table in zip(words, numbers, strict=True)
+        ])
+        for i in sorted(set().union(*words))
+    }  # fmt: skip
+    return Columns(np.concatenate(numbers), joined)
 
 
 def _parsed(
     content: Content, block: bytes, separator: str, count: int, row: int
-) -> list[NDArray[Any]]:
+) -> tuple[NDArray[Any], dict[int, NDArray[np.str_]]]:
     """The columns of a block whose cells are not all small whole numbers."""
-    lines = [line for line in block.decode("utf-8", "replace").split("\n") if line.strip()]
+    text = block.decode("utf-8", "replace")
+    lines = [line for line in text.split("\n") if line.strip()]
     first = _cells(lines[0], separator) if lines else []
     words = [i for i, cell in enumerate(first) if not _NUMBER.fullmatch(cell)]
     numbers = [i for i in range(count) if i not in words]
-    found: list[Any] = [None] * count
+    found = np.zeros((len(lines), count), np.float32)
     try:
-        table = np.loadtxt(
-            lines, np.float32, None, separator, usecols=numbers, ndmin=2, quotechar='"'
-        )
-        for i, column in zip(numbers, table.T, strict=True):
-            found[i] = column
-        if words:
-            cells = list(csv.reader(lines, delimiter=separator))
-            for i in words:
-                found[i] = np.array([line[i].strip() for line in cells])
-        if all(line.count(separator) == count - 1 for line in lines) or '"' in block.decode():
-            return found
+        if numbers and lines:
+            found[:, numbers] = np.loadtxt(
+                lines, np.float32, None, separator, usecols=numbers, ndmin=2, quotechar='"'
+            )
+        cells = list(csv.reader(lines, delimiter=separator)) if words else []
+        columns = {i: np.array([line[i].strip() for line in cells]) for i in words}
+        if '"' in text or all(line.count(separator) == count - 1 for line in lines):
+            return found, columns
     except (ValueError, IndexError):
         pass
     raise _fault(content, lines, separator, count, row, words)
@@ -207,7 +222,10 @@ def read_parquet(path: StrPath, label: Label = None) -> Source:
     nested = [i for i, column in enumerate(columns)
               if column and isinstance(column[0], (dict, list, bytes))]  # fmt: skip
     if not nested:
-        return from_columns(str(path), names, [np.array(column) for column in columns], label)
+        arrays = [np.array(column) for column in columns]
+        words = {i: a for i, a in enumerate(arrays) if a.dtype.kind not in "biuf"}
+        kept = [np.zeros(len(a)) if i in words else a for i, a in enumerate(arrays)]
+        return from_columns(str(path), names, Columns(np.stack(kept, axis=1), words), label)
     at = _label_column(str(path), names, len(names), label)
     images = _pictures_in(str(path), columns[nested[0]])
     said: list[str] = []
