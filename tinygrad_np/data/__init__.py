@@ -3,6 +3,7 @@
 from . import augment
 from .batches import batches, normalise, one_hot, split
 from .datasets import Dataset, fashion_mnist, mnist
+from .digits import digits_from
 from .files import load_csv, load_idx, save_idx
 from .libraries import from_sklearn, from_torchvision
 from .load import load
@@ -14,6 +15,7 @@ __all__ = [
     "Dataset",
     "augment",
     "batches",
+    "digits_from",
     "fashion_mnist",
     "from_sklearn",
     "from_torchvision",

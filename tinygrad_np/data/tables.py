@@ -149,7 +149,7 @@ def _rows(
         raise content.fault(f"row {row}", "the end", "a row of pixels", "give a CSV with images")
     joined = {
         i: np.concatenate([
-            found.get(i, table[:, i]).astype(str) for found, table in zip(words, numbers, strict=True)
+            found.get(i, part[:, i]).astype(str) for found, part in zip(words, numbers, strict=True)
         ])
         for i in sorted(set().union(*words))
     }  # fmt: skip
