@@ -281,7 +281,7 @@ class Batches:
         return self._count
 
     def __iter__(self) -> Iterator[Pair]:
-        """Yield (x, y) batches, C-contiguous arrays that nobody else holds: written to as one likes."""
+        """Yield (x, y) batches, C-contiguous arrays that nobody else holds."""
         position = self._position = _Position(self._generator_state(), self._skip)
         self._skip = 0
         order = np.arange(len(self._x))

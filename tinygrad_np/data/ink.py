@@ -20,8 +20,9 @@ def strokes(grey: Floats) -> tuple[Floats, Mask]:
     """How much ink there is on each pixel, 0 to 1, and where it is a stroke rather than its edge.
 
     Ink is what is thin: the difference to the picture after a grey-scale opening (Serra 1982), the
-    "top hat", which keeps shades and shadows that are wider than a stroke. It is dark or bright, as
-    what there is less of; where that is not clear, as what is not at the border. The threshold is the mean of the means on both its sides (Ridler & Calvard 1978).
+    "top hat", which keeps shades and shadows that are wider than a stroke. It is dark or bright as
+    that of which there is less; where this is not clear, as what is not at the border. The
+    threshold is the mean of the means on both its sides (Ridler & Calvard 1978).
     """
     factor = max(1.0, max(grey.shape) / _SMALL)
     small = shrunk(grey, *(max(1, round(side / factor)) for side in grey.shape))

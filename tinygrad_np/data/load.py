@@ -116,7 +116,8 @@ def load_pictures(path: Path, size: tuple[int, int] | None = None) -> Source:
         if files:
             return Source(np.stack([grey(decoded(str(f), f), size) for f in files]), None)
     if not path.is_dir() and _kind(path) == "idx":
-        return Source(_images(str(path), load_idx(path)), None)
+        images = _images(str(path), load_idx(path))
+        return Source(_upright(images, None, path.name, None, []), None)
     read, _ = _read_folder(path, None, size) if path.is_dir() else _read_file(path, None)
     if isinstance(read, Dataset):
         return Source(np.concatenate([x for x, _ in read]), np.concatenate([y for _, y in read]))

@@ -139,7 +139,7 @@ def _rows(
     words: list[dict[int, NDArray[np.str_]]] = []
     for block in filter(None, blocks):
         table = parse_cells(block, count) if separator == "," else None
-        found = {}
+        found: dict[int, NDArray[np.str_]] = {}
         if table is None:
             table, found = _parsed(content, block, separator, count, row)
         numbers.append(table)
