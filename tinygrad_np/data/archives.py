@@ -47,9 +47,7 @@ def read_mat(path: StrPath) -> list[Source]:
     try:
         from scipy.io import loadmat
     except ImportError:
-        raise ImportError(
-            f"{path}: MATLAB files need SciPy: pip install 'tinygrad_np[mat]'."
-        ) from None
+        raise ImportError(f"{path}: MATLAB files need SciPy: pip install scipy.") from None
     try:
         found = loadmat(os.fspath(path), chars_as_strings=False)
     except NotImplementedError as error:

@@ -10,7 +10,7 @@ from .pictures import shrunk
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 _SMALL = 160  # pixels of a side on which the paper is looked at
-_WIDE = 3  # a stroke is thinner than this part of the picture's shorter side
+_WIDE = 4  # a stroke is thinner than this part of the picture's shorter side
 _CLEARLY = 0.3  # how skew the grey values must be to tell dark from bright ink
 _NOISE = 3.0  # standard deviations of the paper that are no ink
 _FAINTEST = 0.02  # part of the ink's strength that is none

@@ -469,7 +469,7 @@ def _counted(
     if classes is not None and values[0] >= 1 and values[-1] == classes:
         said.append(f"labels 1 to {classes} became 0 to {classes - 1}")
         return [part - 1 for part in labels]
-    dense = values[0] >= 0 and len(values) >= values[-1]  # but for 0 perhaps
+    dense = values[0] >= 0 and np.count_nonzero(values) == values[-1]  # but for 0 perhaps
     limit = classes or (int(values[-1]) + 1 if dense else _DIGITS)
     for place, part in zip(places, labels, strict=True):
         check_labels(place, part, max(limit, _DIGITS) if classes is None else classes)

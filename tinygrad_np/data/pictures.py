@@ -31,9 +31,7 @@ def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise ImportError(
-            f"{name}: pictures are read with Pillow: pip install 'tinygrad_np[pictures]'."
-        ) from None
+        raise ImportError(f"{name}: pictures are read with Pillow: pip install pillow.") from None
     try:
         with warnings.catch_warnings(), Image.open(file) as picture:
             warnings.simplefilter("ignore")

@@ -55,6 +55,7 @@ class Columns:
 
     numbers: NDArray[Any]
     words: dict[int, NDArray[np.str_]]
+    first: int = 1  # the number of the first row
 
     def __getitem__(self, i: int) -> NDArray[Any]:
         return self.words[i] if i in self.words else self.numbers[:, i]
@@ -76,10 +77,10 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
                 "one column of labels or none; name the column of labels with label="
             )
     if words := [i for i in kept if i in columns.words]:
-        name = repr(names[words[0]]) if names is not None else "which has no name,"
         raise DataError(
-            f"{place}: found words such as {str(columns[words[0]][0])[:20]!r} in column "
-            f"{words[0] + 1}, {name} expected pixels; name the column of labels with label="
+            f"{place}, row {columns.first}, column {words[0] + 1}: found "
+            f"{str(columns[words[0]][0])[:20]!r}, expected a number; mend the cell, or name the "
+            "column of labels with label="
         )
     said: list[str] = []
     pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
@@ -135,6 +136,7 @@ def _rows(
     content: Content, blocks: Iterable[bytes], separator: str, count: int, row: int
 ) -> Columns:
     """All rows; a column is of words where one of the first cells of its blocks is one."""
+    first = row
     numbers: list[NDArray[Any]] = []
     words: list[dict[int, NDArray[np.str_]]] = []
     for block in filter(None, blocks):
@@ -153,7 +155,7 @@ def _rows(
         ])
         for i in sorted(set().union(*words))
     }  # fmt: skip
-    return Columns(np.concatenate(numbers), joined)
+    return Columns(np.concatenate(numbers), joined, first)
 
 
 def _parsed(
@@ -209,9 +211,7 @@ def read_parquet(path: StrPath, label: Label = None) -> Source:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise ImportError(
-            f"{path}: Parquet files need pyarrow: pip install 'tinygrad_np[parquet]'."
-        ) from None
+        raise ImportError(f"{path}: Parquet files need pyarrow: pip install pyarrow.") from None
     try:
         table = parquet.read_table(path)
         names = [str(name) for name in table.column_names]
