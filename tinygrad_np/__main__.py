@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _list(given: Sequence[str]) -> int:
     """Say what the commands are."""
-    known = "\n".join(f"  {name:<8}{about}" for name, (_, about) in COMMANDS.items())
+    known = "\n".join(f"  {name:<12}{about}" for name, (_, about) in COMMANDS.items())
     parser = Arguments(
         "python -m tinygrad_np",
         usage="%(prog)s COMMAND …",

@@ -20,8 +20,8 @@ X, Y = TRAIN[0][:900], TRAIN[1][:900]
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("own")
     np.savez(place / "own.npz", x_train=X, y_train=Y, x_test=XT[:200], y_test=YT[:200])
-    words = ["train", "--data", place / "own.npz", "--sizes", "48,32", "--lr", "0.01", "--batch", 32,
-             "--epochs", 6, "--quiet", "--out", place / "runs"]  # fmt: skip
+    words = ["train", "--data", place / "own.npz", "--sizes", "48,32", "--lr", "0.01",
+             "--batch", 32, "--epochs", 6, "--quiet", "--out", place / "runs"]  # fmt: skip
     assert door.main(list(map(str, words))) == 0
     return place / "runs" / "default-own-seed0"
 
@@ -126,7 +126,7 @@ def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFi
     np.savez(tmp_path / "bare.npz", x=X[:9])
     none = str(tmp_path / "none")
     cases: list[tuple[list[str], str]] = [
-        (["predict", none, none], "none: weights are loaded from"),
+        (["predict", none, none], "none: cannot be read (No such file"),
         (["predict"], "required: WEIGHTS, FILE"),
         (["train", "--data", str(tmp_path / "bare.npz")], "found no labels, expected one for each"),
         (["train", "--sizes", "12,x"], "--sizes: '12,x', expected the widths of hidden layers"),

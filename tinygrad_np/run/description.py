@@ -100,11 +100,15 @@ def rebuilt(path: Path) -> tuple[nn.Module, Description]:
 
 
 def _without_counts(model: nn.Module, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The state under the names of a network without dropout, whose layers count otherwise."""
-    own = list(model.state_dict())
-    if len(own) != len(state):
-        raise ValueError(f"{len(state)} arrays for {len(own)}")
-    return dict(zip(own, state.values(), strict=True))
+    """The weights under the names of a network without dropout, whose layers count otherwise."""
+
+    def place(name: str) -> list[tuple[int, str]]:
+        return [(int(word) if word.isdigit() else -1, word) for word in name.split(".")]
+
+    own, given = sorted(model.state_dict(), key=place), sorted(state, key=place)
+    if len(own) != len(given):
+        raise ValueError(f"{len(given)} arrays for {len(own)}")
+    return {mine: state[name] for mine, name in zip(own, given, strict=True)}
 
 
 def _checked(found: Any) -> Description:
