@@ -271,6 +271,8 @@ def test_what_is_sorted_by_class_keeps_every_class_in_both_parts(tmp_path: Path)
     (_, y), (_, y_test) = load(tmp_path / "sorted.npz")
     assert [len(y), len(y_test)] == [70 - sum(np.bincount(Y) // 7), sum(np.bincount(Y) // 7)]
     np.testing.assert_array_equal(np.bincount(y_test, minlength=10), np.bincount(Y) // 7)
+    np.savez(tmp_path / "few", x=X[:15], y=np.arange(15) // 2)  # every seventh
+    assert [part[1].tolist() for part in load(tmp_path / "few.npz")][1] == [3, 6]
 
 
 def test_matlab_files(tmp_path: Path) -> None:

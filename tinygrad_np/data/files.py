@@ -54,7 +54,7 @@ _MOST_TOLD = 300
 
 _CELL = re.compile(rb"[0-9]{1,3}")
 _FLOAT = re.compile(rb"[0-9]{1,3}(\.0*)?")
-_OTHER_TABLES = "tg.data.load(path) reads tables without a header or labels, and of other orders"
+_OTHER_TABLES = "tg.data.load(path) reads tables without labels or a header, and of other orders"
 _FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=,|$)")  # of a whole number
 
 _COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")

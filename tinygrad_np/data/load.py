@@ -124,6 +124,13 @@ def load_pictures(path: Path, size: tuple[int, int] | None = None) -> Source:
     return _joined(str(path), read)
 
 
+def _no_table(path: Path, label: Label) -> DataError:
+    return DataError(
+        f"{path}: found no table, expected one whose labels are in column {label!r}; leave label= "
+        "out, or give the path of a CSV or Parquet file"
+    )
+
+
 def _checked_size(size: Any) -> tuple[int, int]:
     if not isinstance(size, (tuple, list)) or len(size) != 2:
         raise arguments.refusal("load", "size", size, "(height, width) in pixels", DataError)
@@ -141,6 +148,8 @@ def _read_file(path: Path, label: Label) -> tuple[list[Source], str]:
     with opened("load", path) as file:
         start = Content(file, str(path)).read(START)
     found = kind(start)
+    if label is not None and found not in ("csv", "parquet"):
+        raise _no_table(path, label)
     if found == "idx":
         return _read_set_of(path)
     if found == "npz":
@@ -260,6 +269,8 @@ def _read_folder(
         if role.part and role.role and (path.suffix not in _TABLES or _starts_as_idx(path)):
             sets.setdefault((role.home, role.group), {}).setdefault((role.part, role.role), path)
     whole = {key: found for key, found in sets.items() if all(each in found for each in _FOUR)}
+    if label is not None and (whole or not _tables(files)):
+        raise _no_table(folder, label)
     if whole:
         return _read_whole(folder, whole)
     if not sets:
@@ -504,10 +515,7 @@ def _seventh(place: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -
     held = np.concatenate(
         [np.arange(end - count // 7, end) for end, count in zip(ends, counts, strict=True)]
     )
-    if not held.size:
-        raise DataError(
-            f"{place}: found {counts.max()} rows of a class at most, expected 7, as a seventh of "
-            "each becomes the test part; add rows"
-        )
+    if not held.size:  # no class has seven
+        held = np.arange(6, len(labels), 7)
     kept = np.setdiff1d(np.arange(len(labels)), held)
     return (images[kept], labels[kept]), (images[held], labels[held])
