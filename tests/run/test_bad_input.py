@@ -47,8 +47,8 @@ PROGRAMS: dict[str, Main] = {
         )
     },
 }  # fmt: skip
-NAMES = {"--recipe", "--dataset", "--data", "--label", "--scenarios", "--optimisers", "--optimiser", "--contenders",
-         "--only", "--sizes"}  # fmt: skip
+NAMES = {"--recipe", "--dataset", "--data", "--label", "--scenarios", "--optimisers", "--optimiser",
+         "--contenders", "--only", "--sizes"}  # fmt: skip
 
 
 def options_of(program: Main, monkeypatch: pytest.MonkeyPatch) -> dict[str, argparse.Action]:
