@@ -26,6 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a bare clone too
 
 import tinygrad_np as tg
+from benchmarks import special_functions
 from benchmarks.probes import PROBES, Probe
 from tinygrad_np import polynomial
 from tinygrad_np.autodiff.rules import COMPOSITES, METADATA, TABLE, WRITERS
@@ -33,6 +34,7 @@ from tinygrad_np.autodiff.rules.calls import METHODS
 from tinygrad_np.autodiff.rules.ways import WAYS
 from tinygrad_np.run.command_line import Arguments, guarded
 
+HAS_SCIPY = bool(special_functions.release())
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "coverage.md"
 DIFFERENTIABLE, CONSTANT, FACT = "differentiable", "constant", "fact"
 REFUSED, NOT_APPLICABLE = "refused", "not applicable"
@@ -334,8 +336,8 @@ count as not passed."""
 Marks = Mapping[str, Mapping[str, bool]]  # of each library, of each function
 
 
-def page(marks: Marks) -> str:
-    """The text of docs/coverage.md."""
+def page(marks: Marks, old: str) -> str:
+    """The text of docs/coverage.md; ``old`` is the page as it is."""
     found = classes()
     counts = [[room, *(len(kinds.get(kind, [])) for kind in CLASSES)]
               for room, kinds in found.items()]  # fmt: skip
@@ -377,6 +379,7 @@ def page(marks: Marks) -> str:
             issubclass(fn, np.generic) and name not in REASONS]),
         "## Through NumPy's own code",
         table(["function", "why"], [[f"`{n}`", why] for n, why in THROUGH_OTHERS.items()]),
+        special_functions.section(old),
     ]) + "\n"  # fmt: skip
 
 
@@ -412,12 +415,12 @@ def all_marks(text: str) -> Marks:
 def run(options: argparse.Namespace) -> int:
     """Measure, and write or print."""
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    text = page(all_marks(old))
+    text = page(all_marks(old), old)
     if options.write:
         PAGE.write_text(text, encoding="utf-8")
     else:
         print(text[: text.index("## Function by function")])
-    if missing := unclassified():
+    if missing := unclassified() + (special_functions.unclassified() if HAS_SCIPY else []):
         print(f"not classified: {' '.join(missing)}")
     return 0
 

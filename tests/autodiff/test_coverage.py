@@ -50,7 +50,7 @@ def test_the_page_is_what_the_script_writes(ours: dict[str, bool]) -> None:
     said = {title: marks for title, marks in coverage.on_the_page(text).items()
             if title != coverage.OURS.name}  # fmt: skip
     assert [title.rpartition(" ")[0] for title in said] == [p.name for p in coverage.PEERS]
-    written = coverage.page({coverage.OURS.name: ours, **said})
+    written = coverage.page({coverage.OURS.name: ours, **said}, text)
     assert text == written, "run: python benchmarks/coverage.py --write"
 
 

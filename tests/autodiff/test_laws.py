@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 import tinygrad_np as tg
 from tests.autodiff import conventions
-from tests.autodiff.cases import CASES, Case
+from tests.autodiff.cases import CASES, Case, full_name
 from tests.autodiff.each import every, named, through_all
 from tinygrad_np.autodiff import funnel, operators, writes
 from tinygrad_np.autodiff import tensor as tensor_module
-from tinygrad_np.autodiff.nests import leaves
+from tinygrad_np.autodiff.nests import leaves, rebuild
 from tinygrad_np.autodiff.primitives import primitive
 from tinygrad_np.autodiff.rules import TABLE, neural
 from tinygrad_np.autodiff.rules.table import Rule, defvjp
+from tinygrad_np.autodiff.tape import NO_OPTIONS
 
 
 def variable(*values: Any, dtype: Any = np.float64) -> tg.Tensor:
@@ -57,7 +58,7 @@ def test_every_way_to_an_operation_leads_through_the_funnel(
     passed: list[str] = []
     right = tensor_module.apply
 
-    def watched(fn: Any, args: Any, kwargs: Any = tensor_module.NO_OPTIONS) -> Any:
+    def watched(fn: Any, args: Any, kwargs: Any = NO_OPTIONS) -> Any:
         passed.append(fn.__name__)
         return right(fn, args, kwargs)
 
@@ -930,7 +931,11 @@ def test_conventions_leave_no_nan_behind_at_second_order(
         return np.sum(np.real(f(t)))
 
     with np.errstate(all="ignore"):
-        second = tg.vjp(slope, point)[1](np.ones_like(point))[0]
+        try:
+            second = tg.vjp(slope, point)[1](np.ones_like(point))[0]
+        except tg.TapeError as error:  # equal values of matrices: test_ties.py
+            assert "shows in neither" in str(error)
+            return
     assert np.isfinite(second).all()
 
 
@@ -1037,3 +1042,20 @@ def test_no_grad_is_a_decorator_and_nests() -> None:
         raise ZeroDivisionError
     assert (t * 2).requires_grad is True
     assert leaves([t]) == [t]
+
+
+# Law 12: the traits of a row.
+
+
+def test_what_is_linear_has_the_same_derivative_everywhere() -> None:
+    rows = [(case, TABLE[case.fn].traits) for case in CASES if case.fn in TABLE]
+    linear = [case for case, traits in rows if traits.linear and not traits.checks]
+    assert {full_name(case.fn) for case in linear} >= {"add", "sum", "reshape", "conjugate"}
+    for case in linear:
+        pulled = []
+        for k in range(2):
+            value, pullback = tg.vjp(case.call, *[v + k * (0.5 + v * v) for v in case.variables])
+            weights = [0.5 + np.arange(v.size).reshape(v.shape) for v in leaves(value)]
+            pulled.append(pullback(rebuild(value, weights)))
+        for a, b in zip(*pulled, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=case.id)

@@ -19,7 +19,7 @@ from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
 from tinygrad_np.autodiff.rules.table import Part, Rule
 from tinygrad_np.autodiff.tape import Record
 
-UNSOLVABLE = np.linalg.LinAlgError, np.exceptions.RankWarning
+UNSOLVABLE = np.linalg.LinAlgError, np.exceptions.RankWarning, tg.TapeError
 
 of_values, of_derivatives, of_rules = Family(), Family(), Family()
 

@@ -13,9 +13,10 @@ import tinygrad_np as tg
 
 sp = pytest.importorskip("scipy.special")
 
+from benchmarks import coverage, special_functions  # noqa: E402
 from tests.autodiff.test_special_values import VALUES  # noqa: E402
 from tinygrad_np import special  # noqa: E402
-from tinygrad_np.autodiff.rules import TABLE  # noqa: E402
+from tinygrad_np.autodiff.rules import TABLE, distributions  # noqa: E402
 from tinygrad_np.autodiff.rules import special as rules  # noqa: E402
 
 UFUNCS = {name: fn for name in dir(sp) if isinstance(fn := getattr(sp, name), np.ufunc)}
@@ -23,8 +24,32 @@ UFUNCS = {name: fn for name in dir(sp) if isinstance(fn := getattr(sp, name), np
 
 def test_every_ufunc_of_scipy_is_classified_once() -> None:
     ruled = {name for name, fn in UFUNCS.items() if fn in TABLE}
+    assert distributions.sp.ndtr in TABLE
     assert set(UFUNCS) - ruled == set(rules.REFUSED) - {"_riemann_zeta"}
     assert not ruled & set(rules.REFUSED)
+
+
+def test_every_name_of_scipy_is_classified(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert special_functions.unclassified() == []
+    kinds = {name: special_functions.classify(name, fn) for name, fn in
+             special_functions.names().items()}  # fmt: skip
+    assert {name for name, kind in kinds.items() if kind == special_functions.SIBLING} == set(
+        special.__all__
+    )
+    assert {kinds["gammaln"], kinds["jvp"], kinds["round"], kinds["agm"], kinds["y0_zeros"]} == {
+        "differentiable", "differentiable by some operands", "constant", "refused",
+        "not applicable",
+    }  # fmt: skip
+    monkeypatch.setattr(sp, "a_new_function", lambda x: x, raising=False)
+    assert special_functions.unclassified() == ["a_new_function"]
+
+
+def test_the_page_is_what_scipy_and_the_table_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = coverage.PAGE.read_text(encoding="utf-8")
+    part = text[text.index(special_functions.TITLE) :].rstrip("\n")
+    assert special_functions.section(text) == part, "run: python benchmarks/coverage.py --write"
+    monkeypatch.setattr(special_functions, "release", lambda: "")  # without SciPy it stays
+    assert special_functions.section(text) == part and special_functions.section("") == ""
 
 
 def test_a_refused_ufunc_says_so() -> None:
@@ -188,6 +213,7 @@ def test_slopes_keep_their_digits(name: str) -> None:
 def test_degenerate_operands_have_numbers_for_slopes() -> None:
     assert slopes(sp.xlogy, (0.0, 0.0))[1] == [0.0, 0.0]
     assert slopes(sp.xlogy, (0.0, 2.0))[1] == [np.log(2.0), 0.0]
+    assert slopes(sp.xlogy, (0.0, -2.0))[1] == slopes(sp.xlog1py, (0.0, -3.0))[1] == [0.0, 0.0]
     assert slopes(sp.xlog1py, (0.0, -1.0))[1] == [0.0, 0.0]
     assert slopes(sp.rel_entr, (0.0, 0.0))[1] == [1.0, 0.0]
     assert slopes(sp.kl_div, (0.0, 0.0))[1] == [0.0, 1.0]

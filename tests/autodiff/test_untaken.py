@@ -2,7 +2,7 @@
 
 The promise of docs/conventions.md, for every row of the table of cases: with operands that are not
 finite, and a result that ``np.where`` leaves out, all gradients are 0. A rule whose slope may be
-infinite or NaN keeps it by its ``reach``; one that cannot (``mixes``) says so.
+infinite or NaN keeps it by its ``reach``.
 """
 
 from typing import Any
@@ -14,7 +14,6 @@ import tinygrad_np as tg
 from tests.autodiff.cases import CASES, Case, full_name
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.rules import TABLE
-from tinygrad_np.autodiff.tape import Record, history
 
 ENDLESS = {"special.hyp1f1"}  # by SciPy 1.17, at infinity
 POISONS = [np.nan, np.inf, -np.inf, 0.0]
@@ -27,10 +26,7 @@ def untaken(result: Any) -> Any:
 
 
 def slopes(case: Case, poison: float) -> list[np.ndarray] | None:
-    """The gradients by each variable; None where the function refuses what is not finite.
-
-    None also where an operation on the way says that it mixes.
-    """
+    """The gradients by each variable; None where the function refuses what is not finite."""
     given = [np.full_like(v, poison) for v in case.variables]
     variables = [tg.Tensor(v, requires_grad=True) for v in given]
     try:
@@ -40,8 +36,6 @@ def slopes(case: Case, poison: float) -> list[np.ndarray] | None:
     if not parts:
         return None
     total = sum((np.sum(np.real(part)) for part in parts[1:]), np.sum(np.real(parts[0])))
-    if any(isinstance(n, Record) and n.rule.mixes for n in history(total._node)):
-        return None
     try:
         total.backward()
     except np.linalg.LinAlgError:
@@ -60,7 +54,7 @@ def test_what_was_not_taken_contributes_nothing(poison: float) -> None:
             found = slopes(case, poison)
             if found is not None and any(np.any(slope != 0) for slope in found):
                 wrong.add(full_name(case.fn))
-    assert wrong == set(), "give these a reach, or say reach=mixes (see CONTRIBUTING.md)"
+    assert wrong == set(), "give these a reach (see CONTRIBUTING.md)"
 
 
 def test_a_rule_that_says_nothing_is_found(monkeypatch: Any) -> None:

@@ -509,3 +509,11 @@ def test_without_scipy_the_rest_is_there() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("1.0\nFalse\n", "")
+
+
+def test_names_that_programs_take_from_inside() -> None:
+    from tinygrad_np.compat.autograd import differential_operators as inside
+
+    vjp, value = inside._make_vjp(lambda x: x**2, 3.0)
+    assert (value, vjp(inside.vspace(value).ones())) == (9.0, 6.0)
+    assert inside._make_jvp(lambda x: x**2, 3.0)(1.0) == (9.0, 6.0)

@@ -14,7 +14,8 @@ import scipy.linalg  # noqa: E402
 import scipy.signal  # noqa: E402
 import scipy.stats  # noqa: E402
 
-from tinygrad_np.compat.autograd import grad  # noqa: E402
+from tinygrad_np.autodiff.rules import TABLE  # noqa: E402
+from tinygrad_np.compat.autograd import extend, grad  # noqa: E402
 from tinygrad_np.compat.autograd.scipy import integrate, linalg, signal, special, stats  # noqa: E402
 from tinygrad_np.compat.autograd.test_util import check_grads  # noqa: E402
 
@@ -238,3 +239,21 @@ def test_initial_value_problems() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4)
     single = integrate.odeint(lambda y, _t, k: -k * y, np.ones(1), times, 0.5)
     np.testing.assert_allclose(single[:, 0], np.exp(-0.5 * times), rtol=1e-6)
+
+
+def test_a_ufunc_gets_the_rules_that_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    gammainc = extend.primitive(scipy.special.gammainc)
+
+    def by_shape(_ans: Any, a: Any, x: Any) -> Any:
+        return lambda g: g * (gammainc(a + 1e-6, x) - gammainc(a - 1e-6, x)) / 2e-6
+
+    with pytest.raises(tg.TapeError, match="gammainc has no derivative with respect to operand 0"):
+        grad(gammainc)(1.5, 2.0)
+    monkeypatch.setitem(TABLE, gammainc, TABLE[gammainc])  # the row comes back
+    by_x = grad(gammainc, 1)(1.5, 2.0)
+    extend.defvjp(gammainc, by_shape, lambda _ans, _a, _x: lambda g: 7 * g)
+    check_grads(gammainc, modes=["rev"], order=1)(1.5, 2.0)
+    check_grads(gammainc, modes=["rev"], order=1)(np.array([[1.5], [0.7]]), X)
+    assert grad(gammainc, 1)(1.5, 2.0) == by_x, "the rule that was there"
+    extend.defvjp(gammainc, lambda _ans, _a, _x: lambda g: 7 * g)
+    assert grad(gammainc)(1.5, 2.0) < 0, "filled once"

@@ -109,19 +109,19 @@ class Judge:
         self.watch = Watch()
         self.found = {"data": 0, "refusal": 0}
         self.closeness = 0.0  # the greatest share of the memory allowed
-        if not tracemalloc.is_tracing():
-            tracemalloc.start()
-        for file in corpus.CORPUS[format][:3]:  # whatever is imported at the first use
+        for file in corpus.files(format)[:3]:  # whatever is imported at the first use
             self.path.write_bytes(file.content)
             self._read()
 
     def judge(self, content: bytes) -> str | None:
         """The message of the refusal, or None where the content was read."""
         self.path.write_bytes(content)
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        outcome, noise = self._read()
-        peak = tracemalloc.get_traced_memory()[1] - before
+        tracemalloc.start()
+        try:
+            outcome, noise = self._read()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
         if noise:
             raise Failure(f"warnings: {noise}")
         if self.watch.seen:

@@ -1,56 +1,55 @@
 """Files that nobody vouches for: all by hand, and some mutants of each (`run` makes 100,000)."""
 
-import tracemalloc
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from tests.hostile.corpus import CORPUS, File
+from tests.hostile.corpus import files
 from tests.hostile.judge import FORMATS, Failure, Judge
 from tests.hostile.mutate import mutant
 
-BY_HAND = [(format, file) for format, files in CORPUS.items() for file in files]
-
 
 @pytest.fixture(scope="module", autouse=True)
-def judges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Judge]]:
+def judges(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Judge]:
     pytest.importorskip("safetensors")
-    yield {format: Judge(format, tmp_path_factory.mktemp(format)) for format in FORMATS}
-    tracemalloc.stop()
+    return {format: Judge(format, tmp_path_factory.mktemp(format)) for format in FORMATS}
 
 
-@pytest.mark.parametrize(
-    ("format", "file"), BY_HAND, ids=[f"{format}: {file.name}" for format, file in BY_HAND]
-)
-def test_by_hand(judges: dict[str, Judge], format: str, file: File) -> None:
-    message = judges[format].judge(file.content)
-    if file.refusal is None:
-        assert message is None
-    else:
-        assert message is not None
-        assert file.refusal in message
+@pytest.mark.parametrize("format", FORMATS)
+def test_by_hand(judges: dict[str, Judge], format: str) -> None:
+    wrong: dict[str, Any] = {}
+    for file in files(format):
+        try:
+            message = judges[format].judge(file.content)
+        except Failure as error:
+            wrong[file.name] = error
+            continue
+        is_right = message is None if file.refusal is None else file.refusal in (message or ())
+        if not is_right:
+            wrong[file.name] = message
+    assert not wrong
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_mutants(judges: dict[str, Judge], format: str) -> None:
-    """The same 200 in every run: half of them are of whole files, so that some are read."""
-    small = [file for file in CORPUS[format] if len(file.content) < 5000]
+    """The same in every run: half of them are of whole files, so that some are read."""
+    small = [file for file in files(format) if len(file.content) < 5000]
     whole = [file for file in small if file.refusal is None]
     before, random = dict(judges[format].found), Random(0)
-    for _ in range(200):
+    for _ in range(100):
         start = random.choice(random.choice((small, whole))).content
         judges[format].judge(mutant(format, start, Random(random.getrandbits(64))))
     assert judges[format].found["data"] > before["data"]
-    assert judges[format].found["refusal"] > before["refusal"] + 50
+    assert judges[format].found["refusal"] > before["refusal"] + 25
 
 
 def test_the_judge_notices(judges: dict[str, Judge], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each thing that may not be, in a reader that does it."""
     judge = judges["idx"]
-    content = CORPUS["idx"][0].content
+    content = files("idx")[0].content
 
     def reading(load: object) -> None:
         monkeypatch.setattr(judge, "format", judge.format._replace(load=load))

@@ -25,9 +25,9 @@ class Worker:
             mutate.mutant,
             judge.Failure,
         )
-        self.files = [file.content for file in corpus.CORPUS[format] if len(file.content) < 5000]
+        self.files = [file.content for file in corpus.files(format) if len(file.content) < 5000]
         self.whole = [
-            f.content for f in corpus.CORPUS[format] if f.refusal is None and len(f.content) < 5000
+            f.content for f in corpus.files(format) if f.refusal is None and len(f.content) < 5000
         ]
         self.done = self.failed = 0
         self.tally = os.open(folder / "tally", os.O_WRONLY)

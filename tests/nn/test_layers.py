@@ -88,12 +88,11 @@ LOSSES: list[tuple[str, Any, list[np.ndarray]]] = [
 
 
 @pytest.mark.parametrize(("loss", "arguments"), [r[1:] for r in LOSSES], ids=[r[0] for r in LOSSES])
-@pytest.mark.parametrize("order", [1, 2])
-def test_derivatives_of_losses(loss: Any, arguments: Any, order: int) -> None:
-    tg.gradcheck(loss, *arguments, order=order)
+def test_derivatives_of_losses(loss: Any, arguments: Any) -> None:
+    tg.gradcheck(loss, *arguments, order=2)
 
 
-@pytest.mark.parametrize("activation", [nn.Tanh, nn.Sigmoid, lambda: nn.GELU("tanh"), nn.ReLU])
+@pytest.mark.parametrize("activation", [lambda: nn.GELU("tanh"), nn.ReLU])
 def test_a_whole_network_to_second_order(activation: Any) -> None:
     rng = np.random.default_rng(2)
     net = nn.Sequential(

@@ -68,7 +68,7 @@ def test_every_kind_has_a_twin() -> None:
     assert set(ACTIVATION) == set(BY_HAND)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("kind", "sizes"), NETS)
 def test_small_networks(kind: str, sizes: tuple[int, ...], seed: int) -> None:
     model = network(sizes, ACTIVATION[kind], seed)
@@ -76,24 +76,22 @@ def test_small_networks(kind: str, sizes: tuple[int, ...], seed: int) -> None:
     assert difference(model, kind, x, y) <= TOLERANCE
 
 
-@pytest.mark.parametrize("n", [2, 64])
 @pytest.mark.parametrize(
     "recipe", [r for r in RECIPES.values() if r.network is None], ids=lambda r: r.name
 )
-def test_recipes(recipe: Recipe, n: int) -> None:
+def test_recipes(recipe: Recipe) -> None:
     recipe = replace(recipe, dropout=0.0, input_dropout=0.0)
-    for seed in range(3):
-        model = recipe.build(seed, dtype=np.float64)
-        assert isinstance(model, MLP)
-        x, y = example(recipe.sizes[0], recipe.sizes[-1], n, seed)
-        if recipe.norm is None:
-            assert difference(model, recipe.by_hand, np.abs(x), y) <= TOLERANCE
-            continue
-        _, ours = gradients(model, np.abs(x), y)
-        _, theirs = regularised([p.numpy() for p in model.parameters()], np.abs(x), y, norm="batch")
-        for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-            if i % 4 != 1:  # a bias in front of batch normalisation has gradient 0
-                assert relative_error([a], [b]) <= TOLERANCE
+    model = recipe.build(0, dtype=np.float64)
+    assert isinstance(model, MLP)
+    x, y = example(recipe.sizes[0], recipe.sizes[-1], 20, 0)
+    if recipe.norm is None:
+        assert difference(model, recipe.by_hand, np.abs(x), y) <= TOLERANCE
+        return
+    _, ours = gradients(model, np.abs(x), y)
+    _, theirs = regularised([p.numpy() for p in model.parameters()], np.abs(x), y, norm="batch")
+    for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        if i % 4 != 1:  # a bias in front of batch normalisation has gradient 0
+            assert relative_error([a], [b]) <= TOLERANCE
 
 
 @given(
@@ -102,7 +100,7 @@ def test_recipes(recipe: Recipe, n: int) -> None:
     n=st.integers(1, 20),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 def test_any_sizes(kind: str, sizes: list[int], n: int, seed: int) -> None:
     model = network(sizes, kind, seed)
     x, y = example(sizes[0], sizes[-1], n, seed)
@@ -152,7 +150,7 @@ def test_float32_stays_float32(kind: str) -> None:
     assert relative_error([g.numpy() for g in grads], hand) <= 1e-5
 
 
-@pytest.mark.parametrize(("kind", "sizes"), [(k, s) for k, s in NETS if len(s) <= 4])
+@pytest.mark.parametrize(("kind", "sizes"), [(k, s) for k, s in NETS if len(s) == 3])
 def test_third_number_finite_differences(kind: str, sizes: tuple[int, ...]) -> None:
     """Closes the triangle: by hand was checked against complex step in test_by_hand."""
     model = network(sizes, ACTIVATION[kind], 1)

@@ -184,12 +184,19 @@ FORMS: dict[str, Any] = {
 }
 
 
-def difference(form: str, cases: list[Case], dtype: str = "f8", layout: Layout = dense) -> str:
+def difference(
+    form: str,
+    cases: list[Case],
+    dtype: str = "f8",
+    layout: Layout = dense,
+    verify: bool = True,
+) -> str:
     """What differs when the cases are replayed as one step; the refusal, where it is refused."""
     cases = cases if dtype == "f8" else [case.astype(dtype) for case in cases]
     try:
         with np.errstate(all="ignore"):
-            return differences(*FORMS[form](cases, layout), calls=3)
+            made = FORMS[form](cases, layout)
+            return differences(*made, 2 + verify, 1 + verify, verify)
     except ReplayError as error:
         return str(error)
 

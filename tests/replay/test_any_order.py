@@ -203,7 +203,7 @@ ACTIONS: list[Action] = [
 action = st.tuples(st.integers(0, len(ACTIONS) - 1), st.integers(0, 99), st.booleans())
 
 
-@settings(max_examples=18, deadline=None, derandomize=True)
+@settings(max_examples=9, deadline=None, derandomize=True)
 @given(st.lists(action, min_size=20, max_size=60))
 def test_any_order(actions: list[tuple[int, int, bool]]) -> None:
     ours, plain = World(True), World(False)

@@ -47,9 +47,19 @@ def test_what_may_be_overwritten_is_right_in_place(fn: Any) -> None:
     for x in (NOT_FINITE, NOT_FINITE[1:], NOT_FINITE.T):
         other = np.arange(len(x)) % x.shape[1] if fn is neural.less_one_hot else (x > 1) * 1.0
         made = body(x, other)
-        mine = np.empty_like(made)  # in memory as the body leaves it
-        mine[...] = x
-        assert same(body(mine, other, out=mine), made)
+        for order in ("C", "F"):
+            mine: Any = np.array(x, made.dtype, order=order)
+            assert body(mine, other, out=mine) is mine and same(mine, made)
+            mine = np.full_like(made, 7, order=order)
+            assert body(x, other, out=mine) is mine and same(mine, made)
+
+
+def test_gradients_of_labels_are_right_in_any_layout() -> None:
+    g, labels = np.arange(1.0, 4.0), np.array([2, 0, 1])
+    for order in ("C", "F"):
+        out: Any = np.full((3, 4), 7.0, order=order)
+        assert neural.place(g, labels, 4, out=out) is out
+        assert same(out, neural.place(g, labels, 4))
 
 
 def test_python_of_a_body_runs_once_and_its_calls_are_repeated(monkeypatch: Any) -> None:

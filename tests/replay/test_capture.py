@@ -554,7 +554,7 @@ def test_the_line_is_the_users() -> None:
 def test_an_argument_that_requires_grad() -> None:
     step = tg.replay(lambda x: x.sum())
     for argument in (W, W * 2):
-        message = r"an argument of shape \(4, 3\) requires grad; close over a Tensor whose gradient"
+        message = r"of shape \(4, 3\) requires grad; replay .* tg.replay\(tg.grad\(f\)\)"
         with pytest.raises(tg.ReplayError, match=message):
             step(argument)
     assert step(W.detach()).item() == W.detach().sum().item()

@@ -10,13 +10,15 @@ import numpy as np
 import tinygrad_np as tg
 from tests.replay.programs import Tally, alone, drawn, outcome, shown
 
-PROGRAMS = 24
+# Of 150 seeds those that together have nearly all kinds of frames, models, losses, state, events
+# and layouts; others: python -m tests.replay.programs --seed N --count M
+SEEDS = [4, 8, 11, 19, 82, 84, 87, 91, 98, 123, 124, 127, 131, 132, 139, 141]
 
 
 @functools.cache
 def tally() -> Tally:
     counts = Tally()
-    for seed in range(PROGRAMS):
+    for seed in SEEDS:
         recipe = drawn(seed)
         counts.add(seed, recipe, outcome(recipe))
     return counts
@@ -36,7 +38,7 @@ def test_refusals_name_a_line() -> None:
 
 
 def test_most_programs_are_not_refused() -> None:
-    assert tally().verdicts["equal"] > PROGRAMS / 2
+    assert tally().verdicts["equal"] > len(SEEDS) / 2
 
 
 # What is appended, and never read, is appended when the step runs as Python.
@@ -44,7 +46,7 @@ UNSEEN = ["deque, not read", "list, not read"]
 
 
 def test_each_kind_by_itself() -> None:
-    for name, recipe in itertools.islice(alone(), 0, None, 16):
+    for name, recipe in itertools.islice(alone(), 0, None, 31):
         if name.endswith(tuple(UNSEEN)):
             continue
         found = outcome(recipe)

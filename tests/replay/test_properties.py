@@ -127,11 +127,13 @@ def inputs(k: int) -> list[np.ndarray]:
 step = st.tuples(st.integers(0, OPERATIONS - 1), st.integers(0, 7), st.integers(0, 7))
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=35, deadline=None, derandomize=True)
 @given(st.lists(step, min_size=1, max_size=25), st.booleans(), st.integers(1, 6))
 def test_programs_drawn_at_random(program: Any, cleared: bool, returned: int) -> None:
     with np.errstate(all="ignore"):
-        found = differences(drawn(program, cleared, returned), inputs, 4, 2 if cleared else 3)
+        found = differences(
+            drawn(program, cleared, returned), inputs, 3, 1 if cleared else 2, False
+        )
     assert found == ""
 
 
@@ -200,7 +202,7 @@ def batch(k: int) -> list[np.ndarray]:
     return [x, rng(k).integers(0, WIDTH, ROWS)]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=18, deadline=None, derandomize=True)
 @given(
     st.lists(st.integers(0, len(BY_ROW) - 1), max_size=8),
     st.integers(0, len(LOSSES) - 1),
@@ -208,4 +210,4 @@ def batch(k: int) -> list[np.ndarray]:
 )
 def test_full_batches_drawn_at_random(layers: list[int], loss: int, wide: bool) -> None:
     with np.errstate(all="ignore"):
-        assert differences(passed(layers, loss, wide), batch, 3) == ""
+        assert differences(passed(layers, loss, wide), batch, 2, 1, False) == ""

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import StaleValueError
 from .funnel import apply
 from .nests import leaves, rebuild
-from .primitives import cast, primitive
+from .primitives import primitive
 from .rules import defvjp
 from .sweep import sweep
 from .tape import Leaf, Node, Watch, history, mode, next_number, recording
@@ -43,8 +43,7 @@ class Call:
     """A call whose graph was dropped, and which is made again for each cotangent of its result.
 
     ``variables`` are the places of the arguments (among all) that require grad, ``closures`` the
-    nodes that the function reaches otherwise. Results that require grad are laid out in one row if
-    there are several.
+    nodes that the function reaches otherwise.
     """
 
     __slots__ = ("args", "closures", "f", "found", "given", "states", "variables", "waiting")
@@ -80,13 +79,12 @@ class Call:
         recorded = [v for v, is_ours in zip(results, ours, strict=True) if is_ours]
         if not recorded:
             return out
-        self.found = _row(recorded)
+        self.found = tuple(v._array for v in recorded)
         mode.watch = None  # the operands are as they are to be
         try:
-            row = apply(again, (self, *given, *closures.values()))
+            parts = iter(apply(again, (self, *given, *closures.values())))
         finally:
             mode.watch = draws.outer
-        parts = iter(_split(row, recorded))
         return rebuild(out, [next(parts) if is_ours else v
                              for v, is_ours in zip(results, ours, strict=True)])  # fmt: skip
 
@@ -117,8 +115,9 @@ class Call:
     def pull(self, place: int, g: Any, out: Any, values: tuple[Any, ...]) -> Any:
         """The cotangent of operand ``place``; all of them are computed for the first."""
         waiting = self.waiting
-        if waiting is None or waiting[0]() is not g or waiting[1][place] is None:
-            self.waiting = waiting = weakref.ref(g), self._pulled(g, out, values)
+        first = next(part for part in g if part is not None)
+        if waiting is None or waiting[0]() is not first or waiting[1][place] is None:
+            self.waiting = waiting = weakref.ref(first), self._pulled(g, out, values)
         cotangent, waiting[1][place] = waiting[1][place], None
         return cotangent
 
@@ -132,18 +131,19 @@ class Call:
             _, closures, results = self._run(variables)
         finally:
             _restore(now)
-        row = _row(results) if results else np.zeros(0)
-        same = list(closures) == self.closures and np.shape(row) == np.shape(out)
-        kept = out._array if isinstance(out, Tensor) else out
-        if same and type(row) is np.ndarray and type(kept) is np.ndarray:
-            same = np.array_equal(row, kept, equal_nan=True)
+        same = list(closures) == self.closures and len(results) == len(out)
+        for result, first in zip(results, out, strict=False):
+            kept = first._array if isinstance(first, Tensor) else first
+            same = same and result.shape == kept.shape
+            if same and type(kept) is np.ndarray:
+                same = np.array_equal(result._array, kept, equal_nan=True)
         if not same:
             raise StaleValueError(
                 f"{getattr(self.f, '__name__', self.f)} gave another result when tg.checkpoint "
                 "called it again: let it depend on its arguments alone, write to none of what it "
                 "reads before backward(), and draw with tg.random."
             )
-        seeds = [(v._node, part) for v, part in zip(results, _split(g, results), strict=True)]
+        seeds = [(v._node, part) for v, part in zip(results, g, strict=True) if part is not None]
         targets = [v._node for v in variables] + self.closures
         found = sweep(seeds, retain=records, targets=set(targets), wrap=Tensor, records=records)  # type: ignore[arg-type]
         return [
@@ -160,28 +160,6 @@ def _leaf(array: Any, like: Any = None) -> Tensor:
     return made
 
 
-def _row(tensors: list[Tensor]) -> Any:
-    """The array of one Tensor, or the elements of several in one row."""
-    arrays = [v._array for v in tensors]
-    if len(arrays) == 1:
-        return arrays[0]
-    return np.concatenate([np.reshape(a, (-1,)) for a in arrays])
-
-
-def _split(row: Any, like: list[Tensor]) -> list[Any]:
-    """What ``_row`` has put together."""
-    if len(like) == 1:
-        return [row]
-    ends = np.cumsum([v.size for v in like]).tolist()
-    shaped = [
-        np.reshape(row[a:b], v.shape) for v, a, b in zip(like, [0, *ends[:-1]], ends, strict=True)
-    ]
-    return [
-        part if part.dtype == v.dtype else cast(part, v.dtype)
-        for v, part in zip(like, shaped, strict=True)
-    ]
-
-
 def _restore(states: list[tuple[Any, Any]]) -> None:
     for generator, state in states:
         generator.bit_generator.state = state
@@ -189,7 +167,7 @@ def _restore(states: list[tuple[Any, Any]]) -> None:
 
 @primitive
 def again(call: Call, *_operands: Any) -> Any:
-    """What the call gave the first time."""
+    """What the call gave the first time: a tuple of arrays."""
     found, call.found = call.found, None
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import EXCLUSIVE, Guard, Storage, Witness
+from .guards import EXCLUSIVE, Storage
 from .nests import are_whole, frozen, leaves, tupled
 from .primitives import identity, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
@@ -46,6 +46,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     if not (ordinary := mode.ordinary) and mode.watch is not None:
         args = mode.watch.operands(args)
     count = len(args)
+    values: Sequence[Any]
+    nodes: Sequence[Node | None]
     # the commonest operands spelled out: 1 µs less
     if count == 1 and type(x := args[0]) is Tensor:
         values, nodes, storage = (x._array,), (p := x._node,), x._storage
@@ -231,7 +233,7 @@ def _placed(array: Any, node: Record | None, given: tuple[Any, ...]) -> "Tensor"
 
 def _guards(
     rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None]
-) -> list[Guard | None] | None:
+) -> list[Storage | None] | None:
     """What watches over each operand; contents are compared where the user can write to them."""
     guards: list[Any] = []
     for i, operand in enumerate(args):
@@ -240,7 +242,8 @@ def _guards(
             for k, parent in enumerate(parents):
                 if parent is not None and i in rule.read_by(k, len(values)):
                     if storage is None:
-                        storage = Witness(values[i])
+                        storage = Storage(values[i])
+                        storage.expose()
                     else:
                         with EXCLUSIVE:
                             storage.notice()

@@ -45,24 +45,6 @@ def fingerprint(array: np.ndarray) -> Any:
 EXCLUSIVE = threading.RLock()
 
 
-class Witness:
-    """Guards an array that is no Tensor's: compares fingerprints.
-
-    ``touched`` is the number up to which a guard's array may have been written to, and ALWAYS where
-    that cannot be known.
-    """
-
-    __slots__ = ("print", "touched")
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.touched = ALWAYS
-        self.print = fingerprint(array)
-
-    def changed_since(self, number: int, array: np.ndarray) -> bool:  # noqa: ARG002
-        """Whether ``array``, saved by record ``number``, was overwritten after that."""
-        return bool(self.print != fingerprint(array))
-
-
 class Shared:
     """What all Tensors in one piece of memory hold, and arrays of it that were handed out.
 
@@ -111,17 +93,17 @@ class Slot:
 
 
 class Storage:
-    """The memory of one leaf or constant Tensor, shared by all views of it.
+    """The memory of one leaf or constant Tensor, shared by all views of it, or of an array beside.
 
+    ``touched`` is the number up to which it may have been written to, ALWAYS if that is not known.
     Writes through Tensors are numbered in the same sequence as the records. While somebody has the
     raw array (``t.data``) writes may bypass us, and fingerprints take over: what is found changed
     counts as written then, and each record that reads the memory looks before it takes its number.
     """
 
-    __slots__ = ("array", "exposed", "lent", "name", "print", "touched", "written")
+    __slots__ = ("array", "exposed", "lent", "print", "touched", "written")
 
     def __init__(self, array: Any) -> None:
-        self.name: str | None = None
         self.touched = 0
         self.array = array
         self.written = 0
@@ -169,7 +151,7 @@ class Storage:
             self.written = next_number()
         self.print = now
 
-    def changed_since(self, number: int, array: np.ndarray) -> bool:  # noqa: ARG002
+    def changed_since(self, number: int) -> bool:
         """Whether the memory, saved by record ``number``, was overwritten after that."""
         if self.exposed and self.written <= number:
             with EXCLUSIVE:
@@ -179,6 +161,3 @@ class Storage:
 
 def _nothing() -> None:
     return None
-
-
-Guard = Storage | Witness

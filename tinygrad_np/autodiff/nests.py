@@ -77,6 +77,11 @@ def frozen(nest: Any) -> Any:
     return tuple(map(frozen, nest)) if isinstance(nest, (list, tuple)) else nest
 
 
+def floating(leaf: Any) -> Any:
+    """A Python integer as the float that calculus takes it for; all else as it is."""
+    return float(leaf) if isinstance(leaf, int) and type(leaf) is not bool else leaf
+
+
 def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
     if isinstance(nest, dict):
         return {key: _map(fn, part) for key, part in nest.items()}

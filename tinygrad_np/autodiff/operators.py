@@ -1,12 +1,14 @@
 """Operators and methods: NumPy's functions under the names that ndarrays have for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .funnel import apply
-from .rules import indexing
+from .primitives import broadcast, cast, split_index, take_at
+from .rules import calls, indexing
+from .tape import NO_OPTIONS
 from .writes import put, update
 
 if TYPE_CHECKING:
@@ -53,10 +55,25 @@ def _in_place(fn: Any) -> Method:
     return method
 
 
+def apply_method(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """``np.add.reduce`` and its relatives, as the functions they are."""
+    if method == "outer":
+        a, b = inputs
+        return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
+    calls.check_method(ufunc, method, inputs, options)
+    if method == "at":
+        return put(inputs[0], f"np.{ufunc.__name__}.at", ..., indexing.added_at(ufunc, *inputs))
+    known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
+    return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
+
+
 class Operators:
     """What the operators and most methods of a Tensor are: NumPy's functions, applied to it."""
 
     __slots__ = ()
+    _array: Any
 
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
@@ -101,3 +118,87 @@ class Operators:
     repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
     clip, round = map(_method, (np.clip, np.round))
     nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
+
+    @property
+    def T(self) -> "Tensor":
+        """The transpose."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> "Tensor":
+        """The last two axes swapped."""
+        return apply(np.swapaxes, (self, -1, -2))
+
+    @property
+    def real(self) -> "Tensor":
+        """The real part."""
+        return apply(np.real, (self,))
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
+
+    @property
+    def imag(self) -> "Tensor":
+        """The imaginary part."""
+        return apply(np.imag, (self,))
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.imag[...] = value
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self == value))
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if self._array.ndim == 0:
+            raise TypeError("a 0-d Tensor cannot be iterated over.")
+        return (self[i] for i in range(len(self._array)))
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        layout, arrays = split_index(index)
+        return apply(take_at, (self, layout, *arrays))
+
+    def reshape(self, *shape: Any, order: str = "C") -> "Tensor":
+        """The elements in another shape."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        return apply(np.reshape, (self, wanted), {"order": order} if order != "C" else NO_OPTIONS)
+
+    def transpose(self, *axes: Any) -> "Tensor":
+        """The axes in another order, reversed if none is given."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return apply(np.transpose, (self,) if order is None else (self, order))
+
+    def flatten(self, order: str = "C") -> "Tensor":
+        """The elements in one row."""
+        row = self.reshape(-1, order=order)
+        return row.copy() if np.may_share_memory(row._array, self._array) else row
+
+    def astype(
+        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True,
+        copy: bool = True,
+    ) -> "Tensor":  # fmt: skip
+        """The values in another dtype, in memory as NumPy sees fit; integers are constants."""
+        del order, subok
+        if not np.can_cast(self._array.dtype, dtype, casting):
+            raise TypeError(f"a Tensor of {self._array.dtype} to {dtype} with casting={casting!r}.")
+        if not copy and np.dtype(dtype) == self._array.dtype:
+            return self  # type: ignore[return-value] # which is a Tensor
+        return apply(cast, (self, np.dtype(dtype)))
+
+    def copy(self, order: Any = "C") -> "Tensor":  # noqa: ARG002 - NumPy's option
+        """The same values in memory of their own, recorded."""
+        return apply(broadcast, (self, self._array.shape))
+
+    def compress(self, condition: Any, axis: int | None = None) -> "Tensor":
+        """The slices along ``axis`` where the condition holds."""
+        return apply(np.compress, (condition, self), {"axis": axis})
+
+    def conj(self) -> "Tensor":
+        """The complex conjugate; a real Tensor itself, as of NumPy's arrays."""
+        return apply(np.conjugate, (self,)) if self._array.dtype.kind == "c" else self  # type: ignore[return-value]
+
+    conjugate = conj

@@ -112,7 +112,7 @@ def _descend(
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):
                     own.add(parent)  # one element takes 0.5 µs more in place
         if written:
-            _check_unchanged(node, values, parents, floor)
+            _check_unchanged(node, parents, floor)
         if not retain:
             node.release()
         node = ahead
@@ -131,7 +131,7 @@ def _pull(
         is_above = operation is not None and operation.number >= floor
         return [(operation, rule.pull(g, several), several)] if is_above else []
     if floor or node.guards is not None:
-        _check_unchanged(node, values, parents, floor)
+        _check_unchanged(node, parents, floor)
     if type(g) is Several:
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
@@ -292,19 +292,17 @@ def _is_captured() -> bool:
     return mode.capture is not None and not mode.recording
 
 
-def _check_unchanged(
-    record: Record, values: Sequence[Any], parents: Sequence[Node | None], floor: int
-) -> None:
+def _check_unchanged(record: Record, parents: Sequence[Node | None], floor: int) -> None:
     """Refuse to use saved arrays that were overwritten after the operation ran."""
     rule = record.rule
     guards = record.guards or [None if p is None else p.storage for p in parents]
     for argument, parent in enumerate(parents):
         if parent is not None and parent.number >= floor:
             for operand in rule.read_by(argument, len(parents)):
-                guard, value = guards[operand], values[operand]
+                guard = guards[operand]
                 if guard is None or guard.touched <= record.number:
                     continue
-                if guard.changed_since(record.number, value):
+                if guard.changed_since(record.number):
                     raise StaleValueError(
                         f"operand {operand} of {describe(record)} was overwritten after the "
                         "operation ran, and its derivative needs the old values; write after "

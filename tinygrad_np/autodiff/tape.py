@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from .rules.table import Part, Several
 
 if TYPE_CHECKING:
-    from .guards import Guard, Slot, Storage
+    from .guards import Slot, Storage
     from .rules.table import Rule
     from .tensor import Tensor
 
@@ -171,7 +171,7 @@ class Record:
         "guards", "kwargs", "name", "number", "origin", "out", "parents", "rule", "storage",
         "values",
     )  # fmt: skip
-    guards: "list[Guard | None] | None"
+    guards: "list[Storage | None] | None"
     kwargs: dict[str, Any]
     name: str
     number: int
@@ -190,7 +190,7 @@ class Record:
     @classmethod
     def of(
         cls, rule: "Rule", values: Sequence[Any], kwargs: dict[str, Any],
-        parents: "Sequence[Node | None]", guards: "list[Guard | None] | None" = None,
+        parents: "Sequence[Node | None]", guards: "list[Storage | None] | None" = None,
     ) -> "Record":  # fmt: skip
         """The record of an operation that has run just now."""
         record = cls()

@@ -1,7 +1,6 @@
 """Tensor: an array that records what happens to it: what it holds, and NumPy's protocols."""
 
 import operator
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,13 +8,13 @@ import numpy as np
 from ..errors import ReplayError, ShapeError, TapeError
 from .funnel import NUMBERS, apply, bind, holds_tensor, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
-from .operators import Operators
-from .primitives import broadcast, cast, identity, split_index, take_at
-from .rules import TABLE, calls, indexing, ways
+from .operators import Operators, apply_method
+from .primitives import cast, identity
+from .rules import TABLE, calls, ways
 from .rules.calls import NUMERIC
 from .rules.table import check_flag
 from .sweep import OWN, references, sweep
-from .tape import NO_OPTIONS, Leaf, Node, Record, history, mode
+from .tape import Leaf, Node, Record, history, mode
 from .writes import put
 
 ndarray = np.ndarray
@@ -34,7 +33,6 @@ class Tensor(Operators):
     __slots__ = (
         "__weakref__", "_array", "_grad", "_name", "_node", "_shared", "_storage", "_taken",
     )  # fmt: skip
-    _array: Any
     _node: Node | None
     _storage: Storage | None
     _shared: Shared | None  # set where other Tensors lie in the same memory
@@ -170,8 +168,6 @@ class Tensor(Operators):
         self._name = value
         if self._node is not None:
             self._node.name = value
-        elif self._storage is not None and self._storage.array is self._array:
-            self._storage.name = value
 
     @property
     def _is_result(self) -> bool:
@@ -206,34 +202,6 @@ class Tensor(Operators):
     def nbytes(self) -> int:
         """Bytes the elements take."""
         return self._array.nbytes  # type: ignore[no-any-return]
-
-    @property
-    def T(self) -> "Tensor":
-        """The transpose."""
-        return self.transpose()
-
-    @property
-    def mT(self) -> "Tensor":
-        """The last two axes swapped."""
-        return apply(np.swapaxes, (self, -1, -2))
-
-    @property
-    def real(self) -> "Tensor":
-        """The real part."""
-        return apply(np.real, (self,))
-
-    @real.setter
-    def real(self, value: Any) -> None:
-        self.real[...] = value
-
-    @property
-    def imag(self) -> "Tensor":
-        """The imaginary part."""
-        return apply(np.imag, (self,))
-
-    @imag.setter
-    def imag(self, value: Any) -> None:
-        self.imag[...] = value
 
     def backward(
         self, gradient: Any = None, create_graph: bool = False, retain_graph: bool = False
@@ -339,7 +307,7 @@ class Tensor(Operators):
             return write_into(getattr(ufunc, method), inputs, options)
         if method == "__call__":
             return apply(ufunc, inputs, options)
-        return _apply_method(ufunc, method, inputs, options)
+        return apply_method(ufunc, method, inputs, options)
 
     def __array_function__(
         self, fn: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -388,22 +356,7 @@ class Tensor(Operators):
     def __round__(self, digits: int | None = None) -> Any:
         return self._number(round) if digits is None else self.round(digits)
 
-    def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self == value))
-
-    def __len__(self) -> int:
-        return len(self._array)
-
-    def __iter__(self) -> Iterator["Tensor"]:
-        if self.ndim == 0:
-            raise TypeError("a 0-d Tensor cannot be iterated over.")
-        return (self[i] for i in range(len(self._array)))
-
     __hash__ = object.__hash__
-
-    def __getitem__(self, index: Any) -> "Tensor":
-        layout, arrays = split_index(index)
-        return apply(take_at, (self, layout, *arrays))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         put(self, "t[i] = v", index, value)
@@ -459,49 +412,6 @@ class Tensor(Operators):
         grad = None if self.grad is None else self.grad.numpy()
         return _rebuild, (self._array, self.requires_grad, getattr(self, "_name", None), grad)
 
-    # The methods people use on ndarrays.
-
-    def reshape(self, *shape: Any, order: str = "C") -> "Tensor":
-        """The elements in another shape."""
-        wanted = shape[0] if len(shape) == 1 else shape
-        return apply(np.reshape, (self, wanted), {"order": order} if order != "C" else NO_OPTIONS)
-
-    def transpose(self, *axes: Any) -> "Tensor":
-        """The axes in another order, reversed if none is given."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return apply(np.transpose, (self,) if order is None else (self, order))
-
-    def flatten(self, order: str = "C") -> "Tensor":
-        """The elements in one row."""
-        row = self.reshape(-1, order=order)
-        return row.copy() if np.may_share_memory(row._array, self._array) else row
-
-    def astype(
-        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True,
-        copy: bool = True,
-    ) -> "Tensor":  # fmt: skip
-        """The values in another dtype, in memory as NumPy sees fit; integers are constants."""
-        del order, subok
-        if not np.can_cast(self.dtype, dtype, casting):
-            raise TypeError(f"a Tensor of {self.dtype} to {dtype} with casting={casting!r}.")
-        if not copy and np.dtype(dtype) == self.dtype:
-            return self
-        return apply(cast, (self, np.dtype(dtype)))
-
-    def copy(self, order: Any = "C") -> "Tensor":  # noqa: ARG002 - NumPy's option
-        """The same values in memory of their own, recorded."""
-        return apply(broadcast, (self, self.shape))
-
-    def compress(self, condition: Any, axis: int | None = None) -> "Tensor":
-        """The slices along ``axis`` where the condition holds."""
-        return apply(np.compress, (condition, self), {"axis": axis})
-
-    def conj(self) -> "Tensor":
-        """The complex conjugate; a real Tensor itself, as of NumPy's arrays."""
-        return apply(np.conjugate, (self,)) if self.dtype.kind == "c" else self
-
-    conjugate = conj
-
 
 def _refused(name: str, fact: Any = None) -> property:
     """An attribute that Tensors lack, or (``fact``) cannot have set: its error says what to do."""
@@ -525,20 +435,6 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
     tensor = Tensor(data, requires_grad, name=name)
     tensor.grad = grad
     return tensor
-
-
-def _apply_method(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    """``np.add.reduce`` and its relatives, as the functions they are."""
-    if method == "outer":
-        a, b = inputs
-        return apply(ufunc, (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b), options)
-    calls.check_method(ufunc, method, inputs, options)
-    if method == "at":
-        return put(inputs[0], f"np.{ufunc.__name__}.at", ..., indexing.added_at(ufunc, *inputs))
-    known = calls.METHODS.get((method, ufunc), getattr(ufunc, method))
-    return apply(known, inputs, {"axis": 0, **options} if len(inputs) == 1 else options)
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from .nests import SINGLE, leaves, leaves_like, rebuild
+from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .rules.calls import refuse_imaginary
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
@@ -146,7 +146,7 @@ def _variable(leaf: Any) -> Tensor:
     if is_known and mode.capture is None:
         variable = Tensor._owning(np.array(leaf))
     else:
-        variable = Tensor(float(leaf) if kind is int else leaf)
+        variable = Tensor(floating(leaf))
         if variable.dtype.kind not in "fc":
             variable.requires_grad = True  # which refuses
     variable._node = node = Leaf(variable, variable._storage, None if is_known else variable.name)

@@ -52,7 +52,7 @@ RESHAPING = frozenset(
 EACH_ELEMENT = frozenset([
     identity, lent, np.isclose, np.isreal, np.iscomplex, np.isposinf, np.isneginf, np.isin,
     neural.in_range, neural.in_unit_interval, neural.signs, reductions.nonzero,
-    neural.one_hot,
+    neural.one_hot, matrices.settled, matrices.silent, matrices.rebuilt, matrices.hint,
 ])  # fmt: skip
 OF_MATRICES = frozenset([
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eig,

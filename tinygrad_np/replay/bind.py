@@ -143,17 +143,14 @@ class Binding:
     def _delivery(self, equation: Equation, operands: list[Any]) -> list[Call]:
         tensor = equation.options["tensor"]
         slot = self.plan.slot_of(tensor) if operands else None
+        copies: list[Call] = []
         if slot is not None and not self._is_in_slot(equation.operands[0], slot):
-            self._handed = [(tensor, slot)]
-            return [
-                Call(np.copyto, (slot.array, operands[0])),
-                Call(_hand_over, (self._handed,)),
-            ]
-        if self.instructions and self.instructions[-1][0].kind == "deliver":
+            copies = [Call(np.copyto, (slot.array, operands[0]))]
+        elif self.instructions and self.instructions[-1][0].kind == "deliver":
             self._handed.append((tensor, slot))  # by the same call as the one before
             return []
         self._handed = [(tensor, slot)]
-        return [Call(_hand_over, (self._handed,))]
+        return [*copies, Call(_hand_over, (self._handed,))]
 
     def _is_in_slot(self, variable: Variable, slot: Slot) -> bool:
         place = self.plan.place.get(variable.root)

@@ -133,10 +133,16 @@ class Equation:
         self.errors: dict[str, Any] | None = None
         self.clears: list[Tensor] = []
 
-    def on(
-        self, operands: Sequence[Any], options: dict[str, Any], results: Sequence[Variable]
+    def renamed(
+        self, names: Mapping[Variable, Variable], results: Sequence[Variable]
     ) -> "Equation":
-        """The same operation on other variables."""
+        """The same operation with other results, on other variables where ``names`` has them."""
+
+        def name(value: Any) -> Any:
+            return names.get(value, value) if isinstance(value, Variable) else value
+
+        operands = [name(value) for value in self.operands]
+        options = {key: name(value) for key, value in self.options.items()}
         made = Equation(self.kind, self.rule or self.fn, operands, options, results, self.line)
         made.fn, made.errors = self.fn, self.errors
         return made
@@ -195,11 +201,7 @@ class Capture:
                 out = rule.forward(*tensors, **options)
             return out._array
         with self.reads.paused():
-            operands = [
-                self._operand(spelled(rule), i, a, v)
-                for i, (a, v) in enumerate(zip(args, values, strict=True))
-            ]
-            return self._run(rule, operands, values, options)
+            return self._run(rule, self._operands(rule, args, values), values, options)
 
     def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
         """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
@@ -224,11 +226,8 @@ class Capture:
         values: Sequence[Any],
     ) -> None:
         """An operation writes its result into its first operand, the memory of a Tensor."""
-        into = self._operand(spelled(rule), 0, target, target._array)
-        rest = [
-            self._operand(spelled(rule), i, o, v)
-            for i, (o, v) in enumerate(zip(operands, values, strict=True), 1)
-        ]
+        both = [target, *operands], [target._array, *values]
+        into, *rest = self._operands(rule, *both)
         if into.kind == "memory":
             self._note("write", rule, [into, *rest], {}, [])
         else:
@@ -412,7 +411,7 @@ class Capture:
         options: dict[str, Any],
     ) -> Any:
         name = spelled(rule)
-        given = {key: self._option(name, key, value) for key, value in options.items()}
+        given = {k: self._operand(f"{name}({k}=)", 0, v, v) for k, v in options.items()}
         drawn = [v for v in (*values, *options.values()) if is_generator(v)]
         mode.capture = None
         try:
@@ -471,6 +470,11 @@ class Capture:
         self._operand(spelled(rule), i, operand, value)
         return Tensor._of(value, None)
 
+    def _operands(self, rule: Rule, operands: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+        """The variables of an operation's operands."""
+        name, pairs = spelled(rule), zip(operands, values, strict=True)
+        return [self._operand(name, i, operand, value) for i, (operand, value) in enumerate(pairs)]
+
     def _operand(self, name: str, i: int, operand: Any, value: Any) -> Any:
         """The variable of an operand, or the operand itself if it is no array."""
         if not isinstance(value, np.ndarray):
@@ -502,9 +506,6 @@ class Capture:
                 "compute it inside, or .detach() it",
             )
         return self._remember("memory", value, operand)
-
-    def _option(self, name: str, key: str, value: Any) -> Any:
-        return self._operand(f"{name}({key}=)", 0, value, value)
 
     def _is_own_code(self, passed: set[str]) -> bool:
         """Whether a rule made the call: the arrays that rules make depend on shapes alone."""

@@ -169,6 +169,12 @@ def _keep(equation: Equation, out: np.ndarray, fn: Any, *operands: Any, **option
 def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
     """Copy a result to its place; raises ReplayError if it does not fit there."""
     result = np.asarray(result)
+    if result.dtype.kind != out.dtype.kind and "c" in (result.dtype.kind, out.dtype.kind):
+        raise ReplayError(
+            f"{equation.line}: {equation.name} gave an array of dtype {result.dtype} where the "
+            f"captured step had {out.dtype}: whether its results are complex depends on values. "
+            "Give it complex numbers (x + 0j), of which they always are."
+        )
     if result.shape != out.shape or result.dtype != out.dtype:
         raise ReplayError(
             f"{equation.line}: {equation.name} gave an array of shape {result.shape} and dtype "

@@ -97,17 +97,11 @@ def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Vari
 
 def _renamed(old: Equation, same: dict[Variable, Variable]) -> Equation:
     """The equation with other names for what was found to be the same."""
-
-    def name(value: Any) -> Any:
-        return same.get(value, value) if isinstance(value, Variable) else value
-
-    operands = [name(value) for value in old.operands]
-    options = {key: name(value) for key, value in old.options.items()}
-    equation = old.on(operands, options, old.results)
+    equation = old.renamed(same, old.results)
     for result in old.results:
         result.made = equation
         if result.view_of is not None:
-            result.view_of = name(result.view_of)
+            result.view_of = same.get(result.view_of, result.view_of)
     return equation
 
 
@@ -194,7 +188,7 @@ def allocate(made: Plan) -> None:
     made.place, made.in_place, made.buffers, made.slots = {}, {}, [], {}
     last = last_uses(made)
     slots = _deliveries(made)
-    free = Free()
+    free = Free(made.buffers)
     for i, equation in enumerate(made.equations):
         for result in equation.results:
             if result.view_of is not None:
@@ -206,7 +200,7 @@ def allocate(made: Plan) -> None:
                 made.place[result] = made.place[donor.root]
                 made.in_place[result] = donor
             else:
-                made.place[result] = _take(free, made.buffers, result.nbytes)
+                made.place[result] = free.take(result.nbytes)
         passed_on = {made.place[r].number for r in equation.results if r in made.in_place}
         for variable in dict.fromkeys(v.root for v in (*equation.reads(), *equation.results)):
             buffer = made.place.get(variable)
@@ -287,9 +281,10 @@ def _may_overwrite(equation: Equation) -> bool:
 
 
 class Free:
-    """Buffers that nobody uses, by size and by the time since when."""
+    """Those of ``buffers`` that nobody uses, by size and by the time since when."""
 
-    def __init__(self) -> None:
+    def __init__(self, buffers: list[Buffer]) -> None:
+        self.buffers = buffers
         self.found: list[tuple[int, int, Buffer]] = []
         self.members: set[Buffer] = set()
         self.turns = count()
@@ -300,21 +295,14 @@ class Free:
             self.members.add(buffer)
             insort(self.found, (buffer.nbytes, next(self.turns), buffer))
 
-    def take(self, nbytes: int) -> Buffer | None:
-        """The smallest that is large enough, else the largest; None where there is none."""
-        if not self.found:
-            return None
-        size = min(nbytes, self.found[-1][0])
-        chosen = self.found.pop(bisect_left(self.found, (size,)))[2]
-        self.members.remove(chosen)
+    def take(self, nbytes: int) -> Buffer:
+        """The smallest that is large enough, else the largest, enlarged; a new one if need be."""
+        if self.found:
+            size = min(nbytes, self.found[-1][0])
+            chosen = self.found.pop(bisect_left(self.found, (size,)))[2]
+            self.members.remove(chosen)
+        else:
+            chosen = Buffer(len(self.buffers))
+            self.buffers.append(chosen)
+        chosen.nbytes = max(chosen.nbytes, nbytes)
         return chosen
-
-
-def _take(free: Free, buffers: list[Buffer], nbytes: int) -> Buffer:
-    """A buffer that nobody uses, enlarged if need be."""
-    chosen = free.take(nbytes)
-    if chosen is None:
-        chosen = Buffer(len(buffers))
-        buffers.append(chosen)
-    chosen.nbytes = max(chosen.nbytes, nbytes)
-    return chosen

@@ -515,11 +515,11 @@ class Reads:
                     space = vars(builtins)
                     self.namespaces.setdefault((id(space), root), (space, root))
                 value = space.get(root, MISSING)
-                self._variable(id(space), Read(root, value, place))
+                self._note(self.variables, id(space), Read(root, value, place))
             elif root in variables:
                 value = variables[root]
                 if kind == "cell":
-                    self._variable(id(code), Read(root, value, place))
+                    self._note(self.variables, id(code), Read(root, value, place))
                 else:
                     self.see(value, place)
             else:
@@ -554,10 +554,10 @@ class Reads:
                 for name in {*attributes(value), *found.words}:
                     self._attribute(value, Read(name, attribute(value, name), place))
 
-    def _variable(self, where: int, read: Read) -> None:
-        self.variables[where, read.name] = _placed(
-            self.variables.setdefault((where, read.name), read), read.place
-        )
+    def _note(self, table: dict[tuple[int, str], Read], where: int, read: Read) -> None:
+        """Note a name and its value, which stays what it was at the first time."""
+        key = where, read.name
+        table[key] = _placed(table.get(key, read), read.place)
         self.see(read.value, read.place)
 
     def _follow(self, value: Any, names: tuple[str, ...], place: str) -> Any:
@@ -588,10 +588,7 @@ class Reads:
 
     def _attribute(self, owner: Any, read: Read) -> None:
         self._held.append(owner)
-        self.attributes[id(owner), read.name] = _placed(
-            self.attributes.setdefault((id(owner), read.name), read), read.place
-        )
-        self.see(read.value, read.place)
+        self._note(self.attributes, id(owner), read)
 
 
 PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)

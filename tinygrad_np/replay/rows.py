@@ -6,7 +6,6 @@ mode adds the same blocks in the same order, so that the results are the same to
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..autodiff.shapes import row_blocks
 from .capture import Equation, Variable
@@ -57,9 +56,7 @@ class Block:
                     names[result] = Variable.shaped(result, result.shape)
                 if result.view_of is not None:
                     names[result].view_of = names.get(result.view_of, result.view_of)
-            operands = [_renamed(value, names) for value in equation.operands]
-            results = [names[result] for result in equation.results]
-            inner = equation.on(operands, equation.options, results)
+            inner = equation.renamed(names, [names[result] for result in equation.results])
             self.equations.append(inner)
             if is_sum(equation):
                 self.sums[inner] = equation.results[0]
@@ -70,10 +67,6 @@ class Block:
         if variable.kind == "input":
             cut.strides = variable.strides
         return cut
-
-
-def _renamed(value: Any, names: dict[Variable, Variable]) -> Any:
-    return names.get(value, value) if isinstance(value, Variable) else value
 
 
 def blocked(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:

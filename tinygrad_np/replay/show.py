@@ -52,12 +52,10 @@ def _row(number: int, equation: Equation, plan: Plan) -> Row:
     shown += [f"{k}={_operand(v)}" for k, v in equation.options.items() if k != "tensor"]
     results = ", ".join(f"{v!r}{_type(v)}" for v in equation.results)
     name = equation.name
-    if equation.kind == "deliver":
-        tensor = equation.options["tensor"]
-        name, results = "deliver", f"{tensor.name or 'tensor'}{list(tensor.shape)}.grad"
-    if equation.kind == "become":
-        tensor = equation.options["tensor"]
-        name, results = "become", f"{tensor.name or 'tensor'}{list(tensor.shape)}"
+    if equation.kind in ("deliver", "become"):
+        tensor, name = equation.options["tensor"], equation.kind
+        results = f"{tensor.name or 'tensor'}{list(tensor.shape)}"
+        results += ".grad" if name == "deliver" else ""
     if equation.kind == "effect":
         name = f"{type(equation.fn).__name__}.step"
     if isinstance(equation.fn, RowLoop):

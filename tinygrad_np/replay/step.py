@@ -4,13 +4,13 @@ import functools
 import threading
 import types
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import EXCLUSIVE
-from ..autodiff.nests import leaves, rebuild
+from ..autodiff.nests import floating, leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
@@ -43,6 +43,36 @@ class Local(threading.local):
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
+
+
+class Given:
+    """The arguments of one call: the ``parts`` of the nest, and the arrays among them.
+
+    ``key`` is equal for calls that the same program may answer.
+    """
+
+    def __init__(self, args: tuple[Any, ...]) -> None:
+        self.args = args
+        self.parts = leaves(list(args))
+        self.inputs = self.arrays()
+        values = ["array" if _is_array(part) else _identity(part) for part in self.parts]
+        shown = repr(rebuild(list(args), values))
+        specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
+        self.key = (mode.recording, shown, *specs)
+
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays as they are now: an argument that is a gradient may get another one."""
+        return [_array(part) for part in self.parts if _is_array(part)]
+
+    def others(self) -> list[Any]:
+        """What is no array."""
+        return [part for part in self.parts if not _is_array(part)]
+
+    def holding(self, tensors: Iterable[Tensor]) -> list[Any]:
+        """The arguments with these Tensors in the places of the arrays."""
+        found = iter(tensors)
+        parts = [next(found) if _is_array(part) else part for part in self.parts]
+        return list(rebuild(list(self.args), parts))
 
 
 class Replay:
@@ -153,48 +183,41 @@ class Replay:
         """The long way: find the program, or capture one."""
         if mode.capture is not None or mode.watch is not None:
             return self.fn(*args)
-        parts = leaves(list(args))
-        inputs = [_array(part) for part in parts if _is_array(part)]
-        key = _signature(args, parts, inputs)
-        programs = self._local.programs.get(key, [])
+        given = Given(args)
+        programs = self._local.programs.get(given.key, [])
         if any(program.guards.gradients for program in programs):
             with EXCLUSIVE:
-                return self._found(key, programs, args, parts, inputs, plain)
-        return self._found(key, programs, args, parts, inputs, plain)
+                return self._found(programs, given, plain)
+        return self._found(programs, given, plain)
 
-    def _found(
-        self, key: Any, programs: list[Program], args: tuple[Any, ...], parts: list[Any],
-        inputs: list[Any], plain: bool,
-    ) -> Any:  # fmt: skip
+    def _found(self, programs: list[Program], given: Given, plain: bool) -> Any:
         """Run the program that may run now; where there is none, capture one."""
         if any(program.guards.is_lent() for program in programs):
-            return self._as_written(args, parts, inputs, [])
+            return self._as_written(given, [])
         program = next((p for p in programs if p.guards.hold()), None)
         if program is None:
             if self._local.in_vain >= MOST_CAPTURES:
-                return self._as_written(args, parts, inputs, programs)
+                return self._as_written(given, programs)
             self._local.in_vain += 1
-            program, result = self._captured(key, args, parts, inputs)
-            self._keep(key, program)
+            program, result = self._captured(given)
+            self._keep(given.key, program)
             return result
         self._local.in_vain = 0
         if not program.guards.is_bound():
             program.link()
         # now: a gradient that is an argument may have moved on, out of the way of a new one
-        inputs = [_array(part) for part in parts if _is_array(part)]
+        given.inputs = given.arrays()
         if program.runs >= program.due or self._local.doubted:
             self._local.doubted = False
-            result = self._verified(key, program, args, parts, inputs)
+            result = self._verified(program, given)
         else:
-            result = program.run(inputs, plain)
+            result = program.run(given.inputs, plain)
         if self.tune and not program.is_tuned:
-            self._tune(program, inputs)
+            self._tune(program, given.inputs)
         self._local.last = program
         return result
 
-    def _as_written(
-        self, args: tuple[Any, ...], parts: list[Any], inputs: list[Any], programs: list[Program]
-    ) -> Any:
+    def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
         changed = programs[0].guards.changed() if programs else None
         if changed is not None and not self._local.has_warned:
@@ -204,9 +227,7 @@ class Replay:
                 "Python from now on; to replay it, pass that as an argument (np.float32(value)).",
                 stacklevel=4,
             )
-        given = iter([argument(array) for array in inputs])
-        filled = [next(given) if _is_array(part) else part for part in parts]
-        result = self.fn(*rebuild(list(args), filled))
+        result = self.fn(*given.holding(map(argument, given.inputs)))
         returned = [p.detach() if isinstance(p, Tensor) else p for p in leaves(result)]
         return rebuild(result, returned)
 
@@ -236,9 +257,7 @@ class Replay:
         while len(everything) > KEPT_SIGNATURES:
             del everything[next(k for k in everything if k != key)]
 
-    def _captured(
-        self, key: Any, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
-    ) -> tuple[Program | None, Any]:
+    def _captured(self, given: Given) -> tuple[Program | None, Any]:
         """Run the function and take it down; the program, and what it returned.
 
         There is no program where the step has changed what it reads: it may do that once, as when
@@ -246,33 +265,30 @@ class Replay:
         """
         capture = Capture()
         with capture.reads.noted():
-            result = self._recorded(capture, args, parts, inputs)
-        others = [part for part in parts if not _is_array(part)]
-        walk = Walk(capture.reads, [self.fn, *others])
+            result = self._recorded(capture, given)
+        walk = Walk(capture.reads, [self.fn, *given.others()])
         capture.settle(walk.iterator, walk.seen)
         filled = _plain(capture, result)  # the values now: a plan may merge two variables
-        if self._has_moved(key, walk):
+        if self._has_moved(given.key, walk):
             return None, filled
         returned = leaves(result)
         variables = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
         places = iter(range(len(variables)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
-        plain = all(type(arg) is np.ndarray for arg in args)
-        specs = [(a.shape, a.dtype, a.strides) for a in inputs] if plain else None
+        plain = PLAIN.issuperset(map(type, given.args))
+        specs = [(a.shape, a.dtype, a.strides) for a in given.inputs] if plain else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
         program = Program(capture, guards, plan(capture, variables), result, where)
-        program.trace, program.held, program.due = trace, others, self._due(0)
+        program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 
-    def _recorded(
-        self, capture: Capture, args: tuple[Any, ...], parts: list[Any], inputs: list[Any]
-    ) -> Any:
+    def _recorded(self, capture: Capture, given: Given) -> Any:
         """Run the function with all operations written down; what it returned."""
-        found = iter([capture.argument(k, array) for k, array in enumerate(inputs)])
-        given = [next(found) if _is_array(part) else part for part in parts]
+        tensors = [capture.argument(k, array) for k, array in enumerate(given.inputs)]
+        args = given.holding(tensors)
         mode.capture = capture
         try:
-            result = self.fn(*rebuild(list(args), given))
+            result = self.fn(*args)
             for part in leaves(result):
                 if isinstance(part, Tensor):
                     capture.variable(part)  # refuses what cannot be returned
@@ -301,10 +317,7 @@ class Replay:
             return NEVER
         return 2 * runs if self.verify is True else runs + self.verify if runs else 0
 
-    def _verified(
-        self, key: Any, program: Program, args: tuple[Any, ...], parts: list[Any],
-        inputs: list[Any],
-    ) -> Any:  # fmt: skip
+    def _verified(self, program: Program, given: Given) -> Any:
         """Replay the step, take it back, run it as it is written, and compare.
 
         The first run of a step may differ from all others, as when it fills a cache: as long as
@@ -316,7 +329,7 @@ class Replay:
         before = State(program)
         ours: Any = None
         try:
-            ours = outcome(program, program.run(inputs))
+            ours = outcome(program, program.run(given.inputs))
         except ReplayError:
             raise
         except Exception as raised:
@@ -325,24 +338,24 @@ class Replay:
             before.restore()
         if replayed:  # what it reads is known, and watched
             capture = Capture()
-            result = self._recorded(capture, args, parts, inputs)
+            result = self._recorded(capture, given)
             compare_runs(program, described(capture.equations))
             compare_outcomes(ours, outcome(program, result))
             result = _plain(capture, result)
         else:
-            second, result = self._captured(key, args, parts, inputs)
+            second, result = self._captured(given)
             if second is not None:
                 try:
                     compare_runs(program, second.trace)
                 except ReplayError:
-                    if key in self._local.odd:
+                    if given.key in self._local.odd:
                         raise
-                    self._local.odd.add(key)
-                    self._local.programs[key].remove(program)
-                    self._keep(key, second)
+                    self._local.odd.add(given.key)
+                    self._local.programs[given.key].remove(program)
+                    self._keep(given.key, second)
                     return result
                 compare_outcomes(ours, outcome(program, result))
-            self._local.odd.discard(key)
+            self._local.odd.discard(given.key)
         if choice != Choice():
             program.link(choice)
         program.due = self._due(program.runs)
@@ -360,10 +373,10 @@ def _plain(capture: Capture, result: Any) -> Any:
 
 def _numbers(nest: Any) -> Any:
     """A nest with arrays for its numbers, as transforms see them."""
-    parts = leaves(nest)
+    parts = [floating(part) for part in leaves(nest)]
     for i, part in enumerate(parts):
-        if isinstance(part, (int, float, complex)) and not isinstance(part, (bool, np.generic)):
-            parts[i] = np.asarray(float(part) if isinstance(part, int) else part)
+        if isinstance(part, (float, complex)) and not isinstance(part, np.generic):
+            parts[i] = np.asarray(part)
     return rebuild(nest, parts)
 
 
@@ -383,18 +396,11 @@ def _array(part: Any) -> np.ndarray:
         return np.asarray(part)
     if part.requires_grad:
         raise ReplayError(
-            f"{users_line()}: an argument of shape {part.shape} requires grad; close over a Tensor "
-            "whose gradient the step computes, or pass its .detach() and make it "
-            "Tensor(x, requires_grad=True) inside."
+            f"{users_line()}: an argument of shape {part.shape} requires grad; replay the "
+            "gradient, tg.replay(tg.grad(f)), close over a Tensor whose gradient the step "
+            "computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
         )
     return part._array  # type: ignore[no-any-return]
-
-
-def _signature(args: Sequence[Any], parts: list[Any], inputs: list[Any]) -> Any:
-    """Equal for calls that the same program may answer."""
-    values = ["array" if _is_array(part) else _identity(part) for part in parts]
-    shown = repr(rebuild(list(args), values))
-    return mode.recording, shown, *((a.shape, a.dtype.str, a.strides) for a in inputs)
 
 
 def _identity(part: Any) -> Any:

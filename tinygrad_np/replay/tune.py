@@ -42,18 +42,17 @@ class Choice:
         return cls(**given)
 
 
-def candidates(threads: int, looped: int, best: Choice) -> list[list[Choice]]:
-    """What to try, one question after the other; each answer is the ``best`` so far.
+def questions(threads: int, looped: int) -> list[list[dict[str, int]]]:
+    """What to try, one question after the other: changes of the best choice so far.
 
     ``looped`` is the number of rows of the full batch, 0 if there is no loop over blocks.
     """
     counts = [1, threads] if threads > 1 else [1]
     if not looped:
-        return [[Choice(blas_threads=n) for n in counts]]
-    sizes = [n for n in (256, 512, 1024, 2048, 4096) if n < looped]
-    first = [Choice(blas_threads=1, workers=n, rows=best.rows) for n in counts]
-    first += [Choice(blas_threads=n) for n in counts[1:]]
-    return [first, [Choice(rows=n) for n in sizes]]
+        return [[{"blas_threads": n} for n in counts]]
+    first = [{"blas_threads": 1, "workers": n} for n in counts]
+    first += [{"blas_threads": n} for n in counts[1:]]
+    return [first, [{"rows": n} for n in (256, 512, 1024, 2048, 4096) if n < looped]]
 
 
 def tuned(program: "Program", inputs: Sequence[Any], seconds: float) -> Choice:
@@ -66,12 +65,9 @@ def tuned(program: "Program", inputs: Sequence[Any], seconds: float) -> Choice:
     times = {Choice(): _time(program, Choice(), inputs, end)}
     best = Choice()
     threads = thread_count() if blas_threads().known else 1
-    for round_ in range(2):
-        questions = candidates(threads, program.looped_rows(), best)
-        if round_ == len(questions):
-            break
-        for choice in questions[round_]:
-            wanted = replace(best, rows=choice.rows) if round_ else choice
+    for question in questions(threads, program.looped_rows()):
+        for change in question:
+            wanted = replace(best, **change)
             if perf_counter() < end and wanted not in times:
                 times[wanted] = _time(program, wanted, inputs, end)
         best = min(times, key=times.__getitem__)

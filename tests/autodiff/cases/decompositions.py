@@ -92,6 +92,8 @@ row(np.linalg.svd, complex_(2, 3), compute_uv=False)
 row(np.linalg.svd, square, hermitian=True)
 row(np.linalg.svd, mixed, compute_uv=False, hermitian=True)
 row(np.linalg.svdvals, np.zeros((0, 2)))
+for at in (tall, complex_(4, 2)):
+    row(primitives.rebuilt, at, real(1, 2), real(2, 3), Const(np.zeros((2, 2), bool)), False)
 row(primitives.decomposed, tall, _reference=lambda a: np.linalg.svd(a, False))
 for a in (square, mixed, complex_(3, 2), wide):
     row(polar, a)

@@ -86,6 +86,9 @@ EINSUMS = [
 for subscripts, *shapes in EINSUMS:
     row(np.einsum, subscripts, *(real(*s, seed=k) for k, s in enumerate(shapes)))
 row(np.einsum, "ij,jk->ik", real(2, 3), Const(real(3, 2)), optimize=True)
+row(np.einsum, real(2, 3), [0, 1], real(3, 2, seed=1), [1, 2])
+row(np.einsum, real(3, 3), [30, 30], real(2, 3), [Ellipsis, 30], [Ellipsis, 30])
+row(np.einsum, real(2, 3), [27, 1])
 row(np.einsum, "i,i->", complex_(3), complex_(3, seed=2))
 for subscripts, *shapes in [
     ("ij,jk->ik", (2, 3), (3, 2)),

@@ -27,7 +27,16 @@ from .indexing import (
     take_at,
     updated,
 )
-from .matrices import cofactors, decomposed, orthogonalised, second_cofactors
+from .matrices import (
+    cofactors,
+    decomposed,
+    hint,
+    orthogonalised,
+    rebuilt,
+    second_cofactors,
+    settled,
+    silent,
+)
 from .reductions import (
     contract,
     deviation,
@@ -42,10 +51,10 @@ from .reductions import (
 from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
-    "ARRAY", "F", "Kept", "add_at", "added_to", "broadcast", "cast", "clip", "cofactors",
-    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "identity", "if_finite",
+    "ARRAY", "F", "Kept", "add_at", "added_to", "broadcast", "cast", "clip", "cofactors", "concat",
+    "contract", "decomposed", "deviation", "euclidean_norm", "hint", "identity", "if_finite",
     "join_index", "last_writes", "length", "lent", "lexical_order", "nonzero", "orthogonalised",
-    "pad_zeros", "power_norm", "primitive", "replace_at", "replace_nonfinite",
-    "second_cofactors", "shares", "sigmoid", "split_index", "take_at", "unit", "updated",
-    "variance", "where_finite_or", "written_out",
+    "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at", "replace_nonfinite",
+    "second_cofactors", "settled", "shares", "sigmoid", "silent", "split_index", "take_at", "unit",
+    "updated", "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

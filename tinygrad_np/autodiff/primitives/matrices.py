@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import TapeError
 from .dispatch import primitive
 
 
@@ -17,6 +18,65 @@ def decomposed(a: Any, full: bool = False) -> Any:
 def orthogonalised(a: Any, complete: bool = False) -> Any:
     """``np.linalg.qr`` with both factors."""
     return np.linalg.qr(a, "complete" if complete else "reduced")
+
+
+@primitive
+def settled(undecided: Any, name: str) -> Any:
+    """``undecided``, of which nothing is True."""
+    if np.any(undecided):
+        raise TapeError(
+            f"the derivative of np.linalg.{name} by values and vectors is not known here: two "
+            "values are equal, or a singular value is 0, and what goes on between their vectors "
+            "shows in neither. Write the function without vectors (inv, pinv, solve, cholesky, "
+            "matrix_power, norm; np.sum(a * a) for a sum of squares), or move the matrix so that "
+            "the values differ."
+        )
+    return undecided
+
+
+@primitive
+def silent(values: Any, g: Any, rows: int, singular: bool) -> Any:
+    """At i, j whether two values are equal, to rounding, and have the cotangent 0 both.
+
+    On the diagonal whether a singular value is 0. Values and cotangents are rows of a matrix.
+    """
+    down = np.swapaxes(values, -1, -2)
+    least = rows * np.finfo(values.dtype).eps * np.max(np.abs(values), -1, keepdims=True, initial=0)
+    diagonal = np.eye(values.shape[-1], dtype=bool)
+    equal = np.where(diagonal, singular & (values <= least), np.abs(values - down) <= least)
+    return equal & (g == 0) & np.swapaxes(g == 0, -1, -2)
+
+
+@primitive
+def rebuilt(left: Any, values: Any, right: Any, unseen: Any, dual: bool) -> Any:  # noqa: ARG001
+    """left diag(values) right, with values as a row; the rest is for the rule."""
+    return np.matmul(left * values, right)
+
+
+@primitive
+def hint(g: Any, left: Any, right: Any, unseen: Any, dual: bool) -> Any:
+    """A cotangent of ``left`` that turns nothing and is not 0 where ``unseen`` vectors would turn.
+
+    With it ``told_apart`` notices second derivatives that are lost. It moves a vector along itself
+    (singular value 0) or is Hermitian between vectors of equal values; of eigenvectors anything
+    between these does nothing.
+    """
+    shape = (*np.broadcast_shapes(g.shape[:-2], left.shape[:-2]), *left.shape[-2:])
+    if not np.any(unseen):
+        return np.zeros(shape, left.dtype)
+    gr, lg = np.matmul(g, np.swapaxes(right, -1, -2)), np.matmul(np.swapaxes(left, -1, -2), g)
+    core = np.matmul(np.swapaxes(left, -1, -2), gr)
+    along = np.diagonal(core, 0, -2, -1)
+    steps = np.abs(along[..., None, :] - along[..., :, None])
+    # else the cotangents of the two values differ, and told_apart sees these
+    alike = steps <= np.finfo(g.dtype).eps ** 0.5 * np.max(np.abs(core), (-2, -1), keepdims=True)
+    unseen = unseen & alike
+    if dual:
+        return np.matmul(np.swapaxes(right, -1, -2), np.where(unseen, core, 0))
+    size = np.abs(gr).sum(-2)[..., None, :] + np.abs(lg).sum(-1)[..., None, :]
+    inner = (core + np.conj(np.swapaxes(core, -1, -2))) / 2
+    inner = np.where(np.eye(left.shape[-1], dtype=bool), size, inner)
+    return np.matmul(np.conj(left), np.where(unseen, inner, 0))
 
 
 def separated(a: Any) -> tuple[Any, Any, Any, Any]:

@@ -250,6 +250,8 @@ def place(g: Any, labels: Any, classes: int, *, out: Any = None) -> Any:
     """``pick`` in reverse: zeros but for the labels' places."""
     if out is None:
         out = np.zeros_like(g, shape=(len(labels), classes))
+    elif not out.flags.c_contiguous:
+        return copied(place(g, labels, classes), out)
     else:
         out.fill(0)
     out.reshape(-1)[places(labels, classes)] = g
@@ -259,6 +261,8 @@ def place(g: Any, labels: Any, classes: int, *, out: Any = None) -> Any:
 @primitive
 def less_one_hot(p: Any, labels: Any, *, out: Any = None) -> Any:
     """``p`` with 1 taken off at the labels' places."""
+    if out is not None and not out.flags.c_contiguous:
+        return copied(less_one_hot(p, labels), out)
     out = np.copy(p, order="C") if out is None else copied(p, out)
     lined, chosen = out.reshape(-1), places(labels, out.shape[1])
     picked = np.empty_like(out, shape=(len(labels),))
@@ -294,8 +298,7 @@ def cross_entropy_and_powers(logits: Any, labels: Any) -> Any:
 def slope_of_powers(powers: Any, totals: Any, labels: Any) -> Any:
     """(softmax - one hot) / n, given the exponentials and their sums."""
     p = powers / np.expand_dims(totals, 1)
-    in_rows = type(p) is ndarray and p.flags.c_contiguous
-    p = less_one_hot(p, labels, out=p if in_rows else None)
+    p = less_one_hot(p, labels, out=into(p))
     return np.divide(p, len(labels), out=into(p))
 
 

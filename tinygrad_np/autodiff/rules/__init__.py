@@ -49,7 +49,9 @@ def of_scipy(fn: Any) -> tuple[bool, str]:
     """Whether ``fn`` is a ufunc of ``scipy.special`` that has a rule, and why it has none."""
     if not isinstance(fn, np.ufunc) or "scipy.special" not in sys.modules:
         return False, ""
-    from . import special  # fills the table
+    from . import distributions, special  # fill the table
+
+    del distributions
 
     reason = special.REFUSED.get(fn.__name__)
     return fn in TABLE, f" ({reason})" if reason else ""

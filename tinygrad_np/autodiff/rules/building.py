@@ -9,7 +9,7 @@ from ..primitives import broadcast, cast, concat
 from ..primitives.building import ramp
 from ..shapes import axes_of, kept, total, unbroadcast
 from .shaping import concatenate
-from .table import composite, defvjp, mixes
+from .table import composite, defvjp, whole
 
 
 def lined(x: Any, axis: int, ndim: int) -> Any:
@@ -112,7 +112,7 @@ defvjp(
     lambda g, out, _start, stop, num=50, endpoint=True, dtype=None, axis=0: geomspace_back(
         g * weights_of(g, endpoint, axis), out, stop, axis
     ),
-    reach=mixes,
+    reach=whole,
 )
 
 

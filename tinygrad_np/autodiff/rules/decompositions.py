@@ -4,7 +4,8 @@ The formulas below pair cotangents with changes by the conjugate transpose, as t
 them (d f = Re tr(gᴴ dx)); the table pairs without a conjugate, so ``conjugated`` turns what comes
 and what goes. Where only one triangle of a matrix is read, the gradient is that by this triangle.
 Where two eigenvalues or singular values are equal to rounding, the change of one of their vectors
-towards the other is taken as 0, and so is that of a singular value that is 0.
+towards the other is taken as 0, and so is that of a singular value that is 0; ``ties`` refuses
+what that would make wrong.
 """
 
 from collections.abc import Callable
@@ -12,9 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, decomposed, orthogonalised
+from ..primitives import cast, decomposed, orthogonalised, settled
 from .inverses import adjoint, by_matrix, conj, transposed
 from .table import composite, defvjp
+from .ties import (
+    differences,
+    inverse,
+    inverse_gaps,
+    of_values,
+    rounding,
+    sums,
+    told_apart,
+    top,
+)
 
 
 def conjugated(back: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,32 +57,6 @@ def of_triangle(full: Any, lower: bool) -> Any:
 def times_inverse(x: Any, a: Any) -> Any:
     """x a⁻¹."""
     return adjoint(np.linalg.solve(adjoint(a), adjoint(x)))
-
-
-def inverse(x: Any, least: Any) -> Any:
-    """1 / x, and 0 where |x| is at most ``least``."""
-    none = np.abs(x) <= least
-    return np.where(none, 0, 1 / np.where(none, 1, x))
-
-
-def rounding(largest: Any, n: int) -> Any:
-    """By how much eigenvalues or singular values of a matrix of ``n`` rows are rounded."""
-    return n * float(np.finfo(largest.dtype).eps) * largest
-
-
-def top(values: Any) -> Any:
-    """The largest modulus along the last axis."""
-    return np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
-
-
-def differences(values: Any) -> Any:
-    """At i, j the j-th value less the i-th."""
-    return values[..., None, :] - values[..., :, None]
-
-
-def sums(values: Any) -> Any:
-    """At i, j the j-th value and the i-th."""
-    return values[..., None, :] + values[..., :, None]
 
 
 def on_columns(values: Any) -> Any:
@@ -107,13 +92,13 @@ def eigh_back(g: Any, out: Any, lower: bool) -> Any:
     algorithmic differentiation", section 3.1.
     """
     (gw, gv), (w, v) = g, out
-    inner: Any = 0
+    vh, total = adjoint(v), 0
     if gv is not None:
-        gaps = inverse(differences(w), rounding(top(w), np.shape(w)[-1])[..., None])
-        inner = np.matmul(v, gaps * np.matmul(adjoint(v), gv))
+        turned = np.matmul(vh, gv)
+        total = np.matmul(np.matmul(v, inverse_gaps(w, gw, turned, "eigh") * turned), vh)
     if gw is not None:
-        inner = inner + v * on_columns(gw)
-    return of_triangle(np.matmul(inner, adjoint(v)), lower)
+        total = total + of_values(v, gw, vh, w, np.shape(w)[-1])
+    return of_triangle(total, lower)
 
 
 @conjugated
@@ -124,14 +109,14 @@ def eig_back(g: Any, out: Any) -> Any:
     complex-valued gradients with application to statistically optimum beamforming", section 4.
     """
     (gw, gv), (w, v) = g, out
-    inner: Any = 0
+    vh, total = adjoint(v), 0
     if gv is not None:
-        gaps = inverse(differences(w), rounding(top(w), np.shape(w)[-1])[..., None])
-        inner = conj(gaps) * np.matmul(adjoint(v), free_of_scale(gv, v))
+        turned = np.matmul(vh, free_of_scale(gv, v))
+        inner = conj(inverse_gaps(w, gw, turned, "eig")) * turned
+        total = np.matmul(np.linalg.solve(vh, inner), vh)
     if gw is not None:
-        eye = np.eye(np.shape(w)[-1], dtype=np.finfo(np.result_type(w)).dtype)
-        inner = inner + eye * on_columns(gw)
-    return np.matmul(np.linalg.solve(adjoint(v), inner), adjoint(v))
+        total = total + of_values(np.linalg.inv(vh), gw, vh, w, np.shape(w)[-1])
+    return total
 
 
 def free_of_scale(g: Any, v: Any) -> Any:
@@ -188,17 +173,24 @@ def svd_back(g: Any, out: Any) -> Any:
     first, last = u[..., :, :k], vh[..., :k, :]
     total: Any = 0
     if gs is not None:
-        total = np.matmul(first * on_columns(np.where(s > least, gs, 0)), last)
+        total = of_values(first, np.where(s > least, gs, 0), last, s, max(m, n), True)
     if gu is None and gvh is None:
         return total
     gu, gvh = (np.zeros_like(x) if gx is None else gx for gx, x in ((gu, u), (gvh, vh)))
     turn_u, turn_v = skew(np.matmul(adjoint(u), gu)), skew(np.matmul(vh, adjoint(gvh)))
     core_u, core_v = turn_u[..., :k, :k], turn_v[..., :k, :k]
-    wide = least[..., None]
-    inner = inverse(differences(s), wide) * (core_u + core_v)
-    inner = (inner + inverse(sums(s), wide) * (core_u - core_v)) / 2
+    gaps, both, none = differences(s), sums(s), s <= least
+    equal, small = np.abs(gaps) <= least[..., None], both <= least[..., None]
+    if gs is not None:
+        arrived = np.matmul(adjoint(u), gu)[..., :k, :k], np.matmul(vh, adjoint(gvh))[..., :k, :k]
+        equal = np.logical_or(told_apart(equal, gs, arrived[0] + arrived[1], "svd"), equal)
+        moving = np.any(gu != 0, axis=-2)[..., :k], np.any(gvh != 0, axis=-1)[..., :k]
+        moving = np.logical_or(gs != 0, np.logical_or(*moving))
+        none = np.logical_or(settled(np.logical_and(none, moving), "svd"), none)
+    inner = inverse(gaps, equal) * (core_u + core_v)
+    inner = (inner + inverse(both, small) * (core_u - core_v)) / 2
     total = total + np.matmul(np.matmul(first, inner), last)
-    shrink = on_columns(inverse(s, least))
+    shrink = on_columns(inverse(s, none))
     if m > k:
         total = total + np.matmul(outside(gu, u, turn_u, k) * shrink, last)
     if n > k:
@@ -237,7 +229,8 @@ def svd(
     if not compute_uv:
         return np.abs(w)
     u = np.take_along_axis(v, order[..., None, :], axis=-1)
-    return SVDResult(u, np.abs(w), adjoint(u * on_columns(np.copysign(1.0, w))))
+    minus = np.signbit(w)
+    return SVDResult(u, np.where(minus, -w, w), adjoint(np.where(on_columns(minus), -u, u)))
 
 
 @composite(np.linalg.svdvals)

@@ -228,10 +228,13 @@ defvjp(
 def einsum(*operands: Any, optimize: Any = False, **options: Any) -> Any:
     """Einstein summation: ellipses spelled out, repeated labels as diagonals, then ``contract``."""
     del optimize
-    if options or not isinstance(operands[0], str):
+    if options:
         raise NotImplementedError(
-            "np.einsum on Tensors takes 'subscripts', then operands, and no options but optimize."
+            f"np.einsum on Tensors takes no {', '.join(options)}: give subscripts and operands, or "
+            "operands each with a list of its axes, and no options but optimize."
         )
+    if not isinstance(operands[0], str):
+        operands = _lettered(operands)
     arrays = list(operands[1:])
     subscripts = _explicit(operands[0].replace(" ", ""), tuple(np.ndim(a) for a in arrays))
     inputs, output = subscripts.split("->")
@@ -241,6 +244,21 @@ def einsum(*operands: Any, optimize: Any = False, **options: Any) -> Any:
             while labels[i].count(label) > 1:
                 arrays[i], labels[i] = _merge(arrays[i], labels[i], label)
     return contract(*arrays, subscripts=",".join(labels) + "->" + output)
+
+
+AXES = string.ascii_uppercase + string.ascii_lowercase  # in the order in which NumPy sorts them
+
+
+def _lettered(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Subscripts and operands, of operands that each have a list of their axes behind them."""
+    if not all(isinstance(axes, (list, tuple)) for axes in (*operands[1::2], operands[-1])):
+        raise TypeError("np.einsum takes subscripts, or a list of axes behind each operand.")
+    rows = ["".join("..." if k is Ellipsis else AXES[k] for k in axes) for axes in operands[1::2]]
+    given = operands[: len(rows) * 2 : 2]
+    if len(operands) % 2:
+        result = "".join("..." if k is Ellipsis else AXES[k] for k in operands[-1])
+        return f"{','.join(rows)}->{result}", *given
+    return ",".join(rows), *given
 
 
 def _merge(x: Any, labels: str, label: str) -> tuple[Any, str]:

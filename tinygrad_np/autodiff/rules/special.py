@@ -93,49 +93,6 @@ def dawsn_slope(out: Any, x: Any) -> Any:
     return np.where(far, apart, 1 - np.where(far, 0, 2 * x) * out)
 
 
-def bell(x: Any) -> Any:
-    """The density of the normal distribution."""
-    return np.exp(x * x * -0.5) / ROOT_TWO_PI
-
-
-def hazard(x: Any) -> Any:
-    """The normal density at x over its integral up to x, to all digits at both ends."""
-    left, right = np.minimum(x, 0), np.maximum(x, 0)
-    tail = math.sqrt(2 / math.pi) / sp.erfcx(left * -math.sqrt(0.5))
-    return np.where(x > 0, bell(right) / sp.ndtr(right), tail)
-
-
-def gamma_density(a: Any, x: Any) -> Any:
-    """The slope of ``gammainc`` by x: x**(a-1) exp(-x) / Γ(a)."""
-    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
-
-
-def beta_density(a: Any, b: Any, x: Any) -> Any:
-    """The slope of ``betainc`` by x: x**(a-1) (1-x)**(b-1) / B(a, b)."""
-    return np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
-
-
-def fisher_density(n: Any, d: Any, x: Any) -> Any:
-    """The slope of ``fdtr`` by x."""
-    total = d + n * x
-    return beta_density(n / 2, d / 2, n * x / total) * (n * d / total / total)
-
-
-def student_density(df: Any, t: Any) -> Any:
-    """The slope of ``stdtr`` by t."""
-    return np.exp(-(df + 1) / 2 * np.log1p(t * t / df) - betaln(0.5, df / 2)) / df**0.5
-
-
-def whole(k: Any) -> Any:
-    """k rounded down, a Python number as such."""
-    return np.floor(k) if hasattr(k, "dtype") else math.floor(k)
-
-
-def binomial_density(k: Any, n: Any, p: Any) -> Any:
-    """The slope of ``bdtrc`` by p."""
-    return beta_density(whole(k) + 1, n - whole(k), p)
-
-
 def rgamma_slope(out: Any, x: Any) -> Any:
     """-ψ(x) / Γ(x); left of 1/2 mirrored, where both have poles."""
     if np.iscomplexobj(x):
@@ -148,9 +105,10 @@ def rgamma_slope(out: Any, x: Any) -> Any:
 
 
 def beside(x: Any, y: Any, pole: int = 0) -> Any:
-    """y, but away from the ``pole`` where x is 0: there x rules."""
+    """y, but inside of its domain, beyond ``pole``, where x is 0: there x rules."""
     y = y if hasattr(y, "dtype") else np.full_like(x, y)
-    return np.where(np.logical_and(x == 0, y == pole), pole + 1, y)
+    outside = np.equal(y, pole) if np.iscomplexobj(y) else y <= pole
+    return np.where(np.logical_and(x == 0, outside), pole + 1, y)
 
 
 def quotient(x: Any, y: Any) -> Any:
@@ -230,13 +188,6 @@ def along_imaginary(g: Any, out: Any, x: Any) -> Any:
     return np.real(g * out) * np.sign(np.imag(x)) * 1j
 
 
-def lambda_density(p: Any, lam: Any) -> Any:
-    """The slope of ``tklmbda`` where it is p; 0 outside its support."""
-    inside = np.logical_and(p > 0, p < 1)
-    p = np.where(inside, p, 0.5)
-    return np.where(inside, 1 / (np.power(p, lam - 1) + np.power(1 - p, lam - 1)), 0)
-
-
 def struve_term(v: Any, x: Any) -> Any:
     """(x/2)**v / (√π Γ(v + 3/2)), of DLMF 11.4.25 and 11.4.29."""
     return np.power(x / 2, v) * rgamma(v + 1.5) / ROOT_PI
@@ -250,12 +201,6 @@ def legendre_slope(m: Any, v: Any, out: Any, x: Any) -> Any:
 def faddeeva_slope(z: Any) -> Any:
     """The slope of ``wofz``: -2 z w(z) + 2i/√π."""
     return -2 * z * sp.wofz(z) + 2j / ROOT_PI
-
-
-def voigt_slope(x: Any, sigma: Any, gamma: Any) -> Any:
-    """The slope of σ√(2π) times the complex Voigt function by x, and its z = (x + iγ) / σ√2."""
-    z = (x + 1j * gamma) / (sigma * math.sqrt(2))
-    return faddeeva_slope(z) / (sigma * sigma * (2 * ROOT_PI)), z
 
 
 # Γ and its relatives (DLMF 5)
@@ -274,14 +219,6 @@ elementwise(sp.betaln, lambda g, _out, a, b: g * (psi(a) - psi(a + b)),
             lambda g, _out, a, b: g * (psi(b) - psi(a + b)))  # fmt: skip
 elementwise(sp.binom, lambda g, out, n, k: g * (out * (psi(n + 1) - psi(n - k + 1))),
             lambda g, out, n, k: g * (out * (psi(n - k + 1) - psi(k + 1))))  # fmt: skip
-elementwise(sp.gammainc, None, lambda g, _out, a, x: g * gamma_density(a, x))
-elementwise(sp.gammaincc, None, lambda g, _out, a, x: -g * gamma_density(a, x))
-elementwise(sp.gammaincinv, None, lambda g, out, a, _y: g / gamma_density(a, out))
-elementwise(sp.gammainccinv, None, lambda g, out, a, _y: -g / gamma_density(a, out))
-elementwise(sp.betainc, None, None, lambda g, _out, a, b, x: g * beta_density(a, b, x))
-elementwise(sp.betaincc, None, None, lambda g, _out, a, b, x: -g * beta_density(a, b, x))
-elementwise(sp.betaincinv, None, None, lambda g, out, a, b, _y: g / beta_density(a, b, out))
-elementwise(sp.betainccinv, None, None, lambda g, out, a, b, _y: -g / beta_density(a, b, out))
 
 # the error function and its relatives (DLMF 7)
 elementwise(sp.erf, lambda g, _out, x: g * (np.exp(-x * x) * (2 / ROOT_PI)))
@@ -292,26 +229,6 @@ elementwise(sp.dawsn, lambda g, out, x: g * dawsn_slope(out, x))
 elementwise(sp.wofz, lambda g, _out, x: g * faddeeva_slope(x))
 elementwise(sp.erfinv, lambda g, out, _x: g * (np.exp(out * out) * (ROOT_PI / 2)))
 elementwise(sp.erfcinv, lambda g, out, _x: g * (np.exp(out * out) * (-ROOT_PI / 2)))
-elementwise(sp.ndtr, lambda g, _out, x: g * bell(x))
-elementwise(sp.log_ndtr, lambda g, _out, x: g * hazard(x))
-elementwise(sp.ndtri, lambda g, out, _p: g / bell(out))
-elementwise(sp.ndtri_exp, lambda g, out, _y: g / hazard(out))
-elementwise(sp.owens_t,
-            lambda g, _out, h, a: g * (bell(h) * erf(a * h * math.sqrt(0.5)) * -0.5),
-            lambda g, _out, h, a: g * (np.exp(h * h * (1 + a * a) * -0.5) / (2 * math.pi)
-                                       / (1 + a * a)))  # fmt: skip
-elementwise(sp.voigt_profile,
-            lambda g, _out, x, s, c: g * np.real(voigt_slope(x, s, c)[0]),
-            lambda g, out, x, s, c: g * voigt_by_sigma(out, x, s, c),
-            lambda g, _out, x, s, c: g * -np.imag(voigt_slope(x, s, c)[0]))  # fmt: skip
-
-
-def voigt_by_sigma(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
-    """The slope of ``voigt_profile`` by the deviation of its normal part."""
-    slope, z = voigt_slope(x, sigma, gamma)
-    return -out / sigma - np.real(z * slope) * math.sqrt(2)
-
-
 # logistic functions, entropies, losses
 elementwise(sp.expit, lambda g, out, x: g * (out * sp.expit(-x)))
 elementwise(sp.log_expit, lambda g, _out, x: g * sp.expit(-x))
@@ -345,7 +262,6 @@ elementwise(
         -g * np.power(1 + out, 1 - power) * boxcox_slope(np.log1p(out), power)
     ),
 )
-elementwise(sp.tklmbda, lambda g, out, _x, lam: g * lambda_density(out, lam), None)
 
 # what NumPy has too, and angles in degrees
 elementwise(sp.exp2, lambda g, out, _x: g * (out * math.log(2)))
@@ -470,42 +386,6 @@ elementwise(sp.eval_jacobi, None, None, None, lambda g, _out, n, a, b, x: g * (
 elementwise(sp.eval_sh_jacobi, None, None, None, lambda g, _out, n, p, q, x: g * (
     n * lower(sp.eval_sh_jacobi, n, p + 2, q + 1, x)))  # fmt: skip
 elementwise(sp.lpmv, None, None, lambda g, out, m, v, x: g * legendre_slope(m, v, out, x))
-
-# distributions: cumulative, its complement, and the inverse
-elementwise(sp.pdtr, None, lambda g, _out, k, m: -g * gamma_density(whole(k) + 1, m))
-elementwise(sp.pdtrc, None, lambda g, _out, k, m: g * gamma_density(whole(k) + 1, m))
-elementwise(sp.pdtri, None, lambda g, out, k, _p: -g / gamma_density(whole(k) + 1, out))
-elementwise(sp.chdtr, None, lambda g, _out, v, x: g * gamma_density(v / 2, x / 2) / 2)
-elementwise(sp.chdtrc, None, lambda g, _out, v, x: -g * gamma_density(v / 2, x / 2) / 2)
-elementwise(sp.chdtri, None, lambda g, out, v, _p: -g * 2 / gamma_density(v / 2, out / 2))
-elementwise(sp.gdtr, lambda g, _out, a, b, x: g * (x * gamma_density(b, a * x)), None,
-            lambda g, _out, a, b, x: g * (a * gamma_density(b, a * x)))  # fmt: skip
-elementwise(sp.gdtrc, lambda g, _out, a, b, x: -g * (x * gamma_density(b, a * x)), None,
-            lambda g, _out, a, b, x: -g * (a * gamma_density(b, a * x)))  # fmt: skip
-elementwise(sp.gdtria, lambda g, out, _p, b, x: g / (x * gamma_density(b, out * x)), None,
-            lambda g, out, _p, _b, x: -g * out / x)  # fmt: skip
-elementwise(sp.gdtrix, lambda g, out, a, _b, _p: -g * out / a, None,
-            lambda g, out, a, b, _p: g / (a * gamma_density(b, a * out)))  # fmt: skip
-elementwise(sp.fdtr, None, None, lambda g, _out, n, d, x: g * fisher_density(n, d, x))
-elementwise(sp.fdtrc, None, None, lambda g, _out, n, d, x: -g * fisher_density(n, d, x))
-elementwise(sp.fdtri, None, None, lambda g, out, n, d, _p: g / fisher_density(n, d, out))
-elementwise(sp.stdtr, None, lambda g, _out, df, t: g * student_density(df, t))
-elementwise(sp.stdtrit, None, lambda g, out, df, _p: g / student_density(df, out))
-elementwise(sp.bdtr, None, None, lambda g, _out, k, n, p: -g * binomial_density(k, n, p))
-elementwise(sp.bdtrc, None, None, lambda g, _out, k, n, p: g * binomial_density(k, n, p))
-elementwise(sp.bdtri, None, None, lambda g, out, k, n, _y: -g / binomial_density(k, n, out))
-elementwise(sp.nbdtr, None, None,
-            lambda g, _out, k, n, p: g * beta_density(n, whole(k) + 1, p))  # fmt: skip
-elementwise(sp.nbdtrc, None, None,
-            lambda g, _out, k, n, p: -g * beta_density(n, whole(k) + 1, p))  # fmt: skip
-elementwise(sp.nbdtri, None, None,
-            lambda g, out, k, n, _y: g / beta_density(n, whole(k) + 1, out))  # fmt: skip
-elementwise(sp.nrdtrimn, lambda g, out, _p, std, x: -g * std / bell((x - out) / std),
-            lambda g, out, _p, std, x: g * ((out - x) / std),
-            lambda g, _out, _p, _std, _x: g)  # fmt: skip
-elementwise(sp.nrdtrisd, lambda g, _out, _mn, p, _x: -g / sp.ndtri(p),
-            lambda g, out, _mn, p, _x: -g * out / (sp.ndtri(p) * bell(sp.ndtri(p))),
-            lambda g, _out, _mn, p, _x: g / sp.ndtri(p))  # fmt: skip
 
 
 def combined(g: Any, *slopes: Any) -> Any:

@@ -33,19 +33,22 @@ class Traits(NamedTuple):
     ``body`` computes it from arrays, and right into ``out=`` where that is given: memory as the
     body itself would have made it, or (with ``overwrites``) that of its first operand. It is
     deduced for primitives with a parameter of that name, and for ufuncs. ``elementwise``: each
-    element of the result comes from its own elements. ``along``: only the axis that the option
-    ``axis`` names is reduced or inserted. ``by_row``: so many leading operands have rows, and each
-    row of the result comes from theirs alone. ``adds``: the result is a sum over rows, which may be
-    added up from blocks of them: "blocks" always, "integers" where that is exact. ``copies``: a
-    result that lies as its first operand equals it. ``neutral`` is the operand beside which the
-    result equals the other one. ``shape_only``: no values are read. ``checks``: it raises, or
-    returns its first operand. ``spreads``: a number among the operands costs more than an array.
-    ``cost(out, *operands)`` is the number of multiply-adds of a product. ``spelled`` is how users
-    write the operation, where that is no call.
+    element of the result comes from its own elements. ``linear``: its derivative is the same
+    everywhere, as its rules show: they read no values that they differentiate by. ``along``:
+    only the axis that the option ``axis`` names is reduced or inserted. ``by_row``: so many
+    leading operands have rows, and each row of the result comes from theirs alone. ``adds``:
+    the result is a sum over rows, which may be added up from blocks of them: "blocks" always,
+    "integers" where that is exact. ``copies``: a result that lies as its first operand equals
+    it. ``neutral`` is the operand beside which the result equals the other one. ``shape_only``:
+    no values are read. ``checks``: it raises, or returns its first operand. ``spreads``: a
+    number among the operands costs more than an array. ``cost(out, *operands)`` is the number
+    of multiply-adds of a product. ``spelled`` is how users write the operation, where that is
+    no call.
     """
 
     body: Callable[..., Any] | None = None
     elementwise: bool = False
+    linear: bool = False
     along: bool = False
     by_row: int = 0
     adds: str = ""
@@ -67,7 +70,7 @@ class Rule:
 
     __slots__ = (
         "accepts", "accepts_any", "arity", "broadcasts", "certain", "constant", "count", "each",
-        "eager", "fn", "forward", "heeds", "is_pure", "is_ufunc", "is_users", "mixes", "name",
+        "eager", "fn", "forward", "heeds", "is_pure", "is_ufunc", "is_users", "name",
         "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
     )  # fmt: skip
 
@@ -114,9 +117,10 @@ class Rule:
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
         self.reads_out = any(reading.out for reading in written)
         self.reads_operands = any(reading.operands or reading.rest for reading in written)
-        nonlinear = self.reads_out or self.reads_operands
-        self.mixes = reach is mixes
-        self.reach = reach if nonlinear and not self.mixes else None
+        given_up = self.reads_out or self.constant or any(reading.rest for reading in written)
+        values = [i for reading in written for i in reading.operands if not self.is_option(i)]
+        self.traits = self.traits._replace(linear=not (given_up or values))
+        self.reach = None if self.traits.linear else reach
         self.heeds = 4 if self.reach is None else 2 if reach is terms else 1
         named = [reading.names for reading in written if not reading.options]
         self.accepts = frozenset.intersection(*named) if named else frozenset()
@@ -200,7 +204,6 @@ class Part(Rule):
     is_ufunc = False
     is_users = True  # nobody writes through it
     selects = 0
-    mixes = False
     fn: Any = None
 
     def __init__(self, whole: Rule, kind: Any, index: int) -> None:
@@ -473,10 +476,6 @@ def whole(g: Any, *_operands: Any, **_options: Any) -> Any:
 
 # The reach of sums of products, where each term counts by itself: the sweep looks at the terms.
 terms: Any = object()
-
-# Said for a reach where each element of the result depends on all of an operand, and what is
-# infinite or NaN in it spoils all: nothing can be kept out.
-mixes: Any = object()
 
 
 def along(axis: Axis) -> Any:

@@ -12,8 +12,9 @@ from . import tracing
 from .tracing import Function, Traced, mapped, vspace
 from .wrap_util import unary_to_nary
 
-make_vjp = unary_to_nary(tracing.make_vjp)
-make_jvp = unary_to_nary(tracing.make_jvp)
+_make_vjp, _make_jvp = tracing.make_vjp, tracing.make_jvp  # which programs use, too
+make_vjp = unary_to_nary(_make_vjp)
+make_jvp = unary_to_nary(_make_jvp)
 
 
 @unary_to_nary

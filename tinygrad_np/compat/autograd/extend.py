@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.primitives import primitive as dispatching
-from ...autodiff.rules import COMPOSITES, TABLE
+from ...autodiff.rules import COMPOSITES, TABLE, of_scipy
 from ...autodiff.rules import defvjp as add_rule
 from ...autodiff.tensor import Tensor
 from . import tracing
@@ -71,7 +71,7 @@ def defvjp(fun: Any, *makers: Any, **options: Any) -> None:
     """Give ``fun`` derivatives: ``maker(ans, *args, **kwargs)(g)`` is the cotangent of an argument.
 
     ``argnums=`` names the arguments, those from the first on by default. None stands for zeros.
-    NumPy's and SciPy's functions that have a rule here keep it.
+    NumPy's and SciPy's functions that have a rule here keep it; a ufunc gets those it lacks.
     """
     argnums = options.get("argnums", range(len(makers)))
     known = _makers(fun)
@@ -85,11 +85,15 @@ def _makers(fun: Any) -> dict[int, Any]:
 
 def _is_known(fun: Any) -> bool:
     """Whether NumPy's or SciPy's function has a rule in the table already, which stays."""
-    return not hasattr(fun, "makers") and (_lifted(fun) in TABLE or _lifted(fun) in COMPOSITES)
+    known = _lifted(fun)
+    return not hasattr(fun, "makers") and (
+        known in TABLE or known in COMPOSITES or of_scipy(known)[0]
+    )
 
 
 def _register(fun: Any, makers: dict[int, Any]) -> None:
-    if _is_known(fun):
+    row = TABLE.get(_lifted(fun)) if _is_known(fun) else None
+    if _is_known(fun) and (row is None or not row.is_ufunc or all(row.vjps)):
         return
 
     def rule(argnum: int) -> Any:
@@ -106,7 +110,12 @@ def _register(fun: Any, makers: dict[int, Any]) -> None:
         vjp.__module__ = getattr(maker, "__module__", None) or "user"
         return vjp
 
-    add_rule(_lifted(fun), *[rule(k) for k in range(max(makers) + 1)])
+    if row is None:
+        add_rule(_lifted(fun), *[rule(k) for k in range(max(makers) + 1)])
+        return
+    filled = [vjp or (makers.get(k) and rule(k)) for k, vjp in enumerate(row.vjps)]
+    if any(makers.get(k) for k, vjp in enumerate(row.vjps) if vjp is None):
+        add_rule(row.fn, *filled, broadcasts=True, reach=row.reach)
 
 
 def _lifted(fun: Any) -> Any:

@@ -1,7 +1,6 @@
 """NumPy, whose functions take Tensors, with the constructors that it cannot dispatch."""
 
 from builtins import any as _any  # NumPy has one, too
-from string import ascii_letters as _letters
 from typing import Any
 
 import numpy as _np
@@ -123,14 +122,10 @@ def einsum(*operands: Any, **kwargs: Any) -> Any:
     """``np.einsum``, with the axes as letters or as lists of numbers."""
     if isinstance(operands[0], str):
         return _np.einsum(operands[0], *map(asarray, operands[1:]), **kwargs)
-    given, axes = operands[:-1:2] if len(operands) % 2 else operands[::2], operands[1::2]
-    lettered = [_lettered(part) for part in axes]
-    equation = ",".join(lettered) + (f"->{_lettered(operands[-1])}" if len(operands) % 2 else "")
-    return _np.einsum(equation, *map(asarray, given), **kwargs)
-
-
-def _lettered(axes: Any) -> str:
-    return "".join("..." if axis is Ellipsis else _letters[axis] for axis in axes)
+    given = [asarray(v) if k % 2 == 0 else v for k, v in enumerate(operands)]
+    if len(operands) % 2:
+        given[-1] = operands[-1]  # the axes of the result
+    return _np.einsum(*given, **kwargs)
 
 
 class _Joined:

@@ -1,0 +1,138 @@
+"""The distributions in ``scipy.special``: cumulative, complement, inverse, by the last operand.
+
+The slope of a cumulative distribution is its density, that of an inverse one over it. By most
+shape parameters there is no closed form.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special as sp
+
+from .special import ROOT_PI, ROOT_TWO_PI, betaln, erf, faddeeva_slope, gammaln, xlog1py, xlogy
+from .table import elementwise
+
+
+def bell(x: Any) -> Any:
+    """The density of the normal distribution."""
+    return np.exp(x * x * -0.5) / ROOT_TWO_PI
+
+
+def hazard(x: Any) -> Any:
+    """The normal density at x over its integral up to x, to all digits at both ends."""
+    left, right = np.minimum(x, 0), np.maximum(x, 0)
+    tail = math.sqrt(2 / math.pi) / sp.erfcx(left * -math.sqrt(0.5))
+    return np.where(x > 0, bell(right) / sp.ndtr(right), tail)
+
+
+def gamma_density(a: Any, x: Any) -> Any:
+    """The slope of ``gammainc`` by x: x**(a-1) exp(-x) / Γ(a)."""
+    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
+
+
+def beta_density(a: Any, b: Any, x: Any) -> Any:
+    """The slope of ``betainc`` by x: x**(a-1) (1-x)**(b-1) / B(a, b)."""
+    return np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+
+
+def fisher_density(n: Any, d: Any, x: Any) -> Any:
+    """The slope of ``fdtr`` by x."""
+    total = d + n * x
+    return beta_density(n / 2, d / 2, n * x / total) * (n * d / total / total)
+
+
+def student_density(df: Any, t: Any) -> Any:
+    """The slope of ``stdtr`` by t."""
+    return np.exp(-(df + 1) / 2 * np.log1p(t * t / df) - betaln(0.5, df / 2)) / df**0.5
+
+
+def whole(k: Any) -> Any:
+    """k rounded down, a Python number as such."""
+    return np.floor(k) if hasattr(k, "dtype") else math.floor(k)
+
+
+def binomial_density(k: Any, n: Any, p: Any) -> Any:
+    """The slope of ``bdtrc`` by p."""
+    return beta_density(whole(k) + 1, n - whole(k), p)
+
+
+def lambda_density(p: Any, lam: Any) -> Any:
+    """The slope of ``tklmbda`` where it is p; 0 outside its support."""
+    inside = np.logical_and(p > 0, p < 1)
+    p = np.where(inside, p, 0.5)
+    return np.where(inside, 1 / (np.power(p, lam - 1) + np.power(1 - p, lam - 1)), 0)
+
+
+def voigt_slope(x: Any, sigma: Any, gamma: Any) -> Any:
+    """The slope of σ√(2π) times the complex Voigt function by x, and its z = (x + iγ) / σ√2."""
+    z = (x + 1j * gamma) / (sigma * math.sqrt(2))
+    return faddeeva_slope(z) / (sigma * sigma * (2 * ROOT_PI)), z
+
+
+def voigt_by_sigma(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
+    """The slope of ``voigt_profile`` by the deviation of its normal part."""
+    slope, z = voigt_slope(x, sigma, gamma)
+    return -out / sigma - np.real(z * slope) * math.sqrt(2)
+
+
+# incomplete gamma and beta functions (DLMF 8)
+elementwise(sp.gammainc, None, lambda g, _out, a, x: g * gamma_density(a, x))
+elementwise(sp.gammaincc, None, lambda g, _out, a, x: -g * gamma_density(a, x))
+elementwise(sp.gammaincinv, None, lambda g, out, a, _y: g / gamma_density(a, out))
+elementwise(sp.gammainccinv, None, lambda g, out, a, _y: -g / gamma_density(a, out))
+elementwise(sp.betainc, None, None, lambda g, _out, a, b, x: g * beta_density(a, b, x))
+elementwise(sp.betaincc, None, None, lambda g, _out, a, b, x: -g * beta_density(a, b, x))
+elementwise(sp.betaincinv, None, None, lambda g, out, a, b, _y: g / beta_density(a, b, out))
+elementwise(sp.betainccinv, None, None, lambda g, out, a, b, _y: -g / beta_density(a, b, out))
+
+# of the normal distribution and its relatives
+elementwise(sp.ndtr, lambda g, _out, x: g * bell(x))
+elementwise(sp.log_ndtr, lambda g, _out, x: g * hazard(x))
+elementwise(sp.ndtri, lambda g, out, _p: g / bell(out))
+elementwise(sp.ndtri_exp, lambda g, out, _y: g / hazard(out))
+elementwise(sp.owens_t,
+            lambda g, _out, h, a: g * (bell(h) * erf(a * h * math.sqrt(0.5)) * -0.5),
+            lambda g, _out, h, a: g * (np.exp(h * h * (1 + a * a) * -0.5) / (2 * math.pi)
+                                       / (1 + a * a)))  # fmt: skip
+elementwise(sp.voigt_profile,
+            lambda g, _out, x, s, c: g * np.real(voigt_slope(x, s, c)[0]),
+            lambda g, out, x, s, c: g * voigt_by_sigma(out, x, s, c),
+            lambda g, _out, x, s, c: g * -np.imag(voigt_slope(x, s, c)[0]))  # fmt: skip
+elementwise(sp.tklmbda, lambda g, out, _x, lam: g * lambda_density(out, lam), None)
+
+# distributions: cumulative, its complement, and the inverse
+elementwise(sp.pdtr, None, lambda g, _out, k, m: -g * gamma_density(whole(k) + 1, m))
+elementwise(sp.pdtrc, None, lambda g, _out, k, m: g * gamma_density(whole(k) + 1, m))
+elementwise(sp.pdtri, None, lambda g, out, k, _p: -g / gamma_density(whole(k) + 1, out))
+elementwise(sp.chdtr, None, lambda g, _out, v, x: g * gamma_density(v / 2, x / 2) / 2)
+elementwise(sp.chdtrc, None, lambda g, _out, v, x: -g * gamma_density(v / 2, x / 2) / 2)
+elementwise(sp.chdtri, None, lambda g, out, v, _p: -g * 2 / gamma_density(v / 2, out / 2))
+elementwise(sp.gdtr, lambda g, _out, a, b, x: g * (x * gamma_density(b, a * x)), None,
+            lambda g, _out, a, b, x: g * (a * gamma_density(b, a * x)))  # fmt: skip
+elementwise(sp.gdtrc, lambda g, _out, a, b, x: -g * (x * gamma_density(b, a * x)), None,
+            lambda g, _out, a, b, x: -g * (a * gamma_density(b, a * x)))  # fmt: skip
+elementwise(sp.gdtria, lambda g, out, _p, b, x: g / (x * gamma_density(b, out * x)), None,
+            lambda g, out, _p, _b, x: -g * out / x)  # fmt: skip
+elementwise(sp.gdtrix, lambda g, out, a, _b, _p: -g * out / a, None,
+            lambda g, out, a, b, _p: g / (a * gamma_density(b, a * out)))  # fmt: skip
+elementwise(sp.fdtr, None, None, lambda g, _out, n, d, x: g * fisher_density(n, d, x))
+elementwise(sp.fdtrc, None, None, lambda g, _out, n, d, x: -g * fisher_density(n, d, x))
+elementwise(sp.fdtri, None, None, lambda g, out, n, d, _p: g / fisher_density(n, d, out))
+elementwise(sp.stdtr, None, lambda g, _out, df, t: g * student_density(df, t))
+elementwise(sp.stdtrit, None, lambda g, out, df, _p: g / student_density(df, out))
+elementwise(sp.bdtr, None, None, lambda g, _out, k, n, p: -g * binomial_density(k, n, p))
+elementwise(sp.bdtrc, None, None, lambda g, _out, k, n, p: g * binomial_density(k, n, p))
+elementwise(sp.bdtri, None, None, lambda g, out, k, n, _y: -g / binomial_density(k, n, out))
+elementwise(sp.nbdtr, None, None,
+            lambda g, _out, k, n, p: g * beta_density(n, whole(k) + 1, p))  # fmt: skip
+elementwise(sp.nbdtrc, None, None,
+            lambda g, _out, k, n, p: -g * beta_density(n, whole(k) + 1, p))  # fmt: skip
+elementwise(sp.nbdtri, None, None,
+            lambda g, out, k, n, _y: g / beta_density(n, whole(k) + 1, out))  # fmt: skip
+elementwise(sp.nrdtrimn, lambda g, out, _p, std, x: -g * std / bell((x - out) / std),
+            lambda g, out, _p, std, x: g * ((out - x) / std),
+            lambda g, _out, _p, _std, _x: g)  # fmt: skip
+elementwise(sp.nrdtrisd, lambda g, _out, _mn, p, _x: -g / sp.ndtri(p),
+            lambda g, out, _mn, p, _x: -g * out / (sp.ndtri(p) * bell(sp.ndtri(p))),
+            lambda g, _out, _mn, p, _x: g / sp.ndtri(p))  # fmt: skip
