@@ -3,6 +3,7 @@
 A test has a price of its own, some milliseconds in each of its processes.
 """
 
+import functools
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,6 +52,44 @@ def through_all(**choices: Sequence[Any]) -> Callable[[Callable[..., None]], Cal
     return of_all
 
 
+def title(case: Any) -> str:
+    """What one of several cases is called."""
+    name = full_name(case) if hasattr(case, "__name__") else getattr(case, "id", case)
+    return str(name)
+
+
+def run_all(check: Callable[..., None], cases: Iterable[tuple[Any, ...]]) -> None:
+    """Runs a check of each case, and tells which failed: a case that fails hides no other."""
+    failures: list[BaseException] = []
+    cases = list(cases)
+    assert cases
+    for case in cases:
+        try:
+            with named(*map(title, case)):
+                check(*case)
+        except (Exception, pytest.fail.Exception) as failure:
+            failures.append(failure)
+    if failures:
+        raise BaseExceptionGroup(f"{len(failures)} of {len(cases)} checks", failures)
+
+
+def for_each(*choices: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A check of one case, or of a choice of each of these, as one test of all."""
+
+    tables = [list(cases) for cases in choices]
+
+    def of_all(check: Callable[..., None]) -> Callable[..., None]:
+        def test(**fixtures: Any) -> None:
+            run_all(functools.partial(check, **fixtures), itertools.product(*tables))
+
+        _, *fixtures = inspect.signature(check).parameters.values()
+        test.__signature__ = inspect.Signature(fixtures[len(tables) - 1 :])  # type: ignore[attr-defined]
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return of_all
+
+
 class Family:
     """Checks that one test of a function runs: a check that fails hides no other."""
 
@@ -62,12 +101,4 @@ class Family:
         return check
 
     def run(self, cases: list[Case]) -> None:
-        failures: list[BaseException] = []
-        for check in self.checks:
-            try:
-                with named(check.__name__):
-                    check(cases)
-            except (Exception, pytest.fail.Exception) as failure:
-                failures.append(failure)
-        if failures:
-            raise BaseExceptionGroup(f"{len(failures)} of {len(self.checks)} checks", failures)
+        run_all(lambda check: check(cases), [(check,) for check in self.checks])

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
-
 import tinygrad_np as tg
+from tests.autodiff.each import for_each
 
 X = np.arange(6.0).reshape(2, 3) + 1
 BATCH = np.stack([X, X + 1])
@@ -31,7 +30,7 @@ LISTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", LISTS)
+@for_each(LISTS)
 def test_lists_are_what_they_are_to_numpy(name: str) -> None:
     def f(x: Any) -> Any:
         return np.sum(LISTS[name](x) ** 2 * 1.5)
