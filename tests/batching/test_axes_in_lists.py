@@ -38,9 +38,13 @@ def test_lists_are_what_they_are_to_numpy(name: str) -> None:
     assert f(tg.Tensor(X, requires_grad=True)).item() == f(X)
     tg.gradcheck(f, X)
     expected = np.stack([tg.hessian(f)(x) for x in BATCH])
-    replayed = tg.replay(tg.vmap(tg.hessian(f)))
+    np.testing.assert_allclose(tg.vmap(tg.hessian(f))(BATCH), expected, rtol=1e-13)
+    product = tg.vmap(lambda x: tg.hvp(f, x, X))
+    replayed = tg.replay(product)
     for _ in range(3):
-        np.testing.assert_allclose(replayed(BATCH), expected, rtol=1e-13)
+        np.testing.assert_array_equal(replayed(BATCH), product(BATCH))
+    products = np.tensordot(expected, X)
+    np.testing.assert_allclose(replayed(BATCH), products, rtol=1e-13, atol=1e-12)
 
 
 def test_a_variable_that_is_used_three_times() -> None:
