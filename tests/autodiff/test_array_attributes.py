@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.autodiff.each import for_each
+from tests.each import for_each
 
 X = np.array([[3.0, 1.0, 2.0], [0.5, 6.0, 4.5]])
 Z = X * (1 + 2j)

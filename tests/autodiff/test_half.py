@@ -8,7 +8,7 @@ import numpy as np
 
 import tinygrad_np as tg
 from tests.autodiff.cases import CASES, Case
-from tests.autodiff.each import for_each
+from tests.each import for_each
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.nn import functional as F
 

@@ -3,7 +3,6 @@
 
 import copy
 import gc
-import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 import tinygrad_np as tg
 from tests.autodiff import conventions
 from tests.autodiff.cases import CASES, Case, full_name
-from tests.autodiff.each import for_each
+from tests.each import for_each
 from tinygrad_np.autodiff import funnel, operators, writes
 from tinygrad_np.autodiff import tensor as tensor_module
 from tinygrad_np.autodiff.nests import leaves, rebuild

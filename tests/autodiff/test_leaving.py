@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.autodiff.each import for_each
+from tests.each import for_each
 from tinygrad_np import nn
 
 X = np.array([1.5, 2.25, 3.4])

@@ -13,7 +13,7 @@ import numpy as np
 
 import tinygrad_np as tg
 from tests.autodiff.cases import full_name
-from tests.autodiff.each import for_each
+from tests.each import for_each
 from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
 
 A = np.array([[0.61, 0.27, 0.93], [0.18, 0.76, 0.34], [0.82, 0.47, 0.56]])

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 import tinygrad_np as tg
-from tests.autodiff.each import for_each
+from tests.each import for_each
 
 X = np.arange(6.0).reshape(2, 3) + 1
 BATCH = np.stack([X, X + 1])
