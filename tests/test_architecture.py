@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.each import for_each
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tinygrad_np"
@@ -53,6 +53,11 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def for_types_only(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
@@ -76,7 +81,7 @@ def imported(name: str) -> set[str]:
     if name == "":
         inside = []
     found = set()
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")).body):
+    for node in statements(tree_of(path).body):
         if isinstance(node, ast.Import):
             named = [alias.name for alias in node.names if alias.name.startswith("tinygrad_np")]
             found |= {n.removeprefix("tinygrad_np").lstrip(".") for n in named}
@@ -92,14 +97,12 @@ def imported(name: str) -> set[str]:
     return found - {name}
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n])
+@for_each(n for n in MODULES if n)
 def test_nothing_imports_the_package_root(name: str) -> None:
     assert "" not in imported(name)
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in MODULES if n.startswith(("errors", "autodiff", "replay"))]
-)
+@for_each(n for n in MODULES if n.startswith(("errors", "autodiff", "replay")))
 def test_arrows_in_the_engine_and_in_replay_point_up(name: str) -> None:
     if name in ("autodiff", "replay"):
         return
@@ -116,7 +119,7 @@ def test_every_room_has_its_place() -> None:
 
 
 # a __main__ is a program, which may use everything
-@pytest.mark.parametrize("name", [n for n in MODULES if n and not n.endswith("__main__")])
+@for_each(n for n in MODULES if n and not n.endswith("__main__"))
 def test_arrows_between_rooms_point_up(name: str) -> None:
     room = ROOMS.index(name.split(".")[0])
     below = {n for n in imported(name) if n and n.split(".")[0] in ROOMS[room + 1 :]}
@@ -140,10 +143,10 @@ IN_THREADS = ("autodiff.", "batching.", "replay.", "optim.")
 REGISTRIES = {"TABLE", "COMPOSITES", "FACTS", "METADATA", "RULES", "WRITERS"}
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n.startswith(IN_THREADS)])
+@for_each(n for n in MODULES if n.startswith(IN_THREADS))
 def test_no_mutable_state_at_module_level(name: str) -> None:
     """Dicts, lists and sets at module level are only read; the table's registries are filled."""
-    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    tree = tree_of(MODULES[name])
     held = set()
     for statement in tree.body:
         targets = statement.targets if isinstance(statement, ast.Assign) else []
@@ -187,7 +190,7 @@ def code_lines(path: Path) -> int:
     """Lines that are neither blank, nor comment, nor docstring."""
     text = path.read_text(encoding="utf-8")
     documented: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
             node
         ):
@@ -203,9 +206,9 @@ def test_the_engine_stays_small() -> None:
     assert lines <= 2_110, f"autodiff without rules has {lines} lines of code"
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n.startswith(IN_THREADS)])
+@for_each(n for n in MODULES if n.startswith(IN_THREADS))
 def test_functions_fit_on_a_screen(name: str) -> None:
-    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    tree = tree_of(MODULES[name])
     long = [
         f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
         for node in ast.walk(tree)

@@ -5,13 +5,13 @@ A test has a price of its own, some milliseconds in each of its processes.
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 
 from tests.autodiff.cases import CASES, Case, full_name
+from tests.each import named, run_all
 
 
 def every(cases: Iterable[Case]) -> Any:
@@ -23,16 +23,6 @@ def every(cases: Iterable[Case]) -> Any:
 
 
 every_function = every(CASES)
-
-
-@contextmanager
-def named(*what: Any) -> Iterator[None]:
-    """Tells what of several things failed."""
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(f"at {', '.join(map(str, what))}")
-        raise
 
 
 def through_all(**choices: Sequence[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -62,12 +52,4 @@ class Family:
         return check
 
     def run(self, cases: list[Case]) -> None:
-        failures: list[BaseException] = []
-        for check in self.checks:
-            try:
-                with named(check.__name__):
-                    check(cases)
-            except (Exception, pytest.fail.Exception) as failure:
-                failures.append(failure)
-        if failures:
-            raise BaseExceptionGroup(f"{len(failures)} of {len(self.checks)} checks", failures)
+        run_all(lambda check: check(cases), [(check,) for check in self.checks])

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 
 X = np.array([[3.0, 1.0, 2.0], [0.5, 6.0, 4.5]])
 Z = X * (1 + 2j)
@@ -132,8 +133,7 @@ def test_every_attribute_of_arrays_has_a_row() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", WAYS)
+@for_each(WAYS, KINDS)
 def test_a_tensor_does_what_an_array_does_or_refuses(name: str, kind: str) -> None:
     for x in (X, Z, N, X.astype(np.float32)):
         for number, way in enumerate(WAYS[name]):
@@ -164,8 +164,7 @@ def same(ours: Any, theirs: Any, shown: str) -> None:
 WORKS = ["sort", "partition", "fill", "put", "real", "argpartition", "choose", "__contains__"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", WORKS)
+@for_each(WORKS, KINDS)
 def test_in_place_methods_work(name: str, kind: str) -> None:
     for way in WAYS[name][:2]:
         array, t = X.copy(), made(kind, X)
@@ -186,7 +185,7 @@ IN_PLACE: dict[str, tuple[Callable[[Any], Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", IN_PLACE)
+@for_each(IN_PLACE)
 def test_what_is_done_in_place_is_recorded(name: str) -> None:
     way, slope = IN_PLACE[name]
     u = tg.Tensor(X, requires_grad=True)
@@ -198,7 +197,7 @@ def test_what_is_done_in_place_is_recorded(name: str) -> None:
     np.testing.assert_allclose(u.grad.numpy(), np.array(slope) + 2 * X)
 
 
-@pytest.mark.parametrize("name", IN_PLACE)
+@for_each(IN_PLACE)
 def test_leaves_are_written_in_place_under_no_grad_only(name: str) -> None:
     u = tg.Tensor(X, requires_grad=True)
     product = np.sum(u * u)
@@ -242,7 +241,7 @@ MESSAGES: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@for_each(MESSAGES)
 def test_refusals_say_what_to_do(name: str) -> None:
     way, kind, message = MESSAGES[name]
     with pytest.raises(kind, match=message):

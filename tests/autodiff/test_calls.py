@@ -4,6 +4,7 @@
 The calls are generated: each function at arrays of many shapes, with options legal and illegal.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 import tinygrad_np as tg
 from tests.autodiff import calls_of_signals
 from tests.autodiff.cases import full_name
+from tests.each import for_each
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
 
@@ -150,6 +152,11 @@ OURS = (tg.TapeError, NotImplementedError, tg.DetachError)
 
 def data(shape: tuple[int, ...], dtype: str = "f8", seed: int = 0) -> np.ndarray:
     """Distinct numbers of both signs."""
+    return drawn(shape, dtype, seed).copy()
+
+
+@functools.cache
+def drawn(shape: tuple[int, ...], dtype: str, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed + 10 * len(shape))
     return np.asarray(rng.permutation(np.arange(math.prod(shape)) * 0.37 - 0.7 + 0.1 * seed)
                       * DTYPES[dtype]).reshape(shape).astype(dtype)  # fmt: skip
@@ -255,7 +262,7 @@ def functions() -> list[Any]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("fn", functions(), ids=full_name)
+@for_each(functions(), parts=8)
 def test_numpy_and_tensors_agree(fn: Any) -> None:
     with np.errstate(all="ignore"):
         assert list(differences(fn)) == []

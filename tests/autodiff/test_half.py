@@ -5,11 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases import CASES, Case
-from tests.autodiff.each import every, through_all
+from tests.each import for_each
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.nn import functional as F
 
@@ -59,8 +58,7 @@ def assert_close(ours: Any, theirs: Any, share: float) -> None:
     assert np.all(np.abs(ours.astype(float) - wanted)[sure] <= room)
 
 
-@every(HALVES)
-@through_all()
+@for_each(HALVES)
 def test_half_is_single_rounded(case: Case) -> None:
     halves = case.astype("f2").variables
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -97,8 +95,7 @@ SUMS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SUMS)
-@pytest.mark.parametrize("create_graph", [False, True])
+@for_each(SUMS, [False, True])
 def test_gradients_of_many_uses_add_up_in_float32(name: str, create_graph: bool) -> None:
     t = tg.Tensor(np.full((4, 3), 0.01, np.float16), requires_grad=True)
     out = SUMS[name](t)

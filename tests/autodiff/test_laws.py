@@ -3,7 +3,6 @@
 
 import copy
 import gc
-import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 import tinygrad_np as tg
 from tests.autodiff import conventions
 from tests.autodiff.cases import CASES, Case, full_name
-from tests.autodiff.each import every, named, through_all
+from tests.each import for_each
 from tinygrad_np.autodiff import funnel, operators, writes
 from tinygrad_np.autodiff import tensor as tensor_module
 from tinygrad_np.autodiff.nests import leaves, rebuild
@@ -193,7 +192,7 @@ def no_collector() -> Any:
 
 
 @pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("how", ["dropped", "swept", "kept", "recorded"])
+@for_each(["dropped", "swept", "kept", "recorded"])
 def test_graph_is_freed_by_reference_counting(how: str) -> None:
     t = variable(1.0, 2.0)
     middle = np.exp(t) * t
@@ -238,7 +237,7 @@ TRANSFORMS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("name", TRANSFORMS)
+@for_each(TRANSFORMS)
 def test_transforms_leave_no_cycles(name: str) -> None:
     x = np.ones(3)
     TRANSFORMS[name](x)
@@ -316,8 +315,7 @@ def fresh_pair() -> tuple[tg.Tensor, tg.Tensor]:
     )
 
 
-@pytest.mark.parametrize("name", SHARERS)
-@pytest.mark.parametrize("create_graph", [False, True])
+@for_each(SHARERS, [False, True])
 def test_gradients_share_no_memory(name: str, create_graph: bool) -> None:
     a, b = fresh_pair()
     result = SHARERS[name](a, b)
@@ -336,7 +334,7 @@ def test_gradients_share_no_memory(name: str, create_graph: bool) -> None:
     np.testing.assert_array_equal(seed.numpy(), kept)
 
 
-@pytest.mark.parametrize("name", SHARERS)
+@for_each(SHARERS)
 def test_pullback_results_share_no_memory(name: str) -> None:
     a, b = (t.numpy() for t in fresh_pair())
     value, pullback = tg.vjp(SHARERS[name], a, b)
@@ -440,8 +438,7 @@ def test_a_gradient_that_its_rule_keeps_is_copied() -> None:
 # Law 7: dtype is kept; a whole float32 program, with constants that would widen it.
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("create_graph", [False, True])
+@for_each([np.float16, np.float32, np.float64], [False, True])
 def test_gradients_have_the_dtype_of_what_they_belong_to(dtype: Any, create_graph: bool) -> None:
     w = tg.Tensor(np.ones((3, 2)), requires_grad=True, dtype=dtype)
     x = np.linspace(0, 1, 12).reshape(4, 3)  # float64
@@ -497,14 +494,14 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("way", LOSSES)
+@for_each(LOSSES)
 def test_nothing_leaves_the_tape_silently(way: str) -> None:
     remedy = r"\.item\(\) or \.numpy\(\) \(or \.detach\(\)\)|= (t|value)|np\.broadcast_to\(t"
     with pytest.raises(tg.DetachError, match=remedy):
         LOSSES[way](variable(1.0, 2.0, 3.0), np.zeros(3))
 
 
-@pytest.mark.parametrize("way", ["a[0] = t", "a.fill(t)"])
+@for_each(["a[0] = t", "a.fill(t)"])
 def test_numpys_own_sentence_has_ours_as_its_cause(way: str) -> None:
     t, a = variable(1.0, 2.0, 3.0), np.zeros(3)
     writes = {
@@ -582,15 +579,14 @@ def _twice(t: Any) -> None:
     result.backward()
 
 
-@pytest.mark.parametrize("what", REFUSALS)
+@for_each(REFUSALS)
 def test_refusals_name_the_remedy(what: str) -> None:
     kind, message, call = REFUSALS[what]
     with pytest.raises(kind, match=message):
         call(variable(1.0, 2.0, 3.0), np.zeros(3))
 
 
-@every(case for case in CASES if case.fn in TABLE)
-@through_all()
+@for_each(case for case in CASES if case.fn in TABLE)
 def test_unknown_options_are_refused(case: Case) -> None:
     variables = [tg.Tensor(v, requires_grad=True) for v in case.variables]
 
@@ -666,17 +662,10 @@ def settle(result: Any, t: Any, right: Any) -> str:
     return "right"
 
 
-@pytest.mark.parametrize("size", [4, LARGE])
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_writes_through_tensors(program: str, size: int) -> None:
+@for_each(PROGRAMS, TENSOR_WRITES, [4, LARGE], [False, True])
+def test_writes_through_tensors(program: str, write: str, size: int, exposed: bool) -> None:
     if size == LARGE and program not in ("square", "view", "exp", "add"):
         return
-    for write, exposed in itertools.product(TENSOR_WRITES, [False, True]):
-        with named(write, exposed):
-            write_through_tensor(program, write, size, exposed)
-
-
-def write_through_tensor(program: str, write: str, size: int, exposed: bool) -> None:
     f, slope = PROGRAMS[program]
     x = np.linspace(0.5, 3.0, size)
     t = tg.Tensor(x, requires_grad=True)
@@ -789,7 +778,7 @@ ARRAYS: dict[str, tuple[Any, Callable[[Any, Any], Any], Any, Callable[[Any], Any
 }
 
 
-@pytest.mark.parametrize("what", ARRAYS)
+@for_each(ARRAYS)
 def test_writes_to_arrays_that_took_part(what: str) -> None:
     given_array, program, value, slope = ARRAYS[what]
     array = given_array.copy()
@@ -799,9 +788,7 @@ def test_writes_to_arrays_that_took_part(what: str) -> None:
     settle(result, t, slope(given_array))
 
 
-@pytest.mark.parametrize(
-    "what", ["permuted rows", "permuted columns", "two words", "one bit", "int"]
-)
+@for_each(["permuted rows", "permuted columns", "two words", "one bit", "int"])
 def test_writes_to_large_arrays_are_noticed(what: str) -> None:
     rng = np.random.default_rng(0)
     array = rng.normal(size=(500, 400))
@@ -901,14 +888,15 @@ def test_random_programs_with_random_writes(
 
 # Law 10: the table of conventions is what the code does.
 
-NAMED = [
-    pytest.param(*row, id=f"{texts[0]} at {texts[1]}")
+NAMED = {
+    f"{texts[0]} at {texts[1]}": row
     for row, texts in zip(conventions.ROWS, conventions.coded(), strict=True)
-]
+}
 
 
-@pytest.mark.parametrize(("f", "at", "expected"), NAMED)
-def test_conventions(f: Callable[[Any], Any], at: Any, expected: Any) -> None:
+@for_each(NAMED)
+def test_conventions(name: str) -> None:
+    f, at, expected = NAMED[name]
     t = tg.Tensor(np.asarray(at) * 1.0, requires_grad=True)
     with np.errstate(all="ignore"):
         np.sum(np.real(f(t))).backward()
@@ -916,11 +904,9 @@ def test_conventions(f: Callable[[Any], Any], at: Any, expected: Any) -> None:
     np.testing.assert_allclose(t.grad.numpy(), expected, rtol=1e-14, atol=0)
 
 
-@pytest.mark.parametrize(("f", "at", "expected"), NAMED)
-def test_conventions_leave_no_nan_behind_at_second_order(
-    f: Callable[[Any], Any], at: Any, expected: Any
-) -> None:
-    del expected
+@for_each(NAMED)
+def test_conventions_leave_no_nan_behind_at_second_order(name: str) -> None:
+    f, at, _ = NAMED[name]
     point = np.asarray(at) * 1.0
 
     def slope(t: Any) -> Any:
@@ -940,7 +926,7 @@ def test_conventions_leave_no_nan_behind_at_second_order(
 
 def test_the_page_of_conventions_says_what_is_tested() -> None:
     assert conventions.said() == conventions.coded()
-    assert len(conventions.ROWS) > 60
+    assert len(NAMED) == len(conventions.ROWS) > 60
 
 
 # Law 11: state is explicit and per thread.

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.autodiff.each import named
+from tests.each import for_each
 from tinygrad_np import nn
 
 X = np.array([1.5, 2.25, 3.4])
@@ -219,14 +219,8 @@ def difference(way: Callable[[Any], Any]) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", WAYS)
-def test_a_value_that_leaves_has_its_gradient_or_is_refused(name: str) -> None:
-    for how in ("leaf", "result", "variable"):
-        with named(how):
-            leave(name, how)
-
-
-def leave(name: str, how: str) -> None:
+@for_each(WAYS, ["leaf", "result", "variable"])
+def test_a_value_that_leaves_has_its_gradient_or_is_refused(name: str, how: str) -> None:
     way = WAYS[name]
     leaf = tg.Tensor(X, requires_grad=True)
 
@@ -287,7 +281,7 @@ PROMISED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
-@pytest.mark.parametrize("name", PROMISED)
+@for_each(PROMISED)
 def test_refusals_say_what_to_do(name: str) -> None:
     way, kind, message = PROMISED[name]
     with pytest.raises(kind, match=message):

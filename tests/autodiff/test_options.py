@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases import full_name
+from tests.each import for_each
 from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
 
 A = np.array([[0.61, 0.27, 0.93], [0.18, 0.76, 0.34], [0.82, 0.47, 0.56]])
@@ -96,7 +96,7 @@ def slope(call: Callable[..., Any], operands: list[Any], weights: list[Any], i: 
     return found
 
 
-@pytest.mark.parametrize("fn", FUNCTIONS, ids=full_name)
+@for_each(FUNCTIONS)
 def test_options_are_honoured_or_refused(fn: Any) -> None:
     for operands, options, call in calls(fn):
         with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.autodiff.each import named
+from tests.each import named
 
 X = np.arange(1.0, 13.0).reshape(3, 4)
 Z = X * (1 + 2j)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 
 X = np.arange(6.0).reshape(2, 3) + 1
 BATCH = np.stack([X, X + 1])
@@ -31,7 +31,7 @@ LISTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", LISTS)
+@for_each(LISTS)
 def test_lists_are_what_they_are_to_numpy(name: str) -> None:
     def f(x: Any) -> Any:
         return np.sum(LISTS[name](x) ** 2 * 1.5)
@@ -39,9 +39,13 @@ def test_lists_are_what_they_are_to_numpy(name: str) -> None:
     assert f(tg.Tensor(X, requires_grad=True)).item() == f(X)
     tg.gradcheck(f, X)
     expected = np.stack([tg.hessian(f)(x) for x in BATCH])
-    replayed = tg.replay(tg.vmap(tg.hessian(f)))
+    np.testing.assert_allclose(tg.vmap(tg.hessian(f))(BATCH), expected, rtol=1e-13)
+    product = tg.vmap(lambda x: tg.hvp(f, x, X))
+    replayed = tg.replay(product)
     for _ in range(3):
-        np.testing.assert_allclose(replayed(BATCH), expected, rtol=1e-13)
+        np.testing.assert_array_equal(replayed(BATCH), product(BATCH))
+    products = np.tensordot(expected, X)
+    np.testing.assert_allclose(replayed(BATCH), products, rtol=1e-13, atol=1e-12)
 
 
 def test_a_variable_that_is_used_three_times() -> None:

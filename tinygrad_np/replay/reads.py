@@ -29,7 +29,9 @@ from ..autodiff.tensor import Tensor
 
 PACKAGE = __name__.split(".")[0]
 LIBRARIES = {"numpy", "scipy", *sys.stdlib_module_names} - {"__main__"}
-ENGINE = frozenset(["autodiff", "data", "draw", "errors", "optim", "random", "replay", "threads"])
+ENGINE = frozenset(
+    ["autodiff", "batching", "data", "draw", "errors", "optim", "random", "replay", "threads"]
+)
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR")
