@@ -86,8 +86,9 @@ def test_derivatives() -> None:
         loss, others = getattr(F, name), arrays[1:]
         if name in ("cross_entropy", "nll_loss", "binary_cross_entropy_with_logits"):
             tg.gradcheck(lambda z, f=loss, a=others, o=options: f(z, *a, **o), arrays[0])
-    tg.gradcheck(lambda z: F.cross_entropy(z, Y, 0.1, weight=W, ignore_index=2), Z, order=2)
-    tg.gradcheck(lambda z: F.huber_loss(z, Z[::-1] + 0.3), Z, order=2)
+    few = Z[:2]
+    tg.gradcheck(lambda z: F.cross_entropy(z, Y[:2], 0.1, weight=W, ignore_index=2), few, order=2)
+    tg.gradcheck(lambda z: F.huber_loss(z, few[::-1] + 0.3), few, order=2)
 
 
 def test_what_counts_nothing_has_no_slope() -> None:
