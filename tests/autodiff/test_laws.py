@@ -530,7 +530,6 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     "pad by the mean": (NotImplementedError, "edge", lambda t, a: np.pad(t, 1, mode="mean")),
     "cross in 1d": (ValueError, "3 elements", lambda t, a: np.cross(t[:1], t[:1])),
     "take out=": (tg.DetachError, "assign", lambda t, a: np.take(t, [0, 1, 2], out=a)),
-    "einsum of lists": (NotImplementedError, "subscripts", lambda t, a: np.einsum(t, [0], [])),
     "einsum count": (ValueError, "names 2 operands, not 1", lambda t, a: np.einsum("i,i", t)),
     "tensordot shapes": (ValueError, "do not fit", lambda t, a: np.tensordot(t, t[:2], 1)),
     "labels out of range": (
@@ -856,7 +855,7 @@ def test_random_programs_with_random_writes(
             elif op == "+":
                 u = t + u
             elif op == "exp":
-                u = np.exp(u * 0.3)
+                u = np.exp(np.sin(u))  # in any order, no overflow
             elif op == "view":
                 u = u[::-1] * t.reshape(1, 3)[0, ::-1]
             elif op == "index":
