@@ -181,7 +181,7 @@ DATA: list[Row] = [
     *rows(augment.elastic, {"images": set(), "seed": OWN_SEED, "alpha": REAL, "sigma": ABOVE_ZERO,
                             "background": ANY_NUMBER}, images=IMAGES, seed=0),
     *rows(data.load_idx, {"path": PATH}), *rows(data.load_csv, {"path": PATH}),
-    *rows(data.load_folder, {"path": PATH}), *rows(data.load_dataset, {"name_or_path": PATH}),
+    *rows(data.load, {"path": PATH}),
     *rows(data.save_idx, {"path": PATH, "array": {"array"}}, path="a", array=RAW),
     *rows(data.fashion_mnist, {"folder": OPTIONAL | PATH}),
     *rows(data.from_sklearn, {"x": set(), "largest": {"fraction"}, "classes": COUNT},

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_without_arguments_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main([]) == 0
     listed = re.findall(r"^  (\w+)  ", capsys.readouterr().out, re.MULTILINE)
-    assert listed == list(door.COMMANDS) == ["train", "draw", "check"]
+    assert listed == list(door.COMMANDS) == ["train", "predict", "draw", "check"]
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,7 +31,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["predict"], "tinygrad_np: command: invalid choice: 'predict'"),
+        (["guess"], "tinygrad_np: command: invalid choice: 'guess'"),
         (["--recipe", "all"], "tinygrad_np: "),
         (["train", "--recipe", "ref-9"], "train: there is no recipe 'ref-9'; known: default, "),
         (["train", "--by-hand"], "train: unrecognized arguments: --by-hand; --help shows"),

@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from .run import draw, receipt, train
+from .run import draw, predict, receipt, train
 from .run.command_line import Arguments, guarded
 from .version import __version__
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "train": (train.main, "train a network on MNIST or other images: weights, pictures, a report"),
+    "predict": (predict.main, "what a trained network takes your photos, drawings or tables for"),
     "draw": (draw.main, "draw the graph of a recipe's network, or of your own my.module:function"),
     "check": (receipt.main, "the gradient receipt: every derivative of a network in a second way"),
 }
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _list(given: Sequence[str]) -> int:
     """Say what the commands are."""
-    known = "\n".join(f"  {name:<8}{about}" for name, (_, about) in COMMANDS.items())
+    known = "\n".join(f"  {name:<12}{about}" for name, (_, about) in COMMANDS.items())
     parser = Arguments(
         "python -m tinygrad_np",
         usage="%(prog)s COMMAND …",
@@ -40,7 +41,7 @@ def _list(given: Sequence[str]) -> int:
 
 
 def program() -> int:
-    """``main`` for a process of its own, where ``train`` has one thread for products.
+    """``main`` for a process of its own, where ``train`` and ``predict`` have one thread.
 
     Two threads on two free cores save a quarter of the time, but wait for each other where another
     process has one of the cores: 80 ms a step instead of 0.9. One thread also gives the same
@@ -48,7 +49,7 @@ def program() -> int:
     imported, which it is by now; so this process starts anew.
     """
     name = "OPENBLAS_NUM_THREADS"
-    if sys.argv[1:2] == ["train"] and name not in os.environ and os.name == "posix":
+    if sys.argv[1:2] in (["train"], ["predict"]) and name not in os.environ and os.name == "posix":
         os.environ[name] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return main()

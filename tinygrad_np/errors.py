@@ -45,3 +45,7 @@ class DataError(ValueError):
 
 class PrecisionWarning(UserWarning):
     """Python numbers in a list turned a float16 or float32 computation into float64."""
+
+
+class DataWarning(UserWarning):
+    """What was read is not as it lay in the file: transposed, made grey, counted from 0."""

@@ -1,6 +1,5 @@
 """The main job from its command line: what it prints, what it writes, how it refuses."""
 
-import argparse
 import html
 import json
 import math
@@ -264,7 +263,7 @@ def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
     dataset = data.load_dataset(str(images))
     monkeypatch.setattr(data, "mnist", lambda: dataset)
     monkeypatch.setattr(data, "fashion_mnist", lambda: dataset)
-    wanted = train.jobs(argparse.Namespace(recipe="all", dataset=None), print)
+    wanted = train.jobs(train.parse(["--recipe", "all"]), print)
     assert [(recipe.name, name) for recipe, name, _ in wanted] == [
         ("ref-0", "mnist"), ("ref-1", "mnist"), ("ref-2", "mnist"), ("ref-2", "fashion"),
         ("ref-3", "mnist"), ("ref-4", "mnist"),
@@ -296,13 +295,14 @@ def test_a_network_with_batch_normalisation_and_dropout(
 def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def load(place: str) -> Any:
+    def load(place: str, **_: Any) -> Any:
         asked.append(place)
-        return data.datasets.load_folder(images)
+        return data.load_folder(images)
 
-    monkeypatch.setattr(data, "load_dataset", load)
+    monkeypatch.setattr(data, "load", load)
     for dataset, expected in ((None, "fashion"), ("there", "there")):
-        given = argparse.Namespace(recipe="fashion", dataset=dataset)
+        words = ["--dataset", dataset] if dataset else []
+        given = train.parse(["--recipe", "fashion", *words])
         ((recipe, name, _),) = train.jobs(given, print)
         assert (recipe.name, name) == ("fashion", expected)
     assert asked == ["fashion", "there"]
@@ -436,8 +436,8 @@ BAD: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
         "found 11, expected 0 to 9",
     ),
     "wrong image size": (
-        lambda p: ["--dataset", write_idx(p / "d", side=24)],
-        f"576 pixels each and the network of recipe {DEFAULT} has 784 inputs",
+        lambda p: ["--dataset", write_idx(p / "d", side=24), "--recipe", "cnn"],
+        "576 pixels each and the network of recipe cnn has 784 inputs",
     ),
     "no images": (lambda p: ["--dataset", write_idx(p / "d", train=0)], "a part without images"),
     "three images": (lambda p: ["--dataset", write_idx(p / "d", train=3)], "split: found"),
@@ -449,7 +449,7 @@ BAD: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
         lambda p: ["--dataset", file(p / "t.csv", b"label,pixel0\n1,x\n")],
         "row 2, column 2: found 'x'",
     ),
-    "a pickle": (lambda p: ["--dataset", file(p / "t.pkl", b"\x80\4N.")], "expected 'label'"),
+    "a pickle": (lambda p: ["--dataset", file(p / "t.pkl", b"\x80\4N.")], "this is a pickle"),
     "no epochs": (lambda _: ["--epochs", 0], "--epochs 0: at least 1 is needed"),
     "negative epochs": (lambda _: ["--epochs", -3], "--epochs -3: at least 1 is needed"),
     "negative seed": (lambda _: ["--seed", -1], "--seed -1: at least 0 is needed"),

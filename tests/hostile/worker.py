@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 MEMORY = 2 << 30  # of addresses: a reader that takes more ends here
-READERS = ["tinygrad_np.data.files", "tinygrad_np.training", "zipfile", "gzip"]
+READERS = ["tinygrad_np.data", "tinygrad_np.training", "zipfile", "gzip"]
 
 
 class Worker:

@@ -47,8 +47,8 @@ PROGRAMS: dict[str, Main] = {
         )
     },
 }  # fmt: skip
-NAMES = {"--recipe", "--dataset", "--scenarios", "--optimisers", "--optimiser", "--contenders",
-         "--only", "--sizes"}  # fmt: skip
+NAMES = {"--recipe", "--dataset", "--data", "--label", "--scenarios", "--optimisers", "--optimiser",
+         "--contenders", "--only", "--sizes"}  # fmt: skip
 
 
 def options_of(program: Main, monkeypatch: pytest.MonkeyPatch) -> dict[str, argparse.Action]:
@@ -80,7 +80,11 @@ def kinds(name: str, action: argparse.Action, place: Path) -> list[list[str]]:
             places += [str(place / "folder"), "/dev/null", ""]
         wrong += [[name, each] for each in places]
     elif action.type in (int, float):
-        below = {"--rate": ["0", "-1", "nan", "inf"], "--seed": ["-1"]}.get(name, ["0", "-3"])
+        below = {
+            "--rate": ["0", "-1", "nan", "inf"],
+            "--seed": ["-1"],
+            "--lr": ["0", "-1", "nan", "inf"],
+        }.get(name, ["0", "-3"])
         wrong += [[name, each] for each in ("x", "", *below)]
     elif name in NAMES:
         wrong += [[name, "no such thing"]]

@@ -202,7 +202,7 @@ DISEASES: dict[str, tuple[Callable[[], Patient], set[str]]] = {
         lambda: Patient(y=np.where(np.arange(800) == 799, 7, y)), {"labels out of range"}
     ),
     "labels below 0": (lambda: Patient(y=y - 1), {"labels out of range"}),
-    "labels one-hot": (lambda: Patient(y=np.eye(CLASSES)[y]), {"labels one-hot"}),
+    "labels one-hot": (lambda: Patient(y=np.eye(CLASSES, dtype=int)[y]), {"labels one-hot"}),
     "labels in a column": (lambda: Patient(y=y[:, None]), {"labels in a column"}),
     "labels not integers": (lambda: Patient(y=y.astype(float)), {"labels not integers"}),
     "one class": (lambda: Patient(y=np.zeros_like(y)), {"one class"}),

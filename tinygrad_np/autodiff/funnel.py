@@ -45,24 +45,20 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         args, kwargs = _settle(rule, args, kwargs)
     if not (ordinary := mode.ordinary) and mode.watch is not None:
         args = mode.watch.operands(args)
-    count = len(args)
     values: Sequence[Any]
     nodes: Sequence[Node | None]
-    # the commonest operands spelled out: 1 µs less
-    if count == 1 and type(x := args[0]) is Tensor:
-        values, nodes, storage = (x._array,), (p := x._node,), x._storage
+    if len(args) == 1 and type(x := args[0]) is Tensor:  # spelled out: 1 µs less
+        values, nodes = (x._array,), (p := x._node,)
         recorded = p is not None
-        guarded = storage is not None and (p is None or storage.exposed)
-    elif count == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
+        guarded = (s := x._storage) is not None and (p is None or s.exposed)
+    elif len(args) == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
         values, nodes = (x._array, y._array), (p := x._node, q := y._node)
         recorded = p is not None or q is not None
-        storage, other = x._storage, y._storage
-        guarded = storage is not None and (p is None or storage.exposed)
-        if other is not None:
-            guarded = guarded or q is None or other.exposed
-            storage = storage or other
+        guarded = (s := x._storage) is not None and (p is None or s.exposed)
+        if not guarded and (s := y._storage) is not None:
+            guarded = q is None or s.exposed
     else:
-        values, nodes, storage, guarded = _opened(rule, args)
+        values, nodes, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
     try:
         if ordinary:
@@ -71,11 +67,9 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
-    saved = None
+    saved = out if type(out) is Kept else None
     if type(out) is not ndarray:
-        if type(out) is Kept:
-            saved, out = out, out.out
-        out = np.asarray(out) if type(out) in SCALARS else calls.as_arrays(out)
+        out = _as_arrays(out)
         if isinstance(out, tuple) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     source = None  # no Tensor's memory but its own
@@ -100,10 +94,22 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         tensor._node = None
         tensor._storage = Storage(out) if source is None else storage
         if source is not None:
-            tensor._shared, tensor._taken = source._share(), (rule, values, kwargs)
-            # none writes through those
-            tensor._storage = None if fn in (identity, lent) else storage
+            _follow(tensor, source, storage, (rule, values, kwargs))
     return tensor
+
+
+def _follow(view: "Tensor", source: "Tensor", storage: Storage | None, taken: Any) -> None:
+    """Note that a constant lies in another Tensor's memory, and how it was taken."""
+    view._shared, view._taken = source._share(), taken
+    view._storage = (
+        None if taken[0].fn in (identity, lent) else storage
+    )  # none writes through those
+
+
+def _as_arrays(out: Any) -> Any:
+    """An operation's result as an array, or several in a tuple."""
+    out = out.out if type(out) is Kept else out
+    return np.asarray(out) if type(out) in SCALARS else calls.as_arrays(out)
 
 
 def _looked_at(
@@ -131,22 +137,18 @@ def _source(out: Any, base: Any, args: tuple[Any, ...]) -> "Tensor | None":
     return None
 
 
-def _opened(
-    rule: Rule, args: tuple[Any, ...]
-) -> tuple[Sequence[Any], Sequence[Node | None], Storage | None, bool]:
-    """The operands' arrays, nodes, the first one's memory, and whether any is to be watched."""
+def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Node | None], bool]:
+    """The operands' arrays and nodes, and whether any is to be watched."""
     values: list[Any] = []
     nodes: list[Node | None] = []
-    storage = listed = None
+    listed = None
     guarded = False
     for operand in args:
         if (kind := type(operand)) is Tensor:
             values.append(operand._array)
             nodes.append(node := operand._node)
-            if (memory := operand._storage) is not None:
-                storage = storage or memory
-                if node is None or memory.exposed:
-                    guarded = True
+            if (memory := operand._storage) is not None and (node is None or memory.exposed):
+                guarded = True
             continue
         if kind is ndarray and operand.dtype.kind in NUMERIC:
             guarded = True
@@ -167,7 +169,7 @@ def _opened(
     if listed is not None and rule.certain:
         dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
         calls.say_if_wider(rule, listed.dtype, dtypes)
-    return values, nodes, storage, guarded
+    return values, nodes, guarded
 
 
 def admitted(operand: Any, is_number: bool = False) -> Any:

@@ -101,7 +101,7 @@ class Storage:
     counts as written then, and each record that reads the memory looks before it takes its number.
     """
 
-    __slots__ = ("array", "exposed", "lent", "print", "touched", "written")
+    __slots__ = ("array", "exposed", "lent", "name", "print", "touched", "written")
 
     def __init__(self, array: Any) -> None:
         self.touched = 0
@@ -109,6 +109,7 @@ class Storage:
         self.written = 0
         self.exposed = False
         self.lent: Callable[[], np.ndarray | None] = _nothing
+        self.name: str | None = None  # what drawings call a constant
         self.print: Any = None
 
     def write(self) -> None:

@@ -57,12 +57,9 @@ def _descend(
     arrived: dict[Node, Any], waiting: list[Any], targets: Collection[Node], floor: int,
     wrap: "type[Tensor] | None", retain: bool,
 ) -> None:  # fmt: skip
-    """Take what has ``arrived`` at the records in the heap ``waiting`` down to leaves and targets.
-
-    ``selected``: on the way an operation did not take some elements (1), or the user chose them
-    (2); theirs is exactly 0. ``ahead`` is the newest record met, which spares chains the heap.
-    """
+    """Take what has ``arrived`` at records in the heap ``waiting`` down to leaves and targets."""
     own: set[Node] = set()  # where the sweep made the buffer itself and may add into it
+    # an operation on the way took some elements only (1), or the user did (2): others' part is 0
     selected: dict[Node, int] = {}
     quick = wrap is None and not floor
     pulled: Iterable[tuple[Node | None, Any, Any]]
@@ -84,7 +81,7 @@ def _descend(
         else:
             chooses = 2 if "where" in node.kwargs else chosen | rule.selects
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
-        ahead, top, written = None, 0, False
+        ahead, top, written = None, 0, False  # the newest record met spares chains the heap
         for parent, cotangent, value in pulled:
             if parent is None:
                 continue
@@ -103,10 +100,8 @@ def _descend(
                         heappush(waiting, (-min(top, place), ahead if place > top else parent))
                     if place > top:
                         ahead, top = parent, place
-            elif parent in own and wrap is None and type(cotangent) is ndarray:
-                there += cotangent
-            elif parent in own and wrap is not None:
-                arrived[parent] = added_to(there, cotangent)
+            elif parent in own:
+                arrived[parent] = _added(there, cotangent, wrap)
             else:
                 arrived[parent] = there = there + cotangent
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):
@@ -118,6 +113,16 @@ def _descend(
         node = ahead
         if waiting:
             node = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
+
+
+def _added(there: Any, cotangent: Any, wrap: "type[Tensor] | None") -> Any:
+    """The sum, in the memory of ``there``, which the sweep made, where that can be."""
+    if wrap is not None:
+        return added_to(there, cotangent)
+    if type(cotangent) is not ndarray:
+        return there + cotangent
+    there += cotangent
+    return there
 
 
 def _pull(

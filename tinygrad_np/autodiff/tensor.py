@@ -168,6 +168,8 @@ class Tensor(Operators):
         self._name = value
         if self._node is not None:
             self._node.name = value
+        elif self._storage is not None and self._storage.array is self._array:
+            self._storage.name = value
 
     @property
     def _is_result(self) -> bool:

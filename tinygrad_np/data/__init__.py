@@ -2,16 +2,24 @@
 
 from . import augment
 from .batches import batches, normalise, one_hot, split
-from .datasets import fashion_mnist, load_dataset, load_folder, mnist
+from .datasets import Dataset, fashion_mnist, mnist
+from .digits import digits_from
 from .files import load_csv, load_idx, save_idx
 from .libraries import from_sklearn, from_torchvision
+from .load import load
+
+# the names that `load` had before it read more than IDX and CSV
+load_dataset = load_folder = load
 
 __all__ = [
+    "Dataset",
     "augment",
     "batches",
+    "digits_from",
     "fashion_mnist",
     "from_sklearn",
     "from_torchvision",
+    "load",
     "load_csv",
     "load_dataset",
     "load_folder",

@@ -115,19 +115,54 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> N
     return encoded.reshape(*indices.shape, classes)
 
 
-def split(x: ArrayLike, y: ArrayLike, fraction_or_count: float, seed: Seed) -> tuple[Pair, Pair]:
+def split(
+    x: ArrayLike,
+    y: ArrayLike,
+    fraction_or_count: float,
+    seed: Seed,
+    stratify: "ArrayLike | None" = None,
+) -> tuple[Pair, Pair]:
     """Shuffle n samples and deal them into two parts, ((x_a, y_a), (x_b, y_b)).
 
     The second part gets `fraction_or_count` samples: that many if it is an int, the nearest number
-    to that fraction of n if it is a float. `x` and `y` have any shape and dtype but n entries each;
-    the parts are copies. Raises DataError if the lengths differ, if a part would be empty, or
-    without an int or np.random.Generator as `seed`.
+    to that fraction of n if it is a float. With `stratify`, (n,), mostly `y` itself, it gets of
+    each value its share, to the nearest whole sample. `x` and `y` have any shape and dtype but n
+    entries each; the parts are copies. Raises DataError if the lengths differ, if a part would be
+    empty, or without an int or np.random.Generator as `seed`.
+
+    >>> first, second = split(np.arange(6), np.array([0, 0, 0, 0, 1, 1]), 3, 0, [0, 0, 0, 0, 1, 1])
+    >>> sorted(second[1].tolist())
+    [0, 0, 1]
     """
     xs, ys = _paired("split", x, y)
     count = _part_size(len(xs), fraction_or_count)
     order = generator_from("split", seed).permutation(len(xs))
+    if stratify is not None:
+        order = _stratified(order, _as_array("split", "stratify", stratify), count)
     first, second = order[: len(xs) - count], order[len(xs) - count :]
     return _rows(xs, ys, first), _rows(xs, ys, second)
+
+
+def _stratified(order: NDArray[np.intp], by: NDArray[Any], count: int) -> NDArray[np.intp]:
+    """The same samples in an order whose last `count` have each value of `by` in its share.
+
+    Whole shares first; what is left over goes to the values with the largest remainders.
+    """
+    if by.shape != order.shape:
+        raise DataError(
+            f"split: found stratify of shape {by.shape}, expected ({len(order)},), a class for "
+            "each sample; give stratify=y for labels (n,)"
+        )
+    _, places = np.unique(by, return_inverse=True)
+    shares = np.bincount(places) * (count / len(order))
+    taken = np.floor(shares + 1e-9).astype(np.intp)
+    taken[np.argsort(taken - shares, kind="stable")[: count - taken.sum()]] += 1
+    sorted_by = order[np.argsort(places[order], kind="stable")]
+    starts = np.cumsum(np.bincount(places)) - np.bincount(places)
+    rank = np.empty(len(order), np.intp)  # of each sample within its value, in the drawn order
+    rank[sorted_by] = np.arange(len(order)) - starts[places[sorted_by]]
+    is_second = rank < taken[places]
+    return np.concatenate([order[~is_second[order]], order[is_second[order]]])
 
 
 def batches(
@@ -138,8 +173,12 @@ def batches(
     shuffle: bool = True,
     transform: "Transform | None" = None,
     ahead: int = 0,
+    drop_last: bool = False,
 ) -> "Batches":
     """Cut n samples into batches of `batch_size`; the last one may be shorter.
+
+    With `drop_last` a last one that would be shorter is left out: in each epoch those samples that
+    come last in its order.
 
     `x` and `y` are numbers of any shape and dtype, n entries each; lists of Python's own numbers
     are float64, which a PrecisionWarning says. Every iteration over the result
@@ -164,11 +203,18 @@ def batches(
     batch_size = arguments.whole("batches", "batch_size", batch_size, error=DataError)
     ahead = arguments.whole("batches", "ahead", ahead, least=0, error=DataError)
     shuffle = arguments.flag("batches", "shuffle", shuffle, DataError)
+    drop_last = arguments.flag("batches", "drop_last", drop_last, DataError)
+    if drop_last and batch_size > len(xs):
+        raise DataError(
+            f"batches: found {len(xs)} samples and batch_size={batch_size} with drop_last=True, "
+            "which leaves no batch; give a smaller batch size"
+        )
     if transform is not None:
         _check_transform(transform)
     draws = shuffle or transform is not None
     generator = generator_from("batches", seed) if draws or seed is not None else None
-    return Batches(xs, ys, batch_size, generator if draws else None, shuffle, transform, ahead)
+    generator = generator if draws else None
+    return Batches(xs, ys, batch_size, generator, shuffle, transform, ahead, drop_last)
 
 
 def _first(nest: Any) -> Any:
@@ -218,6 +264,7 @@ class Batches:
         shuffle: bool,
         transform: "Transform | None",
         ahead: int,
+        drop_last: bool = False,
     ) -> None:
         self._x = x
         self._y = y
@@ -226,14 +273,15 @@ class Batches:
         self._shuffle = shuffle
         self._transform = transform
         self._ahead = ahead
+        self._count = len(x) // batch_size if drop_last else -(-len(x) // batch_size)
         self._skip = 0
         self._position: _Position | None = None  # in the epoch begun last, None between epochs
 
     def __len__(self) -> int:
-        return -(-len(self._x) // self._batch_size)
+        return self._count
 
     def __iter__(self) -> Iterator[Pair]:
-        """Yield (x, y) batches as fresh C-contiguous arrays that the caller may change."""
+        """Yield (x, y) batches, C-contiguous arrays that nobody else holds."""
         position = self._position = _Position(self._generator_state(), self._skip)
         self._skip = 0
         order = np.arange(len(self._x))

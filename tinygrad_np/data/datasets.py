@@ -2,7 +2,6 @@
 
 import functools
 import io
-import itertools
 import os
 from pathlib import Path
 
@@ -11,10 +10,32 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import DataError
-from .files import PICKLE, StrPath, load_csv, load_idx, read_idx, replacing
+from .files import StrPath, load_idx, read_idx, replacing
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
-Dataset = tuple[Part, Part]
+
+
+class Dataset(tuple[Part, Part]):
+    """``((x_train, y_train), (x_test, y_test))``, and what the classes are called.
+
+    Images are (n, h, w) uint8, labels (n,) int64; where a file has none, they are None and the test
+    part is empty. ``names`` has a word for each class where the place has words, else it is None.
+    """
+
+    names: tuple[str, ...] | None
+
+    def __new__(cls, parts: tuple[Part, Part], names: tuple[str, ...] | None = None) -> "Dataset":
+        made = super().__new__(cls, parts)
+        made.names = names
+        return made
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are: one for each name, or up to the largest label."""
+        if self.names is not None:
+            return len(self.names)
+        return 1 + max((int(labels.max(initial=-1)) for _, labels in self), default=-1)
+
 
 _NAMES = (
     "train-images-idx3-ubyte",
@@ -23,24 +44,7 @@ _NAMES = (
     "t10k-labels-idx1-ubyte",
 )
 _CLASSES = 10
-_PILLOW = (
-    "Pillow reads pictures: np.stack([np.asarray(PIL.Image.open(p).convert('L')) for p in paths]), "
-    "with labels from the names of their folders"
-)
-# what else is found in folders, and what to do with it
-_ENDINGS = {
-    ".npz": "tg.load(path) gives the arrays of an .npz by name",
-    ".csv": "give the CSV file itself",
-    ".mat": "scipy.io.loadmat(path) reads it, from_sklearn(x, y) takes its arrays",
-    ".parquet": "pandas.read_parquet(path) reads it",
-    **dict.fromkeys([".png", ".jpg", ".jpeg", ".bmp", ".gif"], _PILLOW),
-    **dict.fromkeys([".zip", ".tar", ".tgz", ".7z"], "unpack it, and give the folder"),
-    **dict.fromkeys([".pkl", ".pickle"], PICKLE),
-}
-_LISTED = 10_000  # entries of a folder that are looked at
-
 _Checksums = tuple[str | None, ...]
-_UNCHECKED: _Checksums = (None,) * len(_NAMES)
 
 # SHA-256 of the uncompressed files, in the order of _NAMES.
 _MNIST_SHA256: _Checksums = (
@@ -102,41 +106,6 @@ def fashion_mnist(folder: StrPath | None = None, download: bool = False) -> Data
     return _copied(_verified(home, _FASHION_SHA256))
 
 
-def load_folder(path: StrPath, classes: int = _CLASSES) -> Dataset:
-    """Read the four IDX files of a folder, named as those of MNIST, each plain or `.gz`.
-
-    `train-images.idx3-ubyte` and the like are found, too, and each file also in a folder of its own
-    name. Returns images (n, h, w) uint8 and labels (n,) int64 from 0 to classes - 1 for training
-    and test. Raises DataError if a file is missing or damaged, or if files do not fit together.
-    """
-    return _read_folder(arguments.path("load_folder", "path", path), _UNCHECKED, classes)
-
-
-def load_dataset(name_or_path: str, classes: int = _CLASSES) -> Dataset:
-    """Return the data set called "mnist" or "fashion", or the one in a folder or CSV file.
-
-    A folder has four IDX files (see `load_folder`) or one folder within that has, or is the `root`
-    of torchvision's MNIST or FashionMNIST; what is found in theirs must have the published SHA-256.
-    Of a CSV file (see `load_csv`) with n rows the last n // 7 are the test part. Images are
-    (n, h, w) uint8, labels (n,) int64 from 0 to classes - 1. Raises DataError if there is no such
-    thing or it is not a data set; the message says what was found, and what reads it.
-    """
-    arguments.path("load_dataset", "name_or_path", name_or_path)
-    if name_or_path == "mnist":
-        return mnist()
-    if name_or_path == "fashion":
-        return fashion_mnist()
-    if os.path.isdir(name_or_path):
-        return _load_root(Path(name_or_path), classes)
-    if os.path.exists(name_or_path):
-        images, labels = load_csv(name_or_path)
-        return last_seventh(name_or_path, images, labels, classes)
-    raise DataError(
-        f"found no data set, folder or file called {name_or_path!r}, expected mnist, fashion, a "
-        "folder of four IDX files or a CSV file; check the spelling"
-    )
-
-
 def last_seventh(
     source: str, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int = _CLASSES
 ) -> Dataset:
@@ -152,7 +121,7 @@ def last_seventh(
             f"{source}: found {len(labels)} rows, expected at least 7, as a seventh becomes the "
             "test part; add rows"
         )
-    return (images[:-count], labels[:-count]), (images[-count:], labels[-count:])
+    return Dataset(((images[:-count], labels[:-count]), (images[-count:], labels[-count:])))
 
 
 def check_labels(source: str, labels: NDArray[np.int64], classes: int = _CLASSES) -> None:
@@ -171,47 +140,22 @@ def check_labels(source: str, labels: NDArray[np.int64], classes: int = _CLASSES
         )
 
 
-def _load_root(folder: Path, classes: int) -> Dataset:
-    """The four files in a folder, in one within, or where torchvision puts them in its root."""
-    inside = [folder / inner for inner in ("MNIST/raw", "FashionMNIST/raw", "raw")]
-    homes = [home for home in inside if not _missing(home)]
-    if not homes and _missing(folder):
-        homes = [home for home in _entries(folder) if home.is_dir() and not _missing(home)]
-    if not _missing(folder) or not homes:
-        homes = [folder]
-    if len(homes) > 1:
-        raise DataError(
-            f"{folder}: found data sets in {' and '.join(map(str, homes))}, expected one; give the "
-            "path of the one that is wanted"
-        )
-    home = homes[0].resolve()
+def published(folder: Path) -> Dataset | None:
+    """The data set in a folder that is called as torchvision's, with the published SHA-256."""
+    home = folder.resolve()
     checksums = {("MNIST", "raw"): _MNIST_SHA256, ("FashionMNIST", "raw"): _FASHION_SHA256}
-    found = checksums.get((home.parent.name, home.name), _UNCHECKED)
-    return _read_folder(homes[0], found, classes)
+    found = checksums.get((home.parent.name, home.name))
+    return None if found is None or _missing(folder) else _read_folder(folder, found)
 
 
-def _entries(folder: Path) -> list[Path]:
-    """What is in a folder, in order; nothing where it cannot be read."""
-    try:
-        return sorted(itertools.islice(folder.iterdir(), _LISTED))
-    except OSError:
-        return []
-
-
-def _remedy(folder: Path) -> str:
-    """What to do with a folder that has not the four files."""
-    entries = _entries(folder)
-    within = [other for entry in entries[:100] if entry.is_dir() for other in _entries(entry)[:100]]
-    for entry in (*entries, *within):
-        if "ubyte" in entry.name and entry.name[0] != ".":
-            return (
-                f"rename files such as {entry.name}, or read each with load_idx (EMNIST's pictures "
-                "are transposed: load_idx(path).transpose(0, 2, 1))"
-            )
-        suffix = entry.with_suffix("").suffix if entry.suffix == ".gz" else entry.suffix
-        if suffix.lower() in _ENDINGS:
-            return f"it has {entry.name}: {_ENDINGS[suffix.lower()]}"
-    return "check the path or add the file"
+@functools.cache
+def mnist_means() -> NDArray[np.float64]:
+    """The mean picture of each digit among MNIST's test images, (10, 28, 28), read-only."""
+    paths = [_file_in(_MNIST_FOLDER, name) for name in _NAMES[2:]]
+    images, labels = (load_idx(path) for path in paths)
+    means = np.stack([images[labels == digit].mean(axis=0) for digit in range(_CLASSES)])
+    means.flags.writeable = False
+    return means
 
 
 @functools.cache
@@ -226,25 +170,14 @@ def _verified(folder: Path, checksums: _Checksums) -> Dataset:
 
 def _copied(dataset: Dataset) -> Dataset:
     (x_train, y_train), (x_test, y_test) = dataset
-    return (x_train.copy(), y_train.copy()), (x_test.copy(), y_test.copy())
+    return Dataset(((x_train.copy(), y_train.copy()), (x_test.copy(), y_test.copy())))
 
 
-def _read_folder(folder: Path, checksums: _Checksums, classes: int = _CLASSES) -> Dataset:
-    if missing := _missing(folder):
-        raise DataError(
-            f"{folder}: found no {missing[0]}, plain or .gz, expected the four files "
-            f"{', '.join(_NAMES)}; {_remedy(folder)}"
-        )
+def _read_folder(folder: Path, checksums: _Checksums) -> Dataset:
     paths = [_file_in(folder, name) for name in _NAMES]
     arrays = [load_idx(path, sha256=sha256) for path, sha256 in zip(paths, checksums, strict=True)]
-    train = _checked_part(str(paths[1]), arrays[0], arrays[1], classes)
-    test = _checked_part(str(paths[3]), arrays[2], arrays[3], classes)
-    if train[0].shape[1:] != test[0].shape[1:]:
-        raise DataError(
-            f"{folder}: found training images of shape {train[0].shape} and test images of shape "
-            f"{test[0].shape}, expected the same height and width; use files of one data set"
-        )
-    return train, test
+    x, y, x_test, y_test = arrays
+    return Dataset(((x, y.astype(np.int64)), (x_test, y_test.astype(np.int64))))
 
 
 def _file_in(folder: Path, name: str) -> Path:
@@ -256,25 +189,6 @@ def _file_in(folder: Path, name: str) -> Path:
 
 def _missing(folder: Path) -> list[str]:
     return [name for name in _NAMES if not os.path.isfile(_file_in(folder, name))]
-
-
-def _checked_part(
-    source: str, images: NDArray[np.generic], labels: NDArray[np.generic], classes: int
-) -> Part:
-    if (images.ndim, labels.ndim) != (3, 1) or not images.dtype == labels.dtype == np.uint8:
-        raise DataError(
-            f"{source}: found {labels.dtype} labels of shape {labels.shape} for {images.dtype} "
-            f"images of shape {images.shape}, expected uint8 (n,) for uint8 (n, h, w); use the "
-            "files of an image data set"
-        )
-    if len(images) != len(labels):
-        raise DataError(
-            f"{source}: found {len(labels)} labels, expected {len(images)}, one for each image; "
-            "use labels and images of one data set"
-        )
-    numbers = labels.astype(np.int64)
-    check_labels(source, numbers, classes)
-    return images.astype(np.uint8, copy=False), numbers
 
 
 def _fashion_places(folder: StrPath | None) -> list[Path]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import DataError
+from .kinds import known_kind
 
 StrPath = str | os.PathLike[str]
 
@@ -53,33 +54,9 @@ _MOST_TOLD = 300
 
 _CELL = re.compile(rb"[0-9]{1,3}")
 _FLOAT = re.compile(rb"[0-9]{1,3}(\.0*)?")
+_OTHER_TABLES = "tg.data.load(path) reads tables without labels or a header, and of other orders"
 _FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=,|$)")  # of a whole number
-_NUMBER = re.compile(rb"[-+.0-9eE]+")
 
-PICKLE = (
-    "a pickle runs code when it is read, so none is: where you trust it, read it with the library "
-    "that wrote it and save the arrays with np.savez"
-)
-_PILLOW = "np.asarray(PIL.Image.open(path)) reads it"
-# what files of other kinds are, what reads them, and how they start
-_OTHERS: list[tuple[str, str, list[bytes]]] = [
-    ("a zip archive", "tg.load(path) gives the arrays of an .npz, others are unpacked",
-     [b"PK\3\4"]),
-    ("an array of NumPy's", "np.load(path) reads it", [b"\x93NUM"]),
-    ("a .mat file", "scipy.io.loadmat(path) reads it, from_sklearn(x, y) takes its arrays",
-     [b"MATL"]),
-    ("an HDF5 file", "h5py.File(path) reads it", [b"\x89HDF"]),
-    ("a Parquet file", "pandas.read_parquet(path) reads it", [b"PAR1"]),
-    ("a PNG picture", _PILLOW, [b"\x89PNG"]),
-    ("a JPEG picture", _PILLOW, [b"\xff\xd8\xff"]),
-    ("a GIF picture", _PILLOW, [b"GIF8"]),
-    ("packed data (bzip2, xz or 7z)", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
-    ("text in UTF-16", "save it in UTF-8", [b"\xff\xfe", b"\xfe\xff"]),
-    ("a web page", "get the file that it links to", [b"<!", b"<htm"]),
-    ("an IDX file", "load_idx(path) reads it, load_folder(path) a folder of four", [b"\0\0\x08"]),
-    ("a pickle", PICKLE, [b"\x80%c" % i for i in range(2, 6)]),
-]  # fmt: skip
-_KINDS = {start: (kind, remedy) for kind, remedy, starts in _OTHERS for start in starts}
 _COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")
 
 
@@ -92,7 +69,7 @@ def load_idx(path: StrPath, *, sha256: str | None = None) -> NDArray[Any]:
     file; memory is taken as content arrives, never because a header asks for it.
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "The IDX file format".
     """
-    with _opened("load_idx", path) as file:
+    with opened("load_idx", path) as file:
         return read_idx(file, os.fspath(path), sha256)
 
 
@@ -101,7 +78,7 @@ def read_idx(file: BinaryIO, name: str, sha256: str | None = None) -> NDArray[An
 
     Returns and raises as `load_idx` does.
     """
-    content = _Content(file, name)
+    content = Content(file, name)
     header = _read_header(content)
     body = _read_body(content, header)
     if sha256 is not None:
@@ -136,13 +113,17 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
     over 64 MiB and 100 times its size.
     """
-    with _opened("load_csv", path) as file:
-        content = _Content(file, os.fspath(path))
-        size = os.fstat(file.fileno()).st_size
-        table = _read_table(content, max(_CSV_UNPACK_FREE, _CSV_UNPACK_RATIO * size))
+    with opened("load_csv", path) as file:
+        content = Content(file, os.fspath(path))
+        table = _read_table(content, csv_limit(file))
     side = math.isqrt(table.shape[1] - 1)
     images = np.ascontiguousarray(table[:, 1:]).reshape(-1, side, side)
     return images, table[:, 0].astype(np.int64)
+
+
+def csv_limit(file: BinaryIO) -> int:
+    """To how many bytes an open CSV file may unpack."""
+    return max(_CSV_UNPACK_FREE, _CSV_UNPACK_RATIO * os.fstat(file.fileno()).st_size)
 
 
 @contextmanager
@@ -203,7 +184,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _opened(caller: str, path: StrPath) -> Iterator[BinaryIO]:
+def opened(caller: str, path: StrPath) -> Iterator[BinaryIO]:
     arguments.path(caller, "path", path)
     try:
         _check_regular(path)
@@ -255,7 +236,7 @@ class _Gunzip:
                 raise EOFError("cut off")
 
 
-class _Content:
+class Content:
     """The uncompressed bytes of a file, plain or gzip as its first two bytes say."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -304,10 +285,10 @@ class _Header:
         return f"{total} bytes as declared ({self.dtype.name} of shape {self.shape})"
 
 
-def _read_header(content: _Content) -> _Header:
+def _read_header(content: Content) -> _Header:
     magic = content.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
-        known = _known_kind(magic)
+        known = known_kind(magic)
         raise content.fault(
             "byte 0",
             f"0x{magic.hex()}" if magic else "nothing",
@@ -327,7 +308,7 @@ def _read_header(content: _Content) -> _Header:
     return _checked_header(content, magic + sizes, struct.unpack(f">{rank}I", sizes))
 
 
-def _checked_header(content: _Content, raw: bytes, shape: tuple[int, ...]) -> _Header:
+def _checked_header(content: Content, raw: bytes, shape: tuple[int, ...]) -> _Header:
     dtype = _DTYPES[raw[2]]
     # NumPy refuses by the non-zero dimensions even where the array is empty.
     if math.prod(size for size in shape if size) * dtype.itemsize > _MAX_BYTES:
@@ -337,7 +318,7 @@ def _checked_header(content: _Content, raw: bytes, shape: tuple[int, ...]) -> _H
     return _Header(raw, dtype, shape)
 
 
-def _read_body(content: _Content, header: _Header) -> bytes:
+def _read_body(content: Content, header: _Header) -> bytes:
     body = content.read(header.body_bytes)
     if len(body) < header.body_bytes:
         raise content.fault(
@@ -350,7 +331,7 @@ def _read_body(content: _Content, header: _Header) -> bytes:
     return body
 
 
-def _check_sha256(content: _Content, header: bytes, body: bytes, expected: str) -> None:
+def _check_sha256(content: Content, header: bytes, body: bytes, expected: str) -> None:
     checksum = hashlib.sha256(header)
     checksum.update(body)
     if checksum.hexdigest() != expected:
@@ -379,17 +360,17 @@ def _idx_header(array: NDArray[Any]) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
 
 
-def _read_table(content: _Content, limit: int) -> NDArray[np.uint8]:
+def _read_table(content: Content, limit: int) -> NDArray[np.uint8]:
     """All rows below the header, (n, 1 + k·k)."""
-    blocks = _line_blocks(content, limit)
+    blocks = line_blocks(content, limit)
     header, _, start = next(blocks, b"").partition(b"\n")
     columns = _count_columns(content, header)
     tables = []
     row = 2
     for block in chain([start], blocks):
-        table = _parse_cells(block, columns)
+        table = parse_cells(block, columns)
         if table is None:
-            table = _parse_cells(_without_fractions(block, columns), columns)
+            table = parse_cells(_without_fractions(block, columns), columns)
         if table is None:
             faults = (_cell_faults(content, block, row, columns, cell) for cell in (_FLOAT, _CELL))
             raise next(chain.from_iterable(faults))
@@ -400,7 +381,7 @@ def _read_table(content: _Content, limit: int) -> NDArray[np.uint8]:
     return np.concatenate(tables)
 
 
-def _line_blocks(content: _Content, limit: int) -> Iterator[bytes]:
+def line_blocks(content: Content, limit: int) -> Iterator[bytes]:
     """Pieces of whole lines, each line ended by one newline."""
     rest = b""
     while piece := content.read(_PIECE):
@@ -421,15 +402,15 @@ def _line_blocks(content: _Content, limit: int) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _count_columns(content: _Content, header: bytes) -> int:
+def _count_columns(content: Content, header: bytes) -> int:
     names = header.removeprefix(codecs.BOM_UTF8).split(b",")
     if names[0] != b"label":
         raise content.fault(
             "row 1, column 1",
-            _shown(names[0]),
+            shown_cell(names[0]),
             "'label'",
             "give a CSV with a header and the label first (Kaggle's train.csv, not test.csv)"
-            f"; {_known_kind(header) or _other_columns(names)}",
+            f"; {known_kind(header) or _OTHER_TABLES}",
         )
     pixels = len(names) - 1
     if not pixels or math.isqrt(pixels) ** 2 != pixels:
@@ -439,35 +420,7 @@ def _count_columns(content: _Content, header: bytes) -> int:
     return len(names)
 
 
-def _known_kind(start: bytes) -> str:
-    """What a file is that starts so, and what reads it; nothing where that is not known."""
-    found = (told for magic, told in _KINDS.items() if start.startswith(magic))
-    return next((f"this is {kind}: {remedy}" for kind, remedy in found), "")
-
-
-def _other_columns(names: list[bytes]) -> str:
-    """What to do with a table whose first row is not as expected."""
-    for mark, told in ((b";", "';'"), (b"\t", "'\\t'")):
-        if len(names) == 1 and mark in names[0]:
-            return (
-                f"separate its cells by commas, or read it with np.loadtxt(path, delimiter={told})"
-            )
-    if all(_NUMBER.fullmatch(name) for name in names):
-        return (
-            "without a header, table = np.loadtxt(path, delimiter=',') reads it, and "
-            "from_sklearn(table[:, 1:], table[:, 0]) takes that"
-        )
-    if math.isqrt(len(names)) ** 2 == len(names) and b"label" not in names:
-        return (
-            "np.loadtxt(path, delimiter=',', skiprows=1, dtype=np.uint8) reads one without labels"
-        )
-    return (
-        "np.loadtxt(path, delimiter=',', skiprows=1) reads other orders of columns, and "
-        "from_sklearn(x, y) takes them"
-    )
-
-
-def _parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
+def parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
     """The rows of a block (n, columns), or None if there is a fault anywhere in it."""
     digits = np.frombuffer(block, np.uint8) - np.uint8(ord("0"))
     ends = np.flatnonzero(digits > 9)
@@ -497,9 +450,9 @@ def _without_fractions(block: bytes, columns: int) -> bytes:
 
 
 def _cell_faults(
-    content: _Content, block: bytes, row: int, columns: int, form: re.Pattern[bytes]
+    content: Content, block: bytes, row: int, columns: int, form: re.Pattern[bytes]
 ) -> Iterator[DataError]:
-    """What `_parse_cells` refused, in reading order."""
+    """What `parse_cells` refused, in reading order."""
     for number, line in enumerate(block.split(b"\n")[:-1], start=row):
         cells = line.split(b",")
         if len(cells) != columns:
@@ -508,9 +461,9 @@ def _cell_faults(
         for column, cell in enumerate(cells, start=1):
             if not form.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
                 place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
-                remedy = "mend the cell, or read other numbers with np.loadtxt and from_sklearn"
-                yield content.fault(place, _shown(cell), expected, remedy)
+                remedy = "mend the cell; tg.data.load(path) reads other numbers"
+                yield content.fault(place, shown_cell(cell), expected, remedy)
 
 
-def _shown(cell: bytes) -> str:
+def shown_cell(cell: bytes) -> str:
     return repr(cell[:20].decode("utf-8", "replace")) if cell else "nothing"

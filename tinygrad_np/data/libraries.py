@@ -59,7 +59,7 @@ def from_torchvision(train: Any, test: Any, classes: int = 10) -> Dataset:
             f"from_torchvision: found training images of shape {first[0].shape} and test images of "
             f"shape {second[0].shape}, expected the same height and width; give one data set"
         )
-    return first, second
+    return Dataset((first, second))
 
 
 def _tensors(name: str, dataset: Any, classes: int) -> Part:

@@ -69,7 +69,7 @@ class MLP(nn.Module):
 
 
 class CNN(nn.Module):
-    """Two convolutions with ReLU and pooling, then two linear layers: (n, 784) to (n, 10) logits.
+    """Two convolutions with ReLU and pooling, two linear layers: (n, 784) to (n, classes) logits.
 
     After LeNet-5 (LeCun et al. 1998), with ReLU and maxima. Images may also be (n, 1, 28, 28).
     ``channels`` are those of the two convolutions, ``width`` that of the hidden linear layer;
@@ -83,6 +83,7 @@ class CNN(nn.Module):
         channels: tuple[int, int] = (16, 32),
         width: int = 128,
         *,
+        classes: int = 10,
         initial: Any = nn.init.he_uniform,
         seed: nn.init.Seed = None,
         dtype: Any = np.float32,
@@ -101,7 +102,7 @@ class CNN(nn.Module):
             nn.Flatten(),
             nn.Linear(second * 4 * 4, width, **options),
             nn.ReLU(),
-            nn.Linear(width, 10, **options),
+            nn.Linear(width, classes, **options),
         )
 
     def forward(self, x: Any) -> Any:

@@ -4,8 +4,8 @@ A recipe is data. What a reference project states is taken as stated; what it le
 once, on validation data only, and is marked "chosen". ``docs/recipes.md`` gives the reasons.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class Parts:
     train: Arrays
     validation: Arrays
     test: Arrays
+    mean: float | None = None  # how pixels were standardised after division by 255
+    std: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Recipe:
     def build(self, seed: nn.init.Seed = 0, dtype: Any = np.float32) -> nn.Module:
         """The network with its initial weights."""
         if self.network is not None:
-            return self.network(initial=self.initial, seed=seed, dtype=dtype)
+            made = {"initial": self.initial, "seed": seed, "dtype": dtype}
+            return self.network(classes=self.sizes[-1], **made)
         return MLP(
             self.sizes, self.activation, norm=self.norm, dropout=self.dropout,
             input_dropout=self.input_dropout, initial=self.initial, seed=seed, dtype=dtype,
@@ -116,7 +119,30 @@ class Recipe:
         def flat(images: np.ndarray) -> np.ndarray:
             return data.normalise(images, mean, std).reshape(len(images), -1)
 
-        return Parts((flat(x_train), y_train), (flat(x_held), y_held), (flat(x_test), y_test))
+        return Parts(
+            (flat(x_train), y_train), (flat(x_held), y_held), (flat(x_test), y_test), mean, std
+        )
+
+    def fitted(self, dataset: Dataset, hidden: Sequence[int] | None = None) -> "Recipe":
+        """The recipe for a data set of another size of picture, or other classes.
+
+        ``hidden`` are the widths of the hidden layers instead of the recipe's. Raises DataError
+        where its network cannot take them.
+        """
+        images = dataset[0][0]
+        pixels = images[0].size if len(images) else self.sizes[0]
+        most = max((int(y.max(initial=0)) for _, y in dataset), default=0) + 1
+        names = getattr(dataset, "names", None)
+        classes = len(names) if names else max(most, self.sizes[-1])
+        if self.network is not None:
+            if hidden is not None:
+                raise DataError(
+                    f"--sizes are those of linear layers, which recipe {self.name} has not; "
+                    "leave them out, or give another recipe."
+                )
+            return replace(self, sizes=(*self.sizes[:-1], classes))
+        inner = self.sizes[1:-1] if hidden is None else tuple(hidden)
+        return replace(self, sizes=(pixels, *inner, classes))
 
     def batches(self, train: Arrays, seed: Any) -> Any:
         """What ``fit`` iterates over in each epoch."""
@@ -154,6 +180,12 @@ OPTIMISERS = {
     "adamw": optim.AdamW,
     "rmsprop": optim.RMSprop,
 }
+
+
+def with_rate(recipe: Recipe, lr: float) -> Recipe:
+    """A recipe with another learning rate: the largest of its cycle, or a constant one."""
+    schedule = _constant(lr) if recipe.name in REFERENCES else _one_cycle(lr)
+    return replace(recipe, schedule=schedule)
 
 
 def _constant(lr: float) -> Schedule:

@@ -17,8 +17,10 @@ from .. import draw, training
 from ..data.datasets import Dataset
 from ..draw import page
 from ..errors import ShapeError
+from ..training import weights
 from ..training.features import leaf_layers
 from ..training.metrics import wilson
+from .description import describe
 from .environment import environment
 from .outputs import run_name, stem, write
 from .recipes import Parts, Recipe
@@ -45,7 +47,8 @@ def write_run(
     started = time.perf_counter()
     folder = out / _name(result)
     state = result.model.state_dict()
-    training.save(folder / "weights.npz", state)
+    described = describe(result.recipe, dataset, parts)
+    weights.save(folder / "weights.npz", state, described)
     title = f"{result.recipe.name} on {Path(result.dataset).name}, seed {result.seed}"
     shown = [_pictured(folder, *each, note) for each in _pictures(result, parts, title)]
     graph = _graph(result, parts, folder, note)

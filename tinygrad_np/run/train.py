@@ -1,20 +1,24 @@
 """The main job: train a recipe on MNIST, and print its accuracy beside the reported one."""
 
 import argparse
+import math
+import re
 import shlex
 import statistics
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .. import data
 from ..data.datasets import Dataset
-from ..errors import DataError
+from ..errors import DataError, DataWarning
 from .command_line import Arguments, at_least, guarded, new_file, new_folder
 from .doctor import examine
 from .outputs import run_name, write_json
 from .progress import Bar
-from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe
+from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
 from .report import spread, write_group, write_run
 from .run import Result, Trainer, run
 
@@ -23,6 +27,7 @@ PROGRAM = "python -m tinygrad_np train"
 DESCRIPTION = """Train a recipe on MNIST, and print its accuracy beside the reported one.
 
 {program}                    the default recipe on the embedded MNIST
+{program} --data PATH        on data of your own, see --help
 {program} --recipe all       the five reference projects
 {program} --seed 3           one run with another seed; --seeds 5: five runs
 {program} --resume           go on with a run that was interrupted
@@ -52,12 +57,30 @@ def parse(
         "--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}, or all (the references)"
     )
     parser.add_argument(
-        "--dataset", help="mnist, fashion, a folder of four IDX files, or a Kaggle CSV file"
+        "--data", "--dataset", dest="dataset", metavar="DATA",
+        help="mnist, fashion, or a path: IDX, CSV, npz, mat, Parquet, or a folder of "
+        "those or of pictures for each class (default: the recipe's, mostly mnist)",
+    )  # fmt: skip
+    parser.add_argument("--label", help="the column of labels in a table: its name or its place")
+    parser.add_argument("--classes", type=int, help="how many (default: as the labels say)")
+    parser.add_argument("--side", type=int, help="pixels to make pictures of a folder square with")
+    parser.add_argument(
+        "--sizes", type=_sizes, metavar="N,…",
+        help="widths of the hidden layers (default: the recipe's; default 128,64)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lr", type=float, help="learning rate, the largest of the cycle (default: the recipe's; "
+        "default 0.008)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch", type=int, help="pictures in a batch (default: the recipe's; default 128)"
     )
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--epochs", type=int, help="default: the recipe's; default 6")
     parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
-    parser.add_argument("--seeds", type=int, default=1, help="train with N seeds, from --seed on")
-    parser.add_argument("--out", type=new_folder, default="runs", help="where results go")
+    parser.add_argument("--seeds", type=int, default=1, help="train with N seeds (default 1)")
+    parser.add_argument(
+        "--out", type=new_folder, default="runs", help="where results go (default runs)"
+    )
     parser.add_argument("--json", type=new_file, help="write all figures to this file")
     parser.add_argument(
         "--resume", action="store_true", help="go on with what was interrupted under --out"
@@ -73,7 +96,13 @@ def parse(
     given = parser.parse_args(arguments)
     if given.recipe != "all" and given.recipe not in RECIPES:
         raise DataError(f"there is no recipe {given.recipe!r}; known: {', '.join(RECIPES)}, all.")
-    at_least(given, epochs=1, seeds=1, seed=0)
+    at_least(given, epochs=1, seeds=1, seed=0, classes=2, side=1, batch=1)
+    if given.lr is not None and not 0 < given.lr < math.inf:
+        raise DataError(f"--lr {given.lr}: a number above 0 is needed.")
+    if given.recipe == "all" and (wrong := _given(
+        *((f"--{name}", getattr(given, name) is not None) for name in ("sizes", "lr", "batch"))
+    )):  # fmt: skip
+        raise DataError(f"--recipe all trains the references as published; leave out {wrong}.")
     hand = ("--by-hand", given.trainer is not None)
     if given.doctor and (wrong := _given(hand, ("--json", given.json is not None))):
         raise DataError(f"--doctor trains nothing; leave out {wrong}.")
@@ -94,10 +123,18 @@ def jobs(
     """The recipes to train and the data set for each."""
     names = REFERENCES if given.recipe == "all" else (given.recipe,)
     place = RECIPES[names[0]].dataset if given.dataset is None else given.dataset
-    dataset = data.mnist() if place == "mnist" else data.load_dataset(place)
+    own = [(f"--{name}", getattr(given, name) is not None) for name in ("label", "classes", "side")]
+    if place in ("mnist", "fashion") and (wrong := _given(*own)):
+        raise DataError(f"{wrong}: for data of your own alone; give --data PATH, or leave it out.")
+    dataset = data.mnist() if place == "mnist" else _loaded(given, place, note)
+    if any(labels is None for _, labels in dataset):
+        raise DataError(
+            f"{place}: found no labels, expected one for each picture; name the column of labels "
+            "with --label, or use `predict` for pictures without."
+        )
     if not all(len(labels) for _, labels in dataset):
         raise DataError(f"{place}: a part without images; give some to both parts.")
-    wanted = [(RECIPES[name], place, dataset) for name in names]
+    wanted = [(_changed(given, RECIPES[name], dataset), place, dataset) for name in names]
     if given.dataset is not None:
         return wanted
     if given.recipe == "all":
@@ -109,6 +146,37 @@ def jobs(
             behind = [recipe.name for recipe, _, _ in wanted].index("ref-2") + 1
             wanted.insert(behind, (RECIPES["ref-2"], "fashion", fashion))
     return wanted
+
+
+def _loaded(given: argparse.Namespace, place: str, note: Callable[[object], None]) -> Dataset:
+    """The data set at a place; what was changed in it is noted."""
+    label = given.label
+    if label is not None and label.lstrip("-").isdigit():
+        label = int(label)
+    size = None if given.side is None else (given.side, given.side)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", DataWarning)
+        dataset = data.load(place, label=label, classes=given.classes, size=size)
+    for warning in said:
+        note(warning.message)
+    return dataset
+
+
+def _changed(given: argparse.Namespace, recipe: Recipe, dataset: Dataset) -> Recipe:
+    """A recipe for the data, with what the command line has instead of its own."""
+    if given.lr is not None:
+        recipe = with_rate(recipe, given.lr)
+    if given.batch is not None:
+        recipe = replace(recipe, batch_size=given.batch)
+    return recipe.fitted(dataset, given.sizes)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}, expected the widths of hidden layers with commas, as in 256,128"
+        )
+    return tuple(int(size) for size in text.split(","))
 
 
 def table(results: Iterable[list[Result]]) -> str:
@@ -148,6 +216,10 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
     words: list[object] = [*given.program.split(), "--recipe", recipe.name]
     words += ["--dataset", name, "--epochs", epochs, "--seed", seed]
     words += ["--seeds", seeds] if seeds > 1 else []
+    for option in ("label", "classes", "side", "lr", "batch"):
+        value = getattr(given, option)
+        words += [f"--{option}", value] if value is not None else []
+    words += ["--sizes", ",".join(map(str, given.sizes))] if given.sizes is not None else []
     words += ["--by-hand"] if given.trainer is not None else []
     words += ["--eager"] if given.eager else []
     return shlex.join(map(str, words))

@@ -1,5 +1,6 @@
 """Weights in files: ``.npz`` and ``.safetensors``, no pickle in any path."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..data import npz
 from ..data.files import one_line, replacing
 from ..errors import DataError
 from ..nn.module import Module, as_array
-from . import npz
 
 # What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
 _MAX_HEADER = 1 << 20
@@ -27,10 +28,16 @@ _CONVERSIONS = {
 }
 
 
-def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
+def save(
+    path: str | os.PathLike[str],
+    state: Mapping[str, Any],
+    metadata: Mapping[str, str] | None = None,
+) -> Path:
     """Write arrays by name to ``path``, which ends in ``.npz`` or ``.safetensors``.
 
-    ``state`` holds arrays, numbers or Tensors (PyTorch's too) of a numeric dtype. The file is
+    ``state`` holds arrays, numbers or Tensors (PyTorch's too) of a numeric dtype; ``metadata``,
+    words by name, goes along in the header of safetensors or the comment of the zip archive that
+    an ``.npz`` is. The file is
     written beside and renamed, so that it is either the old one or the new one; equal states give
     equal bytes. Raises DataError for another ending, another dtype, a name that the format keeps
     for itself, or a place that cannot be written, TypeError for what is no path or no state,
@@ -51,7 +58,8 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
             "endings."
         )
     arrays = {name: _array(target, name, value) for name, value in state.items()}
-    content = _packed(target, arrays) if target.suffix == ".safetensors" else None
+    words = dict(metadata or {})
+    content = _packed(target, arrays, words) if target.suffix == ".safetensors" else None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -60,7 +68,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> Path:
         if content is not None:
             file.write(content)
         else:
-            npz.write(file, arrays)
+            npz.write(file, arrays, json.dumps(words).encode() if words else b"")
     return target
 
 
@@ -87,6 +95,30 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         return arrays
     except ImportError:
         raise
+    except Exception as error:  # whatever damage makes the two formats' readers raise
+        raise DataError(f"{source}: not a readable file of weights ({one_line(error)}).") from error
+
+
+def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What ``save`` put into a file beside the arrays; nothing where it did not.
+
+    Raises what ``load`` raises.
+    """
+    source = _as_path("metadata", path)
+    try:
+        if source.suffix == ".npz":
+            words = json.loads(npz.read_comment(source) or b"{}")
+        else:
+            with open(source, "rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if length > _MAX_HEADER:
+                    raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
+                words = json.loads(file.read(length)).get(_METADATA, {})
+        if not isinstance(words, dict):
+            raise ValueError(f"metadata of type {type(words).__name__}")
+        return {str(name): str(value) for name, value in words.items()}
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror}); check the path.") from error
     except Exception as error:  # whatever damage makes the two formats' readers raise
         raise DataError(f"{source}: not a readable file of weights ({one_line(error)}).") from error
 
@@ -134,7 +166,7 @@ def _array(target: Path, name: Any, value: Any) -> np.ndarray:
     return array
 
 
-def _packed(target: Path, arrays: dict[str, np.ndarray]) -> bytes:
+def _packed(target: Path, arrays: dict[str, np.ndarray], words: dict[str, str]) -> bytes:
     files = _safetensors()
     if _METADATA in arrays:
         raise DataError(
@@ -142,7 +174,7 @@ def _packed(target: Path, arrays: dict[str, np.ndarray]) -> bytes:
             "the entry another name."
         )
     try:
-        return files.save(arrays)  # type: ignore[no-any-return]
+        return files.save(arrays, words or None)  # type: ignore[no-any-return]
     except Exception as error:  # the format has fewer dtypes than NumPy
         raise DataError(f"{target}: not to be had as safetensors ({error}).") from error
 

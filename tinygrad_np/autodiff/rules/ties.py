@@ -34,6 +34,7 @@ defvjp(
     lambda g, _out, left, _values, right, _unseen, _dual: rebuilt_by_values(g, left, right),
     lambda g, _out, left, values, _right, _unseen, _dual: np.matmul(transposed(left * values), g),
     reach=by_matrix,
+    broadcasts=True,
 )
 
 

@@ -157,6 +157,14 @@ def _labels(m: Measurements) -> Iterator[Finding]:
     classes = m.start.classes if m.start is not None else None
     if m.failure is not None:
         yield from _refused(m)
+    if m.one_hot:
+        yield Finding(
+            "note",
+            "labels one-hot",
+            f"the labels have shape {d.label_shape} and are one-hot; the loss takes them as shares "
+            "of the classes, and accuracies are not counted.",
+            "give class numbers: y.argmax(axis=1).",
+        )
     if d.counts is None or (classes is None and m.failure is None):
         return
     present = int(np.count_nonzero(d.counts))

@@ -103,6 +103,11 @@ def _examined(
         measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return measured
     measured.start = start
+    measured.one_hot = (
+        loss is cross_entropy
+        and y.ndim == 2
+        and bool(np.isin(y, (0, 1)).all() and (np.sum(y, axis=1) == 1).all())
+    )
     if start.decision == GREATEST and not 0 <= y.min() <= y.max() < start.outputs.shape[1]:
         measured.failure = f"some labels are out of range for {start.classes} outputs."
         return measured

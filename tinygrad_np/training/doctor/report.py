@@ -47,6 +47,7 @@ class Measurements:
     data: DataFacts
     start: Start | None = None
     failure: str | None = None  # the error of the first loss, where there is none
+    one_hot: bool = False  # whether a loss of classes took one-hot rows as shares of the classes
     mixed: float = 0.0  # how far an output changes with the other examples, relative to its size
     foreign: bool = False  # whether the optimiser has none of the model's parameters
     left_out: list[str] = field(default_factory=list)  # parameters the optimiser does not have

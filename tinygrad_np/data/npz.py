@@ -27,9 +27,15 @@ _HEADER = re.compile(
 )
 
 
-def write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    """``np.savez`` without its reserved names (an entry may be called "file") and dates."""
+def write(file: BinaryIO, arrays: Mapping[str, np.ndarray], comment: bytes = b"") -> None:
+    """``np.savez`` without its reserved names (an entry may be called "file") and dates.
+
+    The comment, of the archive, is up to 65,535 bytes that readers of arrays pass over.
+    """
+    if len(comment) > zipfile.ZIP_MAX_COMMENT:
+        raise ValueError(f"a comment of {len(comment)} bytes, over {zipfile.ZIP_MAX_COMMENT}")
     with zipfile.ZipFile(file, "w") as archive:
+        archive.comment = comment
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
@@ -53,6 +59,12 @@ def read(source: Path) -> dict[str, np.ndarray]:
                 raise ValueError(f"it has two entries {name!r}")
             arrays[name] = _read_member(archive, member)
         return arrays
+
+
+def read_comment(source: Path) -> bytes:
+    """The comment of an archive."""
+    with _Sparing(source) as file, zipfile.ZipFile(file) as archive:
+        return archive.comment
 
 
 class _Sparing(io.FileIO):

@@ -1,0 +1,407 @@
+"""The one door: what lies in every kind of file and folder is the same data set."""
+
+import gzip
+import pickle
+import re
+import struct
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np.data import load
+from tinygrad_np.errors import DataError, DataWarning
+
+TRAIN, TEST = tg.data.mnist()
+X, Y, XT, YT = TRAIN[0][:70].copy(), TRAIN[1][:70].copy(), TEST[0][:40].copy(), TEST[1][:40].copy()
+FLAT = X.reshape(70, -1)
+NAMES = [
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+]  # fmt: skip
+PIXELS = [f"pixel{i}" for i in range(784)]
+
+
+def idx(array: np.ndarray, code: int = 8) -> bytes:
+    body = array.astype({8: ">u1", 12: ">i4"}[code]).tobytes()
+    return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + body
+
+
+def four(
+    folder: Path, rename: Callable[[str], str] = str, parts: Any = None,
+    pack: Callable[[bytes], bytes] = bytes,
+) -> Path:  # fmt: skip
+    for name, array in zip(NAMES, parts or (X, Y, XT, YT), strict=True):
+        target = folder / rename(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(pack(idx(array)))
+    return folder
+
+
+def check(dataset: Any, parts: Any = None) -> None:
+    """The arrays are those, in order, of the dtypes of every data set."""
+    for pair, expected in zip(dataset, parts or ((X, Y), (XT, YT)), strict=True):
+        for found, array, dtype in zip(pair, expected, (np.uint8, np.int64), strict=True):
+            np.testing.assert_array_equal(found, array)
+            assert found.dtype == dtype and found.flags.writeable and found.flags.c_contiguous
+
+
+def quiet(path: Any, **options: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        return load(path, **options)
+
+
+NAMED: dict[str, Callable[[str], str]] = {
+    "dots": lambda n: n.replace("-idx", ".idx"),
+    "gzip without the ending": str,
+    "a folder for each": lambda n: f"{n}/{n}",
+    "deep": lambda n: f"archive/data/{n}.gz",
+    "kmnist": lambda n: "kmnist-" + n + ".gz",
+    "digits of the extended set": lambda n: "digits-" + n.replace("t10k", "test"),
+    "other words": lambda n: n.replace("t10k", "testing").replace("train", "training"),
+}
+
+
+def test_idx_files_under_every_name(tmp_path: Path) -> None:
+    for i, (what, rename) in enumerate(NAMED.items()):
+        pack = gzip.compress if "gz" in rename("x") or "gzip" in what else bytes
+        folder = four(tmp_path / str(i), rename, pack=pack)
+        (folder / "._train-images-idx3-ubyte").write_bytes(b"\0\5\x16\7")
+        (folder / ".DS_Store").write_bytes(b"x")
+        check(load(folder))
+        check(load(str(folder / rename(NAMES[0]))))  # one file stands for its set
+
+
+def test_several_sets_in_one_folder(tmp_path: Path) -> None:
+    for split in ("digits", "letters"):
+        four(tmp_path, lambda n, s=split: f"a-{s}-{n}".replace("t10k", "test"))  # type: ignore[misc]
+    one, other = (f"a-{split}-train-images-idx3-ubyte" for split in ("digits", "letters"))
+    with pytest.raises(DataError, match=f"found data sets in .*{one} and .*{other}, expected one"):
+        load(tmp_path)
+    check(load(tmp_path / "a-letters-test-labels-idx1-ubyte"))
+    four(tmp_path / "deeper")
+    (tmp_path / "deeper" / NAMES[1]).unlink()
+    with pytest.raises(DataError, match=r"deeper: found no train-labels-idx1-ubyte, plain or .gz"):
+        load(tmp_path / "deeper")
+    (tmp_path / "deeper" / NAMES[3]).unlink()
+    (x, y), (x_test, y_test) = load(tmp_path / "deeper" / NAMES[2])
+    assert y is None and y_test is None and len(x_test) == 0
+    np.testing.assert_array_equal(x, XT)
+
+
+def test_labels_in_columns_and_arrays_in_archives_of_one(tmp_path: Path) -> None:
+    columns = [np.repeat(y[:, None], 8, 1) for y in (Y, YT)]
+    for name, array, code in (
+        ("train-images-idx3-ubyte", X, 8), ("train-labels-idx2-int", columns[0], 12),
+        ("test-images-idx3-ubyte", XT, 8), ("test-labels-idx2-int", columns[1], 12),
+    ):  # fmt: skip
+        (tmp_path / f"qmnist-{name}").write_bytes(idx(array, code))
+    check(load(tmp_path))
+    more = tmp_path / "k49"
+    more.mkdir()
+    for part, x, y in (("train", X, Y), ("test", XT, YT)):
+        np.savez(more / f"k49-{part}-imgs.npz", x)
+        np.savez(more / f"k49-{part}-labels.npz", y)
+    check(load(more))
+
+
+def test_labels_beyond_nine(tmp_path: Path) -> None:
+    letters, few = np.arange(70) % 26 + 1, np.arange(40) % 26 + 1
+    folder = four(tmp_path / "letters", parts=(X, letters, XT, few))
+    check(load(folder), ((X, letters), (XT, few)))
+    check(load(folder, classes=27), ((X, letters), (XT, few)))
+    with pytest.warns(DataWarning, match="labels 1 to 26 became 0 to 25"):
+        found = load(folder, classes=26)
+    check(found, ((X, letters - 1), (XT, few - 1)))
+    assert found.classes == 26
+    for count in (47, 49, 62):
+        many = [np.concatenate([np.arange(count), y])[: len(y)] for y in (Y, YT)]
+        assert load(four(tmp_path / f"{count}", parts=(X, many[0], XT, many[1]))).classes == count
+    ten = [np.where(y == 0, 10, y) for y in (Y, YT)]
+    with pytest.warns(DataWarning, match=r"labels 1 to 10 became 0 to 9 \(10 stands for 0\)"):
+        check(load(four(tmp_path / "ten", parts=(X, ten[0], XT, ten[1]))))
+    gap = np.where(Y == 0, 200, Y)
+    place = four(tmp_path / "gap", parts=(X, gap, XT, YT))
+    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte, label number \d+: found 200, "
+                       r"expected 0 to 9; .* or give classes=201"):  # fmt: skip
+        load(place)
+    assert load(place, classes=201)[0][1].max() == 200
+
+
+def test_transposed_pictures_are_seen_in_them_not_in_names(tmp_path: Path) -> None:
+    lying = [x.transpose(0, 2, 1) for x in (X, XT)]
+    names = {"plain": str, "emnist": lambda n: f"emnist-mnist-{n}".replace("t10k", "test")}
+    for name, rename in names.items():
+        check(load(four(tmp_path / name / "upright", rename)))  # type: ignore[arg-type]
+        folder = four(tmp_path / name / "lying", rename, (lying[0], Y, lying[1], YT))  # type: ignore[arg-type]
+        with pytest.warns(DataWarning, match="pictures were transposed and are upright now"):
+            check(load(folder))
+        check(load(folder, transpose=True))
+        check(load(folder, transpose=False), ((lying[0], Y), (lying[1], YT)))
+    noise = np.random.default_rng(0).integers(0, 256, X.shape).astype(np.uint8)
+    check(load(four(tmp_path / "noise", parts=(noise, Y, XT, YT))), ((noise, Y), (XT, YT)))
+    published = four(tmp_path / "by name", names["emnist"], (noise, Y, XT, YT))  # type: ignore[arg-type]
+    with pytest.warns(DataWarning, match="transposed"):
+        np.testing.assert_array_equal(load(published)[0][0], noise.transpose(0, 2, 1))
+
+
+def seventh(x: Any = X, y: Any = Y) -> Any:
+    return (x[:60], y[:60]), (x[60:], y[60:])
+
+
+def table(path: Path, rows: Any, head: Any = None, mark: str = ",", form: str = "%d") -> Path:
+    lines = [mark.join(head)] if head is not None else []
+    lines += [mark.join(form % cell if not isinstance(cell, str) else cell for cell in row)
+              for row in rows]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+FIRST = np.column_stack([Y, FLAT])
+LAST = np.column_stack([FLAT, Y])
+WORDS = np.array(["nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+TABLES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "header": (FIRST, {"head": ["label", *PIXELS]}),
+    "other names of pixels": (FIRST, {"head": ["label", *(f"{i}x{j}" for i in range(28)
+                                                          for j in range(28))]}),
+    "no header": (FIRST, {}),
+    "no header, label last": (LAST, {}),
+    "label last": (LAST, {"head": [*PIXELS, "class"]}),
+    "semicolons": (FIRST, {"mark": ";", "head": ["label", *PIXELS]}),
+    "tabs": (LAST, {"mark": "\t"}),
+    "5.0": (FIRST, {"form": "%.1f"}),
+    "5.": (LAST, {"form": "%d.", "head": [*PIXELS, "Label"]}),
+    "quotes": (FIRST, {"form": '"%d"', "head": ["label", *PIXELS]}),
+    "with the number of the row": (np.column_stack([np.arange(1000, 1070), FIRST]),
+                                   {"head": ["", "label", *PIXELS]}),
+}  # fmt: skip
+
+
+def test_tables_of_every_order(tmp_path: Path) -> None:
+    for i, (rows, options) in enumerate(TABLES.values()):
+        path = table(tmp_path / f"{i}.csv", rows, **options)
+        check(load(path), seventh())
+        (tmp_path / f"{i}").write_bytes(gzip.compress(path.read_bytes()))
+        check(load(tmp_path / f"{i}"), seventh())
+    odd = table(tmp_path / "odd.csv", FIRST, head=["which", *PIXELS])
+    for label in ("which", 0, -785):
+        check(load(odd, label=label), seventh())
+    words = [[WORDS[y], *row] for y, row in zip(Y, FLAT, strict=True)]
+    for head in (None, ["label", *PIXELS]):
+        found = load(table(tmp_path / "words.csv", words, head))
+        assert found.names == tuple(sorted(WORDS)) and found.classes == 10
+        assert [found.names[i] for i in found[0][1]] == list(WORDS[Y[:60]])
+    (x, y), rest = load(table(tmp_path / "test.csv", FLAT, PIXELS))
+    assert y is None and len(rest[0]) == 0
+    np.testing.assert_array_equal(x, X)
+    scaled = np.column_stack([Y, FLAT / 255])
+    with pytest.warns(DataWarning, match="pixels from 0 to 1 became 0 to 255"):
+        check(load(table(tmp_path / "scaled.csv", scaled, form="%.6f")), seventh())
+
+
+BAD_TABLES: dict[str, tuple[str, str]] = {
+    "word": ("label,a,b,c,d\n1,2,3,4,5\n1,2,x,4,5\n", "row 3, column 3: found 'x', expected a num"),
+    "short": ("label;a;b;c;d\n1;2;3;4;5\n1;2;3;4\n", "row 3: found 4 cells, expected 5 as in row"),
+    "count": ("a,b,c\n1,2,3\n", "found 3 columns, expected a square number of pixels, and one col"),
+    "range": ("label,a,b,c,d\n1,2,3,4,-9\n", "found pixels from -9 to 4, expected 0 to 255 or 0"),
+    "header alone": ("label,a,b,c,d\n", "row 2: found the end, expected a row of pixels"),
+    "half a label": (
+        "label,a,b,c,d\n" + "1.5,2,3,4,5\n" * 7,
+        "label number 1: found 1.5, expected",
+    ),
+    "page": ("<!DOCTYPE html>", "this is a web page: get the file that it links to"),
+    "nothing": ("", "it is empty"),
+}
+
+
+def test_bad_tables(tmp_path: Path) -> None:
+    for text, message in BAD_TABLES.values():
+        (tmp_path / "a.csv").write_text(text)
+        with pytest.raises(DataError, match=f"^{re.escape(str(tmp_path / 'a.csv'))}.*"
+                           + re.escape(message)):  # fmt: skip
+            load(tmp_path / "a.csv")
+    good = table(tmp_path / "b.csv", FIRST[:2], head=["label", *PIXELS])
+    for label, message in (
+        ("y", "the columns label, pixel0"),
+        (785, "found 785 columns, expected"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load(good, label=label)
+
+
+def test_arrays_by_name(tmp_path: Path) -> None:
+    both = {
+        "keras": {"x_train": X, "y_train": Y, "x_test": XT, "y_test": YT},
+        "upper": {"X_train": X / 255, "Y_train": Y, "X_test": XT / 255, "Y_test": YT},
+        "med": {
+            "train_images": X,
+            "train_labels": Y[:, None],
+            "test_images": XT,
+            "test_labels": YT[:, None],
+        },
+        "channels": {
+            "trainX": X[..., None],
+            "trainY": np.eye(10)[Y],
+            "testX": XT[:, None],
+            "testY": YT,
+        },
+    }
+    for name, arrays in both.items():
+        np.savez_compressed(tmp_path / f"{name}.npz", **arrays)
+        check(quiet(tmp_path / f"{name}.npz"))
+    for arrays in ({"x": X, "y": Y}, {"data": FLAT, "target": Y}, {"images": X, "labels": Y}):
+        np.savez(tmp_path / "one", **arrays)
+        check(load(tmp_path / "one.npz"), seventh())
+    np.savez(tmp_path / "none", weights=np.zeros(3))
+    with pytest.raises(DataError, match=r"found the arrays weights \(3,\), expected pictures such"):
+        load(tmp_path / "none.npz")
+    np.savez(tmp_path / "objects", x=np.array([None]))
+    with pytest.raises(DataError, match=r"not a readable .npz of arrays of numbers"):
+        load(tmp_path / "objects.npz")
+
+
+def test_what_is_sorted_by_class_keeps_every_class_in_both_parts(tmp_path: Path) -> None:
+    order = np.argsort(Y, kind="stable")
+    np.savez(tmp_path / "sorted", x=X[order], y=Y[order])
+    (_, y), (_, y_test) = load(tmp_path / "sorted.npz")
+    assert [len(y), len(y_test)] == [70 - sum(np.bincount(Y) // 7), sum(np.bincount(Y) // 7)]
+    np.testing.assert_array_equal(np.bincount(y_test, minlength=10), np.bincount(Y) // 7)
+    np.savez(tmp_path / "few", x=X[:15], y=np.arange(15) // 2)  # every seventh
+    assert [part[1].tolist() for part in load(tmp_path / "few.npz")][1] == [3, 6]
+
+
+def test_matlab_files(tmp_path: Path) -> None:
+    io = pytest.importorskip("scipy.io")
+    lying = X.transpose(0, 2, 1).reshape(70, -1)
+    kinds: dict[str, tuple[dict[str, Any], Any]] = {
+        "rows that lie, 10 for 0": ({"X": lying * (1.2 / 255) - 0.1,
+                                     "y": np.where(Y, Y, 10)[:, None]},
+                                    None),
+        "columns": ({"data": FLAT.T, "label": Y[None].astype(float)}, seventh()),
+        "structs": ({"dataset": {"train": {"images": lying, "labels": Y[:, None]}, "test": {
+            "images": XT.transpose(0, 2, 1).reshape(40, -1), "labels": YT[:, None]}}},
+            ((X, Y), (XT, YT))),
+        "height, width, n": ({"X": X.transpose(1, 2, 0), "y": Y[:, None]}, seventh()),
+        "an array for each class": (
+            {f"{part}{i}": x[y == i].reshape(-1, 784)
+             for part, x, y in (("train", X, Y), ("test", XT, YT)) for i in range(10)},
+            tuple((x[np.argsort(y, kind="stable")], np.sort(y)) for x, y in ((X, Y), (XT, YT)))),
+    }  # fmt: skip
+    for arrays, expected in kinds.values():
+        io.savemat(tmp_path / "a.mat", arrays, do_compression=True)
+        found = quiet(tmp_path / "a.mat")
+        if expected is not None:
+            check(found, expected)
+        else:
+            np.testing.assert_array_equal(found[0][1], Y[:60])
+            assert np.abs(found[0][0] - X[:60].astype(float)).mean() < 10
+    (tmp_path / "b.mat").write_bytes((tmp_path / "a.mat").read_bytes()[:-90])
+    with pytest.raises(DataError, match=r"not a readable .mat file"):
+        load(tmp_path / "b.mat")
+
+
+def write_classes(folder: Path, x: Any, y: Any, image: Any, names: Any = range(10)) -> None:
+    for i, (picture, label) in enumerate(zip(x, y, strict=True)):
+        place = folder / str(names[label])
+        place.mkdir(parents=True, exist_ok=True)
+        image.fromarray(picture).save(place / f"{i:03d}.png")
+
+
+def test_folders_of_pictures(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for part, x, y in (("training", X, Y), ("testing", XT, YT)):
+        write_classes(tmp_path / "both" / "mnist_png" / part, x, y, image)
+    orders = [np.argsort(y, kind="stable") for y in (Y, YT)]
+    check(load(tmp_path / "both"), ((X[orders[0]], Y[orders[0]]), (XT[orders[1]], YT[orders[1]])))
+    write_classes(tmp_path / "one", X, Y, image, WORDS)
+    (tmp_path / "one" / "notes.txt").write_text("not a picture")
+    found = load(tmp_path / "one")
+    assert found.names == tuple(sorted(WORDS)) and len(found[1][1]) == sum(np.bincount(Y) // 7)
+    coloured = np.repeat(X[:1, :, :, None], 3, -1) // [1, 2, 3]
+    write_classes(tmp_path / "one", coloured.astype(np.uint8).repeat(2, 1), [0], image, WORDS)
+    with pytest.raises(DataError, match=r"one: found pictures of 28×28 and 56×28 pixels, expected "
+                       r"one size; give size=\(28, 28\)"):  # fmt: skip
+        load(tmp_path / "one")
+    with pytest.warns(DataWarning, match="pictures in colours were made grey"):
+        found = load(tmp_path / "one", size=(14, 14))
+    assert found[0][0].shape[1:] == (14, 14)
+    (tmp_path / "one" / "one" / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(DataError, match=r"x.png: not a readable picture"):
+        load(tmp_path / "one")
+
+
+def test_parquet(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = dict(zip(PIXELS, FLAT.T, strict=True))
+    parquet.write_table(arrow.table({**columns, "class": Y.astype(str)}), tmp_path / "a.pq")
+    check(load(tmp_path / "a.pq"), seventh())
+    image, io = pytest.importorskip("PIL.Image"), __import__("io")
+    for part, x, y in (("train", X, Y), ("test", XT, YT)):
+        cells = []
+        for picture in x:
+            image.fromarray(picture).save(file := io.BytesIO(), "png")
+            cells.append({"bytes": file.getvalue(), "path": None})
+        half = len(cells) // 2
+        for i, piece in enumerate((slice(0, half), slice(half, None))):
+            made = arrow.table({"image": cells[piece], "label": y[piece]})
+            (tmp_path / "hub").mkdir(exist_ok=True)
+            parquet.write_table(made, tmp_path / "hub" / f"{part}-{i:05d}-of-00002.parquet")
+    check(load(tmp_path / "hub"))
+
+
+def test_a_folder_of_tables(tmp_path: Path) -> None:
+    table(tmp_path / "mnist_train.csv", FIRST)
+    table(tmp_path / "mnist_test.csv", np.column_stack([YT, XT.reshape(40, -1)]))
+    check(load(tmp_path))
+    table(tmp_path / "mnist_test.csv", XT.reshape(40, -1))
+    with pytest.warns(DataWarning, match="the test part, which has no labels, was left out"):
+        check(load(tmp_path), seventh())
+    table(tmp_path / "other.csv", FIRST)
+    with pytest.raises(DataError, match="expected one file, or one for training and one for test"):
+        (tmp_path / "mnist_train.csv").rename(tmp_path / "more.csv")
+        load(tmp_path)
+
+
+REFUSED = {
+    "pickle": (pickle.dumps([1]), "this is a pickle: a pickle runs code when it is read, so none"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n", "this is an HDF5 file: h5py.File(path) reads it"),
+    "npy": (b"\x93NUMPY\1\0", "this is an array of NumPy's: np.load(path) reads it"),
+    "xz": (b"\xfd7zXZ\0", "this is packed data (bzip2, xz or 7z): unpack it"),
+    "picture": (b"\x89PNG\r\n\x1a\n", "this is a PNG picture: tg.data.load reads a folder"),
+    "utf-16": (b"\xff\xfea\0", "this is text in UTF-16: save it in UTF-8"),
+    "noise": (b"\1\0\2\0", "its kind is not known"),
+}
+
+
+def test_what_is_refused_has_the_way_out(tmp_path: Path) -> None:
+    for content, message in REFUSED.values():
+        for pack in (bytes, gzip.compress):
+            (tmp_path / "data").write_bytes(pack(content))
+            with pytest.raises(DataError, match=re.escape(message)):
+                load(tmp_path / "data")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: found no train-images-idx3-ubyte, plain or .gz"):
+        load(tmp_path / "empty")
+    (tmp_path / "empty" / "x.pkl").write_bytes(pickle.dumps([1]))
+    with pytest.raises(DataError, match=r"it has x.pkl: this is a pickle: a pickle runs code"):
+        load(tmp_path / "empty")
+
+
+def test_libraries_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIL", "scipy.io", "pyarrow"):
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+    (tmp_path / "0").mkdir()
+    for path, content, extra in (
+        ("0/x.png", b"\x89PNG\r\n\x1a\n", "pillow"), ("a.mat", b"MATLAB 5.0 MAT-file", "scipy"),
+        ("a.parquet", b"PAR1", "pyarrow"),
+    ):  # fmt: skip
+        (tmp_path / path).write_bytes(content)
+        with pytest.raises(ImportError, match=rf"pip install {extra}\.$"):
+            load(tmp_path if extra == "pillow" else tmp_path / path)

@@ -1,0 +1,149 @@
+"""From data of one's own to guesses: ``train --data``, the weights it writes, ``predict``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import __main__ as door
+from tinygrad_np.run import description, predict
+from tinygrad_np.training import weights
+
+TRAIN, (XT, YT) = tg.data.mnist()
+X, Y = TRAIN[0][:900], TRAIN[1][:900]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("own")
+    np.savez(place / "own.npz", x_train=X, y_train=Y, x_test=XT[:200], y_test=YT[:200])
+    words = ["train", "--data", place / "own.npz", "--sizes", "48,32", "--lr", "0.01",
+             "--batch", 32, "--epochs", 6, "--quiet", "--out", place / "runs"]  # fmt: skip
+    assert door.main(list(map(str, words))) == 0
+    return place / "runs" / "default-own-seed0"
+
+
+def test_weights_carry_what_makes_their_network_again(trained: Path, tmp_path: Path) -> None:
+    model, described = description.rebuilt(trained / "weights.npz")
+    assert described.sizes == (784, 48, 32, 10) and described.shape == (28, 28) and described.cut
+    page = (trained / "report.html").read_text()
+    assert "--sizes 48,32" in page and "--lr 0.01" in page and "--batch 32" in page
+    state = tg.load(trained / "weights.npz")
+    assert list(state) == list(model.state_dict())
+    with np.load(trained / "weights.npz") as plain:
+        assert sorted(plain.files) == sorted(state)
+    words = weights.metadata(trained / "weights.npz")
+    pytest.importorskip("safetensors")
+    weights.save(tmp_path / "w.safetensors", state, words)
+    again, same = description.rebuilt(tmp_path / "w.safetensors")
+    assert same == described
+    x = tg.data.normalise(XT[:50]).reshape(50, -1)
+    np.testing.assert_array_equal(tg.training.predict(again, x), tg.training.predict(model, x))
+
+
+CHANGED: list[tuple[Any, str]] = [
+    ({"sizes": [784, 10]}, "arrays for"), ({"sizes": [784, -1, 10]}, "the size -1"),
+    ({"sizes": [784, 10**9, 10]}, "sizes"), ({"activation": "__import__"}, "'__import__'"),
+    ({"shape": [9, 9]}, "pictures of 9×9 pixels for 784 inputs"), ({"names": ["a"]}, "1 names"),
+    ({"network": "cnn"}, "sizes"), ({"norm": "other"}, "norm 'other'"), ({"mean": []}, "float"),
+]  # fmt: skip
+
+
+def test_a_description_of_other_weights_is_refused(trained: Path, tmp_path: Path) -> None:
+    state = tg.load(trained / "weights.npz")
+    text = json.loads(weights.metadata(trained / "weights.npz")[description.KEY])
+    for change, message in CHANGED:
+        words = {description.KEY: json.dumps({**text, **change})}
+        weights.save(tmp_path / "w.npz", state, words)
+        with pytest.raises(tg.DataError, match=f"not of these weights .*{message}.*train it again"):
+            description.rebuilt(tmp_path / "w.npz")
+    weights.save(tmp_path / "bare.npz", state)
+    with pytest.raises(tg.DataError, match="found weights without a description of their network"):
+        description.rebuilt(tmp_path / "bare.npz")
+
+
+def test_guesses_of_tables_files_and_photos(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    image = pytest.importorskip("PIL.Image")
+    rows, names = XT[:60].reshape(60, -1), ",".join(f"pixel{i}" for i in range(784))
+    np.savetxt(tmp_path / "test.csv", rows, "%d", ",", header=names, comments="")
+    tg.data.save_idx(tmp_path / "x", XT[:60])
+    photo = 255 - np.pad(np.kron(XT[0], np.ones((7, 7), np.uint8)), 40)
+    image.fromarray(photo).save(tmp_path / "seven.png")
+    words = [trained, tmp_path / "test.csv", tmp_path / "x", tmp_path / "seven.png", "--csv",
+             tmp_path / "new" / "s.csv", "--show", "--out", tmp_path / "seen"]  # fmt: skip
+    assert door.main(["predict", *map(str, words)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0].split() == ["picture", "guess", "sure", "second", "guess"]
+    head, *lines = (tmp_path / "new" / "s.csv").read_text().splitlines()
+    assert head == "ImageId,Label" and len(lines) == 121
+    assert [line.split(",")[0] for line in lines] == [str(i) for i in range(1, 122)]
+    guess = np.array([int(line.split(",")[1]) for line in lines])
+    np.testing.assert_array_equal(guess[:60], guess[60:120])
+    assert (guess[:60] == YT[:60]).mean() > 0.75 and guess[120] == 7
+    assert sorted(p.name for p in (tmp_path / "seen").iterdir()) == [
+        "seven.png",
+        "test.png",
+        "x.png",
+    ]
+    assert door.main(["predict", str(trained), str(tmp_path / "seven.png")]) == 0
+    row = capsys.readouterr().out.splitlines()[1]
+    assert row.split()[1] == "7" and row.endswith("%)")
+
+
+def test_classes_with_names_and_pictures_of_another_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        picture = rng.integers(0, 60, (12, 10)).astype(np.uint8)
+        picture[:, :4] += np.uint8(150 * (i % 2))
+        place = tmp_path / "data" / ("left", "none")[1 - i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        image.fromarray(picture).save(place / f"{i}.png")
+    data, runs = str(tmp_path / "data"), str(tmp_path / "runs")
+    words = ["train", "--data", data, "--sizes", "8", "--batch", "8", "--quiet", "--out", runs]
+    assert door.main(words) == 0
+    assert "100-8-2" not in capsys.readouterr().out.replace("120-8-2", "ok")
+    weights_at = str(tmp_path / "runs" / "default-data-seed0" / "weights.npz")
+    assert door.main(["predict", weights_at, data, f"{data}/left/1.png"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{data}: 100.00 % of 60 as labelled" in printed and "left" in printed
+    np.savez(tmp_path / "other.npz", x=X[:9])
+    assert door.main(["predict", weights_at, str(tmp_path / "other.npz")]) == 2
+    assert (
+        "found pictures of 28×28 pixels, expected 12×10 as in training" in capsys.readouterr().err
+    )
+
+
+def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "bare.npz", x=X[:9])
+    none = str(tmp_path / "none")
+    cases: list[tuple[list[str], str]] = [
+        (["predict", none, none], "none: cannot be read (No such file"),
+        (["predict"], "required: WEIGHTS, FILE"),
+        (["train", "--data", str(tmp_path / "bare.npz")], "found no labels, expected one for each"),
+        (["train", "--sizes", "12,x"], "--sizes: '12,x', expected the widths of hidden layers"),
+        (["train", "--lr", "0"], "--lr 0.0: a number above 0 is needed"),
+        (["train", "--batch", "0"], "--batch 0: at least 1 is needed"),
+        (["train", "--recipe", "all", "--lr", "1"], "leave out --lr"),
+        (["train", "--recipe", "cnn", "--sizes", "9"], "--sizes are those of linear layers"),
+    ]
+    for words, message in cases:
+        assert door.main([*words, "--out", str(tmp_path / "runs")]) == 2, words
+        [line] = capsys.readouterr().err.splitlines()
+        assert message in line, line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_shares_are_probabilities() -> None:
+    found = predict.Guesses("a", X[:2], np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([0, 0]))
+    text = predict.table([found], ("no", "yes"))
+    assert "a, 1     no     70.0 %  yes (30.0 %)" in text and "a: 50.00 % of 2 as labelled" in text
+    assert predict.submission([found], ("no", "yes")) == b"ImageId,Label\n1,no\n2,yes\n"

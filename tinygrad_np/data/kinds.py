@@ -1,0 +1,51 @@
+"""What a file is, by how its content starts, and what reads it."""
+
+PICKLE = (
+    "a pickle runs code when it is read, so none is: where you trust it, read it with the library "
+    "that wrote it and save the arrays with np.savez"
+)
+_DOOR = "tg.data.load(path) reads it"
+# what files are, a short name for those that `load` reads, what reads them, and how they start
+_ALL: list[tuple[str, str, str, list[bytes]]] = [
+    ("an IDX file", "idx", "load_idx(path) reads it, load(path) a folder of four",
+     [b"\0\0%c" % code for code in (8, 9, 11, 12, 13, 14)]),
+    ("an .npz of arrays or a zip archive", "npz", "tg.data.load(path) reads an .npz of pictures, "
+     "tg.load(path) gives the arrays of any, other archives are unpacked", [b"PK\3\4"]),
+    ("a .mat file", "mat", _DOOR, [b"MATL"]),
+    ("a Parquet file", "parquet", _DOOR, [b"PAR1"]),
+    ("a PNG picture", "picture", "tg.data.load reads a folder of pictures for each class, "
+     "tg.data.digits_from the digits in one", [b"\x89PNG"]),
+    ("a JPEG picture", "picture", "tg.data.load reads a folder of pictures for each class, "
+     "tg.data.digits_from the digits in one", [b"\xff\xd8\xff"]),
+    ("a picture", "picture", "tg.data.load reads a folder of pictures for each class, "
+     "tg.data.digits_from the digits in one",
+     [b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n"]),
+    ("an array of NumPy's", "", "np.load(path) reads it, np.savez(path, x=x, y=y) writes what "
+     "tg.data.load reads", [b"\x93NUM"]),
+    ("an HDF5 file", "", "h5py.File(path) reads it, np.savez(path, x=x, y=y) writes what "
+     "tg.data.load reads", [b"\x89HDF"]),
+    ("packed data (bzip2, xz or 7z)", "", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
+    ("text in UTF-16", "", "save it in UTF-8", [b"\xff\xfe", b"\xfe\xff"]),
+    ("a web page", "", "get the file that it links to", [b"<!", b"<htm"]),
+    ("a pickle", "", PICKLE, [b"\x80%c" % i for i in range(2, 6)]),
+]  # fmt: skip
+_BMP = b"BM"  # and four bytes of a length, then zeros
+START = 32  # bytes of a file that are needed
+
+
+def kind(start: bytes) -> str:
+    """ "idx", "npz", "mat", "parquet", "picture", "csv" (any text), or "" for what is not read."""
+    if start[:2] == _BMP and start[6:10] == b"\0\0\0\0":
+        return "picture"
+    for _, name, _, starts in _ALL:
+        if start.startswith(tuple(starts)):
+            return name
+    return "" if b"\0" in start else "csv"
+
+
+def known_kind(start: bytes) -> str:
+    """What a file is that starts so, and what reads it; nothing where that is not known."""
+    for told, _, remedy, starts in _ALL:
+        if start.startswith(tuple(starts)):
+            return f"this is {told}: {remedy}"
+    return ""

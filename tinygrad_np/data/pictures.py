@@ -1,0 +1,166 @@
+"""Picture files, read with Pillow: one, or a folder with a folder of pictures for each class."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import arguments
+from ..errors import DataError
+from .files import StrPath, one_line
+from .kinds import START, kind
+from .sources import Source
+
+_MOST_PIXELS = 1 << 27  # of one picture
+_LONGEST = 2048  # pixels of a side that a photo is reduced to while it is decoded
+_PARTS = {
+    **dict.fromkeys(["train", "training"], "train"),
+    **dict.fromkeys(["test", "testing"], "test"),
+}
+
+
+def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
+    """A picture as (h, w) uint8 if it is grey, else (h, w, 3) or, where parts are clear, (h, w, 4).
+
+    Photos are turned as their camera says. Raises DataError for a damaged one, ImportError without
+    Pillow.
+    """
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise ImportError(f"{name}: pictures are read with Pillow: pip install pillow.") from None
+    try:
+        with warnings.catch_warnings(), Image.open(file) as picture:
+            warnings.simplefilter("ignore")
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise ValueError(f"{picture.width}×{picture.height} pixels, over {_MOST_PIXELS}")
+            picture.draft(None, (_LONGEST, _LONGEST))  # of a JPEG only what is needed is computed
+            upright = ImageOps.exif_transpose(picture)
+            wide = upright.mode.startswith("I") or upright.mode == "F"
+            clear = "A" in upright.getbands() or "transparency" in upright.info
+            grey = upright.mode in ("1", "L")
+            if wide:
+                return _stretched(np.asarray(upright))
+            return np.asarray(upright.convert("RGBA" if clear else "L" if grey else "RGB"))
+    except Exception as error:  # whatever damage makes Pillow raise
+        raise DataError(
+            f"{name}: not a readable picture ({one_line(error)}); open and save it in a program "
+            "that shows it"
+        ) from error
+
+
+def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Pixels of 16 or 32 bits or floats as bytes."""
+    high = values.max(initial=0)
+    white = next((white for white in (255, 65535) if high <= white), high)
+    return np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8)
+
+
+def shrunk(picture: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
+    """A picture (h, w) at another size: the mean over the area of each new pixel.
+
+    Where it becomes larger, between the centres of its pixels the values change evenly.
+    """
+    rows, columns = _weights(picture.shape[0], height), _weights(picture.shape[1], width)
+    return np.asarray(rows @ picture @ columns.T)
+
+
+def _weights(old: int, new: int) -> NDArray[np.float64]:
+    """What each of `old` pixels along an axis gives to each of `new` ones, (new, old)."""
+    scale = old / new
+    if scale >= 1:
+        edges = np.arange(new + 1) * scale
+        low, high = edges[:-1, None], edges[1:, None]
+        places = np.arange(old)
+        share = np.minimum(high, places + 1) - np.maximum(low, places)
+        return np.asarray(np.clip(share, 0, 1) / scale)
+    centres = np.clip((np.arange(new) + 0.5) * scale - 0.5, 0, old - 1)[:, None]
+    return np.asarray(np.clip(1 - np.abs(centres - np.arange(old)), 0, 1))
+
+
+def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
+    """The pictures in the folders of a folder; their names are the labels.
+
+    Folders called train and test have such folders within. Without `size`, (h, w), all pictures
+    must have one size. Nothing where there are no such folders.
+    """
+    inner = [place for place in _listed(folder) if place.is_dir()]
+    parts = [(_PARTS[place.name.lower()], place) for place in inner if place.name.lower() in _PARTS]
+    if not parts and len(inner) == 1 and not _pictures(inner[0]):
+        return read_classes(inner[0], size)
+    said: list[str] = []
+    found = []
+    for part, place in parts or [("", folder)]:
+        classes = [each for each in _listed(place) if each.is_dir()]
+        files = [(each.name, file) for each in classes for file in _pictures(each)]
+        if files:
+            found.append(_read_all(place, part, files, size, said))
+    shapes = {source.images.shape[1:] for source in found}
+    if len(shapes) > 1:
+        raise _sizes(folder, sorted(shapes))
+    return found
+
+
+def _read_all(
+    place: Path, part: str, files: list[tuple[str, Path]], size: tuple[int, int] | None,
+    said: list[str],
+) -> Source:  # fmt: skip
+    images: list[NDArray[np.uint8]] = []
+    coloured = False
+    for _, file in files:
+        picture = decoded(str(file), file)
+        coloured = coloured or (picture.ndim == 3 and bool(np.ptp(picture[..., :3], axis=2).any()))
+        images.append(grey(picture, size))
+    shapes = sorted({image.shape for image in images})
+    if len(shapes) > 1:
+        raise _sizes(place, shapes)
+    if coloured:
+        said.append("pictures in colours were made grey")
+    return Source(np.stack(images), np.array([name for name, _ in files]), part, said)
+
+
+def grey(picture: NDArray[Any], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """A picture (h, w) uint8, in front of white where it is clear; stretched to `size`."""
+    values = picture.astype(np.float64)
+    if values.ndim == 3:
+        colours = values[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+        if values.shape[2] == 4:
+            colours = 255 + (colours - 255) * values[..., 3] / 255
+        values = colours
+    if size is not None and values.shape != size:
+        values = shrunk(values, *size)
+    return np.rint(values).astype(np.uint8)
+
+
+def _sizes(place: Path, shapes: list[Any]) -> DataError:
+    told = " and ".join(f"{h}×{w}" for h, w in shapes[:3])
+    return DataError(
+        f"{place}: found pictures of {told} pixels, expected one size; give size=(28, 28) to have "
+        "them all made so"
+    )
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(place for place in folder.iterdir() if place.name[0] != ".")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}); check the path") from error
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [place for place in _listed(folder) if is_picture(place)] if folder.is_dir() else []
+
+
+def is_picture(path: StrPath) -> bool:
+    """Whether a file starts as pictures do."""
+    arguments.path("load", "path", path)
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return kind(file.read(START)) == "picture"
+    except OSError:
+        return False

@@ -1,0 +1,169 @@
+"""What is found in a file before it is a data set: pictures as they lie there, and their labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+LABEL_NAMES = (
+    "label", "labels", "class", "classes", "target", "targets", "y", "digit", "category",
+)  # fmt: skip
+_GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+_WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
+_MARGIN = 0.25  # how far beyond 0 to 1 a resampled picture reaches (that of a well-known .mat file)
+
+
+@dataclass
+class Source:
+    """Pictures (n, h, w) uint8 of one place, their labels of any kind (n,) or None.
+
+    ``part`` is "train", "test" or "" where the place does not tell; ``said`` are remarks for the
+    user on what was changed.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[Any] | None
+    part: str = ""
+    said: list[str] = field(default_factory=list)
+    place: str = ""  # of the labels, where it is not that of the whole
+
+
+def as_images(place: str, given: NDArray[Any], count: int | None, said: list[str]) -> Any:
+    """Pictures (n, h, w) uint8 from any layout and scale that people keep them in.
+
+    Layouts are (n, h, w), (h, w, n), with channels behind or before the pixels, rows (n, k·k) or
+    columns (k·k, n); `count` is the number of labels where it is known. Colours become grey.
+    Whole numbers from 0 to 255 stay as they are; where the largest is 1 or 16 they are stretched,
+    as are numbers from 0 to 1.
+    Raises DataError for other shapes and values.
+    """
+    pixels = _with_channels(_in_order(place, given, count), place, said)
+    if pixels.dtype == np.uint8 and pixels.max(initial=0) not in _WHITES:
+        return np.ascontiguousarray(pixels)
+    return _as_bytes(place, pixels, said)
+
+
+def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any]:
+    """With the pictures along the first axis, and at least three axes."""
+    shape = given.shape
+    if given.ndim == 2:
+        if (count not in (None, shape[0]) and shape[1] == count) or (
+            count is None and not _sides(shape[1]) and _sides(shape[0])
+        ):  # fmt: skip
+            given = given.T
+        if count in (None, len(given)) and (sides := _sides(given.shape[1])):
+            return given.reshape(len(given), *sides)
+    elif given.ndim in (3, 4) and shape:
+        if count in (None, shape[0]):
+            return given
+        if shape[-1] == count:
+            return np.moveaxis(given, -1, 0)
+    wanted = "pictures" if count is None else f"{count} pictures, one for each label"
+    raise DataError(
+        f"{place}: found an array of shape {shape}, expected {wanted}, as (n, h, w) or square ones "
+        "in rows (n, k·k); reshape it and save it with np.savez(path, x=x, y=y)"
+    )
+
+
+def _sides(pixels: int) -> tuple[int, ...]:
+    """The shape of a square picture, grey or in colours, that has so many numbers."""
+    for channels in ((), (3,)):
+        side = round((pixels / (channels or (1,))[0]) ** 0.5)
+        if side and side * side * (channels or (1,))[0] == pixels:
+            return (*channels, side, side)
+    return ()
+
+
+def _with_channels(images: NDArray[Any], place: str, said: list[str]) -> NDArray[Any]:
+    """Grey pictures (n, h, w); an alpha channel is left out."""
+    if images.ndim == 3:
+        return images
+    if images.shape[-1] in (1, 3, 4):
+        channels = images
+    elif images.shape[1] in (1, 3, 4):
+        channels = np.moveaxis(images, 1, -1)
+    else:
+        raise DataError(
+            f"{place}: found pictures of shape {images.shape[1:]}, expected (h, w) or 1, 3 or 4 "
+            "channels; save them as (n, h, w) with np.savez(path, x=x, y=y)"
+        )
+    if channels.shape[-1] == 1:
+        return channels[..., 0]
+    said.append("pictures in colours were made grey")
+    grey = channels[..., :3] @ _GREY
+    whole = channels.dtype.kind in "iub"
+    return np.rint(grey).astype(channels.dtype) if whole else np.asarray(grey)
+
+
+def _as_bytes(place: str, pixels: NDArray[Any], said: list[str]) -> NDArray[np.uint8]:
+    if pixels.dtype.kind not in "biuf":
+        raise DataError(
+            f"{place}: found pixels of dtype {pixels.dtype}, expected numbers; convert them"
+        )
+    low, high = (float(pixels.min()), float(pixels.max())) if pixels.size else (0.0, 0.0)
+    whole = pixels.dtype.kind in "biu" or bool((pixels == np.rint(pixels)).all())
+    if low >= 0 and high <= 255 and whole and high not in _WHITES:
+        return pixels.astype(np.uint8)
+    if low >= 0 and high in _WHITES and whole:
+        scaled = pixels * (255 / high)
+    elif low >= -_MARGIN and high <= 1 + _MARGIN:
+        scaled = np.clip(pixels, 0, 1) * 255
+    elif (low, high) == (-1, 1):
+        scaled = (pixels + 1) * 127.5
+    elif low >= 0 and high <= 255:
+        return np.asarray(np.rint(pixels), np.uint8)
+    else:
+        raise DataError(
+            f"{place}: found pixels from {low:g} to {high:g}, expected 0 to 255 or 0 to 1; scale "
+            "them and save them with np.savez(path, x=x, y=y)"
+        )
+    said.append(f"pixels from {low:.3g} to {high:.3g} became 0 to 255")
+    return np.asarray(np.rint(scaled), np.uint8)
+
+
+def as_labels(place: str, given: NDArray[Any]) -> NDArray[Any]:
+    """Labels (n,), also from a column (n, 1), a row (1, n) or rows with a 1 at the class (n, k)."""
+    squeezed = given.reshape(-1) if given.ndim == 2 and 1 in given.shape else given
+    if squeezed.ndim == 2 and squeezed.dtype.kind in "biuf" and set(np.unique(squeezed)) in (
+        {0, 1}, {-1, 1}):  # fmt: skip
+        ones = squeezed == 1
+        if (ones.sum(axis=1) == 1).all():
+            return np.asarray(ones.argmax(axis=1))
+        if (ones.sum(axis=0) == 1).all():
+            return np.asarray(ones.argmax(axis=0))
+    if squeezed.ndim != 1:
+        raise DataError(
+            f"{place}: found labels of shape {given.shape}, expected (n,), one for each picture; "
+            "save them so with np.savez(path, x=x, y=y)"
+        )
+    return squeezed
+
+
+def encoded(
+    place: str, parts: Sequence[NDArray[Any]]
+) -> tuple[list[NDArray[np.int64]], tuple[str, ...] | None]:
+    """The labels of all parts as numbers, and the names of the classes where they were words.
+
+    Words get the numbers of their order in the alphabet.
+    """
+    joined = np.concatenate([np.asarray(part) for part in parts]) if parts else np.empty(0)
+    if joined.dtype.kind not in "biuf":
+        names, places = np.unique(joined.astype(str), return_inverse=True)
+        if all(name.strip().lstrip("+-").replace(".", "", 1).isdigit() for name in names):
+            joined = np.array([float(name) for name in names])[places]
+        else:
+            ends = np.cumsum([len(part) for part in parts])[:-1]
+            numbers = np.split(places.astype(np.int64), ends)
+            return numbers, tuple(str(name).strip() for name in names)
+    wrong = np.flatnonzero(joined != np.rint(joined))
+    if wrong.size:
+        raise DataError(
+            f"{place}, label number {wrong[0] + 1}: found {joined[wrong[0]]:g}, expected whole "
+            "numbers or words; name the column of the labels with label="
+        )
+    ends = np.cumsum([len(part) for part in parts])[:-1]
+    return np.split(joined.astype(np.int64), ends), None

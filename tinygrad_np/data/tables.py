@@ -1,0 +1,249 @@
+"""Pictures in the rows of a table: CSV files of every order, and the columns of Parquet files."""
+
+import codecs
+import csv
+import io
+import math
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
+from .kinds import known_kind
+from .sources import LABEL_NAMES, Source, as_images
+
+Label = str | int | None
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+_INDEX = ("", "unnamed: 0", "id", "imageid", "index")  # columns that count the rows
+_MOST_CLASSES = 62
+
+
+def read_csv(path: StrPath, label: Label = None) -> Source:
+    """Read pictures from the rows of a CSV, with or without a header and labels, plain or gzip.
+
+    Cells are separated by commas, semicolons or tabs. `label` is the name or the place of the
+    column of labels (-1 is the last one); without it that is the column that is called so, or
+    else, where one column is left over from square pictures, the first one or the last, whichever
+    looks like labels. A column that counts the rows is left out. Raises DataError with the row and
+    column of the first fault.
+    """
+    with opened("load", path) as file:
+        content = Content(file, os.fspath(path))
+        blocks = line_blocks(content, csv_limit(file))
+        start, _, rest = next(blocks, b"").partition(b"\n")
+        start = start.removeprefix(codecs.BOM_UTF8).rstrip(b"\r")
+        if told := known_kind(start):
+            raise DataError(f"{path}: found no table, expected one; {told}")
+        separator = max(",;\t", key=start.decode("utf-8", "replace").count)
+        first = _cells(start.decode("utf-8", "replace"), separator)
+        header = first if _is_header(first) else None
+        head = b"" if header else start + b"\n"
+        rows = _rows(content, chain([head + rest], blocks), separator, len(first), 1 + bool(header))
+    return from_columns(os.fspath(path), header, rows, label)
+
+
+@dataclass
+class Columns:
+    """Numbers (n, columns), and of the columns that are words these, (n,) each, by their place."""
+
+    numbers: NDArray[Any]
+    words: dict[int, NDArray[np.str_]]
+    first: int = 1  # the number of the first row
+
+    def __getitem__(self, i: int) -> NDArray[Any]:
+        return self.words[i] if i in self.words else self.numbers[:, i]
+
+
+def from_columns(place: str, names: Sequence[str] | None, columns: Columns, label: Label) -> Source:
+    """Pictures in columns of which one may have the labels; see `read_csv`."""
+    count = columns.numbers.shape[1]
+    at = _label_column(place, names, count, label)
+    kept = [i for i in range(count) if i != at]
+    if names is not None:
+        kept = [i for i in kept if names[i].strip().lower() not in _INDEX]
+    if at is None and math.isqrt(len(kept)) ** 2 != len(kept):
+        if math.isqrt(len(kept) - 1) ** 2 == len(kept) - 1:
+            at = kept.pop(0 if _is_labels(columns[kept[0]], columns[kept[-1]]) else -1)
+        if at is None or not kept:
+            raise DataError(
+                f"{place}: found {count} columns, expected a square number of pixels, and "
+                "one column of labels or none; name the column of labels with label="
+            )
+    if words := [i for i in kept if i in columns.words]:
+        raise DataError(
+            f"{place}, row {columns.first}, column {words[0] + 1}: found "
+            f"{str(columns[words[0]][0])[:20]!r}, expected a number; mend the cell, or name the "
+            "column of labels with label="
+        )
+    said: list[str] = []
+    pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
+    if pixels.shape[1] != len(kept):
+        pixels = columns.numbers[:, kept]
+    labels = None if at is None else columns[at]
+    return Source(as_images(place, pixels, len(pixels), said), labels, "", said)
+
+
+def _label_column(place: str, names: Sequence[str] | None, count: int, label: Label) -> int | None:
+    if isinstance(label, str):
+        if names is None or label not in names:
+            known = "no header" if names is None else "the columns " + ", ".join(names[:8])
+            raise DataError(
+                f"{place}: found {known}{' …' if names and len(names) > 8 else ''}, expected one "
+                f"called {label!r}; give label= the name or the place (0 is the first) of a column"
+            )
+        return list(names).index(label)
+    if label is not None:
+        if not -count <= label < count:
+            raise DataError(
+                f"{place}: found {count} columns, expected one at label={label}; give a place from "
+                f"{-count} to {count - 1}"
+            )
+        return label % count
+    called = [i for i, name in enumerate(names or ()) if name.strip().lower() in LABEL_NAMES]
+    return called[0] if len(called) == 1 else None
+
+
+def _is_labels(first: NDArray[Any], last: NDArray[Any]) -> bool:
+    """Whether the first of two columns has the labels rather than the last one."""
+
+    def likely(column: NDArray[Any]) -> bool:
+        if column.dtype.kind not in "biuf":
+            return True
+        whole = (column == np.rint(column)).all() and 0 <= column.min() <= column.max()
+        return bool(whole and column.max() < _MOST_CLASSES and len(np.unique(column)) > 1)
+
+    return bool(len(first)) and (likely(first) or not likely(last))
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Names of columns and no first row; one word alone may be a label."""
+    words = [cell for cell in cells if not _NUMBER.fullmatch(cell)]
+    return len(words) > 1 or any(word.strip().lower() in (*LABEL_NAMES, "") for word in words)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def _rows(
+    content: Content, blocks: Iterable[bytes], separator: str, count: int, row: int
+) -> Columns:
+    """All rows; a column is of words where one of the first cells of its blocks is one."""
+    first = row
+    numbers: list[NDArray[Any]] = []
+    words: list[dict[int, NDArray[np.str_]]] = []
+    for block in filter(None, blocks):
+        table = parse_cells(block, count) if separator == "," else None
+        found: dict[int, NDArray[np.str_]] = {}
+        if table is None:
+            table, found = _parsed(content, block, separator, count, row)
+        numbers.append(table)
+        words.append(found)
+        row += len(table)
+    if not sum(map(len, numbers)):
+        raise content.fault(f"row {row}", "the end", "a row of pixels", "give a CSV with images")
+    joined = {
+        i: np.concatenate([
+            found.get(i, part[:, i]).astype(str) for found, part in zip(words, numbers, strict=True)
+        ])
+        for i in sorted(set().union(*words))
+    }  # fmt: skip
+    return Columns(np.concatenate(numbers), joined, first)
+
+
+def _parsed(
+    content: Content, block: bytes, separator: str, count: int, row: int
+) -> tuple[NDArray[Any], dict[int, NDArray[np.str_]]]:
+    """The columns of a block whose cells are not all small whole numbers."""
+    text = block.decode("utf-8", "replace")
+    lines = [line for line in text.split("\n") if line.strip()]
+    first = _cells(lines[0], separator) if lines else []
+    words = [i for i, cell in enumerate(first) if not _NUMBER.fullmatch(cell)]
+    numbers = [i for i in range(count) if i not in words]
+    found = np.zeros((len(lines), count), np.float32)
+    try:
+        if numbers and lines:
+            found[:, numbers] = np.loadtxt(
+                lines, np.float32, None, separator, usecols=numbers, ndmin=2, quotechar='"'
+            )
+        cells = list(csv.reader(lines, delimiter=separator)) if words else []
+        columns = {i: np.array([line[i].strip() for line in cells]) for i in words}
+        if '"' in text or all(line.count(separator) == count - 1 for line in lines):
+            return found, columns
+    except (ValueError, IndexError):
+        pass
+    raise _fault(content, lines, separator, count, row, words)
+
+
+def _fault(
+    content: Content, lines: Iterable[str], separator: str, count: int, row: int, words: list[int]
+) -> DataError:
+    """What `_parsed` refused, in reading order."""
+    for number, line in enumerate(lines, row):
+        cells = _cells(line, separator)
+        if len(cells) != count:
+            return content.fault(
+                f"row {number}", f"{len(cells)} cells", f"{count} as in row 1",
+                "mend or remove the row",
+            )  # fmt: skip
+        for column, cell in enumerate(cells, 1):
+            if column - 1 not in words and not _NUMBER.fullmatch(cell):
+                return content.fault(
+                    f"row {number}, column {column}", shown_cell(cell.encode()), "a number",
+                    "mend the cell",
+                )  # fmt: skip
+    return content.fault(f"row {row}", "an unreadable row", "numbers", "mend the table")
+
+
+def read_parquet(path: StrPath, label: Label = None) -> Source:
+    """Read pictures from a Parquet file: a column for each pixel, or one of pictures.
+
+    Those are encoded (as the hubs keep them: PNG or JPEG in `bytes`, which needs Pillow) or lists
+    of numbers. `label` as in `read_csv`. Raises ImportError without pyarrow.
+    """
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise ImportError(f"{path}: Parquet files need pyarrow: pip install pyarrow.") from None
+    try:
+        table = parquet.read_table(path)
+        names = [str(name) for name in table.column_names]
+        columns = [table.column(i).to_pylist() for i in range(len(names))]
+    except Exception as error:  # whatever damage makes pyarrow raise
+        told = " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: not a readable Parquet file ({told}).") from error
+    nested = [i for i, column in enumerate(columns)
+              if column and isinstance(column[0], (dict, list, bytes))]  # fmt: skip
+    if not nested:
+        arrays = [np.array(column) for column in columns]
+        words = {i: a for i, a in enumerate(arrays) if a.dtype.kind not in "biuf"}
+        kept = [np.zeros(len(a)) if i in words else a for i, a in enumerate(arrays)]
+        return from_columns(str(path), names, Columns(np.stack(kept, axis=1), words), label)
+    at = _label_column(str(path), names, len(names), label)
+    images = _pictures_in(str(path), columns[nested[0]])
+    said: list[str] = []
+    labels = None if at is None else np.array(columns[at])
+    return Source(as_images(str(path), images, len(images), said), labels, "", said)
+
+
+def _pictures_in(place: str, column: list[Any]) -> NDArray[Any]:
+    """The pictures of one column, as they are encoded there."""
+    from .pictures import decoded
+
+    pictures: list[Any] = [cell.get("bytes") if isinstance(cell, dict) else cell for cell in column]
+    if any(picture is None for picture in pictures):
+        raise DataError(f"{place}: found a row without a picture; remove such rows")
+    if isinstance(pictures[0], bytes):
+        pictures = [decoded(f"{place}, row {i}", io.BytesIO(picture))
+                    for i, picture in enumerate(pictures, 1)]  # fmt: skip
+    shapes = {np.shape(picture) for picture in pictures}
+    if len(shapes) > 1:
+        raise DataError(f"{place}: found pictures of shapes {shapes}, expected one; resize them")
+    return np.array(pictures)

@@ -1,0 +1,190 @@
+"""``python -m tinygrad_np predict WEIGHTS FILE…``: what a trained network takes pictures for."""
+
+import argparse
+import csv
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import nn
+from ..data.digits import digits_from
+from ..data.load import load_pictures
+from ..data.pictures import decoded, grey, is_picture
+from ..draw.figures import empty_figure
+from ..errors import DataError, DataWarning
+from ..training.fit import predict
+from .command_line import Arguments, guarded, new_file, new_folder
+from .description import Description, rebuilt
+from .outputs import write, write_picture
+from .train import notes
+
+PROGRAM = "python -m tinygrad_np predict"
+DESCRIPTION = """Say what a trained network takes pictures for.
+
+WEIGHTS is the weights.npz of a run of `python -m tinygrad_np train`, or the folder of the run.
+FILE is a photo or drawing (the digits on it are found and cut out), a folder of such, or any file
+that `train --data` takes: CSV, IDX, npz, mat, Parquet, with labels or without.
+"""
+SHOWN = 40  # rows of the table, and pictures of a figure
+
+
+@dataclass
+class Guesses:
+    """The pictures of one file as the network saw them, and its probabilities."""
+
+    name: str
+    images: np.ndarray
+    shares: np.ndarray
+    labels: np.ndarray | None
+
+
+def pictures(
+    path: Path, described: Description, as_it_is: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What is in a file or folder, as the network takes it, (n, h, w) uint8, and labels or None."""
+    paths = [path]
+    if path.is_dir():
+        paths = sorted(place for place in path.iterdir() if is_picture(place)) or [path]
+    if not is_picture(paths[0]):
+        found = load_pictures(path, described.shape)
+        images = found.images
+    elif described.cut and not as_it_is:
+        return np.concatenate([digits_from(place) for place in paths]), None
+    else:
+        return np.stack([grey(decoded(str(p), p), described.shape) for p in paths]), None
+    if images.shape[1:] != described.shape:
+        told = "×".join(map(str, images.shape[1:]))
+        wanted = "×".join(map(str, described.shape))
+        raise DataError(
+            f"{path}: found pictures of {told} pixels, expected {wanted} as in training; resize "
+            "them, or train on such with `train --data`"
+        )
+    return images, found.labels
+
+
+def guesses(
+    model: nn.Module, described: Description, path: Path, as_it_is: bool = False
+) -> Guesses:
+    """What the network takes each picture in a file for."""
+    images, labels = pictures(path, described, as_it_is)
+    scaled = images.astype(np.float32) / np.float32(255)
+    if described.mean is not None and described.std is not None:
+        scaled = (scaled - np.float32(described.mean)) / np.float32(described.std)
+    logits = predict(model, scaled.reshape(len(images), -1)).astype(np.float64)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return Guesses(str(path), images, shares, labels)
+
+
+def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
+    """A line for each picture: where it is from, the guess, how sure, the second guess."""
+    rows = [("picture", "guess", "sure", "second guess")]
+    count = sum(len(each.shares) for each in found)
+    for each in found:
+        for i, shares in enumerate(each.shares[: SHOWN - len(rows) + 1], 1):
+            place = each.name if len(each.shares) == 1 else f"{each.name}, {i}"
+            first, second = np.argsort(-shares, kind="stable")[:2]
+            rows.append((place, names[first], f"{100 * shares[first]:.1f} %",
+                         f"{names[second]} ({100 * shares[second]:.1f} %)"))  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
+    if count > len(rows) - 1:
+        lines.append(f"… and {count - len(rows) + 1:,} more; --csv FILE writes all")
+    for each in found:
+        if each.labels is not None and len(each.shares):
+            right = _right(each, names)
+            lines.append(f"{each.name}: {100 * right:.2f} % of {len(each.shares):,} as labelled")
+    return "\n".join(lines)
+
+
+def _right(each: Guesses, names: Sequence[str]) -> float:
+    """The share of guesses that are the labels, which are words or numbers."""
+    assert each.labels is not None
+    guess = each.shares.argmax(axis=1)
+    if each.labels.dtype.kind in "biuf":
+        return float((guess == each.labels).mean())
+    return float((np.array(names)[guess] == each.labels.astype(str)).mean())
+
+
+def submission(found: Sequence[Guesses], names: Sequence[str]) -> bytes:
+    """All guesses as Kaggle takes them: ImageId from 1 on, Label."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["ImageId", "Label"])
+    guess = [names[i] for each in found for i in each.shares.argmax(axis=1)]
+    writer.writerows(enumerate(guess, 1))
+    return file.getvalue().encode()
+
+
+def seen(each: Guesses, names: Sequence[str]) -> object:
+    """A figure of what the network saw of a file, with its guesses."""
+    count = min(len(each.images), SHOWN)
+    columns = min(count, 10)
+    rows = -(-count // columns)
+    figure = empty_figure(1.1 * max(columns, 3), 1.45 * rows + 0.4)
+    figure.suptitle(Path(each.name).name, fontsize="small")
+    for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.set_axis_off()
+        if i < count:
+            axes.imshow(each.images[i], cmap="gray", vmin=0, vmax=255)
+            best = int(each.shares[i].argmax())
+            title = f"{names[best]}  {100 * each.shares[i, best]:.0f} %"
+            axes.set_title(title, fontsize="small")
+    return figure
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = Arguments(PROGRAM, description=DESCRIPTION)
+    parser.add_argument("weights", metavar="WEIGHTS", type=Path)
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    parser.add_argument("--csv", type=new_file, help="write ImageId,Label, as Kaggle takes it")
+    parser.add_argument(
+        "--show", action="store_true", help="write a picture of what the network saw of each file"
+    )
+    parser.add_argument(
+        "--out",
+        type=new_folder,
+        default="runs/seen",
+        help="where --show writes (%(default)s)",
+    )
+    parser.add_argument(
+        "--as-is", action="store_true", help="resize pictures, find and cut out no digits"
+    )
+    given = parser.parse_args(arguments)
+    if given.show:
+        empty_figure(1, 1)
+    return given
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the table, write what was asked for."""
+    note = notes()
+    folder = given.weights.is_dir()
+    model, described = rebuilt(given.weights / "weights.npz" if folder else given.weights)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", DataWarning)
+        found = [guesses(model, described, path, given.as_is) for path in given.files]
+    for warning in said:
+        note(warning.message)
+    print(table(found, described.classes))
+    if given.csv is not None:
+        write(given.csv, submission(found, described.classes))
+        print(f"written to {given.csv}")
+    if given.show:
+        stems = [Path(each.name).stem for each in found]
+        for i, (stem, each) in enumerate(zip(stems, found, strict=True)):
+            again = f"-{i + 1}" if stem in stems[:i] else ""
+            target = given.out / f"{stem}{again}.png"
+            write_picture(target, seen(each, described.classes))  # type: ignore[arg-type]
+            print(f"what the network saw: {target}")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or 2 with one line on stderr for bad input."""
+    return guarded("predict", lambda: run(parse(arguments)))
