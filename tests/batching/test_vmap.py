@@ -267,18 +267,24 @@ def _compare(case: Case, axes: tuple[int | None, ...], gradients: bool) -> None:
         for k, example in enumerate(examples):
             example.append(variable if axis is None else near[k])
 
-    def scalar(*variables: Any) -> Any:
-        results = [v for v in leaves(case.call(*variables)) if isinstance(v, tg.Tensor)]
+    def scalar(*variables: Any, seen: list[Any] | None = None) -> Any:
+        found = leaves(case.call(*variables))
+        if seen is not None:
+            seen.append([v.detach() if isinstance(v, tg.Tensor) else v for v in found])
+        results = [v for v in found if isinstance(v, tg.Tensor)]
         parts = [np.real(v) * 1.5 + np.imag(v) if v.dtype.kind == "c" else v * (v + 1)
                  for v in results if v.dtype.kind in "fc"]  # fmt: skip
         return sum((np.sum(part) for part in parts), tg.Tensor(0.0))
 
-    calls = [leaves(case.call(*map(tg.Tensor, example))) for example in examples]
+    calls: list[Any] = []
+    if gradients:
+        every = tuple(range(len(given)))
+        slopes = [leaves(tg.grad(scalar, every)(*example, seen=calls)) for example in examples]
+    else:
+        calls = [leaves(case.call(*map(tg.Tensor, example))) for example in examples]
     values = [np.stack([array(v) for v in column]) for column in zip(*calls, strict=True)]
     pairs = [(leaves(tg.vmap(case.call, axes)(*given)), values)]
     if gradients:
-        every = tuple(range(len(given)))
-        slopes = [leaves(tg.grad(scalar, every)(*example)) for example in examples]
         columns = list(zip(*slopes, strict=True))
         pairs.append((leaves(tg.vmap(tg.grad(scalar, every), axes)(*given)),
                       [np.stack(column) for column in columns]))  # fmt: skip
