@@ -5,24 +5,17 @@ A test has a price of its own, some milliseconds in each of its processes.
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.autodiff.cases import CASES, Case, full_name
-from tests.each import named, run_all
+from tests.autodiff.cases import BY_FUNCTION, Case, full_name
+from tests.each import named
 
-
-def every(cases: Iterable[Case]) -> Any:
-    """One test for each function of these cases."""
-    groups: dict[Any, list[Case]] = {}
-    for case in cases:
-        groups.setdefault(case.fn, []).append(case)
-    return pytest.mark.parametrize("cases", groups.values(), ids=map(full_name, groups))
-
-
-every_function = every(CASES)
+every_function = pytest.mark.parametrize(
+    "cases", BY_FUNCTION.values(), ids=map(full_name, BY_FUNCTION)
+)
 
 
 def through_all(**choices: Sequence[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -41,15 +34,9 @@ def through_all(**choices: Sequence[Any]) -> Callable[[Callable[..., None]], Cal
     return of_all
 
 
-class Family:
-    """Checks that one test of a function runs: a check that fails hides no other."""
-
-    def __init__(self) -> None:
-        self.checks: list[Callable[[list[Case]], None]] = []
+class Family(list[Callable[[list[Case]], None]]):
+    """Checks of a function's cases."""
 
     def __call__(self, check: Callable[[list[Case]], None]) -> Callable[[list[Case]], None]:
-        self.checks.append(check)
+        self.append(check)
         return check
-
-    def run(self, cases: list[Case]) -> None:
-        run_all(lambda check: check(cases), [(check,) for check in self.checks])

@@ -11,7 +11,8 @@ import pytest
 import tinygrad_np as tg
 from tests.autodiff.broken import caught, seeds
 from tests.autodiff.cases import BY_FUNCTION, CASES, Case, full_name, transform
-from tests.autodiff.each import Family, every, every_function, through_all
+from tests.autodiff.each import Family, every_function, through_all
+from tests.each import run_all
 from tinygrad_np.autodiff.gradcheck import _ridders, largest_error
 from tinygrad_np.autodiff.nests import leaves, rebuild, tupled
 from tinygrad_np.autodiff.primitives import neural
@@ -418,18 +419,9 @@ def test_rules_take_arguments_in_numpys_order() -> None:
 
 
 @every_function
-def test_values(cases: list[Case]) -> None:
-    of_values.run(cases)
-
-
-@every_function
-def test_derivatives(cases: list[Case]) -> None:
-    of_derivatives.run(cases)
-
-
-@every(case for case in CASES if case.fn in TABLE)
-def test_rule(cases: list[Case]) -> None:
-    of_rules.run(cases)
+def test_function(cases: list[Case]) -> None:
+    families = [of_values, of_derivatives, *([of_rules] if cases[0].fn in TABLE else [])]
+    run_all(lambda check: check(cases), [(check,) for family in families for check in family])
 
 
 def test_one_hot_is_rows_of_the_identity() -> None:

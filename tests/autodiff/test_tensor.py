@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each, run_all
 
 
 def variable(*values: Any, dtype: Any = np.float64, name: str | None = None) -> tg.Tensor:
@@ -102,8 +103,7 @@ OTHERS = [
 
 
 @pytest.mark.filterwarnings("ignore::tinygrad_np.errors.PrecisionWarning")
-@pytest.mark.parametrize("other", OTHERS, ids=repr)
-@pytest.mark.parametrize("operate", BINARY)
+@for_each(BINARY, OTHERS)
 def test_operators_are_numpys(operate: Any, other: Any) -> None:
     x = np.array([1.5, 2.5], np.float32)
     equal(operate(tg.Tensor(x, requires_grad=True), other), operate(x, other))
@@ -219,7 +219,7 @@ INDICES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("index", INDICES, ids=repr)
+@for_each(INDICES)
 def test_reading(index: Any) -> None:
     x = np.arange(9.0).reshape(3, 3)
     t = tg.Tensor(x, requires_grad=True)
@@ -232,7 +232,7 @@ def test_reading(index: Any) -> None:
     np.testing.assert_array_equal(t.grad.numpy(), expected)
 
 
-@pytest.mark.parametrize("index", INDICES, ids=repr)
+@for_each(INDICES)
 def test_writing_is_recorded(index: Any) -> None:
     x = np.arange(1.0, 10.0).reshape(3, 3)
     plain = index.numpy() if isinstance(index, tg.Tensor) else index
@@ -370,8 +370,11 @@ METHODS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "args", "options"), METHODS)
-def test_methods_are_numpys(name: str, args: Any, options: Any) -> None:
+def test_methods_are_numpys() -> None:
+    run_all(method_is_numpys, METHODS)
+
+
+def method_is_numpys(name: str, args: Any, options: Any) -> None:
     t = tg.Tensor(MATRIX, requires_grad=True)
     ours = getattr(t, name)(*args, **options)
     equal(ours, getattr(MATRIX, name)(*args, **options))
