@@ -530,6 +530,13 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     "pad by the mean": (NotImplementedError, "edge", lambda t, a: np.pad(t, 1, mode="mean")),
     "cross in 1d": (ValueError, "3 elements", lambda t, a: np.cross(t[:1], t[:1])),
     "take out=": (tg.DetachError, "assign", lambda t, a: np.take(t, [0, 1, 2], out=a)),
+    "qr of halves": (
+        TypeError,
+        "float16",
+        lambda t, a: np.linalg.qr(np.stack([t, t]).astype(np.float16), mode="raw"),  # type: ignore[call-overload]
+    ),
+    "einsum order": (NotImplementedError, "order", lambda t, a: np.einsum("i->i", t, order="C")),
+    "einsum axes": (TypeError, "a list of axes behind", lambda t, a: np.einsum(t, "i", a, [0])),
     "einsum count": (ValueError, "names 2 operands, not 1", lambda t, a: np.einsum("i,i", t)),
     "tensordot shapes": (ValueError, "do not fit", lambda t, a: np.tensordot(t, t[:2], 1)),
     "labels out of range": (

@@ -100,7 +100,7 @@ def _descend(
                         heappush(waiting, (-min(top, place), ahead if place > top else parent))
                     if place > top:
                         ahead, top = parent, place
-            elif parent in own:
+            elif parent in own and (wrap is not None or type(cotangent) is ndarray):
                 arrived[parent] = _added(there, cotangent, wrap)
             else:
                 arrived[parent] = there = there + cotangent
@@ -116,11 +116,9 @@ def _descend(
 
 
 def _added(there: Any, cotangent: Any, wrap: "type[Tensor] | None") -> Any:
-    """The sum, in the memory of ``there``, which the sweep made, where that can be."""
+    """The sum, in the memory of ``there``, which the sweep made."""
     if wrap is not None:
         return added_to(there, cotangent)
-    if type(cotangent) is not ndarray:
-        return there + cotangent
     there += cotangent
     return there
 
