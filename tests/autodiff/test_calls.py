@@ -145,6 +145,8 @@ REFUSALS: dict[Any, str] = {
     np.pad: "np.pad(mode=",
     np.reshape: "reshape with order=",
     np.average: "np.average: weights of shape",  # over several axes
+    np.fft.hfft: "hfft: x of shape",  # of nothing, as einsum
+    **dict.fromkeys([np.fft.irfft, np.fft.irfft2, np.fft.irfftn], "irfft: x of shape"),
     np.einsum: "np.einsum: the axes 'i'",  # of (0, 3), where NumPy gives whatever is in memory
 }
 OURS = (tg.TapeError, NotImplementedError, tg.DetachError)

@@ -92,6 +92,19 @@ def gradients_accumulate() -> Twin:
 
 
 @step()
+def two_leaves_with_one_gradient() -> Twin:
+    w, v = variable(3), variable(3, seed=2)
+
+    def run(x: Any) -> Any:
+        clear(w, v)
+        loss = np.tanh((w + v) * x).sum()
+        loss.backward()
+        return loss
+
+    return Twin(run, [w, v])
+
+
+@step()
 def gradients_are_cleared_outside() -> Twin:
     w = variable(3)
 

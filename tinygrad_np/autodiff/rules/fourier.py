@@ -53,21 +53,38 @@ def to_half(transform: Any, g: Any, x: Any, _n: int | None, axis: int, norm: Any
     return fitted(back, np.shape(x), axis)
 
 
-def ruled(fn: Any, back: Any, transform: Any) -> None:
+def ruled(fn: Any, back: Any, transform: Any, body: Any = None) -> None:
     """Give ``fn`` the derivative ``back``, which goes by another ``transform``."""
     defvjp(
         fn,
         lambda g, _out, _x, n=None, axis=-1, norm=None: back(transform, g, _x, n, axis, norm),
-        traits=Traits(body=fn),
+        traits=Traits(body=body or fn),
+        eager=body,
     )
+
+
+def of_some(fn: Any) -> Any:
+    """``fn`` from half of the frequencies, if there are any."""
+
+    def body(
+        x: Any, n: int | None = None, axis: int = -1, norm: Any = None, *, out: Any = None
+    ) -> Any:
+        if x.ndim and x.shape[axis] == 0 and n is not None:
+            raise ValueError(
+                f"x of shape {x.shape} has no frequencies on axis {axis}, where NumPy gives "
+                "whatever is in memory; give at least one."
+            )
+        return fn(x, n, axis, norm, out=out)
+
+    return body
 
 
 ruled(np.fft.fft, fft_back, np.fft.fft)
 ruled(np.fft.ifft, fft_back, np.fft.ifft)
 ruled(np.fft.rfft, from_half, np.fft.hfft)
 ruled(np.fft.ihfft, from_half, np.fft.irfft)
-ruled(np.fft.irfft, to_half, np.fft.ihfft)
-ruled(np.fft.hfft, to_half, np.fft.rfft)
+ruled(np.fft.irfft, to_half, np.fft.ihfft, of_some(np.fft.irfft))
+ruled(np.fft.hfft, to_half, np.fft.rfft, of_some(np.fft.hfft))
 defvjp(np.fft.fftshift, lambda g, _out, _x, axes=None: np.fft.ifftshift(g, axes))
 defvjp(np.fft.ifftshift, lambda g, _out, _x, axes=None: np.fft.fftshift(g, axes))
 
