@@ -241,6 +241,7 @@ REFUSED_CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", range(4))
 def test_every_operation_is_the_loop(family: int) -> None:
     """All rows of the table of cases; of each function two with their gradients, in and out."""

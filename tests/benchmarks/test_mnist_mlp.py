@@ -107,6 +107,7 @@ def whole_job(tmp_path: Path, images: Path) -> Callable[..., int]:
     return call
 
 
+@pytest.mark.slow
 def test_the_program_prints_and_writes(
     whole_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,6 +52,7 @@ WAYS: dict[str, tuple[Any, float]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_one_digit_however_it_is_shown() -> None:
     for way, (change, least) in WAYS.items():
         alike = []

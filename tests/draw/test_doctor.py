@@ -42,6 +42,7 @@ def pictures(report: training.Diagnosis) -> Any:
     return draw.diagnosis(report, "a title")
 
 
+@pytest.mark.slow
 def test_all_are_drawn(pictures: Any) -> None:
     assert list(pictures) == NAMES
     for figure in pictures.values():

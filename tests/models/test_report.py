@@ -105,6 +105,7 @@ def test_a_page_with_everything(
     np.testing.assert_array_equal(plain["predictions"][0][2], result.test_logits)
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_has_every_picture(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_np as tg
 from tests.replay.programs import Tally, alone, drawn, outcome, shown
@@ -45,6 +46,7 @@ def test_most_programs_are_not_refused() -> None:
 UNSEEN = ["deque, not read", "list, not read"]
 
 
+@pytest.mark.slow
 def test_each_kind_by_itself() -> None:
     for name, recipe in itertools.islice(alone(), 0, None, 31):
         if name.endswith(tuple(UNSEEN)):

@@ -108,6 +108,7 @@ def test_guesses_of_tables_files_and_photos(
     assert row.split()[1] == "7" and row.endswith("%)")
 
 
+@pytest.mark.slow
 def test_classes_with_names_and_pictures_of_another_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills.py forks")
 def test_six_kills() -> None:
     program = [sys.executable, str(Path(__file__).with_name("kills.py")), "--kills", "6"]

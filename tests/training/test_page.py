@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tinygrad_np import training
 
@@ -14,6 +15,7 @@ PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_goes_on_and_own_metrics_after_it(tmp_path: Path) -> None:
     printed = [
         subprocess.run(
