@@ -59,6 +59,7 @@ def test_refusals(options: Any, message: str, capsys: pytest.CaptureFixture[str]
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_runs(tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     flat = [1.0] * 4

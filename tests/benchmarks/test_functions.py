@@ -25,6 +25,7 @@ def test_every_function_has_its_derivatives_replayed() -> None:
         assert [len(figure.turns) for figure in figures] == [1, 1]
 
 
+@pytest.mark.slow
 def test_the_table_and_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

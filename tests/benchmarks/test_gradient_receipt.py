@@ -140,6 +140,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert line.startswith(f"gradient_receipt.py: {message}")
 
 
+@pytest.mark.slow
 def test_the_program_itself(tmp_path: Path) -> None:
     """From another folder, by the path of its file."""
     program = [sys.executable, str(ROOT / "benchmarks" / "gradient_receipt.py")]
