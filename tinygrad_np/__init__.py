@@ -21,6 +21,7 @@ from .autodiff.transforms import (
 from .batching import vmap
 from .errors import (
     DataError,
+    DataWarning,
     DetachError,
     GradientError,
     ReplayError,
@@ -34,6 +35,7 @@ from .version import __version__
 
 __all__ = [
     "DataError",
+    "DataWarning",
     "DetachError",
     "GradientError",
     "ReplayError",

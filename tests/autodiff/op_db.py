@@ -449,7 +449,8 @@ def joined_blocks(xs: Any) -> Any:
 
 def operations() -> list[Any]:
     """PyTorch's operations that have a twin."""
-    if importlib.util.find_spec("expecttest") is None:  # of PyTorch's test classes, unused here
+    known = "expecttest" in sys.modules or importlib.util.find_spec("expecttest") is not None
+    if not known:  # of PyTorch's test classes, unused here
         sys.modules["expecttest"] = types.ModuleType("expecttest")
         sys.modules["expecttest"].TestCase = unittest.TestCase  # type: ignore[attr-defined]
     table = importlib.import_module("torch.testing._internal.common_methods_invocations")
@@ -582,9 +583,11 @@ def outcome(op: Any, sample: Any) -> Outcome:
     return Outcome(True, "", expected[2] is not None)
 
 
-def compared(most: int | None = None) -> Iterator[tuple[str, list[Outcome]]]:
+def compared(
+    most: int | None = None, part: int = 0, parts: int = 1
+) -> Iterator[tuple[str, list[Outcome]]]:
     """Of each operation the outcomes of its samples, or of so many of them at most."""
-    for op in operations():
+    for op in operations()[part::parts]:
         torch.manual_seed(0)
         np.random.seed(0)
         samples = op.sample_inputs("cpu", torch.float64, requires_grad=bool(op.supports_autograd))

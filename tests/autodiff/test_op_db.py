@@ -12,13 +12,14 @@ from tests.autodiff.op_db import KNOWN, compared  # after the look for PyTorch
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_the_first_samples_of_pytorchs_operations_agree() -> None:
+@pytest.mark.parametrize("part", range(6))
+def test_the_first_samples_of_pytorchs_operations_agree(part: int) -> None:
     wrong, operations, second = {}, 0, 0
-    for name, found in compared(most=1):
+    for name, found in compared(1, part, 6):
         for one in found:
             operations += one.is_numpys
             second += one.second and not one.what
             if one.is_numpys and one.what and name not in KNOWN:
                 wrong[name] = one.what
     assert wrong == {}
-    assert operations > 280 and second > 230
+    assert operations > 45 and second > 35

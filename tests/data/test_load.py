@@ -208,7 +208,10 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     "word": ("label,a,b,c,d\n1,2,3,4,5\n1,2,x,4,5\n", "row 3, column 3: found 'x', expected a num"),
     "short": ("label;a;b;c;d\n1;2;3;4;5\n1;2;3;4\n", "row 3: found 4 cells, expected 5 as in row"),
     "count": ("a,b,c\n1,2,3\n", "found 3 columns, expected a square number of pixels, and one col"),
-    "range": ("label,a,b,c,d\n1,2,3,4,-9\n", "found pixels from -9 to 4, expected 0 to 255 or 0"),
+    "range": (
+        "label,a,b,c,d\n1,2,3,4,-9\n",
+        "found numbers from -9 to 4, expected pixels from 0 to 255 or 0",
+    ),
     "header alone": ("label,a,b,c,d\n", "row 2: found the end, expected a row of pixels"),
     "half a label": (
         "label,a,b,c,d\n" + "1.5,2,3,4,5\n" * 7,
@@ -405,3 +408,17 @@ def test_libraries_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (tmp_path / path).write_bytes(content)
         with pytest.raises(ImportError, match=rf"pip install {extra}\.$"):
             load(tmp_path if extra == "pillow" else tmp_path / path)
+
+
+def test_a_table_that_holds_no_pictures_is_not_cut_to_pixels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0, 5, (60, 4)), rng.integers(0, 3, 60)
+    lines = ["a,b,c,d,label", *(",".join(map(str, [*row, k])) for row, k in zip(x, y, strict=True))]
+    (tmp_path / "iris.csv").write_text("\n".join(lines))
+    np.savez(tmp_path / "iris.npz", x=x.reshape(60, 2, 2), y=y)
+    for name in ("iris.csv", "iris.npz"):
+        with pytest.raises(DataError, match="with fractions, expected pixels"):
+            tg.data.load(tmp_path / name)
+    np.savez(tmp_path / "scaled.npz", x=rng.uniform(0, 255, (60, 4, 4)), y=y)
+    with pytest.warns(DataWarning, match="rounded to whole numbers"):
+        tg.data.load(tmp_path / "scaled.npz")

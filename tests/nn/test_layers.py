@@ -78,6 +78,12 @@ def test_exact_gelu() -> None:
     tg.gradcheck(nn.GELU(), X, order=2)
 
 
+def test_elu_at_its_kink_and_far_away() -> None:
+    for alpha in (1.0, 0.7):
+        slope = tg.grad(lambda x, a=alpha: np.sum(nn.ELU(a)(x)))(np.array([0.0, np.inf, -np.inf]))
+        np.testing.assert_array_equal(slope, [alpha, 1, 0])
+
+
 LABELS = np.array([4, 0, 2, 2])
 LOSSES: list[tuple[str, Any, list[np.ndarray]]] = [
     ("cross_entropy", lambda x: F.cross_entropy(x, LABELS), [X]),

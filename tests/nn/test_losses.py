@@ -149,6 +149,7 @@ def test_refusals() -> None:
         ),
         (lambda: F.cross_entropy(Z, Y, reduction="all"), ValueError, "reduction"),
         (lambda: F.cross_entropy(Z, SHARES, ignore_index=1), TypeError, "ignore_index=1"),
+        (lambda: F.cross_entropy(Z, Y, ignore_index=1.5), TypeError, "ignore_index=1.5"),  # type: ignore[arg-type]
         (lambda: F.cross_entropy(Z, SHARES * 2), tg.DataError, "must lie in 0 … 1"),
         (lambda: F.cross_entropy(Z, Y + 1, weight=W), tg.DataError, "labels from"),
         (lambda: F.huber_loss(Z, Z, 0.0), ValueError, "above 0"),

@@ -160,6 +160,7 @@ def test_refusals() -> None:
     y = np.zeros((3, 2, 4), np.float32)
     calls: list[tuple[Any, type[Exception], str]] = [
         (lambda: rnn(x[..., :2]), tg.ShapeError, r"x of shape \(4, 2, 2\).*3 features"),
+        (lambda: nn.Sequential(lstm, nn.Flatten())(x), TypeError, "tuple of 3 Tensors.*outputs.0."),
         (lambda: rnn(x[:0]), tg.ShapeError, "at least one step"),
         (lambda: rnn(x, np.zeros((2, 2, 5))), tg.ShapeError, r"h0 of shape \(2, 2, 5\)"),
         (lambda: lstm(x, np.zeros((1, 2, 5))), TypeError, r"as a pair \(h0, c0\)"),

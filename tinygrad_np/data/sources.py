@@ -14,6 +14,7 @@ LABEL_NAMES = (
 )  # fmt: skip
 _GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
+_LEAST_WHITE = 100.0  # the brightest pixel of pictures with fractions, such as scaled ones
 _MARGIN = 0.25  # how far beyond 0 to 1 a resampled picture reaches (that of a well-known .mat file)
 
 
@@ -114,12 +115,15 @@ def _as_bytes(place: str, pixels: NDArray[Any], said: list[str]) -> NDArray[np.u
         scaled = np.clip(pixels, 0, 1) * 255
     elif (low, high) == (-1, 1):
         scaled = (pixels + 1) * 127.5
-    elif low >= 0 and high <= 255:
+    elif low >= 0 and _LEAST_WHITE <= high <= 255:
+        said.append(f"pixels from {low:.3g} to {high:.3g} were rounded to whole numbers")
         return np.asarray(np.rint(pixels), np.uint8)
     else:
+        parts = "" if whole else " with fractions"
         raise DataError(
-            f"{place}: found pixels from {low:g} to {high:g}, expected 0 to 255 or 0 to 1; scale "
-            "them and save them with np.savez(path, x=x, y=y)"
+            f"{place}: found numbers from {low:g} to {high:g}{parts}, expected pixels from 0 to "
+            "255 or 0 to 1; scale them and save them with np.savez(path, x=x, y=y), or give a "
+            "table of other numbers to a model as an array"
         )
     said.append(f"pixels from {low:.3g} to {high:.3g} became 0 to 255")
     return np.asarray(np.rint(scaled), np.uint8)

@@ -50,9 +50,13 @@ def softplus(x: Any) -> Any:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016)."""
+    """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016).
+
+    The slope at 0 is ``alpha``.
+    """
     alpha, x = finite("elu", "alpha", alpha), entered("elu", x)
-    return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0)))
+    positive = np.greater(x, 0)
+    return np.where(positive, x, alpha * np.expm1(np.where(positive, 0, x)))
 
 
 @in_single

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import one_of, real, share
+from ..arguments import one_of, real, share, whole
 from ..autodiff.primitives import cast, neural
 from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tensor import Tensor
@@ -106,6 +106,8 @@ def _of_labels(
     given: str = "logits",
 ) -> Any:
     """``cross_entropy`` of logarithms of probabilities, with all its options."""
+    if ignored is not None:
+        ignored = whole(name, "ignore_index", ignored, least=None)
     labels = _labels(name, logs, labels, given)
     around, classes = labels.shape, shape_of(logs)[1]
     lined, labels = _lined(logs), np.reshape(labels, -1)

@@ -21,10 +21,12 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     """
     if type(x) is Tensor:
         return x
-    if isinstance(x, tuple) and len(x) > 1 and all(isinstance(part, Tensor) for part in x):
+    parts = leaves(x) if isinstance(x, tuple) else []
+    if len(parts) > 1 and all(isinstance(part, Tensor) for part in parts):
         raise TypeError(
-            f"{caller}: {name} is a tuple of {len(x)} Tensors, as of a model that returns several "
-            "outputs; give one of them, in a loss of your own: lambda outputs, y: "
+            f"{caller}: {name} is a tuple of {len(parts)} Tensors, as of a model or a recurrent "
+            "layer that returns several outputs; give one of them, in Sequential with a function "
+            "in between, lambda outputs: outputs[0], or in a loss of your own: lambda outputs, y: "
             f"{caller}(outputs[0], y)."
         )
     if isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) for part in leaves(x)):
