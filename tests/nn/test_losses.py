@@ -68,6 +68,13 @@ def test_values_and_slopes_are_pytorchs() -> None:
         )
 
 
+def test_none_keeps_the_shape_of_the_labels() -> None:
+    for loss in (F.cross_entropy, F.nll_loss, F.multi_margin_loss):
+        found = loss(LONG, LABELS, reduction="none")
+        assert found.shape == LABELS.shape
+        np.testing.assert_allclose(np.mean(found), loss(LONG, LABELS), rtol=1e-12)
+
+
 def test_hinge() -> None:
     signs = np.array([1, -1, 1, 1, -1, -1])
     x = Z[:, 0]

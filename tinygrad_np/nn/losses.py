@@ -17,11 +17,13 @@ from .operands import entered, integers, shape_of, to_labels, to_shape
 REDUCTIONS = ("mean", "sum", "none")
 
 
-def _reduced(caller: str, losses: Any, reduction: str, total: Any = None) -> Any:
-    """The losses themselves, their sum, or the sum over ``total`` (by default their number)."""
+def _reduced(
+    caller: str, losses: Any, reduction: str, total: Any = None, around: Any = None
+) -> Any:
+    """The losses in the shape ``around``, their sum, or that over ``total`` (else their number)."""
     one_of(caller, "reduction", reduction, REDUCTIONS)
     if reduction == "none":
-        return losses
+        return losses if around is None else np.reshape(losses, around)
     if reduction == "sum":
         return np.sum(losses)
     return np.mean(losses) if total is None else np.sum(losses) / total
@@ -52,6 +54,8 @@ def cross_entropy(
     """
     name = "cross_entropy"
     logits = entered(name, logits, name="logits")
+    if type(label_smoothing) is not float or label_smoothing != 0:
+        share(name, "label_smoothing", label_smoothing)
     plain = weight is None and ignore_index is None and reduction == "mean"
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
@@ -61,19 +65,16 @@ def cross_entropy(
                 f"{name}: ignore_index={ignore_index} is for labels that are integers; give rows "
                 f"that count nothing the shares 0 of all classes."
             )
-        share(name, "label_smoothing", label_smoothing)
         return _of_shares(name, logits, labels, label_smoothing, weight, reduction)
     if plain and len(shape_of(logits)) == 2:
         labels = _labels(name, logits, labels)
         if type(label_smoothing) is float and label_smoothing == 0:
             return neural.cross_entropy(logits, labels)
-        share(name, "label_smoothing", label_smoothing)
         sums = np.squeeze(neural.logsumexp(logits, axis=1), axis=1)
         spread = np.mean(sums - np.mean(logits, axis=1))
         return (1 - label_smoothing) * neural.cross_entropy(logits, labels) + (
             label_smoothing * spread
         )
-    share(name, "label_smoothing", label_smoothing)
     logs = neural.log_softmax(logits, axis=1) if len(shape_of(logits)) > 1 else logits
     return _of_labels(name, logs, labels, label_smoothing, weight, ignore_index, reduction)
 
@@ -128,8 +129,8 @@ def _of_labels(
         spread = -np.sum(lined if weight is None else lined * weight, axis=1) / classes
         spread = spread if counted is None else spread * counted.astype(lined.dtype)
         losses = (1 - smoothing) * losses + smoothing * spread
-    losses = np.reshape(losses, around) if reduction == "none" else losses
-    return _reduced(name, losses, reduction, None if share_of is None else np.sum(share_of))
+    total = None if share_of is None else np.sum(share_of)
+    return _reduced(name, losses, reduction, total, around)
 
 
 def _of_shares(
@@ -144,8 +145,7 @@ def _of_shares(
     parts = logs * shares
     parts = parts if weight is None else parts * _class_weight(name, weight, logs)
     losses = -np.sum(parts, axis=1)
-    losses = np.reshape(losses, (around[0], *around[2:])) if reduction == "none" else losses
-    return _reduced(name, losses, reduction)
+    return _reduced(name, losses, reduction, around=(around[0], *around[2:]))
 
 
 def _lined(x: Any) -> Any:
@@ -203,7 +203,7 @@ def multi_margin_loss(
     logits = entered(name, logits, name="logits")
     margin = real(name, "margin", margin)
     labels = _labels(name, logits, labels)
-    lined, labels = _lined(logits), np.reshape(labels, -1)
+    around, lined, labels = labels.shape, _lined(logits), np.reshape(labels, -1)
     classes = lined.shape[1]
     labels = neural.in_range(labels, classes, name)
     over = np.maximum(margin - np.expand_dims(neural.pick(lined, labels), 1) + lined, 0)
@@ -211,7 +211,7 @@ def multi_margin_loss(
     losses = np.sum(over * others, axis=1) / classes
     if weight is not None:
         losses = losses * _of_each(_class_weight(name, weight, lined), labels)
-    return _reduced(name, losses, reduction)
+    return _reduced(name, losses, reduction, around=around)
 
 
 @in_single
