@@ -35,7 +35,7 @@ ORDER = [
     "autodiff.operators", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms",
     "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory", "replay.reads",
     "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
-    "replay.tune", "replay.bind", "replay.show", "replay.program", "replay.verify",
+    "replay.bind", "replay.show", "replay.program", "replay.verify",
     "replay.step",
 ]  # fmt: skip
 ROOMS = [
@@ -107,8 +107,7 @@ def test_arrows_in_the_engine_and_in_replay_point_up(name: str) -> None:
     if name in ("autodiff", "replay"):
         return
     assert name in ORDER, f"{name} has no place in the reading order"
-    above = [*ORDER[: ORDER.index(name)], *(["threads"] if name.startswith("replay") else [])]
-    later = imported(name) - set(above)
+    later = imported(name) - set(ORDER[: ORDER.index(name)])
     if name == "autodiff.rules.table":
         later -= {"autodiff.rules"}
     assert later == set()

@@ -4,7 +4,7 @@ import functools
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,15 @@ from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
-from ..threads import INSTALL, blas_threads
 from .capture import Capture, argument, refusal, users_line
 from .guards import Guards, Walk, is_same, spec
 from .plan import plan
 from .program import Program
 from .reads import Whose, is_plain, whose
 from .show import Profile
-from .tune import Choice, tuned
 from .verify import State, changes, compare_outcomes, compare_runs, described, outcome
 
 KEPT_SIGNATURES = 64
-TUNING_SECONDS = 0.8
 NEVER = float("inf")
 PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
 MOST_CAPTURES = 16  # one after the other, without a replay
@@ -78,31 +75,18 @@ class Given:
 class Replay:
     """A step and the programs it was captured as; made by ``replay``."""
 
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        verify: bool | int = True,
-        tune: bool | Mapping[str, Any] = False,
-    ) -> None:
+    def __init__(self, fn: Callable[..., Any], verify: bool | int = True) -> None:
         if not callable(fn):
             raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
         if isinstance(fn, type):
             raise TypeError(f"tg.replay takes a function, not the class {fn.__name__}.")
-        if not isinstance(tune, (bool, Mapping)):
-            raise TypeError(
-                f"tg.replay(tune={tune!r}): True, False or a step's choices are needed."
-            )
         if not isinstance(verify, int) or verify < 0:
             raise TypeError(
                 f"tg.replay(verify={verify!r}): True, False or an int from 1 up is needed."
             )
-        if tune and not blas_threads().known:
-            _say_threads_stay(tune)
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.verify = verify
-        self.tune = tune
-        self.choices: dict[str, dict[str, int]] = {}
         self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
 
@@ -152,7 +136,7 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (self.fn, self.verify, self.tune)  # a copy captures for itself
+        return Replay, (self.fn, self.verify)  # a copy captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -212,8 +196,6 @@ class Replay:
             result = self._verified(program, given)
         else:
             result = program.run(given.inputs, plain)
-        if self.tune and not program.is_tuned:
-            self._tune(program, given.inputs)
         self._local.last = program
         return result
 
@@ -230,22 +212,6 @@ class Replay:
         result = self.fn(*given.holding(map(argument, given.inputs)))
         returned = [p.detach() if isinstance(p, Tensor) else p for p in leaves(result)]
         return rebuild(result, returned)
-
-    def _tune(self, program: Program, inputs: list[Any]) -> None:
-        """Link the program for the fastest choice, or the one that was given."""
-        name = ", ".join(f"{a.dtype}{list(a.shape)}" for a in inputs)
-        if isinstance(self.tune, Mapping):
-            choice = Choice.of(self.tune.get(name, {}))
-            program.link(choice)
-        else:
-            before = State(program)
-            try:
-                with np.errstate(all="ignore"):
-                    choice = tuned(program, inputs, TUNING_SECONDS)
-            finally:
-                before.restore()
-        program.is_tuned = True
-        self.choices[name] = choice.as_dict()
 
     def _keep(self, key: Any, program: Program | None) -> None:
         if program is None:
@@ -322,9 +288,7 @@ class Replay:
         The first run of a step may differ from all others, as when it fills a cache: as long as
         nobody has a result of its program, the second's takes its place.
         """
-        choice, replayed = program.choice, program.runs > 0
-        if choice != Choice():
-            program.link(Choice())  # other choices have other last digits
+        replayed = program.runs > 0
         before = State(program)
         ours: Any = None
         try:
@@ -355,8 +319,6 @@ class Replay:
                     return result
                 compare_outcomes(ours, outcome(program, result))
             self._local.odd.discard(given.key)
-        if choice != Choice():
-            program.link(choice)
         program.due = self._due(program.runs)
         return result
 
@@ -409,19 +371,9 @@ def _identity(part: Any) -> Any:
     return type(part), id(part)
 
 
-def _say_threads_stay(tune: bool | Mapping[str, Any]) -> None:
-    """Say at once what cannot be tuned; raises ImportError where a number was chosen."""
-    if isinstance(tune, Mapping):
-        if any(Choice.of(choice).blas_threads for choice in tune.values()):
-            raise ImportError(f"tg.replay(tune=…): a number of threads was chosen; {INSTALL}")
-        return
-    warnings.warn(f"tg.replay: block sizes are tuned, threads are not; {INSTALL}", stacklevel=4)
-
-
 def replay(
     fn: Callable[..., Any] | None = None,
     *,
-    tune: bool | Mapping[str, Any] = False,
     verify: bool | int = True,
 ) -> Any:
     """``fn``, replayed: the same results, without the cost of recording and of allocating.
@@ -444,11 +396,6 @@ def replay(
     every n-th call instead, ``verify=False`` never. What code outside Python keeps (files, the
     clock, settings inside libraries) is seen only then.
 
-    ``tune=True`` tries, within a second after the second call, how many threads the matrix products
-    and the blocks of a full batch take best (with threadpoolctl) and how large the blocks are. The
-    results then agree with eager mode to a few ulps. ``step.choices`` says what was chosen, for
-    each signature; given as ``tune=choices`` it is not measured again.
-
     Raw arrays that the step makes are constants, compared like the rest; those from outside are
     compared byte by byte before each replay (make a Tensor of a large one).
 
@@ -458,5 +405,5 @@ def replay(
     iterator, random numbers that no operation draws (use ``tg.random``).
     """
     if fn is None:
-        return functools.partial(replay, tune=tune, verify=verify)
-    return Replay(fn, verify, tune)
+        return functools.partial(replay, verify=verify)
+    return Replay(fn, verify)
