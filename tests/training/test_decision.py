@@ -11,7 +11,7 @@ import tinygrad_np as tg
 from tinygrad_np import DataError, data, nn, optim, training
 from tinygrad_np.training import Checkpoint, EarlyStopping
 from tinygrad_np.training.decision import Decision, decision
-from tinygrad_np.training.fit import predict, score
+from tinygrad_np.training.scoring import predict, score
 
 F = nn.functional
 BCE = F.binary_cross_entropy_with_logits

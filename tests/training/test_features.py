@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_np import nn, training
 from tinygrad_np.training.features import leaf_layers
-from tinygrad_np.training.fit import EVALUATION_ROWS
+from tinygrad_np.training.scoring import EVALUATION_ROWS
 
 
 def network() -> nn.Sequential:

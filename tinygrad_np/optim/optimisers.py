@@ -142,6 +142,10 @@ class Optimiser:
                 self._one_by_one(pack, rate)
         return True
 
+    def is_finite(self) -> bool:
+        """Whether no gradient has NaN or infinite elements."""
+        return all(_is_finite(pack, pack.is_whole()) for pack in self._packs)
+
     def _squares(self, whole: Iterable[bool]) -> float:
         """The sum of the squares of all gradients, in one order however these lie."""
         total = 0.0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import EXCLUSIVE
-from ..autodiff.nests import floating, leaves, rebuild
+from ..autodiff.nests import floating, held, leaves, rebuild, tupled
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
@@ -56,7 +56,7 @@ class Given:
         self.parts = leaves(list(args))
         self.inputs = self.arrays()
         values = ["array" if _is_array(part) else _identity(part) for part in self.parts]
-        shown = repr(rebuild(list(args), values))
+        shown = repr(rebuild(_opened(list(args)), values))
         specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
         self.key = (mode.recording, shown, *specs)
 
@@ -290,6 +290,11 @@ class Replay:
         try:
             result = self.fn(*args)
             for part in leaves(result):
+                if _holds_tensors(part):
+                    raise refusal(
+                        f"returns an object of class {type(part).__name__} that holds Tensors",
+                        "return a tuple, a dict or a dataclass of them",
+                    )
                 if isinstance(part, Tensor):
                     capture.variable(part)  # refuses what cannot be returned
                     if self.is_transform and part._is_recorded:
@@ -384,6 +389,12 @@ def _is_array(part: Any) -> bool:
     return isinstance(part, (np.ndarray, np.generic, Tensor))
 
 
+def _holds_tensors(part: Any) -> bool:
+    """Whether a result is an object with Tensors in it, which a replay would not make anew."""
+    own = vars(part) if hasattr(part, "__dict__") and not callable(part) else {}
+    return not isinstance(part, Tensor) and any(isinstance(v, Tensor) for v in own.values())
+
+
 def _array(part: Any) -> np.ndarray:
     """An argument's array."""
     kind = type(part)
@@ -401,6 +412,19 @@ def _array(part: Any) -> np.ndarray:
             "computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
         )
     return part._array  # type: ignore[no-any-return]
+
+
+def _opened(nest: Any) -> Any:
+    """A nest with dicts for its dataclasses, whose keys are class and field."""
+    if isinstance(nest, dict):
+        return {key: _opened(part) for key, part in nest.items()}
+    if isinstance(nest, list):
+        return [_opened(part) for part in nest]
+    if isinstance(nest, tuple):
+        return tupled(type(nest), [_opened(part) for part in nest])
+    if (parts := held(nest)) is None:
+        return nest
+    return {(type(nest), name): _opened(part) for name, part in parts.items()}
 
 
 def _identity(part: Any) -> Any:

@@ -10,10 +10,11 @@ from ..arguments import shown
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
 from .checks import check_model
-from .fit import predict
+from .inputs import Call
+from .scoring import predict
 
 
-def features(model: Module, x: np.ndarray, layer: str) -> np.ndarray:
+def features(model: Module, x: Any, layer: str) -> np.ndarray:
     """The outputs of one layer in evaluation mode: inputs (n, ...) to (n, ...).
 
     ``layer`` is a name as in ``model.named_modules()``, such as "layers.3"; the model itself is "".
@@ -22,7 +23,8 @@ def features(model: Module, x: np.ndarray, layer: str) -> np.ndarray:
     """
     check_model("features", model)
     twin = copy.deepcopy(model)
-    return predict(_Last(twin, layer, tap(twin, [layer])), x)
+    found: np.ndarray = predict(_Last(twin, layer, tap(twin, [layer])), x)
+    return found
 
 
 class _Last(Module):
@@ -30,13 +32,14 @@ class _Last(Module):
 
     def __init__(self, model: Module, layer: str, outputs: dict[str, list[Any]]) -> None:
         self.model = model
+        self._call = Call(model)
         self._layer = layer
         self._outputs = outputs
 
     def forward(self, x: Any) -> Any:
         taken = self._outputs[self._layer]
         taken.clear()
-        self.model(x)
+        self._call(x)
         if not taken:
             raise ValueError(
                 f"layer {self._layer!r} was not called; choose one that the model uses."
@@ -64,8 +67,8 @@ def tap(model: Module, layers: list[str]) -> dict[str, list[Any]]:
 
 
 def _keeping(forward: Callable[..., Any], outputs: list[Any]) -> Callable[..., Any]:
-    def kept(*inputs: Any) -> Any:
-        result = forward(*inputs)
+    def kept(*inputs: Any, **options: Any) -> Any:
+        result = forward(*inputs, **options)
         if not isinstance(result, Tensor):
             raise ValueError(
                 f"a layer gave {type(result).__name__}; only outputs that are one Tensor are kept."
