@@ -112,3 +112,41 @@ class WarmUp:
         if step >= self.steps:
             return goal
         return self.start + (goal - self.start) * step / self.steps
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """factor · schedule(step): the rate of a group of parameters."""
+
+    schedule: Callable[[int], float]
+    factor: float
+
+    def __call__(self, step: int) -> float:
+        return self.factor * self.schedule(step)
+
+    @classmethod
+    def to(cls, schedule: Callable[[int], float], lr: float) -> "Scaled":
+        """A schedule whose base rate is ``lr``.
+
+        The base of a schedule of the package is its ``lr`` or ``peak``, that of another function
+        its value at step 0. Raises ValueError where that is 0.
+        """
+        base = _base(schedule)
+        if not base > 0:
+            raise ValueError(
+                f"lr={lr} of a group scales the optimiser's schedule, which begins with {base}; "
+                "give the group a schedule of its own."
+            )
+        return cls(schedule, lr / base)
+
+
+def _base(schedule: Any) -> float:
+    if isinstance(schedule, WarmUp):
+        return _base(schedule.schedule)
+    if isinstance(schedule, Scaled):
+        return schedule.factor * _base(schedule.schedule)
+    if isinstance(schedule, OneCycle):
+        return schedule.peak
+    if isinstance(schedule, (StepDecay, InverseTimeDecay, CosineDecay)):
+        return schedule.lr
+    return float(schedule(0) if callable(schedule) else schedule)

@@ -25,9 +25,13 @@ class Several:
                 f"fit: the names of the optimisers are {shown(list(self.names))}; give names of "
                 "the losses, such as {'generator': …, 'critic': …}."
             )
-        self.params: list[Tensor] = [p for part in self.parts for p in part.params]
         if len(set(self.params)) < len(self.params):
             raise ValueError("fit: two optimisers have the same parameter; give it to one of them.")
+
+    @property
+    def params(self) -> list[Tensor]:
+        """The parameters of all of them."""
+        return [parameter for part in self.parts for parameter in part.params]
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

@@ -33,14 +33,18 @@ class Guard:
         self.optimiser = optimiser
         # one that has a step() of its own is a part of the step, as one of the user's own is
         self.is_ours = is_ours(optimiser)
-        known = isinstance(optimiser, (Optimiser, Several))
-        self.params: list[Tensor] = optimiser.params if known else model.parameters()
+        self._given = None if isinstance(optimiser, (Optimiser, Several)) else model.parameters()
         self.is_updating = False
         self._loss = Tensor(0.0)
         # gradients that no step would ever clear
         given = getattr(optimiser, "params", None)
         theirs = set(map(id, given if isinstance(given, (list, tuple)) else self.params))
         self._others = [p for p in model.parameters() if id(p) not in theirs]
+
+    @property
+    def params(self) -> list[Tensor]:
+        """The parameters that the optimiser has, which may become more."""
+        return self.optimiser.params if self._given is None else self._given
 
     def zero_grad(self) -> None:
         """Forget the gradients, those too that the optimiser does not know of."""
