@@ -40,6 +40,10 @@ class Run:
         """The names of the losses, where there are several, each with an optimiser of its own."""
         return self.optimiser.names if isinstance(self.optimiser, Several) else ()
 
+    def reported(self) -> list[str]:
+        """What ``Epoch.metrics`` has: the losses by name, and the own metrics."""
+        return [*self.names, *self.metrics]
+
     def steps_per_epoch(self) -> int | None:
         """How many updates there are, if the batches say how many they are."""
         return -(-len(self.batches) // self.accumulate) if isinstance(self.batches, Sized) else None

@@ -100,7 +100,7 @@ def fit(
         )
     decided = None if validation is None else check_validation(model, validation, loss)
     history = run.history
-    history.monitor = _monitor(validation, early_stopping, keep_best, [*run.names, *own], decided)
+    history.monitor = _monitor(validation, early_stopping, keep_best, run.reported(), decided)
     history.mode = early_stopping.mode if early_stopping else None
     if progress:
         events = hooks([*callbacks, ProgressBar()])

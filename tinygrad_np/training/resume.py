@@ -92,10 +92,10 @@ class Keeper:
             given = one_line(found.history.monitor)
             wrong.append(f"its best epoch goes by {given}, expected {monitor}")
         last = found.tally or (found.history[-1] if found.history else None)
-        if last is not None and list(last.metrics) != list(self.run.metrics):
+        if last is not None and list(last.metrics) != self.run.reported():
             given = one_line(", ".join(last.metrics)) or "none"
             wrong.append(
-                f"its metrics are {given}, expected {', '.join(self.run.metrics) or 'none'}"
+                f"its metrics are {given}, expected {', '.join(self.run.reported()) or 'none'}"
             )
         return "; ".join(wrong)
 
