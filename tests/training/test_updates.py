@@ -217,3 +217,52 @@ def test_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(error, match=text):
             training.fit(model, batches, optimiser, epochs=1, loss=gan_losses, **options)  # type: ignore[arg-type]
+
+
+def test_a_layer_thawed_after_the_optimiser_was_made_is_named() -> None:
+    model = network()
+    model[0].requires_grad_(False)
+    sgd = optim.SGD(model.parameters(), 0.1)
+    model[0].requires_grad_(True)
+    with pytest.warns(RuntimeWarning, match=r"fit: 0\.weight, 0\.bias requires grad since after"):
+        training.fit(model, [(X, Y)], sgd, epochs=2)
+    sgd.add_param_group({"params": model[0].parameters()})
+    before = model[0].weight.numpy()
+    training.fit(model, [(X, Y)], sgd, epochs=2)
+    assert (model[0].weight.numpy() != before).all()
+    # who leaves parameters out on purpose hears nothing
+    other = network()
+    other[0].weight.register_hook(lambda g: g)
+    training.fit(other, [(X, Y)], optim.SGD(other[2].parameters(), 0.1), epochs=1)
+
+
+class Reader(nn.Module):
+    def __init__(self) -> None:
+        self.inner, self.out = nn.GRU(2, 3, batch_first=True, seed=0), nn.Linear(3, 2, seed=1)
+
+    def forward(self, x: Any) -> Any:
+        return self.out(self.inner(x)[0][:, -1])
+
+
+def test_shapes_that_come_seldom_are_not_captured(monkeypatch: Any) -> None:
+    """The first one is, the others once they have come often; the bits are the same."""
+    from tinygrad_np.replay.step import Replay
+    from tinygrad_np.training.fit import PATIENCE
+
+    captured: list[int] = []
+    capture = Replay._captured
+
+    def counted(self: Any, given: Any) -> Any:
+        captured.append(given.inputs[0].shape[1])
+        return capture(self, given)
+
+    monkeypatch.setattr(Replay, "_captured", counted)
+    drawn = [(RNG.standard_normal((4, k, 2)).astype(np.float32), Y[:4]) for k in (3, 2, 1, 3, 2)]
+    found = []
+    for replay in (True, False):
+        model = Reader()
+        epochs = PATIENCE // 2 + 2
+        training.fit(model, drawn, optim.SGD(model.parameters(), 0.1), epochs=epochs, replay=replay)
+        found.append(weights(model))
+    assert found[0] == found[1]
+    assert captured == [3, 3, 2, 2]

@@ -53,7 +53,7 @@ def _renew(tensor: "Tensor") -> None:
     if isinstance(old, Leaf) and old.closed is None:
         tensor._leave("t.register_hook(f)", tensor)
         tensor._node = fresh = Leaf(tensor, old.storage, old.name)
-        fresh.hooks, fresh.slot = old.hooks, old.slot
+        fresh.hooks, fresh.slot, fresh.number = old.hooks, old.slot, old.number
 
 
 def fire(hooks: Hooks, g: Any) -> Any:

@@ -145,7 +145,7 @@ def _of_shares(
     """``cross_entropy`` with a share for each class instead of a label."""
     around = shape_of(logits)
     logs = _lined(neural.log_softmax(logits, axis=1))
-    shares = neural.in_unit_interval(_lined(_like(shares, logs)), name)
+    shares = neural.in_unit_interval(_lined(_like(shares, logs)), name, "target")
     if smoothing:
         shares = (1 - smoothing) * shares + smoothing / around[1]
     parts = logs * shares
@@ -278,7 +278,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     logits, target = _both(name, logits, target, "logits")
-    target = neural.in_unit_interval(target, name)
+    target = neural.in_unit_interval(target, name, "target")
     half = logits.dtype == np.float16
     dtype = np.result_type(logits, np.float32 if logits.dtype.kind == "f" else np.float64)
     z, t = (v if v.dtype == dtype else cast(v, dtype) for v in (logits, target))
@@ -305,7 +305,7 @@ def binary_cross_entropy(
     name = "binary_cross_entropy"
     p, t = _both(name, probabilities, target, "probabilities")
     p = neural.in_unit_interval(p, name, "prediction")
-    t = neural.in_unit_interval(t, name)
+    t = neural.in_unit_interval(t, name, "target")
     none, all_of = np.equal(p, 0), np.equal(p, 1)
     logs = np.where(none, -100, np.log(np.where(none, 1, p)))
     others = np.where(all_of, -100, np.log1p(-np.where(all_of, 0, p)))

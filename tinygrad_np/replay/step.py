@@ -29,6 +29,7 @@ KEPT_SIGNATURES = 64
 TUNING_SECONDS = 0.8
 NEVER = float("inf")
 PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
+MOST_SEEN = 10_000  # signatures that are counted
 MOST_CAPTURES = 16  # one after the other, without a replay
 
 
@@ -43,6 +44,7 @@ class Local(threading.local):
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
+        self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
 
 
 class Given:
@@ -83,6 +85,7 @@ class Replay:
         fn: Callable[..., Any],
         verify: bool | int = True,
         tune: bool | Mapping[str, Any] = False,
+        patience: int = 0,
     ) -> None:
         if not callable(fn):
             raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
@@ -102,6 +105,7 @@ class Replay:
         self.fn = fn
         self.verify = verify
         self.tune = tune
+        self.patience = patience  # runs before another signature than the first is captured
         self.choices: dict[str, dict[str, int]] = {}
         self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
@@ -152,7 +156,12 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (self.fn, self.verify, self.tune)  # a copy captures for itself
+        return Replay, (
+            self.fn,
+            self.verify,
+            self.tune,
+            self.patience,
+        )  # a copy captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -198,6 +207,8 @@ class Replay:
         if program is None:
             if self._local.in_vain >= MOST_CAPTURES:
                 return self._as_written(given, programs)
+            if self._waits(given.key):
+                return self._as_written(given, [])
             self._local.in_vain += 1
             program, result = self._captured(given)
             self._keep(given.key, program)
@@ -216,6 +227,16 @@ class Replay:
             self._tune(program, given.inputs)
         self._local.last = program
         return result
+
+    def _waits(self, key: Any) -> bool:
+        """Whether a signature has come too seldom for a capture to be worth its time."""
+        local = self._local
+        if not self.patience or not local.programs or key in local.programs:
+            return False
+        if len(local.seen) > MOST_SEEN:
+            local.seen.clear()
+        runs = local.seen[key] = local.seen.get(key, 0) + 1
+        return runs <= self.patience
 
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""

@@ -121,7 +121,7 @@ def _class_axis(outputs: np.ndarray, y: np.ndarray, loss: Loss) -> int | None:
     axes = [axis for axis, fit in fits.items() if fit and shape[axis] > 1]
     if len(axes) < 2:
         return axes[0] if axes else None
-    labels = np.resize(np.arange(shape[1]), y.shape).astype(y.dtype)
+    labels = (np.arange(y.size).reshape(y.shape) // 2 % shape[1]).astype(y.dtype)
     made = []
     for axis in axes:
         classes = np.arange(shape[axis]).reshape(

@@ -29,7 +29,11 @@ from .metrics import measured, named
 from .origin import origin_of
 from .resume import Keeper
 from .scoring import Judge, OwnMetrics, evaluated
-from .step import forward_pass, rate_of, training_step, with_remedy
+from .step import forward_pass, made_at, rate_of, training_step, with_remedy
+
+# A capture and its check take as long as 30 to 160 eager steps less as many replays: so often
+# shapes other than the first come before they are captured. Sequences of all lengths are not.
+PATIENCE = 32
 
 
 def fit(
@@ -183,12 +187,15 @@ class _Loop:
         self.keeper: Keeper | None = None
         self.guard = Guard(run.model, run.optimiser)
         step = training_step(run, self.guard)
-        self.step: Callable[..., tuple[Any, ...]] = Replay(step) if replay else step
+        self.step: Callable[..., tuple[Any, ...]] = (
+            Replay(step, patience=PATIENCE) if replay else step
+        )
         self.replay = replay
         self.judge = Judge(run.loss, decided)
         self.validation_judge = Judge(run.loss, decided)
         self.now: Tally | None = None  # of the epoch that is on its way
         self.place: Any = None  # of the batches, behind the last step that is in the tally
+        self.strangers: list[str] = []  # parameters that no optimiser has, said once
         self.is_settled = True  # whether all state is that behind this step
 
     def run(self) -> None:
@@ -245,6 +252,7 @@ class _Loop:
         """One pass over the data and what follows it; the reason to stop, if there is one."""
         run = self.given
         run.model.train()
+        self._warn_of_strangers()
         tally, self.tally = self.tally or Tally(rate_of(run.optimiser)), None
         self.now = tally
         recheck = getattr(self.step, "recheck", None)
@@ -269,6 +277,27 @@ class _Loop:
         if reason is None and self.interrupt.asked:
             return "interrupted"
         return reason or ("callback" if wants_end else None)
+
+    def _warn_of_strangers(self) -> None:
+        """Say once of parameters that began to require grad when the optimiser was made already."""
+        known = {id(parameter) for parameter in self.guard.params}
+        made = made_at(self.given.optimiser)
+        if made is None:
+            return
+        strangers = [
+            name
+            for name, p in self.given.model.named_parameters()
+            if id(p) not in known and p._node is not None and p._node.number > made
+        ]
+        if new := [name for name in strangers if name not in self.strangers]:
+            self.strangers += new
+            warnings.warn(
+                f"fit: {', '.join(new)} requires grad since after the optimiser was made, which "
+                "does not know of it, so it does not change; give "
+                "optimiser.add_param_group({'params': …}), or make the optimiser after thawing.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
 
     def _steps(self, number: int, tally: Tally) -> str | None:
         """The steps of an epoch; the reason to break it off, if there is one."""

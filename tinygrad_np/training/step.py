@@ -9,6 +9,8 @@ from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError, ShapeError
 from ..nn.functional import cross_entropy
+from ..optim.optimisers import Optimiser
+from ..optim.several import Several
 from .callbacks import Run
 from .decision import GREATEST, has_classes
 from .guard import Guard
@@ -134,6 +136,13 @@ def rate_of(optimiser: Any) -> float:
         return float(optimiser.rate())
     lr = getattr(optimiser, "lr", math.nan)
     return float(lr) if isinstance(lr, (int, float)) else math.nan
+
+
+def made_at(optimiser: Any) -> int | None:
+    """When an optimiser, or the last of several, was made; None where none is the package's."""
+    parts = optimiser.parts if isinstance(optimiser, Several) else [optimiser]
+    times = [part.made for part in parts if isinstance(part, Optimiser)]
+    return max(times) if len(times) == len(parts) else None
 
 
 def with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:

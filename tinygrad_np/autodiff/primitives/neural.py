@@ -311,7 +311,7 @@ def cross_entropy_slope(logits: Any, labels: Any) -> Any:
 
 
 @primitive
-def in_unit_interval(targets: Any, caller: str, what: str = "target") -> Any:
+def in_unit_interval(targets: Any, caller: str, what: str) -> Any:
     """The targets themselves, or ``what`` they are, once they are known to lie in 0 … 1."""
     if targets.size and not (targets.min() >= 0 and targets.max() <= 1):  # NaN is neither
         wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))
