@@ -122,7 +122,10 @@ def test_what_is_not_finite_is_not_updated_by() -> None:
     lion = made(model)
     before = weights(model)
     x = np.array([[np.inf, 0, 0, 0]], np.float32)
-    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="fit: a gradient is not finite"):
+    with (
+        np.errstate(all="ignore"),
+        pytest.warns(RuntimeWarning, match="fit: a gradient is not finite"),
+    ):
         training.fit(model, [(x, Y[:1])], lion, epochs=1)
     assert weights(model) == before and lion.steps == lion.calls == 0
 

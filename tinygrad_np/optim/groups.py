@@ -1,15 +1,54 @@
 """Parameter groups: parameters and the settings that hold for them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..arguments import real, shown
 from ..autodiff.tensor import Tensor
-from .schedules import Scaled
+from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay, WarmUp
 
 Group = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """factor · schedule(step): the rate of a group of parameters."""
+
+    schedule: Callable[[int], float]
+    factor: float
+
+    def __call__(self, step: int) -> float:
+        return self.factor * self.schedule(step)
+
+    @classmethod
+    def to(cls, schedule: Callable[[int], float], lr: float) -> "Scaled":
+        """A schedule whose base rate is ``lr``.
+
+        The base of a schedule of the package is its ``lr`` or ``peak``, that of another function
+        its value at step 0. Raises ValueError where that is 0.
+        """
+        base = _base(schedule)
+        if not base > 0:
+            raise ValueError(
+                f"lr={lr} of a group scales the optimiser's schedule, which begins with {base}; "
+                "give the group a schedule of its own."
+            )
+        return cls(schedule, lr / base)
+
+
+def _base(schedule: Any) -> float:
+    if isinstance(schedule, WarmUp):
+        return _base(schedule.schedule)
+    if isinstance(schedule, Scaled):
+        return schedule.factor * _base(schedule.schedule)
+    if isinstance(schedule, OneCycle):
+        return schedule.peak
+    if isinstance(schedule, (StepDecay, InverseTimeDecay, CosineDecay)):
+        return schedule.lr
+    return float(schedule(0) if callable(schedule) else schedule)
 
 
 def given_groups(params: Any) -> list[Any]:

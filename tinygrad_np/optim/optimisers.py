@@ -91,6 +91,7 @@ class Optimiser:
         self.max_norm = _limit(place, "max_norm", max_norm)
         self._factor = 1.0  # what clip_norm multiplies the gradients of this step with
         self._crew = Crew()
+        self._is_own = type(self).update is not Optimiser.update  # which gets each in its shape
         self.made = next_number()  # younger parameters have a higher number
         for group in groups:
             self.add_param_group(group)
@@ -111,6 +112,7 @@ class Optimiser:
         self.params = [*self.params, *params]
         self.param_groups = [*self.param_groups, made]
         self._greatest_rate = greatest_rate(self.params)
+        self._several = len(self.param_groups) > 1 and type(self).rate is Optimiser.rate
 
     def _checked(self, name: str, value: Any) -> Any:
         """A setting of a group; raises TypeError or ValueError for what it cannot be."""
@@ -148,7 +150,7 @@ class Optimiser:
 
     def step(self) -> None:
         """Change every parameter by its gradient."""
-        if mode.capture is None or not self.param_groups:  # a look, so that replays watch them
+        if mode.capture is None or not self.params:  # a look, so that replays watch them
             self.perform()
         else:
             mode.capture.effect(self)
@@ -159,12 +161,10 @@ class Optimiser:
         A ``cautious`` step is not made where a gradient has NaN or infinite elements. The result
         is whether it was made.
         """
-        is_own = type(self).update is not Optimiser.update  # which gets each in its shape
-        whole = [not is_own and pack.is_whole() for pack in self._packs]
+        whole = [not self._is_own and pack.is_whole() for pack in self._packs]
         if cautious and not all(map(_is_finite, self._packs, whole)):
             return False
-        several = len(self.param_groups) > 1 and type(self).rate is Optimiser.rate
-        rates = [self.rate(p.group) for p in self._packs] if several else [self.rate()]
+        rates = [self.rate(p.group) for p in self._packs] if self._several else [self.rate()]
         self.steps += 1
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
@@ -172,7 +172,7 @@ class Optimiser:
             if (names := self._states(pack.group)) != pack.names:
                 pack.rename(names)
             change = self._all_at_once if at_once else self._one_by_one
-            change(pack, rates[i] if several else rates[0])
+            change(pack, rates[i if self._several else 0])
         return True
 
     def is_finite(self) -> bool:

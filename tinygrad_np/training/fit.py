@@ -311,11 +311,12 @@ class _Loop:
         reason = None
         for group in self._groups(batches):
             before.note()
+            sizes = [_rows(x, y) for x, y in group]
+            count = sum(sizes)
             try:
-                loss, right, own = self._step(group, before, number, len(tally.losses) + 1)
+                loss, right, own = self._step(group, sizes, before, number, len(tally.losses) + 1)
             except Diverged as error:
                 loss, right, own, reason = error.loss, math.nan, {}, "diverged"
-            count = sum(_rows(x, y) for x, y in group)
             tally.add(loss, right, count)
             if count:
                 tally.add_metrics(own, count)
@@ -359,7 +360,7 @@ class _Loop:
             yield group
 
     def _step(
-        self, group: list[tuple[Any, Any]], before: Before, number: int, step: int
+        self, group: list[Any], sizes: list[int], before: Before, number: int, step: int
     ) -> tuple[float, float, dict[str, float]]:
         """One step: the loss, how many were right, and the own metrics, before the update."""
         given = [part for pair in group for part in pair]
@@ -367,7 +368,7 @@ class _Loop:
             given = [as_tensors(part) for part in given]
         self.is_settled = False
         try:
-            value, losses, looks = self.step(*given)
+            value, *looks = self.step(*given)
         except Diverged as error:
             before.restore()
             self.history.cause = self._cause(error.loss, given, before, number, step)
@@ -377,17 +378,17 @@ class _Loop:
                 before.restore()
                 self.is_settled = True
             raise with_remedy(error, given[-1], number, step) from error
+        losses = looks.pop() if self.given.names else {}
         own = {name: loss.item() for name, loss in losses.items()}
-        right, total = 0.0, sum(_rows(x, y) for x, y in group)
-        for (x, y), found in zip(group, looks, strict=True):
-            count = _rows(x, y)
+        right = 0.0
+        for (_, y), count, found in zip(group, sizes, looks, strict=True):
             if isinstance(found, Tensor) and not found.ndim and not self.given.metrics:
                 right += found.item()
                 continue
             right += self.judge.right(found, y)
             if self.given.metrics and count:
                 for name, each in measured(self.given.metrics, found, y).items():
-                    own[name] = own.get(name, 0.0) + each * (count / total)
+                    own[name] = own.get(name, 0.0) + each * (count / sum(sizes))
         return value.item(), right, own
 
     def _cause(self, loss: float, given: list[Any], before: Before, number: int, step: int) -> str:

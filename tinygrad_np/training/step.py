@@ -17,17 +17,17 @@ from .guard import Guard
 from .inputs import Call, rows
 
 
-def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, dict[str, Any], list[Any]]]:
+def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     """A function of the x and y of one batch, or of several, one after the other, for one update.
 
-    It gives the loss, the losses by name where there are several, and for each batch how many were
-    right, the outputs, or None, all of before the update.
+    It gives the loss, for each batch how many were right, the outputs, or None, and last the losses
+    by name where there are several, all of before the update.
     """
-    forward = forward_pass(run)
+    forward, names, wanted = forward_pass(run), run.names, bool(run.metrics)
     is_fixed = run.loss is cross_entropy  # which refuses labels that are no class
 
     def found(outputs: Any, y: Any) -> Any:
-        if run.metrics:
+        if wanted:
             return outputs
         if not isinstance(outputs, Tensor) or not isinstance(y, Tensor):
             return None
@@ -35,7 +35,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, dict[str, 
             return GREATEST.right(outputs, y)
         return outputs if _may_be_judged(outputs, y) else None
 
-    def step(*given: Any) -> tuple[Any, dict[str, Any], list[Any]]:
+    def step(*given: Any) -> tuple[Any, ...]:
         guard.zero_grad()
         total, parts, looks = None, dict[str, Any](), []
         pairs = list(zip(given[::2], given[1::2], strict=True))
@@ -45,46 +45,47 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, dict[str, 
             looks.append(found(outputs, y))
             if share != 1:
                 losses = {name: value * share for name, value in losses.items()}
-            if run.names:
+            if names:
                 kept.append(losses)
             else:
                 losses[""].backward()
             with no_grad():
                 for name, value in losses.items():
                     parts[name] = parts[name] + value if name in parts else value
-        if run.names:
+        if names:
             _separately(run, guard, kept)
         with no_grad():
             for value in parts.values():
                 total = value if total is None else total + value
         assert total is not None
         guard.step(total)
-        return total, parts if run.names else {}, looks
+        return (total, *looks, parts) if names else (total, *looks)
 
     return step
 
 
 def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
     """A function of x and y that gives the outputs and the losses; one loss has the name ""."""
-    model, loss, call = run.model, run.loss, Call(run.model)
+    loss, call, names = run.loss, Call(run.model), run.names
+    kind = type(run.model).__name__
 
     def forward(x: Any, y: Any) -> tuple[Any, dict[str, Any]]:
         outputs = call(x)
         if outputs is None:
             raise TypeError(
-                f"fit: the model, of class {type(model).__name__}, returned None; is a `return` "
+                f"fit: the model, of class {kind}, returned None; is a `return` "
                 "missing in its forward?"
             )
         value = loss(outputs, y)
-        if not run.names:
+        if not names:
             return outputs, {"": _checked(loss, value)}
-        if not isinstance(value, dict) or set(value) != set(run.names):
+        if not isinstance(value, dict) or set(value) != set(names):
             raise TypeError(
                 f"fit(loss={shown(loss)}): it gave "
                 f"{list(value) if isinstance(value, dict) else shown(value)} for the optimisers "
-                f"{list(run.names)}; give a dict of losses with these names."
+                f"{list(names)}; give a dict of losses with these names."
             )
-        return outputs, {name: _checked(loss, value[name]) for name in run.names}
+        return outputs, {name: _checked(loss, value[name]) for name in names}
 
     return forward
 
