@@ -23,12 +23,6 @@ class Found:
     note: str = ""
 
 
-@dataclass
-class Pair:
-    logits: Any
-    value: Any
-
-
 class Heads(nn.Module):
     """Two inputs, two outputs in a nest of some ``kind``."""
 
@@ -237,12 +231,3 @@ def test_replay_makes_dataclasses_anew_and_refuses_what_it_cannot() -> None:
 
     with pytest.raises(ReplayError, match=r"of class Held that holds Tensors.*dataclass"):
         tg.replay(lambda x: Held(x * 2))(A)
-
-    def energy(given: Pair) -> Any:
-        return np.sum(given.logits**2) + np.sum(given.value)
-
-    slope = tg.grad(energy)(Pair(A, B))
-    assert type(slope) is Pair and np.array_equal(slope.logits, 2 * A)
-    assert np.array_equal(slope.value, np.ones_like(B))
-    _, pullback = tg.vjp(lambda a: Pair(a * 2, a * 3), A)
-    np.testing.assert_allclose(pullback(Pair(A, A))[0], 5 * A, rtol=1e-6)
