@@ -198,6 +198,10 @@ def test_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(error, match=text):
             training.fit(model, batches, sgd, epochs=1, loss=loss, validation=validation)
+    for kind, first in (("tuple", r"outputs\[0\]"), ("dict", r"outputs\['logits'\]")):
+        several = Heads(kind)
+        with pytest.raises(TypeError, match=rf"logits is a {kind} of .*lambda outputs: {first}"):
+            training.fit(several, batches, optim.SGD(several.parameters(), 0.1), epochs=1)
     for x, y in (((A, B[:5]), Y), ({"a": A}, {"y": Y[:3]}), ((A, A[0, 0]), Y)):
         with pytest.raises(DataError, match="found"):
             data.batches(x, y, 8, seed=0)

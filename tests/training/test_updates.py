@@ -200,6 +200,14 @@ def test_accumulated_losses_by_name() -> None:
     assert weights(one[0]) == weights(other[0]) and len(one[1][0].step_losses) == 2
 
 
+class Bare:
+    """An optimiser that tells nobody what it works on."""
+
+    def zero_grad(self) -> None: ...
+
+    def step(self) -> None: ...
+
+
 def test_what_does_not_fit_is_refused() -> None:
     model = Gan()
     adam = optim.Adam(model.parameters(), 0.01)
@@ -210,6 +218,7 @@ def test_what_does_not_fit_is_refused() -> None:
         ([adam, part], {}, ValueError, "two optimisers have the same parameter"),
         ([], {}, TypeError, "fit needs an optimiser"),
         ([part, "adam"], {}, TypeError, "not 'adam'"),
+        ([part, Bare()], {}, TypeError, "type Bare has no list of its parameters"),
         ({"a b": part}, {}, ValueError, "names of the optimisers"),
         ({"critic": part}, {}, TypeError, r"gave \['generator', 'critic'\] for the optimisers"),
         ({"critic": part, "generator": rest}, {"metrics": {"critic": len}}, ValueError, "another"),

@@ -68,6 +68,11 @@ def given_optimiser(model: Module, optimiser: Any) -> Any:
         return optimiser
     for each in parts:
         _check_optimiser(model, each)
+        if not isinstance(getattr(each, "params", None), (list, tuple)):
+            raise TypeError(
+                f"fit: of several optimisers, {shown(each)} has no list of its parameters; give it "
+                "an attribute params, or derive it from tg.optim.Optimiser."
+            )
     return Several(optimiser)
 
 

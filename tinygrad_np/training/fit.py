@@ -413,6 +413,13 @@ class _Loop:
         empty = [part for part in parts[1::2] if isinstance(part, Tensor) and not part.size]
         if empty:
             began = f" Batch {step} is empty, with y of shape {empty[0].shape}; leave it out."
+        for y in (y for y in parts[1::2] if math.isnan(loss) and isinstance(y, Tensor) and y.size):
+            labels = y.numpy()
+            if labels.dtype.kind in "iu" and (labels == labels.flat[0]).all():
+                began += (
+                    f" All labels of batch {step} are {labels.flat[0]}: where the loss ignores "
+                    "these, there is nothing to take the mean of; leave the batch out."
+                )
         return (
             f"fit: {what} in batch {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
