@@ -155,6 +155,16 @@ class Leaf:
         self.slot: Slot | None = None  # where replays leave the gradient
 
 
+class Changes:
+    """``last`` is another object after a Tensor got other memory, or requires grad or ceases to."""
+
+    last: object = None
+
+    def note(self) -> None:
+        self.last = object()  # no number, of which threads could lose one
+
+
+changes = Changes()
 RELEASED = object()
 NO_OPTIONS: dict[str, Any] = {}
 

@@ -14,7 +14,7 @@ from .rules import TABLE, calls, ways
 from .rules.calls import NUMERIC
 from .rules.table import check_flag
 from .sweep import OWN, references, sweep
-from .tape import Leaf, Node, Record, history, mode
+from .tape import Leaf, Node, Record, changes, history, mode
 from .writes import put
 
 ndarray = np.ndarray
@@ -108,6 +108,7 @@ class Tensor(Operators):
         if self._storage is not None:
             self._storage.write()
         self._array, self._storage = fresh._array, fresh._storage
+        changes.note()
         if isinstance(self._node, Leaf):
             self._node.storage = fresh._storage
 
@@ -156,6 +157,7 @@ class Tensor(Operators):
             return
         self._leave("t.requires_grad = v", self)
         self._node = Leaf(self, self._storage, self.name) if value else None
+        changes.note()
 
     @property
     def name(self) -> str | None:

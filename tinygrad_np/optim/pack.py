@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
-from ..autodiff.tape import Leaf, next_number
+from ..autodiff.tape import Leaf, changes, next_number
 from ..autodiff.tensor import Tensor
 from ..threads import thread_count
 from .limits import cut
@@ -67,6 +67,7 @@ class Pack:
             view[...] = parameter._array
             parameter._array = _storage(parameter).array = view
             start += parameter.size
+        changes.note()
 
     def _slots(self) -> list[Slot]:
         """Where replays leave the gradients: in ``grads``, as the parameters lie in ``values``."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
+from ..autodiff.tape import changes
 from ..autodiff.tensor import Tensor
 from ..threads import Crew
 from . import kernels
@@ -283,6 +284,7 @@ def _become(tensor: Tensor, array: np.ndarray) -> None:
     """Give a Tensor new memory, as ``t[i] = v`` does: what was saved keeps its values."""
     tensor._array = np.array(array)
     tensor._storage = Storage(tensor._array)
+    changes.note()
 
 
 def _keep_all(equation: Equation, outs: list[Any], *operands: Any, **options: Any) -> None:

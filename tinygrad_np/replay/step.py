@@ -17,7 +17,7 @@ from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..threads import INSTALL, blas_threads
 from .capture import Capture, argument, refusal, users_line
-from .guards import Guards, Walk, is_same
+from .guards import Guards, Walk, is_same, spec
 from .plan import plan
 from .program import Program
 from .reads import Whose, is_plain, whose
@@ -296,8 +296,7 @@ class Replay:
         variables = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
         places = iter(range(len(variables)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
-        plain = PLAIN.issuperset(map(type, given.args))
-        specs = [(a.shape, a.dtype, a.strides) for a in given.inputs] if plain else None
+        specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
         program = Program(capture, guards, plan(capture, variables), result, where)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
