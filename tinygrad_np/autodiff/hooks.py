@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from .tape import Leaf, no_grad
+from .tape import Leaf, changes, no_grad
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -54,6 +54,7 @@ def _renew(tensor: "Tensor") -> None:
         tensor._leave("t.register_hook(f)", tensor)
         tensor._node = fresh = Leaf(tensor, old.storage, old.name)
         fresh.hooks, fresh.slot, fresh.number = old.hooks, old.slot, old.number
+        changes.note()
 
 
 def fire(hooks: Hooks, g: Any) -> Any:
