@@ -116,6 +116,31 @@ def test_replayed_eager_and_in_a_loop_are_the_same_bits() -> None:
         assert trained(True, name) == trained(False, name) == trained(None, name)
 
 
+def test_a_setting_that_needs_more_state_may_come_later() -> None:
+    """Momentum between steps, at each of the first calls: replayed, compared, and eager."""
+    x = np.ones((4, 3), np.float32)
+    for at in range(6):
+        found = []
+        for replay in (True, False):
+            w = tg.Tensor(np.ones((3, 2), np.float32), requires_grad=True)
+            sgd = optim.SGD([w], 0.1)
+
+            def step(x: Any, w: Any = w, sgd: Any = sgd) -> Any:
+                sgd.zero_grad()
+                loss = np.mean((x @ w) ** 2)
+                loss.backward()
+                sgd.step()
+                return loss
+
+            call = tg.replay(step) if replay else lambda x, step=step: step(tg.Tensor(x))
+            for k in range(6):
+                if k == at:
+                    sgd.param_groups[0]["momentum"] = 0.9
+                call(x)
+            found.append((w.numpy().tobytes(), sgd.state_dict()["0.velocity"].tobytes()))
+        assert found[0] == found[1]
+
+
 def test_a_number_scales_the_schedule_of_all() -> None:
     p, q = leaves()[:2]
     for schedule, base in (

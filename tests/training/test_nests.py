@@ -131,6 +131,20 @@ def test_outputs_without_a_row_for_each_example_are_those_of_all_at_once() -> No
     assert (outputs.shape, h.shape, c.shape) == ((2050, 1, 3), (1, 2050, 3), (1, 2050, 3))
 
 
+def test_layers_with_several_outputs_are_looked_at() -> None:
+    model, x = Lstm(), RNG.standard_normal((6, 4, 2)).astype(np.float32)
+    outputs, (h, _) = training.features(model, (x,), "inner")
+    np.testing.assert_array_equal(outputs[:, -1], h[0])
+
+    def size(outputs: Any, _: Any) -> Any:
+        return np.mean(outputs[0] ** 2)
+
+    kept = training.Histograms(model, (x,), Y[:6], loss=size)
+    sgd = optim.SGD(model.parameters(), 0.1)
+    training.fit(model, [((x,), Y[:6])], sgd, epochs=1, loss=size, callbacks=[kept])
+    assert [found.size for found in kept.activations["inner"]] == [6 * 4 * 3 + 2 * 6 * 3] * 2
+
+
 class Takes(nn.Module):
     """Says how it was called."""
 
@@ -202,8 +216,12 @@ def test_what_does_not_fit_is_refused() -> None:
         several = Heads(kind)
         with pytest.raises(TypeError, match=rf"logits is a {kind} of .*lambda outputs: {first}"):
             training.fit(several, batches, optim.SGD(several.parameters(), 0.1), epochs=1)
-    for x, y in (((A, B[:5]), Y), ({"a": A}, {"y": Y[:3]}), ((A, A[0, 0]), Y)):
-        with pytest.raises(DataError, match="found"):
+    for x, y, text in (
+        ((A, B[:5]), Y, r"found arrays of shapes \(26, 3\), \(5, 2\), \(26,\) in x and y"),
+        ({"a": A}, {"y": Y[:3]}, "the same length along all first axes"),
+        ((A, A[0, 0]), Y, "found x"),
+    ):
+        with pytest.raises(DataError, match=text):
             data.batches(x, y, 8, seed=0)
 
 

@@ -53,9 +53,9 @@ def _is_nest(given: Any, other: Any) -> bool:
     if not isinstance(given, (tuple, list)) or not given or not all(map(_has_axis, given)):
         return False
     first = leaves(other)[:1] if isinstance(other, (dict, tuple, list)) else [other]
-    lengths = {len(leaf) for leaf in leaves(given)} | {len(o) for o in first if _has_axis(o)}
-    several = len(lengths) == 1 and bool(first) and _has_axis(first[0])
-    return several and (isinstance(given, tuple) or len(given) not in lengths)
+    n = len(first[0]) if first and _has_axis(first[0]) else None
+    several = n in [len(leaf) for leaf in leaves(given)]
+    return several and (isinstance(given, tuple) or len(given) != n)
 
 
 def _has_axis(part: Any) -> bool:

@@ -4,18 +4,17 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..arguments import shown
-from ..autodiff.tensor import Tensor
 from ..nn.module import Module
 from .checks import check_model
 from .inputs import Call
 from .scoring import predict
 
 
-def features(model: Module, x: Any, layer: str) -> np.ndarray:
+def features(model: Module, x: Any, layer: str) -> Any:
     """The outputs of one layer in evaluation mode: inputs (n, ...) to (n, ...).
+
+    Inputs and outputs may be nests, as for ``predict``.
 
     ``layer`` is a name as in ``model.named_modules()``, such as "layers.3"; the model itself is "".
     A layer that is called several times gives its last output. The model is left as it is. Raises
@@ -23,8 +22,7 @@ def features(model: Module, x: Any, layer: str) -> np.ndarray:
     """
     check_model("features", model)
     twin = copy.deepcopy(model)
-    found: np.ndarray = predict(_Last(twin, layer, tap(twin, [layer])), x)
-    return found
+    return predict(_Last(twin, layer, tap(twin, [layer])), x)
 
 
 class _Last(Module):
@@ -69,10 +67,6 @@ def tap(model: Module, layers: list[str]) -> dict[str, list[Any]]:
 def _keeping(forward: Callable[..., Any], outputs: list[Any]) -> Callable[..., Any]:
     def kept(*inputs: Any, **options: Any) -> Any:
         result = forward(*inputs, **options)
-        if not isinstance(result, Tensor):
-            raise ValueError(
-                f"a layer gave {type(result).__name__}; only outputs that are one Tensor are kept."
-            )
         outputs.append(result)
         return result
 

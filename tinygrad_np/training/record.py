@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
+from ..autodiff.nests import leaves
+from ..autodiff.tensor import Tensor
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from .checks import check_loss, check_model
@@ -97,7 +99,8 @@ class Histograms:
             self._loss(Call(twin)(as_tensors(self._x)), as_tensors(self._y)).backward()
         self.epochs.append(epoch)
         for name, taken in outputs.items():
-            values = np.concatenate([out.numpy().ravel() for out in taken] or [np.empty(0)])
+            parts = [part.numpy().ravel() for part in leaves(taken) if isinstance(part, Tensor)]
+            values = np.concatenate(parts or [np.empty(0)])
             self.activations[name].append(histogram(values, self._bins))
         for name, parameter in twin.named_parameters():
             gradient = np.empty(0) if parameter.grad is None else parameter.grad.numpy().ravel()
