@@ -420,8 +420,9 @@ class _Loop:
                     f" All labels of batch {step} are {labels.flat[0]}: where the loss ignores "
                     "these, there is nothing to take the mean of; leave the batch out."
                 )
+        unit = "batch" if self.given.accumulate == 1 else "update"
         return (
-            f"fit: {what} in batch {step} of epoch {number}; its update was not made, and the "
+            f"fit: {what} in {unit} {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
         )
 
