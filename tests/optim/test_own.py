@@ -147,6 +147,28 @@ def test_settings_states_and_copies() -> None:
     assert [group["weight_decay"] for group in lion.param_groups] == [0.2, 0.2]
 
 
+class Early(optim.Optimiser):
+    settings = ("beta",)
+
+    def __init__(self, params: Any, lr: float, beta: float) -> None:
+        self.beta = beta
+        super().__init__(params, lr, beta=beta)
+
+
+class Late(optim.Optimiser):
+    settings = ("beta",)
+
+    def __init__(self, params: Any, lr: float, beta: float) -> None:
+        super().__init__(params, lr)
+        self.beta = beta
+
+
+def test_settings_are_handed_to_the_base() -> None:
+    for kind in (Early, Late):
+        with pytest.raises(AttributeError, match=r"no setting beta yet; hand it to super\(\)"):
+            kind([tg.Tensor([1.0], requires_grad=True)], 0.1, 0.5)
+
+
 def test_what_update_returns_is_checked() -> None:
     for returned, text in ((None, "returned None"), (np.zeros(3), r"of shape \(3,\)")):
         p = tg.Tensor([1.0, 2.0], requires_grad=True)

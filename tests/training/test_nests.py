@@ -136,6 +136,14 @@ def test_layers_with_several_outputs_are_looked_at() -> None:
     outputs, (h, _) = training.features(model, (x,), "inner")
     np.testing.assert_array_equal(outputs[:, -1], h[0])
 
+    class First(nn.Module):
+        def forward(self, pair: Any) -> Any:
+            return pair[0] + pair[1]
+
+    for layer in ("", "0"):  # the whole model is called as its own forward takes it
+        both = First() if not layer else nn.Sequential(First())
+        np.testing.assert_array_equal(training.features(both, (A, A), layer), 2 * A)
+
     def size(outputs: Any, _: Any) -> Any:
         return np.mean(outputs[0] ** 2)
 

@@ -292,11 +292,20 @@ class Optimiser(Stateful):
 def _setting(name: str) -> property:
     """An attribute that is a setting: that of the first group, and it sets those of all."""
 
+    def groups(self: Optimiser) -> list[Group]:
+        found: list[Group] = vars(self).get("param_groups", [])
+        if not found or name not in {**self._defaults, **found[0]}:
+            raise AttributeError(
+                f"{type(self).__name__} has no setting {name} yet; hand it to "
+                f"super().__init__(params, lr, {name}={name})."
+            )
+        return found
+
     def get(self: Optimiser) -> Any:
-        return self.param_groups[0][name]
+        return groups(self)[0][name]
 
     def put(self: Optimiser, value: Any) -> None:
-        for group in self.param_groups:
+        for group in groups(self):
             group[name] = value
 
     return property(get, put)

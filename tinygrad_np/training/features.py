@@ -1,6 +1,7 @@
 """What the layers of a network put out, seen without touching it."""
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,7 @@ def tap(model: Module, layers: list[str]) -> dict[str, list[Any]]:
 
 
 def _keeping(forward: Callable[..., Any], outputs: list[Any]) -> Callable[..., Any]:
+    @functools.wraps(forward)
     def kept(*inputs: Any, **options: Any) -> Any:
         result = forward(*inputs, **options)
         outputs.append(result)
