@@ -31,7 +31,8 @@ ORDER = [
     "autodiff.rules.windows", "autodiff.rules.products", "autodiff.rules.neural",
     "autodiff.rules.convolution", "autodiff.rules.constants", "autodiff.rules.several",
     "autodiff.rules.special", "autodiff.rules.distributions", "autodiff.rules.methods",
-    "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.funnel", "autodiff.writes",
+    "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.hooks", "autodiff.funnel",
+    "autodiff.writes",
     "autodiff.operators", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms",
     "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory", "replay.reads",
     "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
@@ -202,7 +203,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 2_110, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_190, f"autodiff without rules has {lines} lines of code"
 
 
 @for_each(n for n in MODULES if n.startswith(IN_THREADS))

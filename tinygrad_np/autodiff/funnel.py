@@ -87,7 +87,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         record.number = next_number()
         record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, nodes
         record.out = (saved or out) if rule.reads_out else None
-        record.origin = None
+        record.origin = record.hooks = None
         if source is not None and storage is None:
             tensor._shared = source._share()
     else:

@@ -29,7 +29,7 @@ class Program:
         self.plan = plan
         # the captured Tensors are not kept: they may hold a graph
         parts = zip(places, leaves(result), strict=True)
-        self.parts = [part if place is None else 0 for place, part in parts]
+        self.parts = [part if place is None else np.float64(0) for place, part in parts]
         self.result = rebuild(result, self.parts)
         self.places = places
         self.single = isinstance(result, Tensor)

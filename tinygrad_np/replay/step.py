@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import EXCLUSIVE
-from ..autodiff.nests import floating, leaves, rebuild
+from ..autodiff.nests import floating, held, leaves, rebuild, tupled
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
@@ -26,6 +26,7 @@ from .verify import State, changes, compare_outcomes, compare_runs, described, o
 KEPT_SIGNATURES = 64
 NEVER = float("inf")
 PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
+MOST_SEEN = 10_000  # signatures that are counted
 MOST_CAPTURES = 16  # one after the other, without a replay
 
 
@@ -40,6 +41,7 @@ class Local(threading.local):
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
+        self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
 
 
 class Given:
@@ -53,7 +55,7 @@ class Given:
         self.parts = leaves(list(args))
         self.inputs = self.arrays()
         values = ["array" if _is_array(part) else _identity(part) for part in self.parts]
-        shown = repr(rebuild(list(args), values))
+        shown = repr(rebuild(_opened(list(args)), values))
         specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
         self.key = (mode.recording, shown, *specs)
 
@@ -75,7 +77,9 @@ class Given:
 class Replay:
     """A step and the programs it was captured as; made by ``replay``."""
 
-    def __init__(self, fn: Callable[..., Any], verify: bool | int = True) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], verify: bool | int = True, patience: int = 0
+    ) -> None:
         if not callable(fn):
             raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
         if isinstance(fn, type):
@@ -87,6 +91,7 @@ class Replay:
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.verify = verify
+        self.patience = patience  # runs before another signature than the first is captured
         self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
 
@@ -136,7 +141,7 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (self.fn, self.verify)  # a copy captures for itself
+        return Replay, (self.fn, self.verify, self.patience)  # a copy captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -182,6 +187,8 @@ class Replay:
         if program is None:
             if self._local.in_vain >= MOST_CAPTURES:
                 return self._as_written(given, programs)
+            if self._waits(given.key):
+                return self._as_written(given, [])
             self._local.in_vain += 1
             program, result = self._captured(given)
             self._keep(given.key, program)
@@ -198,6 +205,16 @@ class Replay:
             result = program.run(given.inputs, plain)
         self._local.last = program
         return result
+
+    def _waits(self, key: Any) -> bool:
+        """Whether a signature has come too seldom for a capture to be worth its time."""
+        local = self._local
+        if not self.patience or not local.programs or key in local.programs:
+            return False
+        if len(local.seen) > MOST_SEEN:
+            local.seen.clear()
+        runs = local.seen[key] = local.seen.get(key, 0) + 1
+        return runs <= self.patience
 
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
@@ -255,6 +272,11 @@ class Replay:
         try:
             result = self.fn(*args)
             for part in leaves(result):
+                if _holds_tensors(part):
+                    raise refusal(
+                        f"returns an object of class {type(part).__name__} that holds Tensors",
+                        "return a tuple, a dict or a dataclass of them",
+                    )
                 if isinstance(part, Tensor):
                     capture.variable(part)  # refuses what cannot be returned
                     if self.is_transform and part._is_recorded:
@@ -345,6 +367,12 @@ def _is_array(part: Any) -> bool:
     return isinstance(part, (np.ndarray, np.generic, Tensor))
 
 
+def _holds_tensors(part: Any) -> bool:
+    """Whether a result is an object with Tensors in it, which a replay would not make anew."""
+    own = vars(part) if hasattr(part, "__dict__") and not callable(part) else {}
+    return not isinstance(part, Tensor) and any(isinstance(v, Tensor) for v in own.values())
+
+
 def _array(part: Any) -> np.ndarray:
     """An argument's array."""
     kind = type(part)
@@ -362,6 +390,19 @@ def _array(part: Any) -> np.ndarray:
             "computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
         )
     return part._array  # type: ignore[no-any-return]
+
+
+def _opened(nest: Any) -> Any:
+    """A nest with dicts for its dataclasses, whose keys are class and field."""
+    if isinstance(nest, dict):
+        return {key: _opened(part) for key, part in nest.items()}
+    if isinstance(nest, list):
+        return [_opened(part) for part in nest]
+    if isinstance(nest, tuple):
+        return tupled(type(nest), [_opened(part) for part in nest])
+    if (parts := held(nest)) is None:
+        return nest
+    return {(type(nest), name): _opened(part) for name, part in parts.items()}
 
 
 def _identity(part: Any) -> Any:

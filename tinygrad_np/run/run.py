@@ -11,8 +11,8 @@ import numpy as np
 from .. import nn, training
 from ..autodiff.tensor import Tensor
 from ..data.datasets import Dataset
-from ..training.fit import predict, score
 from ..training.history import History
+from ..training.scoring import predict, score
 from .recipes import Parts, Recipe
 
 # trains a recipe's network without ``fit``: from (recipe, model, parts, batches, callbacks)
