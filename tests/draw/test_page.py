@@ -13,7 +13,7 @@ EVIL = '<script>alert("&")</script>'
 class Reader(html.parser.HTMLParser):
     """Every tag that is opened is closed, and which ones there are."""
 
-    VOID = ("meta", "img", "!doctype")
+    VOID = ("meta", "img", "br", "!doctype")
 
     def __init__(self, text: str) -> None:
         super().__init__()

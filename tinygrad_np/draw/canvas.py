@@ -1,6 +1,8 @@
 """How every graph looks: styles, boxes, edges and caption, and the Digraph that shows itself."""
 
+import re
 from collections.abc import Callable, Mapping
+from html import unescape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -86,6 +88,27 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         if view or quiet_view:
             graphviz.view(str(picture), quiet=quiet_view)
         return str(picture)
+
+    def save(
+        self, filename: Any = None, directory: Any = None, *, skip_existing: Any = False
+    ) -> str:
+        """Write the file as its name says: a picture (svg, png, pdf), else the DOT text.
+
+        Returns the path. As ``tg.draw.save``, writes the DOT text beside and warns with
+        RenderWarning where no installed program can draw.
+        """
+        path = Path(directory or self.directory or "", filename or self.filename)
+        if not render.is_picture(path):
+            return str(super().save(filename, directory, skip_existing=skip_existing))
+        if skip_existing and path.exists():
+            return str(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return str(render.save(self, path))
+
+    def __repr__(self) -> str:
+        heading = re.search(r'colspan="\d+">(.*?)</td>', self.graph_attr.get("label", ""))
+        text = heading[1].replace("<br/>", ", ") if heading else self.name
+        return f"Graph({unescape(re.sub('<[^>]*>', '', text))})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
         """What a notebook shows: the picture, or the DOT text and what to install."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..autodiff.primitives import ARRAY, take_at
 from ..autodiff.rules.table import Part, Several
 from ..autodiff.tape import Record
+from ..markup import number
 
 LONGEST = 40  # characters of a name or formula before it is cut
 PRINTED = 16  # elements of an array that are printed one by one
@@ -29,17 +30,6 @@ def escape(text: str, longest: int = LONGEST) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 parameter``, ``1,234 parameters``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def number(value: Any, digits: int = 4) -> str:
-    """A number in at most about eight characters."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    if isinstance(value, (int, np.integer)):
-        return str(value) if abs(int(value)) < 10**8 else f"{float(value):.4g}"
-    value = value + 0.0  # makes 0.0 of -0.0
-    whole = str(value)
-    return whole if len(whole) <= digits + 2 else f"{value:.{digits}g}"
 
 
 def kind_of_array(value: Any) -> str:

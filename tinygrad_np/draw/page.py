@@ -4,8 +4,13 @@ import base64
 import html
 import io
 import re
-from collections.abc import Iterable, Sequence
 from typing import Any
+
+from ..markup import Html, code, joined, table
+
+__all__ = [
+    "Html", "code", "drawing", "link", "page", "picture", "png", "section", "table",
+]  # fmt: skip
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --faint: #8886; --tint: #8881; }
@@ -26,10 +31,6 @@ a { color: inherit; }
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-class Html(str):
-    """Text that is markup already; all other text is escaped."""
-
-
 def page(title: str, *parts: str) -> str:
     """A whole page; parts that are not ``Html`` become paragraphs. Equal input, equal bytes."""
     name = html.escape(title)
@@ -38,27 +39,13 @@ def page(title: str, *parts: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n"
-        f"{_joined(parts)}\n</body>\n</html>\n"
+        f"{joined(parts)}\n</body>\n</html>\n"
     )
 
 
 def section(heading: str, *parts: str) -> Html:
     """A heading and what stands below it."""
-    return Html(f"<section>\n<h2>{html.escape(heading)}</h2>\n{_joined(parts)}\n</section>")
-
-
-def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> Html:
-    """Rows of cells; the first cell of a row, and ``head``, name things."""
-    lines = ["<tr>" + "".join(f"<th>{_cell(name)}</th>" for name in head) + "</tr>"] if head else []
-    for first, *others in rows:
-        cells = "".join(f"<td>{_cell(value)}</td>" for value in others)
-        lines.append(f"<tr><th>{_cell(first)}</th>{cells}</tr>")
-    return Html("<table>\n" + "\n".join(lines) + "\n</table>")
-
-
-def code(text: str) -> Html:
-    """Text in which every blank counts."""
-    return Html(f"<pre>{html.escape(text)}</pre>")
+    return Html(f"<section>\n<h2>{html.escape(heading)}</h2>\n{joined(parts)}\n</section>")
 
 
 def link(target: str, text: str) -> Html:
@@ -86,13 +73,3 @@ def png(figure: Any, dpi: int = 100) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
     return file.getvalue()
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return "\n".join(
-        part if isinstance(part, Html) else f"<p>{html.escape(part)}</p>" for part in parts
-    )
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, Html) else html.escape(str(value))

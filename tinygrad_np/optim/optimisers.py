@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real, shown
+from ..arguments import called, real, shown
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -91,6 +91,15 @@ class Optimiser:
         self._factor = 1.0  # what clip_norm multiplies the gradients of this step with
         self._packs = gathered(self.params, len(self.states), self.numbers)
         self._crew = Crew()
+
+    def __repr__(self) -> str:
+        limits = [
+            n for n in ("clip_norm", "clip_value", "max_norm") if getattr(self, n) is not None
+        ]
+        given = {name: getattr(self, name) for name in ("lr", *self.settings, *limits)}
+        told = ", ".join(f"{name}={called(value)}" for name, value in given.items())
+        size = sum(parameter.size for parameter in self.params)
+        return f"{type(self).__name__}({told}; {size:,} parameters, {self.steps:,} steps done)"
 
     def rate(self) -> float:
         """The learning rate of the next step.

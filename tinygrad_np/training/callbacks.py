@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real, refusal, shown, whole
+from ..arguments import called, real, refusal, shown, whole
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from .history import MONITORS, Epoch, History, Progress
@@ -16,7 +16,7 @@ from .metrics import Metrics
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A training that is on its way: what ``fit`` was given, and the history so far.
 
@@ -32,6 +32,10 @@ class Run:
     history: History
     done: int = 0
     metrics: Metrics = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        told = f"{type(self.model).__name__}, {type(self.optimiser).__name__}, {called(self.loss)}"
+        return f"Run({told}, {len(self.history)} of {self.epochs} epochs)"
 
     def steps_per_epoch(self) -> int | None:
         """How many batches there are, if they say so."""
@@ -104,6 +108,9 @@ class ProgressBar:
             raise ImportError("a progress bar needs tqdm: pip install tqdm.") from None
         self._make = tqdm
         self._bar: Any = None
+
+    def __repr__(self) -> str:
+        return "ProgressBar()"
 
     def on_start(self, run: Run) -> None:
         """Draw the empty bar, or as full as a resumed training is."""
