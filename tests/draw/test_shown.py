@@ -98,7 +98,8 @@ def objects(folder: Path) -> list[Any]:
         draw.graph(leaf * 2.0), draw.graph(replay), distorted, augment.Distort(),
         training.calibration(np.eye(3), np.arange(3)), *histograms.gradients["0.weight"],
         training.precision_recall(np.arange(3), np.arange(3), 3), tg.no_grad(),
-        data.Dataset(((X, Y), (X, Y))), tg.polynomial.POWER, training.Checkpoint.load(folder / "c.npz"),
+        data.Dataset(((X, Y), (X, Y))), tg.polynomial.POWER,
+        training.Checkpoint.load(folder / "c.npz"),
     ]  # fmt: skip
 
 

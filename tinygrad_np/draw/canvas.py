@@ -99,7 +99,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         """
         path = Path(directory or self.directory or "", filename or self.filename)
         if not render.is_picture(path):
-            return str(super().save(filename, directory, skip_existing=skip_existing))
+            return str(super().save(filename, directory=directory, skip_existing=skip_existing))
         if skip_existing and path.exists():
             return str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
