@@ -46,10 +46,15 @@ class Box:
 
 @dataclass
 class Trace:
-    """Everything about a graph that a picture needs, in the order in which it was computed."""
+    """Everything about a graph that a picture needs, in the order in which it was computed.
+
+    ``loops`` has, where repetitions are drawn once, the positions of what one makes and what takes
+    it in the next.
+    """
 
     items: list[Item]
     boxes: list[Box]
+    loops: list[tuple[int, int]] = field(default_factory=list)
 
     def common(self, a: int, b: int) -> int:
         """The innermost box around two boxes."""
