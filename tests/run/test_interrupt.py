@@ -1,0 +1,81 @@
+"""Ctrl-C while the report is drawn: what is done stays, and the run can be finished later."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np.run import progress, report
+from tinygrad_np.run.progress import Drawing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_ctrl_c_on_a_process_that_draws_its_report(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (200, 28, 28)).astype(np.uint8), np.arange(200) % 10
+    np.savez(tmp_path / "d.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    command = [
+        sys.executable, "-m", "tinygrad_np", "train", "--data", str(tmp_path / "d.npz"),
+        "--epochs", "1", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "r.json"),
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "  drawing the report\n":
+            process.send_signal(signal.SIGINT)
+            break
+    rest, errors = process.communicate()
+    assert process.returncode == 130, errors
+    told = "of 8 parts of the report drawn; --resume goes on from there."
+    assert errors.splitlines()[-1].startswith("interrupted with ")
+    assert errors.splitlines()[-1].endswith(told)
+    assert "Traceback" not in errors
+    assert " 1 " in rest.splitlines()[2]  # the table: one epoch
+    [folder] = (tmp_path / "out").iterdir()
+    assert "weights.npz" in {path.name for path in folder.iterdir()}
+    assert "layers.0.weight" in tg.load(folder / "weights.npz")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert report.LEFT_OUT in page
+    assert page.endswith("</html>\n")
+    assert (tmp_path / "r.json").exists()
+    assert not list(tmp_path.rglob("*.part"))
+    assert (folder / "checkpoint.npz").exists()
+
+
+def test_parts_after_ctrl_c_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def stop() -> str:
+        raise KeyboardInterrupt
+
+    drawing = Drawing(4, quiet=False)
+    assert capsys.readouterr().out == "  drawing the report\n"
+    given = [drawing.part("a", lambda: 1), drawing.part("b", stop), drawing.part("c", lambda: 3)]
+    drawing.close()
+    assert given == [1, None, None]
+    assert (drawing.done, drawing.asked) == (1, True)
+
+
+def test_a_terminal_shows_a_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    drawing = Drawing(2, quiet=False)
+    assert drawing.part("curves", lambda: "drawn") == "drawn"
+    drawing.close()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "drawing the report: " in printed.err
+    assert "curves" in printed.err
+    assert "1/2" in printed.err
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    Drawing(2, quiet=False)
+    assert capsys.readouterr().out == "  drawing the report\n"
+    Drawing(2)
+    assert capsys.readouterr() == ("", "")
