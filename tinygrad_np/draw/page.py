@@ -32,7 +32,8 @@ a { color: inherit; }
 @media (max-width: 45rem) {
   body { margin: 1rem auto; padding: 0 0.7rem; overflow-wrap: anywhere; }
   table { table-layout: auto; font-size: 0.8rem; }
-  th, td:not(:last-child) { white-space: normal; }
+  th, td:not(:last-child) { white-space: normal; overflow-wrap: normal; }
+  th { padding-right: 0.5rem; }
   td { padding-right: 0.4rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   figure { padding: 0.2rem; }
