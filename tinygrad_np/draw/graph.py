@@ -12,6 +12,7 @@ from .canvas import Detail, Graph, box_title, counted_parameters, drawing, html
 from .fitting import Drawn, Picture, fit
 from .repeats import folded
 
+BESIDE = 4  # columns of a matrix beside which its gradient has room
 HIDING = ("module", "gap")  # kinds of nodes that stand for several
 CHEAP = 1e7  # elements, and 1000 for each operation, for each gradient that nobody asked for
 
@@ -122,13 +123,21 @@ def _slopes(traced: trace.Trace, picture: Picture, exactly: bool) -> list[Any]:
 
 
 def _value_lines(value: Any, slope: Any) -> list[Detail]:
-    """Value and gradient: a number or range on a line each, a vector beside or below its word."""
+    """Value and gradient: a number or range on a line each, a vector beside or below its word.
+
+    A matrix stands below its word, and its gradient beside it where both have few columns.
+    """
     found = [("value", value), ("grad", slope)] if slope is not None else [("value", value)]
     shown = [(word, labels.contents(array)) for word, array in found]
     tables = [[word, *rows[0]] for word, rows in shown if isinstance(rows, list)]
     if tables and value.ndim == 1:
-        wide = len(tables[0]) > labels.ACROSS + 1
-        return [[list(row) for row in zip(*tables, strict=True)] if wide else tables]
+        too_wide = len(tables[0]) > labels.ACROSS + 1
+        return [[list(row) for row in zip(*tables, strict=True)] if too_wide else tables]
+    if tables and len(tables[0]) <= BESIDE + 1:
+        wide = len(tables[0])  # with an empty cell before each block
+        blocks = [[[word], *rows] for word, rows in shown]
+        padded = [[[""] * (wide - len(row)) + list(row) for row in block] for block in blocks]
+        return [[[cell for row in line for cell in row] for line in zip(*padded, strict=True)]]
     lines: list[Detail] = []
     for word, rows in shown:
         lines += [word, rows] if isinstance(rows, list) else [f"{word} {labels.escape(rows, 200)}"]
