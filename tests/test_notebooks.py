@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import itertools
 import json
 import math
 import re
@@ -48,7 +49,12 @@ def test_outputs_are_stored_and_every_cell_has_its_name() -> None:
 
 def kinds(output: dict[str, Any]) -> list[str]:
     """What an output is: the name of a stream, ``error``, the kinds of its data."""
-    return [output.get("name", output["output_type"]), *output.get("data", {})]
+    return [output.get("name", output["output_type"]), *sorted(output.get("data", {}))]
+
+
+def order(outputs: list[dict[str, Any]]) -> list[list[str]]:
+    """The kinds of outputs one after the other; a stream may come in pieces."""
+    return [kind for kind, _ in itertools.groupby(map(kinds, outputs))]
 
 
 def texts(cell: dict[str, Any]) -> str:
@@ -57,7 +63,7 @@ def texts(cell: dict[str, Any]) -> str:
     for output in cell["outputs"]:
         text = output.get("text") or output.get("data", {}).get("text/plain") or ""
         said.append(text if isinstance(text, str) else "".join(text))
-    return re.sub(r"[\d,.]+ (s|ms|µs|images/s)\b", r"… \1", "\n".join(said))
+    return re.sub(r"[\d,.]+ (s|ms|µs|images/s)\b", r"… \1", "".join(said))
 
 
 def test_two_layer_nn_in_fifteen_lines() -> None:
@@ -93,17 +99,17 @@ def test_what_is_stored_is_what_a_run_gives(name: str, tmp_path: Path) -> None:
     spec.loader.exec_module(store)
     notebook = store.run(NOTEBOOKS[name], tmp_path)
     found = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    # another BLAS rounds elsewhere, and after some epochs that is no small difference any more
+    tolerance = 1e-6 if notebook.metadata["stored_with"] == store.numerics() else 0.3
     for stored, cell in zip(code_cells(name), found, strict=True):
         if "fashion" in "".join(stored["source"]) and has_fashion():
             continue  # the stored run had no files of Fashion-MNIST
         place = f"{name}, {stored['id']}"
-        assert [kinds(output) for output in cell.outputs] == [
-            kinds(output) for output in stored["outputs"]
-        ], place
+        assert order(cell.outputs) == order(stored["outputs"]), place
         given, expected = texts(cell), texts(stored)
         assert NUMBER.sub("#", given) == NUMBER.sub("#", expected), place
         for one, other in zip(NUMBER.findall(given), NUMBER.findall(expected), strict=True):
             a, b = (float(number.replace(",", "")) for number in (one, other))
-            # another BLAS rounds elsewhere; the largest difference of two gradients is noise
-            close = math.isclose(a, b, rel_tol=0.02) or max(abs(a), abs(b)) < 1e-9
+            # differences of two gradients are noise
+            close = math.isclose(a, b, rel_tol=tolerance) or max(abs(a), abs(b)) < 1e-9
             assert close, f"{place}: {one} for {other} in {given!r}"

@@ -16,6 +16,8 @@ import nbclient
 import nbformat
 from PIL import Image
 
+from tinygrad_np.run.environment import environment
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SECONDS = 900  # for a cell, on a machine that does other things too
@@ -49,11 +51,22 @@ def smaller(png: str) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+def numerics() -> dict[str, str]:
+    """What the last digits depend on."""
+    found = environment()
+    return {
+        "NumPy": found["NumPy"],
+        "BLAS": found["BLAS"].partition(",")[0],
+        "processor": found["processor"].partition(",")[0],
+    }
+
+
 def store(path: Path) -> None:
     """Run a notebook and write it with what its cells gave."""
     with tempfile.TemporaryDirectory() as folder:
         notebook = run(path, Path(folder))
     notebook.metadata["language_info"] = {"name": "python"}
+    notebook.metadata["stored_with"] = numerics()
     nbformat.write(notebook, path)
 
 

@@ -157,6 +157,11 @@ def test_the_pointer_shows_value_gradient_and_rule():
         svg = drawn.pipe("svg").decode()
         assert "<title>scalar float64&#10;value 2.0&#10;gradient 10.0</title>" in svg
         assert "<title>n" not in svg
+    layer = graph(nn.functional.relu(nn.ReLU()(a * b)).sum())
+    [relu] = re.findall(r'<b>ReLU</b>.*tooltip="([^"]*)"', layer.source)
+    assert r"gradient\n1.0  1.0\n1.0  1.0" in relu
+    assert relu.endswith(hover.written(of_tensor(nn.ReLU()(a)).items[1].node.rule.vjps[0]))
+    assert "what one repetition hands on to the next" in graph(unrolled(4)).source
     evil = graph(leaf(1.0, '"\\N<b>') * 2.0)
     assert evil.source.count("tooltip=") == 3
 

@@ -37,7 +37,12 @@ BOX = {
 }
 
 SIDE = {"color": "#8a8a8a"}
-LOOP = {"color": "#55389a", "style": "dashed", "constraint": "false"}
+LOOP = {
+    "color": "#55389a",
+    "style": "dashed",
+    "constraint": "false",
+    "tooltip": "what one repetition hands on to the next",
+}
 LEAVES = ("parameter", "constant")
 
 

@@ -72,7 +72,9 @@ def graph(
         return _node_label(traced, node, _value_lines(node.item.array, slopes[i]) if shown else [])
 
     def tooltip(i: int, node: Drawn) -> str:
-        return "" if node.kind in HIDING else hover.text(node.item, slopes[i])
+        if node.kind == "gap":
+            return ""
+        return hover.text(node.item, slopes[i], with_rule=node.operations < 2)
 
     return drawing(traced, picture, label, _heading(whole, title), tooltip=tooltip)
 
@@ -109,7 +111,7 @@ def _node_label(traced: trace.Trace, node: Drawn, shown: list[Detail]) -> str:
 
 def _slopes(traced: trace.Trace, picture: Picture, exactly: bool) -> list[Any]:
     """The gradient of each node, None where there is none; unless ``exactly`` only if cheap."""
-    nodes = [None if node.kind in HIDING else node.item for node in picture.nodes]
+    nodes = [None if node.kind == "gap" else node.item for node in picture.nodes]
     items = [None if item and isinstance(item.array, Several) else item for item in nodes]
     results = [item for item in traced.items if item.kind == "result"]
     root = traced.items[results[0].sources[0]]

@@ -14,13 +14,13 @@ from .trace import Item
 LONGEST = 120  # characters of a rule
 
 
-def text(item: Item, slope: Any = None) -> str:
+def text(item: Item, slope: Any = None, with_rule: bool = True) -> str:
     """Lines of plain text. ``slope`` is the gradient, where it is known."""
     lines = [] if item.array is None else [labels.kind_of_array(item.array)]
     known = not isinstance(item.array, Several) and isinstance(item.array, np.ndarray)
     lines += [_shown("value", item.array)] if known else []
     lines += [_shown("gradient", slope)] if slope is not None else []
-    if isinstance(item.node, Record) and item.kind == "operation":
+    if with_rule and isinstance(item.node, Record) and item.kind == "operation":
         rules = _rules(item.node)
         lines += ["rule, of g (gradient) and out (value here):", *rules] if rules else []
     return "\n".join(lines)
