@@ -267,7 +267,7 @@ def html(title: str, details: Sequence[Detail]) -> str:
             lines.append(f'<tr><td colspan="{columns}">{_small(detail)}</td></tr>')
             continue
         for row in detail:
-            cells = [_small(f"&#160;{labels.escape(cell)}", "Courier") for cell in row]
+            cells = [cell and _small(f"&#160;{labels.escape(cell)}", "Courier") for cell in row]
             cells += [""] * (columns - len(cells))
             lines.append("<tr>" + "".join(f'<td align="right">{c}</td>' for c in cells) + "</tr>")
     table = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">'
