@@ -115,6 +115,13 @@ def test_what_differs_is_not_folded(make):
     assert folded(of_tensor(y)).items == of_tensor(y).items
 
 
+def test_the_search_ends_also_where_nothing_repeats():
+    names = np.random.default_rng(0).choice(list("abcdefgh"), (1500, 8))
+    y = functools.reduce(lambda t, name: t * leaf(1.0, "".join(name)), names, leaf(1.0))
+    traced = of_tensor(y)
+    assert folded(traced).items == traced.items
+
+
 def test_titles_are_kept_clear_of_arrows():
     """Points along each arrow lie outside of the titles of boxes."""
     if not render.programs():

@@ -399,11 +399,11 @@ class Tensor(Operators):
 
     def _facts(self) -> list[str]:
         """What is known of it beside the values."""
-        known = [f"shape={self.shape}", f"dtype={self.dtype}"]
-        known += [f"name={self.name!r}"] if self.name else []
+        name = [f"name={self.name!r}"] if self.name else []
+        made = [] if self._node is None else ["requires_grad=True"]
         if isinstance(self._node, Record):
-            return [*known, f"made by {self._node.rule.name}"]
-        return known if self._node is None else [*known, "requires_grad=True"]
+            made = [f"made by {self._node.rule.name}"]
+        return [f"shape={self.shape}", f"dtype={self.dtype}", *name, *made]
 
     def __format__(self, spec: str) -> str:
         return format(self._array.item(), spec) if spec and self.size == 1 else repr(self)

@@ -74,19 +74,26 @@ class _Finder:
         return formula, labels.kind_of_array(item.array), titles, len(item.sources)
 
     def found(self) -> list[Repeat]:
-        """Those that hide most first; none overlap."""
+        """Those that hide most first; none overlap. The search ends with its budget."""
         taken = np.zeros(len(self.operations), bool)
         chosen: list[Repeat] = []
         rows = sorted(self._rows(), key=lambda row: (-(row[2] // row[1] - 1) * row[1], row[1]))
+        left = 10 * len(self.operations) + 20_000  # operations to look at
         for start, period, length in rows:
             for offset in range(period):
                 count = (length - offset) // period
-                first = start + offset
-                if count < LEAST or taken[first : first + count * period].any():
+                first, end = start + offset, start + offset + count * period
+                left -= 3 * period
+                if left < 0:
+                    return chosen
+                if count < LEAST or taken[first:end].any():
                     continue
+                if self._checked(Repeat(first, period, 3)) is None:
+                    continue
+                left -= end - first
                 repeat = self._checked(Repeat(first, period, count))
                 if repeat is not None:
-                    taken[first : first + count * period] = True
+                    taken[first:end] = True
                     self.twins |= repeat.twins
                     chosen.append(repeat)
                     break

@@ -37,11 +37,13 @@ def width(text: str, size: float, bold: bool = False, family: str = "Helvetica")
 
 
 def steadied(svg: bytes) -> bytes:
-    """The picture with the length of each text written beside it, and tooltips as titles.
+    """The picture with the length of each text beside it, and tooltips as titles; no wider than
+    its place.
 
     Graphviz names nodes and edges in titles (``n3``), which a viewer would show beside the pointer.
     """
     text = re.sub(r"<text ([^>]*)>([^<]+)</text>", _steadied, svg.decode())
+    text = text.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
     return _NAMED.sub(_titled, text).encode()
 
 
