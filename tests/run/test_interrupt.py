@@ -53,12 +53,23 @@ def test_parts_after_ctrl_c_are_left_out(capsys: pytest.CaptureFixture[str]) -> 
     def stop() -> str:
         raise KeyboardInterrupt
 
-    drawing = Drawing(4, quiet=False)
-    assert capsys.readouterr().out == "  drawing the report\n"
-    given = [drawing.part("a", lambda: 1), drawing.part("b", stop), drawing.part("c", lambda: 3)]
-    drawing.close()
+    with Drawing(4, quiet=False) as drawing:
+        assert capsys.readouterr().out == "  drawing the report\n"
+        given = [drawing.part("a", lambda: 1), drawing.part("b", stop), drawing.part("c", int)]
     assert given == [1, None, None]
     assert (drawing.done, drawing.asked) == (1, True)
+
+
+def test_ctrl_c_between_parts_is_noted_and_a_second_one_raises() -> None:
+    with Drawing(4) as drawing:
+        signal.raise_signal(signal.SIGINT)  # as while weights or the page are written
+        assert drawing.part("a", int) is None
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with Drawing(4) as drawing:
+        assert drawing.part("a", lambda: signal.raise_signal(signal.SIGINT)) is None
+        assert (drawing.done, drawing.asked) == (0, True)
 
 
 def test_a_terminal_shows_a_bar(
@@ -66,16 +77,17 @@ def test_a_terminal_shows_a_bar(
 ) -> None:
     pytest.importorskip("tqdm")
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
-    drawing = Drawing(2, quiet=False)
-    assert drawing.part("curves", lambda: "drawn") == "drawn"
-    drawing.close()
+    with Drawing(2, quiet=False) as drawing:
+        assert drawing.part("curves", lambda: "drawn") == "drawn"
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "drawing the report: " in printed.err
     assert "curves" in printed.err
     assert "1/2" in printed.err
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    Drawing(2, quiet=False)
+    with Drawing(2, quiet=False):
+        pass
     assert capsys.readouterr().out == "  drawing the report\n"
-    Drawing(2)
+    with Drawing(2):
+        pass
     assert capsys.readouterr() == ("", "")

@@ -86,19 +86,29 @@ class Drawing(Interrupt):
     def __init__(self, parts: int, quiet: bool = True) -> None:
         super().__init__()
         self.parts = parts
+        self.quiet = quiet
         self.done = 0
         self._inside = False
         self.bar: Any = None
-        if quiet:
-            return
+
+    def __enter__(self) -> "Drawing":
+        super().__enter__()
+        if self.quiet:
+            return self
         try:
             from tqdm import tqdm
         except ImportError:
             tqdm = None
         if tqdm is not None and sys.stderr.isatty():
-            self.bar = tqdm(total=parts, desc="drawing the report", unit=" parts")
+            self.bar = tqdm(total=self.parts, desc="drawing the report", unit=" parts")
         else:
             print("  drawing the report", flush=True)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        super().__exit__(*exception)
 
     def part(self, name: str, make: Callable[[], Made]) -> Made | None:
         """What ``make`` gives, None where Ctrl-C came in it or before."""
@@ -122,8 +132,3 @@ class Drawing(Interrupt):
         if self._inside:
             signal.default_int_handler(number, frame)
         super()._note(number, frame)
-
-    def close(self) -> None:
-        """The report is written."""
-        if self.bar is not None:
-            self.bar.close()

@@ -285,11 +285,8 @@ def train(given: argparse.Namespace) -> int:
 
 def written(write: Callable[..., Path], drawing: Drawing) -> bool:
     """Write a report; whether all of it is drawn, which it is not where Ctrl-C came."""
-    try:
-        with drawing:
-            write(progress=drawing)
-    finally:
-        drawing.close()
+    with drawing:
+        write(progress=drawing)
     return not drawing.asked
 
 
