@@ -3,14 +3,19 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_np as tg
 from tinygrad_np.run import progress, report
+from tinygrad_np.run import run as runs
 from tinygrad_np.run.progress import Drawing
+from tinygrad_np.run.recipes import RECIPES
+from tinygrad_np.training.fit import score
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +52,19 @@ def test_ctrl_c_on_a_process_that_draws_its_report(tmp_path: Path) -> None:
     assert (tmp_path / "r.json").exists()
     assert not list(tmp_path.rglob("*.part"))
     assert (folder / "checkpoint.npz").exists()
+
+
+def test_ctrl_c_while_accuracies_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return score(*given)
+
+    monkeypatch.setattr(runs, "score", interrupted)
+    x, y = np.zeros((300, 28, 28), np.uint8), np.arange(300) % 10
+    recipe = replace(RECIPES["ref-4"], sizes=(784, 10))
+    result = runs.run(recipe, "zeros", ((x, y), (x, y)), epochs=1)
+    assert result.history.stopped == "interrupted"
+    assert result.test_accuracy == 0.1
 
 
 def test_parts_after_ctrl_c_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
