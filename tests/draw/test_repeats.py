@@ -169,6 +169,11 @@ def test_the_pointer_shows_value_gradient_and_rule():
     assert r"gradient\n1.0  1.0\n1.0  1.0" in relu
     assert relu.endswith(hover.written(of_tensor(nn.ReLU()(a)).items[1].node.rule.vjps[0]))
     assert "what one repetition hands on to the next" in graph(unrolled(4)).source
+    values, vectors = np.linalg.eigh(leaf(np.eye(2), "c"))  # without a derivative: two are equal
+    degenerate = (values * vectors[0]).sum()
+    assert r"\ngradient" not in graph(degenerate).source
+    with pytest.raises(tg.TapeError, match="two values are equal"):
+        graph(degenerate, values=True)
     evil = graph(leaf(1.0, '"\\N<b>') * 2.0)
     assert evil.source.count("tooltip=") == 3
 

@@ -120,7 +120,13 @@ def _slopes(traced: trace.Trace, picture: Picture, exactly: bool) -> list[Any]:
     cost = sum(getattr(item.array, "size", 0) + 1000 for item in traced.items) * len(items)
     if not exactly and cost > CHEAP:
         return [None] * len(items)
-    slopes = iter(trace.gradients([item for item in items if item is not None], root))
+    try:
+        found = trace.gradients([item for item in items if item is not None], root)
+    except Exception:  # a rule may refuse, and the graph can be drawn all the same
+        if exactly:
+            raise
+        return [None] * len(items)
+    slopes = iter(found)
     return [None if item is None else next(slopes) for item in items]
 
 

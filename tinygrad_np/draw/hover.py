@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import re
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def written(rule: Any) -> str | None:
         said = (inspect.getdoc(rule) or "").partition("\n")[0]
         return said or f"{code.co_name}({', '.join(code.co_varnames[: code.co_argcount])})"
     body = " ".join(_source(code).split())
+    body = re.sub(r"(?<=[(\[]) |,? (?=[)\]])", "", body)  # of brackets over several lines
     if not body:
         return None
     return body if len(body) <= LONGEST else body[: LONGEST - 1] + "…"
