@@ -476,6 +476,19 @@ def test_a_loss_shows_the_modules_it_came_through_and_the_names_of_constants() -
         assert name in found
 
 
+def test_parameters_of_several_modules_have_names_of_their_own():
+    encoder, decoder = Wrapped(nn.Linear(3, 2, seed=0)), nn.Linear(2, 3, seed=0)
+    head = nn.Linear(3, 1, seed=0)
+    loss = nn.functional.mse_loss(head(decoder(encoder(np.ones((5, 3))))), np.zeros((5, 1)))
+    drawn = graph(loss + 0.1 * (decoder.weight**2).sum())
+    expected = {"Wrapped.inner.weight", "Linear 1.weight", "Linear 2.bias"}
+    assert expected <= set(titles(drawn))
+    assert {"Wrapped", "Linear 2: Linear(3, 1)"} <= {*boxes(drawn), *titles(drawn)}
+    model = nn.Sequential(nn.Linear(3, 2, seed=0), nn.Linear(2, 2, seed=0))
+    y = nn.Softmax()(model[1](model(np.ones((5, 3)))))  # a part of it, and one without parameters
+    assert {"0.weight", "1.weight", "1.bias"} <= set(titles(graph(y.sum())))
+
+
 def test_modules_leave_no_cycles_in_the_graph() -> None:
     model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh())
     watched = weakref.ref(model)
