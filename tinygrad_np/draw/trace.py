@@ -131,7 +131,7 @@ def _named(roots: list[Module]) -> dict[Module, str]:
     inner = {part for root in distinct for name, part in root.named_modules() if name}
     apart = [module for module in distinct if module not in inner and module.parameters()]
     kinds = [type(module).__name__ for module in apart]
-    named = {module: "" for module in apart}
+    named = dict.fromkeys(apart, "")
     for i, (module, kind) in enumerate(zip(apart, kinds, strict=True)):
         if len(apart) > 1:
             number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
