@@ -38,6 +38,8 @@ def run(path: Path, folder: Path) -> Any:
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             output.get("metadata", {}).clear()
+            if "image/svg+xml" in output.get("data", {}):
+                output["data"].pop("text/html", None)  # the same once more, for the pointer
             if png := output.get("data", {}).get("image/png"):
                 output["data"]["image/png"] = smaller(png)
     return notebook

@@ -221,7 +221,8 @@ def test_render_shows_the_picture_if_asked(only, tmp_path, monkeypatch):
 def test_a_notebook_shows_the_picture(only):
     only("graphviz-pure")
     shows = small()._repr_mimebundle_()
-    assert shows == {"image/svg+xml": "<svg>graphviz-pure</svg>\n"}
+    svg = "<svg>graphviz-pure</svg>"
+    assert shows == {"image/svg+xml": f"{svg}\n", "text/html": f"<figure>{svg}</figure>"}
 
 
 def test_a_notebook_without_a_program_shows_the_text(only):

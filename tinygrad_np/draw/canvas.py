@@ -10,7 +10,7 @@ from typing import Any
 import graphviz
 
 from ..data.files import replacing
-from . import labels, render, trace
+from . import labels, page, render, trace
 from .fitting import Drawn, Picture
 
 FONT = "Helvetica"  # one name: Graphviz knows the widths of its letters
@@ -117,9 +117,15 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         return f"Graph({unescape(re.sub('<[^>]*>', '', text))})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
-        """What a notebook shows: the picture, or the DOT text and what to install."""
+        """What a notebook shows: the picture, or the DOT text and what to install.
+
+        As HTML too: in an SVG image the pointer shows nothing.
+        """
         try:
-            return super()._repr_mimebundle_(include, exclude)
+            shown = super()._repr_mimebundle_(include, exclude)
+            if svg := shown.get("image/svg+xml"):
+                shown["text/html"] = str(page.drawing(svg))
+            return shown
         except render.RenderError as error:
             return {"text/plain": f"{error}\n\n{self.source}"}
 
