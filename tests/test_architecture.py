@@ -14,7 +14,7 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
+    "errors", "markup", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch", "autodiff.primitives.matrices",
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
     "autodiff.primitives.shaping", "autodiff.primitives.building",
@@ -40,9 +40,9 @@ ORDER = [
     "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "batching", "replay",
-    "random", "special", "polynomial", "nn", "optim", "data", "training", "draw", "sklearn",
-    "run", "compat",
+    "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
+    "replay", "random", "special", "polynomial", "nn", "optim", "data", "training", "draw",
+    "sklearn", "run", "compat",
 ]  # fmt: skip
 
 

@@ -105,6 +105,9 @@ class no_grad:
         made = super().__new__(cls)
         return made(function) if callable(function) else made
 
+    def __repr__(self) -> str:
+        return "no_grad()"
+
     def __init__(self) -> None:
         self._outer: list[bool] = []
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ReplayError, ShapeError, TapeError
+from ..markup import facts, of_array
 from .funnel import NUMBERS, apply, bind, holds_tensor, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
 from .operators import Operators, apply_method
@@ -393,13 +394,18 @@ class Tensor(Operators):
         body = repr(self._array)
         if isinstance(self._array, ndarray):
             body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=60)
-        made = ""
+        return f"Tensor({body}, {', '.join(self._facts())})"
+
+    def _repr_html_(self) -> str:
+        return f"{facts('Tensor', self._facts())}\n{of_array(self._array)}"
+
+    def _facts(self) -> list[str]:
+        """What is known of it beside the values."""
+        name = [f"name={self.name!r}"] if self.name else []
+        made = [] if self._node is None else ["requires_grad=True"]
         if isinstance(self._node, Record):
-            made = f", made by {self._node.rule.name}"
-        elif self._node is not None:
-            made = ", requires_grad=True"
-        name = f", name={self.name!r}" if self.name else ""
-        return f"Tensor({body}, shape={self.shape}, dtype={self.dtype}{name}{made})"
+            made = [f"made by {self._node.rule.name}"]
+        return [f"shape={self.shape}", f"dtype={self.dtype}", *name, *made]
 
     def __format__(self, spec: str) -> str:
         return format(self._array.item(), spec) if spec and self.size == 1 else repr(self)

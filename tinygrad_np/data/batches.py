@@ -284,6 +284,12 @@ class Batches:
     def __len__(self) -> int:
         return self._count
 
+    def __repr__(self) -> str:
+        told = f"{self._count:,} batches of {self._batch_size:,} from {len(self._x):,} examples"
+        order = "shuffled" if self._shuffle and self._generator is not None else "in order"
+        changed = "" if self._transform is None else f", {arguments.called(self._transform)}"
+        return f"Batches({told}, {order}{changed})"
+
     def __iter__(self) -> Iterator[Pair]:
         """Yield (x, y) batches, C-contiguous arrays that nobody else holds."""
         position = self._position = _Position(self._generator_state(), self._skip)

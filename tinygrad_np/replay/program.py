@@ -102,6 +102,9 @@ class Program:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        return show.as_html(self)
+
     def profile(self, rounds: int = 50) -> show.Profile:
         """Run the program ``rounds`` times on its last inputs, timing each call."""
         inputs = self.last

@@ -15,12 +15,13 @@ from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
+from ..markup import facts
 from .capture import Capture, argument, refusal, users_line
 from .guards import Guards, Walk, is_same, spec
 from .plan import plan
 from .program import Program
 from .reads import Whose, is_plain, whose
-from .show import Profile
+from .show import Profile, as_html
 from .verify import State, changes, compare_outcomes, compare_runs, described, outcome
 
 KEPT_SIGNATURES = 64
@@ -89,6 +90,7 @@ class Replay:
                 f"tg.replay(verify={verify!r}): True, False or an int from 1 up is needed."
             )
         functools.update_wrapper(self, fn)
+        self.__qualname__ = getattr(fn, "__qualname__", type(fn).__name__)
         self.fn = fn
         self.verify = verify
         self.patience = patience  # runs before another signature than the first is captured
@@ -135,6 +137,16 @@ class Replay:
                     return program.run(args, plain)
                 return self._run(args, plain)
         return program.run(args, plain) if program.guards.are_met(args) else self._run(args, plain)
+
+    def __repr__(self) -> str:
+        found = [program for each in self._local.programs.values() for program in each]
+        captured = f"{len(found)} programs" if len(found) != 1 else "1 program"
+        return f"Replay({self.__qualname__}, {captured} captured in this thread)"
+
+    def _repr_html_(self) -> str:
+        if self._local.last is None:
+            return facts("Replay", [self.__qualname__, "nothing captured yet: call it twice"])
+        return as_html(self._local.last, repr(self))
 
     def recheck(self) -> None:
         """Let the next call be compared with the step as it is written."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real, refusal, shown, whole
+from ..arguments import called, real, refusal, shown, whole
 from ..nn.module import Module
 from ..optim.several import Several
 from .history import MONITORS, Epoch, History, Progress
@@ -16,7 +16,7 @@ from .metrics import Metrics
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A training that is on its way: what ``fit`` was given, and the history so far.
 
@@ -43,6 +43,10 @@ class Run:
     def reported(self) -> list[str]:
         """What ``Epoch.metrics`` has: the losses by name, and the own metrics."""
         return [*self.names, *self.metrics]
+
+    def __repr__(self) -> str:
+        told = f"{type(self.model).__name__}, {type(self.optimiser).__name__}, {called(self.loss)}"
+        return f"Run({told}, {len(self.history)} of {self.epochs} epochs)"
 
     def steps_per_epoch(self) -> int | None:
         """How many updates there are, if the batches say how many they are."""
@@ -115,6 +119,9 @@ class ProgressBar:
             raise ImportError("a progress bar needs tqdm: pip install tqdm.") from None
         self._make = tqdm
         self._bar: Any = None
+
+    def __repr__(self) -> str:
+        return "ProgressBar()"
 
     def on_start(self, run: Run) -> None:
         """Draw the empty bar, or as full as a resumed training is."""

@@ -81,6 +81,10 @@ class Histograms:
         self._model, self._x, self._y, self._loss = model, x, y, loss
         self._every, self._bins = every_epochs, bins
 
+    def __repr__(self) -> str:
+        told = f"{len(self.activations)} layers, {len(self.gradients)} parameters"
+        return f"Histograms({told}, recorded after epochs {self.epochs})"
+
     def on_start(self, run: Any) -> None:
         """Before the first step, or where a resumed training goes on."""
         self.record(len(run.history))
