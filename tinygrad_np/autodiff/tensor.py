@@ -220,7 +220,14 @@ class Tensor(Operators):
                 "backward() on a Tensor that does not require grad: no operand of it was made "
                 "with requires_grad=True, or it was computed under no_grad."
             )
-        seed = self._seed(gradient, create_graph)
+        if gradient is None:
+            if self.size != 1:
+                raise TapeError(
+                    f"backward() without a gradient needs a result of one element, not shape "
+                    f"{self.shape}; reduce it (for example with .sum()) or pass gradient=."
+                )
+            gradient = np.ones_like(self if mode.capture is not None else self._array)
+        seed = self._seed(gradient, "the gradient given to backward", create_graph)
         found = sweep(
             [(self._node, seed)],
             retain=retain_graph or create_graph,
@@ -238,26 +245,19 @@ class Tensor(Operators):
                 else:
                     tensor._accumulate(cotangent)
 
-    def _seed(self, gradient: Any, create_graph: bool) -> Any:
-        """The cotangent a sweep from here starts with."""
-        if gradient is None:
-            if self.size != 1:
-                raise TapeError(
-                    f"backward() without a gradient needs a result of one element, not shape "
-                    f"{self.shape}; reduce it (for example with .sum()) or pass gradient=."
-                )
-            if not create_graph and mode.capture is None:
-                return np.ones_like(self._array)
-            gradient = np.ones_like(self if mode.capture is not None else self._array)
-        seed = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
+    def _seed(self, given: Any, what: str, records: bool) -> Any:
+        """The cotangent a sweep from here starts with: ``given``, in this shape and dtype."""
+        as_array, array = not records and mode.capture is None, self._array
+        if as_array and type(given) is ndarray and given.flags.c_contiguous:
+            if given.dtype is array.dtype and given.shape == array.shape:
+                return given  # as it is: 5 µs less
+        seed = given if isinstance(given, Tensor) else Tensor(given)
         if seed.shape != self.shape:
-            raise ShapeError(
-                f"gradient of shape {seed.shape} given to backward of a result of {self.shape}."
-            )
-        calls.refuse_imaginary("the gradient given to backward", seed, self)
-        if not create_graph and mode.capture is None:
-            return seed._array.astype(self.dtype, copy=False)
-        return seed if seed.dtype == self.dtype else seed.astype(self.dtype)
+            raise ShapeError(f"{what} is of shape {seed.shape}, and the result of {self.shape}.")
+        calls.refuse_imaginary(what, seed, self)
+        seed = seed if seed.dtype == self.dtype else seed.astype(self.dtype)
+        return seed._array if as_array else seed
+
 
     def _accumulate(self, cotangent: Any) -> None:
         """Add to ``.grad``, out of place: an older gradient may be in use elsewhere."""
