@@ -94,8 +94,12 @@ class Run:
         for out, cotangent in zip(self.outputs, cotangents, strict=True):
             if (node := out._node) is not None:
                 seeds.append((node, out._seed(cotangent, "a cotangent", records)))
+        return self.swept(seeds, records)
+
+    def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
+        """The same for cotangents of nodes, which fit."""
         found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        values: list[Any] = list(map(found.get, self.nodes))
+        values: list[Any] = [found.get(node) for node in self.nodes]
         for i, value in enumerate(values):
             if value is None:
                 values[i] = np.zeros_like(self.variables[i]._array)
@@ -183,19 +187,6 @@ def _positions(argnums: Argnums | None, args: Sequence[Any]) -> Sequence[int]:
     return tuple(n % len(args) for n in wanted)
 
 
-def _scalar(run: Run) -> Tensor:
-    """The one real number a gradient is of."""
-    if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
-        shapes = [t.shape for t in run.outputs]
-        raise TapeError(
-            f"grad needs a function that returns one number, not results of shape {shapes}; "
-            "reduce it, or use tg.jacobian."
-        )
-    if run.outputs[0]._array.dtype.kind == "c":
-        raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
-    return run.outputs[0]
-
-
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     """A function that returns ``f``'s value and its gradient by the arguments ``argnums``.
 
@@ -253,9 +244,20 @@ def marked(transformed: Function, argnums: Any) -> Function:
 
 
 def _gradient(run: Run) -> Any:
-    array = _scalar(run)._array
+    if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
+        shapes = [t.shape for t in run.outputs]
+        raise TapeError(
+            f"grad needs a function that returns one number, not results of shape {shapes}; "
+            "reduce it, or use tg.jacobian."
+        )
+    (out,) = run.outputs
+    array = out._array
+    if array.dtype.kind == "c":
+        raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     one = np.ones(array.shape, array.dtype) if array.shape else np.array(1, array.dtype)
-    return run.by_argument(run.pull([one], run.records))
+    if run.records or mode.capture is not None:
+        return run.by_argument(run.pull([one], run.records))
+    return run.by_argument(run.swept([(out._node, one)] if out._node is not None else [], False))
 
 
 def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
