@@ -253,7 +253,9 @@ class Tensor(Operators):
             return given  # as it is: 5 µs less
         seed = given if isinstance(given, Tensor) else Tensor(given)
         if seed.shape != self.shape:
-            raise ShapeError(f"{what} is of shape {seed.shape}, and the result of {self.shape}.")
+            raise ShapeError(
+                f"{what} is of shape {seed.shape}, what it belongs to of {self.shape}."
+            )
         calls.refuse_imaginary(what, seed, self)
         seed = seed if seed.dtype == self.dtype else seed.astype(self.dtype)
         return seed._array if as_array else seed

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError, TapeError
+from ..errors import TapeError
 from .guards import Storage
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
-from .rules.calls import refuse_imaginary
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
 from .tensor import Tensor, alias, array
@@ -88,13 +87,21 @@ class Run:
             inner[n] = nest
         return f(*inner, **kwargs)
 
-    def pull(self, cotangents: Sequence[Any], records: bool) -> list[Any]:
+    def pulled(self, cotangents: list[Any], what: str = "a cotangent") -> list[Any]:
+        """The cotangents of the variables, which can be differentiated where those given can."""
+        given = [c for c in cotangents if isinstance(c, Tensor)]
+        records = mode.recording and (self.records or any(c._node is not None for c in given))
+        found = self.pull(cotangents, records, what)
+        wraps = not records and (given or not self.plain)
+        return [Tensor(v) for v in found] if wraps else found
+
+    def pull(
+        self, cotangents: Sequence[Any], records: bool, what: str = "a cotangent"
+    ) -> list[Any]:
         """The cotangents of the variables: Tensors when they shall record, else arrays."""
-        seeds = []
-        for out, cotangent in zip(self.outputs, cotangents, strict=True):
-            if (node := out._node) is not None:
-                seeds.append((node, out._seed(cotangent, "a cotangent", records)))
-        return self.swept(seeds, records)
+        pairs = zip(self.outputs, cotangents, strict=True)
+        seeds = [(out._node, out._seed(cotangent, what, records)) for out, cotangent in pairs]
+        return self.swept([(node, seed) for node, seed in seeds if node is not None], records)
 
     def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
         """The same for cotangents of nodes, which fit."""
@@ -273,13 +280,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
         cotangents = leaves_like(run.value, cotangent)
         if mode.capture is not None:
             cotangents = mode.capture.lift(cotangents, declared=True)
-        given = [c for c in cotangents if isinstance(c, Tensor)]
-        records = mode.recording and (run.records or any(c._node is not None for c in given))
-        pulled = run.pull(cotangents, records)
-        if not records:
-            wrap = bool(given) or not run.plain
-            pulled = [Tensor(p) if wrap else p for p in pulled]
-        return tuple(rebuild(run.given, pulled))
+        return tuple(rebuild(run.given, run.pulled(cotangents)))
 
     return run.result(), pullback
 
@@ -296,31 +297,20 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         tangents = mode.capture.lift(tangents, declared=True)
     run = Run(f, primals)
     given = leaves_like(primals, tangents)
-    _check_directions(run.variables, given)
-    is_tensor = any(isinstance(t, Tensor) for t in given)
-    outer = run.may_record and (
-        run.records or any(isinstance(t, Tensor) and t._node is not None for t in given)
-    )
+    tensors = [t for t in given if isinstance(t, Tensor)]
+    outer = run.may_record and (run.records or any(t._node is not None for t in tensors))
     kinds = [out.dtype if out.dtype.kind in "fc" else np.float64 for out in run.outputs]
     pairs = zip(run.outputs, kinds, strict=True)
     ones = [Tensor(np.ones_like(out._array, dtype=kind)) for out, kind in pairs]
     transposed = Run(lambda *cotangents: run.pull(cotangents, True), ones)
-    pushed = transposed.pull(given, outer)
+    pushed = transposed.pull(given, outer, "a direction")
     run.records = outer
-    run.plain = run.plain and not outer and not is_tensor
+    run.plain = run.plain and not outer and not tensors
     return run.result(), run.finish(run.value, pushed)
 
 
 def _arguments(values: Any) -> tuple[Any, ...]:
     return tuple(values) if isinstance(values, (tuple, list)) else (values,)
-
-
-def _check_directions(variables: list[Tensor], directions: list[Any]) -> None:
-    shapes = [v.shape for v in variables], [np.shape(d) for d in directions]
-    if shapes[0] != shapes[1]:
-        raise ShapeError(f"directions of shapes {shapes[1]} for arguments of shapes {shapes[0]}.")
-    for variable, direction in zip(variables, directions, strict=True):
-        refuse_imaginary("a direction", direction, variable)
 
 
 def jacobian(f: Function, argnums: Argnums = 0) -> Function:
@@ -374,11 +364,10 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     arguments, directions = _arguments(primals), _arguments(vectors)
     if mode.capture is not None:
         directions = mode.capture.lift(directions, declared=True)
-    given = leaves_like(arguments, directions)
-    _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
-    gradient = grad(f, tuple(range(len(arguments))))
-    products = vjp(gradient, *arguments)[1](directions)  # a Hessian is symmetric
-    return products if isinstance(primals, (tuple, list)) else products[0]
+    run = Run(grad(f, tuple(range(len(arguments)))), arguments)
+    pulled = run.pulled(leaves_like(arguments, directions), "a direction")  # H is symmetric
+    products = rebuild(run.given, pulled)
+    return tuple(products) if isinstance(primals, (tuple, list)) else products[0]
 
 
 for with_directions in (jvp, hvp):
