@@ -20,6 +20,11 @@ from .writes import put
 ndarray = np.ndarray
 
 
+def _fact(name: str, said: str) -> Any:
+    """An attribute that is that of the array, read in C."""
+    return property(operator.attrgetter(f"_array.{name}"), doc=said)
+
+
 class Tensor(Operators):
     """An array with a place on the tape.
 
@@ -180,30 +185,11 @@ class Tensor(Operators):
         """Whether a gradient goes further than to this Tensor: to a transform, or its operands."""
         return self._node is not None and getattr(self._node, "closed", False) is not None
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-        return self._array.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        return self._array.dtype  # type: ignore[no-any-return]
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self._array.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self._array.size  # type: ignore[no-any-return]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes the elements take."""
-        return self._array.nbytes  # type: ignore[no-any-return]
+    shape: tuple[int, ...] = _fact("shape", "Length of each axis.")
+    dtype: np.dtype[Any] = _fact("dtype", "Type of the elements.")
+    ndim: int = _fact("ndim", "Number of axes.")
+    size: int = _fact("size", "Number of elements.")
+    nbytes: int = _fact("nbytes", "Bytes the elements take.")
 
     def backward(
         self, gradient: Any = None, create_graph: bool = False, retain_graph: bool = False
