@@ -20,6 +20,19 @@ import numpy as np
 from .autodiff.rules.inverses import transposed
 from .autodiff.rules.polynomials import least_squares
 
+__all__ = [
+    "chebder", "chebfit", "chebgrid2d", "chebgrid3d", "chebint", "chebval", "chebval2d",
+    "chebval3d", "chebvander", "chebvander2d", "chebvander3d", "evaluate", "hermder", "hermeder",
+    "hermefit", "hermegrid2d", "hermegrid3d", "hermeint", "hermeval", "hermeval2d", "hermeval3d",
+    "hermevander", "hermevander2d", "hermevander3d", "hermfit", "hermgrid2d", "hermgrid3d",
+    "hermint", "hermval", "hermval2d", "hermval3d", "hermvander", "hermvander2d", "hermvander3d",
+    "lagder", "lagfit", "laggrid2d", "laggrid3d", "lagint", "lagval", "lagval2d", "lagval3d",
+    "lagvander", "lagvander2d", "lagvander3d", "legder", "legfit", "leggrid2d", "leggrid3d",
+    "legint", "legval", "legval2d", "legval3d", "legvander", "legvander2d", "legvander3d",
+    "polyder", "polyfit", "polygrid2d", "polygrid3d", "polyint", "polyval", "polyval2d",
+    "polyval3d", "polyvander", "polyvander2d", "polyvander3d",
+]  # fmt: skip
+
 Function = Callable[..., Any]
 
 

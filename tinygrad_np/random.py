@@ -15,6 +15,8 @@ from .autodiff.primitives import drawing
 from .autodiff.tensor import Tensor
 from .errors import DetachError, ShapeError
 
+__all__ = ["bernoulli", "normal", "permutation", "uniform"]
+
 Shape = int | Sequence[int]
 
 

@@ -23,6 +23,8 @@ from ..arguments import finite, real, refusal, shown
 from ..errors import DataError
 from .batches import Seed, generator_from
 
+__all__ = ["Distort", "affine", "displace", "elastic", "rotate", "scale", "shear", "shift"]
+
 Images = NDArray[Any]
 _Field = Callable[[int, int], NDArray[Any]]
 

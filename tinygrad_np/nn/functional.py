@@ -13,16 +13,26 @@ from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from .losses import binary_cross_entropy as binary_cross_entropy
-from .losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
-from .losses import cross_entropy as cross_entropy
-from .losses import hinge_loss as hinge_loss
-from .losses import huber_loss as huber_loss
-from .losses import l1_loss as l1_loss
-from .losses import mse_loss as mse_loss
-from .losses import multi_margin_loss as multi_margin_loss
-from .losses import nll_loss as nll_loss
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_loss,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    multi_margin_loss,
+    nll_loss,
+)
 from .operands import entered, integers, shape_of, to_features, to_images
+
+__all__ = [
+    "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "conv2d", "cross_entropy", "dropout", "dropout2d", "elu", "embedding", "gelu", "hinge_loss",
+    "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsumexp",
+    "max_pool2d", "mse_loss", "multi_margin_loss", "nll_loss", "one_hot", "relu", "sigmoid",
+    "silu", "softmax", "softplus", "tanh",
+]  # fmt: skip
 
 Sizes = int | tuple[int, int]
 GELUS = ("none", "tanh")

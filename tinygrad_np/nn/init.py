@@ -12,6 +12,11 @@ import numpy as np
 from .. import arguments
 from ..arguments import real, refusal, whole
 
+__all__ = [
+    "fans", "he_normal", "he_uniform", "normal", "standard_normal", "uniform", "xavier_normal",
+    "xavier_uniform", "zeros",
+]  # fmt: skip
+
 # a string, because NumPy imports its random module only when it is asked for: 12 ms
 Seed: TypeAlias = "int | np.random.Generator | None"
 Shape = tuple[int, ...]
