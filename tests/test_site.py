@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURES = os.environ.get("TINYGRAD_NP_SCREENSHOTS")  # where they are wanted: a folder
 
 
 class Page(HTMLParser):
@@ -57,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def broken(site: Path, pages: dict[Path, Page]) -> Iterator[str]:
+def broken(pages: dict[Path, Page]) -> Iterator[str]:
     """Links and pictures that lead nowhere, and what a page would load from the network."""
     for path, page in pages.items():
         for target in page.links + page.loads:
@@ -79,7 +78,7 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_is_loaded(site: Path
     files = [path for path in site.rglob("*.html") if path.name != "404.html"]
     pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in files}
     assert len(pages) > 20
-    assert list(broken(site, pages)) == []
+    assert list(broken(pages)) == []
     for style in [*site.glob("*.css"), *site.glob("assets/stylesheets/*.css")]:
         assert not re.search(r"url\(.?https?:", style.read_text(encoding="utf-8")), style
     made = reference()

@@ -5,11 +5,13 @@ import importlib.util
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
 
 # Each page: the module, and its title; the page's name is the module's last word.
 MODULES = {
@@ -71,15 +73,17 @@ def text(name: str, title: str) -> str:
     return "\n".join(lines)
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
+def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     """Add the pages to those of the folder; mkdocs calls this."""
+    from mkdocs.structure.files import File  # here, for those who only ask for the names
+
     for name, title in modules().items():
         page = f"reference/{name}.md"
         files.append(File.generated(config, page, content=text(name, title)))
     return files
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
+def on_config(config: "MkDocsConfig") -> "MkDocsConfig":
     """Complete the navigation: the pages a pattern stands for, and the reference."""
     for section in config.nav or []:
         for title, entries in section.items():
