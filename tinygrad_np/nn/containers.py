@@ -56,6 +56,10 @@ class Sequential(_Numbered):
     of numbers given for x gets the dtype of the first parameter, unless there is an Embedding.
     Raises TypeError for what is neither module nor function: a class (``nn.Tanh`` for
     ``nn.Tanh()``), a list (``Sequential(*layers)`` unpacks it).
+
+    >>> net = tg.nn.Sequential(tg.nn.Linear(4, 8, seed=0), np.tanh, tg.nn.Linear(8, 1, seed=1))
+    >>> net(np.ones((5, 4), np.float32)).shape
+    (5, 1)
     """
 
     def __init__(self, *layers: Layer) -> None:
