@@ -57,10 +57,12 @@ def entry(module: str, name: str, value: Any) -> str:
     if isinstance(value, np.ufunc):
         return f"{head}\n`np.{value.__name__}` itself: it takes Tensors, too.\n"
     shown = f"```python\n{name}{inspect.signature(value)}\n```\n"
-    doc = re.sub(
-        r"(^>>>.*(?:\n.+)*)", r"```pycon\n\1\n```", inspect.getdoc(value) or "", flags=re.M
-    )
-    return f"{head}\n{shown}\n{doc}\n"
+    return f"{head}\n{shown}\n{fenced(inspect.getdoc(value) or '')}\n"
+
+
+def fenced(doc: str) -> str:
+    """A docstring as Markdown: its examples in fences."""
+    return re.sub(r"(^>>>.*(?:\n.+)*)", r"```pycon\n\1\n```", doc, flags=re.M)
 
 
 def text(name: str, title: str) -> str:

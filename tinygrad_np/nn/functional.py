@@ -327,7 +327,7 @@ def dropout2d(
 ) -> Any:
     """``dropout`` of whole channels: (n, c, ...) as it is (Tompson et al. 2015).
 
-    Takes and raises what ``dropout`` does.
+    Takes and raises what ``dropout`` does, and ShapeError for fewer than three axes.
 
     >>> generator = np.random.default_rng(0)
     >>> tg.nn.functional.dropout2d(np.ones((1, 4, 2, 2)), generator=generator)[0, :, 0, 0].tolist()
@@ -346,7 +346,8 @@ def dropout2d(
 def embedding(indices: Any, weight: Any) -> Any:
     """The rows of ``weight`` (entries, features) at integers (...,): (..., features).
 
-    Raises TypeError for indices that are not integers, DataError for those out of range.
+    Raises TypeError for indices that are not integers, DataError for those out of range, ShapeError
+    for a weight of other than two axes.
 
     >>> tg.nn.functional.embedding(np.array([2, 0]), np.array([[1.0], [2.0], [3.0]])).tolist()
     [[3.0], [1.0]]

@@ -25,6 +25,8 @@ Shape = tuple[int, ...]
 def fans(shape: Shape) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight: how many inputs an output has, and the reverse.
 
+    Raises ValueError for a shape of fewer than two axes.
+
     >>> tg.nn.init.fans((8, 3, 5, 5))
     (75, 200)
     """

@@ -205,6 +205,10 @@ def multi_margin_loss(
     For each row the mean over the classes of max(0, margin - logits[label] + logits[other]), the
     label's own class left out of the sum (Crammer & Singer 2001, in PyTorch's form). ``weight``
     (classes,) multiplies the losses of each label. Raises what ``cross_entropy`` raises.
+
+    >>> logits = np.array([[1.0, 0.5, 0.0]])
+    >>> float(tg.nn.functional.multi_margin_loss(logits, np.array([0])).round(4))
+    0.1667
     """
     name = "multi_margin_loss"
     logits = entered(name, logits, name="logits")
@@ -323,6 +327,10 @@ def binary_cross_entropy(
 
     The logarithm of 0 counts as -100, as in PyTorch. ``binary_cross_entropy_with_logits`` is more
     exact. Raises ShapeError for other shapes, DataError for p or t outside 0 … 1.
+
+    >>> p, target = np.array([0.5, 0.5]), np.array([0.0, 1.0])
+    >>> float(tg.nn.functional.binary_cross_entropy(p, target).round(4))
+    0.6931
     """
     name = "binary_cross_entropy"
     p, t = _both(name, probabilities, target, "probabilities")

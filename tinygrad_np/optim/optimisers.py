@@ -45,6 +45,9 @@ class Optimiser:
     Raises TypeError for what is no list of Tensors,
     ValueError for an empty list, a Tensor that is not a leaf, one that is there twice, and settings
     out of range.
+
+    >>> issubclass(tg.optim.Adam, tg.optim.Optimiser)
+    True
     """
 
     settings: tuple[str, ...] = ()  # the attributes that, with the limits, say how it works

@@ -87,6 +87,16 @@ def fit(
     checkpoint of another training, TypeError for arguments of another kind and for words and
     objects among the data, ValueError for settings that contradict each other and an optimiser of
     another model, ReplayError for a model that cannot be replayed.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((200, 2)).astype(np.float32)
+    >>> y = (x[:, 0] > x[:, 1]).astype(int)
+    >>> model = tg.nn.Linear(2, 2, seed=0)
+    >>> batches = tg.data.batches(x, y, batch_size=20, seed=0)
+    >>> optimiser = tg.optim.Adam(model.parameters(), lr=0.1)
+    >>> history = tg.training.fit(model, batches, optimiser, epochs=5)
+    >>> history[-1].train_accuracy > 0.9
+    True
     """
     check_settings(model, batches, optimiser, epochs, loss)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
@@ -438,6 +448,9 @@ def predict(model: Module, x: np.ndarray) -> np.ndarray:
     """The model's outputs in evaluation mode, unrecorded: (n, ...) to (n, classes).
 
     Every module is afterwards in the mode it was in.
+
+    >>> tg.training.predict(tg.nn.Linear(4, 2, seed=0), np.ones((5, 4), np.float32)).shape
+    (5, 2)
     """
     check_model("predict", model)
     x = examples("x", x, model)
@@ -489,6 +502,12 @@ def evaluate(
     The accuracy is NaN where outputs mean no classes. With ``metrics``, as ``fit`` takes them, the
     third result has what they say, by name. Raises what ``loss`` raises, and ShapeError for no
     examples.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> x, y = np.ones((8, 4), np.float32), np.zeros(8, int)
+    >>> loss, accuracy = tg.training.evaluate(model, x, y)
+    >>> accuracy in (0.0, 1.0)
+    True
     """
     check_model("evaluate", model)
     check_loss("evaluate", loss)
