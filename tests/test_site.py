@@ -1,10 +1,14 @@
 """The site: built without a warning, its links and its reference whole, and seen in a browser."""
 
+import functools
+import http.server
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -85,3 +89,57 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_is_loaded(site: Path
     for name in made.modules():
         anchors = pages[site.resolve() / "reference" / f"{name}.html"].anchors
         assert [each for each in made.public(name) if f"{name}.{each}" not in anchors] == []
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server of files that prints no log."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served, on this machine alone."""
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_in_a_browser(site: Path, address: str, width: int) -> None:
+    """No error in the console, nothing wider than the window, nothing from elsewhere; search works.
+
+    With TINYGRAD_NP_SCREENSHOTS, a folder, every page's picture is left there: to be looked at.
+    """
+    browsers = pytest.importorskip("playwright.sync_api")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if program is None:
+        pytest.skip("no chromium on PATH")
+    pictures = os.environ.get("TINYGRAD_NP_SCREENSHOTS")
+    said: list[str] = []
+    with browsers.sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(address) else said.append(r.url))
+        for file in sorted(site.rglob("*.html")):
+            name = file.relative_to(site).as_posix()
+            if name == "404.html":
+                continue
+            page.goto(f"{address}/{name}")
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert (name, wide, said) == (name, width, [])
+            if pictures is not None:
+                title = name.removesuffix(".html").replace("/", "-")
+                page.screenshot(path=f"{pictures}/{title}-{width}.png", full_page=True)
+        if width > 1000:
+            page.goto(address + "/index.html")
+            page.fill("input[name=query]", "cross_entropy")
+            page.wait_for_selector(".md-search-result__item a[href*=cross_entropy]")
+        browser.close()
+    assert said == []

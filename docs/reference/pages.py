@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,9 @@ def modules() -> dict[str, str]:
 
 def entry(module: str, name: str, value: Any) -> str:
     """One name: by mkdocstrings, which reads the source; what that cannot see is written here."""
-    if (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name:
+    is_module_too = f"{module}.{name}" in sys.modules  # which mkdocstrings would take
+    own = (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name
+    if own and not is_module_too:
         return f"::: {module}.{name}\n"
     head = f"## `{name}` {{ #{module}.{name} }}\n"
     if isinstance(value, np.ufunc):
