@@ -95,6 +95,13 @@ class no_grad:
     """Stop recording in the current thread, as a ``with`` block or as a decorator.
 
     ``@tg.no_grad`` and ``@tg.no_grad()`` are the same.
+
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     out = w * 2
+    ...
+    >>> out.requires_grad
+    False
     """
 
     _inside = False

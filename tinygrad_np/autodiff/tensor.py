@@ -34,6 +34,12 @@ class Tensor(Operators):
     leaf: ``backward`` of whatever is computed from it leaves its gradient in ``.grad``. ``name`` is
     shown in errors and graphs. Raises TypeError for other dtypes, DetachError for Tensors that
     require grad.
+
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, dtype=np.float32)
+    >>> loss = np.sum(w**2)
+    >>> loss.backward()
+    >>> w.grad
+    Tensor([2., 4.], shape=(2,), dtype=float32)
     """
 
     __slots__ = (
@@ -435,7 +441,15 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
 
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
-    """A Tensor from a nested list of numbers, arrays and Tensors of equal shapes; recorded."""
+    """A Tensor from a nested list of numbers, arrays and Tensors of equal shapes; recorded.
+
+    ``requires_grad`` makes a leaf of a list of plain numbers. Raises ValueError where the
+    parts have different shapes.
+
+    >>> t = tg.Tensor(3.0, requires_grad=True)
+    >>> tg.array([[1.0, t], [t, 2.0]]).shape
+    (2, 2)
+    """
     built = _build(nested)
     if dtype is not None and built.dtype != np.dtype(dtype):
         built = built.astype(dtype)
@@ -450,6 +464,12 @@ def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
     The array is watched from then on, as one that ``t.data`` gave: where it was overwritten between
     forward and backward, backward says so. Raises TypeError for what is no array of numbers,
     ReplayError in a step that is replayed, which keeps the memory that it was recorded with.
+
+    >>> array = np.zeros(2)
+    >>> t = tg.from_numpy(array)
+    >>> array[0] = 7.0
+    >>> t.tolist()
+    [7.0, 0.0]
     """
     if type(array) is not ndarray:
         raise TypeError(
@@ -480,7 +500,13 @@ def _build(nested: Any) -> Tensor:
 
 
 def stack(tensors: Any, axis: int = 0) -> Tensor:
-    """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis."""
+    """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis.
+
+    Raises TypeError for what is not a list.
+
+    >>> tg.stack([tg.Tensor([1.0, 2.0]), np.array([3.0, 4.0])], axis=1).tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
+    """
     if not hasattr(tensors, "__iter__"):
         raise TypeError(f"tg.stack takes a list of Tensors and arrays, not {calls.brief(tensors)}.")
     parts = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]

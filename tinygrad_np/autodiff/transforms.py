@@ -200,6 +200,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     The gradient has the nest, shapes and dtypes of the argument (a tuple of such for a tuple of
     ``argnums``). With ``has_aux`` ``f`` returns ``(number, anything)``, and so does the result:
     ``((value, aux), gradient)``. Raises TapeError if ``f`` does not return one real number.
+
+    >>> tg.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (array(5.), array([2., 4.]))
     """
     if not has_aux:
         return _transform(f, argnums, lambda run: (run.result(), _gradient(run)))
@@ -229,6 +232,9 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     """A function that returns the gradient of ``f`` by the arguments ``argnums``.
 
     See ``value_and_grad``.
+
+    >>> tg.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
     """
     return _transform(f, argnums, _gradient)
 
@@ -272,6 +278,10 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
 
     The pullback takes a nest like the result and returns a tuple with one entry per argument; it
     can be called again, and is differentiable itself.
+
+    >>> value, pullback = tg.vjp(np.multiply, 3.0, 4.0)
+    >>> value, pullback(1.0)
+    (array(12.), (array(4.), array(3.)))
     """
     _check(f)
     run = Run(f, args)
@@ -290,6 +300,9 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
 
     Forward mode as the transpose of the transpose: the pullback is linear in its cotangent, and
     the pullback of that linear map is the pushforward.
+
+    >>> tg.jvp(np.sin, (0.0,), (2.0,))
+    (array(0.), array(2.))
     """
     _check(f)
     primals, tangents = _arguments(primals), _arguments(tangents)
@@ -318,6 +331,10 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
     For a result of shape ``s`` and an argument of shape ``t`` it has shape ``s + t``; nests of
     results hold nests of arguments.
+
+    >>> tg.jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
+    array([[2., 0.],
+           [0., 6.]])
     """
 
     def rows(run: Run) -> Any:
@@ -351,7 +368,14 @@ def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records:
 
 
 def hessian(f: Function, argnums: Argnums = 0) -> Function:
-    """A function that returns the second derivatives of ``f``: the Jacobian of the gradient."""
+    """A function that returns the second derivatives of ``f``: the Jacobian of the gradient.
+
+    For a function of one array of shape ``s`` the result has shape ``s + s``.
+
+    >>> tg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 2.0]))
+    array([[4., 6.],
+           [6., 0.]])
+    """
     return jacobian(grad(f, argnums), argnums)
 
 
@@ -360,6 +384,9 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
 
     ``primals`` and ``vectors`` are tuples with one entry per argument, and so is the result; for
     one argument given without a tuple it is the product alone.
+
+    >>> tg.hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 2.0]), np.array([1.0, 0.0]))
+    array([4., 6.])
     """
     arguments, directions = _arguments(primals), _arguments(vectors)
     if mode.capture is not None:
@@ -375,7 +402,11 @@ for with_directions in (jvp, hvp):
 
 
 def stop_gradient(x: Any) -> Any:
-    """``x`` as a constant: the same nest, each Tensor ``.detach()``ed, all else as it is."""
+    """``x`` as a constant: the same nest, each Tensor ``.detach()``ed, all else as it is.
+
+    >>> tg.grad(lambda x: x * tg.stop_gradient(x))(3.0)
+    array(3.)
+    """
     return rebuild(x, [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves(x)])
 
 

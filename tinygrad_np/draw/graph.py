@@ -42,6 +42,11 @@ def graph(
     Raises TapeError for a graph that was never recorded or that backward has released, TypeError
     for inputs that do not fit, ValueError for ``max_nodes`` below 3, ReplayError for a step that is
     not captured yet.
+
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> picture = tg.draw.graph(np.sum(w**2))
+    >>> "sum" in picture.source
+    True
     """
     if max_nodes < 3:
         raise ValueError(f"max_nodes={max_nodes}: a picture needs at least 3 nodes.")

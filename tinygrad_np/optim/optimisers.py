@@ -53,6 +53,9 @@ class Optimiser(Stateful):
     Raises TypeError for what is no list of Tensors,
     ValueError for an empty list, a Tensor that is not a leaf, one that is there twice, and settings
     out of range.
+
+    >>> issubclass(tg.optim.Adam, tg.optim.Optimiser)
+    True
     """
 
     settings: tuple[str, ...] = ()  # what, besides ``lr``, a group may have of its own

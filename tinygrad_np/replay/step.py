@@ -456,6 +456,17 @@ def replay(
     leaves the tape (``if t > 0``, ``t.item()``), a step that goes on changing what it reads (a
     counter; to fill a cache in its first run, or to leave the same each time, is allowed), an
     iterator, random numbers that no operation draws (use ``tg.random``).
+
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> @tg.replay
+    ... def step(x):
+    ...     w.grad = None
+    ...     loss = np.sum(w * x)
+    ...     loss.backward()
+    ...     return loss
+    ...
+    >>> [step(np.array([1.0, k])).item() for k in range(3)]
+    [1.0, 3.0, 5.0]
     """
     if fn is None:
         return functools.partial(replay, verify=verify)

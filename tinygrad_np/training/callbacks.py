@@ -22,6 +22,16 @@ class Run:
 
     ``done`` is the number of steps that a training which is resumed had behind it, ``accumulate``
     how many batches make a step; several optimisers are in ``optimiser.parts``.
+
+    >>> class Shape:
+    ...     def on_start(self, run):
+    ...         print(run.model)
+    ...
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> optimiser = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> history = tg.training.fit(model, batches, optimiser, epochs=1, callbacks=[Shape()])
+    Linear(4, 2)
     """
 
     model: Module
@@ -61,6 +71,9 @@ class EarlyStopping:
     ``min_delta``. It may also be "train_" or "validation_" and the name of one of ``fit``'s
     ``metrics``; ``mode`` then says whether that is to rise ("max") or to fall ("min"). Raises
     ValueError for settings out of range.
+
+    >>> tg.training.EarlyStopping(patience=3, monitor="validation_accuracy").patience
+    3
     """
 
     patience: int

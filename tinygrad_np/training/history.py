@@ -12,7 +12,11 @@ MONITORS = ("validation_loss", "validation_accuracy", "train_loss", "train_accur
 
 @dataclass
 class Progress:
-    """Where the loop is after a step; ``accuracy`` and ``metrics`` are the epoch's so far."""
+    """Where the loop is after a step; ``accuracy`` and ``metrics`` are the epoch's so far.
+
+    >>> tg.training.Progress(epoch=1, step=10, images=640, loss=0.5, accuracy=0.8).step
+    10
+    """
 
     epoch: int
     step: int
@@ -31,6 +35,12 @@ class Epoch:
     training time without evaluation. ``step_losses`` and ``step_accuracies`` have the loss and the
     accuracy of each step's batch, before its update. Accuracies are NaN where outputs mean no
     classes; ``finished`` is False where the pass was broken off.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> history = tg.training.fit(model, batches, tg.optim.SGD(model.parameters(), 0.1), epochs=2)
+    >>> history[-1].epoch, len(history[-1].step_losses)
+    (2, 2)
     """
 
     epoch: int
@@ -124,6 +134,12 @@ class History(Sequence[Epoch]):
     True), "interrupted" (Ctrl-C), "diverged" (a loss or gradient that is not finite; ``cause`` says
     where that began), "error" (an exception is on its way) or None while it goes on. ``monitor``
     names what ``best`` goes by, and ``mode`` which values are good, as for ``EarlyStopping``.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> history = tg.training.fit(model, batches, tg.optim.SGD(model.parameters(), 0.1), epochs=2)
+    >>> len(history), history.stopped
+    (2, 'finished')
     """
 
     monitor: str = "train_loss"

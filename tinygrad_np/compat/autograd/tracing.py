@@ -107,13 +107,25 @@ def _seed(out: Tensor, cotangent: Any) -> Any:
 
 
 def make_vjp(fun: Function, x: Any) -> tuple[Function, Any]:
-    """The pullback of ``fun`` at ``x``, and its value there."""
+    """The pullback of ``fun`` at ``x``, and its value there.
+
+    >>> from tinygrad_np.compat import autograd
+    >>> pullback, value = autograd.make_vjp(np.sin)(0.0)
+    >>> float(pullback(2.0))
+    2.0
+    """
     traced = Traced(fun, x)
     return traced.vjp, traced.value
 
 
 def make_jvp(fun: Function, x: Any) -> Function:
-    """The pushforward of ``fun`` at ``x``: from a direction to the value and its derivative."""
+    """The pushforward of ``fun`` at ``x``: from a direction to the value and its derivative.
+
+    >>> from tinygrad_np.compat import autograd
+    >>> value, moved = autograd.make_jvp(np.sin)(0.0)(2.0)
+    >>> float(value), float(moved)
+    (0.0, 2.0)
+    """
 
     def pushforward(g: Any) -> tuple[Any, Any]:
         traced = Traced(fun, x)

@@ -23,6 +23,10 @@ class Finding:
     ``name`` is the cause (or, for "ok", what was looked at) in two or three words, ``cause`` says
     what was measured and what it does, ``remedy`` what to do (empty if nothing), ``numbers`` holds
     the figures of the sentence by name.
+
+    >>> finding = tg.training.Finding("note", "large inputs", "They reach 255.", "Divide by 255.")
+    >>> finding.name
+    'large inputs'
     """
 
     level: Level
@@ -61,7 +65,15 @@ class Measurements:
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """The findings, worst first, and the measurements; ``str`` of it is the report."""
+    """The findings, worst first, and the measurements; ``str`` of it is the report.
+
+    >>> nn = tg.nn
+    >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
+    >>> x = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    >>> found = tg.training.diagnose(model, x, (x[:, 0] > 0).astype(int), 0.1)
+    >>> type(found.findings[0]).__name__
+    'Finding'
+    """
 
     findings: list[Finding]
     measurements: Measurements
