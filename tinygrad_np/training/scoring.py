@@ -36,6 +36,9 @@ def predict(model: Module, x: Any) -> Any:
 
     ``x`` is one array, or a tuple, list or dict of such as ``fit`` takes it; where the model gives
     a tuple, dict or dataclass, so does this. Every module is afterwards in the mode it was in.
+
+    >>> tg.training.predict(tg.nn.Linear(4, 2, seed=0), np.ones((5, 4), np.float32)).shape
+    (5, 2)
     """
     check_model("predict", model)
     x = examples("x", x, model)
@@ -97,7 +100,14 @@ def evaluate(
 
     Both may be nests of arrays as ``fit`` takes them. The accuracy is NaN where outputs mean no
     classes. With ``metrics``, as ``fit`` takes them, the third result has what they say, by name.
-    Raises what ``loss`` raises, and ShapeError for no examples.
+    Of several losses, a dict, the first result is the sum. Raises what ``loss`` raises, and
+    ShapeError for no examples.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> x, y = np.ones((8, 4), np.float32), np.zeros(8, int)
+    >>> loss, accuracy = tg.training.evaluate(model, x, y)
+    >>> accuracy in (0.0, 1.0)
+    True
     """
     value, right, own = evaluated(model, x, y, loss, named(metrics), Judge(loss))
     return (value, right) if metrics is None else (value, right, own)
