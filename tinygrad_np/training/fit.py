@@ -64,7 +64,9 @@ def fit(
     optimisers each has some of the parameters: in a list they go down one loss, in a dict each
     goes down its own, as ``loss`` then gives a dict of losses by the same names. With
     ``accumulate=n`` the gradients of n batches make one update, that of the mean over all their
-    examples. ``validation`` is evaluated with the same loss after each epoch. There is an accuracy where
+    examples.
+
+    ``validation`` is evaluated with the same loss after each epoch. There is an accuracy where
     outputs mean classes (``docs/training.md``), else it is NaN. ``metrics`` are functions of
     ``(outputs, targets)``, arrays, that give a number: a dict of them by name, or a list. A
     callback has any of the methods ``on_start(Run)``, ``on_step(Progress)``, ``on_epoch(Epoch)``
