@@ -124,7 +124,7 @@ def test_a_replayed_step_has_the_same_bits() -> None:
 
 
 def test_examples_run() -> None:
-    found = doctest.testmod(polynomial)
+    found = doctest.testmod(polynomial, extraglobs={"tg": tg})
     assert found.attempted and not found.failed
 
 

@@ -20,6 +20,19 @@ import numpy as np
 from .autodiff.rules.inverses import transposed
 from .autodiff.rules.polynomials import least_squares
 
+__all__ = [
+    "chebder", "chebfit", "chebgrid2d", "chebgrid3d", "chebint", "chebval", "chebval2d",
+    "chebval3d", "chebvander", "chebvander2d", "chebvander3d", "evaluate", "hermder", "hermeder",
+    "hermefit", "hermegrid2d", "hermegrid3d", "hermeint", "hermeval", "hermeval2d", "hermeval3d",
+    "hermevander", "hermevander2d", "hermevander3d", "hermfit", "hermgrid2d", "hermgrid3d",
+    "hermint", "hermval", "hermval2d", "hermval3d", "hermvander", "hermvander2d", "hermvander3d",
+    "lagder", "lagfit", "laggrid2d", "laggrid3d", "lagint", "lagval", "lagval2d", "lagval3d",
+    "lagvander", "lagvander2d", "lagvander3d", "legder", "legfit", "leggrid2d", "leggrid3d",
+    "legint", "legval", "legval2d", "legval3d", "legvander", "legvander2d", "legvander3d",
+    "polyder", "polyfit", "polygrid2d", "polygrid3d", "polyint", "polyval", "polyval2d",
+    "polyval3d", "polyvander", "polyvander2d", "polyvander3d",
+]  # fmt: skip
+
 Function = Callable[..., Any]
 
 
@@ -39,11 +52,17 @@ class Basis(NamedTuple):
     name: str
     step: Callable[[int], tuple[float, float, float]]
 
+    def __repr__(self) -> str:
+        return f"Basis({self.module!r}, {self.name!r})"
+
     def val(self, x: Any, c: Any, tensor: bool = True) -> Any:
         """The series with coefficients ``c`` (lowest first, along axis 0) at ``x``.
 
         The result has the shape ``c.shape[1:] + x.shape``; with ``tensor=False`` each of the other
         axes of ``c`` is broadcast against those of ``x`` instead.
+
+        >>> tg.polynomial.polyval(np.array([0.0, 2.0]), [1.0, 0.0, 3.0])  # 1 + 3 x²
+        array([ 1., 13.])
         """
         x, c = x if isinstance(x, (int, float, complex)) else _array(x), _array(c)
         c = np.atleast_1d(c) if np.ndim(c) == 0 else c
@@ -60,11 +79,20 @@ class Basis(NamedTuple):
         return out
 
     def val2d(self, x: Any, y: Any, c: Any) -> Any:
-        """The series in two variables at the points (x, y), which have one shape."""
+        """The series in two variables at the points (x, y), which have one shape.
+
+        >>> c = np.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> float(tg.polynomial.polyval2d(1.0, 2.0, c))
+        16.0
+        """
         return self._at_points([x, y], c)
 
     def val3d(self, x: Any, y: Any, z: Any, c: Any) -> Any:
-        """The series in three variables at the points (x, y, z), which have one shape."""
+        """The series in three variables at the points (x, y, z), which have one shape.
+
+        >>> float(tg.polynomial.polyval3d(1.0, 1.0, 1.0, np.ones((2, 2, 2))))
+        8.0
+        """
         return self._at_points([x, y, z], c)
 
     def _at_points(self, points: Sequence[Any], c: Any) -> Any:
@@ -78,15 +106,27 @@ class Basis(NamedTuple):
         return c
 
     def grid2d(self, x: Any, y: Any, c: Any) -> Any:
-        """The series in two variables on the grid of all x with all y."""
+        """The series in two variables on the grid of all x with all y.
+
+        >>> tg.polynomial.polygrid2d(np.ones(3), np.ones(4), np.ones((2, 2))).shape
+        (3, 4)
+        """
         return self.val(y, self.val(x, c))
 
     def grid3d(self, x: Any, y: Any, z: Any, c: Any) -> Any:
-        """The series in three variables on the grid of all x, y and z."""
+        """The series in three variables on the grid of all x, y and z.
+
+        >>> tg.polynomial.polygrid3d(np.ones(3), np.ones(4), np.ones(5), np.ones((2, 2, 2))).shape
+        (3, 4, 5)
+        """
         return self.val(z, self.grid2d(x, y, c))
 
     def vander(self, x: Any, deg: int) -> Any:
-        """P₀ … P_deg at each ``x``, on a new last axis."""
+        """P₀ … P_deg at each ``x``, on a new last axis.
+
+        >>> tg.polynomial.polyvander(np.array([1.0, 2.0]), 2).tolist()
+        [[1.0, 1.0, 1.0], [1.0, 2.0, 4.0]]
+        """
         if deg < 0:
             raise ValueError(f"{self.name}vander(deg={deg}); give 0 or more.")
         x = _array(x)
@@ -99,11 +139,19 @@ class Basis(NamedTuple):
         return np.stack(columns, axis=-1)
 
     def vander2d(self, x: Any, y: Any, deg: Sequence[int]) -> Any:
-        """All products of P₀ … at x and at y, up to the two degrees."""
+        """All products of P₀ … at x and at y, up to the two degrees.
+
+        >>> tg.polynomial.polyvander2d(np.ones(3), np.ones(3), [1, 2]).shape
+        (3, 6)
+        """
         return self._products([x, y], deg)
 
     def vander3d(self, x: Any, y: Any, z: Any, deg: Sequence[int]) -> Any:
-        """All products of P₀ … at x, at y and at z, up to the three degrees."""
+        """All products of P₀ … at x, at y and at z, up to the three degrees.
+
+        >>> tg.polynomial.polyvander3d(np.ones(3), np.ones(3), np.ones(3), [1, 1, 1]).shape
+        (3, 8)
+        """
         return self._products([x, y, z], deg)
 
     def _products(self, points: Sequence[Any], degrees: Sequence[int]) -> Any:
@@ -123,7 +171,11 @@ class Basis(NamedTuple):
         return np.moveaxis(np.tensordot(matrix.astype(c.dtype), c, ((1,), (axis,))), 0, axis)
 
     def der(self, c: Any, m: int = 1, scl: Any = 1, axis: int = 0) -> Any:
-        """The coefficients of the ``m``-th derivative, multiplied by ``scl`` each time."""
+        """The coefficients of the ``m``-th derivative, multiplied by ``scl`` each time.
+
+        >>> tg.polynomial.polyder([1.0, 2.0, 3.0]).tolist()
+        [2.0, 6.0]
+        """
         c = np.atleast_1d(_array(c))
         if m == 0:
             return c
@@ -136,6 +188,9 @@ class Basis(NamedTuple):
         """The coefficients of the ``m``-th integral; the i-th is ``k[i]`` (else 0) at ``lbnd``.
 
         A constant 0 gets a term of degree 1 as every other constant does, unlike in NumPy.
+
+        >>> tg.polynomial.polyint([1.0, 2.0]).tolist()
+        [0.0, 1.0, 1.0]
         """
         c = np.atleast_1d(_array(c))
         n = np.shape(c)[axis]
@@ -152,6 +207,10 @@ class Basis(NamedTuple):
 
         ``deg`` is the degree, or a list of those that are to take part; ``w`` are weights of the
         points. Differentiable by ``x``, ``y`` and ``w``.
+
+        >>> x = np.array([0.0, 1.0, 2.0, 3.0])
+        >>> tg.polynomial.polyfit(x, 1 + 2 * x, 1).round(6).tolist()
+        [1.0, 2.0]
         """
         x, y = _array(x), _array(y)
         degrees = sorted(np.reshape(deg, (-1,)).tolist())
@@ -228,7 +287,7 @@ def evaluate(series: Any, x: Any, coef: Any = None) -> Any:
     what is no such object.
 
     >>> line = np.polynomial.Chebyshev([1.0, 2.0], domain=[0, 4])
-    >>> evaluate(line, np.array([0.0, 3.0]))
+    >>> tg.polynomial.evaluate(line, np.array([0.0, 3.0]))
     array([-1.,  2.])
     """
     of_numpy = np.polynomial

@@ -15,6 +15,8 @@ from .autodiff.primitives import drawing
 from .autodiff.tensor import Tensor
 from .errors import DetachError, ShapeError
 
+__all__ = ["bernoulli", "normal", "permutation", "uniform"]
+
 Shape = int | Sequence[int]
 
 
@@ -31,6 +33,10 @@ def normal(
     ``loc`` and ``scale`` are numbers, or arrays and Tensors that broadcast to ``shape``; gradients
     flow to them (the pathwise derivative: Kingma & Welling 2014, section 2.4). Raises TypeError
     without a generator or for another dtype, ShapeError where they do not fit.
+
+    >>> generator = np.random.default_rng(0)
+    >>> tg.random.normal((2, 3), loc=1.0, generator=generator).shape
+    (2, 3)
     """
     drawn = _drawn("normal", drawing.standard_normal, shape, dtype, generator)
     loc, scale = _parameters("normal", drawn.shape, loc=loc, scale=scale)
@@ -45,7 +51,12 @@ def uniform(
     generator: "np.random.Generator",
     dtype: Any = np.float32,
 ) -> Tensor:
-    """Evenly from ``low`` to ``high``; arguments, gradients and errors are as for ``normal``."""
+    """Evenly from ``low`` to ``high``; arguments, gradients and errors are as for ``normal``.
+
+    >>> drawn = tg.random.uniform(1000, 2.0, 3.0, generator=np.random.default_rng(0))
+    >>> drawn.min().item() >= 2.0, drawn.max().item() <= 3.0
+    (True, True)
+    """
     drawn = _drawn("uniform", drawing.standard_uniform, shape, dtype, generator)
     low, high = _parameters("uniform", drawn.shape, low=low, high=high)
     return _moved(drawn, low, high - low)
@@ -63,6 +74,10 @@ def bernoulli(
     ``p`` is a number, or an array or Tensor that broadcasts to ``shape``. Raises TypeError without
     a generator, DataError for p outside 0 … 1, ShapeError where it does not fit, DetachError for
     a Tensor that requires grad: what is drawn has no derivative by its probability.
+
+    >>> generator = np.random.default_rng(0)
+    >>> tg.random.bernoulli((5,), 0.5, generator=generator).tolist()
+    [0.0, 1.0, 1.0, 1.0, 0.0]
     """
     check_generator("tg.random.bernoulli", generator)
     sizes = _sizes("bernoulli", shape)
@@ -79,6 +94,9 @@ def permutation(n: int, *, generator: "np.random.Generator") -> Tensor:
     """The integers 0 … n - 1 in a random order, (n,) int64, to be used as an index.
 
     Raises TypeError without a generator, or for anything but an integer from 0 up.
+
+    >>> tg.random.permutation(5, generator=np.random.default_rng(0)).tolist()
+    [2, 4, 3, 0, 1]
     """
     check_generator("tg.random.permutation", generator)
     if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 0:

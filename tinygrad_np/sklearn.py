@@ -500,6 +500,13 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
     ``coefs_``, ``intercepts_``, ``history_`` (what ``training.fit`` returned), ``loss_curve_``,
     ``loss_``, ``n_iter_``, ``validation_scores_`` and ``best_validation_score_``. The arithmetic is
     done in the dtype of the inputs, float32 or float64.
+
+    >>> from tinygrad_np.sklearn import MLPClassifier
+    >>> x = np.random.default_rng(0).standard_normal((200, 2))
+    >>> y = np.where(x[:, 0] > 0, "right", "left")
+    >>> model = MLPClassifier((8,), early_stopping=True, random_state=0).fit(x, y)
+    >>> model.predict([[2.0, 0.0], [-2.0, 0.0]])
+    array(['right', 'left'], dtype='<U5')
     """
 
     @staticmethod
@@ -573,6 +580,12 @@ class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
 
     Settings and attributes are those of ``MLPClassifier``, without ``classes_``; the score on
     held-out examples is R², and they are not stratified.
+
+    >>> from tinygrad_np.sklearn import MLPRegressor
+    >>> x = np.random.default_rng(0).standard_normal((200, 2))
+    >>> model = MLPRegressor((8,), max_iter=2000, random_state=0).fit(x, x[:, 0])
+    >>> model.predict(x).shape
+    (200,)
     """
 
     def partial_fit(self, X: Any, y: Any) -> Self:

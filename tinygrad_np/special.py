@@ -30,6 +30,10 @@ def logsumexp(
 
     ``b`` broadcasts against ``a``. With ``return_sign`` the result is the log of the absolute value
     and the sign (of complex numbers the phase); without it a negative sum gives NaN.
+
+    >>> from tinygrad_np import special
+    >>> float(special.logsumexp(np.array([1000.0, 1000.0])).round(4))
+    1000.6931
     """
     a = np.reshape(a, (1,)) if np.ndim(a) == 0 else a
     axis = (
@@ -50,17 +54,32 @@ def logsumexp(
 
 
 def softmax(x: Any, axis: Any = None) -> Any:
-    """exp(x) / Σ exp(x) along ``axis`` (all axes by default), as ``scipy.special.softmax``."""
+    """exp(x) / Σ exp(x) along ``axis`` (all axes by default), as ``scipy.special.softmax``.
+
+    >>> from tinygrad_np import special
+    >>> special.softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
     return neural.softmax(np.asarray(x) if isinstance(x, (list, float, int)) else x, axis=axis)
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
-    """x - log Σ exp(x) along ``axis`` (all by default), as ``scipy.special.log_softmax``."""
+    """x - log Σ exp(x) along ``axis`` (all by default), as ``scipy.special.log_softmax``.
+
+    >>> from tinygrad_np import special
+    >>> special.log_softmax(np.array([0.0, 0.0])).round(4)
+    array([-0.6931, -0.6931])
+    """
     return neural.log_softmax(np.asarray(x) if isinstance(x, (list, float, int)) else x, axis=axis)
 
 
 def polygamma(n: Any, x: Any) -> Any:
-    """The n-th derivative of ``digamma`` at x, in the dtype of x if n is a Python number."""
+    """The n-th derivative of ``digamma`` at x, in the dtype of x if n is a Python number.
+
+    >>> from tinygrad_np import special
+    >>> float(special.polygamma(1, 1.0).round(4))
+    1.6449
+    """
     if isinstance(n, int):
         return (
             sp.psi(x)
@@ -74,7 +93,12 @@ def polygamma(n: Any, x: Any) -> Any:
 
 
 def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
-    """Combinations of N things taken k at a time, for real N and k; ``exact`` takes integers."""
+    """Combinations of N things taken k at a time, for real N and k; ``exact`` takes integers.
+
+    >>> from tinygrad_np import special
+    >>> float(special.comb(5, 2))
+    10.0
+    """
     if exact:
         return sp.comb(N, k, exact=True, repetition=repetition)
     if repetition:
@@ -85,7 +109,12 @@ def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> An
 
 
 def perm(N: Any, k: Any, exact: bool = False) -> Any:
-    """Permutations of N things taken k at a time, for real N and k; ``exact`` takes integers."""
+    """Permutations of N things taken k at a time, for real N and k; ``exact`` takes integers.
+
+    >>> from tinygrad_np import special
+    >>> float(special.perm(5, 2))
+    20.0
+    """
     if exact:
         return sp.perm(N, k, exact=True)
     inside = np.logical_and(np.logical_and(k <= N, N >= 0), k >= 0)
@@ -95,7 +124,12 @@ def perm(N: Any, k: Any, exact: bool = False) -> Any:
 
 
 def factorial(n: Any, exact: bool = False) -> Any:
-    """n! = Γ(n + 1), 0 for negative n; ``exact`` takes integers."""
+    """n! = Γ(n + 1), 0 for negative n; ``exact`` takes integers.
+
+    >>> from tinygrad_np import special
+    >>> float(special.factorial(4))
+    24.0
+    """
     if exact:
         return sp.factorial(n, exact=True)
     return np.where(n < 0, 0.0, sp.gamma(np.where(n < 0, 1.0, n) + 1))

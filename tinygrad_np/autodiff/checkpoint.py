@@ -185,11 +185,12 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     Gradients have gradients, to any order. Inside a replayed step it does nothing:
     a replay plans its memory itself.
 
-        >>> layer = checkpoint(lambda x, w: np.tanh(np.sin(x @ w) ** 2))
-        >>> layer(Tensor(np.ones((2, 3))), Tensor(np.ones((3, 3)), requires_grad=True)).shape
+        >>> layer = tg.checkpoint(lambda x, w: np.tanh(np.sin(x @ w) ** 2))
+        >>> layer(np.ones((2, 3)), tg.Tensor(np.ones((3, 3)), requires_grad=True)).shape
         (2, 3)
 
-    Raises StaleValueError in backward if ``f`` gives another result the second time.
+    Raises TypeError for what is no function, and StaleValueError in backward if ``f`` gives another
+    result the second time.
     """
     if not callable(f):
         raise TypeError(f"tg.checkpoint takes a function, not {f!r}.")

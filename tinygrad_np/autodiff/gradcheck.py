@@ -26,6 +26,8 @@ def gradcheck(
     that, and so on. Returns quietly, or raises GradientError with the argument, the index, both
     numbers and the shapes where they differ by more than ``tolerance``, relative to the larger of
     1 and the numbers. Method: Ridders 1982, "Accurate computation of F'(x) and F'(x)F''(x)".
+
+    >>> tg.gradcheck(lambda x: np.sum(np.tanh(x)), np.array([0.5, 1.0]), order=2)
     """
     largest_error(f, *args, order=order, tolerance=tolerance, seed=seed)
 

@@ -56,6 +56,15 @@ def _in_place(fn: Any) -> Method:
     return method
 
 
+def _part(fn: Any, said: str) -> Any:
+    """The attribute that is a NumPy function of its Tensor, and writes into it what it is set."""
+
+    def write(self: "Tensor", value: Any) -> None:
+        apply(fn, (self,))[...] = value
+
+    return property(lambda self: apply(fn, (self,)), write, doc=said)
+
+
 def apply_method(
     ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
@@ -130,23 +139,8 @@ class Operators:
         """The last two axes swapped."""
         return apply(np.swapaxes, (self, -1, -2))
 
-    @property
-    def real(self) -> "Tensor":
-        """The real part."""
-        return apply(np.real, (self,))
-
-    @real.setter
-    def real(self, value: Any) -> None:
-        self.real[...] = value
-
-    @property
-    def imag(self) -> "Tensor":
-        """The imaginary part."""
-        return apply(np.imag, (self,))
-
-    @imag.setter
-    def imag(self, value: Any) -> None:
-        self.imag[...] = value
+    real = _part(np.real, "The real part, a view that can be written through.")
+    imag = _part(np.imag, "The imaginary part, a view that can be written through.")
 
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self == value))

@@ -95,6 +95,13 @@ class no_grad:
     """Stop recording in the current thread, as a ``with`` block or as a decorator.
 
     ``@tg.no_grad`` and ``@tg.no_grad()`` are the same.
+
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     out = w * 2
+    ...
+    >>> out.requires_grad
+    False
     """
 
     _inside = False
@@ -104,6 +111,9 @@ class no_grad:
             raise TypeError(f"no_grad takes a function, or nothing, not {function!r}.")
         made = super().__new__(cls)
         return made(function) if callable(function) else made
+
+    def __repr__(self) -> str:
+        return "no_grad()"
 
     def __init__(self) -> None:
         self._outer: list[bool] = []

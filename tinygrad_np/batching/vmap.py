@@ -28,14 +28,14 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     ``vmap`` goes into every other transform and every other into ``vmap``, so
     ``tg.vmap(tg.grad(f), (None, 0))`` has the gradients of each example.
 
-        >>> import numpy as np
-        >>> vmap(lambda x, w: np.tanh(x @ w), (0, None))(np.ones((5, 3)), np.zeros(3)).shape
+        >>> tg.vmap(lambda x, w: np.tanh(x @ w), (0, None))(np.ones((5, 3)), np.zeros(3)).shape
         (5,)
 
     NumPy's functions take a whole batch in one call; those that cannot are called for one example
     after the other, and are right, but slower. Raises ShapeError where the batches differ in
     length, TapeError for what would be another thing in each example: ``if t > 0`` (use
-    ``np.where``), a mask as an index, ``t.item()``, a random draw.
+    ``np.where``), a mask as an index, ``t.item()``, a random draw; TypeError for what is no
+    function.
     """
     if not callable(f):
         raise TypeError(f"tg.vmap takes a function, not {f!r}.")

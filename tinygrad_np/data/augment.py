@@ -23,6 +23,8 @@ from ..arguments import finite, real, refusal, shown
 from ..errors import DataError
 from .batches import Seed, generator_from
 
+__all__ = ["Distort", "affine", "displace", "elastic", "rotate", "scale", "shear", "shift"]
+
 Images = NDArray[Any]
 _Field = Callable[[int, int], NDArray[Any]]
 
@@ -45,6 +47,11 @@ class Distort:
     DataError for arguments that are not finite or have no sense.
     Source: Simard, Steinkraus, Platt, "Best practices for convolutional neural networks applied to
     visual document analysis", 2003, section 2.
+
+    >>> distort = tg.data.augment.Distort(shift=2.0, rotation=10.0)
+    >>> images = np.zeros((4, 28, 28), np.float32)
+    >>> distort(images, np.random.default_rng(0)).shape
+    (4, 28, 28)
     """
 
     shift: float = 0.0
@@ -110,27 +117,49 @@ class Distort:
 
 
 def shift(images: Images, rows: ArrayLike, columns: ArrayLike, background: float = 0.0) -> Images:
-    """Move images down by `rows` and to the right by `columns` pixels, numbers or (n,)."""
+    """Move images down by `rows` and to the right by `columns` pixels, numbers or (n,).
+
+    >>> image = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> tg.data.augment.shift(image, 1, 0)[0].tolist()
+    [[0.0, 0.0], [1.0, 2.0]]
+    """
     rows, columns = _numbers("shift", images, rows=rows, columns=columns)
     offset = np.stack(np.broadcast_arrays(rows, columns), axis=-1)
     return affine(images, np.eye(2), offset, background)
 
 
 def rotate(images: Images, degrees: ArrayLike, background: float = 0.0) -> Images:
-    """Turn images counter-clockwise about their centre; `degrees` is a number or (n,)."""
+    """Turn images counter-clockwise about their centre; `degrees` is a number or (n,).
+
+    >>> image = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> tg.data.augment.rotate(image, 90)[0].round(2).tolist()
+    [[2.0, 4.0], [1.0, 3.0]]
+    """
     (degrees,) = _numbers("rotate", images, degrees=degrees)
     return affine(images, _matrices(degrees, (1, 1), 0), 0, background)
 
 
 def scale(images: Images, rows: ArrayLike, columns: ArrayLike, background: float = 0.0) -> Images:
-    """Enlarge images about their centre `rows` times in height and `columns` times in width."""
+    """Enlarge images about their centre `rows` times in height and `columns` times in width.
+
+    >>> image = np.zeros((1, 5, 5))
+    >>> image[0, 2, 2] = 1.0
+    >>> float(tg.data.augment.scale(image, 2.0, 2.0).sum())
+    4.0
+    """
     rows, columns = _numbers("scale", images, rows=rows, columns=columns)
     factors = np.stack(np.broadcast_arrays(rows, columns), axis=-1)
     return affine(images, _matrices(0, factors, 0), 0, background)
 
 
 def shear(images: Images, factor: ArrayLike, background: float = 0.0) -> Images:
-    """Move each row to the right by `factor`, a number or (n,), times its rows below the centre."""
+    """Move each row to the right by `factor`, a number or (n,), times its rows below the centre.
+
+    >>> image = np.zeros((1, 5, 5))
+    >>> image[0, :, 2] = 1.0
+    >>> tg.data.augment.shear(image, 1.0)[0].argmax(axis=1).tolist()
+    [0, 1, 2, 3, 4]
+    """
     (factor,) = _numbers("shear", images, factor=factor)
     return affine(images, _matrices(0, (1, 1), factor), 0, background)
 
@@ -142,6 +171,10 @@ def affine(
 
     `matrix` is (2, 2) or (n, 2, 2), `offset` a number, (2,) or (n, 2) in pixels. Raises DataError
     for other shapes, for values that are not finite, and for a matrix that has no inverse.
+
+    >>> image = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> tg.data.augment.affine(image, [[0.0, 1.0], [1.0, 0.0]])[0].tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
     """
     view = _as_images("affine", images)
     matrices = _per_image("affine", "matrix", matrix, (len(view), 2, 2))
@@ -151,7 +184,13 @@ def affine(
 
 
 def displace(images: Images, field: ArrayLike, background: float = 0.0) -> Images:
-    """Give each pixel the value `field` pixels away, (2, h, w) or (n, 2, h, w): rows, columns."""
+    """Give each pixel the value `field` pixels away, (2, h, w) or (n, 2, h, w): rows, columns.
+
+    >>> image = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> field = np.zeros((2, 2, 2))
+    >>> tg.data.augment.displace(image, field)[0].tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
     view = _as_images("displace", images)
     n, _, h, w = view.shape
     moves = _per_image("displace", "field", field, (n, 2, h, w))
@@ -163,7 +202,12 @@ def displace(images: Images, field: ArrayLike, background: float = 0.0) -> Image
 def elastic(
     images: Images, seed: Seed, alpha: float = 34.0, sigma: float = 4.0, background: float = 0.0
 ) -> Images:
-    """Distort images elastically, as `Distort` does and no more; the defaults are Simard's."""
+    """Distort images elastically, as `Distort` does and no more; the defaults are Simard's.
+
+    >>> images = np.zeros((4, 28, 28), np.float32)
+    >>> tg.data.augment.elastic(images, seed=0).shape
+    (4, 28, 28)
+    """
     return Distort(alpha=alpha, sigma=sigma, background=background)(images, seed)
 
 

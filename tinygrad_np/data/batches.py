@@ -37,6 +37,10 @@ def normalise(
     and `std` belong to the scaled pixels (0.1307 and 0.3081 for the training part of MNIST). Raises
     DataError for other dtypes and for images without a pixel above 16 (but black ones), as such may
     be scaled already, and for a useless std.
+
+    >>> pixels = np.array([0, 51, 255], np.uint8)
+    >>> tg.data.normalise(pixels).tolist()
+    [0.0, 0.20000000298023224, 1.0]
     """
     if getattr(images, "dtype", None) != np.uint8:
         raise DataError(_not_pixels(images))
@@ -93,6 +97,9 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> N
 
     `labels` are integers from 0 to classes - 1. Raises DataError, with the first wrong label and
     its index, if they are not.
+
+    >>> tg.data.one_hot([2, 0], 3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     indices = as_array("one_hot", "labels", labels)
     arguments.whole("one_hot", "classes", classes, error=DataError)
@@ -130,7 +137,8 @@ def split(
     entries each, or are nests as for `batches`; the parts are copies. Raises DataError if the
     lengths differ, if a part would be empty, or without an int or np.random.Generator as `seed`.
 
-    >>> first, second = split(np.arange(6), np.array([0, 0, 0, 0, 1, 1]), 3, 0, [0, 0, 0, 0, 1, 1])
+    >>> x, y = np.arange(6), np.array([0, 0, 0, 0, 1, 1])
+    >>> first, second = tg.data.split(x, y, 3, 0, y)
     >>> sorted(second[1].tolist())
     [0, 0, 1]
     """
@@ -191,6 +199,14 @@ def batches(
     `ahead` batches are prepared by a thread while the caller works; they are the same as without.
     Raises DataError if the lengths differ, for objects and words, a batch size below 1, a negative
     `ahead`, and for a missing or wrong seed.
+
+    >>> x, y = np.arange(5.0).reshape(5, 1), np.arange(5)
+    >>> for images, labels in tg.data.batches(x, y, batch_size=2, seed=0):
+    ...     print(images.shape, labels.shape)
+    ...
+    (2, 1) (2,)
+    (2, 1) (2,)
+    (1, 1) (1,)
     """
     xs, ys = paired("batches", x, y)
     for name, given, found in (("x", x, xs), ("y", y, ys)):
@@ -283,6 +299,12 @@ class Batches:
 
     def __len__(self) -> int:
         return self._count
+
+    def __repr__(self) -> str:
+        told = f"{self._count:,} batches of {self._batch_size:,} from {len(self._x):,} examples"
+        order = "shuffled" if self._shuffle and self._generator is not None else "in order"
+        changed = "" if self._transform is None else f", {arguments.called(self._transform)}"
+        return f"Batches({told}, {order}{changed})"
 
     def __iter__(self) -> Iterator[Pair]:
         """Yield (x, y) batches, C-contiguous arrays that nobody else holds."""

@@ -20,6 +20,10 @@ class Dataset(tuple[Part, Part]):
 
     Images are (n, h, w) uint8, labels (n,) int64; where a file has none, they are None and the test
     part is empty. ``names`` has a word for each class where the place has words, else it is None.
+
+    >>> (x, y), (x_test, y_test) = tg.data.mnist()
+    >>> x.shape, y.shape, x_test.shape
+    ((60000, 28, 28), (60000,), (10000, 28, 28))
     """
 
     names: tuple[str, ...] | None
@@ -76,6 +80,10 @@ def mnist() -> Dataset:
     The SHA-256 of each file is checked once per process. Raises DataError if a file was damaged.
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
     recognition", 1998; CC BY-SA 3.0, see data/mnist/README.md.
+
+    >>> (x, y), (x_test, y_test) = tg.data.mnist()
+    >>> x.shape, x.dtype, y[:5].tolist()
+    ((60000, 28, 28), dtype('uint8'), [5, 0, 4, 1, 9])
     """
     return _copied(_verified(_MNIST_FOLDER, _MNIST_SHA256))
 
@@ -90,6 +98,13 @@ def fashion_mnist(folder: StrPath | None = None, download: bool = False) -> Data
     of torchvision's FashionMNIST. The SHA-256 of each file is checked once per process. Raises
     DataError if files are absent, other or out of reach.
     Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST", arXiv:1708.07747.
+
+    >>> try:
+    ...     tg.data.fashion_mnist(folder="not-there")
+    ... except tg.DataError:
+    ...     print("download=True fetches the files")
+    ...
+    download=True fetches the files
     """
     places = _fashion_places(folder)
     inside = (place / inner for place in places for inner in ("", "FashionMNIST/raw", "raw"))

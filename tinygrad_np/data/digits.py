@@ -68,8 +68,8 @@ def digits_from(picture: Any) -> NDArray[np.uint8]:
     without Pillow for a path.
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", first section.
 
-    >>> ((x, y), test) = mnist()
-    >>> digits_from(255 - np.kron(x[0], np.ones((9, 9)))).shape
+    >>> ((x, y), test) = tg.data.mnist()
+    >>> tg.data.digits_from(255 - np.kron(x[0], np.ones((9, 9)))).shape
     (1, 28, 28)
     """
     place, grey = _read(picture)

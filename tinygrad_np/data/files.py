@@ -68,6 +68,10 @@ def load_idx(path: StrPath, *, sha256: str | None = None) -> NDArray[Any]:
     uncompressed content must have that checksum. Raises DataError for anything but a complete IDX
     file; memory is taken as content arrives, never because a header asks for it.
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "The IDX file format".
+
+    >>> tg.data.save_idx("images.idx", np.zeros((3, 28, 28), np.uint8))
+    >>> tg.data.load_idx("images.idx").shape
+    (3, 28, 28)
     """
     with opened("load_idx", path) as file:
         return read_idx(file, os.fspath(path), sha256)
@@ -93,6 +97,10 @@ def save_idx(path: StrPath, array: NDArray[Any]) -> None:
     `array` has any shape and dtype uint8, int8, int16, int32, float32 or float64. Equal arrays give
     equal bytes. The file is written beside `path` and renamed, so `path` never holds half a file.
     Raises DataError if IDX cannot hold the array or the file cannot be written.
+
+    >>> tg.data.save_idx("labels.idx.gz", np.array([3, 1, 4], np.uint8))
+    >>> tg.data.load_idx("labels.idx.gz").tolist()
+    [3, 1, 4]
     """
     target = arguments.path("save_idx", "path", path)
     content = _idx_header(array) + array.astype(array.dtype.newbyteorder(">")).tobytes()
@@ -112,6 +120,12 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     them is let be. Returns images (n, k, k) uint8 and labels (n,) int64. Raises DataError with the
     row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
     over 64 MiB and 100 times its size.
+
+    >>> header = "label,p0,p1,p2,p3"
+    >>> np.savetxt("train.csv", [[7, 0, 255, 0, 255]], "%d", ",", header=header, comments="")
+    >>> images, labels = tg.data.load_csv("train.csv")
+    >>> images.shape, labels.tolist()
+    ((1, 2, 2), [7])
     """
     with opened("load_csv", path) as file:
         content = Content(file, os.fspath(path))

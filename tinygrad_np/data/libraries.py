@@ -24,6 +24,11 @@ def from_sklearn(x: Any, y: Any = None, largest: float = _WHITE, classes: int = 
     labels (n,) int64 from 0 to classes - 1, the caller's own. Raises DataError for pixels outside 0
     to `largest`, for others than whole numbers up to 255, for images without a pixel above 16 (such
     are scaled) and for labels that are no numbers from 0 to classes - 1.
+
+    >>> from sklearn.datasets import load_digits
+    >>> (x, y), (x_test, y_test) = tg.data.from_sklearn(load_digits(), largest=16)
+    >>> x.shape, x_test.shape
+    ((1541, 8, 8), (256, 8, 8))
     """
     if y is None:
         if not (hasattr(x, "data") and hasattr(x, "target")):
@@ -50,6 +55,13 @@ def from_torchvision(train: Any, test: Any, classes: int = 10) -> Dataset:
     Each has `data`, (n, h, w) uint8, and `targets`, (n,) from 0 to classes - 1, as tensors, arrays
     or lists; their transforms are not applied. The arrays returned are the caller's own. Raises
     DataError for anything else, such as images in colour.
+
+    >>> from types import SimpleNamespace
+    >>> train = SimpleNamespace(data=np.zeros((8, 28, 28), np.uint8), targets=[1] * 8)
+    >>> test = SimpleNamespace(data=np.zeros((2, 28, 28), np.uint8), targets=[3, 1])
+    >>> (x, y), (x_test, y_test) = tg.data.from_torchvision(train, test)
+    >>> x.shape, y_test.tolist()
+    ((8, 28, 28), [3, 1])
     """
     first, second = (
         _tensors(name, part, classes) for name, part in (("training", train), ("test", test))

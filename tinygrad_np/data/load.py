@@ -83,7 +83,7 @@ def load(
     What was changed is told by a DataWarning. Raises DataError for anything else, with what was
     found and what to do; no pickle is read.
 
-    >>> (x_train, y_train), (x_test, y_test) = load("mnist")
+    >>> (x_train, y_train), (x_test, y_test) = tg.data.load("mnist")
     >>> x_train.shape, y_test.dtype
     ((60000, 28, 28), dtype('int64'))
     """

@@ -26,6 +26,13 @@ def diagnosis(report: Diagnosis, title: str = "") -> "dict[str, Figure]":
     "activations" has what comes out of every layer, "gradients" the gradient's norm by depth,
     "learning-rate" the range test, "updates" the change of each weight in the first steps,
     "one-batch" the loss of a few examples learned by heart.
+
+    >>> nn = tg.nn
+    >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
+    >>> x = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    >>> figures = tg.draw.diagnosis(tg.training.diagnose(model, x, (x[:, 0] > 0).astype(int), 0.1))
+    >>> "activations" in figures
+    True
     """
     m = report.measurements
     figures = {}
@@ -41,7 +48,9 @@ def diagnosis(report: Diagnosis, title: str = "") -> "dict[str, Figure]":
         figures["one-batch"] = _one_batch(m.overfit)
     for figure in figures.values():
         figure.suptitle(title)
-    return figures
+    from .shown import Figures
+
+    return Figures(figures)
 
 
 def _activations(layers: list[Layer]) -> "Figure":

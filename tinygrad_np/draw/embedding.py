@@ -26,7 +26,12 @@ def embedding(
     """Features in a plane, one colour for each class, whose name stands at its middle.
 
     ``features`` (n, ...) as ``training.features`` gives them, ``labels`` (n,) integers, ``names``
-    one for each class from 0 on. ``method`` and the errors raised are those of ``project``.
+    one for each class from 0 on. ``method`` and the errors raised are those of ``project``;
+    ShapeError for labels that do not fit.
+
+    >>> features = np.random.default_rng(0).standard_normal((30, 8))
+    >>> figure = tg.draw.embedding(features, np.arange(30) % 3, method="pca")
+    >>> figure.savefig("embedding.png")
     """
     values, labels = np.asarray(features), np.asarray(labels)
     if labels.shape != values.shape[:1]:

@@ -18,12 +18,14 @@ TRAIN, VALIDATION, WRONG, RIGHT = "#0072B2", "#D55E00", "#D55E00", "#333333"
 
 
 def empty_figure(width: float, height: float) -> "Figure":
-    """An empty figure that belongs to no window and no global state."""
+    """An empty figure that belongs to no window; a notebook shows it as it is."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401 - what may be missing
+
+        from .shown import Shown
     except ImportError:
         raise ImportError("pictures of training need matplotlib: pip install matplotlib.") from None
-    return Figure(figsize=(width, height), layout="constrained")
+    return Shown(figsize=(width, height), layout="constrained")
 
 
 def curves(history: Sequence[Any], title: str = "") -> "Figure":
@@ -33,6 +35,11 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
     every line is a mean in a band of one sample standard deviation to each side, over the epochs
     that all reached, and the single runs are faint. A mean over an epoch stands in its middle, what
     was measured after it at its end. Raises ValueError for an empty history.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> history = tg.training.fit(model, batches, tg.optim.SGD(model.parameters(), 0.1), epochs=2)
+    >>> tg.draw.curves(history).savefig("curves.png")
     """
     runs = [history] if len(history) and hasattr(history[0], "train_loss") else list(history)
     if not runs or not all(len(run) for run in runs):
@@ -116,6 +123,10 @@ def predictions(
     ``labels`` (n,), ``logits`` (n, classes), ``count`` images at most. Wrong ones have a coloured
     frame. ``names`` has one for each class, else it is its number. Raises ShapeError for other
     shapes, DataError for images whose channels may be on two axes.
+
+    >>> images, labels = np.zeros((4, 8, 8), np.uint8), np.array([0, 1, 0, 1])
+    >>> figure = tg.draw.predictions(images, labels, logits=np.eye(2)[labels], count=4)
+    >>> figure.savefig("predictions.png")
     """
     images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
     n = len(images) if images.ndim in (3, 4) else None
@@ -162,6 +173,9 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     """A confusion matrix: rows are labels, columns predictions, (classes, classes) counts.
 
     ``names`` has one for each class, else it is its number. Raises ShapeError for other shapes.
+
+    >>> figure = tg.draw.confusion(np.array([[8, 2], [1, 9]]), names=["cat", "dog"])
+    >>> figure.savefig("confusion.png")
     """
     counts = np.asarray(counts)
     classes = counts.shape[0] if counts.ndim else 0
@@ -195,6 +209,10 @@ def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") 
     ``predictions`` (n, classes) are logits, or probabilities if every row is one; ``labels`` (n,).
     Whiskers are 95 % intervals (Wilson 1927). The title has the expected calibration error (Guo et
     al. 2017, eq. 3). Raises what ``training.calibration`` raises.
+
+    >>> logits = np.random.default_rng(0).standard_normal((50, 3))
+    >>> figure = tg.draw.reliability(logits, logits.argmax(axis=1))
+    >>> figure.savefig("reliability.png")
     """
     found = calibration(_probabilities(predictions), labels, bins)
     figure = empty_figure(5.5, 6)

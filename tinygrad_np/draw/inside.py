@@ -27,6 +27,9 @@ def weights(
     Filters (units, channels, height, width) have a shape of their own: their channels stand side
     by side. Red is positive, blue negative, on one scale for all. Raises ShapeError for other
     shapes.
+
+    >>> figure = tg.draw.weights(tg.nn.Linear(784, 10, seed=0), shape=(28, 28), count=4)
+    >>> figure.savefig("weights.png")
     """
     values = _first_weights(model) if isinstance(model, Module) else np.asarray(model)
     if values.ndim == 4:
@@ -75,6 +78,15 @@ def histograms(record: Histograms, title: str = "") -> "Figure":
     histogram, the darker the more, and lines are the quartiles; the panel ends at the 1st and 99th
     percentile. Zeros are not in it, and their share at the end stands in the title of the panel.
     Raises ValueError for an empty record.
+
+    >>> nn = tg.nn
+    >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
+    >>> x, y = np.ones((8, 4), np.float32), np.zeros(8, int)
+    >>> record = tg.training.Histograms(model, x, y)
+    >>> optimiser = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> batches = tg.data.batches(x, y, 4, seed=0)
+    >>> _ = tg.training.fit(model, batches, optimiser, epochs=2, callbacks=[record])
+    >>> tg.draw.histograms(record).savefig("histograms.png")
     """
     if not record.epochs:
         raise ValueError("histograms() of an empty record; train with it among the callbacks.")

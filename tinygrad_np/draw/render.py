@@ -18,11 +18,19 @@ SECONDS = 120
 
 
 class RenderError(RuntimeError):
-    """No installed program can draw a graph in the format asked for."""
+    """No installed program can draw a graph in the format asked for.
+
+    >>> issubclass(tg.draw.RenderError, RuntimeError)
+    True
+    """
 
 
 class RenderWarning(UserWarning):
-    """A graph was saved as DOT text, because no installed program can draw it."""
+    """A graph was saved as DOT text, because no installed program can draw it.
+
+    >>> issubclass(tg.draw.RenderWarning, UserWarning)
+    True
+    """
 
 
 def programs() -> list[str]:
@@ -112,6 +120,10 @@ def save(graph: Any, path: str | os.PathLike[str]) -> Path:
     Where no installed program can draw it the DOT text is saved beside, with the ending .dot, and a
     RenderWarning says what to install. Raises ValueError for another ending, DataError for a place
     that cannot be written.
+
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> print(tg.draw.save(tg.draw.graph(np.sum(w**2)), "graph.dot"))
+    graph.dot
     """
     path = Path(path)
     try:

@@ -8,21 +8,33 @@ from .module import Module
 
 
 class Identity(Module):
-    """The input itself: a place for a layer that may be put in later."""
+    """The input itself: a place for a layer that may be put in later.
+
+    >>> tg.nn.Identity()(3.0)
+    3.0
+    """
 
     def forward(self, x: Any) -> Any:
         return x
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """max(x, 0).
+
+    >>> tg.nn.ReLU()(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    """
 
     def forward(self, x: Any) -> Any:
         return functional.relu(x)
 
 
 class LeakyReLU(Module):
-    """x where it is positive, ``negative_slope`` times x elsewhere."""
+    """x where it is positive, ``negative_slope`` times x elsewhere.
+
+    >>> tg.nn.LeakyReLU(0.1)(np.array([-2.0, 3.0]))
+    array([-0.2,  3. ])
+    """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = finite("LeakyReLU", "negative_slope", negative_slope)
@@ -35,35 +47,55 @@ class LeakyReLU(Module):
 
 
 class Tanh(Module):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    >>> tg.nn.Tanh()(np.array([0.0, 1.0])).round(3)
+    array([0.   , 0.762])
+    """
 
     def forward(self, x: Any) -> Any:
         return functional.tanh(x)
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    >>> tg.nn.Sigmoid()(np.array([0.0, 2.0])).round(3)
+    array([0.5  , 0.881])
+    """
 
     def forward(self, x: Any) -> Any:
         return functional.sigmoid(x)
 
 
 class SiLU(Module):
-    """x times its logistic function, also called swish (Elfwing et al. 2018)."""
+    """x times its logistic function, also called swish (Elfwing et al. 2018).
+
+    >>> tg.nn.SiLU()(np.array([-1.0, 2.0])).round(3)
+    array([-0.269,  1.762])
+    """
 
     def forward(self, x: Any) -> Any:
         return functional.silu(x)
 
 
 class Softplus(Module):
-    """log(1 + exp(x)), a smooth form of max(x, 0)."""
+    """log(1 + exp(x)), a smooth form of max(x, 0).
+
+    >>> tg.nn.Softplus()(np.array([0.0, 2.0])).round(3)
+    array([0.693, 2.127])
+    """
 
     def forward(self, x: Any) -> Any:
         return functional.softplus(x)
 
 
 class ELU(Module):
-    """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016)."""
+    """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016).
+
+    >>> tg.nn.ELU()(np.array([-1.0, 2.0])).round(3)
+    array([-0.632,  2.   ])
+    """
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = finite("ELU", "alpha", alpha)
@@ -76,7 +108,13 @@ class ELU(Module):
 
 
 class GELU(Module):
-    """x times the normal distribution function of x; see ``functional.gelu``."""
+    """x times the normal distribution function of x; see ``functional.gelu``.
+
+    Any shape and float dtype, which is kept.
+
+    >>> tg.nn.GELU(approximate="tanh")(np.array([-1.0, 2.0])).round(3)
+    array([-0.159,  1.955])
+    """
 
     def __init__(self, approximate: str = "none") -> None:
         one_of("GELU", "approximate", approximate, functional.GELUS)
@@ -90,7 +128,12 @@ class GELU(Module):
 
 
 class Softmax(Module):
-    """exp(x) / sum exp(x) along ``axis``."""
+    """exp(x) / sum exp(x) along ``axis``.
+
+    >>> tg.nn.Softmax()(np.array([[0.0, 0.0], [0.0, 2.0]])).round(3)
+    array([[0.5  , 0.5  ],
+           [0.119, 0.881]])
+    """
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = whole("Softmax", "axis", axis, least=None)

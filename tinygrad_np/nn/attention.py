@@ -32,7 +32,7 @@ class MultiheadAttention(Module):
     Raises ShapeError for other shapes, ValueError for heads that do not divide embed_dim.
 
     >>> x = np.zeros((2, 5, 8), np.float32)
-    >>> outputs, weights = nn.MultiheadAttention(8, 2, batch_first=True, seed=0)(x, x, x)
+    >>> outputs, weights = tg.nn.MultiheadAttention(8, 2, batch_first=True, seed=0)(x, x, x)
     >>> outputs.shape, weights.shape
     ((2, 5, 8), (2, 5, 5))
     """

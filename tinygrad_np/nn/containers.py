@@ -56,6 +56,10 @@ class Sequential(_Numbered):
     of numbers given for x gets the dtype of the first parameter, unless there is an Embedding.
     Raises TypeError for what is neither module nor function: a class (``nn.Tanh`` for
     ``nn.Tanh()``), a list (``Sequential(*layers)`` unpacks it).
+
+    >>> net = tg.nn.Sequential(tg.nn.Linear(4, 8, seed=0), np.tanh, tg.nn.Linear(8, 1, seed=1))
+    >>> net(np.ones((5, 4), np.float32)).shape
+    (5, 1)
     """
 
     def __init__(self, *layers: Layer) -> None:
@@ -74,7 +78,7 @@ class Sequential(_Numbered):
 class ModuleList(_Numbered):
     """A list of modules whose parameters are found; the ``forward`` that uses them is yours.
 
-    >>> layers = nn.ModuleList(nn.Linear(4, 4, seed=i) for i in range(3))
+    >>> layers = tg.nn.ModuleList(tg.nn.Linear(4, 4, seed=i) for i in range(3))
     >>> len(layers), list(layers.state_dict())[:2]
     (3, ['0.weight', '0.bias'])
     """
@@ -113,6 +117,7 @@ class ModuleDict(Module):
 
     Raises KeyError for a name with a dot, or one that every module has, such as "train".
 
+    >>> nn = tg.nn
     >>> heads = nn.ModuleDict({"digit": nn.Linear(8, 10, seed=0), "even": nn.Linear(8, 2, seed=1)})
     >>> "digit" in heads, list(heads.state_dict())[0]
     (True, 'digit.weight')

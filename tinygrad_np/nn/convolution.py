@@ -18,6 +18,10 @@ class Conv2d(Module):
     (out_channels,) at 0; ``seed``, ``initial`` and ``dtype`` as in ``Linear``, the other arguments
     as in ``functional.conv2d``, sizes being an int or a pair (height, width). Raises ValueError for
     sizes below 1, negative padding, and groups that do not divide the channels.
+
+    >>> layer = tg.nn.Conv2d(1, 8, kernel_size=3, padding=1, seed=0)
+    >>> layer(np.zeros((2, 1, 28, 28), np.float32)).shape
+    (2, 8, 28, 28)
     """
 
     def __init__(
@@ -84,14 +88,22 @@ class _Pool2d(Module):
 
 
 class MaxPool2d(_Pool2d):
-    """The largest of each window, as ``functional.max_pool2d``."""
+    """The largest of each window, as ``functional.max_pool2d``.
+
+    >>> tg.nn.MaxPool2d(2)(np.ones((1, 3, 4, 4))).shape
+    (1, 3, 2, 2)
+    """
 
     def forward(self, x: Any) -> Any:
         return functional.max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
 class AvgPool2d(_Pool2d):
-    """The mean of each window, as ``functional.avg_pool2d``."""
+    """The mean of each window, as ``functional.avg_pool2d``.
+
+    >>> tg.nn.AvgPool2d(2)(np.ones((1, 3, 4, 4))).shape
+    (1, 3, 2, 2)
+    """
 
     def forward(self, x: Any) -> Any:
         return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)

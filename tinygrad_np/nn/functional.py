@@ -13,16 +13,26 @@ from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from .losses import binary_cross_entropy as binary_cross_entropy
-from .losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
-from .losses import cross_entropy as cross_entropy
-from .losses import hinge_loss as hinge_loss
-from .losses import huber_loss as huber_loss
-from .losses import l1_loss as l1_loss
-from .losses import mse_loss as mse_loss
-from .losses import multi_margin_loss as multi_margin_loss
-from .losses import nll_loss as nll_loss
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_loss,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    multi_margin_loss,
+    nll_loss,
+)
 from .operands import entered, integers, shape_of, to_features, to_images
+
+__all__ = [
+    "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "conv2d", "cross_entropy", "dropout", "dropout2d", "elu", "embedding", "gelu", "hinge_loss",
+    "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsumexp",
+    "max_pool2d", "mse_loss", "multi_margin_loss", "nll_loss", "one_hot", "relu", "sigmoid",
+    "silu", "softmax", "softplus", "tanh",
+]  # fmt: skip
 
 Sizes = int | tuple[int, int]
 GELUS = ("none", "tanh")
@@ -33,19 +43,33 @@ tanh = np.tanh
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
-    """x where it is positive, ``negative_slope`` times x elsewhere (slope at 0: the latter)."""
+    """x where it is positive, ``negative_slope`` times x elsewhere (slope at 0: the latter).
+
+    Any shape and float dtype, which is kept.
+
+    >>> tg.nn.functional.leaky_relu(np.array([-2.0, 3.0]), 0.1)
+    array([-0.2,  3. ])
+    """
     slope = finite("leaky_relu", "negative_slope", negative_slope)
     return neural.leaky_relu(entered("leaky_relu", x), slope=slope)
 
 
 def silu(x: Any) -> Any:
-    """x times its logistic function, also called swish (Elfwing et al. 2018)."""
+    """x times its logistic function, also called swish (Elfwing et al. 2018).
+
+    >>> tg.nn.functional.silu(np.array([-1.0, 2.0])).round(3)
+    array([-0.269,  1.762])
+    """
     x = entered("silu", x)
     return x * sigmoid(x)
 
 
 def softplus(x: Any) -> Any:
-    """log(1 + exp(x)), which does not overflow."""
+    """log(1 + exp(x)), which does not overflow.
+
+    >>> tg.nn.functional.softplus(np.array([0.0, 1000.0])).round(3)
+    array([6.93e-01, 1.00e+03])
+    """
     return np.logaddexp(entered("softplus", x), 0)
 
 
@@ -53,6 +77,9 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016).
 
     The slope at 0 is ``alpha``.
+
+    >>> tg.nn.functional.elu(np.array([-1.0, 2.0])).round(3)
+    array([-0.632,  2.   ])
     """
     alpha, x = finite("elu", "alpha", alpha), entered("elu", x)
     positive = np.greater(x, 0)
@@ -65,6 +92,9 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
     Exact by SciPy's erf; ``approximate="tanh"`` is their approximation and needs NumPy alone.
     Raises ImportError where the exact form is asked for and SciPy is not installed.
+
+    >>> tg.nn.functional.gelu(np.array([-1.0, 2.0]), approximate="tanh").round(3)
+    array([-0.159,  1.955])
     """
     one_of("gelu", "approximate", approximate, GELUS)
     x = entered("gelu", x)
@@ -76,21 +106,40 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 @in_single
 def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x) / sum exp(x) along ``axis``; nothing overflows."""
+    """exp(x) / sum exp(x) along ``axis``; nothing overflows.
+
+    The result has the shape and dtype of x.
+
+    >>> tg.nn.functional.softmax(np.array([[0.0, 0.0], [0.0, 2.0]])).round(3)
+    array([[0.5  , 0.5  ],
+           [0.119, 0.881]])
+    """
     axis = whole("softmax", "axis", axis, least=None)
     return neural.softmax(entered("softmax", x), axis=axis)
 
 
 @in_single
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """log softmax(x) along ``axis``; nothing overflows, and no log of 0."""
+    """log softmax(x) along ``axis``; nothing overflows, and no log of 0.
+
+    The result has the shape and dtype of x.
+
+    >>> tg.nn.functional.log_softmax(np.array([0.0, 0.0])).round(4)
+    array([-0.6931, -0.6931])
+    """
     axis = whole("log_softmax", "axis", axis, least=None)
     return neural.log_softmax(entered("log_softmax", x), axis=axis)
 
 
 @in_single
 def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-    """log sum exp(x) along ``axis``; nothing overflows."""
+    """log sum exp(x) along ``axis``; nothing overflows.
+
+    The result has the shape of x without ``axis`` (length 1 there with ``keepdims``).
+
+    >>> float(tg.nn.functional.logsumexp(np.array([1000.0, 1000.0])).round(4))
+    1000.6931
+    """
     out = neural.logsumexp(x, axis=axis)
     return out if keepdims else np.squeeze(out, axis=axis)
 
@@ -100,6 +149,9 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
     A list gets the weight's dtype. Raises ShapeError where they do not fit, TypeError for x that
     holds no numbers.
+
+    >>> tg.nn.functional.linear(np.array([1.0, 2.0]), np.array([[1.0, 1.0]]), np.array([0.5]))
+    array([3.5])
     """
     weight = entered("linear", weight, name="weight")
     bias = None if bias is None else entered("linear", bias, weight, "bias")
@@ -131,6 +183,11 @@ def conv2d(
     sides; sizes are an int or a pair (height, width). Output channel by output channel, each of the
     ``groups`` sees its own part of the input channels. A list gets the weight's dtype. Raises
     ShapeError where they do not fit, ValueError for sizes below 1.
+
+    >>> x, weight = np.ones((1, 1, 4, 4)), np.ones((2, 1, 3, 3))
+    >>> out = tg.nn.functional.conv2d(x, weight)
+    >>> out.shape, float(out[0, 0, 0, 0])
+    ((1, 2, 2, 2), 9.0)
     """
     weight = entered("conv2d", weight, name="weight")
     bias = None if bias is None else entered("conv2d", bias, weight, "bias")
@@ -165,6 +222,9 @@ def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
 
     ``stride`` is by default the window's size; ``padding``, at most half of that, counts as
     -infinity. Equal largest elements share the gradient evenly. Raises as ``conv2d`` does.
+
+    >>> tg.nn.functional.max_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
+    3.0
     """
     kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest)
     return convolution.window_max(x, kernel, steps, (1, 1))
@@ -181,6 +241,9 @@ def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
 
     ``stride`` is by default the window's size; ``padding``, at most half of that, counts as zeros
     among the kh · kw elements. Raises as ``conv2d`` does.
+
+    >>> tg.nn.functional.avg_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
+    1.5
     """
     kernel, steps, x = _pooled("avg_pool2d", x, kernel_size, stride, padding, lambda _: 0)
     return np.mean(convolution.windows(x, kernel, steps, (1, 1)), axis=(0, 1))
@@ -242,6 +305,10 @@ def dropout(
 
     Unless ``training`` it is ``x`` itself. ``generator`` draws, at every call anew. Raises
     ValueError for p outside 0 … 1, TypeError without a generator.
+
+    >>> generator = np.random.default_rng(0)
+    >>> tg.nn.functional.dropout(np.ones(6), 0.5, generator=generator).tolist()
+    [2.0, 2.0, 2.0, 0.0, 0.0, 0.0]
     """
     share("dropout", "p", p)
     if not flag("dropout", "training", training) or p == 0:
@@ -258,7 +325,14 @@ def dropout(
 def dropout2d(
     x: Any, p: float = 0.5, training: bool = True, generator: "np.random.Generator | None" = None
 ) -> Any:
-    """``dropout`` of whole channels: (n, c, ...) as it is (Tompson et al. 2015)."""
+    """``dropout`` of whole channels: (n, c, ...) as it is (Tompson et al. 2015).
+
+    Takes and raises what ``dropout`` does, and ShapeError for fewer than three axes.
+
+    >>> generator = np.random.default_rng(0)
+    >>> tg.nn.functional.dropout2d(np.ones((1, 4, 2, 2)), generator=generator)[0, :, 0, 0].tolist()
+    [2.0, 2.0, 2.0, 0.0]
+    """
     x = entered("dropout2d", x)
     shape = shape_of(x)
     if len(shape) < 3:
@@ -272,7 +346,11 @@ def dropout2d(
 def embedding(indices: Any, weight: Any) -> Any:
     """The rows of ``weight`` (entries, features) at integers (...,): (..., features).
 
-    Raises TypeError for indices that are not integers, DataError for those out of range.
+    Raises TypeError for indices that are not integers, DataError for those out of range, ShapeError
+    for a weight of other than two axes.
+
+    >>> tg.nn.functional.embedding(np.array([2, 0]), np.array([[1.0], [2.0], [3.0]])).tolist()
+    [[3.0], [1.0]]
     """
     if not isinstance(indices, (Tensor, np.ndarray)):
         indices = np.asarray(indices)
@@ -302,6 +380,11 @@ def batch_norm(
     ``running_mean`` and ``running_var`` (c,), if given, move towards them by the share
     ``momentum``, the variance being the unbiased one there; else they are taken instead (Ioffe &
     Szegedy 2015). Raises ShapeError for other shapes, and in training for one value a channel.
+
+    >>> x = np.array([[1.0, 2.0], [3.0, 6.0]])
+    >>> tg.nn.functional.batch_norm(x, training=True).round(2)
+    array([[-1., -1.],
+           [ 1.,  1.]])
     """
     x = entered("batch_norm", x, running_mean if weight is None else weight)
     shape = shape_of(x)
@@ -387,6 +470,10 @@ def layer_norm(
 
     ``normalized_shape`` is the length of the last axis, or the shape of the last axes, and the
     shape of ``weight`` and ``bias``. Raises ShapeError where they do not fit.
+
+    >>> tg.nn.functional.layer_norm(np.array([[1.0, 3.0], [10.0, 30.0]]), 2).round(2)
+    array([[-1.,  1.],
+           [-1.,  1.]])
     """
     given = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     inner = tuple(whole("layer_norm", "normalized_shape", size) for size in given)
@@ -414,6 +501,9 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     """Rows of the identity matrix: (...,) integers in 0 … classes - 1 to (..., classes).
 
     Raises TypeError for labels that are not integers, DataError for labels out of range.
+
+    >>> tg.nn.functional.one_hot(np.array([2, 0]), 3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)

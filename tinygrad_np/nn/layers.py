@@ -21,6 +21,10 @@ class Linear(Module):
     all layers of a network. Without one the weights differ from run to run. Parameters are float32
     unless ``dtype`` says otherwise; a list given for x gets their dtype, an array keeps its own, as
     NumPy does. Raises ValueError for sizes below 1.
+
+    >>> layer = tg.nn.Linear(3, 2, seed=0)
+    >>> layer.weight.shape, layer.bias.shape, layer(np.ones((5, 3), np.float32)).shape
+    ((2, 3), (2,), (5, 2))
     """
 
     def __init__(
@@ -50,7 +54,11 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """All axes but the first in one: (n, ...) to (n, features)."""
+    """All axes but the first in one: (n, ...) to (n, features).
+
+    >>> tg.nn.Flatten()(np.ones((2, 3, 4))).shape
+    (2, 12)
+    """
 
     def forward(self, x: Any) -> Any:
         x = entered("Flatten", x)
@@ -65,6 +73,12 @@ class Dropout(Module):
 
     ``seed`` is an int or an ``np.random.Generator``, kept as ``generator`` (Srivastava et al.
     2014). Without one the draws differ from run to run. Raises ValueError for p outside 0 … 1.
+
+    >>> layer = tg.nn.Dropout(0.5, seed=0)
+    >>> layer(np.ones(6)).tolist()
+    [2.0, 2.0, 2.0, 0.0, 0.0, 0.0]
+    >>> layer.eval()(np.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
     """
 
     def __init__(self, p: float = 0.5, *, seed: init.Seed = None) -> None:
@@ -82,6 +96,9 @@ class Dropout2d(Dropout):
     """Each channel of each image 0 with probability ``p``, else divided by 1 - p: (n, c, h, w).
 
     Nothing in evaluation mode (Tompson et al. 2015). ``seed`` as in ``Dropout``.
+
+    >>> tg.nn.Dropout2d(0.5, seed=0)(np.ones((1, 4, 1, 1))).ravel().tolist()
+    [2.0, 2.0, 2.0, 0.0]
     """
 
     def forward(self, x: Any) -> Any:
@@ -93,6 +110,10 @@ class Embedding(Module):
 
     ``weight`` (num_embeddings, embedding_dim) starts standard normal, from ``seed`` as in
     ``Linear``. Raises ValueError for sizes below 1.
+
+    >>> layer = tg.nn.Embedding(100, 8, seed=0)
+    >>> layer(np.array([[3, 5, 5]])).shape
+    (1, 3, 8)
     """
 
     def __init__(

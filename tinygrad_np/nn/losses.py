@@ -57,6 +57,10 @@ def cross_entropy(
     add up to 1. Arithmetic is in the dtype of the logits. Raises ShapeError for other shapes,
     TypeError for labels that are not integers, DataError for labels out of range, ValueError for s
     outside 0 … 1.
+
+    >>> logits = np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    >>> float(tg.nn.functional.cross_entropy(logits, np.array([0, 2])).round(4))
+    0.6691
     """
     name = "cross_entropy"
     logits = entered(name, logits, name="logits")
@@ -96,6 +100,9 @@ def nll_loss(
     """The mean of -log_probabilities[label] over the rows: (n, classes), (n,) to ().
 
     Takes and raises what ``cross_entropy`` does.
+
+    >>> float(tg.nn.functional.nll_loss(np.log([[0.25, 0.75]]), np.array([1])).round(4))
+    0.2877
     """
     logs = entered("nll_loss", log_probabilities, name="log_probabilities")
     given = "log_probabilities"
@@ -204,6 +211,10 @@ def multi_margin_loss(
     For each row the mean over the classes of max(0, margin - logits[label] + logits[other]), the
     label's own class left out of the sum (Crammer & Singer 2001, in PyTorch's form). ``weight``
     (classes,) multiplies the losses of each label. Raises what ``cross_entropy`` raises.
+
+    >>> logits = np.array([[1.0, 0.5, 0.0]])
+    >>> float(tg.nn.functional.multi_margin_loss(logits, np.array([0])).round(4))
+    0.1667
     """
     name = "multi_margin_loss"
     logits = entered(name, logits, name="logits")
@@ -225,6 +236,11 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """The mean of the squared differences; both of one shape, which is not broadcast.
 
     A list gets the dtype of the other one.
+
+    Raises ShapeError for other shapes.
+
+    >>> float(tg.nn.functional.mse_loss(np.array([1.0, 3.0]), np.array([0.0, 0.0])))
+    5.0
     """
     prediction, target = _both("mse_loss", prediction, target)
     if reduction == "mean":
@@ -234,7 +250,13 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
 
 @in_single
 def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """The mean of the absolute differences; both of one shape, slope 0 at difference 0."""
+    """The mean of the absolute differences; both of one shape, slope 0 at difference 0.
+
+    Raises ShapeError for other shapes.
+
+    >>> float(tg.nn.functional.l1_loss(np.array([1.0, 4.0]), np.array([0.0, 0.0])))
+    2.5
+    """
     prediction, target = _both("l1_loss", prediction, target)
     return _reduced("l1_loss", np.abs(prediction - target), reduction)
 
@@ -244,6 +266,9 @@ def huber_loss(prediction: Any, target: Any, delta: float = 1.0, *, reduction: s
     """Half the square of a difference d up to ``delta``, delta (|d| - delta / 2) beyond.
 
     The mean of these (Huber 1964); both of one shape. Raises ValueError for delta not above 0.
+
+    >>> float(tg.nn.functional.huber_loss(np.array([0.5, 4.0]), np.array([0.0, 0.0])))
+    1.8125
     """
     delta = real("huber_loss", "delta", delta, "a number above 0", ends="()")
     prediction, target = _both("huber_loss", prediction, target)
@@ -260,6 +285,9 @@ def hinge_loss(
 
     Slope 0 where x is right by more than the margin (Vapnik 1995). Raises DataError for other
     targets.
+
+    >>> float(tg.nn.functional.hinge_loss(np.array([0.5, 2.0]), np.array([1.0, -1.0])))
+    1.75
     """
     margin = real("hinge_loss", "margin", margin)
     prediction, target = _both("hinge_loss", prediction, target)
@@ -275,6 +303,10 @@ def binary_cross_entropy_with_logits(
     One fused operation, with gradient (sigmoid - t) / n, in the dtype of the logits. ``weight``
     multiplies each element's loss, ``pos_weight`` the part of t; both broadcast. Raises ShapeError
     for other shapes, DataError for targets outside 0 … 1.
+
+    >>> logits, target = np.array([0.0, 4.0]), np.array([0.0, 1.0])
+    >>> float(tg.nn.functional.binary_cross_entropy_with_logits(logits, target).round(4))
+    0.3556
     """
     name = "binary_cross_entropy_with_logits"
     logits, target = _both(name, logits, target, "logits")
@@ -301,6 +333,10 @@ def binary_cross_entropy(
 
     The logarithm of 0 counts as -100, as in PyTorch. ``binary_cross_entropy_with_logits`` is more
     exact. Raises ShapeError for other shapes, DataError for p or t outside 0 … 1.
+
+    >>> p, target = np.array([0.5, 0.5]), np.array([0.0, 1.0])
+    >>> float(tg.nn.functional.binary_cross_entropy(p, target).round(4))
+    0.6931
     """
     name = "binary_cross_entropy"
     p, t = _both(name, probabilities, target, "probabilities")

@@ -14,6 +14,7 @@ from ..autodiff.nests import leaves
 from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
+from .shown import as_html
 
 LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
 
@@ -33,6 +34,19 @@ class Module:
     order of definition, and each counts once, under its first name. So are the modules and the
     parameters that a function in a list or in a Sequential knows of: as variables of its own or of
     where it was made, default arguments, or the object that it is a method of.
+
+    >>> class Net(tg.nn.Module):
+    ...     def __init__(self):
+    ...         self.inner = tg.nn.Linear(4, 8, seed=0)
+    ...         self.outer = tg.nn.Linear(8, 1, seed=1)
+    ...     def forward(self, x):
+    ...         return self.outer(np.tanh(self.inner(x)))
+    ...
+    >>> net = Net()
+    >>> net(np.ones((5, 4), np.float32)).shape
+    (5, 1)
+    >>> [name for name, _ in net.named_parameters()]
+    ['inner.weight', 'inner.bias', 'outer.weight', 'outer.bias']
     """
 
     training = True
@@ -211,6 +225,9 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
 
 def _at(module: Module, name: str) -> Tensor | None:

@@ -21,6 +21,11 @@ class BatchNorm1d(Module):
     those. With ``affine`` the result is scaled by ``weight`` and shifted by ``bias``, all of shape
     (num_features,) (Ioffe & Szegedy 2015). Raises ValueError for no features, ShapeError as
     ``functional.batch_norm`` does.
+
+    >>> layer = tg.nn.BatchNorm1d(2)
+    >>> layer(np.array([[1.0, 2.0], [3.0, 6.0]], np.float32)).numpy().round(2)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
     """
 
     def __init__(
@@ -70,6 +75,9 @@ class BatchNorm2d(BatchNorm1d):
     """``BatchNorm1d`` for images: each channel of (n, num_features, h, w).
 
     Raises ShapeError for other than four axes.
+
+    >>> tg.nn.BatchNorm2d(3)(np.zeros((8, 3, 4, 4), np.float32)).shape
+    (8, 3, 4, 4)
     """
 
     axes = (4,)
@@ -83,6 +91,11 @@ class LayerNorm(Module):
 
     With ``elementwise_affine`` the result is scaled by ``weight`` and, with ``bias``, shifted by
     ``bias``, both of that shape (Ba, Kiros & Hinton 2016). Raises ValueError for an empty shape.
+
+    >>> layer = tg.nn.LayerNorm(2)
+    >>> layer(np.array([[1.0, 3.0], [10.0, 30.0]], np.float32)).numpy().round(2)
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
     """
 
     def __init__(

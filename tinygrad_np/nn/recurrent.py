@@ -159,7 +159,7 @@ class RNN(_Recurrent):
     ``…_l0_reverse``) and start uniform in ±1/√hidden_size. ``dropout`` acts between layers.
     Raises ShapeError for other shapes, ValueError for sizes below 1.
 
-    >>> outputs, last = nn.RNN(3, 5, seed=0)(np.zeros((7, 2, 3), np.float32))
+    >>> outputs, last = tg.nn.RNN(3, 5, seed=0)(np.zeros((7, 2, 3), np.float32))
     >>> outputs.shape, last.shape
     ((7, 2, 5), (1, 2, 5))
     """
@@ -200,7 +200,7 @@ class LSTM(_Recurrent):
     c ← σ(f) c + σ(i) tanh(g), h ← σ(o) tanh(c). ``lstm(x, (h0, c0))`` gives
     (outputs, (h_n, c_n)); shapes, names and errors are those of ``RNN``.
 
-    >>> outputs, (h, c) = nn.LSTM(3, 5, seed=0)(np.zeros((7, 2, 3), np.float32))
+    >>> outputs, (h, c) = tg.nn.LSTM(3, 5, seed=0)(np.zeros((7, 2, 3), np.float32))
     >>> outputs.shape, h.shape, c.shape
     ((7, 2, 5), (1, 2, 5), (1, 2, 5))
     """
@@ -239,7 +239,7 @@ class GRU(_Recurrent):
     m = tanh(n + σ(r + r′) n′), h ← (1 - σ(z + z′)) m + σ(z + z′) h. Shapes, names and errors are
     those of ``RNN``.
 
-    >>> outputs, last = nn.GRU(3, 5, batch_first=True, seed=0)(np.zeros((2, 7, 3), np.float32))
+    >>> outputs, last = tg.nn.GRU(3, 5, batch_first=True, seed=0)(np.zeros((2, 7, 3), np.float32))
     >>> outputs.shape, last.shape
     ((2, 7, 5), (1, 2, 5))
     """

@@ -19,9 +19,9 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
     call one module at the same time. Raises KeyError for unknown names, ShapeError for other
     shapes.
 
-    >>> net = nn.Linear(2, 1, seed=0)
+    >>> net = tg.nn.Linear(2, 1, seed=0)
     >>> params = {name: p.numpy() for name, p in net.named_parameters()}
-    >>> slopes = tg.grad(lambda p: np.sum(nn.functional_call(net, p, np.ones((3, 2)))))(params)
+    >>> slopes = tg.grad(lambda p: np.sum(tg.nn.functional_call(net, p, np.ones((3, 2)))))(params)
     >>> slopes["bias"]
     array([3.], dtype=float32)
     """

@@ -17,6 +17,13 @@ class Adagrad(Optimiser):
     s ← s + g²;  p ← p − lr / (1 + (t − 1) lr_decay) · g / (√s + eps), where t counts the gradients
     that a parameter had and s starts at ``initial_accumulator_value``. ``weight_decay`` adds
     weight_decay · p to g.
+
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimiser = tg.optim.Adagrad([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimiser.step()
+    >>> w.numpy().round(4).tolist()
+    [0.9]
     """
 
     settings = ("lr_decay", "eps", "weight_decay", "initial_accumulator_value")
@@ -72,6 +79,11 @@ class Adadelta(Optimiser):
 
     s ← ρ s + (1 − ρ) g²;  d = √(u + eps) / √(s + eps) · g;  u ← ρ u + (1 − ρ) d²;
     p ← p − lr · d. ``weight_decay`` adds weight_decay · p to g.
+
+    >>> model = tg.nn.Linear(2, 1, seed=0)
+    >>> optimiser = tg.optim.Adadelta(model.parameters())
+    >>> np.sum(model(np.ones((4, 2)))).backward()
+    >>> optimiser.step()
     """
 
     settings = ("rho", "eps", "weight_decay")

@@ -74,6 +74,13 @@ class Adam(_Moments):
     m ← β₁ m + (1 − β₁) g;  s ← β₂ s + (1 − β₂) g²;
     p ← p − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + eps), where t counts the gradients that a
     parameter had. ``weight_decay`` adds weight_decay · p to g.
+
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimiser = tg.optim.Adam([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimiser.step()
+    >>> w.numpy().round(4).tolist()
+    [0.9]
     """
 
     def __init__(
@@ -96,6 +103,13 @@ class AdamW(_Moments):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2, in PyTorch's form).
 
     p ← (1 − lr · weight_decay) · p, then Adam's step: the decay has no part in the moments.
+
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimiser = tg.optim.AdamW([w], lr=0.1, weight_decay=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimiser.step()
+    >>> w.numpy().round(4).tolist()
+    [0.89]
     """
 
     numbers = 5

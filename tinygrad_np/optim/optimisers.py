@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real, shown
+from ..arguments import called, real, shown
 from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -53,6 +53,9 @@ class Optimiser(Stateful):
     Raises TypeError for what is no list of Tensors,
     ValueError for an empty list, a Tensor that is not a leaf, one that is there twice, and settings
     out of range.
+
+    >>> issubclass(tg.optim.Adam, tg.optim.Optimiser)
+    True
     """
 
     settings: tuple[str, ...] = ()  # what, besides ``lr``, a group may have of its own
@@ -94,6 +97,15 @@ class Optimiser(Stateful):
         self.made = next_number()  # younger parameters have a higher number
         for group in groups:
             self.add_param_group(group)
+
+    def __repr__(self) -> str:
+        limits = [
+            n for n in ("clip_norm", "clip_value", "max_norm") if getattr(self, n) is not None
+        ]
+        given = {name: getattr(self, name) for name in ("lr", *self.settings, *limits)}
+        told = ", ".join(f"{name}={called(value)}" for name, value in given.items())
+        size = sum(parameter.size for parameter in self.params)
+        return f"{type(self).__name__}({told}; {size:,} parameters, {self.steps:,} steps done)"
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Let one more group take part: a dict with ``params``, and settings if they are others.

@@ -18,6 +18,13 @@ class RMSprop(Optimiser):
     m ← α m + (1 − α) g is taken off, d = g / (√(s − m²) + eps) (Graves 2013, equations 38 to 40);
     with ``momentum`` v ← momentum · v + d and p ← p − lr · v. ``weight_decay`` adds
     weight_decay · p to g. The averages are kept without their factor 1 − α.
+
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimiser = tg.optim.RMSprop([w], lr=0.01)
+    >>> np.sum(w**2).backward()
+    >>> optimiser.step()
+    >>> w.numpy().round(4).tolist()
+    [0.9]
     """
 
     settings = ("alpha", "eps", "weight_decay", "momentum", "centered")

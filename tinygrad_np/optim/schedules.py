@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..arguments import real, share, whole
+from ..arguments import called, real, share, whole
 
 
 def _check(schedule: Any, *counts: str) -> None:
@@ -17,7 +17,12 @@ def _check(schedule: Any, *counts: str) -> None:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """lr · factor^⌊step / every⌋."""
+    """lr · factor^⌊step / every⌋.
+
+    >>> rate = tg.optim.StepDecay(0.1, every=10, factor=0.5)
+    >>> rate(0), rate(10)
+    (0.1, 0.05)
+    """
 
     lr: float
     every: int
@@ -32,7 +37,11 @@ class StepDecay:
 
 @dataclass(frozen=True)
 class InverseTimeDecay:
-    """lr / (1 + decay · ⌊step / every⌋)."""
+    """lr / (1 + decay · ⌊step / every⌋).
+
+    >>> tg.optim.InverseTimeDecay(0.1, decay=0.5)(2)
+    0.05
+    """
 
     lr: float
     decay: float
@@ -47,7 +56,12 @@ class InverseTimeDecay:
 
 @dataclass(frozen=True)
 class CosineDecay:
-    """Half a cosine from ``lr`` to ``final`` over ``steps`` (Loshchilov & Hutter 2017, eq. 5)."""
+    """Half a cosine from ``lr`` to ``final`` over ``steps`` (Loshchilov & Hutter 2017, eq. 5).
+
+    >>> rate = tg.optim.CosineDecay(0.1, steps=100)
+    >>> [round(rate(step), 3) for step in (0, 50, 100)]
+    [0.1, 0.05, 0.0]
+    """
 
     lr: float
     steps: int
@@ -67,6 +81,10 @@ class OneCycle:
 
     Starts at ``peak / start_divisor``, reaches ``peak`` after ``warm_up`` (a share) of the
     ``steps``, and is ``peak / final_divisor`` after all of them and from then on.
+
+    >>> rate = tg.optim.OneCycle(0.1, steps=100)
+    >>> [round(rate(step), 4) for step in (0, 30, 100)]
+    [0.004, 0.1, 0.0]
     """
 
     peak: float
@@ -97,11 +115,18 @@ class WarmUp:
 
     ``schedule`` is a number or a function of the step, which is called with the steps since the
     end of the warm-up (Goyal et al. 2017, section 2.2).
+
+    >>> rate = tg.optim.WarmUp(0.1, steps=10)
+    >>> [round(rate(step), 3) for step in (0, 5, 10, 20)]
+    [0.0, 0.05, 0.1, 0.1]
     """
 
     schedule: float | Callable[[int], float]
     steps: int
     start: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"WarmUp({called(self.schedule)}, steps={self.steps}, start={self.start})"
 
     def __post_init__(self) -> None:
         _check(self, "steps")

@@ -15,6 +15,13 @@ class SGD(Optimiser):
 
     v ← momentum · v + g;  p ← p − lr · v, with ``nesterov`` p ← p − lr · (g + momentum · v)
     (Sutskever et al. 2013, in PyTorch's form). ``weight_decay`` adds weight_decay · p to g.
+
+    >>> w = tg.Tensor([1.0], requires_grad=True)
+    >>> optimiser = tg.optim.SGD([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimiser.step()
+    >>> w.tolist()
+    [0.8]
     """
 
     settings = ("momentum", "nesterov", "weight_decay")

@@ -137,6 +137,9 @@ class Equation:
         self.errors: dict[str, Any] | None = None
         self.clears: list[Tensor] = []
 
+    def __repr__(self) -> str:
+        return f"Equation({self.kind} {self.name}: {list(self.operands)} -> {list(self.results)})"
+
     def renamed(
         self, names: Mapping[Variable, Variable], results: Sequence[Variable]
     ) -> "Equation":

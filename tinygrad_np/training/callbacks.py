@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real, refusal, shown, whole
+from ..arguments import called, real, refusal, shown, whole
 from ..nn.module import Module
 from ..optim.several import Several
 from .history import MONITORS, Epoch, History, Progress
@@ -16,12 +16,22 @@ from .metrics import Metrics
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A training that is on its way: what ``fit`` was given, and the history so far.
 
     ``done`` is the number of steps that a training which is resumed had behind it, ``accumulate``
     how many batches make a step; several optimisers are in ``optimiser.parts``.
+
+    >>> class Shape:
+    ...     def on_start(self, run):
+    ...         print(run.model)
+    ...
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> optimiser = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> history = tg.training.fit(model, batches, optimiser, epochs=1, callbacks=[Shape()])
+    Linear(4, 2)
     """
 
     model: Module
@@ -44,6 +54,10 @@ class Run:
         """What ``Epoch.metrics`` has: the losses by name, and the own metrics."""
         return [*self.names, *self.metrics]
 
+    def __repr__(self) -> str:
+        told = f"{type(self.model).__name__}, {type(self.optimiser).__name__}, {called(self.loss)}"
+        return f"Run({told}, {len(self.history)} of {self.epochs} epochs)"
+
     def steps_per_epoch(self) -> int | None:
         """How many updates there are, if the batches say how many they are."""
         return -(-len(self.batches) // self.accumulate) if isinstance(self.batches, Sized) else None
@@ -57,6 +71,9 @@ class EarlyStopping:
     ``min_delta``. It may also be "train_" or "validation_" and the name of one of ``fit``'s
     ``metrics``; ``mode`` then says whether that is to rise ("max") or to fall ("min"). Raises
     ValueError for settings out of range.
+
+    >>> tg.training.EarlyStopping(patience=3, monitor="validation_accuracy").patience
+    3
     """
 
     patience: int
@@ -115,6 +132,9 @@ class ProgressBar:
             raise ImportError("a progress bar needs tqdm: pip install tqdm.") from None
         self._make = tqdm
         self._bar: Any = None
+
+    def __repr__(self) -> str:
+        return "ProgressBar()"
 
     def on_start(self, run: Run) -> None:
         """Draw the empty bar, or as full as a resumed training is."""

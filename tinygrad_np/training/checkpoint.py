@@ -44,6 +44,13 @@ class Checkpoint:
     ``weights`` and ``best`` are states as ``load_state_dict`` takes them, ``best`` None where they
     are not kept; ``optimiser`` is that of ``Optimiser.state_dict``, ``generators`` has the states
     of the model's generators by name. ``tally`` is the epoch on its way, if one is.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> optimiser = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> _ = tg.training.fit(model, batches, optimiser, epochs=1, checkpoint="run.npz")
+    >>> sorted(tg.load("run.npz"))[:2]
+    ['checkpoint', 'history']
     """
 
     weights: dict[str, np.ndarray]

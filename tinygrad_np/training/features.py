@@ -20,6 +20,11 @@ def features(model: Module, x: Any, layer: str) -> Any:
     ``layer`` is a name as in ``model.named_modules()``, such as "layers.3"; the model itself is "".
     A layer that is called several times gives its last output. The model is left as it is. Raises
     ValueError for other names, and for a layer that the model does not call.
+
+    >>> nn = tg.nn
+    >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
+    >>> tg.training.features(model, np.ones((5, 4), np.float32), "1").shape
+    (5, 8)
     """
     check_model("features", model)
     twin = copy.deepcopy(model)

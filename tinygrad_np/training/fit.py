@@ -89,6 +89,16 @@ def fit(
     checkpoint of another training, TypeError for arguments of another kind and for words and
     objects among the data, ValueError for settings that contradict each other and an optimiser of
     another model, ReplayError for a model that cannot be replayed.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((200, 2)).astype(np.float32)
+    >>> y = (x[:, 0] > x[:, 1]).astype(int)
+    >>> model = tg.nn.Linear(2, 2, seed=0)
+    >>> batches = tg.data.batches(x, y, batch_size=20, seed=0)
+    >>> optimiser = tg.optim.Adam(model.parameters(), lr=0.1)
+    >>> history = tg.training.fit(model, batches, optimiser, epochs=5)
+    >>> history[-1].train_accuracy > 0.9
+    True
     """
     check_settings(model, batches, epochs, loss)
     optimiser = given_optimiser(model, optimiser)

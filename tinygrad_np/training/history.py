@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+from ..markup import Html, chart, facts, folded, joined, table
+
 MONITORS = ("validation_loss", "validation_accuracy", "train_loss", "train_accuracy")
 
 
 @dataclass
 class Progress:
-    """Where the loop is after a step; ``accuracy`` and ``metrics`` are the epoch's so far."""
+    """Where the loop is after a step; ``accuracy`` and ``metrics`` are the epoch's so far.
+
+    >>> tg.training.Progress(epoch=1, step=10, images=640, loss=0.5, accuracy=0.8).step
+    10
+    """
 
     epoch: int
     step: int
@@ -29,6 +35,12 @@ class Epoch:
     training time without evaluation. ``step_losses`` and ``step_accuracies`` have the loss and the
     accuracy of each step's batch, before its update. Accuracies are NaN where outputs mean no
     classes; ``finished`` is False where the pass was broken off.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> history = tg.training.fit(model, batches, tg.optim.SGD(model.parameters(), 0.1), epochs=2)
+    >>> history[-1].epoch, len(history[-1].step_losses)
+    (2, 2)
     """
 
     epoch: int
@@ -122,6 +134,12 @@ class History(Sequence[Epoch]):
     True), "interrupted" (Ctrl-C), "diverged" (a loss or gradient that is not finite; ``cause`` says
     where that began), "error" (an exception is on its way) or None while it goes on. ``monitor``
     names what ``best`` goes by, and ``mode`` which values are good, as for ``EarlyStopping``.
+
+    >>> model = tg.nn.Linear(4, 2, seed=0)
+    >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)
+    >>> history = tg.training.fit(model, batches, tg.optim.SGD(model.parameters(), 0.1), epochs=2)
+    >>> len(history), history.stopped
+    (2, 'finished')
     """
 
     monitor: str = "train_loss"
@@ -151,6 +169,9 @@ class History(Sequence[Epoch]):
             "epochs": [epoch.as_dict() for epoch in self.epochs],
         }
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
     @overload
     def __getitem__(self, index: int) -> Epoch: ...
     @overload
@@ -160,3 +181,38 @@ class History(Sequence[Epoch]):
 
     def __len__(self) -> int:
         return len(self.epochs)
+
+
+def _as_html(history: History) -> Html:
+    """Curves of what was measured, and a table of the epochs."""
+    epochs = history.epochs
+    told = [
+        "1 epoch" if len(epochs) == 1 else f"{len(epochs)} epochs",
+        history.stopped or "going on",
+    ]
+    told += [history.cause] if history.cause else []
+    if not epochs:
+        return facts("History", told)
+    best, value = history.best, history.best.value(history.monitor)
+    shown = "" if value is None else f" ({value:.4g})"
+    parts: list[str] = [
+        facts("History", [*told, f"best {history.monitor}{shown}: epoch {best.epoch}"])
+    ]
+    names = [*dict.fromkeys(name for epoch in epochs for name in epoch.metrics)]
+    columns = []
+    for kind in ("loss", "accuracy", *names):
+        lines = {}
+        for part, late in (("train", 0.5), ("validation", 0.0)):
+            found = [epoch.value(f"{part}_{kind}") for epoch in epochs]
+            values = [math.nan if value is None else float(value) for value in found]
+            if not all(map(math.isnan, values)):
+                lines[part] = ([epoch.epoch - late for epoch in epochs], values)
+                columns.append((f"{part} {kind}", values))
+        if lines:
+            parts.append(chart(lines, kind, "epoch"))
+    rows = [
+        (epoch.epoch, *(f"{values[i]:.4g}" for _, values in columns), f"{epoch.seconds:.2f}")
+        for i, epoch in enumerate(epochs)
+    ]
+    head = ("epoch", *(name for name, _ in columns), "seconds")
+    return joined([*parts, folded("epochs", table(rows, head))])

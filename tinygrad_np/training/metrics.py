@@ -67,6 +67,9 @@ def accuracy(predictions: Any, labels: Any) -> float:
     """The share of equal entries: (n,) and (n,) to a float in 0 … 1.
 
     Raises ShapeError for other shapes, and for none at all.
+
+    >>> tg.training.accuracy(np.array([1, 2, 3, 3]), np.array([1, 2, 3, 0]))
+    0.75
     """
     _paired("accuracy", predictions, labels)
     return float(np.mean(np.equal(predictions, labels)))
@@ -78,6 +81,10 @@ def top_k(scores: Any, labels: Any, k: int = 5) -> float:
     ``scores`` are logits or probabilities. Of equal scores the earlier class is the higher one, as
     for ``argmax``, so that ``k=1`` is the accuracy; a NaN is no score. Raises ShapeError for other
     shapes, ValueError for labels out of range and a k outside 1 … classes.
+
+    >>> scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]])
+    >>> tg.training.top_k(scores, np.array([2, 2]), k=2)
+    0.5
     """
     scores, labels = _scored("top_k", scores, labels)
     classes = scores.shape[1]
@@ -93,6 +100,9 @@ def confusion(predictions: Any, labels: Any, classes: int) -> np.ndarray:
     """How often label ``i`` was taken for ``j``: (n,) and (n,) to (classes, classes) of int64.
 
     Raises ShapeError as ``accuracy`` does, ValueError for entries outside 0 … classes - 1.
+
+    >>> tg.training.confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
     """
     _paired("confusion", predictions, labels)
     whole("confusion", "classes", classes)
@@ -120,6 +130,10 @@ def precision_recall(predictions: Any, labels: Any, classes: int) -> PerClass:
     examples, F1 = 2 right / (predicted + examples). Nothing out of nothing is NaN: the precision of
     a class that is never predicted, the recall of one without examples (``np.nanmean`` leaves them
     out). Raises what ``confusion`` raises.
+
+    >>> found = tg.training.precision_recall(np.array([0, 1, 1]), np.array([0, 0, 1]), 2)
+    >>> found.precision.tolist(), found.recall.tolist()
+    ([1.0, 0.5], [0.5, 1.0])
     """
     counts = confusion(predictions, labels, classes)
     right, predicted, support = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
@@ -156,6 +170,10 @@ def calibration(probabilities: Any, labels: Any, bins: int = 15) -> Calibration:
     The confidence is the highest probability of a row; bin m holds those in ((m - 1)/bins, m/bins],
     and ``expected_error`` is the ECE (Guo et al. 2017, eq. 3). Raises ShapeError for other shapes,
     ValueError for labels out of range, no bins, and rows that are no probabilities.
+
+    >>> probabilities = np.array([[0.9, 0.1], [0.8, 0.2]])
+    >>> round(tg.training.calibration(probabilities, np.array([0, 1])).expected_error, 2)
+    0.45
     """
     probabilities, labels = _scored("calibration", probabilities, labels, "probabilities")
     probabilities = probabilities.astype(np.float64)

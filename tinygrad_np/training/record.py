@@ -57,6 +57,16 @@ class Histograms:
     ``gradients`` for each parameter those of log10 |gradient|, ``kinds`` for each layer the name of
     its class. A layer that is not called has empty ones. Raises ValueError for ``every_epochs`` or
     ``bins`` below 1.
+
+    >>> nn = tg.nn
+    >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
+    >>> x, y = np.ones((8, 4), np.float32), np.zeros(8, int)
+    >>> record = tg.training.Histograms(model, x, y)
+    >>> optimiser = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> batches = tg.data.batches(x, y, 4, seed=0)
+    >>> _ = tg.training.fit(model, batches, optimiser, epochs=2, callbacks=[record])
+    >>> record.epochs
+    [0, 1, 2]
     """
 
     def __init__(
@@ -80,6 +90,10 @@ class Histograms:
         }
         self._model, self._x, self._y, self._loss = model, x, y, loss
         self._every, self._bins = every_epochs, bins
+
+    def __repr__(self) -> str:
+        told = f"{len(self.activations)} layers, {len(self.gradients)} parameters"
+        return f"Histograms({told}, recorded after epochs {self.epochs})"
 
     def on_start(self, run: Any) -> None:
         """Before the first step, or where a resumed training goes on."""

@@ -64,7 +64,11 @@ def lent(x: Any) -> Any:
 
 @written_out
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0."""
+    """1 / (1 + exp(-x)): small results keep all their digits; an overflow is the limit 0.
+
+    >>> tg.nn.functional.sigmoid(np.array([0.0, 2.0])).round(3)
+    array([0.5  , 0.881])
+    """
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-x))
 

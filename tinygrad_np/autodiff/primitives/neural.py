@@ -15,7 +15,13 @@ from .elementwise import cast, copied
 
 @written_out
 def relu(x: Any) -> Any:
-    """max(x, 0)."""
+    """max(x, 0).
+
+    Any shape and dtype; the slope at 0 is 0.
+
+    >>> tg.nn.functional.relu(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    """
     return np.maximum(x, 0)
 
 

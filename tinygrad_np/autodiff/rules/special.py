@@ -440,7 +440,12 @@ constant(sign_of_sum)
 
 @primitive
 def multigammaln(a: Any, d: Any) -> Any:
-    """The log of the multivariate gamma function of dimension ``d``, as SciPy's."""
+    """The log of the multivariate gamma function of dimension ``d``, as SciPy's.
+
+    >>> from tinygrad_np import special
+    >>> float(special.multigammaln(3.0, 2).round(4))
+    1.5502
+    """
     return sp.multigammaln(a, d)
 
 

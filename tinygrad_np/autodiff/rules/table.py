@@ -374,6 +374,14 @@ def defvjp(
     all integers, and None for None. Raises
     TypeError for what is no function, and TapeError for a function whose calls do not come here
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
+
+    >>> @tg.primitive
+    ... def cube(x):
+    ...     return x**3
+    ...
+    >>> tg.defvjp(cube, lambda g, out, x: g * 3 * x**2)
+    >>> tg.grad(cube)(2.0)
+    array(12.)
     """
     _check_rules(fn, vjps, each)
     check_flag("broadcasts", broadcasts)

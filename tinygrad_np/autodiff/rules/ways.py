@@ -38,7 +38,7 @@ WAYS = {
 def numpys_own() -> str | None:
     """The function of NumPy that the user called, if one of NumPy's frames called this package."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith(PACKAGE):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(PACKAGE):
         frame = frame.f_back
     name = None
     while frame is not None and str(frame.f_globals.get("__name__")).startswith("numpy"):

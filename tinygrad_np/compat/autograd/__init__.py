@@ -54,6 +54,10 @@ def install() -> None:
 
     What needs SciPy is left out where that is missing. Raises ImportError if HIPS/autograd has been
     imported already.
+
+    >>> from tinygrad_np.compat import autograd
+    >>> callable(autograd.install)
+    True
     """
     loaded = sys.modules.get("autograd")
     if loaded is not None and loaded is not sys.modules[__name__]:

@@ -22,7 +22,17 @@ Box = Tensor
 
 
 def primitive(fun: Any) -> Any:
-    """Make a function one operation: it is called with plain arrays, and needs ``defvjp``."""
+    """Make a function one operation: it is called with plain arrays, and needs ``defvjp``.
+
+    >>> from tinygrad_np.compat import autograd
+    >>> @autograd.primitive
+    ... def double(x):
+    ...     return 2 * x
+    ...
+    >>> autograd.extend.defvjp(double, lambda out, x: lambda g: 2 * g)
+    >>> float(autograd.grad(double)(1.0))
+    2.0
+    """
     if isinstance(fun, np.ufunc) or hasattr(fun, "implementation"):
         return fun
     body = fun

@@ -56,6 +56,13 @@ def diagnose(
     rates (Smith 2017) and the size of updates: some 500 steps in all. ``str`` of the result is the
     report; ``draw.diagnosis`` draws it. Raises ShapeError for no examples, or another number of
     targets.
+
+    >>> nn = tg.nn
+    >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
+    >>> x = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    >>> found = tg.training.diagnose(model, 255 * x, (x[:, 0] > 0).astype(int), 0.1)
+    >>> print(found.findings[0].name)
+    inputs not scaled
     """
     check_model("diagnose", model)
     check_loss("diagnose", loss)

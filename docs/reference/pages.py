@@ -1,0 +1,108 @@
+"""The pages of the API reference, made while the site is built: one for each public module."""
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+# Each page: the module, and its title; the page's name is the module's last word.
+MODULES = {
+    "tinygrad_np": "tg: Tensors, gradients, replay, files",
+    "tinygrad_np.nn": "tg.nn: layers",
+    "tinygrad_np.nn.functional": "tg.nn.functional: functions and losses",
+    "tinygrad_np.nn.init": "tg.nn.init: initial weights",
+    "tinygrad_np.optim": "tg.optim: optimisers",
+    "tinygrad_np.data": "tg.data: data sets and batches",
+    "tinygrad_np.data.augment": "tg.data.augment: distortions",
+    "tinygrad_np.training": "tg.training: fit, predict, measure",
+    "tinygrad_np.draw": "tg.draw: pictures",
+    "tinygrad_np.random": "tg.random: noise",
+    "tinygrad_np.polynomial": "tg.polynomial: polynomials",
+    "tinygrad_np.special": "tinygrad_np.special: SciPy's special functions",
+    "tinygrad_np.distributions": "tinygrad_np.distributions: SciPy's distributions",
+    "tinygrad_np.sklearn": "tinygrad_np.sklearn: estimators",
+    "tinygrad_np.compat.autograd": "tinygrad_np.compat.autograd: HIPS/autograd's names",
+}
+
+
+def public(name: str) -> dict[str, Any]:
+    """The functions and classes that a module offers, by name."""
+    module = importlib.import_module(name)
+    found = {each: getattr(module, each) for each in module.__all__}
+    return {
+        each: value
+        for each, value in found.items()
+        if callable(value) and not inspect.ismodule(value) and value.__module__ != "builtins"
+    }
+
+
+def modules() -> dict[str, str]:
+    """Those of ``MODULES`` that the package has."""
+    return {name: title for name, title in MODULES.items() if importlib.util.find_spec(name)}
+
+
+def entry(module: str, name: str, value: Any) -> str:
+    """One name: by mkdocstrings, which reads the source; what that cannot see is written here."""
+    is_module_too = f"{module}.{name}" in sys.modules  # which mkdocstrings would take
+    own = (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name
+    if own and not is_module_too:
+        return f"::: {module}.{name}\n"
+    head = f"## `{name}` {{ #{module}.{name} }}\n"
+    if isinstance(value, np.ufunc):
+        return f"{head}\n`np.{value.__name__}` itself: it takes Tensors, too.\n"
+    shown = f"```python\n{name}{inspect.signature(value)}\n```\n"
+    return f"{head}\n{shown}\n{fenced(inspect.getdoc(value) or '')}\n"
+
+
+def fenced(doc: str) -> str:
+    """A docstring as Markdown: its examples in fences."""
+    return re.sub(r"(^>>>.*(?:\n.+)*)", r"```pycon\n\1\n```", doc, flags=re.M)
+
+
+def text(name: str, title: str) -> str:
+    """A page: what the module's docstring says, then every name with its own."""
+    lines = [f"# {title}", ""]
+    if name != "tinygrad_np":
+        lines += [f"::: {name}", "    options: {members: false, show_root_heading: false}", ""]
+    names = public(name)
+    lines += [entry(name, each, names[each]) for each in sorted(names, key=str.lower)]
+    return "\n".join(lines)
+
+
+def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
+    """Add the pages to those of the folder; mkdocs calls this."""
+    from mkdocs.structure.files import File  # here, for those who only ask for the names
+
+    for name, title in modules().items():
+        page = f"reference/{name}.md"
+        files.append(File.generated(config, page, content=text(name, title)))
+    return files
+
+
+def on_config(config: "MkDocsConfig") -> "MkDocsConfig":
+    """Complete the navigation: the pages a pattern stands for, and the reference."""
+    for section in config.nav or []:
+        for title, entries in section.items():
+            if not isinstance(entries, list):
+                continue
+            entries[:] = [page for entry in entries for page in found(entry, config.docs_dir)]
+            if title == "API reference":
+                entries += [{t: f"reference/{name}.md"} for name, t in modules().items()]
+    return config
+
+
+def found(entry: str | dict[str, str], folder: str) -> list[str | dict[str, str]]:
+    """The entry itself if its page is there, those of a pattern, else nothing."""
+    if isinstance(entry, str) and "*" in entry:
+        return [path.name for path in sorted(Path(folder).glob(entry))]
+    page = entry if isinstance(entry, str) else next(iter(entry.values()))
+    return [entry] if (Path(folder) / page).exists() else []

@@ -1,0 +1,92 @@
+"""Every public name has a docstring: a sentence, what it raises, and an example that runs."""
+
+import ast
+import doctest
+import importlib.util
+import inspect
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _pages() -> ModuleType:
+    """docs/reference/pages.py, which says what is public."""
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs/reference/pages.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Every public name of the package with its value; a value with two names has one of them."""
+    pages, seen = _pages(), set()
+    for module in pages.modules():
+        try:
+            names = pages.public(module)
+        except ImportError:  # of an extra
+            continue
+        for name, value in names.items():
+            if not isinstance(value, np.ufunc) and id(value) not in seen:
+                seen.add(id(value))
+                yield f"{module}.{name}", value
+
+
+def test_every_public_name_says_what_it_does() -> None:
+    lacking = []
+    for name, value in public():
+        text = inspect.getdoc(value) or ""
+        first = text.split("\n\n")[0].rstrip()
+        if not first.endswith((".", ":")) or ">>>" not in text:
+            lacking.append(name)
+    assert lacking == []
+
+
+def raised(node: ast.AST) -> Iterator[str]:
+    """What the statements of a function raise, not what it catches or its functions raise."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call):
+            yield from (name for name in [ast.unparse(child.exc.func)] if name[0].isupper())
+        elif isinstance(child, (ast.stmt, ast.match_case)) and not isinstance(
+            child, (ast.FunctionDef, ast.ClassDef, ast.Try)
+        ):
+            yield from raised(child)
+
+
+def test_what_a_function_raises_itself_is_in_its_docstring() -> None:
+    lacking = []
+    for name, value in public():
+        if not inspect.isfunction(value) or not value.__module__.startswith("tinygrad_np"):
+            continue
+        (function,) = ast.parse(textwrap.dedent(inspect.getsource(value))).body
+        text = inspect.getdoc(value) or ""
+        lacking += [f"{name}: {each}" for each in raised(function) if each not in text]
+    assert lacking == []
+
+
+SLOW = ("tinygrad_np.draw.", "tinygrad_np.sklearn.", "tinygrad_np.data.from_sklearn")
+
+
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_example_runs(slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    if slow:
+        pytest.importorskip("matplotlib").use("Agg")
+        pytest.importorskip("sklearn")
+    runner = doctest.DocTestRunner()
+    parser, said = doctest.DocTestParser(), list[str]()
+    for name, value in public():
+        if name.startswith(SLOW) == slow:
+            case = parser.get_doctest(inspect.getdoc(value), {"np": np, "tg": tg}, name, None, 0)
+            runner.run(case, out=said.append)
+    assert "".join(said) == ""
+    assert runner.tries > (10 if slow else 200)

@@ -1,0 +1,145 @@
+"""The site: built without a warning, its links and its reference whole, and seen in a browser."""
+
+import functools
+import http.server
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Page(HTMLParser):
+    """The anchors of a page, what it links to, and what it loads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.anchors, self.links, self.loads = set[str](), list[str](), list[str]()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.anchors |= {value for key in ("id", "name") if (value := found.get(key))}
+        if tag == "a" and (target := found.get("href")):
+            self.links.append(target)
+        elif target := found.get("src") or (tag == "link" and found.get("href")) or None:
+            self.loads.append(target)
+
+
+def reference() -> ModuleType:
+    """docs/reference/pages.py, which says what is public."""
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs/reference/pages.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mkdocstrings", reason="the site needs the extra docs")
+    pytest.importorskip("material")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def broken(pages: dict[Path, Page]) -> Iterator[str]:
+    """Links and pictures that lead nowhere, and what a page would load from the network."""
+    for path, page in pages.items():
+        for target in page.links + page.loads:
+            parts = urlsplit(target)
+            if parts.scheme or parts.netloc:
+                if target in page.loads and parts.scheme != "data":
+                    yield f"{path.name} loads {target}"
+                continue
+            place = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            place = place / "index.html" if place.is_dir() else place
+            if not place.exists() or (
+                place in pages and unquote(parts.fragment) not in {"", *pages[place].anchors}
+            ):
+                yield f"{path.name} to {target}"
+
+
+@pytest.mark.slow
+def test_every_link_of_the_site_leads_somewhere_and_nothing_is_loaded(site: Path) -> None:
+    files = [path for path in site.rglob("*.html") if path.name != "404.html"]
+    pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in files}
+    assert len(pages) > 20
+    assert list(broken(pages)) == []
+    for style in [*site.glob("*.css"), *site.glob("assets/stylesheets/*.css")]:
+        assert not re.search(r"url\(.?https?:", style.read_text(encoding="utf-8")), style
+    made = reference()
+    for name in made.modules():
+        anchors = pages[site.resolve() / "reference" / f"{name}.html"].anchors
+        assert [each for each in made.public(name) if f"{name}.{each}" not in anchors] == []
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server of files that prints no log."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served, on this machine alone."""
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_in_a_browser(site: Path, address: str, width: int) -> None:
+    """No error in the console, nothing wider than the window, nothing from elsewhere; search works.
+
+    With TINYGRAD_NP_SCREENSHOTS, a folder, every page's picture is left there: to be looked at.
+    """
+    browsers = pytest.importorskip("playwright.sync_api")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if program is None:
+        pytest.skip("no chromium on PATH")
+    pictures = os.environ.get("TINYGRAD_NP_SCREENSHOTS")
+    said: list[str] = []
+    with browsers.sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(address) else said.append(r.url))
+        for file in sorted(site.rglob("*.html")):
+            name = file.relative_to(site).as_posix()
+            if name == "404.html":
+                continue
+            page.goto(f"{address}/{name}")
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert (name, wide, said) == (name, width, [])
+            if pictures is not None:
+                title = name.removesuffix(".html").replace("/", "-")
+                page.screenshot(path=f"{pictures}/{title}-{width}.png", full_page=True)
+        if width > 1000:
+            page.goto(address + "/index.html")
+            page.fill("input[name=query]", "cross_entropy")
+            page.wait_for_selector(".md-search-result__item a[href*=cross_entropy]")
+        browser.close()
+    assert said == []
