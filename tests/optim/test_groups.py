@@ -228,7 +228,7 @@ def test_what_is_no_group_is_refused() -> None:
     p, q = leaves()[:2]
     for groups, error, text in (
         ({"params": [p]}, TypeError, r"list of groups, \[\{'params'"),
-        ([{"lr": 0.1}], TypeError, r"SGD: .* is no group of parameters; give a dict"),
+        ([{"lr": 0.1}], TypeError, r"SGD: .* is no group of parameters; give a dict with"),
         ([{"params": [p]}, q], TypeError, "is no group of parameters"),
         ([{"params": 3}], TypeError, "a group has params=3; a Tensor or a list"),
         ([{"params": []}], ValueError, "params is empty"),
