@@ -323,6 +323,8 @@ def unwrap(tree: Any, lends: bool = False) -> Any:
 def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Functions outside the table: composites, facts, writers, and whatever needs no gradient."""
     if fn in FACTS:  # rules and composites ask for shapes all the time
+        if len(args) == 1 and type(args[0]) is Tensor and not kwargs:
+            return fn(args[0]._array)  # 5 µs less
         return fn(*unwrap(args), **unwrap(kwargs))
     if kwargs.get("out") is not None:
         return write_into(fn, args, kwargs)
