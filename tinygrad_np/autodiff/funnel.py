@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ndarray = np.ndarray
 SCALARS = frozenset([np.float64, np.float32, np.complex128])
 NUMBERS = (bool, int, float, complex)
+PLAIN = frozenset(NUMBERS)
 NESTS = frozenset([list, tuple, dict])
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
 _new = object.__new__
@@ -152,7 +153,7 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
             continue
         if kind is ndarray and operand.dtype.kind in NUMERIC:
             guarded = True
-        elif kind is not float and kind is not int:
+        elif kind not in PLAIN:
             if rule.is_users:
                 _refuse_nest(rule, operand)
             if kind is list and rule.is_option(len(values)) and are_whole(operand):
