@@ -68,28 +68,22 @@ class Call:
         mode.watch = draws = Draws(mode.watch)
         try:
             draws.operands(tuple(v for v in self.given if hasattr(v, "bit_generator")))
-            out, closures, _ = self._run([_leaf(v._array, v) for v in given])
+            out, closures, recorded = self._run([_leaf(v._array, v) for v in given])
         finally:
             mode.watch = draws.outer
         self.closures, self.states = list(closures), draws.states
         for i in self.variables:
             self.given[i] = None  # the record has them
-        results = leaves(out)
-        ours = [isinstance(v, Tensor) and self._is_ours(v) for v in results]
-        recorded = [v for v, is_ours in zip(results, ours, strict=True) if is_ours]
         if not recorded:
             return out
         self.found = tuple(v._array for v in recorded)
         mode.watch = None  # the operands are as they are to be
         try:
-            parts = iter(apply(again, (self, *given, *closures.values())))
+            parts = apply(again, (self, *given, *closures.values()))
         finally:
             mode.watch = draws.outer
-        return rebuild(out, [next(parts) if is_ours else v
-                             for v, is_ours in zip(results, ours, strict=True)])  # fmt: skip
-
-    def _is_ours(self, tensor: Tensor) -> bool:
-        return tensor._node is not None and tensor._node not in self.closures
+        made = {v._node: part for v, part in zip(recorded, parts, strict=True)}
+        return rebuild(out, [made.get(getattr(v, "_node", None), v) for v in leaves(out)])
 
     def _run(self, variables: list[Tensor]) -> tuple[Any, dict[Node, Tensor], list[Tensor]]:
         """The results, the Tensors that were reached otherwise, and what is recorded of them."""
