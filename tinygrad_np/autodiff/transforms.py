@@ -164,9 +164,14 @@ def _variable(leaf: Any) -> Tensor:
         variable = Tensor(floating(leaf))
         if variable.dtype.kind not in "fc":
             variable.requires_grad = True  # which refuses
-    variable._node = node = Leaf(variable, variable._storage, None if is_known else variable.name)
+    return as_leaf(variable, None if is_known else variable.name)
+
+
+def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
+    """The constant as a variable that a function inside a transform is differentiated by."""
+    tensor._node = node = Leaf(tensor, tensor._storage, name)
     node.closed = False
-    return variable
+    return tensor
 
 
 def _as_tensor(leaf: Any) -> Tensor:
