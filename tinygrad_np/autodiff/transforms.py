@@ -341,11 +341,10 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
 def _units(outputs: list[Tensor], k: int) -> Any:
     """Cotangents that pick one element of output ``k`` after the other."""
-    zeros = [np.zeros(out.shape, out.dtype) for out in outputs]
     for i in range(outputs[k].size):
-        unit = np.zeros_like(zeros[k])
-        unit.reshape(-1)[i] = 1
-        yield [*zeros[:k], unit, *zeros[k + 1 :]]
+        units = [np.zeros(out.shape, out.dtype) for out in outputs]
+        units[k].reshape(-1)[i] = 1
+        yield units
 
 
 def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records: bool) -> Any:
