@@ -205,6 +205,8 @@ def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> A
     known = set("".join(rest)) | set(output)
     kept = "".join(c for c in labels[i] if c in known)
     back = contract(g, *others, subscripts=",".join([output, *rest]) + "->" + kept)
+    if np.shape(back) == shape:
+        return back
     sizes = dict(zip(kept, np.shape(back), strict=True))
     one = [sizes.get(c, 1) for c in labels[i]]
     wide = [n if m == 1 else m for m, n in zip(one, shape, strict=True)]

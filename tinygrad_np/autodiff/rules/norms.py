@@ -43,7 +43,7 @@ def shares_back(g: Any, out: Any, size: Any, ord: float, axis: Axis) -> Any:
 defvjp(
     power_norm,
     lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=lambda g, out, x, _ord, axis=None, **_options: along(axis)(g, out, x),
+    reach=lambda g, out, x, _ord, axis=None, *_rest, **_options: along(axis)(g, out, x),
 )
 
 
