@@ -1,7 +1,8 @@
 """What README and the pages of docs/ show: programs run, commands parse, names and links exist.
 
 README's programs run in ``test_wheel.py``, those of other pages in ``test_mathematics.py``,
-``test_cookbook.py``, ``test_pages.py``, ``training/test_page.py`` and ``estimators/test_estimators.py``.
+``test_cookbook.py``, ``test_pages.py``, ``training/test_page.py`` and
+``estimators/test_estimators.py``.
 """
 
 import argparse

@@ -108,7 +108,8 @@ def vae(n: Names) -> None:
     shown = left.scatter(*n["hidden"].T, c=n["test_labels"][:500], cmap="tab10", s=8)
     left.legend(*shown.legend_elements(), ncol=2, fontsize=6, loc="best")
     left.set_title("hidden numbers of test digits", fontsize=10)
-    grid = np.stack(np.meshgrid(np.linspace(-2, 2, 9), np.linspace(2, -2, 9)), axis=-1)
+    (x0, y0), (x1, y1) = np.quantile(n["hidden"], [0.04, 0.96], axis=0)
+    grid = np.stack(np.meshgrid(np.linspace(x0, x1, 9), np.linspace(y1, y0, 9)), axis=-1)
     with tg.no_grad():
         logits = n["decoder"](grid.reshape(-1, 2).astype(np.float32)).numpy()
     tiles(right, 1 / (1 + np.exp(-logits)), 9, "digits made from a grid of them")
