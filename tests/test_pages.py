@@ -4,10 +4,12 @@ Where two computers may differ, in the last digits of a measure or in what is wr
 ``for example:``, the measure itself is held to a bound.
 """
 
+import ast
 import contextlib
 import io
 import re
 import runpy
+import shlex
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tinygrad_np.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -85,7 +89,7 @@ def run(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Names:
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         names = runpy.run_path(str(file))
-    expected = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    expected = re.findall(r"^(?:print\(.*\)  )?# (.*)$", code, re.MULTILINE)
     printed = said.getvalue().splitlines()
     assert len(printed) == len(expected) > 0
     for line, comment in zip(printed, expected, strict=True):
@@ -139,3 +143,103 @@ def test_every_recipe_has_a_measure_a_picture_and_at_most_forty_lines() -> None:
         assert len(pictures) == len(RECIPE.findall(text))
         for picture in pictures:
             assert (DOCS / picture).stat().st_size < 100_000, picture
+
+
+def table_rows(page: str) -> list[tuple[str, str]]:
+    """The two columns of a page's tables."""
+    cells = re.findall(r"^\| `(.*?)` \| `(.*?)` \|$", (DOCS / page).read_text("utf-8"), re.M)
+    assert len(cells) > 30
+    return cells
+
+
+def results_of(setup: str, lines: list[str], folder: Path) -> list[Any]:
+    """What each line gives, run one after the other behind the setup; None of statements."""
+    program = [setup, "results = []"]
+    for line in lines:
+        value = isinstance(ast.parse(line).body[0], ast.Expr)
+        program.append(f"results.append({line})" if value else f"{line}\nresults.append(None)")
+    file = folder / "lines.py"
+    file.write_text("\n".join(program), encoding="utf-8")
+    found: list[Any] = runpy.run_path(str(file))["results"]
+    return found
+
+
+def plain(value: Any) -> Any:
+    """Numbers, shapes and lists of names as they can be compared; None of other objects."""
+    value = value.detach() if hasattr(value, "detach") else value
+    value = value.numpy() if hasattr(value, "numpy") else value
+    if isinstance(value, np.ndarray | float | int | np.number):
+        return np.asarray(value, dtype=float)
+    return list(value) if isinstance(value, tuple | list) else None
+
+
+def test_both_columns_from_pytorch_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "from_pytorch.md").read_text("utf-8")
+    [here] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    [there] = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    lefts, rights = zip(*table_rows("from_pytorch.md"), strict=True)
+    ours = results_of(here, list(rights), tmp_path)
+    pytest.importorskip("torch")
+    theirs = results_of(there, list(lefts), tmp_path)
+    compared = 0
+    for left, right, a, b in zip(lefts, rights, map(plain, theirs), map(plain, ours), strict=True):
+        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+            np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6, err_msg=f"{left}  {right}")
+            compared += 1
+        elif isinstance(a, list) and isinstance(b, list):
+            assert a == b, (left, right)
+            compared += 1
+    assert compared > 40
+
+
+def test_the_right_column_from_keras_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "from_keras.md").read_text("utf-8")
+    [here] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    lefts, rights = zip(*table_rows("from_keras.md"), strict=True)
+    for left in lefts:
+        ast.parse(left)
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = results_of(here, list(rights), tmp_path)
+    assert found[rights.index("tg.training.predict(model, x)")].shape == (60, 2)
+    shapes = {right: part.shape for right, part in zip(rights, found, strict=True)
+              if right.startswith("nn.LSTM")}  # fmt: skip
+    assert list(shapes.values()) == [(2, 5, 16), (2, 16)]
+
+
+@pytest.mark.parametrize("page", ["own_model.md", "how_it_works.md"])
+def test_the_programs_of_a_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+    names = run("\n".join(blocks), tmp_path, monkeypatch)
+    if page == "own_model.md":
+        assert names["accuracy"] > 0.9
+    else:
+        toy = "\n".join(blocks[:3]).partition("slopes = ")[0]
+        kept = [line for line in toy.splitlines() if line.strip() and not line.startswith("print")]
+        assert len(kept) <= 32
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_first_page_give_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for library in ("PIL", "matplotlib"):
+        pytest.importorskip(library)
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "start.md").read_text("utf-8")
+    epochs, guesses = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "start_digits.png").write_bytes((DOCS / "pictures/start_digits.png").read_bytes())
+    for command in re.findall(r"^python -m tinygrad_np (.*)$", page, re.MULTILINE):
+        assert main(shlex.split(command)) == 0
+    said = capsys.readouterr().out.splitlines()
+    for line in epochs.splitlines()[1:]:
+        [ours] = [s for s in said if s.startswith(line[:9])]
+        numbers = [[float(n) for n in NUMBER.findall(s)][:4] for s in (ours, line)]
+        np.testing.assert_allclose(numbers[0], numbers[1], atol=0.5)
+    first = [line.split()[:3] for line in guesses.splitlines()[1:]]
+    assert [s.split()[:3] for s in said if s.startswith("start_digits.png,")] == first
+    assert Path("runs/default-mnist-seed0/report.html").exists()
+    assert Path("runs/seen/start_digits.png").exists()
