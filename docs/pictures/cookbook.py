@@ -251,6 +251,86 @@ def process(n: Names) -> None:
     at.set(xlabel="x", ylabel="y")
 
 
+def curve(n: Names) -> None:
+    at = axes()
+    line = np.linspace(0, 10, 300)
+    size, decay, frequency = n["fit"].x
+    at.plot(n["t"], n["readings"], "k.", label="readings")
+    at.plot(line, size * np.exp(-decay * line) * np.cos(frequency * line), "C3", label="fit")
+    at.set(xlabel="time", ylabel="reading")
+    at.legend(frameon=False)
+
+
+def kalman(n: Names) -> None:
+    wander, noise = np.exp(n["p"])
+    state, covariance, seen = np.zeros(2), 10.0 * np.eye(2), []
+    for reading in n["readings"]:
+        state = n["F"] @ state
+        covariance = n["F"] @ covariance @ n["F"].T + wander * np.diag([0.0, 1.0])
+        gain = covariance[:, 0] / (covariance[0, 0] + noise)
+        state = state + gain * (reading - state[0])
+        covariance = covariance - np.outer(gain, covariance[0])
+        seen.append((state[0], np.sqrt(covariance[0, 0])))
+    mean, spread = np.array(seen).T
+    at, steps = axes(), np.arange(len(mean))
+    at.fill_between(steps, mean - 2 * spread, mean + 2 * spread, color="C0", alpha=0.2, lw=0)
+    at.plot(steps, mean, "C0", label="filtered, two standard deviations")
+    at.plot(steps, n["levels"], "0.5", ls="--", label="level")
+    at.plot(steps, n["readings"], "k.", label="readings")
+    at.set(xlabel="step")
+    at.legend(frameon=False, fontsize=8)
+
+
+def filter(n: Names) -> None:
+    at = axes()
+    start = 0.3 * np.sinc(0.3 * np.arange(-15, 1))
+    for half, name, style in ((start, "cut off", "0.7"), (n["half"], "designed", "C3")):
+        decibels = 20 * np.log10(np.maximum(n["response"](half), 1e-6))
+        at.plot(n["frequency"], decibels, style, label=name)
+    at.axvspan(0.12, 0.18, color="0.93", lw=0)
+    at.set(xlabel="cycles per sample", ylabel="response, dB", ylim=(-80, 5))
+    at.legend(frameon=False)
+
+
+def mixture(n: Names) -> None:
+    at = axes()
+    line = np.linspace(-5, 5, 300)[:, None]
+    p = n["p"]
+    weights = np.exp(p["logits"] - np.logaddexp.reduce(p["logits"]))
+    scales = np.exp(p["log_scales"])
+    parts = weights / scales * np.exp(-(((line - p["means"]) / scales) ** 2) / 2)
+    at.hist(n["numbers"], 30, density=True, color="0.85")
+    at.plot(line, parts / np.sqrt(2 * np.pi), "--")
+    at.plot(line, parts.sum(axis=1) / np.sqrt(2 * np.pi), "k")
+    at.set(xlabel="number", ylabel="density")
+
+
+def equation(n: Names) -> None:
+    at = axes()
+    times = np.linspace(0.01, 3, 60)
+    for rates, colour in ((np.array([1.1, 0.8, 0.9, 0.6]), "0.7"), (n["rates"], "C3")):
+        prey, predators = np.array([n["end"](rates, time=t) for t in times]).T
+        at.plot(prey, predators, color=colour)
+    at.plot([], [], color="0.7", label="the first rates")
+    at.plot([], [], color="C3", label="the rates found")
+    at.plot(1, 0.5, "k.", label="start")
+    at.plot(*n["seen"], "k*", label="the end that was seen")
+    at.set(xlabel="prey", ylabel="predators")
+    at.legend(frameon=False, fontsize=8)
+
+
+def eigenvalue(n: Names) -> None:
+    at = axes(height=2.6)
+    at.bar(np.arange(1, 8), n["slopes"])
+    at.set(xlabel="spring", ylabel="slope of the lowest")
+
+
+def components(n: Names) -> None:
+    at = axes(height=2.6)
+    at.bar(np.arange(20), n["influence"])
+    at.set(xlabel="observation", ylabel="influence", xticks=range(0, 20, 2))
+
+
 def main(wanted: list[str]) -> None:
     for name, code in recipes().items():
         if not wanted or any(word in name for word in wanted):
