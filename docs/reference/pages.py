@@ -53,13 +53,16 @@ def modules() -> dict[str, str]:
 def entry(module: str, name: str, value: Any) -> str:
     """One name: by mkdocstrings, which reads the source; what that cannot see is written here."""
     is_module_too = f"{module}.{name}" in sys.modules  # which mkdocstrings would take
+    is_assigned = re.search(rf"^{name} = ", inspect.getsource(sys.modules[module]), re.M)
     own = (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name
-    if own and not is_module_too:
+    if own and not is_module_too and not is_assigned:
         return f"::: {module}.{name}\n"
     head = f"## `{name}` {{ #{module}.{name} }}\n"
     if isinstance(value, np.ufunc):
         return f"{head}\n`np.{value.__name__}` itself: it takes Tensors, too.\n"
-    shown = f"```python\n{name}{inspect.signature(value)}\n```\n"
+    given = inspect.signature(value)
+    bare = [each.replace(annotation=each.empty) for each in given.parameters.values()]
+    shown = f"```python\n{name}{inspect.Signature(bare)}\n```\n"
     return f"{head}\n{shown}\n{fenced(inspect.getdoc(value) or '')}\n"
 
 
