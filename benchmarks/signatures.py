@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tinygrad_np.autodiff.operators import Operators
+from tinygrad_np.run.command_line import Arguments, guarded
 
 RELEASE = ".".join(np.__version__.split(".")[:2])
 STUB = ROOT / "tinygrad_np" / "autodiff" / "operators.pyi"
@@ -116,11 +117,9 @@ def text() -> str:
     return HEAD + "".join(f"    {each}\n" for each in declarations())
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Write the file, or say whether it is as it should be."""
-    parser = argparse.ArgumentParser(description="The types of Tensor's methods.")
-    parser.add_argument("--write", action="store_true", help=f"write {STUB.name}")
-    if parser.parse_args(arguments).write:
+    if arguments.write:
         STUB.write_text(text(), encoding="utf-8")
         return 0
     same = STUB.read_text(encoding="utf-8") == text()
@@ -128,5 +127,11 @@ def main(arguments: list[str] | None = None) -> int:
     return int(not same)
 
 
+def main(argv: list[str] | None = None) -> int:
+    parser = Arguments(prog="signatures.py", description="The types of Tensor's methods.")
+    parser.add_argument("--write", action="store_true", help=f"write {STUB.name}")
+    return guarded("signatures.py", lambda: run(parser.parse_args(argv)))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
