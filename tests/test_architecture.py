@@ -14,7 +14,7 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
+    "errors", "markup", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch", "autodiff.primitives.matrices",
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
     "autodiff.primitives.shaping", "autodiff.primitives.building",
@@ -31,17 +31,18 @@ ORDER = [
     "autodiff.rules.windows", "autodiff.rules.products", "autodiff.rules.neural",
     "autodiff.rules.convolution", "autodiff.rules.constants", "autodiff.rules.several",
     "autodiff.rules.special", "autodiff.rules.distributions", "autodiff.rules.methods",
-    "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.funnel", "autodiff.writes",
+    "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.hooks", "autodiff.funnel",
+    "autodiff.writes",
     "autodiff.operators", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms",
     "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory", "replay.reads",
     "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
-    "replay.tune", "replay.bind", "replay.show", "replay.program", "replay.verify",
+    "replay.bind", "replay.show", "replay.program", "replay.verify",
     "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "arguments", "threads", "autodiff", "batching", "replay",
-    "random", "special", "polynomial", "nn", "optim", "data", "training", "draw", "sklearn",
-    "run", "compat",
+    "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
+    "replay", "random", "special", "polynomial", "nn", "optim", "data", "training", "draw",
+    "sklearn", "run", "compat",
 ]  # fmt: skip
 
 
@@ -107,8 +108,7 @@ def test_arrows_in_the_engine_and_in_replay_point_up(name: str) -> None:
     if name in ("autodiff", "replay"):
         return
     assert name in ORDER, f"{name} has no place in the reading order"
-    above = [*ORDER[: ORDER.index(name)], *(["threads"] if name.startswith("replay") else [])]
-    later = imported(name) - set(above)
+    later = imported(name) - set(ORDER[: ORDER.index(name)])
     if name == "autodiff.rules.table":
         later -= {"autodiff.rules"}
     assert later == set()
@@ -203,7 +203,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 2_110, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_190, f"autodiff without rules has {lines} lines of code"
 
 
 @for_each(n for n in MODULES if n.startswith(IN_THREADS))

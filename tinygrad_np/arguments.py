@@ -19,6 +19,15 @@ from .errors import DataError
 Error = type[Exception]
 
 
+def called(value: Any) -> str:
+    """A function by its name, else what ``repr`` says of a value, without its place in memory."""
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str):
+        return name
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return f"{type(value).__name__}(…)" if " at 0x" in text else text
+
+
 def shown(value: Any) -> str:
     """What was given, short and on one line."""
     if isinstance(value, type):

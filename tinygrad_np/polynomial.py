@@ -52,6 +52,9 @@ class Basis(NamedTuple):
     name: str
     step: Callable[[int], tuple[float, float, float]]
 
+    def __repr__(self) -> str:
+        return f"Basis({self.module!r}, {self.name!r})"
+
     def val(self, x: Any, c: Any, tensor: bool = True) -> Any:
         """The series with coefficients ``c`` (lowest first, along axis 0) at ``x``.
 

@@ -17,8 +17,9 @@ import numpy as np
 from . import nn, optim
 from .data import batches
 from .nn.functional import cross_entropy, log_softmax, mse_loss, softmax
-from .training.checks import refuse_mask
-from .training.fit import fit, predict
+from .training.fit import fit
+from .training.inputs import refuse_mask
+from .training.scoring import predict
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -368,7 +369,8 @@ class _MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         check_is_fitted(self, "module_")
         self._refuse(X=X)
         X = validate_data(self, X, dtype=self.module_.parameters()[0].dtype, reset=False)
-        return predict(self.module_, X)
+        outputs: np.ndarray = predict(self.module_, X)
+        return outputs
 
     def _refuse(self, **given: Any) -> None:
         """Refuse masked arrays and complex numbers."""

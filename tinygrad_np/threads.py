@@ -1,12 +1,9 @@
 """How many threads there are, and who has them: NumPy's matrix products or workers of ours."""
 
-import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
-
-INSTALL = "to set their number: pip install threadpoolctl."
 
 
 def thread_count() -> int:
@@ -39,36 +36,12 @@ class Crew:
             other.result()
 
 
-@functools.cache
-def blas_threads() -> "BlasThreads":
-    """Those of this process; looking for the libraries takes some milliseconds."""
-    return BlasThreads()
-
-
-class BlasThreads:
-    """The number of threads of the BLAS that NumPy uses, where threadpoolctl can set it."""
-
-    def __init__(self) -> None:
-        self._libraries: list[Any] = []
-        try:
-            from threadpoolctl import ThreadpoolController
-        except ImportError:
-            return
-        found = ThreadpoolController().select(user_api="blas")
-        self._libraries = list(found.lib_controllers)
-
-    @property
-    def known(self) -> bool:
-        """Whether the number can be read and set."""
-        return bool(self._libraries)
-
-    def get(self) -> int:
-        """The number now; 0 where it is not known."""
-        return max((library.get_num_threads() for library in self._libraries), default=0)
-
-    def set(self, number: int) -> None:
-        """Let products use so many threads from now on; raises ImportError if that cannot be."""
-        if not self._libraries:
-            raise ImportError(f"the threads of matrix products stay as they are; {INSTALL}")
-        for library in self._libraries:
-            library.set_num_threads(number)
+def blas_threads() -> int:
+    """The threads of NumPy's matrix products; 0 where threadpoolctl is not there to tell."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return 0
+    return max(
+        (pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=0
+    )

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_np.autodiff.primitives import replace_at, split_index
 from tinygrad_np.autodiff.primitives.neural import leaky_relu, linear, logsumexp, relu, softmax
-from tinygrad_np.nn.functional import conv2d, max_pool2d
+from tinygrad_np.nn.functional import binary_cross_entropy, conv2d, max_pool2d
 
 Row = tuple[Callable[[Any], Any], Any, Any]
 
@@ -52,6 +52,7 @@ ROWS: list[Row] = [
     (lambda t: np.sign(t), [0, 2], [0, 0]),
     (lambda t: np.logaddexp(t[0], t[1]), [-inf, -inf], [0.5, 0.5]),
     (lambda t: logsumexp(t), [-inf, -inf], [0.5, 0.5]),
+    (lambda t: binary_cross_entropy(t, np.array([1, 0, 0, 1])), [0, 1, 0, 1], [0, 0, 1/4, -1/4]),
     (lambda t: np.hypot(t, 2), [inf, 0], [1, 0]),
     (lambda t: np.arctan2(t, 2), [inf, 0], [0, 0.5]),
     (lambda t: np.floor(t), [1, 1.5], [0, 0]),

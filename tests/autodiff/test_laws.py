@@ -566,7 +566,7 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     ),
     "backward of a shape": (
         tg.ShapeError,
-        "gradient of shape",
+        "given to backward is of shape",
         lambda t, a: (t * 1).backward(a[:2]),
     ),
     "detached by setter": (

@@ -844,3 +844,12 @@ def test_flatten_takes_an_order() -> None:
     assert t.flatten("F").tolist() == t.data.flatten("F").tolist()
     assert t.grad is not None
     assert t.grad.tolist() == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_a_notebook_shows_values_and_where_they_come_from() -> None:
+    """tests/draw/test_shown.py has the rest."""
+    assert tg.Tensor([[1.0]], name="w")._repr_html_() == (
+        "<div><b>Tensor</b> · shape=(1, 1) · dtype=float64 · name=&#x27;w&#x27;</div>\n"
+        "<table>\n<tr><th></th><th>0</th></tr>\n<tr><th>0</th><td>1.0</td></tr>\n</table>"
+    )
+    assert repr(tg.no_grad()) == "no_grad()"

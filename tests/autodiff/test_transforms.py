@@ -3,12 +3,14 @@
 
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tinygrad_np import ShapeError
 
 X = np.array([0.5, 1.0, 2.0])
 Y = np.array([1.5, -0.5, 0.25])
@@ -387,3 +389,27 @@ def test_results_of_writes_inside_a_function() -> None:
     close(
         tg.grad(f)(X), tg.grad(lambda x: (3 * x[1] + x[0]) ** 2 + 4 * x[1] ** 2 + 4 * x[2] ** 2)(X)
     )
+
+
+@dataclass(frozen=True)
+class Several:
+    """A nest of the user's own."""
+
+    first: Any
+    second: Any = None
+
+
+def test_dataclasses_are_nests() -> None:
+    def energy(given: Several) -> Any:
+        return np.sum(given.first**2) + np.sum(given.second["inner"])
+
+    slope = tg.grad(energy)(Several(X, {"inner": X}))
+    assert type(slope) is Several
+    close(slope.first, 2 * X)
+    close(slope.second["inner"], np.ones_like(X))
+    value, pullback = tg.vjp(lambda x: Several(x * 2, x * 3), X)
+    assert type(value) is Several
+    close(pullback(Several(X, X))[0], 5 * X)
+    close(pullback({"first": X, "second": X})[0], 5 * X)
+    with pytest.raises(ShapeError, match="one array was given where one with the entries"):
+        pullback(X)

@@ -32,14 +32,16 @@ shape=box style=filled]
 	n0 [label=<<b>w</b><br/><font point-size="10" color="#444444">scalar float32</font><br/>\
 <font point-size="10" color="#444444">value 3.0</font><br/>\
 <font point-size="10" color="#444444">grad 2.0</font>> \
-color="#8f5200" fillcolor="#fde5c4" shape=note]
+color="#8f5200" fillcolor="#fde5c4" shape=note tooltip="scalar float32\\nvalue 3.0\\ngradient 2.0"]
 	n1 [label=<<b>· × 2.0</b><br/><font point-size="10" color="#444444">scalar float32</font><br/>\
 <font point-size="10" color="#444444">value 6.0</font><br/>\
 <font point-size="10" color="#444444">grad 1.0</font>> \
-color="#333333" fillcolor="#ffffff" style="filled,rounded"]
+color="#333333" fillcolor="#ffffff" style="filled,rounded" tooltip="scalar float32\\nvalue 6.0\\n\
+gradient 1.0\\nrule, of g (gradient) and out (value here):\\nto x: g * y"]
 	n2 [label=<<b>y</b><br/><font point-size="10" color="#444444">scalar float32</font><br/>\
 <font point-size="10" color="#444444">value 6.0</font>> \
-color="#1b642c" fillcolor="#cdebd2" penwidth=2.2 shape=octagon]
+color="#1b642c" fillcolor="#cdebd2" penwidth=2.2 shape=octagon \
+tooltip="scalar float32\\nvalue 6.0"]
 	n0 -> n1 [color="#8a8a8a"]
 	n1 -> n2 [weight=8]
 }
@@ -49,7 +51,17 @@ color="#1b642c" fillcolor="#cdebd2" penwidth=2.2 shape=octagon]
 def lines(drawn):
     """The lines of each node's label, without markup, by node."""
     found = re.findall(r"^\t(n\d+) \[label=<(.*?)> (?:color|fillcolor)=", drawn.source, re.M)
-    return {n: re.sub(r"</?(?:b|font\b[^>]*)>", "", text).split("<br/>") for n, text in found}
+    return {n: lines_of(text) for n, text in found}
+
+
+def lines_of(label):
+    """The lines of a label; cells of a table beside each other."""
+    text = re.sub(r"</?(?:b|table\b[^>]*|tr|font\b[^>]*)>", "", label)
+    if "<td" not in text:
+        return text.split("<br/>")
+    rows = re.findall("<tr>(.*?)</tr>", label)
+    cells = [re.findall("<td[^>]*>(.*?)</td>", row) for row in rows]
+    return [" ".join(re.sub("<[^>]*>|&#160;", "", cell) for cell in row) for row in cells]
 
 
 def titles(drawn):
@@ -57,7 +69,7 @@ def titles(drawn):
 
 
 def boxes(drawn):
-    return re.findall(r"\tcolor=.*? label=<<b>(.*?)</b>", drawn.source)
+    return re.findall(r"^\tt\d+ \[label=<<b>(.*?)</b>", drawn.source, re.M)
 
 
 def caption(drawn):
@@ -129,7 +141,7 @@ def test_a_network_shows_modules_parameters_shapes_and_counts():
 
 def test_kinds_differ_in_shape_or_border_and_in_colour():
     t = graph(Function(lambda m, x: np.tanh(x) * m.w + np.ones(2), w=leaf([1.0, 2.0])), np.ones(2))
-    styles = re.findall(r"^\tn\d+ \[.*?> (color=.*)\]$", t.source, re.M)
+    styles = re.findall(r"^\tn\d+ \[.*?> (color=.*?)(?: tooltip=.*)?\]$", t.source, re.M)
     assert len(set(styles)) == 5  # input, parameter, constant, operation, result
 
 
@@ -156,7 +168,7 @@ def test_drawing_twice_gives_the_same_bytes():
 
 
 def test_deep_networks_show_one_node_per_module():
-    drawn = graph(mlp(*[8] * 22), np.zeros((1, 8), np.float32))
+    drawn = graph(mlp(*[8] * 22), np.zeros((1, 8), np.float32), fold=False)
     assert len(lines(drawn)) == 43
     assert titles(drawn)[:3] == ["x", "0: Linear(8, 8)", "1: ReLU"]
     assert lines(drawn)["n1"] == ["0: Linear(8, 8)", "72 parameters", "(1, 8) float32"]
@@ -165,7 +177,7 @@ def test_deep_networks_show_one_node_per_module():
 
 
 def test_a_long_row_of_modules_inside_a_module_keeps_its_ends():
-    drawn = graph(Wrapped(mlp(*[8] * 102)), np.zeros((1, 8), np.float32))
+    drawn = graph(Wrapped(mlp(*[8] * 102)), np.zeros((1, 8), np.float32), fold=False)
     assert len(lines(drawn)) == 60
     assert boxes(drawn) == ["inner: Sequential"]
     assert ["… 144 modules, 144 operations …", "5,184 parameters"] in lines(drawn).values()
@@ -176,11 +188,11 @@ def test_modules_of_many_operations_become_one_node():
     def busy(self, x):
         for _ in range(100):
             x = np.sin(x) + self.w
-        return x
+        return np.cos(x)
 
     rng = np.random.default_rng(0)
     parts = [Function(busy, w=leaf(rng.normal(size=3))) for _ in range(2)]
-    drawn = graph(nn.Sequential(*parts), np.zeros(3))
+    drawn = graph(nn.Sequential(*parts), np.zeros(3), fold=False)
     assert titles(drawn) == ["x", "0: Function", "1: Function", "output"]
 
 
@@ -189,7 +201,7 @@ def test_a_long_chain_loses_its_middle(length, values):
     y = leaf(1.0, "x")
     for _ in range(length):
         y = y * 1.0
-    drawn = graph(y, values=values)
+    drawn = graph(y, values=values, fold=False)
     assert len(lines(drawn)) == 60
     assert f"… {length - 57:,} operations …" in titles(drawn)
     assert titles(drawn)[0] == "x"
@@ -199,7 +211,7 @@ def test_a_long_chain_loses_its_middle(length, values):
 @pytest.mark.parametrize("max_nodes", [3, 4, 10, 60])
 def test_no_graph_exceeds_the_limit(max_nodes):
     many = [leaf(float(i), f"p{i}") for i in range(300)]
-    assert len(lines(graph(tg.stack(many).sum(), max_nodes=max_nodes))) == max_nodes
+    assert len(lines(graph(tg.stack(many).sum(), max_nodes=max_nodes, fold=False))) == max_nodes
 
 
 def test_limits_below_three_are_refused():
@@ -233,10 +245,7 @@ def test_values_of_arrays():
     big = np.arange(20.0)
     y = (w * 2.0).sum() + (leaf(big, "big") * 1j).real.sum() + leaf([1.0, 2.0], "pair").sum()
     found = {label[0]: label[2:] for label in lines(graph(y, values=True)).values()}
-    assert found["w"] == [
-        "value", "&#160;&#160;1.0&#160;&#160;&#160;-2.5", "0.125&#160;&#160;1e+05",
-        "grad", "2.0&#160;&#160;2.0", "2.0&#160;&#160;2.0",
-    ]  # fmt: skip
+    assert found["w"] == ["  value   grad", " 1.0 -2.5  2.0 2.0", " 0.125 1e+05  2.0 2.0"]
     assert found["big"] == ["value 0.0 … 19.0", "grad 0.0 … 0.0"]
     assert found["· × 1j"][0] == "value |·| up to 19.0"
     assert found["pair"] == ["value [1.0, 2.0]", "grad [1.0, 1.0]"]
@@ -349,7 +358,7 @@ def test_an_operation_with_several_results():
         "a", "slogdet", "·.sign", "·.logabsdet", "frexp", "·[0]", "multiply", "· × 1", "result",
     ]  # fmt: skip
     assert caption(drawn) == "4 parameters, 4 operations"
-    assert str(drawn).count("2 results") == 2
+    assert str(drawn).count("2 results") == 4  # in labels and for the pointer
     assert "value 0.6931" in str(drawn) and "grad 0.6931" in str(drawn)
 
 
@@ -465,6 +474,19 @@ def test_a_loss_shows_the_modules_it_came_through_and_the_names_of_constants() -
     found = titles(drawn)
     for name in ("images", "labels", "0.weight", "2.bias", "1: Tanh", "cross_entropy"):
         assert name in found
+
+
+def test_parameters_of_several_modules_have_names_of_their_own():
+    encoder, decoder = Wrapped(nn.Linear(3, 2, seed=0)), nn.Linear(2, 3, seed=0)
+    head = nn.Linear(3, 1, seed=0)
+    loss = nn.functional.mse_loss(head(decoder(encoder(np.ones((5, 3))))), np.zeros((5, 1)))
+    drawn = graph(loss + 0.1 * (decoder.weight**2).sum())
+    expected = {"Wrapped.inner.weight", "Linear 1.weight", "Linear 2.bias"}
+    assert expected <= set(titles(drawn))
+    assert {"Wrapped", "Linear 2: Linear(3, 1)"} <= {*boxes(drawn), *titles(drawn)}
+    model = nn.Sequential(nn.Linear(3, 2, seed=0), nn.Linear(2, 2, seed=0))
+    y = nn.Softmax()(model[1](model(np.ones((5, 3)))))  # a part of it, and one without parameters
+    assert {"0.weight", "1.weight", "1.bias"} <= set(titles(graph(y.sum())))
 
 
 def test_modules_leave_no_cycles_in_the_graph() -> None:

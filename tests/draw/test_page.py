@@ -13,7 +13,7 @@ EVIL = '<script>alert("&")</script>'
 class Reader(html.parser.HTMLParser):
     """Every tag that is opened is closed, and which ones there are."""
 
-    VOID = ("meta", "img", "!doctype")
+    VOID = ("meta", "img", "br", "!doctype")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def test_what_stands_where() -> None:
     text = page.page("t", "first", page.section("s", page.table([("a", 1), ("b", "é")])))
     body = text[text.index("<body>") :]
     assert body == (
-        "<body>\n<h1>t</h1>\n<p>first</p>\n<section>\n<h2>s</h2>\n<table>\n"
+        '<body>\n<h1>t</h1>\n<p>first</p>\n<section>\n<h2 id="s">s</h2>\n<table>\n'
         "<tr><th>a</th><td>1</td></tr>\n<tr><th>b</th><td>é</td></tr>\n</table>\n</section>\n"
         "</body>\n</html>\n"
     )

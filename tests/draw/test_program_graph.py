@@ -10,30 +10,15 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.draw.test_graph import boxes, edges, lines
 from tinygrad_np import nn, optim
 from tinygrad_np.draw import graph
 
 ROOT = Path(__file__).parents[2]
 
 
-def lines(drawn):
-    """The lines of each node's label, without markup, by node."""
-    found = re.findall(r"^\t(n\d+) \[label=<(.*?)> (?:color|fillcolor)=", drawn.source, re.M)
-    return {n: re.sub(r"</?(?:b|font\b[^>]*)>", "", text).split("<br/>") for n, text in found}
-
-
-def boxes(drawn):
-    return re.findall(r"\tcolor=.*? label=<<b>(.*?)</b>", drawn.source)
-
-
 def caption(drawn):
     return re.sub("<[^>]*>", " ", re.search(r'colspan="\d+">(.*?)</td>', drawn.source)[1]).strip()
-
-
-def edges(drawn):
-    named = {node: label[0] for node, label in lines(drawn).items()}
-    shown = re.findall(r"^\t(n\d+) -> (n\d+)(?!.*invis)", drawn.source, re.M)
-    return [(named[a], named[b]) for a, b in shown]
 
 
 def replayed(fn, *inputs):

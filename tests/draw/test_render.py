@@ -140,6 +140,8 @@ def test_without_a_program_the_dot_text_is_saved(only, tmp_path):
     (tmp_path / "net.svg").write_text("the old picture")
     with pytest.warns(RenderWarning, match=r"wrote .*net\.dot instead of net\.svg: no .*pip"):
         assert save(small(), tmp_path / "net.svg") == tmp_path / "net.dot"
+    with pytest.warns(RenderWarning, match=r"wrote .*net\.dot instead of net\.svg: no .*pip"):
+        assert small().save("net.svg", tmp_path) == str(tmp_path / "net.dot")
     assert (tmp_path / "net.dot").read_text() == small().source
     assert (tmp_path / "net.svg").read_text() == "the old picture"
 
@@ -151,6 +153,19 @@ def test_save_writes_what_the_ending_says_and_nothing_else(tmp_path, ending):
     assert save(small(), str(tmp_path / f"a{ending}")) == tmp_path / f"a{ending}"
     assert [path.name for path in tmp_path.iterdir()] == [f"a{ending}"]
     assert (tmp_path / f"a{ending}").read_bytes().startswith(begins[ending])
+
+
+@drawing
+def test_a_graph_saves_itself_as_its_name_says(tmp_path):
+    begins = {"a.svg": b"<?xml", "b.png": b"\x89PNG", "c.dot": b"digraph", "d.gv": b"digraph"}
+    for name, start in begins.items():
+        assert small().save(name, tmp_path / "new") == str(tmp_path / "new" / name)
+        assert (tmp_path / "new" / name).read_bytes().startswith(start)
+    (tmp_path / "a.svg").write_text("old")
+    assert small().save(tmp_path / "a.svg", skip_existing=True) == str(tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text() == "old"
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(begins)
+    assert repr(small()) == "Graph(1 parameter, 1 operation)"
 
 
 def test_save_refuses_other_endings(tmp_path):
@@ -206,7 +221,8 @@ def test_render_shows_the_picture_if_asked(only, tmp_path, monkeypatch):
 def test_a_notebook_shows_the_picture(only):
     only("graphviz-pure")
     shows = small()._repr_mimebundle_()
-    assert shows == {"image/svg+xml": "<svg>graphviz-pure</svg>\n"}
+    svg = "<svg>graphviz-pure</svg>"
+    assert shows == {"image/svg+xml": f"{svg}\n", "text/html": f"<figure>{svg}</figure>"}
 
 
 def test_a_notebook_without_a_program_shows_the_text(only):

@@ -30,7 +30,7 @@ def test_each_line_is_in_its_box_and_as_long_as_it_says(picture):
             continue
         corners = [
             float(number)
-            for shape in group
+            for shape in group.iter()
             for number in re.findall(
                 r"(-?[\d.]+),-?[\d.]+", shape.get("points") or shape.get("d", "")
             )
@@ -39,6 +39,8 @@ def test_each_line_is_in_its_box_and_as_long_as_it_says(picture):
         for ellipse in ellipses:
             middle, half = float(ellipse.get("cx")), float(ellipse.get("rx"))
             corners += [middle - half, middle + half]
+        if not corners:  # the title of a box is a node without a frame
+            continue
         for line in group.iter(f"{SVG}text"):
             half, middle = float(line.get("textLength")) / 2, float(line.get("x"))
             assert min(corners) <= middle - half, line.text

@@ -76,7 +76,7 @@ def test_a_page_with_everything(
     folder = report.write_run(result, dataset, parts, tmp_path, "python x.py --a '<b>'", print)
     assert folder == tmp_path / "ref-4-mnist-seed1"
     written = text(folder)
-    assert re.findall(r"<h2>(.*)</h2>", written) == [
+    assert re.findall(r"<h2 id=.*?>(.*)</h2>", written) == [
         "Result", "Curves", "Predictions", "Confusion", "Calibration", "Weights of the first layer",
         "Activations and gradients over time", "Features of the last hidden layer (layers.1)",
         "Precision and recall", "Network", "Configuration", "Environment", "Data", "Weights",
@@ -97,7 +97,12 @@ def test_a_page_with_everything(
     assert "(0): Linear(784, 12)" in written
     assert "<svg" in written or "digraph" in written
     assert " at 0x" not in written
-    assert not re.search(r'(src|href)="(?!data:)', written)
+    assert not re.search(r'(src|href)="(?!data:|#)', written)
+    places = re.findall(r'<h2 id="(.*?)">', written)
+    assert re.findall(r'<a href="#(.*?)">', written) == places
+    assert len(set(places)) == len(places) == 15
+    read = re.findall("<figcaption>(.*?)</figcaption>", written)
+    assert read[: len(report.READ) - 1] == [report.READ[k] for k in report.READ if k != "graph"]
     assert plain["curves"][0][0] is result.history
     assert plain["histograms"][0][0].epochs == [0, 1, 2]
     features, labels, method = plain["embedding"][0]

@@ -105,6 +105,17 @@ def test_what_counts_nothing_has_no_slope() -> None:
     assert (z.grad.numpy()[Y != 2] != 0).all()
 
 
+def test_a_mean_of_nothing_is_nan_and_has_no_slope() -> None:
+    """As in PyTorch: rows that are all ignored, or of weights that add up to 0."""
+    for dtype in (np.float16, np.float32, np.float64):
+        for options in ({"ignore_index": -100}, {"ignore_index": 7, "weight": np.ones(4, dtype)}):
+            z = tg.Tensor(Z.astype(dtype), requires_grad=True)
+            loss = F.cross_entropy(z, np.full_like(Y, options["ignore_index"]), **options)
+            loss.backward()
+            assert np.isnan(loss.item()) and loss.dtype == z.grad.dtype == dtype
+            assert (z.grad.numpy() == 0).all()
+
+
 def test_dtype_is_that_of_the_logits() -> None:
     for dtype in (np.float16, np.float32):
         z = tg.Tensor(Z.astype(dtype), requires_grad=True)
@@ -159,7 +170,11 @@ def test_refusals() -> None:
         (lambda: F.cross_entropy(Z, Y, ignore_index=1.5), TypeError, "ignore_index=1.5"),  # type: ignore[arg-type]
         (lambda: F.cross_entropy(Z, SHARES * 2), tg.DataError, "must lie in 0 … 1"),
         (lambda: F.cross_entropy(Z, Y + 1, weight=W), tg.DataError, "labels from"),
+        (lambda: F.cross_entropy(Z, 0 * Y - 100), tg.DataError, "left out by ignore_index=-100"),
+        (lambda: F.nll_loss(Z, 0 * Y - 1), tg.DataError, "left out by ignore_index=-1"),
         (lambda: F.huber_loss(Z, Z, 0.0), ValueError, "above 0"),
+        (lambda: F.binary_cross_entropy(Z, SHARES), tg.DataError, "prediction .*_with_logits"),
+        (lambda: F.binary_cross_entropy(SHARES, Z), tg.DataError, "target .*or use mse_loss"),
         (lambda: F.binary_cross_entropy(Z, SHARES), tg.DataError, "must lie in 0 … 1"),
         (
             lambda: F.binary_cross_entropy_with_logits(Z, SHARES, weight=W[:3]),

@@ -183,6 +183,33 @@ def test_shared_parameters_count_once_and_get_both_gradients() -> None:
     np.testing.assert_allclose(net.first.weight.grad.numpy(), first + second + third, rtol=1e-5)
 
 
+def test_tied_weights_load_under_any_of_their_names() -> None:
+    torch = pytest.importorskip("torch")
+
+    def tied(lib: Any, net: Any, **options: Any) -> Any:
+        net.layers = lib.ModuleList([lib.Linear(3, 3, **options) for _ in range(2)])
+        net.layers[1].weight = net.layers[0].weight
+        net.again = net.layers[1]
+        return net
+
+    theirs = tied(torch.nn, torch.nn.Module())
+    state = dict(theirs.state_dict())
+    assert len(state) == 6
+    names = ["layers.0.weight", "layers.1.weight", "again.weight"]
+    for kept in (names, names[1:], names[2:], [names[1], names[0]]):
+        net = tied(nn, nn.Module(), seed=0)
+        rest = {n: v for n, v in state.items() if n not in names}
+        assert net.load_state_dict({**{n: state[n] for n in kept}, **rest}) == ([], [])
+        for name, value in net.state_dict().items():
+            np.testing.assert_array_equal(value, state[name].numpy())
+    other = {**state, "again.weight": state["again.weight"] + 1}
+    with pytest.raises(ShapeError, match=r"layers\.0\.weight and again\.weight are one Tensor"):
+        net.load_state_dict(other)
+    for name in ("again.wight", "layers", "layers.2.weight"):
+        with pytest.raises(ShapeError, match=f"unexpected {name}"):
+            net.load_state_dict({**state, name: state["again.weight"]})
+
+
 def test_a_module_that_knows_its_parent_is_no_endless_walk() -> None:
     parent, child = nn.Sequential(nn.Linear(2, 2, seed=0)), nn.ReLU()
     child.parent = parent  # type: ignore[attr-defined]

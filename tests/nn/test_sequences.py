@@ -165,6 +165,9 @@ def test_refusals() -> None:
         (lambda: rnn(x, np.zeros((2, 2, 5))), tg.ShapeError, r"h0 of shape \(2, 2, 5\)"),
         (lambda: lstm(x, np.zeros((1, 2, 5))), TypeError, r"as a pair \(h0, c0\)"),
         (lambda: nn.RNN(3, 0), ValueError, r"RNN\(hidden_size=0\)"),
+        (lambda: nn.RNN(), TypeError, r"^RNN\.__init__\(\) missing 2"),  # type: ignore[call-arg]
+        (lambda: nn.LSTM(3), TypeError, r"^LSTM\.__init__\(\) missing 1"),  # type: ignore[call-arg]
+        (lambda: nn.GRU(3, 4, layers=2), TypeError, r"^GRU\.__init__\(\) got an unexpected"),  # type: ignore[call-arg]
         (lambda: nn.RNN(3, 2, nonlinearity="sin"), ValueError, "nonlinearity"),
         (lambda: nn.MultiheadAttention(5, 2), ValueError, "num_heads that divides"),
         (lambda: attention(y, y[:2], y), tg.ShapeError, "as many keys as values"),

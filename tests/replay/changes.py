@@ -332,6 +332,25 @@ def a_layer_in_a_list_is_replaced() -> Twin:
     )
 
 
+@step(runs=None, calls=6)
+def an_element_moves_to_the_next_list() -> Twin:
+    w, kept = variable(4, 3), {"a": [1.0, 2.0], "b": [3.0, 4.0]}
+
+    def run(x: Any, y: Any) -> Any:
+        clear(w)
+        loss = F.cross_entropy(x @ w, y) * (sum(kept["a"]) - 2.0 * sum(kept["b"]))
+        loss.backward()
+        return loss
+
+    def before(k: int) -> None:
+        if k == 2:
+            kept["a"].append(kept["b"].pop(0))
+        if k in (4, 5):
+            kept["b"].append(kept["a"].pop(0))
+
+    return Twin(run, [w], before=before)
+
+
 @step(runs=None)
 def a_tensor_of_a_module_is_replaced() -> Twin:
     model = Halving()

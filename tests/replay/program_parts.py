@@ -149,7 +149,10 @@ class Everything:
         object.__setattr__(self, "store", {"k": k})
 
     def __getattribute__(self, name):
-        return object.__getattribute__(self, "store")[name]
+        try:
+            return object.__getattribute__(self, "store")[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 class Lazy:

@@ -11,7 +11,7 @@ import tinygrad_np as tg
 from tinygrad_np import DataError, data, nn, optim, training
 from tinygrad_np.training import Checkpoint, EarlyStopping
 from tinygrad_np.training.decision import Decision, decision
-from tinygrad_np.training.fit import predict, score
+from tinygrad_np.training.scoring import predict, score
 
 F = nn.functional
 BCE = F.binary_cross_entropy_with_logits
@@ -219,3 +219,117 @@ def test_one_column_has_no_greatest() -> None:
     for metric in (training.top_k, training.calibration):
         with pytest.raises(tg.ShapeError, match="with n at least 1 and 2 classes or more"):
             metric(np.zeros((3, 1)), np.zeros(3, np.int64))
+
+
+RNG = np.random.default_rng(5)
+WORDS = RNG.integers(0, 4, (12, 5))
+PADDED = np.where(np.arange(5) > 2, 0, np.maximum(WORDS, 1))  # the last two of five are no words
+SOFT = np.eye(3, dtype=np.float32)[WORDS[:, 0] % 3] * 0.9 + np.float32(0.1 / 3)
+SEVERAL = (RNG.standard_normal((12, 4)) > 0).astype(np.float32)
+
+
+def clipped(p: Any, t: Any) -> Any:
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+def bare(p: Any, t: Any) -> Any:
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+def masked(z: Any, t: Any) -> Any:
+    """A mean over what is no padding, as people write it."""
+    counts = np.not_equal(t, 0).astype(np.float32)
+    losses = F.cross_entropy(np.moveaxis(z, -1, 1), t, reduction="none")
+    return np.sum(losses * counts) / np.sum(counts)
+
+
+def last_axis(z: Any, t: Any) -> Any:
+    return F.cross_entropy(np.reshape(z, (-1, z.shape[-1])), np.reshape(t, -1))
+
+
+def ignoring(index: int) -> Any:
+    return lambda z, t: F.cross_entropy(z, t, ignore_index=index)
+
+
+def drawn(*shape: int, probabilities: bool = False) -> np.ndarray:
+    values = RNG.standard_normal(shape).astype(np.float32)
+    return sigmoid(values) if probabilities else values
+
+
+# loss, outputs, targets, and which outputs are right (None: there is no accuracy)
+MORE: dict[str, tuple[Any, np.ndarray, np.ndarray, Any]] = {
+    "ignored labels": (
+        ignoring(-100), z := drawn(12, 4), t := np.where(WORDS[:, 0] == 2, -100, WORDS[:, 0]),
+        (z.argmax(1) == t)[t >= 0],
+    ),
+    "an ignored class": (
+        ignoring(0), z := drawn(12, 4), WORDS[:, 0],
+        (z.argmax(1) == WORDS[:, 0])[WORDS[:, 0] != 0],
+    ),
+    "sequences": (F.cross_entropy, z := drawn(12, 4, 5), WORDS, z.argmax(1) == WORDS),
+    "padded sequences": (
+        ignoring(0), z := drawn(12, 4, 5), PADDED, (z.argmax(1) == PADDED)[PADDED > 0],
+    ),
+    "classes last": (last_axis, z := drawn(12, 5, 4), WORDS, z.argmax(-1) == WORDS),
+    "classes last, as many as words": (
+        last_axis, z := drawn(12, 5, 5), WORDS, z.argmax(-1) == WORDS,
+    ),
+    "classes first, as many as words": (
+        F.cross_entropy, z := drawn(12, 5, 5), WORDS, z.argmax(1) == WORDS,
+    ),
+    "a mask": (masked, z := drawn(12, 5, 4), PADDED, (z.argmax(-1) == PADDED)[PADDED > 0]),
+    "shares": (F.cross_entropy, z := drawn(12, 3), SOFT, z.argmax(1) == SOFT.argmax(1)),
+    "several labels": (BCE, z := drawn(12, 4), SEVERAL, (z > 0) == SEVERAL),
+    "several labels, integers": (
+        BCE, z := drawn(12, 4), SEVERAL.astype(np.int64), (z > 0) == SEVERAL,
+    ),
+    "probabilities": (
+        F.binary_cross_entropy, z := drawn(12, 1, probabilities=True), SEVERAL[:, :1],
+        (z > 0.5) == SEVERAL[:, :1],
+    ),
+    "probabilities, clipped": (
+        clipped, z := drawn(12, 4, probabilities=True), SEVERAL, (z > 0.5) == SEVERAL,
+    ),
+    "probabilities, bare": (
+        bare, z := drawn(12, probabilities=True), SEVERAL[:, 0], (z > 0.5) == SEVERAL[:, 0],
+    ),
+    "squares of shares": (F.mse_loss, drawn(12, 3), SOFT, None),
+    "squares of several": (F.mse_loss, drawn(12, 4), SEVERAL, None),
+    "logarithms of counts": (
+        lambda z, t: np.mean((np.log1p(z) - np.log1p(t)) ** 2), drawn(12, 4, probabilities=True),
+        SEVERAL, None,
+    ),
+}  # fmt: skip
+
+
+class Given(nn.Module):
+    """Its outputs are a parameter, whatever it gets."""
+
+    def __init__(self, outputs: np.ndarray) -> None:
+        self.outputs = tg.Tensor(outputs, requires_grad=True)
+
+    def forward(self, x: Any) -> Any:
+        return self.outputs + np.sum(x) * 0
+
+
+def test_every_kind_of_target_that_means_classes_has_an_accuracy() -> None:
+    for name, (loss, outputs, y, right) in MORE.items():
+        expected = math.nan if right is None else float(np.mean(right))
+        assert score(outputs, y, loss)[1] == pytest.approx(expected, nan_ok=True), name
+        x = np.zeros((12, 1), np.float32)
+        for replay in (True, False):
+            model = Given(outputs)
+            [epoch] = training.fit(
+                model, [(x, y)], optim.SGD(model.parameters(), 0.0), epochs=1, loss=loss,
+                replay=replay,
+            )  # fmt: skip
+            assert epoch.train_accuracy == pytest.approx(expected, nan_ok=True), (name, replay)
+            history = training.fit(
+                model, [(x, y)], optim.SGD(model.parameters(), 0.0), epochs=1, loss=loss,
+                replay=replay, validation=(x, y),
+            )  # fmt: skip
+            found = history[0].validation_accuracy
+            assert found == pytest.approx(expected, nan_ok=True), (name, replay)
+            wanted = "validation_loss" if right is None else "validation_accuracy"
+            assert history.monitor == wanted, name

@@ -204,3 +204,17 @@ def test_a_schedule_that_gives_no_rate_is_refused(lr: Any, text: str) -> None:
             model, data.batches(X, Y, 16, seed=0), optim.SGD(model.parameters(), lr), epochs=2
         )
     assert all(np.isfinite(p.numpy()).all() for p in model.parameters())
+
+
+def test_a_batch_whose_labels_are_all_ignored_is_named() -> None:
+    x = np.ones((4, 3), np.float32)
+    for replay in (True, False):
+        model = nn.Linear(3, 2, seed=0)
+        before = model.state_dict()
+        with pytest.warns(RuntimeWarning, match="All labels of batch 1 are -100: where the loss"):
+            training.fit(
+                model, [(x, np.full(4, -100))], optim.SGD(model.parameters(), 0.1), epochs=1,
+                loss=lambda z, y: nn.functional.cross_entropy(z, y, ignore_index=-100),
+                replay=replay,
+            )  # fmt: skip
+        assert (model.state_dict()["weight"] == before["weight"]).all()

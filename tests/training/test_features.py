@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_np import nn, training
 from tinygrad_np.training.features import leaf_layers
-from tinygrad_np.training.fit import EVALUATION_ROWS
+from tinygrad_np.training.scoring import EVALUATION_ROWS
 
 
 def network() -> nn.Sequential:
@@ -66,9 +66,11 @@ class Pair(nn.Module):
         return x, x
 
 
-def test_a_layer_that_is_called_twice_gives_its_last_output() -> None:
+def test_a_layer_that_is_called_twice_gives_its_last_output_and_a_pair_both() -> None:
     model = Twice()
-    np.testing.assert_array_equal(training.features(model, X, "shared"), training.predict(model, X))
+    expected = training.predict(model, X)
+    np.testing.assert_array_equal(training.features(model, X, "shared"), expected)
+    np.testing.assert_array_equal(training.features(model, X, "pair"), (expected, expected))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,6 @@ def test_a_layer_that_is_called_twice_gives_its_last_output() -> None:
     [
         (network(), "4", "no layer '4'; the model has '', '0', '1', '2', '3'"),
         (Twice(), "unused", "layer 'unused' was not called"),
-        (Twice(), "pair", "a layer gave tuple; only outputs that are one Tensor"),
     ],
 )
 def test_what_is_refused(model: nn.Module, layer: str, message: str) -> None:

@@ -12,8 +12,8 @@ import tinygrad_np as tg
 from tinygrad_np import DataError, ShapeError, data, nn, optim, training
 from tinygrad_np.run.networks import MLP
 from tinygrad_np.run.run import weights_sha256
-from tinygrad_np.training.fit import EVALUATION_ROWS, predict, score
 from tinygrad_np.training.history import Progress
+from tinygrad_np.training.scoring import EVALUATION_ROWS, predict, score
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -28,6 +28,9 @@ def test_the_example_runs_and_goes_on_and_own_metrics_after_it(tmp_path: Path) -
     again, *_, last = printed[1].splitlines()
     assert printed[0] == f"{again}\n"
     assert last == "True True"
+    assert printed[1].splitlines()[1:3] == [
+        "validation_loss True", "True ['generator', 'critic']"
+    ]  # fmt: skip
     stopped, epochs, best, accuracy = printed[0].split()
     assert stopped in ("finished", "early")
     assert 1 <= int(best) <= int(epochs) <= 10

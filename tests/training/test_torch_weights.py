@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import ShapeError, nn
-from tinygrad_np.training.fit import predict
+from tinygrad_np.training.scoring import predict
 
 torch = pytest.importorskip("torch")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import TapeError
 from .guards import EXCLUSIVE, Storage
-from .nests import are_whole, frozen, leaves, tupled
+from .nests import are_whole, frozen, leaves, rebuild, tupled
 from .primitives import identity, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
@@ -87,7 +87,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         record.number = next_number()
         record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, nodes
         record.out = (saved or out) if rule.reads_out else None
-        record.origin = None
+        record.origin = record.hooks = None
         if source is not None and storage is None:
             tensor._shared = source._share()
     else:
@@ -312,14 +312,12 @@ def requires_grad(tree: Any) -> bool:
 
 def unwrap(tree: Any, lends: bool = False) -> Any:
     """A call's arguments with arrays for Tensors, which are read-only if somebody is lent them."""
-    if isinstance(tree, Tensor):
-        array = tree._array
-        return read_only(array) if lends and type(array) is ndarray else array
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(unwrap(part, lends) for part in tree)
-    if isinstance(tree, dict):
-        return {name: unwrap(part, lends) for name, part in tree.items()}
-    return tree
+
+    def opened(leaf: Any) -> Any:
+        array = leaf._array if isinstance(leaf, Tensor) else leaf
+        return read_only(array) if lends and array is not leaf and type(array) is ndarray else array
+
+    return rebuild(tree, list(map(opened, leaves(tree))))
 
 
 def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,5 +1,7 @@
-"""Nests: lists, tuples and dicts of arrays, as functions take and return them."""
+"""Nests: lists, tuples, dicts and dataclasses of arrays, as functions take and return them."""
 
+import copy
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -28,14 +30,26 @@ def leaves(nest: Any) -> list[Any]:
         return [leaf for key in nest for leaf in leaves(nest[key])]
     if isinstance(nest, (list, tuple)):
         return [leaf for part in nest for leaf in leaves(part)]
+    if (parts := held(nest)) is not None:
+        return leaves(parts)
     return [] if nest is None else [nest]
+
+
+def held(nest: Any) -> dict[str, Any] | None:
+    """The fields of a dataclass that has arrays in it; None for all else, and what is called."""
+    if not hasattr(type(nest), "__dataclass_fields__") or callable(nest):
+        return None
+    parts = {f.name: getattr(nest, f.name, None) for f in dataclasses.fields(nest)}
+    return parts if any(hasattr(leaf, "dtype") for leaf in leaves(parts)) else None
 
 
 def leaves_like(like: Any, nest: Any) -> list[Any]:
     """The arrays of ``nest`` in the order of ``like``, whose nest it must have.
 
-    Dicts are matched by key, lists and tuples by place. Raises ShapeError where they differ.
+    Dicts are matched by key, dataclasses by field, lists and tuples by place. Raises ShapeError
+    where they differ.
     """
+    like, nest = (n if (parts := held(n)) is None else parts for n in (like, nest))
     keys, given = _keys(like), _keys(nest)
     if keys is None:
         return [] if like is None else [nest]
@@ -89,4 +103,9 @@ def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
         return [_map(fn, part) for part in nest]
     if isinstance(nest, tuple):
         return tupled(type(nest), [_map(fn, part) for part in nest])
+    if (parts := held(nest)) is not None:
+        made = copy.copy(nest)
+        for name, part in parts.items():
+            object.__setattr__(made, name, _map(fn, part))  # also where it is frozen
+        return made
     return None if nest is None else fn(nest)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .funnel import apply
+from .hooks import Handle, register
 from .primitives import broadcast, cast, split_index, take_at
 from .rules import calls, indexing
 from .tape import NO_OPTIONS
@@ -53,6 +54,15 @@ def _in_place(fn: Any) -> Method:
     method.__name__ = fn.__name__
     method.__doc__ = f"Write in place what ``{fn.__name__}`` gives."
     return method
+
+
+def _part(fn: Any, said: str) -> Any:
+    """The attribute that is a NumPy function of its Tensor, and writes into it what it is set."""
+
+    def write(self: "Tensor", value: Any) -> None:
+        apply(fn, (self,))[...] = value
+
+    return property(lambda self: apply(fn, (self,)), write, doc=said)
 
 
 def apply_method(
@@ -129,23 +139,8 @@ class Operators:
         """The last two axes swapped."""
         return apply(np.swapaxes, (self, -1, -2))
 
-    @property
-    def real(self) -> "Tensor":
-        """The real part."""
-        return apply(np.real, (self,))
-
-    @real.setter
-    def real(self, value: Any) -> None:
-        self.real[...] = value
-
-    @property
-    def imag(self) -> "Tensor":
-        """The imaginary part."""
-        return apply(np.imag, (self,))
-
-    @imag.setter
-    def imag(self, value: Any) -> None:
-        self.imag[...] = value
+    real = _part(np.real, "The real part, a view that can be written through.")
+    imag = _part(np.imag, "The imaginary part, a view that can be written through.")
 
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self == value))
@@ -171,6 +166,21 @@ class Operators:
         """The axes in another order, reversed if none is given."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return apply(np.transpose, (self,) if order is None else (self, order))
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
+        """Set ``requires_grad`` and return the Tensor itself."""
+        self.requires_grad = requires_grad  # type: ignore[misc] # a Tensor's
+        return self  # type: ignore[return-value] # which is a Tensor
+
+    def register_hook(self, hook: Any) -> Handle:
+        """Call ``hook(gradient)`` whenever a backward reaches this Tensor; returns a handle.
+
+        What the hook returns, a Tensor of the same shape, goes on instead of the gradient; None
+        leaves it. Hooks are called in their order, before ``.grad`` is added to, until
+        ``handle.remove()``. In a replayed step a hook is a part of it: it computes with Tensors.
+        Raises TapeError for a Tensor that requires no grad, TypeError for what is no function.
+        """
+        return register(self, hook)  # type: ignore[arg-type] # a Tensor
 
     def flatten(self, order: str = "C") -> "Tensor":
         """The elements in one row."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
+from .hooks import fire
 from .nests import leaves, tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
 from .rules.calls import refuse_own_way, released
@@ -65,7 +66,8 @@ def _descend(
     pulled: Iterable[tuple[Node | None, Any, Any]]
     node: Any = heappop(waiting)[1] if waiting else None
     while node is not None:
-        g, rule, values, parents = arrived.pop(node), node.rule, node.values, node.parents
+        g = arrived.pop(node) if node.hooks is None else fire(node.hooks, arrived.pop(node))
+        rule, values, parents = node.rule, node.values, node.parents
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
             raise TapeError(released(rule.name))
         chosen = selected.pop(node, 0) if selected else 0
@@ -85,8 +87,7 @@ def _descend(
         for parent, cotangent, value in pulled:
             if parent is None:
                 continue
-            if (memory := parent.storage) is not None and memory.touched > node.number:
-                written = True
+            written |= (memory := parent.storage) is not None and memory.touched > node.number
             if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
                 cotangent = _fit(cotangent, value, node)
             if chooses:
@@ -110,9 +111,9 @@ def _descend(
             _check_unchanged(node, parents, floor)
         if not retain:
             node.release()
-        node = ahead
         if waiting:
-            node = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
+            ahead = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
+        node = ahead
 
 
 def _added(there: Any, cotangent: Any, wrap: "type[Tensor] | None") -> Any:
@@ -184,6 +185,8 @@ def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
     found = {}
     for node in list(arrived):
         g = arrived.pop(node)
+        if node.hooks is not None:
+            g = fire(node.hooks, g)
         if not _is_fresh(g):
             g = np.array(g) if isinstance(g, (ndarray, np.generic)) else np.positive(g)
         found[node] = g

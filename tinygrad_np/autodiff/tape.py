@@ -112,6 +112,9 @@ class no_grad:
         made = super().__new__(cls)
         return made(function) if callable(function) else made
 
+    def __repr__(self) -> str:
+        return "no_grad()"
+
     def __init__(self) -> None:
         self._outer: list[bool] = []
 
@@ -148,7 +151,7 @@ class Leaf:
     (``create_graph``) does not close a reference cycle.
     """
 
-    __slots__ = ("closed", "name", "number", "slot", "storage", "tensor")
+    __slots__ = ("closed", "hooks", "name", "number", "slot", "storage", "tensor")
     rule = None
     parents: tuple["Node | None", ...] = ()
 
@@ -158,9 +161,20 @@ class Leaf:
         self.storage = storage
         self.name = name
         self.closed: bool | None = None
+        self.hooks: dict[Any, Any] | None = None
         self.slot: Slot | None = None  # where replays leave the gradient
 
 
+class Changes:
+    """``last`` is another object after a Tensor got other memory, or requires grad or ceases to."""
+
+    last: object = None
+
+    def note(self) -> None:
+        self.last = object()  # no number, of which threads could lose one
+
+
+changes = Changes()
 RELEASED = object()
 NO_OPTIONS: dict[str, Any] = {}
 
@@ -171,14 +185,15 @@ class Record:
     ``values`` are the operands as plain arrays, ``parents`` the nodes they came from (``None`` for
     constants), ``out`` is the result if a rule reads it. ``storage`` is the leaf's memory that the
     result is a view of, and ``guards`` watch over operands that are in the reach of the outside.
-    ``origin`` names the modules whose result this is.
+    ``origin`` names the modules whose result this is, ``hooks`` are called with its cotangent.
     """
 
     __slots__ = (
-        "guards", "kwargs", "name", "number", "origin", "out", "parents", "rule", "storage",
-        "values",
+        "guards", "hooks", "kwargs", "name", "number", "origin", "out", "parents", "rule",
+        "storage", "values",
     )  # fmt: skip
     guards: "list[Storage | None] | None"
+    hooks: dict[Any, Any] | None
     kwargs: dict[str, Any]
     name: str
     number: int
@@ -204,7 +219,7 @@ class Record:
         record.number = next_number()
         record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, parents
         record.guards = guards
-        record.out = record.origin = record.storage = None
+        record.out = record.origin = record.storage = record.hooks = None
         return record
 
     def parts(self, out: Sequence[Any]) -> "list[Record | None]":

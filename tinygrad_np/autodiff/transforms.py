@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError, TapeError
+from ..errors import TapeError
+from .guards import Storage
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
-from .rules.calls import refuse_imaginary
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
 from .tensor import Tensor, alias, array
@@ -30,29 +30,31 @@ class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
     __slots__ = (
-        "given", "may_record", "nodes", "outputs", "plain", "records", "targets", "value",
-        "variables",
+        "given", "is_single", "may_record", "nodes", "outputs", "plain", "records", "targets",
+        "value", "variables",
     )  # fmt: skip
 
     def __init__(
-        self, f: Function, args: Sequence[Any], argnums: tuple[int, ...],
+        self, f: Function, args: Sequence[Any], argnums: Argnums | None = None,
         kwargs: dict[str, Any] = NO_OPTIONS,
     ) -> None:  # fmt: skip
         capture = mode.capture
+        self.is_single = isinstance(argnums, int)
+        places = _positions(argnums, args)
         if capture is not None:
             args = capture.lift(args, declared=True)
         self.may_record = mode.recording
-        self.given = given = [args[n] for n in argnums]
+        self.given = given = [args[n] for n in places]
         flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
         others = leaves(args) if len(args) > len(given) else NO_LEAVES if flat else found
         plain = Tensor not in map(type, others)
         start = next_number()
         if self.may_record:
-            value = self._called(f, args, argnums, found, kwargs)
+            value = self._called(f, args, places, found, kwargs)
         else:
             with recording():
-                value = self._called(f, args, argnums, found, kwargs)
+                value = self._called(f, args, places, found, kwargs)
         self.value = value
         is_one = type(value) is Tensor
         self.outputs = [value] if is_one else [_as_tensor(leaf) for leaf in leaves(value)]
@@ -71,7 +73,7 @@ class Run:
                 node.closed = True
 
     def _called(
-        self, f: Function, args: Sequence[Any], argnums: tuple[int, ...], found: list[Any],
+        self, f: Function, args: Sequence[Any], places: Sequence[int], found: list[Any],
         kwargs: dict[str, Any],
     ) -> Any:  # fmt: skip
         """The function's value, with variables for the arguments to differentiate by."""
@@ -81,23 +83,30 @@ class Run:
         if len(args) == len(nests) == 1:
             return f(nests[0], **kwargs)
         inner = list(args)
-        for n, nest in zip(argnums, nests, strict=True):
+        for n, nest in zip(places, nests, strict=True):
             inner[n] = nest
         return f(*inner, **kwargs)
 
-    def pull(self, cotangents: list[Any], records: bool) -> list[Any]:
+    def pulled(self, cotangents: list[Any], what: str = "a cotangent") -> list[Any]:
+        """The cotangents of the variables, which can be differentiated where those given can."""
+        given = [c for c in cotangents if isinstance(c, Tensor)]
+        records = mode.recording and (self.records or any(c._node is not None for c in given))
+        found = self.pull(cotangents, records, what)
+        wraps = not records and (given or not self.plain)
+        return [Tensor(v) for v in found] if wraps else found
+
+    def pull(
+        self, cotangents: Sequence[Any], records: bool, what: str = "a cotangent"
+    ) -> list[Any]:
         """The cotangents of the variables: Tensors when they shall record, else arrays."""
-        seeds = [
-            (out._node, _fit_seed(out, cotangent, records))
-            for out, cotangent in zip(self.outputs, cotangents, strict=True)
-            if out._node is not None
-        ]
-        return self.swept(seeds, records)
+        pairs = zip(self.outputs, cotangents, strict=True)
+        seeds = [(out._node, out._seed(cotangent, what, records)) for out, cotangent in pairs]
+        return self.swept([(node, seed) for node, seed in seeds if node is not None], records)
 
     def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
-        """The cotangents of the variables for those of nodes."""
+        """The same for cotangents of nodes, which fit."""
         found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        values = [found.get(node) for node in self.nodes]
+        values: list[Any] = [found.get(node) for node in self.nodes]
         for i, value in enumerate(values):
             if value is None:
                 values[i] = np.zeros_like(self.variables[i]._array)
@@ -108,12 +117,17 @@ class Run:
         return self.finish(self.value, self.outputs)
 
     def finish(self, like: Any, values: list[Any]) -> Any:
-        """Values as the caller gets them."""
+        """Values as the caller gets them, in the nest ``like``."""
         if self.plain:
             values = [v.numpy() if isinstance(v, Tensor) else v for v in values]
         elif not self.records:
             values = [v.detach() if isinstance(v, Tensor) else Tensor(v) for v in values]
         return rebuild(like, values)
+
+    def by_argument(self, values: list[Any]) -> Any:
+        """What ``pull`` gives as the caller gets it: the nest of an argument, or of each."""
+        nest = rebuild(self.given, values) if self.plain else self.finish(self.given, values)
+        return nest[0] if self.is_single else tuple(nest)
 
 
 def _older(outputs: list[Tensor], start: int) -> list[Node]:
@@ -144,7 +158,8 @@ def _variable(leaf: Any) -> Tensor:
         return alias(leaf)
     is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
     if is_known and mode.capture is None:
-        variable = Tensor._owning(np.array(leaf))
+        array = np.array(leaf)
+        variable = Tensor._of(array, None, Storage(array))
     else:
         variable = Tensor(floating(leaf))
         if variable.dtype.kind not in "fc":
@@ -158,16 +173,6 @@ def _as_tensor(leaf: Any) -> Tensor:
     return leaf if isinstance(leaf, Tensor) else Tensor(leaf)
 
 
-def _fit_seed(out: Tensor, cotangent: Any, records: bool) -> Any:
-    seed = _as_tensor(cotangent)
-    if seed.shape != out.shape:
-        raise ShapeError(f"cotangent of shape {seed.shape} for a result of shape {out.shape}.")
-    refuse_imaginary("a cotangent", seed, out)
-    if seed.dtype != out.dtype:
-        seed = seed.astype(out.dtype)
-    return seed if records or mode.capture is not None else seed._array
-
-
 def _check(f: Any, argnums: Any = 0) -> None:
     """Refuse what is no function, and places that are no numbers."""
     if not callable(f):
@@ -177,26 +182,16 @@ def _check(f: Any, argnums: Any = 0) -> None:
         raise TypeError(f"argnums={argnums!r}; give the place of an argument, or a tuple of them.")
 
 
-def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
+def _positions(argnums: Argnums | None, args: Sequence[Any]) -> Sequence[int]:
+    """The arguments to differentiate by: all of them for None."""
+    if argnums is None:
+        return range(len(args))
     if type(argnums) is int and 0 <= argnums < len(args):
         return (argnums,)
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if any(not -len(args) <= n < len(args) for n in wanted):
         raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
     return tuple(n % len(args) for n in wanted)
-
-
-def _scalar(run: Run) -> Tensor:
-    """The one real number a gradient is of."""
-    if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
-        shapes = [t.shape for t in run.outputs]
-        raise TapeError(
-            f"grad needs a function that returns one number, not results of shape {shapes}; "
-            "reduce it, or use tg.jacobian."
-        )
-    if run.outputs[0]._array.dtype.kind == "c":
-        raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
-    return run.outputs[0]
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
@@ -209,6 +204,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> tg.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
+    if not has_aux:
+        return _transform(f, argnums, lambda run: (run.result(), _gradient(run)))
     _check(f, argnums)
 
     @functools.wraps(f)
@@ -223,18 +220,10 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
             aux.append(extra)
             return value
 
-        run = Run(main if has_aux else f, args, _positions(argnums, args), kwargs)
-        gradient = _gradient(run, argnums)
-        value = run.result()
-        if has_aux:
-            found = leaves(aux[0])
-            tensors = [leaf if isinstance(leaf, Tensor) else None for leaf in found]
-            done = run.finish([0] * len(found), [t if t is not None else 0 for t in tensors])
-            extra = [
-                d if t is not None else f for d, t, f in zip(done, tensors, found, strict=True)
-            ]
-            return (value, rebuild(aux[0], extra)), gradient
-        return value, gradient
+        run = Run(main, args, argnums, kwargs)
+        gradient = _gradient(run)
+        extra = [run.finish(0, [v]) if isinstance(v, Tensor) else v for v in leaves(aux[0])]
+        return (run.result(), rebuild(aux[0], extra)), gradient
 
     return marked(differentiated, argnums)
 
@@ -247,13 +236,18 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     >>> tg.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     array([ 3., 12.])
     """
+    return _transform(f, argnums, _gradient)
+
+
+def _transform(f: Function, argnums: Argnums, finish: Callable[[Run], Any]) -> Function:
+    """A function that gives what ``finish`` makes of a call of ``f``."""
     _check(f, argnums)
 
     @functools.wraps(f)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        return _gradient(Run(f, args, _positions(argnums, args), kwargs), argnums)
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        return finish(Run(f, args, argnums, kwargs))
 
-    return marked(gradient, argnums)
+    return marked(transformed, argnums)
 
 
 def marked(transformed: Function, argnums: Any) -> Function:
@@ -262,16 +256,21 @@ def marked(transformed: Function, argnums: Any) -> Function:
     return transformed
 
 
-def _gradient(run: Run, argnums: Argnums) -> Any:
-    out = _scalar(run)
-    shape, dtype = out._array.shape, out._array.dtype
-    one = np.ones(shape, dtype) if shape else np.array(1, dtype)
+def _gradient(run: Run) -> Any:
+    if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
+        shapes = [t.shape for t in run.outputs]
+        raise TapeError(
+            f"grad needs a function that returns one number, not results of shape {shapes}; "
+            "reduce it, or use tg.jacobian."
+        )
+    (out,) = run.outputs
+    array = out._array
+    if array.dtype.kind == "c":
+        raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
+    one = np.ones(array.shape, array.dtype) if array.shape else np.array(1, array.dtype)
     if run.records or mode.capture is not None:
-        gradients = run.pull([Tensor(one)], run.records)
-    else:
-        gradients = run.swept([] if out._node is None else [(out._node, one)], False)
-    nest = run.finish(run.given, gradients)
-    return nest[0] if isinstance(argnums, int) else tuple(nest)
+        return run.by_argument(run.pull([one], run.records))
+    return run.by_argument(run.swept([(out._node, one)] if out._node is not None else [], False))
 
 
 def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -285,19 +284,13 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     (array(12.), (array(4.), array(3.)))
     """
     _check(f)
-    run = Run(f, args, tuple(range(len(args))))
+    run = Run(f, args)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
         if mode.capture is not None:
             cotangents = mode.capture.lift(cotangents, declared=True)
-        given = [c for c in cotangents if isinstance(c, Tensor)]
-        records = mode.recording and (run.records or any(c._node is not None for c in given))
-        pulled = run.pull(cotangents, records)
-        if not records:
-            wrap = bool(given) or not run.plain
-            pulled = [Tensor(p) if wrap else p for p in pulled]
-        return tuple(rebuild(run.given, pulled))
+        return tuple(rebuild(run.given, run.pulled(cotangents)))
 
     return run.result(), pullback
 
@@ -315,45 +308,22 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     primals, tangents = _arguments(primals), _arguments(tangents)
     if mode.capture is not None:
         tangents = mode.capture.lift(tangents, declared=True)
-    run = Run(f, primals, tuple(range(len(primals))))
+    run = Run(f, primals)
     given = leaves_like(primals, tangents)
-    _check_directions(run.variables, given)
-    outer = run.may_record and (
-        run.records or any(isinstance(t, Tensor) and t._node is not None for t in given)
-    )
-
-    def contracted(*cotangents: Any) -> Any:
-        pulled = run.pull(list(cotangents), True)
-        return _dot(pulled, given)
-
+    tensors = [t for t in given if isinstance(t, Tensor)]
+    outer = run.may_record and (run.records or any(t._node is not None for t in tensors))
     kinds = [out.dtype if out.dtype.kind in "fc" else np.float64 for out in run.outputs]
     pairs = zip(run.outputs, kinds, strict=True)
     ones = [Tensor(np.ones_like(out._array, dtype=kind)) for out, kind in pairs]
-    second = Run(contracted, ones, tuple(range(len(ones))))
-    pushed = second.pull([Tensor(np.ones_like(second.outputs[0]._array))], outer)
+    transposed = Run(lambda *cotangents: run.pull(cotangents, True), ones)
+    pushed = transposed.pull(given, outer, "a direction")
     run.records = outer
-    run.plain = run.plain and not outer and not any(isinstance(t, Tensor) for t in given)
+    run.plain = run.plain and not outer and not tensors
     return run.result(), run.finish(run.value, pushed)
 
 
 def _arguments(values: Any) -> tuple[Any, ...]:
     return tuple(values) if isinstance(values, (tuple, list)) else (values,)
-
-
-def _check_directions(variables: list[Tensor], directions: list[Any]) -> None:
-    shapes = [v.shape for v in variables], [np.shape(d) for d in directions]
-    if shapes[0] != shapes[1]:
-        raise ShapeError(f"directions of shapes {shapes[1]} for arguments of shapes {shapes[0]}.")
-    for variable, direction in zip(variables, directions, strict=True):
-        refuse_imaginary("a direction", direction, variable)
-
-
-def _dot(left: list[Any], right: list[Any]) -> Any:
-    """The sum of all products; keeps a Python number out of an empty sum."""
-    total: Any = Tensor(0.0)
-    for a, b in zip(left, right, strict=True):
-        total = total + np.sum(a * (b if isinstance(b, Tensor) else Tensor(b, dtype=a.dtype)))
-    return total
 
 
 def jacobian(f: Function, argnums: Argnums = 0) -> Function:
@@ -366,11 +336,8 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     array([[2., 0.],
            [0., 6.]])
     """
-    _check(f, argnums)
 
-    @functools.wraps(f)
-    def rows(*args: Any, **kwargs: Any) -> Any:
-        run = Run(f, args, _positions(argnums, args), kwargs)
+    def rows(run: Run) -> Any:
         blocks = []
         for k, out in enumerate(run.outputs):
             pulled = [run.pull(unit, run.records) for unit in _units(run.outputs, k)]
@@ -378,11 +345,10 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
                 _stacked([row[v] for row in pulled], out.shape, variable, run.records)
                 for v, variable in enumerate(run.variables)
             ]
-            nest = run.finish(run.given, jacobians)
-            blocks.append(nest[0] if isinstance(argnums, int) else tuple(nest))
+            blocks.append(run.by_argument(jacobians))
         return rebuild(run.value, blocks)
 
-    return marked(rows, argnums)
+    return _transform(f, argnums, rows)
 
 
 def _units(outputs: list[Tensor], k: int) -> Any:
@@ -423,16 +389,11 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     array([4., 6.])
     """
     arguments, directions = _arguments(primals), _arguments(vectors)
-    every = tuple(range(len(arguments)))
     if mode.capture is not None:
         directions = mode.capture.lift(directions, declared=True)
-    given = leaves_like(arguments, directions)
-    _check_directions([_as_tensor(leaf) for leaf in leaves(list(arguments))], given)
-
-    def slope(*inner: Any) -> Any:
-        return _dot(leaves(grad(f, every)(*inner)), given)
-
-    products = grad(slope, every)(*arguments)
+    run = Run(grad(f, tuple(range(len(arguments)))), arguments)
+    pulled = run.pulled(leaves_like(arguments, directions), "a direction")  # H is symmetric
+    products = rebuild(run.given, pulled)
     return tuple(products) if isinstance(primals, (tuple, list)) else products[0]
 
 

@@ -8,7 +8,7 @@ from ..errors import ShapeError, TapeError
 from .funnel import NUMBERS, admitted, apply, requires_grad, unwrap
 from .primitives import ARRAY, identity, lent, replace_at, split_index, take_at, updated
 from .rules import TABLE, calls
-from .tape import Leaf, Record, mode
+from .tape import Leaf, Record, changes, mode
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -157,6 +157,7 @@ def _become(target: "Tensor", other: "Tensor") -> None:
         mode.capture.become(target, other)
     target._array, target._node, target._storage = other._array, other._node, other._storage
     target._shared = None
+    changes.note()
 
 
 def update(target: "Tensor", ufunc: np.ufunc, other: Any) -> "Tensor":

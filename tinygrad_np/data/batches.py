@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import arguments
-from ..autodiff.nests import refuse_subclass
+from ..autodiff.nests import leaves
 from ..errors import DataError, PrecisionWarning
-from ..nn.operands import to_numbers
+from .samples import Pair, as_array, check_numbers, length, paired, rows_of
 
-Pair = tuple[NDArray[Any], NDArray[Any]]
 # a string, because NumPy imports its random module only when it is asked for: 12 ms
 Seed: TypeAlias = "int | np.random.Generator"
+Nest: TypeAlias = "dict[str, Any] | tuple[Any, ...] | list[Any]"
 Transform: TypeAlias = "Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]"
 
 _LARGEST_SCALED = 16  # the white of scikit-learn's digits
@@ -101,7 +101,7 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> N
     >>> tg.data.one_hot([2, 0], 3).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    indices = _as_array("one_hot", "labels", labels)
+    indices = as_array("one_hot", "labels", labels)
     arguments.whole("one_hot", "classes", classes, error=DataError)
     dtype = arguments.dtype("one_hot", "dtype", dtype, "biufc", DataError)
     if indices.dtype.kind not in "iu":
@@ -123,8 +123,8 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> N
 
 
 def split(
-    x: ArrayLike,
-    y: ArrayLike,
+    x: "ArrayLike | Nest",
+    y: "ArrayLike | Nest",
     fraction_or_count: float,
     seed: Seed,
     stratify: "ArrayLike | None" = None,
@@ -134,21 +134,22 @@ def split(
     The second part gets `fraction_or_count` samples: that many if it is an int, the nearest number
     to that fraction of n if it is a float. With `stratify`, (n,), mostly `y` itself, it gets of
     each value its share, to the nearest whole sample. `x` and `y` have any shape and dtype but n
-    entries each; the parts are copies. Raises DataError if the lengths differ, if a part would be
-    empty, or without an int or np.random.Generator as `seed`.
+    entries each, or are nests as for `batches`; the parts are copies. Raises DataError if the
+    lengths differ, if a part would be empty, or without an int or np.random.Generator as `seed`.
 
     >>> x, y = np.arange(6), np.array([0, 0, 0, 0, 1, 1])
     >>> first, second = tg.data.split(x, y, 3, 0, y)
     >>> sorted(second[1].tolist())
     [0, 0, 1]
     """
-    xs, ys = _paired("split", x, y)
-    count = _part_size(len(xs), fraction_or_count)
-    order = generator_from("split", seed).permutation(len(xs))
+    xs, ys = paired("split", x, y)
+    n = length(xs)
+    count = _part_size(n, fraction_or_count)
+    order = generator_from("split", seed).permutation(n)
     if stratify is not None:
-        order = _stratified(order, _as_array("split", "stratify", stratify), count)
-    first, second = order[: len(xs) - count], order[len(xs) - count :]
-    return _rows(xs, ys, first), _rows(xs, ys, second)
+        order = _stratified(order, as_array("split", "stratify", stratify), count)
+    first, second = order[: n - count], order[n - count :]
+    return rows_of(xs, ys, first), rows_of(xs, ys, second)
 
 
 def _stratified(order: NDArray[np.intp], by: NDArray[Any], count: int) -> NDArray[np.intp]:
@@ -174,8 +175,8 @@ def _stratified(order: NDArray[np.intp], by: NDArray[Any], count: int) -> NDArra
 
 
 def batches(
-    x: ArrayLike,
-    y: ArrayLike,
+    x: "ArrayLike | Nest",
+    y: "ArrayLike | Nest",
     batch_size: int,
     seed: "Seed | None" = None,
     shuffle: bool = True,
@@ -189,7 +190,8 @@ def batches(
     come last in its order.
 
     `x` and `y` are numbers of any shape and dtype, n entries each; lists of Python's own numbers
-    are float64, which a PrecisionWarning says. Every iteration over the result
+    are float64, which a PrecisionWarning says. Either may be a tuple, list or dict of such arrays,
+    for models of several inputs or targets: batches are then alike. Every iteration over the result
     is an epoch; with `shuffle` each epoch draws a new order from `seed`, an int or
     np.random.Generator that the caller must give where anything is drawn.
     `transform(x_batch, generator)` gives the batch to be used in place of `x_batch`, which it may
@@ -206,9 +208,10 @@ def batches(
     (2, 1) (2,)
     (1, 1) (1,)
     """
-    xs, ys = _paired("batches", x, y)
+    xs, ys = paired("batches", x, y)
     for name, given, found in (("x", x, xs), ("y", y, ys)):
-        _check_numbers("batches", name, found)
+        for array in leaves(found):
+            check_numbers("batches", name, array)
         if isinstance(given, (list, tuple)) and isinstance(_first(given), float):
             warnings.warn(
                 f"batches: {name} is a list of Python numbers, which NumPy takes for float64, and "
@@ -220,10 +223,10 @@ def batches(
     ahead = arguments.whole("batches", "ahead", ahead, least=0, error=DataError)
     shuffle = arguments.flag("batches", "shuffle", shuffle, DataError)
     drop_last = arguments.flag("batches", "drop_last", drop_last, DataError)
-    if drop_last and batch_size > len(xs):
+    if drop_last and batch_size > length(xs):
         raise DataError(
-            f"batches: found {len(xs)} samples and batch_size={batch_size} with drop_last=True, "
-            "which leaves no batch; give a smaller batch size"
+            f"batches: found {length(xs)} samples and batch_size={batch_size} with "
+            "drop_last=True, which leaves no batch; give a smaller batch size"
         )
     if transform is not None:
         _check_transform(transform)
@@ -273,8 +276,8 @@ class Batches:
 
     def __init__(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        x: Any,
+        y: Any,
         batch_size: int,
         generator: "np.random.Generator | None",
         shuffle: bool,
@@ -289,18 +292,25 @@ class Batches:
         self._shuffle = shuffle
         self._transform = transform
         self._ahead = ahead
-        self._count = len(x) // batch_size if drop_last else -(-len(x) // batch_size)
+        self._samples = n = length(x)
+        self._count = n // batch_size if drop_last else -(-n // batch_size)
         self._skip = 0
         self._position: _Position | None = None  # in the epoch begun last, None between epochs
 
     def __len__(self) -> int:
         return self._count
 
+    def __repr__(self) -> str:
+        told = f"{self._count:,} batches of {self._batch_size:,} from {len(self._x):,} examples"
+        order = "shuffled" if self._shuffle and self._generator is not None else "in order"
+        changed = "" if self._transform is None else f", {arguments.called(self._transform)}"
+        return f"Batches({told}, {order}{changed})"
+
     def __iter__(self) -> Iterator[Pair]:
         """Yield (x, y) batches, C-contiguous arrays that nobody else holds."""
         position = self._position = _Position(self._generator_state(), self._skip)
         self._skip = 0
-        order = np.arange(len(self._x))
+        order = np.arange(self._samples)
         entropy = 0
         # Drawn here, not when the first batch is asked for.
         if self._generator is not None and self._shuffle:
@@ -317,7 +327,7 @@ class Batches:
         """
         position = self._position or _Position(self._generator_state(), self._skip)
         return {
-            "samples": len(self._x),
+            "samples": self._samples,
             "batch_size": self._batch_size,
             "given": position.given,
             "generator": position.generator,
@@ -361,16 +371,20 @@ class Batches:
 
     def _batch(self, order: NDArray[np.intp], entropy: int, number: int) -> Pair:
         start = number * self._batch_size
-        x, y = _rows(self._x, self._y, order[start : start + self._batch_size])
+        x, y = rows_of(self._x, self._y, order[start : start + self._batch_size])
         if self._transform is None:
             return x, y
         # A generator of its own, so that a batch is the same whether those before it were made.
-        changed = np.asarray(self._transform(x, np.random.default_rng([entropy, number])))
-        if changed.shape[:1] != y.shape[:1]:
-            raise DataError(
-                f"batches: found x of shape {changed.shape} after the transform, expected "
-                f"{len(y)} entries as before; keep the number of samples"
-            )
+        changed = self._transform(x, np.random.default_rng([entropy, number]))
+        if isinstance(x, np.ndarray):
+            changed = np.asarray(changed)
+        count = len(order[start : start + self._batch_size])
+        for array in leaves(changed):
+            if np.shape(array)[:1] != (count,):
+                raise DataError(
+                    f"batches: found x of shape {np.shape(array)} after the transform, expected "
+                    f"{count} entries as before; keep the number of samples"
+                )
         return changed, y
 
     def _generator_state(self) -> dict[str, Any] | None:
@@ -429,55 +443,6 @@ def _within(state: Any) -> bool:
 
 def _shortened(value: object) -> str:
     return textwrap.shorten(repr(value), 80)
-
-
-def _rows(x: NDArray[Any], y: NDArray[Any], rows: NDArray[np.intp]) -> Pair:
-    return x.take(rows, axis=0), y.take(rows, axis=0)
-
-
-def _paired(caller: str, x: ArrayLike, y: ArrayLike) -> Pair:
-    xs, ys = _as_array(caller, "x", x), _as_array(caller, "y", y)
-    if not xs.ndim or not ys.ndim or len(xs) != len(ys):
-        remedy = "give one y for each x"
-        if ys.ndim == 2 and ys.shape[0] == 1 and ys.shape[1:] == xs.shape[:1]:
-            remedy = "give y.ravel()"
-        elif xs.ndim == 2 and ys.ndim and xs.shape[1] == len(ys):
-            remedy = "give x.T, as examples are rows"
-        raise DataError(
-            f"{caller}: found x of shape {xs.shape} and y of shape {ys.shape}, expected the same "
-            f"length along the first axis; {remedy}"
-        )
-    return xs, ys
-
-
-def _as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
-    """An array; raises DataError for a ragged list, and for what NumPy takes for one thing."""
-    if hasattr(given, "toarray"):
-        raise DataError(
-            f"{caller}: found {name} of type {type(given).__name__}, expected an array; give "
-            f"{name}.toarray()"
-        )
-    refuse_subclass(f"{caller}: {name}", given, DataError)
-    try:
-        found = np.asarray(given)
-    except ValueError as error:
-        raise DataError(
-            f"{caller}: found {name} as a list whose entries have several shapes, expected one; "
-            "pad or cut them"
-        ) from error
-    if not found.ndim and found.dtype.kind not in "biufc":
-        raise DataError(
-            f"{caller}: found {name} of type {type(given).__name__}, expected an array of numbers; "
-            f"give one {'row for each example' if name == 'x' else f'{name[0]} for each x'}"
-        )
-    return found
-
-
-def _check_numbers(caller: str, name: str, array: NDArray[Any]) -> None:
-    if array.dtype.kind not in "biufc":
-        raise DataError(
-            f"{caller}: found {name} of dtype {array.dtype}, expected numbers; {to_numbers(name)}"
-        )
 
 
 def generator_from(caller: str, seed: "Seed | None") -> "np.random.Generator":

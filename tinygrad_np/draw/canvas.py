@@ -1,6 +1,8 @@
 """How every graph looks: styles, boxes, edges and caption, and the Digraph that shows itself."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import unescape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import graphviz
 
 from ..data.files import replacing
-from . import labels, render, trace
+from . import labels, page, render, trace
 from .fitting import Drawn, Picture
 
 FONT = "Helvetica"  # one name: Graphviz knows the widths of its letters
@@ -27,14 +29,20 @@ STYLES: dict[str, dict[str, str]] = {
     "result": {"shape": "octagon", "fillcolor": "#cdebd2", "color": "#1b642c", "penwidth": "2.2"},
 }
 BOX = {
+    "label": "",
     "style": "filled,rounded",
     "fillcolor": "#f6f4fb",
     "color": "#8f7cc0",
     "margin": "10",
-    "labeljust": "l",
 }
 
 SIDE = {"color": "#8a8a8a"}
+LOOP = {
+    "color": "#55389a",
+    "style": "dashed",
+    "constraint": "false",
+    "tooltip": "what one repetition hands on to the next",
+}
 LEAVES = ("parameter", "constant")
 
 
@@ -87,10 +95,37 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
             graphviz.view(str(picture), quiet=quiet_view)
         return str(picture)
 
+    def save(
+        self, filename: Any = None, directory: Any = None, *, skip_existing: Any = False
+    ) -> str:
+        """Write the file as its name says: a picture (svg, png, pdf), else the DOT text.
+
+        Returns the path. As ``tg.draw.save``, writes the DOT text beside and warns with
+        RenderWarning where no installed program can draw.
+        """
+        path = Path(directory or self.directory or "", filename or self.filename)
+        if not render.is_picture(path):
+            return str(super().save(filename, directory=directory, skip_existing=skip_existing))
+        if skip_existing and path.exists():
+            return str(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return str(render.save(self, path))
+
+    def __repr__(self) -> str:
+        heading = re.search(r'colspan="\d+">(.*?)</td>', self.graph_attr.get("label", ""))
+        text = heading[1].replace("<br/>", ", ") if heading else self.name
+        return f"Graph({unescape(re.sub('<[^>]*>', '', text))})"
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
-        """What a notebook shows: the picture, or the DOT text and what to install."""
+        """What a notebook shows: the picture, or the DOT text and what to install.
+
+        As HTML too: in an SVG image the pointer shows nothing.
+        """
         try:
-            return super()._repr_mimebundle_(include, exclude)
+            shown = super()._repr_mimebundle_(include, exclude)
+            if svg := shown.get("image/svg+xml"):
+                shown["text/html"] = str(page.drawing(svg))
+            return shown
         except render.RenderError as error:
             return {"text/plain": f"{error}\n\n{self.source}"}
 
@@ -101,8 +136,11 @@ def drawing(
     label: Callable[[int, Drawn], str],
     heading: str,
     words: Mapping[str, str] = MappingProxyType({}),
+    tooltip: Callable[[int, Drawn], str] = lambda _, __: "",
 ) -> Graph:
     """The picture as a Digraph. ``label`` gives the label of the node at a position.
+
+    ``tooltip`` gives the plain text that the pointer shows there.
 
     ``heading`` (markup) stands above the legend; ``words`` are other names of kinds in it.
     """
@@ -129,12 +167,14 @@ def drawing(
         },
         edge_attr={"color": FAINT, "arrowsize": "0.7"},
     )
-    _write_nodes(drawn, traced, picture, label)
+    _write_nodes(drawn, traced, picture, label, tooltip)
     main = _main_line(picture)
     for tail, head in picture.edges:
         drawn.edge(f"n{tail}", f"n{head}", **({"weight": "8"} if tail in main else SIDE))
-    for tail, head in _stacking(traced, picture):
-        drawn.edge(f"n{tail}", f"n{head}", style="invis", weight="0")
+    for tail, head in picture.loops:
+        drawn.edge(f"n{tail}", f"n{head}", **LOOP)
+    for above, below in _stacking(traced, picture):
+        drawn.edge(above, below, style="invis", weight="0")
     inputs = [f"n{i}" for i, node in enumerate(picture.nodes) if node.kind == "input"]
     if inputs:
         drawn.body.append(f"\t{{ rank=source; {'; '.join(inputs)} }}\n")
@@ -142,7 +182,11 @@ def drawing(
 
 
 def _write_nodes(
-    drawn: Graph, traced: trace.Trace, picture: Picture, label_of: Callable[[int, Drawn], str]
+    drawn: Graph,
+    traced: trace.Trace,
+    picture: Picture,
+    label_of: Callable[[int, Drawn], str],
+    tooltip_of: Callable[[int, Drawn], str],
 ) -> None:
     """All nodes, those of a module between the braces of its box."""
     inside: dict[int, list[int]] = {}
@@ -166,11 +210,14 @@ def _write_nodes(
             call = traced.boxes[box]
             drawn.body.append(f"\tsubgraph cluster_{box} {{\n")
             label = html(box_title(call), counted_parameters(call.parameters))
-            drawn.attr(label=label, **BOX)
+            drawn.attr(**BOX)
+            drawn.node(f"t{box}", label, shape="plaintext", style="", margin="0", height="0")
             stack.append(-1)
         for i in inside.get(box, ()):
             node = picture.nodes[i]
-            drawn.node(f"n{i}", label_of(i, node), **STYLES[node.kind])
+            said = tooltip_of(i, node)
+            hover = {"tooltip": labels.quoted(said)} if said else {}
+            drawn.node(f"n{i}", label_of(i, node), **STYLES[node.kind], **hover)
         stack.extend(reversed(children.get(box, ())))
 
 
@@ -183,29 +230,59 @@ def _main_line(picture: Picture) -> set[int]:
     return main or {i for i, node in enumerate(picture.nodes) if node.kind not in LEAVES}
 
 
-def _stacking(traced: trace.Trace, picture: Picture) -> list[tuple[int, int]]:
-    """Invisible edges that put a module's parameters below what enters it.
+def _stacking(traced: trace.Trace, picture: Picture) -> list[tuple[str, str]]:
+    """Invisible edges: titles stand below what enters their module, and above all in it.
 
-    Without them modules stand beside each other like stairs, because the weight of the next one is
-    needed no sooner than its input.
+    A title is a node, so that arrows keep off it. What only the module needs would stand beside
+    the module before, because it is needed no sooner than its input.
     """
     entering: dict[int, int] = {}
+    fed: set[tuple[int, int]] = set()  # (box, node) where the node has a source in the box
     for tail, head in picture.edges:
         box, outside = picture.nodes[head].box, picture.nodes[tail].box
-        while box and traced.common(box, outside) != box:
-            entering.setdefault(box, tail)
+        while box:
+            if traced.common(box, outside) != box:
+                entering.setdefault(box, tail)
+            else:
+                fed.add((box, head))
             box = traced.boxes[box].parent
-    return [
-        (entering[node.box], i)
-        for i, node in enumerate(picture.nodes)
-        if node.kind in LEAVES and node.box in entering
-    ]
+    edges: dict[tuple[str, str], None] = {}
+    for i, node in enumerate(picture.nodes):
+        box, below = node.box, f"n{i}"
+        while box:
+            if (box, i) not in fed:
+                edges[f"t{box}", below] = None
+            if box in entering:
+                edges[f"n{entering[box]}", f"t{box}"] = None
+            box, below = traced.boxes[box].parent, f"t{box}"
+    return list(edges)
 
 
-def html(title: str, details: list[str]) -> str:
-    """A label of one strong line and smaller ones that are escaped already."""
-    small = [f'<br/><font point-size="10" color="{FAINT}">{line}</font>' for line in details]
-    return f"<<b>{labels.escape(title)}</b>{''.join(small)}>"
+Detail = str | list[list[str]]  # a line that is escaped already, or rows of cells
+
+
+def html(title: str, details: Sequence[Detail]) -> str:
+    """A label of one strong line and smaller ones; rows of cells are a table in Courier."""
+    strong = f"<b>{labels.escape(title)}</b>"
+    columns = max([len(row) for rows in details if isinstance(rows, list) for row in rows] or [0])
+    if not columns:
+        return f"<{strong}{''.join(f'<br/>{_small(str(line))}' for line in details)}>"
+    lines = [f'<tr><td colspan="{columns}">{strong}</td></tr>']
+    for detail in details:
+        if isinstance(detail, str):
+            lines.append(f'<tr><td colspan="{columns}">{_small(detail)}</td></tr>')
+            continue
+        for row in detail:
+            cells = [cell and _small(f"&#160;{labels.escape(cell)}", "Courier") for cell in row]
+            cells += [""] * (columns - len(cells))
+            lines.append("<tr>" + "".join(f'<td align="right">{c}</td>' for c in cells) + "</tr>")
+    table = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">'
+    return f"<{table}{''.join(lines)}</table>>"
+
+
+def _small(line: str, face: str = "") -> str:
+    face = f' face="{face}"' if face else ""
+    return f'<font{face} point-size="10" color="{FAINT}">{line}</font>'
 
 
 def box_title(box: trace.Box) -> str:

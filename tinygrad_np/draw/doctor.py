@@ -48,7 +48,9 @@ def diagnosis(report: Diagnosis, title: str = "") -> "dict[str, Figure]":
         figures["one-batch"] = _one_batch(m.overfit)
     for figure in figures.values():
         figure.suptitle(title)
-    return figures
+    from .shown import Figures
+
+    return Figures(figures)
 
 
 def _activations(layers: list[Layer]) -> "Figure":

@@ -18,12 +18,14 @@ TRAIN, VALIDATION, WRONG, RIGHT = "#0072B2", "#D55E00", "#D55E00", "#333333"
 
 
 def empty_figure(width: float, height: float) -> "Figure":
-    """An empty figure that belongs to no window and no global state."""
+    """An empty figure that belongs to no window; a notebook shows it as it is."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401 - what may be missing
+
+        from .shown import Shown
     except ImportError:
         raise ImportError("pictures of training need matplotlib: pip install matplotlib.") from None
-    return Figure(figsize=(width, height), layout="constrained")
+    return Shown(figsize=(width, height), layout="constrained")
 
 
 def curves(history: Sequence[Any], title: str = "") -> "Figure":

@@ -1,7 +1,7 @@
 """What a picture of limited size shows: modules as one node, the middle of a chain as a gap."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .trace import Item, Kind, Trace
@@ -26,11 +26,12 @@ class Drawn:
 
 @dataclass
 class Picture:
-    """Nodes in the order of computation, and edges between their positions."""
+    """Nodes in the order of computation, edges between their positions, and those that go back."""
 
     nodes: list[Drawn]
     edges: list[tuple[int, int]]
     whole: int
+    loops: list[tuple[int, int]] = field(default_factory=list)
 
 
 # What stands for an item: its own position, or minus the position of a collapsed box.
@@ -126,7 +127,9 @@ def _picture(
         if node.kind in ("module", "gap") and item.kind == "operation":
             node.operations += 1
             node.item = item
-    return Picture(nodes, _edges(trace.items, nodes, [position[s] for s in stands]), len(stands))
+    at = [position[stand] for stand in stands]
+    loops = list(dict.fromkeys((at[tail], at[head]) for tail, head in trace.loops))
+    return Picture(nodes, _edges(trace.items, nodes, at), len(stands), loops)
 
 
 def _edges(items: list[Item], nodes: list[Drawn], positions: list[int]) -> list[tuple[int, int]]:

@@ -7,9 +7,14 @@ from ..autodiff.rules.table import Part, Several
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
 from ..replay import Program, Replay
-from . import labels, program, trace
-from .canvas import Graph, box_title, counted_parameters, drawing, html
+from . import hover, labels, program, trace
+from .canvas import Detail, Graph, box_title, counted_parameters, drawing, html
 from .fitting import Drawn, Picture, fit
+from .repeats import folded
+
+BESIDE = 4  # columns of a matrix beside which its gradient has room
+HIDING = ("module", "gap")  # kinds of nodes that stand for several
+CHEAP = 1e7  # elements, and 1000 for each operation, for each gradient that nobody asked for
 
 
 def graph(
@@ -17,6 +22,7 @@ def graph(
     *example_inputs: Any,
     values: bool = False,
     max_nodes: int = 60,
+    fold: bool = True,
 ) -> Graph:
     """The computation graph of a result, of a module run on example inputs, or of a replayed step.
 
@@ -24,7 +30,10 @@ def graph(
     inside ``no_grad``. Its modules are boxes; where the picture would have more than ``max_nodes``
     nodes they become one node each, and what is too long even so loses its middle. ``values`` shows
     the value of each node (of arrays above 16 elements the range), and its gradient where the
-    result has one element. The same graph gives the same DOT text in every process.
+    result has one element. In SVG the pointer shows them, and the local rule. Four or more equal
+    blocks one after the other, or steps of a loop, are one box that says how many there are
+    ("× 20"), with the names and values of the first; a dashed arrow leads from one to the next.
+    With ``fold=False`` all are drawn. The same graph gives the same DOT text in every process.
 
     Of a step made by ``tg.replay``, or its ``program``, the equations that are run are shown, and
     where their results lie: in a buffer of their own (``new b3``), in that of an operand, in one
@@ -57,13 +66,22 @@ def graph(
         raise TypeError("a Tensor has its graph already; give example inputs with a module only.")
     else:
         traced, title = trace.of_tensor(tensor_or_module), ""
+    whole = traced
+    traced = folded(whole) if fold else whole
     picture = fit(traced, max_nodes)
-    shown = _values(traced, picture) if values else [[] for _ in picture.nodes]
+    picture.whole = len(whole.items)
+    slopes = _slopes(traced, picture, values)
 
     def label(i: int, node: Drawn) -> str:
-        return _node_label(traced, node, shown[i])
+        shown = values and node.kind not in HIDING and not isinstance(node.item.array, Several)
+        return _node_label(traced, node, _value_lines(node.item.array, slopes[i]) if shown else [])
 
-    return drawing(traced, picture, label, _heading(traced, title))
+    def tooltip(i: int, node: Drawn) -> str:
+        if node.kind == "gap":
+            return ""
+        return hover.text(node.item, slopes[i], with_rule=node.operations < 2)
+
+    return drawing(traced, picture, label, _heading(whole, title), tooltip=tooltip)
 
 
 def _of_program(step: Replay | Program, max_nodes: int) -> Graph:
@@ -78,7 +96,7 @@ def _of_program(step: Replay | Program, max_nodes: int) -> Graph:
     return program.picture(step.program, title, parameters, max_nodes)
 
 
-def _node_label(traced: trace.Trace, node: Drawn, shown: list[str]) -> str:
+def _node_label(traced: trace.Trace, node: Drawn, shown: list[Detail]) -> str:
     item = node.item
     if node.kind == "gap":
         parts = ((node.modules, "module"), (node.operations, "operation"))
@@ -96,33 +114,46 @@ def _node_label(traced: trace.Trace, node: Drawn, shown: list[str]) -> str:
     return html(title, [array, *shown])
 
 
-def _values(traced: trace.Trace, picture: Picture) -> list[list[str]]:
-    """For each node the lines that show its value and gradient."""
+def _slopes(traced: trace.Trace, picture: Picture, exactly: bool) -> list[Any]:
+    """The gradient of each node, None where there is none; unless ``exactly`` only if cheap."""
+    nodes = [None if node.kind == "gap" else node.item for node in picture.nodes]
+    items = [None if item and isinstance(item.array, Several) else item for item in nodes]
     results = [item for item in traced.items if item.kind == "result"]
-    hidden = "module", "gap"
-    whole = [None if node.kind in hidden else node.item for node in picture.nodes]
-    whole = [None if item and isinstance(item.array, Several) else item for item in whole]
-    items = [item for item in whole if item is not None]
     root = traced.items[results[0].sources[0]]
-    found: list[Any] = [None] * len(items)
-    if len(results) == 1 and root.array.size == 1:
-        found = trace.gradients(items, root)
+    if len(results) > 1 or isinstance(root.array, Several) or root.array.size != 1:
+        return [None] * len(items)
+    cost = sum(getattr(item.array, "size", 0) + 1000 for item in traced.items) * len(items)
+    if not exactly and cost > CHEAP:
+        return [None] * len(items)
+    try:
+        found = trace.gradients([item for item in items if item is not None], root)
+    except Exception:  # a rule may refuse, and the graph can be drawn all the same
+        if exactly:
+            raise
+        return [None] * len(items)
     slopes = iter(found)
-    return [[] if item is None else _value_lines(item.array, next(slopes)) for item in whole]
+    return [None if item is None else next(slopes) for item in items]
 
 
-def _value_lines(value: Any, slope: Any) -> list[str]:
-    """Value and gradient: numbers on one line, small matrices in rows below the word."""
-    lines = []
-    for word, array in (("value", value), ("grad", slope)):
-        if array is None:
-            continue
-        rows = [labels.escape(row, longest=200) for row in labels.contents(array)]
-        if len(rows) == 1:
-            lines.append(f"{word} {rows[0]}")
-            continue
-        lines.append(word)
-        lines += [f'<font face="Courier">{row.replace(" ", "&#160;")}</font>' for row in rows]
+def _value_lines(value: Any, slope: Any) -> list[Detail]:
+    """Value and gradient: a number or range on a line each, a vector beside or below its word.
+
+    A matrix stands below its word, and its gradient beside it where both have few columns.
+    """
+    found = [("value", value), ("grad", slope)] if slope is not None else [("value", value)]
+    shown = [(word, labels.contents(array)) for word, array in found]
+    tables = [[word, *rows[0]] for word, rows in shown if isinstance(rows, list)]
+    if tables and value.ndim == 1:
+        too_wide = len(tables[0]) > labels.ACROSS + 1
+        return [[list(row) for row in zip(*tables, strict=True)] if too_wide else tables]
+    if tables and len(tables[0]) <= BESIDE + 1:
+        wide = len(tables[0])  # with an empty cell before each block
+        blocks = [[[word], *rows] for word, rows in shown]
+        padded = [[[""] * (wide - len(row)) + list(row) for row in block] for block in blocks]
+        return [[[cell for row in line for cell in row] for line in zip(*padded, strict=True)]]
+    lines: list[Detail] = []
+    for word, rows in shown:
+        lines += [word, rows] if isinstance(rows, list) else [f"{word} {labels.escape(rows, 200)}"]
     return lines
 
 

@@ -4,14 +4,17 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import graphviz
 import numpy as np
 
 from ..autodiff.primitives import ARRAY, take_at
 from ..autodiff.rules.table import Part, Several
 from ..autodiff.tape import Record
+from ..markup import number
 
 LONGEST = 40  # characters of a name or formula before it is cut
 PRINTED = 16  # elements of an array that are printed one by one
+ACROSS = 8  # of them beside each other
 SYMBOLS = {
     "add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "power": "**", "remainder": "%",
     "floor_divide": "//",
@@ -26,20 +29,18 @@ def escape(text: str, longest: int = LONGEST) -> str:
     return html.escape(shown.replace("\\", "\\\\"))  # Graphviz replaces \N and the like, even here
 
 
+def quoted(text: str) -> str:
+    """Plain text of several lines as an attribute of DOT has it."""
+    lines = [
+        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        for line in text.split("\n")
+    ]
+    return str(graphviz.escape("\n".join(lines))).replace("\n", "\\n")
+
+
 def counted(count: int, noun: str) -> str:
     """``1 parameter``, ``1,234 parameters``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def number(value: Any, digits: int = 4) -> str:
-    """A number in at most about eight characters."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    if isinstance(value, (int, np.integer)):
-        return str(value) if abs(int(value)) < 10**8 else f"{float(value):.4g}"
-    value = value + 0.0  # makes 0.0 of -0.0
-    whole = str(value)
-    return whole if len(whole) <= digits + 2 else f"{value:.{digits}g}"
 
 
 def kind_of_array(value: Any) -> str:
@@ -49,21 +50,27 @@ def kind_of_array(value: Any) -> str:
     return f"{value.shape if value.shape else 'scalar'} {value.dtype}"
 
 
-def contents(value: Any) -> list[str]:
-    """The elements of a small array, the range of a large one; several lines are a table."""
+def contents(value: Any) -> str | list[list[str]]:
+    """The elements of a small array as text or rows of cells, of a large one the range.
+
+    A vector is one row; matrices in an array of more axes have an empty row between them.
+    """
     array = np.asarray(value)
     if array.size > PRINTED and array.dtype.kind == "c":
-        return [f"|·| up to {number(np.abs(array).max())}"]
-    if array.size > PRINTED:
-        return [f"{number(array.min())} … {number(array.max())}"]
+        return f"|·| up to {number(np.abs(array).max())}"
+    if array.size > PRINTED or (array.ndim > 1 and array.shape[-1] > ACROSS):
+        return f"{number(array.min())} … {number(array.max())}"
     if array.ndim == 0:
-        return [number(array[()])]
+        return number(array[()])
     if array.size == 0 or (array.ndim == 1 and array.size <= 4):
-        return ["[" + ", ".join(number(element) for element in array.flat) + "]"]
-    cells = [number(element, 3) for element in array.flat]
-    width, columns = max(map(len, cells)), array.shape[-1] if array.shape[-1] <= 8 else 4
-    padded = [cell.rjust(width) for cell in cells]
-    return ["  ".join(padded[i : i + columns]) for i in range(0, len(cells), columns)]
+        return "[" + ", ".join(number(element) for element in array.flat) + "]"
+    flat = array.reshape(-1, array.shape[-1])
+    rows = [[number(element, 3) for element in row] for row in flat]
+    if array.ndim < 3:
+        return rows
+    high = array.shape[-2]
+    slabs = [[[""], *rows[i : i + high]] for i in range(0, len(rows), high)]
+    return [row for slab in slabs for row in slab][1:]
 
 
 def is_inline(operand: Any) -> bool:

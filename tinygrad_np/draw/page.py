@@ -4,8 +4,13 @@ import base64
 import html
 import io
 import re
-from collections.abc import Iterable, Sequence
 from typing import Any
+
+from ..markup import Html, code, joined, table
+
+__all__ = [
+    "Html", "code", "drawing", "link", "page", "picture", "png", "section", "table",
+]  # fmt: skip
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --faint: #8886; --tint: #8881; }
@@ -21,44 +26,48 @@ th { font-weight: 600; } th, td:not(:last-child) { white-space: nowrap; }
 pre { background: var(--tint); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
 figure { margin: 1rem 0; background: #fff; border-radius: 4px; padding: 0.5rem; overflow-x: auto; }
 figure img, figure svg { max-width: 100%; height: auto; display: block; margin: auto; }
+figcaption { color: #444; font-size: 0.9rem; max-width: 40rem; margin: 0.5rem auto 0; }
+nav { columns: 15rem; font-size: 0.9rem; } nav a { display: block; }
 a { color: inherit; }
+@media (max-width: 45rem) {
+  body { margin: 1rem auto; padding: 0 0.7rem; overflow-wrap: anywhere; }
+  table { table-layout: auto; font-size: 0.8rem; }
+  th, td:not(:last-child) { white-space: normal; overflow-wrap: normal; }
+  th { padding-right: 0.5rem; }
+  td { padding-right: 0.4rem; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  figure { padding: 0.2rem; }
+}
 """
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-class Html(str):
-    """Text that is markup already; all other text is escaped."""
-
-
 def page(title: str, *parts: str) -> str:
-    """A whole page; parts that are not ``Html`` become paragraphs. Equal input, equal bytes."""
+    """A whole page; parts that are not ``Html`` become paragraphs. Equal input, equal bytes.
+
+    Above four or more sections there is a table of contents.
+    """
     name = html.escape(title)
+    body = joined(parts)
+    found = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)
+    if len(found) >= 4:
+        links = "\n".join(f'<a href="#{place}">{heading}</a>' for place, heading in found)
+        body = Html(f'<nav aria-label="contents">\n{links}\n</nav>\n{body}')
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n"
-        f"{_joined(parts)}\n</body>\n</html>\n"
+        f"{body}\n</body>\n</html>\n"
     )
 
 
 def section(heading: str, *parts: str) -> Html:
-    """A heading and what stands below it."""
-    return Html(f"<section>\n<h2>{html.escape(heading)}</h2>\n{_joined(parts)}\n</section>")
-
-
-def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> Html:
-    """Rows of cells; the first cell of a row, and ``head``, name things."""
-    lines = ["<tr>" + "".join(f"<th>{_cell(name)}</th>" for name in head) + "</tr>"] if head else []
-    for first, *others in rows:
-        cells = "".join(f"<td>{_cell(value)}</td>" for value in others)
-        lines.append(f"<tr><th>{_cell(first)}</th>{cells}</tr>")
-    return Html("<table>\n" + "\n".join(lines) + "\n</table>")
-
-
-def code(text: str) -> Html:
-    """Text in which every blank counts."""
-    return Html(f"<pre>{html.escape(text)}</pre>")
+    """A heading, which a link can lead to, and what stands below it."""
+    place = "-".join(re.findall(r"\w+", heading.lower()))
+    return Html(
+        f'<section>\n<h2 id="{place}">{html.escape(heading)}</h2>\n{joined(parts)}\n</section>'
+    )
 
 
 def link(target: str, text: str) -> Html:
@@ -66,19 +75,23 @@ def link(target: str, text: str) -> Html:
     return Html(f'<a href="{html.escape(target)}">{html.escape(text)}</a>')
 
 
-def picture(png: bytes, description: str) -> Html:
-    """A PNG picture, kept inside the page."""
+def picture(png: bytes, description: str, caption: str = "") -> Html:
+    """A PNG picture, kept inside the page; ``caption`` stands below it."""
     data = base64.b64encode(png).decode()
     source = f'<img alt="{html.escape(description)}" src="data:image/png;base64,{data}">'
-    return Html(f"<figure>{source}</figure>")
+    return Html(f"<figure>{source}{_caption(caption)}</figure>")
 
 
-def drawing(svg: str) -> Html:
+def drawing(svg: str, caption: str = "") -> Html:
     """An SVG drawing, kept inside the page; raises ValueError for other text."""
     found = re.search(r"<svg\b.*</svg>", svg, re.DOTALL)
     if found is None:
         raise ValueError("drawing() takes the text of an SVG file, and there is no <svg> in it.")
-    return Html(f"<figure>{found.group()}</figure>")
+    return Html(f"<figure>{found.group()}{_caption(caption)}</figure>")
+
+
+def _caption(text: str) -> str:
+    return f"<figcaption>{html.escape(text)}</figcaption>" if text else ""
 
 
 def png(figure: Any, dpi: int = 100) -> bytes:
@@ -86,13 +99,3 @@ def png(figure: Any, dpi: int = 100) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
     return file.getvalue()
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return "\n".join(
-        part if isinstance(part, Html) else f"<p>{html.escape(part)}</p>" for part in parts
-    )
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, Html) else html.escape(str(value))

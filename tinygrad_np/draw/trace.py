@@ -46,10 +46,15 @@ class Box:
 
 @dataclass
 class Trace:
-    """Everything about a graph that a picture needs, in the order in which it was computed."""
+    """Everything about a graph that a picture needs, in the order in which it was computed.
+
+    ``loops`` has, where repetitions are drawn once, the positions of what one makes and what takes
+    it in the next.
+    """
 
     items: list[Item]
     boxes: list[Box]
+    loops: list[tuple[int, int]] = field(default_factory=list)
 
     def common(self, a: int, b: int) -> int:
         """The innermost box around two boxes."""
@@ -107,13 +112,31 @@ def of_tensor(result: Tensor) -> Trace:
     calls = _nested([Call(None, None, 0, sys.maxsize), *_calls([result])])
     modules: dict[Module, str] = {}
     paths: dict[Node, str] = {}
-    for call in calls[1:]:
-        if call.parent == 0 and call.module is not None:
-            for path, module in call.module.named_modules():
-                modules.setdefault(module, path)
-            for path, part in call.module.named_parameters():
-                paths.setdefault(part._node, path)  # type: ignore[arg-type]
+    outermost = [call.module for call in calls[1:] if call.parent == 0 and call.module is not None]
+    for root, own in _named(outermost).items():
+        for path, module in root.named_modules():
+            is_told = module is root and own == type(root).__name__
+            modules.setdefault(module, "" if is_told else f"{own}.{path}".strip("."))
+        for path, part in root.named_parameters():
+            paths.setdefault(part._node, f"{own}.{path}".strip("."))  # type: ignore[arg-type]
     return _Tracer(_boxes(modules, calls), calls, paths, []).trace([("result", result)])
+
+
+def _named(roots: list[Module]) -> dict[Module, str]:
+    """What tells the parameters of several modules apart: class and number; nothing for one.
+
+    A module inside of another comes behind it, without a name.
+    """
+    distinct = list(dict.fromkeys(roots))
+    inner = {part for root in distinct for name, part in root.named_modules() if name}
+    apart = [module for module in distinct if module not in inner and module.parameters()]
+    kinds = [type(module).__name__ for module in apart]
+    named = dict.fromkeys(apart, "")
+    for i, (module, kind) in enumerate(zip(apart, kinds, strict=True)):
+        if len(apart) > 1:
+            number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
+            named[module] = kind + number
+    return named | {module: "" for module in distinct if module not in named}
 
 
 def of_module(module: Module, inputs: Sequence[Any]) -> Trace:

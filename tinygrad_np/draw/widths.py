@@ -37,8 +37,25 @@ def width(text: str, size: float, bold: bool = False, family: str = "Helvetica")
 
 
 def steadied(svg: bytes) -> bytes:
-    """The picture with the length of each text written beside it."""
-    return re.sub(r"<text ([^>]*)>([^<]+)</text>", _steadied, svg.decode()).encode()
+    """The picture with the length of each text beside it, and tooltips as titles; no wider than
+    its place.
+
+    Graphviz names nodes and edges in titles (``n3``), which a viewer would show beside the pointer.
+    """
+    text = re.sub(r"<text ([^>]*)>([^<]+)</text>", _steadied, svg.decode())
+    text = text.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+    return _NAMED.sub(_titled, text).encode()
+
+
+_NAMED = re.compile(
+    r'(<g id="[^"]*" class="(?:node|edge|cluster)">\s*)<title>[^<]*</title>\s*'
+    r'((<g id="[^"]*"><a) xlink:title="([^"]*)">)?'
+)
+
+
+def _titled(found: re.Match[str]) -> str:
+    start, link, opening, tooltip = found.groups()
+    return start if link is None else f"{start}<title>{tooltip}</title>\n{opening}>"
 
 
 def _steadied(found: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 All take ``reduction``: "mean" (of the elements or rows), "sum", or "none" for all of them.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,10 @@ def _reduced(
         return losses if around is None else np.reshape(losses, around)
     if reduction == "sum":
         return np.sum(losses)
-    return np.mean(losses) if total is None else np.sum(losses) / total
+    if total is None:
+        return np.mean(losses)
+    none = np.equal(total, 0)  # nothing counts: NaN, with gradients of 0
+    return np.where(none, math.nan, np.sum(losses) / np.where(none, 1, total))
 
 
 @in_single
@@ -48,9 +52,11 @@ def cross_entropy(
 
     With ``label_smoothing`` s the label counts 1 - s, and each class s / classes (Szegedy et al.
     2016, section 7). ``weight`` (classes,) multiplies the losses of each class; the mean is then
-    over the weights of the labels. Rows with the label ``ignore_index`` count nothing. Arithmetic
-    is in the dtype of the logits. Raises ShapeError for other shapes, TypeError for labels that
-    are not integers, DataError for labels out of range, ValueError for s outside 0 … 1.
+    over the weights of the labels. Rows with the label ``ignore_index`` count nothing; the mean of
+    none is NaN, with gradients of 0. As in PyTorch, weights may be negative, and shares need not
+    add up to 1. Arithmetic is in the dtype of the logits. Raises ShapeError for other shapes,
+    TypeError for labels that are not integers, DataError for labels out of range, ValueError for s
+    outside 0 … 1.
 
     >>> logits = np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     >>> float(tg.nn.functional.cross_entropy(logits, np.array([0, 2])).round(4))
@@ -146,7 +152,7 @@ def _of_shares(
     """``cross_entropy`` with a share for each class instead of a label."""
     around = shape_of(logits)
     logs = _lined(neural.log_softmax(logits, axis=1))
-    shares = neural.in_unit_interval(_lined(_like(shares, logs)), name)
+    shares = neural.in_unit_interval(_lined(_like(shares, logs)), name, "target")
     if smoothing:
         shares = (1 - smoothing) * shares + smoothing / around[1]
     parts = logs * shares
@@ -304,7 +310,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     logits, target = _both(name, logits, target, "logits")
-    target = neural.in_unit_interval(target, name)
+    target = neural.in_unit_interval(target, name, "target")
     half = logits.dtype == np.float16
     dtype = np.result_type(logits, np.float32 if logits.dtype.kind == "f" else np.float64)
     z, t = (v if v.dtype == dtype else cast(v, dtype) for v in (logits, target))
@@ -334,7 +340,8 @@ def binary_cross_entropy(
     """
     name = "binary_cross_entropy"
     p, t = _both(name, probabilities, target, "probabilities")
-    p, t = neural.in_unit_interval(p, name), neural.in_unit_interval(t, name)
+    p = neural.in_unit_interval(p, name, "prediction")
+    t = neural.in_unit_interval(t, name, "target")
     none, all_of = np.equal(p, 0), np.equal(p, 1)
     logs = np.where(none, -100, np.log(np.where(none, 1, p)))
     others = np.where(all_of, -100, np.log1p(-np.where(all_of, 0, p)))

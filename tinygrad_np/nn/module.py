@@ -14,6 +14,7 @@ from ..autodiff.nests import leaves
 from ..autodiff.tape import Record, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
+from .shown import as_html
 
 LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
 
@@ -112,7 +113,8 @@ class Module:
         Values are arrays or Tensors, those of PyTorch too. ``rename`` gives the names in this
         module for those in the state, as a dict (of the names that differ) or a function. With
         ``strict=False`` names that only one side has are left out. The result names both kinds,
-        ``missing`` and ``unexpected``.
+        ``missing`` and ``unexpected``. A Tensor that the module has at several places may be in the
+        state under any of their names, or all, as PyTorch's states have tied weights.
 
         Raises ShapeError that names every missing, unexpected and misshapen entry, and every one of
         a dtype that does not fit or with values beyond the model's dtype, TypeError for what is no
@@ -123,7 +125,7 @@ class Module:
             name = type(state).__name__
             raise TypeError(f"load_state_dict: the state is of type {name}; give {loaded}.")
         own = dict(self.named_tensors())
-        state = _renamed(state, rename)
+        state = self._under_own_names(_renamed(state, rename), own)
         misfits = Misfits(
             [name for name in own if name not in state], [n for n in state if n not in own]
         )
@@ -156,6 +158,23 @@ class Module:
         for name in given:
             own[name]._write()[...] = given[name]
         return misfits
+
+    def _under_own_names(self, state: Mapping[str, Any], own: dict[str, Tensor]) -> dict[str, Any]:
+        """A state whose entries for one Tensor at several places have the first one's name."""
+        first = {id(tensor): name for name, tensor in own.items()}
+        found: dict[str, Any] = {}
+        given: dict[str, str] = {}
+        for name, value in state.items():
+            held = None if name in own else _at(self, name)
+            known = name if held is None else first.get(id(held), name)
+            if known in found and not _are_equal(found[known], value):
+                raise ShapeError(
+                    f"the state does not fit this model: {given[known]} and {name} are one Tensor "
+                    "of the model, and the state has other values for each."
+                )
+            found.setdefault(known, value)
+            given.setdefault(known, name)
+        return found
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Freeze the parameters of this module and all below it (False), or thaw them (True).
@@ -206,6 +225,27 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+
+def _at(module: Module, name: str) -> Tensor | None:
+    """The Tensor that a module has at a dotted name, also one that it has elsewhere, too."""
+    for place, part in _below(module):
+        if place == name and isinstance(part, Tensor):
+            return part
+        if isinstance(part, Module) and name.startswith(f"{place}."):
+            return _at(part, name.removeprefix(f"{place}."))
+    return None
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    try:
+        a, b = as_array(one), as_array(other)
+        return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    except (TypeError, ValueError):  # no arrays, which is said later
+        return True
 
 
 def _renamed(state: Mapping[str, Any], rename: Any) -> Mapping[str, Any]:

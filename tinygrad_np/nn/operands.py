@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.nests import leaves, refuse_subclass
+from ..autodiff.nests import held, leaves, refuse_subclass
 from ..autodiff.tensor import Tensor, array
 from ..errors import ShapeError
 
@@ -21,13 +21,19 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     """
     if type(x) is Tensor:
         return x
-    parts = leaves(x) if isinstance(x, tuple) else []
-    if len(parts) > 1 and all(isinstance(part, Tensor) for part in parts):
+    named = x if isinstance(x, dict) else held(x)
+    parts = leaves(x) if named or isinstance(x, tuple) else []
+    if len(parts) > (named is None) and all(isinstance(part, Tensor) for part in parts):
+        what, first = f"tuple of {len(parts)} Tensors", "outputs[0]"
+        if named is not None:
+            what = f"{type(x).__name__} of Tensors named {', '.join(map(str, named))}"
+            key = next(iter(named))
+            first = f"outputs[{key!r}]" if named is x else f"outputs.{key}"
         raise TypeError(
-            f"{caller}: {name} is a tuple of {len(parts)} Tensors, as of a model or a recurrent "
+            f"{caller}: {name} is a {what}, as of a model or a recurrent "
             "layer that returns several outputs; give one of them, in Sequential with a function "
-            "in between, lambda outputs: outputs[0], or in a loss of your own: lambda outputs, y: "
-            f"{caller}(outputs[0], y)."
+            f"in between, lambda outputs: {first}, or in a loss of your own: lambda outputs, y: "
+            f"{caller}({first}, y)."
         )
     if isinstance(x, (list, tuple)) and any(isinstance(part, Tensor) for part in leaves(x)):
         return array(x)

@@ -2,6 +2,7 @@
 
 from .adagrad import Adadelta, Adagrad
 from .adam import Adam, AdamW
+from .clipping import clip_grad_norm
 from .optimisers import Optimiser
 from .rmsprop import RMSprop
 from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay, WarmUp
@@ -20,4 +21,5 @@ __all__ = [
     "RMSprop",
     "StepDecay",
     "WarmUp",
+    "clip_grad_norm",
 ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import share
-from ..autodiff.tensor import Tensor
+from ..arguments import real, share
+from .groups import Group
 from .optimisers import LearningRate, Optimiser
 
 
@@ -29,13 +29,13 @@ class Adagrad(Optimiser):
     settings = ("lr_decay", "eps", "weight_decay", "initial_accumulator_value")
     states = ("square",)
     numbers = 3
-    eps: float
-    lr_decay: float
-    initial_accumulator_value: float
+
+    def _checked(self, name: str, value: Any) -> Any:
+        return real("Adagrad", name, value)
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate = 1e-2,
         lr_decay: float = 0.0,
         weight_decay: float = 0.0,
@@ -51,13 +51,17 @@ class Adagrad(Optimiser):
             lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value,
         )  # fmt: skip
 
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
         # the state is kept without its first value
-        found = (self.eps, rate / (1 + (age - 1) * self.lr_decay), self.initial_accumulator_value)
+        slowed = rate / (1 + (age - 1) * group["lr_decay"])
+        found = (group["eps"], slowed, group["initial_accumulator_value"])
         for number, value in zip(numbers, found, strict=True):
             number.fill(value)
 
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+    def _change(
+        self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
+    ) -> None:
+        del group
         eps, rate, first = numbers
         (square,) = state
         np.multiply(g, g, scratch)
@@ -89,7 +93,7 @@ class Adadelta(Optimiser):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate = 1.0,
         rho: float = 0.9,
         eps: float = 1e-6,
@@ -100,17 +104,24 @@ class Adadelta(Optimiser):
         max_norm: float | None = None,
     ) -> None:
         super().__init__(
-            params, lr, clip_norm, clip_value, max_norm, eps=eps, weight_decay=weight_decay
+            params, lr, clip_norm, clip_value, max_norm, rho=rho, eps=eps, weight_decay=weight_decay
         )
-        self.rho = share("Adadelta", "rho", rho, ends="[)")
 
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+    def _checked(self, name: str, value: Any) -> Any:
+        if name == "rho":
+            return share("Adadelta", name, value, ends="[)")
+        return real("Adadelta", name, value)
+
+    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
         del age
-        found = (self.rho, math.sqrt(1 - self.rho), self.eps, rate)
+        found = (group["rho"], math.sqrt(1 - group["rho"]), group["eps"], rate)
         for number, value in zip(numbers, found, strict=True):
             number.fill(value)
 
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+    def _change(
+        self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
+    ) -> None:
+        del group
         rho, root, eps, rate = numbers
         square, moved = state
         np.multiply(square, rho, square)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import refusal, share
-from ..autodiff.tensor import Tensor
+from ..arguments import real, refusal, share
+from .groups import Group
 from .optimisers import LearningRate, Optimiser
 
 
@@ -20,33 +20,40 @@ class _Moments(Optimiser):
     settings = ("betas", "eps", "weight_decay")
     states = ("first", "second")
     numbers = 4
-    eps: float
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate,
         betas: tuple[float, float],
         eps: float,
         weight_decay: float,
         limits: tuple[float | None, float | None, float | None],
     ) -> None:
-        super().__init__(params, lr, *limits, eps=eps, weight_decay=weight_decay)
-        place = type(self).__name__
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise refusal(place, "betas", betas, "a pair of numbers from 0 to below 1")
-        first, second = (share(place, "betas", beta, ends="[)") for beta in betas)
-        self.betas = first, second
+        super().__init__(params, lr, *limits, betas=betas, eps=eps, weight_decay=weight_decay)
 
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
-        beta1, beta2 = self.betas
+    def _checked(self, name: str, value: Any) -> Any:
+        place = type(self).__name__
+        if name != "betas":
+            return real(place, name, value)
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            raise refusal(place, "betas", value, "a pair of numbers from 0 to below 1")
+        return tuple(share(place, "betas", beta, ends="[)") for beta in value)
+
+    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+        beta1, beta2 = group["betas"]
         # √(second moment, bias-corrected) = root · √(second); eps is brought to the same scale
         root = math.sqrt((1 - beta2) / (1 - beta2**age))
         factor = rate * (1 - beta1) / (1 - beta1**age) / root
-        for number, value in zip(numbers, (beta1, beta2, self.eps / root, factor), strict=False):
+        for number, value in zip(
+            numbers, (beta1, beta2, group["eps"] / root, factor), strict=False
+        ):
             number.fill(value)
 
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+    def _change(
+        self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
+    ) -> None:
+        del group
         beta1, beta2, eps, factor = numbers[:4]
         first, second = state
         np.multiply(first, beta1, first)
@@ -78,7 +85,7 @@ class Adam(_Moments):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -110,7 +117,7 @@ class AdamW(_Moments):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -123,11 +130,13 @@ class AdamW(_Moments):
         limits = (clip_norm, clip_value, max_norm)
         super().__init__(params, lr, betas, eps, weight_decay, limits)
 
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
-        super()._set_numbers(numbers, rate, age)
-        numbers[4].fill(1 - rate * self.weight_decay)
+    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+        super()._set_numbers(group, numbers, rate, age)
+        numbers[4].fill(1 - rate * group["weight_decay"])
 
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
-        if self.weight_decay:
+    def _change(
+        self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
+    ) -> None:
+        if group["weight_decay"]:
             np.multiply(values, numbers[4], values)
-        super()._change(numbers, values, g, scratch, *state)
+        super()._change(group, numbers, values, g, scratch, *state)

@@ -2,30 +2,32 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from ..arguments import real, shown
-from ..autodiff.tape import mode
+from ..arguments import called, real, shown
+from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..threads import Crew
+from .groups import Group, check_parameters, given_groups, greatest_rate, group_of, rate
 from .limits import bound_rows, clipping, cut, squares
 from .pack import Pack, gathered, working
-from .state import in_words, misfits
+from .state import Stateful
 
 LearningRate = float | Callable[[int], float]
-MADE_ANEW = ("_packs", "_crew")  # for each copy of an optimiser
 
 
-class Optimiser:
+class Optimiser(Stateful):
     """Base of the optimisers: keeps the parameters, counts the steps, asks for the rate.
 
-    ``params`` are leaf Tensors that require grad; ``lr`` is a number or a function of the number of
-    steps done (see ``schedules``). Parameters without a gradient are left alone. Every optimiser
-    takes the keywords
+    ``params`` are leaf Tensors that require grad, or a list of groups of such, dicts with
+    ``params`` and the settings that are other ones for them: ``[{"params": [w], "lr": 0.01},
+    {"params": [b]}]``. ``lr`` is a number or a function of the number of steps done (see
+    ``schedules``). Parameters without a gradient are left alone. Every optimiser takes the keywords
 
     - ``clip_norm``: gradients are multiplied by min(1, clip_norm / (norm + 1e-6)), where norm is
       the L2 norm of the gradients of all parameters together (Pascanu et al. 2013);
@@ -37,7 +39,13 @@ class Optimiser:
     Gradients are clipped on the way into the step; ``.grad`` stays what backward found. A complex
     number counts as two real ones, but for norms.
 
-    A subclass overrides ``step()``, which changes each of ``self.params`` by its ``.grad``, at
+    ``param_groups`` lists the groups, dicts with ``params``, ``lr`` and the settings, which may be
+    changed between steps; ``optimiser.lr`` is that of the first, and sets that of all.
+
+    A subclass overrides ``update()``, which says what one parameter becomes. It names its settings
+    (``settings``) and the arrays that it keeps for each parameter (``states``), and hands the
+    settings to ``__init__``: it then has groups, schedules, clipping, checkpoints and replay. Or it
+    overrides ``step()``, which changes each of ``self.params`` by its ``.grad``, at
     ``self.rate()``; it may override ``rate()`` and ``zero_grad()`` too. A ``step()`` that writes to
     ``.data`` trains with ``fit(replay=False)``; one that is to be replayed writes ``p[...] = v``
     inside ``tg.no_grad()``, and changes nothing but Tensors.
@@ -50,64 +58,97 @@ class Optimiser:
     True
     """
 
-    settings: tuple[str, ...] = ()  # the attributes that, with the limits, say how it works
+    settings: tuple[str, ...] = ()  # what, besides ``lr``, a group may have of its own
     states: tuple[str, ...] = ()  # what the arrays are called that are kept for each parameter
     numbers = 1  # how many numbers a change needs
-    weight_decay = 0.0  # times the parameter is added to its gradient,
-    decoupled = False  # unless the step itself sees to it
+    decoupled = False  # whether the step itself sees to ``weight_decay``
+    weight_decay = 0.0  # of one that has no such setting
+    lr: Any
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in cls.settings:
+            setattr(cls, name, _setting(name))
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate,
         clip_norm: float | None = None,
         clip_value: float | None = None,
         max_norm: float | None = None,
-        **settings: float,
+        **settings: Any,
     ) -> None:
-        if isinstance(params, Tensor) or not isinstance(params, Iterable):
-            raise TypeError(
-                f"an optimiser takes a list of Tensors for params, not {shown(params)}; give "
-                "model.parameters()."
-            )
         place = type(self).__name__
-        self.params = list(params)
-        self.lr = lr
+        groups = given_groups(params)
+        self._defaults = {"lr": rate(place, lr), **settings}
+        self.params: list[Tensor] = []
+        self.param_groups: list[Group] = []
+        self._packs: list[Pack] = []
         self.steps = 0
-        if not self.params:
-            raise ValueError("the optimiser was given no parameters: params is empty.")
-        for i, parameter in enumerate(self.params):
-            _check_parameter(i, parameter)
-        self._greatest_rate = min(float(np.finfo(p.dtype).max) for p in self.params)
-        if len(set(self.params)) < len(self.params):
-            raise ValueError("a parameter was given to the optimiser twice; give each once.")
-        if not callable(lr) or isinstance(lr, type):
-            needed = "a number from 0 up or a function of the number of steps done"
-            self.lr = real(place, "lr", lr, needed)
-        for name, value in settings.items():
-            setattr(self, name, real(place, name, value))
         if clip_norm is not None and clip_value is not None:
             raise ValueError("gradients are clipped by clip_norm or by clip_value; give one.")
         self.clip_norm = _limit(place, "clip_norm", clip_norm)
         self.clip_value = _limit(place, "clip_value", clip_value)
         self.max_norm = _limit(place, "max_norm", max_norm)
         self._factor = 1.0  # what clip_norm multiplies the gradients of this step with
-        self._packs = gathered(self.params, len(self.states), self.numbers)
         self._crew = Crew()
+        self._is_own = type(self).update is not Optimiser.update  # which gets each in its shape
+        self.made = next_number()  # younger parameters have a higher number
+        for group in groups:
+            self.add_param_group(group)
 
-    def rate(self) -> float:
-        """The learning rate of the next step.
+    def __repr__(self) -> str:
+        limits = [
+            n for n in ("clip_norm", "clip_value", "max_norm") if getattr(self, n) is not None
+        ]
+        given = {name: getattr(self, name) for name in ("lr", *self.settings, *limits)}
+        told = ", ".join(f"{name}={called(value)}" for name, value in given.items())
+        size = sum(parameter.size for parameter in self.params)
+        return f"{type(self).__name__}({told}; {size:,} parameters, {self.steps:,} steps done)"
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Let one more group take part: a dict with ``params``, and settings if they are others.
+
+        Raises what ``__init__`` raises.
+        """
+        made = group_of(type(self).__name__, group, self._defaults, self._checked)
+        params = made["params"]
+        if not params:
+            raise ValueError("the optimiser was given no parameters: params is empty.")
+        check_parameters(params, len(self.params))
+        if len({*self.params, *params}) < len(self.params) + len(params):
+            raise ValueError("a parameter was given to the optimiser twice; give each once.")
+        self._packs = [*self._packs, *gathered(made, self._states(made), self.numbers)]
+        self.params = [*self.params, *params]
+        self.param_groups = [*self.param_groups, made]
+        self._greatest_rate = greatest_rate(self.params)
+        self._several = len(self.param_groups) > 1 and type(self).rate is Optimiser.rate
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """A setting of a group; raises TypeError or ValueError for what it cannot be."""
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        return real(type(self).__name__, name, value) if is_number else value
+
+    def _states(self, group: Group) -> tuple[str, ...]:
+        """What the arrays are called that are kept for each parameter of a group."""
+        del group
+        return self.states
+
+    def rate(self, group: Group | None = None) -> float:
+        """The learning rate of the next step, of the first group or another.
 
         Raises ValueError for a schedule that gives anything but a number from 0 up, or one beyond
         the parameters' dtype.
         """
-        rate = float(self.lr(self.steps) if callable(self.lr) else self.lr)
-        if not 0 <= rate <= self._greatest_rate:
+        lr = (self.param_groups[0] if group is None else group)["lr"]
+        found = float(lr(self.steps) if callable(lr) else lr)
+        if not 0 <= found <= self._greatest_rate:
             raise ValueError(
-                f"{type(self).__name__}: the learning rate of step {self.steps + 1} is {rate}; a "
+                f"{type(self).__name__}: the learning rate of step {self.steps + 1} is {found}; a "
                 f"number from 0 up is needed, below {self._greatest_rate:.3g}: check the schedule."
             )
-        return rate
+        return found
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -120,7 +161,7 @@ class Optimiser:
 
     def step(self) -> None:
         """Change every parameter by its gradient."""
-        if mode.capture is None:
+        if mode.capture is None or not self.params:  # a look, so that replays watch them
             self.perform()
         else:
             mode.capture.effect(self)
@@ -131,19 +172,23 @@ class Optimiser:
         A ``cautious`` step is not made where a gradient has NaN or infinite elements. The result
         is whether it was made.
         """
-        whole = [pack.is_whole() for pack in self._packs]
+        whole = [not self._is_own and pack.is_whole() for pack in self._packs]
         if cautious and not all(map(_is_finite, self._packs, whole)):
             return False
-        rate = self.rate()
+        rates = [self.rate(p.group) for p in self._packs] if self._several else [self.rate()]
         self.steps += 1
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
-        for pack, at_once in zip(self._packs, whole, strict=True):
-            if at_once:
-                self._all_at_once(pack, rate)
-            else:
-                self._one_by_one(pack, rate)
+        for i, (pack, at_once) in enumerate(zip(self._packs, whole, strict=True)):
+            if (names := self._states(pack.group)) != pack.names:
+                pack.rename(names)
+            change = self._all_at_once if at_once else self._one_by_one
+            change(pack, rates[i if self._several else 0])
         return True
+
+    def is_finite(self) -> bool:
+        """Whether no gradient has NaN or infinite elements."""
+        return all(_is_finite(pack, pack.is_whole()) for pack in self._packs)
 
     def _squares(self, whole: Iterable[bool]) -> float:
         """The sum of the squares of all gradients, in one order however these lie."""
@@ -162,31 +207,31 @@ class Optimiser:
     def _all_at_once(self, pack: Pack, rate: float) -> None:
         age = pack.ages[0] + 1
         pack.ages = [age] * len(pack.ages)
-        self._set_numbers(pack.numbers, rate, age)
+        self._set_numbers(pack.group, pack.numbers, rate, age)
         pack.written()
         if len(pack.pieces) == 1:
-            self._change_pieces(pack.numbers, pack.pieces[0])
+            self._change_pieces(pack, pack.pieces[0])
         else:
-            self._crew.run(functools.partial(self._change_pieces, pack.numbers), pack.pieces)
+            self._crew.run(functools.partial(self._change_pieces, pack), pack.pieces)
         if self.max_norm is not None:
             for view in pack.views:
                 bound_rows(view, self.max_norm)
 
-    def _change_pieces(self, numbers: list[Any], pieces: Iterable[tuple[Any, ...]]) -> None:
+    def _change_pieces(self, pack: Pack, pieces: Iterable[tuple[Any, ...]]) -> None:
         for values, g, scratch, spare, *state in pieces:
             if values.dtype == np.float16:  # which ends at 65,504, and eps is 0 in it
                 whole, used = values.astype(np.float32), g.astype(np.float32)
-                self._change_pieces(numbers, [(whole, used, scratch, spare, *state)])
+                self._change_pieces(pack, [(whole, used, scratch, spare, *state)])
                 values[...] = whole
                 continue
             if values.dtype.kind == "c":
                 # two real numbers; g is ∂/∂re − i ∂/∂im, and the way down against its conjugate
                 arrays = (values, np.conjugate(g, spare), scratch, spare, *state)
                 parts = [tuple(a.real for a in arrays), tuple(a.imag for a in arrays)]
-                self._change_pieces(numbers, parts)
+                self._change_pieces(pack, parts)
                 continue
-            used = self._used(values, g, scratch, spare)
-            self._change(numbers, values, used, scratch, *state)
+            used = self._used(pack.group, values, g, scratch, spare)
+            self._change(pack.group, pack.numbers, values, used, scratch, *state)
 
     def _one_by_one(self, pack: Pack, rate: float) -> None:
         """Parameters whose gradients lie here and there, or are not there at all."""
@@ -196,124 +241,89 @@ class Optimiser:
             if grad is None:
                 continue
             pack.ages[i] += 1
-            self._set_numbers(pack.numbers, rate, pack.ages[i])
+            self._set_numbers(pack.group, pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
             scratch, spare = (np.empty_like(values, working(values.dtype)) for _ in range(2))
-            self._change_pieces(pack.numbers, [(values, grad._array, scratch, spare, *state)])
+            self._change_pieces(pack, [(values, grad._array, scratch, spare, *state)])
             if self.max_norm is not None:
                 bound_rows(values, self.max_norm)
         pack.uneven = len(set(pack.ages)) > 1
 
-    def _used(self, values: Any, g: Any, scratch: Any, spare: Any) -> Any:
+    def _used(self, group: Group, values: Any, g: Any, scratch: Any, spare: Any) -> Any:
         """The gradient that the step goes by, clipped and with decay: ``g`` itself or ``spare``."""
         if self.clip_value is not None:
             # 14 instead of 84 µs for 109,386 elements by np.minimum and np.maximum
             g = np.clip(g, -self.clip_value, self.clip_value, out=spare)
         elif self._factor != 1:
             g = np.multiply(g, self._factor, spare)
-        if self.weight_decay and not self.decoupled:
-            np.multiply(values, self.weight_decay, scratch)
+        decay = 0.0 if self.decoupled else group.get("weight_decay")
+        if decay:
+            np.multiply(values, decay, scratch)
             g = np.add(scratch, g, spare)
         return g
 
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
         """Fill in what a change needs; ``age`` counts the parameter's gradients, this one too."""
+        del numbers
+        self._now = {**group, "lr": rate, "step": age}
+
+    def _change(
+        self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
+    ) -> None:
+        """Change ``values`` and ``state`` by the gradient ``g``, which is read; shapes are one."""
+        del numbers, scratch
+        kept = dict(zip(self._states(group), state, strict=True))
+        new = self.update(values, g, kept, self._now)
+        if np.shape(new) != values.shape:
+            raise ShapeError(
+                f"{type(self).__name__}.update() returned {shown(new)} for a parameter of shape "
+                f"{values.shape}; return what the parameter becomes."
+            )
+        values[...] = new
+        for array, name in zip(state, self._states(group), strict=True):
+            if kept[name] is not array:
+                array[...] = kept[name]
+
+    def update(
+        self, p: np.ndarray, g: np.ndarray, state: dict[str, np.ndarray], group: Group
+    ) -> np.ndarray:
+        """What a parameter becomes: for a subclass to write, in NumPy.
+
+        ``p`` is its array and ``g`` its gradient, clipped and with ``weight_decay``; ``state`` has
+        the arrays called ``states``, zeros at first, which may be written to or replaced; ``group``
+        has the settings, with ``lr`` the rate of this step and ``step`` how many gradients the
+        parameter has had. Arrays of float16 come as float32, of complex ones two real parts.
+        """
         raise NotImplementedError(
-            f"{type(self).__name__} has no step() of its own; override step(), which changes each "
-            "of self.params by its .grad, or derive it from one such as tg.optim.SGD."
+            f"{type(self).__name__} has no step() of its own; override update(p, g, state, group), "
+            "which returns what the parameter becomes, or step(), which changes each of "
+            "self.params by its .grad; or derive it from one such as tg.optim.SGD."
         )
 
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
-        """Change ``values`` and ``state`` by the gradient ``g``, which is read; shapes are one."""
-        raise NotImplementedError
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that later steps depend on, besides parameters and gradients; arrays are copies.
+def _setting(name: str) -> property:
+    """An attribute that is a setting: that of the first group, and it sets those of all."""
 
-        ``class`` (str), ``settings`` (names and values, fit for JSON; a schedule as it is written),
-        ``steps`` (int), ``ages`` (how many gradients each parameter had, int64), and, for each
-        parameter by its place, arrays of its shape and dtype (float32 for float16) such as
-        ``0.first``.
-        """
-        found = self._described()
-        return {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in found.items()}
+    def groups(self: Optimiser) -> list[Group]:
+        found: list[Group] = vars(self).get("param_groups", [])
+        if not found or name not in {**self._defaults, **found[0]}:
+            raise AttributeError(
+                f"{type(self).__name__} has no setting {name} yet; hand it to "
+                f"super().__init__(params, lr, {name}={name})."
+            )
+        return found
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on as the optimiser whose ``state_dict()`` this is; all is checked before any is set.
+    def get(self: Optimiser) -> Any:
+        return groups(self)[0][name]
 
-        Raises ShapeError that names every missing, unexpected and other entry: class and settings
-        are to be the same, arrays to have the same shapes and dtypes. Of a schedule that is a plain
-        function only that it is one is compared.
-        """
-        own = self._described()
-        wrong = misfits(own, state)
-        if wrong:
-            raise ShapeError(f"the state does not fit this optimiser: {'; '.join(wrong)}.")
-        self.steps = int(state["steps"])
-        ages = dict(zip(self.params, state["ages"].tolist(), strict=True))
-        for pack in self._packs:
-            pack.set_ages([ages[parameter] for parameter in pack.params])
-        for name in own.keys() - {"class", "settings", "steps", "ages"}:
-            own[name][...] = state[name]
+    def put(self: Optimiser, value: Any) -> None:
+        for group in groups(self):
+            group[name] = value
 
-    def _described(self) -> dict[str, Any]:
-        """What ``state_dict`` has, with views of the state itself."""
-        names = ("lr", *self.settings, "clip_norm", "clip_value", "max_norm")
-        each = {p: (age, parts) for p, age, parts in self._each()}
-        return {
-            "class": type(self).__name__,
-            "settings": {name: in_words(getattr(self, name)) for name in names},
-            "steps": self.steps,
-            "ages": np.array([each[p][0] for p in self.params], np.int64),
-            **{
-                f"{i}.{name}": part
-                for i, p in enumerate(self.params)
-                for name, part in zip(self.states, each[p][1], strict=True)
-            },
-        }
+    return property(get, put)
 
-    def _each(self) -> Iterator[tuple[Tensor, int, list[np.ndarray]]]:
-        """Every parameter, how many gradients it had, and views of its state."""
-        for pack in self._packs:
-            states = [pack.parts(flat) for flat in pack.state]
-            for i, parameter in enumerate(pack.params):
-                yield parameter, pack.ages[i], [parts[i] for parts in states]
 
-    def save(self) -> dict[str, Any]:
-        """The state, and the parameters' values, as they are now."""
-        return {
-            "steps": self.steps,
-            "ages": [list(pack.ages) for pack in self._packs],
-            "state": [[np.array(flat) for flat in pack.state] for pack in self._packs],
-            "values": [np.array(parameter._array) for parameter in self.params],
-        }
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Make state and values what ``save`` found."""
-        self.steps = saved["steps"]
-        for pack, ages, state in zip(self._packs, saved["ages"], saved["state"], strict=True):
-            pack.set_ages(ages)
-            for flat, values in zip(pack.state, state, strict=True):
-                flat[...] = values
-        for parameter, values in zip(self.params, saved["values"], strict=True):
-            parameter._write()[...] = values
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles take: settings, and the state of each parameter."""
-        kept = {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
-        found = [(p, age, [np.array(part) for part in parts]) for p, age, parts in self._each()]
-        return {"kept": kept, "found": found}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state["kept"])
-        self._packs = gathered(self.params, len(self.states), self.numbers)
-        self._crew = Crew()
-        found = {parameter: (age, arrays) for parameter, age, arrays in state["found"]}
-        for pack in self._packs:
-            pack.set_ages([found[parameter][0] for parameter in pack.params])
-        for parameter, _, parts in self._each():
-            for part, array in zip(parts, found[parameter][1], strict=True):
-                part[...] = array
+Optimiser.lr = _setting("lr")
 
 
 def _is_finite(pack: Pack, whole: bool) -> bool:
@@ -327,19 +337,6 @@ def _is_finite(pack: Pack, whole: bool) -> bool:
     flat = pack.grads.ravel()
     product = np.vdot(flat, flat)  # which, unlike dot, warns of no overflow
     return math.isfinite(abs(product)) or bool(np.isfinite(flat).all())
-
-
-def _check_parameter(i: int, parameter: Any) -> None:
-    if not isinstance(parameter, Tensor):
-        raise TypeError(
-            f"an optimiser takes a list of Tensors for params, whose entry {i} is "
-            f"{shown(parameter)}; give model.parameters()."
-        )
-    if not parameter.requires_grad or parameter._is_result:
-        raise ValueError(
-            f"an optimiser works on leaves that require grad; entry {i}, of shape "
-            f"{parameter.shape}, is none."
-        )
 
 
 def _limit(place: str, name: str, value: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
-from ..autodiff.tape import Leaf, next_number
+from ..autodiff.tape import Leaf, changes, next_number
 from ..autodiff.tensor import Tensor
 from ..threads import thread_count
 from .limits import cut
@@ -27,12 +27,16 @@ class Pack:
     """Parameters of one dtype, their gradients in replays, and an optimiser's state for them.
 
     ``values`` is the flat buffer whose views the parameters' arrays are, in each parameter's own
-    layout; ``state`` has flat arrays beside it. Where a parameter's array cannot be moved, because
+    layout; ``state`` has flat arrays beside it, called ``names``; ``group`` has the settings.
+    Where a parameter's array cannot be moved, because
     someone else has it too, the pack is that one parameter, and ``values`` its array.
     """
 
-    def __init__(self, params: Sequence[Tensor], states: int, numbers: int) -> None:
+    def __init__(
+        self, params: Sequence[Tensor], group: dict[str, Any], states: Sequence[str], numbers: int
+    ) -> None:
         self.params = list(params)
+        self.group = group
         for parameter in self.params:
             parameter._grad = getattr(parameter, "_grad", None)
         if _is_movable(self.params[0]):
@@ -46,7 +50,8 @@ class Pack:
         # a Python number takes 0.3 µs more in each call than an array of it
         dtype = working(self.values.dtype)
         self.numbers = [np.zeros((), dtype).real for _ in range(numbers)]
-        self.state = [np.zeros_like(self.values, dtype) for _ in range(states)]
+        self.names = tuple(states)
+        self.state = [np.zeros_like(self.values, dtype) for _ in states]
         self.ages = [0] * len(self.params)  # how many gradients each parameter had
         self.uneven = False  # whether some had more than others
         self.pieces = self._pieces()
@@ -62,6 +67,7 @@ class Pack:
             view[...] = parameter._array
             parameter._array = _storage(parameter).array = view
             start += parameter.size
+        changes.note()
 
     def _slots(self) -> list[Slot]:
         """Where replays leave the gradients: in ``grads``, as the parameters lie in ``values``."""
@@ -71,6 +77,14 @@ class Pack:
             assert isinstance(leaf, Leaf)
             leaf.slot = slot
         return slots
+
+    def rename(self, names: Sequence[str]) -> None:
+        """Keep other arrays: those that are new begin as zeros."""
+        old = dict(zip(self.names, self.state, strict=True))
+        dtype, self.names = working(self.values.dtype), tuple(names)
+        new = (np.zeros_like(self.values, dtype) if n not in old else old[n] for n in names)
+        self.state = list(new)
+        self.pieces = self._pieces()
 
     def parts(self, flat: np.ndarray) -> list[np.ndarray]:
         """The views of a flat array that belong to the parameters, in their shapes."""
@@ -160,13 +174,13 @@ def _storage(parameter: Tensor) -> Storage:
     return parameter._storage
 
 
-def gathered(params: Sequence[Tensor], states: int, numbers: int) -> list[Pack]:
-    """Packs of all parameters: one for each dtype, and one for each that cannot be moved."""
+def gathered(group: dict[str, Any], states: Sequence[str], numbers: int) -> list[Pack]:
+    """Packs of a group: one for each dtype, and one for each parameter that cannot be moved."""
     groups: dict[Any, list[Tensor]] = {}
-    for i, parameter in enumerate(params):
+    for i, parameter in enumerate(group["params"]):
         movable = _is_movable(parameter)
         groups.setdefault(parameter.dtype if movable else i, []).append(parameter)
-    return [Pack(group, states, numbers) for group in groups.values()]
+    return [Pack(params, group, states, numbers) for params in groups.values()]
 
 
 def _is_movable(parameter: Tensor) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import flag, real, share
-from ..autodiff.tensor import Tensor
+from .groups import Group
 from .optimisers import LearningRate, Optimiser
 
 
@@ -29,12 +29,10 @@ class RMSprop(Optimiser):
 
     settings = ("alpha", "eps", "weight_decay", "momentum", "centered")
     numbers = 5
-    eps: float
-    momentum: float
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
@@ -46,31 +44,38 @@ class RMSprop(Optimiser):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        self.centered = flag("RMSprop", "centered", centered)
-        real("RMSprop", "momentum", momentum)
-        mean, velocity = ("mean",) if self.centered else (), ("velocity",) if momentum else ()
-        self.states = ("square", *mean, *velocity)
         super().__init__(
-            params, lr, clip_norm, clip_value, max_norm,
-            eps=eps, weight_decay=weight_decay, momentum=momentum,
+            params, lr, clip_norm, clip_value, max_norm, alpha=alpha, eps=eps,
+            weight_decay=weight_decay, momentum=momentum, centered=centered,
         )  # fmt: skip
-        self.alpha = share("RMSprop", "alpha", alpha, ends="[)")
 
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
+    def _checked(self, name: str, value: Any) -> Any:
+        if name == "alpha":
+            return share("RMSprop", name, value, ends="[)")
+        return flag("RMSprop", name, value) if name == "centered" else real("RMSprop", name, value)
+
+    def _states(self, group: Group) -> tuple[str, ...]:
+        mean, velocity = ("mean",) * group["centered"], ("velocity",) * bool(group["momentum"])
+        return ("square", *mean, *velocity)
+
+    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
         del age
+        alpha = group["alpha"]
         # √(mean square) = root · √square; eps is brought to the same scale, root into the rate
-        root = math.sqrt(1 - self.alpha)
-        found = (self.alpha, 1 - self.alpha, self.eps / root, rate / root, self.momentum)
+        root = math.sqrt(1 - alpha)
+        found = (alpha, 1 - alpha, group["eps"] / root, rate / root, group["momentum"])
         for number, value in zip(numbers, found, strict=True):
             number.fill(value)
 
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
+    def _change(
+        self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
+    ) -> None:
         alpha, rest, eps, factor, momentum = numbers
         square, *others = state
         np.multiply(g, g, scratch)
         np.multiply(square, alpha, square)
         np.add(square, scratch, square)
-        if self.centered:
+        if group["centered"]:
             mean = others.pop(0)
             np.multiply(mean, alpha, mean)
             np.add(mean, g, mean)
@@ -83,7 +88,7 @@ class RMSprop(Optimiser):
             np.sqrt(square, scratch)
         np.add(scratch, eps, scratch)
         np.divide(g, scratch, scratch)
-        if self.momentum:
+        if group["momentum"]:
             (velocity,) = others
             np.multiply(velocity, momentum, velocity)
             np.add(velocity, scratch, velocity)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..arguments import real, share, whole
+from ..arguments import called, real, share, whole
 
 
 def _check(schedule: Any, *counts: str) -> None:
@@ -124,6 +124,9 @@ class WarmUp:
     schedule: float | Callable[[int], float]
     steps: int
     start: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"WarmUp({called(self.schedule)}, steps={self.steps}, start={self.start})"
 
     def __post_init__(self) -> None:
         _check(self, "steps")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import flag, share
-from ..autodiff.tensor import Tensor
+from ..arguments import flag, real, share
+from .groups import Group
 from .optimisers import LearningRate, Optimiser
 
 
@@ -25,11 +25,10 @@ class SGD(Optimiser):
     """
 
     settings = ("momentum", "nesterov", "weight_decay")
-    momentum: float
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: LearningRate,
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -39,26 +38,34 @@ class SGD(Optimiser):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        self.states = ("velocity",) if share("SGD", "momentum", momentum) else ()
         super().__init__(
             params, lr, clip_norm, clip_value, max_norm,
-            momentum=momentum, weight_decay=weight_decay,
+            momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
         )  # fmt: skip
-        self.nesterov = flag("SGD", "nesterov", nesterov)
-        if self.nesterov and not momentum:
-            raise ValueError("nesterov=True needs a momentum above 0.")
 
-    def _set_numbers(self, numbers: list[Any], rate: float, age: int) -> None:
-        del age
+    def _checked(self, name: str, value: Any) -> Any:
+        if name == "momentum":
+            return share("SGD", name, value)
+        return flag("SGD", name, value) if name == "nesterov" else real("SGD", name, value)
+
+    def _states(self, group: Group) -> tuple[str, ...]:
+        if group["nesterov"] and not group["momentum"]:
+            raise ValueError("nesterov=True needs a momentum above 0.")
+        return ("velocity",) if group["momentum"] else ()
+
+    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+        del group, age
         numbers[0].fill(rate)
 
-    def _change(self, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any) -> None:
-        if self.momentum:
+    def _change(
+        self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
+    ) -> None:
+        if momentum := group["momentum"]:
             (velocity,) = state
-            np.multiply(velocity, self.momentum, velocity)
+            np.multiply(velocity, momentum, velocity)
             np.add(velocity, g, velocity)
-            if self.nesterov:
-                np.multiply(velocity, self.momentum, scratch)
+            if group["nesterov"]:
+                np.multiply(velocity, momentum, scratch)
                 g = np.add(g, scratch, scratch)
             else:
                 g = velocity

@@ -8,6 +8,129 @@ from typing import Any
 import numpy as np
 
 from ..arguments import shown
+from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
+from ..threads import Crew
+from .pack import Pack, gathered
+
+MADE_ANEW = ("_packs", "_crew")  # for each copy of an optimiser
+
+
+class Stateful:
+    """What an optimiser keeps, as it is saved, taken back, copied and loaded."""
+
+    params: list[Tensor]
+    param_groups: list[dict[str, Any]]
+    steps: int
+    numbers: int
+    _packs: list[Pack]
+    _defaults: dict[str, Any]
+    _crew: Crew
+
+    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later steps depend on, besides parameters and gradients; arrays are copies.
+
+        ``class`` (str), ``settings`` (names and values, fit for JSON; a schedule as it is written),
+        ``steps`` (int), ``ages`` (how many gradients each parameter had, int64), and, for each
+        parameter by its place, arrays of its shape and dtype (float32 for float16) such as
+        ``0.first``.
+        """
+        found = self._described()
+        return {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in found.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on as the optimiser whose ``state_dict()`` this is; all is checked before any is set.
+
+        Raises ShapeError that names every missing, unexpected and other entry: class and settings
+        are to be the same, arrays to have the same shapes and dtypes. Of a schedule that is a plain
+        function only that it is one is compared.
+        """
+        own = self._described()
+        wrong = misfits(own, state)
+        if wrong:
+            raise ShapeError(f"the state does not fit this optimiser: {'; '.join(wrong)}.")
+        self.steps = int(state["steps"])
+        ages = dict(zip(self.params, state["ages"].tolist(), strict=True))
+        for pack in self._packs:
+            pack.set_ages([ages[parameter] for parameter in pack.params])
+        for name in own.keys() - {"class", "settings", "steps", "ages"}:
+            own[name][...] = state[name]
+
+    def _described(self) -> dict[str, Any]:
+        """What ``state_dict`` has, with views of the state itself."""
+        each = {p: (age, parts) for p, age, parts in self._each()}
+        groups = [{n: in_words(g[n]) for n in self._defaults} for g in self.param_groups]
+        limits = {n: in_words(getattr(self, n)) for n in ("clip_norm", "clip_value", "max_norm")}
+        first, places = 0, []
+        for group in self.param_groups:
+            places.append([first, first := first + len(group["params"])])
+        settings = groups[0] if len(groups) == 1 else {"groups": groups, "params": places}
+        return {
+            "class": type(self).__name__,
+            "settings": {**settings, **limits},
+            "steps": self.steps,
+            "ages": np.array([each[p][0] for p in self.params], np.int64),
+            **{
+                f"{i}.{name}": part
+                for i, p in enumerate(self.params)
+                for name, part in each[p][1].items()
+            },
+        }
+
+    def _each(self) -> Iterator[tuple[Tensor, int, dict[str, np.ndarray]]]:
+        """Every parameter, how many gradients it had, and views of its state by name."""
+        for pack in self._packs:
+            states = [pack.parts(flat) for flat in pack.state]
+            for i, parameter in enumerate(pack.params):
+                parts = [parts[i] for parts in states]
+                yield parameter, pack.ages[i], dict(zip(pack.names, parts, strict=True))
+
+    def save(self) -> dict[str, Any]:
+        """The state, and the parameters' values, as they are now."""
+        return {
+            "steps": self.steps,
+            "ages": [list(pack.ages) for pack in self._packs],
+            "names": [list(pack.names) for pack in self._packs],
+            "state": [[np.array(flat) for flat in pack.state] for pack in self._packs],
+            "values": [np.array(parameter._array) for parameter in self.params],
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Make state and values what ``save`` found."""
+        self.steps = saved["steps"]
+        found = zip(self._packs, saved["ages"], saved["names"], saved["state"], strict=True)
+        for pack, ages, names, state in found:
+            pack.set_ages(ages)
+            if list(pack.names) != names:
+                pack.rename(names)
+            for flat, values in zip(pack.state, state, strict=True):
+                flat[...] = values
+        for parameter, values in zip(self.params, saved["values"], strict=True):
+            parameter._write()[...] = values
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take: settings, and the state of each parameter."""
+        kept = {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
+        each = self._each()
+        found = [
+            (p, age, {n: np.array(part) for n, part in parts.items()}) for p, age, parts in each
+        ]
+        return {"kept": kept, "found": found}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state["kept"])
+        groups = self.param_groups
+        self._packs = [p for g in groups for p in gathered(g, self._states(g), self.numbers)]
+        self._crew = Crew()
+        found = {parameter: (age, arrays) for parameter, age, arrays in state["found"]}
+        for pack in self._packs:
+            pack.set_ages([found[parameter][0] for parameter in pack.params])
+        for parameter, _, parts in self._each():
+            for name, part in parts.items():
+                part[...] = found[parameter][1][name]
 
 
 def in_words(value: Any) -> Any:

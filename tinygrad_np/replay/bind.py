@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
+from ..autodiff.tape import changes
 from ..autodiff.tensor import Tensor
-from ..threads import Crew
 from . import kernels
 from .capture import Equation, Variable
 from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
 from .plan import Plan, allocate
 from .rows import Block, RowLoop
-from .tune import Choice
 
 Instruction = tuple[Equation, Callable[[], Any]]
 
@@ -34,10 +33,8 @@ class Binding:
         inputs: Sequence[Variable],
         given: dict[Variable, Any] | None = None,
         block: Block | None = None,
-        choice: Choice = Choice(),  # noqa: B008 - frozen
     ) -> None:
         self.plan = plan
-        self.choice = choice
         self.cells = Cells()
         self.arrays: dict[Variable, Any] = dict(given or {})
         self.pools = _pools([buffer.nbytes for buffer in plan.buffers])
@@ -69,7 +66,7 @@ class Binding:
         """The bytes of each buffer, those of loops included."""
         found = [pool.nbytes for pool in self.pools]
         for loop in self.loops.values():
-            for binding in loop.bindings:
+            for binding in loop.bindings.values():
                 found += binding.memory()
         return found
 
@@ -100,7 +97,7 @@ class Binding:
 
     def _calls(self, equation: Equation) -> list[Call]:
         if isinstance(equation.fn, RowLoop):
-            self.loops[equation] = Loop(equation.fn, self, self.choice)
+            self.loops[equation] = Loop(equation.fn, self)
             return [Call(self.loops[equation].run, ())]
         operands = [self.operand(value) for value in equation.operands]
         options = {key: self.operand(value) for key, value in equation.options.items()}
@@ -175,89 +172,32 @@ def _hand_over(pairs: list[tuple[Tensor, Slot | None]]) -> None:
 
 
 class Loop:
-    """A loop over blocks of rows, each of which passes all its equations while it is in cache.
+    """A loop over blocks of rows, each of which passes all its equations while it is in cache."""
 
-    The blocks are shared among ``choice.workers`` threads; each adds up its own, and the sums of
-    all are put together at the end.
-    """
-
-    def __init__(self, loop: RowLoop, outer: Binding, choice: Choice) -> None:
-        blocks = loop.blocks
-        if choice.rows:
-            count = blocks[-1].stop
-            starts = range(0, count, choice.rows)
-            blocks = [slice(i, min(i + choice.rows, count)) for i in starts]
-        share = -(-len(blocks) // choice.workers)
-        shares = [blocks[i : i + share] for i in range(0, len(blocks), share)]
-        totals = [outer.operand(v) for v in loop.sums]
-        sums = [totals, *([np.empty_like(t) for t in totals] for _ in shares[1:])]
-        self.parts = [Part(loop, outer, b, s) for b, s in zip(shares, sums, strict=True)]
-        self.totals = totals
-        self.plan = self.parts[0].plan
-        self._crew = Crew()
-
-    @property
-    def blocks(self) -> list[slice]:
-        """All blocks, in the order of their rows."""
-        return [block for part in self.parts for block in part.blocks]
-
-    @property
-    def bindings(self) -> list[Binding]:
-        """The bindings of all parts and block sizes."""
-        return [binding for part in self.parts for binding in part.bindings.values()]
-
-    def run(self) -> None:
-        """All blocks."""
-        self._crew.run(Part.run, self.parts)
-        for part in self.parts[1:]:
-            for total, more in zip(self.totals, part.sums, strict=True):
-                np.add(total, more, total)
-
-    def timed(self) -> dict[Equation, float]:
-        """Run once in this thread; seconds per equation, all blocks together."""
-        times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
-        for part in self.parts:
-            for block, _ in part.steps:
-                part.fill(block)
-                mine = part.bindings[block.stop - block.start].plan.equations
-                whose = dict(zip(mine, self.plan.equations, strict=True))
-                for equation, call in part.of(block):
-                    start = perf_counter()
-                    call()
-                    times[whose[equation]] += perf_counter() - start
-        return times
-
-
-class Part:
-    """Some blocks of a loop, with memory of their own."""
-
-    def __init__(
-        self, loop: RowLoop, outer: Binding, blocks: list[slice], sums: list[np.ndarray]
-    ) -> None:
-        self.blocks = blocks
-        self.sums = sums
+    def __init__(self, loop: RowLoop, outer: Binding) -> None:
+        self.blocks = loop.blocks
         known = {v: outer.operand(v) for v in loop.reads}
         late = {v: a for v, a in known.items() if isinstance(a, Cell)}
         given = {v: a for v, a in known.items() if v not in late}
-        given |= dict(zip(loop.sums, sums, strict=True))
+        given |= {v: outer.operand(v) for v in loop.sums}
         self.sources = [outer.operand(v).place for v in loop.rowed]
         self.late = [a.place for a in late.values()]
         self.values = outer.cells.values
         self.bindings: dict[int, Binding] = {}
-        for size in dict.fromkeys(b.stop - b.start for b in blocks):
-            block = loop.of(size)
+        for size in dict.fromkeys(b.stop - b.start for b in self.blocks):
+            block = Block(loop, size)
             plan = Plan(block.equations, [], 0)
             allocate(plan)
             self.bindings[size] = Binding(plan, [*block.rowed, *late], given, block)
         self.plan = next(iter(self.bindings.values())).plan
-        self.steps = [(block, quieted(self.of(block))[0]) for block in blocks]
+        self.steps = [(block, quieted(self._of(block))[0]) for block in self.blocks]
 
-    def of(self, block: slice) -> list[Instruction]:
+    def _of(self, block: slice) -> list[Instruction]:
         """The calls for a block, with their equations."""
         binding = self.bindings[block.stop - block.start]
         return binding.first if block is self.blocks[0] else binding.instructions
 
-    def fill(self, block: slice) -> None:
+    def _fill(self, block: slice) -> None:
         """Point the cells of a block at its rows."""
         values, cells = self.values, self.bindings[block.stop - block.start].cells
         filled = [values[place][block] for place in self.sources]
@@ -268,9 +208,22 @@ class Part:
     def run(self) -> None:
         """The blocks, one after the other."""
         for block, calls in self.steps:
-            self.fill(block)
+            self._fill(block)
             for call in calls:
                 call()
+
+    def timed(self) -> dict[Equation, float]:
+        """Run once; seconds per equation, all blocks together."""
+        times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
+        for block in self.blocks:
+            self._fill(block)
+            mine = self.bindings[block.stop - block.start].plan.equations
+            whose = dict(zip(mine, self.plan.equations, strict=True))
+            for equation, call in self._of(block):
+                start = perf_counter()
+                call()
+                times[whose[equation]] += perf_counter() - start
+        return times
 
 
 def _note_write(tensor: Tensor) -> None:
@@ -283,6 +236,7 @@ def _become(tensor: Tensor, array: np.ndarray) -> None:
     """Give a Tensor new memory, as ``t[i] = v`` does: what was saved keeps its values."""
     tensor._array = np.array(array)
     tensor._storage = Storage(tensor._array)
+    changes.note()
 
 
 def _keep_all(equation: Equation, outs: list[Any], *operands: Any, **options: Any) -> None:

@@ -35,6 +35,10 @@ CHANGES = {
         "changes requires_grad of a Tensor from outside",
         "change it before the step, or take the Tensor's .detach() within",
     ),
+    "t.register_hook(f)": (
+        "gives a leaf from outside another hook",
+        "call register_hook, or remove(), outside the step, or hook a result within",
+    ),
     "a write to memory that others share": (
         "writes to a Tensor whose memory others share (its .data, a view)",
         "keep a copy (t.numpy(), t.copy()) instead",
@@ -132,6 +136,9 @@ class Equation:
         self.line = line
         self.errors: dict[str, Any] | None = None
         self.clears: list[Tensor] = []
+
+    def __repr__(self) -> str:
+        return f"Equation({self.kind} {self.name}: {list(self.operands)} -> {list(self.results)})"
 
     def renamed(
         self, names: Mapping[Variable, Variable], results: Sequence[Variable]

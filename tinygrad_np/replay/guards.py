@@ -8,21 +8,23 @@ elements, other objects by identity.
 import abc
 import functools
 import gc
+import itertools
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autodiff.guards import Slot, fingerprint
-from ..autodiff.tape import mode
+from ..autodiff.tape import changes, mode
 from ..autodiff.tensor import Tensor
 from .capture import Capture, Variable
 from .memory import alike
 from .reads import (
     MISSING,
+    SEQUENCES,
     SLOT,
     Read,
     Reads,
@@ -46,9 +48,9 @@ from .reads import (
 ARRAYS = (Tensor, np.ndarray)
 NAMED = (types.FunctionType, types.ModuleType)
 GONE = (AttributeError, KeyError, ReferenceError, RuntimeError, ValueError)
-_array = operator.attrgetter("_array")
-_arrays = functools.partial(map, _array)
-_nodes = functools.partial(map, operator.attrgetter("_node"))
+spec = operator.attrgetter("shape", "dtype", "strides")
+_chain, _flat = itertools.chain, itertools.chain.from_iterable
+_array, _node = operator.attrgetter("_array"), operator.attrgetter("_node")
 _cells = functools.partial(map, operator.attrgetter("cell_contents"))
 _lengths = functools.partial(map, len)
 _types = functools.partial(map, type)
@@ -67,6 +69,9 @@ class Watch(NamedTuple):
     get: Callable[[Any], Any]
     of: Any
     labels: Any
+
+
+END = Watch(iter, (MISSING,), "a container")  # where one has more in it, this is not in its place
 
 
 class Walk:
@@ -182,6 +187,8 @@ class Walk:
             read = Read(read.name, first.value, first.place or read.place)
             self._compare(read._replace(name=label), inside)
         self.watches.append(Watch(list if type(value) is list else contents, value, label))
+        if isa(value, (*SEQUENCES, Mapping)):  # what left another may have come to this one
+            self._sized[id(value)] = value, label
         for part in inside:
             self._hold(part, read)
 
@@ -339,47 +346,41 @@ class Guards:
     """
 
     def __init__(self, walk: Walk, capture: Capture, specs: Any) -> None:
-        self.specs = specs
-        self.recording = mode.recording
+        self.specs = specs if mode.recording else None
         given = [v for v in capture.variables if v.kind in ("memory", "state")]
         self.sources = [(v.source, v.source._node, v) for v in given]
         placed = dict.fromkeys(v.source for v in given if v.kind == "memory")
         self.placed = list(placed)
-        self.others = [t for t in walk.tensors if t not in placed]
+        self.tensors = [*(t for t in walk.tensors if t not in placed), *placed]
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
         named = [v for v in walk.seen.values() if hasattr(type(v), "named_tensors")]
         self.modules = sorted(named, key=lambda module: -len(list(module.named_modules())))
         self.watched = [*walk.arrays.values(), *capture.watched]
-        others = [*self.others, *self.placed]
-        labels = [f"whether {t.name or 'a Tensor'} requires grad" for t in others]
-        self._watches = [*walk.watches, Watch(_nodes, others, labels)]
-        self._watches.append(Watch(_arrays, self.placed, ""))  # the last: it is bound anew
+        self.watches = [*walk.watches, END]
+        self._gets = [watch.get for watch in self.watches], [watch.of for watch in self.watches]
         self.became = [(tensor, tensor._sharers()) for tensor in capture.became]
-        self.found: list[Any] = []
         self.bind()
 
     def bind(self) -> None:
         """Take what is there now, with the memory of Tensors, for what is to be there."""
-        self.found = self._now()
+        self.changes = changes.last
+        self.nodes = [*map(_node, self.tensors)]
+        self.arrays = [*map(_array, self.placed)]
+        self.found = [[*get(of)] for get, of, _ in self.watches]
+        self.flat = [*[np.ndarray] * len(self.specs or ()), *_flat(self.found)]
 
     def are_met(self, args: tuple[Any, ...]) -> bool:
         """Whether the program may run again, told fast: False where that takes a closer look."""
-        specs = self.specs
-        if specs is None or len(args) != len(specs) or self.recording is not mode.recording:
-            return False
-        for array, (shape, dtype, strides) in zip(args, specs):  # noqa: B905 - 0.1 µs
-            if type(array) is not np.ndarray or array.shape != shape:
-                return False
-            if array.dtype is not dtype or array.strides != strides:
-                return False
         try:
-            now = self._now()
+            # nearly all that guards cost: one pass in C over what is there now
+            now = _chain(map(type, args), _flat(map(operator.call, *self._gets)))
+            if [*map(spec, args)] != self.specs or not all(map(operator.is_, now, self.flat)):
+                return False
         except GONE:
             return False  # something is not there any more
-        found = self.found
-        if len(now) != len(found) or not all(map(operator.is_, now, found)):
+        if changes.last is not self.changes and not self._stay():
             return False
         if self.became and self.is_lent():
             return False
@@ -401,36 +402,33 @@ class Guards:
 
     def is_bound(self) -> bool:
         """Whether Tensors have the memory that the program was bound to."""
-        start = len(self.found) - len(self.placed)
-        bound = all(map(operator.is_, map(_array, self.placed), self.found[start:]))
+        bound = all(map(operator.is_, map(_array, self.placed), self.arrays))
         if bound:
             self.bind()  # other objects with equal numbers
         return bound
 
     def changed(self) -> str | None:
         """What the step reads and finds changed, by name, if anything."""
-        try:
-            now = self._now()
-        except GONE:
-            return "a variable that has no value now"
-        end = len(self.found) - len(self.placed)
-        if len(now) == len(self.found) and all(map(is_same, now[:end], self.found)):
-            return None
-        pairs = zip(self._labels(), now, self.found, strict=False)
-        return next((name for name, a, b in pairs if not is_same(a, b)), "a container")
+        for (get, of, labels), found in zip(self.watches, self.found, strict=True):
+            try:
+                now = [*get(of)]
+            except GONE:
+                return "a variable that has no value now"
+            for i, (a, b) in enumerate(itertools.zip_longest(now, found, fillvalue=MISSING)):
+                if not is_same(a, b):
+                    return labels if isinstance(labels, str) else labels[i]
+        moved = map(operator.is_not, map(_node, self.tensors), self.nodes)
+        names = [t.name or "a Tensor" for t in itertools.compress(self.tensors, moved)]
+        return f"whether {names[0]} requires grad" if names else None
 
-    def _now(self) -> list[Any]:
-        """All of it, flat: identical objects everywhere say that nothing has changed."""
-        found: list[Any] = []
-        for get, of, _ in self._watches:
-            found += get(of)
-        return found
-
-    def _labels(self) -> Iterator[str]:
-        """The names of what ``_now`` has, one for each."""
-        for get, of, labels in self._watches:
-            one = isinstance(labels, str)
-            yield from (labels for _ in get(of)) if one else labels
+    def _stay(self) -> bool:
+        """Whether the Tensors have the memory they had, and require grad as they did."""
+        last = changes.last
+        now = _chain(map(_node, self.tensors), map(_array, self.placed))
+        same = all(map(operator.is_, now, [*self.nodes, *self.arrays]))
+        if same:
+            self.changes = last
+        return same
 
     def _gradients_fit(self) -> bool:
         """Whether the gradients that are there are those the step was captured with."""

@@ -1,6 +1,6 @@
 """A captured step, bound to its memory and ready to run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from operator import is_, length_hint
 from statistics import median
 from typing import Any
@@ -9,15 +9,12 @@ import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
-from ..threads import blas_threads
 from . import show
 from .bind import Binding
 from .capture import Capture
 from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate
-from .rows import RowLoop
-from .tune import Choice
 
 
 class Program:
@@ -32,7 +29,7 @@ class Program:
         self.plan = plan
         # the captured Tensors are not kept: they may hold a graph
         parts = zip(places, leaves(result), strict=True)
-        self.parts = [part if place is None else 0 for place, part in parts]
+        self.parts = [part if place is None else np.float64(0) for place, part in parts]
         self.result = rebuild(result, self.parts)
         self.places = places
         self.single = isinstance(result, Tensor)
@@ -50,20 +47,13 @@ class Program:
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.runs = 0
         self.due = 0.0
-        self.is_tuned = False
-        self.choice = Choice()
         capture.close()
         self.link()
 
-    def link(self, choice: Choice | None = None) -> None:
-        """Allocate the buffers and bind every call to them, for another choice if one is given."""
-        self.choice = self.choice if choice is None else choice
-        # workers share the cores, and leave none for more threads in their products
-        self.blas_threads = 1 if self.choice.workers > 1 else self.choice.blas_threads
+    def link(self) -> None:
+        """Allocate the buffers and bind every call to them."""
         allocate(self.plan)
-        self.binding = Binding(
-            self.plan, [*self.inputs, *self.entries, *self.states], choice=self.choice
-        )
+        self.binding = Binding(self.plan, [*self.inputs, *self.entries, *self.states])
         self.calls, self.begun = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
@@ -87,11 +77,8 @@ class Program:
         self.runs += 1
         calls = iter(self.calls)
         try:
-            if self.blas_threads:
-                self._run_with(self.blas_threads, calls)
-            else:
-                for call in calls:
-                    call()
+            for call in calls:
+                call()
         except BaseException:
             self._clear(len(self.calls) - length_hint(calls) - 1)
             raise
@@ -110,28 +97,13 @@ class Program:
         for tensor in gone:
             tensor._grad = None
 
-    def _run_with(self, threads: int, calls: Iterator[Callable[[], Any]]) -> None:
-        """All calls, with matrix products of so many threads."""
-        blas = blas_threads()
-        before = blas.get()
-        if before != threads:
-            blas.set(threads)
-        try:
-            for call in calls:
-                call()
-        finally:
-            if before != threads:
-                blas.set(before)
-
-    def looped_rows(self) -> int:
-        """The rows of the full batch that is run in blocks; 0 if none is."""
-        loops = [e.fn for e in self.plan.equations if isinstance(e.fn, RowLoop)]
-        return loops[0].blocks[-1].stop if loops else 0
-
     def __str__(self) -> str:
         return show.table(self)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return show.as_html(self)
 
     def profile(self, rounds: int = 50) -> show.Profile:
         """Run the program ``rounds`` times on its last inputs, timing each call."""

@@ -30,10 +30,6 @@ class RowLoop:
         self.rowed = [v for v in read if v.kind == "input" and _has_rows(v, blocks[-1].stop)]
         self.reads = [v for v in read if v not in self.rowed]
 
-    def of(self, size: int) -> "Block":
-        """The loop's body for blocks of ``size`` rows."""
-        return Block(self, size)
-
 
 class Block:
     """The equations for one block: as those of the loop, on fewer rows.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..markup import Html, facts, folded, joined
+from ..markup import table as html_table
 from .capture import Equation, Variable
 from .plan import Plan
 from .rows import RowLoop
@@ -105,16 +107,32 @@ def _flops(equation: Equation) -> int:
     return 2 * cost(out, *equation.operands, **equation.options)
 
 
+def _summary(program: "Program", found: list[Row]) -> list[str]:
+    pools = program.binding.memory()
+    return [
+        f"{len(found)} equations of {program.plan.captured} captured",
+        f"{len(program.binding.instructions)} calls",
+        f"{len(pools)} buffers of {sum(pools):,} bytes in all",
+    ]
+
+
+def as_html(program: "Program", title: str = "Program") -> Html:
+    """The program as a notebook shows it."""
+    found = rows(program)
+    cells = [
+        (row.number, row.results, row.operation, row.memory, f"{row.nbytes:,}", f"{row.flops:,}",
+         row.line.replace("\\", "/").rpartition("/")[2])
+        for row in found
+    ]  # fmt: skip
+    head = ("", "result", "operation", "memory", "bytes", "FLOP", "from")
+    equations = folded("equations", html_table(cells, head))
+    return joined([facts(title, _summary(program, found)), equations])
+
+
 def table(program: "Program") -> str:
     """The program as text."""
     found = rows(program)
-    pools = program.binding.memory()
-    head = (
-        f"{len(found)} equations of {program.plan.captured} captured, "
-        f"{len(program.binding.instructions)} calls, {len(pools)} buffers of {sum(pools):,} bytes "
-        "in all"
-    )
-    lines = [head]
+    lines = [", ".join(_summary(program, found))]
     for row in found:
         cost = f"{row.nbytes:,} B, {row.flops:,} FLOP" if row.nbytes else ""
         left = (

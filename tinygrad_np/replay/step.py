@@ -4,31 +4,30 @@ import functools
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import EXCLUSIVE
-from ..autodiff.nests import floating, leaves, rebuild
+from ..autodiff.nests import floating, held, leaves, rebuild, tupled
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
-from ..threads import INSTALL, blas_threads
+from ..markup import facts
 from .capture import Capture, argument, refusal, users_line
-from .guards import Guards, Walk, is_same
+from .guards import Guards, Walk, is_same, spec
 from .plan import plan
 from .program import Program
 from .reads import Whose, is_plain, whose
-from .show import Profile
-from .tune import Choice, tuned
+from .show import Profile, as_html
 from .verify import State, changes, compare_outcomes, compare_runs, described, outcome
 
 KEPT_SIGNATURES = 64
-TUNING_SECONDS = 0.8
 NEVER = float("inf")
 PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
+MOST_SEEN = 10_000  # signatures that are counted
 MOST_CAPTURES = 16  # one after the other, without a replay
 
 
@@ -43,6 +42,7 @@ class Local(threading.local):
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
+        self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
 
 
 class Given:
@@ -56,7 +56,7 @@ class Given:
         self.parts = leaves(list(args))
         self.inputs = self.arrays()
         values = ["array" if _is_array(part) else _identity(part) for part in self.parts]
-        shown = repr(rebuild(list(args), values))
+        shown = repr(rebuild(_opened(list(args)), values))
         specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
         self.key = (mode.recording, shown, *specs)
 
@@ -79,30 +79,21 @@ class Replay:
     """A step and the programs it was captured as; made by ``replay``."""
 
     def __init__(
-        self,
-        fn: Callable[..., Any],
-        verify: bool | int = True,
-        tune: bool | Mapping[str, Any] = False,
+        self, fn: Callable[..., Any], verify: bool | int = True, patience: int = 0
     ) -> None:
         if not callable(fn):
             raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
         if isinstance(fn, type):
             raise TypeError(f"tg.replay takes a function, not the class {fn.__name__}.")
-        if not isinstance(tune, (bool, Mapping)):
-            raise TypeError(
-                f"tg.replay(tune={tune!r}): True, False or a step's choices are needed."
-            )
         if not isinstance(verify, int) or verify < 0:
             raise TypeError(
                 f"tg.replay(verify={verify!r}): True, False or an int from 1 up is needed."
             )
-        if tune and not blas_threads().known:
-            _say_threads_stay(tune)
         functools.update_wrapper(self, fn)
+        self.__qualname__ = getattr(fn, "__qualname__", type(fn).__name__)
         self.fn = fn
         self.verify = verify
-        self.tune = tune
-        self.choices: dict[str, dict[str, int]] = {}
+        self.patience = patience  # runs before another signature than the first is captured
         self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
 
@@ -147,12 +138,22 @@ class Replay:
                 return self._run(args, plain)
         return program.run(args, plain) if program.guards.are_met(args) else self._run(args, plain)
 
+    def __repr__(self) -> str:
+        found = [program for each in self._local.programs.values() for program in each]
+        captured = f"{len(found)} programs" if len(found) != 1 else "1 program"
+        return f"Replay({self.__qualname__}, {captured} captured in this thread)"
+
+    def _repr_html_(self) -> str:
+        if self._local.last is None:
+            return facts("Replay", [self.__qualname__, "nothing captured yet: call it twice"])
+        return as_html(self._local.last, repr(self))
+
     def recheck(self) -> None:
         """Let the next call be compared with the step as it is written."""
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (self.fn, self.verify, self.tune)  # a copy captures for itself
+        return Replay, (self.fn, self.verify, self.patience)  # a copy captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -198,6 +199,8 @@ class Replay:
         if program is None:
             if self._local.in_vain >= MOST_CAPTURES:
                 return self._as_written(given, programs)
+            if self._waits(given.key):
+                return self._as_written(given, [])
             self._local.in_vain += 1
             program, result = self._captured(given)
             self._keep(given.key, program)
@@ -212,10 +215,18 @@ class Replay:
             result = self._verified(program, given)
         else:
             result = program.run(given.inputs, plain)
-        if self.tune and not program.is_tuned:
-            self._tune(program, given.inputs)
         self._local.last = program
         return result
+
+    def _waits(self, key: Any) -> bool:
+        """Whether a signature has come too seldom for a capture to be worth its time."""
+        local = self._local
+        if not self.patience or not local.programs or key in local.programs:
+            return False
+        if len(local.seen) > MOST_SEEN:
+            local.seen.clear()
+        runs = local.seen[key] = local.seen.get(key, 0) + 1
+        return runs <= self.patience
 
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
@@ -230,22 +241,6 @@ class Replay:
         result = self.fn(*given.holding(map(argument, given.inputs)))
         returned = [p.detach() if isinstance(p, Tensor) else p for p in leaves(result)]
         return rebuild(result, returned)
-
-    def _tune(self, program: Program, inputs: list[Any]) -> None:
-        """Link the program for the fastest choice, or the one that was given."""
-        name = ", ".join(f"{a.dtype}{list(a.shape)}" for a in inputs)
-        if isinstance(self.tune, Mapping):
-            choice = Choice.of(self.tune.get(name, {}))
-            program.link(choice)
-        else:
-            before = State(program)
-            try:
-                with np.errstate(all="ignore"):
-                    choice = tuned(program, inputs, TUNING_SECONDS)
-            finally:
-                before.restore()
-        program.is_tuned = True
-        self.choices[name] = choice.as_dict()
 
     def _keep(self, key: Any, program: Program | None) -> None:
         if program is None:
@@ -275,8 +270,7 @@ class Replay:
         variables = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
         places = iter(range(len(variables)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
-        plain = PLAIN.issuperset(map(type, given.args))
-        specs = [(a.shape, a.dtype, a.strides) for a in given.inputs] if plain else None
+        specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
         program = Program(capture, guards, plan(capture, variables), result, where)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
@@ -290,6 +284,11 @@ class Replay:
         try:
             result = self.fn(*args)
             for part in leaves(result):
+                if _holds_tensors(part):
+                    raise refusal(
+                        f"returns an object of class {type(part).__name__} that holds Tensors",
+                        "return a tuple, a dict or a dataclass of them",
+                    )
                 if isinstance(part, Tensor):
                     capture.variable(part)  # refuses what cannot be returned
                     if self.is_transform and part._is_recorded:
@@ -323,9 +322,7 @@ class Replay:
         The first run of a step may differ from all others, as when it fills a cache: as long as
         nobody has a result of its program, the second's takes its place.
         """
-        choice, replayed = program.choice, program.runs > 0
-        if choice != Choice():
-            program.link(Choice())  # other choices have other last digits
+        replayed = program.runs > 0
         before = State(program)
         ours: Any = None
         try:
@@ -356,8 +353,6 @@ class Replay:
                     return result
                 compare_outcomes(ours, outcome(program, result))
             self._local.odd.discard(given.key)
-        if choice != Choice():
-            program.link(choice)
         program.due = self._due(program.runs)
         return result
 
@@ -384,6 +379,12 @@ def _is_array(part: Any) -> bool:
     return isinstance(part, (np.ndarray, np.generic, Tensor))
 
 
+def _holds_tensors(part: Any) -> bool:
+    """Whether a result is an object with Tensors in it, which a replay would not make anew."""
+    own = vars(part) if hasattr(part, "__dict__") and not callable(part) else {}
+    return not isinstance(part, Tensor) and any(isinstance(v, Tensor) for v in own.values())
+
+
 def _array(part: Any) -> np.ndarray:
     """An argument's array."""
     kind = type(part)
@@ -403,6 +404,19 @@ def _array(part: Any) -> np.ndarray:
     return part._array  # type: ignore[no-any-return]
 
 
+def _opened(nest: Any) -> Any:
+    """A nest with dicts for its dataclasses, whose keys are class and field."""
+    if isinstance(nest, dict):
+        return {key: _opened(part) for key, part in nest.items()}
+    if isinstance(nest, list):
+        return [_opened(part) for part in nest]
+    if isinstance(nest, tuple):
+        return tupled(type(nest), [_opened(part) for part in nest])
+    if (parts := held(nest)) is None:
+        return nest
+    return {(type(nest), name): _opened(part) for name, part in parts.items()}
+
+
 def _identity(part: Any) -> Any:
     """What tells an argument that is no array from others: its value, or that it is this object."""
     if is_plain(part):
@@ -410,19 +424,9 @@ def _identity(part: Any) -> Any:
     return type(part), id(part)
 
 
-def _say_threads_stay(tune: bool | Mapping[str, Any]) -> None:
-    """Say at once what cannot be tuned; raises ImportError where a number was chosen."""
-    if isinstance(tune, Mapping):
-        if any(Choice.of(choice).blas_threads for choice in tune.values()):
-            raise ImportError(f"tg.replay(tune=…): a number of threads was chosen; {INSTALL}")
-        return
-    warnings.warn(f"tg.replay: block sizes are tuned, threads are not; {INSTALL}", stacklevel=4)
-
-
 def replay(
     fn: Callable[..., Any] | None = None,
     *,
-    tune: bool | Mapping[str, Any] = False,
     verify: bool | int = True,
 ) -> Any:
     """``fn``, replayed: the same results, without the cost of recording and of allocating.
@@ -445,11 +449,6 @@ def replay(
     every n-th call instead, ``verify=False`` never. What code outside Python keeps (files, the
     clock, settings inside libraries) is seen only then.
 
-    ``tune=True`` tries, within a second after the second call, how many threads the matrix products
-    and the blocks of a full batch take best (with threadpoolctl) and how large the blocks are. The
-    results then agree with eager mode to a few ulps. ``step.choices`` says what was chosen, for
-    each signature; given as ``tune=choices`` it is not measured again.
-
     Raw arrays that the step makes are constants, compared like the rest; those from outside are
     compared byte by byte before each replay (make a Tensor of a large one).
 
@@ -470,5 +469,5 @@ def replay(
     [1.0, 3.0, 5.0]
     """
     if fn is None:
-        return functools.partial(replay, tune=tune, verify=verify)
-    return Replay(fn, verify, tune)
+        return functools.partial(replay, verify=verify)
+    return Replay(fn, verify)

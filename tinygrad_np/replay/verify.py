@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff import tape
 from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
@@ -63,6 +64,7 @@ class State:
             tensor._array[...] = values
         for tensor, data, storage in self.became:
             tensor._array, tensor._storage = data, storage
+            tape.changes.note()
         for effect, saved in self.effects:
             effect.restore(saved)
         for generator, state in self.generators:

@@ -17,7 +17,7 @@ OPTIONAL = ("matplotlib", "scikit-learn", "scipy", "threadpoolctl")
 def environment() -> dict[str, str]:
     """Names and values for a table; nothing that names the user or the machine."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    threads = blas_threads().get() or thread_count()
+    threads = blas_threads() or thread_count()
     found = {
         "tinygrad_np": __version__ + (f", commit {commit}" if (commit := _commit()) else ""),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",

@@ -16,7 +16,7 @@ from ..data.load import load_pictures
 from ..data.pictures import decoded, grey, is_picture
 from ..draw.figures import empty_figure
 from ..errors import DataError, DataWarning
-from ..training.fit import predict
+from ..training.scoring import predict
 from .command_line import Arguments, guarded, new_file, new_folder
 from .description import Description, rebuilt
 from .outputs import write, write_picture

@@ -1,12 +1,17 @@
-"""How far a training of the main job is: a bar on a terminal, else lines."""
+"""How far a training of the main job is, and the report after it: a bar on a terminal, or lines."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from types import FrameType
+from typing import Any, TypeVar
 
 from ..training.callbacks import Run
-from ..training.history import Epoch, Progress
+from ..training.history import Epoch, History, Progress
+from ..training.interrupt import Interrupt
+
+Made = TypeVar("Made")
 
 
 class Bar:
@@ -60,8 +65,70 @@ class Bar:
             flush=True,
         )
 
+    def on_end(self, _: History) -> None:
+        """What follows takes seconds on large data."""
+        if self.bar is not None:
+            self.bar.set_postfix_str("measuring accuracies")
+
     def close(self) -> None:
         """The run is over."""
         if self.bar is not None:
             self.bar.update(self.seen - self.bar.n)
             self.bar.close()
+
+
+class Drawing(Interrupt):
+    """Progress of a report's parts; while it is entered, Ctrl-C leaves those out that are to come.
+
+    The part that is being made ends at once; what is written between two of them is finished.
+    """
+
+    def __init__(self, parts: int, quiet: bool = True) -> None:
+        super().__init__()
+        self.parts = parts
+        self.quiet = quiet
+        self.done = 0
+        self._inside = False
+        self.bar: Any = None
+
+    def __enter__(self) -> "Drawing":
+        super().__enter__()
+        if self.quiet:
+            return self
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            tqdm = None
+        if tqdm is not None and sys.stderr.isatty():
+            self.bar = tqdm(total=self.parts, desc="drawing the report", unit=" parts")
+        else:
+            print("  drawing the report", flush=True)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        super().__exit__(*exception)
+
+    def part(self, name: str, make: Callable[[], Made]) -> Made | None:
+        """What ``make`` gives, None where Ctrl-C came in it or before."""
+        if self.asked:
+            return None
+        if self.bar is not None:
+            self.bar.set_postfix_str(name)
+        try:
+            self._inside = True
+            made = make()
+            self._inside = False
+        except KeyboardInterrupt:
+            self._inside, self.asked = False, True
+            return None
+        self.done += 1
+        if self.bar is not None:
+            self.bar.update()
+        return made
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._inside:
+            signal.default_int_handler(number, frame)
+        super()._note(number, frame)

@@ -23,11 +23,33 @@ from ..training.metrics import wilson
 from .description import describe
 from .environment import environment
 from .outputs import run_name, stem, write
+from .progress import Drawing
 from .recipes import Parts, Recipe
 from .run import Result, weights_sha256
 
 Note = Callable[[object], None]
 EMBEDDED = 1000  # test images in the picture of the features
+PARTS, GROUP_PARTS = 8, 2  # pictures of a run, with the graph; of several seeds
+LEFT_OUT = "There is no picture: Ctrl-C came while the report was drawn."
+# how to read each picture
+READ = {
+    "curves": "Both losses should fall and then level off; a validation loss that rises while the "
+    "training loss still falls means that the network learns the examples by heart.",
+    "predictions": "Frames mark mistakes, the most confident first: look for labels that are "
+    "wrong and for digits that a person would misread too.",
+    "confusion": "A row is a label, a column a prediction: all counts should lie on the diagonal, "
+    "and a large one beside it names two classes that are taken for each other.",
+    "reliability": "Points on the dashed line are predictions that are as often right as they "
+    "are sure; below it the network is too sure of itself.",
+    "weights": "Each square is what one unit looks for: red pixels raise its output, blue ones "
+    "lower it; strokes and edges are a good sign, noise is what was not learned.",
+    "histograms": "A column is the spread of values after an epoch, with the quartiles as lines: "
+    "layers whose activations shrink to one line or are mostly zero pass nothing on.",
+    "embedding": "A point is a test image, near others with similar features: classes in clumps "
+    "of their own are easy to tell apart, and points in a foreign clump are likely mistakes.",
+    "graph": "Data flow from top to bottom; rest the pointer on a node for its value and the rule "
+    "by which gradients pass it.",
+}
 FASHION = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -35,23 +57,31 @@ FASHION = (
 
 
 def write_run(
-    result: Result, dataset: Dataset, parts: Parts, out: Path, command: str, note: Note
+    result: Result,
+    dataset: Dataset,
+    parts: Parts,
+    out: Path,
+    command: str,
+    note: Note,
+    progress: Drawing | None = None,
 ) -> Path:
     """Write the folder of one run, and return it.
 
     It gets ``weights.npz``, a PNG for each picture, ``graph.svg`` (or ``.dot``) and
     ``report.html``, which holds everything; ``parts`` are those the network was trained on, and
     ``command`` repeats the run. Without matplotlib the pictures are missing and ``note`` is told,
-    and the page says, what to install.
+    and the page says, what to install. After Ctrl-C the pictures that are not drawn yet are left
+    out, and ``progress`` says so; a second one raises KeyboardInterrupt.
     """
+    progress = progress or Drawing(PARTS)
     started = time.perf_counter()
     folder = out / _name(result)
     state = result.model.state_dict()
     described = describe(result.recipe, dataset, parts)
     weights.save(folder / "weights.npz", state, described)
     title = f"{result.recipe.name} on {Path(result.dataset).name}, seed {result.seed}"
-    shown = [_pictured(folder, *each, note) for each in _pictures(result, parts, title)]
-    graph = _graph(result, parts, folder, note)
+    shown = [_pictured(folder, *each, note, progress) for each in _pictures(result, parts, title)]
+    graph = progress.part("graph", lambda: _graph(result, parts, folder, note)) or LEFT_OUT
     write(folder / "report.html", page.page(
         title,
         result.recipe.summary,
@@ -72,9 +102,19 @@ def write_run(
 
 
 def write_group(
-    results: list[Result], dataset: Dataset, parts: Parts, out: Path, command: str, note: Note
+    results: list[Result],
+    dataset: Dataset,
+    parts: Parts,
+    out: Path,
+    command: str,
+    note: Note,
+    progress: Drawing | None = None,
 ) -> Path:
-    """Write the folder with the page of several seeds of one recipe, and return it."""
+    """Write the folder with the page of several seeds of one recipe, and return it.
+
+    After Ctrl-C pictures are left out as ``write_run`` does.
+    """
+    progress = progress or Drawing(GROUP_PARTS)
     first = results[0]
     seeds = f"{first.seed}-{results[-1].seed}"
     folder = out / f"{stem(first.recipe.name, first.dataset)}-seeds{seeds}"
@@ -82,9 +122,10 @@ def write_group(
     histories = [result.history for result in results]
     counts = sum(_confusion(result) for result in results)
     shown = [
-        _pictured(folder, "curves", "Curves", lambda: draw.curves(histories, title), note),
+        _pictured(folder, "curves", "Curves", lambda: draw.curves(histories, title), note,
+                  progress),
         _pictured(folder, "confusion", "Confusion, all seeds",
-                  lambda: draw.confusion(counts, _names(first), title), note),
+                  lambda: draw.confusion(counts, _names(first), title), note, progress),
     ]  # fmt: skip
     rows = [
         (
@@ -203,20 +244,26 @@ def _embedding(result: Result, parts: Parts, layer: str, title: str) -> Any:
         return draw.embedding(values, labels, "pca", names=_names(result), title=title)
 
 
-def _pictured(folder: Path, name: str, heading: str, make: Any, note: Note) -> page.Html:
+def _pictured(
+    folder: Path, name: str, heading: str, make: Any, note: Note, progress: Drawing
+) -> page.Html:
     """A picture in a file and as a section of the page; or the sentence why there is none."""
-    try:
-        figure = make()
-    except ImportError as missing:
-        note(missing)
-        return page.section(heading, str(missing))
-    except (ValueError, ShapeError) as problem:  # as of logits that are not finite
-        return page.section(heading, f"There is no picture: {problem}")
-    if figure is None:
-        return page.section(heading, "There is no picture: nothing was recorded.")
-    content = page.png(figure)
-    write(folder / f"{name}.png", content)
-    return page.section(heading, page.picture(content, heading))
+
+    def drawn() -> str:
+        try:
+            figure = make()
+        except ImportError as missing:
+            note(missing)
+            return str(missing)
+        except (ValueError, ShapeError) as problem:  # as of logits that are not finite
+            return f"There is no picture: {problem}"
+        if figure is None:
+            return "There is no picture: nothing was recorded."
+        content = page.png(figure)
+        write(folder / f"{name}.png", content)
+        return page.picture(content, heading, READ[name])
+
+    return page.section(heading, progress.part(heading, drawn) or LEFT_OUT)
 
 
 def _graph(result: Result, parts: Parts, folder: Path, note: Note) -> page.Html:
@@ -229,7 +276,7 @@ def _graph(result: Result, parts: Parts, folder: Path, note: Note) -> page.Html:
     for warning in given:
         note(warning.message)
     if written.suffix == ".svg":
-        return page.drawing(written.read_text(encoding="utf-8"))
+        return page.drawing(written.read_text(encoding="utf-8"), READ["graph"])
     return page.code(made.source)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from .. import nn, training
 from ..autodiff.tensor import Tensor
 from ..data.datasets import Dataset
-from ..training.fit import predict, score
 from ..training.history import History
+from ..training.interrupt import Interrupt
+from ..training.scoring import predict, score
 from .recipes import Parts, Recipe
 
 # trains a recipe's network without ``fit``: from (recipe, model, parts, batches, callbacks)
@@ -92,7 +93,8 @@ def run(
     the same weights. The weights and the order of the batches come from two generators of the same
     seed. ``epochs`` instead of the recipe's also fits its schedule.
     ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to
-    50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached.
+    50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached,
+    also while accuracies are measured.
     The file ``checkpoint`` always has a recent state of the training; with ``resume`` it goes on
     from there, without it the file is written anew. Raises DataError where the data do not fit the
     network, and for a checkpoint of another run.
@@ -130,15 +132,19 @@ def run(
         )
     validation_accuracy = history[-1].validation_accuracy
     assert validation_accuracy is not None
-    logits = predict(model, parts.test[0])
-    test_loss, test_accuracy = score(logits, parts.test[1])
+    with Interrupt() as interrupt:  # Ctrl-C would lose what was trained
+        logits = predict(model, parts.test[0])
+        test_loss, test_accuracy = score(logits, parts.test[1])
+        train_accuracy = training.evaluate(model, *parts.train)[1]
+    if interrupt.asked:
+        history.stopped = "interrupted"
     return Result(
         recipe=recipe,
         dataset=dataset_name,
         seed=seed,
         epochs=recipe.epochs,
         train_seconds=sum(epoch.seconds for epoch in history),
-        train_accuracy=training.evaluate(model, *parts.train)[1],
+        train_accuracy=train_accuracy,
         validation_accuracy=validation_accuracy,
         test_accuracy=test_accuracy,
         test_loss=test_loss,

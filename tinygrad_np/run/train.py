@@ -1,6 +1,7 @@
 """The main job: train a recipe on MNIST, and print its accuracy beside the reported one."""
 
 import argparse
+import functools
 import math
 import re
 import shlex
@@ -17,9 +18,9 @@ from ..errors import DataError, DataWarning
 from .command_line import Arguments, at_least, guarded, new_file, new_folder
 from .doctor import examine
 from .outputs import run_name, write_json
-from .progress import Bar
+from .progress import Bar, Drawing
 from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
-from .report import spread, write_group, write_run
+from .report import GROUP_PARTS, PARTS, spread, write_group, write_run
 from .run import Result, Trainer, run
 
 PROBE = 500  # training images for the histograms of activations and gradients
@@ -228,8 +229,8 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
 def train(given: argparse.Namespace) -> int:
     """Train what the command line asks for, write the files, print the table.
 
-    Ctrl-C leaves the files and the table of what was reached, and checkpoints from which
-    ``--resume`` goes on; the exit code is then 130.
+    Ctrl-C leaves the files and the table of what was reached, also while a report is drawn, and
+    checkpoints from which ``--resume`` goes on; the exit code is then 130.
     """
     note = notes()
     if given.doctor:
@@ -255,22 +256,38 @@ def train(given: argparse.Namespace) -> int:
             finally:
                 bar.close()
             again = command(given, recipe, name, seed)
-            write_run(result, dataset, parts, given.out, again, note)
+            drawing = Drawing(PARTS, given.quiet)
             groups[-1].append(result)
-            if result.history.stopped == "interrupted":
+            write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
+            drawn = written(write, drawing)
+            if result.history.stopped == "interrupted" or not drawn:
                 break
-        if len(groups[-1]) > 1:
+        if len(groups[-1]) > 1 and drawn:
             again = command(given, recipe, name, given.seed, given.seeds)
-            write_group(groups[-1], dataset, parts, given.out, again, note)
-        if result.history.stopped == "interrupted":
+            drawing = Drawing(GROUP_PARTS, given.quiet)
+            write = functools.partial(
+                write_group, groups[-1], dataset, parts, given.out, again, note
+            )
+            drawn = written(write, drawing)
+        if result.history.stopped == "interrupted" or not drawn:
+            where = f"in epoch {len(result.history)} of {epochs}"
             further = "" if given.trainer else "; --resume goes on from there"
-            note(f"interrupted in epoch {len(result.history)} of {epochs}{further}.")
+            if not drawn:
+                where = f"with {drawing.done} of {drawing.parts} parts of the report drawn"
+            note(f"interrupted {where}{further}.")
             report(groups, given)
             return 130
     report(groups, given)
     for checkpoint in checkpoints:
         checkpoint.unlink(missing_ok=True)
     return 0
+
+
+def written(write: Callable[..., Path], drawing: Drawing) -> bool:
+    """Write a report; whether all of it is drawn, which it is not where Ctrl-C came."""
+    with drawing:
+        write(progress=drawing)
+    return not drawing.asked
 
 
 def report(groups: list[list[Result]], given: argparse.Namespace) -> None:

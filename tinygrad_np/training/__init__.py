@@ -4,10 +4,11 @@ from .callbacks import EarlyStopping, Run
 from .checkpoint import Checkpoint
 from .doctor import Diagnosis, Finding, diagnose
 from .features import features
-from .fit import evaluate, fit, predict
+from .fit import fit
 from .history import Epoch, History, Progress
 from .metrics import accuracy, calibration, confusion, precision_recall, top_k
 from .record import Histograms
+from .scoring import evaluate, predict
 from .weights import load, save
 
 __all__ = [

@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real, refusal, shown, whole
+from ..arguments import called, real, refusal, shown, whole
 from ..nn.module import Module
-from ..optim.optimisers import Optimiser
+from ..optim.several import Several
 from .history import MONITORS, Epoch, History, Progress
 from .metrics import Metrics
 
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A training that is on its way: what ``fit`` was given, and the history so far.
 
-    ``done`` is the number of steps that a training which is resumed had behind it.
+    ``done`` is the number of steps that a training which is resumed had behind it, ``accumulate``
+    how many batches make a step; several optimisers are in ``optimiser.parts``.
 
     >>> class Shape:
     ...     def on_start(self, run):
@@ -34,18 +35,32 @@ class Run:
     """
 
     model: Module
-    batches: Iterable[tuple[np.ndarray, np.ndarray]]
-    optimiser: Optimiser
+    batches: Iterable[tuple[Any, Any]]
+    optimiser: Any
     epochs: int
     loss: Callable[[Any, Any], Any]
-    validation: tuple[np.ndarray, np.ndarray] | None
+    validation: tuple[Any, Any] | None
     history: History
     done: int = 0
     metrics: Metrics = field(default_factory=dict)
+    accumulate: int = 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the losses, where there are several, each with an optimiser of its own."""
+        return self.optimiser.names if isinstance(self.optimiser, Several) else ()
+
+    def reported(self) -> list[str]:
+        """What ``Epoch.metrics`` has: the losses by name, and the own metrics."""
+        return [*self.names, *self.metrics]
+
+    def __repr__(self) -> str:
+        told = f"{type(self.model).__name__}, {type(self.optimiser).__name__}, {called(self.loss)}"
+        return f"Run({told}, {len(self.history)} of {self.epochs} epochs)"
 
     def steps_per_epoch(self) -> int | None:
-        """How many batches there are, if they say so."""
-        return len(self.batches) if isinstance(self.batches, Sized) else None
+        """How many updates there are, if the batches say how many they are."""
+        return -(-len(self.batches) // self.accumulate) if isinstance(self.batches, Sized) else None
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,9 @@ class ProgressBar:
             raise ImportError("a progress bar needs tqdm: pip install tqdm.") from None
         self._make = tqdm
         self._bar: Any = None
+
+    def __repr__(self) -> str:
+        return "ProgressBar()"
 
     def on_start(self, run: Run) -> None:
         """Draw the empty bar, or as full as a resumed training is."""

@@ -1,20 +1,21 @@
 """What the layers of a network put out, seen without touching it."""
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..arguments import shown
-from ..autodiff.tensor import Tensor
 from ..nn.module import Module
 from .checks import check_model
-from .fit import predict
+from .inputs import Call
+from .scoring import predict
 
 
-def features(model: Module, x: np.ndarray, layer: str) -> np.ndarray:
+def features(model: Module, x: Any, layer: str) -> Any:
     """The outputs of one layer in evaluation mode: inputs (n, ...) to (n, ...).
+
+    Inputs and outputs may be nests, as for ``predict``.
 
     ``layer`` is a name as in ``model.named_modules()``, such as "layers.3"; the model itself is "".
     A layer that is called several times gives its last output. The model is left as it is. Raises
@@ -35,13 +36,14 @@ class _Last(Module):
 
     def __init__(self, model: Module, layer: str, outputs: dict[str, list[Any]]) -> None:
         self.model = model
+        self._call = Call(model)
         self._layer = layer
         self._outputs = outputs
 
     def forward(self, x: Any) -> Any:
         taken = self._outputs[self._layer]
         taken.clear()
-        self.model(x)
+        self._call(x)
         if not taken:
             raise ValueError(
                 f"layer {self._layer!r} was not called; choose one that the model uses."
@@ -69,12 +71,9 @@ def tap(model: Module, layers: list[str]) -> dict[str, list[Any]]:
 
 
 def _keeping(forward: Callable[..., Any], outputs: list[Any]) -> Callable[..., Any]:
-    def kept(*inputs: Any) -> Any:
-        result = forward(*inputs)
-        if not isinstance(result, Tensor):
-            raise ValueError(
-                f"a layer gave {type(result).__name__}; only outputs that are one Tensor are kept."
-            )
+    @functools.wraps(forward)
+    def kept(*inputs: Any, **options: Any) -> Any:
+        result = forward(*inputs, **options)
         outputs.append(result)
         return result
 

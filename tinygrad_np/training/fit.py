@@ -1,51 +1,45 @@
 """The training loop."""
 
+import functools
 import math
+import operator
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
-from ..arguments import flag, path, refusal, shown
-from ..autodiff.tape import no_grad
+from ..arguments import flag, path, refusal, whole
 from ..autodiff.tensor import Tensor
-from ..errors import DataError, ReplayError, ShapeError
+from ..errors import DataError
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
-from ..optim.optimisers import Optimiser
 from ..replay import Replay
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
-from .checks import (
-    EVALUATION_ROWS,
-    Arrays,
-    as_tensors,
-    check_loss,
-    check_model,
-    check_settings,
-    check_validation,
-    examples,
-    given_batch,
-)
-from .decision import GREATEST, Decision, decision, has_classes
+from .checks import BATCHES, Arrays, check_settings, check_validation, given_optimiser
+from .decision import Decision, Loss
 from .guard import Before, Diverged, Guard
 from .history import MONITORS, History, Progress, Tally
+from .inputs import arrays, as_arrays, as_tensors, given_batch, rows
 from .interrupt import Interrupt
-from .metrics import Metrics, accuracy, measured, named
+from .metrics import measured, named
 from .origin import origin_of
 from .resume import Keeper
+from .scoring import Judge, OwnMetrics, evaluated
+from .step import forward_pass, made_at, rate_of, training_step, with_remedy
 
-Loss = Callable[[Any, Any], Any]
-OwnMetrics = Metrics | Iterable[Callable[[Any, Any], Any]]
+# A capture and its check take as long as 30 to 160 eager steps less as many replays: so often
+# shapes other than the first come before they are captured. Sequences of all lengths are not.
+PATIENCE = 32
 
 
 def fit(
     model: Module,
     batches: Iterable[Arrays],
-    optimiser: Optimiser,
+    optimiser: Any,
     *,
     epochs: int,
     loss: Loss = cross_entropy,
@@ -56,6 +50,7 @@ def fit(
     keep_best: bool = False,
     progress: bool = False,
     replay: bool = True,
+    accumulate: int = 1,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
@@ -98,7 +93,9 @@ def fit(
     >>> history[-1].train_accuracy > 0.9
     True
     """
-    check_settings(model, batches, optimiser, epochs, loss)
+    check_settings(model, batches, epochs, loss)
+    optimiser = given_optimiser(model, optimiser)
+    accumulate = whole("fit", "accumulate", accumulate)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         needed = "one such as tg.training.EarlyStopping(patience=3)"
         raise refusal("fit", "early_stopping", early_stopping, needed)
@@ -106,13 +103,22 @@ def fit(
     replay, resume = flag("fit", "replay", replay), flag("fit", "resume", resume)
     own = named(metrics)
     events = hooks(callbacks)
+    run = Run(
+        model, batches, optimiser, epochs, loss, validation, History(), metrics=own,
+        accumulate=accumulate,
+    )  # fmt: skip
+    if twice := set(own) & set(run.names):
+        raise ValueError(
+            f"fit: {', '.join(twice)} is the name of a metric and of an optimiser, whose loss is "
+            "reported by that name; give the metric another one."
+        )
     decided = None if validation is None else check_validation(model, validation, loss)
-    monitor = _monitor(validation, early_stopping, keep_best, own, decided)
-    history = History(monitor, mode=early_stopping.mode if early_stopping else None)
-    run = Run(model, batches, optimiser, epochs, loss, validation, history, metrics=own)
+    history = run.history
+    history.monitor = _monitor(validation, early_stopping, keep_best, run.reported(), decided)
+    history.mode = early_stopping.mode if early_stopping else None
     if progress:
         events = hooks([*callbacks, ProgressBar()])
-    loop = _Loop(run, events, early_stopping, keep_best, replay)
+    loop = _Loop(run, events, early_stopping, keep_best, replay, decided)
     if checkpoint is not None:
         place = path("fit", "checkpoint", checkpoint)
         loop.keeper = _keeper(run, place, checkpoint_every, resume)
@@ -140,7 +146,7 @@ def _monitor(
     validation: Arrays | None,
     early_stopping: EarlyStopping | None,
     keep_best: bool,
-    metrics: Metrics,
+    metrics: list[str],
     decided: Decision | None,
 ) -> str:
     """What the best epoch goes by."""
@@ -179,6 +185,7 @@ class _Loop:
         early_stopping: EarlyStopping | None,
         keep_best: bool,
         replay: bool,
+        decided: Decision | None,
     ) -> None:
         self.given = run
         self.history = run.history
@@ -189,12 +196,16 @@ class _Loop:
         self.tally: Tally | None = None  # of an epoch that was begun before
         self.keeper: Keeper | None = None
         self.guard = Guard(run.model, run.optimiser)
-        step = _step(run, self.guard)
-        self.step: Callable[..., tuple[Any, ...]] = Replay(step) if replay else step
+        step = training_step(run, self.guard)
+        self.step: Callable[..., tuple[Any, ...]] = (
+            Replay(step, patience=PATIENCE) if replay else step
+        )
         self.replay = replay
-        self.judge = _Judge(run.loss)
+        self.judge = Judge(run.loss, decided)
+        self.validation_judge = Judge(run.loss, decided)
         self.now: Tally | None = None  # of the epoch that is on its way
         self.place: Any = None  # of the batches, behind the last step that is in the tally
+        self.strangers: list[str] = []  # parameters that no optimiser has, said once
         self.is_settled = True  # whether all state is that behind this step
 
     def run(self) -> None:
@@ -251,7 +262,8 @@ class _Loop:
         """One pass over the data and what follows it; the reason to stop, if there is one."""
         run = self.given
         run.model.train()
-        tally, self.tally = self.tally or Tally(_rate(run.optimiser)), None
+        self._warn_of_strangers()
+        tally, self.tally = self.tally or Tally(rate_of(run.optimiser)), None
         self.now = tally
         recheck = getattr(self.step, "recheck", None)
         if recheck is not None and number > 1 and run.steps_per_epoch() != 1:
@@ -262,7 +274,8 @@ class _Loop:
             self.keeper.save(tally, self.best)
         done = tally.epoch(number, finished)
         if run.validation is not None:
-            found = evaluate(run.model, *run.validation, run.loss, run.metrics)
+            judge = self.validation_judge
+            found = evaluated(run.model, *run.validation, run.loss, run.metrics, judge)
             done.validation_loss, done.validation_accuracy, done.validation_metrics = found
         self.history.epochs.append(done)
         self.now = None
@@ -275,34 +288,56 @@ class _Loop:
             return "interrupted"
         return reason or ("callback" if wants_end else None)
 
+    def _warn_of_strangers(self) -> None:
+        """Say once of parameters that began to require grad when the optimiser was made already."""
+        known = {id(parameter) for parameter in self.guard.params}
+        made = made_at(self.given.optimiser)
+        if made is None:
+            return
+        strangers = [
+            name
+            for name, p in self.given.model.named_parameters()
+            if id(p) not in known and p._node is not None and p._node.number > made
+        ]
+        if new := [name for name in strangers if name not in self.strangers]:
+            self.strangers += new
+            warnings.warn(
+                f"fit: {', '.join(new)} requires grad since after the optimiser was made, which "
+                "does not know of it, so it does not change; give "
+                "optimiser.add_param_group({'params': …}), or make the optimiser after thawing.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
     def _steps(self, number: int, tally: Tally) -> str | None:
         """The steps of an epoch; the reason to break it off, if there is one."""
-        keeper, metrics = self.keeper, self.given.metrics
+        keeper = self.keeper
         before = Before(self.given.model)
         start = time.perf_counter()
         if keeper is not None:
             self.place = keeper.place()
-        done = len(tally.losses)
-        batches = iter(self.given.batches) if keeper is None else keeper.batches(done)
+        taken = len(tally.losses) * self.given.accumulate
+        batches = iter(self.given.batches) if keeper is None else keeper.batches(taken)
         reason = None
-        for batch in batches:
-            x, y = given_batch(batch, self.given.model)
+        for group in self._groups(batches):
             before.note()
+            sizes = [_rows(x, y) for x, y in group]
+            count = sum(sizes)
             try:
-                loss, right, own = self._step(x, y, before, number, len(tally.losses) + 1)
+                loss, right, own = self._step(group, sizes, before, number, len(tally.losses) + 1)
             except Diverged as error:
                 loss, right, own, reason = error.loss, math.nan, {}, "diverged"
-            rows = len(y)
-            tally.add(loss, right, rows)
-            if rows:
-                tally.add_metrics(own, rows)
+            tally.add(loss, right, count)
+            if count:
+                tally.add_metrics(own, count)
             if keeper is not None:
                 self.place = keeper.place()
             self.is_settled = True
             if self.events["on_step"]:
                 accuracy = tally.right / tally.seen
-                own = tally.means() if metrics else {}
-                now = Progress(number, len(tally.losses), rows, loss, accuracy, own)
+                now = Progress(
+                    number, len(tally.losses), count, loss, accuracy, tally.means() if own else {}
+                )
                 if self._tell("on_step", now):
                     reason = reason or "callback"
             if self.interrupt.asked:
@@ -323,14 +358,27 @@ class _Loop:
             )
         return reason
 
+    def _groups(self, batches: Iterator[Any]) -> Iterator[list[tuple[Any, Any]]]:
+        """The batches, as many together as make one update; the last ones may be fewer."""
+        group = []
+        for batch in batches:
+            group.append(given_batch(batch, self.given.model, BATCHES))
+            if len(group) == self.given.accumulate:
+                yield group
+                group = []
+        if group:
+            yield group
+
     def _step(
-        self, x: Any, y: Any, before: Before, number: int, step: int
+        self, group: list[Any], sizes: list[int], before: Before, number: int, step: int
     ) -> tuple[float, float, dict[str, float]]:
         """One step: the loss, how many were right, and the own metrics, before the update."""
-        given = (x, y) if self.replay else (as_tensors(x), as_tensors(y))
+        given = [part for pair in group for part in pair]
+        if not self.replay:
+            given = [as_tensors(part) for part in given]
         self.is_settled = False
         try:
-            value, *rest = self.step(*given)
+            value, *looks = self.step(*given)
         except Diverged as error:
             before.restore()
             self.history.cause = self._cause(error.loss, given, before, number, step)
@@ -339,195 +387,55 @@ class _Loop:
             if not self.guard.is_updating:
                 before.restore()
                 self.is_settled = True
-            raise _with_remedy(error, y, number, step) from error
-        if not rest:
-            return value.item(), math.nan, {}
-        [found] = rest
-        if isinstance(found, Tensor) and not found.ndim:
-            return value.item(), found.item(), {}
-        right = self.judge.right(found, y)
-        return value.item(), right, measured(self.given.metrics, found, y) if len(y) else {}
+            raise with_remedy(error, given[-1], number, step) from error
+        losses = looks.pop() if self.given.names else {}
+        own = {name: loss.item() for name, loss in losses.items()}
+        right = 0.0
+        for (_, y), count, found in zip(group, sizes, looks, strict=True):
+            if isinstance(found, Tensor) and not found.ndim and not self.given.metrics:
+                right += found.item()
+                continue
+            right += self.judge.right(found, y)
+            if self.given.metrics and count:
+                for name, each in measured(self.given.metrics, found, y).items():
+                    own[name] = own.get(name, 0.0) + each * (count / sum(sizes))
+        return value.item(), right, own
 
-    def _cause(self, loss: float, given: Any, before: Before, number: int, step: int) -> str:
+    def _cause(self, loss: float, given: list[Any], before: Before, number: int, step: int) -> str:
         """Why the training stops before an update, in words."""
-        x, y = map(as_tensors, given)
-        parts = {"x": x, "y": y}
-        names = {f"{n} of the batch": t.numpy() for n, t in parts.items() if isinstance(t, Tensor)}
-        run, params = lambda: self.given.loss(self.given.model(x), y), self.guard.params
-        origin = origin_of(run, params, names)
+        parts = [as_tensors(part) for part in given]
+        names = {
+            f"{name} of the batch": array
+            for name, nest in zip("xy" * (len(parts) // 2), parts, strict=True)
+            for array in arrays(as_arrays(nest))
+        }
+        forward = forward_pass(self.given)
+
+        def run() -> Tensor:
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            losses = [value for x, y in pairs for value in forward(x, y)[1].values()]
+            return functools.reduce(operator.add, losses)  # type: ignore[no-any-return]
+
+        origin = origin_of(run, self.guard.params, names)
         before.restore()
         what = "a gradient is not finite" if math.isfinite(loss) else f"the loss is {loss}"
         began = "" if origin is None else f" It began where {origin}."
-        if isinstance(y, Tensor) and not y.size:
-            began = f" Batch {step} is empty, with y of shape {y.shape}; leave it out."
+        empty = [part for part in parts[1::2] if isinstance(part, Tensor) and not part.size]
+        if empty:
+            began = f" Batch {step} is empty, with y of shape {empty[0].shape}; leave it out."
+        for y in (y for y in parts[1::2] if math.isnan(loss) and isinstance(y, Tensor) and y.size):
+            labels = y.numpy()
+            if labels.dtype.kind in "iu" and (labels == labels.flat[0]).all():
+                began += (
+                    f" All labels of batch {step} are {labels.flat[0]}: where the loss ignores "
+                    "these, there is nothing to take the mean of; leave the batch out."
+                )
+        unit = "batch" if self.given.accumulate == 1 else "update"
         return (
-            f"fit: {what} in batch {step} of epoch {number}; its update was not made, and the "
+            f"fit: {what} in {unit} {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
         )
 
 
-class _Judge:
-    """How many outputs of a training are right; what they mean is found out once."""
-
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
-        self.decision: Decision | None = None
-        self.is_known = False
-
-    def right(self, outputs: Any, y: Any) -> float:
-        """How many, NaN where outputs mean no classes."""
-        if not isinstance(outputs, Tensor) or isinstance(y, (list, tuple, dict)):
-            return math.nan
-        if not self.is_known:
-            self.decision, self.is_known = decision(outputs, y, self.loss), True
-        return math.nan if self.decision is None else float(self.decision.right(outputs, y).item())
-
-
-def _step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
-    """A training step: the loss, and before the update how many were right or the outputs."""
-    model, loss, wanted = run.model, run.loss, bool(run.metrics)
-
-    def step(x: Any, y: Any) -> tuple[Any, ...]:
-        guard.zero_grad()
-        outputs = model(x)
-        if outputs is None:
-            raise TypeError(
-                f"fit: the model, of class {type(model).__name__}, returned None; is a `return` "
-                "missing in its forward?"
-            )
-        value = loss(outputs, y)
-        if value is None:
-            raise TypeError("fit: the loss function returned None; is a `return` missing?")
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"the loss is {shown(value)}, computed from none of the model's "
-                "parameters; look for .detach(), .numpy() and no_grad() on the way to it."
-            )
-        if value.size != 1:
-            raise ShapeError(
-                f"fit(loss={shown(loss)}): it gives shape {value.shape}, expected one number; take "
-                "the mean over it, np.mean(…)."
-            )
-        value.backward()
-        guard.step(value)
-        if wanted:
-            return value, outputs
-        if not isinstance(outputs, Tensor) or not isinstance(y, Tensor):
-            return (value,)
-        if has_classes(outputs, y):
-            return value, GREATEST.right(outputs, y)
-        return (value, outputs) if outputs.shape in (y.shape[:1], (*y.shape[:1], 1)) else (value,)
-
-    return step
-
-
-def _rate(optimiser: Any) -> float:
-    """The learning rate of the next step, as far as an optimiser of the user's own tells one."""
-    if callable(getattr(optimiser, "rate", None)):
-        return float(optimiser.rate())
-    lr = getattr(optimiser, "lr", math.nan)
-    return float(lr) if isinstance(lr, (int, float)) else math.nan
-
-
-def _with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:
-    """The error of a step, with what only the training knows of it."""
-    if isinstance(error, ReplayError) and "replay=False" not in str(error):
-        return ReplayError(
-            f"{error} Or train with fit(..., replay=False), which runs each step as Python: for a "
-            "step that looks at values, counts, prints, or draws numbers by itself."
-        )
-    if isinstance(error, ShapeError) and len(y) == 1 and "batch_norm" in str(error):
-        return ShapeError(
-            f"{error} Batch {step} of epoch {number} has one example: as a last batch it is what "
-            "the others leave; take a batch size that does not leave one."
-        )
-    return error
-
-
-def predict(model: Module, x: np.ndarray) -> np.ndarray:
-    """The model's outputs in evaluation mode, unrecorded: (n, ...) to (n, classes).
-
-    Every module is afterwards in the mode it was in.
-
-    >>> tg.training.predict(tg.nn.Linear(4, 2, seed=0), np.ones((5, 4), np.float32)).shape
-    (5, 2)
-    """
-    check_model("predict", model)
-    x = examples("x", x, model)
-    before = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
-    try:
-        with no_grad():
-            parts = [
-                _output(model(Tensor(x[start : start + EVALUATION_ROWS])))
-                for start in range(0, max(len(x), 1), EVALUATION_ROWS)
-            ]
-    finally:
-        for module, training in before:
-            module.training = training
-    return np.concatenate(parts)
-
-
-def _output(given: Any) -> np.ndarray:
-    if not isinstance(given, Tensor):
-        raise TypeError(
-            f"predict: the model gives {shown(given)}; one Tensor (n, ...) is needed: give a "
-            "module whose forward returns the output to look at."
-        )
-    array: np.ndarray = given.numpy()
-    return array
-
-
-@overload
-def evaluate(
-    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss = ..., metrics: None = None
-) -> tuple[float, float]: ...
-@overload
-def evaluate(
-    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss, metrics: OwnMetrics
-) -> tuple[float, float, dict[str, float]]: ...
-@overload
-def evaluate(
-    model: Module, x: np.ndarray, y: np.ndarray, loss: Loss = ..., *, metrics: OwnMetrics
-) -> tuple[float, float, dict[str, float]]: ...
-def evaluate(
-    model: Module,
-    x: np.ndarray,
-    y: np.ndarray,
-    loss: Loss = cross_entropy,
-    metrics: OwnMetrics | None = None,
-) -> tuple[float, float] | tuple[float, float, dict[str, float]]:
-    """(mean loss, accuracy) of a model on ``x (n, ...)`` and labels ``y (n,)`` or other targets.
-
-    The accuracy is NaN where outputs mean no classes. With ``metrics``, as ``fit`` takes them, the
-    third result has what they say, by name. Raises what ``loss`` raises, and ShapeError for no
-    examples.
-
-    >>> model = tg.nn.Linear(4, 2, seed=0)
-    >>> x, y = np.ones((8, 4), np.float32), np.zeros(8, int)
-    >>> loss, accuracy = tg.training.evaluate(model, x, y)
-    >>> accuracy in (0.0, 1.0)
-    True
-    """
-    check_model("evaluate", model)
-    check_loss("evaluate", loss)
-    own, y = named(metrics), examples("y", y, model)
-    outputs = predict(model, x)
-    found = score(outputs, y, loss)
-    return found if metrics is None else (*found, measured(own, outputs, y))
-
-
-def score(outputs: np.ndarray, y: np.ndarray, loss: Loss = cross_entropy) -> tuple[float, float]:
-    """(mean loss, accuracy) of outputs (n, ...) for labels ``y (n,)``, as ``evaluate``."""
-    outputs = outputs.astype(np.float64)
-    targets = np.ravel(y) if y.shape == (*outputs.shape[:1], 1) else y
-    decided = decision(outputs, y, loss)
-    right = math.nan if decided is None else accuracy(decided.classes(outputs), targets)
-    with no_grad():
-        value = loss(Tensor(outputs), as_tensors(y))
-    if not isinstance(value, (Tensor, np.ndarray, np.generic, float, int)) or np.ndim(value):
-        raise TypeError(
-            f"the loss, {shown(loss)}, gave {shown(value)} for outputs of shape {outputs.shape} "
-            f"and targets of shape {y.shape}; it is to give one number."
-        )
-    return float(np.asarray(value)), right
+def _rows(x: Any, y: Any) -> int:
+    return len(y) if isinstance(y, (np.ndarray, Tensor)) and y.ndim else rows(y, x)

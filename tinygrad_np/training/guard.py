@@ -11,6 +11,7 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.writes import write_now
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
+from ..optim.several import Several, is_ours
 
 
 class Diverged(Exception):
@@ -30,16 +31,20 @@ class Guard:
 
     def __init__(self, model: Module, optimiser: Any) -> None:
         self.optimiser = optimiser
-        is_one = isinstance(optimiser, Optimiser)
         # one that has a step() of its own is a part of the step, as one of the user's own is
-        self.is_ours = is_one and getattr(optimiser.step, "__func__", None) is Optimiser.step
-        self.params: list[Tensor] = optimiser.params if is_one else model.parameters()
+        self.is_ours = is_ours(optimiser)
+        self._given = None if isinstance(optimiser, (Optimiser, Several)) else model.parameters()
         self.is_updating = False
         self._loss = Tensor(0.0)
         # gradients that no step would ever clear
         given = getattr(optimiser, "params", None)
         theirs = set(map(id, given if isinstance(given, (list, tuple)) else self.params))
         self._others = [p for p in model.parameters() if id(p) not in theirs]
+
+    @property
+    def params(self) -> list[Tensor]:
+        """The parameters that the optimiser has, which may become more."""
+        return self.optimiser.params if self._given is None else self._given
 
     def zero_grad(self) -> None:
         """Forget the gradients, those too that the optimiser does not know of."""

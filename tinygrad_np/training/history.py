@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+from ..markup import Html, chart, facts, folded, joined, table
+
 MONITORS = ("validation_loss", "validation_accuracy", "train_loss", "train_accuracy")
 
 
@@ -167,6 +169,9 @@ class History(Sequence[Epoch]):
             "epochs": [epoch.as_dict() for epoch in self.epochs],
         }
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
     @overload
     def __getitem__(self, index: int) -> Epoch: ...
     @overload
@@ -176,3 +181,38 @@ class History(Sequence[Epoch]):
 
     def __len__(self) -> int:
         return len(self.epochs)
+
+
+def _as_html(history: History) -> Html:
+    """Curves of what was measured, and a table of the epochs."""
+    epochs = history.epochs
+    told = [
+        "1 epoch" if len(epochs) == 1 else f"{len(epochs)} epochs",
+        history.stopped or "going on",
+    ]
+    told += [history.cause] if history.cause else []
+    if not epochs:
+        return facts("History", told)
+    best, value = history.best, history.best.value(history.monitor)
+    shown = "" if value is None else f" ({value:.4g})"
+    parts: list[str] = [
+        facts("History", [*told, f"best {history.monitor}{shown}: epoch {best.epoch}"])
+    ]
+    names = [*dict.fromkeys(name for epoch in epochs for name in epoch.metrics)]
+    columns = []
+    for kind in ("loss", "accuracy", *names):
+        lines = {}
+        for part, late in (("train", 0.5), ("validation", 0.0)):
+            found = [epoch.value(f"{part}_{kind}") for epoch in epochs]
+            values = [math.nan if value is None else float(value) for value in found]
+            if not all(map(math.isnan, values)):
+                lines[part] = ([epoch.epoch - late for epoch in epochs], values)
+                columns.append((f"{part} {kind}", values))
+        if lines:
+            parts.append(chart(lines, kind, "epoch"))
+    rows = [
+        (epoch.epoch, *(f"{values[i]:.4g}" for _, values in columns), f"{epoch.seconds:.2f}")
+        for i, epoch in enumerate(epochs)
+    ]
+    head = ("epoch", *(name for name, _ in columns), "seconds")
+    return joined([*parts, folded("epochs", table(rows, head))])

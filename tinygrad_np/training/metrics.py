@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import refusal, shown, whole
-from ..autodiff.nests import leaves, rebuild
-from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from .inputs import as_arrays
 
 Metrics = Mapping[str, Callable[[Any, Any], Any]]
 
@@ -51,7 +50,7 @@ def measured(metrics: Metrics, outputs: Any, targets: Any) -> dict[str, float]:
     """
     found = {}
     if metrics:
-        outputs, targets = _as_arrays(outputs), _as_arrays(targets)
+        outputs, targets = as_arrays(outputs), as_arrays(targets)
     for name, metric in metrics.items():
         value = metric(outputs, targets)
         try:
@@ -62,11 +61,6 @@ def measured(metrics: Metrics, outputs: Any, targets: Any) -> dict[str, float]:
                 "gives one number for all the examples, such as their mean."
             ) from None
     return found
-
-
-def _as_arrays(nest: Any) -> Any:
-    parts = leaves(nest)
-    return rebuild(nest, [p.numpy() if isinstance(p, Tensor) else p for p in parts])
 
 
 def accuracy(predictions: Any, labels: Any) -> float:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
+from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
-from .checks import check_loss, check_model, examples
+from .checks import check_loss, check_model
 from .features import leaf_layers, tap
+from .inputs import Call, as_tensors, examples
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,10 @@ class Histograms:
         self._model, self._x, self._y, self._loss = model, x, y, loss
         self._every, self._bins = every_epochs, bins
 
+    def __repr__(self) -> str:
+        told = f"{len(self.activations)} layers, {len(self.gradients)} parameters"
+        return f"Histograms({told}, recorded after epochs {self.epochs})"
+
     def on_start(self, run: Any) -> None:
         """Before the first step, or where a resumed training goes on."""
         self.record(len(run.history))
@@ -104,10 +110,11 @@ class Histograms:
         twin.zero_grad()
         outputs = tap(twin, list(self.activations))
         with np.errstate(all="ignore"):  # what diverges is counted, and fit says so
-            self._loss(twin(Tensor(self._x)), self._y).backward()
+            self._loss(Call(twin)(as_tensors(self._x)), as_tensors(self._y)).backward()
         self.epochs.append(epoch)
         for name, taken in outputs.items():
-            values = np.concatenate([out.numpy().ravel() for out in taken] or [np.empty(0)])
+            parts = [part.numpy().ravel() for part in leaves(taken) if isinstance(part, Tensor)]
+            values = np.concatenate(parts or [np.empty(0)])
             self.activations[name].append(histogram(values, self._bins))
         for name, parameter in twin.named_parameters():
             gradient = np.empty(0) if parameter.grad is None else parameter.grad.numpy().ravel()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
+from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..data.files import one_line, remove_leftovers
 from ..errors import DataError, ShapeError
@@ -91,10 +92,10 @@ class Keeper:
             given = one_line(found.history.monitor)
             wrong.append(f"its best epoch goes by {given}, expected {monitor}")
         last = found.tally or (found.history[-1] if found.history else None)
-        if last is not None and list(last.metrics) != list(self.run.metrics):
+        if last is not None and list(last.metrics) != self.run.reported():
             given = one_line(", ".join(last.metrics)) or "none"
             wrong.append(
-                f"its metrics are {given}, expected {', '.join(self.run.metrics) or 'none'}"
+                f"its metrics are {given}, expected {', '.join(self.run.reported()) or 'none'}"
             )
         return "; ".join(wrong)
 
@@ -234,7 +235,8 @@ def _set_data_state(batches: Any, state: Any) -> None:
 def _first_checksum(batches: Iterable[Any], state: Any) -> int:
     """A checksum of the first batch; the batches are afterwards as they were."""
     checksum = 0
-    for array in next(iter(batches), ()):
+    first = next(iter(batches), ())
+    for array in leaves(list(first) if isinstance(first, (list, tuple)) else []):
         values = array.numpy() if isinstance(array, Tensor) else np.asarray(array, order="C")
         checksum = zlib.crc32(f"{values.dtype.str}{values.shape}".encode(), checksum)
         checksum = zlib.crc32(np.ascontiguousarray(values).data, checksum)

@@ -37,7 +37,7 @@ for options in ({}, {"axis": 0}, {"axis": 1}):
 row(neural.cross_entropy, real(2, 3), np.array([2, 0]), _reference=lambda x, labels: -np.mean(
     np.log(exact_softmax(x))[np.arange(len(labels)), labels]))  # fmt: skip
 targets = np.linspace(0.05, 0.95, 6).reshape(2, 3)
-row(neural.in_unit_interval, targets, "loss", _reference=lambda t, _: t)
+row(neural.in_unit_interval, targets, "loss", "target", _reference=lambda t, *_: t)
 row(neural.binary_cross_entropy, real(2, 3), targets, _reference=lambda x, t: np.mean(
     t * np.log1p(np.exp(-x)) + (1 - t) * np.log1p(np.exp(x))))  # fmt: skip
 row(neural.binary_cross_entropy, real(2, 3), Const(targets), _reference=lambda x, t: np.mean(

@@ -230,9 +230,11 @@ def in_range(labels: Any, classes: int, caller: str) -> Any:
     if 1 in wrong.tobytes():  # a search of bytes: a third of the time of ``any``
         rows = caller == "embedding"
         name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
+        ignored = caller in ("cross_entropy", "nll_loss") and labels.min() < 0
+        remedy = f" Rows labelled {labels.min()} are left out by ignore_index={labels.min()}."
         raise DataError(
             f"{caller}: {name} from {labels.min()} to {labels.max()} for {classes} {bound}; "
-            f"{name} must lie in 0 … {classes - 1}."
+            f"{name} must lie in 0 … {classes - 1}.{remedy if ignored else ''}"
         )
     return labels
 
@@ -315,14 +317,16 @@ def cross_entropy_slope(logits: Any, labels: Any) -> Any:
 
 
 @primitive
-def in_unit_interval(targets: Any, caller: str) -> Any:
-    """The targets themselves, once they are known to lie in 0 … 1."""
+def in_unit_interval(targets: Any, caller: str, what: str) -> Any:
+    """The targets themselves, or ``what`` they are, once they are known to lie in 0 … 1."""
     if targets.size and not (targets.min() >= 0 and targets.max() <= 1):  # NaN is neither
         wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        remedy = "Scale them, or use mse_loss for other numbers"
+        if what == "prediction":
+            remedy = "Take sigmoid(x) of logits, or binary_cross_entropy_with_logits"
         raise DataError(
-            f"{caller}: target {targets[place]} at {place}; targets must lie in 0 … 1. Scale them, "
-            "or use mse_loss for other numbers."
+            f"{caller}: {what} {targets[place]} at {place}; {what}s must lie in 0 … 1. {remedy}."
         )
     return targets
 

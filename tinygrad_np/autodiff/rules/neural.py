@@ -134,7 +134,7 @@ defvjp(
     reach=itself,
     eager=cross_entropy_and_powers,
 )
-defvjp(in_unit_interval, lambda g, _out, _x, _caller: g, traits=Traits(checks=True))
+defvjp(in_unit_interval, lambda g, _out, _x, _caller, _what: g, traits=Traits(checks=True))
 defvjp(
     binary_cross_entropy,
     binary_cross_entropy_back,

@@ -13,8 +13,9 @@ from ...errors import ShapeError
 from ...nn.functional import cross_entropy
 from ...nn.module import Module
 from ...optim import SGD, Optimiser
-from ..checks import check_loss, check_model, numbers
+from ..checks import check_loss, check_model
 from ..decision import GREATEST
+from ..inputs import numbers
 from .causes import findings
 from .facts import data_facts, nearest_neighbours
 from .layers import look, mixing

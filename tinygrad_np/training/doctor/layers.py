@@ -10,7 +10,7 @@ import numpy as np
 from ...autodiff.tape import no_grad
 from ...autodiff.tensor import Tensor
 from ...nn.module import Module
-from ..decision import Decision, decision
+from ..decision import Decision, row_decision
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
@@ -121,7 +121,7 @@ def look(model: Module, x: np.ndarray, y: np.ndarray, loss: Callable[[Any, Any],
 def _classify(start: Start, y: np.ndarray, loss: Callable[[Any, Any], Any]) -> None:
     """Fill in what only a classification has."""
     outputs = start.outputs
-    start.decision = decision(outputs, y, loss)
+    start.decision = row_decision(outputs, y, loss)
     if start.decision is None:
         if y.shape == outputs.shape and outputs.ndim and y.dtype.kind in "iuf":
             means = np.broadcast_to(y.mean(axis=0), y.shape).astype(outputs.dtype)

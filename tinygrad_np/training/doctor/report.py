@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from ...markup import Html, escape, facts, joined
 from .facts import DataFacts
 from .layers import Start
 from .trials import Overfit, RangeTest, Updates
@@ -62,7 +63,7 @@ class Measurements:
     transfer: tuple[float, float] | None = None  # accuracy on held-out examples, and chance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """The findings, worst first, and the measurements; ``str`` of it is the report.
 
@@ -87,11 +88,25 @@ class Diagnosis:
         """The findings that explain why a network does not learn."""
         return [finding for finding in self.findings if finding.level == "warning"]
 
-    def __str__(self) -> str:
+    def _counted(self) -> str:
         levels = [finding.level for finding in self.findings]
         counts = [_count(levels.count("warning"), "warning"), _count(levels.count("note"), "note")]
-        head = f"Diagnosis: {' and '.join(counts)}."
-        return "\n".join([head, *map(str, self.findings)])
+        return " and ".join(counts)
+
+    def __str__(self) -> str:
+        return "\n".join([f"Diagnosis: {self._counted()}.", *map(str, self.findings)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        found = [
+            f"<li>{SIGNS[f.level]} <b>{escape(f.name)}</b>: {escape(f.cause)}"
+            + (f"<br>→ {escape(f.remedy)}" if f.remedy else "")
+            + "</li>"
+            for f in self.findings
+        ]
+        listed = Html(f'<ul style="list-style:none">{"".join(found)}</ul>')
+        return joined([facts("Diagnosis", [self._counted()]), listed])
 
 
 def _count(n: int, word: str) -> str:

@@ -1,0 +1,49 @@
+"""Pages in a real browser, where there is one: Playwright, and Chromium from the system."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_np import draw, nn
+from tinygrad_np.draw import page
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+WIDE = "document.documentElement.scrollWidth"
+# elements that end right of the window, or have to be scrolled to be read
+HIDDEN = """[...document.querySelectorAll("body *")].filter(e =>
+    e.getBoundingClientRect().right > innerWidth + 1
+    || (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX != "visible")
+).map(e => e.tagName + " " + e.textContent.slice(0, 40))"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
+    browsers = pytest.importorskip("playwright.sync_api")
+    pytest.importorskip("matplotlib")
+    model = nn.Sequential(nn.Linear(784, 16, seed=0), nn.ReLU(), nn.Linear(16, 10, seed=0))
+    graph = draw.graph(model, np.zeros((2, 784), np.float32))
+    if not draw.render.programs():
+        pytest.skip("no program that draws is installed")
+    confusion = page.png(draw.confusion(np.eye(10, dtype=int)))
+    digest = "0123456789abcdef" * 4
+    parts = [
+        page.section("Data", page.table([("training images", "uint8 (60000, 28, 28)", digest)])),
+        page.section("Seeds", page.table([("mean ± sd", *["98.58 ± 0.03"] * 4, digest)])),
+        page.section("Confusion", page.picture(confusion, "confusion", "How to read it.")),
+        page.section("Network", page.drawing(graph.pipe("svg", encoding="utf-8"), "Read it so."),
+                     page.code(repr(model) + " " + "word " * 60)),
+    ]  # fmt: skip
+    (tmp_path / "p.html").write_text(page.page("A page", *parts), encoding="utf-8")
+    with browsers.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for width in (390, 1280):
+            tab = browser.new_page(viewport={"width": width, "height": 800})
+            tab.goto((tmp_path / "p.html").as_uri())
+            assert tab.evaluate(WIDE) == width
+            if width == 390:
+                assert tab.evaluate(HIDDEN) == []
+            tab.click('nav a[href="#network"]')
+            assert tab.evaluate("scrollY") > 0
+        browser.close()

@@ -1,0 +1,178 @@
+"""An optimiser of the user's own, by ``update()``: everything that the package's own have."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import ShapeError, nn, optim, training
+from tinygrad_np.nn import functional as F
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((24, 4)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int64)
+
+
+class Lion(optim.Optimiser):
+    """Chen et al. (2023), algorithm 2."""
+
+    settings = ("betas", "weight_decay")
+    states = ("momentum",)
+    decoupled = True
+
+    def __init__(
+        self, params: Any, lr: Any = 1e-3, betas: Any = (0.9, 0.99), weight_decay: float = 0.0,
+        **limits: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(params, lr, betas=betas, weight_decay=weight_decay, **limits)
+        self.calls = 0
+
+    def update(self, p: Any, g: Any, state: Any, group: Any) -> Any:
+        self.calls += 1
+        beta1, beta2 = group["betas"]
+        direction = np.sign(beta1 * state["momentum"] + (1 - beta1) * g)
+        state["momentum"] = beta2 * state["momentum"] + (1 - beta2) * g
+        return p - group["lr"] * (direction + group["weight_decay"] * p)
+
+
+class Momentum(optim.Optimiser):
+    """SGD again, with its state written in place, and the package's own decay."""
+
+    settings = ("momentum", "weight_decay")
+    states = ("velocity",)
+
+    def __init__(self, params: Any, lr: Any, momentum: float, weight_decay: float) -> None:
+        super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay)
+
+    def update(self, p: Any, g: Any, state: Any, group: Any) -> Any:
+        assert group["step"] == self.steps
+        v = state["velocity"]
+        v *= group["momentum"]
+        v += g
+        return p - np.asarray(group["lr"], p.dtype) * v
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, 5, seed=0), nn.Tanh(), nn.Linear(5, 2, seed=1))
+
+
+def made(model: Any) -> Lion:
+    groups = [
+        {"params": model[0].parameters(), "betas": (0.5, 0.9)},
+        {"params": model[2].parameters(), "lr": 0.02},
+    ]
+    return Lion(groups, optim.StepDecay(0.01, 4, 0.5), weight_decay=0.1, clip_norm=0.5)
+
+
+def weights(model: nn.Module) -> bytes:
+    return b"".join(value.tobytes() for value in model.state_dict().values())
+
+
+def test_replayed_eager_in_a_loop_and_from_a_checkpoint(tmp_path: Path) -> None:
+    found = []
+    for way in ("replayed", "eager", "loop", "resumed"):
+        model = network()
+        lion = made(model)
+        batches = [(X[:8], Y[:8]), (X[8:16], Y[8:16]), (X[16:], Y[16:])]
+        if way == "loop":
+            for _ in range(4):
+                for x, y in batches:
+                    lion.zero_grad()
+                    F.cross_entropy(model(tg.Tensor(x)), y).backward()
+                    lion.step()
+        else:
+            options: Any = {"replay": way != "eager"}
+            if way == "resumed":
+                options["checkpoint"] = tmp_path / "lion.npz"
+                training.fit(model, batches, lion, epochs=2, **options)
+                model = network()
+                lion = made(model)
+                options["resume"] = True
+            training.fit(model, batches, lion, epochs=4, **options)
+        found.append(weights(model))
+    assert len(set(found)) == 1
+
+
+def test_it_is_sgd_where_it_computes_that() -> None:
+    for dtype in (np.float32, np.float64, np.complex128):
+        pair = []
+        for kind in (Momentum, optim.SGD):
+            rng = np.random.default_rng(1)
+            params = [
+                tg.Tensor(rng.standard_normal(s), requires_grad=True, dtype=dtype)
+                for s in [(3, 2), (2,), ()]
+            ]
+            optimiser = kind(params, 0.1, momentum=0.9, weight_decay=0.1)
+            for _ in range(5):
+                for p in params:
+                    p.grad = tg.Tensor(rng.standard_normal(p.shape).astype(dtype))
+                optimiser.step()
+            pair.append(params)
+        for p, q in zip(*pair, strict=True):
+            assert p.dtype == dtype
+            np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-5)
+
+
+def test_what_is_not_finite_is_not_updated_by() -> None:
+    model = network()
+    lion = made(model)
+    before = weights(model)
+    x = np.array([[np.inf, 0, 0, 0]], np.float32)
+    with (
+        np.errstate(all="ignore"),
+        pytest.warns(RuntimeWarning, match="fit: a gradient is not finite"),
+    ):
+        training.fit(model, [(x, Y[:1])], lion, epochs=1)
+    assert weights(model) == before and lion.steps == lion.calls == 0
+
+
+def test_settings_states_and_copies() -> None:
+    model = network()
+    lion = made(model)
+    training.fit(model, [(X, Y)], lion, epochs=2)
+    state = lion.state_dict()
+    assert state["settings"]["groups"][0]["betas"] == [0.5, 0.9]
+    assert state["0.momentum"].shape == (5, 4)
+    json.dumps(state["settings"])
+    twin_model, twin = copy.deepcopy((model, lion))
+    for m, o in ((model, lion), (twin_model, twin)):
+        training.fit(m, [(X, Y)], o, epochs=2)
+    assert weights(model) == weights(twin_model)
+    assert lion.weight_decay == 0.1 and lion.betas == (0.5, 0.9)  # type: ignore[attr-defined]
+    lion.weight_decay = 0.2
+    assert [group["weight_decay"] for group in lion.param_groups] == [0.2, 0.2]
+
+
+class Early(optim.Optimiser):
+    settings = ("beta",)
+
+    def __init__(self, params: Any, lr: float, beta: float) -> None:
+        self.beta = beta
+        super().__init__(params, lr, beta=beta)
+
+
+class Late(optim.Optimiser):
+    settings = ("beta",)
+
+    def __init__(self, params: Any, lr: float, beta: float) -> None:
+        super().__init__(params, lr)
+        self.beta = beta
+
+
+def test_settings_are_handed_to_the_base() -> None:
+    for kind in (Early, Late):
+        with pytest.raises(AttributeError, match=r"no setting beta yet; hand it to super\(\)"):
+            kind([tg.Tensor([1.0], requires_grad=True)], 0.1, 0.5)
+
+
+def test_what_update_returns_is_checked() -> None:
+    for returned, text in ((None, "returned None"), (np.zeros(3), r"of shape \(3,\)")):
+        p = tg.Tensor([1.0, 2.0], requires_grad=True)
+        kind = type("Wrong", (optim.Optimiser,), {"update": lambda *_, returned=returned: returned})
+        p.grad = tg.Tensor([1.0, 1.0])
+        with pytest.raises(ShapeError, match=rf"Wrong\.update\(\) .*{text}.*shape \(2,\); return"):
+            kind([p], 0.1).step()

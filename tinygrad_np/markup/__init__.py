@@ -1,0 +1,19 @@
+"""What notebooks and reports show: pieces of HTML, arrays as tables, curves as SVG."""
+
+from .arrays import number, of_array
+from .chart import chart
+from .elements import Html, code, escape, facts, folded, joined, paragraph, table
+
+__all__ = [
+    "Html",
+    "chart",
+    "code",
+    "escape",
+    "facts",
+    "folded",
+    "joined",
+    "number",
+    "of_array",
+    "paragraph",
+    "table",
+]

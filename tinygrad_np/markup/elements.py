@@ -1,0 +1,58 @@
+"""Pieces of HTML. What is not ``Html`` already is escaped."""
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+class Html(str):
+    """Text that is markup already; all other text is escaped."""
+
+
+def escape(text: object) -> str:
+    """Any text as it must stand in HTML to be shown as it is; controls as their escapes."""
+    shown = "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
+    return html.escape(shown)
+
+
+def cell(value: Any) -> str:
+    """A value as markup."""
+    return value if isinstance(value, Html) else escape(value)
+
+
+def joined(parts: Iterable[str]) -> Html:
+    """Parts one below the other; those that are not ``Html`` become paragraphs."""
+    return Html("\n".join(part if isinstance(part, Html) else paragraph(part) for part in parts))
+
+
+def paragraph(text: str) -> Html:
+    """A paragraph."""
+    return Html(f"<p>{cell(text)}</p>")
+
+
+def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> Html:
+    """Rows of cells; the first cell of a row, and ``head``, name things."""
+    lines = ["<tr>" + "".join(f"<th>{cell(name)}</th>" for name in head) + "</tr>"] if head else []
+    for first, *others in rows:
+        cells = "".join(f"<td>{cell(value)}</td>" for value in others)
+        lines.append(f"<tr><th>{cell(first)}</th>{cells}</tr>")
+    return Html("<table>\n" + "\n".join(lines) + "\n</table>")
+
+
+def code(text: str) -> Html:
+    """Text in which every blank counts."""
+    return Html(f"<pre>{escape(text)}</pre>")
+
+
+def facts(title: str, details: Iterable[object]) -> Html:
+    """A line that starts with a name in bold, and says what is known of the thing."""
+    shown = " · ".join([f"<b>{escape(title)}</b>", *map(cell, details)])
+    return Html(f"<div>{shown}</div>")
+
+
+def folded(summary: str, *parts: str) -> Html:
+    """Parts that a click on the summary shows."""
+    return Html(f"<details><summary>{escape(summary)}</summary>\n{joined(parts)}\n</details>")

@@ -1,0 +1,161 @@
+"""A training step: what is replayed."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..arguments import shown
+from ..autodiff.tape import no_grad
+from ..autodiff.tensor import Tensor
+from ..errors import ReplayError, ShapeError
+from ..nn.functional import cross_entropy
+from ..optim.optimisers import Optimiser
+from ..optim.several import Several
+from .callbacks import Run
+from .decision import GREATEST, has_classes
+from .guard import Guard
+from .inputs import Call, rows
+
+
+def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
+    """A function of the x and y of one batch, or of several, one after the other, for one update.
+
+    It gives the loss, for each batch how many were right, the outputs, or None, and last the losses
+    by name where there are several, all of before the update.
+    """
+    forward, names, wanted = forward_pass(run), run.names, bool(run.metrics)
+    is_fixed = run.loss is cross_entropy  # which refuses labels that are no class
+
+    def found(outputs: Any, y: Any) -> Any:
+        if wanted:
+            return outputs
+        if not isinstance(outputs, Tensor) or not isinstance(y, Tensor):
+            return None
+        if is_fixed and has_classes(outputs, y):
+            return GREATEST.right(outputs, y)
+        return outputs if _may_be_judged(outputs, y) else None
+
+    def step(*given: Any) -> tuple[Any, ...]:
+        guard.zero_grad()
+        total, parts, looks = None, dict[str, Any](), []
+        pairs = list(zip(given[::2], given[1::2], strict=True))
+        shares, kept = _shares([rows(y, x) for x, y in pairs]), []
+        for (x, y), share in zip(pairs, shares, strict=True):
+            outputs, losses = forward(x, y)
+            looks.append(found(outputs, y))
+            if share != 1:
+                losses = {name: value * share for name, value in losses.items()}
+            if names:
+                kept.append(losses)
+            else:
+                losses[""].backward()
+            with no_grad():
+                for name, value in losses.items():
+                    parts[name] = parts[name] + value if name in parts else value
+        if names:
+            _separately(run, guard, kept)
+        with no_grad():
+            for value in parts.values():
+                total = value if total is None else total + value
+        assert total is not None
+        guard.step(total)
+        return (total, *looks, parts) if names else (total, *looks)
+
+    return step
+
+
+def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
+    """A function of x and y that gives the outputs and the losses; one loss has the name ""."""
+    loss, call, names = run.loss, Call(run.model), run.names
+    kind = type(run.model).__name__
+
+    def forward(x: Any, y: Any) -> tuple[Any, dict[str, Any]]:
+        outputs = call(x)
+        if outputs is None:
+            raise TypeError(
+                f"fit: the model, of class {kind}, returned None; is a `return` "
+                "missing in its forward?"
+            )
+        value = loss(outputs, y)
+        if not names:
+            return outputs, {"": _checked(loss, value)}
+        if not isinstance(value, dict) or set(value) != set(names):
+            raise TypeError(
+                f"fit(loss={shown(loss)}): it gave "
+                f"{list(value) if isinstance(value, dict) else shown(value)} for the optimisers "
+                f"{list(names)}; give a dict of losses with these names."
+            )
+        return outputs, {name: _checked(loss, value[name]) for name in names}
+
+    return forward
+
+
+def _checked(loss: Any, value: Any) -> Any:
+    if value is None:
+        raise TypeError("fit: the loss function returned None; is a `return` missing?")
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"the loss is {shown(value)}, computed from none of the model's "
+            "parameters; look for .detach(), .numpy() and no_grad() on the way to it."
+        )
+    if value.size != 1:
+        raise ShapeError(
+            f"fit(loss={shown(loss)}): it gives shape {value.shape}, expected one number; take "
+            "the mean over it, np.mean(…)."
+        )
+    return value
+
+
+def _shares(sizes: list[int]) -> list[float]:
+    """What each of several batches counts: its examples' share of all."""
+    total = sum(sizes)
+    return [size / total if total else 1 / len(sizes) for size in sizes] if sizes[1:] else [1.0]
+
+
+def _separately(run: Run, guard: Guard, kept: list[dict[str, Any]]) -> None:
+    """Leave each optimiser's parameters the gradients of its own loss, all of the same weights."""
+    gradients = []
+    for name, part in zip(run.names, run.optimiser.parts, strict=True):
+        for losses in kept:
+            losses[name].backward(retain_graph=name != run.names[-1])
+        gradients += [(parameter, parameter.grad) for parameter in part.params]
+        guard.zero_grad()
+    for parameter, gradient in gradients:
+        parameter.grad = gradient
+
+
+def _may_be_judged(outputs: Any, y: Any) -> bool:
+    """Whether outputs of this shape may mean classes."""
+    n = outputs.shape[:1]
+    same = outputs.shape == y.shape or {outputs.shape, y.shape} == {n, (*n, 1)}
+    return bool(n) and (same or (outputs.ndim == y.ndim + 1 and y.dtype.kind in "iu"))
+
+
+def rate_of(optimiser: Any) -> float:
+    """The learning rate of the next step, as far as an optimiser of the user's own tells one."""
+    if callable(getattr(optimiser, "rate", None)):
+        return float(optimiser.rate())
+    lr = getattr(optimiser, "lr", math.nan)
+    return float(lr) if isinstance(lr, (int, float)) else math.nan
+
+
+def made_at(optimiser: Any) -> int | None:
+    """When an optimiser, or the last of several, was made; None where none is the package's."""
+    parts = optimiser.parts if isinstance(optimiser, Several) else [optimiser]
+    times = [part.made for part in parts if isinstance(part, Optimiser)]
+    return max(times) if len(times) == len(parts) else None
+
+
+def with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:
+    """The error of a step, with what only the training knows of it."""
+    if isinstance(error, ReplayError) and "replay=False" not in str(error):
+        return ReplayError(
+            f"{error} Or train with fit(..., replay=False), which runs each step as Python: for a "
+            "step that looks at values, counts, prints, or draws numbers by itself."
+        )
+    if isinstance(error, ShapeError) and rows(y) == 1 and "batch_norm" in str(error):
+        return ShapeError(
+            f"{error} Batch {step} of epoch {number} has one example: as a last batch it is what "
+            "the others leave; take a batch size that does not leave one."
+        )
+    return error
