@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from .hooks import Handle
 from .tensor import Tensor
 
 def apply_method(
