@@ -56,7 +56,8 @@ def entry(module: str, name: str, value: Any) -> str:
     is_assigned = re.search(rf"^{name} = ", inspect.getsource(sys.modules[module]), re.M)
     own = (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name
     if own and not is_module_too and not is_assigned:
-        return f"::: {module}.{name}\n"
+        inherited = "    options: {inherited_members: true}\n" if name == "Tensor" else ""
+        return f"::: {module}.{name}\n{inherited}"
     head = f"## `{name}` {{ #{module}.{name} }}\n"
     if isinstance(value, np.ufunc):
         return f"{head}\n`np.{value.__name__}` itself: it takes Tensors, too.\n"

@@ -158,7 +158,7 @@ def _key(equation: Equation, epoch: int) -> Any:
 
 
 def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
-    """The equations whose results are used; not gradients that are replaced before they are read."""
+    """The equations whose results are used; no gradients that are replaced before they are read."""
     wanted = set(outputs) | {v.root for v in outputs}
     replaced: set[Tensor] = set()
     kept: list[Equation] = []

@@ -365,15 +365,15 @@ def defvjp(
     the user chose which ones, as in ``where`` and ``clip``. ``reach`` takes the arguments of a rule
     and returns an array that broadcasts to the operand's shape: 0 where an element moves only
     elements of the result whose cotangent is 0. There the gradient is 0, even at an infinite slope.
-    ``eager`` computes ``fn`` of arrays and returns a ``Kept``, with values that the rule can use; the
-    rule must also work without them. ``traits`` say how the function acts, which makes replays of
-    it faster (``Traits``). The rules must be
+    ``eager`` computes ``fn`` of arrays and returns a ``Kept``, with values that the rule can use;
+    the rule must also work without them. ``traits`` say how the function acts, which makes replays
+    of it faster (``Traits``). The rules must be
     written in NumPy functions (or primitives) to be differentiable themselves. What they are given
     is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
     are real, so is a cotangent; of a complex function a real operand gets its real part. Where
-    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` is a tuple with a
-    cotangent for each result: zeros for results that were not used and for integers, None for None. Raises
-    TypeError for what is no function, and TapeError for a function whose calls do not come here
+    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` is a tuple with
+    a cotangent for each result: zeros for results that were not used and for integers, None for
+    None. Raises TypeError for what is no function, and TapeError for a function whose calls do not come here
     (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
 
     >>> @tg.primitive
