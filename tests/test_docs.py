@@ -1,7 +1,8 @@
 """What README and the pages of docs/ show: programs run, commands parse, names and links exist.
 
-README's programs run in ``test_wheel.py``, those of four pages in ``test_mathematics.py``,
-``test_cookbook.py``, ``training/test_page.py`` and ``estimators/test_estimators.py``.
+README's programs run in ``test_wheel.py``, those of other pages in ``test_mathematics.py``,
+``test_cookbook.py``, ``test_pages.py``, ``training/test_page.py`` and
+``estimators/test_estimators.py``.
 """
 
 import argparse
@@ -30,6 +31,8 @@ TEXTS = {
 every_page = pytest.mark.parametrize("page", TEXTS)
 ELSEWHERE = {
     "README.md", "docs/cookbook.md", "docs/mathematics.md", "docs/training.md", "docs/search.md",
+    "docs/cookbook_networks.md", "docs/cookbook_parts.md", "docs/start.md", "docs/own_model.md",
+    "docs/from_pytorch.md", "docs/from_keras.md", "docs/how_it_works.md",
 }  # fmt: skip
 FRAGMENTS = {"CONTRIBUTING.md"}
 OTHER_PROGRAMS = {"--strict", "--check", "--kills"}  # of mypy, ruff and tests/training/kills.py

@@ -1,0 +1,68 @@
+"""Make the pictures of docs/start.md: draw digits, train, and let the network see them.
+
+    python docs/pictures/start.py
+
+They are written beside this file; the run itself goes to a folder that is removed again.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from tinygrad_np.__main__ import main
+
+HERE = Path(__file__).resolve().parent
+# strokes on a square of 100, as a hand would draw them: 3, 1, 4, 7, 2
+STROKES = [
+    [[(22, 20), (40, 8), (62, 12), (66, 30), (40, 46), (68, 58), (72, 78), (48, 94), (20, 84)]],
+    [[(42, 24), (56, 8), (50, 94)]],
+    [[(40, 8), (22, 56), (76, 54)], [(64, 30), (58, 96)]],
+    [[(20, 14), (76, 10), (56, 50), (44, 94)], [(34, 50), (70, 48)]],
+    [[(24, 26), (44, 8), (66, 18), (60, 42), (22, 88), (46, 84), (78, 92)]],
+]
+
+
+def page() -> Image.Image:
+    """Digits in dark ink on paper that is lit from the left."""
+    picture = Image.new("L", (5 * 160 + 80, 220), 0)
+    pen = ImageDraw.Draw(picture)
+    for place, strokes in enumerate(STROKES):
+        for stroke in strokes:
+            moved = [(60 + 160 * place + x, 60 + y) for x, y in stroke]
+            pen.line(moved, fill=255, width=9, joint="curve")
+    ink = np.asarray(picture.filter(ImageFilter.GaussianBlur(1.5))) / 255
+    light = np.linspace(235, 150, ink.shape[1]) + np.random.default_rng(0).normal(0, 2, ink.shape)
+    return Image.fromarray(np.clip(light * (1 - 0.75 * ink), 0, 255).astype(np.uint8))
+
+
+def small(source: Path, name: str, width: int) -> None:
+    with Image.open(source) as picture:
+        height = round(picture.height * width / picture.width)
+        smaller = picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+        smaller.quantize(64, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
+
+
+def run() -> None:
+    page().save(HERE / "start_digits.png", optimize=True)
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            main(["draw", "default", "--out", "net.svg"])
+            main(["train"])
+            weights = "runs/default-mnist-seed0"
+            main(["predict", weights, str(HERE / "start_digits.png"), "--show"])
+            (HERE / "start_net.svg").write_bytes(Path("net.svg").read_bytes())
+            for name in ("curves", "predictions"):
+                small(Path(weights, f"{name}.png"), f"start_{name}.png", 800)
+            [seen] = Path("runs/seen").glob("*.png")
+            small(seen, "start_seen.png", 800)
+        finally:
+            os.chdir(before)
+
+
+if __name__ == "__main__":
+    run()
