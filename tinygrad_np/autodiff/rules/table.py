@@ -373,8 +373,8 @@ def defvjp(
     are real, so is a cotangent; of a complex function a real operand gets its real part. Where
     ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` is a tuple with
     a cotangent for each result: zeros for results that were not used and for integers, None for
-    None. Raises TypeError for what is no function, and TapeError for a function whose calls do not come here
-    (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
+    None. Raises TypeError for what is no function, and TapeError for a function whose calls do not
+    come here (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
 
     >>> @tg.primitive
     ... def cube(x):
