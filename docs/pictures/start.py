@@ -1,4 +1,4 @@
-"""Make the pictures of docs/start.md: draw digits, train, and let the network see them.
+"""Make the pictures of docs/start.md and README: draw digits, train, and let the network see them.
 
     python docs/pictures/start.py
 
@@ -56,7 +56,7 @@ def run() -> None:
             weights = "runs/default-mnist-seed0"
             main(["predict", weights, str(HERE / "start_digits.png"), "--show"])
             (HERE / "start_net.svg").write_bytes(Path("net.svg").read_bytes())
-            for name in ("curves", "predictions"):
+            for name in ("curves", "predictions", "confusion", "embedding"):
                 small(Path(weights, f"{name}.png"), f"start_{name}.png", 800)
             [seen] = Path("runs/seen").glob("*.png")
             small(seen, "start_seen.png", 800)
