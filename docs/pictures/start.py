@@ -1,4 +1,4 @@
-"""Make the pictures of docs/start.md: draw digits, train, and let the network see them.
+"""Make the pictures of docs/start.md and README: draw digits, train, and let the network see them.
 
     python docs/pictures/start.py
 
@@ -60,7 +60,7 @@ def run() -> None:
                 r'width="\d+pt" height="\d+pt"', 'width="270"', Path("net.svg").read_text()
             )
             (HERE / "start_net.svg").write_text(net)
-            for name in ("curves", "predictions"):
+            for name in ("curves", "predictions", "confusion", "embedding"):
                 small(Path(weights, f"{name}.png"), f"start_{name}.png", 800)
             [seen] = Path("runs/seen").glob("*.png")
             small(seen, "start_seen.png", 800)

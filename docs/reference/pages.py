@@ -53,14 +53,31 @@ def modules() -> dict[str, str]:
 def entry(module: str, name: str, value: Any) -> str:
     """One name: by mkdocstrings, which reads the source; what that cannot see is written here."""
     is_module_too = f"{module}.{name}" in sys.modules  # which mkdocstrings would take
+    is_assigned = re.search(rf"^{name} = ", inspect.getsource(sys.modules[module]), re.M)
     own = (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name
-    if own and not is_module_too:
-        return f"::: {module}.{name}\n"
+    if own and not is_module_too and not is_assigned:
+        inherited = "    options: {inherited_members: true}\n" if name == "Tensor" else ""
+        return f"::: {module}.{name}\n{inherited}\n" + (of_numpy(value) if inherited else "")
     head = f"## `{name}` {{ #{module}.{name} }}\n"
     if isinstance(value, np.ufunc):
         return f"{head}\n`np.{value.__name__}` itself: it takes Tensors, too.\n"
-    shown = f"```python\n{name}{inspect.signature(value)}\n```\n"
+    given = inspect.signature(value)
+    bare = [each.replace(annotation=each.empty) for each in given.parameters.values()]
+    shown = f"```python\n{name}{inspect.Signature(bare)}\n```\n"
     return f"{head}\n{shown}\n{fenced(inspect.getdoc(value) or '')}\n"
+
+
+def of_numpy(tensor: type) -> str:
+    """The table of a Tensor's methods that are NumPy's functions."""
+    rows = ["\n### Methods that are NumPy's functions\n", "| method | as |", "|---|---|"]
+    for name in sorted(dir(tensor)):
+        method = inspect.getattr_static(tensor, name)
+        if name[0] != "_" and inspect.isfunction(method) and method.__closure__:
+            fn = inspect.getclosurevars(method).nonlocals["fn"]
+            own = fn.__name__ if not hasattr(np, fn.__name__) else f"np.{fn.__name__}"
+            words = list(inspect.signature(fn).parameters)[1:]
+            rows.append(f"| `t.{name}({', '.join(words)})` | `{own}` |")
+    return "\n".join(rows) + "\n"
 
 
 def fenced(doc: str) -> str:

@@ -167,7 +167,7 @@ defvjp(again, each=lambda i, g, out, call, *values: call.pull(i - 1, g, out, val
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """``f``, of which only arguments and results are kept: backward computes the rest again.
+    """``f``, but only its arguments and results are kept; backward computes the rest again.
 
     Takes and returns what ``f`` does: any nest, several results, Tensors that ``f`` closes over.
     A chain of n layers needs memory for the results of all, and for what is inside of one; the time

@@ -117,7 +117,7 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
     The first row names the columns and starts with `label`; each further row has a label and k·k
     pixels, whole numbers from 0 to 255, all of a row as `5.0` perhaps. A byte order mark before
-    them is let be. Returns images (n, k, k) uint8 and labels (n,) int64. Raises DataError with the
+    them is skipped. Returns images (n, k, k) uint8 and labels (n,) int64. Raises DataError with the
     row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
     over 64 MiB and 100 times its size.
 

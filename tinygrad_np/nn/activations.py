@@ -8,7 +8,7 @@ from .module import Module
 
 
 class Identity(Module):
-    """The input itself: a place for a layer that may be put in later.
+    """The input itself, for instance where another layer will be put later.
 
     >>> tg.nn.Identity()(3.0)
     3.0

@@ -45,8 +45,8 @@ class Stateful:
         """Go on as the optimiser whose ``state_dict()`` this is; all is checked before any is set.
 
         Raises ShapeError that names every missing, unexpected and other entry: class and settings
-        are to be the same, arrays to have the same shapes and dtypes. Of a schedule that is a plain
-        function only that it is one is compared.
+        must be the same, arrays must have the same shapes and dtypes. The code of a schedule that
+        is a plain function is not compared.
         """
         own = self._described()
         wrong = misfits(own, state)

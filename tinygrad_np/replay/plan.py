@@ -158,7 +158,7 @@ def _key(equation: Equation, epoch: int) -> Any:
 
 
 def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
-    """Without what serves nobody, and without gradients that are replaced before they are seen."""
+    """The equations whose results are used; no gradients that are replaced before they are read."""
     wanted = set(outputs) | {v.root for v in outputs}
     replaced: set[Tensor] = set()
     kept: list[Equation] = []

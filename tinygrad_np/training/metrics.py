@@ -127,7 +127,7 @@ def precision_recall(predictions: Any, labels: Any, classes: int) -> PerClass:
     """Precision, recall and F1 of each class: (n,) and (n,) to four arrays (classes,).
 
     Precision is the share of right ones among the predictions of a class, recall among its
-    examples, F1 = 2 right / (predicted + examples). Nothing out of nothing is NaN: the precision of
+    examples, F1 = 2 right / (predicted + examples). A share of nothing is NaN: the precision of
     a class that is never predicted, the recall of one without examples (``np.nanmean`` leaves them
     out). Raises what ``confusion`` raises.
 

@@ -358,22 +358,23 @@ def defvjp(
     ``vjps[i](g, out, *operands, **options)`` returns the cotangent of operand ``i``, an array of
     that operand's shape; ``None`` marks an argument without derivative. ``each(i, g, out, ...)``
     serves functions of any number of operands. With ``broadcasts=True`` the cotangent may have the
-    shape of the result, and is summed down to the operand. ``selects=1`` says that elements of an
-    operand may not be taken at all, 2 that the user chose them (products heed only that).
-    ``reach``, called as a rule is, returns 0 at the elements of an operand that move only elements
-    of the result whose cotangent is 0 (it broadcasts to the operand's shape): if those were not
-    taken further on, 0 results, even from an infinite slope. Parameters whose values a rule does
-    not read are named with a leading underscore. ``eager`` computes ``fn`` of arrays and returns it
-    as ``Kept`` with what the rule would compute again, but must do without, too. ``traits`` say how
-    the function acts, which makes replays of it faster (``Traits``). The rules must be
+    shape of the result, and is summed down to the operand. Parameters whose values a rule does
+    not read are named with a leading underscore.
+
+    ``selects=1`` says that the function may leave elements of an operand out, ``selects=2`` that
+    the user chose which ones, as in ``where`` and ``clip``. ``reach`` takes the arguments of a rule
+    and returns an array that broadcasts to the operand's shape: 0 where an element moves only
+    elements of the result whose cotangent is 0. There the gradient is 0, even at an infinite slope.
+    ``eager`` computes ``fn`` of arrays and returns a ``Kept``, with values that the rule can use;
+    the rule must also work without them. ``traits`` say how the function acts, which makes replays
+    of it faster (``Traits``). The rules must be
     written in NumPy functions (or primitives) to be differentiable themselves. What they are given
     is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
     are real, so is a cotangent; of a complex function a real operand gets its real part. Where
-    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` one of its kind
-    with a cotangent for each result: zeros of its shape and dtype where nothing came of it, as for
-    all integers, and None for None. Raises
-    TypeError for what is no function, and TapeError for a function whose calls do not come here
-    (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
+    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` is a tuple with
+    a cotangent for each result: zeros for results that were not used and for integers, None for
+    None. Raises TypeError for what is no function, and TapeError for a function whose calls do not
+    come here (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
 
     >>> @tg.primitive
     ... def cube(x):
