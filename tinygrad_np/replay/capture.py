@@ -334,7 +334,7 @@ class Capture:
             if declared:
                 self._operand("", i, part, part)
             known = self._known.get(id(part))
-            if declared or known is None or known.kind != "constant":
+            if known is None or known.kind != "constant":
                 parts[i] = Tensor._of(part, None)
         return rebuild(nest, parts)
 

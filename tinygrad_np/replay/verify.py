@@ -126,9 +126,7 @@ def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
             f"{users_line()}: the replay raised what the step itself did not. {PLAIN}"
         ) from replayed
     for (what, ours), (_, theirs) in zip(replayed, eager, strict=True):
-        if (ours is None) != (theirs is None) or (
-            ours is not None and not _same_bits(ours, theirs)
-        ):
+        if not _same_bits(ours, theirs):
             raise ReplayError(
                 f"{users_line()}: {what} of the replay differs from that of the step itself"
                 f"{_distance(ours, theirs)}: the step does something that cannot be captured, such "
@@ -136,7 +134,16 @@ def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
             )
 
 
-def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+def is_equal(replayed: Outcome | Exception, eager: Outcome) -> bool:
+    """Whether both are equal to the last bit."""
+    if isinstance(replayed, Exception) or len(replayed) != len(eager):
+        return False
+    return all(_same_bits(a, b) for (_, a), (_, b) in zip(replayed, eager, strict=True))
+
+
+def _same_bits(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    if a is None or b is None:
+        return a is b
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if a.dtype.char in "gG":  # there are bits between these that mean nothing
