@@ -91,6 +91,10 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_is_loaded(site: Path
         assert [each for each in made.public(name) if f"{name}.{each}" not in anchors] == []
 
 
+# A drawer that slides when the window becomes another is through.
+SETTLED = "Promise.all(document.getAnimations().map(each => each.finished.catch(() => 0)))"
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """A server of files that prints no log."""
 
@@ -133,6 +137,7 @@ def test_every_page_in_a_browser(site: Path, address: str) -> None:
             page.goto(f"{address}/{name}")
             for width in (1280, 390):
                 page.set_viewport_size({"width": width, "height": 900})
+                page.evaluate(SETTLED)
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert (name, wide, said) == (name, width, [])
                 if pictures is not None:

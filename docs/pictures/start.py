@@ -6,6 +6,7 @@ They are written beside this file; the run itself goes to a folder that is remov
 """
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -55,7 +56,10 @@ def run() -> None:
             main(["train"])
             weights = "runs/default-mnist-seed0"
             main(["predict", weights, str(HERE / "start_digits.png"), "--show"])
-            (HERE / "start_net.svg").write_bytes(Path("net.svg").read_bytes())
+            net = re.sub(
+                r'width="\d+pt" height="\d+pt"', 'width="270"', Path("net.svg").read_text()
+            )
+            (HERE / "start_net.svg").write_text(net)
             for name in ("curves", "predictions", "confusion", "embedding"):
                 small(Path(weights, f"{name}.png"), f"start_{name}.png", 800)
             [seen] = Path("runs/seen").glob("*.png")

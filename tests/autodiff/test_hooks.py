@@ -60,7 +60,8 @@ def test_gradients_keep_shape_and_dtype_and_the_hooks_copy_is_its_own() -> None:
         assert (g.dtype, g.shape, g.requires_grad) == (np.float32, (3,), False)
         g[...] = 7.0
 
-    w.register_hook(spoil)
+    handle = w.register_hook(spoil)
+    assert repr(handle) == "Handle(a hook)"
     w.register_hook(lambda _: np.full(3, 2.0))
     (w * 5).sum().backward()
     assert w.grad.dtype == np.float32 and w.grad.numpy().tolist() == [2, 2, 2]

@@ -413,3 +413,13 @@ def test_dataclasses_are_nests() -> None:
     close(pullback({"first": X, "second": X})[0], 5 * X)
     with pytest.raises(ShapeError, match="one array was given where one with the entries"):
         pullback(X)
+
+
+def test_a_cotangent_counts_the_same_wherever_it_lies() -> None:
+    """A product with every second element of an array may add in another order: it is copied."""
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(37, np.float32), rng.standard_normal((1000, 37), np.float32)
+    cotangent = rng.standard_normal(2000, np.float32)[::-2]
+    for f in (lambda x: w @ x, lambda x: np.dot(np.sum(x) * np.ones_like(w), x)):
+        _, pullback = tg.vjp(f, x)
+        assert np.array_equal(pullback(cotangent)[0], pullback(cotangent.copy())[0])

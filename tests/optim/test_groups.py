@@ -167,6 +167,32 @@ def test_a_number_scales_the_schedule_of_all() -> None:
         optim.SGD([{"params": p, "lr": 0.1}], lambda k: 0.1 * k)
 
 
+def test_schedules_of_groups_with_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    rates = torch.optim.lr_scheduler
+    for schedule, make in (
+        (optim.StepDecay(0.05, 3, 0.5), lambda o: rates.StepLR(o, 3, 0.5)),
+        (optim.CosineDecay(0.05, 20), lambda o: rates.CosineAnnealingLR(o, 20)),
+        (lambda k: 0.05 / (k + 1), lambda o: rates.LambdaLR(o, lambda k: 1 / (k + 1))),
+    ):
+        ours, theirs = leaves(), [torch.tensor(p, requires_grad=True) for p in START]
+        mine = optim.SGD([{"params": ours[:2]}, {"params": ours[2:], "lr": 0.01}], schedule, 0.9)
+        other = torch.optim.SGD(
+            [{"params": theirs[:2]}, {"params": theirs[2:], "lr": 0.01}], 0.05, 0.9
+        )
+        scheduler = make(other)
+        for x in INPUTS[:15]:
+            mine.zero_grad()
+            other.zero_grad()
+            loss(x, *ours).backward()
+            loss(torch.tensor(x), *theirs).backward()
+            mine.step()
+            other.step()
+            scheduler.step()
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-9)
+
+
 def test_a_state_goes_on_bit_for_bit_and_names_other_groups() -> None:
     def made(lr: float = 0.02, swapped: bool = False) -> optim.Optimiser:
         params = leaves()
@@ -202,7 +228,7 @@ def test_what_is_no_group_is_refused() -> None:
     p, q = leaves()[:2]
     for groups, error, text in (
         ({"params": [p]}, TypeError, r"list of groups, \[\{'params'"),
-        ([{"lr": 0.1}], TypeError, r"SGD: .* is no group of parameters; give a dict"),
+        ([{"lr": 0.1}], TypeError, r"SGD: .* is no group of parameters; give a dict with"),
         ([{"params": [p]}, q], TypeError, "is no group of parameters"),
         ([{"params": 3}], TypeError, "a group has params=3; a Tensor or a list"),
         ([{"params": []}], ValueError, "params is empty"),
@@ -220,3 +246,5 @@ def test_what_is_no_group_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         optimiser.add_param_group({"params": [p, q]})
     assert len(optimiser.param_groups) == 1 and optimiser.params == [p]
+    optimiser.add_param_group({"params": q})
+    assert "; 15 parameters in 2 groups, 0 steps done)" in repr(optimiser)

@@ -167,7 +167,7 @@ def used_once(made: Any) -> dict[Any, int]:
     for i, equation in enumerate(made.equations):
         for v in equation.results:
             last[v.root] = i
-        for v in equation.reads():
+        for v in equation.reads:
             if last.get(v.root, -1) <= (0 if v.made is None else made.equations.index(v.root.made)):
                 last[v.root] = i
     return last
@@ -181,7 +181,7 @@ def test_a_buffer_that_is_shared_too_early(monkeypatch: Any) -> None:
 def test_a_result_in_place_of_what_is_still_needed(monkeypatch: Any) -> None:
     def greedy(equation: Any, result: Any, last: Any, i: int, made: Any) -> Any:
         del last, i
-        found = [v for v in equation.reads() if v.root in made.place]
+        found = [v for v in equation.reads if v.root in made.place]
         return next((v for v in found if plan.alike(v, result)), None)
 
     monkeypatch.setattr(plan, "_donor", greedy)

@@ -15,7 +15,7 @@ from tinygrad_np.run import progress, report
 from tinygrad_np.run import run as runs
 from tinygrad_np.run.progress import Drawing
 from tinygrad_np.run.recipes import RECIPES
-from tinygrad_np.training.fit import score
+from tinygrad_np.training.scoring import score
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -333,3 +333,24 @@ def test_every_kind_of_target_that_means_classes_has_an_accuracy() -> None:
             assert found == pytest.approx(expected, nan_ok=True), (name, replay)
             wanted = "validation_loss" if right is None else "validation_accuracy"
             assert history.monitor == wanted, name
+
+
+def test_of_many_outputs_a_few_rows_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decision is the same, and counts all rows."""
+    from tinygrad_np.training import decision as module
+
+    cases = ("padded sequences", "several labels", "shares", "an ignored class")
+    expected = [decision(z, t, loss) for loss, z, t, _ in (MORE[case] for case in cases)]
+    asked = []
+    monkeypatch.setattr(module, "MOST", 70)
+    for case, wanted in zip(cases, expected, strict=True):
+        loss, z, t, right = MORE[case]
+
+        def counting(z: Any, t: Any, loss: Any = loss) -> Any:
+            asked.append(z.size)
+            return loss(z, t)
+
+        found = decision(np.repeat(z, 9, axis=0), np.repeat(t, 9, axis=0), counting)
+        assert found == wanted, case
+        assert found is not None and found.counted(z, t) == (np.sum(right), np.size(right))
+    assert max(asked) <= 70

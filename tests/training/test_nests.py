@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import DataError, ReplayError, ShapeError, data, nn, optim, training
+from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.nn import functional as F
 
 RNG = np.random.default_rng(0)
@@ -237,11 +238,11 @@ def test_batches_and_parts_of_nests() -> None:
     for (x, y), count in ((NESTS["dict"], 4), (NESTS["tuple"], 4), (NESTS["list"], 4)):
         batches = data.batches(x, y, 8, shuffle=False)
         assert len(batches) == count
-        found = [list(tg.data.samples.leaves(pair)) for pair in batches]
+        found = [list(leaves(pair)) for pair in batches]
         for i, whole in enumerate((A, B, Y, V)):
             np.testing.assert_array_equal(np.concatenate([f[i] for f in found]), whole)
         first, second = data.split(x, y, 6, seed=0)
-        assert type(first[0]) is type(x) and len(tg.data.samples.leaves(second)[3]) == 6
+        assert type(first[0]) is type(x) and len(leaves(second)[3]) == 6
     rows = [A[0], A[1], A[2]]  # a list of rows stays one
     assert next(iter(data.batches(rows, Y[:3], 2, shuffle=False)))[0].shape == (2, 3)
 

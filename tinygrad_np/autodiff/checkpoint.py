@@ -18,6 +18,7 @@ from .rules import defvjp
 from .sweep import sweep
 from .tape import Leaf, Node, Watch, history, mode, next_number, recording
 from .tensor import Tensor, alias
+from .transforms import as_leaf
 
 
 class Draws:
@@ -68,28 +69,24 @@ class Call:
         mode.watch = draws = Draws(mode.watch)
         try:
             draws.operands(tuple(v for v in self.given if hasattr(v, "bit_generator")))
-            out, closures, _ = self._run([_leaf(v._array, v) for v in given])
+            out, closures, recorded = self._run(
+                [as_leaf(Tensor._of(v._array, None, v._storage), v.name) for v in given]
+            )
         finally:
             mode.watch = draws.outer
         self.closures, self.states = list(closures), draws.states
         for i in self.variables:
             self.given[i] = None  # the record has them
-        results = leaves(out)
-        ours = [isinstance(v, Tensor) and self._is_ours(v) for v in results]
-        recorded = [v for v, is_ours in zip(results, ours, strict=True) if is_ours]
         if not recorded:
             return out
         self.found = tuple(v._array for v in recorded)
         mode.watch = None  # the operands are as they are to be
         try:
-            parts = iter(apply(again, (self, *given, *closures.values())))
+            parts = apply(again, (self, *given, *closures.values()))
         finally:
             mode.watch = draws.outer
-        return rebuild(out, [next(parts) if is_ours else v
-                             for v, is_ours in zip(results, ours, strict=True)])  # fmt: skip
-
-    def _is_ours(self, tensor: Tensor) -> bool:
-        return tensor._node is not None and tensor._node not in self.closures
+        made = {v._node: part for v, part in zip(recorded, parts, strict=True)}
+        return rebuild(out, [made.get(getattr(v, "_node", None), v) for v in leaves(out)])
 
     def _run(self, variables: list[Tensor]) -> tuple[Any, dict[Node, Tensor], list[Tensor]]:
         """The results, the Tensors that were reached otherwise, and what is recorded of them."""
@@ -124,7 +121,9 @@ class Call:
     def _pulled(self, g: Any, out: Any, values: tuple[Any, ...]) -> list[Any]:
         records = any(isinstance(v, Tensor) for v in (g, *values))
         given = values[: len(self.variables)]
-        variables = [alias(v) if isinstance(v, Tensor) else _leaf(v) for v in given]
+        variables = [
+            alias(v) if isinstance(v, Tensor) else as_leaf(Tensor._of(v, None), None) for v in given
+        ]
         now = [(generator, generator.bit_generator.state) for generator, _ in self.states]
         try:
             _restore(self.states)
@@ -150,14 +149,6 @@ class Call:
             np.zeros_like(value) if (c := found.get(node)) is None else c  # type: ignore[arg-type]
             for node, value in zip(targets, values, strict=True)
         ]
-
-
-def _leaf(array: Any, like: Any = None) -> Tensor:
-    """A variable around an array that it shares with a record."""
-    made = Tensor._of(array, None, getattr(like, "_storage", None))
-    made._node = node = Leaf(made, made._storage, getattr(like, "name", None))
-    node.closed = False
-    return made
 
 
 def _restore(states: list[tuple[Any, Any]]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ndarray = np.ndarray
 SCALARS = frozenset([np.float64, np.float32, np.complex128])
 NUMBERS = (bool, int, float, complex)
+PLAIN = frozenset(NUMBERS)
 NESTS = frozenset([list, tuple, dict])
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
 _new = object.__new__
@@ -72,38 +73,22 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         out = _as_arrays(out)
         if isinstance(out, tuple) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
-    source = None  # no Tensor's memory but its own
-    if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
-        source = _source(out, getattr(out, "base", None), args)
-    storage = None if source is None else source._storage
-    tensor = _new(Tensor)
-    tensor._array = out
+    record: Record | None = None
     recorded = recorded and (ordinary or mode.recording)
     if recorded and (rule.certain or check_call(rule, nodes, out)):
-        tensor._node = record = _new(Record)  # spelled out as well: 0.1 µs
-        tensor._storage = record.storage = storage
+        record = _new(Record)  # spelled out as well: 0.1 µs
         watch = guarded and rule.reads_operands
         record.guards = _guards(rule, args, values, nodes) if watch else None
         record.number = next_number()
         record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, nodes
         record.out = (saved or out) if rule.reads_out else None
-        record.origin = record.hooks = None
-        if source is not None and storage is None:
-            tensor._shared = source._share()
-    else:
-        tensor._node = None
-        tensor._storage = Storage(out) if source is None else storage
-        if source is not None:
-            _follow(tensor, source, storage, (rule, values, kwargs))
+        record.origin = record.storage = record.hooks = None
+    if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
+        return _placed(out, record, args, (rule, values, kwargs))
+    tensor = _new(Tensor)
+    tensor._array, tensor._node = out, record
+    tensor._storage = Storage(out) if record is None else None
     return tensor
-
-
-def _follow(view: "Tensor", source: "Tensor", storage: Storage | None, taken: Any) -> None:
-    """Note that a constant lies in another Tensor's memory, and how it was taken."""
-    view._shared, view._taken = source._share(), taken
-    view._storage = (
-        None if taken[0].fn in (identity, lent) else storage
-    )  # none writes through those
 
 
 def _as_arrays(out: Any) -> Any:
@@ -152,7 +137,7 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
             continue
         if kind is ndarray and operand.dtype.kind in NUMERIC:
             guarded = True
-        elif kind is not float and kind is not int:
+        elif kind not in PLAIN:
             if rule.is_users:
                 _refuse_nest(rule, operand)
             if kind is list and rule.is_option(len(values)) and are_whole(operand):
@@ -221,15 +206,21 @@ def _several(
     return tupled(type(out), made)
 
 
-def _placed(array: Any, node: Record | None, given: tuple[Any, ...]) -> "Tensor":
-    """A result, which may lie in the memory of what was ``given``."""
+def _placed(array: Any, node: Record | None, given: tuple[Any, ...], taken: Any = None) -> "Tensor":
+    """A result, which may lie in the memory of what was ``given``, ``taken`` from it by a call."""
     source = _source(array, getattr(array, "base", None), given)
-    storage = source._storage if source is not None else Storage(array) if node is None else None
+    if source is None:
+        return Tensor._of(array, node, Storage(array) if node is None else None)
+    storage = source._storage
     tensor = Tensor._of(array, node, storage)
-    if source is not None:
-        tensor._shared = source._share()
     if node is not None:
         node.storage = storage
+    if node is None or storage is None:
+        tensor._shared = source._share()
+    if node is None and taken is not None:
+        tensor._taken = taken
+        if taken[0].fn in (identity, lent):
+            tensor._storage = None  # none writes through those
     return tensor
 
 
@@ -301,8 +292,7 @@ def _by_position(
     )
     if len(bound.args) <= last:
         return args, kwargs
-    options = {n: bound.arguments[n] for n in names[last + 1 :]}
-    return bound.args[: last + 1], {n: v for n, v in options.items() if n in kwargs or n in names}
+    return bound.args[: last + 1], {n: bound.arguments[n] for n in names[last + 1 :]}
 
 
 def requires_grad(tree: Any) -> bool:
@@ -323,6 +313,8 @@ def unwrap(tree: Any, lends: bool = False) -> Any:
 def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Functions outside the table: composites, facts, writers, and whatever needs no gradient."""
     if fn in FACTS:  # rules and composites ask for shapes all the time
+        if len(args) == 1 and type(args[0]) is Tensor and not kwargs:
+            return fn(args[0]._array)  # 5 µs less
         return fn(*unwrap(args), **unwrap(kwargs))
     if kwargs.get("out") is not None:
         return write_into(fn, args, kwargs)

@@ -1,5 +1,6 @@
 """Autodiff against finite differences: two ways to the same number that share no code."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -101,26 +102,18 @@ def _weighed(f: Callable[..., Any], weights: list[Any]) -> Callable[..., float]:
 def _finite_differences(number: Callable[..., float], args: Any) -> list[Any]:
     """df/dx (for complex z = x + iy: df/dx - i df/dy) for every element of every argument."""
     arrays = [leaf.copy() for leaf in leaves(args)]
+    slopes = [np.zeros_like(leaf) for leaf in arrays]
 
-    def along(k: int, index: tuple[int, ...], unit: complex) -> float:
-        origin = arrays[k][index]
+    def moved(array: Any, index: tuple[int, ...], origin: Any, unit: complex, step: float) -> float:
+        array[index] = origin + step * unit
+        return number(rebuild(args, arrays))
 
-        def shifted(step: float) -> float:
-            arrays[k][index] = origin + step * unit
-            return number(rebuild(args, arrays))
-
-        slope = _ridders(shifted, 0.02 * max(1.0, abs(origin)))
-        arrays[k][index] = origin
-        return slope
-
-    slopes = []
-    for k, leaf in enumerate(arrays):
-        slope = np.zeros_like(leaf)
-        for index in np.ndindex(leaf.shape):
-            slope[index] = along(k, index, 1.0)
-            if leaf.dtype.kind == "c":
-                slope[index] -= 1j * along(k, index, 1j)
-        slopes.append(slope)
+    for array, slope in zip(arrays, slopes, strict=True):
+        for index, origin in np.ndenumerate(array.copy()):
+            for unit in (1.0, 1j) if array.dtype.kind == "c" else (1.0,):
+                shifted = functools.partial(moved, array, index, origin, unit)
+                slope[index] += unit.conjugate() * _ridders(shifted, 0.02 * max(1.0, abs(origin)))
+            array[index] = origin
     return slopes
 
 

@@ -22,6 +22,9 @@ class Handle:
         self._tensor = weakref.ref(tensor)
         self._hooks = hooks
 
+    def __repr__(self) -> str:
+        return f"Handle({'a hook' if self in self._hooks else 'removed'})"
+
     def remove(self) -> None:
         """Let the function be called no more."""
         tensor = self._tensor()

@@ -168,7 +168,11 @@ class Operators:
         return apply(np.transpose, (self,) if order is None else (self, order))
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
-        """Set ``requires_grad`` and return the Tensor itself."""
+        """Set ``requires_grad`` and return the Tensor itself.
+
+        >>> tg.Tensor([1.0]).requires_grad_().requires_grad
+        True
+        """
         self.requires_grad = requires_grad  # type: ignore[misc] # a Tensor's
         return self  # type: ignore[return-value] # which is a Tensor
 
@@ -179,6 +183,12 @@ class Operators:
         leaves it. Hooks are called in their order, before ``.grad`` is added to, until
         ``handle.remove()``. In a replayed step a hook is a part of it: it computes with Tensors.
         Raises TapeError for a Tensor that requires no grad, TypeError for what is no function.
+
+        >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = w.register_hook(lambda g: g * 10)
+        >>> (w * w).sum().backward()
+        >>> w.grad.tolist()
+        [20.0, 40.0]
         """
         return register(self, hook)  # type: ignore[arg-type] # a Tensor
 

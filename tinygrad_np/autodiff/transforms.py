@@ -164,9 +164,14 @@ def _variable(leaf: Any) -> Tensor:
         variable = Tensor(floating(leaf))
         if variable.dtype.kind not in "fc":
             variable.requires_grad = True  # which refuses
-    variable._node = node = Leaf(variable, variable._storage, None if is_known else variable.name)
+    return as_leaf(variable, None if is_known else variable.name)
+
+
+def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
+    """The constant as a variable that a function inside a transform is differentiated by."""
+    tensor._node = node = Leaf(tensor, tensor._storage, name)
     node.closed = False
-    return variable
+    return tensor
 
 
 def _as_tensor(leaf: Any) -> Tensor:
@@ -353,11 +358,10 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
 def _units(outputs: list[Tensor], k: int) -> Any:
     """Cotangents that pick one element of output ``k`` after the other."""
-    zeros = [np.zeros(out.shape, out.dtype) for out in outputs]
     for i in range(outputs[k].size):
-        unit = np.zeros_like(zeros[k])
-        unit.reshape(-1)[i] = 1
-        yield [*zeros[:k], unit, *zeros[k + 1 :]]
+        units = [np.zeros(out.shape, out.dtype) for out in outputs]
+        units[k].reshape(-1)[i] = 1
+        yield units
 
 
 def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records: bool) -> Any:

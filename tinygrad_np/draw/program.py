@@ -209,7 +209,7 @@ class _Tracer:
 
     def _add_row(self, row: Row, box: int) -> None:
         equation = row.equation
-        sources = [self._place(v, box) for v in equation.reads() if not _is_number(v)]
+        sources = [self._place(v, box) for v in equation.reads if not _is_number(v)]
         if equation.kind == "deliver":
             self._deliver(equation, sources, box)
             return

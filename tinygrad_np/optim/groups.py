@@ -77,8 +77,8 @@ def group_of(place: str, given: Any, defaults: Group, check: Callable[[str, Any]
     """
     if not isinstance(given, Mapping) or "params" not in given:
         raise TypeError(
-            f"{place}: {shown(given)} is no group of parameters; give a dict such as "
-            "{'params': model.parameters(), 'lr': 0.01}, or for all groups one."
+            f"{place}: {shown(given)} is no group of parameters; give a dict with "
+            "'params', such as {'params': model.parameters(), 'lr': 0.01}."
         )
     params = given["params"]
     if not isinstance(params, Tensor) and not isinstance(params, Iterable):

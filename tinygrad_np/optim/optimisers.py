@@ -104,8 +104,10 @@ class Optimiser(Stateful):
         ]
         given = {name: getattr(self, name) for name in ("lr", *self.settings, *limits)}
         told = ", ".join(f"{name}={called(value)}" for name, value in given.items())
-        size = sum(parameter.size for parameter in self.params)
-        return f"{type(self).__name__}({told}; {size:,} parameters, {self.steps:,} steps done)"
+        count = f"{sum(parameter.size for parameter in self.params):,} parameters"
+        if len(self.param_groups) > 1:
+            count += f" in {len(self.param_groups)} groups"
+        return f"{type(self).__name__}({told}; {count}, {self.steps:,} steps done)"
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Let one more group take part: a dict with ``params``, and settings if they are others.

@@ -28,6 +28,9 @@ class Several:
         if len(set(self.params)) < len(self.params):
             raise ValueError("fit: two optimisers have the same parameter; give it to one of them.")
 
+    def __repr__(self) -> str:
+        return f"Several({', '.join(f'{n}={part!r}' for n, part in self._named().items())})"
+
     @property
     def params(self) -> list[Tensor]:
         """The parameters of all of them."""

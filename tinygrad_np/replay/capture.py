@@ -107,14 +107,15 @@ class Equation:
     into the first operand, memory from outside), ``effect`` (fn works outside the step, such as an
     optimiser; it has no row), ``deliver`` (the first operand becomes ``.grad`` of the Tensor in
     ``options``, which is cleared where there is no operand), or ``become`` (the first operand
-    becomes the value of the Tensor in ``options``). ``errors`` is how NumPy is to treat
-    floating-point errors, where that is not as around the step. ``clears`` are the Tensors that
-    have no gradient from here on until they are given one, which only an error shows.
+    becomes the value of the Tensor in ``options``). ``reads`` are the variables among operands and
+    options. ``errors`` is how NumPy is to treat floating-point errors, where that is not as around
+    the step. ``clears`` are the Tensors that have no gradient from here on until they are given
+    one, which only an error shows.
     """
 
     __slots__ = (
-        "clears", "errors", "fn", "kind", "line", "operands", "options", "results", "rule",
-        "traits",
+        "clears", "errors", "fn", "kind", "line", "operands", "options", "reads", "results",
+        "rule", "traits",
     )  # fmt: skip
 
     def __init__(
@@ -132,6 +133,7 @@ class Equation:
         self.traits = NO_TRAITS if self.rule is None else self.rule.traits
         self.operands = tuple(operands)
         self.options = options
+        self.reads = [v for v in (*operands, *options.values()) if isinstance(v, Variable)]
         self.results = tuple(results)
         self.line = line
         self.errors: dict[str, Any] | None = None
@@ -164,11 +166,6 @@ class Equation:
     def draws(self) -> bool:
         """Whether a generator is among the operands, whose state the call changes."""
         return any(map(is_generator, (*self.operands, *self.options.values())))
-
-    def reads(self) -> list[Variable]:
-        """The variables among operands and options."""
-        found = [v for v in self.operands if isinstance(v, Variable)]
-        return found + [v for v in self.options.values() if isinstance(v, Variable)]
 
 
 class Capture:
@@ -574,7 +571,7 @@ def is_generator(value: Any) -> bool:
 
 def _only_source(equation: Equation) -> Variable | None:
     """The variable whose view the only result can be: were there others, it might move."""
-    found = [v for v in equation.reads() if v.kind != "constant"]
+    found = [v for v in equation.reads if v.kind != "constant"]
     return found[0] if len(found) == len(equation.results) == 1 else None
 
 

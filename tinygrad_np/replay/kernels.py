@@ -148,7 +148,7 @@ def calls_for(
     """The calls that leave the equation's only result in ``out``."""
     fn, body = equation.fn, equation.traits.body
     if isinstance(fn, np.ufunc):
-        return [_ufunc(fn, operands, [v.dtype for v in equation.reads()], options, out)]
+        return [_ufunc(fn, operands, [v.dtype for v in equation.reads], options, out)]
     if body is None:
         return [Call(_keep, (equation, out, fn, *operands), options)]
     tracer = Tracer(cells)

@@ -135,7 +135,7 @@ def is_pure(equation: Equation) -> bool:
 
 def _fold(equation: Equation) -> bool:
     """Make results that depend on nothing that changes constants."""
-    fixed = equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads())
+    fixed = equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads)
     if not fixed or not is_pure(equation):
         return False
     for result in equation.results:
@@ -174,7 +174,7 @@ def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equat
             replaced.add(tensor)
         elif _may_go(equation) and wanted.isdisjoint(equation.results):
             continue
-        for variable in equation.reads():
+        for variable in equation.reads:
             wanted.add(variable)
             while variable.view_of is not None:
                 variable = variable.view_of
@@ -202,7 +202,7 @@ def allocate(made: Plan) -> None:
             else:
                 made.place[result] = free.take(result.nbytes)
         passed_on = {made.place[r].number for r in equation.results if r in made.in_place}
-        for variable in dict.fromkeys(v.root for v in (*equation.reads(), *equation.results)):
+        for variable in dict.fromkeys(v.root for v in (*equation.reads, *equation.results)):
             buffer = made.place.get(variable)
             if buffer is None or buffer.fixed is not None or last[variable] != i:
                 continue
@@ -219,7 +219,7 @@ def last_uses(made: Plan) -> dict[Variable, int]:
     """The place of the last equation that reads each root, directly or through a view."""
     last: dict[Variable, int] = {}
     for i, equation in enumerate(made.equations):
-        for variable in (*equation.reads(), *equation.results):
+        for variable in (*equation.reads, *equation.results):
             last[variable.root] = i
     for variable in made.outputs:
         last[variable.root] = len(made.equations)
@@ -262,14 +262,14 @@ def _donor(
         return None
     returned = {v.root for v in made.outputs}
     # a function that is no ufunc may be written over its first operand only
-    operands = equation.reads() if isinstance(equation.fn, np.ufunc) else equation.reads()[:1]
+    operands = equation.reads if isinstance(equation.fn, np.ufunc) else equation.reads[:1]
     for operand in operands:
         base = operand.root
         buffer = made.place.get(base)
         if buffer is None or buffer.fixed is not None or last[base] != i or base in returned:
             continue
         whole = operand.nbytes == base.nbytes and operand.start == base.start
-        twice = any(v.root is base and v is not operand for v in equation.reads())
+        twice = any(v.root is base and v is not operand for v in equation.reads)
         if whole and not twice and alike(operand, result):
             return operand
     return None

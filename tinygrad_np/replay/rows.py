@@ -26,7 +26,7 @@ class RowLoop:
         self.equations = equations
         made = {result for e in equations for result in e.results}
         self.sums = [e.results[0] for e in equations if is_sum(e)]
-        read = {v: None for e in equations for v in e.reads() if v not in made}
+        read = {v: None for e in equations for v in e.reads if v not in made}
         self.rowed = [v for v in read if v.kind == "input" and _has_rows(v, blocks[-1].stop)]
         self.reads = [v for v in read if v not in self.rowed]
 
@@ -67,7 +67,7 @@ class Block:
 
 def blocked(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
     """The equations with a loop over blocks of rows, where there can be one."""
-    counts = {v.shape[0] for e in equations for v in e.reads() if v.kind == "input" and v.shape}
+    counts = {v.shape[0] for e in equations for v in e.reads if v.kind == "input" and v.shape}
     for rows in sorted(counts, reverse=True):
         blocks = row_blocks(rows)
         if len(blocks) > 1:
@@ -87,7 +87,7 @@ def _split(
     inside: list[Equation] = []
     after: list[Equation] = []
     for equation in equations:
-        reads = equation.reads()
+        reads = equation.reads
         rowed |= {v for v in reads if v.kind == "input" and _has_rows(v, rows)}
         if not rowed.isdisjoint(reads):
             known = is_sum(equation) and rowed.issuperset(reads)
@@ -145,7 +145,7 @@ def _is_by_row(equation: Equation, rowed: set[Variable], rows: int) -> bool:
         return _leaves_rows(equation)
     if not traits.elementwise or equation.options or len(results) != 1:
         return False
-    return all(_is_aligned(v, results[0], v in rowed) for v in equation.reads())
+    return all(_is_aligned(v, results[0], v in rowed) for v in equation.reads)
 
 
 def _leaves_rows(equation: Equation) -> bool:

