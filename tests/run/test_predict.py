@@ -159,4 +159,10 @@ def test_shares_are_probabilities() -> None:
     found = predict.Guesses("a", X[:2], np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([0, 0]))
     text = predict.table([found], ("no", "yes"))
     assert "a, 1     no     70.0 %  yes (30.0 %)" in text and "a: 50.00 % of 2 as labelled" in text
+    for labels, told in [
+        (np.array(["yes", "cat"]), "a: 0.00 % of 1 as labelled; labels such as 'cat' are none of"),
+        (np.array(["cat", "dog"]), "a: labels such as 'cat', 'dog' are none of the network's"),
+        (np.array([0, 7]), "a: 100.00 % of 1 as labelled; labels such as '7' are none of"),
+    ]:
+        assert told in predict.table([found._replace(labels=labels)], ("no", "yes"))
     assert predict.submission([found], ("no", "yes")) == b"ImageId,Label\n1,no\n2,yes\n"

@@ -96,18 +96,26 @@ def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
         lines.append(f"… and {count - len(rows) + 1:,} more; --csv FILE writes all")
     for each in found:
         if each.labels is not None and len(each.shares):
-            right = _right(each, names)
-            lines.append(f"{each.name}: {100 * right:.2f} % of {len(each.shares):,} as labelled")
+            lines.append(f"{each.name}: {_right(each, names)}")
     return "\n".join(lines)
 
 
-def _right(each: Guesses, names: Sequence[str]) -> float:
+def _right(each: Guesses, names: Sequence[str]) -> str:
     """The share of guesses that are the labels, which are words or numbers."""
     assert each.labels is not None
-    guess = each.shares.argmax(axis=1)
-    if each.labels.dtype.kind in "biuf":
-        return float((guess == each.labels).mean())
-    return float((np.array(names)[guess] == each.labels.astype(str)).mean())
+    guess, labels = each.shares.argmax(axis=1), each.labels
+    are_numbers = labels.dtype.kind in "biuf"
+    known = (
+        np.isin(labels, range(len(names))) if are_numbers else np.isin(labels.astype(str), names)
+    )
+    strange = np.unique(labels[~known].astype(str))
+    such = ", ".join(map(repr, strange[:3].tolist()))
+    told = f"labels such as {such} are none of the network's classes ({names[0]} … {names[-1]})"
+    if not known.any():
+        return told
+    right = guess == labels if are_numbers else np.array(names)[guess] == labels.astype(str)
+    share = f"{100 * right[known].mean():.2f} % of {known.sum():,} as labelled"
+    return f"{share}; {told}" if len(strange) else share
 
 
 def submission(found: Sequence[Guesses], names: Sequence[str]) -> bytes:
