@@ -164,5 +164,7 @@ def test_shares_are_probabilities() -> None:
         (np.array(["cat", "dog"]), "a: labels such as 'cat', 'dog' are none of the network's"),
         (np.array([0, 7]), "a: 100.00 % of 1 as labelled; labels such as '7' are none of"),
     ]:
-        assert told in predict.table([found._replace(labels=labels)], ("no", "yes"))
+        assert told in predict.table(
+            [predict.Guesses("a", X[:2], found.shares, labels)], ("no", "yes")
+        )
     assert predict.submission([found], ("no", "yes")) == b"ImageId,Label\n1,no\n2,yes\n"

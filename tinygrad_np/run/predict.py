@@ -103,17 +103,16 @@ def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
 def _right(each: Guesses, names: Sequence[str]) -> str:
     """The share of guesses that are the labels, which are words or numbers."""
     assert each.labels is not None
-    guess, labels = each.shares.argmax(axis=1), each.labels
-    are_numbers = labels.dtype.kind in "biuf"
-    known = (
-        np.isin(labels, range(len(names))) if are_numbers else np.isin(labels.astype(str), names)
-    )
+    guess, labels, classes = each.shares.argmax(axis=1), each.labels, np.arange(len(names))
+    if labels.dtype.kind not in "biuf":
+        labels, classes = labels.astype(str), np.array(names)
+    known = np.isin(labels, classes)
     strange = np.unique(labels[~known].astype(str))
     such = ", ".join(map(repr, strange[:3].tolist()))
     told = f"labels such as {such} are none of the network's classes ({names[0]} … {names[-1]})"
     if not known.any():
         return told
-    right = guess == labels if are_numbers else np.array(names)[guess] == labels.astype(str)
+    right = classes[guess] == labels
     share = f"{100 * right[known].mean():.2f} % of {known.sum():,} as labelled"
     return f"{share}; {told}" if len(strange) else share
 
