@@ -87,7 +87,9 @@ def has_fashion() -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize(  # 13 s of a processor, the others 43 to 155
+    "name", [pytest.param(n, marks=() if n == "ref-2" else pytest.mark.long) for n in NOTEBOOKS]
+)
 @pytest.mark.filterwarnings("ignore")  # of the kernel's client: not this project's
 def test_what_is_stored_is_what_a_run_gives(name: str, tmp_path: Path) -> None:
     for needed in ("nbclient", "nbformat", "ipykernel", "matplotlib", "PIL"):
