@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import tinygrad_np as tg
-import tinygrad_np.sklearn as estimators
+import tinygrad_np.sklearn.perceptron as estimators
 from tinygrad_np.sklearn import MLPClassifier, MLPRegressor
 
 ROOT = Path(__file__).parents[2]
