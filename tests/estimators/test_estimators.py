@@ -75,7 +75,7 @@ def test_cross_validation_of_a_pipeline_on_digits() -> None:
 def test_grid_search_finds_what_learns(iris: Data) -> None:
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((16,), max_iter=40, random_state=0))
     grid = {
-        "mlpclassifier__learning_rate_init": [1e-6, 0.02],
+        "mlpclassifier__learning_rate_init": [1e-6, 0.04],
         "mlpclassifier__solver": ["adam", "adamw", "rmsprop", "sgd"],
     }
     search = GridSearchCV(pipeline, grid, cv=3).fit(*iris)
@@ -85,7 +85,7 @@ def test_grid_search_finds_what_learns(iris: Data) -> None:
     for solver in grid["mlpclassifier__solver"]:
         slow, fast = (
             table[str({"mlpclassifier__learning_rate_init": lr, "mlpclassifier__solver": solver})]
-            for lr in (1e-6, 0.02)
+            for lr in (1e-6, 0.04)
         )
         assert fast > 0.85 > slow + 0.15
 
@@ -189,7 +189,8 @@ def test_alpha_is_divided_by_the_batch_size(iris: Data) -> None:
     free = MLPClassifier(learning_rate_init=0.5, alpha=0, **settings).fit(x, y)
     held = MLPClassifier(learning_rate_init=0.5, alpha=30, **settings).fit(x, y)
     for a, b, c in zip(weights(start), weights(free), weights(held), strict=True):
-        np.testing.assert_allclose(c - b, -0.5 * 30 / 150 * a, atol=1e-12)
+        penalty = a if a.ndim == 2 else 0
+        np.testing.assert_allclose(c - b, -0.5 * 30 / 150 * penalty, atol=1e-12)
 
 
 # --- settings, state, refusals
@@ -318,10 +319,13 @@ def test_verbose_prints_a_line_for_each_epoch(
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "width 0": ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes=\(8, 0\), expected ints"),
     "activation": ({"activation": "selu"}, "activation='selu', expected one of relu, leaky_relu"),
-    "solver": ({"solver": "lbfgs"}, "solver='lbfgs', expected one of adam, adamw, rmsprop, sgd"),
+    "solver": (
+        {"solver": "newton"},
+        "solver='newton', expected one of adam, adamw, rmsprop, sgd, l",
+    ),
     "schedule": ({"schedule": "adaptive"}, "schedule='adaptive', expected one of constant"),
     "schedules": ({"schedule": ["cosine"]}, r"schedule=\['cosine'\], expected one of constant"),
-    "initial": ({"initial": "zeros"}, "initial='zeros', expected one of he_uniform"),
+    "initial": ({"initial": "zeros"}, "initial='zeros', expected one of auto, he_uniform"),
     "alpha": ({"alpha": -1.0}, "alpha=-1.0, expected a number from 0 up"),
     "rate": ({"learning_rate_init": float("nan")}, "learning_rate_init=nan, expected a number"),
     "batch size": ({"batch_size": 0}, "batch_size=0, expected 'auto' or an int"),
@@ -374,13 +378,13 @@ def test_interrupted_training_keeps_what_was_reached(iris: Data) -> None:
     def interrupt(step: int) -> float:
         if step == 7:
             signal.raise_signal(signal.SIGINT)
-        return 0.01
+        return 0.05
 
     network = MLPClassifier((8,), batch_size=30, schedule=interrupt, random_state=0)
     with pytest.warns(UserWarning, match="interrupted after 2 epochs, the last one not whole"):
         network.fit(*iris)
     assert network.n_iter_ == 2
-    assert network.score(*iris) > 0.3
+    assert network.score(*iris) > 0.5
 
 
 # --- scikit-learn is optional

@@ -1,4 +1,4 @@
-"""Settings that change between fits that go on from each other, and names we do not have."""
+"""Settings that change between fits that go on from each other."""
 
 import warnings
 from typing import Any
@@ -86,20 +86,3 @@ def test_classes_and_dtypes_of_a_warm_start() -> None:
         network.fit(X, Y + 1)
     network.fit(X.astype(np.float32), Y)
     assert network.coefs_[0].dtype == np.float64
-
-
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-@pytest.mark.parametrize(
-    ("call", "error", "text"),
-    [
-        (lambda kind: kind().fit(X, Y, sample_weight=Y), TypeError, "no sample_weight=; resample"),
-        (lambda kind: kind(learning_rate="adaptive"), TypeError, "learning_rate=; give schedule="),
-        (lambda kind: kind(power_t=0.5), TypeError, "no power_t=; give schedule=lambda step"),
-        (lambda kind: kind(max_fun=3), TypeError, "no max_fun=; it belongs to lbfgs"),
-        (lambda kind: kind(widths=3), TypeError, r"no widths=; there are hidden_layer_sizes, act"),
-        (lambda kind: kind(solver="lbfgs").fit(X, Y), ValueError, "lbfgs is not here: for small"),
-    ],
-)
-def test_names_that_only_scikit_learn_has(kind: Any, call: Any, error: Any, text: str) -> None:
-    with pytest.raises(error, match=text):
-        call(kind)

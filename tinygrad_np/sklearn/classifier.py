@@ -58,9 +58,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         a list of such dicts
 
     After ``fit``: ``classes_``, ``n_features_in_``, ``module_`` (the network, a ``nn.Module``),
-    ``coefs_``, ``intercepts_``, ``history_`` (what ``training.fit`` returned; not of lbfgs),
-    ``loss_curve_``, ``loss_``, ``n_iter_``, ``validation_scores_`` and ``best_validation_score_``. The arithmetic is
-    done in the dtype of the inputs, float32 or float64.
+    ``coefs_``, ``intercepts_``, ``loss_curve_``, ``loss_``, ``n_iter_``, ``validation_scores_`` and
+    ``best_validation_score_``, and but for lbfgs ``history_`` (what ``training.fit`` returned). The
+    arithmetic is done in the dtype of the inputs, float32 or float64.
 
     >>> from tinygrad_np.sklearn import MLPClassifier
     >>> x = np.random.default_rng(0).standard_normal((200, 2))

@@ -14,8 +14,8 @@ from .perceptron import Perceptron
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     """A network without a function on top, and half the mean squared error, for one target or more.
 
-    Settings and attributes are those of ``MLPClassifier``, without ``classes_`` and ``class_weight``;
-    the score on held-out examples is R², and they are not stratified.
+    Settings and attributes are those of ``MLPClassifier``, without ``classes_`` and
+    ``class_weight``; the score on held-out examples is R², and they are not stratified.
 
     >>> from tinygrad_np.sklearn import MLPRegressor
     >>> x = np.random.default_rng(0).standard_normal((200, 2))
