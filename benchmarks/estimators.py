@@ -6,8 +6,8 @@
 
 Ten data sets that scikit-learn brings or makes, so nothing is downloaded. A seed makes the data,
 where they are made, the split (a quarter is the test set, stratified for classes) and the
-estimators' ``random_state``; both get the same arrays. Inputs are scaled to mean 0 and variance 1 in
-the training set, and so are the targets of a regression.
+estimators' ``random_state``; both get the same arrays. Inputs are scaled to mean 0 and variance 1
+in the training set, and so are the targets of a regression.
 """
 
 import argparse

@@ -163,11 +163,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         weights: np.ndarray = _check_sample_weight(
             given, X, dtype=X.dtype, ensure_non_negative=True
         )
-        if not weights.any():
-            raise ValueError(
-                f"{type(self).__name__}: sample_weight is 0 for each of the {len(X)} rows; at "
-                "least one has to be above 0."
-            )
         return weights
 
     @property
@@ -397,4 +392,9 @@ def _counting(X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple
     if weights is None:
         return X, y, None
     rows = weights > 0
+    if not rows.any():
+        raise ValueError(
+            f"each of the {len(X)} rows has the weight 0; at least one has to count: see "
+            "sample_weight and class_weight."
+        )
     return X[rows], y[rows], weights[rows]
