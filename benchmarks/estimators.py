@@ -97,7 +97,8 @@ def measured(name: str, seeds: Sequence[int], **settings: Any) -> Row:
                 network = getattr(module, kind)(random_state=seed, **settings)
                 network.fit(train_x, train_y)
             scores[library].append(float(network.score(test_x, test_y)))
-    return Row(name, "R²" if is_regression else "accuracy", *x.shape, scores)
+    rows, features = x.shape
+    return Row(name, "R²" if is_regression else "accuracy", rows, features, scores)
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -411,10 +411,11 @@ def test_no_warning_where_training_converges(iris: Data) -> None:
 
 
 @pytest.mark.slow
-def test_the_example_of_the_documentation() -> None:
-    page = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
-    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    program, expected = code.rsplit("# ", 1)
-    command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == (expected, "")
+def test_the_examples_of_the_documentation() -> None:
+    for name in ("search.md", "estimators.md"):
+        page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        program, expected = code.rsplit("# ", 1)
+        command = [sys.executable, "-W", "error", "-c", program]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == (expected, "")

@@ -211,7 +211,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if self.class_weight is None:
             return weights
         labels = y.astype(int) if self._several else self.classes_[y]
-        by_class = compute_sample_weight(self.class_weight, labels).astype(X.dtype)
+        by_class: np.ndarray = compute_sample_weight(self.class_weight, labels).astype(X.dtype)
         return by_class if weights is None else weights * by_class
 
     def _check_same(self, y: np.ndarray) -> None:
