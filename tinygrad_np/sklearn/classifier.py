@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -16,7 +17,7 @@ from ..nn.functional import (
     sigmoid,
     softmax,
 )
-from .perceptron import Perceptron
+from .perceptron import Perceptron, takes_steps
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
@@ -120,6 +121,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         losses = binary_cross_entropy_with_logits(outputs, y, reduction=reduction)
         return losses * self.n_outputs_ if reduction == "mean" else np.sum(losses, axis=1)
 
+    @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One pass over the given examples; the first call needs all ``classes`` there will be.
 

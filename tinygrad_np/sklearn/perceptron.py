@@ -130,12 +130,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
         check_settings(self)
-        name = type(self).__name__
-        if self.solver == "lbfgs":
-            raise ValueError(
-                f"{name}: partial_fit takes one pass of steps, and solver='lbfgs' has none; take "
-                "another solver."
-            )
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
         if isinstance(self.schedule, str) and self.schedule != "constant":
@@ -305,7 +299,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         if not found.success:
             self._warn_of_the_end(
                 f"lbfgs ended after {found.nit} iterations and {found.nfev} evaluations "
-                f"({found.message})"
+                f"({found.message})",
+                stacklevel=4,
             )
         return self
 
@@ -330,9 +325,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             f"lower learning_rate_init. {cause}"
         )
 
-    def _warn_of_the_end(self, what: str) -> None:
+    def _warn_of_the_end(self, what: str, stacklevel: int = 3) -> None:
         text = f"{type(self).__name__}: {what} and the training has not converged."
-        warnings.warn(text, ConvergenceWarning, stacklevel=3)
+        warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
     def _predicted(self, X: Any) -> np.ndarray:
         """The network's outputs (n, outputs), in the dtype that it was trained in."""
@@ -385,6 +380,16 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
     def _held_score(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
         raise NotImplementedError
+
+
+def takes_steps(estimator: Any) -> bool:
+    """Whether there is ``partial_fit``, as scikit-learn asks; AttributeError says why not."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            f"{type(estimator).__name__}: partial_fit takes one pass of steps, and solver='lbfgs' "
+            "has none; take another solver."
+        )
+    return True
 
 
 def _counting(X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple[Any, Any, Any]:

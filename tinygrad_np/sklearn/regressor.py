@@ -5,10 +5,11 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from ..nn.functional import mse_loss
-from .perceptron import Perceptron
+from .perceptron import Perceptron, takes_steps
 
 
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
@@ -24,6 +25,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     (200,)
     """
 
+    @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One pass over the given examples."""
         first = not hasattr(self, "module_")
