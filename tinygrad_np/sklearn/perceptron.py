@@ -243,7 +243,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         betas = self.beta_1, self.beta_2
         match self.solver:
             case "adam":
-                return optim.Adam(params, lr, betas, self.epsilon)
+                return _Adam(params, lr, betas, self.epsilon)
             case "adamw":
                 return optim.AdamW(params, lr, betas, self.epsilon, self.weight_decay)
             case "rmsprop":
@@ -380,6 +380,17 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
     def _held_score(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
         raise NotImplementedError
+
+
+class _Adam(optim.Adam):
+    """Adam as scikit-learn has it: epsilon is added before the bias of √s is corrected.
+
+    That is the order of computation at the end of section 2 of Kingma & Ba (2015).
+    """
+
+    def _set_numbers(self, group: Any, numbers: list[Any], rate: float, age: int) -> None:
+        super()._set_numbers(group, numbers, rate, age)
+        numbers[2].fill(group["eps"] / math.sqrt(1 - group["betas"][1]))
 
 
 def takes_steps(estimator: Any) -> bool:
