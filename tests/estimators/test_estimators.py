@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator
 
 import tinygrad_np as tg
-import tinygrad_np.sklearn as estimators
+import tinygrad_np.sklearn.perceptron as estimators
+from tests.each import for_each
 from tinygrad_np.sklearn import MLPClassifier, MLPRegressor
 
 ROOT = Path(__file__).parents[2]
@@ -58,9 +58,14 @@ def equal(first: Any, second: Any) -> bool:
 
 
 @unconverged
-@parametrize_with_checks([MLPClassifier(**QUICK), MLPRegressor(**QUICK)])
-def test_the_checks_of_scikit_learn(estimator: Any, check: Callable[[Any], None]) -> None:
-    check(estimator)
+@for_each(["adam", "lbfgs"], [MLPClassifier, MLPRegressor], parts=2)
+def test_the_checks_of_scikit_learn(solver: str, kind: Any) -> None:
+    made = kind(**QUICK, solver=solver)
+    found = check_estimator(made, on_skip=None, on_fail=None)
+    assert len(found) > 50
+    failed = [(each["check_name"], each["exception"]) for each in found
+              if each["status"] == "failed"]  # fmt: skip
+    assert failed == []
 
 
 @unconverged
@@ -75,7 +80,7 @@ def test_cross_validation_of_a_pipeline_on_digits() -> None:
 def test_grid_search_finds_what_learns(iris: Data) -> None:
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((16,), max_iter=40, random_state=0))
     grid = {
-        "mlpclassifier__learning_rate_init": [1e-6, 0.02],
+        "mlpclassifier__learning_rate_init": [1e-6, 0.04],
         "mlpclassifier__solver": ["adam", "adamw", "rmsprop", "sgd"],
     }
     search = GridSearchCV(pipeline, grid, cv=3).fit(*iris)
@@ -85,7 +90,7 @@ def test_grid_search_finds_what_learns(iris: Data) -> None:
     for solver in grid["mlpclassifier__solver"]:
         slow, fast = (
             table[str({"mlpclassifier__learning_rate_init": lr, "mlpclassifier__solver": solver})]
-            for lr in (1e-6, 0.02)
+            for lr in (1e-6, 0.04)
         )
         assert fast > 0.85 > slow + 0.15
 
@@ -122,8 +127,9 @@ def test_regression_of_several_targets(iris: Data) -> None:
 # --- beside scikit-learn's own
 
 
-@pytest.mark.parametrize(
-    "settings",
+@unconverged
+@for_each(
+    [MLPClassifier, MLPRegressor],
     [
         {"solver": "sgd", "learning_rate_init": 0.1, "batch_size": 40},
         {"solver": "sgd", "learning_rate_init": 0.1, "nesterovs_momentum": False, "momentum": 0.5},
@@ -131,23 +137,20 @@ def test_regression_of_several_targets(iris: Data) -> None:
         {"solver": "adam", "learning_rate_init": 0.02, "activation": "tanh", "epsilon": 1e-12},
         {"solver": "adam", "hidden_layer_sizes": (7, 5), "beta_1": 0.8, "epsilon": 1e-12},
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
-@unconverged
 def test_the_same_training_as_scikit_learn_from_the_same_weights(
-    kind: str, settings: dict[str, Any], iris: Data, diabetes: Data
+    kind: Any, settings: dict[str, Any], iris: Data, diabetes: Data
 ) -> None:
-    x, y = iris if kind == "MLPClassifier" else diabetes
+    x, y = iris if kind is MLPClassifier else diabetes
     shared = {
         "hidden_layer_sizes": (6,), "alpha": 0.0, "shuffle": False, "warm_start": True,
         "max_iter": 30, "tol": 2e-3, "n_iter_no_change": 2,
     } | settings  # fmt: skip
-    ours = (MLPClassifier if kind == "MLPClassifier" else MLPRegressor)(random_state=3, **shared)
+    ours = kind(random_state=3, **shared)
     ours.set_params(learning_rate_init=0, max_iter=1).fit(x, y)
     ours.set_params(**clone(ours).set_params(**shared).get_params())
     ours.set_params(learning_rate_init=settings.get("learning_rate_init", 0.001))
-    theirs = getattr(neural_network, kind)(random_state=3, **shared)
+    theirs = getattr(neural_network, kind.__name__)(random_state=3, **shared)
     theirs.set_params(max_iter=1).fit(x, y)
     theirs.coefs_ = [np.array(w) for w in ours.coefs_]
     theirs.intercepts_ = [np.array(b) for b in ours.intercepts_]
@@ -189,7 +192,8 @@ def test_alpha_is_divided_by_the_batch_size(iris: Data) -> None:
     free = MLPClassifier(learning_rate_init=0.5, alpha=0, **settings).fit(x, y)
     held = MLPClassifier(learning_rate_init=0.5, alpha=30, **settings).fit(x, y)
     for a, b, c in zip(weights(start), weights(free), weights(held), strict=True):
-        np.testing.assert_allclose(c - b, -0.5 * 30 / 150 * a, atol=1e-12)
+        penalty = a if a.ndim == 2 else 0
+        np.testing.assert_allclose(c - b, -0.5 * 30 / 150 * penalty, atol=1e-12)
 
 
 # --- settings, state, refusals
@@ -212,7 +216,7 @@ def test_the_random_state_decides_everything(iris: Data) -> None:
 
 
 @unconverged
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@for_each([MLPClassifier, MLPRegressor])
 def test_partial_fit_is_fit_in_pieces(kind: Any, iris: Data) -> None:
     x, y = iris
     settings = {"batch_size": 40, "dropout": 0.2, "random_state": 0}
@@ -275,7 +279,7 @@ def test_a_schedule_with_an_end_gets_to_it_without_warnings(iris: Data) -> None:
 
 
 @unconverged
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@for_each([np.float32, np.float64])
 def test_the_dtype_is_kept(dtype: Any, iris: Data) -> None:
     x, y = iris
     network = MLPClassifier((8,), **QUICK, random_state=0).fit(x.astype(dtype), y)
@@ -318,10 +322,13 @@ def test_verbose_prints_a_line_for_each_epoch(
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "width 0": ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes=\(8, 0\), expected ints"),
     "activation": ({"activation": "selu"}, "activation='selu', expected one of relu, leaky_relu"),
-    "solver": ({"solver": "lbfgs"}, "solver='lbfgs', expected one of adam, adamw, rmsprop, sgd"),
+    "solver": (
+        {"solver": "newton"},
+        "solver='newton', expected one of adam, adamw, rmsprop, sgd, l",
+    ),
     "schedule": ({"schedule": "adaptive"}, "schedule='adaptive', expected one of constant"),
     "schedules": ({"schedule": ["cosine"]}, r"schedule=\['cosine'\], expected one of constant"),
-    "initial": ({"initial": "zeros"}, "initial='zeros', expected one of he_uniform"),
+    "initial": ({"initial": "zeros"}, "initial='zeros', expected one of auto, he_uniform"),
     "alpha": ({"alpha": -1.0}, "alpha=-1.0, expected a number from 0 up"),
     "rate": ({"learning_rate_init": float("nan")}, "learning_rate_init=nan, expected a number"),
     "batch size": ({"batch_size": 0}, "batch_size=0, expected 'auto' or an int"),
@@ -331,7 +338,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", BAD)
+@for_each(BAD)
 def test_settings_out_of_range_are_named(case: str, iris: Data) -> None:
     settings, message = BAD[case]
     with pytest.raises(ValueError, match=f"MLPClassifier: found {message}"):
@@ -374,13 +381,13 @@ def test_interrupted_training_keeps_what_was_reached(iris: Data) -> None:
     def interrupt(step: int) -> float:
         if step == 7:
             signal.raise_signal(signal.SIGINT)
-        return 0.01
+        return 0.05
 
     network = MLPClassifier((8,), batch_size=30, schedule=interrupt, random_state=0)
     with pytest.warns(UserWarning, match="interrupted after 2 epochs, the last one not whole"):
         network.fit(*iris)
     assert network.n_iter_ == 2
-    assert network.score(*iris) > 0.3
+    assert network.score(*iris) > 0.5
 
 
 # --- scikit-learn is optional

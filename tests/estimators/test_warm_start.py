@@ -1,4 +1,4 @@
-"""Settings that change between fits that go on from each other, and names we do not have."""
+"""Settings that change between fits that go on from each other."""
 
 import warnings
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier as Theirs
 
+from tests.each import for_each
 from tinygrad_np import nn
 from tinygrad_np.sklearn import MLPClassifier, MLPRegressor
 
@@ -23,8 +24,7 @@ def started(kind: Any = MLPClassifier, **settings: Any) -> Any:
     return made.fit(X, Y)
 
 
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-@pytest.mark.parametrize("widths", [(9,), (8, 8), (), 7])
+@for_each([MLPClassifier, MLPRegressor], [(9,), (8, 8), (), 7])
 def test_other_widths_are_refused_and_nothing_changes(kind: Any, widths: Any) -> None:
     network = started(kind)
     before = [w.copy() for w in network.coefs_]
@@ -53,7 +53,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@for_each(CHANGES)
 def test_any_other_setting_counts_from_the_next_fit_on(name: str) -> None:
     same, other = started(), started()
     other.set_params(**CHANGES[name])
@@ -62,7 +62,7 @@ def test_any_other_setting_counts_from_the_next_fit_on(name: str) -> None:
     assert not np.allclose(same.coefs_[0], other.coefs_[0], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "identity", "logistic"])
+@for_each(["tanh", "identity", "logistic"])
 def test_an_activation_acts_on_the_old_weights(activation: str) -> None:
     """As scikit-learn has it: without steps, both change their predictions in the same way."""
     ours, theirs = started(), Theirs((8,), max_iter=1, warm_start=True, random_state=0)
@@ -86,20 +86,3 @@ def test_classes_and_dtypes_of_a_warm_start() -> None:
         network.fit(X, Y + 1)
     network.fit(X.astype(np.float32), Y)
     assert network.coefs_[0].dtype == np.float64
-
-
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-@pytest.mark.parametrize(
-    ("call", "error", "text"),
-    [
-        (lambda kind: kind().fit(X, Y, sample_weight=Y), TypeError, "no sample_weight=; resample"),
-        (lambda kind: kind(learning_rate="adaptive"), TypeError, "learning_rate=; give schedule="),
-        (lambda kind: kind(power_t=0.5), TypeError, "no power_t=; give schedule=lambda step"),
-        (lambda kind: kind(max_fun=3), TypeError, "no max_fun=; it belongs to lbfgs"),
-        (lambda kind: kind(widths=3), TypeError, r"no widths=; there are hidden_layer_sizes, act"),
-        (lambda kind: kind(solver="lbfgs").fit(X, Y), ValueError, "lbfgs is not here: for small"),
-    ],
-)
-def test_names_that_only_scikit_learn_has(kind: Any, call: Any, error: Any, text: str) -> None:
-    with pytest.raises(error, match=text):
-        call(kind)
