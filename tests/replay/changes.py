@@ -332,6 +332,54 @@ def a_layer_in_a_list_is_replaced() -> Twin:
     )
 
 
+@step(runs=None, calls=7)
+def a_group_of_parameters_is_added() -> Twin:
+    model = network()
+    parameters = model.parameters()
+    optimiser = optim.SGD(parameters[:1], 0.1)
+
+    def run(x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    def before(k: int) -> None:
+        if k == 3:  # the others have gradients by now
+            optimiser.add_param_group({"params": parameters[1:]})
+
+    return Twin(run, parameters, before=before)
+
+
+class Own(optim.Optimiser):
+    """An optimiser of the user's own, by ``step``."""
+
+    @tg.no_grad()
+    def step(self) -> None:
+        for p in self.params:
+            p[...] = p - self.rate() * p.grad
+
+
+@step(runs=None, calls=7)
+def a_rate_that_an_own_step_reads() -> Twin:
+    w = variable(4, 3)
+    optimiser = Own([w], 0.1)
+
+    def run(x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        loss = F.cross_entropy(x @ w, y)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    def before(k: int) -> None:
+        if k in (3, 5):
+            optimiser.param_groups[0]["lr"] = 0.01 * k
+
+    return Twin(run, [w], before=before)
+
+
 @step(runs=None, calls=6)
 def an_element_moves_to_the_next_list() -> Twin:
     w, kept = variable(4, 3), {"a": [1.0, 2.0], "b": [3.0, 4.0]}

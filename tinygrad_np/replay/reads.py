@@ -32,6 +32,8 @@ LIBRARIES = {"numpy", "scipy", *sys.stdlib_module_names} - {"__main__"}
 ENGINE = frozenset(
     ["autodiff", "batching", "data", "draw", "errors", "optim", "random", "replay", "threads"]
 )
+# of the engine's rooms, what reads lists and settings that users change between steps
+OPEN = frozenset(["optim.clipping", "optim.optimisers", "optim.several"])
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR")
@@ -72,7 +74,8 @@ def whose(module: str | None) -> Whose:
     """Whose code a module is, by its name: what others than the user have does not change."""
     first, *rest = str(module or "").split(".")
     if first == PACKAGE:
-        return Whose.LAYERS if rest and rest[0] not in ENGINE else Whose.ENGINE
+        is_open = ".".join(rest) in OPEN or (rest and rest[0] not in ENGINE)
+        return Whose.LAYERS if is_open else Whose.ENGINE
     return Whose.LIBRARY if first in LIBRARIES else Whose.USER
 
 
