@@ -102,7 +102,10 @@ def run(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @pytest.mark.parametrize(
     "title",
-    [pytest.param(t, marks=[pytest.mark.slow] if t in SECONDS else [], id=t) for t in RECIPES],
+    [
+        pytest.param(t, marks=[pytest.mark.slow, pytest.mark.long] if t in SECONDS else [], id=t)
+        for t in RECIPES
+    ],
 )
 def test_a_recipe_reaches_its_measure(
     title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -194,6 +197,7 @@ def test_the_programs_of_a_page(page: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_of_the_first_page_give_its_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
