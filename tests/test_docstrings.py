@@ -2,34 +2,22 @@
 
 import ast
 import doctest
-import importlib.util
 import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_np as tg
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def _pages() -> ModuleType:
-    """docs/reference/pages.py, which says what is public."""
-    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs/reference/pages.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.outside import loaded
 
 
 def public() -> Iterator[tuple[str, Any]]:
     """Every public name of the package with its value; a value with two names has one of them."""
-    pages, seen = _pages(), set()
+    pages, seen = loaded("docs/reference/pages.py"), set()
     for module in pages.modules():
         try:
             names = pages.public(module)

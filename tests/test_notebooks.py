@@ -1,7 +1,6 @@
 """The notebooks are stored with what they show, which is what a run from a clean kernel gives."""
 
 import ast
-import importlib.util
 import itertools
 import json
 import math
@@ -12,8 +11,8 @@ from typing import Any
 import pytest
 
 import tinygrad_np as tg
+from tests.outside import ROOT, loaded
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))}
 LARGEST = 300_000  # bytes
 NUMBER = re.compile(r"-?(?:\d[\d,]*)(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -94,11 +93,7 @@ def has_fashion() -> bool:
 def test_what_is_stored_is_what_a_run_gives(name: str, tmp_path: Path) -> None:
     for needed in ("nbclient", "nbformat", "ipykernel", "matplotlib", "PIL"):
         pytest.importorskip(needed)
-    spec = importlib.util.spec_from_file_location("store", ROOT / "docs/notebooks/store.py")
-    assert spec is not None
-    assert spec.loader is not None
-    store = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(store)
+    store = loaded("docs/notebooks/store.py")
     notebook = store.run(NOTEBOOKS[name], tmp_path)
     found = [cell for cell in notebook.cells if cell.cell_type == "code"]
     # another BLAS rounds elsewhere, and after some epochs that is no small difference any more

@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import importlib.util
 import os
 import re
 import shutil
@@ -12,12 +11,11 @@ import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.outside import ROOT, loaded
 
 
 class Page(HTMLParser):
@@ -35,15 +33,6 @@ class Page(HTMLParser):
             self.links.append(target)
         elif target := found.get("src") or (tag == "link" and found.get("href")) or None:
             self.loads.append(target)
-
-
-def reference() -> ModuleType:
-    """docs/reference/pages.py, which says what is public."""
-    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs/reference/pages.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +74,7 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_is_loaded(site: Path
     assert list(broken(pages)) == []
     for style in [*site.glob("*.css"), *site.glob("assets/stylesheets/*.css")]:
         assert not re.search(r"url\(.?https?:", style.read_text(encoding="utf-8")), style
-    made = reference()
+    made = loaded("docs/reference/pages.py")
     for name in made.modules():
         anchors = pages[site.resolve() / "reference" / f"{name}.html"].anchors
         assert [each for each in made.public(name) if f"{name}.{each}" not in anchors] == []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_np as tg
-from tests.replay.steps import Step, clear, network, rng, rows, variable
+from tests.replay.steps import Step, clear, network, rng, rows, training_step, variable
 from tests.replay.twins import Inputs, Twin
 from tinygrad_np import nn, optim
 from tinygrad_np.nn import functional as F
@@ -338,18 +338,11 @@ def a_group_of_parameters_is_added() -> Twin:
     parameters = model.parameters()
     optimiser = optim.SGD(parameters[:1], 0.1)
 
-    def run(x: Any, y: Any) -> Any:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimiser.step()
-        return loss
-
     def before(k: int) -> None:
         if k == 3:  # the others have gradients by now
             optimiser.add_param_group({"params": parameters[1:]})
 
-    return Twin(run, parameters, before=before)
+    return Twin(training_step(model, optimiser), parameters, before=before)
 
 
 class Own(optim.Optimiser):

@@ -65,6 +65,19 @@ def network(seed: int = 0) -> nn.Sequential:
     return nn.Sequential(nn.Linear(4, 6, seed=draw), nn.ReLU(), nn.Linear(6, 3, seed=draw))
 
 
+def training_step(model: nn.Module, optimiser: Any) -> Any:
+    """A step of training on labels."""
+
+    def run(x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    return run
+
+
 def clear(*leaves: tg.Tensor) -> None:
     for leaf in leaves:
         leaf.grad = None
@@ -840,16 +853,8 @@ def a_module_as_the_step() -> Twin:
                  rng(k).integers(0, 3, n)], calls=6, runs=4)  # fmt: skip
 def a_short_last_batch() -> Twin:
     model = network()
-    optimiser = optim.Adam(model.parameters(), 0.01)
-
-    def run(x: Any, y: Any) -> Any:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimiser.step()
-        return loss
-
-    return Twin(run, model.parameters())
+    step = training_step(model, optim.Adam(model.parameters(), 0.01))
+    return Twin(step, model.parameters())
 
 
 @step(lambda _: [np.zeros((0, 4), "f4"), np.zeros(0, int)])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.replay.steps import training_step
 from tests.replay.twins import Twin, assert_twins
 from tinygrad_np import nn, optim
 from tinygrad_np.nn import functional as F
@@ -199,14 +200,7 @@ def test_layers_with_a_state_of_their_own(name: str, dtype: str) -> None:
             BETWEEN[name](),
             nn.Linear(5, CLASSES, seed=rng),
         )
-        optimiser = optim.Adam(model.parameters(), 0.01)
-
-        def step(x: Any, y: Any) -> Any:
-            optimiser.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimiser.step()
-            return loss
+        step = training_step(model, optim.Adam(model.parameters(), 0.01))
 
         def others() -> Any:
             generators = [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.replay.steps import network, rng, rows
+from tests.replay.steps import network, rng, rows, training_step
 from tinygrad_np import nn, optim
 from tinygrad_np.nn import functional as F
 
@@ -311,17 +311,7 @@ def test_floating_point_errors_are_treated_as_around_the_step() -> None:
 
 def mlp_step() -> Any:
     model = nn.Sequential(nn.Linear(20, 16, seed=0), nn.ReLU(), nn.Linear(16, 10, seed=1))
-    optimiser = optim.Adam(model.parameters())
-
-    @tg.replay
-    def step(x: Any, y: Any) -> Any:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimiser.step()
-        return loss
-
-    return step
+    return tg.replay(training_step(model, optim.Adam(model.parameters())))
 
 
 def test_nothing_is_allocated_in_steady_state() -> None:

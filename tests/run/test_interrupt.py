@@ -1,7 +1,6 @@
 """Ctrl-C while the report is drawn: what is done stays, and the run can be finished later."""
 
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,12 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.outside import interrupted
 from tinygrad_np.run import progress, report
 from tinygrad_np.run import run as runs
 from tinygrad_np.run.progress import Drawing
 from tinygrad_np.run.recipes import RECIPES
 from tinygrad_np.training.scoring import score
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_ctrl_c_on_a_process_that_draws_its_report(tmp_path: Path) -> None:
@@ -28,16 +26,8 @@ def test_ctrl_c_on_a_process_that_draws_its_report(tmp_path: Path) -> None:
         sys.executable, "-m", "tinygrad_np", "train", "--data", str(tmp_path / "d.npz"),
         "--epochs", "1", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "r.json"),
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line == "  drawing the report\n":
-            process.send_signal(signal.SIGINT)
-            break
-    rest, errors = process.communicate()
-    assert process.returncode == 130, errors
+    code, rest, errors = interrupted(command, "  drawing the report")
+    assert code == 130, errors
     told = "of 8 parts of the report drawn; --resume goes on from there."
     assert errors.splitlines()[-1].startswith("interrupted with ")
     assert errors.splitlines()[-1].endswith(told)

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,11 +13,10 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.outside import interrupted
 from tinygrad_np import data, nn, optim, training
 from tinygrad_np.training import EarlyStopping, Epoch, History
 from tinygrad_np.training.interrupt import Interrupt
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def examples(n: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -424,17 +422,9 @@ print("end", history.stopped, len(history), history[-1].validation_loss is not N
 
 
 def test_ctrl_c_on_a_process(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "w.npz")], cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line == "step 3 2\n":
-            process.send_signal(signal.SIGINT)
-            break
-    rest, errors = process.communicate()
-    assert (process.returncode, errors) == (0, "")
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "w.npz")]
+    code, rest, errors = interrupted(command, "step 3 2")
+    assert (code, errors) == (0, "")
     word, stopped, epochs, validated = rest.splitlines()[-1].split()
     assert (word, stopped, validated) == ("end", "interrupted", "True")
     assert int(epochs) >= 3

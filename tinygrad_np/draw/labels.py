@@ -10,7 +10,7 @@ import numpy as np
 from ..autodiff.primitives import ARRAY, take_at
 from ..autodiff.rules.table import Part, Several
 from ..autodiff.tape import Record
-from ..markup import number
+from ..markup import number, printable
 
 LONGEST = 40  # characters of a name or formula before it is cut
 PRINTED = 16  # elements of an array that are printed one by one
@@ -23,7 +23,7 @@ SYMBOLS = {
 
 def escape(text: str, longest: int = LONGEST) -> str:
     """Any text as it must stand in an HTML-like label to be shown as it is, on one line."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = printable(text)
     if len(shown) > longest:
         shown = shown[: longest - 1] + "…"
     return html.escape(shown.replace("\\", "\\\\"))  # Graphviz replaces \N and the like, even here
@@ -31,11 +31,7 @@ def escape(text: str, longest: int = LONGEST) -> str:
 
 def quoted(text: str) -> str:
     """Plain text of several lines as an attribute of DOT has it."""
-    lines = [
-        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-        for line in text.split("\n")
-    ]
-    return str(graphviz.escape("\n".join(lines))).replace("\n", "\\n")
+    return str(graphviz.escape(printable(text, "\n"))).replace("\n", "\\n")
 
 
 def counted(count: int, noun: str) -> str:

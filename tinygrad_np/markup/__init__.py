@@ -2,7 +2,7 @@
 
 from .arrays import number, of_array
 from .chart import chart
-from .elements import Html, code, escape, facts, folded, joined, paragraph, table
+from .elements import Html, code, escape, facts, folded, joined, paragraph, printable, table
 
 __all__ = [
     "Html",
@@ -15,5 +15,6 @@ __all__ = [
     "number",
     "of_array",
     "paragraph",
+    "printable",
     "table",
 ]

@@ -9,13 +9,16 @@ class Html(str):
     """Text that is markup already; all other text is escaped."""
 
 
+def printable(text: str, kept: str = "") -> str:
+    """The text with the escapes of what cannot be seen, but for the characters ``kept``."""
+    return "".join(
+        c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text
+    )
+
+
 def escape(text: object) -> str:
     """Any text as it must stand in HTML to be shown as it is; controls as their escapes."""
-    shown = "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
-        for c in str(text)
-    )
-    return html.escape(shown)
+    return html.escape(printable(str(text), "\n\t"))
 
 
 def cell(value: Any) -> str:

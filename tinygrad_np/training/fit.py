@@ -328,7 +328,7 @@ class _Loop:
         reason = None
         for group in self._groups(batches):
             before.note()
-            sizes = [_rows(x, y) for x, y in group]
+            sizes = [rows(y, x) for x, y in group]
             count = sum(sizes)
             try:
                 loss, right, own = self._step(group, sizes, before, number, len(tally.losses) + 1)
@@ -442,7 +442,3 @@ class _Loop:
             f"fit: {what} in {unit} {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
         )
-
-
-def _rows(x: Any, y: Any) -> int:
-    return len(y) if isinstance(y, (np.ndarray, Tensor)) and y.ndim else rows(y, x)
