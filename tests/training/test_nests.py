@@ -238,6 +238,7 @@ def test_batches_and_parts_of_nests() -> None:
     for (x, y), count in ((NESTS["dict"], 4), (NESTS["tuple"], 4), (NESTS["list"], 4)):
         batches = data.batches(x, y, 8, shuffle=False)
         assert len(batches) == count
+        assert repr(batches) == f"Batches(4 batches of 8 from {len(A)} examples, in order)"
         found = [list(leaves(pair)) for pair in batches]
         for i, whole in enumerate((A, B, Y, V)):
             np.testing.assert_array_equal(np.concatenate([f[i] for f in found]), whole)

@@ -301,7 +301,7 @@ class Batches:
         return self._count
 
     def __repr__(self) -> str:
-        told = f"{self._count:,} batches of {self._batch_size:,} from {len(self._x):,} examples"
+        told = f"{self._count:,} batches of {self._batch_size:,} from {self._samples:,} examples"
         order = "shuffled" if self._shuffle and self._generator is not None else "in order"
         changed = "" if self._transform is None else f", {arguments.called(self._transform)}"
         return f"Batches({told}, {order}{changed})"
