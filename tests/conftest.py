@@ -3,6 +3,9 @@
 import gc
 import os
 import signal
+from typing import Any
+
+import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # two BLAS threads in each of two workers wait for each other
@@ -20,3 +23,19 @@ def pytest_collection_finish() -> None:
     """What 13,000 tests are made of is not walked by every collection of garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was given to each capture of a step from here on."""
+    from tinygrad_np.replay import Replay  # after the number of threads is set
+
+    found: list[Any] = []
+    captured = Replay._captured
+
+    def noted(*given: Any) -> Any:
+        found.append(given)
+        return captured(*given)
+
+    monkeypatch.setattr(Replay, "_captured", noted)
+    return found

@@ -166,7 +166,7 @@ def test_the_same_training_as_scikit_learn_from_the_same_weights(
 
 @unconverged
 def test_long_epochs_are_replayed_to_the_same_weights(
-    iris: Data, monkeypatch: pytest.MonkeyPatch
+    iris: Data, monkeypatch: pytest.MonkeyPatch, captures: list[Any]
 ) -> None:
     usual, asked = estimators.fit, []
 
@@ -182,6 +182,7 @@ def test_long_epochs_are_replayed_to_the_same_weights(
             patch.setattr(estimators, "REPLAYED", 1_000)
             assert equal(replayed, clone(network).fit(*iris))
     assert asked == [True, False] * 2
+    assert len(captures) == 2 * 2  # and the other steps are replayed
 
 
 @unconverged

@@ -169,6 +169,22 @@ def test_settings_are_handed_to_the_base() -> None:
             kind([tg.Tensor([1.0], requires_grad=True)], 0.1, 0.5)
 
 
+class Normalised(optim.Optimiser):
+    """One that overrides ``step``, and reads its rate."""
+
+    @tg.no_grad()
+    def step(self) -> None:
+        for p in self.params:
+            p[...] = p - self.lr * p.grad / (np.sqrt(np.sum(p.grad**2)) + 1e-8)
+
+
+def test_an_own_step_is_captured_once_and_compared_once(captures: list[Any]) -> None:
+    model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
+    batches = tg.data.batches(X, Y, 4, seed=0)
+    training.fit(model, batches, Normalised(model.parameters(), 0.01), epochs=3)
+    assert len(captures) == 2
+
+
 def test_what_update_returns_is_checked() -> None:
     for returned, text in ((None, "returned None"), (np.zeros(3), r"of shape \(3,\)")):
         p = tg.Tensor([1.0, 2.0], requires_grad=True)

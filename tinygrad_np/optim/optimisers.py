@@ -307,7 +307,10 @@ def _setting(name: str) -> property:
     """An attribute that is a setting: that of the first group, and it sets those of all."""
 
     def groups(self: Optimiser) -> list[Group]:
-        found: list[Group] = vars(self).get("param_groups", [])
+        try:
+            found = self.param_groups  # not by vars(): a replay would watch all that is there
+        except AttributeError:
+            found = []
         if not found or name not in {**self._defaults, **found[0]}:
             raise AttributeError(
                 f"{type(self).__name__} has no setting {name} yet; hand it to "

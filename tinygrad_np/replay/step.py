@@ -213,7 +213,6 @@ class Replay:
             program, result = self._captured(given)
             self._keep(given.key, program)
             return result
-        self._local.in_vain = 0
         if not program.guards.is_bound():
             program.link()
         # now: a gradient that is an argument may have moved on, out of the way of a new one
@@ -222,6 +221,7 @@ class Replay:
             self._local.doubted = False
             result = self._verified(program, given)
         else:
+            self._local.in_vain = 0
             result = program.run(given.inputs, plain)
         self._local.last = program
         return result

@@ -259,10 +259,16 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     ) -> None:
         """``epochs`` passes over the data, from where network and optimiser are."""
         given = Rows(self, data, self._batch_size(len(data[0])))
+        # found here: what scikit-learn looks up in each step a replay would watch
+        weights = [layer.weight for layer in self._layers()]
+
+        def objective(outputs: Any, y: Any) -> Any:
+            return self._objective(outputs, y, weights)
+
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "fit: ", RuntimeWarning)  # said below
             self.history_ = fit(
-                self.module_, given, optimiser, epochs=epochs, loss=self._objective,
+                self.module_, given, optimiser, epochs=epochs, loss=objective,
                 callbacks=[watch], replay=len(given) >= REPLAYED,
             )  # fmt: skip
         watch.finish()
@@ -304,7 +310,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             )
         return self
 
-    def _objective(self, outputs: Any, y: Any, weights: list[Any] | None = None) -> Any:
+    def _objective(self, outputs: Any, y: Any, weights: list[Any]) -> Any:
         """The loss of a batch and the L2 penalty, by scikit-learn's formula."""
         y, each = y if isinstance(y, tuple) else (y, None)
         if each is None:
@@ -314,8 +320,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             loss = np.sum(losses * each) / total
         if not self.alpha or self.solver == "adamw":
             return loss
-        if weights is None:
-            weights = [layer.weight for layer in self._layers()]
         squares = [np.sum(weight * weight) for weight in weights]
         return loss + sum(squares[1:], squares[0]) * (0.5 * self.alpha) / total
 
