@@ -8,6 +8,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import optim
+from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.nn import functional as F
 
 INF = np.inf
@@ -149,3 +150,24 @@ def test_pooling_of_integers() -> None:
     x = np.arange(-4, 0).reshape(1, 1, 2, 2)
     expected = F.max_pool2d(x.astype(float), 2, 1, 1)
     np.testing.assert_array_equal(F.max_pool2d(tg.Tensor(x), 2, 1, 1).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["e", "f", "d", "g", ">f4", "?", "i4"])
+def test_the_ends_of_the_unit_interval(dtype: str) -> None:
+    """Every float dtype in both byte orders: what is told from its bits, and what is not."""
+    kind = np.dtype(dtype)
+    inside = np.array([0, 1, 1, 0], kind)
+    outside = [kind.type(2)] if dtype != "?" else []
+    if kind.kind == "f":
+        one = kind.type(1)
+        least = np.nextafter(kind.type(0), one)
+        inside = np.array([0.0, -0.0, least, 0.5, np.nextafter(one, kind.type(0)), 1], kind)
+        outside = [np.nextafter(one, kind.type(2)), -least, kind.type(-1)]
+        outside += [kind.type(v) for v in ("inf", "-inf", "nan", "-nan")]
+    for shape in ((-1, 1), (1, -1)):
+        assert neural.in_unit_interval(inside.reshape(shape)[::-1], "loss", "target") is not None
+    for value in outside:
+        wrong = inside.copy()
+        wrong[2] = value
+        with pytest.raises(tg.DataError, match=r"at \(2,\)"):
+            neural.in_unit_interval(wrong, "loss", "target")

@@ -221,12 +221,13 @@ class Optimiser(Stateful):
 
     def _change_pieces(self, pack: Pack, pieces: Iterable[tuple[Any, ...]]) -> None:
         for values, g, scratch, spare, *state in pieces:
-            if values.dtype == np.float16:  # which ends at 65,504, and eps is 0 in it
+            kind = values.dtype.char
+            if kind == "e":  # float16, which ends at 65,504, and eps is 0 in it
                 whole, used = values.astype(np.float32), g.astype(np.float32)
                 self._change_pieces(pack, [(whole, used, scratch, spare, *state)])
                 values[...] = whole
                 continue
-            if values.dtype.kind == "c":
+            if kind in "FDG":
                 # two real numbers; g is ∂/∂re − i ∂/∂im, and the way down against its conjugate
                 arrays = (values, np.conjugate(g, spare), scratch, spare, *state)
                 parts = [tuple(a.real for a in arrays), tuple(a.imag for a in arrays)]

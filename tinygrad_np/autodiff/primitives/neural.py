@@ -316,11 +316,26 @@ def cross_entropy_slope(logits: Any, labels: Any) -> Any:
     return slope_of_powers(*exponentials(logits)[1:], labels)
 
 
+@functools.cache
+def bits_of_one(dtype: np.dtype[Any]) -> Any:
+    """1.0 read as an integer without sign, or None where that cannot be done.
+
+    The floats from 0 to 1 are the integers up to that one: a comparison tells them from all others,
+    NaN and negative numbers (and -0.0, which is none of them).
+    """
+    if dtype.kind != "f" or dtype.itemsize > 8 or not dtype.isnative:
+        return None
+    return np.array(1, dtype).view(f"u{dtype.itemsize}")
+
+
 @primitive
 def in_unit_interval(targets: Any, caller: str, what: str) -> Any:
     """The targets themselves, or ``what`` they are, once they are known to lie in 0 … 1."""
-    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):  # NaN is neither
-        wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))
+    one = bits_of_one(targets.dtype)
+    if one is not None and 1 not in np.greater(targets.view(one.dtype), one).tobytes():
+        return targets
+    wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))  # NaN, too
+    if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         remedy = "Scale them, or use mse_loss for other numbers"
         if what == "prediction":
