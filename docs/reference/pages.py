@@ -1,4 +1,7 @@
-"""The pages of the API reference, made while the site is built: one for each public module."""
+"""What is made while the site is built: the pages of the API reference, and links of pictures.
+
+The reference has one page for each public module.
+"""
 
 import importlib
 import importlib.util
@@ -115,6 +118,11 @@ def on_config(config: "MkDocsConfig") -> "MkDocsConfig":
             if title == "API reference":
                 entries += [{t: f"reference/{name}.md"} for name, t in modules().items()]
     return config
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Link each picture to its file, so that a phone can show it larger; mkdocs calls this."""
+    return re.sub(r'<img [^>]*src="([^"]+)"[^>]*>', r'<a href="\1">\g<0></a>', html)
 
 
 def found(entry: str | dict[str, str], folder: str) -> list[str | dict[str, str]]:
