@@ -24,7 +24,7 @@ WAYS = {
     "as_strided": "use np.lib.stride_tricks.sliding_window_view(t, shape), np.broadcast_to or t[i]",
     "asarray_chkfinite": "use t itself, and np.isfinite(t).all() for the check",
     "require": "use t itself (t.astype(dtype), t.copy())",
-    "intersect1d": "use t[np.isin(t, u)]: what both have could move only together",
+    "intersect1d": "use t[np.isin(t, u)], of which each element has a gradient",
     "ndenumerate": "loop over zip(np.ndindex(t.shape), t.reshape(-1))",
     "put": "write u[np.unravel_index(i, u.shape)] = t on a Tensor u",
     "place": "write u[mask] = t on a Tensor u, or use np.where(mask, t, u)",
