@@ -336,7 +336,8 @@ MEASURED = """\
 Every library gets the same calls (`benchmarks/probes.py`). A function passes if each call gives
 NumPy's value and the gradient of central differences. A function that a library does not have
 counts as not passed. MyGrad's own functions are called; where it has none of the name, NumPy's
-function is called with MyGrad's tensors. For polynomials the functions of `tinygrad_np.polynomial` are called."""
+function is called with MyGrad's tensors. For polynomials the functions of
+`tinygrad_np.polynomial` are called."""
 Marks = Mapping[str, Mapping[str, bool]]  # of each library, of each function
 
 

@@ -249,7 +249,7 @@ class Tensor(Operators):
         seed = given if isinstance(given, Tensor) else Tensor(given)
         if seed.shape != self.shape:
             raise ShapeError(
-                f"{what} is of shape {seed.shape}, what it belongs to of {self.shape}."
+                f"{what} has shape {seed.shape}, and its Tensor has shape {self.shape}."
             )
         calls.refuse_imaginary(what, seed, self)
         seed = seed if seed.dtype == self.dtype else seed.astype(self.dtype)

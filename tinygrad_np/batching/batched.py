@@ -22,8 +22,8 @@ from ..errors import ShapeError, TapeError
 Batching = Callable[..., Any]  # of a function, the level, and the function's arguments
 RULES: dict[Any, Batching] = {}  # how functions are computed for all examples at once
 INSTEAD = (
-    "inside tg.vmap it is another one in each example; choose with np.where(condition, a, b), and "
-    "look at values outside."
+    "inside tg.vmap it differs between examples; choose with np.where(condition, a, b), and look "
+    "at values outside."
 )
 
 
@@ -133,7 +133,7 @@ class Batched(NDArrayOperatorsMixin):
         return computed(fn, args, kwargs)
 
     def _refuse(self, what: str) -> Any:
-        raise TapeError(f"{what} was asked of a Tensor of shape {self.shape}; {INSTEAD}")
+        raise TapeError(f"{what} is not known for a Tensor of shape {self.shape}; {INSTEAD}")
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self._refuse("its array (t.numpy(), np.asarray(t))")

@@ -72,8 +72,8 @@ def cross_entropy(
     if labels.dtype.kind == "f" and labels.ndim > 1 and labels.shape == shape_of(logits):
         if ignore_index is not None:
             raise TypeError(
-                f"{name}: ignore_index={ignore_index} is for labels that are integers; give rows "
-                f"that count nothing the shares 0 of all classes."
+                f"{name}: ignore_index={ignore_index} is for labels that are integers; to ignore a "
+                "row of shares, make all of them 0."
             )
         return _of_shares(name, logits, labels, label_smoothing, weight, reduction)
     if plain and len(shape_of(logits)) == 2:

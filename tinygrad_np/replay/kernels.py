@@ -173,7 +173,7 @@ def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
         raise ReplayError(
             f"{equation.line}: {equation.name} gave an array of dtype {result.dtype} where the "
             f"captured step had {out.dtype}: whether its results are complex depends on values. "
-            "Give it complex numbers (x + 0j), of which they always are."
+            "Give it complex numbers (x + 0j): then the results are always complex."
         )
     if result.shape != out.shape or result.dtype != out.dtype:
         raise ReplayError(

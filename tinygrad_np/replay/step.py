@@ -412,7 +412,7 @@ def _array(part: Any) -> np.ndarray:
     if kind is not Tensor and whose(kind.__module__) is Whose.USER:
         raise ReplayError(
             f"{users_line()}: an argument of class {kind.__name__}, and a replayed step gets plain "
-            "Tensors; pass its values, and what else it has as arguments of their own."
+            "Tensors; pass its values, and its other contents as separate arguments."
         )
     if not isinstance(part, Tensor):
         return np.asarray(part)

@@ -126,7 +126,7 @@ def jobs(
     place = RECIPES[names[0]].dataset if given.dataset is None else given.dataset
     own = [(f"--{name}", getattr(given, name) is not None) for name in ("label", "classes", "side")]
     if place in ("mnist", "fashion") and (wrong := _given(*own)):
-        raise DataError(f"{wrong}: for data of your own alone; give --data PATH, or leave it out.")
+        raise DataError(f"{wrong}: only for your own data; give --data PATH, or leave it out.")
     dataset = data.mnist() if place == "mnist" else _loaded(given, place, note)
     if any(labels is None for _, labels in dataset):
         raise DataError(

@@ -115,7 +115,7 @@ def _checked(name: str, array: Any) -> Any:
             else ""
         )
         raise TypeError(
-            f"{name} of shape {array.shape} has dtype {array.dtype}, which is no number's; "
+            f"{name} of shape {array.shape} has dtype {array.dtype}, which is not numeric; "
             f"{remedy}make numbers of its columns and give {name}.astype(np.float32)."
         )
     return array

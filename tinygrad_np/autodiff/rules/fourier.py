@@ -71,8 +71,8 @@ def of_some(fn: Any) -> Any:
     ) -> Any:
         if x.ndim and x.shape[axis] == 0 and n is not None:
             raise ValueError(
-                f"x of shape {x.shape} has no frequencies on axis {axis}, where NumPy gives "
-                "whatever is in memory; give at least one."
+                f"x of shape {x.shape} has no frequencies on axis {axis}, and NumPy's result would "
+                "be undefined; give at least one."
             )
         return fn(x, n, axis, norm, out=out)
 

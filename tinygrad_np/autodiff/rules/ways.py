@@ -56,9 +56,10 @@ def cut(what: str, shape: tuple[int, ...]) -> DetachError:
     name = numpys_own() if what == "np.asarray(t)" else None
     way = f"{WAYS[name]}, or " if name in WAYS else ""
     return DetachError(
-        f"{f'np.{name} of t' if name else what} would cut a Tensor that requires grad (shape "
-        f"{shape}) off the tape: {way}use .item() or .numpy() (or .detach()) if that is meant, "
-        "tg.array or tg.stack to make one Tensor of several, and a Tensor as the target of a write."
+        f"{f'np.{name} of t' if name else what} would lose the history of a Tensor that requires "
+        f"grad (shape {shape}): {way}use .item() or .numpy() (or .detach()) if you want the values "
+        "alone, tg.array or tg.stack to make one Tensor of several, and a Tensor as the target of "
+        "a write."
     )
 
 
@@ -66,7 +67,7 @@ def written(name: str) -> DetachError:
     """The error where a Tensor would be written into an array."""
     name = numpys_own() or name
     return DetachError(
-        f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
+        f"np.{name} would write a Tensor that requires grad into an array, which has no history; "
         f"{WAYS[name]}, or .detach() the value."
     )
 
