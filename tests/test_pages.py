@@ -206,11 +206,11 @@ def test_the_commands_of_the_first_page_give_its_numbers(
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "start.md").read_text("utf-8")
     epochs, guesses = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "start_digits.png").write_bytes((DOCS / "pictures/start_digits.png").read_bytes())
+    (tmp_path / "docs").symlink_to(DOCS)
     for command in re.findall(r"^python -m tinygrad_np (.*)$", page, re.MULTILINE):
         assert main(shlex.split(command)) == 0
     said = capsys.readouterr().out.splitlines()
-    for line in epochs.splitlines()[1:]:
+    for line in epochs.splitlines()[1:-1]:
         [ours] = [s for s in said if s.startswith(line[:11])]
         numbers = [[float(n) for n in NUMBER.findall(s)][:4] for s in (ours, line)]
         np.testing.assert_allclose(numbers[0], numbers[1], atol=0.5)

@@ -55,7 +55,8 @@ def modules() -> dict[str, str]:
 
 def entry(module: str, name: str, value: Any) -> str:
     """One name: by mkdocstrings, which reads the source; what that cannot see is written here."""
-    is_module_too = f"{module}.{name}" in sys.modules  # which mkdocstrings would take
+    # a module of the same name is what mkdocstrings would take
+    is_module_too = f"{module}.{name}" in sys.modules or value.__module__.endswith(f".{name}")
     is_assigned = re.search(rf"^{name} = ", inspect.getsource(sys.modules[module]), re.M)
     own = (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name
     if own and not is_module_too and not is_assigned:
