@@ -1,4 +1,4 @@
-"""Tensor: an array that records what happens to it: what it holds, and NumPy's protocols."""
+"""Tensor: an array that records the operations on it; its data, and NumPy's protocols."""
 
 import operator
 from typing import Any

@@ -1,4 +1,4 @@
-"""An array that differs between the examples of a batch, and looks like that of one.
+"""Arrays with one value for each example of a batch, which look like the array of one example.
 
 ``Batched`` speaks NumPy's protocols, so Tensors hold it as they hold any array, and the table's
 rules run on it: gradients inside ``vmap`` are those of each example. What it holds may be a Tensor,

@@ -1,4 +1,4 @@
-"""``vmap``: its front door. What happens inside is in ``batched``."""
+"""``vmap``: its arguments and results; ``batched`` has the arrays inside."""
 
 import functools
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What enters layers and losses, and what their errors say about it."""
+"""Checks of the inputs of layers and losses, and the messages of their errors."""
 
 import math
 from typing import Any

@@ -1,8 +1,8 @@
-"""Taking down a step: every operation that runs, with what it reads and what it makes.
+"""Capture: every operation of a step is recorded, with its operands and results.
 
-While a step is captured the funnel of the engine calls this; the calls are carried out as in eager
-mode and written down as equations on the way. The sweep runs the rules on Tensors then, so that
-the backward pass goes through the same funnel.
+While a step is captured, the engine's funnel calls this module. It runs each operation as in eager
+mode and records it as an equation. The sweep runs the rules on Tensors then, so the backward pass
+goes through the same funnel.
 """
 
 import math

@@ -1,8 +1,8 @@
 """What the Python code of a step reads while it is captured.
 
-``sys.setprofile`` tells of every Python function that runs. The names that its code mentions
-(globals, closure cells, attributes of what these and the arguments hold) are looked up as the
-function begins, and noted with their values: ``guards`` keeps watch over them afterwards.
+``sys.setprofile`` reports every Python function that runs. The names in its code (globals, closure
+cells, attributes of what these and the arguments hold) are looked up when the function begins, and
+stored with their values. ``guards`` checks them afterwards.
 """
 
 import abc
@@ -71,7 +71,7 @@ class Whose(enum.IntEnum):
 
 @functools.lru_cache(maxsize=4096)
 def whose(module: str | None) -> Whose:
-    """Whose code a module is, by its name: what others than the user have does not change."""
+    """Whose code a module is, by its name; only the user's code changes."""
     first, *rest = str(module or "").split(".")
     if first == PACKAGE:
         is_open = ".".join(rest) in OPEN or (rest and rest[0] not in ENGINE)
@@ -226,7 +226,7 @@ def plain(held: Any) -> Any:
 
 
 def origin_of(value: Any) -> Whose:
-    """Whose it is to change an object: what libraries make for users, such as settings, too."""
+    """Who may change an object; users also change what libraries make for them (settings)."""
     if isa(value, types.ModuleType):
         return whose(value.__name__)
     if isa(value, (type, types.FunctionType)):

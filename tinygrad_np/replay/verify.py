@@ -1,4 +1,4 @@
-"""Whether a replay does what the step does: both run from one state, and every bit is compared."""
+"""Compare a replay with the step: both run from the same state, and all bits must be equal."""
 
 import hashlib
 import math

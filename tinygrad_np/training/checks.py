@@ -1,4 +1,4 @@
-"""What can be seen to be wrong before the first step of a training."""
+"""Checks before the first step of a training."""
 
 import copy
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a model is given: arrays or nests of arrays, how it is called with them, parts of them."""
+"""The inputs of a model: arrays or nests of arrays, calls with them, parts of them."""
 
 import inspect
 import math

@@ -1,4 +1,4 @@
-"""What a classifier's predictions are worth."""
+"""Measures of a classifier's predictions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

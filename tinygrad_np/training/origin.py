@@ -1,4 +1,4 @@
-"""Where the first value that is not finite came from, read off a tape."""
+"""The operation that made the first value that is not finite, found on a tape."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a model gives for data, and what that is worth."""
+"""A model's outputs for data, and their loss and accuracy."""
 
 import math
 from collections.abc import Iterable

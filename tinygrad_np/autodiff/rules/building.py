@@ -1,4 +1,4 @@
-"""Functions that build arrays of others: grids, ranges, blocks, insertions."""
+"""Functions that build arrays from others: grids, ranges, blocks, insertions."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What functions of the table may be given, and what is said of it where they refuse."""
+"""Checks of the arguments of the table's functions, and the messages of their errors."""
 
 import sys
 import warnings

@@ -1,7 +1,7 @@
 """What to do instead, where NumPy itself turns a Tensor into an array.
 
-NumPy cannot dispatch these functions. What they call with the Tensor comes back to it as
-``__array__`` or as a write into an array; the name of the function stands in NumPy's own frames.
+NumPy cannot dispatch these functions. They call ``__array__`` of the Tensor, or write it into an
+array; the name of the function is found in NumPy's stack frames.
 """
 
 import sys

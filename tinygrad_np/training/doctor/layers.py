@@ -1,4 +1,4 @@
-"""One pass forward and backward, with an eye on every layer."""
+"""One pass forward and backward, with measurements of every layer."""
 
 import copy
 from collections.abc import Callable
