@@ -27,7 +27,7 @@ def _fact(name: str, said: str) -> Any:
 
 
 class Tensor(Operators):
-    """An array with a place on the tape.
+    """An array that records the operations on it.
 
     ``data`` is an array, a number or a nested list of numbers (of real, complex, integer or
     boolean dtype); it is copied. With ``requires_grad=True`` (real or complex only) the Tensor is a

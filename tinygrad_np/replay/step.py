@@ -450,7 +450,7 @@ def replay(
     *,
     verify: bool | int = True,
 ) -> Any:
-    """``fn``, replayed: the same results, without the cost of recording and of allocating.
+    """Record ``fn`` once, then replay the recording: the same results in less time.
 
     ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
     Tensors); it gets Tensors for arrays. The first call with arguments of given shapes and dtypes
