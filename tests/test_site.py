@@ -99,6 +99,9 @@ def address(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
+WITH_SCRIPTS = ("coverage.html", "reference/tinygrad_np.html", "index.html")
+
+
 @pytest.mark.slow
 def test_every_page_in_a_browser(site: Path, address: str) -> None:
     """At 1280 and 390 pixels: no error, nothing wider than the window, nothing from elsewhere.
@@ -112,30 +115,34 @@ def test_every_page_in_a_browser(site: Path, address: str) -> None:
     pictures = os.environ.get("TINYGRAD_NP_SCREENSHOTS") or None
     said: list[str] = []
     sizes = [{"width": width, "height": 900} for width in (1280, 390)]
+    names = [file.relative_to(site).as_posix() for file in sorted(site.rglob("*.html"))]
+    names.remove("404.html")
     with browsers.sync_playwright() as session:
         browser = session.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport=sizes[0], reduced_motion="reduce")
-        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(address) else said.append(r.url))
-        for file in sorted(site.rglob("*.html")):
-            name = file.relative_to(site).as_posix()
-            if name == "404.html":
-                continue
-            page.goto(f"{address}/{name}")
-            for size in sizes:  # the page's first is the last of the page before: it is there
-                if page.viewport_size != size:
-                    page.set_viewport_size(size)
-                wide = page.evaluate("document.documentElement.scrollWidth")
-                assert (name, wide, said) == (name, size["width"], [])
-                if pictures is not None:
-                    title = name.removesuffix(".html").replace("/", "-")
-                    page.screenshot(path=f"{pictures}/{title}-{wide}.png", full_page=True)
-            sizes.reverse()
+        # the theme's scripts are the same in all pages, and take longer than the pages
+        for shown, scripts in ((names, pictures is not None), (WITH_SCRIPTS, True)):
+            page = browser.new_page(
+                viewport=sizes[0], reduced_motion="reduce", java_script_enabled=scripts
+            )
+            page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.on("request", lambda r: None if r.url.startswith(address) else said.append(r.url))
+            for name in shown:
+                page.goto(f"{address}/{name}")
+                for size in sizes:  # the page's first is the last of the page before
+                    if page.viewport_size != size:
+                        page.set_viewport_size(size)
+                    wide = page.evaluate("document.documentElement.scrollWidth")
+                    assert (name, wide, said) == (name, size["width"], [])
+                    if pictures is not None:
+                        title = name.removesuffix(".html").replace("/", "-")
+                        page.screenshot(path=f"{pictures}/{title}-{wide}.png", full_page=True)
+                sizes.reverse()
+        field = "input[name=query]"
         page.set_viewport_size({"width": 1280, "height": 900})
-        page.goto(address + "/index.html")
         for word, target in {"cross_entropy": "functional", "learning rate": "optimisers"}.items():
-            page.fill("input[name=query]", word)
+            page.fill(field, "")
+            page.type(field, word)
             page.wait_for_selector(f".md-search-result__item a[href*={target}]")
         browser.close()
     assert said == []
