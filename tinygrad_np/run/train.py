@@ -215,7 +215,7 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
     """What repeats one run, or the runs of several seeds."""
     epochs = given.epochs or recipe.epochs
     words: list[object] = [*given.program.split(), "--recipe", recipe.name]
-    words += ["--dataset", name, "--epochs", epochs, "--seed", seed]
+    words += ["--data", name, "--epochs", epochs, "--seed", seed]
     words += ["--seeds", seeds] if seeds > 1 else []
     for option in ("label", "classes", "side", "lr", "batch"):
         value = getattr(given, option)
