@@ -1,0 +1,68 @@
+"""Images as they are shown, and many of them in one picture: as many axes would take seconds."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..data.augment import channels_last
+from ..errors import ShapeError
+
+
+def laid_out(caller: str, images: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Images of any layout as (n, h, w, channels); each has ``shape`` where that is given.
+
+    Rows of pixels without a shape are square and grey. Raises ShapeError for other shapes,
+    DataError where the channels may be on two axes.
+    """
+    images = np.asarray(images)
+    each, n = images.shape[1:], len(images)
+    side = math.isqrt(math.prod(each))
+    if shape is None and len(each) == 1 and side**2 == each[0]:
+        shape = (side, side)
+    if shape is not None and math.prod(shape) == math.prod(each):
+        images = images.reshape(n, *shape)
+    elif shape is not None or len(each) not in (2, 3):
+        what = "square ones" if shape is None else f"images of shape {tuple(shape)}"
+        raise ShapeError(
+            f"{caller}: images of shape {each} are no {what}; give shape=(height, width) or "
+            "(channels, height, width) of one of them."
+        )
+    if images.ndim == 3:
+        return images[..., None]
+    return images if channels_last(caller, images.shape) else images.transpose(0, 2, 3, 1)
+
+
+def pictures(laid: np.ndarray) -> np.ndarray:
+    """What ``imshow`` takes of (n, h, w, channels): (n, h, w) grey, (n, h, w, 3 or 4) colours.
+
+    Colours of floats outside 0 … 1, as of standardised images, fill that range; other numbers of
+    channels are shown by their mean.
+    """
+    if laid.shape[3] not in (3, 4):
+        return np.asarray(laid.mean(axis=3) if laid.shape[3] > 1 else laid[..., 0])
+    if laid.dtype == np.uint8:
+        return laid
+    values = np.nan_to_num(laid.astype(np.float64), posinf=0, neginf=0)
+    low, high = (np.reshape(f(values.reshape(len(values), -1), axis=1, initial=edge), (-1, 1, 1, 1))
+                 for f, edge in ((np.min, 0), (np.max, 1)))  # fmt: skip
+    return np.asarray((values - low) / (high - low))
+
+
+def mosaic(tiles: np.ndarray, columns: int, above: int, beside: int) -> np.ndarray:
+    """Tiles (k, h, w, ...) in rows, NaN between: ``above`` rows over each, ``beside`` it columns.
+
+    Tile i has its top left pixel at ((i // columns) (h + above) + above, i % columns (w + beside)).
+    """
+    (k, h, w), channels = tiles.shape[:3], tiles.shape[3:]
+    rows = -(-k // columns)
+    sheet = np.full((rows, h + above, columns, w + beside, *channels), np.nan)
+    for i, tile in enumerate(tiles):
+        sheet[i // columns, above:, i % columns, :w] = tile
+    return sheet.reshape(rows * (h + above), columns * (w + beside), *channels)
+
+
+def largest(values: np.ndarray, share: float = 0.998) -> float:
+    """The size that nearly all finite values have at most, 1 where all are 0: a scale's end."""
+    sizes = np.abs(values[np.isfinite(values)])
+    return (float(np.quantile(sizes, share)) if sizes.size else 0.0) or 1.0
