@@ -17,7 +17,7 @@ from ..training.checks import check_model
 from ..training.features import tapped
 from ..training.inputs import as_arrays, numbers, shapes
 from ..training.scoring import evaluating
-from .figures import empty_figure
+from .figures import WRONG, empty_figure
 from .sheet import laid_out, pictures
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def grad_cam(
     """
     seen = Seen("grad_cam", model, images, classes, count)
     layer, maps = seen.class_activation(layer)
-    what = f"Grad-CAM of layer {layer}: what speaks for the class"
+    what = f"Grad-CAM of {called(model, layer)}: what speaks for the class"
     return _drawn(seen, maps, shape, names, title, what, over=True)
 
 
@@ -192,6 +192,11 @@ def batch(place: str, model: Module, images: Any) -> tuple[np.ndarray, Any]:
     )
 
 
+def called(model: Module, name: str) -> str:
+    """A layer as titles have it: its name and its kind."""
+    return f"{name} {type(dict(model.named_modules())[name]).__name__}".strip()
+
+
 def convolutions(model: Module) -> dict[str, Tensor]:
     """Weights of four axes by the name of the module that has them, in order of definition."""
     modules = [name for name, _ in model.named_modules()]
@@ -237,30 +242,40 @@ def _drawn(
     over: bool = False,
 ) -> "Figure":
     """Pairs of an image and its map, or the image under it, in one picture; two pairs a row."""
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.patches import Rectangle
+
     shown = pictures(laid_out(seen.place, seen.x, shape))
     n, (high, wide) = len(shown), shown.shape[1:3]
-    columns, tall, chosen = min(n, 2), high / wide, bool((seen.classes != seen.guesses).any())
-    step = (2.2, tall + 0.2 + 0.13 * chosen)  # of a pair; an image is 1 wide
-    rows = -(-n // columns)
-    figure = empty_figure(max(1.35 * step[0] * columns, 5) + 0.8, 1.35 * step[1] * rows + 0.7)
+    columns, tall = min(n, 2), high / wide
+    rows, inch = -(-n // columns), 1.35 if columns > 1 else 1.8  # the width of an image, which is 1
+    across = 2.2  # of a pair
+    down = tall + (0.26 + 0.18 * bool((seen.classes != seen.guesses).any())) / inch
+    heading = f"{title}\n{what}" if title else what
+    heading += f"\n{n} of {seen.given:,} images" if n < seen.given else ""
+    tops = 0.2 * (heading.count("\n") + 1)
+    figure = empty_figure(inch * across * columns + 0.9, inch * down * rows + tops + 0.1)
     axes = figure.subplots()
+    shades = LinearSegmentedColormap.from_list("over", [f"{WRONG}00", f"{WRONG}e0"])
     for i, (image, map_) in enumerate(zip(shown, maps, strict=True)):
-        left, low = i % columns * step[0], -(i // columns) * step[1]
-        for at in (left, left + 1.04)[: 1 + over]:
-            axes.imshow(image, cmap="gray_r", extent=(at, at + 1, low - tall, low))
+        left, low = i % columns * across, -(i // columns) * down
+        places = [(at, at + 1, low - tall, low) for at in (left, left + 1.05)]
+        for extent in places[: 1 + over]:
+            axes.imshow(image, cmap="gray_r", extent=extent)
         drawn = axes.imshow(
-            map_ / (map_.max() or 1), vmin=0, vmax=1, cmap="inferno",
-            extent=(left + 1.04, left + 2.04, low - tall, low),
-            alpha=0.6 if over else None, interpolation="bilinear" if over else "nearest",
+            map_ / (map_.max() or 1), vmin=0, vmax=1, extent=places[1],
+            cmap=shades if over else "inferno", interpolation="bilinear" if over else "nearest",
         )  # fmt: skip
+        for at, *_ in places:
+            frame = Rectangle((at, low - tall), 1, tall, fill=False, color="#bbb", clip_on=False)
+            axes.add_patch(frame)
         text = _said(seen, i, names)
-        axes.text(left + 1.02, low + 0.02, text, ha="center", va="bottom", fontsize=9)
-    axes.set(xlim=(0, columns * step[0] - 0.16), ylim=(-(rows - 1) * step[1] - tall, 0.3))
+        axes.text(left + 1.02, low + 0.03, text, ha="center", va="bottom", fontsize=9)
+    axes.set(xlim=(0, (columns - 1) * across + 2.05), ylim=(-tall - down * (rows - 1), down - tall))
     axes.set_axis_off()
     bar = figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02, aspect=30)
-    bar.set_label("share of the image's largest value", fontsize=9)
-    what += f"\n{n} of {seen.given:,} images" if n < seen.given else ""
-    figure.suptitle(f"{title}\n{what}" if title else what, fontsize=11)
+    bar.set_label("share of the largest", fontsize=9)
+    figure.suptitle(heading, fontsize=11)
     return figure
 
 

@@ -8,7 +8,7 @@ from ..arguments import whole
 from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.checks import check_model
-from .attribution import batch, convolutions, image_layers
+from .attribution import batch, called, convolutions, image_layers
 from .figures import empty_figure
 from .sheet import laid_out, largest, mosaic, pictures
 
@@ -53,10 +53,18 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
     k, across, high, wide = kept.shape[:4]
     columns = min(k, _COLUMNS) if across == 1 else across
     rows = -(-k * across // columns)
-    inch = min(0.7, 5.6 / columns)  # a tile with what is beside it
-    figure = empty_figure(max(inch * columns, 4.2) + 0.9, inch * rows * high / wide + 1.0)
-    axes = figure.subplots()
     above, beside = (1 if across > 1 else max(-(-wide // 3), 1)), max(wide // 5, 1)
+    what = f"of {units} " if k < units else ""
+    what = f"{k} {what}filters of {called(model, name)}, the strongest first"
+    if is_colour:
+        what += "\nin colours; grey is 0"
+    elif across > 1:
+        what += f"\nin columns: {across} {f'of {channels} ' if across < channels else ''}channels"
+    heading = f"{title}\n{what}" if title else what
+    inches = min(0.7 * columns, 5.6)  # the width of all
+    tall = inches * rows * (high + above) / (columns * (wide + beside))
+    figure = empty_figure(max(inches, 4) + 0.9, tall + 0.2 * (heading.count("\n") + 1) + 0.1)
+    axes = figure.subplots()
     tiles = mosaic(kept.reshape(k * across, *kept.shape[2:]), columns, above, beside)
     for i, unit in enumerate(order):
         place = i * across
@@ -72,10 +80,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
         )
         figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
     axes.set_axis_off()
-    what = f"{k} of {units} filters of layer {name}, the strongest first"
-    if across > 1:
-        what += f"\nin columns: {across} of {channels} channels"
-    figure.suptitle(f"{title}\n{what}" if title else what, fontsize=11)
+    figure.suptitle(heading, fontsize=11)
     return figure
 
 
@@ -108,6 +113,9 @@ def feature_maps(
     every = list(outputs)
     chosen = np.unique(np.linspace(0, len(every) - 1, min(len(every), _LAYERS)).round().astype(int))
     layers = {every[i]: outputs[every[i]][-1][0] for i in chosen}
+    figure = empty_figure(6.2, 1)
+    from matplotlib.ticker import MaxNLocator
+
     sheets = []
     for maps in layers.values():
         k, high, wide = maps[:count].shape
@@ -116,19 +124,23 @@ def feature_maps(
         sheets.append(mosaic(maps[:count], columns, gap, gap)[gap:])
     shown = pictures(laid_out("feature_maps", x, shape))[0]
     ratios = [1.2 * shown.shape[0] / shown.shape[1]]
-    ratios += [5.2 * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
-    figure = empty_figure(6.2, sum(ratios) + 0.45 * len(ratios) + 0.5)
+    ratios += [max(5.2 * sheet.shape[0] / sheet.shape[1], 0.6) for sheet in sheets]
+    figure.set_figheight(sum(ratios) + 0.4 * len(ratios) + 0.4)
     top, *rest = figure.subplots(len(ratios), 1, height_ratios=ratios)
     top.imshow(shown, cmap="gray_r")
-    top.set_axis_off()
+    top.set(xticks=[], yticks=[])
+    for edge in top.spines.values():
+        edge.set_color("#bbb")
     for axes, (name, maps), sheet in zip(rest, layers.items(), sheets, strict=True):
         scale = largest(maps)
         drawn = axes.imshow(sheet, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
-        figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
+        bar = figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
+        bar.ax.tick_params(labelsize=8)
+        bar.locator = MaxNLocator(3)
         axes.set_axis_off()
         k, high, wide = maps.shape
         of = f"{min(k, count)} of {k} channels" if k > count else f"{k} channels"
-        axes.set_title(f"layer {name}: {of} of {high}×{wide}", fontsize=9)
-    what = "what convolutions make of an image" if layer is None else "what a layer makes of an image"
+        axes.set_title(f"{called(model, name)}: {of} of {high}×{wide}", fontsize=9)
+    what = "what convolutions put out" if layer is None else "what a layer puts out"
     figure.suptitle(f"{title}\n{what}" if title else what, fontsize=11)
     return figure

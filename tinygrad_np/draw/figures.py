@@ -166,9 +166,9 @@ def hardest(
     losses = np.asarray(cross_entropy(logits, labels, reduction="none"))
     chosen = np.argsort(-losses, kind="stable")[:count]
     confidence, guesses = softmax(logits[chosen]).max(axis=1), logits[chosen].argmax(axis=1)
-    sure = [f"{100 * c:.0f} % sure, loss {losses[i]:.2g}"
+    sure = [f"{100 * c:.0f} % sure, loss {losses[i]:.2f}"
             for c, i in zip(confidence, chosen, strict=True)]  # fmt: skip
-    summary = f"the {len(chosen):,} of {len(labels):,} images with the largest loss"
+    summary = f"largest loss: {len(chosen):,} of {len(labels):,} images"
     title = f"{title}\n{summary}" if title else summary
     return _labelled(images[chosen], labels[chosen], guesses, sure, title, names)
 
