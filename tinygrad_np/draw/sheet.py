@@ -18,16 +18,14 @@ def laid_out(caller: str, images: Any, shape: tuple[int, ...] | None = None) -> 
     images = np.asarray(images)
     each, n = images.shape[1:], len(images)
     side = math.isqrt(math.prod(each))
-    if shape is None and len(each) == 1 and side**2 == each[0]:
-        shape = (side, side)
-    if shape is not None and math.prod(shape) == math.prod(each):
-        images = images.reshape(n, *shape)
-    elif shape is not None or len(each) not in (2, 3):
-        what = "square ones" if shape is None else f"images of shape {tuple(shape)}"
+    if shape is None:
+        shape = (side, side) if each == (side**2,) else each
+    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(each):
         raise ShapeError(
-            f"{caller}: images of shape {each} are no {what}; give shape=(height, width) or "
-            "(channels, height, width) of one of them."
+            f"{caller}: {math.prod(each):,} values of shape {each} are no image of shape "
+            f"{tuple(shape)}; give shape=(height, width) or (channels, height, width) of one image."
         )
+    images = images.reshape(n, *shape)
     if images.ndim == 3:
         return images[..., None]
     return images if channels_last(caller, images.shape) else images.transpose(0, 2, 3, 1)
