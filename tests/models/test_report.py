@@ -79,8 +79,8 @@ def test_a_page_with_everything(
     assert re.findall(r"<h2 id=.*?>(.*)</h2>", written) == [
         "Result", "Curves", "Predictions", "Hardest images", "Confusion", "Calibration",
         "Weights of the first layer", "Saliency", "Activations and gradients over time",
-        "Features of the last hidden layer (layers.1)", "Precision and recall", "Network", "Configuration",
-        "Environment", "Data", "Weights", "Repeat",
+        "Features of the last hidden layer (layers.1)", "Precision and recall", "Network",
+        "Configuration", "Environment", "Data", "Weights", "Repeat",
     ]  # fmt: skip
     assert written.count("data:image/png;base64,") == 9
     assert len(list(folder.glob("*.png"))) == 9 == report.number_of_parts(result, parts) - 1

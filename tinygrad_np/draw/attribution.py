@@ -14,10 +14,10 @@ from ..errors import ShapeError
 from ..nn.functional import softmax
 from ..nn.module import Module
 from ..training.checks import check_model
-from ..training.features import tapped
+from ..training.features import leaf_layers, tapped
 from ..training.inputs import as_arrays, numbers, shapes
 from ..training.scoring import evaluating
-from .figures import WRONG, empty_figure
+from .figures import WRONG, empty_figure, naming
 from .sheet import laid_out, pictures
 
 if TYPE_CHECKING:
@@ -71,9 +71,10 @@ def grad_cam(
     The map is the positive part of the layer's channels added up, each times the mean of the
     gradient of the class's output by it (Selvaraju et al. 2017, eq. 1 and 2), stretched over the
     image, as a share of its largest value. ``layer`` is a name as in ``model.named_modules()``, of
-    one that puts out (n, channels, h, w); None is the last convolution that is called. The other
-    arguments and errors are those of ``saliency``; ValueError also for a model without
-    convolutions, and for layers that it does not have or call.
+    one that puts out (n, channels, h, w); None is the last convolution that is called, behind the
+    layers after it that keep its shape, as normalisation and ReLU do. The other arguments and
+    errors are those of ``saliency``; ValueError also for a model without convolutions, and for
+    layers that it does not have or call.
 
     >>> nn = tg.nn
     >>> model = nn.Sequential(nn.Conv2d(3, 4, 3, seed=0), nn.ReLU(), nn.Flatten(),
@@ -103,15 +104,16 @@ class Seen:
                 f"{x.shape[1:]}; expected one Tensor (1, classes)."
             )
         with evaluating(model), no_grad():
-            self.logits = model(self.x).numpy()
-        self.guesses = self.logits.argmax(axis=1)
+            self.logits = model(Tensor(self.x)).numpy()
+        self.guesses: np.ndarray = self.logits.argmax(axis=1)
         self.classes = self._chosen(classes)
 
     def _chosen(self, classes: Classes) -> np.ndarray:
         if classes is None:
             return self.guesses
-        chosen, n, k = np.asarray(classes), len(self.x), self.logits.shape[1]
-        chosen = chosen[: n] if chosen.shape == (self.given,) else chosen
+        chosen: np.ndarray = np.asarray(classes)
+        n, k = self.logits.shape
+        chosen = chosen[:n] if chosen.shape == (self.given,) else chosen
         if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n,)):
             raise ShapeError(
                 f"{self.place}: classes of shape {chosen.shape} and dtype {chosen.dtype}; expected "
@@ -127,8 +129,9 @@ class Seen:
     def _gradient(self, scores: Callable[[Any], Any], at: np.ndarray) -> np.ndarray:
         """That of the sum of each image's own score; raises ValueError where it is not finite."""
         own = (np.arange(len(self.classes)), self.classes)
+        score = grad(lambda variable: np.sum(scores(variable)[own]))
         with evaluating(self.model), no_grad():
-            found = np.asarray(grad(lambda variable: np.sum(scores(variable)[own]))(at))
+            found: np.ndarray = score(at)
         if not np.isfinite(found).all():
             raise ValueError(
                 f"{self.place}: the gradients are not all finite; train to a finite loss, and give "
@@ -142,8 +145,13 @@ class Seen:
 
     def class_activation(self, layer: str | None) -> tuple[str, np.ndarray]:
         """The layer's name and its map for each image, (n, h, w): eq. 1 and 2 of Grad-CAM."""
-        outputs = image_layers(self.place, self.model, self.x, layer)
-        layer = list(outputs)[-1]
+        leaves_too = leaf_layers(self.model) if layer is None else []
+        outputs = image_layers(self.place, self.model, self.x, layer, leaves_too)
+        if layer is None:
+            order, own = list(outputs), convolutions(self.model)
+            order = order[max(i for i, name in enumerate(order) if name in own) :]
+            like = outputs[order[0]][-1].shape
+            layer = [name for name in order if outputs[name][-1].shape == like][-1]
         values, calls = outputs[layer][-1], len(outputs[layer])
 
         def through(added: Any) -> Any:
@@ -151,7 +159,7 @@ class Seen:
                 return taken[-1] + added if len(taken) == calls else taken[-1]
 
             with tapped(self.model, [layer], last):
-                return self.model(self.x)
+                return self.model(Tensor(self.x))
 
         slopes = self._gradient(through, np.zeros_like(values))
         weighted = slopes.mean(axis=(2, 3), keepdims=True) * values
@@ -179,7 +187,7 @@ def batch(place: str, model: Module, images: Any) -> tuple[np.ndarray, Any]:
     for tried in (x, x[None]) if x.ndim > 1 else (x[None],):
         try:
             with evaluating(model), no_grad():
-                outputs = model(tried[:1])
+                outputs = model(Tensor(tried[:1]))
         except (ValueError, TypeError, IndexError) as error:
             problem = problem or error
             continue
@@ -209,27 +217,30 @@ def convolutions(model: Module) -> dict[str, Tensor]:
 
 
 def image_layers(
-    place: str, model: Module, x: np.ndarray, layer: str | None
+    place: str, model: Module, x: np.ndarray, layer: str | None, others: Sequence[str] = ()
 ) -> dict[str, list[np.ndarray]]:
-    """What layers put out, (n, channels, h, w), in the order of the calls; None: convolutions."""
-    with tapped(model, list(convolutions(model)) if layer is None else [layer]) as taken:
-        with evaluating(model), no_grad():
-            model(x)
+    """All that a layer puts out, (n, channels, h, w), by name in the order of the last calls.
+
+    None stands for the convolutions, with those of the ``others`` that put out images.
+    """
+    own = list(convolutions(model)) if layer is None else [layer]
+    with tapped(model, list(dict.fromkeys([*own, *others]))) as taken, evaluating(model), no_grad():
+        model(Tensor(x))
     outputs = {name: [as_arrays(each) for each in every] for name, every in taken.items()}
-    if layer is not None:
-        given = shapes(outputs[layer][-1]) if layer in outputs else "nothing, as it is not called"
-    for name, every in list(outputs.items()):
-        last = every[-1]
-        if not isinstance(last, np.ndarray) or last.ndim != 4 or len(last) != len(x):
-            del outputs[name]
-    if outputs:
-        return outputs
+    fit = {name: every for name, every in outputs.items() if _are_images(every[-1], len(x))}
+    if any(name in fit for name in own):
+        return fit
     if layer is None:
         raise ValueError(
             f"{place}: {type(model).__name__} has no convolution; give layer=, the name of one "
             "that puts out (n, channels, h, w), or use tg.draw.saliency."
         )
+    given = shapes(outputs[layer][-1]) if layer in outputs else "nothing, as it is not called"
     raise ShapeError(f"{place}: layer {layer!r} puts out {given}; expected (n, channels, h, w).")
+
+
+def _are_images(output: Any, n: int) -> bool:
+    return isinstance(output, np.ndarray) and output.ndim == 4 and len(output) == n
 
 
 def _drawn(
@@ -245,6 +256,7 @@ def _drawn(
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Rectangle
 
+    name = naming(seen.place, names, seen.logits.shape[1])
     shown = pictures(laid_out(seen.place, seen.x, shape))
     n, (high, wide) = len(shown), shown.shape[1:3]
     columns, tall = min(n, 2), high / wide
@@ -266,10 +278,15 @@ def _drawn(
             map_ / (map_.max() or 1), vmin=0, vmax=1, extent=places[1],
             cmap=shades if over else "inferno", interpolation="bilinear" if over else "nearest",
         )  # fmt: skip
+        if not map_.any():
+            axes.text(
+                left + 1.55, low - tall, "0 everywhere", fontsize=8, color="#999", ha="center",
+                va="bottom",
+            )  # fmt: skip
         for at, *_ in places:
             frame = Rectangle((at, low - tall), 1, tall, fill=False, color="#bbb", clip_on=False)
             axes.add_patch(frame)
-        text = _said(seen, i, names)
+        text = _said(seen, i, name)
         axes.text(left + 1.02, low + 0.03, text, ha="center", va="bottom", fontsize=9)
     axes.set(xlim=(0, (columns - 1) * across + 2.05), ylim=(-tall - down * (rows - 1), down - tall))
     axes.set_axis_off()
@@ -279,11 +296,11 @@ def _drawn(
     return figure
 
 
-def _said(seen: Seen, i: int, names: Sequence[str] | None) -> str:
+def _said(seen: Seen, i: int, name: Callable[[int], str]) -> str:
     """The guess and how sure it is, or the one score there is; and the class of the map."""
     if seen.logits.shape[1] == 1:
         return f"score {seen.logits[i, 0]:.3g}"
-    guess, of = (str(k) if names is None else names[k] for k in (seen.guesses[i], seen.classes[i]))
+    guess, of = name(seen.guesses[i]), name(seen.classes[i])
     sure = 100 * float(softmax(seen.logits[i].astype(np.float64)).max())
     other = f"\nmap of {of}" if seen.classes[i] != seen.guesses[i] else ""
     return f"{guess}, {sure:.0f} % sure{other}"

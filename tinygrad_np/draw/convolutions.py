@@ -75,9 +75,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
     if is_colour:
         axes.imshow(np.where(np.isnan(tiles), 1, tiles), interpolation="nearest")
     else:
-        drawn = axes.imshow(
-            tiles, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest"
-        )
+        drawn = axes.imshow(tiles, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
         figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
     axes.set_axis_off()
     figure.suptitle(heading, fontsize=11)

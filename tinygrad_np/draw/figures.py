@@ -1,10 +1,11 @@
 """Pictures of what training gave: curves, predictions, confusion, reliability (extra ``plots``)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.augment import channels_last
 from ..errors import ShapeError
 from ..nn.functional import cross_entropy, softmax
 from ..training.metrics import calibration, wilson
@@ -139,7 +140,8 @@ def predictions(
     sure = [f"{100 * confidence[i]:.0f} % sure" for i in chosen]
     summary = f"{len(wrong):,} of {len(labels):,} wrong: most confident mistakes, then right ones"
     title = f"{title}\n{summary}" if title else summary
-    return _labelled(images[chosen], labels[chosen], guesses[chosen], sure, title, names)
+    own = (images[chosen], labels[chosen], guesses[chosen], sure)
+    return _labelled("predictions", *own, title, names, logits.shape[1])
 
 
 def hardest(
@@ -170,7 +172,8 @@ def hardest(
             for c, i in zip(confidence, chosen, strict=True)]  # fmt: skip
     summary = f"largest loss: {len(chosen):,} of {len(labels):,} images"
     title = f"{title}\n{summary}" if title else summary
-    return _labelled(images[chosen], labels[chosen], guesses, sure, title, names)
+    own = (images[chosen], labels[chosen], guesses, sure)
+    return _labelled("hardest", *own, title, names, logits.shape[1])
 
 
 def _checked(place: str, images: Any, labels: Any, logits: Any) -> tuple[Any, Any, Any]:
@@ -184,16 +187,28 @@ def _checked(place: str, images: Any, labels: Any, logits: Any) -> tuple[Any, An
             f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes), 2 up; "
             "images.reshape(n, h, w) makes images of rows of pixels."
         )
+    if images.ndim == 4:
+        channels_last(place, images.shape)  # which refuses what may be meant in two ways
     return laid_out(place, images), labels, logits
 
 
+def naming(place: str, names: Sequence[str] | None, classes: int) -> Callable[[int], str]:
+    """What a class is called: its name, or its number where no names are given."""
+    if names is None:
+        return str
+    if len(names) < classes:
+        raise ShapeError(f"{place}: {len(names)} names for {classes} classes; give one for each.")
+    return names.__getitem__
+
+
 def _labelled(
-    images: Any, labels: Any, guesses: Any, said: Sequence[str], title: str,
-    names: Sequence[str] | None,
+    place: str, images: Any, labels: Any, guesses: Any, said: Sequence[str], title: str,
+    names: Sequence[str] | None, classes: int,
 ) -> "Figure":  # fmt: skip
     """A grid of images with label and guess and what is said of each; wrong ones in a frame."""
     columns = max(int(np.ceil(np.sqrt(len(images)))), 1)
     rows = max(-(-len(images) // columns), 1)
+    name, between = naming(place, names, classes), " " if names is None else "\n"
     figure = empty_figure(max(1.6 * columns, 6), (1.95 if names is None else 2.15) * rows + 0.7)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
@@ -206,9 +221,7 @@ def _labelled(
         axes.set(xticks=[], yticks=[])
         for edge in axes.spines.values():
             edge.set(color=colour, linewidth=1 if good else 3)
-        label, guess = (str(k) if names is None else names[k] for k in (label, guess))
-        between = " " if names is None else "\n"
-        text = label if good else f"{label}{between}taken for {guess}"
+        text = name(label) if good else f"{name(label)}{between}taken for {name(guess)}"
         axes.set_title(f"{text}\n{words}", fontsize=10, color=colour)
     figure.suptitle(title)
     return figure

@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from ..data.augment import channels_last
+from ..data.augment import CHANNELS
 from ..errors import ShapeError
 
 
-def laid_out(caller: str, images: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+def laid_out(caller: str, given: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Images of any layout as (n, h, w, channels); each has ``shape`` where that is given.
 
-    Rows of pixels without a shape are square and grey. Raises ShapeError for other shapes,
-    DataError where the channels may be on two axes.
+    Rows of pixels without a shape are square and grey; where both the first axis and the last may
+    be the channels, it is the first. Raises ShapeError for other shapes.
     """
-    images = np.asarray(images)
+    images: np.ndarray = np.asarray(given)
     each, n = images.shape[1:], len(images)
     side = math.isqrt(math.prod(each))
     if shape is None:
@@ -28,7 +28,8 @@ def laid_out(caller: str, images: Any, shape: tuple[int, ...] | None = None) -> 
     images = images.reshape(n, *shape)
     if images.ndim == 3:
         return images[..., None]
-    return images if channels_last(caller, images.shape) else images.transpose(0, 2, 3, 1)
+    is_last = shape[2] in CHANNELS and shape[0] not in CHANNELS
+    return images if is_last else images.transpose(0, 2, 3, 1)
 
 
 def pictures(laid: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ def leaf_layers(model: Module) -> list[str]:
 def tapped(
     model: Module, layers: list[str], instead: Callable[[list[Any]], Any] | None = None
 ) -> Iterator[dict[str, list[Any]]]:
-    """What layers put out while it lasts, by name, in the order in which they are first called.
+    """What layers put out while it lasts, by name, in the order of their last calls.
 
     ``instead`` makes of what a layer has put out what the model goes on with. Raises ValueError for
     other names.
@@ -74,8 +74,8 @@ def tapped(
     own = [(vars(modules[name]), vars(modules[name]).get("forward")) for name in layers]
     try:
         for name in layers:
-            forward = _keeping(name, modules[name].forward, kept, instead)
-            modules[name].forward = forward  # type: ignore[method-assign]
+            keeping = _keeping(name, modules[name].forward, kept, instead)
+            modules[name].forward = keeping  # type: ignore[method-assign]
         yield kept
     finally:
         for attributes, forward in own:
@@ -89,8 +89,8 @@ def _keeping(
 ) -> Callable[..., Any]:  # fmt: skip
     @functools.wraps(forward)
     def keeping(*inputs: Any, **options: Any) -> Any:
-        outputs = kept.setdefault(name, [])
-        outputs.append(result := forward(*inputs, **options))
+        result = forward(*inputs, **options)
+        kept[name] = outputs = [*kept.pop(name, []), result]
         return result if instead is None else instead(outputs)
 
     return keeping
