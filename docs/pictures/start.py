@@ -2,7 +2,8 @@
 
     python docs/pictures/start.py
 
-They are written beside this file; the run itself goes to a folder that is removed again.
+They are written beside this file; the run itself goes to a folder that is removed again. Those of
+docs/pictures.md are from two epochs of the convolutional recipe, which take some minutes.
 """
 
 import os
@@ -62,6 +63,9 @@ def run() -> None:
             (HERE / "start_net.svg").write_text(net)
             for name in ("curves", "predictions", "confusion", "embedding"):
                 small(Path(weights, f"{name}.png"), f"start_{name}.png", 800)
+            main(["train", "--recipe", "cnn", "--epochs", "2"])
+            for name in ("filters", "feature_maps", "saliency", "grad_cam", "hardest"):
+                small(Path(f"runs/cnn-mnist-seed0/{name}.png"), f"cnn_{name}.png", 600)
             [seen] = Path("runs/seen").glob("*.png")
             small(seen, "start_seen.png", 800)
         finally:
