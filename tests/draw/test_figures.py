@@ -225,8 +225,8 @@ def test_the_hardest_have_the_largest_loss() -> None:
     figure = figures.hardest(IMAGES, LABELS, LOGITS, count=4, title="zoo")
     assert figure.get_suptitle() == "zoo\nlargest loss: 4 of 6 images"
     assert shown(figure) == [
-        ("0 taken for 1\n96 % sure, loss 3.91", figures.WRONG),  # -log 0.02
-        ("1 taken for 0\n60 % sure, loss 1.20", figures.WRONG),  # -log 0.3
+        ("0 taken for 1\n96 % sure, loss 3.9", figures.WRONG),  # -log 0.02
+        ("1 taken for 0\n60 % sure, loss 1.2", figures.WRONG),  # -log 0.3
         ("1\n50 % sure, loss 0.69", figures.RIGHT),
         ("2\n80 % sure, loss 0.22", figures.RIGHT),
     ]
@@ -234,7 +234,7 @@ def test_the_hardest_have_the_largest_loss() -> None:
     for picture, i in zip(pictures, [3, 1, 4, 2], strict=True):
         np.testing.assert_array_equal(picture, IMAGES[i])
     named = figures.hardest(IMAGES, LABELS, LOGITS, 2, names=["ankle boot", "bag", "coat"])
-    assert shown(named)[0][0] == "ankle boot\ntaken for bag\n96 % sure, loss 3.91"
+    assert shown(named)[0][0] == "ankle boot\ntaken for bag\n96 % sure, loss 3.9"
     assert drawn(named)
     colours = np.random.default_rng(0).random((6, 3, 2, 5))
     [axes, *_] = figures.hardest(colours, LABELS, 5 * LOGITS, 1).axes

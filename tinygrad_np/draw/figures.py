@@ -168,11 +168,13 @@ def hardest(
     losses = np.asarray(cross_entropy(logits, labels, reduction="none"))
     chosen = np.argsort(-losses, kind="stable")[:count]
     confidence, guesses = softmax(logits[chosen]).max(axis=1), logits[chosen].argmax(axis=1)
-    sure = [f"{100 * c:.0f} % sure, loss {losses[i]:.2f}"
-            for c, i in zip(confidence, chosen, strict=True)]  # fmt: skip
+    said = [
+        f"{100 * c:.0f} % sure, loss {losses[i]:{'.1f' if losses[i] >= 1 else '.2f'}}"
+        for c, i in zip(confidence, chosen, strict=True)
+    ]
     summary = f"largest loss: {len(chosen):,} of {len(labels):,} images"
     title = f"{title}\n{summary}" if title else summary
-    own = (images[chosen], labels[chosen], guesses, sure)
+    own = (images[chosen], labels[chosen], guesses, said)
     return _labelled("hardest", *own, title, names, logits.shape[1])
 
 
