@@ -274,6 +274,8 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
      r"30 values of shape \(30,\) are no image of shape \(30,\); give shape="),
     (lambda: draw.saliency(FLAT, RNG.random((3, 25)), shape=(4, 6)), ShapeError,
      r"25 values of shape \(25,\) are no image of shape \(4, 6\)"),
+    (lambda: draw.saliency(FLAT, RNG.random((3, 25)), shape=5), ShapeError,  # type: ignore
+     r"are no image of shape \(5,\)"),
     (lambda: draw.saliency(cnn(), GREY, classes=3), ValueError,
      "classes from 3 to 3; the model has outputs 0 to 2"),
     (lambda: draw.saliency(cnn(), GREY, classes=[0, -1, 2]), ValueError, "classes from -1 to 2"),

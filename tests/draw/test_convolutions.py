@@ -140,6 +140,8 @@ def test_many_layers_and_many_channels() -> None:
     figure = draw.feature_maps(model, np.ones((1, 3, 3)))
     titles = [axes.get_title().split(":")[0] for axes in figure.axes if axes.get_title()]
     assert titles == ["0 Conv2d", "2 Conv2d", "3 Conv2d", "5 Conv2d"]
+    assert figure.axes[1].get_title() == "0 Conv2d: 1 channel of 3×3"
+    assert draw.filters(model).get_suptitle() == "1 filter of 0 Conv2d, the strongest first"
     figure = draw.feature_maps(network(), RNG.random((9, 9))[None], "0", count=4)
     assert figure.axes[1].get_title() == "0 Conv2d: 4 of 10 channels of 7×6"
     assert len(tiles(figure.axes[1], 7, 6)) == 4
@@ -151,6 +153,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
      "filters: Sequential has no weight of four axes, .*; those that have one: none"),
     (lambda: draw.filters(network(), "1"), ValueError,
      "layer '1' has no weight of four axes, .*: '0', '3'"),
+    (lambda: draw.filters(network(), []), ValueError, "layer .* has no weight of four axes"),  # type: ignore[arg-type]
     (lambda: draw.filters(network(), count=0), ValueError, r"filters\(count=0\)"),
     (lambda: draw.filters(network()[0].weight), TypeError, "Module"),  # type: ignore[arg-type]
     (lambda: draw.feature_maps(MLP, np.ones(9)), ValueError,

@@ -241,6 +241,12 @@ def test_the_hardest_have_the_largest_loss() -> None:
     np.testing.assert_array_equal(axes.images[0].get_array(), colours[3].transpose(1, 2, 0))
 
 
+def test_grids_of_no_images() -> None:
+    for show in (figures.hardest, figures.predictions):
+        for none in (np.zeros((0, 2, 2)), np.zeros((0, 3, 5, 4))):
+            assert shown(show(none, LABELS[:0], LOGITS[:0])) == []
+
+
 def test_the_hardest_of_what_has_no_loss() -> None:
     with pytest.raises(ValueError, match="hardest: the logits are not all finite; train to"):
         figures.hardest(IMAGES, LABELS, np.where(LOGITS < -4, np.nan, LOGITS))

@@ -1,4 +1,4 @@
-"""Pictures: computation graphs, and figures of training."""
+"""Pictures: computation graphs, figures of training, and what a network sees."""
 
 from .attribution import grad_cam, saliency
 from .convolutions import feature_maps, filters

@@ -10,6 +10,7 @@ from ..nn.module import Module
 from ..training.checks import check_model
 from .attribution import batch, called, convolutions, image_layers
 from .figures import empty_figure
+from .labels import counted
 from .sheet import laid_out, largest, mosaic, pictures
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
     whole("filters", "count", count)
     found = convolutions(model)
     name = next(iter(found), None) if layer is None else layer
-    if name not in found:
+    if not isinstance(name, str) or name not in found:
         known = ", ".join(map(repr, found)) or "none"
         what = type(model).__name__ if layer is None else f"layer {layer!r}"
         raise ValueError(
@@ -54,12 +55,11 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
     columns = min(k, _COLUMNS) if across == 1 else across
     rows = -(-k * across // columns)
     above, beside = (1 if across > 1 else max(-(-wide // 3), 1)), max(wide // 5, 1)
-    what = f"of {units} " if k < units else ""
-    what = f"{k} {what}filters of {called(model, name)}, the strongest first"
+    what = f"{_of(k, units, 'filter')} of {called(model, name)}, the strongest first"
     if is_colour:
         what += "\nin colours; grey is 0"
     elif across > 1:
-        what += f"\nin columns: {across} {f'of {channels} ' if across < channels else ''}channels"
+        what += f"\nin columns: {_of(across, channels, 'channel')}"
     heading = f"{title}\n{what}" if title else what
     inches = min(0.7 * columns, 5.6)  # the width of all
     tall = inches * rows * (high + above) / (columns * (wide + beside))
@@ -137,8 +137,13 @@ def feature_maps(
         bar.locator = MaxNLocator(3)
         axes.set_axis_off()
         k, high, wide = maps.shape
-        of = f"{min(k, count)} of {k} channels" if k > count else f"{k} channels"
+        of = _of(min(k, count), k, "channel")
         axes.set_title(f"{called(model, name)}: {of} of {high}×{wide}", fontsize=9)
     what = "what convolutions put out" if layer is None else "what a layer puts out"
     figure.suptitle(f"{title}\n{what}" if title else what, fontsize=11)
     return figure
+
+
+def _of(shown: int, there: int, noun: str) -> str:
+    """How many are shown, and of how many where that is not all."""
+    return counted(shown, noun) if shown == there else f"{shown} of {counted(there, noun)}"

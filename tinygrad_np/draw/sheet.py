@@ -20,10 +20,11 @@ def laid_out(caller: str, given: Any, shape: tuple[int, ...] | None = None) -> n
     side = math.isqrt(math.prod(each))
     if shape is None:
         shape = (side, side) if each == (side**2,) else each
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if len(shape) not in (2, 3) or math.prod(shape) != math.prod(each):
         raise ShapeError(
             f"{caller}: {math.prod(each):,} values of shape {each} are no image of shape "
-            f"{tuple(shape)}; give shape=(height, width) or (channels, height, width) of one image."
+            f"{shape}; give shape=(height, width) or (channels, height, width) of one image."
         )
     images = images.reshape(n, *shape)
     if images.ndim == 3:
@@ -43,8 +44,8 @@ def pictures(laid: np.ndarray) -> np.ndarray:
     if laid.dtype == np.uint8:
         return laid
     values = np.nan_to_num(laid.astype(np.float64), posinf=0, neginf=0)
-    low, high = (np.reshape(f(values.reshape(len(values), -1), axis=1, initial=edge), (-1, 1, 1, 1))
-                 for f, edge in ((np.min, 0), (np.max, 1)))  # fmt: skip
+    low = values.min(axis=(1, 2, 3), keepdims=True, initial=0)
+    high = values.max(axis=(1, 2, 3), keepdims=True, initial=1)
     return np.asarray((values - low) / (high - low))
 
 
