@@ -339,6 +339,21 @@ def test_reliability_of_what_is_not_finite() -> None:
         figures.reliability(np.full((2, 3), np.nan), [0, 1])
 
 
+def test_titles_that_are_wider_than_the_figure_are_wrapped() -> None:
+    title = "fashion-distorted on handwritten-letters-of-the-archive.parquet, seed 12 and others"
+    for figure in (
+        figures.hardest(IMAGES, LABELS, LOGITS, 1, title),
+        figures.confusion(np.eye(9, dtype=int), title=title),
+        draw.embedding(np.eye(3), [0, 1, 2], "pca", title=title),
+    ):
+        figure.draw_without_rendering()
+        shown = figure._suptitle or figure.axes[0].title
+        assert title in shown.get_text()
+        box = shown.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert box.y1 <= figure.bbox.height
+
+
 def test_pictures_touch_no_global_state() -> None:
     before = "matplotlib.pyplot" in sys.modules
     figures.confusion(np.eye(2, dtype=int))

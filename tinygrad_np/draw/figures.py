@@ -256,7 +256,8 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
                 colour = "white" if share[i, j] > 0.3 else "black"
                 axes.text(j, i, str(value), ha="center", va="center", color=colour, fontsize=10)
     right = f"{np.trace(counts):,} of {counts.sum():,} right"
-    axes.set(xlabel="prediction", ylabel="label", title=f"{title}\n{right}" if title else right)
+    axes.set(xlabel="prediction", ylabel="label")
+    axes.set_title(f"{title}\n{right}" if title else right, wrap=True)
     slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if max(map(len, names)) > 3 else {}
     axes.set_xticks(range(len(names)), names, **slant)
     axes.set_yticks(range(len(names)), names)
@@ -303,7 +304,7 @@ def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") 
         axes.grid(alpha=0.3)
     above.legend(loc="upper left")
     error = f"expected calibration error {100 * found.expected_error:.2f} points"
-    above.set_title(f"{title}\n{error}" if title else error)
+    above.set_title(f"{title}\n{error}" if title else error, wrap=True)
     return figure
 
 
