@@ -47,7 +47,9 @@ class _Convolution(Module):
         self.stride = sized(name, "stride", stride, axes)
         self.dilation = sized(name, "dilation", dilation, axes)
         self._widths = paddings(name, padding, self.kernel_size, self.stride, self.dilation)
-        self.padding = padding if isinstance(padding, str) else tuple(p for p, _ in self._widths)
+        self.padding: Any = (
+            padding if isinstance(padding, str) else tuple(p for p, _ in self._widths)
+        )
         one_of(name, "padding_mode", padding_mode, MODES)
         self.groups, self.padding_mode = groups, padding_mode
         shape = (out_channels, in_channels // groups, *self.kernel_size)
@@ -78,8 +80,8 @@ class _Convolution(Module):
         ins, outs = self._channels()
         said = [f"{ins}, {outs}, kernel_size={short(self.kernel_size)}"]
         for name, usual in (("stride", 1), ("padding", 0), ("output_padding", 0), ("dilation", 1)):
-            value = getattr(self, name, usual)
-            if value != usual and any(each != usual for each in value):
+            value: Any = getattr(self, name, (usual,))
+            if any(each != usual for each in value):
                 said.append(f"{name}={short(value)}")
         said += [f"groups={self.groups}"] * (self.groups > 1) + ["bias=False"] * (self.bias is None)
         said += [f"padding_mode={self.padding_mode!r}"] * (self.padding_mode != "zeros")
@@ -160,7 +162,7 @@ class ConvTranspose2d(_Convolution):
         dtype: Any = np.float32,
     ) -> None:
         name = "ConvTranspose2d"
-        padding = sized(name, "padding", padding, least=0)  # type: ignore[assignment]
+        padding = sized(name, "padding", padding, least=0)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
             seed=seed, initial=initial, dtype=dtype,

@@ -375,8 +375,9 @@ def group_norm(
     """(x - mean) / sqrt(variance + eps) · weight + bias over groups of channels: (n, c, ...) as is.
 
     The channels are divided into ``num_groups`` parts in a row, and mean and variance are those of
-    all elements that an example has in a part; ``weight`` and ``bias`` (c,) scale and shift each channel (Wu & He
-    2018). Raises ShapeError for other shapes and for groups that do not divide the channels.
+    all elements that an example has in a part; ``weight`` and ``bias`` (c,) scale and shift each
+    channel (Wu & He 2018). Raises ShapeError for other shapes and for groups that do not divide the
+    channels.
 
     >>> x = np.array([[1.0, 3.0, 10.0, 30.0]])
     >>> tg.nn.functional.group_norm(x, 2).round(2)

@@ -67,8 +67,8 @@ def shape_of(x: Any) -> Any:
     return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
 
 
-def sized(caller: str, name: str, sizes: Any, axes: int = 2, least: int = 1) -> tuple[int, ...]:
-    """One size for each of one or two axes; raises ValueError below ``least``."""
+def sized(caller: str, name: str, sizes: Any, axes: int = 2, least: int = 1) -> Any:
+    """A tuple of one size for each of one or two axes; raises ValueError below ``least``."""
     every = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,) * axes
     if len(every) != axes or not all(is_whole(n) and n >= least for n in every):
         pair = " or a pair (height, width) of such" * (axes == 2)
