@@ -17,7 +17,7 @@ Convolution, W (o, c / g, kₕ, k_w), g groups of channels (o and c are those of
 
 Transposed convolution, W (c, o / g, kₕ, k_w): the places change sides, X is at (u, v) and Y at
 (r, t), of which there are (h − 1) s − 2 p + d (kₕ − 1) + 1 + q, q being the output padding:
-    Y[n, o, r, t]  = b[o] + Σ X[n, c, u, v] W[c, o, i, j]   over all c, u, v, i, j with r(u, i) = r, …
+    Y[n, o, r, t]  = b[o] + Σ X[n, c, u, v] W[c, o, i, j]   over all c, u, v, i, j as in dX above
     dX[n, c, u, v] = Σ_oij dY[n, o, r(u, i), t(v, j)] W[c, o, i, j]
     dW[c, o, i, j] = Σ_nuv X[n, c, u, v] dY[n, o, r(u, i), t(v, j)]
     db[o]          = Σ_nrt dY[n, o, r, t]
@@ -42,6 +42,7 @@ import numpy as np
 from models.by_hand import Array
 
 Pair = tuple[int, int]
+Slices = tuple[slice, slice]
 
 
 class Window(NamedTuple):
@@ -68,7 +69,7 @@ class Window(NamedTuple):
         )
         return high, wide
 
-    def places(self, size: Pair, counts: Pair) -> Iterator[tuple[Pair, tuple[slice, ...], tuple]]:
+    def places(self, size: Pair, counts: Pair) -> Iterator[tuple[Pair, Slices, Slices]]:
         """For each place (i, j): the windows that are in the image there, and their pixels."""
         lines = []
         for n, count, (k, s, p, d) in zip(size, counts, zip(*self, strict=True), strict=True):

@@ -8,8 +8,6 @@ import numpy as np
 import tinygrad_np as tg
 from models import by_hand_layers as by_hand
 from models.by_hand_layers import Window
-from tests.each import for_each
-from tinygrad_np import nn
 from tinygrad_np.nn import functional as F
 
 # images, kernel, stride, padding, dilation, groups, output padding
@@ -34,7 +32,9 @@ def relative_error(ours: Any, theirs: Any) -> float:
     return float(max(errors))
 
 
-def difference(fn: Callable[..., Any], arrays: Any, value: Any, slopes: Callable[[Any], Any]) -> Any:
+def difference(
+    fn: Callable[..., Any], arrays: Any, value: Any, slopes: Callable[[Any], Any]
+) -> Any:
     """The error of the value, and of the gradients of the sum of its sines."""
     found, pullback = tg.vjp(fn, *arrays)
     return relative_error([found, *pullback(np.cos(found))], [value, *slopes(np.cos(value))])
@@ -76,7 +76,9 @@ def test_transposed_convolution() -> None:
 def test_pooling() -> None:
     for shape, window, _, _ in CASES:
         window = window._replace(
-            padding=tuple(min(p, k // 2) for p, k in zip(window.padding, window.kernel)),
+            padding=tuple(
+                min(p, k // 2) for p, k in zip(window.padding, window.kernel, strict=True)
+            ),
             dilation=(1, 1),
         )
         if min(window.outputs(shape[2:])) < 1:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from ..arguments import one_of
+from ..arguments import is_whole, one_of, refusal
 from . import functional
 from .convolving import Sizes
 from .module import Module
 from .operands import short, sized
 from .pooling import parts
-from .resizing import Counts, Factors, chosen, frame
+from .resizing import Counts, Factors, chosen
 
 
 class _Pool2d(Module):
@@ -78,8 +78,10 @@ class ZeroPad2d(Module):
 
     def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
         given = padding if isinstance(padding, (tuple, list)) else (padding,) * 4
-        (top, bottom), (left, right) = frame("ZeroPad2d", "padding", given, 2, both=True)
-        self.padding = (left, right, top, bottom)
+        if len(given) != 4 or not all(map(is_whole, given)):
+            needed = "an int or a tuple of four ints (left, right, top, bottom)"
+            raise refusal("ZeroPad2d", "padding", padding, needed, ValueError)
+        self.padding = tuple(map(int, given))
 
     def forward(self, x: Any) -> Any:
         return functional.pad(x, self.padding)

@@ -22,7 +22,7 @@ def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0) 
     off. The frame is ``value``, or of elements of x: mirrored at the last one (``mode="reflect"``),
     the last one (``"replicate"``), those of the other end (``"circular"``). Raises ValueError for
     widths that are not pairs of ints, that cut off more than there is, or that need more elements
-    than there are.
+    than there are, ShapeError for more of them than axes, TypeError for a ``value`` that is none.
 
     >>> tg.nn.functional.pad(np.array([[1.0, 2.0, 3.0]]), (2, 1), mode="reflect")
     array([[3., 2., 1., 2., 3., 2.]])
@@ -33,7 +33,17 @@ def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0) 
     one_of("pad", "mode", mode, tuple(FRAMES))
     x = entered("pad", x)
     shape = shape_of(x)
-    ends = frame("pad", "pad", pad, len(shape))
+    given = tuple(pad) if isinstance(pad, (tuple, list)) else ()
+    if not given or len(given) % 2 or not all(map(is_whole, given)):
+        needed = "a tuple of ints, two for each axis, the last axis first,"
+        raise refusal("pad", "pad", pad, needed, ValueError)
+    if mode == "constant" and not is_real(value):
+        raise refusal("pad", "value", value, "a number")
+    ends = list(zip(given[::2], given[1::2], strict=True))[::-1]
+    if len(ends) > len(shape):
+        raise ShapeError(
+            f"pad: pad={pad} is for {len(ends)} axes, x of shape {shape} has {len(shape)}."
+        )
     widths = [(0, 0)] * (len(shape) - len(ends)) + ends
     for axis, ((before, after), length) in enumerate(zip(widths, shape, strict=True)):
         _check_frame(shape, pad, mode, axis, before, after, length)
@@ -45,23 +55,6 @@ def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0) 
         return x
     options = {"constant_values": value} if mode == "constant" else {}
     return np.pad(x, widths, mode=FRAMES[mode], **options)  # type: ignore[call-overload]
-
-
-def frame(
-    caller: str, name: str, widths: Any, axes: int, both: bool = False
-) -> list[tuple[int, int]]:
-    """Widths (last axis before, behind, the axis before it …) as pairs, first axis first.
-
-    Of at most so many axes, or of all of them.
-    """
-    given = tuple(widths) if isinstance(widths, (tuple, list)) else ()
-    fits = len(given) == 2 * axes if both else 0 < len(given) <= 2 * axes and not len(given) % 2
-    if not fits or not all(map(is_whole, given)):
-        needed = f"a tuple of ints, two for each of at most {axes} axes, the last axis first,"
-        needed = "an int or a tuple of four ints (left, right, top, bottom)" if both else needed
-        shown = widths[0] if both and len(set(map(repr, given))) == 1 else widths
-        raise refusal(caller, name, shown, needed, ValueError)
-    return [(int(a), int(b)) for a, b in zip(given[::2], given[1::2], strict=True)][::-1]
 
 
 def _check_frame(
