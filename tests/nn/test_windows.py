@@ -1,5 +1,6 @@
 """Windows, groups and frames: beside PyTorch, to second order, in float16, and refusals."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -80,7 +81,8 @@ CASES: dict[str, list[Case]] = {
             {"size": (1, 1)},
         ]
     ] + [
-        ([(2, 3, 5)], {"scale_factor": 3}), ([(2, 1, 2, 3, 2)], {"size": (4, 5, 2)}),
+        ([(1, 1, 2, 6)], {"scale_factor": 1.1}),
+        ([(1, 1, 1, 3)], {"size": (1, 82)}), ([(2, 3, 5)], {"scale_factor": 3}), ([(2, 1, 2, 3, 2)], {"size": (4, 5, 2)}),
         ([(0, 3, 4, 4)], {"scale_factor": 2}),
     ],
 }  # fmt: skip
@@ -121,6 +123,17 @@ def test_values_and_gradients_beside_pytorch(name: str) -> None:
             np.testing.assert_allclose(
                 one, tensor.grad.numpy(), rtol=0, atol=1e-10, err_msg=str(options)
             )
+
+
+def test_pixels_between_two_are_those_of_pytorch() -> None:
+    """For a factor of 1.1 its gradients of sequences are not those of its values."""
+    torch = pytest.importorskip("torch")
+    for length, factor in itertools.product(range(1, 7), [0.3, 0.7, 1.1, 1.2, 2.1, 2.9]):
+        for axes in (1, 2, 3) if int(length * factor) else ():
+            x = np.arange(length, dtype=np.float32).reshape(*[1] * (axes + 1), length)
+            factors = (*[1.0] * (axes - 1), factor)
+            theirs = torch.nn.functional.interpolate(torch.tensor(x), scale_factor=factors)
+            np.testing.assert_array_equal(F.interpolate(x, scale_factor=factors), theirs.numpy())
 
 
 SMALL: dict[str, Case] = {

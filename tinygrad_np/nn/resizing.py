@@ -104,7 +104,7 @@ def interpolate(
             f"interpolate: x of shape {shape} would have sizes {counts}; expected at least 1 each."
         )
     places = [
-        _nearest(n, m, f if scaled else None)
+        _nearest(n, m, f if scaled else None, images=len(shape) == 4)
         for n, m, f in zip(shape[2:], counts, given, strict=True)
     ]
     times = [m // n for n, m in zip(shape[2:], counts, strict=True)]
@@ -114,14 +114,18 @@ def interpolate(
     ):
         return _repeated(x, times)
     for axis, (n, at) in enumerate(zip(shape[2:], places, strict=True), 2):
-        if len(at) != n:
+        if len(at) != n or (at != np.arange(n)).any():
             x = np.take(x, at, axis=axis)
     return x
 
 
-def _nearest(length: int, count: int, factor: float | None) -> Any:
-    """The places that ``count`` elements are taken from; in float32, as PyTorch rounds them."""
-    if count in (length, 2 * length):
+def _nearest(length: int, count: int, factor: float | None, images: bool) -> Any:
+    """The places that ``count`` elements are taken from.
+
+    Computed in float32, and without ``factor`` for images of the same or twice the size, because
+    PyTorch does so; so a pixel on the border between two is the one that it is there.
+    """
+    if images and count in (length, 2 * length):
         return np.arange(count) * length // count
     step = np.float32(length) / np.float32(count) if factor is None else np.float32(1 / factor)
     found = np.floor(np.arange(count, dtype=np.float32) * step).astype(np.intp)
