@@ -72,6 +72,7 @@ CASES: dict[str, list[Case]] = {
         ([(2, 3, 4, 5)], {"pad": (-1, 2, 3, -2), "value": 1.5}),
         ([(2, 3, 4, 5)], {"pad": (-2, -3)}), ([(4,)], {"pad": (0, 0)}),
         ([(0, 3, 4)], {"pad": (2, 2), "mode": "circular"}),
+        ([(0, 3, 4)], {"pad": (2, 0), "mode": "reflect"}),
         ([(2, 1, 1)], {"pad": (7, 2), "mode": "replicate"}),
     ],
     "interpolate": [

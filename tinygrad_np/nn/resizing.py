@@ -45,8 +45,9 @@ def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0) 
             f"pad: pad={pad} is for {len(ends)} axes, x of shape {shape} has {len(shape)}."
         )
     widths = [(0, 0)] * (len(shape) - len(ends)) + ends
-    for axis, ((before, after), length) in enumerate(zip(widths, shape, strict=True)):
-        _check_frame(shape, pad, mode, axis, before, after, length)
+    for axis, both in enumerate(widths):
+        if any(both):
+            _check_frame(shape, pad, mode, axis, *both)
     if any(min(each) < 0 for each in ends):
         x = x[tuple(slice(max(-a, 0), n - max(-b, 0))
                     for (a, b), n in zip(widths, shape, strict=True))]  # fmt: skip
@@ -57,10 +58,9 @@ def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0) 
     return np.pad(x, widths, mode=FRAMES[mode], **options)  # type: ignore[call-overload]
 
 
-def _check_frame(
-    shape: Any, pad: Any, mode: str, axis: int, before: int, after: int, length: int
-) -> None:
+def _check_frame(shape: Any, pad: Any, mode: str, axis: int, before: int, after: int) -> None:
     """Raises ValueError where one axis does not have the elements that its frame is made of."""
+    length = shape[axis]
     if mode == "constant":
         if min(length + before, length + after, length + before + after) < 0:
             raise ValueError(
