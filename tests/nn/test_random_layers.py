@@ -129,6 +129,7 @@ PLAIN: dict[str, Made] = {
         of_numbers,
     ),
 }  # fmt: skip
+WINDOWED = {*CONVOLUTIONS, *list(PLAIN)[:5], "GroupNorm"}
 SEEDED = {*CONVOLUTIONS, "Linear", "RNN", "LSTM", "GRU"}
 CASES = [
     *itertools.product(CONVOLUTIONS, range(10)),
@@ -174,7 +175,7 @@ def test_layers_of_random_settings_beside_pytorch(case: tuple[str, int]) -> None
     for name, value in ours.state_dict().items():
         close(value, theirs.state_dict()[name], name)
     theirs.load_state_dict({name: torch.tensor(v) for name, v in ours.state_dict().items()})
-    if seed < 3 and tried(lambda: ours(np.zeros(shape))) is not None:
+    if seed < 3 and kind in WINDOWED and tried(lambda: ours(np.zeros(shape))) is not None:
         replayed_as_eager(draw, ours.train(bool(seed % 2)), shape)
 
 

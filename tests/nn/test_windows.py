@@ -14,6 +14,17 @@ from tinygrad_np import ShapeError, nn
 from tinygrad_np.nn import functional as F
 
 Case = tuple[list[tuple[int, ...]], dict[str, Any]]  # shapes of the arrays, options
+POOLS: list[Case] = [
+    *(
+        ([(3, 4, 9, 8)], options) for options in [
+            {"kernel_size": 2}, {"kernel_size": (3, 2)}, {"kernel_size": (9, 8)},
+            {"kernel_size": 3, "stride": 2, "padding": 1},
+            {"kernel_size": (2, 3), "stride": (1, 2), "padding": (1, 0)},
+        ]
+    ),
+    ([(1, 1, 1, 1)], {"kernel_size": 2, "padding": 1}),
+    ([(0, 3, 4, 4)], {"kernel_size": 2}),
+]  # fmt: skip
 # odd sizes, size 1, padding larger than needed, no images, groups, one group for each channel
 CASES: dict[str, list[Case]] = {
     "conv1d": [
@@ -25,6 +36,14 @@ CASES: dict[str, list[Case]] = {
         ([(0, 4, 5), (2, 4, 3), (2,)], {"padding": "valid"}),
     ],
     "conv2d": [
+        ([(3, 4, 9, 8), (5, 4, 3, 3), (5,)], {}),
+        ([(3, 4, 9, 8), (2, 4, 3, 3)], {"padding": 1}),
+        ([(3, 4, 9, 8), (3, 4, 2, 5), (3,)], {"stride": 2, "padding": (0, 2)}),
+        ([(3, 4, 9, 8), (3, 4, 1, 3)], {"stride": (3, 1), "dilation": (1, 2)}),
+        ([(3, 4, 9, 8), (4, 2, 3, 2), (4,)], {"groups": 2, "dilation": 2, "padding": 2}),
+        ([(3, 4, 9, 8), (8, 1, 3, 3), (8,)], {"groups": 4, "stride": (1, 2)}),
+        ([(3, 4, 9, 8), (6, 4, 9, 8), (6,)], {}),
+        ([(3, 4, 9, 8), (6, 4, 1, 1)], {"stride": 4}),
         ([(2, 4, 9, 8), (6, 4, 4, 3), (6,)], {"padding": "same"}),
         ([(2, 4, 5, 6), (4, 1, 2, 3)], {"padding": "same", "dilation": (3, 2), "groups": 4}),
         ([(2, 4, 5, 6), (4, 2, 3, 3)], {"padding": "valid", "stride": 2, "groups": 2}),
@@ -42,16 +61,8 @@ CASES: dict[str, list[Case]] = {
         ([(1, 2, 6, 6), (2, 1, 3, 3), (1,)], {"padding": 3}),
         ([(0, 2, 3, 3), (2, 3, 2, 2), (3,)], {"stride": 2}),
     ],
-    "max_pool2d": [
-        ([(2, 3, 7, 5)], {"kernel_size": 3, "stride": (1, 2), "padding": 1}),
-        ([(1, 1, 1, 1)], {"kernel_size": 2, "padding": 1}),
-        ([(0, 3, 4, 4)], {"kernel_size": 2}),
-    ],
-    "avg_pool2d": [
-        ([(2, 3, 7, 5)], {"kernel_size": 3, "stride": (1, 2), "padding": 1}),
-        ([(1, 1, 1, 1)], {"kernel_size": 2, "padding": 1}),
-        ([(0, 3, 4, 4)], {"kernel_size": 2}),
-    ],
+    "max_pool2d": POOLS,
+    "avg_pool2d": POOLS,
     "adaptive_avg_pool2d": [
         ([(2, 3, 6, 4)], {"output_size": size})
         for size in [1, (1, 1), (3, 2), (4, 3), 7, (None, 2), (5, None), (None, None), 13]
