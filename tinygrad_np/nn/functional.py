@@ -24,7 +24,7 @@ from .losses import (
     multi_margin_loss,
     nll_loss,
 )
-from .operands import entered, integers, shape_of, to_features, to_images
+from .operands import entered, floats, integers, shape_of, to_features, to_images
 from .pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from .resizing import interpolate, pad
 
@@ -62,7 +62,7 @@ def silu(x: Any) -> Any:
     >>> tg.nn.functional.silu(np.array([-1.0, 2.0])).round(3)
     array([-0.269,  1.762])
     """
-    x = entered("silu", x)
+    x = floats("silu", x)
     return x * sigmoid(x)
 
 
@@ -72,7 +72,7 @@ def softplus(x: Any) -> Any:
     >>> tg.nn.functional.softplus(np.array([0.0, 1000.0])).round(3)
     array([6.93e-01, 1.00e+03])
     """
-    return np.logaddexp(entered("softplus", x), 0)
+    return np.logaddexp(floats("softplus", x), 0)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -83,7 +83,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> tg.nn.functional.elu(np.array([-1.0, 2.0])).round(3)
     array([-0.632,  2.   ])
     """
-    alpha, x = finite("elu", "alpha", alpha), entered("elu", x)
+    alpha, x = finite("elu", "alpha", alpha), floats("elu", x)
     positive = np.greater(x, 0)
     return np.where(positive, x, alpha * np.expm1(np.where(positive, 0, x)))
 
@@ -117,7 +117,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
            [0.119, 0.881]])
     """
     axis = whole("softmax", "axis", axis, least=None)
-    return neural.softmax(entered("softmax", x), axis=axis)
+    return neural.softmax(floats("softmax", x), axis=axis)
 
 
 @in_single
@@ -130,7 +130,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     array([-0.6931, -0.6931])
     """
     axis = whole("log_softmax", "axis", axis, least=None)
-    return neural.log_softmax(entered("log_softmax", x), axis=axis)
+    return neural.log_softmax(floats("log_softmax", x), axis=axis)
 
 
 @in_single
@@ -142,7 +142,7 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     >>> float(tg.nn.functional.logsumexp(np.array([1000.0, 1000.0])).round(4))
     1000.6931
     """
-    out = neural.logsumexp(x, axis=axis)
+    out = neural.logsumexp(floats("logsumexp", x), axis=axis)
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
@@ -191,6 +191,7 @@ def dropout(
             "generator=np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps "
             "one."
         )
+    x = floats("dropout", x)
     return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)
 
 
@@ -258,7 +259,7 @@ def batch_norm(
     array([[-1., -1.],
            [ 1.,  1.]])
     """
-    x = entered("batch_norm", x, running_mean if weight is None else weight)
+    x = floats("batch_norm", x, running_mean if weight is None else weight)
     shape = shape_of(x)
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
@@ -354,7 +355,7 @@ def layer_norm(
         None if v is None else entered("layer_norm", v, name=n)
         for v, n in ((weight, "weight"), (bias, "bias"))
     )
-    x = entered("layer_norm", x, weight)
+    x = floats("layer_norm", x, weight)
     shape = shape_of(x)
     wrong = [v for v in (weight, bias) if v is not None and shape_of(v) != inner]
     if not inner or shape[-len(inner) :] != inner or wrong:
@@ -388,7 +389,7 @@ def group_norm(
         None if v is None else entered("group_norm", v, name=n)
         for v, n in ((weight, "weight"), (bias, "bias"))
     )
-    x = entered("group_norm", x, weight)
+    x = floats("group_norm", x, weight)
     shape = shape_of(x)
     if len(shape) < 2 or shape[1] % groups:
         raise ShapeError(
