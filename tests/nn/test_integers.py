@@ -20,14 +20,14 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     )},
     "gelu": lambda x: F.gelu(x, approximate="tanh"),
     "linear": lambda x: F.linear(x, W[:, :, 0, 0]),
-    **{name: lambda x, loss=getattr(F, name): loss(x, x[::-1])
-       for name in ("mse_loss", "l1_loss", "huber_loss")},
+    **{loss.__name__: lambda x, loss=loss: loss(x, x[::-1])
+       for loss in (F.mse_loss, F.l1_loss, F.huber_loss)},
     "binary_cross_entropy_with_logits":
         lambda x: F.binary_cross_entropy_with_logits(x, np.ones((6, 4))),
     "binary_cross_entropy": lambda x: F.binary_cross_entropy(np.minimum(x, 1), np.ones((6, 4))),
     "hinge_loss": lambda x: F.hinge_loss(x, np.ones((6, 4), np.int8)),
-    **{name: lambda x, loss=getattr(F, name): loss(x, LABELS)
-       for name in ("cross_entropy", "nll_loss", "multi_margin_loss")},
+    **{loss.__name__: lambda x, loss=loss: loss(x, LABELS)
+       for loss in (F.cross_entropy, F.nll_loss, F.multi_margin_loss)},
     "batch_norm": lambda x: F.batch_norm(x, np.zeros(4), np.ones(4), training=True),
     "layer_norm": lambda x: F.layer_norm(x, 4, np.ones(4, np.float32)),
     "group_norm": lambda x: F.group_norm(x, 2),
