@@ -150,6 +150,11 @@ def test_weights_of_a_transposed_convolution() -> None:
     assert np.var(layer.weight.numpy()) == pytest.approx(2 / (20 * 25), rel=0.05)
     out = layer(np.random.default_rng(0).standard_normal((2, 40, 20, 20)))
     assert np.var(out.numpy()[:, :, 4:-4, 4:-4]) == pytest.approx(2, rel=0.2)
+    numbered: Any = lambda shape, *_, dtype: np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    there = nn.Conv2d(6, 4, 1, groups=2, initial=numbered).weight.numpy()
+    back = nn.ConvTranspose2d(6, 4, 1, groups=2, initial=numbered).weight.numpy()
+    for part, other in zip(np.split(there, 2), np.split(back, 2), strict=True):
+        np.testing.assert_array_equal(part.swapaxes(0, 1), other)
 
 
 def test_a_transposed_convolution_gives_the_size_that_is_asked_for() -> None:

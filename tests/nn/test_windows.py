@@ -177,9 +177,12 @@ def test_the_tables_have_every_function_of_windows() -> None:
     assert known | {"group_norm"} == set(CASES) == set(SMALL)
 
 
+CHOOSING = ("max_pool2d", "pad", "interpolate")
+
+
 @for_each(CASES)
 def test_dtypes_are_kept_and_float16_is_rounded_once(name: str) -> None:
-    """To the last digit but one of what float32 gives, gradients too."""
+    """It is what float32 gives, gradients too; those that only choose add up as they are."""
     for fn, arrays, options in cases(name):
         halves = [a.astype(np.float16) for a in arrays]
         value, pullback = tg.vjp(fn, *halves)
@@ -189,9 +192,9 @@ def test_dtypes_are_kept_and_float16_is_rounded_once(name: str) -> None:
         found = pullback(g), back(g.astype(np.float32))
         for half, single in zip((value, *found[0]), (wide, *found[1]), strict=True):
             assert (half.dtype, single.dtype) == (np.float16, np.float32)
-            largest = max(float(np.abs(single).max(initial=0)), 1e-3)
+            most = 2e-3 * float(np.abs(single).max(initial=1e-3)) if name in CHOOSING else 0
             np.testing.assert_allclose(
-                half, single.astype(np.float16), rtol=0, atol=largest * 2e-3, err_msg=str(options)
+                half, single.astype(np.float16), rtol=0, atol=most, err_msg=str(options)
             )
 
 
