@@ -59,7 +59,7 @@ def printed(page: str, folder: Path) -> list[str]:
     "page", [p for p in TEXTS if blocks(p, "python") and p not in ELSEWHERE | FRAGMENTS]
 )
 def test_the_programs_of_a_page_run(page: str, tmp_path: Path) -> None:
-    if page == "docs/doctor.md":
+    if page in ("docs/doctor.md", "docs/pictures.md"):
         pytest.importorskip("matplotlib")
     lines = printed(page, tmp_path)
     expected = re.findall(r"^print\(.*\)  # (.*)$", "\n".join(blocks(page, "python")), re.M)

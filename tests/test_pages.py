@@ -208,7 +208,7 @@ print(json.dumps([keras.ops.convert_to_numpy(out).ravel().tolist() for out in VA
 """
 TWINS = (  # rows of the page whose two sides give the same numbers
     "MaxPooling2D", "AveragePooling2D", "LayerNormalization", "Activation", "LeakyReLU", "Lambda",
-    "CosineDecay",
+    "CosineDecay", "GlobalAveragePooling2D", "ZeroPadding2D", "UpSampling2D",
 )  # fmt: skip
 LEFT_OUT = ("load_data", "plot_model")  # the one fetches, the other needs pydot
 

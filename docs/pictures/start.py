@@ -2,7 +2,8 @@
 
     python docs/pictures/start.py
 
-They are written beside this file; the run itself goes to a folder that is removed again.
+They are written beside this file; the run itself goes to a folder that is removed again. Those of
+docs/pictures.md are from two epochs of the convolutional recipe, which take some minutes.
 """
 
 import os
@@ -39,11 +40,11 @@ def page() -> Image.Image:
     return Image.fromarray(np.clip(light * (1 - 0.75 * ink), 0, 255).astype(np.uint8))
 
 
-def small(source: Path, name: str, width: int) -> None:
+def small(source: Path, name: str, width: int, colours: int = 64) -> None:
     with Image.open(source) as picture:
         height = round(picture.height * width / picture.width)
         smaller = picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
-        smaller.quantize(64, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
+        smaller.quantize(colours, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
 
 
 def run() -> None:
@@ -62,6 +63,9 @@ def run() -> None:
             (HERE / "start_net.svg").write_text(net)
             for name in ("curves", "predictions", "confusion", "embedding"):
                 small(Path(weights, f"{name}.png"), f"start_{name}.png", 800)
+            main(["train", "--recipe", "cnn", "--epochs", "2"])
+            for name in ("filters", "feature_maps", "saliency", "grad_cam", "hardest"):
+                small(Path(f"runs/cnn-mnist-seed0/{name}.png"), f"cnn_{name}.png", 600, 256)
             [seen] = Path("runs/seen").glob("*.png")
             small(seen, "start_seen.png", 800)
         finally:

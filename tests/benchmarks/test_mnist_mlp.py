@@ -41,7 +41,8 @@ KEYS = [
 ]  # fmt: skip
 PICTURES = [
     f"{name}.png" for name in (
-        "confusion", "curves", "embedding", "histograms", "predictions", "reliability", "weights",
+        "confusion", "curves", "embedding", "hardest", "histograms", "predictions", "reliability",
+        "saliency", "weights",
     )
 ]  # fmt: skip
 

@@ -17,6 +17,8 @@ HIDDEN = """[...document.querySelectorAll("body *")].filter(e =>
     || (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX != "visible")
 ).map(e => e.tagName + " " + e.textContent.slice(0, 40))"""
 
+SCALES = "[...document.images].map(e => [e.alt, e.clientWidth / e.naturalWidth])"
+
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
@@ -26,12 +28,23 @@ def test_a_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
     graph = draw.graph(model, np.zeros((2, 784), np.float32))
     if not draw.render.programs():
         pytest.skip("no program that draws is installed")
+    net = nn.Sequential(
+        nn.Conv2d(1, 8, 5, seed=0), nn.ReLU(), nn.Flatten(), nn.Linear(4608, 3, seed=0)
+    )
+    images = np.random.default_rng(0).random((4, 1, 28, 28))
+    seen = {
+        "filters": draw.filters(net), "feature maps": draw.feature_maps(net, images[0]),
+        "saliency": draw.saliency(net, images), "Grad-CAM": draw.grad_cam(net, images, classes=0),
+        "hardest": draw.hardest(images, np.arange(4) % 3, np.eye(3)[[0, 0, 2, 1]]),
+    }  # fmt: skip
     confusion = page.png(draw.confusion(np.eye(10, dtype=int)))
     digest = "0123456789abcdef" * 4
     parts = [
         page.section("Data", page.table([("training images", "uint8 (60000, 28, 28)", digest)])),
         page.section("Seeds", page.table([("mean ± sd", *["98.58 ± 0.03"] * 4, digest)])),
         page.section("Confusion", page.picture(confusion, "confusion", "How to read it.")),
+        *[page.section(name, page.picture(page.png(figure), name, "Read it so."))
+          for name, figure in seen.items()],
         page.section("Network", page.drawing(graph.pipe("svg", encoding="utf-8"), "Read it so."),
                      page.code(repr(model) + " " + "word " * 60)),
     ]  # fmt: skip
@@ -44,6 +57,9 @@ def test_a_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
             assert tab.evaluate(WIDE) == width
             if width == 390:
                 assert tab.evaluate(HIDDEN) == []
+                shown = dict(tab.evaluate(SCALES))
+                # letters of 9 points, 12.5 pixels of the picture, are 6 high or more
+                assert {name: shown[name] > 0.5 for name in seen} == dict.fromkeys(seen, True)
             tab.click('nav a[href="#network"]')
             assert tab.evaluate("scrollY") > 0
         browser.close()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_np import ShapeError, draw
+from tinygrad_np import DataError, ShapeError, draw, nn
 from tinygrad_np.draw import figures
 from tinygrad_np.training import Epoch, History
 
@@ -221,6 +221,44 @@ def test_predictions_with_names() -> None:
     assert drawn(figure)
 
 
+def test_the_hardest_have_the_largest_loss() -> None:
+    figure = figures.hardest(IMAGES, LABELS, LOGITS, count=4, title="zoo")
+    assert figure.get_suptitle() == "zoo\nlargest loss: 4 of 6 images"
+    assert shown(figure) == [
+        ("0 taken for 1\n96 % sure, loss 3.9", figures.WRONG),  # -log 0.02
+        ("1 taken for 0\n60 % sure, loss 1.2", figures.WRONG),  # -log 0.3
+        ("1\n50 % sure, loss 0.69", figures.RIGHT),
+        ("2\n80 % sure, loss 0.22", figures.RIGHT),
+    ]
+    pictures = [axes.images[0].get_array() for axes in figure.axes if axes.axison]
+    for picture, i in zip(pictures, [3, 1, 4, 2], strict=True):
+        np.testing.assert_array_equal(picture, IMAGES[i])
+    named = figures.hardest(IMAGES, LABELS, LOGITS, 2, names=["ankle boot", "bag", "coat"])
+    assert shown(named)[0][0] == "ankle boot\ntaken for bag\n96 % sure, loss 3.9"
+    assert drawn(named)
+    colours = np.random.default_rng(0).random((6, 3, 2, 5))
+    [axes, *_] = figures.hardest(colours, LABELS, 5 * LOGITS, 1).axes
+    np.testing.assert_array_equal(axes.images[0].get_array(), colours[3].transpose(1, 2, 0))
+
+
+def test_grids_of_no_images() -> None:
+    for show in (figures.hardest, figures.predictions):
+        for none in (np.zeros((0, 2, 2)), np.zeros((0, 3, 5, 4))):
+            assert shown(show(none, LABELS[:0], LOGITS[:0])) == []
+
+
+def test_the_hardest_of_what_has_no_loss() -> None:
+    with pytest.raises(ValueError, match="hardest: the logits are not all finite; train to"):
+        figures.hardest(IMAGES, LABELS, np.where(LOGITS < -4, np.nan, LOGITS))
+    with pytest.raises(DataError, match="labels"):
+        figures.hardest(IMAGES, LABELS + 1, LOGITS)
+    for show in (figures.hardest, figures.predictions):
+        with pytest.raises(ShapeError, match=f"{show.__name__}: 2 names for 3 classes"):
+            show(IMAGES, LABELS, LOGITS, names=["cat", "dog"])
+        with pytest.raises(ShapeError, match=f"{show.__name__}: images of shape"):
+            show(IMAGES[:5], LABELS, LOGITS)
+
+
 @pytest.mark.parametrize(("names", "angle"), [(["cat", "dog"], 0), (["bird", "dog"], 45)])
 def test_long_names_of_classes_are_slanted(names: list[str], angle: float) -> None:
     [axes] = figures.confusion(np.eye(2, dtype=int), names).axes
@@ -301,6 +339,21 @@ def test_reliability_of_what_is_not_finite() -> None:
         figures.reliability(np.full((2, 3), np.nan), [0, 1])
 
 
+def test_titles_that_are_wider_than_the_figure_are_wrapped() -> None:
+    title = "fashion-distorted on handwritten-letters-of-the-archive.parquet, seed 12 and others"
+    for figure in (
+        figures.hardest(IMAGES, LABELS, LOGITS, 1, title),
+        figures.confusion(np.eye(9, dtype=int), title=title),
+        draw.embedding(np.eye(3), [0, 1, 2], "pca", title=title),
+    ):
+        figure.draw_without_rendering()
+        shown = figure._suptitle or figure.axes[0].title
+        assert title in shown.get_text()
+        box = shown.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert box.y1 <= figure.bbox.height
+
+
 def test_pictures_touch_no_global_state() -> None:
     before = "matplotlib.pyplot" in sys.modules
     figures.confusion(np.eye(2, dtype=int))
@@ -316,6 +369,10 @@ def test_pictures_touch_no_global_state() -> None:
         lambda: figures.reliability(SURE, np.array([0, 1, 2])),
         lambda: draw.weights(np.zeros((3, 4)), (2, 2)),
         lambda: draw.embedding(np.eye(3), [0, 1, 2], "pca"),
+        lambda: draw.hardest(IMAGES, LABELS, LOGITS),
+        lambda: draw.saliency(nn.Linear(4, 2, seed=0), np.ones((1, 4))),
+        lambda: draw.filters(nn.Conv2d(1, 1, 2, seed=0)),
+        lambda: draw.feature_maps(nn.Conv2d(1, 1, 2, seed=0), np.ones((1, 2, 2))),
     ],
 )
 def test_without_matplotlib(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:

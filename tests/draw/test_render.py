@@ -1,5 +1,6 @@
 """Pictures in files and notebooks: which program draws them, and what happens without one."""
 
+import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import tinygrad_np as tg
 from tinygrad_np.draw import RenderError, RenderWarning, graph, render, save
+from tinygrad_np.run.draw import main as drawn_by_command
 
 INSTALLED = render.programs()
 drawing = pytest.mark.skipif(not INSTALLED, reason="needs dot or graphviz-pure")
@@ -133,6 +135,40 @@ def test_pdf_needs_the_systems_dot(only):
     only("graphviz-pure")
     with pytest.raises(RenderError, match=r"does not write pdf: choose \.svg or \.png"):
         render.picture("digraph{}", "pdf")
+
+
+def pages(path):
+    """Width and height of each page of a PDF file, in points."""
+    content = path.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.rstrip().endswith(b"%%EOF")
+    return re.findall(rb"/MediaBox ?\[ ?0 0 (\d+)\S* (\d+)", content)
+
+
+@drawing
+def test_a_pdf_is_written_or_the_sentence_says_what_to_install(tmp_path, capsys):
+    """By ``save``, ``render`` and the command, with Graphviz's dot where it is installed."""
+    command = ["784-16-10", "--out", str(tmp_path / "net.pdf")]
+    if not any(Path(program).name == "dot" for program in INSTALLED):
+        with pytest.warns(RenderWarning, match=r"wrote .*w\.dot instead of w\.pdf: graphviz"):
+            assert small().save("w.pdf", tmp_path) == str(tmp_path / "w.dot")
+        with pytest.raises(RenderError, match=r"or install Graphviz's dot \(for example apt"):
+            small().render("w", tmp_path / "new", format="pdf")
+        assert drawn_by_command(command) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"draw: {tmp_path / 'net.pdf'} was not written: graphviz-pure does")
+        assert [path.name for path in tmp_path.iterdir()] == ["w.dot"]
+        return
+    assert small().save("w.pdf", tmp_path) == str(tmp_path / "w.pdf")
+    assert small("ñ <b>&").render("v", tmp_path, format="pdf") == str(tmp_path / "v.pdf")
+    assert drawn_by_command(command) == 0
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'net.pdf'}\n"
+    [[width, height]], [_], [[wider, higher]] = (
+        pages(tmp_path / f"{n}.pdf") for n in ("w", "v", "net")
+    )
+    assert 0 < int(width) < int(wider)
+    assert 0 < int(height) < int(higher)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.pdf", "v", "v.pdf", "w.pdf"]
 
 
 def test_without_a_program_the_dot_text_is_saved(only, tmp_path):

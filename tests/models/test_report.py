@@ -59,8 +59,8 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return call
 
-    for name in ("curves", "predictions", "confusion", "reliability", "weights", "histograms",
-                 "embedding"):  # fmt: skip
+    for name in ("curves", "predictions", "hardest", "confusion", "reliability", "weights",
+                 "saliency", "histograms", "embedding"):  # fmt: skip
         monkeypatch.setattr(draw, name, stand_in(name))
     return asked
 
@@ -77,13 +77,13 @@ def test_a_page_with_everything(
     assert folder == tmp_path / "ref-4-mnist-seed1"
     written = text(folder)
     assert re.findall(r"<h2 id=.*?>(.*)</h2>", written) == [
-        "Result", "Curves", "Predictions", "Confusion", "Calibration", "Weights of the first layer",
-        "Activations and gradients over time", "Features of the last hidden layer (layers.1)",
-        "Precision and recall", "Network", "Configuration", "Environment", "Data", "Weights",
-        "Repeat",
+        "Result", "Curves", "Predictions", "Hardest images", "Confusion", "Calibration",
+        "Weights of the first layer", "Saliency", "Activations and gradients over time",
+        "Features of the last hidden layer (layers.1)", "Precision and recall", "Network",
+        "Configuration", "Environment", "Data", "Weights", "Repeat",
     ]  # fmt: skip
-    assert written.count("data:image/png;base64,") == 7
-    assert len(list(folder.glob("*.png"))) == 7
+    assert written.count("data:image/png;base64,") == 9
+    assert len(list(folder.glob("*.png"))) == 9 == report.number_of_parts(result, parts) - 1
     assert "<pre>python x.py --a &#x27;&lt;b&gt;&#x27;</pre>" in written
     assert "<p>small &amp; quick</p>" in written
     assert weights_sha256(result.model.state_dict()) in written
@@ -100,14 +100,20 @@ def test_a_page_with_everything(
     assert not re.search(r'(src|href)="(?!data:|#)', written)
     places = re.findall(r'<h2 id="(.*?)">', written)
     assert re.findall(r'<a href="#(.*?)">', written) == places
-    assert len(set(places)) == len(places) == 15
+    assert len(set(places)) == len(places) == 17
     read = re.findall("<figcaption>(.*?)</figcaption>", written)
-    assert read[: len(report.READ) - 1] == [report.READ[k] for k in report.READ if k != "graph"]
+    of_images = {"filters", "feature_maps", "grad_cam", "graph"}
+    assert read[:9] == [report.READ[k] for k in report.READ if k not in of_images]
     assert plain["curves"][0][0] is result.history
     assert plain["histograms"][0][0].epochs == [0, 1, 2]
     features, labels, method = plain["embedding"][0]
     assert (features.shape, labels.shape, method) == ((80, 12), (80,), "tsne")
-    np.testing.assert_array_equal(plain["predictions"][0][2], result.test_logits)
+    for name in ("predictions", "hardest"):
+        np.testing.assert_array_equal(plain[name][0][2], result.test_logits)
+    (model, seen), named = plain["saliency"]
+    assert (model, named["shape"]) == (result.model, (28, 28))
+    firsts = [np.flatnonzero(parts.test[1] == label)[0] for label in range(10)]
+    np.testing.assert_array_equal(seen, parts.test[0][firsts])
 
 
 @pytest.mark.slow
@@ -116,14 +122,15 @@ def test_a_convolutional_network_has_every_picture(
 ) -> None:
     """Those of its inside; the others are made of logits, as every network has them."""
     figure = pytest.importorskip("matplotlib.figure").Figure
-    for name in ("curves", "predictions", "confusion", "reliability", "embedding"):
+    for name in ("curves", "predictions", "hardest", "confusion", "reliability", "embedding"):
         monkeypatch.setattr(draw, name, lambda *_, **__: figure((1, 1)))
     recipe = replace(RECIPES["cnn"], network=functools.partial(CNN, (2, 3), 4), validation=50)
     parts = recipe.parts(dataset)
     result = run(recipe, "mnist", dataset, parts, epochs=1, probe=20)
     folder = report.write_run(result, dataset, parts, tmp_path, "", lambda _: None)
     assert "There is no picture" not in text(folder)
-    assert len(list(folder.glob("*.png"))) == 7
+    pictures = [path.stem for path in folder.glob("*.png")]
+    assert sorted(pictures) == sorted(report.READ.keys() - {"weights", "graph"})
 
 
 def test_a_page_for_several_seeds(

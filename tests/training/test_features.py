@@ -49,6 +49,20 @@ def test_the_model_is_left_as_it_is() -> None:
     assert [set(vars(module)) for _, module in model.named_modules()] == attributes
 
 
+def test_layers_that_a_function_calls_are_left_as_they_are() -> None:
+    inner = nn.Linear(4, 6, seed=0)
+    model = nn.Sequential(lambda x: inner(x), nn.ReLU(), nn.Linear(6, 3, seed=1))
+    before = dict(vars(inner))
+    found = training.features(model, X, "0.inner")
+    np.testing.assert_array_equal(found, inner(X).numpy())
+    training.Histograms(model, X, np.zeros(7, int)).record(0)
+    assert {name: vars(inner)[name] for name in before} == before
+    assert "forward" not in vars(inner)
+    doubled = inner.forward = lambda x: 2 * nn.Linear.forward(inner, x)  # type: ignore[method-assign]
+    np.testing.assert_allclose(training.features(model, X, "0.inner"), 2 * found, rtol=1e-6)
+    assert inner.forward is doubled
+
+
 class Twice(nn.Module):
     """One layer called twice, one never, one that gives two things."""
 

@@ -1,8 +1,10 @@
-"""Pictures: computation graphs, and figures of training."""
+"""Pictures: computation graphs, figures of training, and what a network sees."""
 
+from .attribution import grad_cam, saliency
+from .convolutions import feature_maps, filters
 from .doctor import diagnosis
 from .embedding import embedding
-from .figures import confusion, curves, predictions, reliability
+from .figures import confusion, curves, hardest, predictions, reliability
 from .graph import graph
 from .inside import histograms, weights
 from .render import RenderError, RenderWarning, save
@@ -14,10 +16,15 @@ __all__ = [
     "curves",
     "diagnosis",
     "embedding",
+    "feature_maps",
+    "filters",
+    "grad_cam",
     "graph",
+    "hardest",
     "histograms",
     "predictions",
     "reliability",
+    "saliency",
     "save",
     "weights",
 ]

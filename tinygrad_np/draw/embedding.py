@@ -55,7 +55,7 @@ def embedding(
         text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     axes.set(xticks=[], yticks=[], aspect="equal")
     summary = f"{len(values):,} examples, {values[0].size} features, {_NAMES[method]}"
-    axes.set_title(f"{title}\n{summary}" if title else summary)
+    axes.set_title(f"{title}\n{summary}" if title else summary, wrap=True)
     return figure
 
 

@@ -1,14 +1,15 @@
 """Pictures of what training gave: curves, predictions, confusion, reliability (extra ``plots``)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data.augment import channels_last
 from ..errors import ShapeError
-from ..nn.functional import softmax
+from ..nn.functional import cross_entropy, softmax
 from ..training.metrics import calibration, wilson
+from .sheet import laid_out, pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,17 +129,7 @@ def predictions(
     >>> figure = tg.draw.predictions(images, labels, logits=np.eye(2)[labels], count=4)
     >>> figure.savefig("predictions.png")
     """
-    images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
-    n = len(images) if images.ndim in (3, 4) else None
-    few = logits.ndim != 2 or logits.shape[1] < 2  # one column has no greatest
-    if few or labels.shape != (n,) or len(logits) != n:
-        raise ShapeError(
-            f"predictions: images of shape {images.shape}, labels of shape {labels.shape} and "
-            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes), 2 up; "
-            "images.reshape(n, h, w) makes images of rows of pixels."
-        )
-    if images.ndim == 4 and not channels_last("predictions", images.shape):
-        images = images.transpose(0, 2, 3, 1)
+    images, labels, logits = _checked("predictions", images, labels, logits)
     guesses = logits.argmax(axis=1)
     confidence = softmax(logits).max(axis=1)
     wrong = np.flatnonzero(guesses != labels)
@@ -146,26 +137,95 @@ def predictions(
     mistakes = wrong[np.argsort(-confidence[wrong], kind="stable")]
     mistakes = mistakes[: max(count * 3 // 5, count - len(right), 1)]
     chosen = np.concatenate([mistakes, right])[:count]
-    columns = max(int(np.ceil(np.sqrt(len(chosen)))), 1)
-    rows = max(-(-len(chosen) // columns), 1)
+    sure = [f"{100 * confidence[i]:.0f} % sure" for i in chosen]
+    summary = f"{len(wrong):,} of {len(labels):,} wrong: most confident mistakes, then right ones"
+    title = f"{title}\n{summary}" if title else summary
+    own = (images[chosen], labels[chosen], guesses[chosen], sure)
+    return _labelled("predictions", *own, title, names, logits.shape[1])
+
+
+def hardest(
+    images: Any,
+    labels: Any,
+    logits: Any,
+    count: int = 16,
+    title: str = "",
+    names: Sequence[str] | None = None,
+) -> "Figure":
+    """The images of the largest loss, with label, guess, how sure it is, and the loss in nats.
+
+    The loss is the cross-entropy, -log of the probability of the label. The arguments, the frames
+    and the errors are those of ``predictions``, besides DataError for labels that are no classes
+    and ValueError for logits that are not finite.
+
+    >>> images, labels = np.zeros((4, 8, 8), np.uint8), np.array([0, 1, 0, 1])
+    >>> figure = tg.draw.hardest(images, labels, logits=np.eye(2)[[0, 1, 1, 1]], count=2)
+    >>> figure.savefig("hardest.png")
+    """
+    images, labels, logits = _checked("hardest", images, labels, logits)
+    if not np.isfinite(logits).all():
+        raise ValueError("hardest: the logits are not all finite; train to a finite loss first.")
+    losses = np.asarray(cross_entropy(logits, labels, reduction="none"))
+    chosen = np.argsort(-losses, kind="stable")[:count]
+    confidence, guesses = softmax(logits[chosen]).max(axis=1), logits[chosen].argmax(axis=1)
+    said = [
+        f"{100 * c:.0f} % sure, loss {losses[i]:{'.1f' if losses[i] >= 1 else '.2f'}}"
+        for c, i in zip(confidence, chosen, strict=True)
+    ]
+    summary = f"largest loss: {len(chosen):,} of {len(labels):,} images"
+    title = f"{title}\n{summary}" if title else summary
+    own = (images[chosen], labels[chosen], guesses, said)
+    return _labelled("hardest", *own, title, names, logits.shape[1])
+
+
+def _checked(place: str, images: Any, labels: Any, logits: Any) -> tuple[Any, Any, Any]:
+    """The images as ``imshow`` takes them, labels, and logits in float64."""
+    images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
+    n = len(images) if images.ndim in (3, 4) else None
+    few = logits.ndim != 2 or logits.shape[1] < 2  # one column has no greatest
+    if few or labels.shape != (n,) or len(logits) != n:
+        raise ShapeError(
+            f"{place}: images of shape {images.shape}, labels of shape {labels.shape} and "
+            f"logits of shape {logits.shape}; expected (n, h, w), (n,) and (n, classes), 2 up; "
+            "images.reshape(n, h, w) makes images of rows of pixels."
+        )
+    if images.ndim == 4:
+        channels_last(place, images.shape)  # which refuses what may be meant in two ways
+    return laid_out(place, images), labels, logits
+
+
+def naming(place: str, names: Sequence[str] | None, classes: int) -> Callable[[int], str]:
+    """What a class is called: its name, or its number where no names are given."""
+    if names is None:
+        return str
+    if len(names) < classes:
+        raise ShapeError(f"{place}: {len(names)} names for {classes} classes; give one for each.")
+    return names.__getitem__
+
+
+def _labelled(
+    place: str, images: Any, labels: Any, guesses: Any, said: Sequence[str], title: str,
+    names: Sequence[str] | None, classes: int,
+) -> "Figure":  # fmt: skip
+    """A grid of images with label and guess and what is said of each; wrong ones in a frame."""
+    columns = max(int(np.ceil(np.sqrt(len(images)))), 1)
+    rows = max(-(-len(images) // columns), 1)
+    name, between = naming(place, names, classes), " " if names is None else "\n"
     figure = empty_figure(max(1.6 * columns, 6), (1.95 if names is None else 2.15) * rows + 0.7)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
-    for axes, i in zip(figure.axes, chosen, strict=False):
-        good = guesses[i] == labels[i]
+    each = zip(figure.axes, pictures(images), labels, guesses, said, strict=False)
+    for axes, image, label, guess, words in each:
+        good = guess == label
         colour = RIGHT if good else WRONG
         axes.set_axis_on()
-        axes.imshow(images[i], cmap="gray_r")
+        axes.imshow(image, cmap="gray_r")
         axes.set(xticks=[], yticks=[])
         for edge in axes.spines.values():
             edge.set(color=colour, linewidth=1 if good else 3)
-        label, guess = (str(k) if names is None else names[k] for k in (labels[i], guesses[i]))
-        between = " " if names is None else "\n"
-        text = label if good else f"{label}{between}taken for {guess}"
-        sure = f"{100 * confidence[i]:.0f} % sure"
-        axes.set_title(f"{text}\n{sure}", fontsize=10, color=colour)
-    summary = f"{len(wrong):,} of {len(labels):,} wrong: most confident mistakes, then right ones"
-    figure.suptitle(f"{title}\n{summary}" if title else summary)
+        text = name(label) if good else f"{name(label)}{between}taken for {name(guess)}"
+        axes.set_title(f"{text}\n{words}", fontsize=10, color=colour)
+    figure.suptitle(title)
     return figure
 
 
@@ -196,7 +256,8 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
                 colour = "white" if share[i, j] > 0.3 else "black"
                 axes.text(j, i, str(value), ha="center", va="center", color=colour, fontsize=10)
     right = f"{np.trace(counts):,} of {counts.sum():,} right"
-    axes.set(xlabel="prediction", ylabel="label", title=f"{title}\n{right}" if title else right)
+    axes.set(xlabel="prediction", ylabel="label")
+    axes.set_title(f"{title}\n{right}" if title else right, wrap=True)
     slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if max(map(len, names)) > 3 else {}
     axes.set_xticks(range(len(names)), names, **slant)
     axes.set_yticks(range(len(names)), names)
@@ -243,7 +304,7 @@ def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") 
         axes.grid(alpha=0.3)
     above.legend(loc="upper left")
     error = f"expected calibration error {100 * found.expected_error:.2f} points"
-    above.set_title(f"{title}\n{error}" if title else error)
+    above.set_title(f"{title}\n{error}" if title else error, wrap=True)
     return figure
 
 

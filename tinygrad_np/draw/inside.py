@@ -9,6 +9,7 @@ from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.record import Histogram, Histograms
 from .figures import empty_figure
+from .sheet import largest, mosaic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,19 +44,17 @@ def weights(
     images = values.reshape(len(values), *shape)
     norms = np.linalg.norm(images.reshape(len(images), -1), axis=1)
     chosen = np.argsort(-norms, kind="stable")[:count]
-    sizes = np.abs(images[chosen][np.isfinite(images[chosen])])
-    scale = (float(np.quantile(sizes, 0.998)) if sizes.size else 0.0) or 1.0
+    scale = largest(images[chosen])
     columns = min(len(chosen), 10)
     rows = -(-len(chosen) // columns)
-    high, wide = shape[0] + max(max(shape) // 5, 1), shape[1] + max(shape[1] // 14, 1)
-    sheet = np.full((rows * high, columns * wide), np.nan)  # one picture, 40 would take 2 seconds
+    above, beside = max(max(shape) // 5, 1), max(shape[1] // 14, 1)
+    high, wide = shape[0] + above, shape[1] + beside
     figure = empty_figure(max(columns, 5) + 0.7, 1.05 * rows * high / wide + 0.7)
     axes = figure.subplots()
     for place, unit in enumerate(chosen):
-        top, left = place // columns * high, place % columns * wide
-        sheet[top + high - shape[0] : top + high, left : left + shape[1]] = images[unit]
-        above = top + high - shape[0] - 0.5
-        axes.text(left + shape[1] / 2, above, f"{unit}", fontsize=8, ha="center", va="bottom")
+        middle, top = place % columns * wide + shape[1] / 2, place // columns * high + above - 0.5
+        axes.text(middle, top, f"{unit}", fontsize=8, ha="center", va="bottom")
+    sheet = mosaic(images[chosen], columns, above, beside)
     drawn = axes.imshow(sheet, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
     axes.set_axis_off()
     figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.01, extend="both")

@@ -1,6 +1,6 @@
 """Figures that show themselves in a notebook, without pyplot or a magic command."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
@@ -18,6 +18,10 @@ class Shown(Figure):
 
     def _repr_png_(self) -> bytes:
         return page.png(self)
+
+    def suptitle(self, t: str, **options: Any) -> Any:
+        """The figure's title, in several lines where it is wider than the figure."""
+        return super().suptitle(t, **{"wrap": True, **options})
 
     def __repr__(self) -> str:
         inches = "{:.3g} by {:.3g} inches".format(*self.get_size_inches())

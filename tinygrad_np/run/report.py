@@ -16,6 +16,7 @@ import numpy as np
 from .. import draw, training
 from ..data.datasets import Dataset
 from ..draw import page
+from ..draw.attribution import convolutions
 from ..errors import ShapeError
 from ..training import weights
 from ..training.features import leaf_layers
@@ -29,7 +30,7 @@ from .run import Result, weights_sha256
 
 Note = Callable[[object], None]
 EMBEDDED = 1000  # test images in the picture of the features
-PARTS, GROUP_PARTS = 8, 2  # pictures of a run, with the graph; of several seeds
+GROUP_PARTS = 2  # pictures of several seeds
 LEFT_OUT = "There is no picture: Ctrl-C came while the report was drawn."
 # how to read each picture
 READ = {
@@ -37,12 +38,22 @@ READ = {
     "training loss still falls means that the network learns the examples by heart.",
     "predictions": "Frames mark mistakes, the most confident first: look for labels that are "
     "wrong and for digits that a person would misread too.",
+    "hardest": "The test images that cost the most, with the label, the guess and how sure it is: "
+    "look for labels that are wrong, and for a kind of image that the network has not learned.",
     "confusion": "A row is a label, a column a prediction: all counts should lie on the diagonal, "
     "and a large one beside it names two classes that are taken for each other.",
     "reliability": "Points on the dashed line are predictions that are as often right as they "
     "are sure; below it the network is too sure of itself.",
     "weights": "Each square is what one unit looks for: red pixels raise its output, blue ones "
     "lower it; strokes and edges are a good sign, noise is what was not learned.",
+    "filters": "Each square is what one filter looks for at every place of the image: red pixels "
+    "raise its output, blue ones lower it; edges and strokes are a good sign, noise is not.",
+    "feature_maps": "Each square is what one filter finds in the image on top, red where its "
+    "pattern is, blue where its opposite is: maps that differ from each other are a good sign.",
+    "saliency": "The first test image of each class, and beside it how much each pixel moves the "
+    "score of the guess: bright pixels should lie on the object and its edges, not on a corner.",
+    "grad_cam": "The same images, with what speaks for the guess in orange: it should lie on the "
+    "strokes, or on the gaps between them, that tell the class from others.",
     "histograms": "A column is the spread of values after an epoch, with the quartiles as lines: "
     "layers whose activations shrink to one line or are mostly zero pass nothing on.",
     "embedding": "A point is a test image, near others with similar features: classes in clumps "
@@ -73,7 +84,7 @@ def write_run(
     and the page says, what to install. After Ctrl-C the pictures that are not drawn yet are left
     out, and ``progress`` says so; a second one raises KeyboardInterrupt.
     """
-    progress = progress or Drawing(PARTS)
+    progress = progress or Drawing(number_of_parts(result, parts))
     started = time.perf_counter()
     folder = out / _name(result)
     state = result.model.state_dict()
@@ -197,24 +208,54 @@ def spread(shares: Any) -> str:
     return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.2f}"
 
 
+def number_of_parts(result: Result, parts: Parts) -> int:
+    """How many pictures a run has, with the graph."""
+    return len(_pictures(result, parts, "")) + 1
+
+
 def _pictures(result: Result, parts: Parts, title: str) -> list[tuple[str, str, Any]]:
     """File name, heading and what makes the figure, in the order of the page."""
     images, labels = result.test
     logits, names, record = result.test_logits, _names(result), result.histograms
-    layer = hidden_layer(result)
-    return [
+    layer, shape = hidden_layer(result), images.shape[1:]
+    model, x, kinds = result.model, parts.test[0], np.unique(labels, return_index=True)[1]
+    of_other = {"filters", "feature_maps", "grad_cam"}
+    if convolutions(model):
+        of_other = {"weights"}
+    every: list[tuple[str, str, Any]] = [
         ("curves", "Curves", lambda: draw.curves(result.history, title)),
         (
             "predictions",
             "Predictions",
             lambda: draw.predictions(images, labels, logits, title=title, names=names),
         ),
+        (
+            "hardest",
+            "Hardest images",
+            lambda: draw.hardest(images, labels, logits, title=title, names=names),
+        ),
         ("confusion", "Confusion", lambda: draw.confusion(_confusion(result), names, title)),
         ("reliability", "Calibration", lambda: draw.reliability(logits, labels, title=title)),
         (
             "weights",
             "Weights of the first layer",
-            lambda: draw.weights(result.model, images.shape[1:], title=title),
+            lambda: draw.weights(model, shape, title=title),
+        ),
+        ("filters", "Filters", lambda: draw.filters(model, title=title)),
+        (
+            "feature_maps",
+            "Feature maps",
+            lambda: draw.feature_maps(model, x[0], title=title, shape=shape),
+        ),
+        (
+            "saliency",
+            "Saliency",
+            lambda: draw.saliency(model, x[kinds], title=title, names=names, shape=shape),
+        ),
+        (
+            "grad_cam",
+            "Grad-CAM",
+            lambda: draw.grad_cam(model, x[kinds], title=title, names=names, shape=shape),
         ),
         (
             "histograms",
@@ -227,6 +268,7 @@ def _pictures(result: Result, parts: Parts, title: str) -> list[tuple[str, str, 
             lambda: _embedding(result, parts, layer, title),
         ),
     ]
+    return [picture for picture in every if picture[0] not in of_other]
 
 
 def hidden_layer(result: Result) -> str:

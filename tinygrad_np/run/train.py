@@ -20,7 +20,7 @@ from .doctor import examine
 from .outputs import run_name, write_json
 from .progress import Bar, Drawing
 from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
-from .report import GROUP_PARTS, PARTS, spread, write_group, write_run
+from .report import GROUP_PARTS, number_of_parts, spread, write_group, write_run
 from .run import Result, Trainer, run
 
 PROBE = 500  # training images for the histograms of activations and gradients
@@ -256,7 +256,7 @@ def train(given: argparse.Namespace) -> int:
             finally:
                 bar.close()
             again = command(given, recipe, name, seed)
-            drawing = Drawing(PARTS, given.quiet)
+            drawing = Drawing(number_of_parts(result, parts), given.quiet)
             groups[-1].append(result)
             write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
             drawn = written(write, drawing)

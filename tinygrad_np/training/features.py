@@ -1,8 +1,8 @@
 """The outputs of a network's layers, read without changing the network."""
 
-import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..arguments import shown
@@ -27,8 +27,8 @@ def features(model: Module, x: Any, layer: str) -> Any:
     (5, 8)
     """
     check_model("features", model)
-    twin = copy.deepcopy(model)
-    return predict(_Last(twin, layer, tap(twin, [layer])), x)
+    with tapped(model, [layer]) as outputs:
+        return predict(_Last(model, layer, outputs), x)
 
 
 class _Last(Module):
@@ -41,14 +41,13 @@ class _Last(Module):
         self._outputs = outputs
 
     def forward(self, x: Any) -> Any:
-        taken = self._outputs[self._layer]
-        taken.clear()
+        self._outputs.clear()
         self._call(x)
-        if not taken:
+        if self._layer not in self._outputs:
             raise ValueError(
                 f"layer {self._layer!r} was not called; choose one that the model uses."
             )
-        return taken[-1]
+        return self._outputs[self._layer][-1]
 
 
 def leaf_layers(model: Module) -> list[str]:
@@ -57,24 +56,41 @@ def leaf_layers(model: Module) -> list[str]:
     return [n for n in names if not any(o.startswith(f"{n}.") if n else o for o in names)]
 
 
-def tap(model: Module, layers: list[str]) -> dict[str, list[Any]]:
-    """Make layers of a model, best a copy, keep what they put out; raises ValueError for others."""
+@contextmanager
+def tapped(
+    model: Module, layers: list[str], instead: Callable[[list[Any]], Any] | None = None
+) -> Iterator[dict[str, list[Any]]]:
+    """What layers put out while it lasts, by name, in the order of their last calls.
+
+    ``instead`` makes of what a layer has put out what the model goes on with. Raises ValueError for
+    other names.
+    """
     modules = dict(model.named_modules())
-    kept: dict[str, list[Any]] = {}
     for name in layers:
         if not isinstance(name, str) or name not in modules:
             known = ", ".join(repr(known) for known in modules)
             raise ValueError(f"there is no layer {shown(name)}; the model has {known}.")
-        kept[name] = []
-        modules[name].forward = _keeping(modules[name].forward, kept[name])  # type: ignore[method-assign]
-    return kept
+    kept: dict[str, list[Any]] = {}
+    own = [(vars(modules[name]), vars(modules[name]).get("forward")) for name in layers]
+    try:
+        for name in layers:
+            keeping = _keeping(name, modules[name].forward, kept, instead)
+            modules[name].forward = keeping  # type: ignore[method-assign]
+        yield kept
+    finally:
+        for attributes, forward in own:
+            del attributes["forward"]
+            attributes.update({} if forward is None else {"forward": forward})
 
 
-def _keeping(forward: Callable[..., Any], outputs: list[Any]) -> Callable[..., Any]:
+def _keeping(
+    name: str, forward: Callable[..., Any], kept: dict[str, list[Any]],
+    instead: Callable[[list[Any]], Any] | None,
+) -> Callable[..., Any]:  # fmt: skip
     @functools.wraps(forward)
-    def kept(*inputs: Any, **options: Any) -> Any:
+    def keeping(*inputs: Any, **options: Any) -> Any:
         result = forward(*inputs, **options)
-        outputs.append(result)
-        return result
+        kept[name] = outputs = [*kept.pop(name, []), result]
+        return result if instead is None else instead(outputs)
 
-    return kept
+    return keeping

@@ -13,7 +13,7 @@ from ..autodiff.tensor import Tensor
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from .checks import check_loss, check_model
-from .features import leaf_layers, tap
+from .features import leaf_layers, tapped
 from .inputs import Call, as_tensors, examples
 
 
@@ -108,12 +108,13 @@ class Histograms:
         """Add the histograms of the model as it is now."""
         twin = copy.deepcopy(self._model).train()
         twin.zero_grad()
-        outputs = tap(twin, list(self.activations))
-        with np.errstate(all="ignore"):  # what diverges is counted, and fit says so
+        names = list(self.activations)
+        with tapped(twin, names) as outputs, np.errstate(all="ignore"):  # fit tells what diverges
             self._loss(Call(twin)(as_tensors(self._x)), as_tensors(self._y)).backward()
         self.epochs.append(epoch)
-        for name, taken in outputs.items():
-            parts = [part.numpy().ravel() for part in leaves(taken) if isinstance(part, Tensor)]
+        for name in names:
+            taken = leaves(outputs.get(name, []))
+            parts = [part.numpy().ravel() for part in taken if isinstance(part, Tensor)]
             values = np.concatenate(parts or [np.empty(0)])
             self.activations[name].append(histogram(values, self._bins))
         for name, parameter in twin.named_parameters():

@@ -1,7 +1,8 @@
 """A model's outputs for data, and their loss and accuracy."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, overload
 
 import numpy as np
@@ -42,14 +43,21 @@ def predict(model: Module, x: Any) -> Any:
     """
     check_model("predict", model)
     x = examples("x", x, model)
-    before = [(module, module.training) for _, module in model.named_modules()]
+    with evaluating(model), no_grad():
+        return _outputs(Call(model), x)
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Evaluation mode while it lasts; every module is afterwards in the mode it was in."""
+    before = [(vars(module), vars(module).get("training")) for _, module in model.named_modules()]
     model.eval()
     try:
-        with no_grad():
-            return _outputs(Call(model), x)
+        yield
     finally:
-        for module, training in before:
-            module.training = training
+        for attributes, training in before:
+            attributes.pop("training", None)
+            attributes.update({} if training is None else {"training": training})
 
 
 def _outputs(call: Call, x: Any) -> Any:
