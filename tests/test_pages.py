@@ -276,6 +276,6 @@ def test_the_commands_of_the_first_page_give_its_numbers(
         numbers = [[float(n) for n in NUMBER.findall(s)][:4] for s in (ours, line)]
         np.testing.assert_allclose(numbers[0], numbers[1], atol=0.5)
     first = [line.split()[:3] for line in guesses.splitlines()[1:]]
-    assert [s.split()[:3] for s in said if s.startswith("start_digits.png,")] == first
+    assert [s.split()[:3] for s in said if s.startswith("docs/pictures/start_digits.png,")] == first
     assert Path("runs/default-mnist-seed0/report.html").exists()
     assert Path("runs/seen/start_digits.png").exists()

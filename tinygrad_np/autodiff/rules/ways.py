@@ -52,7 +52,7 @@ def numpys_own() -> str | None:
 
 
 def cut(what: str, shape: tuple[int, ...]) -> DetachError:
-    """The error where a Tensor would be cut off the tape."""
+    """The error where a Tensor would lose its history."""
     name = numpys_own() if what == "np.asarray(t)" else None
     way = f"{WAYS[name]}, or " if name in WAYS else ""
     return DetachError(
