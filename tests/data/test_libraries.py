@@ -103,7 +103,7 @@ BAD_SKLEARN: dict[str, tuple[tuple[Any, ...], str]] = {
     "half": ((changed((1, 0), -0.5), LABELS), ": found numbers from -0.5 to 255 with fractions"),
     "largest": ((pixels(), LABELS, 0), ": found largest=0, expected a number above 0, the value"),
     "above": ((pixels(), LABELS, 16), ": found numbers from 0 to 255, expected 0 to 16; check the"),
-    "count": ((pixels(), LABELS[1:]), ": found an array of shape (15, 16), expected pictures for 14"),
+    "count": ((pixels(), LABELS[1:]), ": found an array of shape (15, 16), expected pictures"),
     "columns": ((pixels(), np.ones((15, 3))), ": found labels of shape (15, 3), expected (n,)"),
     "name": ((pixels(), labelled(3, "cat")), ", label number 4: found 10, expected 0 to 9; use"),
     "fraction": ((pixels(), LABELS + 0.5), ", label number 1: found 0.5, expected whole"),
