@@ -16,7 +16,8 @@ Metrics = Mapping[str, Callable[[Any, Any], Any]]
 def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metrics:
     """Own metrics by name: a dict as it is, functions by their names.
 
-    Raises TypeError for what is no function, ValueError for one without a name of its own.
+    What has no name that tells it from the others, as a lambda has none, is called metric_1 and so
+    on by its place. Raises TypeError for what is no function, and for names that are none.
     """
     if metrics is None:
         return {}
@@ -24,21 +25,24 @@ def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metr
         raise refusal(
             "fit", "metrics", metrics, "a dict of names and functions, or a list of such,"
         )
-    pairs = (
-        list(metrics.items())
-        if isinstance(metrics, Mapping)
-        else [(getattr(metric, "__name__", ""), metric) for metric in metrics]
-    )
+    if isinstance(metrics, Mapping):
+        pairs = list(metrics.items())
+    else:
+        called = [str(getattr(metric, "__name__", "")) for metric in metrics]
+        pairs = [
+            (name if name.isidentifier() and called.count(name) == 1 else f"metric_{i}", metric)
+            for i, (name, metric) in enumerate(zip(called, metrics, strict=True), 1)
+        ]
     for name, metric in pairs:
         if isinstance(metric, type) or not callable(metric):
             raise TypeError(
                 f"metrics: found {shown(metric)}, expected functions of "
                 "(outputs, targets), such as {'error': lambda outputs, y: abs(outputs - y).mean()}."
             )
-        if not isinstance(name, str) or not name.isidentifier() or len(pairs) > len(dict(pairs)):
+        if not isinstance(name, str) or not name.isidentifier():
             raise ValueError(
-                f"metrics: {name or metric!r} is not a name, or two metrics have it; give a dict "
-                "of names and functions."
+                f"metrics: found the name {name!r}, expected a word of letters, digits and "
+                "underscores, by which the history has it."
             )
     return dict(pairs)
 
