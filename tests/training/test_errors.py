@@ -233,7 +233,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
         r"it gives losses \['a', 'b'\] for one optimiser; give one number, such as their sum",
     ),
     "a tuple of losses": (
-        {"loss": lambda z, _: (z.mean(), z.sum())}, TypeError, "it gives 2 losses for one optimiser",
+        {"loss": lambda z, _: (z.mean(), z.sum())}, TypeError, "it gives 2 losses for one",
     ),
     "targets as an array": (
         {"loss": lambda z, t: F.mse_loss(z, t.numpy()[:, None])}, ReplayError,

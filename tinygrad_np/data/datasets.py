@@ -29,6 +29,10 @@ class Dataset(tuple[Part, Part]):
     names: tuple[str, ...] | None
 
     def __new__(cls, parts: tuple[Part, Part], names: tuple[str, ...] | None = None) -> "Dataset":
+        needed = "((x_train, y_train), (x_test, y_test))"
+        pairs = parts if isinstance(parts, (tuple, list)) else ()
+        if [len(pair) for pair in pairs if isinstance(pair, (tuple, list))] != [2, 2]:
+            raise arguments.refusal("Dataset", "parts", parts, needed)
         made = super().__new__(cls, parts)
         made.names = names
         return made

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from .. import arguments
 from ..errors import DataError
 from .assemble import assembled
 from .datasets import Dataset
+from .samples import as_array
 from .sources import Source, as_images, as_labels
 
 
@@ -71,6 +70,6 @@ def from_torchvision(train: Any, test: Any, classes: int | None = 10) -> Dataset
 
 def _source(place: str, x: Any, y: Any, part: str, white: float | None = None) -> Source:
     said: list[str] = []
-    labels = as_labels(place, np.asarray(y))
-    images = as_images(place, np.asarray(x).copy(), len(labels), said, white)
+    labels = as_labels(place, as_array(place, "labels", y))
+    images = as_images(place, as_array(place, "x", x).copy(), len(labels), said, white)
     return Source(images, labels, part, said, place)

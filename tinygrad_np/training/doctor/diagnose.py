@@ -71,7 +71,7 @@ def diagnose(
     _check_optimiser(optimiser)
     whole("diagnose", "batch_size", batch_size), whole("diagnose", "seed", seed, least=0)
     x, y = (as_arrays(numbers(name, nest, model)) for name, nest in (("x", x), ("y", y)))
-    if not rows(x) or not are_paired(x, y):
+    if not rows(x) or not rows(y) or not are_paired(x, y):
         raise ShapeError(
             f"diagnose: x of {shapes(x)} and y of {shapes(y)}; expected (n, ...) and (n, ...), "
             "with n at least 1."
