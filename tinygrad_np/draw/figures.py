@@ -126,7 +126,7 @@ def plain(place: str, name: str, given: Any) -> np.ndarray:
     return np.asarray(found.numpy() if isinstance(found, Tensor) else found)
 
 
-def words(place: str, names: Any, classes: int = 0) -> Sequence[Any]:
+def words(place: str, names: Any, classes: int = 0) -> Any:
     """Names of at least so many classes."""
     if not isinstance(names, (list, tuple)) and getattr(names, "ndim", 0) != 1:
         raise refusal(place, "names", names, "a list of names")

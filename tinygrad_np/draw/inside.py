@@ -35,7 +35,8 @@ def weights(
     """
     is_module = isinstance(model, Module)
     values = _first_weights(model) if is_module else plain("weights", "model", model)
-    shape = (*map(int, plain("weights", "shape", shape).ravel()),)
+    sides = plain("weights", "shape", shape).ravel()
+    shape = (int(sides[0]), int(sides[-1])) if sides.size == 2 else (0, 0)
     if values.ndim == 4:
         shape = (values.shape[2], values.shape[1] * values.shape[3])
         values = values.transpose(0, 2, 1, 3)
