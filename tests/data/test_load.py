@@ -227,6 +227,8 @@ def test_tables_of_every_order(tmp_path: Path) -> None:
         check(load(path), seventh())
         (tmp_path / f"{i}").write_bytes(gzip.compress(path.read_bytes()))
         check(load(tmp_path / f"{i}"), seventh())
+    (tmp_path / "blank.csv").write_bytes(b"\r\n\n" + path.read_bytes())
+    check(load(tmp_path / "blank.csv"), seventh())
     odd = table(tmp_path / "odd.csv", FIRST, head=["which", *PIXELS])
     for label in ("which", 0, -785):
         check(load(odd, label=label), seventh())
@@ -267,6 +269,7 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     ),
     "page": ("<!DOCTYPE html>", "this is a web page: get the file that it links to"),
     "nothing": ("", "it is empty"),
+    "blank": ("\n\n", "is no table"),
 }
 
 
@@ -369,6 +372,11 @@ def test_folders_of_pictures(tmp_path: Path) -> None:
         write_classes(tmp_path / "both" / "mnist_png" / part, x, y, image)
     orders = [np.argsort(y, kind="stable") for y in (Y, YT)]
     check(load(tmp_path / "both"), ((X[orders[0]], Y[orders[0]]), (XT[orders[1]], YT[orders[1]])))
+    (tmp_path / "both" / "mnist_png" / "testing").rename(tmp_path / "both" / "mnist_png" / "val")
+    assert len(load(tmp_path / "both")[1][1]) == len(YT)
+    write_classes(tmp_path / "both" / "mnist_png" / "test", X[:9], Y[:9], image)
+    with pytest.warns(DataWarning, match="the validation part was left out"):
+        assert len(load(tmp_path / "both")[1][1]) == 9
     write_classes(tmp_path / "one", X, Y, image, WORDS)
     (tmp_path / "one" / "notes.txt").write_text("not a picture")
     found = load(tmp_path / "one")
@@ -434,6 +442,7 @@ REFUSED = {
         'found text that starts with \'"""Trains."""\' and is no table, expected an IDX, CSV, npz',
     ),
     "program, with commas": (b"from a import b, c\nprint(b)\n", "text that starts with 'from a"),
+    "old line ends": (b"label,a\r1,2\r", "lines that end with carriage returns alone"),
     "prose": (b"Dear all,\nnothing.\n", "text that starts with 'Dear all,' and is no table"),
     "utf-16": (b"\xff\xfea\0", "this is text in UTF-16: save it in UTF-8"),
     "noise": (b"\1\0\2\0", "its kind is not known"),

@@ -15,6 +15,7 @@ from .kinds import START, kind
 from .sources import GREY, PARTS, Source
 
 _MOST_PIXELS = 1 << 27  # of one picture
+_VALIDATION = ("val", "valid", "validation")
 _LONGEST = 2048  # pixels of a side that a photo is reduced to while it is decoded
 
 
@@ -80,14 +81,20 @@ def _weights(old: int, new: int) -> NDArray[np.float64]:
 def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
     """The pictures in the folders of a folder; their names are the labels.
 
-    Folders called train and test have such folders within. Without `size`, (h, w), all pictures
+    Folders called train and test have such folders within, and one called validation is taken for
+    a test part where there is none. Without `size`, (h, w), all pictures
     must have one size. Nothing where there are no such folders.
     """
     inner = [place for place in listed(folder) if place.is_dir()]
     parts = [(PARTS[place.name.lower()], place) for place in inner if place.name.lower() in PARTS]
+    validation = [place for place in inner if place.name.lower() in _VALIDATION and parts]
     if not parts and len(inner) == 1 and not _pictures(inner[0]):
         return read_classes(inner[0], size)
     said: list[str] = []
+    if validation and any(part == "test" for part, _ in parts):
+        said.append("the validation part was left out")
+    else:
+        parts += [("test", place) for place in validation]
     found = []
     for part, place in parts or [("", folder)]:
         classes = [each for each in listed(place) if each.is_dir()]

@@ -38,10 +38,15 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
     with opened("load", path) as file:
         content = Content(file, os.fspath(path))
         blocks = line_blocks(content, csv_limit(file))
-        block = next(blocks, b"").removeprefix(codecs.BOM_UTF8)
+        block = next(blocks, b"").removeprefix(codecs.BOM_UTF8).lstrip(b"\n")
         if told := known_kind(block):
             raise DataError(f"{path}: found no table, expected one; {told}")
         start = block.partition(b"\n")[0]
+        if b"\r" in start:
+            raise DataError(
+                f"{path}: found lines that end with carriage returns alone, expected line feeds; "
+                "save the table again"
+            )
         separator = next((mark for mark in "\t;," if mark.encode() in start), " ")
         if separator == " ":
             block, blocks, separator = _with_commas(block), map(_with_commas, blocks), ","
@@ -50,7 +55,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
         lines = [*block.split(b"\n", 2), b""][:2]
         first, second = (_cells(line.decode("utf-8", "replace"), separator) for line in lines)
         odd = second and len(second) != len(first) and not any(map(_NUMBER.fullmatch, second))
-        if odd or (len(first) == 1 and not _NUMBER.fullmatch(first[0])):
+        if odd or not first or (len(first) == 1 and not _NUMBER.fullmatch(first[0])):
             raise DataError(
                 f"{path}: found text that starts with {shown_cell(start)} and is no table, "
                 f"expected {DOOR}; give the path of such"
