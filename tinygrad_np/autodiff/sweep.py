@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ndarray = np.ndarray
 
 
+@np.errstate(all="ignore")
 def sweep(
     seeds: Iterable[tuple[Node, Any]],
     *,
@@ -45,13 +46,12 @@ def sweep(
             if node not in arrived and node.rule is not None and node not in targets:
                 heappush(waiting, (-node.number, node))
             arrived[node] = arrived[node] + g if node in arrived else g
-    with np.errstate(all="ignore"):
-        if not records and mode.capture is None:
-            _descend(arrived, waiting, targets, floor, None, retain)
-            return _settled(arrived)
-        with recording(records):
-            _descend(arrived, waiting, targets, floor, wrap, retain)
-            return _settled(arrived)
+    if not records and mode.capture is None:
+        _descend(arrived, waiting, targets, floor, None, retain)
+        return _settled(arrived)
+    with recording(records):
+        _descend(arrived, waiting, targets, floor, wrap, retain)
+        return _settled(arrived)
 
 
 def _descend(
@@ -71,15 +71,20 @@ def _descend(
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
             raise TapeError(released(rule.name))
         chosen = selected.pop(node, 0) if selected else 0
-        if quick and (arity := rule.arity) and node.guards is None and chosen < rule.heeds:
+        if quick and (arity := rule.arity) and chosen < rule.heeds and g.shape is not None:
             # the commonest operations spelled out: 1 µs less for each
-            chooses = chosen
+            if node.guards is not None:
+                _check_unchanged(node, parents, 0)
+            chooses = chosen | rule.selects
             if arity == 2:
                 (x, y), (p, q), (u, v) = values, parents, rule.vjps
                 pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
+            elif node.kwargs and not rule.is_ufunc:
+                chooses |= 2 * ("where" in node.kwargs)
+                cotangent = rule.vjps[0](g, out, *values, **node.kwargs)
+                pulled = ((parents[0], cotangent, values[0]),)
             else:
-                (x,), (u,) = values, rule.vjps
-                pulled = ((parents[0], u(g, out, x), x),)
+                pulled = ((parents[0], rule.vjps[0](g, out, *values), values[0]),)
         else:
             chooses = 2 if "where" in node.kwargs else chosen | rule.selects
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)

@@ -22,7 +22,6 @@ from .tensor import Tensor, alias, array
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 NOTHING: frozenset[Node] = frozenset()
-NO_LEAVES: list[Any] = []
 PACKAGE = __name__.partition(".")[0] + "."
 
 
@@ -47,8 +46,8 @@ class Run:
         self.given = given = [args[n] for n in places]
         flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
-        others = leaves(args) if len(args) > len(given) else NO_LEAVES if flat else found
-        plain = Tensor not in map(type, others)
+        plain = flat and len(args) == len(given)
+        plain = plain or Tensor not in map(type, leaves(args))
         start = next_number()
         if self.may_record:
             value = self._called(f, args, places, found, kwargs)
@@ -133,15 +132,15 @@ class Run:
 def _older(outputs: list[Tensor], start: int) -> list[Node]:
     """What results depend on that was there before the number ``start``."""
     reached = [out._node for out in outputs if out._node is not None]
-    seen, older = set(reached), []
+    seen, older = {None, *reached}, []
     for node in reached:  # which grows
         if node.number < start:
             older.append(node)
             continue
         for parent in node.parents:
-            if parent is not None and parent not in seen:
+            if parent not in seen:
                 seen.add(parent)
-                reached.append(parent)
+                reached.append(parent)  # type: ignore[arg-type] # None has been seen
     return older
 
 

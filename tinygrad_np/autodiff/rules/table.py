@@ -110,8 +110,9 @@ class Rule:
         self.selects = selects
         self.constant = not vjps and each is None
         # of users' own the cotangents are looked at
-        plain = self.is_ufunc and fn.nout == 1 and not (selects or self.is_users)  # type: ignore[attr-defined]
-        self.arity = len(vjps) if plain and len(vjps) in (1, 2) and all(vjps) else 0
+        plain = not self.is_users and not (self.is_ufunc and fn.nout > 1)  # type: ignore[attr-defined]
+        most = 2 if self.is_ufunc else 1
+        self.arity = len(vjps) if plain and len(vjps) <= most and all(vjps) else 0
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
