@@ -136,14 +136,14 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
             continue
         if kind is ndarray and operand.dtype.kind in NUMERIC:
             guarded = True
-        elif kind not in PLAIN:
+        elif kind not in PLAIN and (operand is not None or rule.is_ufunc):
             if rule.is_users:
                 _refuse_nest(rule, operand)
             if kind is list and rule.is_option(len(values)) and are_whole(operand):
                 operand, kind = frozen(operand), tuple  # axes, counts, shapes
             elif kind is list or (kind is tuple and rule.is_ufunc):
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
-            if kind is not tuple and (operand is not None or rule.is_ufunc):
+            if kind is not tuple:
                 operand = admitted(operand, rule.is_ufunc)
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)

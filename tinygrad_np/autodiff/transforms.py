@@ -209,7 +209,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     (array(5.), array([2., 4.]))
     """
     if not has_aux:
-        return _transform(f, argnums, lambda run: (run.result(), _gradient(run)))
+        return _transform(f, argnums, lambda run: (run.result(), gradient(run)))
     _check(f, argnums)
 
     @functools.wraps(f)
@@ -225,9 +225,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
             return value
 
         run = Run(main, args, argnums, kwargs)
-        gradient = _gradient(run)
+        found = gradient(run)
         extra = [run.finish(0, [v]) if isinstance(v, Tensor) else v for v in leaves(aux[0])]
-        return (run.result(), rebuild(aux[0], extra)), gradient
+        return (run.result(), rebuild(aux[0], extra)), found
 
     return marked(differentiated, argnums)
 
@@ -240,7 +240,7 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     >>> tg.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     array([ 3., 12.])
     """
-    return _transform(f, argnums, _gradient)
+    return _transform(f, argnums, gradient)
 
 
 def _transform(f: Function, argnums: Argnums, finish: Callable[[Run], Any]) -> Function:
@@ -260,7 +260,8 @@ def marked(transformed: Function, argnums: Any) -> Function:
     return transformed
 
 
-def _gradient(run: Run) -> Any:
+def gradient(run: Run) -> Any:
+    """The gradient of the one real number that was computed."""
     if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
         shapes = [t.shape for t in run.outputs]
         raise TapeError(

@@ -15,12 +15,12 @@ from .table import composite, defvjp
 
 def transposed(x: Any) -> Any:
     """The last two axes swapped."""
-    return np.swapaxes(x, -1, -2)
+    return x.swapaxes(-1, -2)
 
 
 def conj(x: Any) -> Any:
     """The complex conjugate; what is real stays itself."""
-    return np.conjugate(x) if np.iscomplexobj(x) else x
+    return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
 def adjoint(x: Any) -> Any:

@@ -551,6 +551,8 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(body)
     def call(*args: Any, **options: Any) -> Any:
+        if len(args) == 1 and not options:
+            return body(*args)
         theirs, order, aligned, open_ended = compared()
         if len(args) > aligned and len(order) >= len(args):
             options = dict(zip(order[aligned:], args[aligned:], strict=False)) | options
