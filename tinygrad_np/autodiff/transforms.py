@@ -29,8 +29,8 @@ class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
     __slots__ = (
-        "given", "is_single", "may_record", "nodes", "outputs", "plain", "records", "targets",
-        "value", "variables",
+        "given", "is_flat", "is_single", "may_record", "nodes", "outputs", "plain", "records",
+        "targets", "value", "variables",
     )  # fmt: skip
 
     def __init__(
@@ -44,7 +44,7 @@ class Run:
             args = capture.lift(args, declared=True)
         self.may_record = mode.recording
         self.given = given = [args[n] for n in places]
-        flat = SINGLE.issuperset(map(type, given))
+        self.is_flat = flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
         plain = flat and len(args) == len(given)
         plain = plain or Tensor not in map(type, leaves(args))
@@ -105,10 +105,10 @@ class Run:
     def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
         """The same for cotangents of nodes, which fit."""
         found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        values: list[Any] = [found.get(node) for node in self.nodes]
-        for i, value in enumerate(values):
-            if value is None:
-                values[i] = np.zeros_like(self.variables[i]._array)
+        values = [
+            found[node] if node in found else np.zeros_like(variable._array)
+            for node, variable in zip(self.nodes, self.variables, strict=True)
+        ]
         return [v if isinstance(v, Tensor) else Tensor(v) for v in values] if records else values
 
     def result(self) -> Any:
@@ -125,7 +125,7 @@ class Run:
 
     def by_argument(self, values: list[Any]) -> Any:
         """What ``pull`` gives as the caller gets it: the nest of an argument, or of each."""
-        nest = rebuild(self.given, values) if self.plain else self.finish(self.given, values)
+        nest = values if self.plain and self.is_flat else self.finish(self.given, values)
         return nest[0] if self.is_single else tuple(nest)
 
 
@@ -262,20 +262,20 @@ def marked(transformed: Function, argnums: Any) -> Function:
 
 def gradient(run: Run) -> Any:
     """The gradient of the one real number that was computed."""
-    if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
-        shapes = [t.shape for t in run.outputs]
+    outputs = run.outputs
+    if len(outputs) != 1 or (array := outputs[0]._array).size != 1:
+        shapes = [t.shape for t in outputs]
         raise TapeError(
             f"grad needs a function that returns one number, not results of shape {shapes}; "
             "reduce it, or use tg.jacobian."
         )
-    (out,) = run.outputs
-    array = out._array
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     one = np.ones(array.shape, array.dtype) if array.shape else np.array(1, array.dtype)
     if run.records or mode.capture is not None:
         return run.by_argument(run.pull([one], run.records))
-    return run.by_argument(run.swept([(out._node, one)] if out._node is not None else [], False))
+    node = outputs[0]._node
+    return run.by_argument(run.swept([] if node is None else [(node, one)], False))
 
 
 def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:

@@ -20,7 +20,9 @@ defvjp(
 
 
 def power_of(ratio: Any, exponent: float) -> Any:
-    """``ratio ** exponent``, constantly 0 where that is 0."""
+    """``ratio ** exponent``, constantly 0 where the ratio is 0."""
+    if exponent >= 2:  # there it is 0, and so is its slope
+        return np.power(ratio, exponent)
     none = ratio == 0
     return np.where(none, 0, np.power(np.where(none, 1, ratio), exponent))
 
