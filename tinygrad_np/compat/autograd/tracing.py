@@ -66,7 +66,7 @@ class Traced:
     def __init__(self, fun: Function, x: Any) -> None:
         self.x = x
         self.run = run = Run(functools.partial(rebinding, fun), (mapped(floating, x),), 0)
-        if not any([out._node for out in run.outputs]):
+        if not any(out._node for out in run.outputs):
             warnings.warn("Output seems independent of input.", stacklevel=4)
 
     @property
