@@ -12,7 +12,9 @@ from .nests import are_whole, frozen, leaves, rebuild, tupled
 from .primitives import identity, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, name_of, read_only, refuse_write, unruled
+from .rules.lending import read_only, refuse_write
+from .rules.signatures import name_of
+from .rules.table import Kept, Rule, unruled
 from .tape import NO_OPTIONS, Node, Record, mode, next_number
 
 if TYPE_CHECKING:

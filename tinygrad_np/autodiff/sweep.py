@@ -60,8 +60,7 @@ def _descend(
 ) -> None:  # fmt: skip
     """Take what has ``arrived`` at records in the heap ``waiting`` down to leaves and targets."""
     own: set[Node] = set()  # where the sweep made the buffer itself and may add into it
-    # an operation on the way took some elements only (1), or the user did (2): others' part is 0
-    selected: dict[Node, int] = {}
+    selected: dict[Node, int] = {}  # some elements were taken: by an operation (1), the user (2)
     quick = wrap is None and not floor
     pulled: Iterable[tuple[Node | None, Any, Any]]
     node: Any = heappop(waiting)[1] if waiting else None
@@ -71,22 +70,18 @@ def _descend(
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
             raise TapeError(released(rule.name))
         chosen = selected.pop(node, 0) if selected else 0
+        chooses = 2 if "where" in node.kwargs else chosen | rule.selects
         if quick and (arity := rule.arity) and chosen < rule.heeds and g.shape is not None:
             # the commonest operations spelled out: 1 µs less for each
             if node.guards is not None:
                 _check_unchanged(node, parents, 0)
-            chooses = chosen | rule.selects
             if arity == 2:
                 (x, y), (p, q), (u, v) = values, parents, rule.vjps
                 pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
-            elif node.kwargs and not rule.is_ufunc:
-                chooses |= 2 * ("where" in node.kwargs)
-                cotangent = rule.vjps[0](g, out, *values, **node.kwargs)
-                pulled = ((parents[0], cotangent, values[0]),)
             else:
-                pulled = ((parents[0], rule.vjps[0](g, out, *values), values[0]),)
+                options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+                pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
         else:
-            chooses = 2 if "where" in node.kwargs else chosen | rule.selects
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
         ahead, top, written = None, 0, False  # the newest record met spares chains the heap
         for parent, cotangent, value in pulled:

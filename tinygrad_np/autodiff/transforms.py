@@ -14,10 +14,11 @@ import numpy as np
 
 from ..errors import TapeError
 from .guards import Storage
+from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
-from .tensor import Tensor, alias, array
+from .tensor import Tensor, alias
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]

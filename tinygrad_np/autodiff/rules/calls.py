@@ -10,7 +10,8 @@ import numpy as np
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import refuse_subclass, tupled
 from ..primitives import replace_at
-from .table import Rule, parameters, remedy
+from .signatures import parameters, remedy
+from .table import Rule
 
 PACKAGE = __name__.partition(".")[0] + "."
 NUMERIC = "biufc"  # kinds of dtypes

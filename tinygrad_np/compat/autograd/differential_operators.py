@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.checkpoint import checkpoint as checkpoint
-from ...autodiff.tensor import Tensor, stack
+from ...autodiff.making import stack
+from ...autodiff.tensor import Tensor
 from . import tracing
 from .tracing import Function, Traced, mapped, vspace
 from .wrap_util import unary_to_nary

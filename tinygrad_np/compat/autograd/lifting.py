@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...autodiff.making import array
 from ...autodiff.nests import leaves
-from ...autodiff.tensor import Tensor, array
+from ...autodiff.tensor import Tensor
 
 METHODS = ("accumulate", "at", "identity", "nargs", "nin", "nout", "outer", "reduce", "reduceat",
            "signature", "types")  # fmt: skip
