@@ -239,7 +239,8 @@ def _wrapped(
     """
     operands: list[Any] = list(values)
     if mode.capture is not None:
-        operands, options = mode.capture.lift([operands, options])
+        operands = mode.capture.lift(operands)
+        options = mode.capture.lift(options) if options else options
     for i, parent in enumerate(parents):
         if parent is not None:
             operands[i] = wrap._of(values[i], parent)
