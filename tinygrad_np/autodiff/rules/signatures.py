@@ -43,6 +43,13 @@ def defaults(fn: Any, vjp: Any, before: int) -> dict[int, tuple[str, Any]]:
     }
 
 
+def dispatches(fn: Any) -> bool:
+    """Whether calls of a function with Tensors come to the table."""
+    is_method = isinstance(getattr(fn, "__self__", None), np.ufunc)
+    made = hasattr(fn, "implementation") or hasattr(fn, "_implementation")
+    return isinstance(fn, np.ufunc) or is_method or made
+
+
 def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Say that ``fns``, called on Tensors, are made of other functions of the table.
 

@@ -21,7 +21,7 @@ from ..shapes import Axis, keep
 from .lending import reading
 from .signatures import COMPOSITES as COMPOSITES
 from .signatures import composite as composite
-from .signatures import defaults, name_of, parameters
+from .signatures import defaults, dispatches, name_of, parameters
 
 Vjp = Callable[..., Any]
 PACKAGE = __name__.partition(".")[0] + "."
@@ -343,9 +343,7 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
             f"defvjp({name}) was given rules by position and each=; give one or the other."
         )
     is_ufunc = isinstance(fn, np.ufunc)
-    is_method = isinstance(getattr(fn, "__self__", None), np.ufunc)
-    dispatches = hasattr(fn, "implementation") or hasattr(fn, "_implementation")
-    if not (is_ufunc or is_method or dispatches):
+    if not dispatches(fn):
         raise TapeError(
             f"defvjp({name}) of a function that does not dispatch: its rule would never be used. "
             f"Make it a primitive first: {name} = tg.primitive({name}), or @tg.primitive above it."
