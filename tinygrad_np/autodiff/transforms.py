@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import Storage
 from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .sweep import sweep
@@ -151,20 +150,18 @@ def _is_open(nodes: list[Node]) -> bool:
 
 
 def _variable(leaf: Any) -> Tensor:
+    kind = type(leaf)
+    is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
+    if is_known and mode.ordinary:
+        return as_leaf(Tensor._owning(np.array(leaf)), None)
     if mode.watch is not None:
         (leaf,) = mode.watch.operands((leaf,))
-    kind = type(leaf)
-    if kind is Tensor and leaf._node is not None:
+    if isinstance(leaf, Tensor) and leaf._node is not None:
         return alias(leaf)
-    is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
-    if is_known and mode.capture is None:
-        array = np.array(leaf)
-        variable = Tensor._of(array, None, Storage(array))
-    else:
-        variable = Tensor(floating(leaf))
-        if variable.dtype.kind not in "fc":
-            variable.requires_grad = True  # which refuses
-    return as_leaf(variable, None if is_known else variable.name)
+    variable = Tensor(floating(leaf))
+    if variable.dtype.kind not in "fc":
+        variable.requires_grad = True  # which refuses
+    return as_leaf(variable, variable.name)
 
 
 def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
