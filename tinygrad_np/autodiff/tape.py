@@ -63,22 +63,24 @@ class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
     ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``), and
-    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``). With
-    ``rebinds`` the statement ``t += v`` gives the name a new Tensor, as for numbers.
+    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``).
     """
 
     recording = True
     capture: Listener | None = None
     watch: "Watch | None" = None
-    rebinds = False
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "rebinds":
-            return
         plain = self.capture is None and self.watch is None
         super().__setattr__("ordinary", self.recording and plain)
+
+
+class Increments(threading.local):
+    """What ``t += v`` is in the current thread: a write, or (``rebinds``) a new value of a name."""
+
+    rebinds = False
 
 
 class Watch(Protocol):
@@ -242,6 +244,7 @@ class Record:
 
 Node = Leaf | Record
 mode = Mode()
+increments = Increments()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:

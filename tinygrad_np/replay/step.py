@@ -18,7 +18,6 @@ from ..errors import ReplayError
 from ..markup import facts
 from .capture import Capture, argument, refusal, users_line
 from .guards import Guards, Walk, is_same, spec
-from .plan import plan
 from .program import Program
 from .reads import Whose, is_plain, whose
 from .show import Profile, as_html
@@ -252,6 +251,7 @@ class Replay:
     def _keep(self, key: Any, program: Program | None) -> None:
         if program is None:
             return
+        program.link()
         everything = self._local.programs
         programs = everything.setdefault(key, [])
         programs.insert(0, program)
@@ -279,7 +279,7 @@ class Replay:
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, plan(capture, variables), result, where)
+        program = Program(capture, guards, variables, result, where)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 
@@ -366,6 +366,7 @@ class Replay:
                     self._local.programs[given.key].remove(program)
                     self._keep(given.key, second)
                     return result
+                second.forget()
                 compare_outcomes(ours, outcome(program, result))
             self._local.odd.discard(given.key)
         program.due = self._due(program.runs)
