@@ -60,6 +60,7 @@ def parse(
 
     ``together`` are the recipes that "all" stands for.
     """
+    usual = RECIPES[default]
     ends = {"first": together[0], "last": together[-1]}
     parser = Arguments(program, description=DESCRIPTION.format(program=program, **ends))
     parser.set_defaults(program=program, trainer=None, together=together)
@@ -77,16 +78,18 @@ def parse(
     parser.add_argument("--side", type=int, help="pixels to make pictures of a folder square with")
     parser.add_argument(
         "--sizes", type=_sizes, metavar="N,…",
-        help="widths of the hidden layers (default: the recipe's; default 128,64)",
+        help="widths of the hidden layers (default: the recipe's)",
     )  # fmt: skip
     parser.add_argument(
-        "--lr", type=float, help="learning rate, the largest of the cycle (default: the recipe's; "
-        "default 0.008)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--batch", type=int, help="pictures in a batch (default: the recipe's; default 128)"
+        "--lr", type=float, help="learning rate, the largest of the cycle (default: the recipe's)"
     )
-    parser.add_argument("--epochs", type=int, help="default: the recipe's; default 6")
+    parser.add_argument(
+        "--batch", type=int,
+        help=f"pictures in a batch (default: the recipe's; of {default} {usual.batch_size})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epochs", type=int, help=f"default: the recipe's; of {default} {usual.epochs}"
+    )
     parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
     parser.add_argument("--seeds", type=int, default=1, help="train with N seeds (default 1)")
     parser.add_argument(
