@@ -17,11 +17,11 @@ from tinygrad_np.run.recipes import CONVOLUTIONAL, RECIPES
 
 PARAMETERS = {
     "cnn": 80_202,
+    "compact": 71_466,
     "lenet-5": 61_706,  # with all connections to the 16 maps: 60,000 in the paper
     "pytorch-example": 1_199_882,
     "quick": 29_434,
     "resnet": 82_234,
-    "vgg": 165_394,
 }
 
 

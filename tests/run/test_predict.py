@@ -60,7 +60,8 @@ CHANGED: list[tuple[Any, str]] = [
     ({"sizes": [784, 10]}, "arrays for"), ({"sizes": [784, -1, 10]}, "the size -1"),
     ({"sizes": [784, 10**9, 10]}, "sizes"), ({"activation": "__import__"}, "'__import__'"),
     ({"shape": [9, 9]}, "pictures of 9×9 pixels for 784 inputs"), ({"names": ["a"]}, "1 names"),
-    ({"network": "cnn"}, "arrays for"), ({"norm": "other"}, "norm 'other'"), ({"mean": []}, "float"),
+    ({"network": "cnn"}, "arrays for"), ({"norm": "other"}, "norm 'other'"),
+    ({"mean": []}, "float"), ({"network": "cnn", "sizes": [16, 10], "shape": [4, 4]}, "sizes"),
 ]  # fmt: skip
 
 

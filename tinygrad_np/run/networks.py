@@ -216,35 +216,32 @@ class ResNet(_Convolutional):
         ]
 
 
-class VGG(_Convolutional):
-    """Stages of two convolutions with batch normalisation, maxima between them, one linear layer.
+class Compact(_Convolutional):
+    """Four convolutions with batch normalisation, maxima behind each two, dropout, one linear layer.
 
-    ``channels`` are those of the first convolution and of the two stages, ``dropout`` stands before
-    the linear layer. Source: Simonyan and Zisserman, "Very deep convolutional networks for
-    large-scale image recognition" (2015), section 2.1, which is larger and has no normalisation.
+    The first convolution, 5×5 in steps of 2, leaves a quarter of the places to the others, which
+    can so have more ``channels``: those of the first two, and of the last two.
     """
 
     def __init__(
-        self, channels: tuple[int, int, int] = (24, 48, 96), dropout: float = 0.4, **others: Any
+        self, channels: tuple[int, int] = (32, 64), dropout: float = 0.4, **others: Any
     ) -> None:
         self.channels, self.dropout = channels, dropout
         super().__init__(**others)
 
     def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
-        first, second, third = self.channels
+        first, second = self.channels
         (drawn,) = options["seed"].spawn(1)
         return [
-            *_normalised(1, first, 5, options, padding=2),  # 28×28
-            nn.MaxPool2d(2),  # 14×14
+            *_normalised(1, first, 5, options, stride=2, padding=2),  # 14×14
+            *_normalised(first, first, 3, options, padding=1),
+            nn.MaxPool2d(2),  # 7×7
             *_normalised(first, second, 3, options, padding=1),
             *_normalised(second, second, 3, options, padding=1),
-            nn.MaxPool2d(2),  # 7×7
-            *_normalised(second, third, 3, options, padding=1),
-            *_normalised(third, third, 3, options, padding=1),
             nn.MaxPool2d(2),  # 3×3
             nn.Flatten(),
             nn.Dropout(self.dropout, seed=drawn),
-            nn.Linear(third * 3 * 3, classes, **options),
+            nn.Linear(second * 3 * 3, classes, **options),
         ]
 
 
@@ -261,9 +258,9 @@ def _normalised(
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "cnn": CNN,
+    "compact": Compact,
     "lenet-5": LeNet5,
     "pytorch-example": PyTorchExample,
     "quick": Quick,
     "resnet": ResNet,
-    "vgg": VGG,
 }

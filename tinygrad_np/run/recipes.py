@@ -14,7 +14,7 @@ from .. import data, nn, optim
 from ..data.datasets import Dataset
 from ..errors import DataError
 from ..nn.functional import cross_entropy
-from .networks import CNN, MLP, VGG, LeNet5, PyTorchExample, Quick, ResNet
+from .networks import CNN, MLP, Compact, LeNet5, PyTorchExample, Quick, ResNet
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Schedule = Callable[[int, int], optim.optimisers.LearningRate]
@@ -315,12 +315,12 @@ RECIPES: dict[str, Recipe] = {
             network=ResNet,
         ),
         *_twice(
-            "best", "five convolutions, batch normalisation, dropout", (784, 24, 48, 96, 10), 6e-3,
-            (12, 30), network=VGG,
+            "best", "four convolutions, batch normalisation, dropout", (784, 32, 64, 10), 6e-3,
+            (12, 30), network=Compact,
         ),
         *_twice(
-            "fashion-best", "five convolutions, batch normalisation, dropout",
-            (784, 24, 48, 96, 10), 6e-3, (15, 30), network=VGG, dataset="fashion",
+            "fashion-best", "four convolutions, batch normalisation, dropout",
+            (784, 32, 64, 10), 6e-3, (15, 30), network=Compact, dataset="fashion",
             transform=_CLOTHES,
         ),
         _own(
