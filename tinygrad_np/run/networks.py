@@ -217,10 +217,11 @@ class ResNet(_Convolutional):
 
 
 class Compact(_Convolutional):
-    """Four convolutions with batch normalisation, maxima behind each two, dropout, one linear layer.
+    """Four convolutions with batch normalisation, maxima behind each two, and one linear layer.
 
     The first convolution, 5×5 in steps of 2, leaves a quarter of the places to the others, which
-    can so have more ``channels``: those of the first two, and of the last two.
+    can so have more ``channels``: those of the first two, and of the last two. ``dropout`` stands
+    before the linear layer.
     """
 
     def __init__(
