@@ -171,16 +171,16 @@ class PyTorchExample(_Convolutional):
 
 
 class Quick(_Convolutional):
-    """Three convolutions of few operations, with batch normalisation: 16, 32 and 64 channels."""
+    """Three convolutions of few operations, with batch normalisation: 12, 24 and 48 channels."""
 
     def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
         return [
-            *_normalised(1, 16, 5, options, stride=2),  # 12×12
-            *_normalised(16, 32, 3, options),  # 10×10
+            *_normalised(1, 12, 5, options, stride=2),  # 12×12
+            *_normalised(12, 24, 3, options),  # 10×10
             nn.MaxPool2d(2),  # 5×5
-            *_normalised(32, 64, 3, options),  # 3×3
+            *_normalised(24, 48, 3, options),  # 3×3
             nn.Flatten(),
-            nn.Linear(64 * 3 * 3, classes, **options),
+            nn.Linear(48 * 3 * 3, classes, **options),
         ]
 
 

@@ -303,7 +303,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         _own(
             "quick", "99 % in a few seconds: few operations, batch normalisation",
-            (784, 16, 32, 64, 10), 1e-2, 3, network=Quick,
+            (784, 12, 24, 48, 10), 1e-2, 3, network=Quick,
         ),
         *_twice("lenet-5", "LeNet-5", (784, 6, 16, 120, 84, 10), 4e-3, (10, 20), network=LeNet5),
         *_twice(
