@@ -316,7 +316,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         *_twice(
             "best", "four convolutions, batch normalisation, dropout", (784, 32, 64, 10), 6e-3,
-            (12, 30), network=Compact,
+            (12, 25), network=Compact,
         ),
         *_twice(
             "fashion-best", "four convolutions, batch normalisation, dropout",
