@@ -35,7 +35,7 @@ def test_the_quick_recipe_is_trained_by_default(
     assert (result["recipe"], result["epochs"], result["parameters"]) == ("quick", 3, 17758)
     assert result["test_accuracy"] > 0.3  # by chance 0.1
     assert len(repeats) == 1
-    assert repeats[0].startswith("python benchmarks/mnist_cnn.py --recipe quick --dataset ")
+    assert repeats[0].startswith("python benchmarks/mnist_cnn.py --recipe quick --data ")
 
 
 def test_all_are_the_convolutional_ones(

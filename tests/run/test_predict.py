@@ -147,7 +147,7 @@ def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFi
         (["train", "--lr", "0"], "--lr 0.0: a number above 0 is needed"),
         (["train", "--batch", "0"], "--batch 0: at least 1 is needed"),
         (["train", "--recipe", "all", "--lr", "1"], "leave out --lr"),
-        (["train", "--recipe", "cnn", "--sizes", "9"], "--sizes are those of linear layers"),
+        (["train", "--recipe", "cnn", "--sizes", "9"], "--sizes are for linear layers"),
     ]
     for words, message in cases:
         assert door.main([*words, "--out", str(tmp_path / "runs")]) == 2, words
