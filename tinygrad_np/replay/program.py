@@ -10,12 +10,17 @@ import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
+from ..errors import ReplayError
 from . import show
 from .bind import Binding
 from .capture import Capture, Variable
 from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate, plan
+
+
+class Untouched(Exception):
+    """A call failed before the program had done anything that lasts: the step can run anew."""
 
 
 class Program:
@@ -93,10 +98,28 @@ class Program:
         try:
             for call in calls:
                 call()
-        except BaseException:
-            self._clear(len(self.calls) - length_hint(calls) - 1)
+        except BaseException as error:
+            failed = len(self.calls) - length_hint(calls) - 1
+            is_the_steps = isinstance(error, Exception) and not isinstance(error, ReplayError)
+            if is_the_steps and not self._has_acted(failed):
+                raise Untouched from error
+            self._clear(failed)
             raise
         return self._results(values, plain)
+
+    def _has_acted(self, failed: int) -> bool:
+        """Whether anything that lasts was done before a call, so that the step cannot begin anew."""
+        if self.entries or self.became:
+            return True
+        place = self.plan.place
+        for equation in self.plan.equations:
+            if equation is self.begun[failed]:
+                return False
+            if equation.kind in ("write", "effect", "deliver", "become") or equation.draws:
+                return True
+            if any(v.root in place and place[v.root].fixed is not None for v in equation.results):
+                return True  # a gradient that may be there
+        return True
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""
