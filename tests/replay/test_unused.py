@@ -85,7 +85,7 @@ def _raising(w: Any, x: Any) -> Any:
 
 
 ATTEMPTS: list[Callable[[Any, Any], Any]] = [
-    lambda w, x: np.linalg.cholesky(np.diag(x)),
+    lambda _, x: np.linalg.cholesky(np.diag(x)),
     lambda w, x: np.linalg.inv(np.diag(w * x)),
     lambda w, x: w[(x * 9).astype(int)],
     _raising,

@@ -108,7 +108,7 @@ class Program:
         return self._results(values, plain)
 
     def _has_acted(self, failed: int) -> bool:
-        """Whether anything that lasts was done before a call, so that the step cannot begin anew."""
+        """Whether something that lasts was done before a call, so that nothing can begin anew."""
         if self.entries or self.became:
             return True
         place = self.plan.place
