@@ -20,6 +20,7 @@ ORDER = [
     "autodiff.primitives.shaping", "autodiff.primitives.building",
     "autodiff.primitives.samples", "autodiff.primitives.reductions",
     "autodiff.primitives.neural", "autodiff.primitives.convolution",
+    "autodiff.primitives.pooling",
     "autodiff.primitives.drawing", "autodiff.primitives",
     "autodiff.rules.signatures", "autodiff.rules.lending", "autodiff.rules.table",
     "autodiff.rules.calls", "autodiff.rules.ways", "autodiff.rules.elementwise",
