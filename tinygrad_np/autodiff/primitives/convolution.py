@@ -161,7 +161,7 @@ def shifted_rows(x: Any, lines: Any, rows: Any, before: Pair) -> None:
 
 
 def gathered_rows(
-    x: Any, dtype: Any, counts: Pair, kernel: Pair, stride: Pair, dilation: Pair, groups: int
+    x: Any, counts: Pair, kernel: Pair, stride: Pair, dilation: Pair, groups: int
 ) -> Iterator[tuple[int, Any]]:
     """For each row of windows what it sees of (h, c, w, n): (groups, kh kw c / groups, w' n).
 
@@ -174,7 +174,7 @@ def gathered_rows(
     block = (COPIES // max(channels * kw * wide * images, 1) - reach) // step + 1
     block = min(max(block, 2 * kh), high)
     shape = (groups, (block - 1) * step + reach, kw, inner, wide, images)
-    found = np.empty_like(x, dtype, "C", shape=shape)
+    found = np.empty_like(x, shape=shape)
     for first in range(0, high, block):
         count = min(block, high - first)
         begins, end = [], 0
@@ -241,9 +241,9 @@ def convolve(
         if plain:
             shifted_rows(in_rows(x[images], dtype), lines[0], rows, (0, 0))
             continue
-        seen, split = x[images].transpose(2, 1, 3, 0), lines.reshape(groups, outs // groups, -1)
+        seen, split = in_rows(x[images], dtype), lines.reshape(groups, outs // groups, -1)
         flat = rows.reshape(counts[0], groups, outs // groups, -1)
-        for u, found in gathered_rows(seen, dtype, counts, kernel, stride, dilation, groups):
+        for u, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
             np.matmul(split, found, out=flat[u])
     return as_images(result, out)
 
@@ -296,8 +296,8 @@ def convolve_weight(
                     columns = lined[:, j * size : (j + counts[1]) * size]
                     np.add(total[j], np.matmul(columns, there[u, 0], out=part), out=total[j])
             continue
-        seen = x[images].transpose(2, 1, 3, 0)
-        for u, found in gathered_rows(seen, dtype, counts, kernel, stride, dilation, groups):
+        seen = in_rows(x[images], dtype)
+        for u, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
             np.add(total, np.matmul(found, there[u], out=part), out=total)
     if out is None:
         out = np.empty_like(x, dtype, "C", shape=(outs, inner, kh, kw))

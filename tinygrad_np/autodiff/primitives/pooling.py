@@ -96,7 +96,8 @@ def window_max_back(
             memory = [as_it_lies(out, (size, counts[1])) for _ in range(2)]
         share, factor = (part[..., :size, :] for part in memory)
         share[...] = m
-        np.divide(g[..., rows, :], share, out=share)
+        factor[...] = g[..., rows, :]  # which may lie otherwise
+        np.divide(factor, share, out=share)
         for is_largest, place in found:
             factor[...] = is_largest
             if apart:

@@ -23,6 +23,11 @@ def concat(*values: Any, axis: int = 0, out: Any = None) -> Any:
 
 
 @primitive
-def pad_zeros(x: Any, widths: Any) -> Any:
-    """Zeros around ``x``; in reverse the frame is cut off again."""
-    return np.pad(x, widths)
+def pad_zeros(x: Any, widths: Any, *, out: Any = None) -> Any:
+    """Zeros around ``x``, in memory as it lies; in reverse the frame is cut off again."""
+    if out is None:
+        shape = [low + n + high for n, (low, high) in zip(x.shape, widths, strict=True)]
+        out = np.empty_like(x, shape=shape)
+    out.fill(0)
+    out[tuple(slice(low, low + n) for n, (low, _) in zip(x.shape, widths, strict=True))] = x
+    return out
