@@ -117,26 +117,40 @@ def by_place(weight: Any, dtype: Any, groups: int, axes: tuple[int, ...]) -> Any
     return ordered(weight.reshape(groups, outs // groups, *others).transpose(axes), dtype)
 
 
-def add_shifted(parts: Any, row: Any, left: int) -> None:
-    """Σ_j parts[j, :, v + j - left] as row[:, v], with zeros beyond the ends of ``parts``."""
-    wide, columns = parts.shape[2], row.shape[1]
-    begun = False
-    for j in range(parts.shape[0]):
-        first, last = max(left - j, 0), min(left - j + wide, columns)
-        part, target = parts[j, :, first + j - left : last + j - left], row[:, first:last]
-        if begun:
-            np.add(target, part, out=target)
-            continue
+@primitive
+def overlapping(x: Any, start: int, size: int, step: int, count: int) -> Any:
+    """``count`` times ``size`` rows of (..., rows, columns) in C order, ``step`` apart, as a view."""
+    *others, across, along = x.strides
+    shape = (count, *x.shape[:-2], size, x.shape[-1])
+    strides = (step * across, *others, across, along)
+    return np.ndarray(shape, x.dtype, x, start * across, strides)
+
+
+overlapping.is_view = True  # type: ignore[attr-defined]
+
+
+def add_shifted(parts: Any, rows: Any, left: int) -> None:
+    """Σ_j parts[:, j, :, v + j - left] as rows[:, :, v], with zeros beyond the ends of ``parts``."""
+    kw, wide, columns = parts.shape[1], parts.shape[3], rows.shape[2]
+    spans = [(max(left - j, 0), min(left - j + wide, columns)) for j in range(kw)]
+    pieces = [
+        (parts[:, j, :, first + j - left : last + j - left], rows[:, :, first:last])
+        for j, (first, last) in enumerate(spans)
+    ]
+    (part, target), *others = pieces
+    if others and spans[0] == spans[1] == (0, columns):
+        np.add(part, others.pop(0)[0], out=target)
+    else:
         target[...] = part
-        if first:
-            row[:, :first] = 0
-        if last < columns:
-            row[:, last:] = 0
-        begun = True
+        for beyond in (slice(0, spans[0][0]), slice(spans[0][1], columns)):
+            if beyond.start < beyond.stop:
+                rows[:, :, beyond] = 0
+    for part, target in others:
+        np.add(target, part, out=target)
 
 
 def shifted_rows(x: Any, lines: Any, rows: Any, before: Pair) -> None:
-    """Each row by a product with the rows of ``x`` that it sees, and shifted sums.
+    """Rows by products with the rows of ``x`` that they see, and shifted sums.
 
     ``lines`` (kw, o, kh, c) are the weights; output (u, v) sees the place (u - before[0],
     v - before[1]) of ``x`` first.
@@ -144,28 +158,29 @@ def shifted_rows(x: Any, lines: Any, rows: Any, before: Pair) -> None:
     kw, outs, kh, channels = lines.shape
     high, _, wide, images = x.shape
     lined, seen = lines.reshape(kw * outs, kh * channels), x.reshape(high * channels, wide * images)
-    parts = rows
-    if kw > 1:
-        parts = np.empty_like(rows, order="C", shape=(kw, outs, wide, images))
-    for u in range(rows.shape[0]):
-        start = u - before[0]
-        first, last = max(start, 0), min(start + kh, high)
-        found = parts if kw > 1 else rows[u]
+    count = min(max(COPIES // max(kw * outs * wide * images, 1), 1), len(rows))
+    parts = np.empty_like(rows, order="C", shape=(count, kw, outs, wide, images))
+    inside = range(before[0], high - kh + before[0] + 1, count)
+    starts = [*range(inside.start), *inside, *range(max(inside.stop, inside.start), len(rows))]
+    for u, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        first, last = max(u - before[0], 0), min(u - before[0] + kh, high)
+        skipped = first - (u - before[0])
+        found = parts[: end - u] if kw > 1 else rows[u:end].reshape(end - u, 1, outs, wide, images)
         np.matmul(
-            lined[:, (first - start) * channels : (last - start) * channels],
-            seen[first * channels : last * channels],
-            out=found.reshape(kw * outs, wide * images),
+            lined[:, skipped * channels : (skipped + last - first) * channels],
+            overlapping(seen, first * channels, (last - first) * channels, channels, end - u),
+            out=found.reshape(end - u, kw * outs, wide * images),
         )
         if kw > 1:
-            add_shifted(parts, rows[u], before[1])
+            add_shifted(found, rows[u:end], before[1])
 
 
 def gathered_rows(
     x: Any, counts: Pair, kernel: Pair, stride: Pair, dilation: Pair, groups: int
-) -> Iterator[tuple[int, Any]]:
-    """For each row of windows what it sees of (h, c, w, n): (groups, kh kw c / groups, w' n).
+) -> Iterator[tuple[slice, Any]]:
+    """For some rows of windows what each sees: (rows, groups, kh kw c / groups, w' n).
 
-    kw shifted copies of some rows at a time; those that a window sees lie one after the other.
+    kw shifted copies of the rows of (h, c, w, n); those that a window sees lie one after the other.
     """
     (kh, kw), (step, across), (high, wide) = kernel, stride, counts
     apart = dilation[0] if kh > 1 else 1
@@ -173,8 +188,11 @@ def gathered_rows(
     inner, reach = channels // groups, (kh - 1) * apart + 1
     block = (COPIES // max(channels * kw * wide * images, 1) - reach) // step + 1
     block = min(max(block, 2 * kh), high)
-    shape = (groups, (block - 1) * step + reach, kw, inner, wide, images)
-    found = np.empty_like(x, shape=shape)
+    copies = np.empty_like(
+        x, shape=(groups, (block - 1) * step + reach, kw, inner, wide, images)
+    )
+    lined = copies.reshape(groups, -1, wide * images)
+    size = kw * inner  # matrix rows of a copied row
     for first in range(0, high, block):
         count = min(block, high - first)
         begins, end = [], 0
@@ -182,18 +200,17 @@ def gathered_rows(
             rows = range(first * step + phase, (first + count - 1) * step + reach, apart)
             begins.append(end)
             end += len(rows)
-            lined = x[rows.start : rows.stop : apart]
-            lined = lined.reshape(len(rows), groups, inner, *x.shape[2:]).swapaxes(0, 1)
+            seen = x[rows.start : rows.stop : apart]
+            seen = seen.reshape(len(rows), groups, inner, *x.shape[2:]).swapaxes(0, 1)
             for j in range(kw):
                 begin = j * dilation[1]
                 columns = slice(begin, begin + across * (wide - 1) + 1, across)
-                found[:, begins[-1] : end, j] = lined[:, :, :, columns]
-        for u in range(count):
+                copies[:, begins[-1] : end, j] = seen[:, :, :, columns]
+        together = count if apart == 1 else 1  # else the next row of windows is elsewhere
+        for u in range(0, count, together):
             at = begins[u * step % apart] + u * step // apart
-            yield (
-                first + u,
-                found[:, at : at + kh].reshape(groups, kh * kw * inner, wide * images),
-            )
+            found = overlapping(lined, at * size, kh * size, step * size, together)
+            yield slice(first + u, first + u + together), found
 
 
 def scattered_rows(y: Any, lines: Any, rows: Any, stride: Pair, dilation: Pair) -> None:
@@ -243,8 +260,8 @@ def convolve(
             continue
         seen, split = in_rows(x[images], dtype), lines.reshape(groups, outs // groups, -1)
         flat = rows.reshape(counts[0], groups, outs // groups, -1)
-        for u, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
-            np.matmul(split, found, out=flat[u])
+        for part, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
+            np.matmul(split, found, out=flat[part])
     return as_images(result, out)
 
 
@@ -279,26 +296,34 @@ def convolve_weight(
     dtype = np.result_type(x, y) if out is None else out.dtype
     (kh, kw), inner, each = kernel, channels // groups, outs // groups
     plain = is_plain(stride, dilation, groups) and inner >= CHANNELS
-    # what a row gives is one product, or (plain) one for each column of the kernel
-    shape = (kw, kh * inner, each) if plain else (groups, kh * kw * inner, each)
+    # a row gives one product, or (plain) one for each column of the kernel
+    shape = (kw, 1, kh * inner, each) if plain else (1, groups, kh * kw * inner, each)
     total = np.empty_like(x, dtype, "C", shape=shape)
-    part = np.empty_like(total[0] if plain else total)
     total.fill(0)
+    block = min(max(COPIES // max(kh * kw * inner * outs, 1), 1), counts[0])
+    parts = np.empty_like(total, shape=(block, *shape[1:]))
+    sums = np.empty_like(total[0])
+
+    def add_products(seen: Any, there: Any, target: Any) -> None:
+        for first in range(0, len(there), block):
+            some = slice(first, min(first + block, len(there)))
+            found = parts[: some.stop - first]
+            np.matmul(seen[some], there[some], out=found)
+            np.add(target, np.add.reduce(found, axis=0, out=sums), out=target)
+
     for images in image_blocks(count, kw * channels * wide):
         there = in_rows(y[images], dtype)
+        size = there.shape[3]
         there = there.reshape(counts[0], groups, each, -1).swapaxes(2, 3)
-        if plain:
-            seen = in_rows(x[images], dtype)
-            size = seen.shape[3]
-            for u in range(counts[0]):
-                lined = seen[u : u + kh].reshape(kh * inner, wide * size)
-                for j in range(kw):
-                    columns = lined[:, j * size : (j + counts[1]) * size]
-                    np.add(total[j], np.matmul(columns, there[u, 0], out=part), out=total[j])
-            continue
         seen = in_rows(x[images], dtype)
-        for u, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
-            np.add(total, np.matmul(found, there[u], out=part), out=total)
+        if plain:
+            lined = seen.reshape(1, -1, wide * size)
+            lined = overlapping(lined, 0, kh * inner, inner, counts[0])
+            for j in range(kw):
+                add_products(lined[..., j * size : (j + counts[1]) * size], there, total[j])
+            continue
+        for rows, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
+            add_products(found, there[rows], total[0])
     if out is None:
         out = np.empty_like(x, dtype, "C", shape=(outs, inner, kh, kw))
     if plain:
