@@ -99,11 +99,10 @@ def window_max_back(
         factor[...] = g[..., rows, :]  # which may lie otherwise
         np.divide(factor, share, out=share)
         for is_largest, place in found:
-            factor[...] = is_largest
             if apart:
-                np.multiply(factor, share, out=out[place])
+                np.multiply(is_largest, share, out=out[place])
             else:
-                np.multiply(factor, share, out=factor)
+                np.multiply(is_largest, share, out=factor)
                 np.add(out[place], factor, out=out[place])
     return out
 
@@ -123,8 +122,7 @@ def window_pick(
         part = factor[..., : rows.stop - rows.start, :]
         total[...] = 0
         for is_largest, place in found:
-            part[...] = is_largest
-            np.multiply(part, t[place], out=part)
+            np.multiply(is_largest, t[place], out=part)
             np.add(total, part, out=total)
         part[...] = m
         np.divide(total, part, out=total)
