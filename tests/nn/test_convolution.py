@@ -10,6 +10,7 @@ import tinygrad_np as tg
 from models.by_hand_cnn import convolved, input_gradient, small_cnn, weight_gradient
 from tinygrad_np import ShapeError, nn
 from tinygrad_np.autodiff.primitives import convolution
+from tinygrad_np.autodiff.primitives.heap import keep_freed_memory
 from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import CNN
 
@@ -78,6 +79,22 @@ def test_many_images_are_taken_some_at_a_time(
     by_x, by_weight = pullback(np.cos(value))
     np.testing.assert_allclose(by_x, input_gradient(np.cos(value), weight), rtol=0, atol=1e-11)
     np.testing.assert_allclose(by_weight, weight_gradient(np.cos(value), x), rtol=0, atol=1e-10)
+
+
+def test_freed_memory_is_kept_from_the_first_convolution_on() -> None:
+    resource = pytest.importorskip("resource")
+
+    def faults() -> int:
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+
+    F.conv2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)))
+    if not keep_freed_memory():
+        pytest.skip("glibc's alone")
+    np.ones((2, 1 << 20))
+    before = faults()
+    for _ in range(5):
+        np.ones((2, 1 << 20))  # 4,096 pages each
+    assert faults() - before < 1000
 
 
 def test_equal_largest_elements_share_the_gradient() -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .dispatch import primitive
+from .heap import keep_freed_memory
 from .elementwise import copied
 
 Pair = tuple[int, int]
@@ -80,6 +81,8 @@ def made_in_rows(like: Any, shape: tuple[int, ...], dtype: Any, out: Any) -> Any
     rows = None if out is None else out.transpose(2, 1, 3, 0)
     if rows is not None and rows.flags.c_contiguous:
         return rows
+    if out is None:
+        keep_freed_memory()
     images, channels, high, wide = shape
     return np.empty_like(like, dtype, "C", shape=(high, channels, wide, images))
 
