@@ -57,9 +57,7 @@ def images(network: str, optimiser: str, batch: int = 64) -> Images:
             limit = np.sqrt(6 / np.prod(shape[1:]))
             weights.append(rng.uniform(-limit, limit, shape).astype(np.float32))
             weights.append(np.zeros(sizes[1], np.float32))
-    x = np.resize(
-        rng.random((batch // 2, 1, SIDE, SIDE), np.float32), (batch, 1, SIDE, SIDE)
-    )
+    x = np.resize(rng.random((batch // 2, 1, SIDE, SIDE), np.float32), (batch, 1, SIDE, SIDE))
     return Images(NETWORKS[network], optimiser, weights, x, rng.integers(0, 10, batch))
 
 
@@ -199,6 +197,8 @@ class ImagesWorker(Worker):
     """As for the other networks; steps give the processor's time as well."""
 
     def make(self, contender: str, scenario: str, optimiser: str, choice: Any = None) -> Any:
+        """Make a contender; the losses of its first steps."""
+        del choice
         self.step = CONTENDERS[contender](images(scenario, optimiser))
         return {"losses": [self.step() for _ in range(5)]}
 

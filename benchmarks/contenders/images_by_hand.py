@@ -6,7 +6,7 @@ linear layer has its weights in the images' order, so that flattening is a view;
 equal each gets the whole gradient, which ReLU's slope at 0 takes away from nearly all of them.
 """
 
-from collections.abc import Callable
+import itertools
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,6 @@ class Convolution:
 
     def forward(self) -> None:
         """From ``given`` to ``out``."""
-        k, (h, c, w, n), o = self.kernel, self.x.shape, len(self.bias)
         if self.pad:
             self.x[self.pad : -self.pad, :, self.pad : -self.pad] = self.given
         self.multiply()
@@ -119,7 +118,7 @@ class Convolution:
 
     def multiply_back(self, adds: bool = True) -> None:
         """The products that give the images' gradient."""
-        k, (h, c, w, n), o = self.kernel, self.x.shape, len(self.bias)
+        k, (h, c, *_), o = self.kernel, self.x.shape, len(self.bias)
         turned = self.weight[:, :, ::-1].transpose(3, 1, 2, 0)
         lined = np.ascontiguousarray(turned).reshape(k * c, k * o)
         flat, parts = self.dz.reshape(self.high * o, -1), self.back_parts
@@ -152,7 +151,7 @@ class HandWritten:
         sizes = np.cumsum([0, *[w.size for w in weights]])
         self.flat = np.concatenate([w.ravel() for w in weights])
         self.d_flat = np.empty_like(self.flat)
-        cut = [slice(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+        cut = [slice(a, b) for a, b in itertools.pairwise(sizes)]
         pairs = list(zip(cut, weights, strict=True))
         self.parameters = [self.flat[c].reshape(w.shape) for c, w in pairs]
         self.gradients = [self.d_flat[c].reshape(w.shape) for c, w in pairs]
@@ -253,5 +252,3 @@ class HandWritten:
             a = out
         np.matmul(self.linear[0].T, self.d_hidden[0].T, out=self.d_lined)
         return 0.0
-
-

@@ -11,6 +11,7 @@ from models.by_hand_cnn import convolved, input_gradient, small_cnn, weight_grad
 from tinygrad_np import ShapeError, nn
 from tinygrad_np.autodiff.primitives import convolution
 from tinygrad_np.autodiff.primitives.heap import keep_freed_memory
+from tinygrad_np.autodiff.primitives.shaping import reshape
 from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import CNN
 
@@ -79,6 +80,56 @@ def test_many_images_are_taken_some_at_a_time(
     by_x, by_weight = pullback(np.cos(value))
     np.testing.assert_allclose(by_x, input_gradient(np.cos(value), weight), rtol=0, atol=1e-11)
     np.testing.assert_allclose(by_weight, weight_gradient(np.cos(value), x), rtol=0, atol=1e-10)
+
+
+def in_rows(x: np.ndarray) -> np.ndarray:
+    """The same in memory as convolutions leave it."""
+    return np.ascontiguousarray(x.transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)
+
+
+@each
+def test_every_way_and_memory_order_gives_the_same(
+    options: dict[str, Any], outs: int, kernel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {name: nn.functional.pair("", name, options.get(name, 1)) for name in ("stride",)}
+    steps["dilation"] = nn.functional.pair("", "dilation", options.get("dilation", 1))
+    named: dict[str, Any] = {**steps, "groups": options.get("groups", 1)}
+    for images in (0, 1, 3):
+        _, weight, _ = drawn(options, outs, kernel)
+        x = np.resize(IMAGES, (images, 4, 12, 11))
+        y = np.random.default_rng(2).standard_normal(convolution.convolve(x, weight, **named).shape)
+        calls: list[Callable[..., Any]] = [
+            lambda lay, x=x, w=weight, **o: convolution.convolve(lay(x), w, **named, **o),
+            lambda lay, y=y, w=weight, **o: convolution.convolve_back(
+                lay(y), w, (12, 11), **named, **o
+            ),
+            lambda lay, x=x, y=y, **o: convolution.convolve_weight(
+                lay(x), lay(y), kernel, **named, **o
+            ),
+        ]
+        for call in calls:
+            expected = call(np.ascontiguousarray)
+            for laid in (call(in_rows), call(in_rows, out=np.empty(expected.shape))):
+                np.testing.assert_array_equal(laid, expected)
+            for channels, copies in ((0, 1), (0, 1 << 20), (1 << 30, 1), (1 << 30, 1 << 20)):
+                with monkeypatch.context() as patched:
+                    for name, value in (
+                        ("SHIFTED", channels), ("CHANNELS", channels), ("COPIES", copies)
+                    ):  # fmt: skip
+                        patched.setattr(convolution, name, value)
+                    np.testing.assert_allclose(call(in_rows), expected, rtol=0, atol=1e-12)
+
+
+def test_flattened_images_are_those_of_their_copy() -> None:
+    x = np.random.default_rng(0).standard_normal((5, 4, 14, 14))
+    weight = np.ones((8, 4, 3, 3))
+    out = F.conv2d(x, weight)
+    np.testing.assert_array_equal(reshape(out, (5, -1)), out.copy().reshape(5, -1))
+    flat = reshape(out, (5, 8 * 12 * 12), out=np.empty((5, 8 * 12 * 12)))
+    np.testing.assert_array_equal(flat, out.copy().reshape(5, -1))
+    assert np.shares_memory(reshape(out, (5, 2, 4, 12, 12)), out)  # a view where there can be one
+    column = reshape(out, (5, -1), "F", out=np.empty((5, 8 * 12 * 12), order="F"))
+    np.testing.assert_array_equal(column, out.reshape((5, -1), order="F"))
 
 
 def test_freed_memory_is_kept_from_the_first_convolution_on() -> None:

@@ -95,4 +95,5 @@ for size, *window in [*WINDOWS, ((5, 5), (2, 3), (2, 1), (1, 1))]:
         _reference=lambda g, x, top, *w: folded(
             g * shares(x, top, *w), x.shape[1:], *w[1:]))  # fmt: skip
     row(pooling.window_pick, real(*x.shape), Const(x), Const(top), *window,
-        _reference=lambda t, x, top, *w: (seen(t, *w) * shares(x, top, *w)).sum((0, 1)))  # fmt: skip
+        _reference=lambda t, x, top, *w: (
+            seen(t, *w) * shares(x, top, *w)).sum((0, 1)))  # fmt: skip

@@ -22,13 +22,13 @@ import numpy as np
 
 from .dispatch import primitive
 from .heap import keep_freed_memory
-from .elementwise import copied
 
 Pair = tuple[int, int]
 
 IMAGES = 1 << 20  # elements of a row's products for so many images at a time
 COPIES = 1 << 18  # elements of copied rows, or of products to be added, so that they stay in cache
-CHANNELS = 16  # from so many on a row is not copied: 22.6 instead of 25.9 ms for 32 to 64 channels
+SHIFTED = 64  # from so many channels times columns of the kernel on rows are not copied
+CHANNELS = 4  # for the weight's gradient: from so many on
 
 
 def outputs(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
@@ -122,7 +122,7 @@ def by_place(weight: Any, dtype: Any, groups: int, axes: tuple[int, ...]) -> Any
 
 @primitive
 def overlapping(x: Any, start: int, size: int, step: int, count: int) -> Any:
-    """``count`` times ``size`` rows of (..., rows, columns) in C order, ``step`` apart, as a view."""
+    """A view: ``count`` times ``size`` rows of (..., rows, columns) in C order, ``step`` apart."""
     *others, across, along = x.strides
     shape = (count, *x.shape[:-2], size, x.shape[-1])
     strides = (step * across, *others, across, along)
@@ -133,7 +133,7 @@ overlapping.is_view = True  # type: ignore[attr-defined]
 
 
 def add_shifted(parts: Any, rows: Any, left: int) -> None:
-    """Σ_j parts[:, j, :, v + j - left] as rows[:, :, v], with zeros beyond the ends of ``parts``."""
+    """Σ_j parts[:, j, :, v + j - left] as rows[:, :, v]; beyond its ends ``parts`` counts as 0."""
     kw, wide, columns = parts.shape[1], parts.shape[3], rows.shape[2]
     spans = [(max(left - j, 0), min(left - j + wide, columns)) for j in range(kw)]
     pieces = [
@@ -191,9 +191,7 @@ def gathered_rows(
     inner, reach = channels // groups, (kh - 1) * apart + 1
     block = (COPIES // max(channels * kw * wide * images, 1) - reach) // step + 1
     block = min(max(block, 2 * kh), high)
-    copies = np.empty_like(
-        x, shape=(groups, (block - 1) * step + reach, kw, inner, wide, images)
-    )
+    copies = np.empty_like(x, shape=(groups, (block - 1) * step + reach, kw, inner, wide, images))
     lined = copies.reshape(groups, -1, wide * images)
     size = kw * inner  # matrix rows of a copied row
     for first in range(0, high, block):
@@ -225,9 +223,7 @@ def scattered_rows(y: Any, lines: Any, rows: Any, stride: Pair, dilation: Pair) 
     high, _, wide, images = y.shape
     block = max(COPIES // max(kh * kw * inner * groups * wide * images, 1), 1)
     block = min(block, high)
-    parts = np.empty_like(
-        rows, order="C", shape=(block, groups, kh, kw, inner, wide, images)
-    )
+    parts = np.empty_like(rows, order="C", shape=(block, groups, kh, kw, inner, wide, images))
     lines = lines.reshape(groups, kh * kw * inner, outs)
     rows.fill(0)
     split = rows.reshape(rows.shape[0], groups, inner, *rows.shape[2:])
@@ -255,7 +251,7 @@ def convolve(
     counts = outputs(x.shape[2:], kernel, stride, dilation)
     dtype = np.result_type(x, weight) if out is None else out.dtype
     result = made_in_rows(x, (len(x), outs, *counts), dtype, out)
-    plain = is_plain(stride, dilation, groups) and (inner >= CHANNELS or kernel[1] == 1)
+    plain = is_plain(stride, dilation, groups) and (inner * kernel[1] >= SHIFTED or kernel[1] == 1)
     lines = by_place(weight, dtype, groups, (0, 4, 1, 3, 2) if plain else (0, 1, 3, 4, 2))
     for images, rows in by_blocks(result, kernel[1] * outs * x.shape[3]):
         if plain:
@@ -273,7 +269,7 @@ def convolve_back(
     y: Any, weight: Any, size: Pair, *, stride: Pair, dilation: Pair, groups: int, out: Any = None
 ) -> Any:
     """``convolve`` in reverse, to x: (n, o, h', w') to (n, c, *size)."""
-    outs, inner, kh, kw = weight.shape
+    _, inner, kh, kw = weight.shape
     dtype = np.result_type(y, weight) if out is None else out.dtype
     result = made_in_rows(y, (len(y), inner * groups, *size), dtype, out)
     plain = is_plain(stride, dilation, groups)

@@ -40,7 +40,7 @@ def window_max(x: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any =
 
 @primitive
 def fixed(x: Any) -> Any:
-    """``x`` itself, on which nothing is said to depend: which element is the largest is constant."""
+    """``x`` itself as a constant: which element is the largest does not move smoothly."""
     return x
 
 
@@ -60,9 +60,9 @@ def shares(
     for first in range(0, high, count):
         rows = slice(first, min(first + count, high))
         size, start = rows.stop - first, first * stride[0]
-        found = []
+        found: list[tuple[Any, Any]] = []
         m = many[..., :size, :]
-        for equal, (i, _, up, across) in zip(whole, within, strict=True):
+        for equal, (_, _, up, across) in zip(whole, within, strict=True):
             begin = start + up.start
             seen = slice(begin, begin + (size - 1) * stride[0] + 1, stride[0])
             is_largest = equal[..., :size, :]
@@ -80,7 +80,7 @@ def shares(
 def window_max_back(
     g: Any, x: Any, top: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any = None
 ) -> Any:
-    """``window_max`` in reverse: (..., h', w') goes to the largest elements of x in equal shares."""
+    """``window_max`` in reverse: (..., h', w') to the largest elements of x, in equal shares."""
     if out is None:
         out = np.empty_like(x, np.result_type(g, x))
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
