@@ -79,6 +79,8 @@ for size, *window in WINDOWS:
     row(convolution.fold_windows, real(*there), size, *window[1:], _reference=folded)
     row(pooling.window_max, real(2, *size), *window,
         _reference=lambda x, *w: seen(x, *w).max((0, 1)))  # fmt: skip
+row(pooling.window_max, real(2, 3, 3), (1, 1), (2, 2), (1, 1),
+    _reference=lambda x, *w: seen(x, *w).max((0, 1)))  # fmt: skip
 row(pooling.window_max, np.array([[[1.0, 1.0, 0.4], [0.3, 0.2, 0.8]]]), (2, 2), (1, 1), (1, 1),
     _order=1, _reference=lambda x, *w: seen(x, *w).max((0, 1)))  # fmt: skip
 
@@ -89,8 +91,8 @@ def shares(x: Any, top: Any, *window: Any) -> Any:
 
 
 for size, *window in [*WINDOWS, ((5, 5), (2, 3), (2, 1), (1, 1))]:
-    x = np.round(real(2, *size))  # some are equal
-    top = seen(x, *window).max((0, 1))
+    x = np.round(real(2, *size)).astype(int)  # some are equal
+    top = seen(x, *window).max((0, 1)).astype(int)
     row(pooling.window_max_back, real(*top.shape), Const(x), Const(top), *window,
         _reference=lambda g, x, top, *w: folded(
             g * shares(x, top, *w), x.shape[1:], *w[1:]))  # fmt: skip

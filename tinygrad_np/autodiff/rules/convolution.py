@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from ..primitives.convolution import (
     convolve,
     convolve_back,
@@ -77,8 +75,8 @@ defvjp(
     lambda g, _out, _g, x, top, kernel, stride, dilation: window_pick(
         g, x, top, kernel, stride, dilation
     ),
-    lambda _g, _out, _t, _x, *_others: np.zeros_like(_x),
-    lambda _g, _out, _t, _x, _top, *_others: np.zeros_like(_top),
+    None,
+    None,
     selects=1,
 )
 defvjp(
@@ -86,7 +84,7 @@ defvjp(
     lambda g, _out, _t, x, top, kernel, stride, dilation: window_max_back(
         g, x, top, kernel, stride, dilation
     ),
-    lambda _g, _out, _t, _x, *_others: np.zeros_like(_x),
-    lambda _g, _out, _t, _x, _top, *_others: np.zeros_like(_top),
+    None,
+    None,
     selects=1,
 )
