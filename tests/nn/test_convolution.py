@@ -91,9 +91,9 @@ def in_rows(x: np.ndarray) -> np.ndarray:
 def test_every_way_and_memory_order_gives_the_same(
     options: dict[str, Any], outs: int, kernel: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = {name: nn.functional.pair("", name, options.get(name, 1)) for name in ("stride",)}
-    steps["dilation"] = nn.functional.pair("", "dilation", options.get("dilation", 1))
-    named: dict[str, Any] = {**steps, "groups": options.get("groups", 1)}
+    named: dict[str, Any] = {"groups": options.get("groups", 1)}
+    for name in ("stride", "dilation"):
+        named[name] = tuple(np.broadcast_to(options.get(name, 1), 2).tolist())
     for images in (0, 1, 3):
         _, weight, _ = drawn(options, outs, kernel)
         x = np.resize(IMAGES, (images, 4, 12, 11))
