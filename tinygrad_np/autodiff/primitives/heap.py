@@ -17,7 +17,6 @@ TRIM, MMAP = ("MALLOC_TRIM_THRESHOLD_", -1, 1 << 28), ("MALLOC_MMAP_THRESHOLD_",
 @functools.cache
 def keep_freed_memory() -> bool:
     """Let glibc keep what is freed, once, unless the environment says what it is to do."""
-    if not sys.platform.startswith("linux") or os.environ.keys() & {TRIM[0], MMAP[0]}:
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    asked = sys.platform.startswith("linux") and not os.environ.keys() & {TRIM[0], MMAP[0]}
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if asked else None  # glibc's alone
     return mallopt is not None and all(mallopt(number, size) for _, number, size in (TRIM, MMAP))
