@@ -51,7 +51,10 @@ def sweep(
             return _settled(arrived)
         with recording(records):
             _descend(arrived, waiting, targets, floor, wrap, retain)
-            return _settled(arrived)
+            found = _settled(arrived)
+        if mode.capture is not None:
+            mode.capture.reverse(None)
+        return found
 
 
 def _descend(
@@ -140,6 +143,8 @@ def _pull(
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
+        if mode.capture is not None:
+            mode.capture.reverse(node, g)
         operands, out, options = _wrapped(node, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
     for argument, parent in enumerate(parents):

@@ -55,6 +55,12 @@ class Listener(Protocol):
         With ``declared`` it is what a user gave to a function whose inside is recorded.
         """
 
+    def inside(self, module: Any, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+        """Run the forward pass of a module."""
+
+    def reverse(self, record: "Record | None", g: Any = None) -> None:
+        """A sweep is about to pull the cotangent ``g`` through a record; None: it is done."""
+
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what is no operation: it performs, saves and restores."""
 

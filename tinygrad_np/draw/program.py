@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..autodiff.tensor import Tensor
-from ..replay.capture import Equation, Variable
+from ..recording.equations import Equation, Variable
 from ..replay.program import Program
 from ..replay.rows import RowLoop
 from ..replay.show import Row, rows

@@ -17,7 +17,7 @@ import numpy as np
 from ..autodiff.guards import Slot
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
-from .capture import Capture, Equation, Variable
+from ..recording.equations import Equation, Recording, Variable
 from .memory import alike, is_dense, layout
 from .rows import blocked
 
@@ -60,12 +60,12 @@ class Plan:
         return self.slots[tensor]
 
 
-def plan(capture: Capture, outputs: Sequence[Variable]) -> Plan:
-    """What of a captured step that returns ``outputs`` is worth running, without memory yet."""
-    equations, same = simplified(capture.equations)
-    returned = [same.get(v, v) for v in outputs]
+def plan(recording: Recording) -> Plan:
+    """What of a recorded step is worth running, without memory yet."""
+    equations, same = simplified(recording.equations)
+    returned = [same.get(v, v) for v in recording.results]
     kept = blocked(needed(equations, returned), returned)
-    return Plan(kept, returned, len(capture.equations))
+    return Plan(kept, returned, len(recording.equations))
 
 
 def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Variable, Variable]]:

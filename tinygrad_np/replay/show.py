@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..markup import Html, facts, folded, joined
 from ..markup import table as html_table
-from .capture import Equation, Variable
+from ..recording.equations import Equation, Variable
 from .plan import Plan
 from .rows import RowLoop
 

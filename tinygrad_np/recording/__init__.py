@@ -1,0 +1,1 @@
+"""One list of equations, and its readers."""
