@@ -29,6 +29,7 @@ from .errors import (
     StaleValueError,
     TapeError,
 )
+from .recording import Recording, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
 from .version import __version__
@@ -38,6 +39,7 @@ __all__ = [
     "DataWarning",
     "DetachError",
     "GradientError",
+    "Recording",
     "ReplayError",
     "ShapeError",
     "StaleValueError",
@@ -67,6 +69,8 @@ __all__ = [
     "save",
     "stack",
     "stop_gradient",
+    "tape_of",
+    "trace",
     "training",
     "value_and_grad",
     "vjp",

@@ -53,7 +53,7 @@ def sweep(
             _descend(arrived, waiting, targets, floor, wrap, retain)
             found = _settled(arrived)
         if mode.capture is not None:
-            mode.capture.reverse(None)
+            mode.capture.pulled = None
         return found
 
 
@@ -144,7 +144,7 @@ def _pull(
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
         if mode.capture is not None:
-            mode.capture.reverse(node, g)
+            mode.capture.pulled = node, g
         operands, out, options = _wrapped(node, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
     for argument, parent in enumerate(parents):

@@ -24,8 +24,11 @@ next_number = itertools.count(1).__next__
 class Listener(Protocol):
     """Who is told what the engine does, as it does it: a capture, which can do it again.
 
-    Any of these may raise ReplayError for what cannot be done again.
+    Any of these may raise ReplayError for what cannot be done again. ``pulled`` is the record that
+    a sweep is at, with the cotangent that has arrived there.
     """
+
+    pulled: "tuple[Record, Any] | None"
 
     def apply(
         self, rule: "Rule", args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -57,9 +60,6 @@ class Listener(Protocol):
 
     def inside(self, module: Any, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         """Run the forward pass of a module."""
-
-    def reverse(self, record: "Record | None", g: Any = None) -> None:
-        """A sweep is about to pull the cotangent ``g`` through a record; None: it is done."""
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what is no operation: it performs, saves and restores."""

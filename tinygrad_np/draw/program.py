@@ -9,9 +9,10 @@ from typing import Any
 
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Equation, Variable
+from ..recording.text import Row
 from ..replay.program import Program
 from ..replay.rows import RowLoop
-from ..replay.show import Row, rows
+from ..replay.show import rows
 from . import labels
 from .canvas import Graph, box_title, counted_parameters, drawing, html
 from .fitting import Drawn, fit
@@ -98,7 +99,7 @@ def _added_up(row: Row, sums: set[int]) -> Row:
     """A row of a loop, which says so if its result is added to that of the other blocks."""
     if not any(v.number in sums for v in row.equation.results):
         return row
-    return replace(row, memory=f"{row.memory}, added up")
+    return replace(row, place=f"{row.place}, added up")
 
 
 def _runs(parts: Sequence[Row | Group]) -> Iterator[Row | Group]:
@@ -139,7 +140,7 @@ def _chains(members: Sequence[Any]) -> list[Row | Group]:
     views: list[Row] = []
     after_product = True
     for row in members:
-        if row.memory.startswith("view"):
+        if row.place.startswith("view"):
             views.append(row)
             continue
         if row.is_product and not after_product:
@@ -220,7 +221,7 @@ class _Tracer:
         array = equation.results[0] if equation.results else None
         formula = _formula(equation)
         place = self._add(
-            Made("operation", names, formula, array, sources, None, box, equation.name, row.memory)
+            Made("operation", names, formula, array, sources, None, box, equation.name, row.place)
         )
         for result in equation.results:
             self.places[result.number] = place

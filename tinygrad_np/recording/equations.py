@@ -3,12 +3,12 @@
 import sys
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.rules.table import Rule, Traits
+from ..autodiff.tape import Record
 from ..autodiff.tensor import Tensor
 
 
@@ -19,12 +19,13 @@ class Variable:
     it lies), ``state`` (the same, of one that the step gives other memory), ``entry`` (a gradient
     that was there before), ``constant``, or ``result``. ``array``
     is what it was during the recording; ``source`` the Tensor from outside, or the argument's
-    place; ``view_of`` is set where a result lies in another variable's memory.
+    place, or of a tape the node; ``view_of`` is set where a result lies in another variable's
+    memory. ``name`` is what it is called, ``field`` how one gets at it among several results.
     """
 
     __slots__ = (
-        "array", "dtype", "kind", "made", "nbytes", "number", "shape", "source", "start",
-        "strides", "view_of",
+        "array", "dtype", "field", "kind", "made", "name", "nbytes", "number", "shape", "source",
+        "start", "strides", "view_of",
     )  # fmt: skip
 
     def __init__(self, number: int, kind: str, array: np.ndarray, source: Any = None) -> None:
@@ -34,11 +35,14 @@ class Variable:
         self.source = source
         self.shape = array.shape
         self.dtype = array.dtype
-        self.strides = array.strides
+        self.strides = getattr(array, "strides", ())
         self.nbytes = array.nbytes
-        self.start = int(array.__array_interface__["data"][0])
+        memory = getattr(array, "__array_interface__", None)  # other libraries' arrays have none
+        self.start = int(memory["data"][0]) if memory else 0
         self.view_of: Variable | None = None
         self.made: Equation | None = None
+        self.name: str | None = None
+        self.field = ""
 
     @property
     def root(self) -> "Variable":
@@ -49,18 +53,26 @@ class Variable:
         return variable
 
     def __repr__(self) -> str:
-        return f"{'v' if self.kind == 'result' else self.kind[0]}{self.number}"
+        return self.name or f"{'v' if self.kind == 'result' else self.kind[0]}{self.number}"
 
 
 class Call:
-    """A module's forward pass. ``around`` is the call it was made in."""
+    """A module's forward pass, in that of another or None: ``around``. ``path`` is its name."""
 
-    __slots__ = ("around", "kind", "module")
+    __slots__ = ("around", "kind", "module", "path")
 
-    def __init__(self, module: Any, around: "Call | None") -> None:
-        self.module = weakref.ref(module)  # a program must not keep the model that keeps it
-        self.kind = type(module)
+    def __init__(
+        self, module: "weakref.ref[Any]", kind: type, around: "Call | None" = None
+    ) -> None:
+        self.module = module  # weak: a program must not keep the model that keeps it
+        self.kind = kind
         self.around = around
+        self.path = ""
+
+    @property
+    def title(self) -> str:
+        """``0.inner: Linear``."""
+        return f"{self.path}: {self.kind.__name__}" if self.path else self.kind.__name__
 
 
 class Equation:
@@ -77,12 +89,13 @@ class Equation:
 
     ``line`` is the user's, ``call`` the innermost module that was being called. In the backward
     pass ``of`` is the equation of the forward pass whose derivative this belongs to; there
-    ``cotangent`` is what has arrived for the (first) result.
+    ``cotangent`` is what has arrived for the (first) result. ``count`` is how many results the
+    function gives, where that are several; ``record`` is the one on the tape, if it is read off it.
     """
 
     __slots__ = (
-        "call", "clears", "cotangent", "errors", "fn", "kind", "line", "of", "operands",
-        "options", "reads", "results", "rule", "traits",
+        "call", "clears", "cotangent", "count", "errors", "fn", "kind", "line", "of", "operands",
+        "options", "reads", "record", "results", "rule", "traits",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +121,8 @@ class Equation:
         self.call: Call | None = None
         self.of: Equation | None = None
         self.cotangent: Variable | None = None
+        self.count = 0
+        self.record: Record | None = None
 
     def __repr__(self) -> str:
         return f"Equation({self.kind} {self.name}: {list(self.operands)} -> {list(self.results)})"
@@ -124,6 +139,7 @@ class Equation:
         options = {key: name(value) for key, value in self.options.items()}
         made = Equation(self.kind, self.rule or self.fn, operands, options, results, self.line)
         made.fn, made.errors, made.call, made.of = self.fn, self.errors, self.call, self.of
+        made.count = self.count
         return made
 
     @property
@@ -136,24 +152,6 @@ class Equation:
     def draws(self) -> bool:
         """Whether a generator is among the operands, whose state the call changes."""
         return any(map(is_generator, (*self.operands, *self.options.values())))
-
-
-@dataclass(eq=False)
-class Recording:
-    """The equations of one run of a step, in order, and their ``variables``.
-
-    ``results`` are what the step returned. ``tensors`` are the leaves whose gradients it read or
-    changed, with whether there was one at entry.
-    """
-
-    equations: list[Equation] = field(default_factory=list)
-    variables: list[Variable] = field(default_factory=list)
-    results: list[Variable] = field(default_factory=list)
-    tensors: dict[Tensor, bool | None] = field(default_factory=dict)
-
-    def of_kind(self, kind: str) -> list[Variable]:
-        """The variables of one kind."""
-        return [variable for variable in self.variables if variable.kind == kind]
 
 
 def is_generator(value: Any) -> bool:

@@ -6,6 +6,7 @@ the backward pass goes through the same funnel.
 """
 
 import sys
+import weakref
 from bisect import bisect_right
 from collections.abc import Sequence
 from types import FrameType
@@ -15,11 +16,12 @@ import numpy as np
 
 from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves, rebuild, tupled
-from ..autodiff.rules.table import Rule
+from ..autodiff.rules.table import Rule, field_of
 from ..autodiff.tape import Record, mode, next_number, recording
 from ..autodiff.tensor import Tensor
-from .equations import Call, Equation, Recording, Variable, is_generator
+from .equations import Call, Equation, Variable, is_generator
 from .lines import PACKAGE, users_line
+from .recording import Recording
 
 # the modules a call passes through on its way from whoever wrote it to here
 PASSED = ("primitives.dispatch", "tensor", "sweep", "nests")
@@ -37,21 +39,23 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self.recording = Recording()
-        self.equations = self.recording.equations
-        self.variables = self.recording.variables
-        self.tensors = self.recording.tensors
+        self.equations: list[Equation] = []
+        self.variables: list[Variable] = []
+        self.tensors: dict[Tensor, bool | None] = {}  # leaves with .grad: was it there at entry?
         self.effects: list[Any] = []
         self.generators: list[np.random.Generator] = []
         self.became: dict[Tensor, None] = {}  # Tensors from outside that got other memory
         self.errors = np.geterr()
         self.call: Call | None = None
-        self.of: Equation | None = None
+        self.pulled: tuple[Record, Any] | None = None
+        self._last: tuple[Record, Any] | None = None
+        self._of: Equation | None = None
         self._numbers: list[int] = []  # of the equations, in the sequence of the records
         self._detached: set[Tensor] = set()
         self._overwritten: set[Variable] = set()
         self._kept: list[Any] = []
         self._known: dict[int, Variable] = {}
+        self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
     # What the engine calls.
 
@@ -96,6 +100,7 @@ class Recorder:
         into, *rest = self._operands(rule, *both)
         if into.kind == "memory":
             self._note("write", rule, [into, *rest], {}, [])
+            self._forget({into})
         else:
             self._write_own(rule, into, rest, target._array)
 
@@ -140,10 +145,11 @@ class Recorder:
     def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
         """``tensor.grad`` is about to be read, or is another from now on."""
         variable = self._known.get(id(tensor._array))
-        if variable is not None and variable.kind != "memory":
+        given = variable is not None and isinstance(variable.source, Tensor)
+        if variable is not None and not (given and variable.kind in ("input", "memory")):
             return  # of a variable of the step's own
         if change:
-            self._deliver(tensor, change[0])
+            self.deliver(tensor, change[0])
         elif tensor not in self.tensors:
             before = getattr(tensor, "_grad", None)
             if type(before) is Slot:
@@ -154,7 +160,8 @@ class Recorder:
                     self.refuse("finds a .grad that is itself recorded", "call zero_grad() first")
                 self._remember("entry", before._array, tensor)
 
-    def _deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
+    def deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
+        """``tensor.grad`` is ``gradient`` from now on."""
         self.tensors.setdefault(tensor, None)
         operands = []
         if gradient is not None:
@@ -205,30 +212,16 @@ class Recorder:
 
     def inside(self, module: Any, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         """The forward pass of a module, whose equations are to be known as its."""
-        around, self.call = self.call, Call(module, self.call)
+        around, self.call = self.call, Call(weakref.ref(module), type(module), self.call)
         try:
             return module.forward(*inputs, **options)
         finally:
             self.call = around
 
-    def reverse(self, record: Record | None, g: Any = None) -> None:
-        """The sweep is about to pull the cotangent ``g`` through a record; None: it is done."""
-        if record is None:
-            self.of = None
-            return
-        place = bisect_right(self._numbers, record.number) - 1
-        equation = self.equations[place] if place >= 0 else None
-        seed = self._known.get(id(g._array)) if isinstance(g, Tensor) else None
-        if equation is not None and seed is not None:
-            equation.cotangent = seed
-            if self.of is None and seed.made is self.equations[-1]:
-                seed.made.of = equation
-        self.of = equation
-
-    def argument(self, place: int, array: np.ndarray) -> Tensor:
+    def argument(self, place: int, given: Any) -> Tensor:
         """An argument as the step gets it."""
-        tensor = argument(array)
-        self._remember("input", tensor._array, place)
+        tensor = given if isinstance(given, Tensor) else argument(given)
+        self._remember("input", tensor._array, given if tensor is given else place)
         return tensor
 
     def variable(self, tensor: Tensor) -> Variable:
@@ -244,13 +237,25 @@ class Recorder:
             if variable.kind not in ("constant", "memory"):
                 variable.array = None
 
+    def finished(self, results: Sequence[Variable]) -> Recording:
+        """The recording of a step that has returned ``results``."""
+        return Recording(self.equations, self.variables, list(results))
+
     # How it is written down, and what a capture adds to that.
 
     def refuse(self, what: str, remedy: str, place: str = "") -> None:
         """What could not be done again."""
 
     def _perform(self, worker: Any) -> None:
+        given = set(worker.params)
+        self._forget({v for v in self.variables if v.kind == "memory" and v.source in given})
         worker.perform()
+
+    def _forget(self, variables: set[Variable]) -> None:
+        """Memory that is written to: keep what was read, and take it for another from now on."""
+        for variable in variables:
+            self._known.pop(id(variable.array), None)
+            variable.array = np.array(variable.array)
 
     def _new_generator(self, generator: Any) -> None:
         self.generators.append(generator)
@@ -263,7 +268,7 @@ class Recorder:
         return self._remember("constant", array)
 
     def _again(self, variable: Variable) -> None:
-        """A variable is read again."""
+        """A variable is read again, of whose contents there is a note."""
 
     def _run(
         self,
@@ -289,12 +294,13 @@ class Recorder:
                 return made
         if isinstance(out, tuple):
             there = [i for i, part in enumerate(out) if part is not None]
+            fields = [field_of(type(out), i) for i in range(len(out))]
             arrays = [value for value in values if isinstance(value, np.ndarray)]
             views = any(np.may_share_memory(out[i], a) for i in there for a in arrays)
             for places in [[i] for i in there] if views else [there]:
                 some = [out[i] for i in places]
                 whole = len(places) == len(out) > 1
-                self._note("call", rule, operands, given, some, None if whole else places)
+                self._note("call", rule, operands, given, some, None if whole else places, fields)
         elif (same := self._known.get(id(out))) is not None and same in operands:
             if same.array is out and rule.traits.checks:
                 self._note("check", rule, operands, given, [])
@@ -304,12 +310,15 @@ class Recorder:
 
     def _note(
         self, kind: str, does: Any, operands: list[Any], options: dict[str, Any],
-        out: Sequence[Any], places: list[int] | None = None,
+        out: Sequence[Any], places: list[int] | None = None, fields: Sequence[str] = (),
     ) -> None:  # fmt: skip
         results = [self._remember("result", part) for part in out]
         equation = Equation(kind, does, operands, options, results, users_line())
+        equation.count = len(fields)
         if places is not None:
             equation.fn = chosen(equation.fn, places)
+        for i, result in zip(places or range(len(fields)), results, strict=False):
+            result.field = fields[i]
         source = _only_source(equation)
         for result in results:
             result.made = equation
@@ -321,9 +330,26 @@ class Recorder:
         self._append(equation)
 
     def _append(self, equation: Equation) -> None:
-        equation.call, equation.of = self.call, self.of
+        if self.pulled is not self._last:
+            self._of = self._pulls()
+        equation.call, equation.of = self.call, self._of
         self.equations.append(equation)
         self._numbers.append(next_number())
+
+    def _pulls(self) -> Equation | None:
+        """The equation whose derivative the sweep is about to take, None outside of one."""
+        before, self._last = self._last, self.pulled
+        if self.pulled is None:
+            return None
+        record, g = self.pulled
+        place = bisect_right(self._numbers, record.number) - 1
+        equation = self.equations[place] if place >= 0 else None
+        seed = self._known.get(id(g._array)) if isinstance(g, Tensor) else None
+        if equation is not None and seed is not None:
+            equation.cotangent = seed
+            if before is None and seed.made is self.equations[-1]:
+                seed.made.of = equation
+        return equation
 
     def _remember(self, kind: str, array: Any, source: Any = None) -> Variable:
         variable = Variable(len(self.variables), kind, array, source)
@@ -356,7 +382,8 @@ class Recorder:
                 "make the view anew",
             )
         if known is not None:
-            self._again(known)
+            if known in self._contents:
+                self._again(known)
             return known
         if not isinstance(operand, Tensor):
             return self._raw(value, operand)
@@ -366,7 +393,9 @@ class Recorder:
                 "outside of it",
                 "compute it inside, or .detach() it",
             )
-        return self._remember("memory", value, operand)
+        memory = self._remember("memory", value, operand)
+        memory.name = operand.name
+        return memory
 
     def _is_own_code(self, passed: set[str]) -> bool:
         """Whether a rule made the call: the arrays that rules make depend on shapes alone."""

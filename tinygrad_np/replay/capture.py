@@ -44,7 +44,6 @@ class Capture(Recorder):
         super().__init__()
         self.reads = Reads()
         self.watched: list[tuple[np.ndarray, Any]] = []  # constants that somebody may write to
-        self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -108,6 +107,9 @@ class Capture(Recorder):
         with self.reads.working(worker):
             worker.perform()
 
+    def _forget(self, variables: set[Variable]) -> None:
+        """A replay reads memory where it lies, whatever is there by then."""
+
     def _new_generator(self, generator: Any) -> None:
         super()._new_generator(generator)
         self.reads.see(generator, users_line())
@@ -123,8 +125,7 @@ class Capture(Recorder):
         return raw
 
     def _again(self, variable: Variable) -> None:
-        if variable in self._contents:
-            self._check_raw(variable, self._contents[variable])
+        self._check_raw(variable, self._contents[variable])
 
     def _check_raw(self, variable: Variable, content: Any) -> None:
         if fingerprint(variable.array) != content:

@@ -17,7 +17,8 @@ import numpy as np
 from ..autodiff.guards import Slot
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
-from ..recording.equations import Equation, Recording, Variable
+from ..recording.equations import Equation, Variable
+from ..recording.recording import Recording
 from .memory import alike, is_dense, layout
 from .rows import blocked
 

@@ -35,9 +35,9 @@ class Program:
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
         self.generators = capture.generators
-        self.inputs = capture.recording.of_kind("input")
-        self.entries = capture.recording.of_kind("entry")
-        self.states = capture.recording.of_kind("state")
+        self.inputs = [v for v in capture.variables if v.kind == "input"]
+        self.entries = [v for v in capture.variables if v.kind == "entry"]
+        self.states = [v for v in capture.variables if v.kind == "state"]
         self.became = list(capture.became)
         self.leaves = list(capture.tensors)
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]

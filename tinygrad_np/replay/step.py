@@ -277,12 +277,12 @@ class Replay:
             return None, filled
         returned = leaves(result)
         results = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
-        capture.recording.results = results
+
         places = iter(range(len(results)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, plan(capture.recording), result, where)
+        program = Program(capture, guards, plan(capture.finished(results)), result, where)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 

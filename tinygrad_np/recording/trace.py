@@ -1,0 +1,83 @@
+"""``trace``: what a function does on example inputs, as a list of equations."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.tape import mode, recording
+from ..autodiff.tensor import Tensor
+from ..errors import TapeError
+from .names import calls_of, named
+from .recorder import Recorder
+from .recording import Recording
+from .tape import add_backward
+
+
+def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -> Recording:
+    """Run ``fn(*example_inputs)`` once and write down all that it does, as a ``Recording``.
+
+    ``fn`` is a function, a module or a replayed step; it gets Tensors for arrays, in nests too.
+    Each equation has operation, operands and results with shapes and dtypes, bytes, FLOPs, the
+    line of the source it comes from, and the module it belongs to. With ``backward`` the backward
+    pass of what ``fn`` returns follows (of the sum of all elements), unless ``fn``
+    computes gradients itself. No ``.grad`` changes but by ``fn``'s own doing.
+
+    Raises what ``fn`` raises, and TapeError inside of a step that is captured for a replay.
+
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> print(tg.trace(lambda x: np.sum(np.exp(w * x)), np.ones(2)).equations[1].name)
+    exp
+    """
+    if mode.capture is not None:
+        raise TapeError("tg.trace inside of a step that is being recorded; call it outside.")
+    recorder = Recorder()
+    parts = leaves(list(example_inputs))
+    for place, part in enumerate(parts):
+        if isinstance(part, (Tensor, np.ndarray, np.generic)):
+            parts[place] = recorder.argument(place, part)
+    args = rebuild(list(example_inputs), parts)
+    mode.capture = recorder
+    try:
+        with recording():
+            out = fn(*args)
+    finally:
+        mode.capture = None
+    found = [part for part in leaves(out) if isinstance(part, Tensor)]
+    results = [recorder.variable(part) for part in found]
+    if backward and not any(equation.of for equation in recorder.equations):
+        add_backward(recorder, found)
+    made = recorder.finished(results)
+    made.title = f"Recording of {getattr(fn, '__name__', type(fn).__name__)}"
+    _name(made, fn, example_inputs)
+    return made
+
+
+def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
+    """Give variables from outside the names they have there."""
+    tensors = made.names = named(calls_of(made.equations))
+    for variable in made.variables:
+        if isinstance(variable.source, Tensor):
+            variable.name = tensors.get(variable.source) or variable.source.name
+            if variable.kind == "entry":
+                variable.name = f"{variable.name or 'tensor'}.grad"
+    given = made.of_kind("input")
+    for variable, name in zip(given, names_of(fn, len(inputs)), strict=False):
+        if len(given) == len(inputs) and variable.name is None:
+            variable.name = name
+
+
+def names_of(fn: Any, count: int) -> list[str]:
+    """What the author of a function or a module calls its inputs."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    fixed: list[str] = []
+    for function in (getattr(fn, "fn", fn), getattr(fn, "forward", None)):
+        try:
+            parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # of what does not say, as some functions of NumPy
+            continue
+        fixed = fixed or [p.name for p in parameters if p.kind in kinds][:count]
+    others = [f"input {i}" for i in range(len(fixed) + 1, count + 1)]
+    return fixed + (["input"] if count == 1 and others else others)
