@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from ..autodiff.rules.table import Part, Several
+from ..autodiff.rules.table import Several
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
 from ..replay import Program, Replay
@@ -160,8 +160,7 @@ def _value_lines(value: Any, slope: Any) -> list[Detail]:
 def _heading(traced: trace.Trace, title: str) -> str:
     """What the picture shows."""
     items = traced.items
-    parts = [isinstance(getattr(item.node, "rule", None), Part) for item in items]
-    operations = sum(item.kind == "operation" for item in items) - sum(parts)
+    operations = sum(bool(item.operation) for item in items)
     if title:
         parameters = traced.boxes[0].parameters
     else:

@@ -149,6 +149,11 @@ class Equation:
         return str(getattr(named, "name", None) or getattr(named, "__name__", type(named).__name__))
 
     @property
+    def is_backward(self) -> bool:
+        """Whether it belongs to a backward pass."""
+        return self.of is not None or (self.kind == "deliver" and bool(self.operands))
+
+    @property
     def draws(self) -> bool:
         """Whether a generator is among the operands, whose state the call changes."""
         return any(map(is_generator, (*self.operands, *self.options.values())))

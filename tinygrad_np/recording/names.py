@@ -25,6 +25,7 @@ def named(calls: Sequence[Call], whole: Any = None) -> dict[Any, str]:
     Paths are those in ``whole``, or in the outermost modules: where there are several with
     parameters, class and number tell them apart.
     """
+    calls = [call for call in calls if whole is None or call.module() is not whole]
     modules: dict[Any, str] = {}
     tensors: dict[Any, str] = {}
     roots = [call.module() for call in calls if call.around is None] if whole is None else [whole]

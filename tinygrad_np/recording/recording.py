@@ -13,6 +13,9 @@ class Recording:
 
     ``results`` are what the run returned, ``names`` what Tensors in modules are called.
     ``tg.trace`` and ``tg.tape_of`` make them; ``print`` shows the numbered equations.
+
+    >>> tg.trace(lambda x: np.exp(x) + 1.0, np.ones(3))
+    Recording of <lambda>(2 equations, 0 of them backward, 48 bytes, 6 FLOP)
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class Recording:
 
     def summary(self, rows: Sequence[Row]) -> list[str]:
         """How much there is of it."""
-        back = sum(equation.of is not None for equation in self.equations)
+        back = sum(equation.is_backward for equation in self.equations)
         return [
             f"{len(rows):,} equations, {back:,} of them backward",
             f"{sum(row.nbytes for row in rows):,} bytes",

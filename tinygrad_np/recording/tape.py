@@ -25,18 +25,14 @@ def tape_of(*results: Tensor, backward: bool = False) -> Recording:
     Raises TapeError if nothing was recorded, or if a backward has released the graph.
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
-    >>> print(tg.tape_of(np.sum(w * w)))
-    2 equations, 0 of them backward, 24 bytes, 3 FLOP
-       1  v1: float64[2] = multiply(w, w)                                     16 B, 2 FLOP
-       2  v2: float64[] = sum(v1)                                             8 B, 1 FLOP
+    >>> tape = tg.tape_of(np.sum(w * w), backward=True)
+    >>> tape
+    Recording(10 equations, 8 of them backward, 96 bytes, 12 FLOP)
+    >>> [row.left for row in tape.rows()[:2]]
+    ['v1: float64[2] = multiply(w, w)', 'v2: float64[] = sum(v1)']
     """
     reader = Reader(results)
     found = reader.recording(results)
-    tensors = named(calls_of(found.equations))
-    by_node = {tensor._node: path for tensor, path in tensors.items() if tensor._node is not None}
-    for variable in found.of_kind("memory"):
-        variable.name = by_node.get(variable.source, variable.name)
-    found.names = tensors
     if backward:
         add_backward(reader.recorder(), results)
     return found
@@ -61,8 +57,8 @@ class Reader:
         # what each record gave: those that read it have it
         self.values: dict[Node, Any] = {t._node: t._array for t in results if t._node is not None}
 
-    def recording(self, results: Any) -> Recording:
-        """All of it, with the modules that were called."""
+    def recording(self, results: Any, whole: Any = None) -> Recording:
+        """All of it, with the modules that were called; ``whole`` is the one around everything."""
         records = [node for node in self.nodes if isinstance(node, Record)]
         for record in records:
             if record.released:
@@ -92,7 +88,12 @@ class Reader:
             if not isinstance(record.rule, Part):
                 self._add(record, parts.get(record), inside[-1].call)
         outputs = [self._operand(t._node, t._array, None) for t in results]
-        return Recording(self.equations, self.variables, outputs)
+        found = Recording(self.equations, self.variables, outputs)
+        found.names = named(calls_of(self.equations), whole)
+        by_node = {t._node: path for t, path in found.names.items() if t._node is not None}
+        for variable in found.of_kind("memory"):
+            variable.name = by_node.get(variable.source, variable.name)
+        return found
 
     def recorder(self) -> Recorder:
         """One that goes on where the tape ends."""

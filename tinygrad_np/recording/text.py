@@ -8,7 +8,7 @@ from typing import Any
 from ..autodiff.tape import NO_OPTIONS
 from ..markup import Html, facts, folded, joined
 from ..markup import table as html_table
-from .equations import Equation
+from .equations import Equation, Variable
 
 
 @dataclass
@@ -45,8 +45,8 @@ def row_of(
     number: int, equation: Equation, place: str = "", names: Mapping[Any, str] = NO_OPTIONS
 ) -> Row:
     """What there is to say of an equation; ``names`` are those of Tensors, if not their own."""
-    shown = [repr(value) for value in equation.operands]
-    shown += [f"{k}={v!r}" for k, v in equation.options.items() if k != "tensor"]
+    shown = [_operand(value) for value in equation.operands]
+    shown += [f"{k}={_operand(v)}" for k, v in equation.options.items() if k != "tensor"]
     results = ", ".join(f"{v!r}: {v.dtype}{list(v.shape)}" for v in equation.results)
     name = equation.name
     if equation.kind in ("deliver", "become"):
@@ -58,6 +58,13 @@ def row_of(
     nbytes = sum(v.nbytes for v in equation.results if v.view_of is None)
     operation = f"{name}({', '.join(shown)})"
     return Row(equation, number, results, operation, place, nbytes, flops(equation), equation.line)
+
+
+def _operand(value: Any) -> str:
+    """A variable by its name, numbers as they are."""
+    if isinstance(value, Variable) and value.kind == "constant" and value.shape == ():
+        return repr(value) if value.array is None else repr(value.array.item())
+    return repr(value)
 
 
 def flops(equation: Equation) -> int:

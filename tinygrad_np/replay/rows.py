@@ -173,5 +173,5 @@ def shaped(like: Variable, shape: tuple[int, ...]) -> Variable:
     made.strides = c_strides(shape, like.dtype.itemsize)
     made.nbytes = math.prod(shape) * like.dtype.itemsize
     made.array = made.source = made.view_of = made.made = None
-    made.start = 0
+    made.start, made.name, made.field = 0, like.name, ""
     return made
