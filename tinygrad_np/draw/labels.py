@@ -39,7 +39,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def kind_of_array(value: Any) -> str:
-    """``(64, 10) float32``; ``3 results`` of an operation that gives a tuple."""
+    """``(64, 10) float32``; ``3 results`` of an operation that gives a tuple; empty for None."""
+    if value is None:
+        return ""
     if isinstance(value, Several):
         return counted(len(value.forms), "result")
     return f"{value.shape if value.shape else 'scalar'} {value.dtype}"

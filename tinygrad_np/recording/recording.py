@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..autodiff.tensor import Tensor
 from ..markup import Html
+from . import tables
 from .equations import Equation, Variable
 from .text import Row, as_html, lines, row_of
 
@@ -37,6 +38,31 @@ class Recording:
     def of_kind(self, kind: str) -> list[Variable]:
         """The variables of one kind: ``input``, ``memory``, ``constant``, ``result``, …"""
         return [variable for variable in self.variables if variable.kind == kind]
+
+    def ledger(self) -> tables.Table:
+        """Lines of the source, ranked by the bytes that the backward pass reads of what they made.
+
+        Parameters and arguments are not counted: they are there anyway. Views count as what they
+        are views of.
+
+        >>> w = tg.Tensor(np.ones(1000), requires_grad=True)
+        >>> tg.trace(lambda x: np.sum(np.exp(w * x)), np.ones(1000)).ledger().rows[0][1:]
+        (1, 8000, 100.0)
+        """
+        return tables.ledger(self.equations)
+
+    def costs(self, rounds: int = 5) -> tables.Table:
+        """Lines of the source, ranked by the measured time of their equations, with their FLOPs.
+
+        The equations are computed again, ``rounds`` times, of which the median counts. Those of the
+        backward pass count to the line whose derivative they are. FLOPs are two for each
+        multiply-add of a product or a convolution, else one for each element.
+
+        >>> found = tg.trace(lambda x: x @ x + 1.0, np.ones((10, 10))).costs()
+        >>> found.rows[0][4:]
+        (2100, 2000)
+        """
+        return tables.costs(self.equations, rounds)
 
     def rows(self) -> list[Row]:
         """What there is to say of each equation."""
