@@ -253,8 +253,9 @@ class Recorder:
 
     def _forget(self, variables: set[Variable]) -> None:
         """Memory that is written to: keep what was read, and take it for another from now on."""
-        for variable in variables:
+        for variable in [v for v in self.variables if v.root in variables]:  # and views of it
             self._known.pop(id(variable.array), None)
+            self._kept.append(variable.array)
             variable.array = np.array(variable.array)
 
     def _new_generator(self, generator: Any) -> None:

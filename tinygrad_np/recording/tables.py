@@ -80,7 +80,8 @@ def ledger(equations: Sequence[Equation]) -> Table:
     """Lines of the source by the bytes that the backward pass reads of what they made."""
     kept: dict[Variable, Place] = {}
     for equation in equations:
-        for variable in equation.reads if equation.is_backward else ():
+        reads = equation.is_backward and not equation.traits.shape_only
+        for variable in equation.reads if reads else ():
             made = variable.root.made
             if made is not None and not made.is_backward:
                 kept[variable.root] = Place.of(made)

@@ -15,6 +15,8 @@ from .recorder import Recorder
 from .recording import Recording
 from .tape import add_backward
 
+ARRAYS = (Tensor, np.ndarray, np.generic)
+
 
 def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -> Recording:
     """Run ``fn(*example_inputs)`` once and write down all that it does, as a ``Recording``.
@@ -37,7 +39,7 @@ def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -
     recorder = Recorder()
     parts = leaves(list(example_inputs))
     for place, part in enumerate(parts):
-        if isinstance(part, (Tensor, np.ndarray, np.generic)):
+        if isinstance(part, ARRAYS):
             parts[place] = recorder.argument(place, part)
     args = rebuild(list(example_inputs), parts)
     mode.capture = recorder
@@ -64,10 +66,13 @@ def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
             variable.name = tensors.get(variable.source) or variable.source.name
             if variable.kind == "entry":
                 variable.name = f"{variable.name or 'tensor'}.grad"
-    given = made.of_kind("input")
-    for variable, name in zip(given, names_of(fn, len(inputs)), strict=False):
-        if len(given) == len(inputs) and variable.name is None:
-            variable.name = name
+    given = iter(made.of_kind("input"))
+    for name, each in zip(names_of(fn, len(inputs)), inputs, strict=True):
+        parts = leaves([each])
+        for i, part in enumerate(parts):
+            if isinstance(part, ARRAYS):
+                variable = next(given)
+                variable.name = variable.name or (f"{name}[{i}]" if len(parts) > 1 else name)
 
 
 def names_of(fn: Any, count: int) -> list[str]:
