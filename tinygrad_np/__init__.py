@@ -29,7 +29,7 @@ from .errors import (
     StaleValueError,
     TapeError,
 )
-from .recording import Recording, tape_of, trace
+from .recording import Recording, anomaly, autopsy, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
 from .version import __version__
@@ -46,7 +46,9 @@ __all__ = [
     "TapeError",
     "Tensor",
     "__version__",
+    "anomaly",
     "array",
+    "autopsy",
     "checkpoint",
     "data",
     "defvjp",

@@ -87,7 +87,8 @@ class Equation:
     the step. ``clears`` are the Tensors that have no gradient from here on until they are given
     one, which only an error shows.
 
-    ``line`` is the user's, ``call`` the innermost module that was being called. In the backward
+    ``line`` is the user's, ``call`` the innermost module that was being called, ``part_of`` the
+    operation of several equations that this is one of. In the backward
     pass ``of`` is the equation of the forward pass whose derivative this belongs to; there
     ``cotangent`` is what has arrived for the (first) result. ``count`` is how many results the
     function gives, where that are several; ``record`` is the one on the tape, if it is read off it.
@@ -95,7 +96,7 @@ class Equation:
 
     __slots__ = (
         "call", "clears", "cotangent", "count", "errors", "fn", "kind", "line", "of", "operands",
-        "options", "reads", "record", "results", "rule", "traits",
+        "options", "part_of", "reads", "record", "results", "rule", "traits",
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +123,7 @@ class Equation:
         self.of: Equation | None = None
         self.cotangent: Variable | None = None
         self.count = 0
+        self.part_of = ""
         self.record: Record | None = None
 
     def __repr__(self) -> str:
@@ -139,7 +141,7 @@ class Equation:
         options = {key: name(value) for key, value in self.options.items()}
         made = Equation(self.kind, self.rule or self.fn, operands, options, results, self.line)
         made.fn, made.errors, made.call, made.of = self.fn, self.errors, self.call, self.of
-        made.count = self.count
+        made.count, made.part_of = self.count, self.part_of
         return made
 
     @property

@@ -50,6 +50,7 @@ class Recorder:
         self.pulled: tuple[Record, Any] | None = None
         self._last: tuple[Record, Any] | None = None
         self._of: Equation | None = None
+        self._part_of = ""
         self._numbers: list[int] = []  # of the equations, in the sequence of the records
         self._detached: set[Tensor] = set()
         self._overwritten: set[Variable] = set()
@@ -68,8 +69,10 @@ class Recorder:
                 self._tensor(rule, i, a, v)
                 for i, (a, v) in enumerate(zip(args, values, strict=True))
             ]
+            outer, self._part_of = self._part_of, self._part_of or rule.name
             with recording(False):
                 out = rule.forward(*tensors, **options)
+            self._part_of = outer
             return out._array
         return self._run(rule, self._operands(rule, args, values), values, options)
 
@@ -334,6 +337,7 @@ class Recorder:
         if self.pulled is not self._last:
             self._of = self._pulls()
         equation.call, equation.of = self.call, self._of
+        equation.part_of = self._part_of
         self.equations.append(equation)
         self._numbers.append(next_number())
 
