@@ -28,14 +28,17 @@ class Watch(Recorder):
     def deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         """A gradient is to be finite."""
         super().deliver(tensor, gradient)
-        self._was_swept = self._last is not None or self._was_swept
         self._look(self.equations[-1].operands)
+        if gradient is not None:
+            self._was_swept = True
+            self.unlock()
 
     def write(
         self, rule: Rule, target: Tensor, operands: Sequence[Any], values: Sequence[Any]
     ) -> None:
         """A write into memory that a graph still needs is an error here, not in ``backward()``."""
-        if any(savers(target._array)):
+        known = self._known.get(id(target._array))
+        if any(known in equation.reads for equation in self.equations):
             gc.collect()  # graphs in cycles, as of an error's frames, will never be swept
             for name in savers(target._array):
                 raise StaleValueError(
@@ -132,10 +135,9 @@ class anomaly:
 
 def savers(array: np.ndarray) -> Iterator[str]:
     """The operations on a tape that need what is in this array for their derivatives."""
-    for holder in gc.get_referrers(array):
-        for record in gc.get_referrers(holder) if type(holder) in (tuple, list) else ():
-            if isinstance(record, Record) and record.values is holder:
-                rule, count = record.rule, len(holder)
-                needs = [k for k, parent in enumerate(record.parents) if parent is not None]
-                if any(holder[i] is array for k in needs for i in rule.read_by(k, count)):
-                    yield rule.name
+    for record in gc.get_objects():
+        if type(record) is Record and any(value is array for value in record.values):
+            rule, values = record.rule, record.values
+            needs = [k for k, parent in enumerate(record.parents) if parent is not None]
+            if any(values[i] is array for k in needs for i in rule.read_by(k, len(values))):
+                yield rule.name

@@ -70,21 +70,20 @@ def autopsy(loss: Tensor | Recording) -> Finding | None:
     divide, in the backward pass of arcsin, gives inf at index (0,), of 1 and 0
     """
     if isinstance(loss, Recording):
-        return find(loss.equations, ends(loss.equations, loss.results))
+        return find(loss.equations, ends(loss))
     tape = tape_of(loss)
     found = find(tape.equations, tape.results)
     if found is None:
         tape = tape_of(loss, backward=True)
-        found = find(tape.equations, ends(tape.equations, []))
+        found = find(tape.equations, tape.gradients)
     return found
 
 
-def ends(equations: Iterable[Equation], results: Iterable[Variable]) -> list[Variable]:
-    """What a run leaves behind: its results, or if they are finite the gradients it delivers."""
-    bad = [variable for variable in results if is_bad(variable)]
-    if bad:
-        return bad
-    return [e.operands[0] for e in equations if e.kind == "deliver" and e.operands]
+def ends(made: Recording) -> list[Variable]:
+    """What a run leaves behind: its results, or if they are finite the gradients."""
+    bad = [variable for variable in made.results if is_bad(variable)]
+    given = [e.operands[0] for e in made.equations if e.kind == "deliver" and e.operands]
+    return bad or [*given, *made.gradients]
 
 
 def is_bad(value: Any, test: Any = np.isfinite) -> bool:
@@ -106,14 +105,26 @@ def find(equations: Sequence[Equation], ends: Iterable[Variable]) -> Finding | N
         worse = _first(equations, ends, _is_number)
         if isinstance(worse, Equation):
             return _finding(equations, worse, _is_number)
-    reader = next((e for e in equations if any(v is found for v in e.reads)), None)
-    told = found.name or f"an operand of {_name(reader)}, of shape {found.shape},"
+    reader = found.reader if isinstance(found, Number) else None
+    reader = reader or next(e for e in equations if any(v is found for v in e.reads))
+    shape = f", of shape {found.shape}," if found.shape else ""
+    told = found.name or f"an operand of {_name(reader)}{shape}"
     if found.kind in ("memory", "entry") and found.name is None:
         told = f"a parameter of shape {found.shape}"
     told = f"the earlier gradient of {told}" if found.kind == "entry" else told
     index = _where(found.array)
     value = np.asarray(found.array)[index].item()
-    return Finding("", reader.line if reader else "", "", "", index, value, (told,))
+    return Finding("", reader.line, "", "", index, value, (told,))
+
+
+class Number(Variable):
+    """A number that is no array's, read by one equation."""
+
+    __slots__ = ("reader",)
+
+    def __init__(self, value: Any, reader: Equation) -> None:
+        super().__init__(0, "constant", np.asarray(value))
+        self.reader = reader
 
 
 def _is_number(array: Any) -> Any:
@@ -135,7 +146,9 @@ def _first(
             sources.append(variable)
             continue
         bad = [v for v in variable.made.reads if is_bad(v, test)]
-        if not bad and not any(is_bad(v, test) for v in variable.made.operands):
+        numbers = [v for v in variable.made.operands if is_bad(v, test) and v not in bad]
+        sources += [Number(value, variable.made) for value in numbers]
+        if not bad and not numbers:
             made.append(variable.made)
         new = [v for v in dict.fromkeys(bad) if v not in seen]
         waiting += new

@@ -12,7 +12,8 @@ from .text import Row, as_html, lines, row_of
 class Recording:
     """The ``equations`` of one run, in the order they ran, and the ``variables`` in them.
 
-    ``results`` are what the run returned, ``names`` what Tensors in modules are called.
+    ``results`` are what the run returned, ``names`` what Tensors in modules are called,
+    ``gradients`` those of a backward pass that was run for the recording.
     ``tg.trace`` and ``tg.tape_of`` make them; ``print`` shows the numbered equations.
 
     >>> tg.trace(lambda x: np.exp(x) + 1.0, np.ones(3))
@@ -31,6 +32,7 @@ class Recording:
         self.results = list(results)
         self.title = title
         self.names: dict[Tensor, str] = {}
+        self.gradients: list[Variable] = []
 
     def __len__(self) -> int:
         return len(self.equations)

@@ -34,7 +34,7 @@ def tape_of(*results: Tensor, backward: bool = False) -> Recording:
     reader = Reader(results)
     found = reader.recording(results)
     if backward:
-        add_backward(reader.recorder(), results)
+        found.gradients = add_backward(reader.recorder(), results)
     return found
 
 
@@ -171,13 +171,18 @@ def _calls(records: list[Record]) -> list[tuple[int, _Span]]:
     return [(start, found[start]) for start in sorted(found)]
 
 
-def add_backward(recorder: Recorder, results: Iterable[Tensor]) -> None:
-    """Let a recorder write down the backward pass of ``results``, from cotangents of ones."""
+def add_backward(recorder: Recorder, results: Iterable[Tensor]) -> list[Variable]:
+    """Let a recorder write down the backward pass of ``results``, from cotangents of ones.
+
+    Returns the gradients, those too of leaves that nobody holds.
+    """
+    gradients = []
     roots, before = [t for t in results if t._node is not None], len(recorder.equations)
     mode.capture, outer = recorder, mode.capture
     try:
         seeds = [(t._node, np.ones_like(t)) for t in roots]
         for leaf, cotangent in sweep(seeds, retain=True, wrap=Tensor).items():  # type: ignore[arg-type]
+            gradients.append(recorder.variable(cotangent))
             tensor = leaf.tensor()  # type: ignore[union-attr] # a sweep without targets
             if tensor is not None:
                 recorder.deliver(tensor, cotangent)
@@ -185,3 +190,4 @@ def add_backward(recorder: Recorder, results: Iterable[Tensor]) -> None:
         mode.capture = outer
         for equation in recorder.equations[before:]:  # nobody has written a line for it
             equation.line = equation.of.line if equation.of is not None else ""
+    return gradients

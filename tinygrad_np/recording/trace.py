@@ -50,9 +50,11 @@ def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -
         mode.capture = None
     found = [part for part in leaves(out) if isinstance(part, Tensor)]
     results = [recorder.variable(part) for part in found]
+    gradients = []
     if backward and not any(equation.of for equation in recorder.equations):
-        add_backward(recorder, found)
+        gradients = add_backward(recorder, found)
     made = recorder.finished(results)
+    made.gradients = gradients
     made.title = f"Recording of {getattr(fn, '__name__', type(fn).__name__)}"
     _name(made, fn, example_inputs)
     return made
