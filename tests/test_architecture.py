@@ -44,8 +44,8 @@ ORDER = [
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
-    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "data", "training",
-    "draw", "sklearn", "run", "compat",
+    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "export", "data",
+    "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 
 

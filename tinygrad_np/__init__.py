@@ -29,6 +29,7 @@ from .errors import (
     StaleValueError,
     TapeError,
 )
+from .export import to_numpy
 from .recording import Recording, anomaly, autopsy, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
@@ -72,6 +73,7 @@ __all__ = [
     "stack",
     "stop_gradient",
     "tape_of",
+    "to_numpy",
     "trace",
     "training",
     "value_and_grad",

@@ -430,6 +430,7 @@ def chosen(fn: Any, places: list[int]) -> Any:
         found = [made[i] for i in places]
         return found[0] if len(found) == 1 else found
 
+    call.places = places  # type: ignore[attr-defined]
     return call
 
 

@@ -34,9 +34,15 @@ def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -
     >>> [row.left for row in found.rows()[:2]]
     ['v2: float64[2] = multiply(w, x)', 'v3: float64[2] = exp(v2)']
     """
+    return traced(Recorder(), fn, example_inputs, backward)
+
+
+def traced(
+    recorder: Recorder, fn: Callable[..., Any], example_inputs: tuple[Any, ...], backward: bool
+) -> Recording:
+    """Let a recorder write down what a function does."""
     if mode.capture is not None:
         raise TapeError("tg.trace inside of a step that is being recorded; call it outside.")
-    recorder = Recorder()
     parts = leaves(list(example_inputs))
     for place, part in enumerate(parts):
         if isinstance(part, ARRAYS):
