@@ -117,7 +117,7 @@ class Script:
         many = len(self.recording.results) > 1
         for i, variable in enumerate(self.recording.results, 1):
             self.returned[f"result {i}" if many else "result"] = self._read(variable)
-        returned = ", ".join(f"{k!r}: {v}" for k, v in self.returned.items())
+        returned = "".join(f"        {k!r}: {v},\n" for k, v in self.returned.items())
         body = "\n".join(f"    {line}".rstrip() for line in self.lines)
         head = HEAD.format(title=self.recording.title, results=", ".join(self.returned))
         modules = {"base64": "base64", "sys": "sys", **self.sources.modules}
@@ -129,7 +129,7 @@ class Script:
         parts += self.sources.texts.values()
         parts.append(
             f'def step(given):\n    """{self.recording.title}, call by call."""\n{body}\n\n'
-            f"    made = {{{returned}}}\n"
+            f"    made = {{\n{returned}    }}\n"
             "    return {name: np.array(array) for name, array in made.items()}"
         )
         return "\n\n\n".join(parts) + "\n" + MAIN
@@ -283,16 +283,17 @@ class Script:
         values = self._free(f"new_{called}")
         self.lines.append(f"{values} = {self.memory[update.parameter]}.copy(order='K')")
         names = {"values": values, "g": g}
+        used = [x for call in update.calls for x in (*call[1], *call[2].values())]
         for word in ("scratch", "spare"):
-            names[word] = self._free(word)
-            self.lines.append(f"{names[word]} = np.empty_like({values})")
+            if any(type(x) is Name and x == word for x in used) or (word == "spare" and factor):
+                names[word] = self._free(word)
+                self.lines.append(f"{names[word]} = np.empty_like({values})")
         for word in update.state:
             key = f"{called}.{word}"
             names[word] = self._free(key)
-            self.lines.append(f"{names[word]} = given.get({key!r})")
-            zeros, array = f"np.zeros_like({values})", names[word]
-            self.lines.append(f"{array} = {zeros} if {array} is None else {array}.copy()")
-            self.returned[key] = array
+            self.lines.append(f"{names[word]} = np.zeros_like({values})")
+            self.lines.append(f"{names[word]}[...] = given.get({key!r}, 0)")
+            self.returned[key] = names[word]
         if factor:
             self.lines.append(f"np.multiply({g}, {factor}, {names['spare']})")
             names["g"] = names["spare"]

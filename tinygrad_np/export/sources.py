@@ -4,9 +4,11 @@ import ast
 import base64
 import builtins
 import inspect
+import itertools
 import math
+import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,9 @@ class Sources:
             return name
         if (path := _of_numpy(value)) is not None:
             return path
+        scipy = sys.modules.get("scipy.special")
+        if scipy is not None and getattr(scipy, getattr(value, "__name__", ""), None) is value:
+            return f"{self._named(scipy)}.{value.__name__}"
         if isinstance(value, types.FunctionType) or hasattr(value, "__wrapped__"):
             return self._function(inspect.unwrap(getattr(value, "implementation", value)))
         if isinstance(value, type):
@@ -81,10 +86,9 @@ class Sources:
         raise ExportError(f"{value!r} has no source that a script could hold")
 
     def _free(self, name: str) -> str:
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name
+        found = next(n for n in itertools.chain([name], _numbered(name)) if n not in self.taken)
+        self.taken.add(found)
+        return found
 
     def _function(self, fn: types.FunctionType) -> str:
         if id(fn) in self.known:
@@ -152,6 +156,10 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name}_{i}" for i in itertools.count(2))
+
+
 def _definition(value: Any) -> Any:
     """The ``def`` or ``class`` of something, as a tree."""
     try:
@@ -187,9 +195,9 @@ def _array(value: np.ndarray) -> str:
     """An array to the last bit, in C order."""
     if value.dtype.kind not in "biufc":
         raise ExportError(f"an array of dtype {value.dtype} is no number")
+    if value.shape == () and value.dtype.char in "fd":
+        return f"np.{value.dtype.name}({_number(value.item())})"
     if value.size <= SPELLED and value.dtype.kind in "biu":
         return f"np.array({value.tolist()!r}, {value.dtype.str!r})"
-    if value.size == 1 and value.dtype.kind == "f" and value.dtype.itemsize <= 8:
-        return f"np.full({value.shape}, {_number(value.item())}, {value.dtype.str!r})"
     text = base64.b64encode(value.tobytes()).decode()
     return f"from_bytes({text!r}, {value.dtype.str!r}, {value.shape})"

@@ -64,6 +64,8 @@ class Noted(np.ndarray):
         self._note(np.copyto, (self, value), {}, None, self)
 
     def _note(self, fn: Any, args: Any, options: Any, made: Any, *out: Any) -> Any:
+        if not out and not isinstance(made, (np.ndarray, np.generic)):
+            return made  # a shape
         if out and isinstance(out[0], Noted):
             result = out[0]
         else:
