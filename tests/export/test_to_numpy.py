@@ -1,15 +1,18 @@
 """Steps as scripts: every recipe's, and what else a step may do, run where the package is not."""
 
 import importlib.util
+import math
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.tape import mode
 from tinygrad_np.run.recipes import RECIPES
 
 F = nn.functional
@@ -67,16 +70,15 @@ class Signs(optim.Optimiser):
         return p - group["lr"] * np.sign(state["mean"])
 
 
-def attention(x: Any, y: Any, layer: Any) -> Any:
-    del y
-    return np.mean(layer(x[np.newaxis])[0][:, ::2] ** 2)
-
-
 def transformed(z: Any, t: Any) -> Any:
     """Indices, gathers, several results, a constant array, a complex detour."""
-    picked = z[np.arange(6), t] + np.linalg.slogdet(z.T @ z + np.eye(3, dtype=np.float32))[1]
+    far = distant(tg.Tensor(X[0]), X[1])
+    places = np.interp(t, [0, 1, 2], [0.0, 2.0, 1.0]).astype(int)  # no rule: constants
+    picked = z[np.arange(6), places] + np.linalg.slogdet(z.T @ z + np.eye(3, dtype=np.float32))[1]
     waves = np.abs(np.fft.fft(z, axis=0)) * np.linspace(0, 1, 18, dtype=np.float32).reshape(6, 3)
-    return np.mean(picked) + np.mean(np.sort(waves, axis=0)[1:]) + np.max(np.where(z > 0, z, -z))
+    return (
+        np.mean(picked) + np.mean(np.sort(waves, axis=0)[1:]) + np.max(np.where(z > 0, z, -z)) + far
+    )
 
 
 CASES: dict[str, Any] = {
@@ -132,3 +134,64 @@ def test_scripts_give_the_same_bits_where_the_package_is_not(tmp_path: Path) -> 
                     wrong.append((name, key))
             assert np.isfinite(found["result"])
     assert wrong == []
+
+
+class Scaled:
+    """A function that keeps a number."""
+
+    def __init__(self) -> None:
+        self.factor = 2
+
+    def __repr__(self) -> str:
+        return f"Scaled({self.factor})"
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.factor
+
+
+@tg.primitive
+def distant(x: Any, y: Any) -> Any:
+    """A function of one's own, with names of its module and of Python's library."""
+    return np.asarray(math.dist(x, y) * len(X), x.dtype)
+
+
+def test_what_no_script_can_hold_is_refused_with_its_line() -> None:
+    factor = 2.0
+    scaled = tg.primitive(lambda x: x * factor)
+    outside = tg.primitive(Scaled())
+
+    class Own:
+        params: tuple[Any, ...] = ()
+
+        def perform(self) -> None: ...
+
+        def step(self) -> None:
+            mode.capture.effect(self)  # type: ignore[union-attr]
+
+    half = nn.Linear(4, 3, seed=0, dtype=np.float16)
+    cases = [
+        (
+            scaled,
+            r"scaled|<lambda> cannot be written as a script: .* has variables of where it was",
+        ),
+        (outside, r"dispatch cannot be written as a script: Scaled\(2\) has no source that a"),
+        (lambda _: Own().step(), r"Own cannot be written as a script: Own is no optimiser of"),
+    ]
+    for fn, message in cases:
+        with pytest.raises(tg.ExportError, match=rf"test_to_numpy\.py:\d+: ({message})"):
+            tg.to_numpy(lambda x, fn=fn: fn(x), X)
+    step, *_ = trained(lambda p: optim.SGD(p, 0.1), model=half)
+    with pytest.raises(tg.ExportError, match=r"an update of float16 is not written out"):
+        tg.to_numpy(step, X.astype(np.float16), Y)
+
+
+def test_a_script_reads_as_the_step_was_written() -> None:
+    step, *_ = trained(lambda p: optim.SGD(p, 0.1))
+    text = tg.to_numpy(step, X, Y)
+    for part in (
+        "# forward\n", "# backward\n", "# update\n", "    x = given['x']  # float32[6, 4]\n",
+        "1: Tanh, test_to_numpy.py:", ", derivative of tanh\n", "def row_product(",
+        "'0.weight.grad': ", "new_0_weight = p0_weight.copy(order='K')\n",
+    ):  # fmt: skip
+        assert part in text, part
+    assert max(map(len, text.splitlines())) < 140

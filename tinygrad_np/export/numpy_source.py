@@ -2,25 +2,29 @@
 
 import keyword
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.nests import rebuild
 from ..autodiff.tensor import Tensor
+from ..errors import ExportError
 from ..optim.limits import bound_rows, clipping, cut, squares
 from ..optim.optimisers import Optimiser
 from ..recording import Recording
-from ..recording.equations import Equation, Variable
+from ..recording.equations import Equation, Variable, is_generator
 from ..recording.recorder import Recorder
 from ..recording.text import short
 from ..recording.trace import traced
-from .sources import ExportError, Sources
+from .sources import Code, Sources
 from .updates import Name, Update, updates
 
 HEAD = '''"""{title}, written by tinygrad_np.to_numpy.
 
-step(given) takes a dict of arrays by name and returns one: {results}.
+step(given) takes a dict of arrays by name and returns one:
+{results}.
 As a program: python FILE GIVEN.npz MADE.npz
 """
 '''
@@ -119,7 +123,9 @@ class Script:
             self.returned[f"result {i}" if many else "result"] = self._read(variable)
         returned = "".join(f"        {k!r}: {v},\n" for k, v in self.returned.items())
         body = "\n".join(f"    {line}".rstrip() for line in self.lines)
-        head = HEAD.format(title=self.recording.title, results=", ".join(self.returned))
+        head = HEAD.format(
+            title=self.recording.title, results=textwrap.fill(", ".join(self.returned), 96)
+        )
         modules = {"base64": "base64", "sys": "sys", **self.sources.modules}
         imports = [
             f"import {module}" if name == module else f"import {module} as {name}"
@@ -170,11 +176,11 @@ class Script:
             if value.kind in ("result", "constant"):
                 return self.names[value]
             return self.memory[value.source if isinstance(value.source, Tensor) else value]
-        if isinstance(value, np.random.Generator):
+        if is_generator(value):
             return self._generator(value)
         return self.sources.written(value)
 
-    def _generator(self, generator: np.random.Generator) -> str:
+    def _generator(self, generator: Any) -> str:
         """A generator that stands where it stood when the step began."""
         if generator not in self.generators:
             name = self.generators[generator] = self._free("generator")
@@ -200,8 +206,14 @@ class Script:
             self._write(equation)
             return
         operands = [self._read(value) for value in equation.operands]
-        operands += [f"{k}={self._read(v)}" for k, v in equation.options.items()]
-        call = f"{self._function(equation)}({', '.join(operands)})"
+        fn = equation.rule.forward if equation.rule is not None else equation.fn
+        options = {name: Code(self._read(value)) for name, value in equation.options.items()}
+        nest = getattr(fn, "nest", None)
+        if equation.rule is not None and nest is not None:  # a function without a rule
+            given, options = rebuild(nest, list(map(Code, operands)))
+            fn, operands = equation.rule.fn, list(map(self.sources.written, given))
+        operands += [f"{k}={self.sources.written(v)}" for k, v in options.items()]
+        call = f"{self.sources.written(fn)}({', '.join(operands)})"
         names = [self._name(variable) for variable in equation.results]
         if equation.results and equation.results[0].field and equation.count > 1:
             places = [int(i) for i in self._places(equation)]
@@ -225,12 +237,6 @@ class Script:
         parts = [equation.call.title if equation.call else "", short(equation.line)]
         return "".join(f", {part}" for part in parts if part)
 
-    def _function(self, equation: Equation) -> str:
-        rule = equation.rule
-        fn = equation.fn if rule is None or equation.count else rule.forward
-        fn = rule.forward if rule is not None and equation.count else fn
-        return self.sources.written(fn)
-
     def _name(self, variable: Variable) -> str:
         self.names[variable] = self._free(repr(variable))
         return self.names[variable]
@@ -243,7 +249,7 @@ class Script:
             tensor = equation.operands[0].source
             operands = ", ".join(map(self._read, equation.operands))
             name = self._free(f"new_{self._called(tensor)}")
-            self.lines.append(f"{name} = {self._function(equation)}({operands})")
+            self.lines.append(f"{name} = {self.sources.written(equation.fn)}({operands})")
         self.memory[tensor] = self.returned[self._called(tensor)] = name
 
     def _update(self, equation: Equation) -> None:

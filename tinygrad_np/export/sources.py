@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ExportError
+
 PLAIN = (bool, int, str, bytes, type(None), type(Ellipsis))
 SPELLED = 16  # elements of an array that are written out; more are its bytes
 
 
-class ExportError(ValueError):
-    """A step does something that cannot be written as a script: names what, and where."""
+class Code(str):
+    """An expression that is written already."""
 
 
 class Sources:
@@ -33,6 +35,8 @@ class Sources:
 
     def written(self, value: Any) -> str:
         """An expression that gives a value: a number, an index, a dtype, an array, a function."""
+        if type(value) is Code:
+            return str(value)
         if type(value) in (float, complex, *PLAIN):
             return _number(value)
         if isinstance(value, np.generic):
@@ -72,11 +76,15 @@ class Sources:
             return name
         if (path := _of_numpy(value)) is not None:
             return path
-        scipy = sys.modules.get("scipy.special")
-        if scipy is not None and getattr(scipy, getattr(value, "__name__", ""), None) is value:
-            return f"{self._named(scipy)}.{value.__name__}"
-        if isinstance(value, types.FunctionType) or hasattr(value, "__wrapped__"):
-            return self._function(inspect.unwrap(getattr(value, "implementation", value)))
+        scipy, name = sys.modules.get("scipy.special"), getattr(value, "__name__", "")
+        if scipy is not None and getattr(scipy, name, None) is value:
+            return f"{self._named(scipy)}.{name}"
+        if (inner := inspect.unwrap(getattr(value, "implementation", value))) is not value:
+            return self._named(inner)
+        if isinstance(value, types.FunctionType):
+            return self._function(value)
+        if isinstance(value, types.BuiltinFunctionType) and (module := inspect.getmodule(value)):
+            return f"{self._named(module)}.{value.__name__}"
         if isinstance(value, type):
             return self._class(value)
         if not getattr(value, "__dict__", None) and type(value).__init__ is object.__init__:
@@ -91,8 +99,6 @@ class Sources:
         return found
 
     def _function(self, fn: types.FunctionType) -> str:
-        if id(fn) in self.known:
-            return self.known[id(fn)]
         if fn.__closure__:
             raise ExportError(f"the function {fn.__qualname__} has variables of where it was made")
         if fn.__name__ == "<lambda>":

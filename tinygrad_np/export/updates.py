@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.tensor import Tensor
+from ..errors import ExportError
 from ..optim.optimisers import Optimiser
 from ..optim.pack import working
-from .sources import ExportError
 
 
 @dataclass

@@ -470,6 +470,7 @@ def unruled(
         given, named = rebuild(nest, list(values))
         return fn(*given, **named)
 
+    call.nest = nest  # type: ignore[attr-defined] # for those who write the call down
     rule.forward = rule.eager = call
     return rule, leaves(nest)
 
