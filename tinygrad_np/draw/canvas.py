@@ -294,6 +294,27 @@ def box_title(box: trace.Box) -> str:
     return f"{box.path}: {box.title}" if box.path else box.title
 
 
+def node_label(
+    traced: trace.Trace, node: Drawn, shown: Sequence[Detail] = (), of: str = "module"
+) -> str:
+    """What a node says: its name, its array, and what else is ``shown``; a gap hides ``of``."""
+    item = node.item
+    if node.kind == "gap":
+        parts = ((node.modules, of), (node.operations, "operation"))
+        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
+        return html(f"… {hidden} …", counted_parameters(node.parameters))
+    array = labels.escape(labels.kind_of_array(item.array))
+    if node.kind == "module":
+        box = traced.boxes[node.module]
+        told = node.operations != 1 or box.title.lower().startswith(item.formula.lower())
+        only = [] if told else [labels.escape(item.formula)]
+        return html(box_title(box), [*counted_parameters(box.parameters), *only, array])
+    title = item.name or ("variable" if item.kind == "parameter" else item.kind)
+    if node.kind == "operation":
+        title = f"{item.name} = {item.formula}" if item.name else item.formula
+    return html(title, [part for part in (array, *shown) if part])
+
+
 def counted_parameters(count: int) -> list[str]:
     """The line that says how many parameters there are, if any."""
     return [labels.counted(count, "parameter")] if count else []

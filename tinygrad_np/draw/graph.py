@@ -9,7 +9,7 @@ from ..nn.module import Module
 from ..recording import Recording
 from ..replay import Program, Replay
 from . import hover, labels, program, trace
-from .canvas import Detail, Graph, box_title, counted_parameters, drawing, html
+from .canvas import Detail, Graph, drawing, node_label
 from .colours import COLOURS, fills
 from .fitting import Drawn, Picture, fit
 from .repeats import folded
@@ -94,7 +94,7 @@ def graph(
 
     def label(i: int, node: Drawn) -> str:
         shown = values and node.kind not in HIDING and not isinstance(node.item.array, Several)
-        return _node_label(traced, node, _value_lines(node.item.array, slopes[i]) if shown else [])
+        return node_label(traced, node, _value_lines(node.item.array, slopes[i]) if shown else [])
 
     def tooltip(i: int, node: Drawn) -> str:
         if node.kind == "gap":
@@ -114,24 +114,6 @@ def _of_program(step: Replay | Program, max_nodes: int) -> Graph:
         parameters = []
     title = getattr(step.fn, "__name__", type(step.fn).__name__)
     return program.picture(step.program, title, parameters, max_nodes)
-
-
-def _node_label(traced: trace.Trace, node: Drawn, shown: list[Detail]) -> str:
-    item = node.item
-    if node.kind == "gap":
-        parts = ((node.modules, "module"), (node.operations, "operation"))
-        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
-        return html(f"… {hidden} …", counted_parameters(node.parameters))
-    array = labels.escape(labels.kind_of_array(item.array))
-    if node.kind == "module":
-        box = traced.boxes[node.module]
-        told = node.operations != 1 or box.title.lower().startswith(item.formula.lower())
-        only = [] if told else [labels.escape(item.formula)]
-        return html(box_title(box), [*counted_parameters(box.parameters), *only, array])
-    title = item.name or ("variable" if item.kind == "parameter" else item.kind)
-    if node.kind == "operation":
-        title = f"{item.name} = {item.formula}" if item.name else item.formula
-    return html(title, [array, *shown] if array else [])
 
 
 def _slopes(traced: trace.Trace, picture: Picture, exactly: bool) -> list[Any]:

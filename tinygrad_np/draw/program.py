@@ -12,7 +12,7 @@ from ..replay.program import Program
 from ..replay.rows import RowLoop
 from ..replay.show import rows
 from . import labels
-from .canvas import Graph, box_title, counted_parameters, drawing, html
+from .canvas import Graph, box_title, counted_parameters, drawing, html, node_label
 from .fitting import Drawn, fit
 from .trace import SOURCES, Trace, Tracer
 
@@ -192,19 +192,9 @@ def _heading(program: Program, title: str, traced: Trace) -> str:
 
 
 def _label(traced: Trace, node: Drawn) -> str:
-    item = node.item
-    if node.kind == "gap":
-        parts = ((node.modules, "group"), (node.operations, "operation"))
-        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
-        return html(f"… {hidden} …", counted_parameters(node.parameters))
-    array = [] if item.array is None else [labels.escape(labels.kind_of_array(item.array))]
     if node.kind == "module":
         return _group_label(traced, node)
-    memory = [labels.escape(item.memory)] if item.memory else []
-    title = item.name or item.kind
-    if node.kind == "operation":
-        title = f"{item.name} = {item.formula}" if item.name else item.formula
-    return html(title, [*array, *memory])
+    return node_label(traced, node, [labels.escape(node.item.memory)], "group")
 
 
 def _group_label(traced: Trace, node: Drawn) -> str:
