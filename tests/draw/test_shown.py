@@ -99,6 +99,7 @@ def objects(folder: Path) -> list[Any]:
         augment.Distort(),
         training.calibration(np.eye(3), np.arange(3)), *histograms.gradients["0.weight"],
         training.precision_recall(np.arange(3), np.arange(3), 3), tg.no_grad(),
+        tg.anomaly(),
         data.Dataset(((X, Y), (X, Y))), tg.polynomial.POWER,
         training.Checkpoint.load(folder / "c.npz"),
     ]  # fmt: skip

@@ -114,6 +114,9 @@ class anomaly:
     log gives -inf at index
     """
 
+    def __repr__(self) -> str:
+        return "anomaly()"
+
     def __enter__(self) -> None:
         if mode.capture is not None:
             raise TapeError("tg.anomaly() inside of a step that is being recorded; put it around.")

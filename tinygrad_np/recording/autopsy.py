@@ -58,9 +58,10 @@ def autopsy(loss: Tensor | Recording) -> Finding | None:
 
     ``loss`` is a result whose graph is still there (before ``backward()``, or after
     ``backward(retain_graph=True)``), or a recording of ``tg.trace``, which knows the lines of the
-    source too. Only what leads to a result or a gradient that is not finite counts. None where all
-    are finite. Nothing is paid for this before it is called: of a tape the backward pass is run
-    once more here. Raises TapeError where there is no graph.
+    source too; values that it has released are computed again. Only what leads to a result or a
+    gradient that is not finite counts. None where all are finite. Nothing is paid for this before
+    it is called: of a tape the backward pass is run once more here. Raises TapeError where there is
+    no graph.
 
     >>> w = tg.Tensor([0.5, 0.0], requires_grad=True)
     >>> with np.errstate(divide="ignore"):
@@ -70,6 +71,7 @@ def autopsy(loss: Tensor | Recording) -> Finding | None:
     divide, in the backward pass of arcsin, gives inf at index (0,), of 1 and 0
     """
     if isinstance(loss, Recording):
+        loss.restore()
         return find(loss.equations, ends(loss))
     tape = tape_of(loss)
     found = find(tape.equations, tape.results)

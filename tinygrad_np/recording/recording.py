@@ -41,6 +41,30 @@ class Recording:
         """The variables of one kind: ``input``, ``memory``, ``constant``, ``result``, …"""
         return [variable for variable in self.variables if variable.kind == kind]
 
+    def release(self) -> None:
+        """Forget the arrays that the equations can make again: all results but random draws.
+
+        They are made again where they are needed, by ``tg.autopsy``.
+
+        >>> found = tg.trace(np.exp, np.ones(3))
+        >>> found.release()
+        >>> found.results[0].array is None
+        True
+        >>> found.restore()
+        >>> found.results[0].array
+        array([2.71828183, 2.71828183, 2.71828183])
+        """
+        for variable in self.of_kind("result"):
+            if variable.made is not None and not variable.made.draws:
+                variable.array = None
+
+    def restore(self) -> None:
+        """Run the equations again for the arrays that were released."""
+        if any(variable.array is None for variable in self.variables):
+            found = tables.run(self.equations, lambda _, call: call())
+            for variable in self.variables:
+                variable.array = found[variable] if variable.array is None else variable.array
+
     def ledger(self) -> tables.Table:
         """Lines of the source, ranked by the bytes that the backward pass reads of what they made.
 

@@ -136,7 +136,7 @@ def timed(equations: Sequence[Equation], rounds: int) -> dict[Equation, float]:
 def run(
     equations: Sequence[Equation], through: Callable[[Equation, Callable[[], Any]], Any]
 ) -> dict[Variable, Any]:
-    """Compute all results again from the arrays from outside; ``through`` makes each call.
+    """Compute all results again from the arrays that are there; ``through`` makes each call.
 
     Generators draw the same numbers as they would now, and are left as they are; what equations do
     outside (deliver, write, effect) is not done.
@@ -149,7 +149,7 @@ def run(
             return copies.setdefault(id(x), copy.deepcopy(x))
         if not isinstance(x, Variable):
             return x
-        return values.get(x, x.array)
+        return x.array if x.array is not None else values[x]
 
     for equation in equations:
         if equation.kind not in ("call", "check"):
