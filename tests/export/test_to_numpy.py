@@ -81,6 +81,24 @@ def transformed(z: Any, t: Any) -> Any:
     )
 
 
+def twice() -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    """Two updates in one step, which has a network of its own too."""
+    once, model, optimiser, inputs = trained(lambda p: optim.SGD(p, 0.1, momentum=0.5))
+
+    def step(x: Any, y: Any) -> Any:
+        inner = nn.Linear(3, 2, seed=0)
+        sgd = optim.SGD(inner.parameters(), lr=0.1)
+        for _ in range(2):
+            once(x, y)
+            sgd.zero_grad()
+            loss = np.sum(inner(model(x)) ** 2)
+            loss.backward()
+            sgd.step()
+        return loss
+
+    return step, model, optimiser, inputs
+
+
 CASES: dict[str, Any] = {
     **{f"recipe {name}": lambda name=name: recipe(name) for name in RECIPES},
     "momentum": lambda: trained(
@@ -88,6 +106,7 @@ CASES: dict[str, Any] = {
     ),
     "clipped": lambda: trained(lambda p: optim.Adam(p, 0.01, clip_norm=0.01, max_norm=0.5)),
     "clipped by value": lambda: trained(lambda p: optim.RMSprop(p, 0.01, clip_value=0.01)),
+    "twice": twice,
     "adagrad": lambda: trained(lambda p: optim.Adagrad(p, 0.1)),
     "own": lambda: trained(lambda p: Signs(p, 0.1)),
     "functions": lambda: trained(lambda p: optim.SGD(p, 0.1), transformed),

@@ -72,13 +72,18 @@ class Notes(Recorder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.updates: dict[Any, list[Update]] = {}
+        self.updates: dict[Any, list[list[Update]]] = {}
+        self.made: dict[Tensor, Variable] = {}  # parameters that the step itself made
         self.stood: dict[Any, dict[str, Any]] = {}
 
     def _perform(self, worker: Any) -> None:
         optimiser = getattr(worker, "optimiser", worker)
         if isinstance(optimiser, Optimiser):
-            self.updates[worker] = updates(optimiser)
+            self.updates.setdefault(worker, []).append(updates(optimiser))
+            for parameter in optimiser.params:
+                known = self._known.get(id(parameter._array))
+                if known is not None and known.kind == "result":
+                    self.made.setdefault(parameter, known)
         super()._perform(worker)
 
     def _new_generator(self, generator: Any) -> None:
@@ -158,12 +163,9 @@ class Script:
             self.lines.append(f"{name} = {self.sources.written(variable.array)}")
             return
         owner = variable.source if isinstance(variable.source, Tensor) else variable
-        if owner in self.memory:  # what is read of it again, after an update
+        if owner in self.memory or owner in self.notes.made:  # read again, after an update
             return
-        key = repr(variable)
-        while key in self.keys.values():
-            key += "_"
-        self.keys[owner] = key
+        key = self._key(owner, repr(variable))
         self.memory[owner] = self._free(key)
         shape = f"{variable.dtype}{list(variable.shape)}"
         order = "" if variable.array.flags.c_contiguous else ".T.copy().T"
@@ -254,9 +256,12 @@ class Script:
 
     def _update(self, equation: Equation) -> None:
         """The optimiser's calls, parameter by parameter."""
-        found = self.notes.updates.get(equation.fn)
-        if found is None:
+        if equation.fn not in self.notes.updates:
             raise ExportError(f"{type(equation.fn).__name__} is no optimiser of this package")
+        found = self.notes.updates[equation.fn].pop(0)  # of as many as there are steps
+        for parameter in (update.parameter for update in found):
+            if parameter not in self.memory:
+                self.memory[parameter] = self._read(self.notes.made[parameter])
         arrays = [self._own_gradient(update) for update in found]
         factor = self._factor(found, arrays)
         for update, g in zip(found, arrays, strict=True):
@@ -271,7 +276,15 @@ class Script:
         return name
 
     def _called(self, tensor: Tensor) -> str:
-        return self.keys.get(tensor) or self.recording.names.get(tensor) or tensor.name or "tensor"
+        return self._key(tensor, self.recording.names.get(tensor) or tensor.name or "tensor")
+
+    def _key(self, owner: Any, name: str) -> str:
+        """What a Tensor or an argument is called in what is given and made, itself alone."""
+        if owner not in self.keys:
+            while name in self.keys.values():
+                name += "_"
+            self.keys[owner] = name
+        return self.keys[owner]
 
     def _factor(self, found: list[Update], arrays: list[str]) -> str:
         """What ``clip_norm`` multiplies all gradients by."""
@@ -297,8 +310,9 @@ class Script:
         for word in update.state:
             key = f"{called}.{word}"
             names[word] = self._free(key)
+            before = self.returned.get(key, f"given.get({key!r}, 0)")
             self.lines.append(f"{names[word]} = np.zeros_like({values})")
-            self.lines.append(f"{names[word]}[...] = given.get({key!r}, 0)")
+            self.lines.append(f"{names[word]}[...] = {before}")
             self.returned[key] = names[word]
         if factor:
             self.lines.append(f"np.multiply({g}, {factor}, {names['spare']})")

@@ -147,10 +147,6 @@ class Recorder:
 
     def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
         """``tensor.grad`` is about to be read, or is another from now on."""
-        variable = self._known.get(id(tensor._array))
-        given = variable is not None and isinstance(variable.source, Tensor)
-        if variable is not None and not (given and variable.kind in ("input", "memory")):
-            return  # of a variable of the step's own
         if change:
             self.deliver(tensor, change[0])
         elif tensor not in self.tensors:
@@ -250,8 +246,8 @@ class Recorder:
         """What could not be done again."""
 
     def _perform(self, worker: Any) -> None:
-        given = set(worker.params)
-        self._forget({v for v in self.variables if v.kind == "memory" and v.source in given})
+        known = [self._known.get(id(parameter._array)) for parameter in worker.params]
+        self._forget({v.root for v in known if v is not None})
         worker.perform()
 
     def _forget(self, variables: set[Variable]) -> None:

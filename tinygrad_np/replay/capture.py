@@ -54,6 +54,12 @@ class Capture(Recorder):
         with self.reads.paused():
             return super().apply(rule, args, values, options)
 
+    def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
+        """``tensor.grad`` is about to be read or changed: of no concern for the step's own."""
+        known = self._known.get(id(tensor._array))
+        if known is None or known.kind == "memory":
+            super().gradient(tensor, *change)
+
     def leave(self, how: str, tensor: Tensor | None = None) -> None:
         """A value leaves the tape, or what no operation changes is about to be changed."""
         known = None if tensor is None else self._known.get(id(tensor._array))
