@@ -238,7 +238,7 @@ def test_what_is_no_group_is_refused() -> None:
         ([{"params": p, "momentum": 2.0}], ValueError, r"SGD\(momentum=2\.0\)"),
         ([{"params": p, "nesterov": True}], ValueError, "needs a momentum"),
         ([{"params": p}, {"params": [q, p]}], ValueError, "to the optimiser twice"),
-        ([{"params": p}, {"params": [q * 2]}], ValueError, r"entry 1, of shape \(3,\), is none"),
+        ([{"params": p}, {"params": [q * 2]}], ValueError, r"entry 1, of shape \(3,\), is not one"),
     ):
         with pytest.raises(error, match=text):
             optim.SGD(groups, 0.1)

@@ -1,4 +1,4 @@
-"""What watches over saved arrays: a change between forward and backward must be noticed."""
+"""Checks that saved arrays did not change between forward and backward."""
 
 import sys
 import threading

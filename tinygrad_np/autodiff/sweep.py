@@ -1,4 +1,4 @@
-"""The reverse sweep: down the numbers of the records, from a result to the variables."""
+"""The reverse sweep: from a result to the variables, in falling order of the records' numbers."""
 
 from cmath import isfinite
 from collections.abc import Collection, Iterable, Sequence

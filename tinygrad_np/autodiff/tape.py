@@ -1,4 +1,4 @@
-"""What happened, in order: records of applied operations. Nothing here is numerical."""
+"""The tape: records of the operations that ran, in order. Nothing here computes with numbers."""
 
 import functools
 import itertools

@@ -1,4 +1,4 @@
-"""Tensor: an array that records what happens to it: what it holds, and NumPy's protocols."""
+"""Tensor: an array that records the operations on it; its data, and NumPy's protocols."""
 
 import operator
 from typing import Any
@@ -27,7 +27,7 @@ def _fact(name: str, said: str) -> Any:
 
 
 class Tensor(Operators):
-    """An array with a place on the tape.
+    """An array that records the operations on it.
 
     ``data`` is an array, a number or a nested list of numbers (of real, complex, integer or
     boolean dtype); it is copied. With ``requires_grad=True`` (real or complex only) the Tensor is a
@@ -249,7 +249,7 @@ class Tensor(Operators):
         seed = given if isinstance(given, Tensor) else Tensor(given)
         if seed.shape != self.shape:
             raise ShapeError(
-                f"{what} is of shape {seed.shape}, what it belongs to of {self.shape}."
+                f"{what} has shape {seed.shape}, and its Tensor has shape {self.shape}."
             )
         calls.refuse_imaginary(what, seed, self)
         seed = seed if seed.dtype == self.dtype else seed.astype(self.dtype)

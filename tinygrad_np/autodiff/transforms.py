@@ -3,7 +3,7 @@
 Arguments and results are nests (list, tuple, dict) of arrays or numbers. Functions receive Tensors.
 Called with plain arrays from outside, a transform returns plain arrays; given Tensors, inside
 another transform, or where the function closes over recorded Tensors, it returns Tensors that
-record: everything nests in everything.
+record. So all transforms can be nested.
 """
 
 import functools

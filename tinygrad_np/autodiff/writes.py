@@ -1,4 +1,4 @@
-"""Writes in place, and how they reach all that lie in the memory written to."""
+"""Writes in place, and how all Tensors that share the memory get the new values."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -427,6 +427,6 @@ def _per_image(
     if not np.isfinite(given).all():
         raise DataError(
             f"{caller}: found {name}={shown(values)} with values that are not finite, expected "
-            "numbers; mend it"
+            "numbers; correct them"
         )
     return found

@@ -471,11 +471,11 @@ def _cell_faults(
         cells = line.split(b",")
         if len(cells) != columns:
             found, expected = f"{len(cells)} cells", f"{columns} as in row 1"
-            yield content.fault(f"row {number}", found, expected, "mend or remove the row")
+            yield content.fault(f"row {number}", found, expected, "correct or remove the row")
         for column, cell in enumerate(cells, start=1):
             if not form.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
                 place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
-                remedy = "mend the cell; tg.data.load(path) reads other numbers"
+                remedy = "correct the cell; tg.data.load(path) reads other numbers"
                 yield content.fault(place, shown_cell(cell), expected, remedy)
 
 

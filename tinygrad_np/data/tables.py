@@ -79,7 +79,7 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     if words := [i for i in kept if i in columns.words]:
         raise DataError(
             f"{place}, row {columns.first}, column {words[0] + 1}: found "
-            f"{str(columns[words[0]][0])[:20]!r}, expected a number; mend the cell, or name the "
+            f"{str(columns[words[0]][0])[:20]!r}, expected a number; correct the cell, or name the "
             "column of labels with label="
         )
     said: list[str] = []
@@ -191,15 +191,15 @@ def _fault(
         if len(cells) != count:
             return content.fault(
                 f"row {number}", f"{len(cells)} cells", f"{count} as in row 1",
-                "mend or remove the row",
+                "correct or remove the row",
             )  # fmt: skip
         for column, cell in enumerate(cells, 1):
             if column - 1 not in words and not _NUMBER.fullmatch(cell):
                 return content.fault(
                     f"row {number}, column {column}", shown_cell(cell.encode()), "a number",
-                    "mend the cell",
+                    "correct the cell",
                 )  # fmt: skip
-    return content.fault(f"row {row}", "an unreadable row", "numbers", "mend the table")
+    return content.fault(f"row {row}", "an unreadable row", "numbers", "correct the table")
 
 
 def read_parquet(path: StrPath, label: Label = None) -> Source:

@@ -265,7 +265,7 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
 
 
 def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") -> "Figure":
-    """How often a network is right against how sure it is, and how often it is how sure.
+    """A reliability diagram: accuracy against confidence, and how often each confidence occurs.
 
     ``predictions`` (n, classes) are logits, or probabilities if every row is one; ``labels`` (n,).
     Whiskers are 95 % intervals (Wilson 1927). The title has the expected calibration error (Guo et

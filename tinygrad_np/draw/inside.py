@@ -21,7 +21,7 @@ _COLUMNS = (4, 5, 6)
 def weights(
     model: Any, shape: tuple[int, int] = (28, 28), count: int = 40, title: str = ""
 ) -> "Figure":
-    """What the units of the first layer look for: their weights as images, the strongest first.
+    """The weights of the first layer's units as images, the largest first.
 
     ``model`` is a Module, whose first parameter of two or more axes is taken, or an array (units,
     ...) of which each entry has as many weights as ``shape``; at most ``count`` units are shown.

@@ -1,4 +1,4 @@
-"""Modules that hold others: in a row, in a list, by name."""
+"""Modules that hold other modules: in sequence, in a list, by name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any

@@ -1,8 +1,8 @@
-"""Taking down what runs: every operation, with what it reads and what it makes.
+"""Recorder: every operation is recorded, with its operands and results.
 
-While a step is recorded the funnel of the engine calls this; the calls are carried out as in eager
-mode and written down as equations on the way. The sweep runs the rules on Tensors then, so that
-the backward pass goes through the same funnel.
+While a step is recorded, the engine's funnel calls this module. It runs each operation as in eager
+mode and records it as an equation. The sweep runs the rules on Tensors then, so the backward pass
+goes through the same funnel.
 """
 
 import sys

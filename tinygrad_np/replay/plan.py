@@ -1,8 +1,8 @@
-"""From the equations of a captured step to those worth running, and the memory they share.
+"""From the equations of a captured step to a plan: which of them run, and in which memory.
 
-Nothing here runs a step: equations that repeat another, copy, or serve nobody are dropped, each
-result gets a buffer that no living value uses, and where an operand dies the result takes over its
-buffer.
+Nothing here runs a step. Equations that repeat another one, only copy, or have results that are not
+used are removed. Each result gets a buffer that no value uses which is still needed; if an operand
+is not needed any more, the result takes its buffer.
 """
 
 from bisect import bisect_left, insort
@@ -62,7 +62,7 @@ class Plan:
 
 
 def plan(recording: Recording) -> Plan:
-    """What of a recorded step is worth running, without memory yet."""
+    """The equations of a recorded step that its results need, without memory yet."""
     equations, same = simplified(recording.equations)
     returned = [same.get(v, v) for v in recording.results]
     kept = blocked(needed(equations, returned), returned)
@@ -70,7 +70,7 @@ def plan(recording: Recording) -> Plan:
 
 
 def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Variable, Variable]]:
-    """Without copies nobody can tell from their original, and without doing anything twice."""
+    """The equations without copies that equal their original, and without repetitions."""
     kept: list[Equation] = []
     same: dict[Variable, Variable] = {}
     seen: dict[Any, Equation] = {}
@@ -212,7 +212,7 @@ def allocate(made: Plan) -> None:
 
 
 def _may_go(equation: Equation) -> bool:
-    """Whether nothing but its results is lost with an equation: who draws moves a generator on."""
+    """Whether an equation does nothing but give results; a random draw changes its generator."""
     return equation.kind == "call" and not equation.draws
 
 
@@ -291,7 +291,7 @@ class Free:
         self.turns = count()
 
     def add(self, buffer: Buffer) -> None:
-        """Nobody uses this one any more."""
+        """This buffer is not used any more."""
         if buffer not in self.members:
             self.members.add(buffer)
             insort(self.found, (buffer.nbytes, next(self.turns), buffer))

@@ -415,7 +415,7 @@ def _array(part: Any) -> np.ndarray:
     if kind is not Tensor and whose(kind.__module__) is Whose.USER:
         raise ReplayError(
             f"{users_line()}: an argument of class {kind.__name__}, and a replayed step gets plain "
-            "Tensors; pass its values, and what else it has as arguments of their own."
+            "Tensors; pass its values, and its other contents as separate arguments."
         )
     if not isinstance(part, Tensor):
         return np.asarray(part)
@@ -453,7 +453,7 @@ def replay(
     *,
     verify: bool | int = True,
 ) -> Any:
-    """``fn``, replayed: the same results, without the cost of recording and of allocating.
+    """Record ``fn`` once, then replay the recording: the same results in less time.
 
     ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
     Tensors); it gets Tensors for arrays. The first call with arguments of given shapes and dtypes

@@ -137,7 +137,7 @@ class Recipe:
         if self.network is not None:
             if hidden is not None:
                 raise DataError(
-                    f"--sizes are those of linear layers, which recipe {self.name} has not; "
+                    f"--sizes are for linear layers, and recipe {self.name} has other layers; "
                     "leave them out, or give another recipe."
                 )
             return replace(self, sizes=(*self.sizes[:-1], classes))

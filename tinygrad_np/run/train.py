@@ -126,7 +126,7 @@ def jobs(
     place = RECIPES[names[0]].dataset if given.dataset is None else given.dataset
     own = [(f"--{name}", getattr(given, name) is not None) for name in ("label", "classes", "side")]
     if place in ("mnist", "fashion") and (wrong := _given(*own)):
-        raise DataError(f"{wrong}: for data of your own alone; give --data PATH, or leave it out.")
+        raise DataError(f"{wrong}: only for your own data; give --data PATH, or leave it out.")
     dataset = data.mnist() if place == "mnist" else _loaded(given, place, note)
     if any(labels is None for _, labels in dataset):
         raise DataError(
@@ -215,7 +215,7 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
     """What repeats one run, or the runs of several seeds."""
     epochs = given.epochs or recipe.epochs
     words: list[object] = [*given.program.split(), "--recipe", recipe.name]
-    words += ["--dataset", name, "--epochs", epochs, "--seed", seed]
+    words += ["--data", name, "--epochs", epochs, "--seed", seed]
     words += ["--seeds", seeds] if seeds > 1 else []
     for option in ("label", "classes", "side", "lr", "batch"):
         value = getattr(given, option)

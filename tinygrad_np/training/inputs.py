@@ -1,4 +1,4 @@
-"""What a model is given: arrays or nests of arrays, how it is called with them, parts of them."""
+"""The inputs of a model: arrays or nests of arrays, calls with them, parts of them."""
 
 import inspect
 import math
@@ -115,7 +115,7 @@ def _checked(name: str, array: Any) -> Any:
             else ""
         )
         raise TypeError(
-            f"{name} of shape {array.shape} has dtype {array.dtype}, which is no number's; "
+            f"{name} of shape {array.shape} has dtype {array.dtype}, which is not numeric; "
             f"{remedy}make numbers of its columns and give {name}.astype(np.float32)."
         )
     return array

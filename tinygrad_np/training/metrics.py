@@ -1,4 +1,4 @@
-"""What a classifier's predictions are worth."""
+"""Measures of a classifier's predictions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metr
             )
         if not isinstance(name, str) or not name.isidentifier() or len(pairs) > len(dict(pairs)):
             raise ValueError(
-                f"metrics: {name or metric!r} is no name that tells a metric from the others; give "
-                "a dict of names and functions."
+                f"metrics: {name or metric!r} is not a name, or two metrics have it; give a dict "
+                "of names and functions."
             )
     return dict(pairs)
 

@@ -155,7 +155,7 @@ def with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:
         )
     if isinstance(error, ShapeError) and rows(y) == 1 and "batch_norm" in str(error):
         return ShapeError(
-            f"{error} Batch {step} of epoch {number} has one example: as a last batch it is what "
-            "the others leave; take a batch size that does not leave one."
+            f"{error} Batch {step} of epoch {number} has one example, which is left after the "
+            "full batches; choose another batch size, or batches(…, drop_last=True)."
         )
     return error

@@ -25,11 +25,10 @@ def settled(undecided: Any, name: str) -> Any:
     """``undecided``, of which nothing is True."""
     if np.any(undecided):
         raise TapeError(
-            f"the derivative of np.linalg.{name} by values and vectors is not known here: two "
-            "values are equal, or a singular value is 0, and what goes on between their vectors "
-            "shows in neither. Write the function without vectors (inv, pinv, solve, cholesky, "
-            "matrix_power, norm; np.sum(a * a) for a sum of squares), or move the matrix so that "
-            "the values differ."
+            f"np.linalg.{name}: a gradient for both the values and the vectors is not known here, "
+            "because two values are equal or a singular value is 0. Write the function without "
+            "vectors (inv, pinv, solve, cholesky, matrix_power, norm; np.sum(a * a) for a sum of "
+            "squares), or change the matrix so that the values differ."
         )
     return undecided
 

@@ -141,7 +141,7 @@ def norm_over(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any 
     if axis is None or isinstance(axis, tuple):
         shape, axes = x.shape, axes_of(axis, x.ndim)
         if len(set(axes)) < len(axes):
-            raise ValueError(f"np.linalg.vector_norm(axis={axis}): an axis is there twice.")
+            raise ValueError(f"np.linalg.vector_norm(axis={axis}): an axis is given twice.")
         rest = [a for a in range(x.ndim) if a not in axes]
         lines = np.transpose(x, (*axes, *rest)) if rest else x
         lines = np.reshape(lines, (extent(shape, axes), *(shape[a] for a in rest)))
@@ -157,7 +157,7 @@ def cond(x: Any, p: Any = None) -> Any:
     Where that is infinite it is a constant.
     """
     if x.size == 0:
-        raise np.linalg.LinAlgError(f"np.linalg.cond of shape {x.shape}: nothing is there.")
+        raise np.linalg.LinAlgError(f"np.linalg.cond of shape {x.shape}: the matrix is empty.")
     if p in (None, 2, -2):
         s = decomposed(x)[1]
         over, under = np.max(s, axis=-1), np.min(s, axis=-1)

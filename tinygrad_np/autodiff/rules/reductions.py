@@ -1,4 +1,4 @@
-"""Functions that put the elements along some axes together."""
+"""Reductions: functions that combine the elements along some axes."""
 
 from typing import Any
 

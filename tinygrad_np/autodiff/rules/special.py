@@ -1,8 +1,8 @@
 """The ufuncs of ``scipy.special``: imported with the first use of one, so never without SciPy.
 
-The derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF). By operands
-that have none in closed form (orders, most shape parameters) a ufunc has no rule, and backward
-refuses. ``REFUSED`` names the ufuncs without any, with the reason.
+The derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF). Where the
+derivative by an operand has no closed form (orders, most shape parameters) there is no rule, and
+backward raises an error. ``REFUSED`` names the ufuncs without any rule, with the reason.
 """
 
 import math

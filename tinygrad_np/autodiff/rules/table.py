@@ -288,8 +288,8 @@ def refuse_write(error: ValueError, name: str) -> None:
     """Say what NumPy's refusal to write into what is ``read_only`` means in a user's function."""
     if "read-only" in str(error):
         raise TapeError(
-            f"{name} writes into its operands ({error}), which others have, too; let it work on a "
-            "copy (x = x.copy())."
+            f"{name} writes into its operands ({error}), which the caller still uses; write into "
+            "a copy (x = x.copy())."
         ) from error
 
 
@@ -414,15 +414,14 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
         raise TapeError(f"defvjp({name}) was given no rule; give one function per operand.")
     if vjps and each is not None:
         raise TapeError(
-            f"defvjp({name}) was given rules by position and each=, which would be asked alone; "
-            "give one or the other."
+            f"defvjp({name}) was given rules by position and each=; give one or the other."
         )
     is_ufunc = isinstance(fn, np.ufunc)
     is_method = isinstance(getattr(fn, "__self__", None), np.ufunc)
     dispatches = hasattr(fn, "implementation") or hasattr(fn, "_implementation")
     if not (is_ufunc or is_method or dispatches):
         raise TapeError(
-            f"defvjp({name}) of a function that does not dispatch: its rule would never be asked. "
+            f"defvjp({name}) of a function that does not dispatch: its rule would never be used. "
             f"Make it a primitive first: {name} = tg.primitive({name}), or @tg.primitive above it."
         )
     needed, operands = (fn.nin, fn.nin) if is_ufunc else _positional(fn)

@@ -1,4 +1,4 @@
-"""The examination: all measurements on copies, then the findings."""
+"""The diagnosis: all measurements on copies, then the findings."""
 
 import copy
 import math

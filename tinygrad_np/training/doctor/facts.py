@@ -1,4 +1,4 @@
-"""What can be seen on the arrays alone, before any network."""
+"""What the arrays alone show, without a network."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass
 class Measurements:
-    """Everything that was measured; what a model was too ill for is None."""
+    """Everything that was measured; None where it was not possible."""
 
     data: DataFacts
     start: Start | None = None

@@ -1,4 +1,4 @@
-"""Short trainings on copies: update sizes, one batch by heart, the range of learning rates."""
+"""Short trainings on copies: sizes of updates, one batch by heart, a range of learning rates."""
 
 import copy
 import math
