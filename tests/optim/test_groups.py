@@ -245,6 +245,6 @@ def test_what_is_no_group_is_refused() -> None:
     optimiser = optim.SGD([p], 0.1)
     with pytest.raises(ValueError, match="twice"):
         optimiser.add_param_group({"params": [p, q]})
-    assert len(optimiser.param_groups) == 1 and optimiser.params == [p]
+    assert len(optimiser.param_groups) == 1 and list(optimiser.params) == [p]
     optimiser.add_param_group({"params": q})
     assert "; 15 parameters in 2 groups, 0 steps done)" in repr(optimiser)

@@ -228,13 +228,20 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "a loss of rows": (
         {"loss": lambda z, _: np.sum(z**2, axis=1)}, ShapeError, r"loss=.* shape \(16,\), expected",
     ),
+    "several losses": (
+        {"loss": lambda z, _: {"a": z.mean(), "b": z.sum()}}, TypeError,
+        r"it gives losses \['a', 'b'\] for one optimiser; give one number, such as their sum",
+    ),
+    "a tuple of losses": (
+        {"loss": lambda z, _: (z.mean(), z.sum())}, TypeError, "it gives 2 losses for one",
+    ),
     "targets as an array": (
         {"loss": lambda z, t: F.mse_loss(z, t.numpy()[:, None])}, ReplayError,
         "argument of the step is a Tensor: use it itself",
     ),
     "a model without return": ({"model": Silent()}, TypeError, "class Silent, returned None; is"),
     "a metric by name": ({"metrics": ["f1"]}, TypeError, "found 'f1', expected func"),
-    "a metric without name": ({"metrics": [lambda *_: 0]}, ValueError, "give a dict of names"),
+    "a metric's name": ({"metrics": {"a b": len}}, ValueError, "found the name 'a b', expected a"),
     "a metric of rows": (
         {"metrics": {"rows": lambda z, _: z[:, 0]}}, TypeError, r"rows gave ndarray of",
     ),

@@ -42,7 +42,7 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     if not isinstance(x, np.ndarray):
         if hasattr(type(x), "__array_function__"):
             return x
-        x = _as_array(caller, x, name, getattr(like, "dtype", None))
+        x = as_array(caller, x, name, getattr(like, "dtype", None))
     refuse_subclass(f"{caller}: {name}", x)
     if x.dtype.kind not in "biufc":
         raise TypeError(f"{caller}: {name} of dtype {x.dtype}; {to_numbers(name)}.")
@@ -62,7 +62,8 @@ def floats(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     return cast(x, np.result_type(x.dtype, dtype, np.float32) if is_float else np.float64)
 
 
-def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
+def as_array(caller: str, x: Any, name: str, dtype: Any = None) -> Any:
+    """What is no array as one; raises as ``entered`` does."""
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
         raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
     try:

@@ -152,6 +152,17 @@ def arrays(nest: Any) -> list[Any]:
     return [part for part in leaves(nest) if isinstance(part, ARRAYS) and part.ndim]
 
 
+def named_arrays(name: str, nest: Any) -> list[tuple[str, Any]]:
+    """The same with what each is called in a nest that is called ``name``."""
+    if isinstance(nest, ARRAYS) or nest is None or isinstance(nest, SETTINGS):
+        return [(name, array) for array in (arrays(nest) if isinstance(nest, ARRAYS) else [])]
+    if isinstance(nest, (dict, list, tuple)):
+        items = nest.items() if isinstance(nest, dict) else enumerate(nest)
+        return [each for k, part in items for each in named_arrays(f"{name}[{k!r}]", part)]
+    parts = held(nest) or {}
+    return [each for k, part in parts.items() for each in named_arrays(f"{name}.{k}", part)]
+
+
 def examples(name: str, value: Any, model: Module | None = None) -> Any:
     """``numbers`` with an axis of examples; raises ShapeError for one number."""
     value = numbers(name, value, model)

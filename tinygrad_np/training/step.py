@@ -93,6 +93,12 @@ def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
 def _checked(loss: Any, value: Any) -> Any:
     if value is None:
         raise TypeError("fit: the loss function returned None; is a `return` missing?")
+    if isinstance(value, (dict, list, tuple)):
+        told = f"losses {list(value)}" if isinstance(value, dict) else f"{len(value)} losses"
+        raise TypeError(
+            f"fit(loss={shown(loss)}): it gives {told} for one optimiser; give one number, such as "
+            "their sum, each times its weight, or an optimiser for each in a dict of these names."
+        )
     if not isinstance(value, Tensor):
         raise TypeError(
             f"the loss is {shown(value)}, computed from none of the model's "
