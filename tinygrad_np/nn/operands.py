@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from ..arguments import is_whole, refusal
+from ..autodiff.making import array
 from ..autodiff.nests import held, leaves, refuse_subclass
 from ..autodiff.primitives import cast
-from ..autodiff.tensor import Tensor, array
+from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
 Shape = tuple[int, ...]

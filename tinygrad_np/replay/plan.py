@@ -98,7 +98,7 @@ def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Vari
 
 def _renamed(old: Equation, same: dict[Variable, Variable]) -> Equation:
     """The equation with other names for what was found to be the same."""
-    equation = old.renamed(same, old.results)
+    equation = old if same.keys().isdisjoint(old.reads) else old.renamed(same, old.results)
     for result in old.results:
         result.made = equation
         if result.view_of is not None:
@@ -188,7 +188,8 @@ def allocate(made: Plan) -> None:
     """Give every result that is no view a buffer."""
     made.place, made.in_place, made.buffers, made.slots = {}, {}, [], {}
     last = last_uses(made)
-    slots = _deliveries(made)
+    returned = {v.root for v in made.outputs}
+    slots = _deliveries(made, returned)
     free = Free(made.buffers)
     for i, equation in enumerate(made.equations):
         for result in equation.results:
@@ -227,12 +228,11 @@ def last_uses(made: Plan) -> dict[Variable, int]:
     return last
 
 
-def _deliveries(made: Plan) -> dict[Variable, np.ndarray]:
+def _deliveries(made: Plan, returned: set[Variable]) -> dict[Variable, np.ndarray]:
     """Results that can be made right in the slot of the leaf whose gradient they are."""
     delivered = [e for e in made.equations if e.kind == "deliver" and e.operands]
     tensors = [e.options["tensor"] for e in delivered]
     times = Counter(tensors)
-    returned = {v.root for v in made.outputs}
     slots: dict[Variable, np.ndarray] = {}
     for equation, tensor in zip(delivered, tensors, strict=True):
         variable = equation.operands[0]
@@ -261,13 +261,12 @@ def _donor(
     # for one element in place takes 0.7 µs instead of 0.2: NumPy looks for an overlap
     if not _may_overwrite(equation) or result.nbytes == result.dtype.itemsize:
         return None
-    returned = {v.root for v in made.outputs}
     # a function that is no ufunc may be written over its first operand only
     operands = equation.reads if isinstance(equation.fn, np.ufunc) else equation.reads[:1]
     for operand in operands:
         base = operand.root
         buffer = made.place.get(base)
-        if buffer is None or buffer.fixed is not None or last[base] != i or base in returned:
+        if buffer is None or buffer.fixed is not None or last[base] != i:
             continue
         whole = operand.nbytes == base.nbytes and operand.start == base.start
         twice = any(v.root is base and v is not operand for v in equation.reads)

@@ -20,7 +20,6 @@ from ..recording.lines import Whose, users_line, whose
 from ..recording.recorder import argument
 from .capture import Capture, refusal
 from .guards import Guards, Walk, is_same, spec
-from .plan import plan
 from .program import Program
 from .reads import is_plain
 from .show import Profile, as_html
@@ -254,6 +253,7 @@ class Replay:
     def _keep(self, key: Any, program: Program | None) -> None:
         if program is None:
             return
+        program.link()
         everything = self._local.programs
         programs = everything.setdefault(key, [])
         programs.insert(0, program)
@@ -282,7 +282,7 @@ class Replay:
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, plan(capture.finished(results)), result, where)
+        program = Program(capture, guards, results, result, where)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 
@@ -369,6 +369,7 @@ class Replay:
                     self._local.programs[given.key].remove(program)
                     self._keep(given.key, second)
                     return result
+                second.forget()
                 compare_outcomes(ours, outcome(program, result))
             self._local.odd.discard(given.key)
         program.due = self._due(program.runs)

@@ -10,7 +10,8 @@ import numpy as np
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import refuse_subclass, tupled
 from ..primitives import replace_at
-from .table import Rule, parameters, remedy
+from .signatures import parameters, remedy
+from .table import Rule
 
 PACKAGE = __name__.partition(".")[0] + "."
 NUMERIC = "biufc"  # kinds of dtypes
@@ -41,20 +42,22 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
         return False
     if len(nodes) > rule.operands:
         refuse_count(rule, len(nodes))
-    if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
+    if len(nodes) > rule.count and any(nodes[rule.count :]):
         raise TapeError(
             f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
             "tg.defvjp one rule for each operand, or pass that one as .detach()."
         )
-    if (kind := out.dtype.kind) not in NUMERIC:
+    if (kind := out.dtype.kind) in "fc":
+        return True
+    if kind not in NUMERIC:
         check_dtype(out.dtype, f"a result of {rule.name}")
-    if rule.fn is replace_at and nodes[1] is not None and kind not in "fc":
+    if rule.fn is replace_at and nodes[1] is not None:
         raise TypeError(
             f"a value that requires grad, written into a Tensor of dtype {out.dtype}, a constant, "
             "would lose its gradient; make the target with dtype=np.float32 (or float64), or write "
             "v.detach()."
         )
-    return kind in "fc"
+    return False
 
 
 def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> None:
