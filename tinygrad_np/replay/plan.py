@@ -159,7 +159,10 @@ def _key(equation: Equation, epoch: int) -> Any:
 
 
 def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
-    """The equations whose results are used; no gradients that are replaced before they are read."""
+    """The equations whose results are used, or whose errors or shapes the step may see.
+
+    No gradients that are replaced before they are read.
+    """
     wanted = set(outputs) | {v.root for v in outputs}
     replaced: set[Tensor] = set()
     kept: list[Equation] = []
@@ -213,8 +216,17 @@ def allocate(made: Plan) -> None:
 
 
 def _may_go(equation: Equation) -> bool:
-    """Whether an equation does nothing but give results; a random draw changes its generator."""
-    return equation.kind == "call" and not equation.draws
+    """Whether an equation does nothing but give results of shapes that are known.
+
+    A random draw changes its generator. An index, a factorisation or a list of places may fail, or
+    be longer, with other values, and the step may see that though it reads no element.
+    """
+    if equation.kind != "call" or equation.draws or equation.errors:
+        return False
+    traits, fn = equation.traits, equation.fn
+    known = isinstance(fn, np.ufunc) or traits.shape_only or traits.along or traits.copies
+    known = known or traits.cost is not None
+    return known or all(result.view_of is not None for result in equation.results)
 
 
 def last_uses(made: Plan) -> dict[Variable, int]:

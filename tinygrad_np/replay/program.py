@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
+from ..errors import ReplayError
 from ..recording.equations import Variable
 from . import show
 from .bind import Binding
@@ -17,6 +18,10 @@ from .capture import Capture
 from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate, plan
+
+
+class Untouched(Exception):
+    """A call failed before the program had done anything that lasts: the step can run anew."""
 
 
 class Program:
@@ -94,10 +99,28 @@ class Program:
         try:
             for call in calls:
                 call()
-        except BaseException:
-            self._clear(len(self.calls) - length_hint(calls) - 1)
+        except BaseException as error:
+            failed = len(self.calls) - length_hint(calls) - 1
+            is_the_steps = isinstance(error, Exception) and not isinstance(error, ReplayError)
+            if is_the_steps and not self._has_acted(failed):
+                raise Untouched from error
+            self._clear(failed)
             raise
         return self._results(values, plain)
+
+    def _has_acted(self, failed: int) -> bool:
+        """Whether something that lasts was done before a call, so that nothing can begin anew."""
+        if self.entries or self.became:
+            return True
+        place = self.plan.place
+        for equation in self.plan.equations:
+            if equation is self.begun[failed]:
+                return False
+            if equation.kind in ("write", "effect", "deliver", "become") or equation.draws:
+                return True
+            if any(v.root in place and place[v.root].fixed is not None for v in equation.results):
+                return True  # a gradient that may be there
+        return True
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""

@@ -1,5 +1,6 @@
 """``replay``: a step that runs as written once, is checked once, and is replayed from then on."""
 
+import contextlib
 import functools
 import threading
 import types
@@ -20,7 +21,7 @@ from ..recording.lines import Whose, users_line, whose
 from ..recording.recorder import argument
 from .capture import Capture, refusal
 from .guards import Guards, Walk, is_same, spec
-from .program import Program
+from .program import Program, Untouched
 from .reads import is_plain
 from .show import Profile, as_html
 from .verify import (
@@ -35,6 +36,7 @@ from .verify import (
 
 KEPT_SIGNATURES = 64
 NEVER = float("inf")
+UNSHARED = contextlib.nullcontext()
 PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
 MOST_SEEN = 10_000  # signatures that are counted
 MOST_CAPTURES = 16  # one after the other, without a replay
@@ -140,12 +142,14 @@ class Replay:
         program = None if local.doubted else local.last
         if program is None or not mode.ordinary or program.runs >= program.due:
             return self._run(args, plain)
-        if program.guards.gradients:
-            with EXCLUSIVE:  # whoever adds to gradients in another thread waits
-                if program.guards.are_met(args):
-                    return program.run(args, plain)
+        with EXCLUSIVE if program.guards.gradients else UNSHARED:  # others who add to them wait
+            if not program.guards.are_met(args):
                 return self._run(args, plain)
-        return program.run(args, plain) if program.guards.are_met(args) else self._run(args, plain)
+            try:
+                return program.run(args, plain)
+            except Untouched:
+                pass
+        return self._as_written(Given(args), [])  # which may catch what a call raised
 
     def __repr__(self) -> str:
         found = [program for each in self._local.programs.values() for program in each]
@@ -223,7 +227,12 @@ class Replay:
             result = self._verified(program, given)
         else:
             self._local.in_vain = 0
-            result = program.run(given.inputs, plain)
+            try:
+                result = program.run(given.inputs, plain)
+            except Untouched:
+                program = None
+        if program is None:
+            return self._as_written(given, [])
         self._local.last = program
         return result
 
@@ -335,16 +344,20 @@ class Replay:
         that takes five times as long as to run it.
         """
         replayed, quick = program.runs > 0, 0 < program.runs < program.due
-        before = State(program)
+        before, untouched = State(program), False
         ours: Any = None
         try:
             ours = outcome(program, program.run(given.inputs))
         except ReplayError:
             raise
+        except Untouched:
+            untouched = True
         except Exception as raised:
             ours = raised
         finally:
             before.restore()
+        if untouched:
+            return self._as_written(given, [])
         if quick:
             result = self.fn(*given.holding(map(argument, given.inputs)))
             theirs = outcome(program, result)
