@@ -36,16 +36,19 @@ ORDER = [
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.hooks", "autodiff.funnel",
     "autodiff.writes",
     "autodiff.operators", "autodiff.sweep", "autodiff.tensor", "autodiff.making",
-    "autodiff.transforms",
-    "autodiff.checkpoint", "autodiff.gradcheck", "replay.memory", "replay.reads",
+    "autodiff.transforms", "autodiff.checkpoint", "autodiff.gradcheck",
+    "recording.lines", "recording.equations",
+    "recording.text", "recording.tables", "recording.names", "recording.recording",
+    "recording.recorder", "recording.tape", "recording.trace",
+    "recording.autopsy", "recording.anomaly", "replay.memory", "replay.reads",
     "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
     "replay.bind", "replay.show", "replay.program", "replay.verify",
     "replay.step",
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
-    "replay", "random", "special", "polynomial", "nn", "optim", "data", "training", "draw",
-    "sklearn", "run", "compat",
+    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "export", "data",
+    "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 
 
@@ -106,9 +109,9 @@ def test_nothing_imports_the_package_root(name: str) -> None:
     assert "" not in imported(name)
 
 
-@for_each(n for n in MODULES if n.startswith(("errors", "autodiff", "replay")))
+@for_each(n for n in MODULES if n.startswith(("errors", "autodiff", "recording", "replay")))
 def test_arrows_in_the_engine_and_in_replay_point_up(name: str) -> None:
-    if name in ("autodiff", "replay"):
+    if name in ("autodiff", "recording", "replay"):
         return
     assert name in ORDER, f"{name} has no place in the reading order"
     later = imported(name) - set(ORDER[: ORDER.index(name)])
@@ -142,7 +145,7 @@ def test_no_import_cycles() -> None:
 
 ENGINE = sorted(path for path in (PACKAGE / "autodiff").glob("*.py"))
 # rooms that several threads may be in at once
-IN_THREADS = ("autodiff.", "batching.", "replay.", "optim.")
+IN_THREADS = ("autodiff.", "batching.", "recording.", "replay.", "optim.")
 REGISTRIES = {"TABLE", "COMPOSITES", "FACTS", "METADATA", "RULES", "WRITERS"}
 
 

@@ -24,12 +24,15 @@ from .errors import (
     DataError,
     DataWarning,
     DetachError,
+    ExportError,
     GradientError,
     ReplayError,
     ShapeError,
     StaleValueError,
     TapeError,
 )
+from .export import to_numpy
+from .recording import Recording, anomaly, autopsy, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
 from .version import __version__
@@ -38,14 +41,18 @@ __all__ = [
     "DataError",
     "DataWarning",
     "DetachError",
+    "ExportError",
     "GradientError",
+    "Recording",
     "ReplayError",
     "ShapeError",
     "StaleValueError",
     "TapeError",
     "Tensor",
     "__version__",
+    "anomaly",
     "array",
+    "autopsy",
     "checkpoint",
     "data",
     "defvjp",
@@ -68,6 +75,9 @@ __all__ = [
     "save",
     "stack",
     "stop_gradient",
+    "tape_of",
+    "to_numpy",
+    "trace",
     "training",
     "value_and_grad",
     "vjp",

@@ -114,3 +114,18 @@ class DataWarning(UserWarning):
     >>> issubclass(tg.DataWarning, UserWarning)
     True
     """
+
+
+class ExportError(ValueError):
+    """A step does something that cannot be written down for others; the message names it.
+
+    >>> def scaled():
+    ...     factor = 2.0
+    ...     return tg.primitive(lambda x: x * factor)
+    ...
+    >>> try:
+    ...     tg.to_numpy(scaled(), np.ones(2))
+    ... except tg.ExportError as error:
+    ...     print("has variables of where it was made" in str(error))
+    True
+    """

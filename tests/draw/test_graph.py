@@ -415,7 +415,7 @@ def test_a_released_graph_is_refused():
     y = leaf(2.0) * 3.0
     y.backward()
     with pytest.raises(
-        tg.TapeError, match=r"released by backward\(\); draw it before backward\(\)"
+        tg.TapeError, match=r"released by backward\(\); look at it before backward\(\)"
     ):
         graph(y)
 
@@ -429,7 +429,7 @@ def test_a_kept_graph_is_drawn_after_backward():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((tg.Tensor(1.0),), tg.TapeError, "there is no graph to draw"),
+        ((tg.Tensor(1.0),), tg.TapeError, "there is no graph: the result"),
         (
             ([1.0],),
             TypeError,

@@ -97,9 +97,11 @@ def objects(folder: Path) -> list[Any]:
         leaf, leaf * 2.0, *modules(), *optimisers, sgd, *schedules, *told.given, histograms,
         history, history[0], diagnosis, diagnosis.findings[0], diagnosis.measurements, batches,
         training.EarlyStopping(2), *before, replay, replay.program, replay.profile(1),
-        draw.graph(leaf * 2.0), draw.graph(replay), distorted, augment.Distort(),
+        draw.graph(leaf * 2.0), draw.graph(replay), tg.trace(step, X, Y), distorted,
+        augment.Distort(),
         training.calibration(np.eye(3), np.arange(3)), *histograms.gradients["0.weight"],
         training.precision_recall(np.arange(3), np.arange(3), 3), tg.no_grad(),
+        tg.anomaly(),
         data.Dataset(((X, Y), (X, Y))), tg.polynomial.POWER,
         training.Checkpoint.load(folder / "c.npz"),
     ]  # fmt: skip

@@ -101,7 +101,7 @@ def test_the_equations_are_numbered_and_have_a_kind_a_place_and_a_cost() -> None
     ]
     contractions = [m for m in matches if m["operation"].startswith("row_contraction(")]
     assert [m["flops"] for m in contractions] == ["240", "320"]
-    places = {re.sub(r" ?[a-z]\d+$", "", m["memory"] or "none") for m in matches}
+    places = {re.sub(r" ?([a-z]\d+|weight)$", "", m["memory"] or "none") for m in matches}
     assert places == {"none", "view of", "in place of", "new", "gradient"}
     assert repr(step.program) == str(step.program)
 

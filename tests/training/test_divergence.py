@@ -9,7 +9,6 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import data, nn, optim, training
-from tinygrad_np.training.origin import origin_of
 
 F = nn.functional
 X = np.random.default_rng(0).standard_normal((80, 3)).astype(np.float32)
@@ -76,8 +75,11 @@ OPTIMISERS: dict[str, Any] = {
 CASES: dict[str, tuple[Any, Any, Any, str]] = {
     "nan": (holed(np.nan), F.cross_entropy, network, r"x of the batch is nan at index \(5, 1\)"),
     "inf": (holed(np.inf), F.cross_entropy, network, r"x of the batch is inf at index \(5, 1\)"),
-    "log": (X, log_of_zero, network, r"log gives -inf at index \(0,\), of 0\."),
-    "gradient": (X, steep, plain, "in the backward pass, gives -?(inf|nan)"),
+    "log": (
+        X, log_of_zero, network,
+        r"log gives -inf at index \(0,\), of 0 \(test_divergence\.py:\d+\)\.",
+    ),
+    "gradient": (X, steep, plain, "in the backward pass of .*, gives -?(inf|nan)"),
     "overflow": (X * 1e19, F.cross_entropy, plain, "linear gives -?inf at index"),
     "float16": (X.astype(np.float16), squares, lambda: plain(np.float16), "gives -?inf"),
 }  # fmt: skip
@@ -155,37 +157,6 @@ def test_the_best_weights_and_the_next_training_go_on() -> None:
         )  # fmt: skip
     found = training.fit(model, data.batches(X, Y, 16, seed=0), optimiser, epochs=20)
     assert found[-1].train_accuracy > 0.9
-
-
-def test_an_origin_follows_only_values_that_are_not_finite() -> None:
-    """A mask of -inf that a softmax takes is no cause."""
-    w = tg.Tensor([[1.0, 2.0]], requires_grad=True)
-    zero = tg.Tensor([0.0, 1.0], requires_grad=True)
-
-    def run() -> Any:
-        masked = np.where(np.array([[True, False]]), w, -np.inf)
-        return np.sum(F.softmax(masked)) + np.sum(np.log(zero * 1.0))
-
-    found = origin_of(run, [w, zero])
-    assert found is not None
-    assert (found.operation, found.index, found.operands) == ("log", (0,), ("0",))
-    assert str(found) == "log gives -inf at index (0,), of 0"
-    assert origin_of(lambda: np.sum(w * 2.0), [w]) is None
-    w.grad = tg.Tensor([[3.0, 4.0]])
-    bad = tg.Tensor([np.nan], requires_grad=True, name="scale")
-    found = origin_of(lambda: np.sum(w * bad), [w, bad])
-    assert str(found) == "scale is nan at index (0,)"
-    np.testing.assert_array_equal(w.grad.numpy(), [[3.0, 4.0]])
-
-    def broken() -> Any:
-        raise RuntimeError("not again")
-
-    assert origin_of(broken, [w]) is None
-    found = origin_of(lambda: np.linalg.slogdet(w.T @ w).logabsdet * 2.0, [w])  # type: ignore[arg-type]
-    assert str(found).startswith("slogdet gives -inf, of ")
-
-    found = origin_of(lambda: np.sum(np.modf(np.log(zero * 1.0))[1]), [zero])  # type: ignore[arg-type]
-    assert str(found) == "log gives -inf at index (0,), of 0"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def sweep(
     if not records and mode.capture is None:
         _descend(arrived, waiting, targets, floor, None, retain)
         return _settled(arrived)
-    with recording(records):
+    with recording(records) if mode.capture is None else mode.capture.sweeping(records):
         _descend(arrived, waiting, targets, floor, wrap, retain)
         return _settled(arrived)
 
@@ -140,7 +140,7 @@ def _pull(
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
-        operands, out, options = _wrapped(node, values, parents, out, wrap, options)
+        operands, out, options = _wrapped(node, g, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
     for argument, parent in enumerate(parents):
         if parent is None or parent.number < floor:
@@ -226,20 +226,16 @@ OWN = _own_references()
 
 
 def _wrapped(
-    record: Record,
-    values: Sequence[Any],
-    parents: Sequence[Node | None],
-    out: Any,
-    wrap: "type[Tensor]",
-    options: dict[str, Any],
-) -> tuple[Sequence[Any], Any, dict[str, Any]]:
+    record: Record, g: Any, values: Sequence[Any], parents: Sequence[Node | None], out: Any,
+    wrap: "type[Tensor]", options: dict[str, Any],
+) -> tuple[Sequence[Any], Any, dict[str, Any]]:  # fmt: skip
     """Operands, result and options as Tensors: those that were at their old places on the tape.
 
     While a step is captured those that were not, too: what a rule makes of them depends on them.
     """
     operands: list[Any] = list(values)
     if mode.capture is not None:
-        operands = mode.capture.lift(operands)
+        operands = mode.capture.lift(operands, pulled=(record, g))
         options = mode.capture.lift(options) if options else options
     for i, parent in enumerate(parents):
         if parent is not None:

@@ -49,11 +49,18 @@ class Listener(Protocol):
     def leave(self, how: str, tensor: "Tensor | None" = None) -> None:
         """A value leaves the tape, or what no operation changes is about to be changed."""
 
-    def lift(self, nest: Any, declared: bool = False) -> Any:
+    def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """The nest with Tensors for the arrays that may be others when this is done again.
 
-        With ``declared`` it is what a user gave to a function whose inside is recorded.
+        With ``declared`` it is what a user gave to a function whose inside is recorded;
+        ``pulled`` is the record that a sweep is at, and the cotangent that has arrived there.
         """
+
+    def sweeping(self, records: bool) -> Any:
+        """A block around a sweep, whose operations are recorded or not."""
+
+    def inside(self, module: Any, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+        """Run the forward pass of a module."""
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what is no operation: it performs, saves and restores."""

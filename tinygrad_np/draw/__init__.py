@@ -7,6 +7,7 @@ from .embedding import embedding
 from .figures import confusion, curves, hardest, predictions, reliability
 from .graph import graph
 from .inside import histograms, weights
+from .ranking import ranking
 from .render import RenderError, RenderWarning, save
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "hardest",
     "histograms",
     "predictions",
+    "ranking",
     "reliability",
     "saliency",
     "save",

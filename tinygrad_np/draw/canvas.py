@@ -137,11 +137,13 @@ def drawing(
     heading: str,
     words: Mapping[str, str] = MappingProxyType({}),
     tooltip: Callable[[int, Drawn], str] = lambda _, __: "",
+    fills: Mapping[int, str] = MappingProxyType({}),
 ) -> Graph:
     """The picture as a Digraph. ``label`` gives the label of the node at a position.
 
     ``tooltip`` gives the plain text that the pointer shows there.
 
+    ``fills`` are colours of nodes instead of those of their kinds.
     ``heading`` (markup) stands above the legend; ``words`` are other names of kinds in it.
     """
     drawn = Graph(
@@ -167,7 +169,7 @@ def drawing(
         },
         edge_attr={"color": FAINT, "arrowsize": "0.7"},
     )
-    _write_nodes(drawn, traced, picture, label, tooltip)
+    _write_nodes(drawn, traced, picture, label, tooltip, fills)
     main = _main_line(picture)
     for tail, head in picture.edges:
         drawn.edge(f"n{tail}", f"n{head}", **({"weight": "8"} if tail in main else SIDE))
@@ -187,6 +189,7 @@ def _write_nodes(
     picture: Picture,
     label_of: Callable[[int, Drawn], str],
     tooltip_of: Callable[[int, Drawn], str],
+    fills: Mapping[int, str],
 ) -> None:
     """All nodes, those of a module between the braces of its box."""
     inside: dict[int, list[int]] = {}
@@ -217,7 +220,8 @@ def _write_nodes(
             node = picture.nodes[i]
             said = tooltip_of(i, node)
             hover = {"tooltip": labels.quoted(said)} if said else {}
-            drawn.node(f"n{i}", label_of(i, node), **STYLES[node.kind], **hover)
+            fill = {"fillcolor": fills[i]} if i in fills else {}
+            drawn.node(f"n{i}", label_of(i, node), **(STYLES[node.kind] | fill), **hover)
         stack.extend(reversed(children.get(box, ())))
 
 
@@ -288,6 +292,27 @@ def _small(line: str, face: str = "") -> str:
 def box_title(box: trace.Box) -> str:
     """What stands above a box, or in the node that stands for it."""
     return f"{box.path}: {box.title}" if box.path else box.title
+
+
+def node_label(
+    traced: trace.Trace, node: Drawn, shown: Sequence[Detail] = (), of: str = "module"
+) -> str:
+    """What a node says: its name, its array, and what else is ``shown``; a gap hides ``of``."""
+    item = node.item
+    if node.kind == "gap":
+        parts = ((node.modules, of), (node.operations, "operation"))
+        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
+        return html(f"… {hidden} …", counted_parameters(node.parameters))
+    array = labels.escape(labels.kind_of_array(item.array))
+    if node.kind == "module":
+        box = traced.boxes[node.module]
+        told = node.operations != 1 or box.title.lower().startswith(item.formula.lower())
+        only = [] if told else [labels.escape(item.formula)]
+        return html(box_title(box), [*counted_parameters(box.parameters), *only, array])
+    title = item.name or ("variable" if item.kind == "parameter" else item.kind)
+    if node.kind == "operation":
+        title = f"{item.name} = {item.formula}" if item.name else item.formula
+    return html(title, [part for part in (array, *shown) if part])
 
 
 def counted_parameters(count: int) -> list[str]:

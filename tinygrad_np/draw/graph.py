@@ -4,12 +4,14 @@ import inspect
 from typing import Any
 
 from ..arguments import whole as number
-from ..autodiff.rules.table import Part, Several
+from ..autodiff.rules.table import Several
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
+from ..recording import Recording
 from ..replay import Program, Replay
 from . import hover, labels, program, trace
-from .canvas import Detail, Graph, box_title, counted_parameters, drawing, html
+from .canvas import Detail, Graph, drawing, node_label
+from .colours import COLOURS, fills
 from .fitting import Drawn, Picture, fit
 from .repeats import folded
 
@@ -19,11 +21,12 @@ CHEAP = 1e7  # elements, and 1000 for each operation, for each gradient that nob
 
 
 def graph(
-    tensor_or_module: Tensor | Module | Replay | Program,
+    tensor_or_module: Tensor | Module | Replay | Program | Recording,
     *example_inputs: Any,
     values: bool = False,
     max_nodes: int = 60,
     fold: bool = True,
+    colour: str | None = None,
 ) -> Graph:
     """The computation graph of a result, of a module run on example inputs, or of a replayed step.
 
@@ -40,6 +43,11 @@ def graph(
     where their results lie: in a buffer of their own (``new b3``), in that of an operand, in one
     that is delivered as a gradient, or as a view. What comes from one line of the step is a box.
 
+    Of a recording (``tg.trace``, ``tg.tape_of``) both passes are drawn. ``colour`` fills the
+    operations by what they cost, pale to dark: the ``"bytes"`` of their results, their
+    ``"time"``, or the size of the ``"gradient"`` that arrives (its root mean square, by order of
+    magnitude); the legend says what the darkest is.
+
     Raises TapeError for a graph that was never recorded or that backward has released, TypeError
     for inputs that do not fit, ValueError for ``max_nodes`` below 3, ReplayError for a step that is
     not captured yet.
@@ -54,7 +62,15 @@ def graph(
         if example_inputs or values:
             raise TypeError("a replayed step is drawn as it was captured: graph(step).")
         return _of_program(tensor_or_module, max_nodes)
-    if isinstance(tensor_or_module, Module):
+    if colour not in COLOURS:
+        raise ValueError(f"colour={colour!r}: {', '.join(map(repr, COLOURS[1:]))} or None.")
+    if isinstance(tensor_or_module, Recording):
+        if example_inputs:
+            raise TypeError("a recording is drawn as it is: graph(recording).")
+        traced, title = trace.of_recording(tensor_or_module), tensor_or_module.title
+    elif colour is not None:
+        raise TypeError("colour= is for recordings: graph(tg.trace(fn, x), colour=...).")
+    elif isinstance(tensor_or_module, Module):
         traced = trace.of_module(tensor_or_module, example_inputs)
         title = traced.boxes[0].title
     elif not isinstance(tensor_or_module, Tensor):
@@ -71,17 +87,21 @@ def graph(
     picture = fit(traced, max_nodes)
     picture.whole = len(whole.items)
     slopes = _slopes(traced, picture, values)
+    heading, filled = _heading(whole, title), dict[int, str]()
+    if colour is not None:
+        filled, said = fills(traced, picture, colour)
+        heading += f"; {said}"
 
     def label(i: int, node: Drawn) -> str:
         shown = values and node.kind not in HIDING and not isinstance(node.item.array, Several)
-        return _node_label(traced, node, _value_lines(node.item.array, slopes[i]) if shown else [])
+        return node_label(traced, node, _value_lines(node.item.array, slopes[i]) if shown else [])
 
     def tooltip(i: int, node: Drawn) -> str:
         if node.kind == "gap":
             return ""
         return hover.text(node.item, slopes[i], with_rule=node.operations < 2)
 
-    return drawing(traced, picture, label, _heading(whole, title), tooltip=tooltip)
+    return drawing(traced, picture, label, heading, tooltip=tooltip, fills=filled)
 
 
 def _of_program(step: Replay | Program, max_nodes: int) -> Graph:
@@ -96,31 +116,15 @@ def _of_program(step: Replay | Program, max_nodes: int) -> Graph:
     return program.picture(step.program, title, parameters, max_nodes)
 
 
-def _node_label(traced: trace.Trace, node: Drawn, shown: list[Detail]) -> str:
-    item = node.item
-    if node.kind == "gap":
-        parts = ((node.modules, "module"), (node.operations, "operation"))
-        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
-        return html(f"… {hidden} …", counted_parameters(node.parameters))
-    array = labels.escape(labels.kind_of_array(item.array))
-    if node.kind == "module":
-        box = traced.boxes[node.module]
-        told = node.operations != 1 or box.title.lower().startswith(item.formula.lower())
-        only = [] if told else [labels.escape(item.formula)]
-        return html(box_title(box), [*counted_parameters(box.parameters), *only, array])
-    title = item.name or ("variable" if item.kind == "parameter" else item.kind)
-    if node.kind == "operation":
-        title = f"{item.name} = {item.formula}" if item.name else item.formula
-    return html(title, [array, *shown])
-
-
 def _slopes(traced: trace.Trace, picture: Picture, exactly: bool) -> list[Any]:
     """The gradient of each node, None where there is none; unless ``exactly`` only if cheap."""
     nodes = [None if node.kind == "gap" else node.item for node in picture.nodes]
     items = [None if item and isinstance(item.array, Several) else item for item in nodes]
+    if any(item.equation is not None and item.equation.cotangent for item in traced.items):
+        return [_cotangent(item) for item in items]
     results = [item for item in traced.items if item.kind == "result"]
-    root = traced.items[results[0].sources[0]]
-    if len(results) > 1 or isinstance(root.array, Several) or root.array.size != 1:
+    root = traced.items[results[0].sources[0]] if len(results) == 1 else None
+    if root is None or root.node is None or getattr(root.array, "size", 0) != 1:
         return [None] * len(items)
     cost = sum(getattr(item.array, "size", 0) + 1000 for item in traced.items) * len(items)
     if not exactly and cost > CHEAP:
@@ -133,6 +137,13 @@ def _slopes(traced: trace.Trace, picture: Picture, exactly: bool) -> list[Any]:
         return [None] * len(items)
     slopes = iter(found)
     return [None if item is None else next(slopes) for item in items]
+
+
+def _cotangent(item: trace.Item | None) -> Any:
+    """What arrives at an operation in a recorded backward pass."""
+    equation = None if item is None else item.equation
+    found = None if equation is None or equation.count else equation.cotangent
+    return None if found is None else found.array
 
 
 def _value_lines(value: Any, slope: Any) -> list[Detail]:
@@ -160,9 +171,8 @@ def _value_lines(value: Any, slope: Any) -> list[Detail]:
 def _heading(traced: trace.Trace, title: str) -> str:
     """What the picture shows."""
     items = traced.items
-    parts = [isinstance(getattr(item.node, "rule", None), Part) for item in items]
-    operations = sum(item.kind == "operation" for item in items) - sum(parts)
-    if title:
+    operations = sum(bool(item.operation) for item in items)
+    if traced.boxes[0].title:
         parameters = traced.boxes[0].parameters
     else:
         parameters = sum(item.array.size for item in items if item.kind == "parameter")

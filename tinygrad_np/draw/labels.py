@@ -8,8 +8,7 @@ import graphviz
 import numpy as np
 
 from ..autodiff.primitives import ARRAY, take_at
-from ..autodiff.rules.table import Part, Several
-from ..autodiff.tape import Record
+from ..autodiff.rules.table import Several
 from ..markup import number, printable
 
 LONGEST = 40  # characters of a name or formula before it is cut
@@ -40,7 +39,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def kind_of_array(value: Any) -> str:
-    """``(64, 10) float32``; ``3 results`` of an operation that gives a tuple."""
+    """``(64, 10) float32``; ``3 results`` of an operation that gives a tuple; empty for None."""
+    if value is None:
+        return ""
     if isinstance(value, Several):
         return counted(len(value.forms), "result")
     return f"{value.shape if value.shape else 'scalar'} {value.dtype}"
@@ -67,24 +68,6 @@ def contents(value: Any) -> str | list[list[str]]:
     high = array.shape[-2]
     slabs = [[[""], *rows[i : i + high]] for i in range(0, len(rows), high)]
     return [row for slab in slabs for row in slab][1:]
-
-
-def is_inline(operand: Any) -> bool:
-    """Whether an operand without history is written into the operation, not drawn as a node."""
-    return not hasattr(operand, "dtype") or np.ndim(operand) == 0
-
-
-def formula(record: Record) -> str:
-    """An operation on drawn operands (``·``): ``matmul``, ``· × 2.0``, ``sum(·, axis=1)``."""
-    rule = record.rule
-    if isinstance(rule, Part):
-        return "·" + rule.field
-    operands: Sequence[Any] = record.values
-    drawn = [
-        parent is not None or not is_inline(operand)
-        for operand, parent in zip(operands, record.parents, strict=True)
-    ]
-    return written(rule.name, rule.fn, operands, drawn, record.kwargs)
 
 
 def written(

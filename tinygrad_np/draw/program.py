@@ -7,15 +7,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..autodiff.tensor import Tensor
-from ..replay.capture import Equation, Variable
+from ..recording.text import Row
 from ..replay.program import Program
 from ..replay.rows import RowLoop
-from ..replay.show import Row, rows
+from ..replay.show import rows
 from . import labels
-from .canvas import Graph, box_title, counted_parameters, drawing, html
+from .canvas import Graph, box_title, counted_parameters, drawing, html, node_label
 from .fitting import Drawn, fit
-from .trace import Box, Item, Kind, Trace
+from .trace import SOURCES, Trace, Tracer
 
 WORDS = {"module": "several equations"}
 
@@ -27,14 +26,6 @@ class Group:
     title: str
     parts: Sequence["Row | Group"]
     is_loop: bool = False
-
-
-@dataclass
-class Made(Item):
-    """What an equation makes: the operation's name, and where the result lies."""
-
-    operation: str = ""
-    memory: str = ""
 
 
 def picture(program: Program, title: str, inputs: Sequence[str], max_nodes: int) -> Graph:
@@ -98,7 +89,7 @@ def _added_up(row: Row, sums: set[int]) -> Row:
     """A row of a loop, which says so if its result is added to that of the other blocks."""
     if not any(v.number in sums for v in row.equation.results):
         return row
-    return replace(row, memory=f"{row.memory}, added up")
+    return replace(row, place=f"{row.place}, added up")
 
 
 def _runs(parts: Sequence[Row | Group]) -> Iterator[Row | Group]:
@@ -139,7 +130,7 @@ def _chains(members: Sequence[Any]) -> list[Row | Group]:
     views: list[Row] = []
     after_product = True
     for row in members:
-        if row.memory.startswith("view"):
+        if row.place.startswith("view"):
             views.append(row)
             continue
         if row.is_product and not after_product:
@@ -161,135 +152,27 @@ def _chains(members: Sequence[Any]) -> list[Row | Group]:
 
 def _traced(program: Program, parts: Sequence[Row | Group], names: dict[Any, str]) -> Trace:
     """The items of the equations in their groups, and of what they read and leave."""
-    tracer = _Tracer(program, names)
-    tracer.add(parts, 0)
-    return tracer.finished()
+    tracer = Tracer(names, numbered=True)
+    tracer.inputs = {v.number: (names[v.number], v) for v in program.inputs}
+    _fill(tracer, parts, 0)
+    outputs = program.plan.outputs
+    words = [f"result {k}" if len(outputs) > 1 else "result" for k in range(1, len(outputs) + 1)]
+    made = tracer.finished(zip(words, outputs, strict=True))
+    for item in made.items:
+        box = item.box
+        while item.kind == "parameter" and box:
+            made.boxes[box].parameters += item.array.size
+            box = made.boxes[box].parent
+    return made
 
 
-class _Tracer:
-    """Turns equations into items. Variables are known by number: those of a loop have the same."""
-
-    def __init__(self, program: Program, names: dict[Any, str]) -> None:
-        self.program = program
-        self.names = names
-        self.made = Trace([], [Box("", "", 0, 0, 0)])
-        self.places: dict[int, int] = {}
-        self.delivered: dict[Tensor, int] = {}
-        self.loops: set[int] = set()  # boxes of loops, and those in them
-
-    def add(self, parts: Sequence[Row | Group], around: int) -> None:
-        """Equations and groups that lie in the box ``around``."""
-        for part in parts:
-            if isinstance(part, Row):
-                self._add_row(part, around)
-                continue
-            depth = self.made.boxes[around].depth + 1
-            self.made.boxes.append(Box("", part.title, 0, around, depth))
-            box = len(self.made.boxes) - 1
-            if part.is_loop or around in self.loops:
-                self.loops.add(box)
-            self.add(part.parts, box)
-
-    def finished(self) -> Trace:
-        """Everything, with the results of the step."""
-        outputs = self.program.plan.outputs
-        for k, variable in enumerate(outputs, 1):
-            name = "result" if len(outputs) == 1 else f"result {k}"
-            self._add(Item("result", name, "", variable, [self._place(variable, 0)]))
-        for item in self.made.items:
-            box = item.box
-            while item.kind == "parameter" and box:
-                self.made.boxes[box].parameters += item.array.size
-                box = self.made.boxes[box].parent
-        return self.made
-
-    def _add(self, item: Item) -> int:
-        self.made.items.append(item)
-        return len(self.made.items) - 1
-
-    def _add_row(self, row: Row, box: int) -> None:
-        equation = row.equation
-        sources = [self._place(v, box) for v in equation.reads if not _is_number(v)]
-        if equation.kind == "deliver":
-            self._deliver(equation, sources, box)
-            return
-        if equation.kind in ("effect", "become", "write"):
-            self._add_effect(row, sources, box)
-            return
-        names = ", ".join(map(repr, equation.results))
-        array = equation.results[0] if equation.results else None
-        formula = _formula(equation)
-        place = self._add(
-            Made("operation", names, formula, array, sources, None, box, equation.name, row.memory)
-        )
-        for result in equation.results:
-            self.places[result.number] = place
-
-    def _deliver(self, equation: Equation, sources: list[int], box: int) -> None:
-        """A gradient stands with the equation that makes it, unless that is in a loop."""
-        tensor = equation.options["tensor"]
-        name = f"{self._name(tensor) or 'tensor'}.grad"
-        if not sources:
-            name += " = None"
+def _fill(tracer: Tracer, parts: Sequence[Row | Group], around: int) -> None:
+    """Equations and groups that lie in the box ``around``."""
+    for part in parts:
+        if isinstance(part, Row):
+            tracer.add(part.equation, around, part.place)
         else:
-            made = self.made.items[sources[0]]
-            own = made.kind != "operation" or made.box in self.loops
-            box = box if own else made.box
-        self.delivered[tensor] = self._add(Item("gradient", name, "", tensor, sources, None, box))
-
-    def _add_effect(self, row: Row, sources: list[int], box: int) -> None:
-        """What works outside of the step; an optimiser reads the gradients of its parameters."""
-        equation = row.equation
-        if equation.kind == "effect":
-            name = row.operation.removesuffix("()")
-            params = getattr(equation.fn, "params", self.delivered)
-            sources = [self.delivered[t] for t in params if t in self.delivered]
-            self._add(Item("effect", name, "", None, sources, None, box))
-            return
-        target = equation.options.get("tensor")
-        if target is None:
-            target = equation.operands[0].source
-        name = f"{self._name(target) or 'tensor'}[…] ="
-        self._add(Item("effect", name, "", target, sources, None, box))
-
-    def _name(self, tensor: Any) -> str | None:
-        return self.names.get(tensor) or tensor.name
-
-    def _place(self, variable: Variable, box: int) -> int:
-        """The position of what a variable comes from; sources appear with their first use."""
-        if variable.number not in self.places:
-            kind, name, array = self._source(variable)
-            where = 0 if kind == "input" else box
-            self.places[variable.number] = self._add(Item(kind, name, "", array, box=where))
-        return self.places[variable.number]
-
-    def _source(self, variable: Variable) -> tuple[Kind, str | None, Any]:
-        """Kind, name and array of something that no equation makes."""
-        known = self.names.get(variable.number)
-        if known is not None:
-            whole = next(v for v in self.program.inputs if v.number == variable.number)
-            return "input", known, whole
-        if variable.kind == "constant":
-            return "constant", None, variable
-        name = self._name(variable.source)
-        if variable.kind == "entry":
-            return "constant", f"{name or 'tensor'}.grad before", variable.source
-        kind: Kind = "parameter" if variable.source.requires_grad else "constant"
-        return kind, name, variable.source
-
-
-def _is_number(variable: Variable) -> bool:
-    """Whether it is written into the operation."""
-    return variable.kind == "constant" and variable.shape == ()
-
-
-def _formula(equation: Equation) -> str:
-    """``row_product``, ``· ÷ 64``, ``sum(·, axis=1)``."""
-    operands = [
-        v.array[()] if isinstance(v, Variable) and _is_number(v) else v for v in equation.operands
-    ]
-    drawn = [isinstance(v, Variable) for v in operands]
-    return labels.written(equation.name, equation.fn, operands, drawn, equation.options)
+            _fill(tracer, part.parts, tracer.box(part.title, around, part.is_loop))
 
 
 # What is written.
@@ -308,30 +191,17 @@ def _heading(program: Program, title: str, traced: Trace) -> str:
     return "<br/>".join(facts)
 
 
-SOURCES = ("input", "parameter", "constant", "result")
-
-
 def _label(traced: Trace, node: Drawn) -> str:
-    item = node.item
-    if node.kind == "gap":
-        parts = ((node.modules, "group"), (node.operations, "operation"))
-        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
-        return html(f"… {hidden} …", counted_parameters(node.parameters))
-    array = [] if item.array is None else [labels.escape(labels.kind_of_array(item.array))]
     if node.kind == "module":
         return _group_label(traced, node)
-    memory = [labels.escape(item.memory)] if isinstance(item, Made) and item.memory else []
-    title = item.name or item.kind
-    if node.kind == "operation":
-        title = f"{item.name} = {item.formula}" if item.name else item.formula
-    return html(title, [*array, *memory])
+    return node_label(traced, node, [labels.escape(node.item.memory)], "group")
 
 
 def _group_label(traced: Trace, node: Drawn) -> str:
     """A line of the step, or a chain of its equations: how many of which, and what they leave."""
     box = traced.boxes[node.module]
     inside = [item for item in traced.items if _is_in(traced, item.box, node.module)]
-    common = ", ".join(dict.fromkeys(i.operation for i in inside if isinstance(i, Made)))
+    common = ", ".join(dict.fromkeys(i.operation for i in inside if i.operation))
     gradients = sum(item.kind == "gradient" for item in inside)
     details = [f"{labels.counted(node.operations, 'operation')}"] if box.title else []
     details += [labels.escape(common)] if box.title else []

@@ -1,20 +1,25 @@
-"""What is to be drawn: the operations of a graph in order, and the modules they ran in."""
+"""What is to be drawn: the equations of a recording in order, and the modules they ran in."""
 
 import copy
 import inspect
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from ..autodiff import nests
+from ..autodiff.rules.table import Several
 from ..autodiff.sweep import sweep
-from ..autodiff.tape import Leaf, Node, Record, history, recording
+from ..autodiff.tape import NO_OPTIONS, Node, recording
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, TapeError
 from ..nn.module import Module
+from ..recording import Recording, tape_of
+from ..recording.equations import Call, Equation, Variable
+from ..recording.names import calls_of
+from ..recording.tape import Reader
+from ..recording.trace import names_of
 from . import labels
 
 Kind = Literal["input", "parameter", "constant", "operation", "gradient", "effect", "result"]
@@ -22,7 +27,10 @@ Kind = Literal["input", "parameter", "constant", "operation", "gradient", "effec
 
 @dataclass
 class Item:
-    """One thing in the picture. ``sources`` are positions of the items it is computed from."""
+    """One thing in the picture. ``sources`` are positions of the items it is computed from.
+
+    Of an operation ``operation`` is the name, and ``memory`` says where its result lies.
+    """
 
     kind: Kind
     name: str | None
@@ -31,6 +39,9 @@ class Item:
     sources: list[int] = field(default_factory=list)
     node: Node | None = None
     box: int = 0
+    operation: str = ""
+    memory: str = ""
+    equation: Equation | None = field(default=None, compare=False)
 
 
 @dataclass
@@ -66,77 +77,12 @@ class Trace:
         return a
 
 
-@dataclass
-class Call:
-    """A module's forward pass: the numbers of the records between ``start`` and ``end`` are its.
-
-    ``module`` is None where it no longer exists; with kind None the call stands for everything
-    outside of all modules.
-    """
-
-    module: Module | None
-    kind: type | None
-    start: int
-    end: int
-    parent: int = 0
-
-
-def _calls(results: Sequence[Tensor]) -> list[Call]:
-    """The module calls whose results ``results`` depend on, each behind the one around it."""
-    found: dict[int, Call] = {}
-    for node in history(*(t._node for t in results)):
-        origin = getattr(node, "origin", None)
-        while origin is not None:
-            reference, kind, start, origin = origin
-            call = found.setdefault(start, Call(reference(), kind, start, node.number))
-            call.end = max(call.end, node.number)
-    return [found[start] for start in sorted(found)]
-
-
-def _nested(calls: list[Call]) -> list[Call]:
-    """The calls with the positions of those around them."""
-    inside = [0]
-    for i, call in enumerate(calls[1:], 1):
-        while inside[-1] and calls[inside[-1]].end < call.end:
-            inside.pop()
-        call.parent = inside[-1]
-        inside.append(i)
-    return calls
-
-
 def of_tensor(result: Tensor) -> Trace:
     """The graph a result was recorded with, in the modules that were called for it.
 
     Raises TapeError if nothing was recorded, or if a backward has released the graph.
     """
-    calls = _nested([Call(None, None, 0, sys.maxsize), *_calls([result])])
-    modules: dict[Module, str] = {}
-    paths: dict[Node, str] = {}
-    outermost = [call.module for call in calls[1:] if call.parent == 0 and call.module is not None]
-    for root, own in _named(outermost).items():
-        for path, module in root.named_modules():
-            is_told = module is root and own == type(root).__name__
-            modules.setdefault(module, "" if is_told else f"{own}.{path}".strip("."))
-        for path, part in root.named_parameters():
-            paths.setdefault(part._node, f"{own}.{path}".strip("."))  # type: ignore[arg-type]
-    return _Tracer(_boxes(modules, calls), calls, paths, []).trace([("result", result)])
-
-
-def _named(roots: list[Module]) -> dict[Module, str]:
-    """What tells the parameters of several modules apart: class and number; nothing for one.
-
-    A module inside of another comes behind it, without a name.
-    """
-    distinct = list(dict.fromkeys(roots))
-    inner = {part for root in distinct for name, part in root.named_modules() if name}
-    apart = [module for module in distinct if module not in inner and module.parameters()]
-    kinds = [type(module).__name__ for module in apart]
-    named = dict.fromkeys(apart, "")
-    for i, (module, kind) in enumerate(zip(apart, kinds, strict=True)):
-        if len(apart) > 1:
-            number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
-            named[module] = kind + number
-    return named | {module: "" for module in distinct if module not in named}
+    return _of_tape(tape_of(result), ["result"])
 
 
 def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
@@ -145,23 +91,55 @@ def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
     Raises what the forward pass raises, and TapeError if its result depends on no variable.
     """
     _check_inputs(module, inputs)
-    names = _names_of_inputs(module, len(inputs))
+    names = names_of(module, len(inputs))
     try:
         own, given, out = _run(module, inputs, names, variable=True)
     except (DetachError, TapeError, NotImplementedError):
         # The forward pass does with its inputs what only constants allow: integer arithmetic on
         # labels, np.asarray(x). If the error is its own, it comes again.
         own, given, out = _run(module, inputs, names, variable=False)
-    paths = {node: path for path, part in own.named_parameters() if (node := part._node)}
-    known = [(t._array, "input", t.name) for t in given]
-    known += [(t._array, "constant", path) for path, t in own.named_tensors()]
     results = [t for t in nests.leaves(out) if isinstance(t, Tensor)]
+    tape = Reader(results).recording(results, own)
+    known = {id(t._array): path for path, t in own.named_tensors()}
+    inputs_known = {id(t._array): t.name for t in given}
+    for variable in tape.variables:
+        if id(variable.array) in inputs_known and variable.kind != "result":
+            variable.kind, variable.name = "input", inputs_known[id(variable.array)]
+        elif variable.kind == "constant":
+            variable.name = known.get(id(variable.array), variable.name)
     word = "output {}" if len(results) > 1 else "output"
-    named = [(word.format(i), t) for i, t in enumerate(results, 1)]
-    inner = [call for call in _calls(results) if call.module is not own]
-    calls = _nested([Call(own, type(own), 0, sys.maxsize), *inner])
-    boxes = _boxes({m: path for path, m in own.named_modules()}, calls)
-    return _Tracer(boxes, calls, paths, known, [t._node for t in given]).trace(named)
+    return _of_tape(tape, [word.format(i) for i in range(1, len(results) + 1)], own)
+
+
+def of_recording(made: Recording) -> Trace:
+    """The equations of a recording, in the modules they ran in, or were the derivative of."""
+    count = len(made.results)
+    words = [f"result {i}" if count > 1 else "result" for i in range(1, count + 1)]
+    tracer = Tracer(made.names, numbered=True)
+    place = _boxes(tracer.made.boxes, calls_of(made.equations), None)
+    for equation in made.equations:
+        if equation.of is None or equation.of.call is None:
+            box = place[equation.call]
+        else:
+            call = equation.of.call
+            if (box := place.get(equation.of.call.title, 0)) == 0:
+                tracer.made.boxes.append(Box("", f"backward of {call.title}", 0, 0, 1))
+                box = place[call.title] = len(tracer.made.boxes) - 1
+        tracer.add(equation, box)
+    return tracer.finished(list(zip(words, made.results, strict=True)))
+
+
+def _of_tape(tape: Recording, words: Sequence[str], whole: Module | None = None) -> Trace:
+    """The equations of a tape in boxes for modules; ``whole`` is the box around everything."""
+    calls = [c for c in calls_of(tape.equations) if whole is None or c.module() is not whole]
+    tracer = Tracer(tape.names, shares=True)
+    place = _boxes(tracer.made.boxes, calls, whole)
+    for equation in tape.equations:
+        call = equation.call
+        while call not in place:
+            call = call.around if call is not None else None
+        tracer.add(equation, place[call])
+    return tracer.finished(list(zip(words, tape.results, strict=True)))
 
 
 def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
@@ -174,17 +152,6 @@ def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
             f"{labels.counted(len(inputs), 'example input')}: {error}; "
             "give them after the module: graph(module, x)."
         ) from None
-
-
-def _names_of_inputs(module: Module, count: int) -> list[str]:
-    """What the author of the module calls its inputs, in its own ``__call__`` or in ``forward``."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    fixed: list[str] = []
-    for method in (module.__call__, module.forward):
-        parameters = inspect.signature(method).parameters.values()
-        fixed = fixed or [p.name for p in parameters if p.kind in kinds][:count]
-    others = [f"input {i}" for i in range(len(fixed) + 1, count + 1)]
-    return fixed + (["input"] if count == 1 and others else others)
 
 
 def _run(
@@ -210,113 +177,176 @@ def _run(
         return own, given, own(*arguments)
 
 
-def _boxes(paths: dict[Module, str], calls: list[Call]) -> list[Box]:
-    """One box per call, labelled with the module's place in the model."""
-    times: dict[Module | None, int] = {}
+def _boxes(boxes: list[Box], calls: Sequence[Call], whole: Module | None) -> dict[Any, int]:
+    """One box per call, labelled with the module's place in the model, in the one of ``whole``."""
+    boxes[0] = _box(whole, type(whole).__name__, "", 0, -1) if whole is not None else boxes[0]
+    place: dict[Any, int] = {None: 0}
     for call in calls:
-        times[call.module] = times.get(call.module, 0) + 1
-    boxes: list[Box] = []
-    seen: dict[Module, int] = {}
-    for i, call in enumerate(calls):
-        module, path, details, count = call.module, "", "", 0
-        if module is not None:
-            seen[module] = seen.get(module, 0) + 1
-            path = paths.get(module, "")
-            if times[module] > 1:
-                path = f"{path} call {seen[module]}".strip()
-            details = module.extra_repr()
-            count = sum(parameter.size for parameter in module.parameters())
-        name = call.kind.__name__ if call.kind is not None else ""
-        title = name + (f"({details})" if details else "")
-        depth = boxes[call.parent].depth + 1 if i else 0
-        boxes.append(Box(path, title, count, call.parent, depth))
-    return boxes
+        around = call.around
+        while around not in place:
+            around = around.around if around is not None else None
+        place[call] = len(boxes)
+        outer = place[around]
+        boxes.append(_box(call.module(), call.kind.__name__, call.path, outer, boxes[outer].depth))
+    return place
 
 
-class _Tracer:
-    """Turns records into items, each after those it is computed from."""
+def _box(module: Any, kind: str, path: str, parent: int, depth: int) -> Box:
+    details = module.extra_repr() if module is not None else ""
+    count = sum(p.size for p in module.parameters()) if module is not None else 0
+    return Box(path, kind + (f"({details})" if details else ""), count, parent, depth + 1)
+
+
+SOURCES = ("input", "parameter", "constant", "result")
+
+
+class Tracer:
+    """Turns equations into items, each after those it is computed from.
+
+    ``names`` are those of Tensors from outside. With ``shares`` a source stands in the innermost
+    box around all its uses, else in that of the first; with ``numbered`` results have the names
+    that print gives them. Variables are known by number: those of a loop have the same.
+    """
 
     def __init__(
-        self,
-        boxes: list[Box],
-        calls: list[Call],
-        paths: dict[Node, str],
-        known: Sequence[tuple[Any, Any, str | None]],
-        inputs: Sequence[Node | None] = (),
+        self, names: Mapping[Any, str] = NO_OPTIONS, shares: bool = False, numbered: bool = False
     ) -> None:
-        self.made = Trace([], boxes)
-        self.calls = calls
-        self.paths = paths
-        self.inputs = {node for node in inputs if node is not None}
-        self.places: dict[Node, int] = {}
-        # by id: arrays do not hash; all of them are alive as long as this object
-        self.known = {id(array): (kind, name) for array, kind, name in known}
-        self.constants: dict[int, int] = {}
+        self.made = Trace([], [Box("", "", 0, 0, 0)])
+        self.names = names
+        self.inputs: dict[int, tuple[str, Variable]] = {}  # by number, where a loop has parts
+        self.shares = shares
+        self.numbered = numbered
+        self.places: dict[int, int] = {}
+        self.delivered: dict[Tensor, int] = {}
+        self.loops: set[int] = set()  # boxes of loops, and those in them
 
-    def trace(self, results: list[tuple[str, Tensor]]) -> Trace:
-        """The items of everything that ``results`` depend on, and of themselves."""
-        roots = [t._node for _, t in results]
-        if not any(roots):
-            raise TapeError(
-                "there is no graph to draw: the result does not depend on a Tensor made with "
-                "requires_grad=True, or it was computed under no_grad."
-            )
-        items, box, entered = self.made.items, 0, 0
-        for node in reversed(list(history(*roots))):
-            if isinstance(node, Leaf):
-                continue
-            while entered < len(self.calls) and self.calls[entered].start < node.number:
-                box, entered = entered, entered + 1
-            while box and self.calls[box].end < node.number:
-                box = self.calls[box].parent
-            self._add_operation(node, box)
-        for word, tensor in results:
-            source = self._place(tensor._node, tensor._array, 0)
-            if items[source].kind == "operation":
-                items[source].array, items[source].name = tensor._array, None
-            name = (tensor._is_result and tensor.name) or word
-            items.append(Item("result", name, array=tensor._array, sources=[source]))
+    def box(self, title: str, around: int, is_loop: bool = False) -> int:
+        """A new box in another one."""
+        self.made.boxes.append(Box("", title, 0, around, self.made.boxes[around].depth + 1))
+        box = len(self.made.boxes) - 1
+        if is_loop or around in self.loops:
+            self.loops.add(box)
+        return box
+
+    def add(self, equation: Equation, box: int, memory: str = "") -> None:
+        """An equation that lies in a box."""
+        sources = [self._place(v, box) for v in equation.reads if not _is_number(v)]
+        if equation.kind == "deliver":
+            self._deliver(equation, sources, box)
+            return
+        if equation.kind in ("effect", "become", "write"):
+            self._add_effect(equation, sources, box)
+            return
+        results = equation.results
+        name = ", ".join(map(repr, results)) if self.numbered else None
+        array = _array(results[0]) if results else None
+        if results and results[0].field:
+            array, name = Several(tuple, [None] * equation.count, []), None
+        elif results and not self.numbered:
+            name = results[0].name
+        item = Item("operation", name, _formula(equation), array, sources, equation.record, box,
+                    equation.name, memory, equation)  # fmt: skip
+        place = self._add(item)
+        for result in results:
+            self.places[result.number] = place
+            if result.field:
+                name = repr(result) if self.numbered else result.name
+                part = Item("operation", name, "·" + result.field, _array(result), [place],
+                            _node(result), box, equation=equation)  # fmt: skip
+                self.places[result.number] = self._add(part)
+
+    def finished(self, results: Iterable[tuple[str, Variable]]) -> Trace:
+        """Everything, with the results, each with what it is called if it has no name."""
+        for word, variable in results:
+            source = self._place(variable, 0)
+            own = variable.name if variable.kind == "result" else None
+            if self.made.items[source].kind == "operation" and not self.numbered:
+                self.made.items[source].name = None
+            self._add(Item("result", own or word, "", _array(variable), [source]))
         return self.made
 
-    def _add_operation(self, record: Record, box: int) -> None:
-        if record.released:
-            raise TapeError(
-                f"this graph ({record.rule.name}) was released by backward(); draw it before "
-                "backward(), or call backward(retain_graph=True)."
-            )
-        guards = record.guards or [None] * len(record.values)
-        sources = [
-            self._place(parent, value, box, getattr(guard, "name", None))
-            for value, parent, guard in zip(record.values, record.parents, guards, strict=True)
-            if parent is not None or not labels.is_inline(value)
-        ]
-        self.places[record] = len(self.made.items)
-        name = getattr(record, "name", None)
-        formula = labels.formula(record)
-        self.made.items.append(Item("operation", name, formula, None, sources, record, box))
+    def _add(self, item: Item) -> int:
+        self.made.items.append(item)
+        return len(self.made.items) - 1
 
-    def _place(
-        self, node: Node | None, value: Any, box: int, constant_name: str | None = None
-    ) -> int:
-        """The position of what an operand is, in the innermost box around all its uses."""
-        items = self.made.items
-        place = self.constants.get(id(value)) if node is None else self.places.get(node)
-        if place is not None:
-            item = items[place]
-            if item.kind == "operation":
-                item.array = value
-            else:
-                item.box = self.made.common(item.box, box)
-            return place
-        if node is None:
-            kind, name = self.known.get(id(value), ("constant", constant_name))
-            self.constants[id(value)] = len(items)
+    def _deliver(self, equation: Equation, sources: list[int], box: int) -> None:
+        """A gradient stands with the equation that makes it, unless that is in a loop."""
+        tensor = equation.options["tensor"]
+        name = f"{self._name(tensor) or 'tensor'}.grad"
+        if not sources:
+            name += " = None"
         else:
-            kind = "input" if node in self.inputs else "parameter"
-            name = self.paths.get(node, getattr(node, "name", None))
-            self.places[node] = len(items)
-        items.append(Item(kind, name, "", value, [], node, 0 if kind == "input" else box))
-        return len(items) - 1
+            made = self.made.items[sources[0]]
+            own = made.kind != "operation" or made.box in self.loops
+            box = box if own else made.box
+        self.delivered[tensor] = self._add(Item("gradient", name, "", tensor, sources, None, box))
+
+    def _add_effect(self, equation: Equation, sources: list[int], box: int) -> None:
+        """What works outside of the step; an optimiser reads the gradients of its parameters."""
+        if equation.kind == "effect":
+            params = getattr(equation.fn, "params", self.delivered)
+            sources = [self.delivered[t] for t in params if t in self.delivered]
+            name = f"{type(equation.fn).__name__}.step"
+            self._add(Item("effect", name, "", None, sources, None, box))
+            return
+        target = equation.options.get("tensor")
+        if target is None:
+            target = equation.operands[0].source
+        name = f"{self._name(target) or 'tensor'}[…] ="
+        self._add(Item("effect", name, "", target, sources, None, box))
+
+    def _name(self, tensor: Any) -> str | None:
+        return self.names.get(tensor) or tensor.name
+
+    def _place(self, variable: Variable, box: int) -> int:
+        """The position of what a variable comes from; sources appear with their first use."""
+        items = self.made.items
+        place = self.places.get(variable.number)
+        if place is None:
+            name, variable = self.inputs.get(variable.number, (variable.name, variable))
+            kind, name = self._source(variable, name)
+            where = 0 if kind == "input" else box
+            source = Item(kind, name, "", _array(variable), [], _node(variable), where)
+            place = self.places[variable.number] = self._add(source)
+        elif self.shares and items[place].kind != "operation":
+            items[place].box = self.made.common(items[place].box, box)
+        return place
+
+    def _source(self, variable: Variable, name: str | None) -> tuple[Kind, str | None]:
+        """Kind and name of something that no equation makes."""
+        if variable.kind in ("input", "constant"):
+            return variable.kind, name  # type: ignore[return-value]
+        if not isinstance(variable.source, Tensor):  # a leaf of the tape
+            return "parameter", name
+        name = self._name(variable.source)
+        if variable.kind == "entry":
+            return "constant", f"{name or 'tensor'}.grad before"
+        return "parameter" if variable.source.requires_grad else "constant", name
+
+
+def _array(variable: Variable) -> Any:
+    """What there is of a variable's array: of parameters of a program the Tensor."""
+    if isinstance(variable.source, Tensor):
+        return variable.source
+    return variable if variable.array is None else variable.array
+
+
+def _node(variable: Variable) -> Node | None:
+    return None if isinstance(variable.source, (Tensor, int)) else variable.source
+
+
+def _is_number(variable: Variable) -> bool:
+    """Whether it is written into the operation."""
+    return variable.kind == "constant" and variable.shape == ()
+
+
+def _formula(equation: Equation) -> str:
+    """``row_product``, ``· ÷ 64``, ``sum(·, axis=1)``."""
+    operands = [
+        v.array[()] if isinstance(v, Variable) and _is_number(v) else v for v in equation.operands
+    ]
+    drawn = [isinstance(v, Variable) for v in operands]
+    return labels.written(equation.name, equation.fn, operands, drawn, equation.options)
 
 
 def gradients(items: Sequence[Item], root: Item) -> list[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arguments import flag, function
 from ..autodiff.nests import leaves
-from ..autodiff.tape import Record, next_number
+from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
 from .shown import as_html
@@ -58,7 +58,11 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         started = next_number()
-        result = self.forward(*inputs, **options)
+        capture = mode.capture
+        if capture is None:
+            result = self.forward(*inputs, **options)
+        else:
+            result = capture.inside(self, inputs, options)
         for part in (result,) if type(result) is Tensor else leaves(result):
             node = part._node if isinstance(part, Tensor) else None
             if type(node) is Record and node.number > started:

@@ -10,8 +10,8 @@ import numpy as np
 from ..autodiff.guards import Slot, Storage
 from ..autodiff.tape import changes
 from ..autodiff.tensor import Tensor
+from ..recording.equations import Equation, Variable
 from . import kernels
-from .capture import Equation, Variable
 from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
 from .plan import Plan, allocate

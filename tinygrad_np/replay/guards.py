@@ -20,7 +20,9 @@ import numpy as np
 from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.tape import changes, mode
 from ..autodiff.tensor import Tensor
-from .capture import Capture, Variable
+from ..recording.equations import Variable
+from ..recording.lines import Whose, whose
+from .capture import Capture
 from .memory import alike
 from .reads import (
     MISSING,
@@ -28,7 +30,6 @@ from .reads import (
     SLOT,
     Read,
     Reads,
-    Whose,
     attribute,
     attributes,
     bound_to,
@@ -42,7 +43,6 @@ from .reads import (
     member,
     origin_of,
     plain,
-    whose,
 )  # fmt: skip
 
 ARRAYS = (Tensor, np.ndarray)

@@ -20,7 +20,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autodiff.rules import FACTS, TABLE, WRITERS
 from ..errors import ReplayError
-from .capture import Equation, Variable
+from ..recording.equations import Equation, Variable
 
 SPREAD_UP_TO = 1 << 18  # elements; beyond, an array of a number costs more than the scalar loop
 

@@ -17,7 +17,8 @@ import numpy as np
 from ..autodiff.guards import Slot
 from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
-from .capture import Equation, Variable
+from ..recording.equations import Equation, Variable
+from ..recording.recording import Recording
 from .memory import alike, is_dense, layout
 from .rows import blocked
 
@@ -60,12 +61,12 @@ class Plan:
         return self.slots[tensor]
 
 
-def plan(captured: Sequence[Equation], outputs: Sequence[Variable]) -> Plan:
-    """The equations of a captured step that ``outputs`` need, without memory yet."""
-    equations, same = simplified(captured)
-    returned = [same.get(v, v) for v in outputs]
+def plan(recording: Recording) -> Plan:
+    """The equations of a recorded step that its results need, without memory yet."""
+    equations, same = simplified(recording.equations)
+    returned = [same.get(v, v) for v in recording.results]
     kept = blocked(needed(equations, returned), returned)
-    return Plan(kept, returned, len(captured))
+    return Plan(kept, returned, len(recording.equations))
 
 
 def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Variable, Variable]]:

@@ -11,9 +11,10 @@ import numpy as np
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
+from ..recording.equations import Variable
 from . import show
 from .bind import Binding
-from .capture import Capture, Variable
+from .capture import Capture
 from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate, plan
@@ -60,7 +61,7 @@ class Program:
     def plan(self) -> Plan:
         """What of the step is worth running; until that is known all captured arrays are held."""
         capture, outputs = self.taken_down
-        made = plan(capture.equations, outputs)
+        made = plan(capture.finished(outputs))
         self.forget()
         return made
 

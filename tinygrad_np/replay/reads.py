@@ -11,7 +11,6 @@ import collections
 import contextlib
 import contextvars
 import dis
-import enum
 import functools
 import gc
 import io
@@ -26,14 +25,8 @@ import numpy as np
 
 from ..autodiff.guards import fingerprint
 from ..autodiff.tensor import Tensor
+from ..recording.lines import Whose, whose
 
-PACKAGE = __name__.split(".")[0]
-LIBRARIES = {"numpy", "scipy", *sys.stdlib_module_names} - {"__main__"}
-ENGINE = frozenset(
-    ["autodiff", "batching", "data", "draw", "errors", "optim", "random", "replay", "threads"]
-)
-# of the engine's rooms, what reads lists and settings that users change between steps
-OPEN = frozenset(["optim.clipping", "optim.optimisers", "optim.several"])
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR")
@@ -58,25 +51,6 @@ MISSING = object()
 # what functions of libraries read; those of Python's reach the names of a module
 REACHED = {("os", "getenv"): os.environ, ("importlib", "import_module"): sys.modules}
 REACHED[("builtins", "__import__")] = sys.modules
-
-
-class Whose(enum.IntEnum):
-    """Whose code a module is: what it reads counts from LAYERS on, and what is in it is USER's."""
-
-    LIBRARY = 0
-    ENGINE = 1
-    LAYERS = 2
-    USER = 3
-
-
-@functools.lru_cache(maxsize=4096)
-def whose(module: str | None) -> Whose:
-    """Whose code a module is, by its name; only the user's code changes."""
-    first, *rest = str(module or "").split(".")
-    if first == PACKAGE:
-        is_open = ".".join(rest) in OPEN or (rest and rest[0] not in ENGINE)
-        return Whose.LAYERS if is_open else Whose.ENGINE
-    return Whose.LIBRARY if first in LIBRARIES else Whose.USER
 
 
 class Chain(NamedTuple):

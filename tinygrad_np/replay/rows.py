@@ -5,11 +5,12 @@ equations run block by block. ``row_blocks`` says which sums are split, and wher
 the same blocks in the same order, so the results are the same to the last bit.
 """
 
+import math
 from collections.abc import Sequence
 
 from ..autodiff.shapes import row_blocks
-from .capture import Equation, Variable
-from .memory import is_c_order
+from ..recording.equations import Equation, Variable
+from .memory import c_strides, is_c_order
 
 
 class RowLoop:
@@ -49,7 +50,7 @@ class Block:
                 if _has_rows(result, rows) and not is_sum(equation):
                     names[result] = self._cut(result, size)
                 else:
-                    names[result] = Variable.shaped(result, result.shape)
+                    names[result] = shaped(result, result.shape)
                 if result.view_of is not None:
                     names[result].view_of = names.get(result.view_of, result.view_of)
             inner = equation.renamed(names, [names[result] for result in equation.results])
@@ -59,7 +60,7 @@ class Block:
 
     @staticmethod
     def _cut(variable: Variable, size: int) -> Variable:
-        cut = Variable.shaped(variable, (size, *variable.shape[1:]))
+        cut = shaped(variable, (size, *variable.shape[1:]))
         if variable.kind == "input":
             cut.strides = variable.strides
         return cut
@@ -163,3 +164,14 @@ def _is_aligned(operand: Variable, result: Variable, has_rows: bool) -> bool:
         return len(operand.shape) == len(result.shape)
     wide = len(operand.shape) == len(result.shape) and operand.shape[:1] != (1,)
     return not wide and len(operand.shape) <= len(result.shape)
+
+
+def shaped(like: Variable, shape: tuple[int, ...]) -> Variable:
+    """A result in the place of another one, with another shape, in C order."""
+    made = Variable.__new__(Variable)
+    made.number, made.kind, made.dtype, made.shape = like.number, "result", like.dtype, shape
+    made.strides = c_strides(shape, like.dtype.itemsize)
+    made.nbytes = math.prod(shape) * like.dtype.itemsize
+    made.array = made.source = made.view_of = made.made = None
+    made.start, made.name, made.field = 0, like.name, ""
+    return made

@@ -1,40 +1,17 @@
 """A program as text: its numbered equations, and their times."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..markup import Html, facts, folded, joined
-from ..markup import table as html_table
-from .capture import Equation, Variable
+from ..markup import Html
+from ..recording import text
+from ..recording.equations import Equation, Variable
+from ..recording.text import Row, row_of
 from .plan import Plan
 from .rows import RowLoop
 
 if TYPE_CHECKING:
     from .program import Program
-
-
-@dataclass
-class Row:
-    """One equation: what it does, where its result lies, what it costs.
-
-    ``memory`` is "view", "in place of vN", "new bN" (buffer N), "gradient" (a slot) or empty;
-    ``nbytes`` and ``flops`` are those of one run, ``flops`` counted as 2 for each multiply-add of a
-    product and 1 for each element of other results.
-    """
-
-    equation: Equation
-    number: int
-    results: str
-    operation: str
-    memory: str
-    nbytes: int
-    flops: int
-    line: str
-
-    @property
-    def is_product(self) -> bool:
-        """Whether this is a matrix product."""
-        return self.equation.traits.cost is not None
 
 
 def rows(program: "Program") -> list[Row]:
@@ -50,41 +27,12 @@ def rows(program: "Program") -> list[Row]:
 
 
 def _row(number: int, equation: Equation, plan: Plan) -> Row:
-    shown = [_operand(value) for value in equation.operands]
-    shown += [f"{k}={_operand(v)}" for k, v in equation.options.items() if k != "tensor"]
-    results = ", ".join(f"{v!r}{_type(v)}" for v in equation.results)
-    name = equation.name
-    if equation.kind in ("deliver", "become"):
-        tensor, name = equation.options["tensor"], equation.kind
-        results = f"{tensor.name or 'tensor'}{list(tensor.shape)}"
-        results += ".grad" if name == "deliver" else ""
-    if equation.kind == "effect":
-        name = f"{type(equation.fn).__name__}.step"
     if isinstance(equation.fn, RowLoop):
         size = equation.fn.blocks[0].stop
         count = len(equation.fn.blocks)
         name = f"{count} times, for {size} rows of {', '.join(map(repr, equation.fn.rowed))}:"
         return Row(equation, number, "", name, "", 0, 0, equation.line)
-    return Row(
-        equation,
-        number,
-        results,
-        f"{name}({', '.join(shown)})",
-        ", ".join(_memory(v, plan) for v in equation.results),
-        sum(v.nbytes for v in equation.results if v.view_of is None),
-        _flops(equation),
-        equation.line,
-    )
-
-
-def _operand(value: Any) -> str:
-    if isinstance(value, Variable) and value.kind == "memory":
-        return value.source.name or repr(value)
-    return repr(value)
-
-
-def _type(variable: Variable) -> str:
-    return f": {variable.dtype}{list(variable.shape)}"
+    return row_of(number, equation, ", ".join(_memory(v, plan) for v in equation.results))
 
 
 def _memory(variable: Variable, plan: Plan) -> str:
@@ -96,15 +44,6 @@ def _memory(variable: Variable, plan: Plan) -> str:
     if buffer is None:
         return ""
     return "gradient" if buffer.fixed is not None else f"new b{buffer.number}"
-
-
-def _flops(equation: Equation) -> int:
-    if not equation.results or equation.results[0].view_of is not None:
-        return 0
-    out, cost = equation.results[0], equation.traits.cost
-    if cost is None:
-        return int(out.nbytes // out.dtype.itemsize)
-    return 2 * cost(out, *equation.operands, **equation.options)
 
 
 def _summary(program: "Program", found: list[Row]) -> list[str]:
@@ -119,31 +58,13 @@ def _summary(program: "Program", found: list[Row]) -> list[str]:
 def as_html(program: "Program", title: str = "Program") -> Html:
     """The program as a notebook shows it."""
     found = rows(program)
-    cells = [
-        (row.number, row.results, row.operation, row.memory, f"{row.nbytes:,}", f"{row.flops:,}",
-         row.line.replace("\\", "/").rpartition("/")[2])
-        for row in found
-    ]  # fmt: skip
-    head = ("", "result", "operation", "memory", "bytes", "FLOP", "from")
-    equations = folded("equations", html_table(cells, head))
-    return joined([facts(title, _summary(program, found)), equations])
+    return text.as_html(title, _summary(program, found), found, "memory")
 
 
 def table(program: "Program") -> str:
     """The program as text."""
     found = rows(program)
-    lines = [", ".join(_summary(program, found))]
-    for row in found:
-        cost = f"{row.nbytes:,} B, {row.flops:,} FLOP" if row.nbytes else ""
-        left = (
-            f"{row.number:4d}  {row.results} = {row.operation}"
-            if row.results
-            else (f"{row.number:4d}  {row.operation}")
-        )
-        lines.append(
-            "  ".join(part for part in (f"{left:<72}", f"{row.memory:<18}", cost) if part).rstrip()
-        )
-    return "\n".join(lines)
+    return "\n".join([", ".join(_summary(program, found)), *text.lines(found)])
 
 
 @dataclass

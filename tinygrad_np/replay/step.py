@@ -17,10 +17,12 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..markup import facts
-from .capture import Capture, argument, refusal, users_line
+from ..recording.lines import Whose, users_line, whose
+from ..recording.recorder import argument
+from .capture import Capture, refusal
 from .guards import Guards, Walk, is_same, spec
 from .program import Program, Untouched
-from .reads import Whose, is_plain, whose
+from .reads import is_plain
 from .show import Profile, as_html
 from .verify import (
     State,
@@ -283,12 +285,13 @@ class Replay:
         if self._has_moved(given.key, walk):
             return None, filled
         returned = leaves(result)
-        variables = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
-        places = iter(range(len(variables)))
+        results = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
+
+        places = iter(range(len(results)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, variables, result, where)
+        program = Program(capture, guards, results, result, where)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 

@@ -12,7 +12,10 @@ from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from .capture import PLAIN, Equation, Variable, refusal, spelled, users_line
+from ..recording.equations import Equation, Variable
+from ..recording.lines import users_line
+from ..recording.recorder import spelled
+from .capture import PLAIN, refusal
 from .program import Program
 from .reads import Read
 

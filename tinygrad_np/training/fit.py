@@ -17,16 +17,16 @@ from ..autodiff.tensor import Tensor
 from ..errors import DataError
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
+from ..recording import Finding, autopsy, trace
 from ..replay import Replay
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
 from .checks import BATCHES, Arrays, check_settings, check_validation, given_optimiser
 from .decision import Decision, Loss
 from .guard import Before, Diverged, Guard
 from .history import MONITORS, History, Progress, Tally
-from .inputs import arrays, as_arrays, as_tensors, given_batch, rows
+from .inputs import arrays, as_tensors, given_batch, rows
 from .interrupt import Interrupt
 from .metrics import measured, named
-from .origin import origin_of
 from .resume import Keeper
 from .scoring import Judge, OwnMetrics, evaluated
 from .step import forward_pass, made_at, rate_of, training_step, with_remedy
@@ -411,19 +411,14 @@ class _Loop:
     def _cause(self, loss: float, given: list[Any], before: Before, number: int, step: int) -> str:
         """Why the training stops before an update, in words."""
         parts = [as_tensors(part) for part in given]
-        names = {
-            f"{name} of the batch": array
-            for name, nest in zip("xy" * (len(parts) // 2), parts, strict=True)
-            for array in arrays(as_arrays(nest))
-        }
         forward = forward_pass(self.given)
 
-        def run() -> Tensor:
+        def total(*parts: Any) -> Tensor:
             pairs = zip(parts[::2], parts[1::2], strict=True)
             losses = [value for x, y in pairs for value in forward(x, y)[1].values()]
             return functools.reduce(operator.add, losses)  # type: ignore[no-any-return]
 
-        origin = origin_of(run, self.guard.params, names)
+        origin = _origin(total, parts)
         before.restore()
         what = "a gradient is not finite" if math.isfinite(loss) else f"the loss is {loss}"
         began = "" if origin is None else f" It began where {origin}."
@@ -442,3 +437,17 @@ class _Loop:
             f"fit: {what} in {unit} {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
         )
+
+
+def _origin(total: Callable[..., Tensor], parts: list[Any]) -> Finding | None:
+    """Where the first value that is not finite began, of x and y of one batch or several."""
+    try:
+        with np.errstate(all="ignore"):
+            recording = trace(total, *parts)
+    except Exception:  # a step that cannot run again tells nothing
+        return None
+    words = [f"{'xy'[i % 2]} of the batch" for i, nest in enumerate(parts) for _ in arrays(nest)]
+    given = [v for v in recording.of_kind("input") if v.shape]
+    for variable, word in zip(given, words, strict=True):
+        variable.name = word
+    return autopsy(recording)

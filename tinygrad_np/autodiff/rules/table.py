@@ -190,6 +190,12 @@ class Several:
         return tupled(self.kind, found)
 
 
+def field_of(kind: Any, index: int) -> str:
+    """How one gets at a result among several: ``.sign``, ``[0]``."""
+    names = getattr(kind, "_fields", None)
+    return f".{names[index]}" if names else f"[{index}]"
+
+
 class Part(Rule):
     """On the record of one result of several: its cotangent is one of the operation's."""
 
@@ -208,8 +214,7 @@ class Part(Rule):
     @property
     def field(self) -> str:
         """How one gets at the result: ``.sign``, ``[0]``."""
-        fields = getattr(self.kind, "_fields", None)
-        return f".{fields[self.index]}" if fields else f"[{self.index}]"
+        return field_of(self.kind, self.index)
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -393,6 +398,7 @@ def unruled(
         given, named = rebuild(nest, list(values))
         return fn(*given, **named)
 
+    call.nest = nest  # type: ignore[attr-defined] # for those who write the call down
     rule.forward = rule.eager = call
     return rule, leaves(nest)
 

@@ -1,0 +1,236 @@
+"""Steps as scripts: every recipe's, and what else a step may do, run where the package is not."""
+
+import importlib.util
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.tape import mode
+from tinygrad_np.run.recipes import RECIPES
+
+F = nn.functional
+RNG = np.random.default_rng(0)
+X, Y = RNG.standard_normal((6, 4)).astype(np.float32), np.arange(6) % 3
+RUNNER = """
+import runpy, sys
+for name in sys.argv[1:]:
+    sys.argv[1:] = [name + ".npz", name + "-made.npz"]
+    runpy.run_path(name + ".py", run_name="__main__")
+assert not [name for name in sys.modules if name.startswith("tinygrad")]
+"""
+
+
+def recipe(name: str) -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    made = RECIPES[name]
+    x = RNG.random((5, made.sizes[0]), dtype=np.float32)
+    y = np.arange(5) % 10
+    model = made.build(seed=0)
+    optimiser = made.build_optimiser(model, (x, y))
+
+    def step(x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        loss = made.loss(model(x), y)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    return step, model, optimiser, (x, y)
+
+
+def trained(
+    make: Any, loss: Any = F.cross_entropy, model: Any = None
+) -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    model = model or nn.Sequential(nn.Linear(4, 5, seed=0), nn.Tanh(), nn.Linear(5, 3, seed=1))
+    optimiser = make(model.parameters())
+
+    def step(x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        out = loss(model(x), y)
+        out.backward()
+        optimiser.step()
+        return out
+
+    return step, model, optimiser, (X, Y)
+
+
+class Signs(optim.Optimiser):
+    """An optimiser of one's own."""
+
+    states = ("mean",)
+
+    def update(self, p: Any, g: Any, state: Any, group: Any) -> Any:
+        state["mean"] = 0.9 * state["mean"] + g
+        return p - group["lr"] * np.sign(state["mean"])
+
+
+def transformed(z: Any, t: Any) -> Any:
+    """Indices, gathers, several results, a constant array, a complex detour."""
+    far = distant(tg.Tensor(X[0]), X[1])
+    places = np.interp(t, [0, 1, 2], [0.0, 2.0, 1.0]).astype(int)  # no rule: constants
+    picked = z[np.arange(6), places] + np.linalg.slogdet(z.T @ z + np.eye(3, dtype=np.float32))[1]
+    waves = np.abs(np.fft.fft(z, axis=0)) * np.linspace(0, 1, 18, dtype=np.float32).reshape(6, 3)
+    return (
+        np.mean(picked) + np.mean(np.sort(waves, axis=0)[1:]) + np.max(np.where(z > 0, z, -z)) + far
+    )
+
+
+def twice() -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    """Two updates in one step, which has a network of its own too."""
+    once, model, optimiser, inputs = trained(lambda p: optim.SGD(p, 0.1, momentum=0.5))
+
+    def step(x: Any, y: Any) -> Any:
+        inner = nn.Linear(3, 2, seed=0)
+        sgd = optim.SGD(inner.parameters(), lr=0.1)
+        for _ in range(2):
+            once(x, y)
+            sgd.zero_grad()
+            loss = np.sum(inner(model(x)) ** 2)
+            loss.backward()
+            sgd.step()
+        return loss
+
+    return step, model, optimiser, inputs
+
+
+def by_hand() -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    """An update written by hand, statistics that are kept, numbers that are not finite."""
+    model = nn.Linear(4, 3, seed=0)
+    model.seen = tg.Tensor(np.zeros(3, np.float32))  # type: ignore[attr-defined]
+
+    def step(x: Any, y: Any) -> Any:
+        z = np.nan_to_num(model(x), nan=np.inf) * np.exp(1j * np.ones(3)).astype(np.complex64)
+        loss = np.mean(np.abs(z[:, [2, 0]])) + np.mean(np.clip(model(x), -np.inf, 0.5)[y])
+        model.zero_grad()
+        loss.backward()
+        with tg.no_grad():
+            model.seen[...] = model.seen + np.frexp(np.mean(model(x), axis=0))[0]  # type: ignore
+            for parameter in model.parameters():
+                parameter[...] = parameter - 0.1 * parameter.grad
+        return loss + np.sum(model.weight)
+
+    return step, model, None, (X, Y)
+
+
+CASES: dict[str, Any] = {
+    **{f"recipe {name}": lambda name=name: recipe(name) for name in RECIPES},
+    "momentum": lambda: trained(
+        lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.1)
+    ),
+    "clipped": lambda: trained(lambda p: optim.Adam(p, 0.01, clip_norm=0.01, max_norm=0.5)),
+    "clipped by value": lambda: trained(lambda p: optim.RMSprop(p, 0.01, clip_value=0.01)),
+    "twice": twice,
+    "by hand": by_hand,
+    "adagrad": lambda: trained(lambda p: optim.Adagrad(p, 0.1)),
+    "own": lambda: trained(lambda p: Signs(p, 0.1)),
+    "functions": lambda: trained(lambda p: optim.SGD(p, 0.1), transformed),
+    "lstm": lambda: trained(
+        lambda p: optim.SGD(p, 0.1),
+        lambda z, t: F.cross_entropy(z[0][0], t),
+        nn.Sequential(lambda x: x[np.newaxis], nn.LSTM(4, 3, seed=0)),
+    ),
+    "layers": lambda: trained(
+        lambda p: optim.Adadelta(p),
+        model=nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 8, seed=0), nn.SiLU(), nn.Dropout(
+            0.5, seed=3), nn.BatchNorm1d(8), nn.Linear(8, 3, seed=1)),
+    ),
+}  # fmt: skip
+
+
+if importlib.util.find_spec("scipy") is not None:  # whose functions stay SciPy's
+    CASES["erf"] = lambda: trained(
+        lambda p: optim.SGD(p, 0.1), model=nn.Sequential(nn.Linear(4, 3, seed=0), nn.GELU())
+    )
+
+
+def test_scripts_give_the_same_bits_where_the_package_is_not(tmp_path: Path) -> None:
+    made: dict[str, dict[str, Any]] = {}
+    for name, make in CASES.items():
+        step, model, _, inputs = make()
+        given = {"x": inputs[0], "y": inputs[1], **model.state_dict()}
+        np.savez(tmp_path / f"{name}.npz", **given)
+        text = tg.to_numpy(step, *inputs)
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        assert "import tinygrad" not in text
+        made[name] = model.state_dict() | {
+            f"{key}.grad": parameter.grad.numpy() for key, parameter in model.named_parameters()
+        }
+    subprocess.run(
+        [sys.executable, "-I", "-W", "error", "-c", RUNNER, *CASES], cwd=tmp_path, check=True
+    )
+    wrong = []
+    for name, wanted in made.items():
+        with np.load(tmp_path / f"{name}-made.npz") as found:
+            for key, array in wanted.items():
+                ours = found[key] if key in found else np.load(tmp_path / f"{name}.npz")[key]
+                if ours.dtype != array.dtype or ours.tobytes() != array.tobytes():
+                    wrong.append((name, key))
+            assert np.isfinite(found["result"])
+    assert wrong == []
+
+
+class Scaled:
+    """A function that keeps a number."""
+
+    def __init__(self) -> None:
+        self.factor = 2
+
+    def __repr__(self) -> str:
+        return f"Scaled({self.factor})"
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.factor
+
+
+@tg.primitive
+def distant(x: Any, y: Any) -> Any:
+    """A function of one's own, with names of its module and of Python's library."""
+    return np.asarray(math.dist(x, y) * len(X), x.dtype)
+
+
+def test_what_no_script_can_hold_is_refused_with_its_line() -> None:
+    factor = 2.0
+    scaled = tg.primitive(lambda x: x * factor)
+    outside = tg.primitive(Scaled())
+
+    class Own:
+        params: tuple[Any, ...] = ()
+
+        def perform(self) -> None: ...
+
+        def step(self) -> None:
+            mode.capture.effect(self)  # type: ignore[union-attr]
+
+    half = nn.Linear(4, 3, seed=0, dtype=np.float16)
+    cases = [
+        (
+            scaled,
+            r"scaled|<lambda> cannot be written as a script: .* has variables of where it was",
+        ),
+        (outside, r"dispatch cannot be written as a script: Scaled\(2\) has no source that a"),
+        (lambda _: Own().step(), r"Own cannot be written as a script: Own is no optimiser of"),
+    ]
+    for fn, message in cases:
+        with pytest.raises(tg.ExportError, match=rf"test_to_numpy\.py:\d+: ({message})"):
+            tg.to_numpy(lambda x, fn=fn: fn(x), X)
+    step, *_ = trained(lambda p: optim.SGD(p, 0.1), model=half)
+    with pytest.raises(tg.ExportError, match=r"an update of float16 is not written out"):
+        tg.to_numpy(step, X.astype(np.float16), Y)
+
+
+def test_a_script_reads_as_the_step_was_written() -> None:
+    step, *_ = trained(lambda p: optim.SGD(p, 0.1))
+    text = tg.to_numpy(step, X, Y)
+    for part in (
+        "# forward\n", "# backward\n", "# update\n", "    x = given['x']  # float32[6, 4]\n",
+        "1: Tanh, test_to_numpy.py:", ", derivative of tanh\n", "def row_product(",
+        "'0.weight.grad': ", "new_0_weight = p0_weight.copy(order='K')\n",
+    ):  # fmt: skip
+        assert part in text, part
+    assert max(map(len, text.splitlines())) < 140

@@ -1,0 +1,239 @@
+"""Where values that are not finite come from: planted causes, named."""
+
+import contextlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.tape import mode
+
+F = nn.functional
+
+
+def leaf(*values: float, name: str = "w", dtype: Any = np.float64) -> tg.Tensor:
+    return tg.Tensor(np.array(values, dtype), requires_grad=True, name=name)
+
+
+def linear(dtype: Any = np.float32) -> nn.Linear:
+    return nn.Linear(2, 2, seed=0, dtype=dtype)
+
+
+def exploded() -> Any:
+    """A rate that is too high: the weights overflow after some steps."""
+    model = nn.Sequential(nn.Linear(2, 4, seed=0), nn.ReLU(), nn.Linear(4, 1, seed=1))
+    x, y = np.ones((3, 2), np.float32), np.zeros((3, 1), np.float32)
+    sgd = optim.SGD(model.parameters(), lr=1e6)
+    for _ in range(4):
+        sgd.zero_grad()
+        loss = F.mse_loss(model(x), y)
+        if not np.isfinite(loss.item()):
+            break
+        loss.backward()
+        sgd.step()
+    return F.mse_loss(model(x), y)
+
+
+@tg.primitive
+def squeezed(x: Any) -> Any:
+    return np.tanh(x)
+
+
+tg.defvjp(squeezed, lambda g, out, _x: g * (1 - out**2) / (1 - out**2 - (1 - out**2)))
+
+# what is planted: a function that gives a loss, and what the autopsy says
+PLANTED: dict[str, tuple[Callable[[], Any], str]] = {
+    "log of 0": (lambda: np.sum(np.log(leaf(1, 0))), r"^log gives -inf at index \(1,\), of 0 "),
+    "log of less": (lambda: np.sum(np.log(leaf(-1))), r"^log gives nan at index \(0,\), of -1 "),
+    "root of less": (lambda: np.sum(np.sqrt(leaf(-1))), r"^sqrt gives nan at index \(0,\), of -1 "),
+    "overflow of exp": (lambda: np.sum(np.exp(leaf(1, 1000))), r"^exp gives inf .*, of 1000 "),
+    "0 / 0": (
+        lambda: np.sum(leaf(0, 1) / leaf(0, 1)),
+        r"^divide gives nan at index \(0,\), of 0 and 0 ",
+    ),
+    "1 / 0": (lambda: np.sum(1.0 / leaf(0)), r"^divide gives inf at index \(0,\), of 1 and 0 "),
+    "0 to a negative power": (lambda: np.sum(leaf(0) ** -1.0), "^power gives inf .* of 0 and -1 "),
+    "softmax by hand": (
+        lambda: np.sum((e := np.exp(leaf(1000, 0))) / np.sum(e)),
+        r"^exp gives inf at index \(0,\), of 1000 ",
+    ),
+    "float16": (
+        lambda: np.sum(leaf(300, dtype=np.float16) ** 2), r"^power gives inf .* of 300 and 2 ",
+    ),
+    "product of great numbers": (
+        lambda: np.sum(linear()(np.full((1, 2), 3e38, np.float32))),
+        "^linear gives .*inf at index .* of 3e[+]38 and an operand of shape",
+    ),
+    "bad data": (
+        lambda: np.sum(linear()(np.array([[1.0, np.nan]], np.float32))),
+        r"^an operand of linear, of shape \(1, 2\), is nan at index \(0, 1\)",
+    ),
+    "a bad weight": (
+        lambda: np.sum(leaf(1, np.inf, name="scale") * 2),
+        r"^(scale|an operand of cast, of shape \(2,\),) is inf at index \(1,\)",
+    ),
+    "a bad number": (lambda: np.sum(leaf(1) * np.nan), "^an operand of multiply is nan"),
+    "exploding rate": (exploded, "^mean_square gives inf, of an operand of shape"),
+    "slope of arcsin at 1": (
+        lambda: np.sum(np.arcsin(leaf(0.5, 1))),
+        r"^divide, in the backward pass of arcsin, gives inf at index \(1,\), of 1 and 0 ",
+    ),
+    "slope times infinity": (
+        lambda: np.sum(np.arccos(leaf(1.0)) * 0.0 + np.arccos(leaf(1.0))),
+        "in the backward pass of arccos, gives -inf",
+    ),
+    "a great slope": (
+        lambda: np.sum(1e-39 / (leaf(0, dtype=np.float32) + np.float32(1e-39))),
+        "in the backward pass of divide, gives -?inf",
+    ),
+    "a rule of one's own": (
+        lambda: np.sum(squeezed(leaf(0.5))), "in the backward pass of squeezed, gives inf",
+    ),
+    "a row that is masked out": (
+        lambda: np.sum(
+            (s := np.where(np.zeros(2, bool), leaf(1, 2), -np.inf)) - np.max(s)
+        ),
+        "^subtract gives nan at index .* of -inf and -inf ",
+    ),
+    "a mask that multiplies": (
+        lambda: np.sum(np.array([0.0, 1.0]) * np.log(leaf(0, 1))),
+        r"^log gives -inf at index \(0,\), of 0 ",
+    ),
+    "a singular matrix": (
+        lambda: np.linalg.slogdet(tg.Tensor(np.ones((2, 2)), requires_grad=True))[1],
+        "^slogdet gives -inf, of an operand of shape",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_planted_causes_are_named() -> None:
+    """Read off a tape, off a trace, and met by anomaly: the same; the latter know the line."""
+    missed = []
+    for name, (make, said) in PLANTED.items():
+        taped = tg.autopsy(make())
+        recording = tg.trace(make)
+        traced = tg.autopsy(recording)
+        recording.release()
+        assert recording.results[0].array is None and str(tg.autopsy(recording)) == str(traced)
+        with pytest.raises(FloatingPointError) as met, tg.anomaly():
+            make().backward()
+        texts = [f"{taped} ", f"{traced} ", str(met.value)]
+        if not all(re.search(said, text) for text in texts):
+            missed.append((name, *texts))
+        if traced is not None and traced.operation:
+            assert "test_autopsy.py:" in traced.line and "(test_autopsy.py:" in str(traced)
+            assert taped is not None and taped.index == traced.index
+            assert traced.in_backward == ("backward pass" in said)
+    assert len(PLANTED) == 21 and missed == []
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_leads_nowhere_is_no_cause() -> None:
+    """A mask of -inf that a softmax takes; a branch that where does not take."""
+    w, zero = leaf(1.0, 2.0), leaf(0.0, 1.0, name="zero")
+    masked = np.where(np.array([True, False]), w, -np.inf)
+    fine = np.sum(F.softmax(masked[np.newaxis]))
+    found = tg.autopsy(fine + np.sum(np.log(zero * 1.0)))
+    assert found is not None
+    assert (found.operation, found.index, found.operands) == ("log", (0,), ("0",))
+    untaken = np.sum(np.where(zero > 0, np.log(zero), 0.0))
+    for loss in (fine, untaken, np.sum(w * 2.0)):
+        assert tg.autopsy(loss) is None
+    with tg.anomaly():
+        np.sum(np.where(zero > 0, np.log(zero), 0.0)).backward()
+    assert zero.grad is not None and zero.grad.tolist() == [0.0, 1.0]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_branch_that_was_not_taken_is_named() -> None:
+    """A rule of one's own reads a value that where did not take, and the gradient has it."""
+
+    @tg.primitive
+    def plain(x: Any, y: Any) -> Any:
+        return x + 0 * np.where(np.isfinite(y), y, 0)
+
+    tg.defvjp(plain, lambda g, _out, _x, y: g * y, lambda g, _out, _x, y: g * y)
+    zero, w = leaf(0.0), leaf(1.0)
+
+    def loss() -> Any:
+        inside = np.log(zero)
+        return np.sum(plain(w, inside) + np.where(zero > 0, inside, 0.0))
+
+    found = tg.autopsy(tg.trace(loss))
+    assert found is not None and found.operation == "log"
+    assert re.fullmatch(
+        r"(plain|where) \(test_autopsy\.py:\d+\) did not take it, .*", found.untaken
+    )
+    assert str(found).endswith(found.untaken)
+    # a rule of one's own makes 0 / 0 where nothing arrives
+    found = tg.autopsy(np.sum(np.where(zero > 0, squeezed(zero), zero)))
+    assert found is not None and found.of == "squeezed" and np.isnan(found.value)
+    assert found.untaken == "no cotangent arrives there: it is of a branch that was not taken"
+
+
+def test_an_autopsy_changes_nothing_and_says_where_it_cannot_look() -> None:
+    w = leaf(1.0)
+    w.grad = tg.Tensor([3.0])
+    assert tg.autopsy(np.sum(np.sin(w))) is None
+    assert w.grad.tolist() == [3.0]
+    loss = np.sum(np.sin(w))
+    loss.backward()
+    with pytest.raises(tg.TapeError, match=r"was released by backward\(\); look at it before"):
+        tg.autopsy(loss)
+    with pytest.raises(tg.TapeError, match="inside of a step that is being recorded"):
+        tg.trace(lambda x: tg.anomaly().__enter__(), np.ones(2))  # noqa: ARG005
+
+
+def test_anomaly_finds_overwritten_arrays_at_the_write() -> None:
+    w, x = leaf(1.0, 2.0), np.ones(2)
+    raw = r"an operation \(test_autopsy\.py:\d+\) has saved"
+    with pytest.raises(tg.StaleValueError, match=raw), tg.anomaly():
+        loss = np.sum(w * x)
+        x[0] = 3.0
+        pytest.fail("the write went through")
+    assert x.flags.writeable
+    x[0] = 1.0
+    own = r"test_autopsy\.py:\d+: w is overwritten here, and multiply has saved it"
+    with pytest.raises(tg.StaleValueError, match=own), tg.anomaly():
+        loss = np.sum(w * w)
+        with tg.no_grad():
+            w[...] = 5.0
+        pytest.fail("the write went through")
+    del loss
+    with tg.anomaly():  # after backward() both are fine
+        np.sum(w * x).backward()
+        with tg.no_grad():
+            w[...] = 2.0
+        np.sum(w + 1.0).backward()
+        x[0] = 2.0
+    assert w.tolist() == [2.0, 2.0]
+
+
+def test_anomaly_forgets_finished_steps_and_gives_the_same_numbers() -> None:
+    def trained(around: Any) -> Any:
+        model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh(), nn.Linear(4, 2, seed=1))
+        adam = optim.Adam(model.parameters(), lr=0.01)
+
+        def step(x: Any, y: Any) -> Any:
+            adam.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            adam.step()
+            return loss
+
+        replayed, kept = tg.replay(step), []
+        with around:
+            for k in range(6):
+                x = np.random.default_rng(k).standard_normal((4, 3)).astype(np.float32)
+                replayed(x, np.arange(4) % 2)
+                kept.append(len(getattr(mode.capture, "equations", ())))
+        return model.state_dict(), kept
+
+    (watched, kept), (plain, none) = trained(tg.anomaly()), trained(contextlib.nullcontext())
+    assert all(watched[name].tobytes() == plain[name].tobytes() for name in plain)
+    assert kept == [1] * 6 and not any(none)  # the optimiser's step, of all that ran

@@ -1,0 +1,118 @@
+"""What an optimiser does with each parameter: its NumPy calls, noted as it makes them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.tensor import Tensor
+from ..errors import ExportError
+from ..optim.optimisers import Optimiser
+from ..optim.pack import working
+
+
+@dataclass
+class Update:
+    """The update of one parameter: ``calls`` are (function, operands, options, result).
+
+    Arrays among the operands are names: ``values``, ``g``, ``scratch``, ``spare``, those of the
+    ``state``, and results. ``state`` has what the optimiser keeps for it, as it was before.
+    """
+
+    parameter: Tensor
+    state: dict[str, np.ndarray]
+    calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]]
+    clip_norm: float | None
+    max_norm: float | None
+
+
+class Name(str):
+    """The name of an array among the operands of a noted call."""
+
+
+class Noted(np.ndarray):
+    """An array that notes the calls it takes part in, and makes them."""
+
+    name: str
+    calls: list[Any]
+
+    @classmethod
+    def of(cls, array: Any, name: str, calls: list[Any]) -> "Noted":
+        """The array under a name."""
+        made = np.array(array, order="K").view(cls)
+        made.name, made.calls = name, calls
+        return made
+
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any
+    ) -> Any:
+        plain = [_plain(x) for x in inputs]
+        made = getattr(ufunc, method)(*plain, out=tuple(map(_plain, out)) or None, **options)
+        fn = ufunc if method == "__call__" else getattr(ufunc, method)
+        return self._note(fn, inputs, options, made, *out)
+
+    def __array_function__(self, fn: Any, _types: Any, args: Any, options: Any) -> Any:
+        plain = {name: _plain(x) for name, x in options.items()}
+        made = fn(*map(_plain, args), **plain)
+        out = [options.pop("out")] if options.get("out") is not None else []
+        return self._note(fn, args, options, made, *out)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if index is not Ellipsis:
+            raise ExportError("its update writes to a part of a parameter")
+        super().__setitem__(index, _plain(value))
+        self._note(np.copyto, (self, value), {}, None, self)
+
+    def _note(self, fn: Any, args: Any, options: Any, made: Any, *out: Any) -> Any:
+        if not out and not isinstance(made, (np.ndarray, np.generic)):
+            return made  # a shape
+        if out and isinstance(out[0], Noted):
+            result = out[0]
+        else:
+            result = Noted.of(made, f"u{len(self.calls)}", self.calls)
+        operands = tuple(Name(x.name) if isinstance(x, Noted) else x for x in args)
+        given = {k: Name(x.name) if isinstance(x, Noted) else x for k, x in options.items()}
+        if out and fn is not np.copyto:
+            given["out"] = Name(result.name)
+        self.calls.append((fn, operands, given, result.name))
+        return result
+
+
+def _plain(value: Any) -> Any:
+    return value.view(np.ndarray) if isinstance(value, Noted) else value
+
+
+def updates(worker: Optimiser) -> list[Update]:
+    """What the next step of an optimiser does with each parameter that has a gradient."""
+    found = []
+    for pack in worker._packs:
+        names = worker._states(pack.group)
+        known = dict(zip(pack.names, map(pack.parts, pack.state), strict=True))
+        for i, parameter in enumerate(pack.params):
+            values, grad = parameter._array, parameter.grad
+            if grad is None:
+                continue
+            if values.dtype.char not in "fd":
+                raise ExportError(f"an update of {values.dtype} is not written out")
+            state = {
+                n: np.array(known[n][i]) if n in known else np.zeros_like(values) for n in names
+            }
+            calls: list[Any] = []
+            age, rate = pack.ages[i] + 1, worker.rate(pack.group)
+            numbers = [np.zeros_like(number) for number in pack.numbers]
+            worker._factor = 1.0
+            worker._set_numbers(pack.group, numbers, rate, age)
+            dtype = working(values.dtype)
+            given = [np.asarray(grad._array), *(np.empty_like(values, dtype) for _ in range(2))]
+            noted = [
+                Noted.of(array, name, calls)
+                for array, name in zip([values, *given], WORDS, strict=True)
+            ]
+            kept = [Noted.of(array, name, calls) for name, array in state.items()]
+            used = worker._used(pack.group, *noted)
+            worker._change(pack.group, numbers, noted[0], used, noted[2], *kept)
+            found.append(Update(parameter, state, calls, worker.clip_norm, worker.max_norm))
+    return found
+
+
+WORDS = ("values", "g", "scratch", "spare")

@@ -1,0 +1,219 @@
+"""Where the first value that is not finite came from, read off a recording."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.tensor import Tensor
+from .equations import Equation, Variable
+from .recording import Recording
+from .tape import tape_of
+from .text import short
+
+NUMBERS = (float, complex, np.floating, np.complexfloating)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The first operation that made a value which is not finite from finite ones.
+
+    ``index`` is the first such element of its result and ``value`` what it is; ``operands`` are the
+    operands there, in words: numbers where an operand has that element, else shape and range.
+    ``line`` is the user's (empty where only the tape is known) and ``module`` what was being
+    called. In the backward pass ``of`` is the operation whose derivative this belongs to. Where
+    ``operation`` is empty the value came from outside, and ``operands`` says as what. ``untaken``
+    names the operation that did not take the value, where one stands between.
+    """
+
+    operation: str
+    line: str
+    module: str
+    of: str
+    index: tuple[int, ...]
+    value: Any
+    operands: tuple[str, ...]
+    untaken: str = ""
+
+    @property
+    def in_backward(self) -> bool:
+        """Whether it happened in the backward pass."""
+        return bool(self.of)
+
+    def __str__(self) -> str:
+        place = f" at index {self.index}" if self.index else ""
+        if not self.operation:
+            return f"{self.operands[0]} is {self.value}{place}"
+        where = f", in the backward pass of {self.of}," if self.of else ""
+        made = f" of {' and '.join(self.operands)}" if self.operands else " of nothing"
+        told = ", ".join(part for part in (short(self.line), self.module) if part)
+        told = f" ({told})" if told else ""
+        untaken = f"; {self.untaken}" if self.untaken else ""
+        return f"{self.operation}{where} gives {self.value}{place},{made}{told}{untaken}"
+
+
+def autopsy(loss: Tensor | Recording) -> Finding | None:
+    """The first operation, forward or backward, that made a non-finite value from finite ones.
+
+    ``loss`` is a result whose graph is still there (before ``backward()``, or after
+    ``backward(retain_graph=True)``), or a recording of ``tg.trace``, which knows the lines of the
+    source too; values that it has released are computed again. Only what leads to a result or a
+    gradient that is not finite counts. None where all are finite. Nothing is paid for this before
+    it is called: of a tape the backward pass is run once more here. Raises TapeError where there is
+    no graph.
+
+    >>> w = tg.Tensor([0.5, 0.0], requires_grad=True)
+    >>> with np.errstate(divide="ignore"):
+    ...     print(tg.autopsy(np.sum(np.log(w))))
+    log gives -inf at index (1,), of 0
+    >>> print(tg.autopsy(np.sum(np.arcsin(w * 2.0))))
+    divide, in the backward pass of arcsin, gives inf at index (0,), of 1 and 0
+    """
+    if isinstance(loss, Recording):
+        loss.restore()
+        return find(loss.equations, ends(loss))
+    tape = tape_of(loss)
+    found = find(tape.equations, tape.results)
+    if found is None:
+        tape = tape_of(loss, backward=True)
+        found = find(tape.equations, tape.gradients)
+    return found
+
+
+def ends(made: Recording) -> list[Variable]:
+    """What a run leaves behind: its results, or if they are finite the gradients."""
+    bad = [variable for variable in made.results if is_bad(variable)]
+    given = [e.operands[0] for e in made.equations if e.kind == "deliver" and e.operands]
+    return bad or [*given, *made.gradients]
+
+
+def is_bad(value: Any, test: Any = np.isfinite) -> bool:
+    """Whether an operand is a number, or has one, that is not finite."""
+    array = value.array if isinstance(value, Variable) else value
+    if isinstance(value, (Variable, *NUMBERS)):
+        return np.asarray(array).dtype.kind in "fc" and not test(array).all()
+    return False
+
+
+def find(equations: Sequence[Equation], ends: Iterable[Variable]) -> Finding | None:
+    """Where what leads to those of the ``ends`` that are not finite began."""
+    found = _first(equations, ends, np.isfinite)
+    if isinstance(found, Equation):
+        return _finding(equations, found)
+    if found is None:
+        return None
+    if found.kind == "constant" and not np.isnan(found.array).any():  # as a mask has -inf
+        worse = _first(equations, ends, _is_number)
+        if isinstance(worse, Equation):
+            return _finding(equations, worse, _is_number)
+    reader = found.reader if isinstance(found, Number) else None
+    reader = reader or next(e for e in equations if any(v is found for v in e.reads))
+    shape = f", of shape {found.shape}," if found.shape else ""
+    told = found.name or f"an operand of {_name(reader)}{shape}"
+    if found.kind in ("memory", "entry") and found.name is None:
+        told = f"a parameter of shape {found.shape}"
+    told = f"the earlier gradient of {told}" if found.kind == "entry" else told
+    index = _where(found.array)
+    value = np.asarray(found.array)[index].item()
+    return Finding("", reader.line, "", "", index, value, (told,))
+
+
+class Number(Variable):
+    """A number that is no array's, read by one equation."""
+
+    __slots__ = ("reader",)
+
+    def __init__(self, value: Any, reader: Equation) -> None:
+        super().__init__(0, "constant", np.asarray(value))
+        self.reader = reader
+
+
+def _is_number(array: Any) -> Any:
+    return ~np.isnan(array)
+
+
+def _first(
+    equations: Sequence[Equation], ends: Iterable[Variable], test: Any
+) -> Equation | Variable | None:
+    """The earliest equation that makes what fails the test of what passes it, or a source."""
+    number = {equation: i for i, equation in enumerate(equations)}
+    waiting = [variable for variable in ends if is_bad(variable, test)]
+    seen = set(waiting)
+    sources: list[Variable] = []
+    made: list[Equation] = []
+    while waiting:
+        variable = waiting.pop()
+        if variable.made is None or variable.made not in number:
+            sources.append(variable)
+            continue
+        bad = [v for v in variable.made.reads if is_bad(v, test)]
+        numbers = [v for v in variable.made.operands if is_bad(v, test) and v not in bad]
+        sources += [Number(value, variable.made) for value in numbers]
+        if not bad and not numbers:
+            made.append(variable.made)
+        new = [v for v in dict.fromkeys(bad) if v not in seen]
+        waiting += new
+        seen.update(new)
+    if made and not any(s.kind != "constant" for s in sources):
+        return min(made, key=number.__getitem__)
+    return min(sources, key=lambda v: v.number, default=None)
+
+
+def _finding(equations: Sequence[Equation], equation: Equation, test: Any = np.isfinite) -> Finding:
+    result = next(v for v in equation.results if is_bad(v, test))
+    index = _where(result.array, test)
+    operands = [v.array if isinstance(v, Variable) else v for v in equation.operands]
+    words = tuple(_in_words(v, result.shape, index) for v in operands if _is_numeric(v))
+    of = equation.of
+    return Finding(
+        _name(equation), (of or equation).line, _module(of or equation), _name(of) if of else "",
+        index, result.array[index].item(), words, _untaken(equations, equation, result, index),
+    )  # fmt: skip
+
+
+def _untaken(
+    equations: Sequence[Equation], equation: Equation, result: Variable, index: tuple[int, ...]
+) -> str:
+    """What did not take the value: an operation behind it that selects, or no cotangent arrives."""
+    if equation.of is not None:
+        g = equation.of.cotangent
+        if g is not None and g.shape == result.shape and g.array[index] == 0:
+            return "no cotangent arrives there: it is of a branch that was not taken"
+        return ""
+    bad = {result}
+    for after in equations[list(equations).index(equation) + 1 :]:
+        if after.is_backward or bad.isdisjoint(after.reads):
+            continue
+        new = {v for v in after.results if is_bad(v)}
+        if not new and after.rule is not None and after.rule.selects:
+            told = f" ({short(after.line)})" if after.line else ""
+            return f"{_name(after)}{told} did not take it, the backward pass met it"
+        bad |= new
+    return ""
+
+
+def _name(equation: Equation | None) -> str:
+    return "" if equation is None else equation.part_of or equation.name
+
+
+def _module(equation: Equation) -> str:
+    return "" if equation.call is None else equation.call.title
+
+
+def _is_numeric(value: Any) -> bool:
+    return hasattr(value, "dtype") or isinstance(value, (bool, int, float, complex))
+
+
+def _where(array: Any, test: Any = np.isfinite) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(~test(np.asarray(array)))[0])
+
+
+def _in_words(value: Any, shape: tuple[int, ...], index: tuple[int, ...]) -> str:
+    """The element of an operand that belongs to an element of the result, or what there is."""
+    array = np.asarray(value)
+    try:
+        return f"{np.broadcast_to(array, shape)[index].item():.6g}"
+    except ValueError:
+        low, high = (array.min(), array.max()) if array.size else (np.nan, np.nan)
+        return f"an operand of shape {array.shape} from {low:.4g} to {high:.4g}"

@@ -1,0 +1,65 @@
+"""What modules and their Tensors are called in a recording: by their place in the model."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .equations import Call, Equation
+
+
+def calls_of(equations: Iterable[Equation]) -> list[Call]:
+    """The calls of modules that equations belong to, each behind the one around it."""
+    found: dict[Call, None] = {}
+    for equation in equations:
+        chain = []
+        call = equation.call
+        while call is not None and call not in found:
+            chain.append(call)
+            call = call.around
+        found |= dict.fromkeys(reversed(chain))
+    return list(found)
+
+
+def named(calls: Sequence[Call], whole: Any = None) -> dict[Any, str]:
+    """The paths of all Tensors in the modules that were called; the calls get theirs, too.
+
+    Paths are those in ``whole``, or in the outermost modules: where there are several with
+    parameters, class and number tell them apart.
+    """
+    calls = [call for call in calls if whole is None or call.module() is not whole]
+    modules: dict[Any, str] = {}
+    tensors: dict[Any, str] = {}
+    roots = [call.module() for call in calls if call.around is None] if whole is None else [whole]
+    for root, own in _told_apart([root for root in roots if root is not None]).items():
+        for path, module in root.named_modules():
+            is_told = module is root and own == type(root).__name__
+            modules.setdefault(module, "" if is_told else f"{own}.{path}".strip("."))
+        for path, tensor in (*root.named_parameters(), *root.named_tensors()):
+            tensors.setdefault(tensor, f"{own}.{path}".strip("."))
+    times: dict[Any, int] = {}
+    for call in calls:
+        times[call.module()] = times.get(call.module(), 0) + 1
+    seen: dict[Any, int] = {}
+    for call in calls:
+        module = call.module()
+        call.path = modules.get(module, "") if module is not None else ""
+        seen[module] = seen.get(module, 0) + 1
+        if module is not None and times[module] > 1:
+            call.path = f"{call.path} call {seen[module]}".strip()
+    return tensors
+
+
+def _told_apart(roots: list[Any]) -> dict[Any, str]:
+    """What tells the parameters of several modules apart: class and number; nothing for one.
+
+    A module inside of another comes behind it, without a name.
+    """
+    distinct = list(dict.fromkeys(roots))
+    inner = {part for root in distinct for name, part in root.named_modules() if name}
+    apart = [module for module in distinct if module not in inner and module.parameters()]
+    kinds = [type(module).__name__ for module in apart]
+    named = dict.fromkeys(apart, "")
+    for i, (module, kind) in enumerate(zip(apart, kinds, strict=True)):
+        if len(apart) > 1:
+            number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
+            named[module] = kind + number
+    return named | {module: "" for module in distinct if module not in named}

@@ -1,0 +1,461 @@
+"""Recorder: every operation is recorded, with its operands and results.
+
+While a step is recorded, the engine's funnel calls this module. It runs each operation as in eager
+mode and records it as an equation. The sweep runs the rules on Tensors then, so the backward pass
+goes through the same funnel.
+"""
+
+import sys
+import weakref
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.guards import Slot
+from ..autodiff.nests import leaves, rebuild, tupled
+from ..autodiff.rules.table import Rule, field_of
+from ..autodiff.tape import Record, mode, next_number, recording
+from ..autodiff.tensor import Tensor
+from .equations import Call, Equation, Variable, is_generator
+from .lines import PACKAGE, users_line
+from .recording import Recording
+
+# the modules a call passes through on its way from whoever wrote it to here
+PASSED = ("primitives.dispatch", "tensor", "sweep", "nests")
+TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
+FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in PASSED}
+FUNNEL |= {__name__, f"{PACKAGE}.replay.capture"}
+TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.primitives.", TRANSFORMS)
+
+
+class Recorder:
+    """Who is told what the engine does, and writes it into a ``recording``.
+
+    Arrays are known by identity: each one seen is held by its variable until the recording ends.
+    What cannot be done again is passed over here; a capture, which is to be replayed, refuses it.
+    """
+
+    def __init__(self) -> None:
+        self.equations: list[Equation] = []
+        self.variables: list[Variable] = []
+        self.tensors: dict[Tensor, bool | None] = {}  # leaves with .grad: was it there at entry?
+        self.effects: list[Any] = []
+        self.generators: list[np.random.Generator] = []
+        self.became: dict[Tensor, None] = {}  # Tensors from outside that got other memory
+        self.errors = np.geterr()
+        self.call: Call | None = None
+        self.pulled: tuple[Record, Any] | None = None
+        self._last: tuple[Record, Any] | None = None
+        self._of: Equation | None = None
+        self._part_of = ""
+        self._numbers: list[int] = []  # of the equations, in the sequence of the records
+        self._detached: set[Tensor] = set()
+        self._overwritten: set[Variable] = set()
+        self._kept: list[Any] = []
+        self._known: dict[int, Variable] = {}
+        self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
+
+    # What the engine calls.
+
+    def apply(
+        self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """Run an operation of the table and write it down."""
+        if getattr(rule.fn, "written_out", False):
+            tensors = [
+                self._tensor(rule, i, a, v)
+                for i, (a, v) in enumerate(zip(args, values, strict=True))
+            ]
+            outer, self._part_of = self._part_of, self._part_of or rule.name
+            with recording(False):
+                out = rule.forward(*tensors, **options)
+            self._part_of = outer
+            return out._array
+        return self._run(rule, self._operands(rule, args, values), values, options)
+
+    def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
+        """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
+        if rule is None:  # one of the step's own
+            if not isinstance(source._node, Record):
+                self._operand("detach", 0, source, source._array)
+            self._detached.add(made)
+            return
+        array = source._array if isinstance(source, Tensor) else source
+        if isinstance(array, np.ndarray) and array is not made:
+            given = source if isinstance(source, Tensor) else array
+            operand = self._operand("Tensor(array)", 0, given, array)
+            self._note("call", rule, [operand, made.dtype], {}, [made])
+        elif id(made) not in self._known:
+            self._remember("constant", made)
+
+    def write(
+        self,
+        rule: Rule,
+        target: Tensor,
+        operands: Sequence[Any],
+        values: Sequence[Any],
+    ) -> None:
+        """An operation writes its result into its first operand, the memory of a Tensor."""
+        both = [target, *operands], [target._array, *values]
+        into, *rest = self._operands(rule, *both)
+        if into.kind == "memory":
+            self._note("write", rule, [into, *rest], {}, [])
+            self._forget({into})
+        else:
+            self._write_own(rule, into, rest, target._array)
+
+    def _write_own(self, rule: Rule, into: Variable, rest: list[Any], array: Any) -> None:
+        """A write into memory of the step's own: an operation with a result of its own."""
+        if into.kind not in ("result", "constant") or into.view_of is not None:
+            self.refuse("writes into memory that it did not make", "write into a copy (t * 1)")
+        for variable in self.variables:
+            if np.may_share_memory(variable.array, array):
+                self._overwritten.add(variable)
+                self._kept.append(variable.array)  # whose id is known
+                variable.array = np.array(variable.array)
+        equation = Equation("call", rule, [into, *rest], {}, [], users_line())
+        result = self._remember("result", array)
+        equation.results, result.made = (result,), equation
+        self._append(equation)
+
+    def become(self, target: Tensor, value: Tensor) -> None:
+        """``target`` is about to take over the memory of ``value``."""
+        for leaf in self.tensors:
+            if getattr(leaf, "_grad", None) is target:
+                self.gradient(leaf, value)
+        known = self._known.get(id(target._array))
+        if target not in self.became:
+            if target in self._detached or (known is not None and known.kind != "memory"):
+                return  # a Tensor of the step's own
+            if known is not None and known.source is not target:
+                self.refuse(
+                    "writes to a Tensor that shares its memory with another",
+                    "write to a copy (t * 1)",
+                )
+        if isinstance(value._node, Record):
+            self.refuse(
+                "makes a Tensor from outside a recorded result", "do it inside tg.no_grad()"
+            )
+        if known is not None and known.kind == "memory":
+            known.kind = "state"
+        self.became[target] = None
+        operand = self._operand("t[i] = v", 0, value, value._array)
+        self._note("become", None, [operand], {"tensor": target}, [])
+
+    def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
+        """``tensor.grad`` is about to be read, or is another from now on."""
+        if change:
+            self.deliver(tensor, change[0])
+        elif tensor not in self.tensors:
+            before = getattr(tensor, "_grad", None)
+            if type(before) is Slot:
+                before = tensor._grad = Tensor._owning(np.array(before.array))
+            self.tensors[tensor] = before is not None
+            if before is not None:
+                if before._node is not None:
+                    self.refuse("finds a .grad that is itself recorded", "call zero_grad() first")
+                self._remember("entry", before._array, tensor)
+
+    def deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
+        """``tensor.grad`` is ``gradient`` from now on."""
+        self.tensors.setdefault(tensor, None)
+        operands = []
+        if gradient is not None:
+            if gradient.dtype != tensor.dtype:
+                self.refuse(
+                    f"gives a Tensor of dtype {tensor.dtype} a gradient of {gradient.dtype}",
+                    "use .astype()",
+                )
+            operands = [self._operand(".grad =", 0, gradient, gradient._array)]
+        self._note("deliver", None, operands, {"tensor": tensor}, [])
+
+    def leave(self, how: str, tensor: Tensor | None = None) -> None:
+        """A value leaves the tape: of no concern where nothing is to be done again."""
+
+    def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
+        """The nest with Tensors for the arrays that may be others when this is done again.
+
+        What is ``declared`` the user gave, and has not been seen before.
+        """
+        self.pulled = pulled or self.pulled
+        if declared and self._is_own_code(FUNNEL | {TRANSFORMS}):
+            return nest
+        parts = leaves(nest)
+        for i, part in enumerate(parts):
+            if not isinstance(part, np.ndarray):
+                continue
+            if declared:
+                self._operand("", i, part, part)
+            known = self._known.get(id(part))
+            if known is None or known.kind != "constant":
+                parts[i] = Tensor._of(part, None)
+        return rebuild(nest, parts)
+
+    @contextmanager
+    def sweeping(self, records: bool) -> Iterator[None]:
+        """A block around a sweep, whose operations are recorded or not."""
+        with recording(records):
+            yield
+        self.pulled = None
+
+    def effect(self, worker: Any) -> None:
+        """Let ``worker`` do what cannot be recorded.
+
+        It has ``perform()``, ``save()`` and ``restore(saved)``, reads the gradients of its
+        ``params``, and may change memory of Tensors.
+        """
+        for parameter in worker.params:
+            self.gradient(parameter)
+        mode.capture = None
+        try:
+            self._perform(worker)
+        finally:
+            mode.capture = self
+        self.effects.append(worker)
+        self._note("effect", worker, [], {}, [])
+
+    def inside(self, module: Any, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+        """The forward pass of a module, whose equations are to be known as its."""
+        around, self.call = self.call, Call(weakref.ref(module), type(module), self.call)
+        try:
+            return module.forward(*inputs, **options)
+        finally:
+            self.call = around
+
+    def argument(self, place: int, given: Any) -> Tensor:
+        """An argument as the step gets it."""
+        tensor = given if isinstance(given, Tensor) else argument(given)
+        self._remember("input", tensor._array, given if tensor is given else place)
+        return tensor
+
+    def variable(self, tensor: Tensor) -> Variable:
+        """The variable of a Tensor that the step returned."""
+        operand = self._operand("return", 0, tensor, tensor._array)
+        assert isinstance(operand, Variable)
+        return operand
+
+    def close(self) -> None:
+        """Forget the arrays that a replay makes anew."""
+        self._known.clear()
+        for variable in self.variables:
+            if variable.kind not in ("constant", "memory"):
+                variable.array = None
+
+    def finished(self, results: Sequence[Variable]) -> Recording:
+        """The recording of a step that has returned ``results``."""
+        return Recording(self.equations, self.variables, list(results))
+
+    # How it is written down, and what a capture adds to that.
+
+    def refuse(self, what: str, remedy: str, place: str = "") -> None:
+        """What could not be done again."""
+
+    def _perform(self, worker: Any) -> None:
+        known = [self._known.get(id(parameter._array)) for parameter in worker.params]
+        self._forget({v.root for v in known if v is not None})
+        worker.perform()
+
+    def _forget(self, variables: set[Variable]) -> None:
+        """Memory that is written to: keep what was read, and take it for another from now on."""
+        for variable in [v for v in self.variables if v.root in variables]:  # and views of it
+            self._known.pop(id(variable.array), None)
+            self._kept.append(variable.array)
+            variable.array = np.array(variable.array)
+
+    def _new_generator(self, generator: Any) -> None:
+        self.generators.append(generator)
+
+    def _drawn(self, generator: Any) -> None:
+        """An operation has drawn from a generator."""
+
+    def _raw(self, array: np.ndarray, _operand: Any) -> Variable:
+        """The variable of an array that is no Tensor's, which is seen for the first time."""
+        return self._remember("constant", array)
+
+    def _again(self, variable: Variable) -> None:
+        """A variable is read again, of whose contents there is a note."""
+
+    def _run(
+        self,
+        rule: Rule,
+        operands: list[Any],
+        values: Sequence[Any],
+        options: dict[str, Any],
+    ) -> Any:
+        name = spelled(rule)
+        given = {k: self._operand(f"{name}({k}=)", 0, v, v) for k, v in options.items()}
+        drawn = [v for v in (*values, *options.values()) if is_generator(v)]
+        mode.capture = None
+        try:
+            out = rule.forward(*values, **options)
+        finally:
+            mode.capture = self
+        for generator in drawn:
+            self._drawn(generator)
+        if type(out) is not np.ndarray:
+            made, out = out, _arrays(out)
+            if out is None:
+                self.refuse(f"{name} gives no array", "call it outside the step")
+                return made
+        if isinstance(out, tuple):
+            there = [i for i, part in enumerate(out) if part is not None]
+            fields = [field_of(type(out), i) for i in range(len(out))]
+            arrays = [value for value in values if isinstance(value, np.ndarray)]
+            views = any(np.may_share_memory(out[i], a) for i in there for a in arrays)
+            for places in [[i] for i in there] if views else [there]:
+                some = [out[i] for i in places]
+                whole = len(places) == len(out) > 1
+                self._note("call", rule, operands, given, some, None if whole else places, fields)
+        elif (same := self._known.get(id(out))) is not None and same in operands:
+            if same.array is out and rule.traits.checks:
+                self._note("check", rule, operands, given, [])
+        else:
+            self._note("call", rule, operands, given, [out])
+        return out
+
+    def _note(
+        self, kind: str, does: Any, operands: list[Any], options: dict[str, Any],
+        out: Sequence[Any], places: list[int] | None = None, fields: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        results = [self._remember("result", part) for part in out]
+        equation = Equation(kind, does, operands, options, results, users_line())
+        equation.count = len(fields)
+        if places is not None:
+            equation.fn = chosen(equation.fn, places)
+        for i, result in zip(places or range(len(fields)), results, strict=False):
+            result.field = fields[i]
+        source = _only_source(equation)
+        for result in results:
+            result.made = equation
+            if source is not None and np.may_share_memory(result.array, source.array):
+                result.view_of = source
+        errors: Any = np.geterr()
+        if errors != self.errors:
+            equation.errors = errors
+        self._append(equation)
+
+    def _append(self, equation: Equation) -> None:
+        if self.pulled is not self._last:
+            self._of = self._pulls()
+        equation.call, equation.of = self.call, self._of
+        equation.part_of = self._part_of
+        self.equations.append(equation)
+        self._numbers.append(next_number())
+
+    def _pulls(self) -> Equation | None:
+        """The equation whose derivative the sweep is about to take, None outside of one."""
+        before, self._last = self._last, self.pulled
+        if self.pulled is None:
+            return None
+        record, g = self.pulled
+        place = bisect_right(self._numbers, record.number) - 1
+        equation = self.equations[place] if place >= 0 else None
+        seed = self._known.get(id(g._array)) if isinstance(g, Tensor) else None
+        if equation is not None and seed is not None:
+            equation.cotangent = seed
+            if before is None and seed.made is self.equations[-1]:
+                seed.made.of = equation
+        return equation
+
+    def _remember(self, kind: str, array: Any, source: Any = None) -> Variable:
+        variable = Variable(len(self.variables), kind, array, source)
+        self.variables.append(variable)
+        self._known[id(array)] = variable
+        return variable
+
+    def _tensor(self, rule: Rule, i: int, operand: Any, value: Any) -> Any:
+        """An operand of a function that is written out, as an unrecorded Tensor."""
+        if not isinstance(value, np.ndarray):
+            return value
+        self._operand(spelled(rule), i, operand, value)
+        return Tensor._of(value, None)
+
+    def _operands(self, rule: Rule, operands: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+        """The variables of an operation's operands."""
+        name, pairs = spelled(rule), zip(operands, values, strict=True)
+        return [self._operand(name, i, operand, value) for i, (operand, value) in enumerate(pairs)]
+
+    def _operand(self, name: str, i: int, operand: Any, value: Any) -> Any:
+        """The variable of an operand, or the operand itself if it is no array."""
+        if not isinstance(value, np.ndarray):
+            if is_generator(value) and value not in self.generators:
+                self._new_generator(value)
+            return value
+        known = self._known.get(id(value))
+        if known in self._overwritten:
+            self.refuse(
+                f"gives {name} a view of a Tensor from before it was written in place",
+                "make the view anew",
+            )
+        if known is not None:
+            if known in self._contents:
+                self._again(known)
+            return known
+        if not isinstance(operand, Tensor):
+            return self._raw(value, operand)
+        if isinstance(operand._node, Record):
+            self.refuse(
+                f"gives {name} a Tensor (operand {i}) that was computed from variables "
+                "outside of it",
+                "compute it inside, or .detach() it",
+            )
+        memory = self._remember("memory", value, operand)
+        memory.name = operand.name
+        return memory
+
+    def _is_own_code(self, passed: set[str]) -> bool:
+        """Whether a rule made the call: the arrays that rules make depend on shapes alone."""
+        frame = _caller(passed)
+        return frame is not None and str(frame.f_globals.get("__name__")).startswith(TRUSTED)
+
+
+def spelled(rule: Rule) -> str:
+    """An operation as users write it."""
+    return rule.traits.spelled or rule.name
+
+
+def argument(array: np.ndarray) -> Tensor:
+    """An argument as the step gets it."""
+    # a view of its own: the array may be there twice, or be a parameter's memory
+    tensor = Tensor._owning(np.asarray(array).view())
+    assert tensor._storage is not None
+    tensor._storage.expose()  # the array is the caller's: a write to it must not pass
+    return tensor
+
+
+def chosen(fn: Any, places: list[int]) -> Any:
+    """A function of several results, as one that gives those at some places (one alone: itself)."""
+
+    def call(*values: Any, **options: Any) -> Any:
+        made = fn(*values, **options)
+        found = [made[i] for i in places]
+        return found[0] if len(found) == 1 else found
+
+    call.places = places  # type: ignore[attr-defined]
+    return call
+
+
+def _only_source(equation: Equation) -> Variable | None:
+    """The variable whose view the only result can be: were there others, it might move."""
+    found = [v for v in equation.reads if v.kind != "constant"]
+    return found[0] if len(found) == len(equation.results) == 1 else None
+
+
+def _caller(passed: set[str]) -> FrameType | None:
+    """The nearest frame of a module that is not in ``passed``."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") in passed:
+        frame = frame.f_back
+    return frame
+
+
+def _arrays(out: Any) -> Any:
+    if isinstance(out, (np.generic, bool, int, float, complex)):
+        return np.asarray(out)
+    if isinstance(out, (tuple, list)):
+        return tupled(type(out), [None if part is None else np.asarray(part) for part in out])
+    return out if isinstance(out, np.ndarray) else None

@@ -1,0 +1,97 @@
+"""``trace``: what a function does on example inputs, as a list of equations."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.tape import mode, recording
+from ..autodiff.tensor import Tensor
+from ..errors import TapeError
+from .names import calls_of, named
+from .recorder import Recorder
+from .recording import Recording
+from .tape import add_backward
+
+ARRAYS = (Tensor, np.ndarray, np.generic)
+
+
+def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -> Recording:
+    """Run ``fn(*example_inputs)`` once and write down all that it does, as a ``Recording``.
+
+    ``fn`` is a function, a module or a replayed step; it gets Tensors for arrays, in nests too.
+    Each equation has operation, operands and results with shapes and dtypes, bytes, FLOPs, the
+    line of the source it comes from, and the module it belongs to. With ``backward`` the backward
+    pass of what ``fn`` returns follows (of the sum of all elements), unless ``fn``
+    computes gradients itself. No ``.grad`` changes but by ``fn``'s own doing.
+
+    Raises what ``fn`` raises, and TapeError inside of a step that is captured for a replay.
+
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> found = tg.trace(lambda x: np.sum(np.exp(w * x)), np.ones(2))
+    >>> [row.left for row in found.rows()[:2]]
+    ['v2: float64[2] = multiply(w, x)', 'v3: float64[2] = exp(v2)']
+    """
+    return traced(Recorder(), fn, example_inputs, backward)
+
+
+def traced(
+    recorder: Recorder, fn: Callable[..., Any], example_inputs: tuple[Any, ...], backward: bool
+) -> Recording:
+    """Let a recorder write down what a function does."""
+    if mode.capture is not None:
+        raise TapeError("tg.trace inside of a step that is being recorded; call it outside.")
+    parts = leaves(list(example_inputs))
+    for place, part in enumerate(parts):
+        if isinstance(part, ARRAYS):
+            parts[place] = recorder.argument(place, part)
+    args = rebuild(list(example_inputs), parts)
+    mode.capture = recorder
+    try:
+        with recording():
+            out = fn(*args)
+    finally:
+        mode.capture = None
+    found = [part for part in leaves(out) if isinstance(part, Tensor)]
+    results = [recorder.variable(part) for part in found]
+    gradients = []
+    if backward and not any(equation.of for equation in recorder.equations):
+        gradients = add_backward(recorder, found)
+    made = recorder.finished(results)
+    made.gradients = gradients
+    made.title = f"Recording of {getattr(fn, '__name__', type(fn).__name__)}"
+    _name(made, fn, example_inputs)
+    return made
+
+
+def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
+    """Give variables from outside the names they have there."""
+    tensors = made.names = named(calls_of(made.equations))
+    for variable in made.variables:
+        if isinstance(variable.source, Tensor):
+            variable.name = tensors.get(variable.source) or variable.source.name
+            if variable.kind == "entry":
+                variable.name = f"{variable.name or 'tensor'}.grad"
+    given = iter(made.of_kind("input"))
+    for name, each in zip(names_of(fn, len(inputs)), inputs, strict=True):
+        parts = leaves([each])
+        for i, part in enumerate(parts):
+            if isinstance(part, ARRAYS):
+                variable = next(given)
+                variable.name = variable.name or (f"{name}[{i}]" if len(parts) > 1 else name)
+
+
+def names_of(fn: Any, count: int) -> list[str]:
+    """What the author of a function or a module calls its inputs."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    fixed: list[str] = []
+    for function in (fn, getattr(fn, "forward", None)):
+        try:
+            parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # of what does not say, as some functions of NumPy
+            continue
+        fixed = fixed or [p.name for p in parameters if p.kind in kinds][:count]
+    others = [f"input {i}" for i in range(len(fixed) + 1, count + 1)]
+    return fixed + (["input"] if count == 1 and others else others)
