@@ -62,7 +62,7 @@ def entry(module: str, name: str, value: Any) -> str:
     if own and not is_module_too and not is_assigned:
         inherited = "    options: {inherited_members: true}\n" if name == "Tensor" else ""
         return f"::: {module}.{name}\n{inherited}\n" + (of_numpy(value) if inherited else "")
-    head = f"## `{name}` {{ #{module}.{name} }}\n"
+    head = "## " + name.replace("_", r"\_") + f" {{ #{module}.{name} }}\n"
     if isinstance(value, np.ufunc):
         return f"{head}\n`np.{value.__name__}` itself: it takes Tensors, too.\n"
     given = inspect.signature(value)
