@@ -49,10 +49,12 @@ def modules() -> list[nn.Module]:
         nn.ELU(), nn.GELU(approximate="tanh"), nn.Identity(), nn.LeakyReLU(), nn.ReLU(),
         nn.Sigmoid(), nn.SiLU(), nn.Softmax(), nn.Softplus(), nn.Tanh(), nn.Flatten(),
         nn.AvgPool2d(2), nn.MaxPool2d(2), nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.LayerNorm(3),
-        nn.Dropout(seed=0), nn.Dropout2d(seed=0),
+        nn.Dropout(seed=0), nn.Dropout2d(seed=0), nn.GroupNorm(1, 3), nn.AdaptiveAvgPool2d(1),
+        nn.ZeroPad2d(1), nn.Upsample(scale_factor=2),
     ]  # fmt: skip
     return [
         *recurrent, *plain, nn.Linear(2, 3, seed=0), nn.Conv2d(1, 2, 3, seed=0),
+        nn.Conv1d(1, 2, 3, seed=0), nn.ConvTranspose2d(1, 2, 3, seed=0),
         nn.Embedding(5, 2, seed=0), nn.MultiheadAttention(4, 2, seed=0),
         nn.Sequential(nn.Linear(4, 3, seed=0), lambda x: x * 2.0),
         nn.ModuleList([nn.Tanh()]), nn.ModuleDict({"a": nn.Tanh()}), nn.Module(),

@@ -37,26 +37,6 @@ def drawn(options: dict[str, Any], outs: int, kernel: tuple[int, int]) -> list[n
     return [IMAGES, rng.standard_normal((outs, inner, *kernel)), rng.standard_normal(outs)]
 
 
-def both(ours: Callable[..., Any], theirs: Callable[..., Any], arrays: list[np.ndarray]) -> None:
-    """Value and gradients of the sum of sines agree with PyTorch's to 1e-10."""
-    torch = pytest.importorskip("torch")
-    value, pullback = tg.vjp(ours, *arrays)
-    found = pullback(np.cos(value))
-    tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
-    result = theirs(torch.nn.functional, *tensors)
-    result.sin().sum().backward()
-    np.testing.assert_allclose(value, result.detach().numpy(), rtol=0, atol=1e-10)
-    for one, tensor in zip(found, tensors, strict=True):
-        np.testing.assert_allclose(one, tensor.grad.numpy(), rtol=0, atol=1e-10)
-
-
-@each
-def test_conv2d_beside_pytorch(options: dict[str, Any], outs: int, kernel: Any) -> None:
-    arrays = drawn(options, outs, kernel)
-    both(lambda *a: F.conv2d(*a, **options), lambda f, *a: f.conv2d(*a, **options), arrays)
-    both(lambda *a: F.conv2d(*a, **options), lambda f, *a: f.conv2d(*a, **options), arrays[:2])
-
-
 @each
 def test_conv2d_beside_a_loop(options: dict[str, Any], outs: int, kernel: Any) -> None:
     x, weight, bias = drawn(options, outs, kernel)
@@ -97,25 +77,6 @@ def test_many_images_are_taken_a_few_at_a_time(images: int) -> None:
     np.testing.assert_allclose(by_weight, weight_gradient(np.cos(value), x), rtol=0, atol=1e-10)
 
 
-POOLS: list[dict[str, Any]] = [
-    {"kernel_size": 2},
-    {"kernel_size": (3, 2)},
-    {"kernel_size": 3, "stride": 2, "padding": 1},
-    {"kernel_size": (2, 3), "stride": (1, 2), "padding": (1, 0)},
-    {"kernel_size": (9, 8)},
-]
-
-
-@pytest.mark.parametrize("options", POOLS, ids=str)
-@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
-def test_pooling_beside_pytorch(name: str, options: dict[str, Any]) -> None:
-    both(
-        lambda x: getattr(F, name)(x, **options),
-        lambda f, x: getattr(f, name)(x, **options),
-        [IMAGES],
-    )
-
-
 def test_equal_largest_elements_share_the_gradient() -> None:
     x = np.array([[[[5.0, 1.0, 7.0, 7.0], [5.0, 5.0, 0.0, 7.0]]]])
     found = tg.grad(lambda x: np.sum(F.max_pool2d(x, 2) * np.array([6.0, 3.0])))(x)
@@ -141,6 +102,23 @@ MODULES: list[tuple[nn.Module, str, tuple[int, ...]]] = [
     (nn.MaxPool2d(2), "MaxPool2d(2)", (3, 4, 4, 4)),
     (nn.AvgPool2d((3, 2), 1, 1), "AvgPool2d((3, 2), stride=1, padding=1)", (3, 4, 9, 9)),
     (nn.BatchNorm2d(4), "BatchNorm2d(4, eps=1e-05, momentum=0.1)", (3, 4, 9, 8)),
+    (
+        nn.Conv2d(4, 6, (4, 3), padding="same", padding_mode="circular", seed=0),
+        "Conv2d(4, 6, kernel_size=(4, 3), padding='same', padding_mode='circular')",
+        (3, 6, 9, 8),
+    ),
+    (
+        nn.ConvTranspose2d(4, 6, 3, 2, 1, (1, 0), 2, False, (1, 2), seed=0),
+        "ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=(1, 0), "
+        "dilation=(1, 2), groups=2, bias=False)",
+        (3, 6, 18, 17),
+    ),
+    (nn.AdaptiveAvgPool2d(1), "AdaptiveAvgPool2d(1)", (3, 4, 1, 1)),
+    (nn.AdaptiveAvgPool2d((None, 3)), "AdaptiveAvgPool2d((None, 3))", (3, 4, 9, 3)),
+    (nn.ZeroPad2d((1, 0, -1, 2)), "ZeroPad2d((1, 0, -1, 2))", (3, 4, 10, 9)),
+    (nn.Upsample(scale_factor=(2, 1.5)), "Upsample(scale_factor=(2, 1.5))", (3, 4, 18, 12)),
+    (nn.Upsample(5), "Upsample(size=5)", (3, 4, 5, 5)),
+    (nn.GroupNorm(2, 4), "GroupNorm(2, 4, eps=1e-05)", (3, 4, 9, 8)),
 ]
 
 
@@ -163,6 +141,67 @@ def test_weights_of_a_convolution() -> None:
     again = nn.Conv2d(8, 40, 5, groups=2, seed=0)
     np.testing.assert_array_equal(layer.weight.numpy(), again.weight.numpy())
     assert layer.bias is not None and not layer.bias.numpy().any()
+
+
+def test_weights_of_a_transposed_convolution() -> None:
+    """Each output is a sum over the input channels of its group, which the variance is for."""
+    layer = nn.ConvTranspose2d(40, 8, 5, groups=2, seed=0)
+    assert layer.weight.shape == (40, 4, 5, 5)
+    assert np.var(layer.weight.numpy()) == pytest.approx(2 / (20 * 25), rel=0.05)
+    out = layer(np.random.default_rng(0).standard_normal((2, 40, 20, 20)))
+    assert np.var(out.numpy()[:, :, 4:-4, 4:-4]) == pytest.approx(2, rel=0.2)
+    numbered: Any = lambda shape, *_, dtype: np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    there = nn.Conv2d(6, 4, 1, groups=2, initial=numbered).weight.numpy()
+    back = nn.ConvTranspose2d(6, 4, 1, groups=2, initial=numbered).weight.numpy()
+    for part, other in zip(np.split(there, 2), np.split(back, 2), strict=True):
+        np.testing.assert_array_equal(part.swapaxes(0, 1), other)
+
+
+def test_a_transposed_convolution_gives_the_size_that_is_asked_for() -> None:
+    there = nn.Conv2d(4, 2, 3, 2, 1, seed=0)
+    back = nn.ConvTranspose2d(2, 4, 3, 2, 1, seed=0)
+    for high, wide in [(9, 8), (9, 9), (10, 10), (10, 9)]:
+        small = there(np.ones((1, 4, high, wide)))
+        assert back(small, output_size=(high, wide)).shape == (1, 4, high, wide)
+
+
+class Residual(nn.Module):
+    """The plain way: a sum in ``forward``, and a convolution where the channels change."""
+
+    def __init__(self, of: Any = nn, **made: Any) -> None:
+        self.conv1 = of.Conv2d(4, 6, 3, 2, 1, bias=False, **made)
+        self.bn1 = of.BatchNorm2d(6, **{k: v for k, v in made.items() if k == "dtype"})
+        self.conv2 = of.Conv2d(6, 6, 3, padding="same", **made)
+        self.downsample = of.Sequential(of.Conv2d(4, 6, 1, 2, **made))
+
+    def forward(self, x: Any) -> Any:
+        inner = self.conv2(F.relu(self.bn1(self.conv1(x))))
+        return F.relu(inner + self.downsample(x))
+
+
+def test_a_residual_block_has_the_names_and_results_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Theirs(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            Residual.__init__(self, torch.nn, dtype=torch.float64)  # type: ignore[arg-type]
+
+        def forward(self, x: Any) -> Any:
+            inner = self.conv2(torch.relu(self.bn1(self.conv1(x))))
+            return torch.relu(inner + self.downsample(x))
+
+    ours, theirs = Residual(dtype=np.float64, seed=0), Theirs()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    x, there = tg.Tensor(IMAGES, requires_grad=True), torch.tensor(IMAGES, requires_grad=True)
+    out, expected = ours(x), theirs(there)
+    np.testing.assert_allclose(out.numpy(), expected.detach().numpy(), rtol=0, atol=1e-10)
+    np.sum(np.sin(out)).backward()
+    expected.sin().sum().backward()
+    for one, other in zip((x, *ours.parameters()), (there, *theirs.parameters()), strict=True):
+        assert one.grad is not None
+        np.testing.assert_allclose(one.grad.numpy(), other.grad.numpy(), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -134,9 +134,16 @@ LAYERS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "batch norm": (nn.BatchNorm1d(3), (4, 3)),
     "batch norm of images": (nn.BatchNorm2d(3), (4, 3, 2, 2)),
     "layer norm": (nn.LayerNorm(3), (4, 3)),
+    "group norm": (nn.GroupNorm(1, 3), (4, 3)),
+    "conv of sequences": (nn.Conv1d(1, 2, 3, seed=0), (2, 1, 4)),
+    "transposed conv": (nn.ConvTranspose2d(1, 2, 3, seed=0), (2, 1, 4, 4)),
+    "mean of parts": (nn.AdaptiveAvgPool2d(2), (2, 1, 4, 4)),
+    "frame": (nn.ZeroPad2d(1), (2, 1, 4, 4)),
+    "larger": (nn.Upsample(scale_factor=2), (2, 1, 4, 4)),
     "network": (nn.Sequential(nn.Linear(3, 2, seed=0), nn.ReLU()), (4, 3)),
     "network of images": (nn.Sequential(nn.Flatten(), nn.Linear(4, 2, seed=0)), (3, 2, 2)),
 }
+MOVED = (nn.MaxPool2d, nn.ZeroPad2d, nn.Upsample)  # which compute nothing
 layers = pytest.mark.parametrize(("layer", "shape"), LAYERS.values(), ids=LAYERS)
 
 
@@ -176,7 +183,7 @@ def test_a_list_does_not_widen_a_network(layer: Any, shape: Any, dtype: Any) -> 
         assert layer(x).dtype == dtype  # arrays keep NumPy's meaning
     assert found.dtype == (np.float64 if widened else np.float32)
     np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-6)
-    assert whole.dtype == (np.int64 if isinstance(layer, nn.MaxPool2d) else found.dtype)
+    assert whole.dtype == (np.int64 if isinstance(layer, MOVED) else found.dtype)
 
 
 def test_a_list_of_targets_does_not_widen_a_loss() -> None:

@@ -215,6 +215,16 @@ def test_layers_with_a_state_of_their_own(name: str, dtype: str) -> None:
     assert_twins(make, lambda k: [batch(k)[0].astype(dtype), batch(k)[1]], len(ROWS), 4)
 
 
+class Residual(nn.Module):
+    """What comes in, and what a convolution makes of it."""
+
+    def __init__(self) -> None:
+        self.inner = nn.Conv2d(2, 2, 3, padding=1, seed=1)
+
+    def forward(self, x: Any) -> Any:
+        return np.maximum(x + self.inner(x), 0)
+
+
 # what stands between a convolution and the last layer: (n, 2, 6, 6) to (n, anything)
 IMAGED: dict[str, Callable[[], nn.Module]] = {
     "largest": lambda: nn.MaxPool2d(2),
@@ -222,6 +232,18 @@ IMAGED: dict[str, Callable[[], nn.Module]] = {
     "largest, overlapping": lambda: nn.MaxPool2d(3, 2, 1),
     "means": lambda: nn.AvgPool2d((2, 3)),
     "batch norm": lambda: nn.BatchNorm2d(2),
+    "group norm": lambda: nn.GroupNorm(2, 2),
+    "parts": lambda: nn.AdaptiveAvgPool2d((4, 3)),
+    "all of a channel": lambda: nn.AdaptiveAvgPool2d(1),
+    "framed": lambda: nn.ZeroPad2d((1, 2, 0, -1)),
+    "larger": lambda: nn.Upsample(scale_factor=2),
+    "larger in one direction": lambda: nn.Upsample((4, 9)),
+    "transposed": lambda: nn.ConvTranspose2d(2, 4, 3, 2, 1, 1, groups=2, seed=1),
+    "same, mirrored": lambda: nn.Conv2d(2, 3, 2, 1, "same", padding_mode="reflect", seed=1),
+    "rows": lambda: nn.Sequential(
+        lambda x: np.reshape(x, (len(x), 2, 36)), nn.Conv1d(2, 3, 3, padding=1, seed=1)
+    ),
+    "residual": Residual,
     "strided": lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1, bias=False, seed=1),
     "grouped, dilated": lambda: nn.Conv2d(2, 4, 2, dilation=(2, 1), groups=2, seed=1),
     "two": lambda: nn.Sequential(
@@ -338,7 +360,7 @@ def test_double_precision(name: str) -> None:
 def test_everything_the_package_has_is_here() -> None:
     layers = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     kinds = (*ACTIVATIONS.values(), *BETWEEN.values(), *IMAGED.values())
-    used = {type(make()) for make in kinds}
+    used = {type(part) for make in kinds for _, part in make().named_modules()}
     elsewhere = {nn.RNN, nn.LSTM, nn.GRU, nn.MultiheadAttention}  # tests/nn/test_sequences.py
     bare = {nn.ModuleList, nn.ModuleDict, nn.Embedding, nn.Flatten, nn.Linear, nn.Module}
     assert layers - used - elsewhere == bare

@@ -16,6 +16,7 @@ from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import MLP
 from tinygrad_np.training.doctor import trials
 from tinygrad_np.training.doctor.causes import findings
+from tinygrad_np.training.doctor.layers import look
 from tinygrad_np.training.doctor.report import figure
 from tinygrad_np.training.doctor.trials import read_range, transfer
 
@@ -435,6 +436,24 @@ def test_gradients_at_the_outputs_of_layers() -> None:
     ]
     flat = np.mean(np.abs(hidden) > math.sqrt(0.95))
     assert few.start.layers[1].saturated == pytest.approx(flat, abs=1e-6)
+
+
+def test_layers_without_values_of_their_own_have_no_dead_units() -> None:
+    """Zeros that they put in or pass on are not theirs."""
+    plain = [
+        nn.ZeroPad2d(1), nn.Dropout2d(0.9, seed=0), nn.MaxPool2d(2), nn.Upsample(scale_factor=2),
+        nn.AvgPool2d(2), nn.Identity(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Dropout(seed=0),
+    ]  # fmt: skip
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, seed=0), nn.ReLU(), *plain, nn.Linear(16, CLASSES, seed=1)
+    )
+    model[3].eval()
+    start = look(model, x[:40].reshape(-1, 1, 8, 8), y[:40], F.cross_entropy)
+    found = {layer.kind: (layer.dead, layer.saturated) for layer in start.layers}
+    assert found.pop("ReLU")[0] is not None
+    assert found.keys() >= {type(layer).__name__ for layer in plain}
+    assert set(found.values()) == {(None, None)}
+    assert start.evaluating == ["3"]
 
 
 def test_other_tasks() -> None:

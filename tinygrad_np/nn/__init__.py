@@ -15,10 +15,11 @@ from .activations import (
 )
 from .attention import MultiheadAttention
 from .containers import ModuleDict, ModuleList, Sequential
-from .convolution import AvgPool2d, Conv2d, MaxPool2d
+from .convolution import Conv1d, Conv2d, ConvTranspose2d
+from .images import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample, ZeroPad2d
 from .layers import Dropout, Dropout2d, Embedding, Flatten, Linear
 from .module import Module
-from .normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
+from .normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from .recurrent import GRU, LSTM, RNN
 from .stateless import functional_call
 
@@ -28,14 +29,18 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AdaptiveAvgPool2d",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "Dropout2d",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "Identity",
     "LayerNorm",
     "LeakyReLU",
@@ -52,6 +57,8 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
     "functional",
     "functional_call",
     "init",

@@ -1,27 +1,148 @@
-"""Layers for images (n, channels, height, width)."""
+"""Layers with a window of weights: for sequences (n, channels, length) and for images."""
 
 from typing import Any
 
 import numpy as np
 
-from ..arguments import flag, whole
+from ..arguments import flag, one_of, whole
 from ..autodiff.tensor import Tensor
+from ..errors import ShapeError
 from . import functional, init
-from .functional import Sizes, pair
+from .convolving import Sizes, paddings
 from .module import Module
+from .operands import shape_of, short, sized
+
+MODES = ("zeros", "reflect", "replicate", "circular")  # what may stand around an image
 
 
-class Conv2d(Module):
+class _Convolution(Module):
+    """What convolutions keep: the settings for each axis of the window, weight and bias."""
+
+    axes = 2
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        seed: init.Seed = None,
+        initial: Any = init.he_uniform,
+        dtype: Any = np.float32,
+    ) -> None:
+        name, axes = type(self).__name__, self.axes
+        whole(name, "in_channels", in_channels), whole(name, "out_channels", out_channels)
+        if in_channels % whole(name, "groups", groups) or out_channels % groups:
+            raise ValueError(
+                f"{name}({in_channels}, {out_channels}, groups={groups}): groups that divide both "
+                "numbers of channels are needed."
+            )
+        self.kernel_size = sized(name, "kernel_size", kernel_size, axes)
+        self.stride = sized(name, "stride", stride, axes)
+        self.dilation = sized(name, "dilation", dilation, axes)
+        self._widths = paddings(name, padding, self.kernel_size, self.stride, self.dilation)
+        self.padding: Any = (
+            padding if isinstance(padding, str) else tuple(p for p, _ in self._widths)
+        )
+        one_of(name, "padding_mode", padding_mode, MODES)
+        self.groups, self.padding_mode = groups, padding_mode
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = Tensor(
+            self._laid(init.weights(name, initial, shape, seed, dtype)),
+            requires_grad=True, name="weight",
+        )  # fmt: skip
+        self.bias: Tensor | None = None
+        if flag(name, "bias", bias):
+            self.bias = Tensor(np.zeros(out_channels, dtype), requires_grad=True, name="bias")
+
+    def _laid(self, weight: Any) -> Any:
+        """A weight (out_channels, in_channels / groups, kernel) as the layer has it."""
+        return weight
+
+    def _framed(self, x: Any) -> tuple[Any, Any]:
+        """x with its frame, if that is not of zeros, and the padding that is left to do."""
+        if self.padding_mode == "zeros" or len(shape_of(x)) != self.axes + 2:
+            return x, self.padding
+        ends = [width for both in reversed(self._widths) for width in both]
+        return functional.pad(x, tuple(ends), self.padding_mode), 0
+
+    def _channels(self) -> tuple[int, int]:
+        out_channels, inner = self.weight.shape[:2]
+        return inner * self.groups, out_channels
+
+    def extra_repr(self) -> str:
+        ins, outs = self._channels()
+        said = [f"{ins}, {outs}, kernel_size={short(self.kernel_size)}"]
+        for name, usual in (("stride", 1), ("padding", 0), ("output_padding", 0), ("dilation", 1)):
+            value: Any = getattr(self, name, (usual,))
+            if any(each != usual for each in value):
+                said.append(f"{name}={short(value)}")
+        said += [f"groups={self.groups}"] * (self.groups > 1) + ["bias=False"] * (self.bias is None)
+        said += [f"padding_mode={self.padding_mode!r}"] * (self.padding_mode != "zeros")
+        return ", ".join(said)
+
+
+class Conv1d(_Convolution):
+    """Cross-correlation of sequences: (n, in_channels, l) to (n, out_channels, l').
+
+    ``weight`` is (out_channels, in_channels / groups, k); sizes are ints. Everything else is as in
+    ``Conv2d``.
+
+    >>> layer = tg.nn.Conv1d(2, 8, kernel_size=3, padding="same", seed=0)
+    >>> layer(np.zeros((5, 2, 100), np.float32)).shape
+    (5, 8, 100)
+    """
+
+    axes = 1
+
+    def forward(self, x: Any) -> Any:
+        x, padding = self._framed(x)
+        return functional.conv1d(
+            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
+
+
+class Conv2d(_Convolution):
     """Cross-correlation: (n, in_channels, h, w) to (n, out_channels, h', w').
 
     ``weight`` (out_channels, in_channels / groups, kh, kw) starts He-uniform, ``bias``
     (out_channels,) at 0; ``seed``, ``initial`` and ``dtype`` as in ``Linear``, the other arguments
-    as in ``functional.conv2d``, sizes being an int or a pair (height, width). Raises ValueError for
-    sizes below 1, negative padding, and groups that do not divide the channels.
+    as in ``functional.conv2d``, sizes being an int or a pair (height, width). What ``padding`` puts
+    around is zeros, or as in ``functional.pad`` (``padding_mode``: "reflect", "replicate",
+    "circular"). Raises ValueError for sizes below 1, negative padding, and groups that do not
+    divide the channels.
 
     >>> layer = tg.nn.Conv2d(1, 8, kernel_size=3, padding=1, seed=0)
     >>> layer(np.zeros((2, 1, 28, 28), np.float32)).shape
     (2, 8, 28, 28)
+    """
+
+    def forward(self, x: Any) -> Any:
+        x, padding = self._framed(x)
+        return functional.conv2d(
+            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
+
+
+class ConvTranspose2d(_Convolution):
+    """``Conv2d`` in reverse, for images that grow: (n, in_channels, h, w) to (n, out, h', w').
+
+    ``weight`` is (in_channels, out_channels / groups, kh, kw), and each element of x adds it, times
+    itself, to a window of the result (Zeiler et al. 2010). The sizes are those of
+    ``functional.conv_transpose2d``; a ``Conv2d`` with the same arguments takes images back to the
+    size they had. Where ``stride`` is above 1 several sizes are taken to one: ``output_size``
+    (height, width), given with x, says which is meant, in the place of ``output_padding``.
+    Everything else is as in ``Conv2d``.
+
+    >>> layer = tg.nn.ConvTranspose2d(8, 1, kernel_size=2, stride=2, seed=0)
+    >>> layer(np.zeros((2, 8, 14, 14), np.float32)).shape
+    (2, 1, 28, 28)
     """
 
     def __init__(
@@ -31,84 +152,52 @@ class Conv2d(Module):
         kernel_size: Sizes,
         stride: Sizes = 1,
         padding: Sizes = 0,
-        dilation: Sizes = 1,
+        output_padding: Sizes = 0,
         groups: int = 1,
         bias: bool = True,
+        dilation: Sizes = 1,
         *,
         seed: init.Seed = None,
         initial: Any = init.he_uniform,
         dtype: Any = np.float32,
     ) -> None:
-        whole("Conv2d", "in_channels", in_channels), whole("Conv2d", "out_channels", out_channels)
-        if in_channels % whole("Conv2d", "groups", groups) or out_channels % groups:
-            raise ValueError(
-                f"Conv2d({in_channels}, {out_channels}, groups={groups}): groups that divide both "
-                "numbers of channels are needed."
-            )
-        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size)
-        self.stride = pair("Conv2d", "stride", stride)
-        self.padding = pair("Conv2d", "padding", padding, least=0)
-        self.dilation = pair("Conv2d", "dilation", dilation)
-        self.groups = groups
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
-        weight = init.weights("Conv2d", initial, shape, seed, dtype)
-        self.weight = Tensor(weight, requires_grad=True, name="weight")
-        self.bias: Tensor | None = None
-        if flag("Conv2d", "bias", bias):
-            self.bias = Tensor(np.zeros(out_channels, dtype), requires_grad=True, name="bias")
+        name = "ConvTranspose2d"
+        padding = sized(name, "padding", padding, least=0)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            seed=seed, initial=initial, dtype=dtype,
+        )  # fmt: skip
+        self.output_padding = sized(name, "output_padding", output_padding, least=0)
 
-    def forward(self, x: Any) -> Any:
-        return functional.conv2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+    def _laid(self, weight: Any) -> Any:
+        parts = np.reshape(weight, (self.groups, -1, *weight.shape[1:]))
+        return np.reshape(np.swapaxes(parts, 1, 2), (-1, *parts.shape[1:2], *self.kernel_size))
+
+    def _channels(self) -> tuple[int, int]:
+        in_channels, outer = self.weight.shape[:2]
+        return in_channels, outer * self.groups
+
+    def forward(self, x: Any, output_size: Sizes | None = None) -> Any:
+        beyond = self.output_padding
+        if output_size is not None:
+            beyond = self._beyond(shape_of(x), sized("ConvTranspose2d", "output_size", output_size))
+        return functional.conv_transpose2d(
+            x, self.weight, self.bias, self.stride, self.padding, beyond, self.groups, self.dilation
         )
 
-    def extra_repr(self) -> str:
-        out_channels, inner = self.weight.shape[:2]
-        said = [f"{inner * self.groups}, {out_channels}, kernel_size={_short(self.kernel_size)}"]
-        for name, usual in (("stride", (1, 1)), ("padding", (0, 0)), ("dilation", (1, 1))):
-            if getattr(self, name) != usual:
-                said.append(f"{name}={_short(getattr(self, name))}")
-        said += [f"groups={self.groups}"] * (self.groups > 1) + ["bias=False"] * (self.bias is None)
-        return ", ".join(said)
-
-
-class _Pool2d(Module):
-    """What both kinds of pooling keep."""
-
-    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
-        name = type(self).__name__
-        self.kernel_size = pair(name, "kernel_size", kernel_size)
-        self.stride = self.kernel_size if stride is None else pair(name, "stride", stride)
-        self.padding = pair(name, "padding", padding, least=0)
-
-    def extra_repr(self) -> str:
-        said = [_short(self.kernel_size)]
-        said += [f"stride={_short(self.stride)}"] * (self.stride != self.kernel_size)
-        return ", ".join([*said, *[f"padding={_short(self.padding)}"] * any(self.padding)])
-
-
-class MaxPool2d(_Pool2d):
-    """The largest of each window, as ``functional.max_pool2d``.
-
-    >>> tg.nn.MaxPool2d(2)(np.ones((1, 3, 4, 4))).shape
-    (1, 3, 2, 2)
-    """
-
-    def forward(self, x: Any) -> Any:
-        return functional.max_pool2d(x, self.kernel_size, self.stride, self.padding)
-
-
-class AvgPool2d(_Pool2d):
-    """The mean of each window, as ``functional.avg_pool2d``.
-
-    >>> tg.nn.AvgPool2d(2)(np.ones((1, 3, 4, 4))).shape
-    (1, 3, 2, 2)
-    """
-
-    def forward(self, x: Any) -> Any:
-        return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
-
-
-def _short(sizes: tuple[int, int]) -> str:
-    """One number where both are the same."""
-    return str(sizes[0] if sizes[0] == sizes[1] else sizes)
+    def _beyond(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
+        """The output padding that gives a size; raises ShapeError for one that there is not."""
+        least = [
+            (n - 1) * s - 2 * p + d * (k - 1) + 1
+            for n, s, p, d, k in zip(
+                shape[2:], self.stride, self.padding, self.dilation, self.kernel_size, strict=False
+            )
+        ]
+        beyond = tuple(m - n for m, n in zip(wanted, least, strict=False))
+        if any(not 0 <= b < s for b, s in zip(beyond, self.stride, strict=False)):
+            most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
+            raise ShapeError(
+                f"ConvTranspose2d: output_size={wanted} for x of shape {shape}; give heights from "
+                f"{least[0]} to {most[0]} and widths from {least[1]} to {most[1]}."
+            )
+        return beyond

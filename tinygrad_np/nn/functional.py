@@ -1,18 +1,18 @@
 """The functions networks are made of, on Tensors or arrays."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..arguments import dtype as kind
-from ..arguments import finite, flag, is_whole, one_of, real, refusal, share, whole
-from ..autodiff.primitives import cast, convolution, drawing, elementwise, neural
+from ..arguments import finite, flag, one_of, real, share, whole
+from ..autodiff.primitives import cast, drawing, elementwise, neural
 from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from .convolving import conv1d, conv2d, conv_transpose2d
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -24,17 +24,19 @@ from .losses import (
     multi_margin_loss,
     nll_loss,
 )
-from .operands import entered, integers, shape_of, to_features, to_images
+from .operands import entered, floats, integers, shape_of, to_features, to_images
+from .pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from .resizing import interpolate, pad
 
 __all__ = [
-    "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-    "conv2d", "cross_entropy", "dropout", "dropout2d", "elu", "embedding", "gelu", "hinge_loss",
-    "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsumexp",
-    "max_pool2d", "mse_loss", "multi_margin_loss", "nll_loss", "one_hot", "relu", "sigmoid",
+    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose2d", "cross_entropy",
+    "dropout", "dropout2d", "elu", "embedding", "gelu", "group_norm", "hinge_loss", "huber_loss",
+    "interpolate", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsumexp",
+    "max_pool2d", "mse_loss", "multi_margin_loss", "nll_loss", "one_hot", "pad", "relu", "sigmoid",
     "silu", "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
-Sizes = int | tuple[int, int]
 GELUS = ("none", "tanh")
 
 relu = neural.relu
@@ -60,7 +62,7 @@ def silu(x: Any) -> Any:
     >>> tg.nn.functional.silu(np.array([-1.0, 2.0])).round(3)
     array([-0.269,  1.762])
     """
-    x = entered("silu", x)
+    x = floats("silu", x)
     return x * sigmoid(x)
 
 
@@ -70,7 +72,7 @@ def softplus(x: Any) -> Any:
     >>> tg.nn.functional.softplus(np.array([0.0, 1000.0])).round(3)
     array([6.93e-01, 1.00e+03])
     """
-    return np.logaddexp(entered("softplus", x), 0)
+    return np.logaddexp(floats("softplus", x), 0)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -81,7 +83,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> tg.nn.functional.elu(np.array([-1.0, 2.0])).round(3)
     array([-0.632,  2.   ])
     """
-    alpha, x = finite("elu", "alpha", alpha), entered("elu", x)
+    alpha, x = finite("elu", "alpha", alpha), floats("elu", x)
     positive = np.greater(x, 0)
     return np.where(positive, x, alpha * np.expm1(np.where(positive, 0, x)))
 
@@ -115,7 +117,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
            [0.119, 0.881]])
     """
     axis = whole("softmax", "axis", axis, least=None)
-    return neural.softmax(entered("softmax", x), axis=axis)
+    return neural.softmax(floats("softmax", x), axis=axis)
 
 
 @in_single
@@ -128,7 +130,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     array([-0.6931, -0.6931])
     """
     axis = whole("log_softmax", "axis", axis, least=None)
-    return neural.log_softmax(entered("log_softmax", x), axis=axis)
+    return neural.log_softmax(floats("log_softmax", x), axis=axis)
 
 
 @in_single
@@ -140,7 +142,7 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     >>> float(tg.nn.functional.logsumexp(np.array([1000.0, 1000.0])).round(4))
     1000.6931
     """
-    out = neural.logsumexp(x, axis=axis)
+    out = neural.logsumexp(floats("logsumexp", x), axis=axis)
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
@@ -168,136 +170,6 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         ) from None
 
 
-def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Any:
-    """Cross-correlation: (n, c, h, w), (o, c / groups, kh, kw) and (o,) to (n, o, h', w').
-
-    h' = (h + 2 padding - dilation (kh - 1) - 1) // stride + 1, the padding being zeros on both
-    sides; sizes are an int or a pair (height, width). Output channel by output channel, each of the
-    ``groups`` sees its own part of the input channels. A list gets the weight's dtype. Raises
-    ShapeError where they do not fit, ValueError for sizes below 1.
-
-    >>> x, weight = np.ones((1, 1, 4, 4)), np.ones((2, 1, 3, 3))
-    >>> out = tg.nn.functional.conv2d(x, weight)
-    >>> out.shape, float(out[0, 0, 0, 0])
-    ((1, 2, 2, 2), 9.0)
-    """
-    weight = entered("conv2d", weight, name="weight")
-    bias = None if bias is None else entered("conv2d", bias, weight, "bias")
-    x, groups = entered("conv2d", x, weight), whole("conv2d", "groups", groups)
-    shape, kernel, channels = (
-        shape_of(x),
-        shape_of(weight),
-        None if bias is None else shape_of(bias),
-    )
-    steps, apart = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
-    if (
-        len(shape) != 4
-        or len(kernel) != 4
-        or shape[1] != kernel[1] * groups
-        or kernel[0] % groups
-        or channels not in (None, kernel[:1])
-    ):
-        remedy = to_images(shape, kernel[1] * groups) if len(kernel) == 4 else ""
-        raise ShapeError(
-            f"conv2d: x of shape {shape}, weight {kernel}, bias {channels} and groups={groups}; "
-            "expected (n, c, h, w), (o, c / groups, kh, kw) and (o,), with groups that divide o"
-            f"{remedy}."
-        )
-    x = _padded("conv2d", x, padding, 0)
-    _windows("conv2d", x, kernel[2:], steps, apart)
-    out = convolution.convolve(x, weight, stride=steps, dilation=apart, groups=groups)
-    return out if bias is None else out + np.reshape(bias, (-1, 1, 1))
-
-
-def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
-    """The largest of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
-
-    ``stride`` is by default the window's size; ``padding``, at most half of that, counts as
-    -infinity. Equal largest elements share the gradient evenly. Raises as ``conv2d`` does.
-
-    >>> tg.nn.functional.max_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
-    3.0
-    """
-    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest)
-    return convolution.window_max(x, kernel, steps, (1, 1))
-
-
-def _lowest(x: Any) -> Any:
-    """What is below every number of the dtype."""
-    dtype = np.result_type(x)
-    return np.iinfo(dtype).min if dtype.kind in "iu" else False if dtype.kind == "b" else -np.inf
-
-
-def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
-    """The mean of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
-
-    ``stride`` is by default the window's size; ``padding``, at most half of that, counts as zeros
-    among the kh · kw elements. Raises as ``conv2d`` does.
-
-    >>> tg.nn.functional.avg_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
-    1.5
-    """
-    kernel, steps, x = _pooled("avg_pool2d", x, kernel_size, stride, padding, lambda _: 0)
-    return np.mean(convolution.windows(x, kernel, steps, (1, 1)), axis=(0, 1))
-
-
-def pair(caller: str, name: str, sizes: Any, least: int = 1) -> tuple[int, int]:
-    """A size for both directions as (height, width); raises ValueError below ``least``."""
-    both = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes, sizes)
-    if len(both) != 2 or not all(is_whole(n) and n >= least for n in both):
-        needed = f"an int from {least} up or a pair (height, width) of such"
-        raise refusal(caller, name, sizes, needed, ValueError)
-    return int(both[0]), int(both[1])
-
-
-def _pooled(
-    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, value: Callable[[Any], Any]
-) -> tuple[tuple[int, int], tuple[int, int], Any]:
-    """The window, its steps, and the images, padded with ``value(images)``."""
-    kernel = pair(name, "kernel_size", kernel_size)
-    steps = kernel if stride is None else pair(name, "stride", stride)
-    x = entered(name, x)
-    if len(x.shape) != 4:
-        raise ShapeError(
-            f"{name}: x of shape {x.shape}; expected (n, c, h, w){to_images(x.shape)}."
-        )
-    around = pair(name, "padding", padding, least=0)
-    if any(2 * p > k for p, k in zip(around, kernel, strict=True)):
-        raise ValueError(
-            f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
-        )
-    x = _padded(name, x, padding, value(x))
-    _windows(name, x, kernel, steps, (1, 1))
-    return kernel, steps, x
-
-
-def _padded(name: str, x: Any, padding: Any, value: float) -> Any:
-    """Images with ``value`` around them."""
-    high, wide = pair(name, "padding", padding, least=0)
-    if not high and not wide:
-        return x
-    widths = ((0, 0), (0, 0), (high, high), (wide, wide))
-    return np.pad(x, widths, constant_values=value)
-
-
-def _windows(name: str, x: Any, kernel: Any, stride: Any, dilation: Any) -> None:
-    size = shape_of(x)[2:]
-    if min(kernel) < 1 or min(convolution.outputs(size, kernel, stride, dilation)) < 1:
-        raise ShapeError(
-            f"{name}: a window of {kernel[0]}×{kernel[1]} with dilation {dilation} does not fit in "
-            f"images of {size[0]}×{size[1]}, padding included; use larger images or padding"
-            f"{to_images(shape_of(x))}."
-        )
-
-
 def dropout(
     x: Any, p: float = 0.5, training: bool = True, generator: "np.random.Generator | None" = None
 ) -> Any:
@@ -319,6 +191,7 @@ def dropout(
             "generator=np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps "
             "one."
         )
+    x = floats("dropout", x)
     return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)
 
 
@@ -386,7 +259,7 @@ def batch_norm(
     array([[-1., -1.],
            [ 1.,  1.]])
     """
-    x = entered("batch_norm", x, running_mean if weight is None else weight)
+    x = floats("batch_norm", x, running_mean if weight is None else weight)
     shape = shape_of(x)
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: x of shape {shape}; expected (n, channels, ...).")
@@ -482,7 +355,7 @@ def layer_norm(
         None if v is None else entered("layer_norm", v, name=n)
         for v, n in ((weight, "weight"), (bias, "bias"))
     )
-    x = entered("layer_norm", x, weight)
+    x = floats("layer_norm", x, weight)
     shape = shape_of(x)
     wrong = [v for v in (weight, bias) if v is not None and shape_of(v) != inner]
     if not inner or shape[-len(inner) :] != inner or wrong:
@@ -495,6 +368,51 @@ def layer_norm(
     out = np.reshape(neural.standardise(lined, axis=1, eps=eps), shape)
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
+
+
+def group_norm(
+    x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """(x - mean) / sqrt(variance + eps) · weight + bias over groups of channels: (n, c, ...) as is.
+
+    The channels are divided into ``num_groups`` parts in a row, and mean and variance are those of
+    all elements that an example has in a part; ``weight`` and ``bias`` (c,) scale and shift each
+    channel (Wu & He 2018). Raises ShapeError for other shapes and for groups that do not divide the
+    channels.
+
+    >>> x = np.array([[1.0, 3.0, 10.0, 30.0]])
+    >>> tg.nn.functional.group_norm(x, 2).round(2)
+    array([[-1.,  1., -1.,  1.]])
+    """
+    groups, eps = whole("group_norm", "num_groups", num_groups), real("group_norm", "eps", eps)
+    weight, bias = (
+        None if v is None else entered("group_norm", v, name=n)
+        for v, n in ((weight, "weight"), (bias, "bias"))
+    )
+    x = floats("group_norm", x, weight)
+    shape = shape_of(x)
+    if len(shape) < 2 or shape[1] % groups:
+        raise ShapeError(
+            f"group_norm: x of shape {shape} and num_groups={groups}; expected (n, c, ...) with "
+            "num_groups that divides c."
+        )
+    for name, vector in (("weight", weight), ("bias", bias)):
+        if vector is not None and shape_of(vector) != shape[1:2]:
+            raise ShapeError(
+                f"group_norm: {name} of shape {shape_of(vector)} for x of shape {shape}; expected "
+                f"({shape[1]},){_channels_last(shape, shape_of(vector))}."
+            )
+    return _standardised_groups(x, weight, bias, groups, eps)
+
+
+@in_single
+def _standardised_groups(x: Any, weight: Any, bias: Any, groups: int, eps: float) -> Any:
+    shape = shape_of(x)
+    lined = np.reshape(x, (shape[0] * groups, math.prod(shape[1:]) // groups))
+    out = np.reshape(neural.standardise(lined, axis=1, eps=eps), shape)
+    channels = (-1, *(1 for _ in shape[2:]))
+    out = out if weight is None else out * np.reshape(weight, channels)
+    return out if bias is None else out + np.reshape(bias, channels)
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:

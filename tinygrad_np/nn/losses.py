@@ -13,7 +13,7 @@ from ..autodiff.primitives import cast, neural
 from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from .operands import entered, integers, shape_of, to_labels, to_shape
+from .operands import entered, floats, integers, shape_of, to_labels, to_shape
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -63,7 +63,7 @@ def cross_entropy(
     0.6691
     """
     name = "cross_entropy"
-    logits = entered(name, logits, name="logits")
+    logits = floats(name, logits, name="logits")
     if type(label_smoothing) is not float or label_smoothing != 0:
         share(name, "label_smoothing", label_smoothing)
     plain = weight is None and ignore_index is None and reduction == "mean"
@@ -104,7 +104,7 @@ def nll_loss(
     >>> float(tg.nn.functional.nll_loss(np.log([[0.25, 0.75]]), np.array([1])).round(4))
     0.2877
     """
-    logs = entered("nll_loss", log_probabilities, name="log_probabilities")
+    logs = floats("nll_loss", log_probabilities, name="log_probabilities")
     given = "log_probabilities"
     return _of_labels("nll_loss", logs, labels, 0.0, weight, ignore_index, reduction, given)
 
@@ -217,7 +217,7 @@ def multi_margin_loss(
     0.1667
     """
     name = "multi_margin_loss"
-    logits = entered(name, logits, name="logits")
+    logits = floats(name, logits, name="logits")
     margin = real(name, "margin", margin)
     labels = _labels(name, logits, labels)
     around, lined, labels = labels.shape, _lined(logits), np.reshape(labels, -1)
@@ -367,7 +367,7 @@ def _weights(caller: str, name: str, weight: Any, like: Any) -> Any:
 
 def _both(caller: str, a: Any, b: Any, name: str = "prediction") -> tuple[Any, Any]:
     """Prediction and target, of one shape."""
-    a = entered(caller, a, b, name)
+    a = floats(caller, a, b, name)
     b = entered(caller, b, a, "target")
     if shape_of(a) != shape_of(b):
         raise ShapeError(

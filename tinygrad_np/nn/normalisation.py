@@ -125,6 +125,53 @@ class LayerNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}"
 
 
+class GroupNorm(Module):
+    """Standardises each example over each of ``num_groups`` groups of channels: (n, c, ...).
+
+    With ``affine`` each channel is scaled by ``weight`` and shifted by ``bias``, both
+    (num_channels,) (Wu & He 2018). It depends on no other example. Raises ValueError for groups
+    that do not divide the channels, ShapeError for inputs of other channels.
+
+    >>> layer = tg.nn.GroupNorm(2, 4)
+    >>> layer(np.array([[1.0, 3.0, 10.0, 30.0]], np.float32)).numpy().round(2)
+    array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        dtype: Any = np.float32,
+    ) -> None:
+        place = "GroupNorm"
+        self.num_groups = whole(place, "num_groups", num_groups)
+        self.num_channels = whole(place, "num_channels", num_channels)
+        if num_channels % num_groups:
+            raise ValueError(
+                f"GroupNorm({num_groups}, {num_channels}): num_groups that divides num_channels is "
+                "needed."
+            )
+        self.eps, affine = real(place, "eps", eps), flag(place, "affine", affine)
+        dtype = floating(place, "dtype", dtype)
+        self.weight, self.bias = _affine((num_channels,), affine, affine, dtype)
+
+    def forward(self, x: Any) -> Any:
+        x = entered("GroupNorm", x, self.weight)
+        shape = np.shape(x)
+        if shape[1:2] != (self.num_channels,):
+            raise ShapeError(
+                f"GroupNorm: x of shape {shape}; expected (n, {self.num_channels}, ...)"
+                f"{to_images(shape, self.num_channels)}."
+            )
+        return functional.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
+
+
 def _affine(
     shape: tuple[int, ...], weight: bool, bias: bool, dtype: Any
 ) -> tuple[Tensor | None, Tensor | None]:

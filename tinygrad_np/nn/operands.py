@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import is_whole, refusal
 from ..autodiff.nests import held, leaves, refuse_subclass
+from ..autodiff.primitives import cast
 from ..autodiff.tensor import Tensor, array
 from ..errors import ShapeError
 
@@ -47,6 +49,19 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     return x
 
 
+def floats(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
+    """``entered``, with integers as floats, as wide as NumPy has it beside ``like``.
+
+    In their own dtype differences and sums leave its range unseen: 3 - 5 is 254 of uint8.
+    """
+    x = entered(caller, x, like, name)
+    if x.dtype.kind not in "biu":
+        return x
+    dtype = getattr(like, "dtype", None)
+    is_float = dtype is not None and dtype.kind == "f"
+    return cast(x, np.result_type(x.dtype, dtype, np.float32) if is_float else np.float64)
+
+
 def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
         raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
@@ -64,6 +79,22 @@ def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
 def shape_of(x: Any) -> Any:
     """``np.shape``, in a tenth of the time for Tensors."""
     return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
+
+
+def sized(caller: str, name: str, sizes: Any, axes: int = 2, least: int = 1) -> Any:
+    """A tuple of one size for each of one or two axes; raises ValueError below ``least``."""
+    every = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,) * axes
+    if len(every) != axes or not all(is_whole(n) and n >= least for n in every):
+        pair = " or a pair (height, width) of such" * (axes == 2)
+        raise refusal(caller, name, sizes, f"an int from {least} up{pair}", ValueError)
+    return tuple(map(int, every))
+
+
+def short(sizes: Any) -> str:
+    """One number where all are the same."""
+    if not isinstance(sizes, tuple):
+        return repr(sizes)
+    return str(sizes[0] if len(set(sizes)) == 1 else sizes)
 
 
 def integers(caller: str, values: Any, name: str = "labels") -> None:
@@ -122,6 +153,19 @@ def to_images(shape: Shape, channels: int | None = None) -> str:
             return f"; give x.reshape(len(x), {number}, {side}, {side}) for rows of pixels"
         return "; give x[None, None] for one image (h, w)" * one
     return ""
+
+
+def to_sequences(shape: Shape, channels: int) -> str:
+    """How an input becomes sequences (n, channels, l), as the end of a message."""
+    if len(shape) == 3 and shape[2] == channels:
+        return "; give x.transpose(0, 2, 1) if the channels are the last axis"
+    if len(shape) == 2 and channels == 1:
+        return "; give x[:, None] for sequences (n, l) of one channel"
+    if len(shape) == 2 and channels == shape[0]:
+        return "; give x[None] for one sequence"
+    if len(shape) == 2 and channels == shape[1]:
+        return "; give x.T[None] for one sequence with its channels last"
+    return "; give x[None, None] for one sequence (l,)" * (len(shape) == 1 and channels == 1)
 
 
 def to_labels(shape: Shape, labels: Shape) -> str:

@@ -70,7 +70,7 @@ def sigmoid(x: Any) -> Any:
     array([0.5  , 0.881])
     """
     with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
+        return 1 / (1 + np.exp(x * -1.0))  # -x would wrap around in unsigned integers
 
 
 @primitive

@@ -9,13 +9,19 @@ import numpy as np
 
 from ...autodiff.tape import no_grad
 from ...autodiff.tensor import Tensor
+from ...nn.activations import Identity
+from ...nn.images import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample, ZeroPad2d
+from ...nn.layers import Dropout, Flatten
 from ...nn.module import Module
+from ...nn.normalisation import BatchNorm1d
 from ..decision import Decision, row_decision
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
 SATURATED = 0.95**0.5
-PASSED_ON = ("Flatten", "Dropout", "MaxPool2d", "AvgPool2d", "Identity")  # no values of their own
+PASSED_ON = (
+    Flatten, Dropout, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, ZeroPad2d, Upsample, Identity,
+)  # no values of their own  # fmt: skip
 
 
 @dataclass
@@ -97,9 +103,10 @@ def look(model: Module, x: np.ndarray, y: np.ndarray, loss: Callable[[Any, Any],
 
     Raises what the model and the loss raise.
     """
-    kinds = {"Dropout", "BatchNorm1d", "BatchNorm2d"}
     evaluating = [
-        name for name, m in model.named_modules() if type(m).__name__ in kinds and not m.training
+        name
+        for name, m in model.named_modules()
+        if isinstance(m, (Dropout, BatchNorm1d)) and not m.training
     ]
     model.train()
     watch = Watch(model, x)
@@ -238,7 +245,7 @@ def _layer(name: str, module: Module | None, array: np.ndarray, probe: Tensor | 
     weighted = module is not None and any(p.ndim > 1 for p in module.parameters())
     kind = "function" if module is None else type(module).__name__
     finite = array[np.isfinite(array)].astype(np.float64)
-    activation = not weighted and kind not in PASSED_ON and finite.size > 0
+    activation = not weighted and not isinstance(module, PASSED_ON) and finite.size > 0
     layer = Layer(
         name=name,
         kind=kind,

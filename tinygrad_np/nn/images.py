@@ -1,0 +1,118 @@
+"""Layers for images (n, channels, height, width) that have no weights."""
+
+from typing import Any
+
+from ..arguments import is_whole, one_of, refusal
+from . import functional
+from .convolving import Sizes
+from .module import Module
+from .operands import short, sized
+from .pooling import parts
+from .resizing import Counts, Factors, chosen
+
+
+class _Pool2d(Module):
+    """What both kinds of pooling keep."""
+
+    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+        name = type(self).__name__
+        self.kernel_size = sized(name, "kernel_size", kernel_size)
+        self.stride = self.kernel_size if stride is None else sized(name, "stride", stride)
+        self.padding = sized(name, "padding", padding, least=0)
+
+    def extra_repr(self) -> str:
+        said = [short(self.kernel_size)]
+        said += [f"stride={short(self.stride)}"] * (self.stride != self.kernel_size)
+        return ", ".join([*said, *[f"padding={short(self.padding)}"] * any(self.padding)])
+
+
+class MaxPool2d(_Pool2d):
+    """The largest of each window, as ``functional.max_pool2d``.
+
+    >>> tg.nn.MaxPool2d(2)(np.ones((1, 3, 4, 4))).shape
+    (1, 3, 2, 2)
+    """
+
+    def forward(self, x: Any) -> Any:
+        return functional.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool2d(_Pool2d):
+    """The mean of each window, as ``functional.avg_pool2d``.
+
+    >>> tg.nn.AvgPool2d(2)(np.ones((1, 3, 4, 4))).shape
+    (1, 3, 2, 2)
+    """
+
+    def forward(self, x: Any) -> Any:
+        return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class AdaptiveAvgPool2d(Module):
+    """The mean of each of ``output_size`` parts, as ``functional.adaptive_avg_pool2d``.
+
+    Images of any size give as many features then. Raises ValueError for sizes below 1.
+
+    >>> tg.nn.AdaptiveAvgPool2d(1)(np.ones((2, 3, 5, 7))).shape
+    (2, 3, 1, 1)
+    """
+
+    def __init__(self, output_size: int | tuple[int | None, int | None]) -> None:
+        self.output_size = parts("AdaptiveAvgPool2d", output_size)
+
+    def forward(self, x: Any) -> Any:
+        return functional.adaptive_avg_pool2d(x, self.output_size)
+
+    def extra_repr(self) -> str:
+        return short(self.output_size)
+
+
+class ZeroPad2d(Module):
+    """Zeros around images: ``padding`` (left, right, top, bottom), or one int for all sides.
+
+    Negative numbers cut off. Raises ValueError for anything else, and for more than there is.
+
+    >>> tg.nn.ZeroPad2d((1, 0, 2, 0))(np.ones((1, 1, 2, 2))).shape
+    (1, 1, 4, 3)
+    """
+
+    def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
+        given = padding if isinstance(padding, (tuple, list)) else (padding,) * 4
+        if len(given) != 4 or not all(map(is_whole, given)):
+            needed = "an int or a tuple of four ints (left, right, top, bottom)"
+            raise refusal("ZeroPad2d", "padding", padding, needed, ValueError)
+        self.padding = tuple(map(int, given))
+
+    def forward(self, x: Any) -> Any:
+        return functional.pad(x, self.padding)
+
+    def extra_repr(self) -> str:
+        return short(self.padding)
+
+
+class Upsample(Module):
+    """Images in another size, as ``functional.interpolate``: (n, c, h, w) to (n, c, h', w').
+
+    Either ``size`` or ``scale_factor``, each one number or one for each axis; ``mode`` is
+    "nearest". Raises ValueError for anything else.
+
+    >>> tg.nn.Upsample(scale_factor=2)(np.ones((1, 3, 4, 5))).shape
+    (1, 3, 8, 10)
+    """
+
+    def __init__(
+        self,
+        size: Counts | None = None,
+        scale_factor: Factors | None = None,
+        mode: str = "nearest",
+    ) -> None:
+        one_of("Upsample", "mode", mode, ("nearest",))
+        chosen("Upsample", size, scale_factor)
+        self.size, self.scale_factor, self.mode = size, scale_factor, mode
+
+    def forward(self, x: Any) -> Any:
+        return functional.interpolate(x, self.size, self.scale_factor, self.mode)
+
+    def extra_repr(self) -> str:
+        name = "size" if self.scale_factor is None else "scale_factor"
+        return f"{name}={getattr(self, name)}"

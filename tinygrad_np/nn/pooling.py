@@ -1,0 +1,129 @@
+"""Pooling of images, on Tensors or arrays: one number for each window."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..arguments import refusal
+from ..autodiff.primitives import convolution
+from ..autodiff.rules.elementwise import in_single
+from ..errors import ShapeError
+from .convolving import Sizes, check_windows, framed
+from .operands import entered, shape_of, sized, to_images
+
+
+def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
+    """The largest of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
+
+    ``stride`` is by default the window's size; ``padding``, at most half of that, counts as
+    -infinity. Equal largest elements share the gradient evenly. Raises as ``conv2d`` does.
+
+    >>> tg.nn.functional.max_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
+    3.0
+    """
+    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest)
+    return convolution.window_max(x, kernel, steps, (1, 1))
+
+
+def _lowest(x: Any) -> Any:
+    """What is below every number of the dtype."""
+    dtype = np.result_type(x)
+    return np.iinfo(dtype).min if dtype.kind in "iu" else False if dtype.kind == "b" else -np.inf
+
+
+def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
+    """The mean of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
+
+    ``stride`` is by default the window's size; ``padding``, at most half of that, counts as zeros
+    among the kh · kw elements. Raises as ``conv2d`` does.
+
+    >>> tg.nn.functional.avg_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
+    1.5
+    """
+    kernel, steps, x = _pooled("avg_pool2d", x, kernel_size, stride, padding, lambda _: 0)
+    return _window_means(x, kernel, steps)
+
+
+@in_single
+def _window_means(x: Any, kernel: Any, stride: Any) -> Any:
+    return np.mean(convolution.windows(x, kernel, stride, (1, 1)), axis=(0, 1))
+
+
+def _pooled(
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, value: Callable[[Any], Any]
+) -> tuple[Any, Any, Any]:
+    """The window, its steps, and the images, padded with ``value(images)``."""
+    kernel = sized(name, "kernel_size", kernel_size)
+    steps = kernel if stride is None else sized(name, "stride", stride)
+    x = _images(name, x)
+    around = sized(name, "padding", padding, least=0)
+    if any(2 * p > k for p, k in zip(around, kernel, strict=True)):
+        raise ValueError(
+            f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
+        )
+    x = framed(x, [(p, p) for p in around], value(x))
+    check_windows(name, shape_of(x), kernel, steps, (1, 1))
+    return kernel, steps, x
+
+
+def _images(name: str, x: Any) -> Any:
+    x = entered(name, x)
+    shape = shape_of(x)
+    if len(shape) != 4:
+        raise ShapeError(f"{name}: x of shape {shape}; expected (n, c, h, w){to_images(shape)}.")
+    return x
+
+
+def adaptive_avg_pool2d(x: Any, output_size: int | tuple[int | None, int | None]) -> Any:
+    """The mean of each of h' x w' parts of an image: (n, c, h, w) to (n, c, h', w').
+
+    ``output_size`` is h' and w', or one int for both; None for one of a pair leaves that axis as it
+    is. Part i of h' has the rows from i h // h' to before (i + 1) h / h', rounded up, so that parts
+    overlap in a row where h' does not divide h. With 1 it is the mean of each channel ("global
+    average pooling", Lin et al. 2014). Raises ShapeError for other than four axes and for images of
+    no pixels, ValueError for sizes below 1.
+
+    >>> tg.nn.functional.adaptive_avg_pool2d(np.arange(6.0).reshape(1, 1, 2, 3), (1, 2))
+    array([[[[2., 3.]]]])
+    """
+    name = "adaptive_avg_pool2d"
+    wanted = parts(name, output_size)
+    x = _images(name, x)
+    size = shape_of(x)[2:]
+    if not min(size):
+        raise ShapeError(
+            f"{name}: x of shape {shape_of(x)} has images of {size[0]}×{size[1]}; expected at "
+            "least one pixel."
+        )
+    return _part_means(x, [n if p is None else p for n, p in zip(size, wanted, strict=True)])
+
+
+def parts(caller: str, output_size: Any) -> tuple[int | None, int | None]:
+    """The size after adaptive pooling, None where it is the one before."""
+    if isinstance(output_size, (tuple, list)) and len(output_size) == 2:
+        high, wide = (
+            None if n is None else sized(caller, "output_size", n)[0] for n in output_size
+        )
+        return high, wide
+    if output_size is None:
+        needed = "an int from 1 up or a pair (height, width) of such"
+        raise refusal(caller, "output_size", output_size, needed, ValueError)
+    high, wide = sized(caller, "output_size", output_size)
+    return high, wide
+
+
+@in_single
+def _part_means(x: Any, wanted: list[int]) -> Any:
+    """Means of means: all parts of one row of parts have the same rows."""
+    n, c, *size = shape_of(x)
+    (high, tall), (wide, broad) = ((p, m // p) for p, m in zip(wanted, size, strict=True))
+    if (high * tall, wide * broad) == tuple(size):
+        return np.mean(np.reshape(x, (n, c, high, tall, wide, broad)), axis=(3, 5))
+    for axis, count, length in zip((2, 3), wanted, size, strict=True):
+        if count == length:
+            continue
+        ends = [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+        before = (slice(None),) * axis
+        x = np.stack([np.mean(x[*before, a:b], axis=axis) for a, b in ends], axis=axis)
+    return x
