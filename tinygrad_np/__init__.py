@@ -30,7 +30,7 @@ from .errors import (
     StaleValueError,
     TapeError,
 )
-from .export import to_numpy
+from .export import to_numpy, to_onnx
 from .recording import Recording, anomaly, autopsy, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
@@ -76,6 +76,7 @@ __all__ = [
     "stop_gradient",
     "tape_of",
     "to_numpy",
+    "to_onnx",
     "trace",
     "training",
     "value_and_grad",
