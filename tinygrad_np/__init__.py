@@ -30,7 +30,7 @@ from .errors import (
     StaleValueError,
     TapeError,
 )
-from .export import to_numpy, to_onnx
+from .export import from_onnx, to_numpy, to_onnx
 from .recording import Recording, anomaly, autopsy, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
@@ -57,6 +57,7 @@ __all__ = [
     "defvjp",
     "draw",
     "from_numpy",
+    "from_onnx",
     "grad",
     "gradcheck",
     "hessian",
