@@ -1,5 +1,6 @@
 """``from_onnx``: a file in the ONNX format as a module."""
 
+import functools
 import inspect
 import json
 import os
@@ -56,10 +57,10 @@ def from_onnx(path: str | os.PathLike[str]) -> "OnnxModule":
 
 
 class Step(NamedTuple):
-    """A node: ``call(*inputs, **options)`` gives what has the names ``outputs``."""
+    """A node of a ``kind``: what it computes from the ``inputs`` has the names ``outputs``."""
 
     title: str
-    call: Node
+    kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     options: dict[str, Any]
@@ -78,15 +79,16 @@ class OnnxModule(Module):
                 "of them."
             )
         self._constants: dict[str, Any] = {"": None}
-        self._places: dict[str, tuple[Module, str]] = {}
+        self._places: dict[str, tuple[str, ...]] = {}  # the attributes that lead to each Tensor
         self._steps = tuple(filter(None, (self._step(onnx, node, opset) for node in graph.node)))
         arrays = {a.name: onnx.numpy_helper.to_array(a) for a in graph.initializer}
         fixed = {n for s in self._steps for n in s.inputs[3:5] if s.trains}
         words = {entry.key: entry.value for entry in model.metadata_props}
         fixed |= set(json.loads(words.get(BUFFERS, "[]")))
         for name, array in arrays.items():
-            if array.dtype.kind == "f" and array.ndim:
-                self._hold(name, Tensor(array, requires_grad=name not in fixed))
+            is_float = array.dtype.kind == "f"
+            if BUFFERS in words or (is_float and array.ndim):
+                self._hold(name, Tensor(array, requires_grad=is_float and name not in fixed))
             else:
                 self._constants[name] = array
         self._inputs = tuple(i.name for i in graph.input if i.name not in arrays)
@@ -96,18 +98,18 @@ class OnnxModule(Module):
         """Put a Tensor where the dotted name says, in modules that are made for that."""
         *path, last = name.split(".")
         holder: Module = self
-        for part in path:
+        for i, part in enumerate(path):
+            if not hasattr(holder, part):
+                setattr(holder, part, Module())
             inner = vars(holder).get(part)
-            if not isinstance(inner, Module):
-                if hasattr(holder, part) or not part:
-                    holder, last = self, name
-                    break
-                inner = Module()
-                setattr(holder, part, inner)
+            if not isinstance(inner, Module):  # a Tensor, or a name that every module has
+                path, last = path[:i], ".".join([*path[i:], last])
+                break
             holder = inner
-        last = last if not hasattr(holder, last) else f"{last}_"
+        while hasattr(holder, last):
+            last += "_"
         setattr(holder, last, tensor)
-        self._places[name] = holder, last
+        self._places[name] = (*path, last)
 
     def _step(self, onnx: Any, node: Any, opset: int) -> Step | None:
         title = f"node {node.name or '/'.join(node.output)} ({node.op_type})"
@@ -134,7 +136,7 @@ class OnnxModule(Module):
         own = {"opset": opset, "outputs": len(node.output)}
         options |= {name: value for name, value in own.items() if name in known}
         return Step(
-            title, call, tuple(node.input), tuple(node.output), options, "training" in known
+            title, node.op_type, tuple(node.input), tuple(node.output), options, "training" in known
         )
 
     def forward(self, *inputs: Any) -> Any:
@@ -145,12 +147,12 @@ class OnnxModule(Module):
                 f"got {len(inputs)}."
             )
         values = dict(self._constants)
-        values |= {name: getattr(*place) for name, place in self._places.items()}
+        values |= {name: functools.reduce(getattr, place, self) for name, place in self._places.items()}
         values |= zip(self._inputs, inputs, strict=True)
         for step in self._steps:
             options = step.options | ({"training": self.training} if step.trains else {})
             try:
-                made = step.call(*(values[name] for name in step.inputs), **options)
+                made = NODES[step.kind](*(values[name] for name in step.inputs), **options)
             except (TypeError, ValueError, IndexError, KeyError) as error:
                 error.add_note(f"in {step.title}")
                 raise
