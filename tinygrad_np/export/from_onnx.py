@@ -43,7 +43,9 @@ def from_onnx(path: str | os.PathLike[str]) -> "OnnxModule":
     onnx = library("from_onnx")
     source = Path(path)
     if not source.is_file():
-        found = "found no file but a folder or device" if source.exists() else "there is no such file"
+        found = (
+            "found no file but a folder or device" if source.exists() else "there is no such file"
+        )
         raise DataError(f"{source}: {found}.")
     try:
         model = onnx.load(source)
@@ -129,7 +131,11 @@ class OnnxModule(Module):
         known = _keywords(call)
         for name, value in list(options.items()):
             if name in OWN or name not in known:
-                raise DataError(f"{title}: its attribute {name}={value!r} is not known to from_onnx.")
+                raise DataError(
+                    f"{title}: its attribute {name}={value!r} is not known to from_onnx."
+                )
+        if len(options.get("kernel_shape", (1,))) > 2:
+            raise DataError(f"{title}: from_onnx knows windows over sequences and images alone.")
         several = [name for name in node.output[1:] if name]
         if several and node.op_type not in ("Split", "Dropout", "BatchNormalization"):
             raise DataError(f"{title}: its further results {several} are not known to from_onnx.")
@@ -147,7 +153,9 @@ class OnnxModule(Module):
                 f"got {len(inputs)}."
             )
         values = dict(self._constants)
-        values |= {name: functools.reduce(getattr, place, self) for name, place in self._places.items()}
+        values |= {
+            name: functools.reduce(getattr, place, self) for name, place in self._places.items()
+        }
         values |= zip(self._inputs, inputs, strict=True)
         for step in self._steps:
             options = step.options | ({"training": self.training} if step.trains else {})

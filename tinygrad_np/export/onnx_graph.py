@@ -85,7 +85,9 @@ class Graph:
         array = np.asarray(value, dtype)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            tensor = self.onnx.numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape))
+            tensor = self.onnx.numpy_helper.from_array(
+                np.ascontiguousarray(array).reshape(array.shape)
+            )
             self._constants[key] = self.add("Constant", value=tensor, name=self.free("constant"))
         return self._constants[key]
 
@@ -123,7 +125,10 @@ class Graph:
                 lengths.append(self.constant([pair[0]], np.int64))
             else:
                 self._count = self._count or self.add(
-                    "Shape", self._inputs[0].name, start=self._axis, end=self._axis + 1  # type: ignore[operator]
+                    "Shape",
+                    self._inputs[0].name,
+                    start=self._axis,
+                    end=self._axis + 1,  # type: ignore[operator]
                 )
                 factor = self.constant([self._times(*pair)], np.int64)
                 lengths.append(self.add("Mul", self._count, factor))

@@ -125,9 +125,7 @@ def _ends(x: Any, kernel: Sequence[int], strides: Any, dilations: Any, pads: Any
     strides, dilations = tuple(strides or (1,) * axes), tuple(dilations or (1,) * axes)
     pads = tuple(pads or (0,) * 2 * axes)
     widths = []
-    for i, (n, k, s, d) in enumerate(
-        zip(x.shape[2:], kernel, strides, dilations, strict=True)
-    ):
+    for i, (n, k, s, d) in enumerate(zip(x.shape[2:], kernel, strides, dilations, strict=True)):
         reach = d * (k - 1) + 1
         before, after = pads[i], pads[i + axes]
         if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
@@ -165,7 +163,8 @@ def _conv(x: Any, weight: Any, bias: Any = None, *, strides: Any = None, dilatio
 
 def _conv_transpose(x: Any, weight: Any, bias: Any = None, *, strides: Any = None,
                     dilations: Any = None, pads: Any = None, output_padding: Any = None,
-                    group: int = 1, kernel_shape: Any = None) -> Any:  # fmt: skip
+                    group: int = 1, kernel_shape: Any = None,
+                    auto_pad: str = "NOTSET") -> Any:  # fmt: skip
     axes = len(kernel_shape or weight.shape[2:])
     lengths = {1: (1,), 2: ()}[axes]
     strides, dilations = (lengths + tuple(v or (1,) * axes) for v in (strides, dilations))
@@ -177,9 +176,14 @@ def _conv_transpose(x: Any, weight: Any, bias: Any = None, *, strides: Any = Non
         x, weight, bias, stride=strides, output_padding=more, groups=group, dilation=dilations
     )
     found = np.squeeze(found, 2) if axes == 1 else found
-    ends = tuple(
-        slice(pads[i], n - pads[i + axes]) for i, n in enumerate(found.shape[2:])
-    )
+    if auto_pad in ("SAME_UPPER", "SAME_LOWER"):  # as many outputs as inputs, times the stride
+        total = [
+            n - m * s
+            for n, m, s in zip(found.shape[2:], x.shape[-axes:], strides[-axes:], strict=True)
+        ]
+        pads = tuple((n + (auto_pad == "SAME_LOWER")) // 2 for n in total)
+        pads += tuple(n - first for n, first in zip(total, pads, strict=True))
+    ends = [slice(pads[i], n - pads[i + axes]) for i, n in enumerate(found.shape[2:])]
     return found[(slice(None), slice(None), *ends)] if any(pads) else found
 
 
@@ -228,7 +232,8 @@ def _global(fn: Callable[..., Any]) -> Node:
 
 
 def _batch_norm(x: Any, scale: Any, bias: Any, mean: Any, variance: Any, *,
-                epsilon: float = 1e-5, momentum: float = 0.9, training_mode: int = 0,
+                epsilon: float = 1e-5, momentum: float = 0.9,
+                training_mode: int = 0,  # noqa: ARG001 - the module's mode says it
                 spatial: int = 1, training: bool = False) -> Any:  # fmt: skip  # noqa: ARG001
     return F.batch_norm(
         x, mean, variance, scale, bias, training=training, momentum=1 - momentum, eps=epsilon
@@ -341,8 +346,8 @@ def _filled(shape: Any, *, value: Any = None) -> Any:
 
 
 def _range(start: Any, limit: Any, delta: Any) -> Any:
-    first = plain(start)
-    return np.arange(first.item(), plain(limit).item(), plain(delta).item(), first.dtype)
+    first, last, step = plain(start), plain(limit).item(), plain(delta).item()
+    return np.arange(first.item(), last, step).astype(first.dtype)
 
 
 def _trilu(x: Any, k: Any = None, *, upper: int = 1) -> Any:

@@ -372,9 +372,7 @@ def _transposed(r: Reading) -> str:
             size, inner, kernel, moving["strides"], moving["dilations"], strict=True
         )
     ]
-    return r.add(
-        "ConvTranspose", r.x(0, r.dtype), r.x(1, r.dtype), **moving, output_padding=rest
-    )
+    return r.add("ConvTranspose", r.x(0, r.dtype), r.x(1, r.dtype), **moving, output_padding=rest)
 
 
 def _largest(r: Reading) -> str:
@@ -392,7 +390,7 @@ def _windows(r: Reading) -> str:
         r.option(i, name) for i, name in enumerate(("kernel", "stride", "dilation"), 1)
     )
     shape, x = r.shapes_of(0)[0], r.x()
-    counts = convolution.outputs(shape[-2:], kernel, stride, dilation)
+    counts = convolution.outputs((shape[-2], shape[-1]), kernel, stride, dilation)
     first, axes = r.constant([0], np.int64), len(shape)
     found = [
         r.add("Unsqueeze", _sliced(r, x, {axes - 2: high, axes - 1: wide}), first)
@@ -401,8 +399,7 @@ def _windows(r: Reading) -> str:
     return _as(r, r.add("Concat", *found, axis=0))
 
 
-
-_UNARY = {
+_UNARY: dict[Any, str] = {
     np.negative: "Neg", np.absolute: "Abs", np.fabs: "Abs", np.exp: "Exp", np.log: "Log",
     np.sqrt: "Sqrt", np.tanh: "Tanh", np.sin: "Sin", np.cos: "Cos", np.tan: "Tan",
     np.arcsin: "Asin", np.arccos: "Acos", np.arctan: "Atan", np.sinh: "Sinh", np.cosh: "Cosh",
@@ -410,24 +407,24 @@ _UNARY = {
     np.ceil: "Ceil", np.rint: "Round", np.sign: "Sign", np.reciprocal: "Reciprocal",
     np.positive: "Identity",
 }  # fmt: skip
-_BINARY = {
+_BINARY: dict[Any, str] = {
     np.add: "Add", np.subtract: "Sub", np.multiply: "Mul", np.divide: "Div", np.power: "Pow",
     np.maximum: "Max", np.minimum: "Min",
 }  # fmt: skip
-_COMPARED = {
+_COMPARED: dict[Any, str] = {
     np.greater: "Greater", np.less: "Less", np.greater_equal: "GreaterOrEqual",
     np.less_equal: "LessOrEqual", np.equal: "Equal",
 }  # fmt: skip
-_LOGICAL = {
+_LOGICAL: dict[Any, str] = {
     np.logical_and: "And", np.logical_or: "Or", np.logical_xor: "Xor", np.logical_not: "Not",
 }  # fmt: skip
-_REDUCED = {
+_REDUCED: dict[Any, str] = {
     np.sum: "ReduceSum", bodies.total: "ReduceSum", np.max: "ReduceMax", np.amax: "ReduceMax",
     bodies.largest: "ReduceMax", np.min: "ReduceMin", np.amin: "ReduceMin",
     bodies.least: "ReduceMin", np.prod: "ReduceProd", neural.logsumexp: "ReduceLogSumExp",
 }  # fmt: skip
 # functions of SciPy, which is not loaded for them
-_SPECIAL = {"erf": _elementwise("Erf"), "expit": _elementwise("Sigmoid")}
+_SPECIAL: dict[str, Write] = {"erf": _elementwise("Erf"), "expit": _elementwise("Sigmoid")}
 
 
 def operation(fn: Any) -> Write | None:

@@ -1,5 +1,6 @@
 """``to_onnx``: the forward pass of a module as a file in the ONNX format."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
-from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..data.files import replacing
 from ..errors import ExportError
@@ -23,6 +23,7 @@ from .onnx_library import BUFFERS, IR_VERSION, OPSET, library
 from .onnx_operations import operation
 
 Axis = int | None
+REMEDY = "name the axis of the rows with batch_axis=, or give batch_axis=None for fixed shapes"
 
 
 def to_onnx(
@@ -41,9 +42,11 @@ def to_onnx(
 
     The file is written beside and renamed. Returns its path. Checks of values (labels within a
     range) are left out. Raises ExportError, which names operation and line, for what ONNX or this
-    export lacks; DataError where the file cannot be written, ImportError without onnx.
+    export lacks; TypeError for other than a Module, DataError where the file cannot be written,
+    ImportError without onnx.
 
-    >>> model = tg.nn.Sequential(tg.nn.Linear(4, 8, seed=0), tg.nn.ReLU(), tg.nn.Linear(8, 3, seed=1))
+    >>> nn = tg.nn
+    >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 3, seed=1))
     >>> path = tg.to_onnx(model, np.ones((2, 4), np.float32), path="model.onnx")
     >>> again = tg.from_onnx(path)
     >>> x = np.linspace(-1, 1, 20, dtype=np.float32).reshape(5, 4)
@@ -85,9 +88,7 @@ def _model(onnx: Any, module: Module, example_inputs: tuple[Any, ...], axis: Axi
     return made
 
 
-def _recordings(
-    module: Module, inputs: tuple[Any, ...], axis: Axis
-) -> tuple[Recording, Recording]:
+def _recordings(module: Module, inputs: tuple[Any, ...], axis: Axis) -> tuple[Recording, Recording]:
     """What the module does on the example, and on one more row."""
     parts = leaves(list(inputs))
     arrays = [part for part in parts if isinstance(part, (Tensor, np.ndarray))]
@@ -111,8 +112,7 @@ def _recordings(
     except Exception as error:
         raise ExportError(
             f"to_onnx: {type(module).__name__} runs on {count} rows, but not on {count + 1} "
-            f"({error}); name the axis of the rows with batch_axis=, or give batch_axis=None for "
-            "fixed shapes."
+            f"({error}); {REMEDY}."
         ) from error
     return first, second
 
@@ -132,8 +132,7 @@ def _recording(module: Module, inputs: tuple[Any, ...]) -> Recording:
     modes = [(part, part.training) for _, part in module.named_modules()]
     module.eval()
     try:
-        with no_grad():
-            return traced(Recorder(), module, inputs, backward=False)
+        return traced(Recorder(), module, inputs, backward=False)
     finally:
         for part, training in modes:
             part.training = training
@@ -148,26 +147,31 @@ def _pairs(first: Recording, second: Recording) -> Pair:
             return twins.setdefault(a, b) is b and len(a.shape) == len(b.shape)
         return not isinstance(a, Variable) and not isinstance(b, Variable)
 
-    pairs = zip(first.equations, second.equations, strict=False)
-    fits = len(first) == len(second) and len(first.results) == len(second.results)
-    for a, b in pairs:
-        twins[a] = b
-        fits = fits and (a.kind, a.rule, a.options.keys()) == (b.kind, b.rule, b.options.keys())
-        fits = fits and (len(a.operands), len(a.results)) == (len(b.operands), len(b.results))
-        fits = fits and all(map(both, a.operands, b.operands))
-        fits = fits and all(both(a.options[key], b.options[key]) for key in a.options)
-        fits = fits and all(map(both, a.results, b.results))
-        if not fits:
+    def fit(a: Equation, b: Equation) -> bool:
+        return (
+            (a.kind, a.rule, a.options.keys()) == (b.kind, b.rule, b.options.keys())
+            and (len(a.operands), len(a.results)) == (len(b.operands), len(b.results))
+            and all(map(both, (*a.operands, *a.results), (*b.operands, *b.results)))
+            and all(both(a.options[key], b.options[key]) for key in a.options)
+        )
+
+    for given in zip(first.of_kind("input"), second.of_kind("input"), strict=True):
+        twins.setdefault(*given)
+    for a, b in itertools.zip_longest(first.equations, second.equations):
+        if a is None or b is None or not fit(a, b):
+            odd = a or b
             raise ExportError(
-                f"to_onnx: {short(a.line)}: {a.name} is done otherwise when there is one row more; "
-                "name the axis of the rows with batch_axis=, or give batch_axis=None for fixed "
-                "shapes."
+                f"to_onnx: {short(odd.line)}: {odd.name} is done otherwise when there is one row "
+                f"more; {REMEDY}."
             )
-    inputs = zip(first.of_kind("input"), second.of_kind("input"), strict=True)
-    for a, b in (*inputs, *zip(first.results, second.results, strict=True)):
-        twins.setdefault(a, b)
+        twins[a] = b
     if not first.results:
         raise ExportError("to_onnx: the module returns no Tensor; return what the file is to give.")
+    pairs = zip(first.results, second.results, strict=False)
+    if len(first.results) != len(second.results) or not all(both(*pair) for pair in pairs):
+        raise ExportError(
+            f"to_onnx: the module returns something else when there is one row more; {REMEDY}."
+        )
     return twins
 
 

@@ -1,0 +1,531 @@
+"""Models as ONNX files, run by onnxruntime (else onnx.reference), read again; files of others."""
+
+import copy
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tinygrad_np import nn
+from tinygrad_np.autodiff.nests import leaves
+from tinygrad_np.nn import functional as F
+
+FLOAT = np.float32
+
+
+@pytest.fixture(scope="module")
+def onnx() -> Any:
+    found = pytest.importorskip("onnx")
+    pytest.importorskip("onnx.reference")
+    return found
+
+
+class Of(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, fn: Callable[..., Any], *layers: nn.Module) -> None:
+        self.fn = fn
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.fn(*inputs, *self.layers)
+
+
+class Own(nn.Module):
+    """Parameters of one's own, one of them without axes, and calls of NumPy's functions."""
+
+    def __init__(self) -> None:
+        self.scale = tg.Tensor(FLOAT(1.5), requires_grad=True)
+        self.table = tg.Tensor(np.linspace(-1, 1, 12, dtype=FLOAT).reshape(4, 3), True)
+        self.shift = tg.Tensor(np.ones(3, FLOAT))
+
+    def forward(self, x: Any) -> Any:
+        y = np.tanh(x @ self.table) * self.scale - self.shift
+        y = np.where(y > 0, y, np.exp(y) - 1)
+        return np.concatenate([y, np.sqrt(np.abs(y)), np.max(y, axis=1, keepdims=True)], axis=1)
+
+
+def block(x: Any, inner: Any, norm: Any, outer: Any) -> Any:
+    y = F.relu(norm(inner(x)))
+    return np.concatenate([x + outer(y), y], axis=1).mean(axis=(2, 3))
+
+
+def images(rows: int = 2) -> np.ndarray:
+    return np.random.default_rng(rows).normal(size=(rows, 3, 8, 8)).astype(FLOAT)
+
+
+def rows(count: int = 2) -> np.ndarray:
+    return np.random.default_rng(count).normal(size=(count, 4)).astype(FLOAT)
+
+
+def lines(count: int = 2) -> np.ndarray:
+    return np.random.default_rng(count).normal(size=(count, 3, 8)).astype(FLOAT)
+
+
+def words(count: int = 2) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 7, size=(count, 5))
+
+
+def conv(i: int, o: int, size: int, **options: Any) -> nn.Module:
+    return nn.Conv2d(i, o, size, seed=i + o, **options)
+
+
+def used(module: nn.Module, x: Any) -> nn.Module:
+    """A model whose running statistics are not those of the start."""
+    module(x)
+    return module
+
+
+def models() -> dict[str, tuple[nn.Module, Callable[..., Any]]]:
+    """Networks, and what gives inputs of so many rows."""
+    dense = lambda i, o: nn.Linear(i, o, seed=i + o)
+    return {
+        "MLP": (nn.Sequential(dense(4, 8), nn.ReLU(), nn.Dropout(0.5, seed=0), dense(8, 3)), rows),
+        "activations": (
+            nn.Sequential(
+                dense(4, 6), nn.Tanh(), nn.Sigmoid(), nn.LeakyReLU(0.1), nn.GELU("tanh"),
+                nn.SiLU(), nn.Softplus(), nn.ELU(), np.sin, nn.Identity(), nn.Softmax(),
+            ),
+            rows,
+        ),
+        "batch norm of rows": (
+            used(nn.Sequential(dense(4, 6), nn.BatchNorm1d(6), nn.ReLU(), dense(6, 2)), rows(9)),
+            rows,
+        ),
+        "LeNet": (
+            nn.Sequential(
+                conv(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), conv(4, 6, 3), nn.Tanh(),
+                nn.AvgPool2d(2), nn.Flatten(), dense(6, 5), np.tanh, dense(5, 3),
+            ),
+            images,
+        ),
+        "strides, groups, frames": (
+            nn.Sequential(
+                conv(3, 6, 3, stride=2, padding=2, groups=3), nn.MaxPool2d(3, 2, padding=1),
+                nn.AvgPool2d(2, 1, padding=1), conv(6, 4, 2, dilation=2, bias=False),
+            ),
+            images,
+        ),
+        "norms of images": (
+            used(
+                nn.Sequential(
+                    conv(3, 6, 1), nn.BatchNorm2d(6), nn.GroupNorm(3, 6), nn.LayerNorm(8),
+                    nn.AdaptiveAvgPool2d((3, 5)), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                ),
+                images(6),
+            ),
+            images,
+        ),
+        "up again": (
+            nn.Sequential(
+                nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1, seed=0),
+                nn.Upsample(scale_factor=2), nn.ZeroPad2d((1, 0, 2, 1)),
+            ),
+            images,
+        ),
+        "sequences": (
+            nn.Sequential(nn.Conv1d(3, 4, 3, padding=1, stride=2, seed=0), nn.ReLU(), nn.Flatten()),
+            lines,
+        ),
+        "residual block": (
+            used(Of(block, conv(3, 4, 3, padding=1), nn.BatchNorm2d(4), conv(4, 3, 1)), images(5)),
+            images,
+        ),
+        "words": (
+            nn.Sequential(nn.Embedding(7, 4, seed=0), nn.LayerNorm(4), nn.Flatten(), dense(20, 2)),
+            words,
+        ),
+        "attention": (
+            Of(lambda x, m: m(x, x, x)[0], nn.MultiheadAttention(8, 2, batch_first=True, seed=0)),
+            lines,
+        ),
+        "LSTM": (Of(lambda x, m: m(x)[0], nn.LSTM(8, 4, batch_first=True, seed=0)), lines),
+        "own parameters": (Own(), rows),
+        "two inputs, two results": (
+            Of(lambda x, y, m: (m(x) + m(y), {"dots": np.sum(x * y, axis=1)}), dense(4, 2)),
+            lambda n=2: (rows(n), rows(n) + FLOAT(1)),
+        ),
+    }  # fmt: skip
+
+
+FUNCTIONS: list[Callable[[Any], Any]] = [
+    lambda t: np.var(t, axis=1, ddof=1),
+    lambda t: t.std(axis=(1, 2), keepdims=True),
+    lambda t: t - t.mean(axis=0),
+    lambda t: np.min(t),
+    lambda t: np.prod(t, axis=1),
+    lambda t: np.argmax(t, axis=1) - np.argmin(t, axis=2, keepdims=True)[:, 0],
+    lambda t: np.any(t > 1, axis=1) | np.all(t != 0, axis=1),
+    lambda t: np.cumsum(t, axis=1),
+    lambda t: np.linalg.norm(t, axis=-1),
+    lambda t: F.log_softmax(t, axis=1),
+    lambda t: np.ravel(t.T),
+    lambda t: t.reshape(3, len(t), 8).swapaxes(0, 1),
+    lambda t: np.moveaxis(t, 1, -1).reshape(1, -1, len(t), 3),
+    lambda t: t[:, None, ..., 1:3],
+    lambda t: t[..., ::-2],
+    lambda t: t[:, [0, 2]] + np.take(t, [1, 1], axis=1),
+    lambda t: t[:, -1, 1:, None],
+    lambda t: np.stack([t, 2 * t], axis=1),
+    lambda t: np.split(t, 2, axis=-1)[1],
+    lambda t: np.repeat(np.tile(t, 2), 2, axis=1),
+    lambda t: np.roll(np.flip(t, 1), 1, axis=2),
+    lambda t: np.tril(t, 1) + np.triu(t),
+    lambda t: np.pad(t, ((0, 0), (1, 2), (0, 1))),
+    lambda t: np.clip(t, 0, 1) + t.clip(-1),
+    lambda t: t.astype(np.float64) / 3,
+    lambda t: np.einsum("bij,bkj->bik", t, t) + t @ t.swapaxes(1, 2),
+    lambda t: np.tensordot(t, np.ones((8, 2), FLOAT), 1),
+    lambda t: np.dot(t, np.ones((8, 2), FLOAT)),
+    lambda t: abs(t) ** -0.5 + t**2 + 2 / t - (-t),
+    lambda t: np.exp2(t) + np.expm1(t) + np.log1p(np.square(t)) + np.log10(abs(t)) + np.log2(t * t),
+    lambda t: np.hypot(t, 1) + np.logaddexp(t, 2 * t) + t % 0.75 + t // 0.5,
+    lambda t: np.broadcast_to(t[:, :1], t.shape) + np.zeros_like(t),
+    lambda t: np.concatenate([t, np.zeros((len(t), 1, 8), FLOAT)], axis=1),
+    lambda t: (t >= 0) * t + np.where(np.isnan(t), 0, np.float32(2) * t),
+    lambda t: np.squeeze(t[:, :1]) + np.expand_dims(t, (1, 2))[:, 0, 0, 0],
+    lambda t: np.rint(t) + np.floor(t) + np.ceil(t) + np.sign(t) + np.arctan(t) + np.sinh(t),
+    lambda t: F.max_pool2d(t[:, None], 2) + np.maximum(np.minimum(F.avg_pool2d(t[:, None], 2), 1), 0),
+]  # fmt: skip
+
+
+def outputs(found: Any) -> list[np.ndarray]:
+    arrays = (Any, tg.Tensor, np.ndarray, np.generic)[1:]
+    parts = [part for part in leaves(found) if isinstance(part, arrays)]
+    return [part.numpy() if isinstance(part, tg.Tensor) else np.asarray(part) for part in parts]
+
+
+def run(onnx: Any, path: Path, inputs: tuple[Any, ...]) -> list[np.ndarray]:
+    """What the file gives in onnxruntime, or in the reference where that is not installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        session: Any = onnx.reference.ReferenceEvaluator(str(path))
+        names = session.input_names
+    else:
+        onnxruntime.set_default_logger_severity(3)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        names = [given.name for given in session.get_inputs()]
+    return list(session.run(None, dict(zip(names, inputs, strict=True))))
+
+
+def difference(found: list[np.ndarray], wanted: list[np.ndarray]) -> float:
+    forms = [[(a.dtype, a.shape) for a in arrays] for arrays in (found, wanted)]
+    assert forms[0] == forms[1]
+    return max(
+        float(np.max(np.abs(a.astype(float) - b.astype(float)) / np.maximum(1, np.abs(b))))
+        for a, b in zip(found, wanted, strict=True)
+    )
+
+
+def there_and_back(
+    onnx: Any, module: nn.Module, few: tuple[Any, ...], many: tuple[Any, ...], path: Path
+) -> tuple[float, float, nn.Module]:
+    """Written with few rows; with many: the largest differences there, and back."""
+    module.train()
+    assert tg.to_onnx(module, *few, path=path) == path
+    assert module.training
+    module.eval()
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    wanted = outputs(module(*many))
+    again = tg.from_onnx(path)
+    there = difference(run(onnx, path, many), wanted)
+    return there, difference(outputs(again(*many)), wanted), again
+
+
+def as_inputs(given: Any) -> tuple[Any, ...]:
+    return given if isinstance(given, tuple) else (given,)
+
+
+def test_models_run_elsewhere_with_any_number_of_rows_and_come_back(
+    onnx: Any, tmp_path: Path
+) -> None:
+    worst = {}
+    for name, (module, data) in models().items():
+        few, many = as_inputs(data(2)), as_inputs(data(5))
+        path = tmp_path / "model.onnx"
+        there, back, again = there_and_back(onnx, module, few, many, path)
+        worst[name] = there, back
+        kept = [n for n in module.state_dict() if not n.endswith("num_batches_tracked")]
+        assert sorted(again.state_dict()) == sorted(kept), name
+        mine, theirs = (dict(m.named_parameters()) for m in (module, again))
+        assert mine.keys() == theirs.keys(), name
+        for found in (module, again):
+            sum(np.sum(np.square(part)) for part in leaves(found(*many))).backward()
+        for key, parameter in mine.items():
+            assert parameter.grad is not None and theirs[key].grad is not None, (name, key)
+            np.testing.assert_allclose(
+                theirs[key].grad.numpy(), parameter.grad.numpy(), rtol=1e-3, atol=1e-3
+            )
+        once_more = there_and_back(onnx, again, few, many, path)
+        worst[f"{name}, again"] = once_more[:2]
+    print(f"{len(worst)} there and back, largest difference {max(map(max, worst.values()))}")
+    assert {name: d for name, d in worst.items() if max(d) > 1e-5} == {}
+
+
+def test_functions_run_elsewhere_with_any_number_of_rows_and_come_back(
+    onnx: Any, tmp_path: Path
+) -> None:
+    few, many = lines(2), lines(5)
+    for i, fn in enumerate(FUNCTIONS):
+        there, back, _ = there_and_back(
+            onnx, Only(fn), (few,), (many,),
+            tmp_path / "model.onnx",
+        )  # fmt: skip
+        assert max(there, back) < 1e-5, i
+
+
+class Only(nn.Module):
+    def __init__(self, fn: Callable[[Any], Any]) -> None:
+        self.fn = fn
+
+    def forward(self, x: Any) -> Any:
+        return self.fn(x)
+
+
+def test_rows_on_another_axis_and_fixed_shapes(onnx: Any, tmp_path: Path) -> None:
+    model, path = nn.LSTM(8, 4, seed=0), tmp_path / "model.onnx"
+    few = np.ones((3, 1, 8), FLOAT)
+    many = np.random.default_rng(0).normal(size=(3, 5, 8)).astype(FLOAT)
+    tg.to_onnx(model, few, path=path, batch_axis=1)
+    assert difference(run(onnx, path, (many,)), outputs(model(many))) < 1e-5
+    tg.to_onnx(model, many, path=path, batch_axis=None)
+    assert difference(run(onnx, path, (many,)), outputs(model(many))) < 1e-5
+    shape = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_value for d in shape] == [3, 5, 8]
+
+
+def test_a_network_that_came_back_is_trained_copied_and_pickled(
+    onnx: Any, tmp_path: Path  # noqa: ARG001
+) -> None:
+    x, y = rows(32), np.sum(rows(32), axis=1, keepdims=True)
+    start = nn.Sequential(nn.Linear(4, 8, seed=0), nn.Tanh(), nn.Linear(8, 1, seed=1))
+    model = tg.from_onnx(tg.to_onnx(start, x, path=tmp_path / "start.onnx"))
+    optimiser = tg.optim.Adam(model.parameters(), lr=0.05)
+    losses = []
+    for _ in range(60):
+        loss = F.mse_loss(model(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 10
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert (other(x).numpy() == model(x).numpy()).all()
+    start.load_state_dict(model.state_dict())
+    np.testing.assert_allclose(start(x).numpy(), model(x).numpy(), atol=1e-6)
+
+
+REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
+    "sort": (lambda t: np.sort(t), r"test_onnx.py:\d+: sort in Only cannot be written as ONNX"),
+    "random": (
+        lambda t: t + tg.random.normal(t.shape, generator=np.random.default_rng(0)),
+        "draws random numbers",
+    ),
+    "length": (lambda t: t * len(t), "the number 2 depends on the number of rows"),
+    "half": (lambda t: t[: len(t) // 2], "is done otherwise|depends on the number of rows"),
+    "ramp": (
+        lambda t: t + np.arange(len(t), dtype=FLOAT)[:, None, None],
+        "an array of shape .* depends on the number of rows",
+    ),
+    "loop": (lambda t: sum(t[i] for i in range(len(t))), "is done otherwise when there is one row"),
+    "shape": (lambda t: t.reshape(2, -1), "runs on 2 rows, but not on 3|depends|multiple"),
+    "complex": (lambda t: np.fft.fft(t).real, "cannot be written as ONNX"),
+    "where": (lambda t: np.sum(t, where=t > 0), "its option where= has no counterpart"),
+    "nothing": (lambda t: 3.0, "returns no Tensor"),
+    "two indices": (lambda t: t[:, [0, 1], [1, 2]], "one integer array"),
+}
+
+
+def test_what_cannot_be_written_is_refused_with_operation_and_line(
+    onnx: Any, tmp_path: Path  # noqa: ARG001
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"before")
+    for fn, message in REFUSED.values():
+        with pytest.raises(tg.ExportError, match=message):
+            tg.to_onnx(Only(fn), lines(2), path=path)
+    with pytest.raises(TypeError, match="give an nn.Module"):
+        tg.to_onnx(np.tanh, lines(2), path=path)
+    with pytest.raises(tg.ExportError, match="no example input is an array"):
+        tg.to_onnx(Only(np.tanh), 2.0, path=path)
+    with pytest.raises(tg.ExportError, match="has no rows on axis 0"):
+        tg.to_onnx(Only(np.tanh), np.ones((0, 2)), path=path)
+    with pytest.raises(tg.DataError, match="cannot be written"):
+        tg.to_onnx(Only(np.tanh), lines(2), path=tmp_path / "no" / "model.onnx")
+    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
+    assert path.read_bytes() == b"before"
+
+
+def test_both_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name, call in {
+        "to_onnx": lambda: tg.to_onnx(nn.ReLU(), rows(), path="model.onnx"),
+        "from_onnx": lambda: tg.from_onnx("model.onnx"),
+    }.items():
+        with pytest.raises(ImportError, match=f"tg.{name} needs the library onnx: pip install onnx"):
+            call()
+
+
+def one_node(
+    onnx: Any, kind: str, inputs: list[Any], opset: int = 18, count: int = 1, domain: str = "",
+    **attributes: Any,
+) -> Any:  # fmt: skip
+    """A model of one node; the first input is the model's, the others are initializers."""
+    h = onnx.helper
+    names = ["x" if i == 0 else f"a{i}" if v is not None else "" for i, v in enumerate(inputs)]
+    outs = [f"y{i}" for i in range(count)]
+    node = h.make_node(kind, names, outs, name="the node", domain=domain, **attributes)
+    arrays = [
+        onnx.numpy_helper.from_array(np.asarray(v), n)
+        for n, v in zip(names[1:], inputs[1:], strict=True) if n
+    ]  # fmt: skip
+    dtype = h.np_dtype_to_tensor_dtype(inputs[0].dtype)
+    given = h.make_tensor_value_info("x", dtype, inputs[0].shape)
+    infos = [h.make_value_info(n, onnx.TypeProto()) for n in outs]
+    for info in infos:
+        info.type.tensor_type.elem_type = dtype
+    graph = h.make_graph([node], "one", [given], infos, arrays)
+    domains = [h.make_opsetid("", opset)] + ([h.make_opsetid(domain, 1)] if domain else [])
+    return h.make_model(graph, opset_imports=domains, ir_version=8)
+
+
+def nodes() -> list[tuple[str, list[Any], dict[str, Any]]]:
+    """Nodes with the attributes that ``to_onnx`` does not write."""
+    x, w = images(), np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(FLOAT)
+    m, v = rows(), np.arange(4, dtype=FLOAT)
+    whole = lambda *n: np.array(n, np.int64)
+    return [
+        ("Conv", [x, w], {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+        ("Conv", [x, w], {"auto_pad": "SAME_LOWER", "strides": [3, 1]}),
+        ("Conv", [x, w, v], {"pads": [0, 1, 2, 3], "dilations": [2, 1], "kernel_shape": [3, 3]}),
+        ("ConvTranspose", [x, w[:3], v[:3]], {"pads": [1, 0, 0, 2], "strides": [2, 3]}),
+        ("MaxPool", [x], {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
+        ("MaxPool", [x], {"kernel_shape": [2, 3], "pads": [0, 1, 1, 2], "dilations": [2, 1]}),
+        ("MaxPool", [x[:, :, 0]], {"kernel_shape": [3], "strides": [2]}),
+        ("AveragePool", [x], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}),
+        ("AveragePool", [x], {"kernel_shape": [3, 3], "pads": [1, 0, 1, 2],
+                              "count_include_pad": 1}),
+        ("AveragePool", [x[:, :, 0]], {"kernel_shape": [2], "strides": [2]}),
+        ("GlobalAveragePool", [x], {}),
+        ("GlobalMaxPool", [x], {}),
+        ("BatchNormalization", [x, v[:3], v[1:], v[:3], v[1:]], {"epsilon": 0.1}),
+        ("LayerNormalization", [x, x[0]], {"axis": 1, "epsilon": 0.1}),
+        ("InstanceNormalization", [x, v[:3], v[1:]], {"epsilon": 0.1}),
+        ("Gemm", [m, m, v[:2]], {"transB": 1}),
+        ("Gemm", [m, m[:, :2], v], {"transA": 1, "transB": 1, "alpha": 0.5, "beta": 2.0}),
+        ("Softmax", [x], {"opset": 11, "axis": 2}),
+        ("Softmax", [x], {"axis": 1}),
+        ("LogSoftmax", [m], {}),
+        ("Flatten", [x], {"axis": 2}),
+        ("Reshape", [x, whole(0, -1, 4)], {}),
+        ("Squeeze", [x[:1]], {"opset": 11, "axes": [0]}),
+        ("Unsqueeze", [m], {"opset": 11, "axes": [0, 3]}),
+        ("ReduceMean", [x], {"axes": [1, -1], "keepdims": 0, "opset": 13}),
+        ("ReduceSum", [x, whole(1)], {}),
+        ("ReduceSum", [x], {"noop_with_empty_axes": 1}),
+        ("ReduceL1", [x], {"keepdims": 0}),
+        ("ReduceSumSquare", [x, whole(2)], {}),
+        ("ReduceLogSumExp", [x, whole(2)], {}),
+        ("Slice", [m, whole(-1), whole(-9), whole(1), whole(-2)], {}),
+        ("Slice", [m, whole(0, 1), whole(99, -1)], {}),
+        ("Split", [m, whole(1, 3)], {"axis": 1, "count": 2}),
+        ("Split", [m], {"axis": 1, "count": 2, "num_outputs": 2}),
+        ("Pad", [m, whole(1, 0, 0, 2), np.array(3, FLOAT)], {}),
+        ("Pad", [m, whole(1, 2), None, whole(1)], {"mode": "reflect"}),
+        ("Pad", [m, whole(0, 1, 0, 1)], {"mode": "edge"}),
+        ("Gather", [m, np.array([[-1, 0]])], {"axis": 1}),
+        ("Clip", [m, np.array(-0.5, FLOAT)], {}),
+        ("Clip", [m, None, np.array(0.5, FLOAT)], {}),
+        ("Expand", [m[:1], whole(3, 1, 4)], {}),
+        ("PRelu", [m, v], {}),
+        ("Selu", [m], {}),
+        ("HardSigmoid", [m], {"alpha": 0.3}),
+        ("HardSwish", [m], {}),
+        ("Mish", [m], {}),
+        ("Softsign", [m], {}),
+        ("Elu", [m], {"alpha": 0.5}),
+        ("Max", [m, v, m * 2], {}),
+        ("Mean", [m, v], {}),
+        ("Sum", [m, v, m], {}),
+        ("Div", [np.array([-7, 7]), np.array([2, -2])], {}),
+        ("Mod", [np.array([-7, 7]), np.array([2, -2])], {}),
+        ("Pow", [abs(m), v], {}),
+        ("Dropout", [m], {}),
+    ]  # fmt: skip
+
+
+def test_nodes_of_other_writers_mean_what_the_reference_says(onnx: Any, tmp_path: Path) -> None:
+    path = tmp_path / "one.onnx"
+    for kind, inputs, attributes in nodes():
+        model = one_node(onnx, kind, inputs, **attributes)
+        onnx.save(model, path)
+        wanted = onnx.reference.ReferenceEvaluator(model).run(None, {"x": inputs[0]})
+        found = outputs(tg.from_onnx(path)(inputs[0]))
+        assert difference(found, wanted) < 1e-5, (kind, attributes)
+
+
+def test_files_that_are_not_known_are_refused_with_the_node(onnx: Any, tmp_path: Path) -> None:
+    path, x = tmp_path / "one.onnx", images()
+    cases: list[tuple[str, list[Any], dict[str, Any], str]] = [
+        ("Hardmax", [x], {}, r"node the node \(Hardmax\): Hardmax is not known"),
+        ("Tanh", [x], {"domain": "own"}, r"node the node \(Tanh\): Tanh of own is not known"),
+        ("MaxPool", [x], {"kernel_shape": [2, 2], "count": 2}, r"further results \['y1'\]"),
+        ("ConvTranspose", [x, x[:1].repeat(3, 0)], {"output_shape": [9, 9]}, "output_shape=.* is not"),
+        ("MaxPool", [x[None]], {"kernel_shape": [2, 2, 2]}, "sequences and images alone"),
+        ("Tanh", [x], {"opset": 8}, "its opset is 8; expected 9 to 23"),
+    ]
+    for kind, inputs, attributes, message in cases:
+        onnx.save(one_node(onnx, kind, inputs, **attributes), path)
+        with pytest.raises(tg.DataError, match=f"^{path}: .*{message}"):
+            tg.from_onnx(path)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(tg.DataError, match="not a readable ONNX file"):
+        tg.from_onnx(path)
+    with pytest.raises(tg.DataError, match="there is no such file"):
+        tg.from_onnx(tmp_path / "none.onnx")
+    with pytest.raises(tg.DataError, match="a folder or device"):
+        tg.from_onnx(tmp_path)
+    model = tg.from_onnx(tg.to_onnx(nn.Linear(4, 2, seed=0), rows(), path=path))
+    with pytest.raises(TypeError, match=r"takes 1 inputs \(x\), got 2"):
+        model(rows(), rows())
+    with pytest.raises(ValueError) as caught:
+        model(np.ones((2, 3), FLOAT))
+    assert caught.value.__notes__ == ["in node matmul (MatMul)"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_networks_of_pytorch_are_read(onnx: Any, tmp_path: Path) -> None:  # noqa: ARG001
+    torch: Any = pytest.importorskip("torch")
+    layers, path = torch.nn, tmp_path / "theirs.onnx"
+    torch.manual_seed(0)
+    mlp = layers.Sequential(
+        layers.Flatten(), layers.Linear(192, 8), layers.ReLU(), layers.LayerNorm(8),
+        layers.Linear(8, 4), layers.Softmax(-1),
+    )  # fmt: skip
+    cnn = layers.Sequential(
+        layers.Conv2d(3, 8, 3, padding="same"), layers.BatchNorm2d(8), layers.LeakyReLU(0.1),
+        layers.MaxPool2d(2, ceil_mode=True), layers.Conv2d(8, 8, 3, groups=2, padding=1),
+        layers.GELU(), layers.GroupNorm(4, 8), layers.AvgPool2d(3, 2, padding=1),
+        layers.ConvTranspose2d(8, 4, 3, stride=2, padding=1), layers.PReLU(), layers.Hardswish(),
+        layers.AdaptiveAvgPool2d(1), layers.Flatten(), layers.Dropout(0.3), layers.Linear(4, 2),
+    )  # fmt: skip
+    few, many = torch.tensor(images(2)), torch.tensor(images(5))
+    for theirs in (mlp, cnn):
+        theirs(many)
+        theirs.eval()
+        torch.onnx.export(
+            theirs, (few,), str(path), dynamo=False, opset_version=13, input_names=["x"],
+            dynamic_axes={"x": {0: "rows"}},
+        )  # fmt: skip
+        ours = tg.from_onnx(path)
+        np.testing.assert_allclose(
+            ours(images(5)).numpy(), theirs(many).detach().numpy(), atol=1e-5
+        )
+        assert "4.weight" in ours.state_dict()
