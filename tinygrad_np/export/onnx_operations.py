@@ -40,9 +40,11 @@ def _compared(kind: str, negated: bool = False) -> Write:
     return write
 
 
-def _logical(kind: str) -> Write:
+def _logical(kind: str, bits: bool = False) -> Write:
     def write(r: Reading) -> str:
         r.only()
+        if bits and r.dtype != bool:
+            raise ExportError("it takes integers apart into bits")
         return r.add(kind, *r.operands(bool))
 
     return write
@@ -440,6 +442,10 @@ OPERATIONS: dict[Any, Write] = {
     **{fn: _compared(kind) for fn, kind in _COMPARED.items()},
     **{fn: _logical(kind) for fn, kind in _LOGICAL.items()},
     **{fn: _reduction(kind) for fn, kind in _REDUCED.items()},
+    np.bitwise_and: _logical("And", bits=True),
+    np.bitwise_or: _logical("Or", bits=True),
+    np.bitwise_xor: _logical("Xor", bits=True),
+    np.invert: _logical("Not", bits=True),
     np.not_equal: _compared("Equal", negated=True),
     np.isnan: _asked("IsNaN"),
     np.isinf: _asked("IsInf"),
