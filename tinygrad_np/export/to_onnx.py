@@ -10,7 +10,7 @@ import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
-from ..data.files import replacing
+from ..data.files import one_line, replacing
 from ..errors import ExportError
 from ..nn.module import Module
 from ..recording import Recording
@@ -89,7 +89,7 @@ def _model(onnx: Any, module: Module, example_inputs: tuple[Any, ...], axis: Axi
 
 
 def _recordings(module: Module, inputs: tuple[Any, ...], axis: Axis) -> tuple[Recording, Recording]:
-    """What the module does on the example, and on one more row."""
+    """What the module does on the example, and on more rows."""
     parts = leaves(list(inputs))
     arrays = [part for part in parts if isinstance(part, (Tensor, np.ndarray))]
     if not arrays:
@@ -106,13 +106,15 @@ def _recordings(module: Module, inputs: tuple[Any, ...], axis: Axis) -> tuple[Re
         )
     rows = arrays[0].shape[axis]
     count = max(rows, 2)  # one row would look like an axis that is spread
+    more = 2 * count + (count % 2 == 0)  # halves differ, and what is odd
     first = _recording(module, _with_rows(inputs, axis, rows, count))
     try:
-        second = _recording(module, _with_rows(inputs, axis, rows, count + 1))
+        second = _recording(module, _with_rows(inputs, axis, rows, more))
     except Exception as error:
+        said = one_line(str(error).partition("\n")[0])
         raise ExportError(
-            f"to_onnx: {type(module).__name__} runs on {count} rows, but not on {count + 1} "
-            f"({error}); {REMEDY}."
+            f"to_onnx: {type(module).__name__} runs on {count} rows, but not on {more} "
+            f"({said}); {REMEDY}."
         ) from error
     return first, second
 
@@ -161,8 +163,8 @@ def _pairs(first: Recording, second: Recording) -> Pair:
         if a is None or b is None or not fit(a, b):
             odd = a or b
             raise ExportError(
-                f"to_onnx: {short(odd.line)}: {odd.name} is done otherwise when there is one row "
-                f"more; {REMEDY}."
+                f"to_onnx: {short(odd.line)}: {odd.name} is done otherwise for another number "
+                f"of rows; {REMEDY}."
             )
         twins[a] = b
     if not first.results:
@@ -170,7 +172,7 @@ def _pairs(first: Recording, second: Recording) -> Pair:
     pairs = zip(first.results, second.results, strict=False)
     if len(first.results) != len(second.results) or not all(both(*pair) for pair in pairs):
         raise ExportError(
-            f"to_onnx: the module returns something else when there is one row more; {REMEDY}."
+            f"to_onnx: the module returns something else for another number of rows; {REMEDY}."
         )
     return twins
 
