@@ -36,6 +36,14 @@ class Of(nn.Module):
         return self.fn(*inputs, *self.layers)
 
 
+class Only(nn.Module):
+    def __init__(self, fn: Callable[[Any], Any]) -> None:
+        self.fn = fn
+
+    def forward(self, x: Any) -> Any:
+        return self.fn(x)
+
+
 class Own(nn.Module):
     """Parameters of one's own, one of them without axes, and calls of NumPy's functions."""
 
@@ -190,7 +198,7 @@ FUNCTIONS: list[Callable[[Any], Any]] = [
     lambda t: (t >= 0) * t + np.where(np.isnan(t), 0, np.float32(2) * t),
     lambda t: np.squeeze(t[:, :1]) + np.expand_dims(t, (1, 2))[:, 0, 0, 0],
     lambda t: np.rint(t) + np.floor(t) + np.ceil(t) + np.sign(t) + np.arctan(t) + np.sinh(t),
-    lambda t: F.max_pool2d(t[:, None], 2) + np.maximum(np.minimum(F.avg_pool2d(t[:, None], 2), 1), 0),
+    lambda t: F.max_pool2d(t[:, None], 2) + np.minimum(F.avg_pool2d(t[:, None], 2), 1),
 ]  # fmt: skip
 
 
@@ -280,14 +288,6 @@ def test_functions_run_elsewhere_with_any_number_of_rows_and_come_back(
         assert max(there, back) < 1e-5, i
 
 
-class Only(nn.Module):
-    def __init__(self, fn: Callable[[Any], Any]) -> None:
-        self.fn = fn
-
-    def forward(self, x: Any) -> Any:
-        return self.fn(x)
-
-
 def test_rows_on_another_axis_and_fixed_shapes(onnx: Any, tmp_path: Path) -> None:
     model, path = nn.LSTM(8, 4, seed=0), tmp_path / "model.onnx"
     few = np.ones((3, 1, 8), FLOAT)
@@ -325,7 +325,7 @@ def test_a_network_that_came_back_is_trained_copied_and_pickled(
 REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "cube root": (
         lambda t: np.cbrt(t),
-        r"test_onnx.py:\d+: cbrt in Only cannot be written as ONNX",
+        r"test_onnx.py:\d+: cbrt in Only cannot be written",
     ),
     "random": (
         lambda t: t + tg.random.normal(t.shape, generator=np.random.default_rng(0)),
@@ -342,7 +342,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "a square": (lambda t: np.broadcast_to(t[None], (len(t) ** 2, *t.shape)), "is no multiple"),
     "complex": (lambda t: np.fft.fft(t).real, "cannot be written as ONNX"),
     "where": (lambda t: np.sum(t, where=t > 0), "its option where= has no counterpart"),
-    "nothing": (lambda t: 3.0, "returns no Tensor"),
+    "nothing": (lambda _: 3.0, "returns no Tensor"),
     "two indices": (lambda t: t[:, [0, 1], [1, 2]], "one integer array"),
 }
 
@@ -356,7 +356,7 @@ def test_what_cannot_be_written_is_refused_with_operation_and_line(
     for fn, message in REFUSED.values():
         with pytest.raises(tg.ExportError, match=message):
             tg.to_onnx(Only(fn), lines(2), path=path)
-    with pytest.raises(TypeError, match="give an nn.Module"):
+    with pytest.raises(TypeError, match=r"give an nn\.Module"):
         tg.to_onnx(np.tanh, lines(2), path=path)
     with pytest.raises(tg.ExportError, match="no example input is an array"):
         tg.to_onnx(Only(np.tanh), 2.0, path=path)
@@ -374,9 +374,7 @@ def test_both_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
         "to_onnx": lambda: tg.to_onnx(nn.ReLU(), rows(), path="model.onnx"),
         "from_onnx": lambda: tg.from_onnx("model.onnx"),
     }.items():
-        with pytest.raises(
-            ImportError, match=f"tg.{name} needs the library onnx: pip install onnx"
-        ):
+        with pytest.raises(ImportError, match=f"tg.{name} needs .*: pip install onnx"):
             call()
 
 
