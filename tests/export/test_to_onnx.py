@@ -257,6 +257,18 @@ def test_functions_run_elsewhere_with_any_number_of_rows_and_come_back(
         assert max(there, back) < 1e-5, i
 
 
+def test_dtypes_are_those_of_the_module(onnx: Any, tmp_path: Path) -> None:
+    single, double = nn.Linear(4, 3, seed=0), nn.Linear(4, 3, seed=1, dtype=np.float64)
+    given = np.random.default_rng(0).integers(-3, 3, size=(5, 4))
+    for module in (single, double, Only(lambda t: np.mean(t / 3, axis=1) + np.sqrt(abs(t[:, 0])))):
+        for dtype in (np.float32, np.float64, np.int64, np.int32):
+            many = given.astype(dtype)
+            there, back, _ = there_and_back(
+                onnx, module, (many[:2],), (many,), tmp_path / "model.onnx"
+            )
+            assert max(there, back) < 1e-6, (module, dtype)
+
+
 def test_rows_on_another_axis_and_fixed_shapes(onnx: Any, tmp_path: Path) -> None:
     model, path = nn.LSTM(8, 4, seed=0), tmp_path / "model.onnx"
     few = np.ones((3, 1, 8), FLOAT)
@@ -327,6 +339,8 @@ def test_what_cannot_be_written_is_refused_with_operation_and_line(tmp_path: Pat
         tg.to_onnx(Only(np.tanh), 2.0, path=path)
     with pytest.raises(tg.ExportError, match="has no rows on axis 0"):
         tg.to_onnx(Only(np.tanh), np.ones((0, 2)), path=path)
+    with pytest.raises(ValueError, match="batch_axis=-1"):
+        tg.to_onnx(Only(np.tanh), lines(2), path=path, batch_axis=-1)
     with pytest.raises(tg.DataError, match="cannot be written"):
         tg.to_onnx(Only(np.tanh), lines(2), path=tmp_path / "no" / "model.onnx")
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]

@@ -215,7 +215,8 @@ class Reading:
         """The name of an operand or an option that is an array or a number."""
         if isinstance(given, Variable):
             name = self.graph.read(given)
-            return name if dtype in (None, given.dtype) else self.cast(name, dtype)
+            is_so = dtype is None or np.dtype(dtype) == given.dtype
+            return name if is_so else self.cast(name, dtype)
         if not isinstance(given, (bool, int, float, np.generic)):
             raise ExportError(f"the operand {given!r} is no number")
         if given != twin and given == given:
@@ -249,9 +250,9 @@ class Reading:
 
     def only(self, *known: str) -> None:
         """Refuses options other than those known, unless they ask for nothing."""
-        nothing = (None, True, "K", "C")
         for name, value in self.equation.options.items():
-            if name not in known and not any(value is v or value == v for v in nothing):
+            asks = value is not None and value is not True and value not in ("K", "C")
+            if name not in known and asks:
                 raise ExportError(f"its option {name}= has no counterpart")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..data.files import one_line, replacing
@@ -42,8 +43,8 @@ def to_onnx(
 
     The file is written beside and renamed. Returns its path. Checks of values (labels within a
     range) are left out. Raises ExportError, which names operation and line, for what ONNX or this
-    export lacks; TypeError for other than a Module, DataError where the file cannot be written,
-    ImportError without onnx.
+    export lacks; TypeError for other than a Module, ValueError for a negative ``batch_axis``,
+    DataError where the file cannot be written, ImportError without onnx.
 
     >>> nn = tg.nn
     >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 3, seed=1))
@@ -58,9 +59,10 @@ def to_onnx(
     onnx = library("to_onnx")
     if not isinstance(module, Module):
         raise TypeError(f"to_onnx: module is of type {type(module).__name__}; give an nn.Module.")
+    axis = None if batch_axis is None else whole("to_onnx", "batch_axis", batch_axis, least=0)
     target = Path(path)
     with replacing(target) as file:
-        file.write(_model(onnx, module, example_inputs, batch_axis).SerializeToString())
+        file.write(_model(onnx, module, example_inputs, axis).SerializeToString())
     return target
 
 
