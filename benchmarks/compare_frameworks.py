@@ -115,7 +115,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="3; with --quick 2")
     parser.add_argument("--seed", type=int, default=0, help="of weights and order of the batches")
     parser.add_argument("--threads", type=int, default=THREADS, help="for each contender")
-    parser.add_argument("--dataset", default="mnist", help="mnist, fashion, a folder or CSV file")
+    parser.add_argument("--data", "--dataset", dest="dataset", default="mnist", metavar="DATA",
+                        help="mnist, fashion, a folder or CSV file")  # fmt: skip
     parser.add_argument("--only", default=",".join(CONTENDERS), metavar="NAMES", help=f"of {known}")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_IMAGES:,} training images")
     parser.add_argument("--out", type=new_folder, help="write comparison.md and .png here")

@@ -36,7 +36,7 @@ from tinygrad_np.run.command_line import Arguments, guarded
 
 HAS_SCIPY = bool(special_functions.release())
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "coverage.md"
-DIFFERENTIABLE, CONSTANT, FACT = "differentiable", "constant", "fact"
+DIFFERENTIABLE, CONSTANT, FACT = "differentiable", "constant", "information"
 REFUSED, NOT_APPLICABLE = "refused", "not applicable"
 POLYNOMIALS = {"polynomial": "poly", "chebyshev": "cheb", "legendre": "leg", "laguerre": "lag",
                "hermite": "herm", "hermite_e": "herme"}  # fmt: skip
@@ -69,7 +69,7 @@ REASONS: dict[str, str] = {
     ),
 }  # fmt: skip
 THROUGH_OTHERS = {  # NumPy's own code calls functions of the table
-    "fromfunction": "calls your function with plain indices: what it returns is recorded",
+    "fromfunction": "calls your function with arrays of indices; the operations in it are recorded",
     "row_stack": "calls np.vstack",
 }
 REFUSALS = {
@@ -321,18 +321,23 @@ def listed(found: list[str]) -> str:
 
 
 ABOUT = """\
-Every public callable of NumPy's namespaces, of the evaluators of its polynomials, and the methods
-of its ufuncs. Written by `python benchmarks/coverage.py --write` from NumPy {} and the table of
-rules; a test fails when NumPy has a name that nobody classified. *Differentiable*: recorded, with
-derivatives of every order. *Constant*: integers, booleans and steps. *Fact*: about shapes and
-dtypes, text and files. *Refused*: the error says what to do instead (of the evaluators in
-`numpy.polynomial`: to use their siblings in `tinygrad_np.polynomial`). *Not applicable*: takes no
-array."""
+This page says which functions of NumPy {} have a derivative here. It has every public function of
+NumPy's namespaces, the functions that evaluate polynomials, and the methods of ufuncs.
+`python benchmarks/coverage.py --write` writes this page from NumPy and the table of rules. A test
+fails if NumPy has a name that is in no class.
+
+- *Differentiable*: the function is recorded and has derivatives of every order.
+- *Constant*: the result is made of integers or booleans, or is a step function. Its gradient is 0.
+- *Information*: the result is a shape, a dtype, a text or a file.
+- *Refused*: the call is an error that says what to use instead. For the functions that evaluate
+  polynomials this is the function of the same name in `tinygrad_np.polynomial`.
+- *Not applicable*: the function takes no array of numbers."""
 MEASURED = """\
-The same calls for all (`benchmarks/probes.py`): a function counts if the value of each of its calls
-is NumPy's and the gradient that of central differences. MyGrad is asked by its own name, then by
-NumPy's on its tensors; here the evaluators are those of `tinygrad_np.polynomial`. Missing names
-count as not passed."""
+Every library gets the same calls (`benchmarks/probes.py`). A function passes if each call gives
+NumPy's value and the gradient of central differences. A function that a library does not have
+counts as not passed. MyGrad's own functions are called; where it has none of the name, NumPy's
+function is called with MyGrad's tensors. For polynomials the functions of
+`tinygrad_np.polynomial` are called."""
 Marks = Mapping[str, Mapping[str, bool]]  # of each library, of each function
 
 
@@ -352,12 +357,14 @@ def page(marks: Marks, old: str) -> str:
                  found.items() if room in ROOMS]  # fmt: skip
     refusals = [[f"`{name}`", way] for name, way in sorted(REFUSALS.items())]
     waiting = sorted(WAITING)
-    at_text = "`np.add.at` and `np.subtract.at` write into a Tensor; other methods `at` are refused"
+    at_text = (
+        "`np.add.at` and `np.subtract.at` write into a Tensor; other ufuncs refuse the method `at`"
+    )
     return "\n\n".join([
         "# Coverage",
         ABOUT.format(release()),
         table(["namespace", *CLASSES], counts),
-        "## Measured beside other libraries",
+        "## Compared with other libraries",
         MEASURED,
         table(["namespace", "functions", *marks], [*passed, total]),
         "## Function by function",
@@ -365,9 +372,9 @@ def page(marks: Marks, old: str) -> str:
             [f"`{name}`", *(YES if library[name] else NO for library in marks.values())]
             for name in sorted(PROBES)
         ]),
-        "## Constants and facts",
+        "## Constants and information",
         "\n\n".join(f"{room}: {listed(inside)}" for room, inside in constants if inside),
-        "## Refused, and the way",
+        "## Refused, and what to use instead",
         table(["function", "instead"], refusals),
         f"{at_text}:\n`t[index] = np.multiply(t[index], v)`.",
         *([f"No derivative yet: {listed(waiting)}."] if waiting else []),
@@ -377,7 +384,7 @@ def page(marks: Marks, old: str) -> str:
         "the types of numbers: " + listed([
             name for name, fn in names().items() if isinstance(fn, type) and
             issubclass(fn, np.generic) and name not in REASONS]),
-        "## Through NumPy's own code",
+        "## Differentiable because NumPy calls other functions",
         table(["function", "why"], [[f"`{n}`", why] for n, why in THROUGH_OTHERS.items()]),
         special_functions.section(old),
     ]) + "\n"  # fmt: skip

@@ -91,7 +91,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3, help="of each trial")
     parser.add_argument("--train", type=int, default=20000, help="training images of each trial")
     parser.add_argument(
-        "--dataset", help="mnist, fashion, a folder of four IDX files, or a Kaggle CSV file"
+        "--data",
+        "--dataset",
+        dest="dataset",
+        help="mnist, fashion, a folder of four IDX files, or a Kaggle CSV file",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the search and of each training")
     parser.add_argument("--out", type=new_folder, default="runs/search", help="where results go")

@@ -81,9 +81,9 @@ def operands(fn: np.ufunc) -> str:
 
 TITLE = "## SciPy's special functions"
 ABOUT = """\
-Every public callable of `scipy.special` in SciPy {}; a test fails when SciPy has a name that nobody
-classified. Numbers in brackets are the operands (from 0) that a ufunc has a derivative by, where
-those are not all: backward refuses the others by name."""
+Every public function of `scipy.special` in SciPy {}; a test fails if SciPy has a name that is in
+no class. Some functions have a derivative only for some of their operands. The numbers in brackets
+are the places of these operands, counted from 0. A gradient for another operand is an error."""
 
 
 def release() -> str:

@@ -20,7 +20,8 @@ ORDER = [
     "autodiff.primitives.shaping", "autodiff.primitives.building",
     "autodiff.primitives.samples", "autodiff.primitives.reductions",
     "autodiff.primitives.neural", "autodiff.primitives.convolution",
-    "autodiff.primitives.drawing", "autodiff.primitives", "autodiff.rules.table",
+    "autodiff.primitives.drawing", "autodiff.primitives",
+    "autodiff.rules.signatures", "autodiff.rules.lending", "autodiff.rules.table",
     "autodiff.rules.calls", "autodiff.rules.ways", "autodiff.rules.elementwise",
     "autodiff.rules.reductions", "autodiff.rules.shaping", "autodiff.rules.indexing",
     "autodiff.rules.linear_algebra", "autodiff.rules.inverses", "autodiff.rules.ties",
@@ -33,8 +34,9 @@ ORDER = [
     "autodiff.rules.special", "autodiff.rules.distributions", "autodiff.rules.methods",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.hooks", "autodiff.funnel",
     "autodiff.writes",
-    "autodiff.operators", "autodiff.sweep", "autodiff.tensor", "autodiff.transforms",
-    "autodiff.checkpoint", "autodiff.gradcheck", "recording.lines", "recording.equations",
+    "autodiff.operators", "autodiff.sweep", "autodiff.tensor", "autodiff.making",
+    "autodiff.transforms", "autodiff.checkpoint", "autodiff.gradcheck",
+    "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
     "recording.autopsy", "recording.anomaly", "replay.memory", "replay.reads",
@@ -206,7 +208,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 2_195, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_155, f"autodiff without rules has {lines} lines of code"
 
 
 @for_each(n for n in MODULES if n.startswith(IN_THREADS))

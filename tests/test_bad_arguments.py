@@ -82,6 +82,12 @@ def fit_model(model: Any) -> Any:
     return training.fit(model, data.batches(X, Y, 3, seed=0), sgd, epochs=1)
 
 
+def load_own(**given: Any) -> Any:
+    rows = np.column_stack([Y, RAW.reshape(-1, 9)[:6]])
+    np.savetxt("own.csv", [*rows, *rows], "%d", ",")
+    return data.load("own.csv", **given)
+
+
 def keyword(fn: Callable[..., Any], name: str, *args: Any, **others: Any) -> Callable[[Any], Any]:
     return lambda value: fn(*args, **(others | {name: value}))
 
@@ -193,10 +199,13 @@ DATA: list[Row] = [
     *rows(augment.elastic, {"images": set(), "seed": OWN_SEED, "alpha": REAL, "sigma": ABOVE_ZERO,
                             "background": ANY_NUMBER}, images=IMAGES, seed=0),
     *rows(data.load_idx, {"path": PATH}), *rows(data.load_csv, {"path": PATH}),
-    *rows(data.load, {"path": PATH}),
+    *rows(data.load, {"path": PATH}), *rows(load_own, {
+        "label": OPTIONAL | {"negative", "zero"}, "classes": OPTIONAL | COUNT,
+        "transpose": OPTIONAL | {"true"}, "size": OPTIONAL}),
     *rows(data.save_idx, {"path": PATH, "array": {"array"}}, path="a", array=RAW),
     *rows(data.fashion_mnist, {"folder": OPTIONAL | PATH}),
-    *rows(data.from_sklearn, {"x": set(), "largest": {"fraction"}, "classes": COUNT},
+    *rows(data.from_sklearn, {"x": set(), "largest": {"fraction", "None"},
+                                "classes": COUNT | OPTIONAL},
           x=np.full((14, 4), 200), y=np.zeros(14, int)),
     ("from_sklearn", "labels", lambda v: data.from_sklearn(np.full((14, 4), 200), v), {"None"}),
 ]  # fmt: skip

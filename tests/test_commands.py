@@ -75,7 +75,7 @@ def test_train_starts_anew_with_one_thread_for_products(monkeypatch: pytest.Monk
 def test_the_repeated_command_is_that_of_the_package() -> None:
     given = train.parse(["--eager", "--recipe", "ref-4"])
     words = train.command(given, train.RECIPES["ref-4"], "mnist", 3)
-    expected = "--recipe ref-4 --dataset mnist --epochs 20 --seed 3 --eager"
+    expected = "--recipe ref-4 --data mnist --epochs 20 --seed 3 --eager"
     assert words == f"python -m tinygrad_np train {expected}"
 
 

@@ -80,12 +80,10 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_is_loaded(site: Path
         assert [each for each in made.public(name) if f"{name}.{each}" not in anchors] == []
 
 
-# A drawer that slides when the window becomes another is through.
-SETTLED = "Promise.all(document.getAnimations().map(each => each.finished.catch(() => 0)))"
-
-
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A server of files that prints no log."""
+    """A server of files that keeps connections open and prints no log."""
+
+    protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -101,6 +99,9 @@ def address(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
+WITH_SCRIPTS = ("coverage.html", "reference/tinygrad_np.html", "index.html")
+
+
 @pytest.mark.slow
 def test_every_page_in_a_browser(site: Path, address: str) -> None:
     """At 1280 and 390 pixels: no error, nothing wider than the window, nothing from elsewhere.
@@ -110,31 +111,38 @@ def test_every_page_in_a_browser(site: Path, address: str) -> None:
     browsers = pytest.importorskip("playwright.sync_api")
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if program is None:
-        pytest.skip("no chromium on PATH")
-    pictures = os.environ.get("TINYGRAD_NP_SCREENSHOTS")
+        pytest.skip("no browser test: there is no chromium on PATH")
+    pictures = os.environ.get("TINYGRAD_NP_SCREENSHOTS") or None
     said: list[str] = []
+    sizes = [{"width": width, "height": 900} for width in (1280, 390)]
+    names = [file.relative_to(site).as_posix() for file in sorted(site.rglob("*.html"))]
+    names.remove("404.html")
     with browsers.sync_playwright() as session:
         browser = session.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(address) else said.append(r.url))
-        for file in sorted(site.rglob("*.html")):
-            name = file.relative_to(site).as_posix()
-            if name == "404.html":
-                continue
-            page.goto(f"{address}/{name}")
-            for width in (1280, 390):
-                page.set_viewport_size({"width": width, "height": 900})
-                page.evaluate(SETTLED)
-                wide = page.evaluate("document.documentElement.scrollWidth")
-                assert (name, wide, said) == (name, width, [])
-                if pictures is not None:
-                    title = name.removesuffix(".html").replace("/", "-")
-                    page.screenshot(path=f"{pictures}/{title}-{width}.png", full_page=True)
+        # the theme's scripts are the same in all pages, and take longer than the pages
+        for shown, scripts in ((names, pictures is not None), (WITH_SCRIPTS, True)):
+            page = browser.new_page(
+                viewport=sizes[0], reduced_motion="reduce", java_script_enabled=scripts
+            )
+            page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.on("request", lambda r: None if r.url.startswith(address) else said.append(r.url))
+            for name in shown:
+                page.goto(f"{address}/{name}")
+                for size in sizes:  # the page's first is the last of the page before
+                    if page.viewport_size != size:
+                        page.set_viewport_size(size)
+                    wide = page.evaluate("document.documentElement.scrollWidth")
+                    assert (name, wide, said) == (name, size["width"], [])
+                    if pictures is not None:
+                        title = name.removesuffix(".html").replace("/", "-")
+                        page.screenshot(path=f"{pictures}/{title}-{wide}.png", full_page=True)
+                sizes.reverse()
+        field = "input[name=query]"
         page.set_viewport_size({"width": 1280, "height": 900})
-        page.goto(address + "/index.html")
-        page.fill("input[name=query]", "cross_entropy")
-        page.wait_for_selector(".md-search-result__item a[href*=cross_entropy]")
+        for word, target in {"cross_entropy": "functional", "learning rate": "optimisers"}.items():
+            page.fill(field, "")
+            page.type(field, word)
+            page.wait_for_selector(f".md-search-result__item a[href*={target}]")
         browser.close()
     assert said == []

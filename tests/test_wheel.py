@@ -96,8 +96,6 @@ def test_the_commands_beside_own_models(place: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_python_block_prints_what_its_comments_say(block: str, place: Path, folder: Path) -> None:
-    if "scipy" in block:
-        pytest.importorskip("scipy")
     (folder / "block.py").write_text(block)
     lines = run("-W", "error", "block.py", cwd=folder, path=place).splitlines()
     expected = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)

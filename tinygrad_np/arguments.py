@@ -137,6 +137,12 @@ def function(place: str, name: str, value: Any, of: str, error: Error = TypeErro
         raise refusal(place, name, value, f"a function of {of}", error)
 
 
+def instance(place: str, name: str, value: Any, kind: type, needed: str) -> None:
+    """An object of a class, which ``needed`` calls."""
+    if not isinstance(value, kind):
+        raise refusal(place, name, value, needed)
+
+
 def dtype(place: str, name: str, value: Any, kinds: str = "fc", error: Error = TypeError) -> Any:
     """A dtype of one of the ``kinds``: by default a floating or complex one."""
     try:

@@ -35,7 +35,7 @@ class StaleValueError(TapeError):
 
 
 class DetachError(TypeError):
-    """A Tensor that requires grad would leave the tape without the user asking.
+    """A Tensor that requires grad would lose its history without the user asking for it.
 
     Raised by ``np.asarray(t)``, ``np.array([t, u])``, ``float(t)``, ``int(t)``, ``array[0] = t``,
     ``np.copyto(array, t)``, ``array += t`` and the like.
@@ -65,7 +65,7 @@ class ShapeError(ValueError):
 class ReplayError(RuntimeError):
     """A step cannot be replayed faithfully.
 
-    Raised while a step is captured, for a value that leaves the tape (``if t > 0``, ``t.item()``),
+    Raised while a step is captured, for a value taken out of a Tensor (``if t > 0``, ``t.item()``),
     state that the step reads and changes, iterators, and random numbers that no operation draws;
     when call 2, 4, 8, 16 … of a signature finds that a replay would differ from an eager run; and
     when the shape of a result turns out to depend on values.
@@ -109,7 +109,7 @@ class PrecisionWarning(UserWarning):
 
 
 class DataWarning(UserWarning):
-    """What was read is not as it lay in the file: transposed, made grey, counted from 0.
+    """Data were changed while they were read: transposed, made grey, or counted from 0.
 
     >>> issubclass(tg.DataWarning, UserWarning)
     True

@@ -1,4 +1,7 @@
-"""The pages of the API reference, made while the site is built: one for each public module."""
+"""What is made while the site is built: the pages of the API reference, and links of pictures.
+
+The reference has one page for each public module.
+"""
 
 import importlib
 import importlib.util
@@ -52,7 +55,8 @@ def modules() -> dict[str, str]:
 
 def entry(module: str, name: str, value: Any) -> str:
     """One name: by mkdocstrings, which reads the source; what that cannot see is written here."""
-    is_module_too = f"{module}.{name}" in sys.modules  # which mkdocstrings would take
+    # a module of the same name is what mkdocstrings would take
+    is_module_too = f"{module}.{name}" in sys.modules or value.__module__.endswith(f".{name}")
     is_assigned = re.search(rf"^{name} = ", inspect.getsource(sys.modules[module]), re.M)
     own = (inspect.isfunction(value) or inspect.isclass(value)) and value.__name__ == name
     if own and not is_module_too and not is_assigned:
@@ -115,6 +119,11 @@ def on_config(config: "MkDocsConfig") -> "MkDocsConfig":
             if title == "API reference":
                 entries += [{t: f"reference/{name}.md"} for name, t in modules().items()]
     return config
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Link each picture to its file, so that a phone can show it larger; mkdocs calls this."""
+    return re.sub(r'<img [^>]*src="([^"]+)"[^>]*>', r'<a href="\1">\g<0></a>', html)
 
 
 def found(entry: str | dict[str, str], folder: str) -> list[str | dict[str, str]]:

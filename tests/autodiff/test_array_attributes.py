@@ -237,7 +237,7 @@ MESSAGES: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "imag =": (lambda t: setattr(t, "imag", 1), ValueError, "destination is read-only"),
     "sort": (lambda t: t.sort(9), ValueError, "axis 9 is out of bounds"),
     "fill": (lambda t: t.fill([1, 2]), ValueError, r"t\.fill of shape \(2,\); give a number"),
-    "round": (lambda t: round(t[0, 0]), tg.DetachError, r"round\(t\) would cut"),
+    "round": (lambda t: round(t[0, 0]), tg.DetachError, r"round\(t\) would lose"),
 }
 
 

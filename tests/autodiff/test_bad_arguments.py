@@ -152,9 +152,9 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
     "complex vector": (lambda: tg.hvp(square, X, tg.Tensor(X * 1j)), "a direction is complex"),
     "ragged": (lambda: tg.Tensor([[1], [1, 2]]), r"a Tensor of \[\[1\], \[1, 2\]\]: .*inhomog"),
     "order": (lambda: tg.gradcheck(square, X, order=2.5), "order=2.5"),  # type: ignore[arg-type]
-    "masked": (lambda: np.ma.max(leaf()), "of t would cut"),
+    "masked": (lambda: np.ma.max(leaf()), "of t would lose"),
     "option": (lambda: leaf().max(fill_value=1), "max takes no option fill_value= but a, axis"),
-    "list": (lambda: listed(leaf()), "returned a list among its results"),
+    "list": (lambda: listed(leaf()), "returned a list inside a tuple"),
     "arity": (
         lambda: tg.defvjp(np.add, lambda g, out: g, lambda g, out: g),  # noqa: ARG005
         r"takes \(g, out, \*operands\), not 2 positional parameters, and add has 2 operands",

@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np.autodiff.funnel import _source
-from tinygrad_np.autodiff.rules.table import parameters
+from tinygrad_np.autodiff.rules.signatures import parameters
 
 
 def test_a_wider_option_widens_half_precision() -> None:

@@ -272,7 +272,7 @@ PROMISED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "list of a Tensor in a transform": (
         lambda t: tg.grad(lambda a: sum(a.tolist()))(t),
         tg.DetachError,
-        r"t\.tolist\(\), unlike .* would cut",
+        r"t\.tolist\(\), unlike .* would lose",
     ),
     "deepcopy": (lambda t: copy.deepcopy(t * 1), tg.TapeError, "deep-copied or pickled"),
     "pickle": (lambda t: pickle.dumps(t * 1), tg.TapeError, r"\.detach\(\) first"),

@@ -21,7 +21,7 @@ BOTH_REFUSE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda t: np.ix_(t.reshape(3, 1)), "sequences of one axis"),
     (lambda t: np.block([(t, t)]), "is a tuple"),
     (lambda t: np.block([t, [t]]), "deep|depth|nested"),
-    (lambda t: np.apply_along_axis(np.sum, 0, t[:0].reshape(0, 0)), "has no lines"),
+    (lambda t: np.apply_along_axis(np.sum, 0, t[:0].reshape(0, 0)), "array is empty"),
     (lambda t: np.apply_over_axes(lambda a, _: a.reshape(1, 1, -1), t, [0]), "another ndim"),
     (lambda t: np.cumulative_sum(t.reshape(1, 3)), "needs axis="),
     (lambda t: np.choose(t, [t, t]), "give integers"),

@@ -241,10 +241,10 @@ def test_all_trains_the_references(
     monkeypatch.setattr(train, "RECIPES", {**RECIPES, **small})
     monkeypatch.setattr(data, "mnist", lambda: data.load_dataset(str(images)))
 
-    def missing() -> Any:
+    def missing(*_: Any, **__: Any) -> Any:
         raise tg.DataError("no Fashion-MNIST here; install it.")
 
-    monkeypatch.setattr(data, "fashion_mnist", missing)
+    monkeypatch.setattr(data, "load", missing)
     given = ["--recipe", "all", "--epochs", "1", "--quiet", "--out", str(tmp_path / "out")]
     assert mnist_mlp.main([*given, "--json", str(tmp_path / "r.json")]) == 0
     printed = capsys.readouterr()
@@ -264,7 +264,7 @@ def test_all_trains_ref_2_on_fashion_too_where_it_is_at_hand(
 ) -> None:
     dataset = data.load_dataset(str(images))
     monkeypatch.setattr(data, "mnist", lambda: dataset)
-    monkeypatch.setattr(data, "fashion_mnist", lambda: dataset)
+    monkeypatch.setattr(data, "load", lambda *_, **__: dataset)
     wanted = train.jobs(train.parse(["--recipe", "all"]), print)
     assert [(recipe.name, name) for recipe, name, _ in wanted] == [
         ("ref-0", "mnist"), ("ref-1", "mnist"), ("ref-2", "mnist"), ("ref-2", "fashion"),

@@ -230,6 +230,22 @@ def test_a_forward_rule_alone_is_transposed() -> None:
     check_grads(twice)(X)
 
 
+def test_rules_of_what_is_no_primitive_are_not_asked() -> None:
+    """As in HIPS/autograd: the function is differentiated through what it calls."""
+
+    def wrong(*_given: Any) -> Any:
+        raise AssertionError
+
+    for give in (extend.defvjp, extend.defjvp, extend.defvjp_argnum, extend.defjvp_argnum):
+
+        def plain(x: Any) -> Any:
+            return x * x
+
+        give(plain, wrong)
+        assert autograd.grad(plain)(3.0) == 6.0
+        assert autograd.deriv(plain)(3.0) == 6.0
+
+
 def test_the_old_way_to_give_rules() -> None:
     @core.primitive
     def product(x: Any, y: Any) -> Any:

@@ -201,10 +201,14 @@ def test_folder(tmp_path: Path, suffix: str) -> None:
 BAD_FOLDER: dict[str, tuple[int, Any, str]] = {
     "count": (1, np.zeros(4, np.uint8), "found 4 labels, expected 5, one for each image;"),
     "label": (3, np.array([7, 10], np.uint8), "label number 2: found 10, expected 0 to 9;"),
-    "flat": (0, np.zeros((5, 16), np.uint8), "images of shape (5, 16), expected uint8 (n,) for"),
-    "float": (2, np.zeros((2, 4, 4), "f4"), "found uint8 labels of shape (2,) for float32 images"),
-    "one-hot": (1, np.zeros((5, 10), np.uint8), "found uint8 labels of shape (5, 10) for uint8"),
-    "signed": (3, np.zeros(2, np.int8), "found int8 labels of shape (2,) for uint8 images"),
+    "flat": (0, np.zeros((5, 15), np.uint8), "found an array of shape (5, 15), expected pictures"),
+    "float": (2, np.full((2, 4, 4), 300, "f4"), "found numbers from 300 to 300, expected pixels"),
+    "columns": (
+        1,
+        np.zeros((5, 10), np.uint8),
+        "found labels of shape (5, 10), expected (n,), one",
+    ),
+    "signed": (3, -np.ones(2, np.int8), "label number 1: found -1, expected 0 to 9"),
     "size": (2, np.zeros((2, 5, 4), np.uint8), "(5, 4, 4) and test images of shape (2, 5, 4), exp"),
 }
 

@@ -287,7 +287,7 @@ def test_good_csv(tmp_path: Path, content: bytes) -> None:
     assert images.flags.writeable
 
 
-WHOLE = "expected a whole number from 0 to 255; mend the cell"
+WHOLE = "expected a whole number from 0 to 255; correct the cell"
 BAD_CSV = {
     "empty": (b"", ", row 1, column 1: found nothing, expected 'label'; give a CSV"),
     "blank": (b"\n", ", row 1, column 1: found nothing, expected 'label'"),
@@ -323,7 +323,7 @@ BAD_CSV = {
     "lone return": (HEADER + b"1,2,3\r,4,5\n", f", row 2, column 3: found '3\\r', {WHOLE}"),
     "short row": (
         HEADER + GOOD_ROW + b"1,2,3,4\n" + GOOD_ROW,
-        ", row 3: found 4 cells, expected 5 as in row 1; mend or remove the row",
+        ", row 3: found 4 cells, expected 5 as in row 1; correct or remove the row",
     ),
     "long row": (HEADER + b"1,2,3,4,5,6\n", ", row 2: found 6 cells, expected 5 as in row 1"),
     "rows that add up": (

@@ -22,7 +22,7 @@ from tinygrad_np.data import (
     save_idx,
     split,
 )
-from tinygrad_np.errors import DataError
+from tinygrad_np.errors import DataError, DataWarning
 
 RNG = np.random.default_rng(0)
 NAMES = [
@@ -72,8 +72,9 @@ def test_labels_above_nine(tmp_path: Path) -> None:
     check(load_dataset(str(tmp_path), classes=27), letters)
     flat, labels = X.reshape(30, -1), np.where(Y == 0, 10, Y)
     assert from_sklearn(flat, labels, classes=11)[0][1].max() == 10
-    with pytest.raises(DataError, match=r"classes=11 .* labels % 10 if 10 stands for 0"):
-        from_sklearn(flat, labels)
+    for some in (labels, np.where(labels == 1, 2, labels)):
+        with pytest.warns(DataWarning, match=r"labels 1 to 10 became 0 to 9 \(10 stands for 0\)"):
+            np.testing.assert_array_equal(from_sklearn(flat, some)[0][1], some[:-4] % 10)
     np.testing.assert_array_equal(from_sklearn(flat, labels % 10)[0][1], Y[:-4])
 
     class Part:

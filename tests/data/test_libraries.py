@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_np.data import from_sklearn, from_torchvision, load_dataset, mnist
-from tinygrad_np.errors import DataError
+from tinygrad_np.errors import DataError, DataWarning
 
 
 class Frame:
@@ -59,11 +59,9 @@ def test_openml_gives_mnist() -> None:
 def test_load_digits() -> None:
     sets = pytest.importorskip("sklearn.datasets")
     digits = sets.load_digits()
-    with pytest.raises(
-        DataError, match=r"found no pixel above 16, .* largest=16\) for load_digits"
-    ):
-        from_sklearn(digits)
     (x_train, y_train), (x_test, _) = from_sklearn(digits, largest=16)
+    with pytest.warns(DataWarning, match="^from_sklearn: pixels from 0 to 16 became 0 to 255.$"):
+        np.testing.assert_array_equal(from_sklearn(digits)[0][0], x_train, strict=True)
     assert (x_train.shape, x_test.shape) == ((1541, 8, 8), (256, 8, 8))
     np.testing.assert_array_equal(x_train, np.rint(digits.images[:1541] * 255 / 16))
     np.testing.assert_array_equal(y_train, digits.target[:1541])
@@ -74,6 +72,9 @@ def test_load_digits() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_scaled_pixels_come_back(dtype: Any) -> None:
     (x_train, _), _ = from_sklearn(pixels().astype(dtype) / dtype(255), LABELS, largest=1)
+    np.testing.assert_array_equal(x_train, pixels().reshape(15, 4, 4)[:13], strict=True)
+    with pytest.warns(DataWarning, match="pixels from 0 to 1 became 0 to 255"):
+        x_train = from_sklearn(pixels().astype(dtype) / dtype(255), LABELS)[0][0]
     np.testing.assert_array_equal(x_train, pixels().reshape(15, 4, 4)[:13], strict=True)
 
 
@@ -89,55 +90,41 @@ def labelled(place: int, value: Any) -> Any:
     return y
 
 
+SHAPES = ", expected pictures for 15 labels, as (n, h, w) or square ones in rows (n, k·k)"
 BAD_SKLEARN: dict[str, tuple[tuple[Any, ...], str]] = {
     "alone": ((pixels(),), ": found ndarray alone, expected a Bunch with data and target; give"),
-    "images": ((pixels().reshape(15, 4, 4), LABELS), ": found x of shape (15, 4, 4), expected (n,"),
-    "oblong": ((pixels()[:, :12], LABELS), ": found x of shape (15, 12), expected (n, k·k), one"),
-    "no pixels": ((pixels()[:, :0], LABELS), ": found x of shape (15, 0), expected (n, k·k), one"),
-    "number": ((3, LABELS), ": found x of shape (), expected (n, k·k), one row for each"),
-    "text": ((pixels().astype(str), LABELS), ": found x of dtype <U3, expected numbers; convert"),
-    "nan": ((changed((2, 3), np.nan), LABELS), ", row 2, column 3: found pixel nan, expected 0 to"),
-    "high": ((changed((2, 3), 256), LABELS), ", row 2, column 3: found pixel 256, expected 0 to"),
-    "low": (
-        (changed((0, 15), -1), LABELS),
-        ", row 0, column 15: found pixel -1, expected 0 to 255",
-    ),
-    "half": (
-        (changed((1, 0), 0.5), LABELS),
-        ", row 1, column 0: found pixel 0.5, expected a whole",
-    ),
-    "scaled": (
-        (pixels() / 255, LABELS),
-        ", row 0, column 0: found pixel 0.372549, expected a whole",
-    ),
-    "dark": ((pixels() // 255, LABELS), ": found no pixel above 1, expected 0 to 255; give the"),
+    "oblong": ((pixels()[:, :11], LABELS), f": found an array of shape (15, 11){SHAPES}"),
+    "no pixels": ((pixels()[:, :0], LABELS), f": found an array of shape (15, 0){SHAPES}"),
+    "number": ((3, LABELS), f": found an array of shape (){SHAPES}"),
+    "text": ((pixels().astype(str), LABELS), ": found pixels of dtype <U3, expected numbers; conv"),
+    "nan": ((changed((2, 3), np.nan), LABELS), ", picture 3: found nan, expected numbers"),
+    "high": ((changed((2, 3), 256), LABELS), ": found numbers from 0 to 256, expected pixels from"),
+    "low": ((changed((0, 15), -1), LABELS), ": found numbers from -1 to 255, expected pixels from"),
+    "half": ((changed((1, 0), -0.5), LABELS), ": found numbers from -0.5 to 255 with fractions"),
     "largest": ((pixels(), LABELS, 0), ": found largest=0, expected a number above 0, the value"),
-    "above": (
-        (pixels(), LABELS, 16),
-        ", row 0, column 0: found pixel 95, expected 0 to 16; check",
-    ),
-    "count": (
-        (pixels(), LABELS[1:]),
-        ": found labels of shape (14,), expected (15,), one for each",
-    ),
-    "one-hot": ((pixels(), np.eye(15)), ": found labels of shape (15, 15), expected (15,), one"),
-    "name": ((pixels(), labelled(3, "cat")), ", label number 4: found 'cat', expected a whole"),
-    "fraction": (
-        (pixels(), LABELS + 0.5),
-        ", label number 1: found '0.5', expected a whole number",
-    ),
-    "missing": ((pixels(), labelled(7, np.nan)), ", label number 8: found 'nan', expected a whole"),
-    "bool": ((pixels(), LABELS > 3), ", label number 1: found 'False', expected a whole number"),
-    "ten": (
-        (pixels(), labelled(7, "10")),
-        ", label number 8: found 10, expected 0 to 9; use a data",
-    ),
-    "minus": (
-        (pixels(), labelled(7, -1)),
-        ", label number 8: found -1, expected 0 to 9; use a data",
-    ),
+    "above": ((pixels(), LABELS, 16), ": found numbers from 0 to 255, expected 0 to 16; check the"),
+    "count": ((pixels(), LABELS[1:]), ": found an array of shape (15, 16), expected pictures"),
+    "columns": ((pixels(), np.ones((15, 3))), ": found labels of shape (15, 3), expected (n,)"),
+    "name": ((pixels(), labelled(3, "cat")), ", label number 4: found 10, expected 0 to 9; use"),
+    "fraction": ((pixels(), LABELS + 0.5), ", label number 1: found 0.5, expected whole"),
+    "missing": ((pixels(), labelled(7, np.nan)), ", label number 8: found 'nan', expected a label"),
+    "ten": ((pixels(), labelled(7, "10")), ", label number 8: found 10, expected 0 to 9; use a"),
+    "minus": ((pixels(), labelled(7, -1)), ", label number 8: found -1, expected 0 to 9; use a"),
     "few": ((pixels(6), LABELS[:6]), ": found 6 rows, expected at least 7, as a seventh becomes"),
-}
+}  # fmt: skip
+
+
+def test_what_else_is_taken() -> None:
+    """Pictures as they are, labels with a 1 at the class, truth values, words."""
+    x, expected = pixels(), pixels().reshape(15, 4, 4)[:13]
+    for images, labels in ((x.reshape(15, 4, 4), LABELS), (x, np.eye(10)[LABELS])):
+        found = from_sklearn(images, labels)
+        np.testing.assert_array_equal(found[0][0], expected, strict=True)
+        np.testing.assert_array_equal(found[0][1], LABELS[:13])
+    assert from_sklearn(x, LABELS > 3)[0][1].tolist() == (LABELS > 3)[:13].tolist()
+    names = np.array(["cat", "dog"])
+    found = from_sklearn(x, names[LABELS % 2])
+    assert found.names == ("cat", "dog") and found[0][1].tolist() == (LABELS % 2)[:13].tolist()
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_SKLEARN.values(), ids=BAD_SKLEARN)
@@ -176,9 +163,18 @@ def test_torchvision_with_torch() -> None:
 COLOURED = np.zeros((4, 32, 32, 3), np.uint8)
 BAD_TORCHVISION: dict[str, tuple[tuple[Any, Any], str]] = {
     "loader": (([], part(4)), ", training part: found list without data and targets, expected"),
-    "colour": ((part(15), part(4, COLOURED)), ", test part: found uint8 images of shape (4, 32,"),
-    "float": ((part(4, np.zeros((4, 2, 2))), part(4)), ", training part: found float64 images of"),
-    "count": ((part(15, None, [1]), part(4)), ", training part: found labels of shape (1,), exp"),
+    "channels": (
+        (part(15), part(4, COLOURED[..., :2])),
+        ", test part: found pictures of shape (32",
+    ),
+    "float": (
+        (part(4, np.full((4, 2, 2), 1.5)), part(4)),
+        ", training part: found numbers from 1.5",
+    ),
+    "count": (
+        (part(15, None, [1]), part(4)),
+        ", training part: found an array of shape (15, 4, 4), ",
+    ),
     "label": ((part(4, None, [1, 2, 47, 0]), part(4)), ", training part, label number 3: found 47"),
     "sizes": ((part(4, COLOURED[..., 0]), part(4)), ": found training images of shape (4, 32, 32)"),
 }

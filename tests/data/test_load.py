@@ -89,9 +89,46 @@ def test_several_sets_in_one_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"deeper: found no train-labels-idx1-ubyte, plain or .gz"):
         load(tmp_path / "deeper")
     (tmp_path / "deeper" / NAMES[3]).unlink()
+    with pytest.raises(DataError, match=r"deeper: found no train-labels-idx1-ubyte, plain or .gz"):
+        load(tmp_path / "deeper")
     (x, y), (x_test, y_test) = load(tmp_path / "deeper" / NAMES[2])
     assert y is None and y_test is None and len(x_test) == 0
     np.testing.assert_array_equal(x, XT)
+
+
+def test_a_set_without_all_four_files(tmp_path: Path) -> None:
+    """Images and labels of one part are enough; the test part is then a seventh of it."""
+    home = four(tmp_path / "data")
+    (home / NAMES[3]).unlink()
+    with pytest.warns(DataWarning, match="the test part, which has no labels, was left out"):
+        check(load(home), seventh())
+    (home / NAMES[2]).unlink()
+    for place in (tmp_path, home, home / NAMES[0], home / NAMES[1]):
+        with pytest.warns(DataWarning, match="found the training files alone, a seventh is now th"):
+            check(load(place), seventh())
+    own = tmp_path / "own"
+    own.mkdir()
+    for i, name in enumerate(NAMES[2:]):
+        (own / name).write_bytes(idx((X, Y)[i]))
+    with pytest.warns(DataWarning, match="found the test files alone, a seventh is now the test p"):
+        check(load(own), seventh())
+    for name in NAMES[2:]:  # of no part
+        (own / name).rename(own / name.removeprefix("t10k-"))
+    check(load(own), seventh())
+    (own / "labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match=r"own: found no labels-idx1-ubyte, plain or .gz"):
+        load(own)
+    np.savez(own / "a-train-imgs.npz", X)
+    np.savez(own / "a-train-labels.npz", Y)
+    with pytest.warns(DataWarning, match="found the training files alone"):
+        check(load(own), seventh())
+
+
+def test_floats_in_idx_are_pictures_too(tmp_path: Path) -> None:
+    tg.data.save_idx(tmp_path / "images.idx", X.astype(np.float32) / 255)
+    tg.data.save_idx(tmp_path / "labels.idx", Y.astype(np.int32)[:, None])
+    with pytest.warns(DataWarning, match="pixels from 0 to 1 became 0 to 255"):
+        check(load(tmp_path), seventh())
 
 
 def test_labels_in_columns_and_arrays_in_archives_of_one(tmp_path: Path) -> None:
@@ -158,7 +195,7 @@ def table(path: Path, rows: Any, head: Any = None, mark: str = ",", form: str = 
     lines = [mark.join(head)] if head is not None else []
     lines += [mark.join(form % cell if not isinstance(cell, str) else cell for cell in row)
               for row in rows]  # fmt: skip
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
@@ -174,6 +211,8 @@ TABLES: dict[str, tuple[Any, dict[str, Any]]] = {
     "label last": (LAST, {"head": [*PIXELS, "class"]}),
     "semicolons": (FIRST, {"mark": ";", "head": ["label", *PIXELS]}),
     "tabs": (LAST, {"mark": "\t"}),
+    "spaces": (FIRST, {"mark": " ", "form": " %d "}),
+    "byte order mark": (FIRST, {"head": ["\ufefflabel", *PIXELS]}),
     "5.0": (FIRST, {"form": "%.1f"}),
     "5.": (LAST, {"form": "%d.", "head": [*PIXELS, "Label"]}),
     "quotes": (FIRST, {"form": '"%d"', "head": ["label", *PIXELS]}),
@@ -188,6 +227,8 @@ def test_tables_of_every_order(tmp_path: Path) -> None:
         check(load(path), seventh())
         (tmp_path / f"{i}").write_bytes(gzip.compress(path.read_bytes()))
         check(load(tmp_path / f"{i}"), seventh())
+    (tmp_path / "blank.csv").write_bytes(b"\r\n\n" + path.read_bytes())
+    check(load(tmp_path / "blank.csv"), seventh())
     odd = table(tmp_path / "odd.csv", FIRST, head=["which", *PIXELS])
     for label in ("which", 0, -785):
         check(load(odd, label=label), seventh())
@@ -202,6 +243,15 @@ def test_tables_of_every_order(tmp_path: Path) -> None:
     scaled = np.column_stack([Y, FLAT / 255])
     with pytest.warns(DataWarning, match="pixels from 0 to 1 became 0 to 255"):
         check(load(table(tmp_path / "scaled.csv", scaled, form="%.6f")), seventh())
+    for mark in ";\t":  # a decimal comma
+        path = table(tmp_path / "comma.csv", scaled, form="%.6f", mark=mark)
+        path.write_text(path.read_text().replace(".", ","))
+        with pytest.warns(DataWarning, match="pixels from 0 to 1 became 0 to 255"):
+            check(load(path), seventh())
+    mixed = [[("x" if y == 7 else str(y)), *row] for y, row in zip(Y, FLAT, strict=True)]
+    found = load(table(tmp_path / "mixed.csv", mixed), label=0)
+    assert found.names == (*"01234568", "9", "x")
+    assert [found.names[i] for i in found[0][1]] == [row[0] for row in mixed[:60]]
 
 
 BAD_TABLES: dict[str, tuple[str, str]] = {
@@ -219,6 +269,7 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     ),
     "page": ("<!DOCTYPE html>", "this is a web page: get the file that it links to"),
     "nothing": ("", "it is empty"),
+    "blank": ("\n\n", "is no table"),
 }
 
 
@@ -321,6 +372,11 @@ def test_folders_of_pictures(tmp_path: Path) -> None:
         write_classes(tmp_path / "both" / "mnist_png" / part, x, y, image)
     orders = [np.argsort(y, kind="stable") for y in (Y, YT)]
     check(load(tmp_path / "both"), ((X[orders[0]], Y[orders[0]]), (XT[orders[1]], YT[orders[1]])))
+    (tmp_path / "both" / "mnist_png" / "testing").rename(tmp_path / "both" / "mnist_png" / "val")
+    assert len(load(tmp_path / "both")[1][1]) == len(YT)
+    write_classes(tmp_path / "both" / "mnist_png" / "test", X[:9], Y[:9], image)
+    with pytest.warns(DataWarning, match="the validation part was left out"):
+        assert len(load(tmp_path / "both")[1][1]) == 9
     write_classes(tmp_path / "one", X, Y, image, WORDS)
     (tmp_path / "one" / "notes.txt").write_text("not a picture")
     found = load(tmp_path / "one")
@@ -378,6 +434,16 @@ REFUSED = {
     "npy": (b"\x93NUMPY\1\0", "this is an array of NumPy's: np.load(path) reads it"),
     "xz": (b"\xfd7zXZ\0", "this is packed data (bzip2, xz or 7z): unpack it"),
     "picture": (b"\x89PNG\r\n\x1a\n", "this is a PNG picture: tg.data.load reads a folder"),
+    "json": (b'{"a": [1, 2]}', "this is JSON: json.load(file) reads it"),
+    "drawing": (b"<?xml version='1.0'?><svg/>", "this is a drawing or XML: open it in a program"),
+    "pdf": (b"%PDF-1.7", "this is a PDF: open it in a program"),
+    "program": (
+        b'"""Trains."""\n\nimport os\n',
+        'found text that starts with \'"""Trains."""\' and is no table, expected an IDX, CSV, npz',
+    ),
+    "program, with commas": (b"from a import b, c\nprint(b)\n", "text that starts with 'from a"),
+    "old line ends": (b"label,a\r1,2\r", "lines that end with carriage returns alone"),
+    "prose": (b"Dear all,\nnothing.\n", "text that starts with 'Dear all,' and is no table"),
     "utf-16": (b"\xff\xfea\0", "this is text in UTF-16: save it in UTF-8"),
     "noise": (b"\1\0\2\0", "its kind is not known"),
 }

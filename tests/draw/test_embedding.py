@@ -88,7 +88,7 @@ def test_without_the_library(method: str, module: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("values", "method", "error", "message"),
     [
-        (np.eye(4), "isomap", ValueError, "method 'isomap'; known are tsne, pca, umap"),
+        (np.eye(4), "isomap", ValueError, "method='isomap'.: one of 'tsne', 'pca', 'umap' is"),
         (np.eye(2), "pca", ShapeError, r"features of shape \(2, 2\); at least 3 rows"),
         (np.arange(9), "pca", ShapeError, r"features of shape \(9,\)"),
         (np.full((4, 2), np.nan), "pca", ValueError, "not all finite"),

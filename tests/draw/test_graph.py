@@ -215,7 +215,7 @@ def test_no_graph_exceeds_the_limit(max_nodes):
 
 
 def test_limits_below_three_are_refused():
-    with pytest.raises(ValueError, match="max_nodes=2: a picture needs at least 3 nodes"):
+    with pytest.raises(ValueError, match=r"max_nodes=2\): an int from 3 up is needed"):
         graph(leaf(1.0), max_nodes=2)
 
 

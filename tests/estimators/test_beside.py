@@ -37,6 +37,7 @@ SAME: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 TARGETS: dict[str, tuple[str, np.ndarray]] = {
     "classes": ("MLPClassifier", Y),
+    "two classes": ("MLPClassifier", np.where(X[:, 0] > 1, "b", "a")),
     "several labels": ("MLPClassifier", SEVERAL),
     "one target": ("MLPRegressor", SMOOTH[:, 0]),
     "several targets": ("MLPRegressor", SMOOTH),
@@ -67,11 +68,18 @@ def test_one_seed_gives_the_training_of_scikit_learn(
     own, theirs = (getattr(library, kind)(**shared) for library in (ours, neural_network))
     own.fit(X, y, sample_weight=weights)
     theirs.fit(X, y, sample_weight=weights)
-    assert own.n_iter_ == theirs.n_iter_
+    for fitted in ("n_iter_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
+        assert getattr(own, fitted) == getattr(theirs, fitted), fitted
+    if own.solver != "lbfgs":  # of which scikit-learn keeps none
+        np.testing.assert_allclose(own.best_loss_, theirs.best_loss_, rtol=1e-6)
+        np.testing.assert_allclose(own.loss_curve_, theirs.loss_curve_, rtol=1e-6)
     np.testing.assert_allclose(own.loss_, theirs.loss_, rtol=1e-6)
     for a, b in zip(own.coefs_ + own.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(own.predict(X), theirs.predict(X), rtol=1e-5, atol=1e-6)
+    if y.dtype.kind == "U":
+        assert own.predict(X).tolist() == theirs.predict(X).tolist()
+    else:
+        np.testing.assert_allclose(own.predict(X), theirs.predict(X), rtol=1e-5, atol=1e-6)
     assert own.score(X, y, WEIGHTS) == pytest.approx(theirs.score(X, y, WEIGHTS))
     if kind == "MLPClassifier":
         assert own.classes_.tolist() == theirs.classes_.tolist()
@@ -83,7 +91,7 @@ def test_one_seed_gives_the_training_of_scikit_learn(
 
 def test_scores_of_rows_held_out_are_those_of_scikit_learn() -> None:
     for target, weights in (("several targets", WEIGHTS), ("several labels", WEIGHTS),
-                            ("one target", None)):  # fmt: skip
+                            ("two classes", WEIGHTS), ("one target", None)):  # fmt: skip
         kind, y = TARGETS[target]
         settings = {"early_stopping": True, "max_iter": 6, "random_state": 0}
         own, theirs = (getattr(library, kind)(**settings) for library in (ours, neural_network))

@@ -99,6 +99,25 @@ def twice() -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
     return step, model, optimiser, inputs
 
 
+def by_hand() -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    """An update written by hand, statistics that are kept, numbers that are not finite."""
+    model = nn.Linear(4, 3, seed=0)
+    model.seen = tg.Tensor(np.zeros(3, np.float32))  # type: ignore[attr-defined]
+
+    def step(x: Any, y: Any) -> Any:
+        z = np.nan_to_num(model(x), nan=np.inf) * np.exp(1j * np.ones(3)).astype(np.complex64)
+        loss = np.mean(np.abs(z[:, [2, 0]])) + np.mean(np.clip(model(x), -np.inf, 0.5)[y])
+        model.zero_grad()
+        loss.backward()
+        with tg.no_grad():
+            model.seen[...] = model.seen + np.frexp(np.mean(model(x), axis=0))[0]  # type: ignore
+            for parameter in model.parameters():
+                parameter[...] = parameter - 0.1 * parameter.grad
+        return loss + np.sum(model.weight)
+
+    return step, model, None, (X, Y)
+
+
 CASES: dict[str, Any] = {
     **{f"recipe {name}": lambda name=name: recipe(name) for name in RECIPES},
     "momentum": lambda: trained(
@@ -107,6 +126,7 @@ CASES: dict[str, Any] = {
     "clipped": lambda: trained(lambda p: optim.Adam(p, 0.01, clip_norm=0.01, max_norm=0.5)),
     "clipped by value": lambda: trained(lambda p: optim.RMSprop(p, 0.01, clip_value=0.01)),
     "twice": twice,
+    "by hand": by_hand,
     "adagrad": lambda: trained(lambda p: optim.Adagrad(p, 0.1)),
     "own": lambda: trained(lambda p: Signs(p, 0.1)),
     "functions": lambda: trained(lambda p: optim.SGD(p, 0.1), transformed),

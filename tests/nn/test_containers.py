@@ -89,6 +89,10 @@ def test_a_functional_call() -> None:
         moved = {name: p + np.float32(k) for name, p in params.items()}
         for name, slope in replayed(moved, x).items():
             np.testing.assert_array_equal(slope, tg.grad(loss)(moved, x)[name])
+    with pytest.raises(TypeError, match=r"functional_call\(params=\[1\]\): a dict of names and"):
+        nn.functional_call(net, [1], x)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"module=the function loss\): a tg.nn.Module is needed"):
+        nn.functional_call(loss, {}, x)  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="nothing; this module has first"):
         nn.functional_call(net, {"nothing": x}, x)
     with pytest.raises(tg.ShapeError, match=r"first\.bias of shape \(3, 2\); expected \(2,\)"):

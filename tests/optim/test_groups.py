@@ -238,13 +238,13 @@ def test_what_is_no_group_is_refused() -> None:
         ([{"params": p, "momentum": 2.0}], ValueError, r"SGD\(momentum=2\.0\)"),
         ([{"params": p, "nesterov": True}], ValueError, "needs a momentum"),
         ([{"params": p}, {"params": [q, p]}], ValueError, "to the optimiser twice"),
-        ([{"params": p}, {"params": [q * 2]}], ValueError, r"entry 1, of shape \(3,\), is none"),
+        ([{"params": p}, {"params": [q * 2]}], ValueError, r"entry 1, of shape \(3,\), is not one"),
     ):
         with pytest.raises(error, match=text):
             optim.SGD(groups, 0.1)
     optimiser = optim.SGD([p], 0.1)
     with pytest.raises(ValueError, match="twice"):
         optimiser.add_param_group({"params": [p, q]})
-    assert len(optimiser.param_groups) == 1 and optimiser.params == [p]
+    assert len(optimiser.param_groups) == 1 and list(optimiser.params) == [p]
     optimiser.add_param_group({"params": q})
     assert "; 15 parameters in 2 groups, 0 steps done)" in repr(optimiser)

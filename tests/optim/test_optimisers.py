@@ -340,7 +340,7 @@ def leaf() -> tg.Tensor:
 
 REFUSED: list[tuple[Any, dict[str, Any], Any, str]] = [
     ([], {}, ValueError, "was given no parameters"),
-    ([tg.Tensor(np.ones(2))], {}, ValueError, r"entry 0, of shape \(2,\), is none"),
+    ([tg.Tensor(np.ones(2))], {}, ValueError, r"entry 0, of shape \(2,\), is not one"),
     ([leaf(), leaf() * 2], {}, ValueError, "entry 1"),
     ([LEAF := leaf(), LEAF], {}, ValueError, "given to the optimiser twice"),
     ([np.ones(2)], {}, TypeError, "entry 0 is ndarray of shape"),

@@ -170,6 +170,10 @@ def test_a_branch_that_was_not_taken_is_named() -> None:
         r"(plain|where) \(test_autopsy\.py:\d+\) did not take it, .*", found.untaken
     )
     assert str(found).endswith(found.untaken)
+    # a rule of one's own makes 0 / 0 where nothing arrives
+    found = tg.autopsy(np.sum(np.where(zero > 0, squeezed(zero), zero)))
+    assert found is not None and found.of == "squeezed" and np.isnan(found.value)
+    assert found.untaken == "no cotangent arrives there: it is of a branch that was not taken"
 
 
 def test_an_autopsy_changes_nothing_and_says_where_it_cannot_look() -> None:

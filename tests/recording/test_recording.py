@@ -177,13 +177,16 @@ def test_a_ledger_counts_what_the_backward_pass_reads() -> None:
 
 
 def test_costs_are_those_of_lines_and_backward_counts_with_forward() -> None:
-    layer = nn.Conv2d(1, 2, 3, seed=0)
+    layer, drawn = nn.Conv2d(1, 2, 3, seed=0), np.random.default_rng(3)
 
     def step(x: Any) -> Any:
         y = layer(x)
-        return np.sum(y)
+        return np.sum(F.dropout(y, 0.5, generator=drawn))
 
-    costs = tg.trace(step, np.ones((2, 1, 5, 5), np.float32)).costs(rounds=2)
+    recording = tg.trace(step, np.ones((2, 1, 5, 5), np.float32))
+    state = drawn.bit_generator.state
+    costs = recording.costs(rounds=2)
+    assert drawn.bit_generator.state == state
     by_module = {row[0].module: row[1:] for row in costs.rows}
     product = 2 * (2 * 2 * 3 * 3) * 9
     assert by_module["Conv2d"][4] == 2 * product  # and its weight's gradient

@@ -20,7 +20,7 @@ HERE = r"test_capture\.py:\d+: "
 RAW = rng(1).standard_normal((4, 3)).astype("f4")
 LABELS = rng(2).integers(0, 3, 5)
 W = tg.Tensor(RAW, requires_grad=True)
-OFF = r"takes a value off the tape: {}\. It cannot be replayed so: return the Tensor and look at it"
+OFF = r"takes a value out of a Tensor: {}\. It cannot be replayed so: return the Tensor and look"
 OUTSIDE = r"changes {}, which is outside of it and would stay as it is in a replay"
 
 Refused = tuple[Callable[..., Any], str]
@@ -382,7 +382,7 @@ def data_that_is_replaced(x: Any, _: Any) -> Any:
     return x
 
 
-@refused(r"takes a value off the tape: a write to it")
+@refused(r"takes a value out of a Tensor: a write to it")
 def a_state_that_is_loaded(x: Any, _: Any) -> Any:
     LAYER.load_state_dict(STATE)
     return x

@@ -52,5 +52,5 @@ def test_replay_is_eager_bit_for_bit(first: bool, part: int, turn: int) -> None:
 def test_what_decides_shapes_is_refused(form: str, name: str) -> None:
     [(dtype, layout)] = [(dtype, layout) for there, dtype, layout in FORMS if there == form]
     [case] = [case for case in CASES if case.id == name]
-    refusal = f"the step takes a value off the tape: {REFUSED[form, name]}"
+    refusal = f"the step takes a value out of a Tensor: {REFUSED[form, name]}"
     assert refusal in difference(form, [case], dtype, layout)

@@ -14,6 +14,7 @@ from benchmarks import (
     compare_frameworks,
     dynamics,
     gradient_receipt,
+    mnist_cnn,
     mnist_mlp,
     overhead,
     scaling,
@@ -42,8 +43,8 @@ PROGRAMS: dict[str, Main] = {
     **{
         module.__name__.rpartition(".")[2]: module.main
         for module in (
-            augment, compare_frameworks, dynamics, gradient_receipt, mnist_mlp, overhead, scaling,
-            search, step_time, time_to_accuracy,
+            augment, compare_frameworks, dynamics, gradient_receipt, mnist_cnn, mnist_mlp,
+            overhead, scaling, search, step_time, time_to_accuracy,
         )
     },
 }  # fmt: skip

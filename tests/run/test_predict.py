@@ -60,7 +60,8 @@ CHANGED: list[tuple[Any, str]] = [
     ({"sizes": [784, 10]}, "arrays for"), ({"sizes": [784, -1, 10]}, "the size -1"),
     ({"sizes": [784, 10**9, 10]}, "sizes"), ({"activation": "__import__"}, "'__import__'"),
     ({"shape": [9, 9]}, "pictures of 9×9 pixels for 784 inputs"), ({"names": ["a"]}, "1 names"),
-    ({"network": "cnn"}, "sizes"), ({"norm": "other"}, "norm 'other'"), ({"mean": []}, "float"),
+    ({"network": "cnn"}, "arrays for"), ({"norm": "other"}, "norm 'other'"),
+    ({"mean": []}, "float"), ({"network": "cnn", "sizes": [16, 10], "shape": [4, 4]}, "sizes"),
 ]  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFi
         (["train", "--lr", "0"], "--lr 0.0: a number above 0 is needed"),
         (["train", "--batch", "0"], "--batch 0: at least 1 is needed"),
         (["train", "--recipe", "all", "--lr", "1"], "leave out --lr"),
-        (["train", "--recipe", "cnn", "--sizes", "9"], "--sizes are those of linear layers"),
+        (["train", "--recipe", "cnn", "--sizes", "9"], "--sizes are for linear layers"),
     ]
     for words, message in cases:
         assert door.main([*words, "--out", str(tmp_path / "runs")]) == 2, words

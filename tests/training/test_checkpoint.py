@@ -462,7 +462,7 @@ UNUSABLE: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]]
     "optimiser": (lambda a, m: m.update(optimiser=3), "it is 3, expected what"),
     "steps": (lambda a, m: m["optimiser"].update(steps=-1), "steps is -1"),
     "position": (lambda a, m: m["now"].update(given=99), "found 99 batches given"),
-    "start": (lambda a, m: m.update(start=None), "the place in the data is none of these"),
+    "start": (lambda a, m: m.update(start=None), "its place in the data is not in these"),
     "generator": (
         lambda a, m: m["generators"]["3.generator"].pop("state"),
         "generator 3.generator has no state of PCG64",

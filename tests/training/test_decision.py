@@ -137,6 +137,10 @@ def test_metrics_are_means_of_batches_and_whole_in_validation(replay: bool) -> N
         assert epoch.as_dict()["metrics"] == epoch.metrics
     assert all(value == pytest.approx(1 - share) for _, value, share in steps)
     assert len(steps) == 20
+    unnamed = trained(epochs=1, metrics=[lambda *_: 1, error, lambda *_: 2], replay=replay)
+    values = unnamed[0].metrics
+    assert list(values) == ["metric_1", "error", "metric_3"] and values["metric_3"] == 2
+    assert list(trained(epochs=1, metrics=[error, error])[0].metrics) == ["metric_1", "metric_2"]
     plain = trained(metrics=None, replay=replay)
     assert [e.step_losses for e in plain] == [e.step_losses for e in found]
     assert [e.step_accuracies for e in plain] == [e.step_accuracies for e in found]

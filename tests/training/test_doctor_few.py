@@ -35,6 +35,70 @@ def test_of_too_few_it_is_a_note() -> None:
     assert finding.level == "note" and "too few to be sure" in finding.cause
 
 
+class Two(nn.Module):
+    """Of an image and the number of a word two outputs, in a dict."""
+
+    def __init__(self, scale: float = 1) -> None:
+        self.word = nn.Embedding(5, 3, seed=0)
+        self.body = nn.Linear(12, 16, seed=1)
+        self.size = nn.Linear(16, 1, seed=2)
+        self.kind = nn.Linear(16, 3, seed=3)
+        self.scale = scale
+
+    def forward(self, image: Any, *, word: Any) -> Any:
+        flat = image.reshape(len(image), -1)
+        h = np.tanh(self.body(np.concatenate([flat, self.word(word)], axis=1)))
+        return {"size": self.size(h), "kind": self.kind(h) * self.scale}
+
+
+def both(outputs: Any, y: Any) -> Any:
+    kind = nn.functional.cross_entropy(outputs["kind"], y["kind"])
+    return kind + nn.functional.mse_loss(outputs["size"], y["size"])
+
+
+def several(outputs: Any, _: Any) -> Any:
+    return outputs
+
+
+def test_nests_are_looked_at_array_by_array() -> None:
+    rng = np.random.default_rng(0)
+    image, word = rng.standard_normal((200, 3, 3)).astype("f4"), rng.integers(0, 5, 200)
+    y = {"size": image.sum(axis=(1, 2))[:, None], "kind": (image[:, 0, 0] > 0) + (word > 2) * 1}
+    found = training.diagnose(Two(), {"image": image, "word": word}, y, 0.1, loss=both)
+    names = [finding.name for finding in found.findings if finding.level == "ok"]
+    assert found.ok and {"inputs", "learning rate", "one batch by heart"} <= set(names)
+    assert "inputs x['image'] go from" in str(found) and "x['word']" not in str(found)
+    for part, text in (
+        (image * 100 + 1e3, "mean of the inputs x['image'] is"),
+        (np.where(image > 2, np.nan, image), "NaN or infinite, the first at x['image']["),
+    ):
+        ill = training.diagnose(Two(), {"image": part, "word": word}, y, loss=both)
+        assert text in ill.findings[0].cause
+    lost = training.diagnose(Two(0.0), {"image": image, "word": word}, y, loss=both)
+    assert "gradients of 0" in [finding.name for finding in lost.warnings]
+    refused = training.diagnose(Two(), {"image": image, "word": word}, y, loss=several)
+    assert "the loss gives ['size', 'kind'], expected one number" in refused.findings[0].cause
+
+
+class Sum(nn.Module):
+    def __init__(self) -> None:
+        self.parts = nn.ModuleList([nn.Linear(2, 16, seed=i) for i in range(2)])
+        self.last = nn.Linear(16, 2, seed=2)
+
+    def forward(self, a: Any, b: Any) -> Any:
+        return 0.3 * self.last(np.tanh(self.parts[0](a) + self.parts[1](b)))
+
+
+def test_two_inputs_of_a_classifier() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 400, 2)).astype("f4")
+    model, y = Sum(), (a[:, 0] > b[:, 1]).astype(int)
+    optimiser = optim.SGD(model.parameters(), 0.5)
+    assert training.diagnose(model, (a, b), y, optimiser).ok
+    shuffled = training.diagnose(model, (a, b), rng.permutation(y), optimiser)
+    assert {f.name for f in shuffled.warnings} & {UNRELATED, "no rate learns"}
+
+
 def nothing(parameters: Any) -> list[Any]:
     return list(parameters)
 

@@ -202,7 +202,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "a generator": ({"batches": (p for p in [(X, Y)])}, DataError, "not a generator"),
     "batches of x alone": ({"batches": [[X]]}, TypeError, r"is no .x, y., but "),
     "batches of dicts": ({"batches": [{"x": X}]}, TypeError, r"is no .x, y., but "),
-    "another model": ({"optimiser": strange()}, ValueError, r"another model; .*model.parameters"),
+    "another model": ({"optimiser": strange()}, ValueError, r"would not change; .*parameters"),
     "a class": ({"optimiser": optim.SGD}, TypeError, "not the class SGD; give one such as"),
     "parameters": ({"optimiser": network().parameters()}, TypeError, "not a list of 6; give one"),
     "words": ({"x": X.astype(str)}, DataError, r"found x of dtype <U\d+, .*x.astype\(np.float32"),
@@ -214,9 +214,9 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "validation too wide": (pair(X[:, :5], Y), DataError, "does not take x of shape .70, 5.: "),
     "validation too long": (pair(X, Y[1:]), ShapeError, r"\(70, 6\) and y of shape \(69,\); exp"),
     "validation labels": (pair(X, Y + 1), DataError, r"do not fit the loss: .*from 1 to 3"),
-    "validation words": (pair(X.astype(str), Y), TypeError, "which is no number's"),
-    "nothing to validate": (pair(X[:0], Y[:0]), ValueError, "nothing in the validation data"),
-    "one left": ({"x": X[:65], "y": Y[:65]}, ShapeError, "Batch 5 .* a batch size that does not"),
+    "validation words": (pair(X.astype(str), Y), TypeError, "which is not numeric"),
+    "nothing to validate": (pair(X[:0], Y[:0]), ValueError, "the validation data are empty"),
+    "one left": ({"x": X[:65], "y": Y[:65]}, ShapeError, "Batch 5 .* another batch size"),
     "no module": ({"model": np.tanh, "optimiser": strange()}, TypeError, "a tg.nn.Module is"),
     "a loss of nothing": (
         {"loss": lambda z, t: np.mean(z.detach().numpy()) + 0 * len(t), "replay": False},
@@ -228,19 +228,26 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "a loss of rows": (
         {"loss": lambda z, _: np.sum(z**2, axis=1)}, ShapeError, r"loss=.* shape \(16,\), expected",
     ),
+    "several losses": (
+        {"loss": lambda z, _: {"a": z.mean(), "b": z.sum()}}, TypeError,
+        r"it gives losses \['a', 'b'\] for one optimiser; give one number, such as their sum",
+    ),
+    "a tuple of losses": (
+        {"loss": lambda z, _: (z.mean(), z.sum())}, TypeError, "it gives 2 losses for one",
+    ),
     "targets as an array": (
         {"loss": lambda z, t: F.mse_loss(z, t.numpy()[:, None])}, ReplayError,
         "argument of the step is a Tensor: use it itself",
     ),
     "a model without return": ({"model": Silent()}, TypeError, "class Silent, returned None; is"),
     "a metric by name": ({"metrics": ["f1"]}, TypeError, "found 'f1', expected func"),
-    "a metric without name": ({"metrics": [lambda *_: 0]}, ValueError, "give a dict of names"),
+    "a metric's name": ({"metrics": {"a b": len}}, ValueError, "found the name 'a b', expected a"),
     "a metric of rows": (
         {"metrics": {"rows": lambda z, _: z[:, 0]}}, TypeError, r"rows gave ndarray of",
     ),
     "an unknown monitor": (
         {"early_stopping": training.EarlyStopping(1, "validation_f1", mode="max"), **pair(X, Y)},
-        ValueError, "monitors validation_f1, and there is validation_loss",
+        ValueError, "monitors validation_f1; it must be one of validation_loss",
     ),
 }  # fmt: skip
 

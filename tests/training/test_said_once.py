@@ -54,7 +54,7 @@ def test_stopping_by_what_is_never_there_is_said() -> None:
         )
     assert history.stopped == "early" and len(history) == 2 and "train_accuracy" in history.cause
     stopping = EarlyStopping(2, "validation_accuracy")
-    with pytest.raises(ValueError, match="monitors validation_accuracy, and there is none"):
+    with pytest.raises(ValueError, match="monitors validation_accuracy, and these outputs"):
         fit(X, t, 1, loss=square, validation=(X, t), early_stopping=stopping)
     nan = {"odd": lambda *_: np.nan}
     with pytest.warns(RuntimeWarning, match="validation_odd was NaN"):

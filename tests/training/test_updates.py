@@ -233,7 +233,7 @@ def test_a_layer_thawed_after_the_optimiser_was_made_is_named() -> None:
     model[0].requires_grad_(False)
     sgd = optim.SGD(model.parameters(), 0.1)
     model[0].requires_grad_(True)
-    with pytest.warns(RuntimeWarning, match=r"fit: 0\.weight, 0\.bias requires grad since after"):
+    with pytest.warns(RuntimeWarning, match=r"fit: 0\.weight, 0\.bias did not require grad when"):
         training.fit(model, [(X, Y)], sgd, epochs=2)
     sgd.add_param_group({"params": model[0].parameters()})
     before = model[0].weight.numpy()

@@ -1,4 +1,4 @@
-"""``checkpoint``: compute again on the way back instead of keeping what was computed.
+"""``checkpoint``: results are computed a second time in backward, instead of being kept.
 
 Griewank and Walther, Algorithm 799 (2000), in its simplest form: one level, which may be nested.
 """

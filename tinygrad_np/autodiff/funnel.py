@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import EXCLUSIVE, Storage
+from .guards import EXCLUSIVE, Contents, Storage
 from .nests import are_whole, frozen, leaves, rebuild, tupled
 from .primitives import identity, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
-from .rules.table import Kept, Rule, name_of, read_only, refuse_write, unruled
+from .rules.lending import read_only, refuse_write
+from .rules.signatures import name_of
+from .rules.table import Kept, Rule, unruled
 from .tape import NO_OPTIONS, Node, Record, mode, next_number
 
 if TYPE_CHECKING:
@@ -40,9 +42,11 @@ def holds_tensor(nested: Any) -> bool:
 def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> "Tensor":
     """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
-    if rule is None or (kwargs and kwargs.get("out") is not None):
+    if rule is None:
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
+        if kwargs.get("out") is not None:
+            return write_into(fn, args, kwargs)  # type: ignore[no-any-return]
         args, kwargs = _settle(rule, args, kwargs)
     if not (ordinary := mode.ordinary) and mode.watch is not None:
         args = mode.watch.operands(args)
@@ -68,10 +72,13 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
         raise calls.explained(error, rule, args) from error
-    saved = out if type(out) is Kept else None
+    saved = None
     if type(out) is not ndarray:
-        out = _as_arrays(out)
-        if isinstance(out, tuple) or not hasattr(out, "dtype"):
+        if type(out) is Kept:
+            saved, out = out, out.out
+        if type(out) in SCALARS:
+            out = np.asarray(out)
+        elif isinstance(out := calls.as_arrays(out), tuple) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     record: Record | None = None
     recorded = recorded and (ordinary or mode.recording)
@@ -89,12 +96,6 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     tensor._array, tensor._node = out, record
     tensor._storage = Storage(out) if record is None else None
     return tensor
-
-
-def _as_arrays(out: Any) -> Any:
-    """An operation's result as an array, or several in a tuple."""
-    out = out.out if type(out) is Kept else out
-    return np.asarray(out) if type(out) in SCALARS else calls.as_arrays(out)
 
 
 def _looked_at(
@@ -137,14 +138,14 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
             continue
         if kind is ndarray and operand.dtype.kind in NUMERIC:
             guarded = True
-        elif kind not in PLAIN:
+        elif kind not in PLAIN and (operand is not None or rule.is_ufunc):
             if rule.is_users:
                 _refuse_nest(rule, operand)
             if kind is list and rule.is_option(len(values)) and are_whole(operand):
                 operand, kind = frozen(operand), tuple  # axes, counts, shapes
             elif kind is list or (kind is tuple and rule.is_ufunc):
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
-            if kind is not tuple and (operand is not None or rule.is_ufunc):
+            if kind is not tuple:
                 operand = admitted(operand, rule.is_ufunc)
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
@@ -226,23 +227,21 @@ def _placed(array: Any, node: Record | None, given: tuple[Any, ...], taken: Any 
 
 def _guards(
     rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None]
-) -> list[Storage | None] | None:
+) -> list[Any] | None:
     """What watches over each operand; contents are compared where the user can write to them."""
-    guards: list[Any] = []
+    count = len(values)
+    read = [rule.read_by(k, count) for k, parent in enumerate(parents) if parent is not None]
+    guards: list[Any] = [None] * count
     for i, operand in enumerate(args):
-        storage = operand._storage if type(operand) is Tensor else None
-        if isinstance(operand, ndarray) if storage is None else storage.exposed:
-            for k, parent in enumerate(parents):
-                if parent is not None and i in rule.read_by(k, len(values)):
-                    if storage is None:
-                        storage = Storage(values[i])
-                        storage.expose()
-                    else:
-                        with EXCLUSIVE:
-                            storage.notice()
-                    break
-        guards.append(storage)
-    return guards if guards.count(None) < len(guards) else None
+        if type(operand) is not Tensor:
+            if isinstance(operand, ndarray) and any(i in by for by in read):
+                guards[i] = Contents(values[i])
+        elif (storage := operand._storage) is not None:
+            guards[i] = storage
+            if storage.exposed and any(i in by for by in read):
+                with EXCLUSIVE:
+                    storage.notice()
+    return guards if guards.count(None) < count else None
 
 
 def _settle(

@@ -1,4 +1,4 @@
-"""Autodiff against finite differences: two ways to the same number that share no code."""
+"""Compare autodiff with finite differences, a second method that shares no code with it."""
 
 import functools
 from collections.abc import Callable

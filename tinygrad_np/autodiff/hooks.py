@@ -1,4 +1,4 @@
-"""Hooks: functions of the user's own that see, or replace, a gradient as the sweep passes."""
+"""Hooks: the user's functions that read or replace a gradient during the sweep."""
 
 import weakref
 from collections.abc import Callable

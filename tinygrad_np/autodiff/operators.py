@@ -204,7 +204,8 @@ class Operators:
         """The values in another dtype, in memory as NumPy sees fit; integers are constants."""
         del order, subok
         if not np.can_cast(self._array.dtype, dtype, casting):
-            raise TypeError(f"a Tensor of {self._array.dtype} to {dtype} with casting={casting!r}.")
+            kept = f"with casting={casting!r}"
+            raise TypeError(f"cannot convert a Tensor of {self._array.dtype} to {dtype} {kept}.")
         if not copy and np.dtype(dtype) == self._array.dtype:
             return self  # type: ignore[return-value] # which is a Tensor
         return apply(cast, (self, np.dtype(dtype)))

@@ -39,6 +39,11 @@ def keep(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
     return np.reshape(g, kept(shape, axis))
 
 
+def beside(g: Any, x: Any, axis: Axis) -> Any:
+    """A reduction's result as it broadcasts against ``x``, which was reduced."""
+    return g if axis is None and g.ndim == 0 else keep(g, np.shape(x), axis)
+
+
 def expand(g: Any, shape: tuple[int, ...], axis: Axis) -> Any:
     """The reduction over ``axis`` in reverse: each element goes back to all it came from."""
     if axis is None and isinstance(g, (np.ndarray, np.generic)):  # 8 µs less than broadcast_to

@@ -1,4 +1,4 @@
-"""The reverse sweep: down the numbers of the records, from a result to the variables."""
+"""The reverse sweep: from a result to the variables, in falling order of the records' numbers."""
 
 from cmath import isfinite
 from collections.abc import Collection, Iterable, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ndarray = np.ndarray
 
 
+@np.errstate(all="ignore")
 def sweep(
     seeds: Iterable[tuple[Node, Any]],
     *,
@@ -45,16 +46,12 @@ def sweep(
             if node not in arrived and node.rule is not None and node not in targets:
                 heappush(waiting, (-node.number, node))
             arrived[node] = arrived[node] + g if node in arrived else g
-    with np.errstate(all="ignore"):
-        if not records and mode.capture is None:
-            _descend(arrived, waiting, targets, floor, None, retain)
-            return _settled(arrived)
-        with recording(records):
-            _descend(arrived, waiting, targets, floor, wrap, retain)
-            found = _settled(arrived)
-        if mode.capture is not None:
-            mode.capture.pulled = None
-        return found
+    if not records and mode.capture is None:
+        _descend(arrived, waiting, targets, floor, None, retain)
+        return _settled(arrived)
+    with recording(records) if mode.capture is None else mode.capture.sweeping(records):
+        _descend(arrived, waiting, targets, floor, wrap, retain)
+        return _settled(arrived)
 
 
 def _descend(
@@ -63,8 +60,7 @@ def _descend(
 ) -> None:  # fmt: skip
     """Take what has ``arrived`` at records in the heap ``waiting`` down to leaves and targets."""
     own: set[Node] = set()  # where the sweep made the buffer itself and may add into it
-    # an operation on the way took some elements only (1), or the user did (2): others' part is 0
-    selected: dict[Node, int] = {}
+    selected: dict[Node, int] = {}  # some elements were taken: by an operation (1), the user (2)
     quick = wrap is None and not floor
     pulled: Iterable[tuple[Node | None, Any, Any]]
     node: Any = heappop(waiting)[1] if waiting else None
@@ -74,17 +70,18 @@ def _descend(
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
             raise TapeError(released(rule.name))
         chosen = selected.pop(node, 0) if selected else 0
-        if quick and (arity := rule.arity) and node.guards is None and chosen < rule.heeds:
+        chooses = 2 if "where" in node.kwargs else chosen | rule.selects
+        if quick and (arity := rule.arity) and chosen < rule.heeds and g.shape is not None:
             # the commonest operations spelled out: 1 µs less for each
-            chooses = chosen
+            if node.guards is not None:
+                _check_unchanged(node, parents, 0)
             if arity == 2:
                 (x, y), (p, q), (u, v) = values, parents, rule.vjps
                 pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
             else:
-                (x,), (u,) = values, rule.vjps
-                pulled = ((parents[0], u(g, out, x), x),)
+                options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+                pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
         else:
-            chooses = 2 if "where" in node.kwargs else chosen | rule.selects
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
         ahead, top, written = None, 0, False  # the newest record met spares chains the heap
         for parent, cotangent, value in pulled:
@@ -143,9 +140,7 @@ def _pull(
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is not None:
-        if mode.capture is not None:
-            mode.capture.pulled = node, g
-        operands, out, options = _wrapped(node, values, parents, out, wrap, options)
+        operands, out, options = _wrapped(node, g, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
     for argument, parent in enumerate(parents):
         if parent is None or parent.number < floor:
@@ -231,20 +226,17 @@ OWN = _own_references()
 
 
 def _wrapped(
-    record: Record,
-    values: Sequence[Any],
-    parents: Sequence[Node | None],
-    out: Any,
-    wrap: "type[Tensor]",
-    options: dict[str, Any],
-) -> tuple[Sequence[Any], Any, dict[str, Any]]:
+    record: Record, g: Any, values: Sequence[Any], parents: Sequence[Node | None], out: Any,
+    wrap: "type[Tensor]", options: dict[str, Any],
+) -> tuple[Sequence[Any], Any, dict[str, Any]]:  # fmt: skip
     """Operands, result and options as Tensors: those that were at their old places on the tape.
 
     While a step is captured those that were not, too: what a rule makes of them depends on them.
     """
     operands: list[Any] = list(values)
     if mode.capture is not None:
-        operands, options = mode.capture.lift([operands, options])
+        operands = mode.capture.lift(operands, pulled=(record, g))
+        options = mode.capture.lift(options) if options else options
     for i, parent in enumerate(parents):
         if parent is not None:
             operands[i] = wrap._of(values[i], parent)

@@ -1,4 +1,4 @@
-"""What happened, in order: records of applied operations. Nothing here is numerical."""
+"""The tape: records of the operations that ran, in order. Nothing here computes with numbers."""
 
 import functools
 import itertools
@@ -24,11 +24,8 @@ next_number = itertools.count(1).__next__
 class Listener(Protocol):
     """Who is told what the engine does, as it does it: a capture, which can do it again.
 
-    Any of these may raise ReplayError for what cannot be done again. ``pulled`` is the record that
-    a sweep is at, with the cotangent that has arrived there.
+    Any of these may raise ReplayError for what cannot be done again.
     """
-
-    pulled: "tuple[Record, Any] | None"
 
     def apply(
         self, rule: "Rule", args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -52,11 +49,15 @@ class Listener(Protocol):
     def leave(self, how: str, tensor: "Tensor | None" = None) -> None:
         """A value leaves the tape, or what no operation changes is about to be changed."""
 
-    def lift(self, nest: Any, declared: bool = False) -> Any:
+    def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """The nest with Tensors for the arrays that may be others when this is done again.
 
-        With ``declared`` it is what a user gave to a function whose inside is recorded.
+        With ``declared`` it is what a user gave to a function whose inside is recorded;
+        ``pulled`` is the record that a sweep is at, and the cotangent that has arrived there.
         """
+
+    def sweeping(self, records: bool) -> Any:
+        """A block around a sweep, whose operations are recorded or not."""
 
     def inside(self, module: Any, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         """Run the forward pass of a module."""
@@ -69,22 +70,24 @@ class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
     ``capture`` is who takes them down for a replay, if anybody does (see the room ``replay``), and
-    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``). With
-    ``rebinds`` the statement ``t += v`` gives the name a new Tensor, as for numbers.
+    ``watch`` who looks at their operands before they run (``vmap``, ``checkpoint``).
     """
 
     recording = True
     capture: Listener | None = None
     watch: "Watch | None" = None
-    rebinds = False
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "rebinds":
-            return
         plain = self.capture is None and self.watch is None
         super().__setattr__("ordinary", self.recording and plain)
+
+
+class Increments(threading.local):
+    """What ``t += v`` is in the current thread: a write, or (``rebinds``) a new value of a name."""
+
+    rebinds = False
 
 
 class Watch(Protocol):
@@ -248,6 +251,7 @@ class Record:
 
 Node = Leaf | Record
 mode = Mode()
+increments = Increments()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:

@@ -1,13 +1,13 @@
-"""Tensor: an array that records what happens to it: what it holds, and NumPy's protocols."""
+"""Tensor: an array that records the operations on it; its data, and NumPy's protocols."""
 
 import operator
 from typing import Any
 
 import numpy as np
 
-from ..errors import ReplayError, ShapeError, TapeError
+from ..errors import ShapeError, TapeError
 from ..markup import facts, of_array
-from .funnel import NUMBERS, apply, bind, holds_tensor, write_into
+from .funnel import apply, bind, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
 from .operators import Operators, apply_method
 from .primitives import cast, identity
@@ -27,7 +27,7 @@ def _fact(name: str, said: str) -> Any:
 
 
 class Tensor(Operators):
-    """An array with a place on the tape.
+    """An array that records the operations on it.
 
     ``data`` is an array, a number or a nested list of numbers (of real, complex, integer or
     boolean dtype); it is copied. With ``requires_grad=True`` (real or complex only) the Tensor is a
@@ -249,7 +249,7 @@ class Tensor(Operators):
         seed = given if isinstance(given, Tensor) else Tensor(given)
         if seed.shape != self.shape:
             raise ShapeError(
-                f"{what} is of shape {seed.shape}, what it belongs to of {self.shape}."
+                f"{what} has shape {seed.shape}, and its Tensor has shape {self.shape}."
             )
         calls.refuse_imaginary(what, seed, self)
         seed = seed if seed.dtype == self.dtype else seed.astype(self.dtype)
@@ -438,79 +438,6 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
     tensor = Tensor(data, requires_grad, name=name)
     tensor.grad = grad
     return tensor
-
-
-def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
-    """A Tensor from a nested list of numbers, arrays and Tensors of equal shapes; recorded.
-
-    ``requires_grad`` makes a leaf of a list of plain numbers. Raises ValueError where the
-    parts have different shapes.
-
-    >>> t = tg.Tensor(3.0, requires_grad=True)
-    >>> tg.array([[1.0, t], [t, 2.0]]).shape
-    (2, 2)
-    """
-    built = _build(nested)
-    if dtype is not None and built.dtype != np.dtype(dtype):
-        built = built.astype(dtype)
-    if requires_grad and built._node is None:
-        built = Tensor(built._array, requires_grad)
-    return built
-
-
-def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
-    """A Tensor that shares the memory of an array: a write to one is seen in the other.
-
-    The array is watched from then on, as one that ``t.data`` gave: where it was overwritten between
-    forward and backward, backward says so. Raises TypeError for what is no array of numbers,
-    ReplayError in a step that is replayed, which keeps the memory that it was recorded with.
-
-    >>> array = np.zeros(2)
-    >>> t = tg.from_numpy(array)
-    >>> array[0] = 7.0
-    >>> t.tolist()
-    [7.0, 0.0]
-    """
-    if type(array) is not ndarray:
-        raise TypeError(
-            f"from_numpy takes an np.ndarray, not {type(array).__name__}; tg.Tensor(data) copies."
-        )
-    calls.check_dtype(array.dtype, "an array")
-    if mode.capture is not None:
-        raise ReplayError(
-            "from_numpy in a replayed step, which would keep the memory of this array; make the "
-            "Tensor once, outside the step, or pass the array as an argument."
-        )
-    tensor = Tensor._owning(array)
-    assert tensor._storage is not None
-    tensor._storage.lent = lambda: array  # for good, so that it is watched as long
-    tensor._storage.expose()
-    tensor.requires_grad = requires_grad
-    return tensor
-
-
-def _build(nested: Any) -> Tensor:
-    if isinstance(nested, Tensor):
-        return nested
-    if not isinstance(nested, (list, tuple)) or not holds_tensor(nested):
-        return Tensor(nested)
-    parts = [part if isinstance(part, NUMBERS) else _build(part) for part in nested]
-    dtype = np.result_type(*(p.dtype if isinstance(p, Tensor) else p for p in parts))
-    return stack([p if isinstance(p, Tensor) else Tensor(p, dtype=dtype) for p in parts])
-
-
-def stack(tensors: Any, axis: int = 0) -> Tensor:
-    """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis.
-
-    Raises TypeError for what is not a list.
-
-    >>> tg.stack([tg.Tensor([1.0, 2.0]), np.array([3.0, 4.0])], axis=1).tolist()
-    [[1.0, 3.0], [2.0, 4.0]]
-    """
-    if not hasattr(tensors, "__iter__"):
-        raise TypeError(f"tg.stack takes a list of Tensors and arrays, not {calls.brief(tensors)}.")
-    parts = [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
-    return apply(np.stack, (parts,), {"axis": axis})
 
 
 def alias(tensor: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Arguments and results are nests (list, tuple, dict) of arrays or numbers. Functions receive Tensors.
 Called with plain arrays from outside, a transform returns plain arrays; given Tensors, inside
 another transform, or where the function closes over recorded Tensors, it returns Tensors that
-record: everything nests in everything.
+record. So all transforms can be nested.
 """
 
 import functools
@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import Storage
+from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
-from .tensor import Tensor, alias, array
+from .tensor import Tensor, alias
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 NOTHING: frozenset[Node] = frozenset()
-NO_LEAVES: list[Any] = []
 PACKAGE = __name__.partition(".")[0] + "."
 
 
@@ -30,8 +29,8 @@ class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
     __slots__ = (
-        "given", "is_single", "may_record", "nodes", "outputs", "plain", "records", "targets",
-        "value", "variables",
+        "given", "is_flat", "is_single", "may_record", "nodes", "outputs", "plain", "records",
+        "targets", "value", "variables",
     )  # fmt: skip
 
     def __init__(
@@ -45,10 +44,10 @@ class Run:
             args = capture.lift(args, declared=True)
         self.may_record = mode.recording
         self.given = given = [args[n] for n in places]
-        flat = SINGLE.issuperset(map(type, given))
+        self.is_flat = flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
-        others = leaves(args) if len(args) > len(given) else NO_LEAVES if flat else found
-        plain = Tensor not in map(type, others)
+        plain = flat and len(args) == len(given)
+        plain = plain or Tensor not in map(type, leaves(args))
         start = next_number()
         if self.may_record:
             value = self._called(f, args, places, found, kwargs)
@@ -106,10 +105,10 @@ class Run:
     def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
         """The same for cotangents of nodes, which fit."""
         found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        values: list[Any] = [found.get(node) for node in self.nodes]
-        for i, value in enumerate(values):
-            if value is None:
-                values[i] = np.zeros_like(self.variables[i]._array)
+        values = [
+            found[node] if node in found else np.zeros_like(variable._array)
+            for node, variable in zip(self.nodes, self.variables, strict=True)
+        ]
         return [v if isinstance(v, Tensor) else Tensor(v) for v in values] if records else values
 
     def result(self) -> Any:
@@ -126,22 +125,22 @@ class Run:
 
     def by_argument(self, values: list[Any]) -> Any:
         """What ``pull`` gives as the caller gets it: the nest of an argument, or of each."""
-        nest = rebuild(self.given, values) if self.plain else self.finish(self.given, values)
+        nest = values if self.plain and self.is_flat else self.finish(self.given, values)
         return nest[0] if self.is_single else tuple(nest)
 
 
 def _older(outputs: list[Tensor], start: int) -> list[Node]:
     """What results depend on that was there before the number ``start``."""
     reached = [out._node for out in outputs if out._node is not None]
-    seen, older = set(reached), []
+    seen, older = {None, *reached}, []
     for node in reached:  # which grows
         if node.number < start:
             older.append(node)
             continue
         for parent in node.parents:
-            if parent is not None and parent not in seen:
+            if parent not in seen:
                 seen.add(parent)
-                reached.append(parent)
+                reached.append(parent)  # type: ignore[arg-type] # None has been seen
     return older
 
 
@@ -151,20 +150,18 @@ def _is_open(nodes: list[Node]) -> bool:
 
 
 def _variable(leaf: Any) -> Tensor:
+    kind = type(leaf)
+    is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
+    if is_known and mode.ordinary:
+        return as_leaf(Tensor._owning(np.array(leaf)), None)
     if mode.watch is not None:
         (leaf,) = mode.watch.operands((leaf,))
-    kind = type(leaf)
-    if kind is Tensor and leaf._node is not None:
+    if isinstance(leaf, Tensor) and leaf._node is not None:
         return alias(leaf)
-    is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
-    if is_known and mode.capture is None:
-        array = np.array(leaf)
-        variable = Tensor._of(array, None, Storage(array))
-    else:
-        variable = Tensor(floating(leaf))
-        if variable.dtype.kind not in "fc":
-            variable.requires_grad = True  # which refuses
-    return as_leaf(variable, None if is_known else variable.name)
+    variable = Tensor(floating(leaf))
+    if variable.dtype.kind not in "fc":
+        variable.requires_grad = True  # which refuses
+    return as_leaf(variable, variable.name)
 
 
 def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
@@ -210,7 +207,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     (array(5.), array([2., 4.]))
     """
     if not has_aux:
-        return _transform(f, argnums, lambda run: (run.result(), _gradient(run)))
+        return _transform(f, argnums, lambda run: (run.result(), gradient(run)))
     _check(f, argnums)
 
     @functools.wraps(f)
@@ -226,9 +223,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
             return value
 
         run = Run(main, args, argnums, kwargs)
-        gradient = _gradient(run)
+        found = gradient(run)
         extra = [run.finish(0, [v]) if isinstance(v, Tensor) else v for v in leaves(aux[0])]
-        return (run.result(), rebuild(aux[0], extra)), gradient
+        return (run.result(), rebuild(aux[0], extra)), found
 
     return marked(differentiated, argnums)
 
@@ -241,7 +238,7 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     >>> tg.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     array([ 3., 12.])
     """
-    return _transform(f, argnums, _gradient)
+    return _transform(f, argnums, gradient)
 
 
 def _transform(f: Function, argnums: Argnums, finish: Callable[[Run], Any]) -> Function:
@@ -261,21 +258,22 @@ def marked(transformed: Function, argnums: Any) -> Function:
     return transformed
 
 
-def _gradient(run: Run) -> Any:
-    if len(run.outputs) != 1 or run.outputs[0]._array.size != 1:
-        shapes = [t.shape for t in run.outputs]
+def gradient(run: Run) -> Any:
+    """The gradient of the one real number that was computed."""
+    outputs = run.outputs
+    if len(outputs) != 1 or (array := outputs[0]._array).size != 1:
+        shapes = [t.shape for t in outputs]
         raise TapeError(
             f"grad needs a function that returns one number, not results of shape {shapes}; "
             "reduce it, or use tg.jacobian."
         )
-    (out,) = run.outputs
-    array = out._array
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     one = np.ones(array.shape, array.dtype) if array.shape else np.array(1, array.dtype)
     if run.records or mode.capture is not None:
         return run.by_argument(run.pull([one], run.records))
-    return run.by_argument(run.swept([(out._node, one)] if out._node is not None else [], False))
+    node = outputs[0]._node
+    return run.by_argument(run.swept([] if node is None else [(node, one)], False))
 
 
 def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:

@@ -1,4 +1,4 @@
-"""An array that differs between the examples of a batch, and looks like that of one.
+"""Arrays with one value for each example of a batch, which look like the array of one example.
 
 ``Batched`` speaks NumPy's protocols, so Tensors hold it as they hold any array, and the table's
 rules run on it: gradients inside ``vmap`` are those of each example. What it holds may be a Tensor,
@@ -22,8 +22,8 @@ from ..errors import ShapeError, TapeError
 Batching = Callable[..., Any]  # of a function, the level, and the function's arguments
 RULES: dict[Any, Batching] = {}  # how functions are computed for all examples at once
 INSTEAD = (
-    "inside tg.vmap it is another one in each example; choose with np.where(condition, a, b), and "
-    "look at values outside."
+    "inside tg.vmap it differs between examples; choose with np.where(condition, a, b), and look "
+    "at values outside."
 )
 
 
@@ -133,7 +133,7 @@ class Batched(NDArrayOperatorsMixin):
         return computed(fn, args, kwargs)
 
     def _refuse(self, what: str) -> Any:
-        raise TapeError(f"{what} was asked of a Tensor of shape {self.shape}; {INSTEAD}")
+        raise TapeError(f"{what} is not known for a Tensor of shape {self.shape}; {INSTEAD}")
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self._refuse("its array (t.numpy(), np.asarray(t))")

@@ -1,7 +1,7 @@
 """How the functions of the table are computed for all examples at once.
 
-Functions of each element need no rule, and those that are made of others none of their own. For
-what is not here there is a call for each example.
+Elementwise functions need no rule, and neither do functions that are made of others. A function
+that has no rule here is called once for each example.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""``vmap``: its front door. What happens inside is in ``batched``."""
+"""``vmap``: its arguments and results; ``batched`` has the arrays inside."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -146,8 +146,8 @@ def _of_all(leaf: Any, axis: int | None, level: Level) -> Any:
     if axis is None:
         if varies:
             raise TapeError(
-                f"out_axes=None for a result of shape {leaf.shape} that is another one in each "
-                "example; give the axis along which they are to lie."
+                f"out_axes=None for a result of shape {leaf.shape} that differs between examples; "
+                "give the axis of the examples in the result."
             )
         return value
     if not varies:

@@ -215,7 +215,10 @@ def _numbers(caller: str, images: Images, **given: ArrayLike) -> list[NDArray[np
     """What is a number, or one for each image, as arrays () or (n,)."""
     n = len(_as_images(caller, images))
     return [
-        _per_image(caller, name, value, np.shape(value) and (n,)) for name, value in given.items()
+        _per_image(
+            caller, name, value, (n,) if isinstance(value, (list, tuple)) or np.ndim(value) else ()
+        )
+        for name, value in given.items()
     ]
 
 
@@ -427,6 +430,6 @@ def _per_image(
     if not np.isfinite(given).all():
         raise DataError(
             f"{caller}: found {name}={shown(values)} with values that are not finite, expected "
-            "numbers; mend it"
+            "numbers; correct them"
         )
     return found

@@ -29,6 +29,10 @@ class Dataset(tuple[Part, Part]):
     names: tuple[str, ...] | None
 
     def __new__(cls, parts: tuple[Part, Part], names: tuple[str, ...] | None = None) -> "Dataset":
+        needed = "((x_train, y_train), (x_test, y_test))"
+        pairs = parts if isinstance(parts, (tuple, list)) else ()
+        if [len(pair) for pair in pairs if isinstance(pair, (tuple, list))] != [2, 2]:
+            raise arguments.refusal("Dataset", "parts", parts, needed)
         made = super().__new__(cls, parts)
         made.names = names
         return made
@@ -121,27 +125,8 @@ def fashion_mnist(folder: StrPath | None = None, download: bool = False) -> Data
     return _copied(_verified(home, _FASHION_SHA256))
 
 
-def last_seventh(
-    source: str, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int = _CLASSES
-) -> Dataset:
-    """MNIST's own proportion: the test part is the last n // 7 of n images.
-
-    `source` stands for the data in messages. Raises DataError for fewer than 7 images and for
-    labels outside 0 to classes - 1.
-    """
-    check_labels(source, labels, classes)
-    count = len(labels) // 7
-    if not count:
-        raise DataError(
-            f"{source}: found {len(labels)} rows, expected at least 7, as a seventh becomes the "
-            "test part; add rows"
-        )
-    return Dataset(((images[:-count], labels[:-count]), (images[-count:], labels[-count:])))
-
-
 def check_labels(source: str, labels: NDArray[np.int64], classes: int = _CLASSES) -> None:
     """Raise DataError for the first label outside 0 to classes - 1."""
-    arguments.whole(source, "classes", classes, error=DataError)
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         least, most = labels.min(), labels.max()

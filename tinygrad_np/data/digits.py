@@ -105,7 +105,7 @@ def _read(picture: Any) -> tuple[str, Floats]:
         )
     if not np.isfinite(values).all():
         raise DataError(
-            "digits_from: found pixels that are not finite, expected numbers; mend them"
+            "digits_from: found pixels that are not finite, expected numbers; correct them"
         )
     grey = _grey(values)
     factor = max(grey.shape) / _LONGEST

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -210,6 +210,15 @@ def opened(caller: str, path: StrPath) -> Iterator[BinaryIO]:
         raise DataError(
             f"{path}: its content does not fit into memory; use a smaller file"
         ) from error
+
+
+def listed(folder: Path, most: int | None = None) -> list[Path]:
+    """What is in a folder, in order, but for hidden entries; no more than the first ``most``."""
+    try:
+        entries = (entry for entry in folder.iterdir() if entry.name[0] != ".")
+        return sorted(islice(entries, most))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}); check the path") from error
 
 
 def one_line(error: object) -> str:
@@ -471,11 +480,11 @@ def _cell_faults(
         cells = line.split(b",")
         if len(cells) != columns:
             found, expected = f"{len(cells)} cells", f"{columns} as in row 1"
-            yield content.fault(f"row {number}", found, expected, "mend or remove the row")
+            yield content.fault(f"row {number}", found, expected, "correct or remove the row")
         for column, cell in enumerate(cells, start=1):
             if not form.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
                 place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
-                remedy = "mend the cell; tg.data.load(path) reads other numbers"
+                remedy = "correct the cell; tg.data.load(path) reads other numbers"
                 yield content.fault(place, shown_cell(cell), expected, remedy)
 
 

@@ -4,15 +4,16 @@ PICKLE = (
     "a pickle runs code when it is read, so none is: where you trust it, read it with the library "
     "that wrote it and save the arrays with np.savez"
 )
-_DOOR = "tg.data.load(path) reads it"
+DOOR = "an IDX, CSV, npz, mat or Parquet file, or a folder of those or of pictures for each class"
+_READ = "tg.data.load(path) reads it"
 # what files are, a short name for those that `load` reads, what reads them, and how they start
 _ALL: list[tuple[str, str, str, list[bytes]]] = [
     ("an IDX file", "idx", "load_idx(path) reads it, load(path) a folder of four",
      [b"\0\0%c" % code for code in (8, 9, 11, 12, 13, 14)]),
     ("an .npz of arrays or a zip archive", "npz", "tg.data.load(path) reads an .npz of pictures, "
      "tg.load(path) gives the arrays of any, other archives are unpacked", [b"PK\3\4"]),
-    ("a .mat file", "mat", _DOOR, [b"MATL"]),
-    ("a Parquet file", "parquet", _DOOR, [b"PAR1"]),
+    ("a .mat file", "mat", _READ, [b"MATL"]),
+    ("a Parquet file", "parquet", _READ, [b"PAR1"]),
     ("a PNG picture", "picture", "tg.data.load reads a folder of pictures for each class, "
      "tg.data.digits_from the digits in one", [b"\x89PNG"]),
     ("a JPEG picture", "picture", "tg.data.load reads a folder of pictures for each class, "
@@ -26,6 +27,11 @@ _ALL: list[tuple[str, str, str, list[bytes]]] = [
      "tg.data.load reads", [b"\x89HDF"]),
     ("packed data (bzip2, xz or 7z)", "", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
     ("text in UTF-16", "", "save it in UTF-8", [b"\xff\xfe", b"\xfe\xff"]),
+    ("JSON", "", "json.load(file) reads it, np.savez(path, x=x, y=y) writes what tg.data.load "
+     "reads", [b"{", b"["]),
+    ("a drawing or XML", "", "open it in a program that shows it, and save pictures as PNG",
+     [b"<?xml", b"<svg"]),
+    ("a PDF", "", "open it in a program that shows it, and save pictures as PNG", [b"%PDF"]),
     ("a web page", "", "get the file that it links to", [b"<!", b"<htm"]),
     ("a pickle", "", PICKLE, [b"\x80%c" % i for i in range(2, 6)]),
 ]  # fmt: skip

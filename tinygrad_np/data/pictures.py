@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import DataError
-from .files import StrPath, one_line
+from .files import StrPath, listed, one_line
 from .kinds import START, kind
-from .sources import Source
+from .sources import GREY, PARTS, Source
 
 _MOST_PIXELS = 1 << 27  # of one picture
+_VALIDATION = ("val", "valid", "validation")
 _LONGEST = 2048  # pixels of a side that a photo is reduced to while it is decoded
-_PARTS = {
-    **dict.fromkeys(["train", "training"], "train"),
-    **dict.fromkeys(["test", "testing"], "test"),
-}
 
 
 def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
@@ -84,17 +81,23 @@ def _weights(old: int, new: int) -> NDArray[np.float64]:
 def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
     """The pictures in the folders of a folder; their names are the labels.
 
-    Folders called train and test have such folders within. Without `size`, (h, w), all pictures
+    Folders called train and test have such folders within, and one called validation is taken for
+    a test part where there is none. Without `size`, (h, w), all pictures
     must have one size. Nothing where there are no such folders.
     """
-    inner = [place for place in _listed(folder) if place.is_dir()]
-    parts = [(_PARTS[place.name.lower()], place) for place in inner if place.name.lower() in _PARTS]
+    inner = [place for place in listed(folder) if place.is_dir()]
+    parts = [(PARTS[place.name.lower()], place) for place in inner if place.name.lower() in PARTS]
+    validation = [place for place in inner if place.name.lower() in _VALIDATION and parts]
     if not parts and len(inner) == 1 and not _pictures(inner[0]):
         return read_classes(inner[0], size)
     said: list[str] = []
+    if validation and any(part == "test" for part, _ in parts):
+        said.append("the validation part was left out")
+    else:
+        parts += [("test", place) for place in validation]
     found = []
     for part, place in parts or [("", folder)]:
-        classes = [each for each in _listed(place) if each.is_dir()]
+        classes = [each for each in listed(place) if each.is_dir()]
         files = [(each.name, file) for each in classes for file in _pictures(each)]
         if files:
             found.append(_read_all(place, part, files, size, said))
@@ -126,7 +129,7 @@ def grey(picture: NDArray[Any], size: tuple[int, int] | None = None) -> NDArray[
     """A picture (h, w) uint8, in front of white where it is clear; stretched to `size`."""
     values = picture.astype(np.float64)
     if values.ndim == 3:
-        colours = values[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+        colours = values[..., :3] @ GREY
         if values.shape[2] == 4:
             colours = 255 + (colours - 255) * values[..., 3] / 255
         values = colours
@@ -143,15 +146,8 @@ def _sizes(place: Path, shapes: list[Any]) -> DataError:
     )
 
 
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return sorted(place for place in folder.iterdir() if place.name[0] != ".")
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror}); check the path") from error
-
-
 def _pictures(folder: Path) -> list[Path]:
-    return [place for place in _listed(folder) if is_picture(place)] if folder.is_dir() else []
+    return [place for place in listed(folder) if is_picture(place)] if folder.is_dir() else []
 
 
 def is_picture(path: StrPath) -> bool:

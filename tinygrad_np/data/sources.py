@@ -12,7 +12,13 @@ from ..errors import DataError
 LABEL_NAMES = (
     "label", "labels", "class", "classes", "target", "targets", "y", "digit", "category",
 )  # fmt: skip
-_GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+# what parts of a data set are called in the names of files and folders
+PARTS = {
+    **dict.fromkeys(["train", "training"], "train"),
+    **dict.fromkeys(["test", "testing", "t10k"], "test"),
+}
+GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+_ABSENT = ["", "nan", "none", "<na>"]  # what a missing label becomes as a word
 _WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
 _LEAST_WHITE = 100.0  # the brightest pixel of pictures with fractions, such as scaled ones
 _MARGIN = 0.25  # how far beyond 0 to 1 a resampled picture reaches (that of a well-known .mat file)
@@ -33,19 +39,21 @@ class Source:
     place: str = ""  # of the labels, where it is not that of the whole
 
 
-def as_images(place: str, given: NDArray[Any], count: int | None, said: list[str]) -> Any:
+def as_images(
+    place: str, given: NDArray[Any], count: int | None, said: list[str], white: float | None = None
+) -> NDArray[np.uint8]:
     """Pictures (n, h, w) uint8 from any layout and scale that people keep them in.
 
     Layouts are (n, h, w), (h, w, n), with channels behind or before the pixels, rows (n, k·k) or
     columns (k·k, n); `count` is the number of labels where it is known. Colours become grey.
     Whole numbers from 0 to 255 stay as they are; where the largest is 1 or 16 they are stretched,
-    as are numbers from 0 to 1.
+    as are numbers from 0 to 1. With `white` that value becomes 255, others in proportion.
     Raises DataError for other shapes and values.
     """
     pixels = _with_channels(_in_order(place, given, count), place, said)
-    if pixels.dtype == np.uint8 and pixels.max(initial=0) not in _WHITES:
+    if white is None and pixels.dtype == np.uint8 and pixels.max(initial=0) not in _WHITES:
         return np.ascontiguousarray(pixels)
-    return _as_bytes(place, pixels, said)
+    return _as_bytes(place, pixels, said, white)
 
 
 def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any]:
@@ -63,7 +71,7 @@ def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any
             return given
         if shape[-1] == count:
             return np.moveaxis(given, -1, 0)
-    wanted = "pictures" if count is None else f"{count} pictures, one for each label"
+    wanted = "pictures" if count is None else f"pictures for {count} labels"
     raise DataError(
         f"{place}: found an array of shape {shape}, expected {wanted}, as (n, h, w) or square ones "
         "in rows (n, k·k); reshape it and save it with np.savez(path, x=x, y=y)"
@@ -95,17 +103,29 @@ def _with_channels(images: NDArray[Any], place: str, said: list[str]) -> NDArray
     if channels.shape[-1] == 1:
         return channels[..., 0]
     said.append("pictures in colours were made grey")
-    grey = channels[..., :3] @ _GREY
+    grey = channels[..., :3] @ GREY
     whole = channels.dtype.kind in "iub"
     return np.rint(grey).astype(channels.dtype) if whole else np.asarray(grey)
 
 
-def _as_bytes(place: str, pixels: NDArray[Any], said: list[str]) -> NDArray[np.uint8]:
+def _as_bytes(
+    place: str, pixels: NDArray[Any], said: list[str], white: float | None
+) -> NDArray[np.uint8]:
     if pixels.dtype.kind not in "biuf":
         raise DataError(
             f"{place}: found pixels of dtype {pixels.dtype}, expected numbers; convert them"
         )
     low, high = (float(pixels.min()), float(pixels.max())) if pixels.size else (0.0, 0.0)
+    if np.isnan(low):
+        number = np.flatnonzero(np.isnan(pixels).any(axis=(1, 2)))[0] + 1
+        raise DataError(f"{place}, picture {number}: found nan, expected numbers; leave it out")
+    if white is not None:
+        if low < 0 or high > white:
+            raise DataError(
+                f"{place}: found numbers from {low:g} to {high:g}, expected 0 to {white:g}; check "
+                "the pixels"
+            )
+        return np.asarray(np.rint(pixels * (255 / white)), np.uint8)
     whole = pixels.dtype.kind in "biu" or bool((pixels == np.rint(pixels)).all())
     if low >= 0 and high <= 255 and whole and high not in _WHITES:
         return pixels.astype(np.uint8)
@@ -157,6 +177,12 @@ def encoded(
     joined = np.concatenate([np.asarray(part) for part in parts]) if parts else np.empty(0)
     if joined.dtype.kind not in "biuf":
         names, places = np.unique(joined.astype(str), return_inverse=True)
+        absent = np.flatnonzero(np.isin(np.char.lower(names), _ABSENT)[places])
+        if absent.size:
+            raise DataError(
+                f"{place}, label number {absent[0] + 1}: found {str(joined[absent[0]])!r}, "
+                "expected a label for each picture; leave the pictures without one out"
+            )
         if all(name.strip().lstrip("+-").replace(".", "", 1).isdigit() for name in names):
             joined = np.array([float(name) for name in names])[places]
         else:

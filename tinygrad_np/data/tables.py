@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
-from .kinds import known_kind
+from .kinds import DOOR, known_kind
 from .sources import LABEL_NAMES, Source, as_images
 
 Label = str | int | None
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+_DECIMAL_COMMA = re.compile(rb"(?<=[0-9]),(?=[0-9])")
 _INDEX = ("", "unnamed: 0", "id", "imageid", "index")  # columns that count the rows
 _MOST_CLASSES = 62
 
@@ -28,24 +29,42 @@ _MOST_CLASSES = 62
 def read_csv(path: StrPath, label: Label = None) -> Source:
     """Read pictures from the rows of a CSV, with or without a header and labels, plain or gzip.
 
-    Cells are separated by commas, semicolons or tabs. `label` is the name or the place of the
-    column of labels (-1 is the last one); without it that is the column that is called so, or
-    else, where one column is left over from square pictures, the first one or the last, whichever
-    looks like labels. A column that counts the rows is left out. Raises DataError with the row and
-    column of the first fault.
+    Cells are separated by tabs, semicolons, commas or spaces; beside tabs and semicolons numbers
+    may have a decimal comma. `label` is the name or the place of the column of labels (-1 is the
+    last one); without it that is the column that is called so, or else, where one column is left
+    over from square pictures, the first one or the last, whichever looks like labels. A column that
+    counts the rows is left out. Raises DataError with the row and column of the first fault.
     """
     with opened("load", path) as file:
         content = Content(file, os.fspath(path))
         blocks = line_blocks(content, csv_limit(file))
-        start, _, rest = next(blocks, b"").partition(b"\n")
-        start = start.removeprefix(codecs.BOM_UTF8).rstrip(b"\r")
-        if told := known_kind(start):
+        block = next(blocks, b"").removeprefix(codecs.BOM_UTF8).lstrip(b"\n")
+        if told := known_kind(block):
             raise DataError(f"{path}: found no table, expected one; {told}")
-        separator = max(",;\t", key=start.decode("utf-8", "replace").count)
-        first = _cells(start.decode("utf-8", "replace"), separator)
+        start = block.partition(b"\n")[0]
+        if b"\r" in start:
+            raise DataError(
+                f"{path}: found lines that end with carriage returns alone, expected line feeds; "
+                "save the table again"
+            )
+        separator = next((mark for mark in "\t;," if mark.encode() in start), " ")
+        if separator == " ":
+            block, blocks, separator = _with_commas(block), map(_with_commas, blocks), ","
+        elif separator != ",":
+            block, blocks = _with_points(block), map(_with_points, blocks)
+        lines = [*block.split(b"\n", 2), b""][:2]
+        first, second = (_cells(line.decode("utf-8", "replace"), separator) for line in lines)
+        odd = second and len(second) != len(first) and not any(map(_NUMBER.fullmatch, second))
+        if odd or not first or (len(first) == 1 and not _NUMBER.fullmatch(first[0])):
+            raise DataError(
+                f"{path}: found text that starts with {shown_cell(start)} and is no table, "
+                f"expected {DOOR}; give the path of such"
+            )
         header = first if _is_header(first) else None
-        head = b"" if header else start + b"\n"
-        rows = _rows(content, chain([head + rest], blocks), separator, len(first), 1 + bool(header))
+        if header:
+            block = block.partition(b"\n")[2]
+        at = None if label is None else _label_column(content.name, header, len(first), label)
+        rows = _rows(content, chain([block], blocks), separator, len(first), 1 + bool(header), at)
     return from_columns(os.fspath(path), header, rows, label)
 
 
@@ -79,7 +98,7 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     if words := [i for i in kept if i in columns.words]:
         raise DataError(
             f"{place}, row {columns.first}, column {words[0] + 1}: found "
-            f"{str(columns[words[0]][0])[:20]!r}, expected a number; mend the cell, or name the "
+            f"{str(columns[words[0]][0])[:20]!r}, expected a number; correct the cell, or name the "
             "column of labels with label="
         )
     said: list[str] = []
@@ -132,10 +151,24 @@ def _cells(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator), [])
 
 
+def _with_commas(block: bytes) -> bytes:
+    """Cells that were separated by spaces."""
+    return b"".join(b",".join(line.split()) + b"\n" for line in block.splitlines())
+
+
+def _with_points(block: bytes) -> bytes:
+    """Numbers that had a decimal comma."""
+    return _DECIMAL_COMMA.sub(b".", block)
+
+
 def _rows(
-    content: Content, blocks: Iterable[bytes], separator: str, count: int, row: int
-) -> Columns:
-    """All rows; a column is of words where one of the first cells of its blocks is one."""
+    content: Content, blocks: Iterable[bytes], separator: str, count: int, row: int,
+    at: int | None,
+) -> Columns:  # fmt: skip
+    """All rows; a column is of words where one of the first cells of its blocks is one.
+
+    That at the place `at` is, too, where any cell is one.
+    """
     first = row
     numbers: list[NDArray[Any]] = []
     words: list[dict[int, NDArray[np.str_]]] = []
@@ -143,7 +176,7 @@ def _rows(
         table = parse_cells(block, count) if separator == "," else None
         found: dict[int, NDArray[np.str_]] = {}
         if table is None:
-            table, found = _parsed(content, block, separator, count, row)
+            table, found = _parsed(content, block, separator, count, row, at)
         numbers.append(table)
         words.append(found)
         row += len(table)
@@ -151,7 +184,8 @@ def _rows(
         raise content.fault(f"row {row}", "the end", "a row of pixels", "give a CSV with images")
     joined = {
         i: np.concatenate([
-            found.get(i, part[:, i]).astype(str) for found, part in zip(words, numbers, strict=True)
+            found[i] if i in found else np.char.mod("%g", part[:, i])
+            for found, part in zip(words, numbers, strict=True)
         ])
         for i in sorted(set().union(*words))
     }  # fmt: skip
@@ -159,13 +193,13 @@ def _rows(
 
 
 def _parsed(
-    content: Content, block: bytes, separator: str, count: int, row: int
+    content: Content, block: bytes, separator: str, count: int, row: int, at: int | None
 ) -> tuple[NDArray[Any], dict[int, NDArray[np.str_]]]:
     """The columns of a block whose cells are not all small whole numbers."""
     text = block.decode("utf-8", "replace")
     lines = [line for line in text.split("\n") if line.strip()]
     first = _cells(lines[0], separator) if lines else []
-    words = [i for i, cell in enumerate(first) if not _NUMBER.fullmatch(cell)]
+    words = [i for i, cell in enumerate(first) if i == at or not _NUMBER.fullmatch(cell)]
     numbers = [i for i in range(count) if i not in words]
     found = np.zeros((len(lines), count), np.float32)
     try:
@@ -191,15 +225,15 @@ def _fault(
         if len(cells) != count:
             return content.fault(
                 f"row {number}", f"{len(cells)} cells", f"{count} as in row 1",
-                "mend or remove the row",
+                "correct or remove the row",
             )  # fmt: skip
         for column, cell in enumerate(cells, 1):
             if column - 1 not in words and not _NUMBER.fullmatch(cell):
                 return content.fault(
                     f"row {number}, column {column}", shown_cell(cell.encode()), "a number",
-                    "mend the cell",
+                    "correct the cell",
                 )  # fmt: skip
-    return content.fault(f"row {row}", "an unreadable row", "numbers", "mend the table")
+    return content.fault(f"row {row}", "an unreadable row", "numbers", "correct the table")
 
 
 def read_parquet(path: StrPath, label: Label = None) -> Source:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import shown, whole
 from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.checks import check_model
@@ -38,7 +38,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
     name = next(iter(found), None) if layer is None else layer
     if not isinstance(name, str) or name not in found:
         known = ", ".join(map(repr, found)) or "none"
-        what = type(model).__name__ if layer is None else f"layer {layer!r}"
+        what = type(model).__name__ if layer is None else f"layer {shown(layer)}"
         raise ValueError(
             f"filters: {what} has no weight of four axes, as a convolution has; those that have "
             f"one: {known}."

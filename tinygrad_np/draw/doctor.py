@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arguments import instance
 from ..training.doctor import Diagnosis
 from ..training.doctor.layers import Layer, Start
 from ..training.doctor.report import figure as digits
@@ -34,6 +35,7 @@ def diagnosis(report: Diagnosis, title: str = "") -> "dict[str, Figure]":
     >>> "activations" in figures
     True
     """
+    instance("diagnosis", "report", report, Diagnosis, "what tg.training.diagnose returns")
     m = report.measurements
     figures = {}
     if m.start is not None and m.start.layers:

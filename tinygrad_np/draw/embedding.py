@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import one_of, whole
 from ..errors import ShapeError
-from .figures import empty_figure
+from .figures import empty_figure, plain, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +34,9 @@ def embedding(
     >>> figure = tg.draw.embedding(features, np.arange(30) % 3, method="pca")
     >>> figure.savefig("embedding.png")
     """
-    values, labels = np.asarray(features), np.asarray(labels)
+    values, labels = plain("embedding", "features", features), plain("embedding", "labels", labels)
+    if names is not None:
+        words("embedding", names, int(labels.max(initial=-1)) + 1)
     if labels.shape != values.shape[:1]:
         raise ShapeError(
             f"embedding: features of shape {values.shape} and labels of shape {labels.shape}; "
@@ -67,10 +70,10 @@ def project(features: Any, method: str = "tsne", seed: int = 0) -> np.ndarray:
     where the library is absent, ValueError for other methods and for features that are not finite,
     ShapeError for fewer than 3 examples.
     """
-    if method not in METHODS:
-        raise ValueError(f"method {method!r}; known are {', '.join(METHODS)}.")
-    values = np.asarray(features, np.float64)
-    if len(values) < 3 or values.ndim < 2:
+    one_of("project", "method", method, METHODS)
+    whole("project", "seed", seed, least=0)
+    values = plain("project", "features", features).astype(np.float64)
+    if values.ndim < 2 or len(values) < 3:
         raise ShapeError(f"features of shape {values.shape}; at least 3 rows (n, ...) are needed.")
     if not np.isfinite(values).all():
         raise ValueError("the features are not all finite; train to a finite loss first.")

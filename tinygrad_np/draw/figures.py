@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import refusal
+from ..autodiff.tensor import Tensor
 from ..data.augment import channels_last
 from ..errors import ShapeError
 from ..nn.functional import cross_entropy, softmax
+from ..nn.operands import entered
 from ..training.metrics import calibration, wilson
 from .sheet import laid_out, pictures
 
@@ -42,7 +45,14 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
     >>> history = tg.training.fit(model, batches, tg.optim.SGD(model.parameters(), 0.1), epochs=2)
     >>> tg.draw.curves(history).savefig("curves.png")
     """
-    runs = [history] if len(history) and hasattr(history[0], "train_loss") else list(history)
+    try:
+        runs = [history] if len(history) and hasattr(history[0], "train_loss") else list(history)
+        known = all(hasattr(epoch, "step_losses") for run in runs for epoch in run)
+    except (TypeError, LookupError):
+        known = False
+    if not known:
+        needed = "what tg.training.fit returns, or a list of it,"
+        raise refusal("curves", "history", history, needed)
     if not runs or not all(len(run) for run in runs):
         raise ValueError("curves() of an empty history; train for at least one epoch.")
     figure = empty_figure(10, 4)
@@ -108,6 +118,21 @@ def _band(axes: Any, places: list[Any], lines: list[Any], **style: Any) -> None:
     axes.fill_between(x, mean - spread, mean + spread, color=style["color"], alpha=0.2, linewidth=0)
     style["label"] = f"{style['label'].split(',')[0]}, {len(lines)} runs: mean ± sd"
     axes.plot(x, mean, **style)
+
+
+def plain(place: str, name: str, given: Any) -> np.ndarray:
+    """Numbers as an array; raises TypeError and ShapeError for others, and for ragged lists."""
+    found = entered(place, given, name=name)
+    return np.asarray(found.numpy() if isinstance(found, Tensor) else found)
+
+
+def words(place: str, names: Any, classes: int = 0) -> Any:
+    """Names of at least so many classes."""
+    if not isinstance(names, (list, tuple)) and getattr(names, "ndim", 0) != 1:
+        raise refusal(place, "names", names, "a list of names")
+    if len(names) < classes:
+        raise refusal(place, "names", names, f"a list of names, of {classes} classes or more,")
+    return names
 
 
 def predictions(
@@ -180,7 +205,9 @@ def hardest(
 
 def _checked(place: str, images: Any, labels: Any, logits: Any) -> tuple[Any, Any, Any]:
     """The images as ``imshow`` takes them, labels, and logits in float64."""
-    images, labels, logits = np.asarray(images), np.asarray(labels), np.asarray(logits, np.float64)
+    called = (("images", images), ("labels", labels), ("logits", logits))
+    images, labels, logits = (plain(place, name, given) for name, given in called)
+    logits = logits.astype(np.float64)
     n = len(images) if images.ndim in (3, 4) else None
     few = logits.ndim != 2 or logits.shape[1] < 2  # one column has no greatest
     if few or labels.shape != (n,) or len(logits) != n:
@@ -198,6 +225,7 @@ def naming(place: str, names: Sequence[str] | None, classes: int) -> Callable[[i
     """What a class is called: its name, or its number where no names are given."""
     if names is None:
         return str
+    names = words(place, names)
     if len(names) < classes:
         raise ShapeError(f"{place}: {len(names)} names for {classes} classes; give one for each.")
     return names.__getitem__
@@ -237,9 +265,9 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     >>> figure = tg.draw.confusion(np.array([[8, 2], [1, 9]]), names=["cat", "dog"])
     >>> figure.savefig("confusion.png")
     """
-    counts = np.asarray(counts)
+    counts = plain("confusion", "counts", counts)
     classes = counts.shape[0] if counts.ndim else 0
-    names = list(map(str, range(classes))) if names is None else list(names)
+    names = list(map(str, range(classes))) if names is None else list(words("confusion", names))
     if counts.shape != 2 * (len(names),):
         raise ShapeError(
             f"confusion: counts of shape {counts.shape} for {len(names)} classes; expected "
@@ -265,7 +293,7 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
 
 
 def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") -> "Figure":
-    """How often a network is right against how sure it is, and how often it is how sure.
+    """A reliability diagram: accuracy against confidence, and how often each confidence occurs.
 
     ``predictions`` (n, classes) are logits, or probabilities if every row is one; ``labels`` (n,).
     Whiskers are 95 % intervals (Wilson 1927). The title has the expected calibration error (Guo et
@@ -310,7 +338,7 @@ def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") 
 
 def _probabilities(predictions: Any) -> np.ndarray:
     """Rows that are all in 0 … 1 and sum to 1 as they are, others through softmax."""
-    values = np.asarray(predictions, np.float64)
+    values = plain("reliability", "predictions", predictions).astype(np.float64)
     if values.size and values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=1e-3):
         return values
-    return np.asarray(softmax(values))
+    return np.asarray(softmax(values)) if values.size else values

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+from ..arguments import whole as number
 from ..autodiff.rules.table import Several
 from ..autodiff.tensor import Tensor
 from ..nn.module import Module
@@ -56,8 +57,7 @@ def graph(
     >>> "sum" in picture.source
     True
     """
-    if max_nodes < 3:
-        raise ValueError(f"max_nodes={max_nodes}: a picture needs at least 3 nodes.")
+    number("graph", "max_nodes", max_nodes, least=3)
     if isinstance(tensor_or_module, (Replay, Program)):
         if example_inputs or values:
             raise TypeError("a replayed step is drawn as it was captured: graph(step).")

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import instance
 from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.record import Histogram, Histograms
-from .figures import empty_figure
+from .figures import empty_figure, plain
 from .sheet import largest, mosaic
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _COLUMNS = (4, 5, 6)
 def weights(
     model: Any, shape: tuple[int, int] = (28, 28), count: int = 40, title: str = ""
 ) -> "Figure":
-    """What the units of the first layer look for: their weights as images, the strongest first.
+    """The weights of the first layer's units as images, the largest first.
 
     ``model`` is a Module, whose first parameter of two or more axes is taken, or an array (units,
     ...) of which each entry has as many weights as ``shape``; at most ``count`` units are shown.
@@ -32,7 +33,10 @@ def weights(
     >>> figure = tg.draw.weights(tg.nn.Linear(784, 10, seed=0), shape=(28, 28), count=4)
     >>> figure.savefig("weights.png")
     """
-    values = _first_weights(model) if isinstance(model, Module) else np.asarray(model)
+    is_module = isinstance(model, Module)
+    values = _first_weights(model) if is_module else plain("weights", "model", model)
+    sides = plain("weights", "shape", shape).ravel()
+    shape = (int(sides[0]), int(sides[-1])) if sides.size == 2 else (0, 0)
     if values.ndim == 4:
         shape = (values.shape[2], values.shape[1] * values.shape[3])
         values = values.transpose(0, 2, 1, 3)
@@ -87,6 +91,8 @@ def histograms(record: Histograms, title: str = "") -> "Figure":
     >>> _ = tg.training.fit(model, batches, optimiser, epochs=2, callbacks=[record])
     >>> tg.draw.histograms(record).savefig("histograms.png")
     """
+    needed = "a tg.training.Histograms that was among the callbacks of fit"
+    instance("histograms", "record", record, Histograms, needed)
     if not record.epochs:
         raise ValueError("histograms() of an empty record; train with it among the callbacks.")
     blocks = [

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from .. import arguments
 from ..data.files import replacing
 from .widths import steadied
 
@@ -125,7 +126,9 @@ def save(graph: Any, path: str | os.PathLike[str]) -> Path:
     >>> print(tg.draw.save(tg.draw.graph(np.sum(w**2)), "graph.dot"))
     graph.dot
     """
-    path = Path(path)
+    path = arguments.path("save", "path", path)
+    if not isinstance(getattr(graph, "source", None), str):
+        raise arguments.refusal("save", "graph", graph, "what tg.draw.graph returns")
     try:
         write(graph.source, path)
     except RenderError as error:

@@ -55,8 +55,8 @@ class MultiheadAttention(Module):
         self.num_heads = whole(place, "num_heads", num_heads)
         if embed_dim % num_heads:
             raise ValueError(
-                f"{place}: embed_dim={embed_dim} has no {num_heads} equal parts; give num_heads "
-                "that divides it."
+                f"{place}: embed_dim={embed_dim} cannot be divided into num_heads={num_heads} "
+                "equal parts; give num_heads that divides it."
             )
         self.dropout = share(place, "dropout", dropout)
         self.batch_first = flag(place, "batch_first", batch_first)
@@ -175,8 +175,8 @@ def _mask(name: str, mask: Any) -> Any:
     mask = mask if isinstance(mask, (Tensor, np.ndarray)) else np.asarray(mask)
     if mask.dtype.kind not in "bf":
         raise TypeError(
-            f"MultiheadAttention: {name} of dtype {mask.dtype}; give booleans, True where nothing "
-            "may be seen, or floats that are added."
+            f"MultiheadAttention: {name} of dtype {mask.dtype}; give booleans, True for places "
+            "that are left out, or floats that are added."
         )
     return mask
 

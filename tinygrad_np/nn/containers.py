@@ -1,10 +1,11 @@
-"""Modules that hold others: in a row, in a list, by name."""
+"""Modules that hold other modules: in sequence, in a list, by name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..arguments import refusal
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from .layers import Embedding
@@ -18,6 +19,9 @@ class _Numbered(Module):
     """Layers under the names 0, 1, 2 …, as ``state_dict`` and ``repr`` show them."""
 
     def __init__(self, layers: Iterable[Any] = ()) -> None:
+        none = isinstance(layers, (type, np.ndarray))
+        if none or not isinstance(layers, Iterable):
+            raise refusal(type(self).__name__, "modules", layers, "a list of modules")
         for layer in layers:
             self._put(str(len(self)), layer)
 
@@ -128,7 +132,12 @@ class ModuleDict(Module):
 
     def update(self, modules: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Put in several modules by name."""
-        for name, module in dict(modules).items():
+        try:
+            given = dict(modules)
+        except (TypeError, ValueError):
+            needed = "a dict of names and modules"
+            raise refusal("ModuleDict", "modules", modules, needed) from None
+        for name, module in given.items():
             self[name] = module
 
     def __setitem__(self, name: str, module: Any) -> None:

@@ -24,7 +24,7 @@ from .losses import (
     multi_margin_loss,
     nll_loss,
 )
-from .operands import entered, floats, integers, shape_of, to_features, to_images
+from .operands import as_array, entered, floats, integers, shape_of, to_features, to_images
 from .pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from .resizing import interpolate, pad
 
@@ -116,8 +116,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     array([[0.5  , 0.5  ],
            [0.119, 0.881]])
     """
-    axis = whole("softmax", "axis", axis, least=None)
-    return neural.softmax(floats("softmax", x), axis=axis)
+    return neural.softmax(*_along("softmax", x, axis))
 
 
 @in_single
@@ -129,8 +128,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> tg.nn.functional.log_softmax(np.array([0.0, 0.0])).round(4)
     array([-0.6931, -0.6931])
     """
-    axis = whole("log_softmax", "axis", axis, least=None)
-    return neural.log_softmax(floats("log_softmax", x), axis=axis)
+    return neural.log_softmax(*_along("log_softmax", x, axis))
 
 
 @in_single
@@ -142,8 +140,22 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     >>> float(tg.nn.functional.logsumexp(np.array([1000.0, 1000.0])).round(4))
     1000.6931
     """
-    out = neural.logsumexp(floats("logsumexp", x), axis=axis)
+    x, axis = _along("logsumexp", x, axis)
+    out = neural.logsumexp(x, axis=axis)
     return out if keepdims else np.squeeze(out, axis=axis)
+
+
+def _along(caller: str, x: Any, axis: Any) -> tuple[Any, int]:
+    """An array that has something along an axis, and that axis."""
+    axis = whole(caller, "axis", axis, least=None)
+    x = floats(caller, x)
+    shape = shape_of(x)
+    if shape and not (-len(shape) <= axis < len(shape) and shape[axis]):
+        raise ShapeError(
+            f"{caller}: x of shape {shape} has nothing along axis {axis}; give the axis of the "
+            "classes, of which there is one at least."
+        )
+    return x, axis
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -160,7 +172,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     x = entered("linear", x, weight)
     try:
         return neural.linear(x, weight, bias)
-    except ValueError:
+    except (ValueError, IndexError):
         shape = shape_of(weight)
         remedy = to_features(shape_of(x), shape[1]) if len(shape) == 2 else ""
         raise ShapeError(
@@ -226,7 +238,7 @@ def embedding(indices: Any, weight: Any) -> Any:
     [[3.0], [1.0]]
     """
     if not isinstance(indices, (Tensor, np.ndarray)):
-        indices = np.asarray(indices)
+        indices = as_array("embedding", indices, "indices")
     integers("embedding", indices, "indices")
     weight = entered("embedding", weight, name="weight")
     if len(shape_of(weight)) != 2:
@@ -424,7 +436,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = np.asarray(labels)
+        labels = as_array("one_hot", labels, "labels")
     integers("one_hot", labels)
     classes, dtype = whole("one_hot", "classes", classes), kind("one_hot", "dtype", dtype, "biufc")
     labels = neural.in_range(labels, classes, "one_hot")

@@ -44,7 +44,13 @@ def weights(place: str, initial: Any, shape: Shape, seed: Seed, dtype: Any) -> n
     )
     arguments.generator(place, seed)
     dtype = arguments.dtype(place, "dtype", dtype)
-    found = np.asarray(initial(shape, seed, dtype=dtype))
+    try:
+        found = np.asarray(initial(shape, seed, dtype=dtype))
+    except TypeError as error:
+        raise TypeError(
+            f"{place}(initial={arguments.shown(initial)}): it is called as initial(shape, seed, "
+            f"dtype=dtype), and raised: {error}"
+        ) from error
     if found.shape != shape:
         raise ValueError(
             f"{place}: initial, {arguments.shown(initial)}, gave values of shape {found.shape}; "

@@ -1,4 +1,4 @@
-"""Layers: what networks are put together from, beside activations and normalisation."""
+"""Layers, except activations and normalisation."""
 
 import math
 from typing import Any

@@ -13,7 +13,7 @@ from ..autodiff.primitives import cast, neural
 from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from .operands import entered, floats, integers, shape_of, to_labels, to_shape
+from .operands import as_array, entered, floats, integers, shape_of, to_labels, to_shape
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -68,12 +68,12 @@ def cross_entropy(
         share(name, "label_smoothing", label_smoothing)
     plain = weight is None and ignore_index is None and reduction == "mean"
     if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = np.asarray(labels)
+        labels = as_array(name, labels, "labels")
     if labels.dtype.kind == "f" and labels.ndim > 1 and labels.shape == shape_of(logits):
         if ignore_index is not None:
             raise TypeError(
-                f"{name}: ignore_index={ignore_index} is for labels that are integers; give rows "
-                f"that count nothing the shares 0 of all classes."
+                f"{name}: ignore_index={ignore_index} is for labels that are integers; to ignore a "
+                "row of shares, make all of them 0."
             )
         return _of_shares(name, logits, labels, label_smoothing, weight, reduction)
     if plain and len(shape_of(logits)) == 2:
@@ -191,7 +191,7 @@ def _of_each(weight: Any, labels: Any) -> Any:
 def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     """Labels as an array or Tensor of integers that fits the logits."""
     if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = np.asarray(labels)
+        labels = as_array(name, labels, "labels")
     shape = shape_of(logits)
     if len(shape) < 2 or labels.shape != (shape[0], *shape[2:]):
         raise ShapeError(

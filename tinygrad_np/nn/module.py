@@ -173,8 +173,8 @@ class Module:
             known = name if held is None else first.get(id(held), name)
             if known in found and not _are_equal(found[known], value):
                 raise ShapeError(
-                    f"the state does not fit this model: {given[known]} and {name} are one Tensor "
-                    "of the model, and the state has other values for each."
+                    f"the state does not fit this model: {given[known]} and {name} are the same "
+                    "Tensor in the model, and the state has different values for them."
                 )
             found.setdefault(known, value)
             given.setdefault(known, name)

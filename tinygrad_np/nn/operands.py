@@ -1,4 +1,4 @@
-"""What enters layers and losses, and what their errors say about it."""
+"""Checks of the inputs of layers and losses, and the messages of their errors."""
 
 import math
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from ..arguments import is_whole, refusal
+from ..autodiff.making import array
 from ..autodiff.nests import held, leaves, refuse_subclass
 from ..autodiff.primitives import cast
-from ..autodiff.tensor import Tensor, array
+from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
 Shape = tuple[int, ...]
@@ -42,7 +43,7 @@ def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     if not isinstance(x, np.ndarray):
         if hasattr(type(x), "__array_function__"):
             return x
-        x = _as_array(caller, x, name, getattr(like, "dtype", None))
+        x = as_array(caller, x, name, getattr(like, "dtype", None))
     refuse_subclass(f"{caller}: {name}", x)
     if x.dtype.kind not in "biufc":
         raise TypeError(f"{caller}: {name} of dtype {x.dtype}; {to_numbers(name)}.")
@@ -62,7 +63,8 @@ def floats(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
     return cast(x, np.result_type(x.dtype, dtype, np.float32) if is_float else np.float64)
 
 
-def _as_array(caller: str, x: Any, name: str, dtype: Any) -> Any:
+def as_array(caller: str, x: Any, name: str, dtype: Any = None) -> Any:
+    """What is no array as one; raises as ``entered`` does."""
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
         raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
     try:

@@ -7,7 +7,8 @@ import numpy as np
 
 from ..arguments import dtype as floating
 from ..arguments import flag, generator, one_of, share, whole
-from ..autodiff.tensor import Tensor, stack
+from ..autodiff.making import stack
+from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
 from .module import Module

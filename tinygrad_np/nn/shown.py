@@ -1,4 +1,4 @@
-"""A module as a notebook shows it: a table of what it learns and keeps, and its layers."""
+"""A module as a notebook shows it: a table of its parameters and other state, and its layers."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import refusal
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from .module import Module
@@ -16,8 +17,8 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
     ``params`` maps names, as of ``named_parameters()`` and ``state_dict()``, to values of the same
     shapes; what it leaves out is the module's own, and the module is afterwards as it was. So a
     network can be differentiated by ``tg.grad`` and the other transforms. Not for two threads that
-    call one module at the same time. Raises KeyError for unknown names, ShapeError for other
-    shapes.
+    call one module at the same time. Raises TypeError for other things than a module and a
+    dict, KeyError for unknown names, ShapeError for other shapes.
 
     >>> net = tg.nn.Linear(2, 1, seed=0)
     >>> params = {name: p.numpy() for name, p in net.named_parameters()}
@@ -25,6 +26,11 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
     >>> slopes["bias"]
     array([3.], dtype=float32)
     """
+    if not isinstance(module, Module):
+        raise refusal("functional_call", "module", module, "a tg.nn.Module")
+    if not isinstance(params, Mapping):
+        needed = "a dict of names and Tensors, such as module.state_dict(),"
+        raise refusal("functional_call", "params", params, needed)
     own = dict(module.named_tensors())
     unknown = [str(name) for name in params if name not in own]
     if unknown:

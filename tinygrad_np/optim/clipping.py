@@ -35,11 +35,13 @@ def clip_grad_norm(
     (5.0, [0.6, 0.8])
     """
     place = "clip_grad_norm"
-    if max_norm != math.inf:
+    if not isinstance(max_norm, float) or max_norm != math.inf:
         real(place, "max_norm", max_norm)
-    if norm_type != math.inf:
+    if not isinstance(norm_type, float) or norm_type != math.inf:
         real(place, "norm_type", norm_type, "a number above 0, or math.inf,", ends="()")
-    parts = [params] if isinstance(params, Tensor) else list(params)
+    if isinstance(params, np.ndarray) or not isinstance(params, Iterable):
+        raise TypeError(f"{place}: params is {shown(params)}; give Tensors, model.parameters().")
+    parts = [params] if isinstance(params, Tensor) else [*params]
     for part in parts:
         if not isinstance(part, Tensor):
             raise TypeError(f"{place}: params has {shown(part)}; give Tensors, model.parameters().")

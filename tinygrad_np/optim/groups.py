@@ -56,7 +56,8 @@ def given_groups(params: Any) -> list[Any]:
 
     Raises TypeError for what is neither, ValueError for nothing.
     """
-    if isinstance(params, (Tensor, Mapping)) or not isinstance(params, Iterable):
+    none = isinstance(params, (Tensor, Mapping, np.ndarray))
+    if none or not isinstance(params, Iterable):
         raise TypeError(
             f"an optimiser takes a list of Tensors for params, not {shown(params)}; give "
             "model.parameters(), or a list of groups, [{'params': …, 'lr': …}]."
@@ -122,7 +123,7 @@ def check_parameters(params: Iterable[Any], first: int) -> None:
         if not parameter.requires_grad or parameter._is_result:
             raise ValueError(
                 f"an optimiser works on leaves that require grad; entry {i}, of shape "
-                f"{parameter.shape}, is none."
+                f"{parameter.shape}, is not one."
             )
 
 

@@ -82,7 +82,7 @@ class Optimiser(Stateful):
         place = type(self).__name__
         groups = given_groups(params)
         self._defaults = {"lr": rate(place, lr), **settings}
-        self.params: list[Tensor] = []
+        self.params: tuple[Tensor, ...] = ()
         self.param_groups: list[Group] = []
         self._packs: list[Pack] = []
         self.steps = 0
@@ -122,7 +122,7 @@ class Optimiser(Stateful):
         if len({*self.params, *params}) < len(self.params) + len(params):
             raise ValueError("a parameter was given to the optimiser twice; give each once.")
         self._packs = [*self._packs, *gathered(made, self._states(made), self.numbers)]
-        self.params = [*self.params, *params]
+        self.params = (*self.params, *params)
         self.param_groups = [*self.param_groups, made]
         self._greatest_rate = greatest_rate(self.params)
         self._several = len(self.param_groups) > 1 and type(self).rate is Optimiser.rate

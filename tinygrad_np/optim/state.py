@@ -19,7 +19,7 @@ MADE_ANEW = ("_packs", "_crew")  # for each copy of an optimiser
 class Stateful:
     """What an optimiser keeps, as it is saved, taken back, copied and loaded."""
 
-    params: list[Tensor]
+    params: tuple[Tensor, ...]
     param_groups: list[dict[str, Any]]
     steps: int
     numbers: int

@@ -26,7 +26,7 @@ class Whose(enum.IntEnum):
 
 @functools.lru_cache(maxsize=4096)
 def whose(module: str | None) -> Whose:
-    """Whose code a module is, by its name: what others than the user have does not change."""
+    """Whose code a module is, by its name; only the user's code changes."""
     first, *rest = str(module or "").split(".")
     if first == PACKAGE:
         is_open = ".".join(rest) in OPEN or (rest and rest[0] not in ENGINE)

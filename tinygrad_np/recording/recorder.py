@@ -1,14 +1,15 @@
-"""Taking down what runs: every operation, with what it reads and what it makes.
+"""Recorder: every operation is recorded, with its operands and results.
 
-While a step is recorded the funnel of the engine calls this; the calls are carried out as in eager
-mode and written down as equations on the way. The sweep runs the rules on Tensors then, so that
-the backward pass goes through the same funnel.
+While a step is recorded, the engine's funnel calls this module. It runs each operation as in eager
+mode and records it as an equation. The sweep runs the rules on Tensors then, so the backward pass
+goes through the same funnel.
 """
 
 import sys
 import weakref
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -175,11 +176,12 @@ class Recorder:
     def leave(self, how: str, tensor: Tensor | None = None) -> None:
         """A value leaves the tape: of no concern where nothing is to be done again."""
 
-    def lift(self, nest: Any, declared: bool = False) -> Any:
+    def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """The nest with Tensors for the arrays that may be others when this is done again.
 
         What is ``declared`` the user gave, and has not been seen before.
         """
+        self.pulled = pulled or self.pulled
         if declared and self._is_own_code(FUNNEL | {TRANSFORMS}):
             return nest
         parts = leaves(nest)
@@ -192,6 +194,13 @@ class Recorder:
             if known is None or known.kind != "constant":
                 parts[i] = Tensor._of(part, None)
         return rebuild(nest, parts)
+
+    @contextmanager
+    def sweeping(self, records: bool) -> Iterator[None]:
+        """A block around a sweep, whose operations are recorded or not."""
+        with recording(records):
+            yield
+        self.pulled = None
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be recorded.

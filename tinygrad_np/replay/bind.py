@@ -1,4 +1,4 @@
-"""A plan bound to memory: its equations as calls that take no arguments."""
+"""A plan with its memory: its equations as calls that take no arguments."""
 
 import itertools
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Taking down a step that is to be replayed: what could not be done again is refused."""
+"""Capture: a recorder for a step that will be replayed; refuses what cannot be repeated."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -71,7 +71,7 @@ class Capture(Recorder):
         given = known is not None and known.kind == "input"
         itself = "; the argument of the step is a Tensor: use it itself" if given else ""
         raise refusal(
-            f"takes a value off the tape: {how}",
+            f"takes a value out of a Tensor: {how}",
             "return the Tensor and look at it outside the step, choose with np.where, or take rows "
             f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
         )

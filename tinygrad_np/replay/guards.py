@@ -1,8 +1,8 @@
-"""When a program may run: all that the step read outside is as it was when it was captured.
+"""Guards: a program may run if all that its step read outside is the same as in the capture.
 
-``Walk`` finds what was read, from the step, its arguments and the globals on. ``Guards`` owns the
-question whether it is the same now: numbers are told by value, what containers hold by its
-elements, other objects by identity.
+``Walk`` finds what was read, starting from the step, its arguments and the globals. ``Guards``
+checks whether it still is the same: numbers by value, containers by their elements, other objects
+by identity.
 """
 
 import abc
@@ -110,7 +110,7 @@ class Walk:
         self._collect()
 
     def _collect(self) -> None:
-        """The watches over what is many objects' alike."""
+        """Watches that check the same thing of many objects."""
         spaces = list(self._names.values())
         found = [_getter(space, names) for space, names in spaces]
         for space, names in self._absent.values():
@@ -321,7 +321,7 @@ class Walk:
 
 
 def _is_fixed(value: Any) -> bool:
-    """Whether nobody makes this another one: what libraries have in them."""
+    """Whether this never changes, as what libraries contain."""
     if isa(value, types.ModuleType):
         return whose(value.__name__) < Whose.USER
     kinds = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
@@ -364,7 +364,7 @@ class Guards:
         self.bind()
 
     def bind(self) -> None:
-        """Take what is there now, with the memory of Tensors, for what is to be there."""
+        """From now on, expect what is there now, with the memory of Tensors."""
         self.changes = changes.last
         self.nodes = [*map(_node, self.tensors)]
         self.arrays = [*map(_array, self.placed)]
@@ -388,7 +388,7 @@ class Guards:
         return fit and (not self.watched or self._is_untouched())
 
     def hold(self) -> bool:
-        """Whether the program is of this world; ``is_bound`` then says if its memory is, too."""
+        """Whether all that the step read is the same; ``is_bound`` says this of its memory."""
         if self.changed() is not None or not self._gradients_fit() or not self._is_untouched():
             return False
         return all(

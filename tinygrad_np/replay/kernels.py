@@ -1,9 +1,9 @@
-"""How an equation is run into memory that is there already.
+"""How an equation is computed into memory that exists already.
 
-Ufuncs write into ``out``. The body of any other operation runs once, on operands that stand for
-arrays: what it calls is noted, with all that depends on shapes alone done, and these calls are
-replayed. Bodies that look at values are called as a whole. What has no body is run as in eager
-mode, and its result copied.
+Ufuncs write into ``out``. The body of any other operation runs once, on objects that stand for
+arrays: the calls that it makes are recorded, and what depends only on shapes is computed once. A
+body that looks at values is called as a whole. An operation without a body runs as in eager mode,
+and its result is copied.
 """
 
 import contextlib
@@ -173,7 +173,7 @@ def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
         raise ReplayError(
             f"{equation.line}: {equation.name} gave an array of dtype {result.dtype} where the "
             f"captured step had {out.dtype}: whether its results are complex depends on values. "
-            "Give it complex numbers (x + 0j), of which they always are."
+            "Give it complex numbers (x + 0j): then the results are always complex."
         )
     if result.shape != out.shape or result.dtype != out.dtype:
         raise ReplayError(
@@ -388,7 +388,7 @@ def _like(nest: Any) -> Any:
 
 
 def _held(value: Any) -> Any:
-    """What stands in for arrays, replaced by those; no cells in tuples, where nobody looks."""
+    """What stands in for arrays, replaced by those; there are no cells in tuples."""
     if isinstance(value, (tuple, list)):
         found = tuple(map(_held, value))
         if any(isinstance(part, Cell) for part in found):

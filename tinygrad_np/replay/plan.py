@@ -1,8 +1,8 @@
-"""From the equations of a captured step to those worth running, and the memory they share.
+"""From the equations of a captured step to a plan: which of them run, and in which memory.
 
-Nothing here runs a step: equations that repeat another, copy, or serve nobody are dropped, each
-result gets a buffer that no living value uses, and where an operand dies the result takes over its
-buffer.
+Nothing here runs a step. Equations that repeat another one, only copy, or have results that are not
+used are removed. Each result gets a buffer that no value uses which is still needed; if an operand
+is not needed any more, the result takes its buffer.
 """
 
 from bisect import bisect_left, insort
@@ -62,7 +62,7 @@ class Plan:
 
 
 def plan(recording: Recording) -> Plan:
-    """What of a recorded step is worth running, without memory yet."""
+    """The equations of a recorded step that its results need, without memory yet."""
     equations, same = simplified(recording.equations)
     returned = [same.get(v, v) for v in recording.results]
     kept = blocked(needed(equations, returned), returned)
@@ -70,7 +70,7 @@ def plan(recording: Recording) -> Plan:
 
 
 def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Variable, Variable]]:
-    """Without copies nobody can tell from their original, and without doing anything twice."""
+    """The equations without copies that equal their original, and without repetitions."""
     kept: list[Equation] = []
     same: dict[Variable, Variable] = {}
     seen: dict[Any, Equation] = {}
@@ -98,7 +98,7 @@ def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Vari
 
 def _renamed(old: Equation, same: dict[Variable, Variable]) -> Equation:
     """The equation with other names for what was found to be the same."""
-    equation = old.renamed(same, old.results)
+    equation = old if same.keys().isdisjoint(old.reads) else old.renamed(same, old.results)
     for result in old.results:
         result.made = equation
         if result.view_of is not None:
@@ -159,7 +159,10 @@ def _key(equation: Equation, epoch: int) -> Any:
 
 
 def needed(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
-    """The equations whose results are used; no gradients that are replaced before they are read."""
+    """The equations whose results are used, or whose errors or shapes the step may see.
+
+    No gradients that are replaced before they are read.
+    """
     wanted = set(outputs) | {v.root for v in outputs}
     replaced: set[Tensor] = set()
     kept: list[Equation] = []
@@ -188,7 +191,8 @@ def allocate(made: Plan) -> None:
     """Give every result that is no view a buffer."""
     made.place, made.in_place, made.buffers, made.slots = {}, {}, [], {}
     last = last_uses(made)
-    slots = _deliveries(made)
+    returned = {v.root for v in made.outputs}
+    slots = _deliveries(made, returned)
     free = Free(made.buffers)
     for i, equation in enumerate(made.equations):
         for result in equation.results:
@@ -212,8 +216,17 @@ def allocate(made: Plan) -> None:
 
 
 def _may_go(equation: Equation) -> bool:
-    """Whether nothing but its results is lost with an equation: who draws moves a generator on."""
-    return equation.kind == "call" and not equation.draws
+    """Whether an equation does nothing but give results of shapes that are known.
+
+    A random draw changes its generator. An index, a factorisation or a list of places may fail, or
+    be longer, with other values, and the step may see that though it reads no element.
+    """
+    if equation.kind != "call" or equation.draws or equation.errors:
+        return False
+    traits, fn = equation.traits, equation.fn
+    known = isinstance(fn, np.ufunc) or traits.shape_only or traits.along or traits.copies
+    known = known or traits.cost is not None
+    return known or all(result.view_of is not None for result in equation.results)
 
 
 def last_uses(made: Plan) -> dict[Variable, int]:
@@ -227,12 +240,11 @@ def last_uses(made: Plan) -> dict[Variable, int]:
     return last
 
 
-def _deliveries(made: Plan) -> dict[Variable, np.ndarray]:
+def _deliveries(made: Plan, returned: set[Variable]) -> dict[Variable, np.ndarray]:
     """Results that can be made right in the slot of the leaf whose gradient they are."""
     delivered = [e for e in made.equations if e.kind == "deliver" and e.operands]
     tensors = [e.options["tensor"] for e in delivered]
     times = Counter(tensors)
-    returned = {v.root for v in made.outputs}
     slots: dict[Variable, np.ndarray] = {}
     for equation, tensor in zip(delivered, tensors, strict=True):
         variable = equation.operands[0]
@@ -261,13 +273,12 @@ def _donor(
     # for one element in place takes 0.7 µs instead of 0.2: NumPy looks for an overlap
     if not _may_overwrite(equation) or result.nbytes == result.dtype.itemsize:
         return None
-    returned = {v.root for v in made.outputs}
     # a function that is no ufunc may be written over its first operand only
     operands = equation.reads if isinstance(equation.fn, np.ufunc) else equation.reads[:1]
     for operand in operands:
         base = operand.root
         buffer = made.place.get(base)
-        if buffer is None or buffer.fixed is not None or last[base] != i or base in returned:
+        if buffer is None or buffer.fixed is not None or last[base] != i:
             continue
         whole = operand.nbytes == base.nbytes and operand.start == base.start
         twice = any(v.root is base and v is not operand for v in equation.reads)
@@ -291,7 +302,7 @@ class Free:
         self.turns = count()
 
     def add(self, buffer: Buffer) -> None:
-        """Nobody uses this one any more."""
+        """This buffer is not used any more."""
         if buffer not in self.members:
             self.members.add(buffer)
             insort(self.found, (buffer.nbytes, next(self.turns), buffer))

@@ -1,6 +1,7 @@
 """A captured step, bound to its memory and ready to run."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from operator import is_, length_hint
 from statistics import median
 from typing import Any
@@ -9,12 +10,18 @@ import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
+from ..errors import ReplayError
+from ..recording.equations import Variable
 from . import show
 from .bind import Binding
 from .capture import Capture
 from .guards import Guards
 from .kernels import Cell, quieted
-from .plan import Plan, allocate
+from .plan import Plan, allocate, plan
+
+
+class Untouched(Exception):
+    """A call failed before the program had done anything that lasts: the step can run anew."""
 
 
 class Program:
@@ -24,9 +31,10 @@ class Program:
     """
 
     def __init__(
-        self, capture: Capture, guards: Guards, plan: Plan, result: Any, places: list[int | None]
-    ) -> None:
-        self.plan = plan
+        self, capture: Capture, guards: Guards, outputs: Sequence[Variable], result: Any,
+        places: list[int | None],
+    ) -> None:  # fmt: skip
+        self.taken_down: Any = capture, outputs
         # the captured Tensors are not kept: they may hold a graph
         parts = zip(places, leaves(result), strict=True)
         self.parts = [part if place is None else np.float64(0) for place, part in parts]
@@ -47,8 +55,20 @@ class Program:
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.runs = 0
         self.due = 0.0
-        capture.close()
-        self.link()
+        self.guards.bind()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What of the step is worth running; until that is known all captured arrays are held."""
+        capture, outputs = self.taken_down
+        made = plan(capture.finished(outputs))
+        self.forget()
+        return made
+
+    def forget(self) -> None:
+        """Let go of what was captured: it is planned, or nobody is going to run it."""
+        self.taken_down[0].close()
+        self.taken_down = None
 
     def link(self) -> None:
         """Allocate the buffers and bind every call to them."""
@@ -79,10 +99,28 @@ class Program:
         try:
             for call in calls:
                 call()
-        except BaseException:
-            self._clear(len(self.calls) - length_hint(calls) - 1)
+        except BaseException as error:
+            failed = len(self.calls) - length_hint(calls) - 1
+            is_the_steps = isinstance(error, Exception) and not isinstance(error, ReplayError)
+            if is_the_steps and not self._has_acted(failed):
+                raise Untouched from error
+            self._clear(failed)
             raise
         return self._results(values, plain)
+
+    def _has_acted(self, failed: int) -> bool:
+        """Whether something that lasts was done before a call, so that nothing can begin anew."""
+        if self.entries or self.became:
+            return True
+        place = self.plan.place
+        for equation in self.plan.equations:
+            if equation is self.begun[failed]:
+                return False
+            if equation.kind in ("write", "effect", "deliver", "become") or equation.draws:
+                return True
+            if any(v.root in place and place[v.root].fixed is not None for v in equation.results):
+                return True  # a gradient that may be there
+        return True
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""

@@ -1,8 +1,8 @@
 """What the Python code of a step reads while it is captured.
 
-``sys.setprofile`` tells of every Python function that runs. The names that its code mentions
-(globals, closure cells, attributes of what these and the arguments hold) are looked up as the
-function begins, and noted with their values: ``guards`` keeps watch over them afterwards.
+``sys.setprofile`` reports every Python function that runs. The names in its code (globals, closure
+cells, attributes of what these and the arguments hold) are looked up when the function begins, and
+stored with their values. ``guards`` checks them afterwards.
 """
 
 import abc
@@ -200,7 +200,7 @@ def plain(held: Any) -> Any:
 
 
 def origin_of(value: Any) -> Whose:
-    """Whose it is to change an object: what libraries make for users, such as settings, too."""
+    """Who may change an object; users also change what libraries make for them (settings)."""
     if isa(value, types.ModuleType):
         return whose(value.__name__)
     if isa(value, (type, types.FunctionType)):

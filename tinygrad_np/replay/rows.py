@@ -1,8 +1,8 @@
-"""Full batches in blocks of rows: each block goes forward and backward while it is in cache.
+"""Full batches in blocks of rows: each block goes forward and backward while it is in the cache.
 
-Where a step treats the rows of a large batch alike, and puts them together in sums only, its
-equations are run block by block. Which sums are split, and where, is ``row_blocks``: eager
-mode adds the same blocks in the same order, so that the results are the same to the last bit.
+If a step treats all rows of a large batch in the same way, and combines them only in sums, its
+equations run block by block. ``row_blocks`` says which sums are split, and where. Eager mode adds
+the same blocks in the same order, so the results are the same to the last bit.
 """
 
 import math

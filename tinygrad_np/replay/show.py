@@ -1,4 +1,4 @@
-"""A program as numbered equations, and where its time goes."""
+"""A program as text: its numbered equations, and their times."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,5 +1,6 @@
 """``replay``: a step that runs as written once, is checked once, and is replayed from then on."""
 
+import contextlib
 import functools
 import threading
 import types
@@ -20,8 +21,7 @@ from ..recording.lines import Whose, users_line, whose
 from ..recording.recorder import argument
 from .capture import Capture, refusal
 from .guards import Guards, Walk, is_same, spec
-from .plan import plan
-from .program import Program
+from .program import Program, Untouched
 from .reads import is_plain
 from .show import Profile, as_html
 from .verify import (
@@ -36,6 +36,7 @@ from .verify import (
 
 KEPT_SIGNATURES = 64
 NEVER = float("inf")
+UNSHARED = contextlib.nullcontext()
 PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
 MOST_SEEN = 10_000  # signatures that are counted
 MOST_CAPTURES = 16  # one after the other, without a replay
@@ -141,12 +142,14 @@ class Replay:
         program = None if local.doubted else local.last
         if program is None or not mode.ordinary or program.runs >= program.due:
             return self._run(args, plain)
-        if program.guards.gradients:
-            with EXCLUSIVE:  # whoever adds to gradients in another thread waits
-                if program.guards.are_met(args):
-                    return program.run(args, plain)
+        with EXCLUSIVE if program.guards.gradients else UNSHARED:  # others who add to them wait
+            if not program.guards.are_met(args):
                 return self._run(args, plain)
-        return program.run(args, plain) if program.guards.are_met(args) else self._run(args, plain)
+            try:
+                return program.run(args, plain)
+            except Untouched:
+                pass
+        return self._as_written(Given(args), [])  # which may catch what a call raised
 
     def __repr__(self) -> str:
         found = [program for each in self._local.programs.values() for program in each]
@@ -224,7 +227,12 @@ class Replay:
             result = self._verified(program, given)
         else:
             self._local.in_vain = 0
-            result = program.run(given.inputs, plain)
+            try:
+                result = program.run(given.inputs, plain)
+            except Untouched:
+                program = None
+        if program is None:
+            return self._as_written(given, [])
         self._local.last = program
         return result
 
@@ -254,6 +262,7 @@ class Replay:
     def _keep(self, key: Any, program: Program | None) -> None:
         if program is None:
             return
+        program.link()
         everything = self._local.programs
         programs = everything.setdefault(key, [])
         programs.insert(0, program)
@@ -282,7 +291,7 @@ class Replay:
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, plan(capture.finished(results)), result, where)
+        program = Program(capture, guards, results, result, where)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 
@@ -335,16 +344,20 @@ class Replay:
         that takes five times as long as to run it.
         """
         replayed, quick = program.runs > 0, 0 < program.runs < program.due
-        before = State(program)
+        before, untouched = State(program), False
         ours: Any = None
         try:
             ours = outcome(program, program.run(given.inputs))
         except ReplayError:
             raise
+        except Untouched:
+            untouched = True
         except Exception as raised:
             ours = raised
         finally:
             before.restore()
+        if untouched:
+            return self._as_written(given, [])
         if quick:
             result = self.fn(*given.holding(map(argument, given.inputs)))
             theirs = outcome(program, result)
@@ -369,6 +382,7 @@ class Replay:
                     self._local.programs[given.key].remove(program)
                     self._keep(given.key, second)
                     return result
+                second.forget()
                 compare_outcomes(ours, outcome(program, result))
             self._local.odd.discard(given.key)
         program.due = self._due(program.runs)
@@ -415,7 +429,7 @@ def _array(part: Any) -> np.ndarray:
     if kind is not Tensor and whose(kind.__module__) is Whose.USER:
         raise ReplayError(
             f"{users_line()}: an argument of class {kind.__name__}, and a replayed step gets plain "
-            "Tensors; pass its values, and what else it has as arguments of their own."
+            "Tensors; pass its values, and its other contents as separate arguments."
         )
     if not isinstance(part, Tensor):
         return np.asarray(part)
@@ -453,7 +467,7 @@ def replay(
     *,
     verify: bool | int = True,
 ) -> Any:
-    """``fn``, replayed: the same results, without the cost of recording and of allocating.
+    """Record ``fn`` once, then replay the recording: the same results in less time.
 
     ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
     Tensors); it gets Tensors for arrays. The first call with arguments of given shapes and dtypes

@@ -1,4 +1,4 @@
-"""Whether a replay does what the step does: both run from one state, and every bit is compared."""
+"""Compare a replay with the step: both run from the same state, and all bits must be equal."""
 
 import hashlib
 import math
@@ -133,7 +133,7 @@ def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
             raise ReplayError(
                 f"{users_line()}: {what} of the replay differs from that of the step itself"
                 f"{_distance(ours, theirs)}: the step does something that cannot be captured, such "
-                f"as looking at the time, or at what a library keeps. {PLAIN}"
+                f"as reading the clock, or a value inside a library. {PLAIN}"
             )
 
 

@@ -11,7 +11,7 @@ from .. import nn
 from ..data.datasets import Dataset
 from ..errors import DataError
 from ..training import weights
-from .networks import ACTIVATIONS, CNN, MLP, NORMS
+from .networks import ACTIVATIONS, MLP, NETWORKS, NORMS, SIDE
 from .recipes import Parts, Recipe
 
 KEY = "tinygrad_np"
@@ -41,8 +41,8 @@ class Description:
 
     def build(self) -> nn.Module:
         """The network, its weights not yet loaded."""
-        if self.network == "cnn":
-            return CNN((self.sizes[1], self.sizes[2]), self.sizes[3], classes=self.sizes[4], seed=0)
+        if self.network in NETWORKS:
+            return NETWORKS[self.network](classes=self.sizes[-1], seed=0)
         return MLP(self.sizes, self.activation, norm=self.norm, seed=0)
 
     @property
@@ -54,10 +54,11 @@ class Description:
 def describe(recipe: Recipe, dataset: Dataset, parts: Parts) -> dict[str, str]:
     """The metadata of a file of weights."""
     images = dataset[0][0]
+    made = getattr(recipe.network, "func", recipe.network)  # of a partial: what it calls
     ring = np.ones(images.shape[1:], bool)
     ring[_RING:-_RING, _RING:-_RING] = False
     described = {
-        "network": "mlp" if recipe.network is None else "cnn",
+        "network": next((name for name, each in NETWORKS.items() if each is made), "mlp"),
         "sizes": recipe.sizes,
         "activation": recipe.activation,
         "norm": recipe.norm,
@@ -115,11 +116,11 @@ def _checked(found: Any) -> Description:
     """Only numbers and known words come out of the file."""
     sizes = tuple(_whole(size) for size in found["sizes"])
     names = found["names"] if found["names"] is None else tuple(map(str, found["names"]))
-    if found["network"] not in ("mlp", "cnn") or found["activation"] not in ACTIVATIONS:
+    if found["network"] not in ("mlp", *NETWORKS) or found["activation"] not in ACTIVATIONS:
         raise ValueError(f"network {found['network']!r} with {found['activation']!r}")
     if found["norm"] not in (None, *NORMS) or (names and len(names) != sizes[-1]):
         raise ValueError(f"norm {found['norm']!r}, {len(names or ())} names")
-    if len(sizes) < 2 or (found["network"] == "cnn" and len(sizes) != 5):
+    if len(sizes) < 2 or (found["network"] in NETWORKS and sizes[0] != SIDE * SIDE):
         raise ValueError(f"sizes {sizes}")
     height, width = map(_whole, found["shape"])
     mean, std = (None if found[key] is None else float(found[key]) for key in ("mean", "std"))

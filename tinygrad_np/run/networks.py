@@ -68,31 +68,51 @@ class MLP(nn.Module):
         return self.layers(x)
 
 
-class CNN(nn.Module):
-    """Two convolutions with ReLU and pooling, two linear layers: (n, 784) to (n, classes) logits.
+class _Convolutional(nn.Module):
+    """A network of images (n, 1, 28, 28) or their rows (n, 784); gives logits (n, classes).
 
-    After LeNet-5 (LeCun et al. 1998), with ReLU and maxima. Images may also be (n, 1, 28, 28).
-    ``channels`` are those of the two convolutions, ``width`` that of the hidden linear layer;
-    ``seed`` is an int or an ``np.random.Generator``, and all layers draw from it in order.
+    ``seed`` is an int or an ``np.random.Generator``, and all layers draw from it in order;
+    ``initial`` is a function of ``nn.init`` for the weights, biases start at 0.
     """
 
     input_shape = (SIDE * SIDE,)  # of one example, for drawings
 
     def __init__(
         self,
-        channels: tuple[int, int] = (16, 32),
-        width: int = 128,
         *,
         classes: int = 10,
         initial: Any = nn.init.he_uniform,
         seed: nn.init.Seed = None,
         dtype: Any = np.float32,
     ) -> None:
-        options: dict[str, Any] = {
-            "initial": initial, "seed": np.random.default_rng(seed), "dtype": dtype,
-        }  # fmt: skip
-        first, second = channels
+        rng = np.random.default_rng(seed)
         self.layers = nn.Sequential(
+            *self._made(classes, {"initial": initial, "seed": rng, "dtype": dtype})
+        )
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        """The layers; ``options`` are those of each that has weights."""
+        raise NotImplementedError
+
+    def forward(self, x: Any) -> Any:
+        return self.layers(np.reshape(x, (-1, 1, SIDE, SIDE)))
+
+
+class CNN(_Convolutional):
+    """Two 5×5 convolutions with ReLU and maxima, two linear layers: after LeNet-5.
+
+    ``channels`` are those of the convolutions, ``width`` that of the hidden linear layer.
+    """
+
+    def __init__(
+        self, channels: tuple[int, int] = (16, 32), width: int = 128, **others: Any
+    ) -> None:
+        self.channels, self.width = channels, width
+        super().__init__(**others)
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        first, second = self.channels
+        return [
             nn.Conv2d(1, first, 5, **options),  # 24×24
             nn.ReLU(),
             nn.MaxPool2d(2),  # 12×12
@@ -100,10 +120,148 @@ class CNN(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(2),  # 4×4
             nn.Flatten(),
-            nn.Linear(second * 4 * 4, width, **options),
+            nn.Linear(second * 4 * 4, self.width, **options),
             nn.ReLU(),
-            nn.Linear(width, classes, **options),
+            nn.Linear(self.width, classes, **options),
+        ]
+
+
+class LeNet5(_Convolutional):
+    """LeNet-5 with ReLU, maxima, and all connections from map to map.
+
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE
+    (1998), section II.B, where it has tanh, means, and some of the connections.
+    """
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        return [
+            nn.Conv2d(1, 6, 5, padding=2, **options),  # 28×28
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # 14×14
+            nn.Conv2d(6, 16, 5, **options),  # 10×10
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # 5×5
+            nn.Flatten(),
+            nn.Linear(400, 120, **options),
+            nn.ReLU(),
+            nn.Linear(120, 84, **options),
+            nn.ReLU(),
+            nn.Linear(84, classes, **options),
+        ]
+
+
+class PyTorchExample(_Convolutional):
+    """The network of PyTorch's MNIST example: two 3×3 convolutions, maxima, two linear layers."""
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        (drawn,) = options["seed"].spawn(1)
+        return [
+            nn.Conv2d(1, 32, 3, **options),  # 26×26
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, **options),  # 24×24
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # 12×12
+            nn.Dropout(0.25, seed=drawn),
+            nn.Flatten(),
+            nn.Linear(64 * 12 * 12, 128, **options),
+            nn.ReLU(),
+            nn.Dropout(0.5, seed=drawn),
+            nn.Linear(128, classes, **options),
+        ]
+
+
+class Quick(_Convolutional):
+    """Three convolutions of few operations, with batch normalisation: 12, 24 and 48 channels."""
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        return [
+            *_normalised(1, 12, 5, options, stride=2),  # 12×12
+            *_normalised(12, 24, 3, options),  # 10×10
+            nn.MaxPool2d(2),  # 5×5
+            *_normalised(24, 48, 3, options),  # 3×3
+            nn.Flatten(),
+            nn.Linear(48 * 3 * 3, classes, **options),
+        ]
+
+
+class Residual(nn.Module):
+    """x + f(x), then ReLU; f is two 3×3 convolutions with batch normalisation.
+
+    Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition" (2016), figure 2.
+    """
+
+    def __init__(self, channels: int, options: dict[str, Any]) -> None:
+        first, norm, relu = _normalised(channels, channels, 3, options, padding=1)
+        self.inner = nn.Sequential(
+            first, norm, relu, *_normalised(channels, channels, 3, options, padding=1)[:2]
         )
 
     def forward(self, x: Any) -> Any:
-        return self.layers(np.reshape(x, (-1, 1, SIDE, SIDE)))
+        return nn.functional.relu(x + self.inner(x))
+
+
+class ResNet(_Convolutional):
+    """A small residual network: four equal blocks of 32 channels behind two convolutions."""
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        return [
+            *_normalised(1, 16, 5, options, padding=2),  # 28×28
+            nn.MaxPool2d(2),  # 14×14
+            *_normalised(16, 32, 3, options, padding=1),
+            nn.MaxPool2d(2),  # 7×7
+            *[Residual(32, options) for _ in range(4)],
+            nn.MaxPool2d(2),  # 3×3
+            nn.Flatten(),
+            nn.Linear(32 * 3 * 3, classes, **options),
+        ]
+
+
+class Compact(_Convolutional):
+    """Four convolutions with batch normalisation, maxima behind each two, and one linear layer.
+
+    The first convolution, 5×5 in steps of 2, leaves a quarter of the places to the others, which
+    can so have more ``channels``: those of the first two, and of the last two. ``dropout`` stands
+    before the linear layer.
+    """
+
+    def __init__(
+        self, channels: tuple[int, int] = (32, 64), dropout: float = 0.4, **others: Any
+    ) -> None:
+        self.channels, self.dropout = channels, dropout
+        super().__init__(**others)
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        first, second = self.channels
+        (drawn,) = options["seed"].spawn(1)
+        return [
+            *_normalised(1, first, 5, options, stride=2, padding=2),  # 14×14
+            *_normalised(first, first, 3, options, padding=1),
+            nn.MaxPool2d(2),  # 7×7
+            *_normalised(first, second, 3, options, padding=1),
+            *_normalised(second, second, 3, options, padding=1),
+            nn.MaxPool2d(2),  # 3×3
+            nn.Flatten(),
+            nn.Dropout(self.dropout, seed=drawn),
+            nn.Linear(second * 3 * 3, classes, **options),
+        ]
+
+
+def _normalised(
+    channels: int, out_channels: int, size: int, options: dict[str, Any], **others: Any
+) -> list[nn.Module]:
+    """A convolution, batch normalisation, whose bias is enough, and ReLU."""
+    return [
+        nn.Conv2d(channels, out_channels, size, bias=False, **others, **options),
+        nn.BatchNorm2d(out_channels, dtype=options["dtype"]),
+        nn.ReLU(),
+    ]
+
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "cnn": CNN,
+    "compact": Compact,
+    "lenet-5": LeNet5,
+    "pytorch-example": PyTorchExample,
+    "quick": Quick,
+    "resnet": ResNet,
+}

@@ -14,7 +14,7 @@ from .. import data, nn, optim
 from ..data.datasets import Dataset
 from ..errors import DataError
 from ..nn.functional import cross_entropy
-from .networks import CNN, MLP
+from .networks import CNN, MLP, Compact, LeNet5, PyTorchExample, Quick, ResNet
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Schedule = Callable[[int, int], optim.optimisers.LearningRate]
@@ -137,7 +137,7 @@ class Recipe:
         if self.network is not None:
             if hidden is not None:
                 raise DataError(
-                    f"--sizes are those of linear layers, which recipe {self.name} has not; "
+                    f"--sizes are for linear layers, and recipe {self.name} has other layers; "
                     "leave them out, or give another recipe."
                 )
             return replace(self, sizes=(*self.sizes[:-1], classes))
@@ -198,6 +198,7 @@ def _one_cycle(peak: float) -> Schedule:
 
 # sizes of the distortions: chosen on validation images, near those of Simard et al. (2003)
 _DIGITS = data.augment.Distort(shift=1, rotation=10, scale=0.12, shear=0.12, alpha=34, sigma=5)
+_CLOTHES = data.augment.Distort(shift=1, mirror=0.5)
 
 
 def _full_batch(name: str, initial: Any, reported: float) -> Recipe:
@@ -218,6 +219,21 @@ def _own(
         name, sizes, epochs, batch_size, _one_cycle(peak), validation, summary,
         optimiser=optimiser, **others,
     )  # fmt: skip
+
+
+def _twice(
+    name: str, summary: str, sizes: tuple[int, ...], peak: float, epochs: tuple[int, int],
+    transform: Any = _DIGITS, **others: Any,
+) -> list[Recipe]:  # fmt: skip
+    """A recipe on the images as they are, and a longer one on images distorted anew."""
+    plain, distorted = epochs
+    return [
+        _own(name, summary, sizes, peak, plain, **others),
+        _own(
+            f"{name}-distorted", f"{summary}, every image distorted anew", sizes, peak, distorted,
+            transform=transform, **others,
+        ),
+    ]  # fmt: skip
 
 
 _WIDE = (784, 1024, 1024, 10)
@@ -286,14 +302,37 @@ RECIPES: dict[str, Recipe] = {
             "cnn", "a small convolutional network", (784, 16, 32, 128, 10), 4e-3, 4, network=CNN,
         ),
         _own(
+            "quick", "99 % in a few seconds: few operations, batch normalisation",
+            (784, 12, 24, 48, 10), 1e-2, 3, network=Quick,
+        ),
+        *_twice("lenet-5", "LeNet-5", (784, 6, 16, 120, 84, 10), 4e-3, (10, 20), network=LeNet5),
+        *_twice(
+            "pytorch-example", "PyTorch's example", (784, 32, 64, 128, 10), 2e-3, (8, 15),
+            network=PyTorchExample,
+        ),
+        *_twice(
+            "residual", "a small residual network", (784, 16, 32, 10), 6e-3, (8, 20),
+            network=ResNet,
+        ),
+        *_twice(
+            "best", "four convolutions, batch normalisation, dropout", (784, 32, 64, 10), 6e-3,
+            (12, 25), network=Compact,
+        ),
+        *_twice(
+            "fashion-best", "four convolutions, batch normalisation, dropout",
+            (784, 32, 64, 10), 6e-3, (15, 30), network=Compact, dataset="fashion",
+            transform=_CLOTHES,
+        ),
+        _own(
             "fashion", "dropout and batch normalisation", peak=2e-3, epochs=30,
             dropout=0.4, input_dropout=0.1, **_FASHION,
         ),
         _own(
             "fashion-distorted", "batch normalisation, images moved and mirrored anew", peak=2e-3,
-            epochs=40, transform=data.augment.Distort(shift=1, mirror=0.5), **_FASHION,
+            epochs=40, transform=_CLOTHES, **_FASHION,
         ),
     ]
 }  # fmt: skip
+CONVOLUTIONAL = tuple(name for name, recipe in RECIPES.items() if recipe.network is not None)
 REFERENCES = ("ref-0", "ref-1", "ref-2", "ref-3", "ref-4")
 DEFAULT = "default"

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .. import data
 from ..data.datasets import Dataset
@@ -29,7 +30,7 @@ DESCRIPTION = """Train a recipe on MNIST, and print its accuracy beside the repo
 
 {program}                    the default recipe on the embedded MNIST
 {program} --data PATH        on data of your own, see --help
-{program} --recipe all       the five reference projects
+{program} --recipe all       one after the other, from {first} to {last}
 {program} --seed 3           one run with another seed; --seeds 5: five runs
 {program} --resume           go on with a run that was interrupted
 {program} --doctor           why a network would not learn, before training
@@ -49,14 +50,24 @@ def notes() -> Callable[[object], None]:
 
 
 def parse(
-    arguments: Sequence[str] | None, program: str = PROGRAM, by_hand: Trainer | None = None
+    arguments: Sequence[str] | None,
+    program: str = PROGRAM,
+    by_hand: Trainer | None = None,
+    together: Sequence[str] = REFERENCES,
+    default: str = DEFAULT,
 ) -> argparse.Namespace:
-    """The command line; with ``by_hand``, what trains so, it has that option too."""
-    parser = Arguments(program, description=DESCRIPTION.format(program=program))
-    parser.set_defaults(program=program, trainer=None)
+    """The command line; with ``by_hand``, what trains so, it has that option too.
+
+    ``together`` are the recipes that "all" stands for.
+    """
+    usual = RECIPES[default]
+    ends = {"first": together[0], "last": together[-1]}
+    parser = Arguments(program, description=DESCRIPTION.format(program=program, **ends))
+    parser.set_defaults(program=program, trainer=None, together=together)
     parser.add_argument(
-        "--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}, or all (the references)"
-    )
+        "--recipe", default=default,
+        help=f"one of {', '.join(RECIPES)}, or all: {', '.join(together)} (default {default})",
+    )  # fmt: skip
     parser.add_argument(
         "--data", "--dataset", dest="dataset", metavar="DATA",
         help="mnist, fashion, or a path: IDX, CSV, npz, mat, Parquet, or a folder of "
@@ -67,16 +78,18 @@ def parse(
     parser.add_argument("--side", type=int, help="pixels to make pictures of a folder square with")
     parser.add_argument(
         "--sizes", type=_sizes, metavar="N,…",
-        help="widths of the hidden layers (default: the recipe's; default 128,64)",
+        help="widths of the hidden layers (default: the recipe's)",
     )  # fmt: skip
     parser.add_argument(
-        "--lr", type=float, help="learning rate, the largest of the cycle (default: the recipe's; "
-        "default 0.008)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--batch", type=int, help="pictures in a batch (default: the recipe's; default 128)"
+        "--lr", type=float, help="learning rate, the largest of the cycle (default: the recipe's)"
     )
-    parser.add_argument("--epochs", type=int, help="default: the recipe's; default 6")
+    parser.add_argument(
+        "--batch", type=int,
+        help=f"pictures in a batch (default: the recipe's; of {default} {usual.batch_size})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epochs", type=int, help=f"default: the recipe's; of {default} {usual.epochs}"
+    )
     parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
     parser.add_argument("--seeds", type=int, default=1, help="train with N seeds (default 1)")
     parser.add_argument(
@@ -103,7 +116,7 @@ def parse(
     if given.recipe == "all" and (wrong := _given(
         *((f"--{name}", getattr(given, name) is not None) for name in ("sizes", "lr", "batch"))
     )):  # fmt: skip
-        raise DataError(f"--recipe all trains the references as published; leave out {wrong}.")
+        raise DataError(f"--recipe all trains recipes as they are; leave out {wrong}.")
     hand = ("--by-hand", given.trainer is not None)
     if given.doctor and (wrong := _given(hand, ("--json", given.json is not None))):
         raise DataError(f"--doctor trains nothing; leave out {wrong}.")
@@ -122,12 +135,38 @@ def jobs(
     given: argparse.Namespace, note: Callable[[object], None]
 ) -> list[tuple[Recipe, str, Dataset]]:
     """The recipes to train and the data set for each."""
-    names = REFERENCES if given.recipe == "all" else (given.recipe,)
-    place = RECIPES[names[0]].dataset if given.dataset is None else given.dataset
+    every = given.recipe == "all"
+    recipes = [RECIPES[name] for name in (given.together if every else (given.recipe,))]
+    pairs = [(recipe, place) for recipe in recipes for place in _places(given, recipe)]
+    loaded: dict[str, Dataset] = {}
+    for place in dict.fromkeys(place for _, place in pairs):
+        try:
+            loaded[place] = _loaded(given, place, note)
+        except DataError as missing:
+            if not every or given.dataset is not None or place != "fashion":
+                raise
+            names = ", ".join(recipe.name for recipe, other in pairs if other == place)
+            note(f"{names} on Fashion-MNIST is left out: {missing}")
+    return [
+        (_changed(given, recipe, loaded[place]), place, loaded[place])
+        for recipe, place in pairs if place in loaded
+    ]  # fmt: skip
+
+
+def _places(given: argparse.Namespace, recipe: Recipe) -> tuple[str, ...]:
+    """What to train a recipe on: in a row of all, also on what else the project reports."""
+    if given.dataset is not None:
+        return (given.dataset,)
+    others = dict(recipe.reported) if given.recipe == "all" else ()
+    return tuple(dict.fromkeys((recipe.dataset, *others)))
+
+
+def _loaded(given: argparse.Namespace, place: str, note: Callable[[object], None]) -> Dataset:
+    """The data set at a place, with labels and images; what was changed in it is noted."""
     own = [(f"--{name}", getattr(given, name) is not None) for name in ("label", "classes", "side")]
     if place in ("mnist", "fashion") and (wrong := _given(*own)):
-        raise DataError(f"{wrong}: for data of your own alone; give --data PATH, or leave it out.")
-    dataset = data.mnist() if place == "mnist" else _loaded(given, place, note)
+        raise DataError(f"{wrong}: only for your own data; give --data PATH, or leave it out.")
+    dataset = data.mnist() if place == "mnist" else _read(given, place, note)
     if any(labels is None for _, labels in dataset):
         raise DataError(
             f"{place}: found no labels, expected one for each picture; name the column of labels "
@@ -135,22 +174,10 @@ def jobs(
         )
     if not all(len(labels) for _, labels in dataset):
         raise DataError(f"{place}: a part without images; give some to both parts.")
-    wanted = [(_changed(given, RECIPES[name], dataset), place, dataset) for name in names]
-    if given.dataset is not None:
-        return wanted
-    if given.recipe == "all":
-        try:
-            fashion = data.fashion_mnist()
-        except DataError as missing:
-            note(f"ref-2 on Fashion-MNIST is left out: {missing}")
-        else:
-            behind = [recipe.name for recipe, _, _ in wanted].index("ref-2") + 1
-            wanted.insert(behind, (RECIPES["ref-2"], "fashion", fashion))
-    return wanted
+    return dataset
 
 
-def _loaded(given: argparse.Namespace, place: str, note: Callable[[object], None]) -> Dataset:
-    """The data set at a place; what was changed in it is noted."""
+def _read(given: argparse.Namespace, place: str, note: Callable[[object], None]) -> Dataset:
     label = given.label
     if label is not None and label.lstrip("-").isdigit():
         label = int(label)
@@ -215,7 +242,7 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
     """What repeats one run, or the runs of several seeds."""
     epochs = given.epochs or recipe.epochs
     words: list[object] = [*given.program.split(), "--recipe", recipe.name]
-    words += ["--dataset", name, "--epochs", epochs, "--seed", seed]
+    words += ["--data", name, "--epochs", epochs, "--seed", seed]
     words += ["--seeds", seeds] if seeds > 1 else []
     for option in ("label", "classes", "side", "lr", "batch"):
         value = getattr(given, option)
@@ -300,8 +327,8 @@ def report(groups: list[list[Result]], given: argparse.Namespace) -> None:
 
 
 def main(
-    arguments: Sequence[str] | None = None, program: str = PROGRAM, by_hand: Trainer | None = None
+    arguments: Sequence[str] | None = None, program: str = PROGRAM, *parsed: Any, **others: Any
 ) -> int:
-    """The exit code: 0, or 2 with one line on stderr for bad input."""
+    """The exit code: 0, or 2 with one line on stderr for bad input; ``parse`` has the arguments."""
     name = Path(program.split()[-1]).name
-    return guarded(name, lambda: train(parse(arguments, program, by_hand)))
+    return guarded(name, lambda: train(parse(arguments, program, *parsed, **others)))

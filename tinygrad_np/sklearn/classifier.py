@@ -21,7 +21,7 @@ from .perceptron import Perceptron, takes_steps
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
-    """A network with softmax and cross-entropy on top, for two classes or more.
+    """A network with softmax and cross-entropy on top; of two classes one output and a sigmoid.
 
     For targets (n, labels) of 0 and 1, several labels at once, each label has a sigmoid instead,
     and the loss is the sum of the labels' cross-entropies.
@@ -116,6 +116,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         self.class_weight = class_weight
 
     def _loss(self, outputs: Any, y: Any, reduction: str = "mean") -> Any:
+        if self._is_binary:
+            outputs = outputs[:, 0]
+            return binary_cross_entropy_with_logits(
+                outputs, y.astype(outputs.dtype), reduction=reduction
+            )
         if not self._several:
             return cross_entropy(outputs, y, reduction=reduction)
         losses = binary_cross_entropy_with_logits(outputs, y, reduction=reduction)
@@ -144,22 +149,37 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         X, y = self._checked(X, y, first, labels)
         return self._partial_fit(X, y, sample_weight, first)
 
+    @property
+    def out_activation_(self) -> str:
+        """What makes probabilities of the last layer."""
+        super().out_activation_  # noqa: B018  # raises before fit
+        return "logistic" if self._several or self._is_binary else "softmax"
+
+    @property
+    def _is_binary(self) -> bool:
+        return not self._several and len(self.classes_) == 2
+
+    def _both(self, outputs: np.ndarray) -> np.ndarray:
+        """Logits of each class or label: of two classes both have the one output."""
+        return np.hstack([-outputs, outputs]) if self._is_binary else outputs
+
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, (n,), or 0 and 1 for each label, (n, labels)."""
-        outputs = self._predicted(X)
+        outputs = self._both(self._predicted(X))
         if self._several:
             return (outputs > 0).astype(int)
         return self.classes_[outputs.argmax(axis=1)]  # type: ignore[no-any-return]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class or label, (n, classes), in the order of ``classes_``."""
-        outputs = self._predicted(X)
-        return sigmoid(outputs) if self._several else softmax(outputs, axis=1)  # type: ignore[no-any-return]
+        outputs = self._both(self._predicted(X))
+        apart = self._several or self._is_binary
+        return sigmoid(outputs) if apart else softmax(outputs, axis=1)  # type: ignore[no-any-return]
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """The logarithms of the probabilities, without overflow, (n, classes)."""
-        outputs = self._predicted(X)
-        if self._several:
+        outputs = self._both(self._predicted(X))
+        if self._several or self._is_binary:
             return -np.logaddexp(0, -outputs)  # type: ignore[no-any-return]
         return log_softmax(outputs, axis=1)  # type: ignore[no-any-return]
 
@@ -225,13 +245,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _outputs(self, y: np.ndarray) -> int:
         del y
-        return len(self.classes_)
+        return 1 if self._is_binary else len(self.classes_)
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         return None if self._several else y
 
     def _held_score(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
-        found = outputs > 0 if self._several else outputs.argmax(axis=1)
+        found = outputs > 0 if self._several else self._both(outputs).argmax(axis=1)
         return float(accuracy_score(y, found, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Any:

@@ -169,6 +169,23 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         """The biases of each layer, (outputs,)."""
         return [layer.bias.numpy() for layer in self._layers() if layer.bias is not None]
 
+    @property
+    def n_layers_(self) -> int:
+        """How many layers there are, inputs and outputs among them."""
+        return len(self._layers()) + 1
+
+    @property
+    def best_loss_(self) -> float | None:
+        """The lowest loss of an epoch; None where scores were watched instead."""
+        check_is_fitted(self, "module_")
+        return None if self.early_stopping else min(self.loss_curve_, default=self.loss_)
+
+    @property
+    def out_activation_(self) -> str:
+        """What makes predictions of the last layer: identity, logistic or softmax."""
+        check_is_fitted(self, "module_")
+        return "identity"
+
     def _layers(self) -> list[nn.Linear]:
         check_is_fitted(self, "module_")
         return [layer for layer in self.module_ if isinstance(layer, nn.Linear)]

@@ -1,4 +1,4 @@
-"""What takes part in a training from outside: callbacks, the progress bar, early stopping."""
+"""Callbacks, the progress bar, early stopping."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence, Sized

@@ -1,4 +1,4 @@
-"""A training as a file: all that a run needs to go on bit for bit as if never interrupted.
+"""A training as a file: all that a stopped run needs to continue with the same bits.
 
 The file is read and written as weights are (``.npz`` or ``.safetensors``), so it holds arrays
 only; the entry ``checkpoint`` is JSON in UTF-8. ``docs/training.md`` describes every entry.

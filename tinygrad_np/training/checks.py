@@ -1,4 +1,4 @@
-"""What can be seen to be wrong before the first step of a training."""
+"""Checks before the first step of a training."""
 
 import copy
 from collections.abc import Iterator
@@ -89,9 +89,8 @@ def _check_optimiser(model: Module, optimiser: Any) -> None:
     own = {id(tensor) for _, tensor in model.named_tensors()}
     if not any(id(parameter) in own for parameter in params):
         raise ValueError(
-            f"fit: none of the optimiser's {len(params)} parameters is one of the model's, which "
-            "would not change: it was made for another model; make it from model.parameters() of "
-            "this one."
+            f"fit: none of the optimiser's {len(params)} parameters is one of the model's, so the "
+            "model would not change; make the optimiser from model.parameters() of this model."
         )
 
 
@@ -117,7 +116,7 @@ def check_validation(model: Module, validation: Any, loss: Loss) -> Decision | N
             "as examples."
         )
     if not rows(y):
-        raise ValueError("there is nothing in the validation data; give at least one example.")
+        raise ValueError("the validation data are empty; give at least one example.")
     is_one = isinstance(y, np.ndarray)
     outputs = _tried(model, x)
     parts = [p for p in leaves(outputs) if isinstance(p, Tensor)]

@@ -1,4 +1,4 @@
-"""What class an output means: the one place where outputs become right or wrong."""
+"""Which class an output means, and whether it is right."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What the layers of a network put out, seen without touching it."""
+"""The outputs of a network's layers, read without changing the network."""
 
 import functools
 from collections.abc import Callable, Iterator

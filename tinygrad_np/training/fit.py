@@ -158,22 +158,22 @@ def _monitor(
 ) -> str:
     """What the best epoch goes by."""
     if validation is None and keep_best:
-        raise ValueError("keep_best=True goes by validation; give validation=(x, y).")
+        raise ValueError("keep_best=True needs validation data; give validation=(x, y).")
     monitor = "train_loss"
     if early_stopping is not None:
         monitor = early_stopping.monitor
         own = [f"{part}_{name}" for name in metrics for part in ("train", "validation")]
         if monitor not in (*MONITORS, *own):
             raise ValueError(
-                f"early stopping monitors {monitor}, and there is {', '.join((*MONITORS, *own))}; "
-                "give one of these, or metrics= with that name."
+                f"early stopping monitors {monitor}; it must be one of "
+                f"{', '.join((*MONITORS, *own))}, or give metrics= with that name."
             )
     elif validation is not None:
         monitor = "validation_loss" if decided is None else "validation_accuracy"
     if monitor == "validation_accuracy" and validation is not None and decided is None:
         raise ValueError(
-            "early stopping monitors validation_accuracy, and there is none, as these outputs and "
-            "targets mean no classes; give monitor='validation_loss', or metrics= of your own."
+            "early stopping monitors validation_accuracy, and these outputs and targets are not "
+            "classes, so they have none; give monitor='validation_loss', or your own metrics=."
         )
     if validation is None and monitor.startswith("validation"):
         raise ValueError(
@@ -309,9 +309,9 @@ class _Loop:
         if new := [name for name in strangers if name not in self.strangers]:
             self.strangers += new
             warnings.warn(
-                f"fit: {', '.join(new)} requires grad since after the optimiser was made, which "
-                "does not know of it, so it does not change; give "
-                "optimiser.add_param_group({'params': …}), or make the optimiser after thawing.",
+                f"fit: {', '.join(new)} did not require grad when the optimiser was made, so the "
+                "optimiser does not change it; call optimiser.add_param_group({'params': …}), or "
+                "make the optimiser later.",
                 RuntimeWarning,
                 stacklevel=5,
             )

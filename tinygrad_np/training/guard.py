@@ -1,4 +1,4 @@
-"""An update that is not made where the loss or a gradient is not finite, and a batch taken back."""
+"""No update where the loss or a gradient is not finite; the effects of the batch are undone."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a training gave: after each step, after each epoch, and as a whole."""
+"""The record of a training: of each step, each epoch, and the whole."""
 
 import math
 from collections.abc import Sequence

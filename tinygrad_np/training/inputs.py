@@ -1,4 +1,4 @@
-"""What a model is given: arrays or nests of arrays, how it is called with them, parts of them."""
+"""The inputs of a model: arrays or nests of arrays, calls with them, parts of them."""
 
 import inspect
 import math
@@ -115,7 +115,7 @@ def _checked(name: str, array: Any) -> Any:
             else ""
         )
         raise TypeError(
-            f"{name} of shape {array.shape} has dtype {array.dtype}, which is no number's; "
+            f"{name} of shape {array.shape} has dtype {array.dtype}, which is not numeric; "
             f"{remedy}make numbers of its columns and give {name}.astype(np.float32)."
         )
     return array
@@ -150,6 +150,17 @@ def arrays(nest: Any) -> list[Any]:
     if isinstance(nest, ARRAYS):
         return [nest] if nest.ndim else []
     return [part for part in leaves(nest) if isinstance(part, ARRAYS) and part.ndim]
+
+
+def named_arrays(name: str, nest: Any) -> list[tuple[str, Any]]:
+    """The same with what each is called in a nest that is called ``name``."""
+    if isinstance(nest, ARRAYS) or nest is None or isinstance(nest, SETTINGS):
+        return [(name, array) for array in (arrays(nest) if isinstance(nest, ARRAYS) else [])]
+    if isinstance(nest, (dict, list, tuple)):
+        items = nest.items() if isinstance(nest, dict) else enumerate(nest)
+        return [each for k, part in items for each in named_arrays(f"{name}[{k!r}]", part)]
+    parts = held(nest) or {}
+    return [each for k, part in parts.items() for each in named_arrays(f"{name}.{k}", part)]
 
 
 def examples(name: str, value: Any, model: Module | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""What a classifier's predictions are worth."""
+"""Measures of a classifier's predictions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arguments import refusal, shown, whole
 from ..errors import ShapeError
-from .inputs import as_arrays
+from .inputs import as_arrays, numbers
 
 Metrics = Mapping[str, Callable[[Any, Any], Any]]
 
@@ -16,7 +16,8 @@ Metrics = Mapping[str, Callable[[Any, Any], Any]]
 def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metrics:
     """Own metrics by name: a dict as it is, functions by their names.
 
-    Raises TypeError for what is no function, ValueError for one without a name of its own.
+    What has no name that tells it from the others, as a lambda has none, is called metric_1 and so
+    on by its place. Raises TypeError for what is no function, and for names that are none.
     """
     if metrics is None:
         return {}
@@ -24,21 +25,24 @@ def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metr
         raise refusal(
             "fit", "metrics", metrics, "a dict of names and functions, or a list of such,"
         )
-    pairs = (
-        list(metrics.items())
-        if isinstance(metrics, Mapping)
-        else [(getattr(metric, "__name__", ""), metric) for metric in metrics]
-    )
+    if isinstance(metrics, Mapping):
+        pairs = list(metrics.items())
+    else:
+        called = [str(getattr(metric, "__name__", "")) for metric in metrics]
+        pairs = [
+            (name if name.isidentifier() and called.count(name) == 1 else f"metric_{i}", metric)
+            for i, (name, metric) in enumerate(zip(called, metrics, strict=True), 1)
+        ]
     for name, metric in pairs:
         if isinstance(metric, type) or not callable(metric):
             raise TypeError(
                 f"metrics: found {shown(metric)}, expected functions of "
                 "(outputs, targets), such as {'error': lambda outputs, y: abs(outputs - y).mean()}."
             )
-        if not isinstance(name, str) or not name.isidentifier() or len(pairs) > len(dict(pairs)):
+        if not isinstance(name, str) or not name.isidentifier():
             raise ValueError(
-                f"metrics: {name or metric!r} is no name that tells a metric from the others; give "
-                "a dict of names and functions."
+                f"metrics: found the name {name!r}, expected a word of letters, digits and "
+                "underscores, by which the history has it."
             )
     return dict(pairs)
 
@@ -71,7 +75,7 @@ def accuracy(predictions: Any, labels: Any) -> float:
     >>> tg.training.accuracy(np.array([1, 2, 3, 3]), np.array([1, 2, 3, 0]))
     0.75
     """
-    _paired("accuracy", predictions, labels)
+    predictions, labels = _paired("accuracy", predictions, labels)
     return float(np.mean(np.equal(predictions, labels)))
 
 
@@ -104,9 +108,8 @@ def confusion(predictions: Any, labels: Any, classes: int) -> np.ndarray:
     >>> tg.training.confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
-    _paired("confusion", predictions, labels)
+    predictions, labels = _paired("confusion", predictions, labels)
     whole("confusion", "classes", classes)
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
     for name, values in (("labels", labels), ("predictions", predictions)):
         _in_range("confusion", name, values, classes)
     counts = np.bincount(labels * classes + predictions, minlength=classes * classes)
@@ -222,21 +225,26 @@ def _share(part: Any, whole: Any) -> np.ndarray:
     return share
 
 
-def _paired(name: str, predictions: Any, labels: Any) -> None:
-    shape = np.shape(predictions)
-    if len(shape) != 1 or shape != np.shape(labels) or not shape[0]:
+def _paired(name: str, *given: Any) -> list[np.ndarray]:
+    """Predictions (n,) and labels (n,) as arrays."""
+    called = zip(("predictions", "labels"), given, strict=True)
+    predictions, labels = (np.asarray(as_arrays(numbers(f"{name}: {n}", v))) for n, v in called)
+    shape = predictions.shape
+    if len(shape) != 1 or shape != labels.shape or not shape[0]:
         remedy = "; of logits take argmax(axis=1)" if len(shape) == 2 else ""
         raise ShapeError(
-            f"{name}: predictions of shape {shape} and labels of shape {np.shape(labels)}; "
+            f"{name}: predictions of shape {shape} and labels of shape {labels.shape}; "
             f"expected (n,) for both, with n at least 1{remedy}."
         )
+    return [predictions, labels]
 
 
 def _scored(
     name: str, scores: Any, labels: Any, given: str = "scores"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n, classes) and labels (n,) in range, as arrays."""
-    scores, labels = np.asarray(scores), np.asarray(labels)
+    called = ((given, scores), ("labels", labels))
+    scores, labels = (np.asarray(as_arrays(numbers(f"{name}: {n}", v))) for n, v in called)
     few = scores.ndim != 2 or scores.shape[1] < 2  # one column has no greatest
     if few or labels.shape != scores.shape[:1] or not len(labels):
         raise ShapeError(

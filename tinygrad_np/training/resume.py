@@ -111,7 +111,7 @@ class Keeper:
         except Exception as error:
             _set_data_state(batches, self.position.start)
             raise DataError(
-                f"{self.path}: the place in the data is none of these batches ({one_line(error)})."
+                f"{self.path}: its place in the data is not in these batches ({one_line(error)})."
             ) from error
         _set_data_state(batches, self.position.start)
         raise DataError(
@@ -171,8 +171,8 @@ def _check_parameters(run: Run) -> None:
     for i, parameter in enumerate(run.optimiser.params):
         if id(parameter) not in own:
             raise DataError(
-                f"checkpoint: parameter {i} of the optimiser, of shape {parameter.shape}, is none "
-                "of the model's, so it would not be saved; make it an attribute of the model."
+                f"checkpoint: parameter {i} of the optimiser, of shape {parameter.shape}, is not "
+                "in the model, so it would not be saved; make it an attribute of the model."
             )
 
 

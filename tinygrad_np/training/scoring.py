@@ -1,4 +1,4 @@
-"""What a model gives for data, and what that is worth."""
+"""A model's outputs for data, and their loss and accuracy."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ def _output(given: Any) -> Any:
     if not any(isinstance(leaf, Tensor) for leaf in leaves(given)):
         raise TypeError(
             f"predict: the model gives {shown(given)}; one Tensor (n, ...) is needed, or a tuple, "
-            "dict or dataclass of such: give a module whose forward returns what to look at."
+            "dict or dataclass of such: give a module whose forward returns only these."
         )
     return as_arrays(given)
 

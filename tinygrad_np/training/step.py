@@ -93,6 +93,12 @@ def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
 def _checked(loss: Any, value: Any) -> Any:
     if value is None:
         raise TypeError("fit: the loss function returned None; is a `return` missing?")
+    if isinstance(value, (dict, list, tuple)):
+        told = f"losses {list(value)}" if isinstance(value, dict) else f"{len(value)} losses"
+        raise TypeError(
+            f"fit(loss={shown(loss)}): it gives {told} for one optimiser; give one number, such as "
+            "their sum, each times its weight, or an optimiser for each in a dict of these names."
+        )
     if not isinstance(value, Tensor):
         raise TypeError(
             f"the loss is {shown(value)}, computed from none of the model's "
@@ -155,7 +161,7 @@ def with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:
         )
     if isinstance(error, ShapeError) and rows(y) == 1 and "batch_norm" in str(error):
         return ShapeError(
-            f"{error} Batch {step} of epoch {number} has one example: as a last batch it is what "
-            "the others leave; take a batch size that does not leave one."
+            f"{error} Batch {step} of epoch {number} has one example, which is left after the "
+            "full batches; choose another batch size, or batches(…, drop_last=True)."
         )
     return error

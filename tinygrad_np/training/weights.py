@@ -98,7 +98,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         arrays = npz.read(source) if source.suffix == ".npz" else _read_safetensors(source)
         for name, array in arrays.items():
             if array.dtype.kind not in "biufc":
-                raise ValueError(f"{name} has dtype {array.dtype}, which NumPy lacks")
+                raise ValueError(f"{name} has dtype {array.dtype}, which NumPy does not have")
             if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:
                 raise ValueError(f"{name} has truth values other than 0 and 1")
         return arrays
@@ -185,7 +185,7 @@ def _packed(target: Path, arrays: dict[str, np.ndarray], words: dict[str, str]) 
     try:
         return files.save(arrays, words or None)  # type: ignore[no-any-return]
     except Exception as error:  # the format has fewer dtypes than NumPy
-        raise DataError(f"{target}: not to be had as safetensors ({error}).") from error
+        raise DataError(f"{target}: cannot be saved as safetensors ({error}).") from error
 
 
 def _read_safetensors(source: Path) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_np.autodiff import primitives as p
 from tinygrad_np.autodiff.primitives import ARRAY
+from tinygrad_np.autodiff.primitives.indexing import in_order
 
 from .case import (
     bools,
@@ -81,6 +82,8 @@ row(np.take_along_axis, real(2, 3), np.array([5, 0]), axis=None)
 for axis in (-1, 0, None):
     row(np.sort, real(2, 3), axis)
 row(np.sort, real(2, 3), axis=1, kind="stable")
+row(in_order, real(4), 0, None, None, _reference=lambda x, *_: np.sort(x))
+row(in_order, real(2, 3), 0, "stable", None, _reference=lambda x, *_: np.sort(x, 0))
 row(np.partition, real(2, 3), 1)  # the rows say all about the order: NumPy's own may differ
 row(np.partition, real(3), 1, axis=None)
 row(np.partition, real(4, 3), (1, 2), 0)

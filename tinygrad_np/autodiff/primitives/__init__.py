@@ -1,4 +1,4 @@
-"""The functions NumPy lacks, many in adjoint pairs: each is the other one in reverse.
+"""The functions that NumPy lacks. Many are adjoint pairs: each is the transpose of the other.
 
 Every function here takes arrays and dispatches like NumPy's own functions do, so that it can be
 called on Tensors and recorded.

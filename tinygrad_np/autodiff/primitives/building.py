@@ -1,4 +1,4 @@
-"""Functions that build arrays of others: ranges, sums of windows, distinct elements."""
+"""Functions that build arrays from others: ranges, sums of windows, distinct elements."""
 
 from typing import Any
 

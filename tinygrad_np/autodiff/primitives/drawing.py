@@ -1,6 +1,6 @@
-"""Random draws: constants that are drawn anew whenever they run, from the generator they are given.
+"""Random draws: constants that are drawn again in each run, from a given generator.
 
-That one is an operand, so that a replay, which runs its operations, draws as eager mode does.
+The generator is an operand. A replay runs the operation, so it draws as eager mode does.
 """
 
 from typing import Any

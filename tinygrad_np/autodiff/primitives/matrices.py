@@ -1,5 +1,7 @@
 """Factors of matrices, and the derivatives of the determinant."""
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,10 @@ def settled(undecided: Any, name: str) -> Any:
     """``undecided``, of which nothing is True."""
     if np.any(undecided):
         raise TapeError(
-            f"the derivative of np.linalg.{name} by values and vectors is not known here: two "
-            "values are equal, or a singular value is 0, and what goes on between their vectors "
-            "shows in neither. Write the function without vectors (inv, pinv, solve, cholesky, "
-            "matrix_power, norm; np.sum(a * a) for a sum of squares), or move the matrix so that "
-            "the values differ."
+            f"np.linalg.{name}: a gradient for both the values and the vectors is not known here, "
+            "because two values are equal or a singular value is 0. Write the function without "
+            "vectors (inv, pinv, solve, cholesky, matrix_power, norm; np.sum(a * a) for a sum of "
+            "squares), or change the matrix so that the values differ."
         )
     return undecided
 
@@ -105,6 +106,12 @@ def products_without_two(s: Any) -> Any:
     return upper + np.swapaxes(upper, -1, -2)
 
 
+@functools.cache
+def worst_condition(dtype: Any) -> float:
+    """From where on an inverse loses a third of the digits."""
+    return 1 / math.cbrt(np.finfo(dtype).eps)
+
+
 @primitive
 def cofactors(a: Any) -> Any:
     """The derivative of the determinant, of singular matrices too, in O(n³).
@@ -119,8 +126,8 @@ def cofactors(a: Any) -> Any:
         inverse = np.zeros_like(a)
         ill = np.ones(a.shape[:-2], bool)
     else:
-        largest = [np.max(np.abs(x), axis=(-2, -1), initial=0) for x in (a, inverse)]
-        ill = a.shape[-1] * largest[0] * largest[1] > np.finfo(a.dtype).eps ** (-1 / 3)
+        largest = [np.abs(x).max((-2, -1), initial=0) for x in (a, inverse)]
+        ill = a.shape[-1] * largest[0] * largest[1] > worst_condition(a.dtype)
     out = np.asarray(np.linalg.det(a))[..., None, None] * np.swapaxes(inverse, -1, -2)
     if not ill.any():
         return out

@@ -1,4 +1,4 @@
-"""Functions that put the elements along some axes together."""
+"""Reductions: functions that combine the elements along some axes."""
 
 import functools
 import math
@@ -26,6 +26,12 @@ def deviation(
 ) -> Any:  # fmt: skip
     """``np.std``."""
     return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+
+
+@functools.cache
+def largest_power(dtype: Any) -> float:
+    """Up to where a sum of powers, and its inverse, is far from overflow."""
+    return float(np.finfo(dtype).max / 4)
 
 
 @functools.cache
@@ -94,12 +100,20 @@ def contract(*values: Any, subscripts: str) -> Any:
 @primitive
 def euclidean_norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """``np.linalg.norm`` of vectors, or of matrices as if they were vectors."""
+    if axis is None and not keepdims and type(x) is np.ndarray and x.dtype.kind == "f":
+        line = x.ravel(order="K")  # what NumPy does in the end: 3 µs less, as below
+        return np.sqrt(line.dot(line))
     return np.linalg.norm(x, None, axis, keepdims)
 
 
 @primitive
 def power_norm(x: Any, ord: float, axis: Axis = None, keepdims: bool = False) -> Any:
     """``np.linalg.norm`` of vectors: (sum |x|**ord) ** (1 / ord)."""
+    if type(x) is np.ndarray and x.ndim == 1 and not keepdims:
+        powers = np.abs(x)
+        powers **= ord
+        total = np.add.reduce(powers)
+        return total ** np.reciprocal(ord, dtype=total.dtype)
     return np.linalg.norm(x, ord, axis, keepdims)
 
 
@@ -110,10 +124,10 @@ def shares(size: Any, ord: float, axis: Axis) -> Any:
     Where a power over- or underflows all is taken over the largest first (the least, if that
     decides); infinite ones share alone.
     """
-    total = np.sum(np.power(size, ord), axis=axis, keepdims=True)
+    total = np.add.reduce(np.power(size, ord), axis, keepdims=True)
     one = total.size == 1  # which needs no search: 4 µs less
     least, most = (total.item(),) * 2 if one else (total.min(initial=1), total.max(initial=1))
-    if total.size and least > 1 / (limit := np.finfo(total.dtype).max / 4) and most < limit:
+    if total.size and least > 1 / (limit := largest_power(total.dtype)) and most < limit:
         return size / np.power(total, 1.0 / ord)
     scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)
     scale = np.where(scale > 0, scale, 1)

@@ -1,6 +1,6 @@
 """Functions of samples: order statistics, interpolation, convolution, histograms, roots.
 
-Most are NumPy's own with what they are differentiated by as operands.
+Most are NumPy's own functions; everything that they have a derivative for is an operand.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Functions that build arrays of others: grids, ranges, blocks, insertions."""
+"""Functions that build arrays from others: grids, ranges, blocks, insertions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -177,7 +177,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     outer = np.shape(lines)[:-1]
     found = [func1d(lines[index], *args, **kwargs) for index in np.ndindex(*outer)]
     if not found:
-        raise ValueError(f"np.apply_along_axis of shape {np.shape(arr)}: it has no lines.")
+        raise ValueError(f"np.apply_along_axis of shape {np.shape(arr)}: the array is empty.")
     inner = np.ndim(found[0])
     joined = np.reshape(_stacked(found), (*outer, *np.shape(found[0])))
     back = range(joined.ndim - inner, joined.ndim)

@@ -1,4 +1,4 @@
-"""What functions of the table may be given, and what is said of it where they refuse."""
+"""Checks of the arguments of the table's functions, and the messages of their errors."""
 
 import sys
 import warnings
@@ -10,7 +10,8 @@ import numpy as np
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import refuse_subclass, tupled
 from ..primitives import replace_at
-from .table import Rule, parameters, remedy
+from .signatures import parameters, remedy
+from .table import Rule
 
 PACKAGE = __name__.partition(".")[0] + "."
 NUMERIC = "biufc"  # kinds of dtypes
@@ -41,20 +42,22 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
         return False
     if len(nodes) > rule.operands:
         refuse_count(rule, len(nodes))
-    if len(nodes) > rule.count and any(node is not None for node in nodes[rule.count :]):
+    if len(nodes) > rule.count and any(nodes[rule.count :]):
         raise TapeError(
             f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
             "tg.defvjp one rule for each operand, or pass that one as .detach()."
         )
-    if (kind := out.dtype.kind) not in NUMERIC:
+    if (kind := out.dtype.kind) in "fc":
+        return True
+    if kind not in NUMERIC:
         check_dtype(out.dtype, f"a result of {rule.name}")
-    if rule.fn is replace_at and nodes[1] is not None and kind not in "fc":
+    if rule.fn is replace_at and nodes[1] is not None:
         raise TypeError(
             f"a value that requires grad, written into a Tensor of dtype {out.dtype}, a constant, "
             "would lose its gradient; make the target with dtype=np.float32 (or float64), or write "
             "v.detach()."
         )
-    return kind in "fc"
+    return False
 
 
 def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> None:
@@ -111,7 +114,7 @@ def refuse_imaginary(what: str, given: Any, real: Any) -> None:
     """Refuse complex numbers for what is real: they would lose their imaginary part."""
     if np.iscomplexobj(given) and not np.iscomplexobj(real):
         raise TypeError(
-            f"{what} is complex, and what it belongs to is real: its imaginary part would be lost; "
+            f"{what} is complex and stands for a real array, so its imaginary part would be lost; "
             "give its real part (np.real(v))."
         )
 
@@ -120,8 +123,8 @@ def check_dtype(dtype: Any, what: str) -> None:
     """Refuse objects, words, dates and records, through which no gradient goes."""
     if getattr(dtype, "kind", "f") not in NUMERIC:
         raise TypeError(
-            f"{what}, of dtype {dtype}: Tensors compute with numbers; convert the data first "
-            "(a.astype(float)), and use np.nan for None."
+            f"{what}, of dtype {dtype}, is not numeric, and Tensors need numbers; convert the data "
+            "first (a.astype(float)), and use np.nan for None."
         )
 
 
@@ -180,8 +183,8 @@ def as_arrays(out: Any, inside: bool = False) -> Any:
         return out if as_it_is else np.asarray(out)
     if inside:
         raise TypeError(
-            f"a function returned a {type(out).__name__} among its results, which are one array or "
-            "a tuple of arrays; give each array a place of its own there."
+            f"a function returned a {type(out).__name__} inside a tuple; return one array, or a "
+            "tuple whose entries are arrays."
         )
     return tupled(type(out), [p if type(p) is np.ndarray else as_arrays(p, True) for p in out])
 
@@ -244,11 +247,11 @@ def lost(what: str, is_view_of_leaf: bool) -> TapeError:
     """The error for a write that would not reach everyone it should."""
     if is_view_of_leaf:
         return TapeError(
-            f"{what} on a view of a leaf that requires grad; write t[i, j] = v on the leaf itself "
-            "inside tg.no_grad(), or on a copy (t.copy()) to record it."
+            f"{what} on a view of a leaf that requires grad is not possible; write t[i, j] = v on "
+            "the leaf itself inside tg.no_grad(), or on a copy (t.copy()) to record it."
         )
     return TapeError(
-        f"{what} on a recorded Tensor whose memory others share (t[0], t.T, t.reshape(-1), "
-        "t.detach(), an array of it): they would not see it. Write t[0, 1] = v on the Tensor "
-        "itself while there are no views of it, or write into a copy (t.copy())."
+        f"{what} on a recorded Tensor that shares its memory (with t[0], t.T, t.reshape(-1), "
+        "t.detach() or an array of it): the others would keep the old values. Write t[0, 1] = v on "
+        "the Tensor itself while it has no views, or write into a copy (t.copy())."
     )

@@ -1,4 +1,4 @@
-"""Convolution and pooling of images: each place of a window in reverse."""
+"""The rules of convolution and pooling of images."""
 
 import math
 from typing import Any

@@ -1,11 +1,10 @@
 """Factors of matrices: Cholesky, eigenvalues and -vectors, singular values, QR, least squares.
 
-The formulas below pair cotangents with changes by the conjugate transpose, as the literature has
-them (d f = Re tr(gᴴ dx)); the table pairs without a conjugate, so ``conjugated`` turns what comes
-and what goes. Where only one triangle of a matrix is read, the gradient is that by this triangle.
-Where two eigenvalues or singular values are equal to rounding, the change of one of their vectors
-towards the other is taken as 0, and so is that of a singular value that is 0; ``ties`` refuses
-what that would make wrong.
+The formulas use d f = Re tr(gᴴ dx), as the literature does. The table uses d f = Re sum(g dx), so
+``conjugated`` takes the conjugate of what goes into a formula and of what comes out. A function
+that reads only one triangle of a matrix has a gradient for this triangle only. Where two
+eigenvalues or singular values are equal to rounding, their vectors do not turn towards each other;
+the same holds for a singular value that is 0. ``ties`` refuses the cases where this is wrong.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The distributions in ``scipy.special``: cumulative, complement, inverse, by the last operand.
 
-The slope of a cumulative distribution is its density, that of an inverse one over it. By most
-shape parameters there is no closed form.
+The derivative of a cumulative distribution is its density; that of an inverse is one over the
+density. For most shape parameters there is no closed form.
 """
 
 import math

@@ -1,10 +1,10 @@
-"""Discrete Fourier transforms: linear, so that each has its transpose for a derivative.
+"""Discrete Fourier transforms: they are linear, so the derivative of each is its transpose.
 
 With w = exp(-2πi/n), ``fft`` multiplies by the symmetric matrix w^jk, and is its own transpose.
 Transforms between n real numbers and the first n // 2 + 1 of n complex ones are each other's
-transposes but for a weight: a frequency stands for itself and for its mirror image, but for the
-first one and, of even n, the last. (Cooley & Tukey 1965; NumPy's documentation of ``np.fft`` has
-the definitions.)
+transposes up to a weight: each frequency also stands for its mirror image, except the first one
+and, for even n, the last. (Cooley & Tukey 1965; NumPy's documentation of ``np.fft`` has the
+definitions.)
 """
 
 from collections.abc import Callable
@@ -71,8 +71,8 @@ def of_some(fn: Any) -> Any:
     ) -> Any:
         if x.ndim and x.shape[axis] == 0 and n is not None:
             raise ValueError(
-                f"x of shape {x.shape} has no frequencies on axis {axis}, where NumPy gives "
-                "whatever is in memory; give at least one."
+                f"x of shape {x.shape} has no frequencies on axis {axis}, and NumPy's result would "
+                "be undefined; give at least one."
             )
         return fn(x, n, axis, norm, out=out)
 

@@ -14,8 +14,9 @@ from ..primitives import (
     split_index,
     take_at,
 )
+from ..primitives.indexing import in_order, picked_along, with_order
 from ..shapes import axes_of, unbroadcast
-from .table import WRITERS, Traits, composite, defvjp
+from .table import WRITERS, Kept, Traits, along, composite, defvjp
 
 
 def added_back(g: Any, shape: tuple[int, ...], layout: Any, arrays: tuple[Any, ...]) -> Any:
@@ -110,7 +111,22 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None
     """The elements in the order of ``argsort``."""
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
+    return in_order(a, axis, kind, stable)
+
+
+def unsorted(g: Any, out: Any, x: Any, axis: int, kind: Any, stable: Any) -> Any:
+    """Each element's ``g`` back at its place."""
+    known = type(out) is Kept
+    order = out.kept if known else np.argsort(x, axis=axis, kind=kind, stable=stable)
+    return picked_along(g, np.argsort(order, axis=axis), axis)
+
+
+defvjp(
+    in_order,
+    lambda g, out, x, axis, kind, stable: unsorted(g, out, x, axis, kind, stable),
+    eager=with_order,
+    reach=along(-1),
+)
 
 
 @composite(np.partition)
@@ -156,8 +172,9 @@ def diagonal_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2
     """Zeros of ``shape`` with ``g`` on the diagonal of two axes."""
     first, second = axes_of((axis1, axis2), len(shape))
     rest = tuple(n for a, n in enumerate(shape) if a not in (first, second))
-    places = np.arange(np.shape(g)[-1])
-    rows, columns = places + max(-offset, 0), places + max(offset, 0)
+    places = np.arange(g.shape[-1])
+    rows = places - offset if offset < 0 else places
+    columns = places + offset if offset > 0 else places
     wide = (*rest, shape[first], shape[second])
     out = add_at(g, wide, (Ellipsis, ARRAY, ARRAY), rows, columns)
     in_place = (first, second) == (len(shape) - 2, len(shape) - 1)

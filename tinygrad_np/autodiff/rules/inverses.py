@@ -15,12 +15,12 @@ from .table import composite, defvjp
 
 def transposed(x: Any) -> Any:
     """The last two axes swapped."""
-    return np.swapaxes(x, -1, -2)
+    return x.swapaxes(-1, -2)
 
 
 def conj(x: Any) -> Any:
     """The complex conjugate; what is real stays itself."""
-    return np.conjugate(x) if np.iscomplexobj(x) else x
+    return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
 def adjoint(x: Any) -> Any:
@@ -156,8 +156,8 @@ defvjp(
 
 def inverse_or_zero(a: Any, sign: Any) -> Any:
     """a⁻¹, and 0 where ``sign``, that of the determinant, is 0."""
-    singular = np.expand_dims(np.equal(sign, 0), (-1, -2))
-    eye = np.eye(np.shape(a)[-1], dtype=np.result_type(a))
+    singular = np.equal(sign, 0)[..., None, None]
+    eye = np.eye(a.shape[-1], dtype=a.dtype)
     return np.where(singular, 0, np.linalg.inv(np.where(singular, eye, a)))
 
 
@@ -165,7 +165,7 @@ def slogdet_back(g: Any, out: Any, a: Any) -> Any:
     """a⁻ᵀ times the cotangent of log |det a|, and for the angle of complex ones i Im(g sign)."""
     (gsign, glog), (sign, _) = g, out
     total: Any = 0 if glog is None else glog
-    if gsign is not None and np.iscomplexobj(a):
+    if gsign is not None and a.dtype.kind == "c":
         total = total + 1j * np.imag(gsign * sign)
     elif glog is None:
         return np.zeros_like(a)

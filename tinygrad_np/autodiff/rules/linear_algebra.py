@@ -81,13 +81,21 @@ def outer_of_vectors(x1: Any, x2: Any, /) -> Any:
             f"np.linalg.outer of shapes {np.shape(x1)} and {np.shape(x2)}; give vectors, or use "
             "np.outer."
         )
-    return outer(x1, x2)
+    return np.outer(x1, x2)
 
 
-@composite(np.outer)
-def outer(a: Any, b: Any) -> Any:
-    """Each element of one times each of the other."""
-    return np.multiply(np.reshape(a, (-1, 1)), b if np.ndim(b) == 1 else np.reshape(b, (-1,)))
+def row(x: Any) -> Any:
+    """All elements in one row."""
+    return x if np.ndim(x) == 1 else np.reshape(x, (-1,))
+
+
+defvjp(
+    np.outer,
+    lambda g, _out, _a, b: np.reshape(np.matmul(g, row(b)), np.shape(_a)),
+    lambda g, _out, a, _b: np.reshape(np.matmul(row(a), g), np.shape(_b)),
+    reach=terms,
+    traits=Traits(body=np.outer),
+)
 
 
 @composite(np.tensordot, np.linalg.tensordot)

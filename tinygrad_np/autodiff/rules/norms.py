@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cast, decomposed, euclidean_norm, power_norm, shares, unit
-from ..shapes import Axis, axes_of, extent, keep
+from ..shapes import Axis, axes_of, beside, extent, keep
 from .elementwise import in_single
 from .inverses import conj, inverse_or_zero
 from .table import along, composite, defvjp
@@ -13,24 +13,26 @@ from .table import along, composite, defvjp
 defvjp(
     euclidean_norm,
     lambda g, _out, x, axis=None, keepdims=False: (
-        (g if axis is None or keepdims else keep(g, np.shape(x), axis)) * conj(unit(x, axis))
+        (g if keepdims else beside(g, x, axis)) * conj(unit(x, axis))
     ),
     reach=along(None),
 )
 
 
 def power_of(ratio: Any, exponent: float) -> Any:
-    """``ratio ** exponent``, constantly 0 where that is 0."""
+    """``ratio ** exponent``, constantly 0 where the ratio is 0."""
+    if exponent >= 2:  # there it is 0, and so is its slope
+        return np.power(ratio, exponent)
     none = ratio == 0
     return np.where(none, 0, np.power(np.where(none, 1, ratio), exponent))
 
 
 def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
     """sign(x) (|x| / norm)**(ord-1), 0 where x or the norm is 0."""
-    if np.size(x) == 0:
+    if x.size == 0:
         return np.zeros_like(x)
     slope = power_of(shares(np.abs(x), ord, axis), ord - 1)
-    return keep(g, np.shape(x), axis) * (slope * conj(np.sign(x)))
+    return beside(g, x, axis) * (slope * conj(np.sign(x)))
 
 
 def shares_back(g: Any, out: Any, size: Any, ord: float, axis: Axis) -> Any:
@@ -112,6 +114,8 @@ def frobenius_norm(x: Any, axis: Axis, keepdims: bool) -> Any:
 def vector_norm(x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
     """(sum |x|**ord) ** (1 / ord), and its limits."""
     if ord not in (np.inf, -np.inf, 0, 1):
+        if axis is None and not keepdims:
+            return power_norm(x, ord)
         return power_norm(x, ord, axis, keepdims)
     size = np.abs(x)
     if ord == np.inf:
@@ -141,7 +145,7 @@ def norm_over(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any 
     if axis is None or isinstance(axis, tuple):
         shape, axes = x.shape, axes_of(axis, x.ndim)
         if len(set(axes)) < len(axes):
-            raise ValueError(f"np.linalg.vector_norm(axis={axis}): an axis is there twice.")
+            raise ValueError(f"np.linalg.vector_norm(axis={axis}): an axis is given twice.")
         rest = [a for a in range(x.ndim) if a not in axes]
         lines = np.transpose(x, (*axes, *rest)) if rest else x
         lines = np.reshape(lines, (extent(shape, axes), *(shape[a] for a in rest)))
@@ -157,7 +161,7 @@ def cond(x: Any, p: Any = None) -> Any:
     Where that is infinite it is a constant.
     """
     if x.size == 0:
-        raise np.linalg.LinAlgError(f"np.linalg.cond of shape {x.shape}: nothing is there.")
+        raise np.linalg.LinAlgError(f"np.linalg.cond of shape {x.shape}: the matrix is empty.")
     if p in (None, 2, -2):
         s = decomposed(x)[1]
         over, under = np.max(s, axis=-1), np.min(s, axis=-1)

@@ -1,6 +1,6 @@
 """Polynomials as NumPy's ``poly…`` functions have them, the highest power first.
 
-Where NumPy's result is shorter because a coefficient is 0, that one is looked at: such calls are
+NumPy makes some results shorter if a coefficient is 0. Such a call looks at values, so it is
 recorded, but not replayed.
 """
 

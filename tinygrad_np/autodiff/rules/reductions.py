@@ -1,18 +1,18 @@
-"""Functions that put the elements along some axes together."""
+"""Reductions: functions that combine the elements along some axes."""
 
 from typing import Any
 
 import numpy as np
 
 from ..primitives import bodies, cast, deviation, length, nonzero, unit, variance
-from ..shapes import Axis, axes_of, expand, extent, keep, kept
+from ..shapes import Axis, axes_of, beside, expand, extent, keep, kept, total
 from .elementwise import in_single
 from .table import Traits, along, composite, defvjp
 
 
 def spread(g: Any, x: Any, axis: Axis, where: Any) -> Any:
     """``g`` sent back to every element of ``x`` that took part."""
-    wide = expand(g, np.shape(x), axis)
+    wide = expand(g, x.shape, axis)
     return wide if where is True else np.where(where, wide, 0)
 
 
@@ -22,6 +22,13 @@ def count(x: Any, axis: Axis, where: Any) -> Any:
         return extent(np.shape(x), axis)
     taken = np.broadcast_to(where, np.shape(x))
     return np.sum(taken, axis=axis, keepdims=True, dtype=np.result_type(x, np.float32))
+
+
+def degrees(x: Any, axis: Axis, ddof: float, where: Any) -> Any:
+    """The degrees of freedom: how many elements took part, less ``ddof``, and 0 at least."""
+    if where is True:
+        return float(max(extent(x.shape, axis) - ddof, 0))
+    return cast(np.maximum(count(x, axis, where) - ddof, 0), np.real(x).dtype)
 
 
 def mean_back(g: Any, x: Any, axis: Axis, where: Any) -> Any:
@@ -48,15 +55,14 @@ def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any
 def centred(x: Any, axis: Axis, where: Any) -> Any:
     """What differs from the mean, of those that take part."""
     if where is True:
-        return x - np.mean(x, axis=axis, keepdims=True)
+        return x - total(x, axis, keepdims=True) / extent(x.shape, axis)
     return np.where(where, x - np.mean(x, axis=axis, keepdims=True, where=where), 0)
 
 
 def variance_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
     """d var / dx = 2 (x - mean) / (n - ddof)."""
-    freedom = np.maximum(count(x, axis, where) - ddof, 0)
-    apart = np.conj(centred(x, axis, where))
-    return keep(g, np.shape(x), axis) * (apart / cast(freedom / 2, np.result_type(apart)))
+    freedom = degrees(x, axis, ddof, where)
+    return beside(g, x, axis) * (np.conj(centred(x, axis, where)) / (freedom / 2))
 
 
 def deviation_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
@@ -64,14 +70,13 @@ def deviation_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
 
     There the mean may be rounded and x - mean 1e-17 instead of 0, hence the comparison.
     """
-    if np.size(x) == 0:
+    if x.size == 0:
         return np.zeros_like(x)
     high, low = (x, x) if where is True else (np.where(where, x, v) for v in (-np.inf, np.inf))
-    flat = np.max(high, axis=axis, keepdims=True) == np.min(low, axis=axis, keepdims=True)
+    highest = np.maximum.reduce(high, axis, keepdims=True)
+    flat = highest == np.minimum.reduce(low, axis, keepdims=True)
     apart = np.conj(np.where(flat, 0, centred(x, axis, where)))
-    freedom = np.sqrt(np.maximum(count(x, axis, where) - ddof, 0))
-    slope = unit(apart, axis) / cast(freedom, np.result_type(apart))
-    return keep(g, np.shape(x), axis) * slope
+    return beside(g, x, axis) * (unit(apart, axis) / degrees(x, axis, ddof, where) ** 0.5)
 
 
 def unit_back(g: Any, out: Any, x: Any, axis: Axis) -> Any:
@@ -83,27 +88,30 @@ def unit_back(g: Any, out: Any, x: Any, axis: Axis) -> Any:
 
 def product_of_others(x: Any, axis: Axis) -> Any:
     """For each element the product of the other ones along ``axis``: no division, so zeros work."""
-    shape = np.shape(x)
-    axes = axes_of(axis, len(shape))
+    shape, axes = x.shape, axes_of(axis, x.ndim)
+    if x.ndim == 1 == len(axes):
+        return products_around(x)
     rest = [a for a in range(len(shape)) if a not in axes]
     order = [*rest, *axes]
-    moved = x if order == sorted(order) else np.transpose(x, order)
-    lined = np.reshape(moved, (*(shape[a] for a in rest), extent(shape, axis)))
-    one = np.ones_like(lined[..., :1])
-    before = np.cumprod(np.concatenate([one, lined[..., :-1]], axis=-1), axis=-1)
-    behind = np.concatenate([one, lined[..., :0:-1]], axis=-1)
-    after = np.cumprod(behind, axis=-1)[..., ::-1]
-    others = np.reshape(before * after, [shape[a] for a in order])
-    if moved is x:
-        return others
+    lined = np.reshape(np.transpose(x, order), (*(shape[a] for a in rest), extent(shape, axis)))
+    others = np.reshape(products_around(lined), [shape[a] for a in order])
     return np.transpose(others, [order.index(a) for a in range(len(shape))])
+
+
+def products_around(x: Any) -> Any:
+    """For each element of the last axis the product of all before and behind it."""
+    one = np.ones((*x.shape[:-1], 1), x.dtype)
+    before = np.concatenate([one, x[..., :-1]], axis=-1)
+    behind = np.concatenate([one, x[..., :0:-1]], axis=-1)
+    scan = np.multiply.accumulate
+    return scan(before, axis=-1) * scan(behind, axis=-1)[..., ::-1]
 
 
 def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
     """Each element moves the product by the product of the others."""
-    if np.size(x) == 0:
+    if x.size == 0:
         return np.zeros_like(x)
-    wide = keep(g, np.shape(x), axis) * (1 if initial is None else initial)
+    wide = beside(g, x, axis) * (1 if initial is None else initial)
     if where is True:
         return wide * product_of_others(x, axis)
     return np.where(where, wide * product_of_others(np.where(where, x, 1), axis), 0)
@@ -225,6 +233,8 @@ def var(
     """The mean square of what differs from the mean."""
     ddof = ddof if correction is None else correction
     if mean is None:
+        if axis is None is dtype and where is True and not (ddof or keepdims):
+            return variance(a)  # 3 µs less
         return variance(a, axis, dtype, ddof, keepdims, **chosen(where))
     apart = (a if dtype is None else a.astype(dtype)) - mean
     squares = np.real(apart * np.conjugate(apart))
@@ -244,6 +254,8 @@ def std(
     """The root of the variance."""
     ddof = ddof if correction is None else correction
     if mean is None:
+        if axis is None is dtype and where is True and not (ddof or keepdims):
+            return deviation(a)
         return deviation(a, axis, dtype, ddof, keepdims, **chosen(where))
     return np.sqrt(var(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
 

@@ -1,8 +1,9 @@
 """Order statistics: medians, quantiles and percentiles.
 
 A quantile lies between two neighbours in the sorted sample, at an index that need not be whole
-(Hyndman & Fan 1996, "Sample quantiles in statistical packages"). Both get their share of the
-cotangent; by q its slope is that of the interpolation, 0 for methods that take sample points only.
+(Hyndman & Fan 1996, "Sample quantiles in statistical packages"). Both neighbours get a share of the
+cotangent. The derivative by q is the slope of the interpolation; it is 0 for methods that only take
+sample points.
 """
 
 import functools

@@ -6,12 +6,10 @@ read (its shape or dtype at most): it may change after the forward pass, and nee
 """
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS as VARARGS
 from inspect import CO_VARKEYWORDS as VARKEYWORDS
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +17,14 @@ import numpy as np
 from ...errors import TapeError
 from ..nests import leaves, rebuild, tupled
 from ..primitives import Kept as Kept
-from ..primitives import lent as lent_to
 from ..shapes import Axis, keep
+from .lending import reading
+from .signatures import COMPOSITES as COMPOSITES
+from .signatures import composite as composite
+from .signatures import defaults, dispatches, name_of, parameters
 
 Vjp = Callable[..., Any]
 PACKAGE = __name__.partition(".")[0] + "."
-NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Traits(NamedTuple):
@@ -110,8 +110,9 @@ class Rule:
         self.selects = selects
         self.constant = not vjps and each is None
         # of users' own the cotangents are looked at
-        plain = self.is_ufunc and fn.nout == 1 and not (selects or self.is_users)  # type: ignore[attr-defined]
-        self.arity = len(vjps) if plain and len(vjps) in (1, 2) and all(vjps) else 0
+        plain = not self.is_users and not (self.is_ufunc and fn.nout > 1)  # type: ignore[attr-defined]
+        most = 2 if self.is_ufunc else 1
+        self.arity = len(vjps) if plain and len(vjps) <= most and all(vjps) else 0
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
@@ -154,13 +155,6 @@ class Rule:
             return reading.operands
         known = [i for i in reading.operands if i < count]
         return [*known, *range(reading.positional, count)] if reading.rest else known
-
-
-def name_of(fn: Any) -> str:
-    """What errors and drawings call a function; of a ufunc's method both names."""
-    name = getattr(fn, "__name__", repr(fn))
-    ufunc = getattr(fn, "__self__", None)
-    return f"{ufunc.__name__}.{name}" if isinstance(ufunc, np.ufunc) else name
 
 
 class Several:
@@ -243,68 +237,6 @@ def on_arrays(body: Callable[..., Any], fn: Callable[..., Any]) -> Callable[...,
     return call
 
 
-def defaults(fn: Any, vjp: Any, before: int) -> dict[int, tuple[str, Any]]:
-    """The defaults of ``fn`` that a rule of it has not, by the place among the rule's arguments."""
-    theirs = [p for p in parameters(fn).values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
-    own = [p for p in parameters(vjp).values() if p.kind is p.POSITIONAL_OR_KEYWORD][before:]
-    return {
-        place: (mine.name, their.default)
-        for place, (mine, their) in enumerate(zip(own, theirs, strict=False), before)
-        if mine.default is mine.empty and their.default is not their.empty
-    }
-
-
-def reading(fn: Any, name: str, fills: Mapping[int, tuple[str, Any]] = NOTHING) -> Any:
-    """A user's ``fn`` that gets its operands to read only: they belong to leaves and to records.
-
-    ``fills`` are names and values for the places that a call leaves open.
-    """
-
-    @functools.wraps(fn)
-    def call(*args: Any, **options: Any) -> Any:
-        lent = [read_only(operand) for operand in args]
-        for place, (option, value) in fills.items():
-            if place >= len(args):
-                options.setdefault(option, value)
-        try:
-            out = fn(*lent, **options)
-        except ValueError as error:
-            refuse_write(error, name)
-            raise
-        pairs = list(zip(args, lent, strict=True))
-        if isinstance(out, tuple):
-            return tupled(type(out), [_own(part, pairs) for part in out])
-        return [_own(part, pairs) for part in out] if type(out) is list else _own(out, pairs)
-
-    return call
-
-
-def _own(out: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
-    """What a user's function returned; the operand itself where that is what it was lent."""
-    return next((own for own, view in pairs if out is view), out)
-
-
-def refuse_write(error: ValueError, name: str) -> None:
-    """Say what NumPy's refusal to write into what is ``read_only`` means in a user's function."""
-    if "read-only" in str(error):
-        raise TapeError(
-            f"{name} writes into its operands ({error}), which others have, too; let it work on a "
-            "copy (x = x.copy())."
-        ) from error
-
-
-def read_only(operand: Any) -> Any:
-    """An operand in the hands of a user's function."""
-    if type(operand) is np.ndarray:
-        operand = operand.view()
-        operand.flags.writeable = False
-    elif not isinstance(operand, np.ndarray) and hasattr(type(operand), "__array_function__"):
-        operand = lent_to(operand)
-    elif isinstance(operand, tuple):
-        operand = tupled(type(operand), map(read_only, operand))
-    return operand
-
-
 class Each(Sequence[Vjp]):
     """One rule for every operand, as if it were many."""
 
@@ -342,7 +274,6 @@ class Reading:
 
 
 TABLE: dict[Any, Rule] = {}
-COMPOSITES: dict[Any, Callable[..., Any]] = {}
 METADATA: set[Any] = set()
 FACTS: set[Any] = set()  # metadata that depend on shapes and dtypes alone
 WRITERS: set[Any] = set()
@@ -414,15 +345,12 @@ def _check_rules(fn: Any, vjps: tuple[Vjp | None, ...], each: Vjp | None) -> Non
         raise TapeError(f"defvjp({name}) was given no rule; give one function per operand.")
     if vjps and each is not None:
         raise TapeError(
-            f"defvjp({name}) was given rules by position and each=, which would be asked alone; "
-            "give one or the other."
+            f"defvjp({name}) was given rules by position and each=; give one or the other."
         )
     is_ufunc = isinstance(fn, np.ufunc)
-    is_method = isinstance(getattr(fn, "__self__", None), np.ufunc)
-    dispatches = hasattr(fn, "implementation") or hasattr(fn, "_implementation")
-    if not (is_ufunc or is_method or dispatches):
+    if not dispatches(fn):
         raise TapeError(
-            f"defvjp({name}) of a function that does not dispatch: its rule would never be asked. "
+            f"defvjp({name}) of a function that does not dispatch: its rule would never be used. "
             f"Make it a primitive first: {name} = tg.primitive({name}), or @tg.primitive above it."
         )
     needed, operands = (fn.nin, fn.nin) if is_ufunc else _positional(fn)
@@ -520,71 +448,3 @@ def elementwise(
     """``defvjp`` for functions that broadcast their operands against each other."""
     traits = traits._replace(elementwise=True)
     defvjp(fn, *vjps, broadcasts=True, reach=itself, selects=selects, traits=traits)
-
-
-def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Say that ``fns``, called on Tensors, are made of other functions of the table.
-
-    The body takes NumPy's arguments in NumPy's order; those that it lacks are refused by name.
-    """
-
-    def register(body: Callable[..., Any]) -> Callable[..., Any]:
-        for fn in fns:
-            COMPOSITES[fn] = heeding(fn, body)
-        return body
-
-    return register
-
-
-def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
-    """``body``, which is given only the options that it has.
-
-    Others may have NumPy's default; else NotImplementedError says what to do.
-    """
-    own = inspect.signature(body).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in own.values()):
-        return body
-
-    @functools.cache  # at the first call: of all functions it would take as long as an import
-    def compared() -> tuple[Mapping[str, inspect.Parameter], list[str], int, bool]:
-        theirs = parameters(fn)
-        order = [name for name, p in theirs.items() if p.kind is not p.KEYWORD_ONLY]
-        names = [name for name, p in own.items() if p.kind is not p.KEYWORD_ONLY]
-        same = [a == b for a, b in zip(names, order, strict=False)]
-        aligned = same.index(False) if same[:1] == [True] and False in same else len(names)
-        open_ended = not theirs or any(p.kind is p.VAR_KEYWORD for p in theirs.values())
-        return theirs, order, aligned, open_ended
-
-    @functools.wraps(body)
-    def call(*args: Any, **options: Any) -> Any:
-        theirs, order, aligned, open_ended = compared()
-        if len(args) > aligned and len(order) >= len(args):
-            options = dict(zip(order[aligned:], args[aligned:], strict=False)) | options
-            args = args[:aligned]
-        if options and not own.keys() >= options.keys():
-            for name in options.keys() - own.keys():
-                known = name in theirs
-                if options[name] is (theirs[name].default if known else None):
-                    del options[name]
-                elif known or open_ended:
-                    raise NotImplementedError(
-                        f"np.{name_of(fn)} with {name}= cannot be recorded; {remedy([name])}"
-                    )
-        return body(*args, **options)
-
-    return call
-
-
-def parameters(fn: Any) -> Mapping[str, inspect.Parameter]:
-    """The parameters of a function, none if it does not tell."""
-    try:
-        return inspect.signature(fn).parameters
-    except (TypeError, ValueError):
-        return {}
-
-
-def remedy(options: list[str]) -> str:
-    """What to do instead of giving these options."""
-    if "where" in options:
-        return "choose with np.where(mask, result, other) instead."
-    return "leave the option out, or .detach() the operand."

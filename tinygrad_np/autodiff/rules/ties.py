@@ -1,9 +1,9 @@
-"""Equal eigenvalues and singular values, and what a rule cannot know there.
+"""Equal eigenvalues and singular values, where a rule does not know the whole derivative.
 
-A smooth function of a matrix that reads values and vectors, or the second derivative of one that
-reads values alone, has a part between the vectors of equal values that is the limit of (gj - gi) /
-(wj - wi): no cotangent tells it. Where values and vectors are both asked for, and what arrived
-speaks of equal ones, backward refuses.
+A smooth function of a matrix may read both values and vectors; so does the second derivative of a
+function that reads only values. Between the vectors of equal values its derivative has a part, the
+limit of (gj - gi) / (wj - wi), that cannot be computed from the cotangents. If both values and
+vectors have a cotangent, and equal values are among them, backward raises an error.
 """
 
 from typing import Any

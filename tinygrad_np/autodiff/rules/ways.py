@@ -1,7 +1,7 @@
 """What to do instead, where NumPy itself turns a Tensor into an array.
 
-NumPy cannot dispatch these functions. What they call with the Tensor comes back to it as
-``__array__`` or as a write into an array; the name of the function stands in NumPy's own frames.
+NumPy cannot dispatch these functions. They call ``__array__`` of the Tensor, or write it into an
+array; the name of the function is found in NumPy's stack frames.
 """
 
 import sys
@@ -24,7 +24,7 @@ WAYS = {
     "as_strided": "use np.lib.stride_tricks.sliding_window_view(t, shape), np.broadcast_to or t[i]",
     "asarray_chkfinite": "use t itself, and np.isfinite(t).all() for the check",
     "require": "use t itself (t.astype(dtype), t.copy())",
-    "intersect1d": "use t[np.isin(t, u)]: what both have could move only together",
+    "intersect1d": "use t[np.isin(t, u)], of which each element has a gradient",
     "ndenumerate": "loop over zip(np.ndindex(t.shape), t.reshape(-1))",
     "put": "write u[np.unravel_index(i, u.shape)] = t on a Tensor u",
     "place": "write u[mask] = t on a Tensor u, or use np.where(mask, t, u)",
@@ -52,13 +52,14 @@ def numpys_own() -> str | None:
 
 
 def cut(what: str, shape: tuple[int, ...]) -> DetachError:
-    """The error where a Tensor would be cut off the tape."""
+    """The error where a Tensor would lose its history."""
     name = numpys_own() if what == "np.asarray(t)" else None
     way = f"{WAYS[name]}, or " if name in WAYS else ""
     return DetachError(
-        f"{f'np.{name} of t' if name else what} would cut a Tensor that requires grad (shape "
-        f"{shape}) off the tape: {way}use .item() or .numpy() (or .detach()) if that is meant, "
-        "tg.array or tg.stack to make one Tensor of several, and a Tensor as the target of a write."
+        f"{f'np.{name} of t' if name else what} would lose the history of a Tensor that requires "
+        f"grad (shape {shape}): {way}use .item() or .numpy() (or .detach()) if you want the values "
+        "alone, tg.array or tg.stack to make one Tensor of several, and a Tensor as the target of "
+        "a write."
     )
 
 
@@ -66,7 +67,7 @@ def written(name: str) -> DetachError:
     """The error where a Tensor would be written into an array."""
     name = numpys_own() or name
     return DetachError(
-        f"np.{name} would write a Tensor that requires grad into an array, off the tape; "
+        f"np.{name} would write a Tensor that requires grad into an array, which has no history; "
         f"{WAYS[name]}, or .detach() the value."
     )
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.checkpoint import checkpoint as checkpoint
-from ...autodiff.tensor import Tensor, stack
+from ...autodiff.making import stack
+from ...autodiff.tensor import Tensor
 from . import tracing
 from .tracing import Function, Traced, mapped, vspace
 from .wrap_util import unary_to_nary
@@ -25,9 +26,7 @@ def grad(fun: Function, x: Any) -> Any:
     >>> autograd.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    traced = Traced(fun, x)
-    traced.scalar("grad")
-    return traced.vjp(traced.ones())
+    return Traced(fun, x).gradient("grad")
 
 
 @unary_to_nary
@@ -40,8 +39,8 @@ def value_and_grad(fun: Function, x: Any) -> tuple[Any, Any]:
     (9.0, 6.0)
     """
     traced = Traced(fun, x)
-    traced.scalar("value_and_grad")
-    return traced.value, traced.vjp(traced.ones())
+    found = traced.gradient("value_and_grad")
+    return traced.value, found
 
 
 @unary_to_nary
@@ -135,9 +134,8 @@ def grad_and_aux(fun: Function, x: Any) -> tuple[Any, Any]:
         return value
 
     traced = Traced(first, x)
-    traced.scalar("grad_and_aux")
-    other = mapped(tracing.getval, aux[0]) if traced.run.plain else aux[0]
-    return traced.vjp(traced.ones()), other
+    found = traced.gradient("grad_and_aux")
+    return found, mapped(tracing.getval, aux[0]) if traced.run.plain else aux[0]
 
 
 def grad_named(fun: Function, argname: str) -> Function:

@@ -12,6 +12,7 @@ import numpy as np
 from ...autodiff.primitives import primitive as dispatching
 from ...autodiff.rules import COMPOSITES, TABLE, of_scipy
 from ...autodiff.rules import defvjp as add_rule
+from ...autodiff.rules.signatures import dispatches
 from ...autodiff.tensor import Tensor
 from . import tracing
 from .tracing import VSpace as VSpace
@@ -81,7 +82,8 @@ def defvjp(fun: Any, *makers: Any, **options: Any) -> None:
     """Give ``fun`` derivatives: ``maker(ans, *args, **kwargs)(g)`` is the cotangent of an argument.
 
     ``argnums=`` names the arguments, those from the first on by default. None stands for zeros.
-    NumPy's and SciPy's functions that have a rule here keep it; a ufunc gets those it lacks.
+    NumPy's and SciPy's functions that have a rule here keep it; a ufunc gets those it lacks. As in
+    HIPS/autograd a function that is no ``primitive`` is differentiated through what it calls.
     """
     argnums = options.get("argnums", range(len(makers)))
     known = _makers(fun)
@@ -94,10 +96,14 @@ def _makers(fun: Any) -> dict[int, Any]:
 
 
 def _is_known(fun: Any) -> bool:
-    """Whether NumPy's or SciPy's function has a rule in the table already, which stays."""
+    """Whether a rule would say nothing new.
+
+    NumPy's and SciPy's functions keep the rule that they have in the table. A function that is no
+    primitive is differentiated through what it calls: nobody asks for its rule.
+    """
     known = _lifted(fun)
     return not hasattr(fun, "makers") and (
-        known in TABLE or known in COMPOSITES or of_scipy(known)[0]
+        known in TABLE or known in COMPOSITES or of_scipy(known)[0] or not dispatches(known)
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...autodiff.making import array
 from ...autodiff.nests import leaves
-from ...autodiff.tensor import Tensor, array
+from ...autodiff.tensor import Tensor
 
 METHODS = ("accumulate", "at", "identity", "nargs", "nin", "nout", "outer", "reduce", "reduceat",
            "signature", "types")  # fmt: skip
@@ -19,12 +20,13 @@ SEQUENCES = (
     "vstack",
 )  # fmt: skip
 
+LISTS = frozenset([list, tuple])
 ARRAYS = (np.ndarray, Tensor, tuple, str)
 
 
 def holds_tensor(value: Any) -> bool:
     """Whether a list or tuple has Tensors in it."""
-    return type(value) in (list, tuple) and any(isinstance(leaf, Tensor) for leaf in leaves(value))
+    return type(value) in LISTS and any(isinstance(leaf, Tensor) for leaf in leaves(value))
 
 
 def lifted(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,10 +34,8 @@ def lifted(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn, [a for a in functools.WRAPPER_ASSIGNMENTS if hasattr(fn, a)], ())
     def call(*args: Any, **kwargs: Any) -> Any:
-        for arg in args:
-            if type(arg) is list or type(arg) is tuple:
-                args = tuple(array(a) if holds_tensor(a) else a for a in args)
-                break
+        if not LISTS.isdisjoint(map(type, args)):
+            args = tuple(array(a) if holds_tensor(a) else a for a in args)
         return fn(*args, **kwargs)
 
     call.lifts = fn  # type: ignore[attr-defined]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.nests import leaves, rebuild
-from ...autodiff.tape import mode
+from ...autodiff.tape import increments
 from ...autodiff.tensor import Tensor
-from ...autodiff.transforms import Run
+from ...autodiff.transforms import Run, gradient
 
 Function = Callable[..., Any]
 NESTS = (list, tuple, dict)
@@ -23,13 +23,13 @@ NESTS = (list, tuple, dict)
 
 def rebinding(fun: Function, *args: Any) -> Any:
     """``fun(*args)``, where ``x += v`` is as for numbers."""
-    if mode.rebinds:
+    if increments.rebinds:
         return fun(*args)
-    mode.rebinds = True
+    increments.rebinds = True
     try:
         return fun(*args)
     finally:
-        mode.rebinds = False
+        increments.rebinds = False
 
 
 def mapped(fn: Function, *nests: Any) -> Any:
@@ -41,7 +41,8 @@ def mapped(fn: Function, *nests: Any) -> Any:
 
 def floating(leaf: Any) -> Any:
     """Numbers and arrays that are integers as floats."""
-    if isinstance(leaf, (Tensor, float)):
+    kind = type(leaf)
+    if kind is Tensor or kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc"):
         return leaf
     array = np.asarray(leaf)
     if array.dtype.kind not in "fcbiu":
@@ -64,8 +65,8 @@ class Traced:
 
     def __init__(self, fun: Function, x: Any) -> None:
         self.x = x
-        self.run = Run(functools.partial(rebinding, fun), (mapped(floating, x),), (0,))
-        if all(out._node is None for out in self.run.outputs):
+        self.run = run = Run(functools.partial(rebinding, fun), (mapped(floating, x),), 0)
+        if not any(out._node for out in run.outputs):
             warnings.warn("Output seems independent of input.", stacklevel=4)
 
     @property
@@ -82,6 +83,12 @@ class Traced:
                 f"{name} needs a function that returns one real number, not {', '.join(shapes)}; "
                 "use jacobian, elementwise_grad or holomorphic_grad."
             )
+
+    def gradient(self, name: str) -> Any:
+        """The gradient of the value, which is one real number, for the transform ``name``."""
+        self.scalar(name)
+        found = gradient(self.run) if self.run.plain else rebinding(gradient, self.run)
+        return mapped(as_given, found, self.x)
 
     def vjp(self, g: Any) -> Any:
         """The cotangent of the argument for that of the value."""

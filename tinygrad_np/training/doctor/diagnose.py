@@ -1,4 +1,4 @@
-"""The examination: all measurements on copies, then the findings."""
+"""The diagnosis: all measurements on copies, then the findings."""
 
 import copy
 import math
@@ -15,7 +15,7 @@ from ...nn.module import Module
 from ...optim import SGD, Optimiser
 from ..checks import check_loss, check_model
 from ..decision import GREATEST
-from ..inputs import numbers
+from ..inputs import are_paired, as_arrays, numbers, part, rows, shapes
 from .causes import findings
 from .facts import data_facts, nearest_neighbours
 from .layers import look, mixing
@@ -48,7 +48,9 @@ def diagnose(
 ) -> Diagnosis:
     """Find out why a model does not learn: inputs (n, ...) and targets (n, ...) to a ``Diagnosis``.
 
-    ``x`` and ``y`` are training data as the model gets them. ``optimiser`` is the one it is trained
+    ``x`` and ``y`` are training data as the model gets them, arrays or nests of them as ``fit``
+    takes; what only outputs of classes have is looked at where there is one array of outputs and
+    one of targets. ``optimiser`` is the one it is trained
     with, a function from parameters to one, or the learning rate of plain gradient descent; without
     one its rate is only suggested. Everything is tried on copies: weights, optimiser, generators
     and modes stay as they are. It looks at the data, the loss at the start against ln(classes),
@@ -68,12 +70,11 @@ def diagnose(
     check_loss("diagnose", loss)
     _check_optimiser(optimiser)
     whole("diagnose", "batch_size", batch_size), whole("diagnose", "seed", seed, least=0)
-    x, y = (numbers(name, part, model) for name, part in (("x", x), ("y", y)))
-    x, y = (a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in (x, y))
-    if not x.ndim or not y.ndim or not len(x) or len(x) != len(y):
+    x, y = (as_arrays(numbers(name, nest, model)) for name, nest in (("x", x), ("y", y)))
+    if not rows(x) or not rows(y) or not are_paired(x, y):
         raise ShapeError(
-            f"diagnose: x of shape {x.shape} and y of shape {y.shape}; expected (n, ...) and "
-            "(n, ...), with n at least 1."
+            f"diagnose: x of {shapes(x)} and y of {shapes(y)}; expected (n, ...) and (n, ...), "
+            "with n at least 1."
         )
     with np.errstate(all="ignore"):  # what is not finite is a finding
         measured = _examined(model, x, y, optimiser, loss, min(batch_size, GREATEST_BATCH), seed)
@@ -92,8 +93,8 @@ def _check_optimiser(optimiser: Any) -> None:
 
 def _examined(
     model: Module,
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Any,
+    y: Any,
     optimiser: Optimiser | MakeOptimiser | float | None,
     loss: Loss,
     batch_size: int,
@@ -101,10 +102,10 @@ def _examined(
 ) -> Measurements:
     rng = np.random.default_rng(seed)
     measured = Measurements(data_facts(x, y, rng))
-    if measured.data.bad:
+    if any(facts.bad for facts in measured.inputs):
         return measured
-    rows = rng.permutation(len(x))[:LOOKED_AT]
-    some, targets = x[rows], y[rows]
+    chosen = rng.permutation(rows(x))[:LOOKED_AT]
+    some, targets = part(x, chosen), part(y, chosen)
     try:
         start = look(copy.deepcopy(model), some, targets, loss)
     except Exception as error:  # whatever a model or a loss raises is what the user wants named
@@ -113,6 +114,7 @@ def _examined(
     measured.start = start
     measured.one_hot = (
         loss is cross_entropy
+        and isinstance(y, np.ndarray)
         and y.ndim == 2
         and bool(np.isin(y, (0, 1)).all() and (np.sum(y, axis=1) == 1).all())
     )
@@ -122,8 +124,8 @@ def _examined(
     gradients = [p.gradient for p in start.parameters if p.gradient is not None]
     if not start.is_connected or not all(map(math.isfinite, [start.loss, *gradients])):
         return measured
-    if len(some) > 1:
-        measured.mixed = mixing(model, some[:8])
+    if len(chosen) > 1:
+        measured.mixed = mixing(model, part(some, slice(8)))
     measured.overfit = overfit(copy.deepcopy(model).train(), loss, some, targets, start)
     decided = start.decision
     if decided is not None:
@@ -141,8 +143,8 @@ def _examined(
 def _with_optimiser(
     measured: Measurements,
     model: Module,
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Any,
+    y: Any,
     optimiser: Optimiser | MakeOptimiser | float | None,
     loss: Loss,
     batch_size: int,

@@ -1,9 +1,11 @@
-"""What can be seen on the arrays alone, before any network."""
+"""What the arrays alone show, without a network."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from ..inputs import named_arrays
 
 SAMPLE = 10_000  # rows that means and deviations are taken over
 NEIGHBOURS = 1000  # rows that others are compared with
@@ -12,8 +14,9 @@ FEWEST = 100  # rows below which nothing is said about neighbours
 
 @dataclass
 class DataFacts:
-    """Ranges of the inputs, counts of the labels.
+    """Ranges of an array of inputs, counts of the labels.
 
+    ``name`` is what stands for the array in sentences.
     ``bad`` counts entries that are not finite, ``first_bad`` is the first one's index; ``spread``
     is the greatest standard deviation of a feature over the median one. ``counts`` has the examples
     of each label, None where the labels are no classes.
@@ -34,10 +37,19 @@ class DataFacts:
     label_low: float
     label_high: float
     counts: np.ndarray | None
+    name: str = "x"
 
 
-def data_facts(x: np.ndarray, y: np.ndarray, rng: "np.random.Generator") -> DataFacts:
-    """The facts of inputs (n, ...) and targets (n, ...)."""
+def data_facts(x: Any, y: Any, rng: "np.random.Generator") -> list[DataFacts]:
+    """The facts of each array of inputs (n, ...), and of targets (n, ...)."""
+    found = [_facts(array, y, rng) for _, array in named_arrays("x", x)]
+    for facts, (name, _) in zip(found, named_arrays("x", x), strict=True):
+        facts.name = name
+    return found
+
+
+def _facts(x: np.ndarray, targets: Any, rng: "np.random.Generator") -> DataFacts:
+    y = targets if isinstance(targets, np.ndarray) else np.empty((0, 0))  # several have no classes
     finite = np.isfinite(x) if x.dtype.kind == "f" else np.ones(1, bool)
     bad = int(finite.size - np.count_nonzero(finite))
     first = tuple(int(i) for i in np.argwhere(~finite)[0]) if bad else None
@@ -67,22 +79,23 @@ def data_facts(x: np.ndarray, y: np.ndarray, rng: "np.random.Generator") -> Data
 
 
 def nearest_neighbours(
-    x: np.ndarray, y: np.ndarray, rng: "np.random.Generator"
+    x: Any, y: np.ndarray, rng: "np.random.Generator"
 ) -> tuple[float, float] | None:
     """How often the nearest of other examples has the same label, and how often by chance.
 
     Chance is the sum of the squared shares of the labels plus three standard errors. None for few
     examples, or inputs between which there is no distance, such as numbers of words.
     """
-    if len(x) < FEWEST or not (x.dtype.kind == "f" or x.dtype == np.uint8):
+    inputs = [array for _, array in named_arrays("x", x)]
+    if len(y) < FEWEST or not all(a.dtype.kind == "f" or a.dtype == np.uint8 for a in inputs):
         return None
-    rows = rng.permutation(len(x))[: 2 * NEIGHBOURS]
-    flat = x[rows].reshape(len(rows), -1).astype(np.float64)
-    known, asked = np.array_split(np.arange(len(rows)), 2)
+    some = rng.permutation(len(y))[: 2 * NEIGHBOURS]
+    flat = np.hstack([a[some].reshape(len(some), -1).astype(np.float64) for a in inputs])
+    known, asked = np.array_split(np.arange(len(some)), 2)
     squares = (flat * flat).sum(axis=1)
     distances = squares[known] - 2 * flat[asked] @ flat[known].T
     nearest = known[distances.argmin(axis=1)]
-    labels: Any = y[rows]
+    labels: Any = y[some]
     share = float(np.mean(labels[nearest] == labels[asked]))
     equal = float(np.sum((np.bincount(labels) / len(labels)) ** 2))
     return share, above(equal, len(asked))

@@ -1,4 +1,4 @@
-"""One pass forward and backward, with an eye on every layer."""
+"""One pass forward and backward, with measurements of every layer."""
 
 import copy
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autodiff.nests import leaves, rebuild
 from ...autodiff.tape import no_grad
 from ...autodiff.tensor import Tensor
 from ...nn.activations import Identity
@@ -15,6 +16,7 @@ from ...nn.layers import Dropout, Flatten
 from ...nn.module import Module
 from ...nn.normalisation import BatchNorm1d
 from ..decision import Decision, row_decision
+from ..inputs import Call, arrays, as_arrays, as_tensors, part, rows
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
@@ -98,7 +100,7 @@ class Start:
         return [(name, norm) for name, norm in found if norm is not None]
 
 
-def look(model: Module, x: np.ndarray, y: np.ndarray, loss: Callable[[Any, Any], Any]) -> Start:
+def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Start:
     """Measure a model that is looked at only once: its layers are wrapped.
 
     Raises what the model and the loss raise.
@@ -109,30 +111,38 @@ def look(model: Module, x: np.ndarray, y: np.ndarray, loss: Callable[[Any, Any],
         if isinstance(m, (Dropout, BatchNorm1d)) and not m.training
     ]
     model.train()
+    call = Call(model)
     watch = Watch(model, x)
-    outputs = model(Tensor(x))
-    value = loss(outputs, y)
+    outputs = call(as_tensors(x))
+    value = loss(outputs, as_tensors(y))
+    if isinstance(value, dict):
+        raise TypeError(f"the loss gives {list(value)}, expected one number, such as their sum")
     connected = isinstance(value, Tensor) and value.requires_grad
     if connected:
         value.backward()
+    outputs = as_arrays(outputs)
     start = Start(
-        outputs=_array(outputs), loss=float(_array(value)), chance=None, classes=None,
+        outputs=outputs if isinstance(outputs, np.ndarray) else np.zeros(()),
+        loss=float(_array(value)), chance=None, classes=None,
         takes_logits=False, accuracy=None, is_connected=connected, evaluating=evaluating,
     )  # fmt: skip
     start.layers = watch.layers()
     start.parameters = [_parameter(name, p, model) for name, p in model.named_parameters()]
-    _classify(start, y, loss)
+    _classify(start, outputs, y, loss)
     return start
 
 
-def _classify(start: Start, y: np.ndarray, loss: Callable[[Any, Any], Any]) -> None:
-    """Fill in what only a classification has."""
-    outputs = start.outputs
-    start.decision = row_decision(outputs, y, loss)
+def _classify(start: Start, outputs: Any, y: Any, loss: Callable[[Any, Any], Any]) -> None:
+    """Fill in what only a classification has, and the loss of outputs that know no example."""
+    if isinstance(outputs, np.ndarray) and isinstance(y, np.ndarray):
+        start.decision = row_decision(outputs, y, loss)
     if start.decision is None:
-        if y.shape == outputs.shape and outputs.ndim and y.dtype.kind in "iuf":
-            means = np.broadcast_to(y.mean(axis=0), y.shape).astype(outputs.dtype)
-            start.constant = _loss_of(loss, means, y)
+        pairs = list(zip(leaves(outputs), leaves(y), strict=False))
+        if len(leaves(outputs)) == len(leaves(y)) and all(
+            t.shape == o.shape and o.ndim and t.dtype.kind in "iuf" for o, t in pairs
+        ):
+            means = [np.broadcast_to(t.mean(axis=0), t.shape).astype(o.dtype) for o, t in pairs]
+            start.constant = _loss_of(loss, rebuild(outputs, means), y)
         return
     several = start.decision.two is None
     start.classes = outputs.shape[1] if several else 2
@@ -143,21 +153,23 @@ def _classify(start: Start, y: np.ndarray, loss: Callable[[Any, Any], Any]) -> N
     start.takes_logits = several and bool(np.isclose(shifted, start.loss, rtol=1e-3, atol=1e-4))
 
 
-def _loss_of(loss: Callable[[Any, Any], Any], outputs: np.ndarray, y: np.ndarray) -> float:
+def _loss_of(loss: Callable[[Any, Any], Any], outputs: Any, y: Any) -> float:
     with no_grad():
-        return float(_array(loss(Tensor(outputs), y)))
+        return float(_array(loss(as_tensors(outputs), as_tensors(y))))
 
 
-def mixing(model: Module, x: np.ndarray) -> float:
-    """How far the first output is another one without the other examples, relative to its size."""
-    model = copy.deepcopy(model).eval()
+def mixing(model: Module, x: Any) -> float:
+    """How far a first output is another one without the other examples, relative to its size."""
+    call = Call(copy.deepcopy(model).eval())
     with no_grad():
-        together = _array(model(Tensor(x)))
-        alone = _array(model(Tensor(x[:1])))
-    if together.shape[:1] != x.shape[:1] or alone.shape != (1, *together.shape[1:]):
-        return 0.0
-    size = float(np.abs(together).max()) or 1.0
-    return float(np.abs(together[0] - alone[0]).max()) / size
+        together, alone = (arrays(as_arrays(call(as_tensors(part(x, slice(n))))))
+                           for n in (rows(x), 1))  # fmt: skip
+    changes = [0.0]
+    for whole, one in zip(together, alone, strict=False):
+        if len(whole) == rows(x) and one.shape == (1, *whole.shape[1:]):
+            size = float(np.abs(whole).max()) or 1.0
+            changes.append(float(np.abs(whole[0] - one[0]).max()) / size)
+    return max(changes)
 
 
 class Watch:
@@ -167,10 +179,10 @@ class Watch:
     make between layers is seen where it enters the next one.
     """
 
-    def __init__(self, model: Module, x: np.ndarray) -> None:
+    def __init__(self, model: Module, x: Any) -> None:
         self.seen: list[tuple[str, Module | None, np.ndarray, Tensor | None]] = []
         self.sources: list[int | None] = []
-        self.known: list[np.ndarray] = [x]
+        self.known: list[np.ndarray] = arrays(x)
         self.names: dict[str, int] = {}
         modules = list(model.named_modules())
         for name, module in modules:
@@ -181,11 +193,11 @@ class Watch:
     def _wrap(self, name: str, module: Module) -> None:
         forward = module.forward
 
-        def watched(*inputs: Any) -> Any:
-            for value in inputs:
+        def watched(*inputs: Any, **options: Any) -> Any:
+            for value in (*inputs, *options.values()):
                 self._input(name, value)
             source = self._source(inputs[0]) if inputs else None
-            out = forward(*inputs)
+            out = forward(*inputs, **options)
             if not isinstance(out, Tensor) or out.dtype.kind != "f":
                 return out
             probe = None

@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -45,11 +46,17 @@ class Finding:
         )
 
 
+warning, note, fine = (partial(Finding, level) for level in ("warning", "note", "ok"))
+# names of findings that others follow from
+TRAINED = "loss low at start"
+UNRELATED = "labels unrelated to inputs"
+
+
 @dataclass
 class Measurements:
-    """Everything that was measured; what a model was too ill for is None."""
+    """Everything that was measured; None where it was not possible."""
 
-    data: DataFacts
+    inputs: list[DataFacts]  # one for each array, all with the facts of the targets
     start: Start | None = None
     failure: str | None = None  # the error of the first loss, where there is none
     one_hot: bool = False  # whether a loss of classes took one-hot rows as shares of the classes
@@ -61,6 +68,11 @@ class Measurements:
     range_test: RangeTest | None = None
     neighbours: tuple[float, float] | None = None  # accuracy of the nearest neighbour, and chance
     transfer: tuple[float, float] | None = None  # accuracy on held-out examples, and chance
+
+    @property
+    def data(self) -> DataFacts:
+        """The facts of the first array of inputs."""
+        return self.inputs[0]
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,4 +1,4 @@
-"""Short trainings on copies: update sizes, one batch by heart, the range of learning rates."""
+"""Short trainings on copies: sizes of updates, one batch by heart, a range of learning rates."""
 
 import copy
 import math
@@ -13,6 +13,7 @@ from ...autodiff.tensor import Tensor
 from ...nn.module import Module
 from ...optim import SGD, Adam, Optimiser
 from ..decision import GREATEST, Decision
+from ..inputs import Call, as_tensors, part, rows
 from .facts import above
 from .layers import Start
 
@@ -89,19 +90,20 @@ class Sweep:
 def drawn(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
     """Batches without end; every example once in each round."""
     rng = np.random.default_rng(seed)
-    size = min(size, len(x))
+    n = rows(x, y)
+    size = min(size, n)
     while True:
-        order = rng.permutation(len(x))
-        for start in range(0, len(x) - size + 1, size):
-            rows = order[start : start + size]
-            yield x[rows], y[rows]
+        order = rng.permutation(n)
+        for start in range(0, n - size + 1, size):
+            some = order[start : start + size]
+            yield part(x, some), part(y, some)
 
 
 def _step(model: Module, optimiser: Optimiser, loss: Loss, x: Any, y: Any) -> tuple[float, Any]:
     """The loss, and the outputs, before an update."""
     optimiser.zero_grad()
-    outputs = model(Tensor(x))
-    value = loss(outputs, y)
+    outputs = Call(model)(as_tensors(x))
+    value = loss(outputs, as_tensors(y))
     value.backward()
     optimiser.step()
     return float(value.item()), outputs
@@ -133,7 +135,7 @@ def overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start) -> Overfit:
     outputs have that know no example.
     """
     best = None
-    x, y = x[:OVERFIT_EXAMPLES], y[:OVERFIT_EXAMPLES]
+    x, y = (part(nest, slice(OVERFIT_EXAMPLES)) for nest in (x, y))
     for rate in OVERFIT_RATES:
         found = _overfit(copy.deepcopy(model), loss, x, y, start, rate)
         if best is None or found.learned or found.losses[-1] < best.losses[-1]:
@@ -161,13 +163,13 @@ def _overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start, rate: floa
     gone = start.constant is not None and losses[-1] < 0.02 * start.constant
     learned = gone or share < (0.1 if right is None else 0.5)
     learned = learned and right in (None, 1.0)
-    return Overfit(np.array(losses), right, learned, len(x), rate)
+    return Overfit(np.array(losses), right, learned, rows(x, y), rate)
 
 
 def transfer(
     model: Module,
     loss: Loss,
-    x: np.ndarray,
+    x: Any,
     y: np.ndarray,
     rate: float,
     seed: int,
@@ -178,14 +180,15 @@ def transfer(
     Chance is the share of the commonest label plus one standard error: of few examples three are
     so much that what is related to its inputs, but not easily, would seem to come by chance.
     """
-    held = min(HELD_OUT, len(x) // 4)
-    order = np.random.default_rng(seed).permutation(len(x))
+    held = min(HELD_OUT, len(y) // 4)
+    order = np.random.default_rng(seed).permutation(len(y))
     optimiser = Adam(model.parameters(), rate)
-    batches = drawn(x[order[held:]], y[order[held:]], OVERFIT_EXAMPLES, seed)
+    batches = drawn(part(x, order[held:]), y[order[held:]], OVERFIT_EXAMPLES, seed)
     for _ in range(OVERFIT_STEPS):
         _step(model, optimiser, loss, *next(batches))
     with no_grad():
-        guesses = decided.classes(model.eval()(Tensor(x[order[:held]])).numpy())
+        some = as_tensors(part(x, order[:held]))
+        guesses = decided.classes(Call(model.eval())(some).numpy())
     labels = np.ravel(y[order[:held]])
     common = float(np.unique(labels, return_counts=True)[1].max() / held)
     return float(np.mean(guesses == labels)), above(common, held, 1)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as _np
 
+from ....autodiff.making import array as _array
 from ....autodiff.nests import leaves as _leaves
 from ....autodiff.tensor import Tensor as _Tensor
-from ....autodiff.tensor import array as _array
 from ..lifting import holds_tensor as _holds_tensor
 from ..lifting import names_of as _names_of
 

@@ -1,0 +1,198 @@
+"""What is seen on the data: inputs that no network learns from, labels that do not fit them."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from .facts import DataFacts
+from .report import UNRELATED, Finding, Measurements, figure, fine, note, warning
+
+FEW = 50  # examples of a class
+TELLING = 200  # examples; of 100 one in ten sets that are hard to learn was accused
+
+
+def inputs(m: Measurements) -> Iterator[Finding]:
+    kinds = [layer.kind for layer in m.start.layers] if m.start is not None else []
+    for facts in m.inputs:
+        if "Embedding" not in kinds or "int" not in facts.dtype:  # numbers of words have no scale
+            yield from _of_array(facts, f" {facts.name}" if len(m.inputs) > 1 else "")
+
+
+def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
+    numbers = {"low": d.low, "high": d.high, "mean": d.mean, "std": d.std}
+    ranged = f"the inputs{name} go from {figure(d.low)} to {figure(d.high)}"
+    if d.bad:
+        assert d.first_bad is not None
+        yield warning(
+            "inputs not finite",
+            f"{d.bad:,} entries of the inputs are NaN or infinite, the first at "
+            f"{d.name}{[*d.first_bad]}; one of them makes the loss and all weights NaN.",
+            "remove these examples, or fill in the mean of the feature.",
+            {"bad": d.bad},
+        )
+    elif d.std == 0:
+        yield warning(
+            "constant inputs",
+            f"all inputs{name} are {figure(d.low)}, so that no example differs from another.",
+            "check how the data are loaded.",
+            numbers,
+        )
+    elif d.whole and d.low >= 0 and 64 < d.high <= 255:
+        yield warning(
+            "pixels not scaled",
+            f"{ranged}, as pixels do that were not divided by 255; the first layer's outputs and "
+            "gradients are some hundred times what its initial weights are made for.",
+            "scale with tg.data.normalise(images), or divide by 255.",
+            numbers,
+        )
+    elif d.low >= 0 and d.high <= 1 / 64:
+        yield warning(
+            "pixels scaled twice",
+            f"{ranged}, as pixels do that were divided by 255 twice; the first layer hardly sees "
+            "them.",
+            "scale once.",
+            numbers,
+        )
+    elif abs(d.mean) > 3 * d.std:
+        yield warning(
+            "inputs not centred",
+            f"the mean of the inputs{name} is {figure(d.mean)} and their standard deviation "
+            f"{figure(d.std)}; all weights of a unit are then pushed the same way at once.",
+            "subtract the mean of the training inputs (LeCun et al. 1998, section 4.3).",
+            numbers,
+        )
+    elif d.std > 10:
+        yield warning(
+            "inputs not scaled",
+            f"{ranged}, with a standard deviation of {figure(d.std)}; initial weights are made for "
+            "about 1.",
+            "divide by the standard deviation of the training inputs.",
+            numbers,
+        )
+    elif d.spread > 100:
+        yield warning(
+            "features on different scales",
+            f"the standard deviation of one feature is {figure(d.spread)} times the usual one, and "
+            "the others are hardly seen beside it.",
+            "standardise each feature by its own mean and standard deviation.",
+            {"spread": d.spread},
+        )
+    else:
+        yield fine(
+            "inputs",
+            f"{ranged}, mean {figure(d.mean)}, standard deviation {figure(d.std)}.",
+            numbers=numbers,
+        )
+
+
+def labels(m: Measurements) -> Iterator[Finding]:
+    d = m.data
+    classes = m.start.classes if m.start is not None else None
+    if m.failure is not None:
+        yield from _refused(m)
+    if m.one_hot:
+        yield note(
+            "labels one-hot",
+            f"the labels have shape {d.label_shape} and are one-hot; the loss takes them as shares "
+            "of the classes, and accuracies are not counted.",
+            "give class numbers: y.argmax(axis=1).",
+        )
+    if d.counts is None or (classes is None and m.failure is None):
+        return
+    present = int(np.count_nonzero(d.counts))
+    share = float(d.counts.max() / d.counts.sum())
+    numbers = {"classes": present, "greatest_share": share}
+    if present == 1:
+        yield warning(
+            "one class",
+            f"all {d.shape[0]:,} labels are {d.counts.argmax()}, "
+            "and there is nothing to tell apart.",
+            "check how the labels are loaded, and that they are shuffled before a split.",
+            numbers,
+        )
+    elif share > 0.5 and share > 3 / present:
+        yield warning(
+            "class imbalance",
+            f"{100 * share:.0f} % of the examples have label {d.counts.argmax()}; a network that "
+            "always says so is right as often.",
+            "judge it by training.precision_recall, and draw rare classes more often.",
+            numbers,
+        )
+    elif m.failure is None:
+        counts = d.counts[d.counts > 0]
+        yield fine(
+            "labels",
+            f"{present} classes of {counts.min():,} to {counts.max():,} examples.",
+            numbers=numbers,
+        )
+    if classes is not None and 1 < present < classes:
+        yield note(
+            "outputs without examples",
+            f"the network has {classes} outputs and the labels {present} classes.",
+            "leave out outputs that no label asks for.",
+            numbers,
+        )
+
+
+def few(m: Measurements) -> Iterator[Finding]:
+    """Fewer examples than a network of this size needs to know others by."""
+    start, n = m.start, m.data.shape[0]
+    if start is None:
+        return
+    size = sum(math.prod(p.shape) for p in start.parameters)
+    classes = start.classes or 1
+    if n >= FEW * classes or size <= n * classes:
+        return
+    each = "" if start.classes is None else f", {n / classes:.3g} of a class,"
+    yield warning(
+        "few examples",
+        f"{n:,} examples{each} for {size:,} parameters: the network can learn them by heart, and "
+        "that says little about others.",
+        "more examples, augmented ones (tg.data.augment), a smaller network, or weights of one "
+        "that was trained on much; judge it by examples held out.",
+        {"examples": n, "parameters": size},
+    )
+
+
+def _refused(m: Measurements) -> Iterator[Finding]:
+    """Why there is no first loss."""
+    d = m.data
+    outputs = m.failure or ""
+    if len(d.label_shape) == 2 and d.label_shape[1] > 1 and d.label_low >= 0 and d.label_high == 1:
+        name, text = "labels one-hot", f"the labels have shape {d.label_shape} and are one-hot."
+        remedy = "give class numbers: y.argmax(axis=1)."
+    elif len(d.label_shape) == 2 and d.label_shape[1] == 1:
+        name, text = "labels in a column", f"the labels have shape {d.label_shape}."
+        remedy = "give them as (n,): y.ravel(), as integers."
+    elif len(d.label_shape) == 1 and d.label_dtype.startswith(("float", "bool")):
+        name, text = "labels not integers", f"the labels have dtype {d.label_dtype}."
+        remedy = "give class numbers: y.astype(np.int64)."
+    elif "out of range" in outputs or "label" in outputs:
+        name = "labels out of range"
+        text = f"the labels go from {figure(d.label_low)} to {figure(d.label_high)}."
+        remedy = "count classes from 0, and give the network as many outputs as there are classes."
+    else:
+        name, text = "no first loss", "the model or the loss cannot be computed."
+        remedy = "make this call work first: loss(model(x[:2]), y[:2])."
+    yield warning(name, f"{text} The error: {outputs}", remedy)
+
+
+def related(m: Measurements) -> Iterator[Finding]:
+    if m.transfer is None or m.neighbours is None:
+        return
+    share, chance = m.neighbours
+    right, by_chance = m.transfer
+    few = m.data.shape[0] < TELLING
+    doubt = ", of which there are too few to be sure" if few else ""
+    if right < by_chance:
+        yield Finding(
+            "note" if few else "warning",
+            UNRELATED,
+            "one batch can be learned by heart, but a short training leaves "
+            f"{100 * right:.0f} % right of held-out examples, and the most similar example has the "
+            f"same label in {100 * share:.0f} % of cases, both as by chance{doubt}. The labels may "
+            "be shuffled against the inputs.",
+            "shuffle both with one permutation, rng.permutation(n), and check a few by eye.",
+            {"neighbours": share, "chance": chance, "held_out": right},
+        )

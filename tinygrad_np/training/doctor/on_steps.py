@@ -1,0 +1,126 @@
+"""What is seen in the first steps: one batch learned, or not, and how far they go."""
+
+from collections.abc import Iterator
+
+from .report import Finding, Measurements, figure, fine, warning
+
+
+def one_batch(m: Measurements) -> Iterator[Finding]:
+    test = m.overfit
+    if test is None:
+        return
+    first, last = float(test.losses[0]), float(test.losses[-1])
+    numbers = {"first": first, "last": last}
+    text = f"the loss of {test.examples} examples goes from {figure(first)} to {figure(last)}"
+    if test.accuracy is not None:
+        numbers["accuracy"] = test.accuracy
+        text += f" and {100 * test.accuracy:.0f} % of them are right"
+    text += f" after {len(test.losses)} steps"
+    if test.learned:
+        yield fine("one batch by heart", f"{text}.", numbers=numbers)
+    else:
+        yield warning(
+            "one batch not learned",
+            f"{text}. A network that cannot learn a few examples by heart has a fault in the "
+            "model, the loss or the labels, whatever the optimiser.",
+            "check that forward uses x, that the loss compares what it should, and that equal "
+            "inputs have equal labels.",
+            numbers,
+        )
+
+
+def rates(m: Measurements) -> Iterator[Finding]:
+    test = m.range_test
+    if test is None:
+        return
+    if test.given == 0:
+        yield warning(
+            "learning rate 0",
+            "the optimiser's learning rate is 0 in every "
+            "step, so that no weight moves and the loss stays the same.",
+            "give a rate above 0, and check the schedule's arguments.",
+        )
+        return
+    chance = m.start.chance if m.start is not None else None
+    better = chance is None or chance <= 0 or float(test.smooth.min()) < 0.95 * chance
+    if test.suggested is None and m.start is not None and m.start.is_trained:
+        return  # there is little left to be gained, and the loss at the start says so
+    if test.suggested is None or not better:
+        than = "" if chance is None else f" below that of equal outputs, {chance:.2f}"
+        # plain gradient descent of the doctor's own may be too weak for what Adam has learned
+        own = test.given is None and m.overfit is not None and m.overfit.learned
+        yield Finding(
+            "note" if own else "warning",
+            "no rate learns",
+            f"at no learning rate from {figure(float(test.rates[0]))} to "
+            f"{figure(float(test.rates[-1]))} does the loss of new batches fall{than}.",
+            "first make one batch be learned; then check that labels belong to their inputs.",
+        )
+        return
+    numbers = {"suggested": test.suggested}
+    text = f"the loss falls fastest at a rate of about {figure(test.suggested)}"
+    if test.diverges is not None:
+        numbers["diverges"] = test.diverges
+        text += f" and is lost at {figure(test.diverges)}"
+    if test.given is None:
+        yield fine("learning rate", f"{text}.", numbers=numbers)
+        return
+    numbers["given"] = test.given
+    text += f"; the optimiser's, at its greatest, is {figure(test.given)}"
+    if m.updates is not None and m.updates.grow:
+        first, last = float(m.updates.losses[0]), float(m.updates.losses[-1])
+        text += f", which takes the loss from {figure(first)} to {figure(last)} in its first steps"
+    if (test.diverges is not None and test.given > test.diverges) or (
+        m.updates is not None and m.updates.grow
+    ):
+        yield warning(
+            "learning rate too high", f"{text}.", f"start with {figure(test.suggested)}.", numbers
+        )
+    elif test.given < test.suggested / 30:
+        yield warning(
+            "learning rate too low",
+            f"{text}: training takes many times as long as it need.",
+            f"start with {figure(test.suggested)}.",
+            numbers,
+        )
+    else:
+        yield fine("learning rate", f"{text}.", numbers=numbers)
+
+
+def updates(m: Measurements) -> Iterator[Finding]:
+    own = m.range_test is not None and m.range_test.given is not None
+    if m.updates is None or not m.updates.ratios or not own:
+        return  # at a rate of the doctor's own there is nobody to be told
+    medians = {name: ratio for name, ratio in m.updates.medians.items() if ratio}
+    if not medians:
+        return
+    (least, low), (most, high) = (f(medians.items(), key=lambda item: item[1]) for f in (min, max))
+    numbers = {"least": low, "most": high}
+    text = f"a step changes {least} by {figure(low)} of its size"
+    if most != least:
+        text += f" and {most} by {figure(high)}"
+    text += ", where about 0.001 is usual"
+    slower = f"the rate of these steps is {figure(m.updates.rate)}"
+    if high > 0.1:
+        yield warning(
+            "updates too large",
+            f"{text}: what was learned is overwritten.",
+            f"a smaller learning rate; {slower}.",
+            numbers,
+        )
+    elif high < 1e-5:
+        yield warning(
+            "updates too small",
+            f"{text}: the weights hardly move.",
+            f"a greater learning rate; {slower}.",
+            numbers,
+        )
+    elif low < high / 1000:
+        yield warning(
+            "uneven updates",
+            f"{text}: {least} stands still beside the others.",
+            "the same initialisation for all layers, or Adam.",
+            numbers,
+        )
+    else:
+        yield fine("updates", f"{text}.", numbers=numbers)
