@@ -10,6 +10,8 @@ import tinygrad_np as tg
 from models.by_hand_cnn import convolved, input_gradient, small_cnn, weight_gradient
 from tinygrad_np import ShapeError, nn
 from tinygrad_np.autodiff.primitives import convolution
+from tinygrad_np.autodiff.primitives.heap import keep_freed_memory
+from tinygrad_np.autodiff.primitives.shaping import reshape
 from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import CNN
 
@@ -63,18 +65,87 @@ def test_conv2d_to_second_order(options: dict[str, Any]) -> None:
     tg.gradcheck(lambda *a: np.tanh(F.conv2d(*a, **options)), *arrays, order=2)
 
 
-@pytest.mark.parametrize("images", [1, 5, 70])
-def test_many_images_are_taken_a_few_at_a_time(images: int) -> None:
+@pytest.mark.parametrize(("images", "channels"), [(1, 2), (5, 17), (70, 2), (70, 17)])
+def test_many_images_are_taken_some_at_a_time(
+    images: int, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convolution, "IMAGES", 4000)
     rng = np.random.default_rng(images)
-    x, weight = rng.standard_normal((images, 2, 20, 20)), rng.standard_normal((3, 2, 7, 7))
-    elements = 2 * 7 * 7 * 14 * 14
-    blocks = list(convolution.image_blocks(images, elements))
-    assert [b.stop for b in blocks] == [*range(6, images, 6), images]
+    x = rng.standard_normal((images, channels, 12, 12))
+    weight = rng.standard_normal((3, channels, 7, 7))
+    blocks = convolution.image_blocks(images, 7 * 3 * 12)
+    assert [b.stop for b in blocks] == ([14, 28, 42, 56, 70] if images == 70 else [images])
     value, pullback = tg.vjp(F.conv2d, x, weight)
     np.testing.assert_allclose(value, convolved(x, weight), rtol=0, atol=1e-11)
     by_x, by_weight = pullback(np.cos(value))
     np.testing.assert_allclose(by_x, input_gradient(np.cos(value), weight), rtol=0, atol=1e-11)
     np.testing.assert_allclose(by_weight, weight_gradient(np.cos(value), x), rtol=0, atol=1e-10)
+
+
+def in_rows(x: np.ndarray) -> np.ndarray:
+    """The same in memory as convolutions leave it."""
+    return np.ascontiguousarray(x.transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)
+
+
+@each
+def test_every_way_and_memory_order_gives_the_same(
+    options: dict[str, Any], outs: int, kernel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: dict[str, Any] = {"groups": options.get("groups", 1)}
+    for name in ("stride", "dilation"):
+        named[name] = tuple(np.broadcast_to(options.get(name, 1), 2).tolist())
+    for images in (0, 1, 3):
+        _, weight, _ = drawn(options, outs, kernel)
+        x = np.resize(IMAGES, (images, 4, 12, 11))
+        y = np.random.default_rng(2).standard_normal(convolution.convolve(x, weight, **named).shape)
+        calls: list[Callable[..., Any]] = [
+            lambda lay, x=x, w=weight, **o: convolution.convolve(lay(x), w, **named, **o),
+            lambda lay, y=y, w=weight, **o: convolution.convolve_back(
+                lay(y), w, (12, 11), **named, **o
+            ),
+            lambda lay, x=x, y=y, **o: convolution.convolve_weight(
+                lay(x), lay(y), kernel, **named, **o
+            ),
+        ]
+        for call in calls:
+            expected = call(np.ascontiguousarray)
+            for laid in (call(in_rows), call(in_rows, out=np.empty(expected.shape))):
+                np.testing.assert_array_equal(laid, expected)
+            for channels, copies in ((0, 1), (0, 1 << 20), (1 << 30, 1), (1 << 30, 1 << 20)):
+                with monkeypatch.context() as patched:
+                    for name, value in (
+                        ("SHIFTED", channels), ("CHANNELS", channels), ("COPIES", copies)
+                    ):  # fmt: skip
+                        patched.setattr(convolution, name, value)
+                    np.testing.assert_allclose(call(in_rows), expected, rtol=0, atol=1e-12)
+
+
+def test_flattened_images_are_those_of_their_copy() -> None:
+    x = np.random.default_rng(0).standard_normal((5, 4, 14, 14))
+    weight = np.ones((8, 4, 3, 3))
+    out = F.conv2d(x, weight)
+    np.testing.assert_array_equal(reshape(out, (5, -1)), out.copy().reshape(5, -1))
+    flat = reshape(out, (5, 8 * 12 * 12), out=np.empty((5, 8 * 12 * 12)))
+    np.testing.assert_array_equal(flat, out.copy().reshape(5, -1))
+    assert np.shares_memory(reshape(out, (5, 2, 4, 12, 12)), out)  # a view where there can be one
+    column = reshape(out, (5, -1), "F", out=np.empty((5, 8 * 12 * 12), order="F"))
+    np.testing.assert_array_equal(column, out.reshape((5, -1), order="F"))
+
+
+def test_freed_memory_is_kept_from_the_first_convolution_on() -> None:
+    resource = pytest.importorskip("resource")
+
+    def faults() -> int:
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+
+    F.conv2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)))
+    if not keep_freed_memory():
+        pytest.skip("glibc's alone")
+    np.ones((2, 1 << 20))
+    before = faults()
+    for _ in range(5):
+        np.ones((2, 1 << 20))  # 4,096 pages each
+    assert faults() - before < 1000
 
 
 def test_equal_largest_elements_share_the_gradient() -> None:

@@ -57,11 +57,8 @@ class IdxSet:
         return found or [""] * bool(self.files)
 
     def missing(self) -> Key | None:
-        """The first file that is needed: labels for all images but those of a test part."""
-        parts = self.parts or ["train", "test"]
-        needed = [(part, role) for part in parts for role in ROLES]
-        if parts == ["train", "test"] and self.files:
-            needed.pop()
+        """The first file that is needed: images and labels of each part that is there."""
+        needed = [(part, role) for part in self.parts or ["train", "test"] for role in ROLES]
         return next((each for each in needed if each not in self.files), None)
 
     def read(self) -> list[Source]:

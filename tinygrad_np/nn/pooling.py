@@ -7,6 +7,7 @@ import numpy as np
 
 from ..arguments import refusal
 from ..autodiff.primitives import convolution
+from ..autodiff.primitives import pooling as windows
 from ..autodiff.rules.elementwise import in_single
 from ..errors import ShapeError
 from .convolving import Sizes, check_windows, framed
@@ -23,7 +24,7 @@ def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding:
     3.0
     """
     kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest)
-    return convolution.window_max(x, kernel, steps, (1, 1))
+    return windows.window_max(x, kernel, steps, (1, 1))
 
 
 def _lowest(x: Any) -> Any:

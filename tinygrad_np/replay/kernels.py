@@ -295,6 +295,8 @@ class Traced(NDArrayOperatorsMixin):
             return options.get("out")
         if fn in FACTS:
             return fn(*_like(args), **options)
+        if getattr(fn, "is_view", False):
+            return self._viewed(fn(self.like, *args[1:]), lambda x: fn(x, *args[1:]))
         if fn in TABLE and TABLE[fn].traits.shape_only:
             made = fn(*_like(args), **options)
             return Traced(self.tracer, made, np.empty_like(made))

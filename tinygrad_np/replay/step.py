@@ -370,6 +370,7 @@ class Replay:
             compare_runs(program, described(capture.equations))
             compare_outcomes(ours, theirs if quick else outcome(program, result))
             result = _plain(capture, result)
+            capture.close()  # its arrays need not wait for the garbage collector
         else:
             second, result = self._captured(given)
             if second is not None:

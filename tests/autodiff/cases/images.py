@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_np.autodiff.primitives import (
-    convolution,
-)
+from tinygrad_np.autodiff.primitives import convolution, pooling
 
 from .case import (
+    Const,
     complex_,
     real,
     row,
@@ -78,7 +77,25 @@ for size, *window in WINDOWS:
     there = (*window[0], 2, *convolution.outputs(size, *window))
     row(convolution.windows, real(2, *size), *window, _reference=seen)
     row(convolution.fold_windows, real(*there), size, *window[1:], _reference=folded)
-    row(convolution.window_max, real(2, *size), *window,
+    row(pooling.window_max, real(2, *size), *window,
         _reference=lambda x, *w: seen(x, *w).max((0, 1)))  # fmt: skip
-row(convolution.window_max, np.array([[[1.0, 1.0, 0.4], [0.3, 0.2, 0.8]]]), (2, 2), (1, 1), (1, 1),
+row(pooling.window_max, real(2, 3, 3), (1, 1), (2, 2), (1, 1),
+    _reference=lambda x, *w: seen(x, *w).max((0, 1)))  # fmt: skip
+row(pooling.window_max, np.array([[[1.0, 1.0, 0.4], [0.3, 0.2, 0.8]]]), (2, 2), (1, 1), (1, 1),
     _order=1, _reference=lambda x, *w: seen(x, *w).max((0, 1)))  # fmt: skip
+
+
+def shares(x: Any, top: Any, *window: Any) -> Any:
+    equal = seen(x, *window) == top
+    return equal / np.maximum(equal.sum((0, 1)), 1)
+
+
+for size, *window in [*WINDOWS, ((5, 5), (2, 3), (2, 1), (1, 1))]:
+    x = np.round(real(2, *size)).astype(int)  # some are equal
+    top = seen(x, *window).max((0, 1)).astype(int)
+    row(pooling.window_max_back, real(*top.shape), Const(x), Const(top), *window,
+        _reference=lambda g, x, top, *w: folded(
+            g * shares(x, top, *w), x.shape[1:], *w[1:]))  # fmt: skip
+    row(pooling.window_pick, real(*x.shape), Const(x), Const(top), *window,
+        _reference=lambda t, x, top, *w: (
+            seen(t, *w) * shares(x, top, *w)).sum((0, 1)))  # fmt: skip

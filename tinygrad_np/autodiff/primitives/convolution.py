@@ -1,22 +1,34 @@
-"""Convolution and pooling of images (n, channels, height, width).
+"""Convolution of images (n, channels, height, width).
 
 A window of ``kernel`` places moves over an image of ``size`` in steps of ``stride``, its places
-``dilation`` apart: at place (i, j) output (u, v) sees input (u s + i d, v s + j d). Every function
-here runs over the places and treats all outputs at once; padding is for the caller. The functions
-come in adjoint pairs and in one triple, so that they have derivatives of any order.
+``dilation`` apart: at place (i, j) output (u, v) sees input (u s + i d, v s + j d). Padding is for
+the caller. The three functions are each other's adjoints, so that they have derivatives of any
+order.
+
+Results lie in memory as (h, c, w, n), which ReLU and pooling keep: the kh rows that a row of
+windows sees lie one after the other then, so that they are one matrix (kh c, w n) as they are.
+Operands that lie otherwise are copied. Which of two ways is taken depends on shapes alone:
+
+- Windows in steps of 1: the product of (kw o, kh c) with those rows gives what each column of the
+  kernel adds, and kw shifted sums make a row of the result. Nothing is copied.
+- Else kw shifted copies of each row make (kh kw c, w' n), all that a row of windows sees, and one
+  product gives a row of the result (Cho & Brand, "MEC: memory-efficient convolution", 2017).
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .dispatch import primitive
+from .heap import keep_freed_memory
 
 Pair = tuple[int, int]
 
-BLOCK = 1 << 17  # elements of a patch matrix, so that it stays in cache: 2.3 instead of 3.4 ms
+IMAGES = 1 << 20  # elements of a row's products for so many images at a time
+COPIES = 1 << 18  # elements of copied rows, or of products to be added, so that they stay in cache
+SHIFTED = 64  # from so many channels times columns of the kernel on rows are not copied
+CHANNELS = 4  # for the weight's gradient: from so many on
 
 
 def outputs(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
@@ -44,79 +56,281 @@ def places(
             yield i, j, high, wide
 
 
-def image_blocks(count: int, elements: int) -> Iterator[slice]:
-    """A few images at a time, each with so many ``elements`` of the patch matrix."""
-    step = max(4, BLOCK // max(elements, 1))
-    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+def image_blocks(count: int, elements: int) -> list[slice]:
+    """So many images at a time that there are ``IMAGES`` elements at most, or 16 images."""
+    step = max(IMAGES // max(elements, 1), 16)
+    step = -(-count // (-(-count // step) or 1)) or 1  # blocks of one size
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
-def images_last(x: Any) -> Any:
-    """(n, c, h, w) as (c, h, w, n) in C order: the moves in ``patches`` are long runs then."""
-    return np.ascontiguousarray(np.transpose(x, (1, 2, 3, 0)))
+def in_rows(x: Any, dtype: Any) -> Any:
+    """(n, c, h, w) as (h, c, w, n) in C order; a copy unless it lies so already."""
+    seen = x.transpose(2, 1, 3, 0)
+    return seen if seen.flags.c_contiguous and seen.dtype == dtype else ordered(seen, dtype)
 
 
-def patches(x: Any, counts: Pair, kernel: Pair, stride: Pair, dilation: Pair, groups: int) -> Any:
-    """What every window sees, (groups, c / groups · kh · kw, h' · w' · n): "im2col"."""
-    images, channels = x.shape[:2]
-    inner = images_last(x)
-    found = np.empty((channels, *kernel, *counts, images), x.dtype)
-    for i, j, high, wide in places(counts, kernel, stride, dilation):
-        found[:, i, j] = inner[:, high, wide]
-    return found.reshape(groups, channels // groups * math.prod(kernel), -1)
+def ordered(x: Any, dtype: Any) -> Any:
+    """A copy in C order."""
+    found = np.empty_like(x, dtype, "C")
+    found[...] = x
+    return found
 
 
-def grouped(weight: Any, groups: int) -> Any:
-    """(o, ...) as (groups, o / groups, the rest)."""
-    return weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
+def made_in_rows(like: Any, shape: tuple[int, ...], dtype: Any, out: Any) -> Any:
+    """Memory (h, c, w, n) for a result (n, c, h, w): that of ``out`` if it lies so."""
+    rows = None if out is None else out.transpose(2, 1, 3, 0)
+    if rows is not None and rows.flags.c_contiguous:
+        return rows
+    if out is None:
+        keep_freed_memory()
+    images, channels, high, wide = shape
+    return np.empty_like(like, dtype, "C", shape=(high, channels, wide, images))
+
+
+def as_images(rows: Any, out: Any) -> Any:
+    """(h, c, w, n) as (n, c, h, w), in ``out`` if that is given."""
+    if out is None:
+        return rows.transpose(3, 1, 0, 2)
+    if not out.transpose(2, 1, 3, 0).flags.c_contiguous:
+        out[...] = rows.transpose(3, 1, 0, 2)
+    return out
+
+
+def by_blocks(rows: Any, elements: int) -> Iterator[tuple[slice, Any]]:
+    """Blocks of images with memory for their rows; from there they come back when they are done."""
+    count = rows.shape[-1]
+    for images in image_blocks(count, elements):
+        size = images.stop - images.start
+        part = rows
+        if size < count:
+            part = np.empty_like(rows, order="C", shape=(*rows.shape[:-1], size))
+        yield images, part
+        if size < count:
+            rows[..., images] = part
+
+
+def is_plain(stride: Pair, dilation: Pair, groups: int) -> bool:
+    """Whether windows move in steps of 1 and see what lies side by side, of all channels."""
+    return stride == dilation == (1, 1) and groups == 1
+
+
+def by_place(weight: Any, dtype: Any, groups: int, axes: tuple[int, ...]) -> Any:
+    """(o, c, kh, kw) as (groups, o / groups, c, kh, kw) with the axes in this order."""
+    outs, *others = weight.shape
+    return ordered(weight.reshape(groups, outs // groups, *others).transpose(axes), dtype)
 
 
 @primitive
-def convolve(x: Any, weight: Any, *, stride: Pair, dilation: Pair, groups: int) -> Any:
+def overlapping(x: Any, start: int, size: int, step: int, count: int) -> Any:
+    """A view: ``count`` times ``size`` rows of (..., rows, columns) in C order, ``step`` apart."""
+    *others, across, along = x.strides
+    shape = (count, *x.shape[:-2], size, x.shape[-1])
+    strides = (step * across, *others, across, along)
+    return np.ndarray(shape, x.dtype, x, start * across, strides)
+
+
+overlapping.is_view = True  # type: ignore[attr-defined]
+
+
+def add_shifted(parts: Any, rows: Any, left: int) -> None:
+    """Σ_j parts[:, j, :, v + j - left] as rows[:, :, v]; beyond its ends ``parts`` counts as 0."""
+    kw, wide, columns = parts.shape[1], parts.shape[3], rows.shape[2]
+    spans = [(max(left - j, 0), min(left - j + wide, columns)) for j in range(kw)]
+    pieces = [
+        (parts[:, j, :, first + j - left : last + j - left], rows[:, :, first:last])
+        for j, (first, last) in enumerate(spans)
+    ]
+    (part, target), *others = pieces
+    if others and spans[0] == spans[1] == (0, columns):
+        np.add(part, others.pop(0)[0], out=target)
+    else:
+        target[...] = part
+        for beyond in (slice(0, spans[0][0]), slice(spans[0][1], columns)):
+            if beyond.start < beyond.stop:
+                rows[:, :, beyond] = 0
+    for part, target in others:
+        np.add(target, part, out=target)
+
+
+def shifted_rows(x: Any, lines: Any, rows: Any, before: Pair) -> None:
+    """Rows by products with the rows of ``x`` that they see, and shifted sums.
+
+    ``lines`` (kw, o, kh, c) are the weights; output (u, v) sees the place (u - before[0],
+    v - before[1]) of ``x`` first.
+    """
+    kw, outs, kh, channels = lines.shape
+    high, _, wide, images = x.shape
+    lined, seen = lines.reshape(kw * outs, kh * channels), x.reshape(high * channels, wide * images)
+    count = min(max(COPIES // max(kw * outs * wide * images, 1), 1), len(rows))
+    parts = np.empty_like(rows, order="C", shape=(count, kw, outs, wide, images))
+    inside = range(before[0], high - kh + before[0] + 1, count)
+    starts = [*range(inside.start), *inside, *range(max(inside.stop, inside.start), len(rows))]
+    for u, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        first, last = max(u - before[0], 0), min(u - before[0] + kh, high)
+        skipped = first - (u - before[0])
+        found = parts[: end - u] if kw > 1 else rows[u:end].reshape(end - u, 1, outs, wide, images)
+        np.matmul(
+            lined[:, skipped * channels : (skipped + last - first) * channels],
+            overlapping(seen, first * channels, (last - first) * channels, channels, end - u),
+            out=found.reshape(end - u, kw * outs, wide * images),
+        )
+        if kw > 1:
+            add_shifted(found, rows[u:end], before[1])
+
+
+def gathered_rows(
+    x: Any, counts: Pair, kernel: Pair, stride: Pair, dilation: Pair, groups: int
+) -> Iterator[tuple[slice, Any]]:
+    """For some rows of windows what each sees: (rows, groups, kh kw c / groups, w' n).
+
+    kw shifted copies of the rows of (h, c, w, n); those that a window sees lie one after the other.
+    """
+    (kh, kw), (step, across), (high, wide) = kernel, stride, counts
+    apart = dilation[0] if kh > 1 else 1
+    _, channels, _, images = x.shape
+    inner, reach = channels // groups, (kh - 1) * apart + 1
+    block = (COPIES // max(channels * kw * wide * images, 1) - reach) // step + 1
+    block = min(max(block, 2 * kh), high)
+    copies = np.empty_like(x, shape=(groups, (block - 1) * step + reach, kw, inner, wide, images))
+    lined = copies.reshape(groups, -1, wide * images)
+    size = kw * inner  # matrix rows of a copied row
+    for first in range(0, high, block):
+        count = min(block, high - first)
+        begins, end = [], 0
+        for phase in range(apart):
+            rows = range(first * step + phase, (first + count - 1) * step + reach, apart)
+            begins.append(end)
+            end += len(rows)
+            seen = x[rows.start : rows.stop : apart]
+            seen = seen.reshape(len(rows), groups, inner, *x.shape[2:]).swapaxes(0, 1)
+            for j in range(kw):
+                begin = j * dilation[1]
+                columns = slice(begin, begin + across * (wide - 1) + 1, across)
+                copies[:, begins[-1] : end, j] = seen[:, :, :, columns]
+        together = count if apart == 1 else 1  # else the next row of windows is elsewhere
+        for u in range(0, count, together):
+            at = begins[u * step % apart] + u * step // apart
+            found = overlapping(lined, at * size, kh * size, step * size, together)
+            yield slice(first + u, first + u + together), found
+
+
+def scattered_rows(y: Any, lines: Any, rows: Any, stride: Pair, dilation: Pair) -> None:
+    """What each place of the windows gets of (h', o, w', n), added up to (h, c, w, n).
+
+    ``lines`` (groups, kh, kw, c / groups, o / groups) are the weights.
+    """
+    groups, kh, kw, inner, outs = lines.shape
+    high, _, wide, images = y.shape
+    block = max(COPIES // max(kh * kw * inner * groups * wide * images, 1), 1)
+    block = min(block, high)
+    parts = np.empty_like(rows, order="C", shape=(block, groups, kh, kw, inner, wide, images))
+    lines = lines.reshape(groups, kh * kw * inner, outs)
+    rows.fill(0)
+    split = rows.reshape(rows.shape[0], groups, inner, *rows.shape[2:])
+    for first in range(0, high, block):
+        count = min(block, high - first)
+        seen = y[first : first + count].reshape(count, groups, outs, wide * images)
+        flat = parts[:count].reshape(count, groups, kh * kw * inner, wide * images)
+        np.matmul(lines, seen, out=flat)
+        for i, j, up, across in places((count, wide), (kh, kw), stride, dilation):
+            begin = first * stride[0]
+            target = split[begin + up.start : begin + up.stop : up.step, :, :, across]
+            np.add(target, parts[:count, :, i, j], out=target)
+
+
+@primitive
+def convolve(
+    x: Any, weight: Any, *, stride: Pair, dilation: Pair, groups: int, out: Any = None
+) -> Any:
     """out[n, o, u, v] = Σ_cij x[n, c, u s + i d, v s + j d] weight[o, c, i, j].
 
     (n, c, h, w) and (o, c / groups, kh, kw) to (n, o, h', w'); each of the ``groups`` of output
-    channels sees its group of input channels. Patches of a few images at a time, and one product
-    (Chellapilla et al. 2006).
+    channels sees its group of input channels.
     """
-    kernel = weight.shape[2:]
+    outs, inner, *kernel = weight.shape
     counts = outputs(x.shape[2:], kernel, stride, dilation)
-    out = np.empty((len(x), len(weight), *counts), np.result_type(x, weight))
-    lines = grouped(weight, groups)
-    for block in image_blocks(len(x), math.prod((x.shape[1], *kernel, *counts))):
-        found = np.matmul(lines, patches(x[block], counts, kernel, stride, dilation, groups))
-        out[block] = np.moveaxis(found.reshape(len(weight), *counts, -1), -1, 0)
-    return out
+    dtype = np.result_type(x, weight) if out is None else out.dtype
+    result = made_in_rows(x, (len(x), outs, *counts), dtype, out)
+    plain = is_plain(stride, dilation, groups) and (inner * kernel[1] >= SHIFTED or kernel[1] == 1)
+    lines = by_place(weight, dtype, groups, (0, 4, 1, 3, 2) if plain else (0, 1, 3, 4, 2))
+    for images, rows in by_blocks(result, kernel[1] * outs * x.shape[3]):
+        if plain:
+            shifted_rows(in_rows(x[images], dtype), lines[0], rows, (0, 0))
+            continue
+        seen, split = in_rows(x[images], dtype), lines.reshape(groups, outs // groups, -1)
+        flat = rows.reshape(counts[0], groups, outs // groups, -1)
+        for part, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
+            np.matmul(split, found, out=flat[part])
+    return as_images(result, out)
 
 
 @primitive
 def convolve_back(
-    y: Any, weight: Any, size: Pair, *, stride: Pair, dilation: Pair, groups: int
+    y: Any, weight: Any, size: Pair, *, stride: Pair, dilation: Pair, groups: int, out: Any = None
 ) -> Any:
     """``convolve`` in reverse, to x: (n, o, h', w') to (n, c, *size)."""
-    kernel, counts, channels = weight.shape[2:], y.shape[2:], weight.shape[1] * groups
-    out = np.empty((len(y), channels, *size), np.result_type(y, weight))
-    lines = grouped(weight, groups).swapaxes(1, 2)
-    for block in image_blocks(len(y), math.prod((channels, *kernel, *counts))):
-        found = np.matmul(lines, grouped(images_last(y[block]), groups))
-        found = found.reshape(channels, *kernel, *counts, -1)
-        inner = np.zeros((channels, *size, found.shape[-1]), out.dtype)
-        for i, j, high, wide in places(counts, kernel, stride, dilation):
-            inner[:, high, wide] += found[:, i, j]
-        out[block] = np.moveaxis(inner, -1, 0)
-    return out
+    _, inner, kh, kw = weight.shape
+    dtype = np.result_type(y, weight) if out is None else out.dtype
+    result = made_in_rows(y, (len(y), inner * groups, *size), dtype, out)
+    plain = is_plain(stride, dilation, groups)
+    if plain:  # it is a convolution with the kernel turned by 180°, beyond the edges too
+        lines = by_place(weight[:, :, ::-1, ::-1], dtype, groups, (0, 4, 2, 3, 1))
+    else:
+        lines = by_place(weight, dtype, groups, (0, 3, 4, 2, 1))
+    for images, rows in by_blocks(result, kw * inner * groups * y.shape[3]):
+        seen = in_rows(y[images], dtype)
+        if plain:
+            shifted_rows(seen, lines[0], rows, (kh - 1, kw - 1))
+        else:
+            scattered_rows(seen, lines, rows, stride, dilation)
+    return as_images(result, out)
 
 
 @primitive
 def convolve_weight(
-    x: Any, y: Any, kernel: Pair, *, stride: Pair, dilation: Pair, groups: int
+    x: Any, y: Any, kernel: Pair, *, stride: Pair, dilation: Pair, groups: int, out: Any = None
 ) -> Any:
     """``convolve`` in reverse, to the weight: (n, c, h, w), (n, o, h', w') to (o, c', *kernel)."""
-    counts, outs, inner = y.shape[2:], y.shape[1], x.shape[1] // groups
-    total = np.zeros((groups, outs // groups, inner * math.prod(kernel)), np.result_type(x, y))
-    for block in image_blocks(len(x), math.prod((x.shape[1], *kernel, *counts))):
-        found = patches(x[block], counts, kernel, stride, dilation, groups)
-        total += np.matmul(grouped(images_last(y[block]), groups), found.swapaxes(1, 2))
-    return total.reshape(outs, inner, *kernel)
+    (count, channels, _, wide), (_, outs, *counts) = x.shape, y.shape
+    dtype = np.result_type(x, y) if out is None else out.dtype
+    (kh, kw), inner, each = kernel, channels // groups, outs // groups
+    plain = is_plain(stride, dilation, groups) and inner >= CHANNELS
+    # a row gives one product, or (plain) one for each column of the kernel
+    shape = (kw, 1, kh * inner, each) if plain else (1, groups, kh * kw * inner, each)
+    total = np.empty_like(x, dtype, "C", shape=shape)
+    total.fill(0)
+    block = min(max(COPIES // max(kh * kw * inner * outs, 1), 1), counts[0])
+    parts = np.empty_like(total, shape=(block, *shape[1:]))
+    sums = np.empty_like(total[0])
+
+    def add_products(seen: Any, there: Any, target: Any) -> None:
+        for first in range(0, len(there), block):
+            some = slice(first, min(first + block, len(there)))
+            found = parts[: some.stop - first]
+            np.matmul(seen[some], there[some], out=found)
+            np.add(target, np.add.reduce(found, axis=0, out=sums), out=target)
+
+    for images in image_blocks(count, kw * channels * wide):
+        there = in_rows(y[images], dtype)
+        size = there.shape[3]
+        there = there.reshape(counts[0], groups, each, -1).swapaxes(2, 3)
+        seen = in_rows(x[images], dtype)
+        if plain:
+            lined = seen.reshape(1, -1, wide * size)
+            lined = overlapping(lined, 0, kh * inner, inner, counts[0])
+            for j in range(kw):
+                add_products(lined[..., j * size : (j + counts[1]) * size], there, total[j])
+            continue
+        for rows, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
+            add_products(found, there[rows], total[0])
+    if out is None:
+        out = np.empty_like(x, dtype, "C", shape=(outs, inner, kh, kw))
+    if plain:
+        out[...] = total.reshape(kw, kh, inner, each).transpose(3, 2, 1, 0)
+    else:
+        found = total.reshape(groups, kh, kw, inner, each).transpose(0, 4, 3, 1, 2)
+        out.reshape(groups, each, inner, kh, kw)[...] = found
+    return out
 
 
 @primitive

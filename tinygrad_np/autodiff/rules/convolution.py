@@ -8,10 +8,9 @@ from ..primitives.convolution import (
     convolve_back,
     convolve_weight,
     fold_windows,
-    window_max,
-    window_shares,
     windows,
 )
+from ..primitives.pooling import fixed, window_max, window_max_back, window_pick
 from .table import Traits, constant, defvjp, terms
 
 
@@ -62,12 +61,30 @@ defvjp(
     fold_windows,
     lambda g, _out, _y, _size, stride, dilation: windows(g, _y.shape[:2], stride, dilation),
 )
-constant(window_shares)
+constant(fixed)
 # finite at every operand, NaN included: no reach is needed
 defvjp(
     window_max,
-    lambda g, out, x, kernel, stride, dilation: fold_windows(
-        g * window_shares(x, out, kernel, stride, dilation), x.shape[-2:], stride, dilation
+    lambda g, out, x, kernel, stride, dilation: window_max_back(
+        g, fixed(x), fixed(out), kernel, stride, dilation
     ),
+    selects=1,
+)
+defvjp(
+    window_max_back,
+    lambda g, _out, _g, x, top, kernel, stride, dilation: window_pick(
+        g, x, top, kernel, stride, dilation
+    ),
+    None,
+    None,
+    selects=1,
+)
+defvjp(
+    window_pick,
+    lambda g, _out, _t, x, top, kernel, stride, dilation: window_max_back(
+        g, x, top, kernel, stride, dilation
+    ),
+    None,
+    None,
     selects=1,
 )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import broadcast, concat, identity, lent, pad_zeros
+from ..primitives.shaping import reshape
 from ..shapes import axes_of, total, unbroadcast
 from .table import Traits, composite, defvjp
 
@@ -76,7 +77,7 @@ defvjp(
 defvjp(
     np.reshape,
     lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order),
-    traits=Traits(copies=True),
+    traits=Traits(copies=True, body=reshape),
 )
 defvjp(np.ravel, lambda g, _out, _x, order="C": reshape_back(g, _x, order))
 defvjp(np.transpose, lambda g, _out, _x, axes=None: np.transpose(g, inverse(axes, np.ndim(g))))
