@@ -47,7 +47,7 @@ ORDER = [
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
-    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "export", "data",
+    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "data", "export",
     "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 

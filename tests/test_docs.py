@@ -61,6 +61,8 @@ def printed(page: str, folder: Path) -> list[str]:
 def test_the_programs_of_a_page_run(page: str, tmp_path: Path) -> None:
     if page in ("docs/doctor.md", "docs/pictures.md"):
         pytest.importorskip("matplotlib")
+    if page == "docs/onnx.md":
+        pytest.importorskip("onnx")
     lines = printed(page, tmp_path)
     expected = re.findall(r"^print\(.*\)  # (.*)$", "\n".join(blocks(page, "python")), re.M)
     assert [said for said in expected if said not in (*lines, "the text below")] == []

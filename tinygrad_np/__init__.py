@@ -31,7 +31,7 @@ from .errors import (
     StaleValueError,
     TapeError,
 )
-from .export import to_numpy
+from .export import from_onnx, to_numpy, to_onnx
 from .recording import Recording, anomaly, autopsy, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
@@ -58,6 +58,7 @@ __all__ = [
     "defvjp",
     "draw",
     "from_numpy",
+    "from_onnx",
     "grad",
     "gradcheck",
     "hessian",
@@ -77,6 +78,7 @@ __all__ = [
     "stop_gradient",
     "tape_of",
     "to_numpy",
+    "to_onnx",
     "trace",
     "training",
     "value_and_grad",
