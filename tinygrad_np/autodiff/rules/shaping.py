@@ -59,11 +59,14 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     return g[tuple(index)]
 
 
-def reshape_back(g: Any, x: Any, order: Any) -> Any:
-    """Reshape back, in the same order of elements."""
+def reshaped(x: Any, shape: Any = None, order: Any = "C", copy: Any = None) -> Any:
+    """Reshape in an order that does not depend on how the elements lie in memory."""
     if order not in ("C", "F"):
-        raise ValueError(f"reshape with order={order!r} has no derivative here; use 'C' or 'F'.")
-    return np.reshape(g, np.shape(x), order=order)
+        raise NotImplementedError(
+            f"reshape or ravel with order={order!r}, which depends on the memory, has no "
+            "derivative here; use 'C' or 'F'."
+        )
+    return np.reshape(x, shape, order, copy=copy)
 
 
 defvjp(identity, lambda g, _out, _x: g)
@@ -75,10 +78,15 @@ defvjp(
 )
 defvjp(
     np.reshape,
-    lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order),
+    lambda g, _out, _x, shape=None, order="C", copy=None: reshaped(g, np.shape(_x), order),
+    eager=reshaped,
     traits=Traits(copies=True),
 )
-defvjp(np.ravel, lambda g, _out, _x, order="C": reshape_back(g, _x, order))
+defvjp(
+    np.ravel,
+    lambda g, _out, _x, order="C": reshaped(g, np.shape(_x), order),
+    eager=lambda x, order="C": reshaped(x, -1, order),
+)
 defvjp(np.transpose, lambda g, _out, _x, axes=None: np.transpose(g, inverse(axes, np.ndim(g))))
 defvjp(np.swapaxes, lambda g, _out, _x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 defvjp(np.moveaxis, lambda g, _out, _x, source, destination: np.moveaxis(g, destination, source))
@@ -258,7 +266,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
         for axis, width in given.items():
             pad_width[axis] = width
     widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
-    fill = options.pop("constant_values", 0)
+    fill = options.pop("constant_values", 0) if mode == "constant" else 0
     if mode == "constant" and not options:
         return _pad_constant(array, widths, fill)
     if mode not in ("edge", "wrap", "reflect", "symmetric") or options.get("reflect_type") == "odd":
