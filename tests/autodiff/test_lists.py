@@ -25,7 +25,7 @@ def opened(value: Any) -> Any:
 
 
 def calls(case: Case) -> Iterator[tuple[Any, Callable[[Any], Any]]]:
-    """Each array given by position, and the call as a function of it, with lists for all other arrays."""
+    """Each array given by position, and the call as a function of it, lists for all others."""
     args = [opened(a) for a in case.args]
     options = {name: opened(value) for name, value in case.kwargs.items()}
     arrays = [a for a in [*args, *options.values()] if isinstance(a, np.ndarray)]

@@ -26,7 +26,8 @@ OPTIONS: dict[str, list[Any]] = {
     "ddof": [1], "correction": [1], "mean": [A.mean()], "order": ["F", "K", "A"],
     "casting": ["safe", "same_kind"], "subok": [False, True], "kind": ["stable"], "stable": [True],
     "mode": ["wrap", "clip", "edge", "reflect", "constant"], "constant_values": [1.0],
-    "reflect_type": ["even", "odd"], "end_values": [1.0], "decimals": [1], "copy": [True, False], "k": [1], "offset": [1],
+    "reflect_type": ["even", "odd"], "end_values": [1.0],
+    "decimals": [1], "copy": [True, False], "k": [1], "offset": [1],
     "axis1": [1], "axis2": [0], "prepend": [0.0], "append": [1.0], "n": [2], "weights": [B],
     "returned": [True], "nan": [1.0], "deg": [True], "shape": [(2, 2)], "ord": [1, 3],
     "axes": [1, (1, 0)], "max": [0.7], "min": [0.4], "start": [0], "signature": ["d->d"],
@@ -40,8 +41,8 @@ FIRST: dict[Any, tuple[Any, ...]] = {
 }  # fmt: skip
 ONE = [
     np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod, np.ptp,
-    np.nansum, np.nanmean, np.nanvar, np.nanstd, np.average, np.diff, np.sort, np.diagonal, np.trace, np.diag, np.tril,
-    np.triu, np.clip, np.transpose, np.squeeze, np.flip, np.rot90, np.nan_to_num, np.round,
+    np.nansum, np.nanmean, np.nanvar, np.nanstd, np.average, np.diff, np.sort,
+    np.diagonal, np.trace, np.diag, np.tril, np.triu, np.clip, np.transpose, np.squeeze, np.flip, np.rot90, np.nan_to_num, np.round,
     np.linalg.norm, np.copy, np.angle, np.argsort, np.any, np.all, np.argmax, np.count_nonzero,
     np.ravel, np.zeros_like, *FIRST,
 ]  # fmt: skip
@@ -113,7 +114,9 @@ def test_two_options_are_honoured_or_refused(fn: Any) -> None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for operands, options, call in calls(fn, 2):
-            compare(fn, [tg.Tensor(x, requires_grad=True) for x in operands], operands, options, call)
+            compare(
+                fn, [tg.Tensor(x, requires_grad=True) for x in operands], operands, options, call
+            )
 
 
 def compare(
