@@ -42,7 +42,8 @@ FIRST: dict[Any, tuple[Any, ...]] = {
 ONE = [
     np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod, np.ptp,
     np.nansum, np.nanmean, np.nanvar, np.nanstd, np.average, np.diff, np.sort,
-    np.diagonal, np.trace, np.diag, np.tril, np.triu, np.clip, np.transpose, np.squeeze, np.flip, np.rot90, np.nan_to_num, np.round,
+    np.diagonal, np.trace, np.diag, np.tril, np.triu, np.clip, np.transpose, np.squeeze,
+    np.flip, np.rot90, np.nan_to_num, np.round,
     np.linalg.norm, np.copy, np.angle, np.argsort, np.any, np.all, np.argmax, np.count_nonzero,
     np.ravel, np.zeros_like, *FIRST,
 ]  # fmt: skip

@@ -430,8 +430,8 @@ def _refused(name: str, fact: Any = None) -> property:
     return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
 
 
-for name in {*dir(ndarray)} - {*dir(Tensor)} | {"shape", "dtype"}:
-    if not name.startswith("_"):
+for name in {*dir(ndarray), *calls.INSTEAD} - {*dir(Tensor)} | {"shape", "dtype"}:
+    if not name.startswith("_") or name in calls.INSTEAD:
         setattr(Tensor, name, _refused(name, getattr(Tensor, name, None)))
 
 

@@ -241,9 +241,7 @@ def cov(
     ddof = (0 if bias else 1) if ddof is None else int(ddof)
     count = np.shape(table)[1]
     frequency, weight = (
-        None
-        if w is None
-        else sample_weights(as_array(w), count, whole)
+        None if w is None else sample_weights(as_array(w), count, whole)
         for w, whole in ((fweights, True), (aweights, False))
     )
     return np.squeeze(_covariance(table, frequency, weight, ddof))
