@@ -106,3 +106,20 @@ def test_rules_of_scipy_come_with_the_first_use(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delitem(TABLE, special.j0)
     monkeypatch.setattr(funnel, "of_scipy", lambda fn: (TABLE.setdefault(fn, rule) is rule, ""))
     np.testing.assert_allclose(tg.grad(special.j0)(0.7), -special.j1(0.7))
+
+
+def test_a_complex_result_is_nothing_to_descend() -> None:
+    for z in (1 + 2j, np.array([1 + 2j]), np.complex64(1j)):
+        t = tg.Tensor(z, requires_grad=True)
+        for result in (t, t * 2, np.sum(t) * np.ones(1)):
+            with pytest.raises(
+                tg.TapeError, match=r"backward\(\) of a complex result; take its real"
+            ):
+                result.backward()
+            assert t.grad is None
+        np.sum(np.real(t * 2)).backward()
+        (t * 2).backward(np.ones(np.shape(z)))
+        assert t.grad is not None and np.all(t.grad.numpy() == 4)
+        for transform in (tg.grad, tg.value_and_grad):
+            with pytest.raises(tg.TapeError, match="complex result; take its real part"):
+                transform(lambda u: np.sum(u * 2))(z)

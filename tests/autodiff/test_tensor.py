@@ -127,9 +127,12 @@ def test_matrix_and_unary_operators() -> None:
     equal(m.tolist() @ t, m @ v)
 
 
-def test_comparisons_with_none_are_pythons() -> None:
-    t = variable(1.0)
-    assert (t == None) is False and (t != None) is True  # noqa: E711
+def test_comparisons_with_none_are_numpys() -> None:
+    for data in ([1.0, 2.0], 1.0, np.zeros((0, 2))):
+        array = np.asarray(data)
+        t = tg.Tensor(array, requires_grad=True)
+        equal((t == None, t != None), (array == None, array != None))  # noqa: E711
+        equal((None == t, None != t), (array == None, array != None))  # noqa: E711, SIM300
 
 
 UPDATES: dict[str, Callable[[Any, Any], Any]] = {

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import GradientError
 from .nests import leaves, rebuild
+from .rules.calls import NUMERIC, brief
 from .tape import no_grad
 from .tensor import Tensor
 from .transforms import vjp
@@ -77,6 +78,8 @@ def largest_error(
 
 def _widen(leaf: Any) -> Any:
     value = leaf.numpy() if isinstance(leaf, Tensor) else np.asarray(leaf)
+    if value.dtype.kind not in NUMERIC:
+        raise TypeError(f"gradcheck: an argument {brief(leaf)}; give arrays of numbers.")
     return value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)
 
 

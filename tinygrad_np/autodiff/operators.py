@@ -110,10 +110,14 @@ class Operators:
         return apply(np.power, (self, other))
 
     def __eq__(self, other: object) -> Any:
-        return NotImplemented if other is None else apply(np.equal, (self, other))
+        if other is None:  # as of NumPy's arrays: each element is unequal to it
+            return apply(np.zeros_like, (self,), {"dtype": bool})
+        return apply(np.equal, (self, other))
 
     def __ne__(self, other: object) -> Any:
-        return NotImplemented if other is None else apply(np.not_equal, (self, other))
+        if other is None:
+            return apply(np.ones_like, (self,), {"dtype": bool})
+        return apply(np.not_equal, (self, other))
 
     # These call the NumPy function of their name.
     sum, mean, var, std, prod = map(_method, (np.sum, np.mean, np.var, np.std, np.prod))

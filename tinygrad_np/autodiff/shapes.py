@@ -23,6 +23,11 @@ def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(normalize_axis_index(a, ndim) for a in axes)
 
 
+def as_array(x: Any) -> Any:
+    """An operand of a composite that may be a list of numbers."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
 def extent(shape: tuple[int, ...], axis: Axis) -> int:
     """How many elements a reduction over ``axis`` puts together."""
     return math.prod(shape[a] for a in axes_of(axis, len(shape)))

@@ -205,7 +205,7 @@ class Tensor(Operators):
     ) -> None:
         """Add d(self)/d(leaf), weighted by ``gradient``, to ``.grad`` of every leaf.
 
-        ``gradient`` has the shape of this Tensor and may be left out for one element.
+        ``gradient`` has the shape of this Tensor and may be left out for one real element.
         ``create_graph`` records the sweep itself, so that gradients have gradients;
         ``retain_graph`` keeps the graph for another backward. Raises TapeError if nothing was
         recorded or the graph was released, StaleValueError if a saved array was overwritten.
@@ -220,6 +220,10 @@ class Tensor(Operators):
                 raise TapeError(
                     f"backward() without a gradient needs a result of one element, not shape "
                     f"{self.shape}; reduce it (for example with .sum()) or pass gradient=."
+                )
+            if self.dtype.kind == "c":
+                raise TapeError(
+                    "backward() of a complex result; take its real part, or pass gradient=."
                 )
             gradient = np.ones_like(self if mode.capture is not None else self._array)
         seed = self._seed(gradient, "the gradient given to backward", create_graph)
@@ -426,8 +430,8 @@ def _refused(name: str, fact: Any = None) -> property:
     return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
 
 
-for name in {*dir(ndarray)} - {*dir(Tensor)} | {"shape", "dtype"}:
-    if not name.startswith("_"):
+for name in {*dir(ndarray), *calls.INSTEAD} - {*dir(Tensor)} | {"shape", "dtype"}:
+    if not name.startswith("_") or name in calls.INSTEAD:
         setattr(Tensor, name, _refused(name, getattr(Tensor, name, None)))
 
 

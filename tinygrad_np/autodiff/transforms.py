@@ -46,6 +46,8 @@ class Run:
         self.given = given = [args[n] for n in places]
         self.is_flat = flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
+        if not found and None in given:
+            raise TypeError("a transform was given None to differentiate by; give arrays.")
         plain = flat and len(args) == len(given)
         plain = plain or Tensor not in map(type, leaves(args))
         start = next_number()

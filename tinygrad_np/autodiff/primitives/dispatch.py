@@ -54,6 +54,13 @@ def primitive(fn: F) -> F:
     return dispatch  # type: ignore[return-value]
 
 
+def numbers(name: str, x: Any) -> Any:
+    """An operand of a function that users call; raises TypeError for what is no number or list."""
+    if not hasattr(x, "dtype") and (made := np.asarray(x)).dtype.kind not in "biufc":
+        raise TypeError(f"{name} of dtype {made.dtype} (type {type(x).__name__}); give an array.")
+    return x
+
+
 def written_out(fn: F) -> F:
     """A ``primitive`` whose body is NumPy functions and primitives only.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import primitive, written_out
+from .dispatch import numbers, primitive, written_out
 
 
 @primitive
@@ -69,6 +69,7 @@ def sigmoid(x: Any) -> Any:
     >>> tg.nn.functional.sigmoid(np.array([0.0, 2.0])).round(3)
     array([0.5  , 0.881])
     """
+    x = numbers("sigmoid", x)
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(x * -1.0))  # -x would wrap around in unsigned integers
 

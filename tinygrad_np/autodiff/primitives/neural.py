@@ -9,7 +9,7 @@ from numpy import ndarray
 from ...errors import DataError
 from ..shapes import BLOCK_ROWS, row_blocks
 from .bodies import maximum
-from .dispatch import Kept, primitive, written_out
+from .dispatch import Kept, numbers, primitive, written_out
 from .elementwise import cast, copied
 
 
@@ -22,7 +22,7 @@ def relu(x: Any) -> Any:
     >>> tg.nn.functional.relu(np.array([-2.0, 3.0]))
     array([0., 3.])
     """
-    return np.maximum(x, 0)
+    return np.maximum(numbers("relu", x), 0)
 
 
 @written_out

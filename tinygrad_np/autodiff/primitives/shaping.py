@@ -40,8 +40,13 @@ LINES = 512  # of a transposed copy at a time, so that they stay in cache: 1.5 i
 def reshape(x: Any, shape: Any, order: Any = "C", copy: Any = None, *, out: Any = None) -> Any:
     """``np.reshape``; where that copies, what lies with its first axis last goes in pieces.
 
-    So do images behind a convolution.
+    So do images behind a convolution. Refuses an order that depends on how elements lie.
     """
+    if order not in ("C", "F"):
+        raise NotImplementedError(
+            f"reshape or ravel with order={order!r}, which depends on the memory, has no "
+            "derivative here; use 'C' or 'F'."
+        )
     turned = order == "C" and copy is None and x.ndim > 2 and x.strides[0] == x.itemsize
     if not turned or x.size <= LINES:
         found = np.reshape(x, shape, order=order, copy=copy) if out is None else x

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..primitives import broadcast, cast, concat
 from ..primitives.building import ramp
-from ..shapes import axes_of, kept, total, unbroadcast
+from ..shapes import as_array, axes_of, kept, total, unbroadcast
 from .shaping import concatenate
 from .table import composite, defvjp, whole
 
@@ -39,7 +39,8 @@ def ix_(*args: Any) -> tuple[Any, ...]:
     """Each sequence along an axis of its own; masks as places."""
     if wrong := [np.shape(a) for a in args if np.ndim(a) != 1]:
         raise ValueError(f"np.ix_ takes sequences of one axis, not shape {wrong[0]}.")
-    places = [np.flatnonzero(a) if np.result_type(a) == np.bool_ else a for a in args]
+    arrays = [as_array(a) for a in args]
+    places = [np.flatnonzero(a) if a.dtype == np.bool_ else a for a in arrays]
     places = [cast(a, np.intp) if np.size(a) == 0 else a for a in places]
     return tuple(lined(a, axis, len(args)) for axis, a in enumerate(places))
 

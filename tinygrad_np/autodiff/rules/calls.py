@@ -33,7 +33,41 @@ INSTEAD = {
     "setfield": "write t[index] = v",
     "setflags": "use t.detach() for a constant",
     "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
-}
+    "__dlpack__": "use np.from_dlpack(t.numpy())",
+    # PyTorch's names
+    **dict.fromkeys(["to", "type"], "use t.astype(dtype); there is one device, the processor"),
+    **dict.fromkeys(["cuda", "cpu", "contiguous"], "leave it out: arrays are in main memory"),
+    **{name: f"use t.astype(np.{dtype})" for name, dtype in (
+        ("float", "float32"), ("double", "float64"), ("half", "float16"), ("long", "int64"),
+        ("int", "int32"), ("bool", "bool_"))},
+    **{name: f"use np.{name}(t)" for name in (
+        "abs", "exp", "log", "log1p", "sqrt", "square", "sin", "cos", "tanh", "sign", "floor",
+        "ceil", "matmul", "outer", "diag", "tril", "triu", "flip", "unique", "isnan", "median")},
+    **{name: f"use tg.nn.functional.{name}(t)" for name in ("relu", "sigmoid", "softmax")},
+    **{f"{name}_": f"use t {sign}= v, on a leaf under no_grad" for name, sign in (
+        ("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"))},
+    "clone": "use t.copy()",
+    "unsqueeze": "use np.expand_dims(t, axis)",
+    "permute": "use t.transpose(axes)",
+    "expand": "use np.broadcast_to(t, shape)",
+    "view_as": "use t.reshape(other.shape)",
+    "t": "use t.T",
+    "dim": "use t.ndim",
+    "numel": "use t.size",
+    "pow": "use t**v",
+    "norm": "use np.linalg.norm(t)",
+    "gather": "use np.take_along_axis(t, indices, axis)",
+    "index_select": "use np.take(t, indices, axis)",
+    "masked_fill": "use np.where(mask, value, t)",
+    "chunk": "use np.array_split(t, n, axis)",
+    "zero_": "use t[...] = 0; of a gradient w.grad = None",
+    "fill_": "use t.fill(v)",
+    "copy_": "use t[...] = v",
+    "detach_": "use t = t.detach()",
+    "retain_grad": "use t.register_hook(f), or tg.grad by t",
+    "grad_fn": "use tg.draw.graph(t) for how it was computed",
+    "is_leaf": "use tg.draw.graph(t) for how it was computed",
+}  # fmt: skip
 
 
 def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
@@ -170,7 +204,8 @@ def as_numbers(data: Any, dtype: Any) -> Any:
     except (TypeError, ValueError) as error:
         kind = ShapeError if "inhomogeneous" in str(error) else type(error)
         wanted = "" if dtype is None else f" with dtype={dtype!r}"
-        raise kind(f"a Tensor of {brief(data)}{wanted}: {error}") from None
+        given = brief(data).removeprefix("of ")
+        raise kind(f"a Tensor of {given}{wanted}: {error}") from None
 
 
 def as_arrays(out: Any, inside: bool = False) -> Any:

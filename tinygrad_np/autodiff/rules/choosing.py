@@ -6,14 +6,16 @@ import numpy as np
 
 from ..primitives import ARRAY, cast, replace_at
 from ..primitives.building import distinct
+from ..shapes import as_array
 from .table import composite
 
 
 @composite(np.choose)
 def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     """For each element the choice of that number."""
-    if np.result_type(a).kind not in "iub":
-        raise TypeError(f"np.choose by dtype {np.result_type(a)}; give integers.")
+    a = as_array(a)
+    if a.dtype.kind not in "iub":
+        raise TypeError(f"np.choose by dtype {a.dtype}; give integers.")
     choices = list(choices)
     shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
     rows = np.stack([np.broadcast_to(choice, shape) for choice in choices])
@@ -32,7 +34,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """Zeros, with the value of each function where its condition holds; the last one elsewhere."""
     funcs = list(funclist)
-    x = x if hasattr(x, "dtype") else np.asarray(x)
+    x = as_array(x)
     alone = not isinstance(condlist, (list, tuple)) and np.ndim(condlist) <= max(np.ndim(x), 1)
     if isinstance(condlist, (list, tuple)) and np.ndim(x) and np.ndim(condlist[0]) == 0:
         alone = True

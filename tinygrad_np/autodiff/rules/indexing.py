@@ -15,7 +15,7 @@ from ..primitives import (
     take_at,
 )
 from ..primitives.indexing import in_order, picked_along, with_order
-from ..shapes import axes_of, unbroadcast
+from ..shapes import as_array, axes_of, unbroadcast
 from .table import WRITERS, Kept, Traits, along, composite, defvjp
 
 
@@ -69,6 +69,7 @@ def full_like(
 @composite(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Indexing along one axis."""
+    a = as_array(a)
     if axis is None or np.ndim(a) == 0:
         a, axis = np.reshape(a, (-1,)), axis or 0
     n = np.shape(a)[axis]

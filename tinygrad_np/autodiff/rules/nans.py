@@ -7,7 +7,7 @@ import numpy as np
 from ..primitives import cast
 from ..shapes import Axis
 from .elementwise import in_single
-from .reductions import extremum_back
+from .reductions import extremum_back, freedom_of
 from .table import along, composite, defvjp
 
 
@@ -100,10 +100,10 @@ def nanvar(
     if mean is None:
         mean = nanmean(a, axis, keepdims=True, where=where)
     apart = np.where(taken, a - mean, 0)
-    freedom = np.sum(taken, axis=axis, keepdims=keepdims) - (ddof if correction is None
-                                                             else correction)  # fmt: skip
+    freedom = np.sum(taken, axis=axis, keepdims=keepdims) - freedom_of(ddof, correction)
     squares = np.sum(np.real(apart * np.conjugate(apart)), axis=axis, keepdims=keepdims)
-    return squares / np.where(freedom > 0, freedom, np.nan)
+    out = squares / np.where(freedom > 0, freedom, np.nan)
+    return out if dtype is None else cast(out, np.dtype(dtype))
 
 
 @composite(np.nanstd)

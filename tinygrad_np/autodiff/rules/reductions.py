@@ -223,6 +223,13 @@ def chosen(where: Any) -> dict[str, Any]:
     return {} if where is True else {"where": where}
 
 
+def freedom_of(ddof: float, correction: float | None) -> float:
+    """``ddof``, under either of its names."""
+    if correction is not None and ddof:
+        raise ValueError(f"ddof={ddof} and correction={correction} are the same; give one.")
+    return ddof if correction is None else correction
+
+
 @composite(np.var)
 @in_single
 def var(
@@ -231,16 +238,18 @@ def var(
     correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The mean square of what differs from the mean."""
-    ddof = ddof if correction is None else correction
+    ddof = freedom_of(ddof, correction)
     if mean is None:
         if axis is None is dtype and where is True and not (ddof or keepdims):
             return variance(a)  # 3 µs less
         return variance(a, axis, dtype, ddof, keepdims, **chosen(where))
-    apart = (a if dtype is None else a.astype(dtype)) - mean
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise NotImplementedError(f"np.var with mean= and dtype={dtype!r}; give a floating dtype.")
+    apart = a - mean
     squares = np.real(apart * np.conjugate(apart))
     freedom = np.maximum(count(a, axis, where) - ddof, 0)
-    total = np.sum(squares, axis=axis, keepdims=True, where=where)
-    out = total / cast(freedom, np.result_type(squares))
+    total = np.sum(squares, axis=axis, dtype=dtype, keepdims=True, where=where)
+    out = total / cast(freedom, np.result_type(total))
     return out if keepdims else np.squeeze(out, axes_of(axis, np.ndim(out)))
 
 
@@ -252,7 +261,7 @@ def std(
     correction: float | None = None,
 ) -> Any:  # fmt: skip
     """The root of the variance."""
-    ddof = ddof if correction is None else correction
+    ddof = freedom_of(ddof, correction)
     if mean is None:
         if axis is None is dtype and where is True and not (ddof or keepdims):
             return deviation(a)

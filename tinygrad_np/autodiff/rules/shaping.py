@@ -60,13 +60,6 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     return g[tuple(index)]
 
 
-def reshape_back(g: Any, x: Any, order: Any) -> Any:
-    """Reshape back, in the same order of elements."""
-    if order not in ("C", "F"):
-        raise ValueError(f"reshape with order={order!r} has no derivative here; use 'C' or 'F'.")
-    return np.reshape(g, np.shape(x), order=order)
-
-
 defvjp(identity, lambda g, _out, _x: g)
 defvjp(lent, lambda g, _out, _x: g)
 defvjp(
@@ -76,10 +69,14 @@ defvjp(
 )
 defvjp(
     np.reshape,
-    lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order),
+    lambda g, _out, _x, shape=None, order="C", copy=None: np.reshape(g, np.shape(_x), order),
     traits=Traits(copies=True, body=reshape),
 )
-defvjp(np.ravel, lambda g, _out, _x, order="C": reshape_back(g, _x, order))
+defvjp(
+    np.ravel,
+    lambda g, _out, _x, order="C": np.reshape(g, np.shape(_x), order),
+    eager=lambda x, order="C": reshape(x, -1, order),
+)
 defvjp(np.transpose, lambda g, _out, _x, axes=None: np.transpose(g, inverse(axes, np.ndim(g))))
 defvjp(np.swapaxes, lambda g, _out, _x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 defvjp(np.moveaxis, lambda g, _out, _x, source, destination: np.moveaxis(g, destination, source))
@@ -259,7 +256,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
         for axis, width in given.items():
             pad_width[axis] = width
     widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
-    fill = options.pop("constant_values", 0)
+    fill = options.pop("constant_values", 0) if mode == "constant" else 0
     if mode == "constant" and not options:
         return _pad_constant(array, widths, fill)
     if mode not in ("edge", "wrap", "reflect", "symmetric") or options.get("reflect_type") == "odd":

@@ -8,7 +8,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives import ARRAY, add_at, cast, pad_zeros, take_at
 from ..primitives.samples import bessel, convolved, interpolate, sample_weights
-from ..shapes import axes_of
+from ..shapes import as_array, axes_of
 from .table import composite, defvjp, elementwise, terms, whole
 
 MODES = {0: "valid", 1: "same", 2: "full"}
@@ -144,7 +144,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
                         "for all, or one for each.")  # fmt: skip
     if edge_order > 2:
         raise ValueError(f"np.gradient(edge_order={edge_order}); use 1 or 2.")
-    dtype = f.dtype if np.result_type(f).kind in "fc" else np.dtype(np.float64)
+    f = as_array(f)
+    dtype = f.dtype if f.dtype.kind in "fc" else np.dtype(np.float64)
     f = cast(f, dtype) if f.dtype.kind in "iu" else f
     slopes = []
     for a, step in zip(axes, steps, strict=True):
@@ -155,7 +156,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
                 f"{np.shape(step)}; give {edge_order + 1} samples at least, and a place for each."
             )
         if np.ndim(step):
-            step = widened(step, np.result_type(np.result_type(step), np.float16))
+            step = as_array(step)
+            step = widened(step, np.result_type(step.dtype, np.float16))
             step = np.diff(step)
         slope = cast(differences(np.moveaxis(f, a, -1), step, edge_order), dtype)
         slopes.append(np.moveaxis(slope, -1, a))
@@ -165,6 +167,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 @composite(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The mean of neighbours times their distance, summed."""
+    y = as_array(y)
     lead = (slice(None),) * axes_of((axis,), np.ndim(y))[0]
     if x is not None and np.ndim(x) == 1:
         dx = np.reshape(np.diff(x), (-1,) + (1,) * (np.ndim(y) - len(lead) - 1))
@@ -222,7 +225,7 @@ def cov(
     """Mean products of what differs from the means of variables."""
     if ddof is not None and ddof != int(ddof):
         raise ValueError(f"np.cov(ddof={ddof}); give a whole number.")
-    given = [m] if y is None else [m, y]
+    given = [as_array(x) for x in ((m,) if y is None else (m, y))]
     if any(np.ndim(x) > 2 for x in given):
         raise ValueError(f"np.cov of shapes {[np.shape(x) for x in given]}; at most 2 axes each.")
     dtype = np.result_type(*given, np.float64) if dtype is None else np.dtype(dtype)
@@ -230,7 +233,7 @@ def cov(
     for x in given:
         table = widened(x, dtype)
         table = np.reshape(table, (1, -1)) if np.ndim(x) < 2 else table
-        is_column = np.ndim(x) != 1 if x is m else np.shape(table)[0] != 1
+        is_column = np.ndim(x) != 1 if x is given[0] else np.shape(table)[0] != 1
         tables.append(table if rowvar or not is_column else np.transpose(table))
     if np.shape(tables[0])[0] == 0:
         return np.zeros((0, 0))
@@ -238,9 +241,7 @@ def cov(
     ddof = (0 if bias else 1) if ddof is None else int(ddof)
     count = np.shape(table)[1]
     frequency, weight = (
-        None
-        if w is None
-        else sample_weights(w if hasattr(w, "dtype") else np.asarray(w), count, whole)
+        None if w is None else sample_weights(as_array(w), count, whole)
         for w, whole in ((fweights, True), (aweights, False))
     )
     return np.squeeze(_covariance(table, frequency, weight, ddof))
