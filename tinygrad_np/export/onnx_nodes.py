@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.primitives import cast, convolution, neural
+from ..autodiff.primitives import cast, convolution, neural, pooling
 from ..autodiff.tensor import Tensor
 from ..nn import functional as F
 
@@ -202,7 +202,7 @@ def _max_pool(x: Any, *, kernel_shape: Any, strides: Any = None, dilations: Any 
         x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode
     )
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    found = convolution.window_max(*_pooled(x, kernel_shape, strides, dilations, lowest, widths))
+    found = pooling.window_max(*_pooled(x, kernel_shape, strides, dilations, lowest, widths))
     return np.squeeze(found, 2) if len(kernel_shape) == 1 else found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff import primitives
-from ..autodiff.primitives import bodies, convolution, neural
+from ..autodiff.primitives import bodies, convolution, neural, pooling
 from ..errors import ExportError
 from .onnx_arithmetic import ELEMENTWISE, SPECIAL, Write, number
 from .onnx_graph import Reading
@@ -366,6 +366,6 @@ OPERATIONS: dict[Any, Write] = {
     primitives.contract: _contraction,
     convolution.convolve: _convolution,
     convolution.convolve_back: _transposed,
-    convolution.window_max: _largest,
+    pooling.window_max: _largest,
     convolution.windows: _windows,
 }
