@@ -5,6 +5,7 @@ value as what it is to be. What is of another kind raises TypeError, what is out
 ValueError, or both raise ``error``.
 """
 
+import inspect
 import math
 import numbers
 import os
@@ -131,10 +132,30 @@ def one_of(place: str, name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise refusal(place, name, value, f"one of {', '.join(map(repr, choices))}", ValueError)
 
 
-def function(place: str, name: str, value: Any, of: str, error: Error = TypeError) -> None:
-    """Something that is called with what ``of`` says; no class, which was to be called before."""
-    if isinstance(value, type) or not callable(value):
+def function(
+    place: str, name: str, value: Any, of: str, error: Error = TypeError, count: int | None = None
+) -> None:
+    """Something that is called with what ``of`` says; no class, which was to be called before.
+
+    ``count`` is how many arguments it will get, by position.
+    """
+    if isinstance(value, type) or not callable(value) or not takes(value, count):
         raise refusal(place, name, value, f"a function of {of}", error)
+
+
+def takes(value: Any, count: int | None) -> bool:
+    """Whether a function can be called with so many arguments, as far as it tells."""
+    if count is None:
+        return True
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*(None,) * count)
+    except TypeError:
+        return False
+    return True
 
 
 def instance(place: str, name: str, value: Any, kind: type, needed: str) -> None:

@@ -350,3 +350,64 @@ def test_a_loss_gets_the_same_eager_and_replayed() -> None:
         assert found.stopped == "finished"
         kinds.append(seen)
     assert kinds == [{(tg.Tensor, tg.Tensor, np.dtype(np.int64), False)}] * 2
+
+
+def frozen(model: nn.Module) -> None:
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+
+
+class Freezing:
+    """Freezes all parameters after the third update."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.left = model, 3
+
+    def on_step(self, _: Any) -> None:
+        self.left -= 1
+        if not self.left:
+            frozen(self.model)
+
+
+def trained(
+    loss: Any = F.cross_entropy, lr: Any = 0.1, *, replay: bool, when: str = "never"
+) -> training.History:
+    model = nn.Sequential(nn.Linear(6, 3, seed=0))
+    if when == "before":
+        frozen(model)
+    optimiser = optim.SGD(model.parameters(), lr)
+    if when == "late":
+        frozen(model)
+    callbacks = [Freezing(model)] if when == "in between" else []
+    batches = data.batches(X, Y, 20, seed=0)
+    return training.fit(
+        model, batches, optimiser, epochs=2, loss=loss, replay=replay, callbacks=callbacks
+    )
+
+
+# losses, rates and moments of freezing, and what is said of them
+LEARNING_NOTHING: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"loss": lambda o, t: {"a": F.cross_entropy(o, t)}}, TypeError, r"it gives losses \['a'\]"),
+    ({"loss": lambda o, t: (F.cross_entropy(o, t), o)}, TypeError, "it gives 2 losses for one"),
+    ({"loss": lambda o, t: [F.cross_entropy(o, t)]}, TypeError, "it gives 1 losses for one"),
+    ({"loss": lambda o, t: F.cross_entropy(o.detach(), t)}, tg.TapeError, r"fit\(loss=.*\.detach"),
+    ({"loss": lambda o, _: np.sum(np.fft.fft(o) * 1j)}, tg.TapeError, "a complex number, dtype"),
+    ({"loss": lambda o: np.mean(o)}, TypeError, r"a function of \(outputs, targets\)"),
+    ({"loss": lambda o, t, z: np.mean(o * t * z)}, TypeError, r"a function of \(outputs, targets\)"),
+    ({"when": "before"}, ValueError, "params is empty, .* where all are frozen"),
+    ({"when": "late"}, tg.TapeError, r"fit\(loss=.*all parameters of the model are frozen"),
+    ({"when": "in between"}, tg.TapeError, r"fit\(loss=.*all parameters of the model are frozen"),
+    ({"lr": lambda _: "a"}, TypeError, "the learning rate of step 1 is 'a'; a number from 0 up"),
+    ({"lr": lambda _: None}, TypeError, "the learning rate of step 1 is None; a number from 0 up"),
+    ({"lr": lambda _: 1j}, TypeError, "the learning rate of step 1 is 1j; a number from 0 up"),
+    ({"lr": lambda: 0.1}, TypeError, "a function of the number of steps done"),
+    ({"lr": lambda _step, _loss: 0.1}, TypeError, "a function of the number of steps done"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_what_nothing_can_be_learned_from_is_said(replay: bool) -> None:
+    for given, kind, said in LEARNING_NOTHING:
+        with pytest.raises(kind, match=said):
+            trained(**given, replay=replay)
+    assert len(trained(lr=lambda _: tg.Tensor(0.1), replay=replay)) == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real, shown
+from ..arguments import real, refusal, shown, takes
 from ..autodiff.tensor import Tensor
 from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay, WarmUp
 
@@ -51,6 +51,12 @@ def _base(schedule: Any) -> float:
     return float(schedule(0) if callable(schedule) else schedule)
 
 
+NO_PARAMETERS = (
+    "the optimiser was given no parameters: params is empty, as model.parameters() is where all are "
+    "frozen; give a model that has some, with requires_grad=True."
+)
+
+
 def given_groups(params: Any) -> list[Any]:
     """The groups in what an optimiser was given: a list of Tensors is one, without settings.
 
@@ -64,7 +70,7 @@ def given_groups(params: Any) -> list[Any]:
         )
     parts = list(params)
     if not parts:
-        raise ValueError("the optimiser was given no parameters: params is empty.")
+        raise ValueError(NO_PARAMETERS)
     if not any(isinstance(part, Mapping) for part in parts):
         return [{"params": parts}]
     return parts
@@ -107,9 +113,12 @@ def group_of(place: str, given: Any, defaults: Group, check: Callable[[str, Any]
 
 def rate(place: str, lr: Any) -> Any:
     """A learning rate: a number, or a function of the number of steps done."""
+    needed = "a number from 0 up or a function of the number of steps done"
     if callable(lr) and not isinstance(lr, type):
+        if not takes(lr, 1):
+            raise refusal(place, "lr", lr, needed)
         return lr
-    return real(place, "lr", lr, "a number from 0 up or a function of the number of steps done")
+    return real(place, "lr", lr, needed)
 
 
 def check_parameters(params: Iterable[Any], first: int) -> None:

@@ -13,7 +13,15 @@ from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..threads import Crew
-from .groups import Group, check_parameters, given_groups, greatest_rate, group_of, rate
+from .groups import (
+    NO_PARAMETERS,
+    Group,
+    check_parameters,
+    given_groups,
+    greatest_rate,
+    group_of,
+    rate,
+)
 from .limits import bound_rows, clipping, cut, squares
 from .pack import Pack, gathered, working
 from .state import Stateful
@@ -117,7 +125,7 @@ class Optimiser(Stateful):
         made = group_of(type(self).__name__, group, self._defaults, self._checked)
         params = made["params"]
         if not params:
-            raise ValueError("the optimiser was given no parameters: params is empty.")
+            raise ValueError(NO_PARAMETERS)
         check_parameters(params, len(self.params))
         if len({*self.params, *params}) < len(self.params) + len(params):
             raise ValueError("a parameter was given to the optimiser twice; give each once.")
@@ -140,17 +148,23 @@ class Optimiser(Stateful):
     def rate(self, group: Group | None = None) -> float:
         """The learning rate of the next step, of the first group or another.
 
-        Raises ValueError for a schedule that gives anything but a number from 0 up, or one beyond
+        Raises TypeError for a schedule that gives no number, ValueError for one below 0 or beyond
         the parameters' dtype.
         """
         lr = (self.param_groups[0] if group is None else group)["lr"]
-        found = float(lr(self.steps) if callable(lr) else lr)
-        if not 0 <= found <= self._greatest_rate:
-            raise ValueError(
-                f"{type(self).__name__}: the learning rate of step {self.steps + 1} is {found}; a "
+        found = lr(self.steps) if callable(lr) else lr
+        kind: Any = ValueError
+        try:
+            number = float(found)
+        except (TypeError, ValueError):
+            number, kind = math.nan, TypeError
+        if not 0 <= number <= self._greatest_rate:
+            said = found if kind is ValueError else shown(found)
+            raise kind(
+                f"{type(self).__name__}: the learning rate of step {self.steps + 1} is {said}; a "
                 f"number from 0 up is needed, below {self._greatest_rate:.3g}: check the schedule."
             )
-        return found
+        return number
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

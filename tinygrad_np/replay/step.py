@@ -108,11 +108,17 @@ class Replay:
         self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """What the function returns for these arguments, as Tensors that require no grad.
 
         A transform's function returns plain arrays for plain arguments, as ever.
         """
+        if named:
+            raise TypeError(
+                f"a replayed function takes its arguments by position, not {', '.join(named)} by "
+                "keyword; call step(x, value), or fix it first: tg.replay(functools.partial(f, "
+                "name=value))."
+            )
         if self.is_transform:
             return self._transformed(args)
         return self._called(args)

@@ -39,7 +39,7 @@ def check_model(place: str, model: Any) -> None:
 def check_loss(place: str, loss: Any) -> None:
     """Raise TypeError for what is no function, such as a word."""
     of = "(outputs, targets), such as tg.nn.functional.cross_entropy or tg.nn.functional.mse_loss,"
-    function(place, "loss", loss, of)
+    function(place, "loss", loss, of, count=2)
 
 
 def _check_batches(batches: Any, epochs: int) -> None:

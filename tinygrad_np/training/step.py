@@ -7,7 +7,7 @@ from typing import Any
 from ..arguments import shown
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
-from ..errors import ReplayError, ShapeError
+from ..errors import ReplayError, ShapeError, TapeError
 from ..nn.functional import cross_entropy
 from ..optim.optimisers import Optimiser
 from ..optim.several import Several
@@ -48,7 +48,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
             if names:
                 kept.append(losses)
             else:
-                losses[""].backward()
+                _descending(run, losses[""]).backward()
             with no_grad():
                 for name, value in losses.items():
                     parts[name] = parts[name] + value if name in parts else value
@@ -112,6 +112,24 @@ def _checked(loss: Any, value: Any) -> Any:
     return value
 
 
+def _descending(run: Run, loss: Tensor) -> Tensor:
+    """The loss, if it has a gradient by the parameters; raises TapeError if not."""
+    if loss.dtype.kind == "c":
+        raise TapeError(
+            f"fit(loss={shown(run.loss)}): it gives a complex number, dtype {loss.dtype}; give its "
+            "real part, np.real(…), or its modulus."
+        )
+    if loss.requires_grad:
+        return loss
+    cause = "look for .detach(), .numpy() and no_grad() on the way to it"
+    if not run.model.parameters():
+        cause = "all parameters of the model are frozen; set requires_grad = True of some"
+    raise TapeError(
+        f"fit(loss={shown(run.loss)}): the loss does not depend on the model's parameters as far as "
+        f"was recorded, so nothing can be learned; {cause}."
+    )
+
+
 def _shares(sizes: list[int]) -> list[float]:
     """What each of several batches counts: its examples' share of all."""
     total = sum(sizes)
@@ -123,7 +141,7 @@ def _separately(run: Run, guard: Guard, kept: list[dict[str, Any]]) -> None:
     gradients = []
     for name, part in zip(run.names, run.optimiser.parts, strict=True):
         for losses in kept:
-            losses[name].backward(retain_graph=name != run.names[-1])
+            _descending(run, losses[name]).backward(retain_graph=name != run.names[-1])
         gradients += [(parameter, parameter.grad) for parameter in part.params]
         guard.zero_grad()
     for parameter, gradient in gradients:
