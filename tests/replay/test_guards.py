@@ -75,5 +75,5 @@ def test_a_change_is_seen(make: Callable[[], Pair]) -> None:
 
 def test_arguments_by_name_are_refused_with_the_remedy() -> None:
     for fn in (lambda x, s=1.0: x * s, tg.grad(lambda x, s=1.0: np.sum(x * s))):
-        with pytest.raises(TypeError, match=r"by position, not s by keyword; call step\(x, value\)"):
+        with pytest.raises(TypeError, match=r"by position, not s by keyword; call step\(x,"):
             tg.replay(fn)(np.ones(2), s=2.0)

@@ -52,8 +52,8 @@ def _base(schedule: Any) -> float:
 
 
 NO_PARAMETERS = (
-    "the optimiser was given no parameters: params is empty, as model.parameters() is where all are "
-    "frozen; give a model that has some, with requires_grad=True."
+    "the optimiser was given no parameters: params is empty, as model.parameters() is where all "
+    "are frozen; give a model that has some, with requires_grad=True."
 )
 
 

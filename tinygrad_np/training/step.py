@@ -125,8 +125,8 @@ def _descending(run: Run, loss: Tensor) -> Tensor:
     if not run.model.parameters():
         cause = "all parameters of the model are frozen; set requires_grad = True of some"
     raise TapeError(
-        f"fit(loss={shown(run.loss)}): the loss does not depend on the model's parameters as far as "
-        f"was recorded, so nothing can be learned; {cause}."
+        f"fit(loss={shown(run.loss)}): the loss does not depend on the model's parameters as far "
+        f"as was recorded, so nothing can be learned; {cause}."
     )
 
 
