@@ -553,9 +553,9 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
         lambda t, a: np.nan_to_num(t, copy=False),
     ),
     "reshape in order A": (
-        ValueError,
+        NotImplementedError,
         "use 'C' or 'F'",
-        lambda t, a: np.reshape(t, (3, 1), order="A").sum().backward(),
+        lambda t, a: np.reshape(t, (3, 1), order="A"),
     ),
     "backward twice": (tg.TapeError, "retain_graph=True", lambda t, a: _twice(t)),
     "backward of many": (tg.TapeError, "gradient=", lambda t, a: (t * 1).backward()),
@@ -566,7 +566,7 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     ),
     "backward of a shape": (
         tg.ShapeError,
-        "given to backward is of shape",
+        "given to backward has shape",
         lambda t, a: (t * 1).backward(a[:2]),
     ),
     "detached by setter": (
@@ -926,7 +926,7 @@ def test_conventions_leave_no_nan_behind_at_second_order(name: str) -> None:
         try:
             second = tg.vjp(slope, point)[1](np.ones_like(point))[0]
         except tg.TapeError as error:  # equal values of matrices: test_ties.py
-            assert "shows in neither" in str(error)
+            assert "Write the function without vectors" in str(error)
             return
     assert np.isfinite(second).all()
 

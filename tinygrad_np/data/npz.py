@@ -111,6 +111,6 @@ def _read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], bool, tuple
             what = "objects" if kind[1] == b"O" else "words"
             remedy = "for words as labels store np.unique(words, return_inverse=True)[1]"
             raise ValueError(f"{name} has {what} where numbers are needed; {remedy}")
-        raise ValueError(f"{name} has a header of something else than numbers: {header[:80]!r}")
+        raise ValueError(f"{name} has a header that no array of numbers has: {header[:80]!r}")
     sizes = re.findall(rb"[0-9]+", found[3] + (found[4] or b""))
     return np.dtype(found[1].decode()), found[2] == b"True", tuple(map(int, sizes))

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+from ..arguments import one_of
 from ..arguments import whole as number
 from ..autodiff.rules.table import Several
 from ..autodiff.tensor import Tensor
@@ -62,8 +63,7 @@ def graph(
         if example_inputs or values:
             raise TypeError("a replayed step is drawn as it was captured: graph(step).")
         return _of_program(tensor_or_module, max_nodes)
-    if colour not in COLOURS:
-        raise ValueError(f"colour={colour!r}: {', '.join(map(repr, COLOURS[1:]))} or None.")
+    one_of("graph", "colour", colour, COLOURS)
     if isinstance(tensor_or_module, Recording):
         if example_inputs:
             raise TypeError("a recording is drawn as it is: graph(recording).")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ..arguments import instance, whole
 from ..recording.tables import Table
 from .figures import TRAIN, empty_figure
 
@@ -19,6 +20,8 @@ def ranking(table: Table, count: int = 20) -> "Figure":
     >>> found = tg.trace(lambda x: np.sum(np.exp(w * x)), np.ones(9))
     >>> tg.draw.ranking(found.ledger()).savefig("ledger.png")
     """
+    instance("ranking", "table", table, Table, "recording.ledger() or recording.costs()")
+    count = whole("ranking", "count", count, least=1)
     if not table.rows:
         raise ValueError("ranking() of an empty table: nothing was recorded, or nothing is kept.")
     rows = table.rows[:count][::-1]

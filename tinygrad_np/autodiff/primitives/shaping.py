@@ -29,7 +29,7 @@ def pad_zeros(x: Any, widths: Any, *, out: Any = None) -> Any:
     if out is None:
         shape = [low + n + high for n, (low, high) in zip(x.shape, widths, strict=True)]
         out = np.empty_like(x, shape=shape)
-    out.fill(0)
+    out[...] = 0
     out[tuple(slice(low, low + n) for n, (low, _) in zip(x.shape, widths, strict=True))] = x
     return out
 
