@@ -350,24 +350,3 @@ def fold_windows(y: Any, size: Pair, stride: Pair, dilation: Pair) -> Any:
     for i, j, high, wide in places(y.shape[-2:], y.shape[:2], stride, dilation):
         out[..., high, wide] += y[i, j]
     return out
-
-
-@primitive
-def window_max(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
-    """The largest of each window: (..., h, w) to (..., h', w')."""
-    counts = outputs(x.shape[-2:], kernel, stride, dilation)
-    (_, _, high, wide), *others = places(counts, kernel, stride, dilation)
-    out = x[..., high, wide].copy()
-    for _, _, high, wide in others:
-        np.maximum(out, x[..., high, wide], out=out)
-    return out
-
-
-@primitive
-def window_shares(x: Any, top: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
-    """1 / m where a window has its largest element, m of them, else 0: (kh, kw, ..., h', w')."""
-    out = np.empty((*kernel, *top.shape), top.dtype)
-    for i, j, high, wide in places(top.shape[-2:], kernel, stride, dilation):
-        np.equal(x[..., high, wide], top, out=out[i, j], casting="unsafe")
-    out /= np.maximum(out.sum(axis=(0, 1)), 1)
-    return out
