@@ -9,6 +9,7 @@ what the array holds; or they refuse, and hold what they held.
 import math
 import operator
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.each import for_each
+from tinygrad_np.autodiff.rules import calls
 
 X = np.array([[3.0, 1.0, 2.0], [0.5, 6.0, 4.5]])
 Z = X * (1 + 2j)
@@ -222,16 +224,16 @@ def test_values_that_are_put_have_gradients() -> None:
 
 
 MESSAGES: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
-    "flat": (lambda t: t.flat[0], AttributeError, r"no flat to use; read t\.reshape\(-1\)"),
-    "flat =": (lambda t: setattr(t, "flat", 1), AttributeError, r"no flat to use;.*t\[index\] = v"),
-    "view": (lambda t: t.view(np.int64), AttributeError, r"no view to use; use t\[\.\.\.\]"),
-    "resize": (lambda t: t.resize(3), AttributeError, r"no resize to use; use t = np\.resize"),
+    "flat": (lambda t: t.flat[0], AttributeError, r"no 'flat'; read t\.reshape\(-1\)"),
+    "flat =": (lambda t: setattr(t, "flat", 1), AttributeError, r"no 'flat';.*t\[index\] = v"),
+    "view": (lambda t: t.view(np.int64), AttributeError, r"no 'view'; use t\[\.\.\.\]"),
+    "resize": (lambda t: t.resize(3), AttributeError, r"no 'resize'; use t = np\.resize"),
     "setflags": (
         lambda t: t.setflags(write=False),
         AttributeError,
-        r"no setflags to use; use t\.detach",
+        r"no 'setflags'; use t\.detach",
     ),
-    "tobytes": (lambda t: t.tobytes(), AttributeError, r"no tobytes to use; t\.numpy\(\)\.tobytes"),
+    "tobytes": (lambda t: t.tobytes(), AttributeError, r"no 'tobytes'; t\.numpy\(\)\.tobytes"),
     "shape =": (lambda t: setattr(t, "shape", 6), AttributeError, r"use t = t\.reshape\(shape\)"),
     "dtype =": (lambda t: setattr(t, "dtype", int), AttributeError, r"use t = t\.astype\(dtype\)"),
     "imag =": (lambda t: setattr(t, "imag", 1), ValueError, "destination is read-only"),
@@ -259,3 +261,31 @@ def test_elements_that_trade_places() -> None:
     random.Random(0).shuffle(t)  # type: ignore[arg-type]
     assert sorted(t.tolist()) == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert not hasattr(t, "flat")  # type: ignore[attr-defined]
+
+
+def test_the_names_of_other_libraries_say_what_to_use() -> None:
+    """Each remedy names what is there."""
+    t = tg.Tensor([1.0, 2.0], requires_grad=True)
+    for name, remedy in calls.INSTEAD.items():
+        if name in ("shape", "dtype"):
+            with pytest.raises(AttributeError, match=re.escape(f"'{name}' of a Tensor cannot be")):
+                setattr(t, name, None)
+        else:
+            with pytest.raises(AttributeError, match=re.escape(f"a Tensor has no '{name}'; ")):
+                getattr(t, name)
+        for home, used in re.findall(r"\b(np|tg|t|other)\.([\w.]+\w)", remedy):
+            of: Any = {"np": np, "tg": tg}.get(home, t)
+            for part in used.split("."):
+                of = getattr(of, part)
+
+
+def test_what_is_no_number_is_refused_by_name() -> None:
+    refused: list[tuple[Any, str]] = [
+        (lambda: tg.nn.functional.relu("a"), "relu"),
+        (lambda: tg.nn.functional.relu(None), "relu"),
+        (lambda: tg.grad(np.sin)(None), "None"),
+        (lambda: tg.gradcheck(np.sin, "a"), "'a'"),
+    ]
+    for call, message in refused:
+        with pytest.raises(TypeError, match=message):
+            call()
