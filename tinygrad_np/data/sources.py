@@ -18,7 +18,7 @@ PARTS = {
     **dict.fromkeys(["test", "testing", "t10k"], "test"),
 }
 GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-_ABSENT = ["", "nan", "none", "<na>"]  # what a missing label becomes as a word
+_ABSENT = ["", "nan", "<NA>"]  # what a missing label becomes as a word
 _WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
 _LEAST_WHITE = 100.0  # the brightest pixel of pictures with fractions, such as scaled ones
 _MARGIN = 0.25  # how far beyond 0 to 1 a resampled picture reaches (that of a well-known .mat file)
@@ -177,7 +177,9 @@ def encoded(
     joined = np.concatenate([np.asarray(part) for part in parts]) if parts else np.empty(0)
     if joined.dtype.kind not in "biuf":
         names, places = np.unique(joined.astype(str), return_inverse=True)
-        absent = np.flatnonzero(np.isin(np.char.lower(names), _ABSENT)[places])
+        absent = np.flatnonzero(np.isin(names, _ABSENT)[places])
+        if joined.dtype.kind == "O":  # a class may be called "none"; None is none
+            absent = np.flatnonzero([v is None or str(v) in _ABSENT for v in joined])
         if absent.size:
             raise DataError(
                 f"{place}, label number {absent[0] + 1}: found {str(joined[absent[0]])!r}, "
