@@ -423,3 +423,9 @@ def test_a_cotangent_counts_the_same_wherever_it_lies() -> None:
     for f in (lambda x: w @ x, lambda x: np.dot(np.sum(x) * np.ones_like(w), x)):
         _, pullback = tg.vjp(f, x)
         assert np.array_equal(pullback(cotangent)[0], pullback(cotangent.copy())[0])
+
+
+def test_one_cotangent_for_what_each_example_sorts_its_own_way() -> None:
+    x, g = np.random.default_rng(0).normal(size=(3, 4)), np.array([1.0, 2.0, 3.0, 4.0])
+    f = tg.grad(lambda v: np.sum(np.real(np.sort_complex(v)) * g))
+    np.testing.assert_array_equal(tg.vmap(f)(x), np.stack([f(v) for v in x]))

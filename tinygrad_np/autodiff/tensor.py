@@ -213,7 +213,7 @@ class Tensor(Operators):
         if self._node is None:
             raise TapeError(
                 "backward() on a Tensor that does not require grad: no operand of it was made "
-                "with requires_grad=True, or it was computed under no_grad, or by a tg.replay (call "
+                "with requires_grad=True, or it was computed under no_grad, or by tg.replay (call "
                 "backward() inside its function)."
             )
         if gradient is None:
