@@ -429,3 +429,12 @@ def test_one_cotangent_for_what_each_example_sorts_its_own_way() -> None:
     x, g = np.random.default_rng(0).normal(size=(3, 4)), np.array([1.0, 2.0, 3.0, 4.0])
     f = tg.grad(lambda v: np.sum(np.real(np.sort_complex(v)) * g))
     np.testing.assert_array_equal(tg.vmap(f)(x), np.stack([f(v) for v in x]))
+
+
+def test_indices_of_each_example_into_one_array() -> None:
+    table, places = (
+        np.arange(12.0).reshape(4, 3),
+        np.random.default_rng(0).integers(0, 4, (5, 2, 3)),
+    )
+    f = lambda i: np.take_along_axis(table, i, 0)
+    np.testing.assert_array_equal(tg.vmap(f)(places), np.stack([f(i) for i in places]))

@@ -104,7 +104,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         np.arange(n).reshape((*ones[:a], n, *ones[a + 1 :])) for a, n in enumerate(np.shape(arr))
     ]
     grid[axis] = indices
-    return arr[tuple(grid)]
+    return take_at(arr, (ARRAY,) * len(grid), *grid)
 
 
 @composite(np.sort)
