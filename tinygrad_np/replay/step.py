@@ -231,16 +231,12 @@ class Replay:
         if program.runs >= program.due or self._local.doubted:
             self._local.doubted = False
             result = self._verified(program, given)
-        else:
-            self._local.in_vain = 0
-            try:
-                result = program.run(given.inputs, plain)
-            except Untouched:
-                program = None
-        if program is None:
-            return self._as_written(given, [])
-        self._local.last = program
-        return result
+            self._local.last = program
+            return result
+        self._local.in_vain, self._local.last = 0, program
+        with contextlib.suppress(Untouched):
+            return program.run(given.inputs, plain)
+        return self._as_written(given, [])
 
     def _waits(self, key: Any) -> bool:
         """Whether a signature has come too seldom for a capture to be worth its time."""
@@ -292,7 +288,6 @@ class Replay:
             return None, filled
         returned = leaves(result)
         results = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
-
         places = iter(range(len(results)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
@@ -350,19 +345,17 @@ class Replay:
         that takes five times as long as to run it.
         """
         replayed, quick = program.runs > 0, 0 < program.runs < program.due
-        before, untouched = State(program), False
+        before = State(program)
         ours: Any = None
         try:
             ours = outcome(program, program.run(given.inputs))
         except ReplayError:
             raise
-        except Untouched:
-            untouched = True
         except Exception as raised:
             ours = raised
         finally:
             before.restore()
-        if untouched:
+        if isinstance(ours, Untouched):
             return self._as_written(given, [])
         if quick:
             result = self.fn(*given.holding(map(argument, given.inputs)))
