@@ -302,7 +302,7 @@ RECIPES: dict[str, Recipe] = {
             "cnn", "a small convolutional network", (784, 16, 32, 128, 10), 4e-3, 4, network=CNN,
         ),
         _own(
-            "quick", "99 % in a few seconds: few operations, batch normalisation",
+            "quick", "99 % in three epochs: few operations, batch normalisation",
             (784, 12, 24, 48, 10), 1e-2, 3, network=Quick,
         ),
         *_twice("lenet-5", "LeNet-5", (784, 6, 16, 120, 84, 10), 4e-3, (10, 20), network=LeNet5),
