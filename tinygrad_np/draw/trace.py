@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -66,6 +66,12 @@ class Trace:
     items: list[Item]
     boxes: list[Box]
     loops: list[tuple[int, int]] = field(default_factory=list)
+
+    def around(self, box: int) -> Iterator[int]:
+        """A box and those around it, from the inside, but for the whole."""
+        while box:
+            yield box
+            box = self.boxes[box].parent
 
     def common(self, a: int, b: int) -> int:
         """The innermost box around two boxes."""
