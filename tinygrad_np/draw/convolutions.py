@@ -9,7 +9,7 @@ from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.checks import check_model
 from .attribution import batch, called, convolutions, image_layers
-from .figures import empty_figure
+from .figures import empty_figure, headed
 from .labels import counted
 from .sheet import laid_out, largest, mosaic, pictures
 
@@ -60,7 +60,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
         what += "\nin colours; grey is 0"
     elif across > 1:
         what += f"\nin columns: {_of(across, channels, 'channel')}"
-    heading = f"{title}\n{what}" if title else what
+    heading = headed(title, what)
     inches = min(0.7 * columns, 5.6)  # the width of all
     tall = inches * rows * (high + above) / (columns * (wide + beside))
     figure = empty_figure(max(inches, 4) + 0.9, tall + 0.2 * (heading.count("\n") + 1) + 0.1)
@@ -140,7 +140,7 @@ def feature_maps(
         of = _of(min(k, count), k, "channel")
         axes.set_title(f"{called(model, name)}: {of} of {high}×{wide}", fontsize=9)
     what = "what convolutions put out" if layer is None else "what a layer puts out"
-    figure.suptitle(f"{title}\n{what}" if title else what, fontsize=11)
+    figure.suptitle(headed(title, what), fontsize=11)
     return figure
 
 

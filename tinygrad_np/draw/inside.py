@@ -9,7 +9,7 @@ from ..arguments import instance
 from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.record import Histogram, Histograms
-from .figures import empty_figure, plain
+from .figures import empty_figure, headed, plain
 from .sheet import largest, mosaic
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def weights(
     axes.set_axis_off()
     figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.01, extend="both")
     summary = f"{len(chosen)} of {len(images)} units of the first layer, the strongest first"
-    figure.suptitle(f"{title}\n{summary}" if title else summary)
+    figure.suptitle(headed(title, summary))
     return figure
 
 
