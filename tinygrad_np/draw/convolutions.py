@@ -11,7 +11,7 @@ from ..training.checks import check_model
 from .attribution import batch, called, convolutions, image_layers
 from .figures import empty_figure, headed
 from .labels import counted
-from .sheet import laid_out, largest, mosaic, pictures
+from .sheet import laid_out, largest, mosaic, pictures, signed, strongest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +44,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
             f"one: {known}."
         )
     values = found[name].numpy()
-    norms = np.linalg.norm(values.reshape(len(values), -1), axis=1)
-    order = np.argsort(-norms, kind="stable")[:count]
+    order = strongest(values, count)
     kept, (units, channels) = values[order][:, :count], values.shape[:2]
     scale = largest(kept)
     is_colour = channels == 3 and name == next(iter(found))
@@ -75,8 +74,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
     if is_colour:
         axes.imshow(np.where(np.isnan(tiles), 1, tiles), interpolation="nearest")
     else:
-        drawn = axes.imshow(tiles, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
-        figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
+        signed(axes, tiles, scale)
     axes.set_axis_off()
     figure.suptitle(heading, fontsize=11)
     return figure
@@ -130,9 +128,7 @@ def feature_maps(
     for edge in top.spines.values():
         edge.set_color("#bbb")
     for axes, (name, maps), sheet in zip(rest, layers.items(), sheets, strict=True):
-        scale = largest(maps)
-        drawn = axes.imshow(sheet, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
-        bar = figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
+        bar = signed(axes, sheet, largest(maps))
         bar.ax.tick_params(labelsize=8)
         bar.locator = MaxNLocator(3)
         axes.set_axis_off()
