@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
+from .pictures import decoded
 from .sources import LABEL_NAMES, Source, as_images
 
 Label = str | int | None
@@ -269,8 +270,6 @@ def read_parquet(path: StrPath, label: Label = None) -> Source:
 
 def _pictures_in(place: str, column: list[Any]) -> NDArray[Any]:
     """The pictures of one column, as they are encoded there."""
-    from .pictures import decoded
-
     pictures: list[Any] = [cell.get("bytes") if isinstance(cell, dict) else cell for cell in column]
     if any(picture is None for picture in pictures):
         raise DataError(f"{place}: found a row without a picture; remove such rows")
