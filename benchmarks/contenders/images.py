@@ -61,17 +61,22 @@ def images(network: str, optimiser: str, batch: int = 64) -> Images:
     return Images(NETWORKS[network], optimiser, weights, x, rng.integers(0, 10, batch))
 
 
+def network(task: Images, nn: Any) -> Any:
+    """The layers of PyTorch's ``nn``, or of this project's, which are called and made alike."""
+    made: dict[str, Callable[..., Any]] = {
+        "conv": lambda i, o, k, p: nn.Conv2d(i, o, k, padding=p), "linear": nn.Linear,
+        "relu": nn.ReLU, "pool": lambda: nn.MaxPool2d(2), "flatten": nn.Flatten,
+    }  # fmt: skip
+    return nn.Sequential(*[made[kind](*sizes) for kind, sizes in task.layers])
+
+
 def in_torch(task: Images, channels_last: bool = False, compiled: bool = False) -> Any:
     """A loop as in PyTorch's tutorials, with the fused optimisers."""
     import torch
     from torch import nn
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    made: dict[str, Callable[..., Any]] = {
-        "conv": lambda i, o, k, p: nn.Conv2d(i, o, k, padding=p), "linear": nn.Linear,
-        "relu": nn.ReLU, "pool": lambda: nn.MaxPool2d(2), "flatten": nn.Flatten,
-    }  # fmt: skip
-    model: Any = nn.Sequential(*[made[kind](*sizes) for kind, sizes in task.layers])
+    model = network(task, nn)
     with torch.no_grad():
         for parameter, weight in zip(model.parameters(), task.weights, strict=True):
             parameter.copy_(torch.from_numpy(weight))
@@ -149,11 +154,7 @@ def in_tinygrad_np(task: Images, replay: bool) -> Any:
     import tinygrad_np as tg
     from tinygrad_np import nn
 
-    made: dict[str, Callable[..., Any]] = {
-        "conv": lambda i, o, k, p: nn.Conv2d(i, o, k, padding=p), "linear": nn.Linear,
-        "relu": nn.ReLU, "pool": lambda: nn.MaxPool2d(2), "flatten": nn.Flatten,
-    }  # fmt: skip
-    model = nn.Sequential(*[made[kind](*sizes) for kind, sizes in task.layers])
+    model = network(task, nn)
     for parameter, weight in zip(model.parameters(), task.weights, strict=True):
         parameter.data = weight
     kind: Any = {"sgd": tg.optim.SGD, "adam": tg.optim.Adam}[task.optimiser]

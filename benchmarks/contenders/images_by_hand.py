@@ -139,15 +139,12 @@ class HandWritten:
 
     def __init__(self, task: Any) -> None:
         self.rate, self.adam, self.y = task.rate, task.optimiser == "adam", task.y
-        weights = [w.copy() for w in task.weights]
+        weights = task.weights
         convolutions = sum(w.ndim == 4 for w in weights)
         x = np.ascontiguousarray(task.x.transpose(2, 1, 3, 0))
         kinds = [kind for kind, _ in task.layers]
         pads = [sizes[3] for kind, sizes in task.layers if kind == "conv"]
         places = [i for i, kind in enumerate(kinds) if kind == "conv"]
-        shape = self._shape_before_flattening(task)
-        first = weights[2 * convolutions]
-        first[...] = first.reshape(-1, *shape).transpose(0, 2, 1, 3).reshape(first.shape)
         sizes = np.cumsum([0, *[w.size for w in weights]])
         self.flat = np.concatenate([w.ravel() for w in weights])
         self.d_flat = np.empty_like(self.flat)
@@ -166,21 +163,13 @@ class HandWritten:
         self.lined = x.reshape(-1, x.shape[-1]).T  # (n, features), a view
         self.d_lined = np.empty((self.lined.shape[1], len(task.x)), np.float32)
         self.linear = self.parameters[2 * convolutions :]
+        first, (h, c, w, _) = self.linear[0], x.shape
+        first[...] = first.reshape(-1, c, h, w).transpose(0, 2, 1, 3).reshape(first.shape)
         self.d_linear = self.gradients[2 * convolutions :]
         self.rows = np.arange(len(task.x))
         biases = self.linear[1::2]
         self.hidden = [np.empty((len(task.x), len(b)), np.float32) for b in biases]
         self.d_hidden = [np.empty_like(a) for a in self.hidden]
-
-    @staticmethod
-    def _shape_before_flattening(task: Any) -> tuple[int, int, int]:
-        channels, side = 1, task.x.shape[2]
-        for kind, sizes in task.layers:
-            if kind == "conv":
-                channels, side = sizes[1], side + 2 * sizes[3] - sizes[2] + 1
-            elif kind == "pool":
-                side //= 2
-        return channels, side, side
 
     def step(self) -> float:
         """Forward, backward, update; the loss before the update."""

@@ -1,24 +1,17 @@
 """What a network looks at: the maps are the gradients, and nothing of the model changes."""
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.draw.pictured import drawn
 from tinygrad_np import ShapeError, draw, nn
 
 pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(0)
 GREY, COLOUR = RNG.random((3, 1, 6, 5)), RNG.random((3, 3, 6, 5))
-
-
-def drawn(figure: Any) -> bytes:
-    """The picture; warnings are errors, so nothing did not fit."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=40)
-    return file.getvalue()
 
 
 def shown(figure: Any) -> list[np.ndarray]:

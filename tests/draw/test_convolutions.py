@@ -1,22 +1,15 @@
 """Filters and feature maps: what is drawn is what the layers have and put out."""
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.draw.pictured import drawn
 from tinygrad_np import ShapeError, draw, nn, training
 
 pytest.importorskip("matplotlib")
 RNG = np.random.default_rng(0)
-
-
-def drawn(figure: Any) -> bytes:
-    """The picture; warnings are errors, so nothing did not fit."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=40)
-    return file.getvalue()
 
 
 def tiles(axes: Any, high: int, wide: int) -> list[np.ndarray]:

@@ -1,12 +1,12 @@
 """Pictures of a diagnosis: what stands where."""
 
-import io
 import math
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.draw.pictured import drawn
 from tinygrad_np import draw, nn, training
 from tinygrad_np.draw import doctor as pictures_of
 from tinygrad_np.draw.figures import TRAIN, WRONG
@@ -23,13 +23,6 @@ def data(n: int = 300) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, n)
     return (rng.standard_normal((n, 6)) + 3 * np.eye(6)[y]).astype(np.float32), y
-
-
-def drawn(figure: Any) -> bytes:
-    """The picture; warnings are errors, so nothing did not fit."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=40)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Pictures of training: what stands where, and in which colour."""
 
-import io
 import math
 import sys
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.draw.pictured import drawn
 from tinygrad_np import DataError, ShapeError, draw, nn
 from tinygrad_np.draw import figures
 from tinygrad_np.training import Epoch, History
@@ -27,13 +27,6 @@ def lines(axes: Any) -> dict[str, tuple[list[float], list[float]]]:
     return {
         line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines
     }
-
-
-def drawn(figure: Any) -> bytes:
-    """The picture; warnings are errors, so nothing did not fit."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=40)
-    return file.getvalue()
 
 
 def test_curves() -> None:

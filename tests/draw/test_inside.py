@@ -1,24 +1,17 @@
 """Pictures of weights, and of activations and gradients over time."""
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.draw.pictured import drawn
 from tinygrad_np import ShapeError, draw, nn
 from tinygrad_np.draw import inside
 from tinygrad_np.training import Histograms
 from tinygrad_np.training.record import histogram
 
 pytest.importorskip("matplotlib")
-
-
-def drawn(figure: Any) -> bytes:
-    """The picture; warnings are errors, so nothing did not fit."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=40)
-    return file.getvalue()
 
 
 def sheet(figure: Any) -> np.ndarray:

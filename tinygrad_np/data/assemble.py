@@ -12,7 +12,7 @@ from .. import arguments
 from ..errors import DataError, DataWarning
 from .datasets import Dataset, Part, check_labels
 from .orientation import is_transposed
-from .sources import Source, encoded
+from .sources import Source, check_shapes, encoded
 
 _DIGITS = 10
 _LETTERS = 26
@@ -77,9 +77,7 @@ def assembled(
 
 def joined(place: str, sources: Sequence[Source]) -> Source:
     """The pictures and labels of several pieces as one."""
-    shapes = {source.images.shape[1:] for source in sources}
-    if len(shapes) > 1:
-        raise DataError(f"{place}: found pictures of shapes {shapes}, expected one; resize them")
+    check_shapes(place, {source.images.shape[1:] for source in sources})
     labels = [source.labels for source in sources if source.labels is not None]
     said = [text for source in sources for text in source.said]
     return Source(

@@ -6,6 +6,11 @@ PICKLE = (
 )
 DOOR = "an IDX, CSV, npz, mat or Parquet file, or a folder of those or of pictures for each class"
 _READ = "tg.data.load(path) reads it"
+_PICTURE = (
+    "tg.data.load reads a folder of pictures for each class, tg.data.digits_from the digits in one"
+)
+_SAVED = "np.savez(path, x=x, y=y) writes what tg.data.load reads"
+_SHOWN = "open it in a program that shows it, and save pictures as PNG"
 # what files are, a short name for those that `load` reads, what reads them, and how they start
 _ALL: list[tuple[str, str, str, list[bytes]]] = [
     ("an IDX file", "idx", "load_idx(path) reads it, load(path) a folder of four",
@@ -14,24 +19,17 @@ _ALL: list[tuple[str, str, str, list[bytes]]] = [
      "tg.load(path) gives the arrays of any, other archives are unpacked", [b"PK\3\4"]),
     ("a .mat file", "mat", _READ, [b"MATL"]),
     ("a Parquet file", "parquet", _READ, [b"PAR1"]),
-    ("a PNG picture", "picture", "tg.data.load reads a folder of pictures for each class, "
-     "tg.data.digits_from the digits in one", [b"\x89PNG"]),
-    ("a JPEG picture", "picture", "tg.data.load reads a folder of pictures for each class, "
-     "tg.data.digits_from the digits in one", [b"\xff\xd8\xff"]),
-    ("a picture", "picture", "tg.data.load reads a folder of pictures for each class, "
-     "tg.data.digits_from the digits in one",
+    ("a PNG picture", "picture", _PICTURE, [b"\x89PNG"]),
+    ("a JPEG picture", "picture", _PICTURE, [b"\xff\xd8\xff"]),
+    ("a picture", "picture", _PICTURE,
      [b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n"]),
-    ("an array of NumPy's", "", "np.load(path) reads it, np.savez(path, x=x, y=y) writes what "
-     "tg.data.load reads", [b"\x93NUM"]),
-    ("an HDF5 file", "", "h5py.File(path) reads it, np.savez(path, x=x, y=y) writes what "
-     "tg.data.load reads", [b"\x89HDF"]),
+    ("an array of NumPy's", "", f"np.load(path) reads it, {_SAVED}", [b"\x93NUM"]),
+    ("an HDF5 file", "", f"h5py.File(path) reads it, {_SAVED}", [b"\x89HDF"]),
     ("packed data (bzip2, xz or 7z)", "", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
     ("text in UTF-16", "", "save it in UTF-8", [b"\xff\xfe", b"\xfe\xff"]),
-    ("JSON", "", "json.load(file) reads it, np.savez(path, x=x, y=y) writes what tg.data.load "
-     "reads", [b"{", b"["]),
-    ("a drawing or XML", "", "open it in a program that shows it, and save pictures as PNG",
-     [b"<?xml", b"<svg"]),
-    ("a PDF", "", "open it in a program that shows it, and save pictures as PNG", [b"%PDF"]),
+    ("JSON", "", f"json.load(file) reads it, {_SAVED}", [b"{", b"["]),
+    ("a drawing or XML", "", _SHOWN, [b"<?xml", b"<svg"]),
+    ("a PDF", "", _SHOWN, [b"%PDF"]),
     ("a web page", "", "get the file that it links to", [b"<!", b"<htm"]),
     ("a pickle", "", PICKLE, [b"\x80%c" % i for i in range(2, 6)]),
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from .idx_sets import (
     the_one,
 )  # fmt: skip
 from .kinds import DOOR, START, kind, known_kind
-from .pictures import decoded, grey, is_picture, read_classes
+from .pictures import read_classes
 from .sources import Source
 from .tables import Label, read_csv, read_parquet
 
@@ -90,14 +90,7 @@ def load(
 
 
 def load_pictures(path: Path, size: tuple[int, int] | None = None) -> Source:
-    """All pictures of one file or folder, in order, with their labels where it has some.
-
-    A folder that has no data set is one of pictures.
-    """
-    if path.is_dir():
-        files = sorted(each for each in path.iterdir() if is_picture(each))
-        if files:
-            return Source(np.stack([grey(decoded(str(f), f), size) for f in files]), None)
+    """All pictures of a data set in a file or folder, in order, with labels where it has some."""
     if not path.is_dir() and kind_of(path) == "idx":
         (found,) = IdxSet(path.parent, "", {("", "images"): path}).read()
         return Source(upright(found.images, None, path.name, None, []), None)

@@ -39,6 +39,12 @@ class Source:
     place: str = ""  # of the labels, where it is not that of the whole
 
 
+def check_shapes(place: str, shapes: set[Any]) -> None:
+    """Raise DataError where pictures that are to stand in one array have several shapes."""
+    if len(shapes) > 1:
+        raise DataError(f"{place}: found pictures of shapes {shapes}, expected one; resize them")
+
+
 def as_images(
     place: str, given: NDArray[Any], count: int | None, said: list[str], white: float | None = None
 ) -> NDArray[np.uint8]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
-from .sources import LABEL_NAMES, Source, as_images
+from .pictures import decoded
+from .sources import LABEL_NAMES, Source, as_images, check_shapes
 
 Label = str | int | None
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
@@ -269,15 +270,11 @@ def read_parquet(path: StrPath, label: Label = None) -> Source:
 
 def _pictures_in(place: str, column: list[Any]) -> NDArray[Any]:
     """The pictures of one column, as they are encoded there."""
-    from .pictures import decoded
-
     pictures: list[Any] = [cell.get("bytes") if isinstance(cell, dict) else cell for cell in column]
     if any(picture is None for picture in pictures):
         raise DataError(f"{place}: found a row without a picture; remove such rows")
     if isinstance(pictures[0], bytes):
         pictures = [decoded(f"{place}, row {i}", io.BytesIO(picture))
                     for i, picture in enumerate(pictures, 1)]  # fmt: skip
-    shapes = {np.shape(picture) for picture in pictures}
-    if len(shapes) > 1:
-        raise DataError(f"{place}: found pictures of shapes {shapes}, expected one; resize them")
+    check_shapes(place, {np.shape(picture) for picture in pictures})
     return np.array(pictures)

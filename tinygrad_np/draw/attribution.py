@@ -17,7 +17,7 @@ from ..training.checks import check_model
 from ..training.features import leaf_layers, tapped
 from ..training.inputs import as_arrays, numbers, shapes
 from ..training.scoring import evaluating
-from .figures import WRONG, empty_figure, naming
+from .figures import WRONG, empty_figure, headed, naming
 from .sheet import laid_out, pictures
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _drawn(
     rows, inch = -(-n // columns), 1.35 if columns > 1 else 1.8  # the width of an image, which is 1
     across = 2.2  # of a pair
     down = tall + (0.26 + 0.18 * bool((seen.classes != seen.guesses).any())) / inch
-    heading = f"{title}\n{what}" if title else what
+    heading = headed(title, what)
     heading += f"\n{n} of {seen.given:,} images" if n < seen.given else ""
     tops = 0.2 * (heading.count("\n") + 1)
     figure = empty_figure(inch * across * columns + 0.9, inch * down * rows + tops + 0.1)

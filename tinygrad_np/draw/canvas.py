@@ -243,22 +243,21 @@ def _stacking(traced: trace.Trace, picture: Picture) -> list[tuple[str, str]]:
     entering: dict[int, int] = {}
     fed: set[tuple[int, int]] = set()  # (box, node) where the node has a source in the box
     for tail, head in picture.edges:
-        box, outside = picture.nodes[head].box, picture.nodes[tail].box
-        while box:
+        outside = picture.nodes[tail].box
+        for box in traced.around(picture.nodes[head].box):
             if traced.common(box, outside) != box:
                 entering.setdefault(box, tail)
             else:
                 fed.add((box, head))
-            box = traced.boxes[box].parent
     edges: dict[tuple[str, str], None] = {}
     for i, node in enumerate(picture.nodes):
-        box, below = node.box, f"n{i}"
-        while box:
+        below = f"n{i}"
+        for box in traced.around(node.box):
             if (box, i) not in fed:
                 edges[f"t{box}", below] = None
             if box in entering:
                 edges[f"n{entering[box]}", f"t{box}"] = None
-            box, below = traced.boxes[box].parent, f"t{box}"
+            below = f"t{box}"
     return list(edges)
 
 

@@ -22,10 +22,9 @@ def fills(traced: Trace, picture: Picture, colour: str) -> tuple[dict[int, str],
     weights = _weights(list(dict.fromkeys(i.equation for i in traced.items if i.equation)), colour)
     inside: dict[int, set[Equation]] = {}
     for item in traced.items:
-        box = item.box
-        while box and item.equation is not None:
-            inside.setdefault(box, set()).add(item.equation)
-            box = traced.boxes[box].parent
+        if item.equation is not None:
+            for box in traced.around(item.box):
+                inside.setdefault(box, set()).add(item.equation)
     found: dict[int, float] = {}
     for i, node in enumerate(picture.nodes):
         one = {node.item.equation} if node.kind == "operation" else set()

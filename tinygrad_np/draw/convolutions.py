@@ -9,9 +9,9 @@ from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.checks import check_model
 from .attribution import batch, called, convolutions, image_layers
-from .figures import empty_figure
+from .figures import empty_figure, headed
 from .labels import counted
-from .sheet import laid_out, largest, mosaic, pictures
+from .sheet import laid_out, largest, mosaic, pictures, signed, strongest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +44,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
             f"one: {known}."
         )
     values = found[name].numpy()
-    norms = np.linalg.norm(values.reshape(len(values), -1), axis=1)
-    order = np.argsort(-norms, kind="stable")[:count]
+    order = strongest(values, count)
     kept, (units, channels) = values[order][:, :count], values.shape[:2]
     scale = largest(kept)
     is_colour = channels == 3 and name == next(iter(found))
@@ -60,7 +59,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
         what += "\nin colours; grey is 0"
     elif across > 1:
         what += f"\nin columns: {_of(across, channels, 'channel')}"
-    heading = f"{title}\n{what}" if title else what
+    heading = headed(title, what)
     inches = min(0.7 * columns, 5.6)  # the width of all
     tall = inches * rows * (high + above) / (columns * (wide + beside))
     figure = empty_figure(max(inches, 4) + 0.9, tall + 0.2 * (heading.count("\n") + 1) + 0.1)
@@ -75,8 +74,7 @@ def filters(model: Module, layer: str | None = None, count: int = 16, title: str
     if is_colour:
         axes.imshow(np.where(np.isnan(tiles), 1, tiles), interpolation="nearest")
     else:
-        drawn = axes.imshow(tiles, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
-        figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
+        signed(axes, tiles, scale)
     axes.set_axis_off()
     figure.suptitle(heading, fontsize=11)
     return figure
@@ -130,9 +128,7 @@ def feature_maps(
     for edge in top.spines.values():
         edge.set_color("#bbb")
     for axes, (name, maps), sheet in zip(rest, layers.items(), sheets, strict=True):
-        scale = largest(maps)
-        drawn = axes.imshow(sheet, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
-        bar = figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02, extend="both")
+        bar = signed(axes, sheet, largest(maps))
         bar.ax.tick_params(labelsize=8)
         bar.locator = MaxNLocator(3)
         axes.set_axis_off()
@@ -140,7 +136,7 @@ def feature_maps(
         of = _of(min(k, count), k, "channel")
         axes.set_title(f"{called(model, name)}: {of} of {high}×{wide}", fontsize=9)
     what = "what convolutions put out" if layer is None else "what a layer puts out"
-    figure.suptitle(f"{title}\n{what}" if title else what, fontsize=11)
+    figure.suptitle(headed(title, what), fontsize=11)
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..arguments import one_of, whole
 from ..errors import ShapeError
-from .figures import empty_figure, plain, words
+from .figures import empty_figure, headed, plain, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def embedding(
         text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     axes.set(xticks=[], yticks=[], aspect="equal")
     summary = f"{len(values):,} examples, {values[0].size} features, {_NAMES[method]}"
-    axes.set_title(f"{title}\n{summary}" if title else summary, wrap=True)
+    axes.set_title(headed(title, summary), wrap=True)
     return figure
 
 

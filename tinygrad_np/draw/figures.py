@@ -32,6 +32,11 @@ def empty_figure(width: float, height: float) -> "Figure":
     return Shown(figsize=(width, height), layout="constrained")
 
 
+def headed(title: str, summary: str) -> str:
+    """A title, if there is one, and below it what the picture shows."""
+    return f"{title}\n{summary}" if title else summary
+
+
 def curves(history: Sequence[Any], title: str = "") -> "Figure":
     """Loss and accuracy against epochs, training and validation, and of every training step.
 
@@ -164,9 +169,8 @@ def predictions(
     chosen = np.concatenate([mistakes, right])[:count]
     sure = [f"{100 * confidence[i]:.0f} % sure" for i in chosen]
     summary = f"{len(wrong):,} of {len(labels):,} wrong: most confident mistakes, then right ones"
-    title = f"{title}\n{summary}" if title else summary
     own = (images[chosen], labels[chosen], guesses[chosen], sure)
-    return _labelled("predictions", *own, title, names, logits.shape[1])
+    return _labelled("predictions", *own, headed(title, summary), names, logits.shape[1])
 
 
 def hardest(
@@ -198,9 +202,8 @@ def hardest(
         for c, i in zip(confidence, chosen, strict=True)
     ]
     summary = f"largest loss: {len(chosen):,} of {len(labels):,} images"
-    title = f"{title}\n{summary}" if title else summary
     own = (images[chosen], labels[chosen], guesses, said)
-    return _labelled("hardest", *own, title, names, logits.shape[1])
+    return _labelled("hardest", *own, headed(title, summary), names, logits.shape[1])
 
 
 def _checked(place: str, images: Any, labels: Any, logits: Any) -> tuple[Any, Any, Any]:
@@ -285,7 +288,7 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
                 axes.text(j, i, str(value), ha="center", va="center", color=colour, fontsize=10)
     right = f"{np.trace(counts):,} of {counts.sum():,} right"
     axes.set(xlabel="prediction", ylabel="label")
-    axes.set_title(f"{title}\n{right}" if title else right, wrap=True)
+    axes.set_title(headed(title, right), wrap=True)
     slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if max(map(len, names)) > 3 else {}
     axes.set_xticks(range(len(names)), names, **slant)
     axes.set_yticks(range(len(names)), names)
@@ -332,7 +335,7 @@ def reliability(predictions: Any, labels: Any, bins: int = 10, title: str = "") 
         axes.grid(alpha=0.3)
     above.legend(loc="upper left")
     error = f"expected calibration error {100 * found.expected_error:.2f} points"
-    above.set_title(f"{title}\n{error}" if title else error, wrap=True)
+    above.set_title(headed(title, error), wrap=True)
     return figure
 
 

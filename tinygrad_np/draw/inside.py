@@ -9,8 +9,8 @@ from ..arguments import instance
 from ..errors import ShapeError
 from ..nn.module import Module
 from ..training.record import Histogram, Histograms
-from .figures import empty_figure, plain
-from .sheet import largest, mosaic
+from .figures import empty_figure, headed, plain
+from .sheet import largest, mosaic, signed, strongest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,8 +46,7 @@ def weights(
             "width) that fits one unit's weights."
         )
     images = values.reshape(len(values), *shape)
-    norms = np.linalg.norm(images.reshape(len(images), -1), axis=1)
-    chosen = np.argsort(-norms, kind="stable")[:count]
+    chosen = strongest(images, count)
     scale = largest(images[chosen])
     columns = min(len(chosen), 10)
     rows = -(-len(chosen) // columns)
@@ -58,12 +57,10 @@ def weights(
     for place, unit in enumerate(chosen):
         middle, top = place % columns * wide + shape[1] / 2, place // columns * high + above - 0.5
         axes.text(middle, top, f"{unit}", fontsize=8, ha="center", va="bottom")
-    sheet = mosaic(images[chosen], columns, above, beside)
-    drawn = axes.imshow(sheet, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+    signed(axes, mosaic(images[chosen], columns, above, beside), scale, pad=0.01)
     axes.set_axis_off()
-    figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.01, extend="both")
     summary = f"{len(chosen)} of {len(images)} units of the first layer, the strongest first"
-    figure.suptitle(f"{title}\n{summary}" if title else summary)
+    figure.suptitle(headed(title, summary))
     return figure
 
 

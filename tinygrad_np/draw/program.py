@@ -159,10 +159,9 @@ def _traced(program: Program, parts: Sequence[Row | Group], names: dict[Any, str
     words = [f"result {k}" if len(outputs) > 1 else "result" for k in range(1, len(outputs) + 1)]
     made = tracer.finished(zip(words, outputs, strict=True))
     for item in made.items:
-        box = item.box
-        while item.kind == "parameter" and box:
-            made.boxes[box].parameters += item.array.size
-            box = made.boxes[box].parent
+        if item.kind == "parameter":
+            for box in made.around(item.box):
+                made.boxes[box].parameters += item.array.size
     return made
 
 
@@ -200,7 +199,7 @@ def _label(traced: Trace, node: Drawn) -> str:
 def _group_label(traced: Trace, node: Drawn) -> str:
     """A line of the step, or a chain of its equations: how many of which, and what they leave."""
     box = traced.boxes[node.module]
-    inside = [item for item in traced.items if _is_in(traced, item.box, node.module)]
+    inside = [item for item in traced.items if node.module in traced.around(item.box)]
     common = ", ".join(dict.fromkeys(i.operation for i in inside if i.operation))
     gradients = sum(item.kind == "gradient" for item in inside)
     details = [f"{labels.counted(node.operations, 'operation')}"] if box.title else []
@@ -210,9 +209,3 @@ def _group_label(traced: Trace, node: Drawn) -> str:
     if node.item.array is not None:
         details.append(labels.escape(labels.kind_of_array(node.item.array)))
     return html(box_title(box) or common, details)
-
-
-def _is_in(traced: Trace, box: int, outer: int) -> bool:
-    while box and box != outer:
-        box = traced.boxes[box].parent
-    return box == outer

@@ -50,7 +50,8 @@ class _Finder:
         self.items = trace.items
         self.boxes = trace.boxes
         self.operations = [i for i, item in enumerate(trace.items) if item.kind == "operation"]
-        self.chains = [self._chain(i) for i in range(len(trace.boxes))]
+        # of each box those around it, from the outside
+        self.chains = [[*trace.around(i), 0][::-1] for i in range(len(trace.boxes))]
         known: dict[object, int] = {}
         kinds = [known.setdefault(self._kind(i), len(known)) for i in self.operations]
         self.kinds = np.array(kinds, dtype=np.int64)
@@ -59,13 +60,6 @@ class _Finder:
             for box in self.chains[self.items[i].box]:
                 self.inside[box] += 1
         self.twins: dict[int, int] = {}
-
-    def _chain(self, box: int) -> list[int]:
-        """A box and those around it, from the outside."""
-        chain = [box]
-        while chain[-1]:
-            chain.append(self.boxes[chain[-1]].parent)
-        return chain[::-1]
 
     def _kind(self, i: int) -> object:
         item = self.items[i]

@@ -66,3 +66,15 @@ def largest(values: np.ndarray, share: float = 0.998) -> float:
     """The size that nearly all finite values have at most, 1 where all are 0: a scale's end."""
     sizes = np.abs(values[np.isfinite(values)])
     return (float(np.quantile(sizes, share)) if sizes.size else 0.0) or 1.0
+
+
+def strongest(units: np.ndarray, count: int) -> np.ndarray:
+    """The places of the units of the largest weights, at most ``count``, the largest first."""
+    norms = np.linalg.norm(units.reshape(len(units), -1), axis=1)
+    return np.argsort(-norms, kind="stable")[:count]
+
+
+def signed(axes: Any, sheet: np.ndarray, scale: float, pad: float = 0.02) -> Any:
+    """Show numbers from -scale, blue, to scale, red; return the bar beside them."""
+    drawn = axes.imshow(sheet, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+    return axes.figure.colorbar(drawn, ax=axes, fraction=0.03, pad=pad, extend="both")

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -67,6 +67,12 @@ class Trace:
     boxes: list[Box]
     loops: list[tuple[int, int]] = field(default_factory=list)
 
+    def around(self, box: int) -> Iterator[int]:
+        """A box and those around it, from the inside, but for the whole."""
+        while box:
+            yield box
+            box = self.boxes[box].parent
+
     def common(self, a: int, b: int) -> int:
         """The innermost box around two boxes."""
         while a != b:
@@ -121,10 +127,10 @@ def of_recording(made: Recording) -> Trace:
         if equation.of is None or equation.of.call is None:
             box = place[equation.call]
         else:
-            call = equation.of.call
-            if (box := place.get(equation.of.call.title, 0)) == 0:
-                tracer.made.boxes.append(Box("", f"backward of {call.title}", 0, 0, 1))
-                box = place[call.title] = len(tracer.made.boxes) - 1
+            title = equation.of.call.title
+            if title not in place:
+                place[title] = tracer.box(f"backward of {title}", 0)
+            box = place[title]
         tracer.add(equation, box)
     return tracer.finished(list(zip(words, made.results, strict=True)))
 
@@ -135,10 +141,7 @@ def _of_tape(tape: Recording, words: Sequence[str], whole: Module | None = None)
     tracer = Tracer(tape.names, shares=True)
     place = _boxes(tracer.made.boxes, calls, whole)
     for equation in tape.equations:
-        call = equation.call
-        while call not in place:
-            call = call.around if call is not None else None
-        tracer.add(equation, place[call])
+        tracer.add(equation, _innermost(place, equation.call))
     return tracer.finished(list(zip(words, tape.results, strict=True)))
 
 
@@ -182,13 +185,16 @@ def _boxes(boxes: list[Box], calls: Sequence[Call], whole: Module | None) -> dic
     boxes[0] = _box(whole, type(whole).__name__, "", 0, -1) if whole is not None else boxes[0]
     place: dict[Any, int] = {None: 0}
     for call in calls:
-        around = call.around
-        while around not in place:
-            around = around.around if around is not None else None
-        place[call] = len(boxes)
-        outer = place[around]
+        place[call], outer = len(boxes), _innermost(place, call.around)
         boxes.append(_box(call.module(), call.kind.__name__, call.path, outer, boxes[outer].depth))
     return place
+
+
+def _innermost(place: dict[Any, int], call: Any) -> int:
+    """The box of a call, or of the innermost around it that has one; outside of all 0."""
+    while call not in place:
+        call = call.around
+    return place[call]
 
 
 def _box(module: Any, kind: str, path: str, parent: int, depth: int) -> Box:

@@ -173,13 +173,14 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class or label, (n, classes), in the order of ``classes_``."""
         outputs = self._both(self._predicted(X))
-        apart = self._several or self._is_binary
-        return sigmoid(outputs) if apart else softmax(outputs, axis=1)  # type: ignore[no-any-return]
+        if self.out_activation_ == "logistic":
+            return sigmoid(outputs)  # type: ignore[no-any-return]
+        return softmax(outputs, axis=1)  # type: ignore[no-any-return]
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """The logarithms of the probabilities, without overflow, (n, classes)."""
         outputs = self._both(self._predicted(X))
-        if self._several or self._is_binary:
+        if self.out_activation_ == "logistic":
             return -np.logaddexp(0, -outputs)  # type: ignore[no-any-return]
         return log_softmax(outputs, axis=1)  # type: ignore[no-any-return]
 

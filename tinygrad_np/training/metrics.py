@@ -225,10 +225,14 @@ def _share(part: Any, whole: Any) -> np.ndarray:
     return share
 
 
-def _paired(name: str, *given: Any) -> list[np.ndarray]:
+def _plain(metric: str, name: str, given: Any) -> np.ndarray:
+    """Numbers as an array; raises TypeError for others."""
+    return np.asarray(as_arrays(numbers(f"{metric}: {name}", given)))
+
+
+def _paired(name: str, predictions: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """Predictions (n,) and labels (n,) as arrays."""
-    called = zip(("predictions", "labels"), given, strict=True)
-    predictions, labels = (np.asarray(as_arrays(numbers(f"{name}: {n}", v))) for n, v in called)
+    predictions, labels = _plain(name, "predictions", predictions), _plain(name, "labels", labels)
     shape = predictions.shape
     if len(shape) != 1 or shape != labels.shape or not shape[0]:
         remedy = "; of logits take argmax(axis=1)" if len(shape) == 2 else ""
@@ -236,15 +240,14 @@ def _paired(name: str, *given: Any) -> list[np.ndarray]:
             f"{name}: predictions of shape {shape} and labels of shape {labels.shape}; "
             f"expected (n,) for both, with n at least 1{remedy}."
         )
-    return [predictions, labels]
+    return predictions, labels
 
 
 def _scored(
     name: str, scores: Any, labels: Any, given: str = "scores"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n, classes) and labels (n,) in range, as arrays."""
-    called = ((given, scores), ("labels", labels))
-    scores, labels = (np.asarray(as_arrays(numbers(f"{name}: {n}", v))) for n, v in called)
+    scores, labels = _plain(name, given, scores), _plain(name, "labels", labels)
     few = scores.ndim != 2 or scores.shape[1] < 2  # one column has no greatest
     if few or labels.shape != scores.shape[:1] or not len(labels):
         raise ShapeError(

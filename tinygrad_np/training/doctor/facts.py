@@ -37,18 +37,15 @@ class DataFacts:
     label_low: float
     label_high: float
     counts: np.ndarray | None
-    name: str = "x"
+    name: str
 
 
 def data_facts(x: Any, y: Any, rng: "np.random.Generator") -> list[DataFacts]:
     """The facts of each array of inputs (n, ...), and of targets (n, ...)."""
-    found = [_facts(array, y, rng) for _, array in named_arrays("x", x)]
-    for facts, (name, _) in zip(found, named_arrays("x", x), strict=True):
-        facts.name = name
-    return found
+    return [_facts(name, array, y, rng) for name, array in named_arrays("x", x)]
 
 
-def _facts(x: np.ndarray, targets: Any, rng: "np.random.Generator") -> DataFacts:
+def _facts(name: str, x: np.ndarray, targets: Any, rng: "np.random.Generator") -> DataFacts:
     y = targets if isinstance(targets, np.ndarray) else np.empty((0, 0))  # several have no classes
     finite = np.isfinite(x) if x.dtype.kind == "f" else np.ones(1, bool)
     bad = int(finite.size - np.count_nonzero(finite))
@@ -75,6 +72,7 @@ def _facts(x: np.ndarray, targets: Any, rng: "np.random.Generator") -> DataFacts
         label_low=float(y.min()) if y.size else 0.0,
         label_high=float(y.max()) if y.size else 0.0,
         counts=np.bincount(y) if are_classes and y.max() < 1_000_000 else None,
+        name=name,
     )
 
 
