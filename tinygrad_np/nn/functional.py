@@ -237,8 +237,7 @@ def embedding(indices: Any, weight: Any) -> Any:
     >>> tg.nn.functional.embedding(np.array([2, 0]), np.array([[1.0], [2.0], [3.0]])).tolist()
     [[3.0], [1.0]]
     """
-    if not isinstance(indices, (Tensor, np.ndarray)):
-        indices = as_array("embedding", indices, "indices")
+    indices = as_array("embedding", indices, "indices")
     integers("embedding", indices, "indices")
     weight = entered("embedding", weight, name="weight")
     if len(shape_of(weight)) != 2:
@@ -435,8 +434,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     >>> tg.nn.functional.one_hot(np.array([2, 0]), 3).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = as_array("one_hot", labels, "labels")
+    labels = as_array("one_hot", labels, "labels")
     integers("one_hot", labels)
     classes, dtype = whole("one_hot", "classes", classes), kind("one_hot", "dtype", dtype, "biufc")
     labels = neural.in_range(labels, classes, "one_hot")
