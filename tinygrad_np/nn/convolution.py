@@ -180,7 +180,9 @@ class ConvTranspose2d(_Convolution):
     def forward(self, x: Any, output_size: Sizes | None = None) -> Any:
         beyond = self.output_padding
         if output_size is not None:
-            beyond = self._beyond(shape_of(x), sized("ConvTranspose2d", "output_size", output_size))
+            wanted, shape = sized("ConvTranspose2d", "output_size", output_size), shape_of(x)
+            if len(shape) == 4:  # what has other axes is refused below
+                beyond = self._beyond(shape, wanted)
         return functional.conv_transpose2d(
             x, self.weight, self.bias, self.stride, self.padding, beyond, self.groups, self.dilation
         )
@@ -190,11 +192,11 @@ class ConvTranspose2d(_Convolution):
         least = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1
             for n, s, p, d, k in zip(
-                shape[2:], self.stride, self.padding, self.dilation, self.kernel_size, strict=False
+                shape[2:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
             )
         ]
-        beyond = tuple(m - n for m, n in zip(wanted, least, strict=False))
-        if any(not 0 <= b < s for b, s in zip(beyond, self.stride, strict=False)):
+        beyond = tuple(m - n for m, n in zip(wanted, least, strict=True))
+        if any(not 0 <= b < s for b, s in zip(beyond, self.stride, strict=True)):
             most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
             raise ShapeError(
                 f"ConvTranspose2d: output_size={wanted} for x of shape {shape}; give heights from "
