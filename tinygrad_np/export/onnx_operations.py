@@ -12,6 +12,7 @@ import numpy as np
 from ..autodiff import primitives
 from ..autodiff.primitives import bodies, convolution, neural, pooling
 from ..errors import ExportError
+from ..nn.convolving import covered
 from .onnx_arithmetic import ELEMENTWISE, SPECIAL, Write, number
 from .onnx_graph import Reading
 
@@ -280,12 +281,8 @@ def _convolution(r: Reading) -> str:
 def _transposed(r: Reading) -> str:
     moving, size = _moving(r), r.option(2, "size")
     inner, kernel = r.shapes_of(0)[0][2:], r.shapes_of(1)[0][2:]
-    rest = [
-        n - ((m - 1) * s + (k - 1) * d + 1)
-        for n, m, k, s, d in zip(
-            size, inner, kernel, moving["strides"], moving["dilations"], strict=True
-        )
-    ]
+    least = covered(inner, kernel, moving["strides"], moving["dilations"])
+    rest = [n - m for n, m in zip(size, least, strict=True)]
     return r.add("ConvTranspose", r.x(0, r.dtype), r.x(1, r.dtype), **moving, output_padding=rest)
 
 
