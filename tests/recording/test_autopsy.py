@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.replay.steps import training_step
 from tinygrad_np import nn, optim
 from tinygrad_np.autodiff.tape import mode
 
@@ -218,15 +219,7 @@ def test_anomaly_forgets_finished_steps_and_gives_the_same_numbers() -> None:
     def trained(around: Any) -> Any:
         model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh(), nn.Linear(4, 2, seed=1))
         adam = optim.Adam(model.parameters(), lr=0.01)
-
-        def step(x: Any, y: Any) -> Any:
-            adam.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            adam.step()
-            return loss
-
-        replayed, kept = tg.replay(step), []
+        replayed, kept = tg.replay(training_step(model, adam)), []
         with around:
             for k in range(6):
                 x = np.random.default_rng(k).standard_normal((4, 3)).astype(np.float32)
