@@ -117,10 +117,7 @@ class Recorder:
                 self._overwritten.add(variable)
                 self._kept.append(variable.array)  # whose id is known
                 variable.array = np.array(variable.array)
-        equation = Equation("call", rule, [into, *rest], {}, [], users_line())
-        result = self._remember("result", array)
-        equation.results, result.made = (result,), equation
-        self._append(equation)
+        self._note("call", rule, [into, *rest], {}, [array])
 
     def become(self, target: Tensor, value: Tensor) -> None:
         """``target`` is about to take over the memory of ``value``."""
