@@ -151,6 +151,19 @@ def test_what_leads_nowhere_is_no_cause() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_follows_an_error_that_is_caught_has_its_own_name() -> None:
+    w = tg.Tensor([[1e308, -1e308]], requires_grad=True)
+
+    def loss() -> Any:
+        with np.errstate(over="raise"), contextlib.suppress(FloatingPointError):
+            F.logsumexp(w, axis=1)
+            pytest.fail("nothing overflows")
+        return np.sum(np.log(w))
+
+    assert str(tg.autopsy(tg.trace(loss))).startswith("log gives nan at index (0, 1), of -1e+308 ")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_branch_that_was_not_taken_is_named() -> None:
     """A rule of one's own reads a value that where did not take, and the gradient has it."""
 

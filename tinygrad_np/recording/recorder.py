@@ -71,10 +71,11 @@ class Recorder:
                 for i, (a, v) in enumerate(zip(args, values, strict=True))
             ]
             outer, self._part_of = self._part_of, self._part_of or rule.name
-            with recording(False):
-                out = rule.forward(*tensors, **options)
-            self._part_of = outer
-            return out._array
+            try:
+                with recording(False):
+                    return rule.forward(*tensors, **options)._array
+            finally:
+                self._part_of = outer
         return self._run(rule, self._operands(rule, args, values), values, options)
 
     def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
