@@ -161,6 +161,18 @@ def test_what_follows_an_error_that_is_caught_has_its_own_name() -> None:
         return np.sum(np.log(w))
 
     assert str(tg.autopsy(tg.trace(loss))).startswith("log gives nan at index (0, 1), of -1e+308 ")
+    v = leaf(1, 0)
+
+    def stale() -> Any:
+        before = np.sum(np.exp(v * v))
+        with tg.no_grad():
+            v[...] = np.array([2.0, 0.0])
+        with contextlib.suppress(tg.StaleValueError):
+            before.backward()
+            pytest.fail("the old values are gone")
+        return np.sum(np.log(v))
+
+    assert str(tg.autopsy(tg.trace(stale))).startswith("log gives -inf at index (1,), of 0 ")
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -196,9 +196,11 @@ class Recorder:
     @contextmanager
     def sweeping(self, records: bool) -> Iterator[None]:
         """A block around a sweep, whose operations are recorded or not."""
-        with recording(records):
-            yield
-        self.pulled = None
+        try:
+            with recording(records):
+                yield
+        finally:
+            self.pulled = None
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be recorded.
