@@ -27,29 +27,7 @@ assert not [name for name in sys.modules if name.startswith("tinygrad")]
 """
 
 
-def recipe(name: str) -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
-    made = RECIPES[name]
-    x = RNG.random((5, made.sizes[0]), dtype=np.float32)
-    y = np.arange(5) % 10
-    model = made.build(seed=0)
-    optimiser = made.build_optimiser(model, (x, y))
-
-    def step(x: Any, y: Any) -> Any:
-        optimiser.zero_grad()
-        loss = made.loss(model(x), y)
-        loss.backward()
-        optimiser.step()
-        return loss
-
-    return step, model, optimiser, (x, y)
-
-
-def trained(
-    make: Any, loss: Any = F.cross_entropy, model: Any = None
-) -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
-    model = model or nn.Sequential(nn.Linear(4, 5, seed=0), nn.Tanh(), nn.Linear(5, 3, seed=1))
-    optimiser = make(model.parameters())
-
+def training(model: nn.Module, optimiser: Any, loss: Any) -> Any:
     def step(x: Any, y: Any) -> Any:
         optimiser.zero_grad()
         out = loss(model(x), y)
@@ -57,7 +35,24 @@ def trained(
         optimiser.step()
         return out
 
-    return step, model, optimiser, (X, Y)
+    return step
+
+
+def recipe(name: str) -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    made = RECIPES[name]
+    x = RNG.random((5, made.sizes[0]), dtype=np.float32)
+    y = np.arange(5) % 10
+    model = made.build(seed=0)
+    optimiser = made.build_optimiser(model, (x, y))
+    return training(model, optimiser, made.loss), model, optimiser, (x, y)
+
+
+def trained(
+    make: Any, loss: Any = F.cross_entropy, model: Any = None
+) -> tuple[Any, nn.Module, Any, tuple[Any, ...]]:
+    model = model or nn.Sequential(nn.Linear(4, 5, seed=0), nn.Tanh(), nn.Linear(5, 3, seed=1))
+    optimiser = make(model.parameters())
+    return training(model, optimiser, loss), model, optimiser, (X, Y)
 
 
 class Signs(optim.Optimiser):

@@ -245,6 +245,8 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
      r"ConvTranspose2d\(padding='same'\): an int from 0 up"),
     (lambda: nn.ConvTranspose2d(4, 6, 3, 2, seed=0)(X, output_size=(15, 11)), ShapeError,
      r"output_size=\(15, 11\) for x of shape .*; give heights from 13 to 14 and widths from 11"),
+    (lambda: nn.ConvTranspose2d(4, 6, 3, 2, seed=0)(X[0], output_size=(99, 11)), ShapeError,
+     r"x of shape \(4, 6, 5\), weight .*; expected \(n, c, h, w\)"),
     (lambda: F.adaptive_avg_pool2d(X, 0), ValueError, r"adaptive_avg_pool2d\(output_size=0\)"),
     (lambda: F.adaptive_avg_pool2d(X, None), ValueError,  # type: ignore[arg-type]
      r"output_size=None\): an int from 1 up or a pair"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.replay.steps import training_step
 from tinygrad_np import nn, optim
 from tinygrad_np.autodiff.tape import mode
 
@@ -150,6 +151,31 @@ def test_what_leads_nowhere_is_no_cause() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_follows_an_error_that_is_caught_has_its_own_name() -> None:
+    w = tg.Tensor([[1e308, -1e308]], requires_grad=True)
+
+    def loss() -> Any:
+        with np.errstate(over="raise"), contextlib.suppress(FloatingPointError):
+            F.logsumexp(w, axis=1)
+            pytest.fail("nothing overflows")
+        return np.sum(np.log(w))
+
+    assert str(tg.autopsy(tg.trace(loss))).startswith("log gives nan at index (0, 1), of -1e+308 ")
+    v = leaf(1, 0)
+
+    def stale() -> Any:
+        before = np.sum(np.exp(v * v))
+        with tg.no_grad():
+            v[...] = np.array([2.0, 0.0])
+        with contextlib.suppress(tg.StaleValueError):
+            before.backward()
+            pytest.fail("the old values are gone")
+        return np.sum(np.log(v))
+
+    assert str(tg.autopsy(tg.trace(stale))).startswith("log gives -inf at index (1,), of 0 ")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_branch_that_was_not_taken_is_named() -> None:
     """A rule of one's own reads a value that where did not take, and the gradient has it."""
 
@@ -218,15 +244,7 @@ def test_anomaly_forgets_finished_steps_and_gives_the_same_numbers() -> None:
     def trained(around: Any) -> Any:
         model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh(), nn.Linear(4, 2, seed=1))
         adam = optim.Adam(model.parameters(), lr=0.01)
-
-        def step(x: Any, y: Any) -> Any:
-            adam.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            adam.step()
-            return loss
-
-        replayed, kept = tg.replay(step), []
+        replayed, kept = tg.replay(training_step(model, adam)), []
         with around:
             for k in range(6):
                 x = np.random.default_rng(k).standard_normal((4, 3)).astype(np.float32)

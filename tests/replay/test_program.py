@@ -3,6 +3,7 @@
 import gc
 import threading
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -307,6 +308,21 @@ def test_floating_point_errors_are_treated_as_around_the_step() -> None:
     with np.errstate(all="ignore"):
         step(np.array([0.0, -5000.0]))
     assert step(np.array([1.0, 1.0])).item() == step.fn(tg.Tensor([1.0, 1.0])).item()
+
+
+def test_a_write_in_place_is_as_quiet_in_a_replay_as_in_the_step() -> None:
+    @tg.replay
+    def step(x: Any, y: Any) -> Any:
+        w = tg.Tensor(x, requires_grad=True)
+        with tg.no_grad(), np.errstate(divide="ignore"):
+            w /= y
+        return w.detach() * 1.0
+
+    with warnings.catch_warnings(record=True) as seen:  # an error would have it run as Python
+        warnings.simplefilter("always")
+        for _ in range(5):
+            assert step(np.ones(3), np.zeros(3)).tolist() == [np.inf] * 3
+    assert seen == []
 
 
 def mlp_step() -> Any:

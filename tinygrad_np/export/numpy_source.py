@@ -107,8 +107,10 @@ class Script:
 
     def text(self) -> str:
         """The whole script."""
+        read = {*self.recording.results, *(v for e in self.recording.equations for v in e.reads)}
         for variable in self.recording.variables:
-            self._source(variable)
+            if variable in read:
+                self._source(variable)
         section = ""
         for equation in self.recording.equations:
             now = "backward" if equation.is_backward else "forward"
@@ -153,10 +155,6 @@ class Script:
     def _source(self, variable: Variable) -> None:
         """What comes from outside: a line that takes it from what is given."""
         if variable.kind == "result" or (variable.kind == "constant" and variable.shape == ()):
-            return
-        if not any(variable in e.reads for e in self.recording.equations) and (
-            variable not in self.recording.results
-        ):
             return
         if variable.kind == "constant":
             name = self.names[variable] = self._free(repr(variable))

@@ -203,10 +203,6 @@ class Reading:
         """The shapes of an operand, in both recordings."""
         return np.shape(_array(self.equation.operands[i])), np.shape(_array(self.twin.operands[i]))
 
-    def dtype_of(self, i: int) -> Any:
-        """The dtype of an operand that is an array."""
-        return getattr(self.equation.operands[i], "dtype", None)
-
     def x(self, i: int = 0, dtype: Any = None) -> str:
         """The name of an operand, cast to a dtype."""
         return self.value(self.equation.operands[i], self.twin.operands[i], dtype)

@@ -152,13 +152,8 @@ def _conv(x: Any, weight: Any, bias: Any = None, *, strides: Any = None, dilatio
           auto_pad: str = "NOTSET") -> Any:  # fmt: skip
     kernel = kernel_shape or weight.shape[2:]
     strides, dilations, widths = _ends(x, kernel, strides, dilations, pads, auto_pad)
-    x = _framed(x, widths)
-    fn = F.conv1d if len(kernel) == 1 else F.conv2d
-    one = len(kernel) == 1
-    return fn(
-        x, weight, bias, stride=strides[0] if one else strides,
-        dilation=dilations[0] if one else dilations, groups=group,
-    )  # fmt: skip
+    fn: Any = F.conv1d if len(kernel) == 1 else F.conv2d
+    return fn(_framed(x, widths), weight, bias, stride=strides, dilation=dilations, groups=group)
 
 
 def _conv_transpose(x: Any, weight: Any, bias: Any = None, *, strides: Any = None,

@@ -12,6 +12,7 @@ import numpy as np
 from ..autodiff import primitives
 from ..autodiff.primitives import bodies, convolution, neural, pooling
 from ..errors import ExportError
+from ..nn.convolving import covered
 from .onnx_arithmetic import ELEMENTWISE, SPECIAL, Write, number
 from .onnx_graph import Reading
 
@@ -89,12 +90,16 @@ def _mean(r: Reading) -> str:
     return r.add("AveragePool", r.graph.read(x), kernel_shape=kernel, strides=stride)
 
 
+def _along(r: Reading, x: str) -> tuple[str, Any]:
+    """The operand and the axis that it is read along, all of it in a row where none is given."""
+    axis = r.option(1, "axis")
+    return (r.add("Reshape", x, r.constant([-1], np.int64)), 0) if axis is None else (x, axis)
+
+
 def _arg(kind: str) -> Write:
     def write(r: Reading) -> str:
         r.only("axis", "keepdims")
-        axis, x = r.option(1, "axis"), r.x()
-        if axis is None:
-            x, axis = r.add("Reshape", x, r.constant([-1], np.int64)), 0
+        x, axis = _along(r, r.x())
         return r.add(kind, x, axis=axis, keepdims=int(bool(r.option(-1, "keepdims", False))))
 
     return write
@@ -102,9 +107,7 @@ def _arg(kind: str) -> Write:
 
 def _running_sum(r: Reading) -> str:
     r.only("axis", "dtype")
-    axis, x = r.option(1, "axis"), r.x(0, r.dtype)
-    if axis is None:
-        x, axis = r.add("Reshape", x, r.constant([-1], np.int64)), 0
+    x, axis = _along(r, r.x(0, r.dtype))
     return r.add("CumSum", x, r.constant(axis, np.int64))
 
 
@@ -280,29 +283,25 @@ def _convolution(r: Reading) -> str:
 def _transposed(r: Reading) -> str:
     moving, size = _moving(r), r.option(2, "size")
     inner, kernel = r.shapes_of(0)[0][2:], r.shapes_of(1)[0][2:]
-    rest = [
-        n - ((m - 1) * s + (k - 1) * d + 1)
-        for n, m, k, s, d in zip(
-            size, inner, kernel, moving["strides"], moving["dilations"], strict=True
-        )
-    ]
+    least = covered(inner, kernel, moving["strides"], moving["dilations"])
+    rest = [n - m for n, m in zip(size, least, strict=True)]
     return r.add("ConvTranspose", r.x(0, r.dtype), r.x(1, r.dtype), **moving, output_padding=rest)
+
+
+def _window(r: Reading) -> list[Any]:
+    return [r.option(i, name) for i, name in enumerate(("kernel", "stride", "dilation"), 1)]
 
 
 def _largest(r: Reading) -> str:
     if len(r.shapes_of(0)[0]) != 4:
         raise ExportError("ONNX has the largest of windows for images (n, c, h, w)")
-    kernel, stride, dilation = (
-        r.option(i, name) for i, name in enumerate(("kernel", "stride", "dilation"), 1)
-    )
+    kernel, stride, dilation = _window(r)
     return r.add("MaxPool", r.x(), kernel_shape=kernel, strides=stride, dilations=dilation)
 
 
 def _windows(r: Reading) -> str:
     """Each place of the window is a slice."""
-    kernel, stride, dilation = (
-        r.option(i, name) for i, name in enumerate(("kernel", "stride", "dilation"), 1)
-    )
+    kernel, stride, dilation = _window(r)
     shape, x = r.shapes_of(0)[0], r.x()
     counts = convolution.outputs((shape[-2], shape[-1]), kernel, stride, dilation)
     first, axes = r.constant([0], np.int64), len(shape)

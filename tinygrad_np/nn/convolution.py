@@ -8,7 +8,7 @@ from ..arguments import flag, one_of, whole
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
-from .convolving import Sizes, paddings
+from .convolving import Sizes, covered, paddings
 from .module import Module
 from .operands import shape_of, short, sized
 
@@ -180,21 +180,19 @@ class ConvTranspose2d(_Convolution):
     def forward(self, x: Any, output_size: Sizes | None = None) -> Any:
         beyond = self.output_padding
         if output_size is not None:
-            beyond = self._beyond(shape_of(x), sized("ConvTranspose2d", "output_size", output_size))
+            wanted, shape = sized("ConvTranspose2d", "output_size", output_size), shape_of(x)
+            if len(shape) == 4:  # what has other axes is refused below
+                beyond = self._beyond(shape, wanted)
         return functional.conv_transpose2d(
             x, self.weight, self.bias, self.stride, self.padding, beyond, self.groups, self.dilation
         )
 
     def _beyond(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
         """The output padding that gives a size; raises ShapeError for one that there is not."""
-        least = [
-            (n - 1) * s - 2 * p + d * (k - 1) + 1
-            for n, s, p, d, k in zip(
-                shape[2:], self.stride, self.padding, self.dilation, self.kernel_size, strict=False
-            )
-        ]
-        beyond = tuple(m - n for m, n in zip(wanted, least, strict=False))
-        if any(not 0 <= b < s for b, s in zip(beyond, self.stride, strict=False)):
+        whole_size = covered(shape[2:], self.kernel_size, self.stride, self.dilation)
+        least = [n - 2 * p for n, p in zip(whole_size, self.padding, strict=True)]
+        beyond = tuple(m - n for m, n in zip(wanted, least, strict=True))
+        if any(not 0 <= b < s for b, s in zip(beyond, self.stride, strict=True)):
             most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
             raise ShapeError(
                 f"ConvTranspose2d: output_size={wanted} for x of shape {shape}; give heights from "

@@ -109,10 +109,7 @@ def conv_transpose2d(
             f"{caller}: output_padding={output_padding} for stride={stride} and "
             f"dilation={dilation}; give less than one of them."
         )
-    whole_size = [
-        (n - 1) * s + d * (k - 1) + 1
-        for n, s, d, k in zip(shape[2:], steps, apart, kernel[2:], strict=True)
-    ]
+    whole_size = covered(shape[2:], kernel[2:], steps, apart)
     size = [n - 2 * p + e for n, p, e in zip(whole_size, cut, left, strict=True)]
     if min(*size, *shape[2:], *kernel[2:]) < 1:
         raise ShapeError(
@@ -210,14 +207,19 @@ def framed(x: Any, widths: Widths, value: Any = 0) -> Any:
     return np.pad(x, (*others, *widths), constant_values=value)
 
 
+def covered(counts: Any, kernel: Any, stride: Any, dilation: Any) -> list[int]:
+    """How many elements so many windows lie on, for each axis."""
+    return [
+        (n - 1) * s + d * (k - 1) + 1
+        for n, k, s, d in zip(counts, kernel, stride, dilation, strict=True)
+    ]
+
+
 def check_windows(caller: str, shape: Any, kernel: Any, stride: Any, dilation: Any) -> None:
     """Raises ShapeError unless at least one window fits."""
     size = shape[2:]
-    counts = [
-        (n - d * (k - 1) - 1) // s + 1
-        for n, k, s, d in zip(size, kernel, stride, dilation, strict=True)
-    ]
-    if min(*kernel, *counts) < 1:
+    least = covered([1] * len(size), kernel, stride, dilation)
+    if min(kernel) < 1 or any(n < m for n, m in zip(size, least, strict=True)):
         images = len(size) == 2
         raise ShapeError(
             f"{caller}: a window of {'×'.join(map(str, kernel))} with dilation {dilation} does not "

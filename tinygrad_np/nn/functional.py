@@ -237,8 +237,7 @@ def embedding(indices: Any, weight: Any) -> Any:
     >>> tg.nn.functional.embedding(np.array([2, 0]), np.array([[1.0], [2.0], [3.0]])).tolist()
     [[3.0], [1.0]]
     """
-    if not isinstance(indices, (Tensor, np.ndarray)):
-        indices = as_array("embedding", indices, "indices")
+    indices = as_array("embedding", indices, "indices")
     integers("embedding", indices, "indices")
     weight = entered("embedding", weight, name="weight")
     if len(shape_of(weight)) != 2:
@@ -285,12 +284,7 @@ def batch_norm(
         for n, v in zip(names, given, strict=True)
     }
     running_mean, running_var, weight, bias = vectors.values()
-    for name, vector in vectors.items():
-        if vector is not None and shape_of(vector) != shape[1:2]:
-            raise ShapeError(
-                f"batch_norm: {name} of shape {shape_of(vector)} for x of shape {shape}; expected "
-                f"({shape[1]},){_channels_last(shape, shape_of(vector))}."
-            )
+    _check_channels("batch_norm", shape, vectors)
     lined = x if len(shape) == 2 else np.moveaxis(x, 1, -1)
     lined = neural.rows(lined)
     half = lined.dtype == np.float16 and all(
@@ -324,6 +318,22 @@ def batch_norm(
     if len(shape) == 2:
         return out
     return np.moveaxis(np.reshape(out, (shape[0], *shape[2:], shape[1])), -1, 1)
+
+
+def _affine(caller: str, weight: Any, bias: Any) -> tuple[Any, Any]:
+    """What scales and what shifts, None where that is left out."""
+    weight = None if weight is None else entered(caller, weight, name="weight")
+    return weight, None if bias is None else entered(caller, bias, name="bias")
+
+
+def _check_channels(caller: str, shape: tuple[int, ...], vectors: dict[str, Any]) -> None:
+    """Raises ShapeError for a vector that has not one number for each channel."""
+    for name, vector in vectors.items():
+        if vector is not None and shape_of(vector) != shape[1:2]:
+            raise ShapeError(
+                f"{caller}: {name} of shape {shape_of(vector)} for x of shape {shape}; expected "
+                f"({shape[1]},){_channels_last(shape, shape_of(vector))}."
+            )
 
 
 def _channels_last(shape: tuple[int, ...], vector: tuple[int, ...]) -> str:
@@ -363,10 +373,7 @@ def layer_norm(
     given = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     inner = tuple(whole("layer_norm", "normalized_shape", size) for size in given)
     eps = real("layer_norm", "eps", eps)
-    weight, bias = (
-        None if v is None else entered("layer_norm", v, name=n)
-        for v, n in ((weight, "weight"), (bias, "bias"))
-    )
+    weight, bias = _affine("layer_norm", weight, bias)
     x = floats("layer_norm", x, weight)
     shape = shape_of(x)
     wrong = [v for v in (weight, bias) if v is not None and shape_of(v) != inner]
@@ -397,10 +404,7 @@ def group_norm(
     array([[-1.,  1., -1.,  1.]])
     """
     groups, eps = whole("group_norm", "num_groups", num_groups), real("group_norm", "eps", eps)
-    weight, bias = (
-        None if v is None else entered("group_norm", v, name=n)
-        for v, n in ((weight, "weight"), (bias, "bias"))
-    )
+    weight, bias = _affine("group_norm", weight, bias)
     x = floats("group_norm", x, weight)
     shape = shape_of(x)
     if len(shape) < 2 or shape[1] % groups:
@@ -408,12 +412,7 @@ def group_norm(
             f"group_norm: x of shape {shape} and num_groups={groups}; expected (n, c, ...) with "
             "num_groups that divides c."
         )
-    for name, vector in (("weight", weight), ("bias", bias)):
-        if vector is not None and shape_of(vector) != shape[1:2]:
-            raise ShapeError(
-                f"group_norm: {name} of shape {shape_of(vector)} for x of shape {shape}; expected "
-                f"({shape[1]},){_channels_last(shape, shape_of(vector))}."
-            )
+    _check_channels("group_norm", shape, {"weight": weight, "bias": bias})
     return _standardised_groups(x, weight, bias, groups, eps)
 
 
@@ -435,8 +434,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     >>> tg.nn.functional.one_hot(np.array([2, 0]), 3).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = as_array("one_hot", labels, "labels")
+    labels = as_array("one_hot", labels, "labels")
     integers("one_hot", labels)
     classes, dtype = whole("one_hot", "classes", classes), kind("one_hot", "dtype", dtype, "biufc")
     labels = neural.in_range(labels, classes, "one_hot")

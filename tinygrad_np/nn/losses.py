@@ -67,8 +67,7 @@ def cross_entropy(
     if type(label_smoothing) is not float or label_smoothing != 0:
         share(name, "label_smoothing", label_smoothing)
     plain = weight is None and ignore_index is None and reduction == "mean"
-    if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = as_array(name, labels, "labels")
+    labels = as_array(name, labels, "labels")
     if labels.dtype.kind == "f" and labels.ndim > 1 and labels.shape == shape_of(logits):
         if ignore_index is not None:
             raise TypeError(
@@ -190,8 +189,7 @@ def _of_each(weight: Any, labels: Any) -> Any:
 
 def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     """Labels as an array or Tensor of integers that fits the logits."""
-    if not isinstance(labels, (Tensor, np.ndarray)):
-        labels = as_array(name, labels, "labels")
+    labels = as_array(name, labels, "labels")
     shape = shape_of(logits)
     if len(shape) < 2 or labels.shape != (shape[0], *shape[2:]):
         raise ShapeError(

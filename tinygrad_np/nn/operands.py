@@ -64,7 +64,9 @@ def floats(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
 
 
 def as_array(caller: str, x: Any, name: str, dtype: Any = None) -> Any:
-    """What is no array as one; raises as ``entered`` does."""
+    """What is neither array nor Tensor as an array; raises as ``entered`` does."""
+    if isinstance(x, (Tensor, np.ndarray)):
+        return x
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
         raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
     try:

@@ -182,7 +182,7 @@ def _untaken(
             return "no cotangent arrives there: it is of a branch that was not taken"
         return ""
     bad = {result}
-    for after in equations[list(equations).index(equation) + 1 :]:
+    for after in equations[equations.index(equation) + 1 :]:
         if after.is_backward or bad.isdisjoint(after.reads):
             continue
         new = {v for v in after.results if is_bad(v)}

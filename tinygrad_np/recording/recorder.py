@@ -71,10 +71,11 @@ class Recorder:
                 for i, (a, v) in enumerate(zip(args, values, strict=True))
             ]
             outer, self._part_of = self._part_of, self._part_of or rule.name
-            with recording(False):
-                out = rule.forward(*tensors, **options)
-            self._part_of = outer
-            return out._array
+            try:
+                with recording(False):
+                    return rule.forward(*tensors, **options)._array
+            finally:
+                self._part_of = outer
         return self._run(rule, self._operands(rule, args, values), values, options)
 
     def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
@@ -117,10 +118,7 @@ class Recorder:
                 self._overwritten.add(variable)
                 self._kept.append(variable.array)  # whose id is known
                 variable.array = np.array(variable.array)
-        equation = Equation("call", rule, [into, *rest], {}, [], users_line())
-        result = self._remember("result", array)
-        equation.results, result.made = (result,), equation
-        self._append(equation)
+        self._note("call", rule, [into, *rest], {}, [array])
 
     def become(self, target: Tensor, value: Tensor) -> None:
         """``target`` is about to take over the memory of ``value``."""
@@ -198,9 +196,11 @@ class Recorder:
     @contextmanager
     def sweeping(self, records: bool) -> Iterator[None]:
         """A block around a sweep, whose operations are recorded or not."""
-        with recording(records):
-            yield
-        self.pulled = None
+        try:
+            with recording(records):
+                yield
+        finally:
+            self.pulled = None
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be recorded.

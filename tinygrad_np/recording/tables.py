@@ -89,12 +89,12 @@ def ledger(equations: Sequence[Equation]) -> Table:
     for variable, place in kept.items():
         size[place] += variable.nbytes
         count[place] += 1
-    total = sum(size.values()) or 1
+    total = sum(size.values())
     rows = [
-        (place, count[place], size[place], 100 * size[place] / total)
+        (place, count[place], size[place], 100 * size[place] / (total or 1))
         for place in sorted(size, key=lambda place: -size[place])
     ]
-    title = f"{sum(size.values()):,} bytes are kept for the backward pass"
+    title = f"{total:,} bytes are kept for the backward pass"
     return Table(title, ("made at", "arrays", "bytes", "%"), rows, 2)
 
 
@@ -107,13 +107,13 @@ def costs(equations: Sequence[Equation], rounds: int) -> Table:
         back, product = equation.is_backward, equation.traits.cost is not None
         for i, value in enumerate((time, time * back, cost, cost * product)):
             found[i] += value
-    total = sum(seconds.values()) or 1.0
+    total, work = (sum(found[i] for found in spent.values()) for i in (0, 2))
+    share = 100 / (total or 1)
     rows = [
-        (place, 1e6 * time, 100 * time / total, 100 * back / (time or 1), int(cost), int(products))
+        (place, 1e6 * time, share * time, 100 * back / (time or 1), int(cost), int(products))
         for place, (time, back, cost, products) in sorted(spent.items(), key=lambda kv: -kv[1][0])
     ]
-    work = sum(flops(equation) for equation in seconds)
-    title = f"{1e6 * sum(seconds.values()):,.0f} µs, {work:,} FLOP"
+    title = f"{1e6 * total:,.0f} µs, {int(work):,} FLOP"
     head = ("at", "µs", "% of all", "% backward", "FLOP", "in products")
     return Table(title, head, rows, 1)
 
