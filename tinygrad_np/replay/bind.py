@@ -190,6 +190,10 @@ class Loop:
             allocate(plan)
             self.bindings[size] = Binding(plan, [*block.rowed, *late], given, block)
         self.plan = next(iter(self.bindings.values())).plan
+        self.link()
+
+    def link(self) -> None:
+        """Take up the calls of the blocks."""
         self.steps = [(block, quieted(self._of(block))[0]) for block in self.blocks]
 
     def _of(self, block: slice) -> list[Instruction]:

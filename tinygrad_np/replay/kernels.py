@@ -208,7 +208,9 @@ def _spread(operand: Any, out: Any) -> Any:
     """A number as an array of the result's shape, where that is faster."""
     if type(operand) not in (int, float) or not 1 < out.size <= SPREAD_UP_TO:
         return operand
-    return np.full_like(out, operand)
+    spread = np.full_like(out, operand)
+    spread.flags.writeable = False
+    return spread
 
 
 def _write(fn: Any, *args: Any, out: Any, **options: Any) -> None:

@@ -15,6 +15,7 @@ from ..recording.equations import Variable
 from . import show
 from .bind import Binding
 from .capture import Capture
+from .fuse import fuse, has_stops
 from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate, plan
@@ -32,7 +33,7 @@ class Program:
 
     def __init__(
         self, capture: Capture, guards: Guards, outputs: Sequence[Variable], result: Any,
-        places: list[int | None],
+        places: list[int | None], fused: bool = False,
     ) -> None:  # fmt: skip
         self.taken_down: Any = capture, outputs
         # the captured Tensors are not kept: they may hold a graph
@@ -55,6 +56,7 @@ class Program:
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.runs = 0
         self.due = 0.0
+        self.fused = fused
         self.guards.bind()
 
     @cached_property
@@ -74,6 +76,8 @@ class Program:
         """Allocate the buffers and bind every call to them."""
         allocate(self.plan)
         self.binding = Binding(self.plan, [*self.inputs, *self.entries, *self.states])
+        if self.fused:
+            fuse(self.binding)
         self.calls, self.begun = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
@@ -88,6 +92,9 @@ class Program:
 
         With ``plain`` there are arrays for the Tensors that it computed.
         """
+        if self.fused and has_stops():
+            self.fused = False  # from here on: NumPy's own calls raise at the element
+            self.link()
         values = self.binding.cells.values
         if self.entries or self.states:
             self._take_entries()

@@ -20,6 +20,7 @@ from ..markup import facts
 from ..recording.lines import Whose, users_line, whose
 from ..recording.recorder import argument
 from .capture import Capture, refusal
+from .fuse import check as check_compiler
 from .guards import Guards, Walk, is_same, spec
 from .program import Program, Untouched
 from .reads import is_plain
@@ -90,8 +91,9 @@ class Replay:
     """A step and the programs it was captured as; made by ``replay``."""
 
     def __init__(
-        self, fn: Callable[..., Any], verify: bool | int = True, patience: int = 0
-    ) -> None:
+        self, fn: Callable[..., Any], verify: bool | int = True, patience: int = 0,
+        fuse: bool = False,
+    ) -> None:  # fmt: skip
         if not callable(fn):
             raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
         if isinstance(fn, type):
@@ -104,6 +106,11 @@ class Replay:
         self.__qualname__ = getattr(fn, "__qualname__", type(fn).__name__)
         self.fn = fn
         self.verify = verify
+        if not isinstance(fuse, bool):
+            raise TypeError(f"tg.replay(fuse={fuse!r}): True or False is needed.")
+        if fuse:
+            check_compiler()
+        self.fuse = fuse
         self.patience = patience  # runs before another signature than the first is captured
         self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
@@ -172,7 +179,7 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (self.fn, self.verify, self.patience)  # a copy captures for itself
+        return Replay, (self.fn, self.verify, self.patience, self.fuse)  # a copy captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -292,7 +299,7 @@ class Replay:
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, results, result, where)
+        program = Program(capture, guards, results, result, where, self.fuse)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 
@@ -466,6 +473,7 @@ def replay(
     fn: Callable[..., Any] | None = None,
     *,
     verify: bool | int = True,
+    fuse: bool = False,
 ) -> Any:
     """Record ``fn`` once, then replay the recording: the same results in less time.
 
@@ -487,6 +495,11 @@ def replay(
     every n-th call instead, ``verify=False`` never. What code outside Python keeps (files, the
     clock, settings inside libraries) is seen only then.
 
+    ``fuse=True`` (extra ``fuse``) compiles what lies between the matrix products, the optimiser's
+    update too: elementwise operations that follow each other become one loop. The results are the
+    same to the last bit. A fused operation does not warn of overflow; under
+    ``np.errstate(all="raise")`` the step runs unfused.
+
     Raw arrays that the step makes are constants, compared like the rest; those from outside are
     compared byte by byte before each replay (make a Tensor of a large one).
 
@@ -507,5 +520,5 @@ def replay(
     [1.0, 3.0, 5.0]
     """
     if fn is None:
-        return functools.partial(replay, verify=verify)
-    return Replay(fn, verify)
+        return functools.partial(replay, verify=verify, fuse=fuse)
+    return Replay(fn, verify, fuse=fuse)
