@@ -11,8 +11,8 @@ import numpy as np
 from ..arguments import called, real, shown
 from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
-from ..replay.fuse import ACTIVE
 from ..errors import ShapeError
+from ..replay.fuse import ACTIVE
 from ..threads import Crew
 from .groups import (
     NO_PARAMETERS,
@@ -255,11 +255,8 @@ class Optimiser(Stateful):
                 self._change_pieces(pack, parts)
                 continue
             used = self._used(pack.group, values, g, scratch, spare)
-            parts = pack.group, pack.numbers, values, used, scratch, *state
-            if updates is None:
-                self._change(*parts)
-            else:
-                updates(self._change, *parts)
+            change = self._change if updates is None else functools.partial(updates, self._change)
+            change(pack.group, pack.numbers, values, used, scratch, *state)
 
     def _one_by_one(self, pack: Pack, rate: float) -> None:
         """Parameters whose gradients lie here and there, or are not there at all."""

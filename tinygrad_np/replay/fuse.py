@@ -6,6 +6,7 @@ computes by an algorithm of its own, such as exp, stays NumPy's call: no bit is 
 """
 
 import importlib.util
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -108,7 +109,8 @@ def elementwise(call: Any) -> Elementwise | None:
     """What a bound call does, if that is an operation that a loop can do."""
     if not isinstance(call, partial):
         return None
-    fn, args, options = call.func, call.args, dict(call.keywords)
+    fn: Any = call.func
+    args, options = call.args, dict(call.keywords)
     if fn is np.copyto and len(args) in (2, 3):
         args = (args[1], args[0])
     elif not isinstance(fn, np.ufunc):
@@ -131,10 +133,10 @@ def elementwise(call: Any) -> Elementwise | None:
         fits = out.dtype.char in "fd" and kind in ("?", out.dtype.char)
         return Elementwise(out.dtype.char, operands, out) if fits else None
     known = kind in "fd" and (
-        fn in native.COMPARISONS and out.dtype.char == "?"
-        or fn in native.ARITHMETIC and out.dtype.char == kind
+        (fn in native.COMPARISONS and out.dtype.char == "?")
+        or (fn in native.ARITHMETIC and out.dtype.char == kind)
     )  # fmt: skip
-    return Elementwise(fn, operands, out) if known else None
+    return Elementwise(fn, operands, out) if known and native.agrees(fn, kind) else None
 
 
 def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
@@ -168,7 +170,7 @@ class Chain:
             places = tuple(map(self._place, part.operands))
             result = self._place(part.out)
             written = {**self.written, result: id(part.out)}
-            fits = self._is_apart(written) and self._order() is not None
+            fits = self._is_apart(written) and self._order(result) is not None
         except ValueError:  # shapes that do not broadcast to this one
             fits = False
         if not fits:
@@ -198,13 +200,13 @@ class Chain:
             for w in written
         )  # fmt: skip
 
-    def _order(self) -> tuple[int, int, list[tuple[int, int]]] | None:
+    def _order(self, result: int) -> tuple[int, int, list[tuple[int, int]]] | None:
         """Rows, columns, and each array's steps from row to row and from column to column.
 
         None where the elements of a row do not lie side by side.
         """
         wide = [np.broadcast_to(array, self.shape) for array in self.arrays]
-        axes = sorted(range(len(self.shape)), key=lambda a: -abs(wide[-1].strides[a]))
+        axes = sorted(range(len(self.shape)), key=lambda a: -abs(wide[result].strides[a]))
         dims: list[tuple[int, list[int]]] = []
         for axis in axes:
             size, steps = self.shape[axis], [array.strides[axis] for array in wide]
@@ -227,10 +229,10 @@ class Chain:
 
         ``unused`` are ids of arrays whose values nobody reads afterwards.
         """
-        rows, cols, steps = self._order() or (1, 1, [])
+        rows, cols, steps = self._order(next(iter(self.written))) or (1, 1, [])
         threads = thread_count() if rows * cols >= THREADED_FROM else 1
         kept = [k for k, array in self.written.items() if array not in unused]
-        if len(self.steps) < 2 and threads == 1 or not kept:
+        if (len(self.steps) < 2 and threads == 1) or not kept:
             return None
         kinds = [
             (array.dtype.char, "each" if inner else "row" if outer else "all")
@@ -253,7 +255,7 @@ class Chain:
             run = partial(native.holding_the_lock(address), places[0])
         else:
             run = partial(crew.run, native.without_the_lock(address), places)
-        run.used = self.arrays, tables  # type: ignore[attr-defined]
+        run.used, run.steps = (self.arrays, tables), self.steps  # type: ignore[attr-defined]
         return run
 
 
@@ -265,7 +267,7 @@ def _shares(rows: int, cols: int, threads: int) -> list[tuple[int, int, int, int
     """Rows from and to, columns from and to, for each thread."""
     count = rows if rows >= threads else cols
     cuts = [count * k // threads for k in range(threads + 1)]
-    pairs = list(zip(cuts, cuts[1:], strict=False))
+    pairs = list(itertools.pairwise(cuts))
     return [(*p, 0, cols) if rows >= threads else (0, rows, *p) for p in pairs]
 
 

@@ -8,6 +8,7 @@ operation rounds as NumPy's does.
 import ctypes
 import functools
 import hashlib
+import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 
 VECTOR = 128  # bytes
+SUM = hashlib.sha256().digest_size
 TYPES = {"f": "float", "d": "double", "?": "i8"}
 
-# with the type {t} and its suffix for intrinsics {s}; a, b are operands; the last line is the result
+# {t} is the type, {s} its suffix for intrinsics, {m} that of truth values; the last line's result
+# is that of all
 ARITHMETIC = {
     np.add: ["fadd {t} {a}, {b}"],
     np.subtract: ["fsub {t} {a}, {b}"],
@@ -65,8 +68,7 @@ class Loop:
         kept: Sequence[int],
     ) -> None:
         self.kinds, self.steps, self.kept = kinds, steps, kept
-        item = max(np.dtype(letter).itemsize for letter, _ in kinds)
-        self.width = VECTOR // item
+        self.width = VECTOR // max(np.dtype(letter).itemsize for letter, _ in kinds)
         self.lines: list[str] = []
         self.intrinsics: set[str] = set()
 
@@ -160,8 +162,7 @@ class Loop:
         if fn == "f" or fn == "d":  # a number of each truth value
             if letter == fn:
                 return operands[0]
-            made = self._type(fn, width)
-            self._put(f"%{name} = uitofp {kind} {operands[0]} to {made}")
+            self._put(f"%{name} = uitofp {kind} {operands[0]} to {self._type(fn, width)}")
             return f"%{name}"
         suffix = {"f": "f32", "d": "f64"}[letter]
         names: dict[str, str] = {
@@ -195,9 +196,8 @@ def compiled(text: str) -> int:
     llvm = machine.llvm
     key = "\n".join([text, str(llvm.llvm_version_info), *machine.described])
     kept = _cache() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
-    try:
-        code = kept.read_bytes()
-    except OSError:
+    code = _kept(kept)
+    if code is None:
         module = llvm.parse_assembly(text)
         module.verify()
         code = machine.target.emit_object(module)
@@ -249,12 +249,57 @@ def _cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "tinygrad_np" / "fused"
 
 
+def _kept(path: Path) -> bytes | None:
+    """The machine code in a file, if it is all there: its sum stands before it."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    code = content[SUM:]
+    return code if content[:SUM] == hashlib.sha256(code).digest() else None
+
+
 def _keep(path: Path, code: bytes) -> None:
     """Write beside and rename: nobody reads half of it. Where that is not allowed, nothing."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(code)
+            file.write(hashlib.sha256(code).digest() + code)
         os.replace(file.name, path)
     except OSError:
         return
+
+
+@functools.cache
+def agrees(fn: Any, letter: str) -> bool:
+    """Whether NumPy's bits are those of the loop on this processor, at numbers that tell.
+
+    Which of two zeros is the larger one NumPy leaves to the processor.
+    """
+    tiny = float(np.finfo(letter).smallest_subnormal)
+    large = float(np.finfo(letter).max)
+    special: list[float] = [0.0, 1.0, math.pi, large, tiny, math.inf, math.nan]
+    values = np.array([*special, *(-v for v in special)], letter)
+    operands = [np.ravel(v) for v in np.meshgrid(*[values] * fn.nin)]
+    operands = [np.resize(v, v.size + 13) for v in operands]  # more than whole vectors
+    result = np.dtype("?" if fn in COMPARISONS else letter)
+    ours, theirs = (np.empty(operands[0].size, result) for _ in range(2))
+    arrays = [*operands, ours]
+    kinds = [(array.dtype.char, "each") for array in arrays]
+    loop = Loop(kinds, [(fn, tuple(range(fn.nin)), fn.nin)], [fn.nin])
+    table = np.array([1, ours.size, *[n for a in arrays for n in (a.ctypes.data, 0)]], np.int64)
+    holding_the_lock(compiled(loop.text()))(table.ctypes.data)
+    with np.errstate(all="ignore"):
+        fn(*operands, out=theirs)
+    return with_one_nan(ours).tobytes() == with_one_nan(theirs).tobytes()
+
+
+def with_one_nan(array: np.ndarray) -> np.ndarray:
+    """The array with one kind of NaN.
+
+    Which of two NaN a sum keeps, and so the sign of a NaN, is not the same for all of NumPy's
+    loops over the same numbers: it depends on how the arrays lie.
+    """
+    if array.dtype.kind not in "fc":
+        return array
+    return np.where(np.isnan(array), np.array(np.nan, array.dtype), array)

@@ -179,7 +179,12 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (self.fn, self.verify, self.patience, self.fuse)  # a copy captures for itself
+        return Replay, (
+            self.fn,
+            self.verify,
+            self.patience,
+            self.fuse,
+        )  # a copy captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)

@@ -16,6 +16,7 @@ from ..recording.equations import Equation, Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
 from .capture import PLAIN, refusal
+from .native import with_one_nan
 from .program import Program
 from .reads import Read
 
@@ -115,6 +116,8 @@ def outcome(program: Program, returned: Any) -> Outcome:
     for effect in program.effects:
         for value in leaves(effect.save()):
             found.append((f"the state of {type(effect).__name__}", np.asarray(value)))
+    if program.fused:
+        found = [(what, None if array is None else with_one_nan(array)) for what, array in found]
     return found
 
 
