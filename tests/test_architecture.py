@@ -14,7 +14,8 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "markup", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
+    "errors", "markup", "threads", "autodiff.shapes", "autodiff.nests",
+    "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch", "autodiff.primitives.matrices",
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
     "autodiff.primitives.shaping", "autodiff.primitives.building",

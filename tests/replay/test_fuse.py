@@ -16,12 +16,13 @@ from tests.replay.test_every_case import FORMS, TOGETHER, chosen
 from tests.replay.test_rows import LOOPED, ROWS, batch
 from tests.replay.twins import Twin, assert_twins
 from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.rules import TABLE
 from tinygrad_np.nn import functional as F
 from tinygrad_np.replay import fuse, native
 
 pytest.importorskip("llvmlite")
 
-FUNCTIONS = [*native.ARITHMETIC, *native.COMPARISONS]
+FUNCTIONS = {fn: rule.traits.native for fn, rule in TABLE.items() if rule.traits.native}
 SPECIAL = [0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan, 1e-42, 3e38, -3e38]
 
 
@@ -54,25 +55,25 @@ def test_every_function_has_numpys_bits() -> None:
 
     On a processor whose NumPy has other bits a function is not fused: ``agrees`` says which.
     """
-    assert all(native.agrees(fn, letter) for fn in FUNCTIONS for letter in "fd")
+    assert all(native.agrees(*row, letter) for row in FUNCTIONS.items() for letter in "fd")
     wrong = []
-    for fn, letter, single in itertools.product(FUNCTIONS, "fd", (0, 1, 2)):
+    for (fn, lines), letter, single in itertools.product(FUNCTIONS.items(), "fd", (0, 1, 2)):
         values = np.array(SPECIAL, letter)
         for one in values[:: 1 if single else len(values)]:
             pairs = [np.ravel(v) for v in np.meshgrid(*[values] * fn.nin)]
             if single and fn.nin == 2:
                 pairs[single - 1] = np.array(one)
             given = [np.resize(v, 77) if v.ndim else v for v in pairs]
-            result = np.empty(77, "?" if fn in native.COMPARISONS else letter)
+            with np.errstate(all="ignore"):
+                wanted = fn(*given)
+            result = np.empty_like(wanted)
             twice = np.empty(77, letter)
             chain = fuse.Chain((77,))
-            assert chain.takes(fuse.Elementwise(fn, given, result))
-            assert chain.takes(fuse.Elementwise(letter, [result], twice))
+            assert chain.takes(fuse.Elementwise(lines, given, result))
+            assert chain.takes(fuse.Elementwise((), [result], twice))
             run = chain.compiled(set(), fuse.Crew())
             assert run is not None
             run()
-            with np.errstate(all="ignore"):
-                wanted = fn(*given, out=np.empty_like(result))
             same = native.with_one_nan(result).tobytes() == native.with_one_nan(wanted).tobytes()
             if (
                 not same
@@ -83,14 +84,12 @@ def test_every_function_has_numpys_bits() -> None:
     assert wrong == []
 
 
-def test_agrees_sees_another_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = {**native.ARITHMETIC, np.maximum: native.ARITHMETIC[np.minimum]}
-    monkeypatch.setattr(native, "ARITHMETIC", wrong)
-    assert not native.agrees.__wrapped__(np.maximum, "f")
+def test_agrees_sees_another_bit() -> None:
+    right, other = FUNCTIONS[np.maximum], FUNCTIONS[np.minimum]
+    assert native.agrees(np.maximum, right, "f")
+    assert not native.agrees(np.maximum, other, "f")
     # of two zeros the first, as some processors have it
-    first = ["fcmp oge {t} {a}, {b}", *wrong[np.minimum][1:]]
-    monkeypatch.setattr(native, "ARITHMETIC", {**wrong, np.maximum: first})
-    assert not native.agrees.__wrapped__(np.maximum, "f")
+    assert not native.agrees(np.maximum, ("fcmp oge {t} {a}, {b}", *right[1:]), "f")
 
 
 def elementwise_step(seed: int) -> tuple[Callable[[], Twin], Callable[[int], Any]]:
@@ -232,9 +231,10 @@ def counted(sizes: list[int], rows: int, dtype: str = "f4") -> list[Any]:
 def test_what_is_joined() -> None:
     """A bias and its ReLU are one loop, and so are the mask of a ReLU and the product with it."""
     found = counted([5, 40, 40], 8)
-    names = [[fn if fn == "f" else fn.__name__ for fn, *_ in call.steps] for call in found]
-    assert names[:2] == [["add", "maximum"]] * 2
-    assert all(name[-1] == "multiply" and "greater" in name for name in names[2:]), names
+    names = {lines: fn.__name__ for fn, lines in FUNCTIONS.items()} | {(): "cast"}
+    joined = [[names[lines] for lines, *_ in call.steps] for call in found]
+    assert joined[:2] == [["add", "maximum"]] * 2
+    assert all(name[-1] == "multiply" and "greater" in name for name in joined[2:]), joined
 
 
 def test_threads_share_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def test_raised_errors_come_from_numpy() -> None:
 
 def test_code_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    text = native.Loop([("f", "each")] * 2, [(np.negative, (0,), 1)], [1]).text()
+    text = native.Loop([("f", "each")] * 2, [(FUNCTIONS[np.negative], (0,), 1)], [1]).text()
     compiled = native.compiled.__wrapped__
     assert compiled(text)
     [file] = tmp_path.rglob("*.o")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff.rules import TABLE
 from ..recording.equations import Equation
 from ..threads import Crew, thread_count
 from . import native
@@ -23,14 +24,13 @@ from .memory import layout
 from .plan import last_uses
 
 THREADED_FROM = 1 << 18  # elements; below, handing work to a thread costs more than it saves
-STOPS = {"raise", "call", "print", "log"}  # what NumPy does at an error, beside warnings
-SAME = (np.positive, np.copyto)
+QUIET = {"ignore", "warn"}  # what NumPy does at an error, of which a loop does the first
 
 
 class Elementwise(NamedTuple):
-    """A call that a loop can do: ``fn`` as ``native.Loop`` names it, operands and result."""
+    """A call that a loop can do: its lines in LLVM's language, operands and result."""
 
-    fn: Any
+    lines: native.Lines
     operands: list[np.ndarray]
     out: np.ndarray
 
@@ -43,7 +43,7 @@ def check() -> None:
 
 def has_stops() -> bool:
     """Whether NumPy is to do more than warn where a number overflows; a loop does neither."""
-    return not STOPS.isdisjoint(np.geterr().values())
+    return not QUIET.issuperset(np.geterr().values())
 
 
 def fuse(binding: Binding) -> None:
@@ -91,7 +91,7 @@ def chained(
     chain: Chain | None = None
     for owner, call in [*pairs, (None, None)]:
         errors = getattr(owner, "errors", None) or {}
-        part = elementwise(call) if STOPS.isdisjoint(errors.values()) else None
+        part = elementwise(call) if QUIET.issuperset(errors.values()) else None
         if part is not None and chain is not None and chain.takes(part):
             group.append((owner, call))
             continue
@@ -129,14 +129,13 @@ def elementwise(call: Any) -> Elementwise | None:
     if len(kinds) != 1:
         return None
     (kind,) = kinds
-    if fn in SAME:
+    if fn is np.copyto:
         fits = out.dtype.char in "fd" and kind in ("?", out.dtype.char)
-        return Elementwise(out.dtype.char, operands, out) if fits else None
-    known = kind in "fd" and (
-        (fn in native.COMPARISONS and out.dtype.char == "?")
-        or (fn in native.ARITHMETIC and out.dtype.char == kind)
-    )  # fmt: skip
-    return Elementwise(fn, operands, out) if known and native.agrees(fn, kind) else None
+        return Elementwise((), operands, out) if fits else None
+    lines = TABLE[fn].traits.native if fn in TABLE else ()
+    if not lines or kind not in "fd" or out.dtype.char not in (kind, "?"):
+        return None
+    return Elementwise(lines, operands, out) if native.agrees(fn, lines, kind) else None
 
 
 def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
@@ -158,7 +157,7 @@ class Chain:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self.arrays: list[np.ndarray] = []
-        self.steps: list[tuple[Any, tuple[int, ...], int]] = []
+        self.steps: list[tuple[native.Lines, tuple[int, ...], int]] = []
         self.written: dict[int, int] = {}  # the places of results, and the ids of their arrays
 
     def takes(self, part: Elementwise) -> bool:
@@ -177,7 +176,7 @@ class Chain:
             del self.arrays[before:]
             return False
         self.written = written
-        self.steps.append((part.fn, places, result))
+        self.steps.append((part.lines, places, result))
         return True
 
     def _place(self, array: np.ndarray) -> int:
@@ -235,7 +234,7 @@ class Chain:
         if (len(self.steps) < 2 and threads == 1) or not kept:
             return None
         kinds = [
-            (array.dtype.char, "each" if inner else "row" if outer else "all")
+            (array.dtype.char, "each" if inner else "row" if outer else "single")
             for array, (outer, inner) in zip(self.arrays, steps, strict=True)
         ]
         address = native.compiled(native.Loop(kinds, self.steps, kept).text())

@@ -19,52 +19,23 @@ import numpy as np
 
 VECTOR = 128  # bytes
 SUM = hashlib.sha256().digest_size
+Lines = tuple[str, ...]
 TYPES = {"f": "float", "d": "double", "?": "i8"}
-
-# {t} is the type, {s} its suffix for intrinsics, {m} that of truth values; the last line's result
-# is that of all
-ARITHMETIC = {
-    np.add: ["fadd {t} {a}, {b}"],
-    np.subtract: ["fsub {t} {a}, {b}"],
-    np.multiply: ["fmul {t} {a}, {b}"],
-    np.divide: ["fdiv {t} {a}, {b}"],
-    np.negative: ["fneg {t} {a}"],
-    np.square: ["fmul {t} {a}, {a}"],
-    np.sqrt: ["call {t} @llvm.sqrt.{s}({t} {a})"],
-    np.absolute: ["call {t} @llvm.fabs.{s}({t} {a})"],
-    # as NumPy: b where both are zero, and the NaN where there is one
-    np.maximum: [
-        "fcmp ogt {t} {a}, {b}",
-        "select {m} {0}, {t} {a}, {t} {b}",
-        "fcmp uno {t} {a}, {a}",
-        "select {m} {2}, {t} {a}, {t} {1}",
-    ],
-    np.minimum: [
-        "fcmp olt {t} {a}, {b}",
-        "select {m} {0}, {t} {a}, {t} {b}",
-        "fcmp uno {t} {a}, {a}",
-        "select {m} {2}, {t} {a}, {t} {1}",
-    ],
-}
-ARITHMETIC[np.fabs] = ARITHMETIC[np.absolute]
-COMPARISONS = {
-    np.greater: "ogt", np.greater_equal: "oge", np.less: "olt", np.less_equal: "ole",
-    np.equal: "oeq", np.not_equal: "une",
-}  # fmt: skip
 
 
 class Loop:
     """A loop over rows and columns, written operation by operation.
 
     ``kinds`` has for each array its type's letter and how it is read: "each" element, one for a
-    "row", or one for "all". ``steps`` are (function, places of operands, place of the result);
-    ``kept`` are the places that are written in the end.
+    "row", or a "single" one. ``steps`` are (lines, places of operands, place of the result): the
+    lines as the operation's row has them, none to copy or to make numbers of truth values. ``kept``
+    are the places that are written in the end.
     """
 
     def __init__(
         self,
         kinds: Sequence[tuple[str, str]],
-        steps: Sequence[tuple[Any, tuple[int, ...], int]],
+        steps: Sequence[tuple[Lines, tuple[int, ...], int]],
         kept: Sequence[int],
     ) -> None:
         self.kinds, self.steps, self.kept = kinds, steps, kept
@@ -83,7 +54,7 @@ class Loop:
             self._put(f"%base{k} = load ptr, ptr %base{k}.at")
             self._put(f"%step{k}.at = getelementptr i64, ptr %table, i64 {3 + 2 * k}")
             self._put(f"%step{k} = load i64, ptr %step{k}.at")
-            if reading == "all":
+            if reading == "single":
                 self._spread(k, f"%base{k}")
         self._put("br label %row", "row:")
         self._put("%r = phi i64 [0, %entry], [%r.next, %row.end]")
@@ -122,9 +93,10 @@ class Loop:
         self._put(f"%{name}.more = icmp ult i64 %{name}.i, {end}")
         self._put(f"br i1 %{name}.more, label %{name}.do, label %{then}", f"{name}.do:")
         values: dict[int, str] = {}
-        for number, (fn, operands, result) in enumerate(self.steps):
+        for number, (lines, operands, result) in enumerate(self.steps):
             found = [self._read(k, name, width, values) for k in operands]
-            values[result] = self._compute(fn, operands, found, f"{name}.v{number}", width)
+            letters = self.kinds[operands[0]][0], self.kinds[result][0]
+            values[result] = self._compute(lines, found, letters, f"%{name}.v{number}", width)
         for k in self.kept:
             kind = self._type(self.kinds[k][0], width)
             place = self._place(k, name)
@@ -151,39 +123,29 @@ class Loop:
         return values[k]
 
     def _compute(
-        self, fn: Any, places: Sequence[int], operands: list[str], name: str, width: int
+        self, lines: Lines, operands: list[str], letters: tuple[str, str], name: str, width: int
     ) -> str:
-        """The lines of one operation; the name of its result."""
-        letter = self.kinds[places[0]][0]
-        kind = self._type(letter, width)
-        if fn in COMPARISONS:
-            self._put(f"%{name}.is = fcmp {COMPARISONS[fn]} {kind} {', '.join(operands)}")
-            return self._as_bytes(f"%{name}", width)
-        if fn == "f" or fn == "d":  # a number of each truth value
-            if letter == fn:
-                return operands[0]
-            self._put(f"%{name} = uitofp {kind} {operands[0]} to {self._type(fn, width)}")
-            return f"%{name}"
-        suffix = {"f": "f32", "d": "f64"}[letter]
-        names: dict[str, str] = {
-            "t": kind, "s": suffix if width == 1 else f"v{width}{suffix}",
-            "m": "i1" if width == 1 else f"<{width} x i1>",
-            **dict(zip("ab", operands, strict=False)),
-        }  # fmt: skip
+        """Write one operation; the name of its result."""
+        kind, result = (self._type(letter, width) for letter in letters)
+        if not lines and kind != result:
+            self._put(f"{name} = uitofp {kind} {operands[0]} to {result}")
+            return name
+        suffix = {"f": "f32", "d": "f64"}.get(letters[0], "")
+        truth = kind.replace(TYPES[letters[0]], "i1")
+        names = dict(zip("ab", operands, strict=False))
+        names |= {"t": kind, "s": suffix if width == 1 else f"v{width}{suffix}", "m": truth}
         made: list[str] = []
-        for i, pattern in enumerate(ARITHMETIC[fn]):
+        for i, pattern in enumerate(lines):
             line = pattern.format(*made, **names)
             if "@llvm" in line:
                 called = line.split("@")[1].split("(")[0]
                 self.intrinsics.add(f"declare {kind} @{called}({kind})")
-            made.append(f"%{name}.{i}")
+            made.append(f"{name}.{i}")
             self._put(f"{made[-1]} = {line}")
-        return made[-1]
-
-    def _as_bytes(self, name: str, width: int) -> str:
-        bit, byte = ("i1", "i8") if width == 1 else (f"<{width} x i1>", f"<{width} x i8>")
-        self._put(f"{name} = zext {bit} {name}.is to {byte}")
-        return name
+        if letters[1] == "?":
+            self._put(f"{name} = zext {truth} {made[-1]} to {result}")
+            return name
+        return made[-1] if made else operands[0]
 
 
 @functools.cache
@@ -271,7 +233,7 @@ def _keep(path: Path, code: bytes) -> None:
 
 
 @functools.cache
-def agrees(fn: Any, letter: str) -> bool:
+def agrees(fn: np.ufunc, lines: Lines, letter: str) -> bool:
     """Whether NumPy's bits are those of the loop on this processor, at numbers that tell.
 
     Which of two zeros is the larger one NumPy leaves to the processor.
@@ -282,11 +244,11 @@ def agrees(fn: Any, letter: str) -> bool:
     values = np.array([*special, *(-v for v in special)], letter)
     operands = [np.ravel(v) for v in np.meshgrid(*[values] * fn.nin)]
     operands = [np.resize(v, v.size + 13) for v in operands]  # more than whole vectors
-    result = np.dtype("?" if fn in COMPARISONS else letter)
+    result = fn.resolve_dtypes((np.dtype(letter),) * fn.nin + (None,))[-1]
     ours, theirs = (np.empty(operands[0].size, result) for _ in range(2))
     arrays = [*operands, ours]
     kinds = [(array.dtype.char, "each") for array in arrays]
-    loop = Loop(kinds, [(fn, tuple(range(fn.nin)), fn.nin)], [fn.nin])
+    loop = Loop(kinds, [(lines, tuple(range(fn.nin)), fn.nin)], [fn.nin])
     table = np.array([1, ours.size, *[n for a in arrays for n in (a.ctypes.data, 0)]], np.int64)
     holding_the_lock(compiled(loop.text()))(table.ctypes.data)
     with np.errstate(all="ignore"):
