@@ -120,8 +120,8 @@ def refuse_count(rule: Rule, count: int) -> None:
 
 
 def by_keyword(
-    rule: Rule, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Sequence[Any], dict[str, Any]]:
+    rule: Rule, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """A call with what NumPy names beyond the rules' operands, as ``out``, given by keyword."""
     known = parameters(rule.forward).values()
     names = [p.name for p in known if p.kind <= p.POSITIONAL_OR_KEYWORD]
