@@ -5,6 +5,7 @@ names themselves are swept, so that a new one is in it at once: whatever is give
 result, or an error that this project wrote, and none that came about somewhere inside.
 """
 
+import functools
 import inspect
 import io
 import re
@@ -35,9 +36,13 @@ W = np.ones((3, 4), np.float32)
 Z = np.zeros((6, 3), np.float32)
 PART = SimpleNamespace(data=RAW, targets=Y[:2])
 HISTORY = training.History()
-REPORT = training.diagnose(net(), X, Y)
 RECORD = training.Histograms(net(), X, Y)
 GRAPH = draw.graph(net(), X)
+
+
+@functools.cache
+def report() -> Any:
+    return training.diagnose(net(), X, Y)
 
 
 def usual() -> dict[str, Any]:
@@ -60,7 +65,8 @@ def usual() -> dict[str, Any]:
         "field": np.zeros((2, 6, 6)), "array": RAW, "picture": RAW[0], "history": HISTORY,
         "generator": np.random.default_rng(0), "layer": "0", "max_value": 1.0, "clip_value": 1.0,
         "train": PART, "test": PART,
-        "features": X, "names": ["a", "b", "c"], "report": REPORT, "record": RECORD, "graph": GRAPH,
+        "features": X, "names": ["a", "b", "c"], "report": report(), "record": RECORD,
+        "graph": GRAPH,
     }  # fmt: skip
 
 

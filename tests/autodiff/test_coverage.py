@@ -229,7 +229,10 @@ def test_the_classes_of_methods() -> None:
     assert len(methods) > 100
 
 
-def test_the_command_prints_counts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_counts(
+    ours: dict[str, bool], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coverage, "measured", lambda _: ours)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert coverage.main([]) == 0

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases import full_name
@@ -159,3 +160,53 @@ def compare_slopes(fn: Any, operands: list[Any], options: dict[str, Any], call: 
         found = np.zeros(A.shape) if t.grad is None else t.grad.numpy()
         wanted = slope(call, operands, weights, i)
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6, err_msg=f"{shown} {i}")
+
+
+UNSET = {"keepdims": False, "initial": 0.5, "where": True, "prepend": 0.0, "append": 1.0,
+         "a_min": None, "a_max": None}  # fmt: skip
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """The results, or the type of the refusal, which does not speak of rules."""
+    try:
+        return [np.array(tg.Tensor(out).detach().numpy()) for out in flat(call())]
+    except Exception as error:
+        assert "its rules take" not in str(error)
+        return type(error)
+
+
+def test_options_by_position_are_those_by_keyword() -> None:
+    """As far as NumPy has them by position, each after the defaults of those before it."""
+    equal = 0
+    for fn in FUNCTIONS:
+        if isinstance(fn, np.ufunc) or not (known := inspect.signature(fn).parameters):
+            continue
+        operands: list[Any] = [A, B] if fn in TWO else [A]
+        first = [[*operands]] if fn in LISTS else [*operands, *FIRST.get(fn, ())]
+        places = [p for p in known.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+        before: dict[str, Any] = {}
+        for place in places[len(first) :]:
+            default = UNSET.get(place.name, place.default)
+            for value in [*OPTIONS.get(place.name, []), default]:
+                named = before | {place.name: value}
+                outcomes = []
+                for args, options in (([*first, *named.values()], {}), (first, named)):
+                    given = tg.Tensor(A, requires_grad=True)
+                    head = [[given]] if fn in LISTS else [given]
+                    with warnings.catch_warnings(), np.errstate(all="ignore"):
+                        warnings.simplefilter("ignore")
+                        outcomes.append(outcome(lambda: fn(*head, *args[1:], **options)))  # noqa: B023
+                ours, theirs = outcomes
+                numpys = outcome(lambda: fn(*first, **named))  # noqa: B023
+                equal += isinstance(ours, list)
+                shown = f"{full_name(fn)} {named}"
+                np.testing.assert_equal(ours, theirs, err_msg=shown)
+                if isinstance(numpys, list) and not isinstance(ours, list):
+                    assert issubclass(ours, OURS), shown
+            before[place.name] = default
+    assert equal > 70
+    t = tg.Tensor(A, requires_grad=True)
+    with pytest.raises(TypeError, match="sum was given 9 positional arguments; it takes at most 7"):
+        tg.autodiff.funnel.apply(np.sum, (t, *[None] * 8))
+    with pytest.raises(TypeError, match="sum was given keepdims by position and by keyword"):
+        tg.autodiff.funnel.apply(np.sum, (t, 0, None, None, True), {"keepdims": True})

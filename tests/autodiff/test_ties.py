@@ -58,9 +58,10 @@ def test_second_derivatives_at_equal_values_are_true_or_refused(name: str) -> No
         cases += [(h, at) for h in even for at in (ZEROS, LOW, TALL)]
     for h, at in cases:
         f = lambda t, h=h: np.sum(np.real(h(np.real(values(t)))))
-        for along in [*entries(at.shape), C[:, : at.shape[1]]]:
-            if name not in ("eigvals", "svdvals"):
-                along = along + along.T
+        directions = [*entries(at.shape), C[:, : at.shape[1]]]
+        if name not in ("eigvals", "svdvals"):  # of symmetric ones half are the others
+            directions = [d + d.T for d in directions if np.triu(d).any()]
+        for along in directions:
             out = refused(tg.hvp, f, at, along)
             found[out] += 1
             if not out:

@@ -7,12 +7,7 @@ import pytest
 
 import tinygrad_np as tg
 
-sp = pytest.importorskip("scipy")
-
-import scipy.integrate  # noqa: E402
-import scipy.linalg  # noqa: E402
-import scipy.signal  # noqa: E402
-import scipy.stats  # noqa: E402
+scipy = pytest.importorskip("scipy")  # which imports its parts when they are used
 
 from tinygrad_np.autodiff.rules import TABLE  # noqa: E402
 from tinygrad_np.compat.autograd import extend, grad  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import mnist_mlp
 from tinygrad_np import data, draw, training
 from tinygrad_np.run import doctor
-from tinygrad_np.run.recipes import DEFAULT, RECIPES
+from tinygrad_np.run.recipes import RECIPES
 from tinygrad_np.run.run import weights_sha256
 
 NAMES = (
@@ -41,10 +41,11 @@ def test_what_it_prints_and_writes(
     figure = pytest.importorskip("matplotlib.figure").Figure
     monkeypatch.setattr(draw, "diagnosis", lambda *_, **__: {n: figure((1, 1)) for n in PICTURES})
     folder = write_idx(tmp_path / "bars")
-    assert mnist_mlp.main(["--doctor", "--dataset", str(folder), "--out", str(tmp_path / "o")]) == 0
+    chosen = ["--recipe", "ref-2", "--dataset", str(folder), "--out", str(tmp_path / "o")]
+    assert mnist_mlp.main(["--doctor", *chosen]) == 0
     *lines, last = capsys.readouterr().out.splitlines()
-    written = tmp_path / "o" / f"{DEFAULT}-bars-doctor"
-    assert lines[0] == f"{DEFAULT} on bars"
+    written = tmp_path / "o" / "ref-2-bars-doctor"
+    assert lines[0] == "ref-2 on bars"
     assert lines[1].startswith("Diagnosis: ")
     assert last == f"this text and pictures: {written}/"
     assert (written / "diagnosis.txt").read_text(encoding="utf-8").splitlines() == lines

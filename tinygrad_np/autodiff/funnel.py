@@ -63,6 +63,8 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if not guarded and (s := y._storage) is not None:
             guarded = q is None or s.exposed
     else:
+        if len(args) > rule.operands and not rule.is_users and not rule.is_ufunc:
+            return apply(fn, *calls.by_keyword(rule, args, kwargs))
         values, nodes, guarded = _opened(rule, args)
         recorded = nodes.count(None) < len(nodes)
     try:
@@ -150,8 +152,6 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
-    if len(values) > rule.operands and not rule.is_users:
-        calls.refuse_out(rule, args)
     if listed is not None and rule.certain:
         dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
         calls.say_if_wider(rule, listed.dtype, dtypes)

@@ -5,6 +5,7 @@ arguments is a variable; ``Const`` marks one that is not.
 """
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,7 @@ class Case:
 
 
 CASES: list[Case] = []
+NUMBERS: Counter[Any] = Counter()  # of rows of each function
 
 
 def full_name(fn: Callable[..., Any]) -> str:
@@ -109,8 +111,8 @@ def row(
     fn: Callable[..., Any], *args: Any, _order: int = 2, _reference: Any = None, **kwargs: Any
 ) -> None:
     shown = [describe(a) for a in args] + [f"{k}={describe(v)}" for k, v in kwargs.items()]
-    number = sum(case.fn == fn for case in CASES)
-    name = f"{full_name(fn)}.{number}({','.join(shown)})"
+    number = NUMBERS[fn] = NUMBERS[fn] + 1
+    name = f"{full_name(fn)}.{number - 1}({','.join(shown)})"
     CASES.append(Case(name, fn, args, kwargs, _reference or fn, _order))
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,10 +119,21 @@ def refuse_count(rule: Rule, count: int) -> None:
     )
 
 
-def refuse_out(rule: Rule, args: Sequence[Any]) -> None:
-    """Refuse an array beyond the operands: it is ``out``, given by position."""
-    if any(hasattr(operand, "dtype") for operand in args[rule.operands :]):
-        refuse_count(rule, len(args))
+def by_keyword(
+    rule: Rule, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A call with what NumPy names beyond the rules' operands, as ``out``, given by keyword."""
+    known = parameters(rule.forward).values()
+    names = [p.name for p in known if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    if len(args) > len(names):
+        takes = f"at most {len(names)}" if names else f"at most {rule.operands} operands"
+        raise TypeError(
+            f"{rule.name} was given {len(args)} positional arguments; it takes {takes}."
+        )
+    named = dict(zip(names[rule.operands :], args[rule.operands :], strict=False))
+    if twice := sorted(named.keys() & kwargs.keys()):
+        raise TypeError(f"{rule.name} was given {', '.join(twice)} by position and by keyword.")
+    return args[: rule.operands], {**kwargs, **named}
 
 
 def refuse_options(rule: Rule, names: list[str]) -> None:

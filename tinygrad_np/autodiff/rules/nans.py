@@ -110,4 +110,4 @@ def nanvar(
 @in_single
 def nanstd(*args: Any, **options: Any) -> Any:
     """The root of the variance of the numbers."""
-    return np.sqrt(nanvar(*args, **options))
+    return np.sqrt(np.nanvar(*args, **options))
