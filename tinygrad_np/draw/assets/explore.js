@@ -1,0 +1,535 @@
+"use strict";
+/* Steps through a recording. The lists in `data` are written by draw/explore.py in this order. */
+const data = JSON.parse(document.getElementById("data").textContent);
+const { groups, rows, equations, arrays, lines } = data;
+const EQ = { text: 0, row: 1, back: 2, reads: 3, makes: 4, line: 5, bytes: 6, flops: 7, rules: 8, place: 9 };
+const ROW = { name: 0, group: 1, eq: 2, values: 3, cot: 4, sources: 5, back: 6 };
+const ARR = { name: 0, kind: 1, min: 2, max: 3, mean: 4, std: 5, zeros: 6, bad: 7, numbers: 8, bins: 9, signed: 10, scale: 11, matrix: 12, images: 13 };
+const HIGH = 46, STEP = 13, OPEN = 60, TOP = 26;
+const $ = (id) => document.getElementById(id);
+const make = (tag, about = {}, ...inside) => {
+  const made = Object.assign(document.createElement(tag), about);
+  made.append(...inside);
+  return made;
+};
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// ---- what belongs to what
+
+const rowOf = new Map(); // array → row that gives it
+rows.forEach((row, i) => row[ROW.values].forEach((a) => rowOf.set(a, i)));
+const users = rows.map(() => []);
+rows.forEach((row, i) => row[ROW.sources].forEach((s) => users[s].push(i)));
+const isOpen = groups.map(() => false);
+const count = groups.map(() => 0);
+const lastRow = groups.map(() => -1);
+const chains = rows.map((row, i) => {
+  const chain = [];
+  for (let g = row[ROW.group]; g >= 0; g = groups[g][1]) chain.unshift(g);
+  for (const g of chain) {
+    count[g] += (row[ROW.eq] >= 0 ? 1 : 0) + row[ROW.back].length;
+    if (row[ROW.values].length) lastRow[g] = i;
+  }
+  return chain;
+});
+
+// ---- what is visible: rows, and headers of groups
+
+let shown = []; // {row} or {group}, with depth
+let placeOf = []; // row → its place in shown, or that of the folded group around
+let edges = [];
+let chosen = { eq: 0 };
+let matches = [], matching = -1, marked = new Set();
+
+function layOut() {
+  shown = [];
+  placeOf = [];
+  let before = [];
+  rows.forEach((_, i) => {
+    const chain = chains[i];
+    let hidden = false;
+    for (let depth = 0; depth < chain.length && !hidden; depth++) {
+      const g = chain[depth];
+      if (before[depth] !== g) {
+        shown.push({ group: g, depth });
+        before = chain.slice(0, depth + 1);
+      }
+      hidden = !isOpen[g];
+    }
+    if (!hidden) {
+      shown.push({ row: i, depth: chain.length });
+      before = chain.slice();
+    }
+    placeOf[i] = shown.length - 1;
+  });
+  const seen = new Set();
+  edges = [];
+  rows.forEach((row, i) => {
+    for (const s of row[ROW.sources]) {
+      const from = placeOf[s], to = placeOf[i], key = from * shown.length + to;
+      if (from !== to && !seen.has(key)) {
+        seen.add(key);
+        edges.push({ from, to, back: rows[s][ROW.cot] >= 0 && row[ROW.cot] >= 0 });
+      }
+    }
+  });
+  $("rows").style.height = `${shown.length * HIGH}px`;
+}
+
+function openAFew() {
+  const inside = groups.map(() => 0);
+  const visible = (g) => g < 0 || (isOpen[g] && visible(groups[g][1]));
+  rows.forEach((row) => row[ROW.group] >= 0 && inside[row[ROW.group]]++);
+  groups.forEach((group) => group[1] >= 0 && inside[group[1]]++);
+  let total = rows.filter((row) => row[ROW.group] < 0).length + groups.filter((g) => g[1] < 0).length;
+  for (let more = true; more; ) {
+    more = false;
+    groups.forEach((group, g) => {
+      if (!isOpen[g] && visible(group[1]) && total + inside[g] <= OPEN) {
+        isOpen[g] = more = true;
+        total += inside[g];
+      }
+    });
+  }
+}
+
+function placeOfChosen() {
+  if (chosen.group !== undefined) return shown.findIndex((entry) => entry.group === chosen.group);
+  return placeOf[chosen.row ?? equations[chosen.eq][EQ.row]];
+}
+
+// ---- arrays as pictures
+
+const cache = new Map();
+const bytesOf = (text) => {
+  if (!cache.has(text)) cache.set(text, Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+  return cache.get(text);
+};
+const mix = (a, b, t) => a.map((x, i) => Math.round(x + (b[i] - x) * t));
+function colour(level, signed, isImage) {
+  if (level === 255) return [233, 30, 140];
+  const paper = dark.matches ? [30, 34, 40] : [247, 247, 247];
+  if (isImage && !signed) return mix(dark.matches ? [0, 0, 0] : [255, 255, 255], dark.matches ? [255, 255, 255] : [16, 16, 24], level / 254);
+  if (!signed) return mix(paper, dark.matches ? [120, 200, 255] : [8, 64, 129], level / 254);
+  const t = (level - 127) / 127;
+  return t < 0 ? mix(paper, dark.matches ? [90, 170, 255] : [20, 90, 170], -t) : mix(paper, dark.matches ? [255, 160, 80] : [190, 75, 0], t);
+}
+function paint(canvas, array, picture, isImage, most) {
+  const [n, high, wide, , , text] = picture;
+  const count = Math.min(n, most ?? n), gap = count > 1 ? 1 : 0;
+  const across = Math.max(1, Math.min(count, Math.round(Math.sqrt((count * high) / wide) * (count > 3 ? 1.3 : 2))));
+  const down = Math.ceil(count / across), levels = bytesOf(text);
+  canvas.width = across * (wide + gap) - gap;
+  canvas.height = down * (high + gap) - gap;
+  const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
+  const table = Array.from({ length: 256 }, (_, level) => colour(level, array[ARR.signed], isImage));
+  for (let t = 0; t < count; t++) {
+    const left = (t % across) * (wide + gap), top = Math.floor(t / across) * (high + gap);
+    for (let y = 0; y < high; y++) for (let x = 0; x < wide; x++) {
+      const at = 4 * ((top + y) * canvas.width + left + x);
+      image.data.set(table[levels[(t * high + y) * wide + x]], at);
+      image.data[at + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return { across, gap };
+}
+function thumb(index) {
+  const canvas = make("canvas", { className: "thumb", width: 1, height: 1 });
+  const array = arrays[index];
+  if (array && array.length > 2) paint(canvas, array, array[ARR.images] ?? array[ARR.matrix], !!array[ARR.images], 1);
+  return canvas;
+}
+const brief = (x) => String(Number(x.toPrecision(3)));
+function heat(index, useImages) {
+  const array = arrays[index], picture = array[useImages ? ARR.images : ARR.matrix];
+  const [, high, wide, down, right, text] = picture;
+  const canvas = make("canvas"), read = make("div", { className: "read" });
+  const { across, gap } = paint(canvas, array, picture, useImages);
+  const zoom = Math.max(1, Math.min(useImages ? 6 : 16, Math.floor(280 / canvas.width), Math.floor(260 / canvas.height)));
+  canvas.style.width = `${canvas.width * zoom}px`;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `${array[ARR.name]} as ${useImages ? "images" : "a heat map"}`);
+  canvas.onmousemove = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const x = Math.floor(((event.clientX - box.left) / box.width) * canvas.width);
+    const y = Math.floor(((event.clientY - box.top) / box.height) * canvas.height);
+    const tile = Math.floor(y / (high + gap)) * across + Math.floor(x / (wide + gap));
+    const column = x % (wide + gap), line = y % (high + gap), level = bytesOf(text)[(tile * high + line) * wide + column];
+    if (column >= wide || line >= high || level === undefined) return void (read.textContent = "");
+    const value = level === 255 ? "not finite" : brief((array[ARR.signed] ? (level - 127) / 127 : level / 254) * array[ARR.scale]);
+    const spot = useImages ? `image ${tile}, ` : "";
+    read.textContent = `${spot}${down ? `row ${line * down}, column ${column * right}` : `element ${(line * wide + column) * right}`}: ≈ ${value}`;
+  };
+  canvas.onmouseleave = () => (read.textContent = "");
+  return [canvas, read];
+}
+function scaleOf(array, isImage) {
+  const canvas = make("canvas", { width: 64, height: 1 }), context = canvas.getContext("2d");
+  for (let x = 0; x < 64; x++) {
+    context.fillStyle = `rgb(${colour(Math.round((x * 254) / 63), array[ARR.signed], isImage)})`;
+    context.fillRect(x, 0, 1, 1);
+  }
+  return make("div", { className: "scale" }, array[ARR.signed] ? brief(-array[ARR.scale]) : "0", canvas, brief(array[ARR.scale]));
+}
+function histogram(array) {
+  const canvas = make("canvas", { className: "histogram", width: 300, height: 88 }), context = canvas.getContext("2d");
+  const bins = bytesOf(array[ARR.bins]), style = getComputedStyle(document.body);
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `histogram of ${array[ARR.name]} from ${array[ARR.min]} to ${array[ARR.max]}`);
+  context.fillStyle = style.getPropertyValue("--soft");
+  bins.forEach((n, i) => context.fillRect(i * 12.5 + 1, 86 - (n / 255) * 84, 10.5, (n / 255) * 84 + 2));
+  return [canvas, make("div", { className: "scale" }, `${array[ARR.min]} … ${array[ARR.max]}`)];
+}
+function numbers(array, wide) {
+  const table = make("table"), body = make("tbody");
+  const levels = bytesOf(array[ARR.matrix][5]);
+  const columns = Math.min(wide || 1, 12);
+  for (let i = 0; i < array[ARR.numbers].length; i += columns) {
+    const line = make("tr");
+    array[ARR.numbers].slice(i, i + columns).forEach((text, j) => {
+      const cell = make("td", { textContent: text }), rgb = colour(levels[i + j] ?? 127, array[ARR.signed], false);
+      cell.style.background = `rgb(${rgb})`;
+      cell.style.color = rgb[0] * 0.3 + rgb[1] * 0.6 + rgb[2] * 0.1 > 140 ? "#111" : "#fff";
+      line.append(cell);
+    });
+    body.append(line);
+  }
+  table.append(body);
+  return table;
+}
+function card(index, caption) {
+  const array = arrays[index], figure = make("figure"), label = make("figcaption"), title = make("b");
+  const home = rowOf.get(index);
+  title.textContent = caption ?? array[ARR.name];
+  if (caption === undefined && home !== undefined) title.replaceChildren(link(array[ARR.name], () => chooseRow(home)));
+  label.append(title, make("small", { textContent: array[ARR.kind] }));
+  figure.append(label);
+  if (array.length < 3) return figure;
+  const given = array[ARR.numbers];
+  if (given.length === 1) {
+    figure.append(make("div", { className: "big", textContent: given[0] }));
+    return figure;
+  }
+  const place = make("div");
+  const draw = (useImages) => {
+    place.replaceChildren(...(given.length && !useImages ? [numbers(array, array[ARR.matrix][2])] : heat(index, useImages)), scaleOf(array, useImages));
+    if (!array[ARR.images]) return;
+    const turn = make("button", { className: "small", textContent: useImages ? "as a matrix" : "as images" });
+    turn.onclick = () => draw(!useImages);
+    place.append(turn);
+  };
+  draw(!!array[ARR.images]);
+  figure.append(place);
+  if (array[ARR.bins]) figure.append(...histogram(array));
+  const facts = make("div", { className: "facts" });
+  for (const [word, at] of [["mean", ARR.mean], ["std", ARR.std], ["zeros", ARR.zeros]]) facts.append(`${word} `, make("b", { textContent: array[at] }), "  ");
+  if (array[ARR.bad]) facts.append(make("span", { className: "bad", textContent: `${array[ARR.bad]} not finite` }));
+  const [n, , , down, right] = array[array[ARR.images] ? ARR.images : ARR.matrix];
+  if (array[ARR.images] && n > 1) facts.append(make("div", { textContent: `the first ${n}` }));
+  else if (down > 1 || right > 1) facts.append(make("div", { textContent: down ? `shown: rows by ${down}, columns by ${right}` : `shown: elements by ${right}` }));
+  figure.append(facts);
+  return figure;
+}
+const cards = (indices, most = 8) => {
+  const box = make("div", { className: "cards" }, ...indices.slice(0, most).map((i) => card(i)));
+  if (indices.length > most) box.append(make("p", { className: "place", textContent: `and ${indices.length - most} more` }));
+  return box;
+};
+
+// ---- the chosen thing, in full
+
+const link = (text, onclick) => make("button", { className: "link", textContent: text, onclick });
+const heading = (text, className = "") => make("h3", { textContent: text, className });
+function source(index) {
+  if (index < 0) return [];
+  const [name, at, first, text] = lines[index];
+  const box = make("div", { className: "source" }, make("div", { className: "file", textContent: name }));
+  text.forEach((line, i) => box.append(make("div", { className: first + i === at ? "at" : "" }, make("span", { textContent: first + i }), line || " ")));
+  return [box];
+}
+function chainOf(row) {
+  return chains[row].map((g) => groups[g][0]).join(" › ");
+}
+function rulesOf(equation) {
+  const found = [];
+  const own = rows[equation[EQ.row]];
+  if (own[ROW.cot] >= 0) found.push(make("div", { className: "cards" }, card(own[ROW.cot], "g: the gradient that arrives here")));
+  else found.push(make("p", { className: "place", textContent: "No gradient arrives here in this recording." }));
+  for (const [name, said, operand] of equation[EQ.rules]) {
+    const cot = rowOf.has(operand) ? rows[rowOf.get(operand)][ROW.cot] : -1;
+    const box = make("div", { className: "rule" }, make("p", {}, `to ${name} (`, rowOf.has(operand) ? link(arrays[operand][ARR.name], () => chooseRow(rowOf.get(operand))) : arrays[operand][ARR.name], "): ", make("code", { textContent: said })));
+    if (cot >= 0) {
+      const uses = users[rowOf.get(operand)].length;
+      box.append(make("div", { className: "cards" }, card(cot, `gradient of ${arrays[operand][ARR.name]}${uses > 1 ? `, summed over its ${uses} uses` : ""}`)));
+    } else box.append(make("p", { className: "place", textContent: "Not computed: nothing asked for it." }));
+    found.push(box);
+  }
+  return found;
+}
+function backList(row, current) {
+  const list = make("ol", { className: "list" });
+  for (const i of rows[row][ROW.back]) {
+    const entry = make("li", { value: i + 1 }, i === current ? make("b", { textContent: equations[i][EQ.text] }) : link(equations[i][EQ.text], () => choose({ eq: i })));
+    list.append(entry);
+  }
+  return rows[row][ROW.back].length ? [heading("the equations of its backward pass", "backward"), list] : [];
+}
+function showEquation(i) {
+  const equation = equations[i], back = !!equation[EQ.back], row = equation[EQ.row];
+  const parts = [make("h2", { textContent: `Equation ${i + 1} of ${equations.length}, ${back ? "backward" : "forward"}` })];
+  parts.push(make("p", { className: "place", textContent: [chainOf(row), equation[EQ.bytes] ? `${equation[EQ.bytes].toLocaleString("en")} bytes, ${equation[EQ.flops].toLocaleString("en")} FLOP` : ""].filter(Boolean).join(" · ") }));
+  parts.push(make("div", { className: `formula ${back ? "backward" : ""}`, textContent: equation[EQ.text] }));
+  if (back && rows[row][ROW.eq] >= 0) parts.push(make("p", {}, "part of the derivative of ", link(`${rows[row][ROW.eq] + 1}: ${equations[rows[row][ROW.eq]][EQ.text]}`, () => choose({ eq: rows[row][ROW.eq] }))));
+  parts.push(...source(equation[EQ.line]));
+  const side = back ? "backward" : "forward";
+  if (equation[EQ.makes].length) parts.push(heading("value", side), cards(equation[EQ.makes]));
+  if (equation[EQ.reads].length) parts.push(heading("computed from", side), cards(equation[EQ.reads]));
+  const about = back ? equations[rows[row][ROW.eq]] : equation;
+  if (about && (about[EQ.rules].length || rows[row][ROW.cot] >= 0)) parts.push(heading(back ? "the rule that this belongs to" : "backward: the rule", "backward"), ...rulesOf(about));
+  parts.push(...backList(row, i));
+  return parts;
+}
+function showLeaf(i) {
+  const row = rows[i], array = arrays[row[ROW.values][0]];
+  const parts = [make("h2", { textContent: `${array[ARR.name]}: ${row[ROW.name]}` }), make("p", { className: "place", textContent: chainOf(i) })];
+  parts.push(heading("value", "forward"), cards(row[ROW.values]));
+  if (row[ROW.cot] >= 0) parts.push(heading("gradient", "backward"), make("div", { className: "cards" }, card(row[ROW.cot], `gradient of ${array[ARR.name]}`)));
+  const list = make("ol", { className: "list" });
+  for (const u of users[i]) list.append(make("li", { value: rows[u][ROW.eq] + 1 }, link(equations[rows[u][ROW.eq]][EQ.text], () => chooseRow(u))));
+  parts.push(heading("used by"), list, ...backList(i));
+  return parts;
+}
+function showGroup(g) {
+  const inside = new Set(rows.keys().filter((i) => chains[i].includes(g)));
+  const enter = new Set(), leave = new Set();
+  for (const i of inside) {
+    for (const s of rows[i][ROW.sources]) if (!inside.has(s)) rows[s][ROW.values].forEach((a) => enter.add(a));
+    if (users[i].some((u) => !inside.has(u)) || (i === lastRow[g] && !users[i].length)) rows[i][ROW.values].forEach((a) => leave.add(a));
+  }
+  const turn = make("button", { textContent: isOpen[g] ? "fold" : "unfold", onclick: () => fold(g) });
+  const parts = [make("h2", { textContent: groups[g][0] }), make("p", { className: "place", textContent: `${count[g].toLocaleString("en")} equations, forward and backward` }), turn];
+  parts.push(heading("what comes out", "forward"), cards([...leave]), heading("what goes in", "forward"), cards([...enter]));
+  const cots = [...leave].map((a) => rows[rowOf.get(a)][ROW.cot]).filter((c) => c >= 0);
+  if (cots.length) parts.push(heading("the gradient that arrives", "backward"), cards(cots));
+  return parts;
+}
+
+// ---- rows on the screen, and arrows between them
+
+function rowElement(place) {
+  const entry = shown[place], element = make("div", { className: "row", id: `row${place}` });
+  const isChosen = place === placeOfChosen(), onBack = chosen.eq !== undefined && equations[chosen.eq][EQ.back];
+  element.style.top = `${place * HIGH}px`;
+  element.setAttribute("role", "treeitem");
+  element.setAttribute("aria-level", entry.depth + 1);
+  element.setAttribute("aria-selected", isChosen);
+  element.classList.toggle("chosen", isChosen);
+  element.classList.toggle("match", marked.has(entry.group === undefined ? `r${entry.row}` : `g${entry.group}`));
+  const node = make("div", { className: "node" }), cot = make("div", { className: "cot" });
+  node.style.marginLeft = `${Math.min(entry.depth, 8) * STEP}px`;
+  (onBack ? cot : node).classList.add("here");
+  let arriving, title, below;
+  if (entry.group !== undefined) {
+    const g = entry.group, last = lastRow[g];
+    element.classList.add("group");
+    element.setAttribute("aria-expanded", isOpen[g]);
+    node.append(make("span", { className: "fold", textContent: isOpen[g] ? "▾" : "▸" }));
+    if (!isOpen[g] && last >= 0) node.append(thumb(rows[last][ROW.values][0]));
+    title = groups[g][0];
+    below = `${count[g].toLocaleString("en")} equations`;
+    arriving = isOpen[g] || last < 0 ? -1 : rows[last][ROW.cot];
+    node.onclick = (event) => { event.stopPropagation(); $("graph").focus({ preventScroll: true }); choose({ group: g }, true); fold(g); };
+  } else {
+    const row = rows[entry.row], values = row[ROW.values];
+    if (row[ROW.eq] < 0) element.classList.add("leaf");
+    if (values.length) node.append(thumb(values[0]));
+    const first = values.length ? arrays[values[0]] : undefined;
+    title = row[ROW.eq] < 0 ? first[ARR.name] : equations[row[ROW.eq]][EQ.text].replace(/^.* = (?=\w)/, "");
+    below = row[ROW.eq] < 0 ? `${row[ROW.name]} ${first[ARR.kind]}` : values.map((a) => `${arrays[a][ARR.name]}: ${arrays[a][ARR.kind]}`).join(", ");
+    arriving = row[ROW.cot];
+  }
+  node.append(make("div", {}, make("b", { textContent: title, title }), make("i", { textContent: below })));
+  if (arriving >= 0) {
+    cot.append(thumb(arriving));
+    cot.title = `gradient: ${arrays[arriving][ARR.name]}`;
+    cot.onclick = (event) => {
+      const back = entry.row === undefined ? [] : rows[entry.row][ROW.back];
+      if (!back.length) return;
+      event.stopPropagation();
+      choose({ eq: back[0] });
+    };
+  } else cot.classList.add("none");
+  element.append(node, cot);
+  element.onclick = () => (entry.group === undefined ? chooseRow(entry.row) : choose({ group: entry.group }));
+  return element;
+}
+function drawRows() {
+  const graph = $("graph"), first = Math.max(0, Math.floor(graph.scrollTop / HIGH) - 4);
+  const last = Math.min(shown.length, Math.ceil((graph.scrollTop + graph.clientHeight) / HIGH) + 4);
+  const some = [];
+  for (let place = first; place < last; place++) some.push(rowElement(place));
+  $("rows").replaceChildren(...some);
+  const at = placeOfChosen();
+  if (at >= first && at < last) graph.setAttribute("aria-activedescendant", `row${at}`);
+  else graph.removeAttribute("aria-activedescendant");
+  drawEdges(first, last);
+}
+function drawEdges(first, last) {
+  const graph = $("graph"), canvas = $("edges"), ratio = devicePixelRatio || 1;
+  const wide = graph.clientWidth, high = (last - first) * HIGH;
+  canvas.style.top = `${TOP + first * HIGH}px`;
+  canvas.style.width = `${wide}px`;
+  canvas.style.height = `${high}px`;
+  canvas.width = wide * ratio;
+  canvas.height = high * ratio;
+  const context = canvas.getContext("2d"), style = getComputedStyle(document.body), at = placeOfChosen();
+  context.scale(ratio, ratio);
+  const padding = wide < 600 ? [30, 22] : [46, 34];
+  const start = (place) => padding[0] + Math.min(shown[place].depth, 8) * STEP;
+  const right = wide - padding[1], middle = (place) => (place - first + 0.5) * HIGH;
+  const touches = (edge) => edge.from === at || edge.to === at;
+  const visible = edges.filter((edge) => edge.to >= first && edge.from < last && (touches(edge) || (edge.to - edge.from < 400 || edge.from >= first || edge.to < last)));
+  const ordered = [...visible.filter((edge) => !touches(edge)).slice(0, 1500), ...visible.filter(touches)];
+  for (const edge of ordered) {
+    const strong = touches(edge), far = edge.to - edge.from, bulge = Math.min(10 + 6 * Math.log2(far + 1), padding[0] - 4);
+    context.globalAlpha = strong ? 1 : 0.35;
+    context.lineWidth = strong ? 2 : 1.2;
+    context.strokeStyle = context.fillStyle = style.getPropertyValue("--forward");
+    const [x1, y1, x2, y2] = [start(edge.from), middle(edge.from) + 7, start(edge.to), middle(edge.to) - 7];
+    const x = Math.max(Math.min(x1, x2) - bulge, 2);
+    arc(context, x1, y1, x2, y2, x, 1);
+    if (!edge.back) continue;
+    context.strokeStyle = context.fillStyle = style.getPropertyValue("--backward");
+    arc(context, right, middle(edge.to) - 7, right, middle(edge.from) + 7, Math.min(right + Math.min(bulge, padding[1] - 4), wide - 2), -1);
+  }
+}
+function arc(context, x1, y1, x2, y2, x, towards) {
+  context.beginPath();
+  context.moveTo(x1, y1);
+  context.bezierCurveTo(x, y1, x, y2, x2 - towards * 4, y2);
+  context.stroke();
+  context.beginPath();
+  context.moveTo(x2, y2);
+  context.lineTo(x2 - towards * 6, y2 - 3.5);
+  context.lineTo(x2 - towards * 6, y2 + 3.5);
+  context.fill();
+}
+
+// ---- choosing, folding, searching
+
+function choose(what, isQuiet) {
+  chosen = what;
+  const row = what.row ?? (what.eq === undefined ? undefined : equations[what.eq][EQ.row]);
+  if (row !== undefined && chains[row].some((g) => !isOpen[g])) {
+    for (const g of chains[row]) isOpen[g] = true;
+    layOut();
+  }
+  if (!isQuiet) update();
+}
+const chooseRow = (row) => choose(rows[row][ROW.eq] >= 0 ? { eq: rows[row][ROW.eq] } : { row });
+function fold(g, open) {
+  isOpen[g] = open ?? !isOpen[g];
+  if (!isOpen[g]) chosen = { group: g };
+  layOut();
+  update();
+}
+function foldAll(open) {
+  const row = chosen.row ?? (chosen.eq === undefined ? undefined : equations[chosen.eq][EQ.row]);
+  isOpen.fill(open);
+  if (!open && row !== undefined && chains[row].length) chosen = { group: chains[row][0] };
+  if (!open && chosen.group !== undefined) while (groups[chosen.group][1] >= 0) chosen = { group: groups[chosen.group][1] };
+  layOut();
+  update();
+}
+function update() {
+  const graph = $("graph"), top = placeOfChosen() * HIGH;
+  if (top < graph.scrollTop + HIGH || top + 2 * HIGH + TOP > graph.scrollTop + graph.clientHeight) graph.scrollTop = top - graph.clientHeight / 2 + HIGH;
+  drawRows();
+  $("where").textContent = chosen.eq === undefined ? `of ${equations.length}` : `${chosen.eq + 1} of ${equations.length}`;
+  const parts = chosen.group !== undefined ? showGroup(chosen.group) : chosen.eq !== undefined ? showEquation(chosen.eq) : showLeaf(chosen.row);
+  $("detail").replaceChildren(...parts);
+  $("detail").scrollTop = 0;
+}
+/** The equation we are at, or nearest to. */
+function nearest() {
+  if (chosen.eq !== undefined) return chosen.eq;
+  const from = chosen.row ?? rows.findIndex((_, i) => chains[i].includes(chosen.group));
+  for (let i = from; i < rows.length; i++) if (rows[i][ROW.eq] >= 0) return rows[i][ROW.eq] - 0.5;
+  return equations.length - 0.5;
+}
+function step(by) {
+  const next = by > 0 ? Math.floor(nearest() + 1) : Math.ceil(nearest() - 1);
+  choose({ eq: Math.max(0, Math.min(equations.length - 1, next)) });
+}
+function move(by) {
+  const entry = shown[Math.max(0, Math.min(shown.length - 1, placeOfChosen() + by))];
+  if (entry.group === undefined) chooseRow(entry.row);
+  else choose({ group: entry.group });
+}
+function turn() {
+  if (chosen.eq === undefined && chosen.row === undefined) return;
+  const row = chosen.row ?? equations[chosen.eq][EQ.row], back = rows[row][ROW.back];
+  if (chosen.eq !== undefined && equations[chosen.eq][EQ.back]) chooseRow(row);
+  else if (back.length) choose({ eq: back[0] });
+}
+function foldChosen() {
+  const row = chosen.row ?? (chosen.eq === undefined ? undefined : equations[chosen.eq][EQ.row]);
+  const g = chosen.group ?? rows[row][ROW.group];
+  if (g >= 0) fold(g);
+}
+let index;
+function search(text) {
+  index ??= [
+    ...equations.map((e, i) => ({ eq: i, row: e[EQ.row], text: `${i + 1} ${e[EQ.text]} ${e[EQ.place]} ${chainOf(e[EQ.row])} ${e[EQ.line] < 0 ? "" : `${lines[e[EQ.line]][0]} ${lines[e[EQ.line]][3][lines[e[EQ.line]][1] - lines[e[EQ.line]][2]] ?? ""}`}`.toLowerCase() })),
+    ...rows.flatMap((row, i) => (row[ROW.eq] < 0 ? [{ row: i, text: `${arrays[row[ROW.values][0]][ARR.name]} ${row[ROW.name]}`.toLowerCase() }] : [])),
+  ];
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  matches = words.length ? index.filter((entry) => words.every((word) => entry.text.includes(word))) : [];
+  matching = -1;
+  marked = new Set(matches.map((entry) => `r${entry.row}`));
+  for (const entry of matches) for (const g of chains[entry.row]) if (!isOpen[g]) marked.add(`g${g}`);
+  $("found").textContent = words.length ? `${matches.length} found` : "";
+  drawRows();
+}
+function nextMatch(by) {
+  if (!matches.length) return;
+  matching = (matching + by + matches.length) % matches.length;
+  const { eq, row } = matches[matching];
+  choose(eq === undefined ? { row } : { eq });
+  $("found").textContent = `${matching + 1} of ${matches.length}`;
+}
+const KEYS = {
+  ArrowRight: () => step(1), ArrowLeft: () => step(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1),
+  Home: () => choose({ eq: 0 }), End: () => choose({ eq: equations.length - 1 }), Enter: foldChosen, " ": foldChosen, b: turn,
+  PageDown: () => move(10), PageUp: () => move(-10), "/": () => { $("search").focus(); $("search").select(); },
+};
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === $("search")) {
+    if (event.key === "Enter") nextMatch(event.shiftKey ? -1 : 1);
+    else if (event.key === "Escape") $("graph").focus();
+    else return;
+    event.preventDefault();
+    return;
+  }
+  if (event.target.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ")) return;
+  if (event.target === $("detail") && ["ArrowDown", "ArrowUp", "PageDown", "PageUp"].includes(event.key)) return; // it scrolls
+  const act = KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+$("search").addEventListener("input", () => search($("search").value));
+$("graph").addEventListener("scroll", () => requestAnimationFrame(drawRows));
+addEventListener("resize", drawRows);
+dark.addEventListener("change", update);
+for (const [id, act] of Object.entries({ first: KEYS.Home, back: KEYS.ArrowLeft, on: KEYS.ArrowRight, last: KEYS.End, fold: () => foldAll(false), unfold: () => foldAll(true) })) $(id).onclick = act;
+$("title").textContent = data.title;
+$("summary").textContent = data.summary.join(", ");
+openAFew();
+layOut();
+chosen = placeOf.length && chains[equations[0][EQ.row]].every((g) => isOpen[g]) ? { eq: 0 } : { group: chains[equations[0][EQ.row]].find((g) => !isOpen[g]) };
+update();
+$("graph").focus({ preventScroll: true });
+document.body.dataset.ready = Math.round(performance.now());
