@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import arguments
+from ..autodiff.rules.table import TABLE
 from ..data.files import replacing
 from ..markup import escape, printable
 from ..recording import Recording
@@ -108,7 +109,9 @@ class Content:
         self.found = {
             "title": printable(recording.title),
             "summary": recording.summary(texts),
-            "groups": [[printable(group.title), group.around] for group in layout.groups],
+            "groups": [
+                [printable(g.title), g.around, _rules_of_parts(g.part_of)] for g in layout.groups
+            ],
             "rows": rows,
             "equations": equations,
             "results": self._all(recording.results),
@@ -145,7 +148,7 @@ class Content:
 
     def _rules(self, equation: Equation) -> list[tuple[str, str, int]]:
         """What the derivative hands on to each operand: its name in the rule, and which it is."""
-        if equation.rule is None:
+        if equation.rule is None or equation.part_of:
             return []
         operands = equation.operands
         places = [
@@ -155,6 +158,16 @@ class Content:
             (printable(name), printable(said), self._one(operands[place]))
             for place, name, said in rules_to(equation.rule, places)
         ]
+
+
+def _rules_of_parts(name: str) -> list[tuple[str, str]]:
+    """The rules of an operation that is written out in several equations."""
+    rules = [r for r in TABLE.values() if r.name == name and getattr(r.fn, "written_out", False)]
+    return [
+        (printable(operand), printable(said))
+        for rule in rules[:1]
+        for _, operand, said in rules_to(rule, range(len(rule.vjps)))
+    ]
 
 
 def _cut(text: str) -> str:

@@ -13,10 +13,14 @@ CHUNK = 100  # rows of a group that was
 
 @dataclass
 class Group:
-    """Rows that fold into one: ``around`` is the position of the group around, -1 outside."""
+    """Rows that fold into one: ``around`` is the position of the group around, -1 outside.
+
+    ``part_of`` is the operation of the table whose several equations they are, where it is one.
+    """
 
     title: str
     around: int
+    part_of: str = ""
 
 
 @dataclass
@@ -47,10 +51,14 @@ class Layout:
         self._open: list[tuple[Any, int]] = []  # the groups we are in: what they are of, where
         self._made: dict[Variable, int] = {}
         self._leaves: dict[Any, int] = {}  # by the Tensor, or the tape's node
+        differentiated = {equation.of for equation in recording.equations}
         for variable in recording.of_kind("input"):
             self._leaf(variable, [])
         for equation in recording.equations:
             self._add(equation)
+            if equation.part_of and equation in differentiated:  # the last of its parts
+                self._open.pop()
+        _join_single(self.rows, self.groups)
         _fold_long(self.rows, self.groups)
 
     def _add(self, equation: Equation) -> None:
@@ -101,7 +109,8 @@ class Layout:
             common += 1
         del self._open[common:]
         for key, title in chain[common:]:
-            self.groups.append(Group(title, self._open[-1][1] if self._open else -1))
+            part_of = title if key == title else ""
+            self.groups.append(Group(title, self._open[-1][1] if self._open else -1, part_of))
             self._open.append((key, len(self.groups) - 1))
         return self._open[-1][1] if self._open else -1
 
@@ -122,6 +131,20 @@ def _around(equation: Equation) -> list[tuple[Any, str]]:
     return found
 
 
+def _join_single(rows: list[Row], groups: list[Group]) -> None:
+    """Make one of a group and the only thing in it, if that is a group."""
+    inside = [0] * len(groups)
+    for part in (*rows, *groups):
+        around = part.group if isinstance(part, Row) else part.around
+        if around >= 0:
+            inside[around] += 1
+    for group in groups:  # from the outside
+        while group.around >= 0 and inside[group.around] == 1:
+            outer = groups[group.around]
+            group.title, group.around = f"{outer.title} › {group.title}", outer.around
+            outer.around = -1
+
+
 def _fold_long(rows: list[Row], groups: list[Group]) -> None:
     """Give groups of very many rows or groups further ones in between."""
     inside: dict[int, list[Row | Group]] = {}
@@ -138,7 +161,7 @@ def _fold_long(rows: list[Row], groups: list[Group]) -> None:
     for around, parts in inside.items():
         for start in range(0, len(parts), CHUNK) if len(parts) > LONGEST else ():
             some = parts[start : start + CHUNK]
-            groups.append(Group(f"{start + 1} to {start + len(some)}", around))
+            groups.append(Group(f"parts {start + 1} to {start + len(some)}", around))
             for part in some:
                 if isinstance(part, Row):
                     part.group = len(groups) - 1

@@ -33,6 +33,18 @@ const chains = rows.map((row, i) => {
   return chain;
 });
 
+/** The group whose rule is that of a row, where one operation is several equations. */
+const whole = (row) => chains[row].findLast((g) => groups[g][2].length);
+// rows that a row hands a gradient to: those it is computed from, or those of the operation it ends
+const receivers = rows.map((row) => row[ROW.sources]);
+rows.forEach((row, i) => {
+  const g = whole(i), end = lastRow[g];
+  if (g === undefined || rows[end][ROW.cot] < 0) return;
+  if (i !== end) receivers[i] = [];
+  receivers[end] = [...(receivers[end] === rows[end][ROW.sources] ? [] : receivers[end])];
+  receivers[end].push(...row[ROW.sources].filter((s) => rows[s][ROW.eq] < 0 || whole(s) !== g));
+});
+
 // ---- what is visible: rows, and headers of groups
 
 let shown = []; // {row} or {group}, with depth
@@ -64,14 +76,15 @@ function layOut() {
   });
   const seen = new Set();
   edges = [];
+  const add = (s, i, back) => {
+    const from = placeOf[s], to = placeOf[i], key = `${from} ${to} ${back}`;
+    if (from === to || seen.has(key)) return;
+    seen.add(key);
+    edges.push({ from, to, back });
+  };
   rows.forEach((row, i) => {
-    for (const s of row[ROW.sources]) {
-      const from = placeOf[s], to = placeOf[i], key = from * shown.length + to;
-      if (from !== to && !seen.has(key)) {
-        seen.add(key);
-        edges.push({ from, to, back: rows[s][ROW.cot] >= 0 && row[ROW.cot] >= 0 });
-      }
-    }
+    for (const s of row[ROW.sources]) add(s, i, false);
+    if (row[ROW.cot] >= 0) for (const s of receivers[i]) if (rows[s][ROW.cot] >= 0) add(s, i, true);
   });
   $("rows").style.height = `${shown.length * HIGH}px`;
 }
@@ -117,7 +130,7 @@ function colour(level, signed, isImage) {
 function paint(canvas, array, picture, isImage, most) {
   const [n, high, wide, , , text] = picture;
   const count = Math.min(n, most ?? n), gap = count > 1 ? 1 : 0;
-  const across = Math.max(1, Math.min(count, Math.round(Math.sqrt((count * high) / wide) * (count > 3 ? 1.3 : 2))));
+  const across = Math.max(1, Math.min(count, Math.ceil(Math.sqrt((count * high) / wide))));
   const down = Math.ceil(count / across), levels = bytesOf(text);
   canvas.width = across * (wide + gap) - gap;
   canvas.height = down * (high + gap) - gap;
@@ -146,8 +159,9 @@ function heat(index, useImages) {
   const [, high, wide, down, right, text] = picture;
   const canvas = make("canvas"), read = make("div", { className: "read" });
   const { across, gap } = paint(canvas, array, picture, useImages);
-  const zoom = Math.max(1, Math.min(useImages ? 6 : 16, Math.floor(280 / canvas.width), Math.floor(260 / canvas.height)));
+  const zoom = Math.max(1, Math.min(16, Math.floor(190 / canvas.width), Math.floor(200 / canvas.height)));
   canvas.style.width = `${canvas.width * zoom}px`;
+  if (canvas.height * zoom < 12) canvas.style.height = "12px";
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${array[ARR.name]} as ${useImages ? "images" : "a heat map"}`);
   canvas.onmousemove = (event) => {
@@ -184,7 +198,7 @@ function histogram(array) {
 function numbers(array, wide) {
   const table = make("table"), body = make("tbody");
   const levels = bytesOf(array[ARR.matrix][5]);
-  const columns = Math.min(wide || 1, 12);
+  const columns = Math.min(wide, 8);
   for (let i = 0; i < array[ARR.numbers].length; i += columns) {
     const line = make("tr");
     array[ARR.numbers].slice(i, i + columns).forEach((text, j) => {
@@ -213,7 +227,8 @@ function card(index, caption) {
   }
   const place = make("div");
   const draw = (useImages) => {
-    place.replaceChildren(...(given.length && !useImages ? [numbers(array, array[ARR.matrix][2])] : heat(index, useImages)), scaleOf(array, useImages));
+    const [picture, ...read] = given.length && !useImages && (array[ARR.matrix][1] === 1 || array[ARR.matrix][2] <= 8) ? [numbers(array, array[ARR.matrix][2])] : heat(index, useImages);
+    place.replaceChildren(picture, ...(array[ARR.scale] ? [scaleOf(array, useImages)] : []), ...read);
     if (!array[ARR.images]) return;
     const turn = make("button", { className: "small", textContent: useImages ? "as a matrix" : "as images" });
     turn.onclick = () => draw(!useImages);
@@ -231,9 +246,10 @@ function card(index, caption) {
   figure.append(facts);
   return figure;
 }
-const cards = (indices, most = 8) => {
+const cards = (indices, made = [], most = 8) => {
   const box = make("div", { className: "cards" }, ...indices.slice(0, most).map((i) => card(i)));
   if (indices.length > most) box.append(make("p", { className: "place", textContent: `and ${indices.length - most} more` }));
+  if (made.length) box.append(make("span", { className: "to", textContent: "→" }), ...made.slice(0, most).map((i) => card(i)));
   return box;
 };
 
@@ -252,8 +268,8 @@ function chainOf(row) {
   return chains[row].map((g) => groups[g][0]).join(" › ");
 }
 function rulesOf(equation) {
-  const found = [];
-  const own = rows[equation[EQ.row]];
+  const found = [], row = equation[EQ.row], own = rows[row], g = whole(row);
+  if (g !== undefined && own[ROW.cot] < 0 && lastRow[g] !== row) return [make("p", { className: "place" }, "This is a part of ", link(groups[g][0], () => choose({ group: g })), ", which has a rule as a whole.")];
   if (own[ROW.cot] >= 0) found.push(make("div", { className: "cards" }, card(own[ROW.cot], "g: the gradient that arrives here")));
   else found.push(make("p", { className: "place", textContent: "No gradient arrives here in this recording." }));
   for (const [name, said, operand] of equation[EQ.rules]) {
@@ -264,6 +280,12 @@ function rulesOf(equation) {
       box.append(make("div", { className: "cards" }, card(cot, `gradient of ${arrays[operand][ARR.name]}${uses > 1 ? `, summed over its ${uses} uses` : ""}`)));
     } else box.append(make("p", { className: "place", textContent: "Not computed: nothing asked for it." }));
     found.push(box);
+  }
+  if (g !== undefined) {
+    found.push(make("p", { className: "place" }, "One rule for all of ", link(groups[g][0], () => choose({ group: g })), ":"));
+    for (const [name, said] of groups[g][2]) found.push(make("div", { className: "rule" }, `to ${name}: `, make("code", { textContent: said })));
+    const given = [...flows(g).enter].filter((a) => rows[rowOf.get(a)][ROW.cot] >= 0);
+    found.push(make("div", { className: "cards" }, ...given.map((a) => card(rows[rowOf.get(a)][ROW.cot], `gradient of ${arrays[a][ARR.name]}`))));
   }
   return found;
 }
@@ -283,10 +305,9 @@ function showEquation(i) {
   if (back && rows[row][ROW.eq] >= 0) parts.push(make("p", {}, "part of the derivative of ", link(`${rows[row][ROW.eq] + 1}: ${equations[rows[row][ROW.eq]][EQ.text]}`, () => choose({ eq: rows[row][ROW.eq] }))));
   parts.push(...source(equation[EQ.line]));
   const side = back ? "backward" : "forward";
-  if (equation[EQ.makes].length) parts.push(heading("value", side), cards(equation[EQ.makes]));
-  if (equation[EQ.reads].length) parts.push(heading("computed from", side), cards(equation[EQ.reads]));
+  parts.push(heading(equation[EQ.makes].length ? "operands → value" : "operands", side), cards(equation[EQ.reads], equation[EQ.makes]));
   const about = back ? equations[rows[row][ROW.eq]] : equation;
-  if (about && (about[EQ.rules].length || rows[row][ROW.cot] >= 0)) parts.push(heading(back ? "the rule that this belongs to" : "backward: the rule", "backward"), ...rulesOf(about));
+  if (about && (about[EQ.rules].length || rows[row][ROW.cot] >= 0 || whole(row) !== undefined)) parts.push(heading(back ? "the rule that this belongs to" : "backward: the rule", "backward"), ...rulesOf(about));
   parts.push(...backList(row, i));
   return parts;
 }
@@ -300,18 +321,25 @@ function showLeaf(i) {
   parts.push(heading("used by"), list, ...backList(i));
   return parts;
 }
-function showGroup(g) {
-  const inside = new Set(rows.keys().filter((i) => chains[i].includes(g)));
+/** What goes into a group, and comes out: parameters that lie in it go in, too. */
+function flows(g) {
+  const inside = new Set();
+  rows.forEach((row, i) => chains[i].includes(g) && inside.add(i));
   const enter = new Set(), leave = new Set();
   for (const i of inside) {
-    for (const s of rows[i][ROW.sources]) if (!inside.has(s)) rows[s][ROW.values].forEach((a) => enter.add(a));
+    for (const s of rows[i][ROW.sources]) if (!inside.has(s) || rows[s][ROW.eq] < 0) rows[s][ROW.values].forEach((a) => enter.add(a));
     if (users[i].some((u) => !inside.has(u)) || (i === lastRow[g] && !users[i].length)) rows[i][ROW.values].forEach((a) => leave.add(a));
   }
+  return { enter, leave };
+}
+function showGroup(g) {
+  const { enter, leave } = flows(g);
   const turn = make("button", { textContent: isOpen[g] ? "fold" : "unfold", onclick: () => fold(g) });
   const parts = [make("h2", { textContent: groups[g][0] }), make("p", { className: "place", textContent: `${count[g].toLocaleString("en")} equations, forward and backward` }), turn];
-  parts.push(heading("what comes out", "forward"), cards([...leave]), heading("what goes in", "forward"), cards([...enter]));
+  parts.push(heading("what goes in → what comes out", "forward"), cards([...enter], [...leave]));
   const cots = [...leave].map((a) => rows[rowOf.get(a)][ROW.cot]).filter((c) => c >= 0);
-  if (cots.length) parts.push(heading("the gradient that arrives", "backward"), cards(cots));
+  if (groups[g][2].length) parts.push(heading("backward: the rule", "backward"), ...rulesOf(equations[rows[lastRow[g]][ROW.eq]]));
+  else if (cots.length) parts.push(heading("the gradient that arrives", "backward"), cards(cots));
   return parts;
 }
 
@@ -345,7 +373,7 @@ function rowElement(place) {
     if (row[ROW.eq] < 0) element.classList.add("leaf");
     if (values.length) node.append(thumb(values[0]));
     const first = values.length ? arrays[values[0]] : undefined;
-    title = row[ROW.eq] < 0 ? first[ARR.name] : equations[row[ROW.eq]][EQ.text].replace(/^.* = (?=\w)/, "");
+    title = row[ROW.eq] < 0 ? first[ARR.name] : values.length ? equations[row[ROW.eq]][EQ.text].replace(/^.* = (?=\w)/, "") : equations[row[ROW.eq]][EQ.text];
     below = row[ROW.eq] < 0 ? `${row[ROW.name]} ${first[ARR.kind]}` : values.map((a) => `${arrays[a][ARR.name]}: ${arrays[a][ARR.kind]}`).join(", ");
     arriving = row[ROW.cot];
   }
@@ -395,13 +423,13 @@ function drawEdges(first, last) {
     const strong = touches(edge), far = edge.to - edge.from, bulge = Math.min(10 + 6 * Math.log2(far + 1), padding[0] - 4);
     context.globalAlpha = strong ? 1 : 0.35;
     context.lineWidth = strong ? 2 : 1.2;
-    context.strokeStyle = context.fillStyle = style.getPropertyValue("--forward");
-    const [x1, y1, x2, y2] = [start(edge.from), middle(edge.from) + 7, start(edge.to), middle(edge.to) - 7];
-    const x = Math.max(Math.min(x1, x2) - bulge, 2);
-    arc(context, x1, y1, x2, y2, x, 1);
-    if (!edge.back) continue;
-    context.strokeStyle = context.fillStyle = style.getPropertyValue("--backward");
-    arc(context, right, middle(edge.to) - 7, right, middle(edge.from) + 7, Math.min(right + Math.min(bulge, padding[1] - 4), wide - 2), -1);
+    context.strokeStyle = context.fillStyle = style.getPropertyValue(edge.back ? "--backward" : "--forward");
+    const above = middle(edge.from) + 7, below = middle(edge.to) - 7;
+    if (edge.back) arc(context, right, below, right, above, Math.min(right + Math.min(bulge, padding[1] - 4), wide - 2), -1);
+    else {
+      const [x1, x2] = [start(edge.from), start(edge.to)];
+      arc(context, x1, above, x2, below, Math.max(Math.min(x1, x2) - bulge, 2), 1);
+    }
   }
 }
 function arc(context, x1, y1, x2, y2, x, towards) {
