@@ -66,7 +66,7 @@ def page_of(recording: Recording) -> str:
     style, script = asset("explore.css"), asset("explore.js")
     # what stands in a script element ends at "</script", whatever it is
     data = json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
-    return assembled(found["title"], style, script, asset("explore.html"), data)
+    return assembled(str(found["title"]), style, script, asset("explore.html"), data)
 
 
 def asset(name: str) -> str:
@@ -122,7 +122,11 @@ class Content:
         printed = min(PRINTED, 20_000 // (len(shown) + 1))
         sides = square_sides({v.shape for v in recording.of_kind("input")})
         self.found["arrays"] = [
-            [_cut(repr(v)), f"{v.dtype}{list(v.shape)}", *described(v.array, pixels, sides, printed)]
+            [
+                _cut(repr(v)),
+                f"{v.dtype}{list(v.shape)}",
+                *described(v.array, pixels, sides, printed),
+            ]
             for v in shown
         ]
 
@@ -151,9 +155,7 @@ class Content:
         if equation.rule is None or equation.part_of:
             return []
         operands = equation.operands
-        places = [
-            i for i, v in enumerate(operands) if isinstance(v, Variable) and not v.is_number
-        ]
+        places = [i for i, v in enumerate(operands) if isinstance(v, Variable) and not v.is_number]
         return [
             (printable(name), printable(said), self._one(operands[place]))
             for place, name, said in rules_to(equation.rule, places)

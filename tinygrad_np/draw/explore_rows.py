@@ -134,15 +134,22 @@ def _around(equation: Equation) -> list[tuple[Any, str]]:
 def _join_single(rows: list[Row], groups: list[Group]) -> None:
     """Make one of a group and the only thing in it, if that is a group."""
     inside = [0] * len(groups)
-    for part in (*rows, *groups):
-        around = part.group if isinstance(part, Row) else part.around
+    for around in [row.group for row in rows] + [group.around for group in groups]:
         if around >= 0:
             inside[around] += 1
+    joined: set[int] = set()
     for group in groups:  # from the outside
         while group.around >= 0 and inside[group.around] == 1:
+            joined.add(group.around)
             outer = groups[group.around]
             group.title, group.around = f"{outer.title} › {group.title}", outer.around
-            outer.around = -1
+    kept = [place for place in range(len(groups)) if place not in joined]
+    places = {-1: -1} | {place: i for i, place in enumerate(kept)}
+    groups[:] = [groups[place] for place in kept]
+    for group in groups:
+        group.around = places[group.around]
+    for row in rows:
+        row.group = places[row.group]
 
 
 def _fold_long(rows: list[Row], groups: list[Group]) -> None:
