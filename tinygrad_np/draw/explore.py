@@ -63,7 +63,8 @@ def page_of(recording: Recording) -> str:
     finally:
         if were_released:
             recording.release()
-    style, script = asset("explore.css"), asset("arrays.js") + asset("explore.js")
+    style = asset("arrays.css") + asset("explore.css")
+    script = asset("arrays.js") + asset("explore.js")
     # what stands in a script element ends at "</script", whatever it is
     data = json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
     return assembled(str(found["title"]), style, script, asset("explore.html"), data)

@@ -132,7 +132,7 @@ function picture(array, title) {
   for (const [word, at] of [["mean", ARR.mean], ["std", ARR.std], ["zeros", ARR.zeros]]) facts.append(`${word} `, make("b", { textContent: array[at] }), "  ");
   if (array[ARR.bad]) facts.append(make("span", { className: "bad", textContent: `${array[ARR.bad]} not finite` }));
   const [n, , , down, right] = array[array[ARR.images] ? ARR.images : ARR.matrix];
-  if (array[ARR.images] && n > 1) facts.append(make("div", { textContent: `the first ${n}` }));
+  if (array[ARR.images] && n > 1) facts.append(make("div", { textContent: `images 0 to ${n - 1}` }));
   else if (down > 1 || right > 1) facts.append(make("div", { textContent: down ? `shown: rows by ${down}, columns by ${right}` : `shown: elements by ${right}` }));
   figure.append(facts);
   return figure;
