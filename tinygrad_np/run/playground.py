@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import nn, training
 from ..data.batches import batches
 from ..data.datasets import mnist
-from ..draw.explore import asset, assembled
+from ..draw.explore import assembled, asset
 from ..errors import DataError
 from ..optim import Adam
 from .command_line import Arguments, guarded
@@ -23,10 +23,10 @@ from .predict import scaled
 PROGRAM = "python -m tinygrad_np playground"
 DESCRIPTION = """Draw a digit in the browser, and see what a trained network makes of it.
 
-WEIGHTS is the weights.npz of a run of `python -m tinygrad_np train`, or the folder of the run. Without it
-the newest weights in runs/ are taken; where there are none, a small network is trained first, which
-takes a few seconds. The page is served on this machine alone, at the address that is printed, until
-Ctrl-C. What the network learns there is kept in no file.
+WEIGHTS is the weights.npz of a run of `python -m tinygrad_np train`, or the folder of the run.
+Without it the newest weights in runs/ are taken; where there are none, a small network is trained
+first, which takes a few seconds. The page is served on this machine alone, at the address that is
+printed, until Ctrl-C. What the network learns there is kept in no file.
 """
 RUNS = Path("runs")
 QUICK = 12_000  # images that the small network learns from, twice
@@ -88,7 +88,7 @@ def run(given: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C."""
     model, described, origin = chosen(given.weights)
     with Server(Session(model, described, given.lr), page(described, origin)) as server:
-        print(f"{origin}\n{server.address}  (Ctrl-C ends it)", flush=True)
+        print(f"{origin}\n{server.address}\nCtrl-C ends it.", flush=True)
         server.serve_forever()
     return 0
 

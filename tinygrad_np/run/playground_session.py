@@ -52,11 +52,17 @@ class Session:
         image = grey(images[0], self.described.shape)
         return scaled(image[None], self.described), note
 
+    @np.errstate(all="ignore")  # what is not finite is refused
     def guess(self, drawing: np.ndarray) -> dict[str, Any]:
         """What the network takes a drawing for, what its layers put out, what moves the guess."""
         x, note = self.prepared(drawing)
         shape = self.described.shape
-        with evaluating(self.model), tapped(self.model, leaf_layers(self.model)) as outputs:
+        layers = leaf_layers(self.model)
+        with (
+            np.errstate(all="ignore"),
+            evaluating(self.model),
+            tapped(self.model, layers) as outputs,
+        ):
             seen = Seen("playground", self.model, x, None, 1)
         logits = seen.logits[0].astype(np.float64)
         if not np.isfinite(logits).all():
@@ -80,34 +86,39 @@ class Session:
             "steps": self.steps,
         }
 
+    @np.errstate(all="ignore")
     def learn(self, drawing: np.ndarray, label: int) -> dict[str, Any]:
         """Take one step of the optimiser with a label, and guess again.
 
-        A step to weights that are not finite is taken back and refused.
+        A step to what is not finite is taken back and refused.
         """
         x, _ = self.prepared(drawing)
         before = {name: value.copy() for name, value in self.model.state_dict().items()}
 
         def step(picture: Any, label: Any) -> Any:
-            self.optimiser.zero_grad()
             loss = nn.functional.cross_entropy(self.model(picture), label)
             loss.backward()
             self.optimiser.step()
             return loss
 
-        with evaluating(self.model), np.errstate(all="ignore"):
+        self.optimiser.zero_grad()
+        with evaluating(self.model):
             recording = trace(step, x, np.array([label]))
         loss = float(recording.results[0].array)
-        after = self.model.state_dict().values()
-        if not math.isfinite(loss) or not all(np.isfinite(value).all() for value in after):
+        try:
+            found = self.guess(drawing)
+            after = self.model.state_dict().values()
+            if not math.isfinite(loss) or not all(np.isfinite(v).all() for v in after):
+                raise ValueError
+        except (ValueError, Refused):
             self.model.load_state_dict(before)
             raise Refused(
-                409, "this step gave weights that are not finite, and was taken back; forget what "
-                "was learned, or start with a smaller --lr."
-            )  # fmt: skip
+                409, "this step led to numbers that are not finite, and was taken back; forget "
+                "what was learned, or start with a smaller --lr."
+            ) from None  # fmt: skip
         self.last = recording
         self.steps += 1
-        return {"loss": round(loss, 4), **self.guess(drawing)}
+        return found | {"loss": round(loss, 4), "steps": self.steps}
 
     def forget(self) -> dict[str, Any]:
         """Go back to the weights of the beginning."""

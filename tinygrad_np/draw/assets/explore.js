@@ -168,7 +168,7 @@ function showEquation(i) {
   if (back && rows[row][ROW.eq] >= 0) parts.push(make("p", {}, "part of the derivative of ", link(`${rows[row][ROW.eq] + 1}: ${equations[rows[row][ROW.eq]][EQ.text]}`, () => choose({ eq: rows[row][ROW.eq] }))));
   parts.push(...source(equation[EQ.line]));
   const side = back ? "backward" : "forward";
-  parts.push(heading(equation[EQ.makes].length ? "operands → value" : "operands", side), cards(equation[EQ.reads], equation[EQ.makes]));
+  if (equation[EQ.makes].length || equation[EQ.reads].length) parts.push(heading(equation[EQ.makes].length ? "operands → value" : "operands", side), cards(equation[EQ.reads], equation[EQ.makes]));
   const about = back ? equations[rows[row][ROW.eq]] : equation;
   if (about && (about[EQ.rules].length || rows[row][ROW.cot] >= 0 || whole(row) !== undefined)) parts.push(heading(back ? "the rule that this belongs to" : "backward: the rule", "backward"), ...rulesOf(about));
   parts.push(...backList(row, i));

@@ -128,11 +128,11 @@ function show(said) {
   $("note").textContent = said.note;
   $("note").className = "place";
   bars(said.shares);
-  const saliency = make("h3", { className: "backward", textContent: "what moves the guess: the gradient by each pixel" });
+  const card = (array) => picture(array, array[ARR.name]);
   $("inside").replaceChildren(
-    make("h3", { className: "forward", textContent: "what the network sees" }), make("div", { className: "cards" }, picture(said.seen, said.seen[ARR.name])),
-    saliency, make("div", { className: "cards" }, picture(said.saliency, said.saliency[ARR.name])),
-    make("h3", { className: "forward", textContent: "what each layer puts out" }), make("div", { className: "cards" }, ...said.layers.map((layer) => picture(layer, layer[ARR.name]))),
+    make("h3", { className: "forward", textContent: "what the network sees, and what moves its guess: the gradient by each pixel" }),
+    make("div", { className: "cards" }, card(said.seen), card(said.saliency)),
+    make("h3", { className: "forward", textContent: "what each layer puts out" }), make("div", { className: "cards" }, ...said.layers.map(card)),
   );
   steps(said.steps);
 }
