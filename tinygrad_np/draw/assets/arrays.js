@@ -23,6 +23,16 @@ function colour(level, signed, isImage) {
   const t = (level - 127) / 127;
   return t < 0 ? mix(paper, dark.matches ? [90, 170, 255] : [20, 90, 170], -t) : mix(paper, dark.matches ? [255, 160, 80] : [190, 75, 0], t);
 }
+const palettes = new Map();
+/** The colours of all levels, as four bytes each. */
+function palette(signed, isImage) {
+  const key = `${signed} ${isImage} ${dark.matches}`;
+  if (!palettes.has(key)) {
+    const bytes = Array.from({ length: 256 }, (_, level) => [...colour(level, signed, isImage), 255]);
+    palettes.set(key, new Uint32Array(Uint8Array.from(bytes.flat()).buffer));
+  }
+  return palettes.get(key);
+}
 function paint(canvas, array, picture, isImage, most) {
   const [n, high, wide, , , text] = picture;
   const count = Math.min(n, most ?? n), gap = count > 1 ? 1 : 0;
@@ -31,13 +41,11 @@ function paint(canvas, array, picture, isImage, most) {
   canvas.width = across * (wide + gap) - gap;
   canvas.height = down * (high + gap) - gap;
   const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
-  const table = Array.from({ length: 256 }, (_, level) => colour(level, array[ARR.signed], isImage));
+  const table = palette(array[ARR.signed], isImage), dots = new Uint32Array(image.data.buffer);
   for (let t = 0; t < count; t++) {
     const left = (t % across) * (wide + gap), top = Math.floor(t / across) * (high + gap);
     for (let y = 0; y < high; y++) for (let x = 0; x < wide; x++) {
-      const at = 4 * ((top + y) * canvas.width + left + x);
-      image.data.set(table[levels[(t * high + y) * wide + x]], at);
-      image.data[at + 3] = 255;
+      dots[(top + y) * canvas.width + left + x] = table[levels[(t * high + y) * wide + x]];
     }
   }
   context.putImageData(image, 0, 0);
