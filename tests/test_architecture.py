@@ -40,7 +40,7 @@ ORDER = [
     "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
-    "recording.autopsy", "recording.anomaly", "replay.memory", "replay.reads",
+    "recording.autopsy", "recording.anomaly", "replay.memory", "replay.unseen", "replay.reads",
     "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
     "replay.bind", "replay.show", "replay.program", "replay.verify",
     "replay.step",

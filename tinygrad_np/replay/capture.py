@@ -14,7 +14,7 @@ from ..errors import ReplayError
 from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import FUNNEL, Recorder
-from .reads import Read, Reads
+from .reads import Reads
 
 # what is done to Tensors that no operation does, and what to do instead
 CHANGES = {
@@ -76,7 +76,7 @@ class Capture(Recorder):
             f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
         )
 
-    def settle(self, iterator: Read | None, reached: Mapping[int, Any]) -> None:
+    def settle(self, reached: Mapping[int, Any]) -> None:
         """The step is over: refuse what moves outside it, and tell constants from memory.
 
         Raw arrays are constants. Those that the step has not made itself are compared before each
@@ -88,12 +88,6 @@ class Capture(Recorder):
                 f"draws random numbers outside of Tensors ({generator.name})",
                 "use tg.random, or pass the numbers as an argument",
                 generator.place,
-            )
-        if iterator is not None:
-            raise refusal(
-                f"takes from {iterator.name}, an iterator outside of it",
-                "pass the values as arguments",
-                iterator.place,
             )
         for variable, content in self._contents.items():
             self._check_raw(variable, content)

@@ -27,6 +27,7 @@ from .memory import alike
 from .reads import (
     MISSING,
     SEQUENCES,
+    OF_C,
     SLOT,
     Read,
     Reads,
@@ -35,8 +36,11 @@ from .reads import (
     bound_to,
     contents,
     fields,
+    generator_state,
+    given_by,
     is_iterator,
     is_plain,
+    is_same,
     isa,
     kinds_of,
     looks_around,
@@ -44,6 +48,7 @@ from .reads import (
     origin_of,
     plain,
 )  # fmt: skip
+from .unseen import is_hidden
 
 ARRAYS = (Tensor, np.ndarray)
 NAMED = (types.FunctionType, types.ModuleType)
@@ -71,6 +76,20 @@ class Watch(NamedTuple):
     labels: Any
 
 
+class Again:
+    """Gets what C code makes anew each time: the same object as before where that is equal."""
+
+    def __init__(self, get: Callable[[Any], Any], was: Any) -> None:
+        self.get = get
+        self.was = was
+
+    def __call__(self, of: Any) -> tuple[Any]:
+        now = self.get(of)
+        if not is_same(now, self.was):
+            self.was = now
+        return (self.was,)
+
+
 END = Watch(iter, (MISSING,), "a container")  # where one has more in it, this is not in its place
 
 
@@ -84,7 +103,7 @@ class Walk:
     def __init__(self, reads: Reads, roots: Sequence[Any]) -> None:
         self.reads = reads
         self.changes: dict[str, tuple[Read, Any]] = {}
-        self.iterator: Read | None = None
+        self.unseen = reads.unseen
         self.watches: list[Watch] = []
         self.tensors: dict[Tensor, None] = {}
         self.arrays: dict[int, tuple[np.ndarray, Any]] = {}
@@ -101,8 +120,9 @@ class Walk:
             self._known.setdefault(owner, []).append(name)
         for namespace, name in reads.namespaces.values():
             self._global(namespace, name)
-        modules = [sys.modules[name] for name in reads.imports if name in sys.modules]
-        self._todo += [(module, Read(module.__name__, module, "")) for module in modules]
+        for name in reads.imports & sys.modules.keys():
+            self._names.setdefault(id(sys.modules), (sys.modules, {}))[1][name] = name
+            self._todo.append((sys.modules[name], Read(name, sys.modules[name], "")))
         self._todo += reads.roots
         self._visit_all()
         self._todo += [(function, Read(function.__name__, 0, "")) for function in self._hidden()]
@@ -122,17 +142,31 @@ class Walk:
         for get, pairs in lists:
             of, labels = [value for value, _ in pairs], [label for _, label in pairs]
             found += [Watch(get, of, labels)] if of else []
+        for generator in self.reads.asked.values():
+            self._generator(generator)
         if self.reads.abstract:
             found.append(Watch(_registered, None, "what is registered for an abstract class"))
         if "name" in self.reads.floating and self.tensors:
             found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
         self.watches = found + self.watches
 
+    def _generator(self, generator: Any) -> None:
+        """A generator whose state the step reads, beside drawing from it or not."""
+        _, read = self.reads.generators[id(generator)]
+        if id(generator) not in self.reads.drawing:
+            again = Again(generator_state, read.value)
+            self.watches.append(Watch(again, generator, f"the state of {read.name}"))
+        elif self.unseen is None:
+            self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
+
     def _visit_all(self) -> None:
         while self._todo:
             value, read = self._todo.pop()
             if not is_plain(value) and id(value) not in self.seen:
                 self.seen[id(value)] = value
+                if self.unseen is None and (is_iterator(value) or is_hidden(value)):
+                    what = f"reads {read.name}, an object of class {type(value).__qualname__}"
+                    self.unseen = read._replace(name=what)
                 self._visit(value, read)
 
     def _hidden(self) -> list[Any]:
@@ -155,12 +189,10 @@ class Walk:
         elif isa(value, types.MethodType):
             self._todo += [(value.__self__, read), (value.__func__, read)]
         elif (owner := bound_to(value)) is not None:
-            self._hold(owner, read)
-        elif isa(value, functools.partial):
-            self._todo += [(part, read) for part in (value.func, value.args, value.keywords)]
+            self._todo.append((owner, read))
         elif isa(value, (tuple, frozenset)):
             for part in value:
-                self._hold(part, read)
+                self._todo.append((part, read))
         elif isa(value, np.ndarray) and not value.dtype.hasobject:
             content = fingerprint(value)
             self.arrays[id(value)] = value, content
@@ -172,7 +204,7 @@ class Walk:
             self._container(value, read)
             self._attributes(value, read)
             return
-        if whose(type(value).__module__) is Whose.USER or isa(value, functools.partial):
+        if whose(type(value).__module__) is Whose.USER:
             self._attributes(value, read)
 
     def _container(self, value: Any, read: Read) -> None:
@@ -190,7 +222,7 @@ class Walk:
         if isa(value, (*SEQUENCES, Mapping)):  # what left another may have come to this one
             self._sized[id(value)] = value, label
         for part in inside:
-            self._hold(part, read)
+            self._todo.append((part, read))
 
     def _attributes(self, value: Any, read: Read) -> None:
         """The attributes of an object, a class or a file that were read, or may have been."""
@@ -242,7 +274,7 @@ class Walk:
             read = first._replace(name=read.name)
             self._compare(read, now)
         self._place(value, name, read.name)
-        self._hold(now, read)
+        self._todo.append((now, read))
 
     def _place(self, value: Any, name: str, label: str) -> None:
         """Where an attribute is kept."""
@@ -255,10 +287,12 @@ class Walk:
         held = vars(kind).get(name) if kind is not None else None
         if own is not None and name in own:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
-        elif isa(held, SLOT):
-            if not isa(value, type):
-                self.watches.append(Watch(operator.attrgetter(name, name), value, label))
-        else:
+        elif isa(held, OF_C) and isa(value, held.__objclass__):
+            get: Any = operator.attrgetter(name, name)
+            if not isa(held, SLOT) or whose(held.__objclass__.__module__) is Whose.LIBRARY:
+                get = Again(functools.partial(given_by, held), given_by(held, value))
+            self.watches.append(Watch(get, value, label))
+        elif not isa(held, SLOT):
             if own is not None:
                 self._sized[id(own)] = own, label
             if kind is not None and whose(kind.__module__) is Whose.USER:
@@ -281,7 +315,7 @@ class Walk:
             if first is not None:
                 self._compare(first, now)
             self._cells[id(cell)] = cell, held.name
-            self._hold(now, held)
+            self._todo.append((now, held))
         if whose(function.__module__) is Whose.USER:
             self.watches.append(Watch(_made_of, function, label))
             defaults = (function.__defaults__, function.__kwdefaults__)
@@ -300,12 +334,7 @@ class Walk:
             if now is not MISSING:
                 self._names.setdefault(id(namespace), (namespace, {}))[1][name] = name
                 if not _is_fixed(now):
-                    self._hold(now, read)
-
-    def _hold(self, value: Any, read: Read) -> None:
-        if self.iterator is None and is_iterator(value):
-            self.iterator = read
-        self._todo.append((value, read))
+                    self._todo.append((now, read))
 
     def _compare(self, read: Read, now: Any) -> None:
         """Note a difference between what was read first and what is there after the step."""
@@ -326,17 +355,6 @@ def _is_fixed(value: Any) -> bool:
         return whose(value.__name__) < Whose.USER
     kinds = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
     return isa(value, kinds) and whose(getattr(value, "__module__", None)) < Whose.USER
-
-
-def is_same(now: Any, was: Any) -> bool:
-    """Whether this is the same object, an equal number, or a list or tuple of such."""
-    if now is was:
-        return True
-    if type(now) is not type(was):
-        return False
-    if isa(now, (list, tuple)):
-        return len(now) == len(was) and all(map(is_same, now, was))
-    return is_plain(now) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
 
 
 class Guards:

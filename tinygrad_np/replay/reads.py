@@ -14,11 +14,13 @@ import dis
 import functools
 import gc
 import io
+import operator
 import os
+import random
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, MappingView, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ import numpy as np
 from ..autodiff.guards import fingerprint
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
+from .unseen import TEXT, asks, is_for_nothing, named, users_frame
 
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
@@ -45,6 +48,7 @@ HARMLESS = frozenset([
 ])  # fmt: skip
 TELLING = frozenset(["abc", "logging", "typing", "warnings"])  # of whose objects nothing is read
 SLOT = types.MemberDescriptorType
+OF_C = (types.GetSetDescriptorType, SLOT)
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 SEQUENCES = (list, set, collections.deque, collections.UserList)
 MISSING = object()
@@ -160,6 +164,25 @@ def member(value: Any, name: str) -> Any:
     return next((vars(kind)[name] for kind in kinds_of(value) if name in vars(kind)), MISSING)
 
 
+def given_by(descriptor: Any, value: Any) -> Any:
+    """What an attribute that C code looks up is of an object."""
+    try:
+        return descriptor.__get__(value)
+    except AttributeError:
+        return MISSING
+
+
+def is_same(now: Any, was: Any) -> bool:
+    """Whether this is the same object, an equal number, or a list or tuple of such."""
+    if now is was:
+        return True
+    if type(now) is not type(was):
+        return False
+    if isa(now, (list, tuple)):
+        return len(now) == len(was) and all(map(is_same, now, was))
+    return is_plain(now) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
+
+
 def attribute(value: Any, name: str) -> Any:
     """An attribute, looked up without running any code; MISSING where that cannot be done."""
     if name == "__class__":
@@ -167,11 +190,9 @@ def attribute(value: Any, name: str) -> Any:
     if isa(value, types.ModuleType):
         return vars(value).get(name, MISSING)
     in_class = member(value, name)
-    if isa(in_class, SLOT) and not isa(value, type):
-        try:
-            return in_class.__get__(value)
-        except AttributeError:
-            return MISSING
+    if isa(in_class, OF_C) and isa(value, in_class.__objclass__):
+        found = given_by(in_class, value)
+        return found if is_same(given_by(in_class, value), found) else in_class
     own = None if isa(value, type) else fields(value)
     if own is not None and name in own:
         return own[name]
@@ -268,14 +289,20 @@ def contents(container: Any) -> list[Any] | None:
         return None
     if isa(container, SEQUENCES):
         return list(container)
+    if isa(container, functools.partial):
+        return [container.func, container.args, container.keywords]
+    if isa(container, ItemsView):
+        return [part for pair in container for part in pair]
+    if isa(container, MappingView):
+        return list(container)
+    if isa(container, BaseException):
+        kinds = [k for k in type(container).__mro__ if whose(k.__module__) is Whose.LIBRARY]
+        held = [d for k in kinds for n, d in vars(k).items() if isa(d, OF_C) and n[0] != "_"]
+        return [given_by(d, container) for d in held]
     own = isa(container, (dict, collections.UserDict))
     library = whose(type(container).__module__) is Whose.LIBRARY
     if own or (library and isa(container, Mapping)):
         return [*container, *container.values()]
-    if isa(container, weakref.ref):
-        return [container()]
-    if isa(container, weakref.ProxyTypes):
-        return [container.__repr__.__self__]
     if isa(container, contextvars.ContextVar):
         return [container.get(None)]
     if isa(container, functools._lru_cache_wrapper):
@@ -295,18 +322,19 @@ def contents(container: Any) -> list[Any] | None:
         return None
 
 
+def is_generator(value: Any) -> bool:
+    """Whether it draws random numbers, from a state that it keeps."""
+    kinds = (random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator)
+    return isa(value, kinds) and not isa(value, random.SystemRandom)
+
+
 def generator_state(value: Any) -> Any:
-    """The state of a generator of random numbers, fit for ==; None for what is none."""
-    python = sys.modules.get("random")
-    if python is not None and isa(value, python.Random):
+    """The state of a generator of random numbers, fit for ==."""
+    if isa(value, random.Random):
         return value.getstate()
-    if "numpy.random" not in sys.modules:
-        return None
-    if isa(value, np.random.Generator):
-        return _frozen(value.bit_generator.state)
     if isa(value, np.random.RandomState):
         return _frozen(value.get_state(legacy=False))
-    return _frozen(value.state) if isa(value, np.random.BitGenerator) else None
+    return _frozen(value.bit_generator.state if isa(value, np.random.Generator) else value.state)
 
 
 def _frozen(state: Any) -> Any:
@@ -355,6 +383,9 @@ class Reads:
         self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
+        self.unseen: Read | None = None  # what the step does that no guard can watch
+        self.drawing: set[int] = set()  # generators that captured operations draw from
+        self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
         self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
@@ -367,8 +398,8 @@ class Reads:
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
         """While this lasts, note what Python functions of this thread read."""
-        for generator in self._global_generators():
-            self.see(generator, "")
+        for function in (random.random, np.random.rand):  # those of the process
+            self.see(function.__self__, "")  # type: ignore[attr-defined]
         before, collects = sys.getprofile(), gc.isenabled()
         gc.disable()  # what others run when it collects is not of the step
         sys.setprofile(self._event)
@@ -418,6 +449,7 @@ class Reads:
         """A captured operation has drawn from a generator, as replays will."""
         read = Read(type(generator).__name__, generator_state(generator), "")
         self.generators[id(generator)] = generator, read
+        self.drawing.add(id(generator))
 
     def moved_generator(self) -> Read | None:
         """A generator whose state is not what was noted last, if there is one."""
@@ -447,27 +479,25 @@ class Reads:
             if id(value) not in self.arrays:
                 self._held.append(value)
                 self.arrays[id(value)] = Read("", fingerprint(value), place)
-        elif (state := generator_state(value)) is not None:
-            self.generators[id(value)] = value, Read(type(value).__name__, state, place)
+        elif is_generator(value):
+            read = Read(type(value).__name__, generator_state(value), place)
+            self.generators[id(value)] = value, read
         elif isa(value, types.MethodType):
             self.see(value.__self__, place)
         elif (owner := bound_to(value)) is not None:
+            if is_generator(owner):
+                self.asked[id(owner)] = owner
             self.see(owner, place)
 
-    @staticmethod
-    def _global_generators() -> list[Any]:
-        """Those behind the functions of ``random`` and ``np.random``, where these are loaded."""
-        found = []
-        if "random" in sys.modules:
-            found.append(sys.modules["random"].random.__self__)
-        if "numpy.random" in sys.modules:
-            found.append(np.random.rand.__self__)  # type: ignore[attr-defined]
-        return found
-
-    def _event(self, frame: types.FrameType, event: str, _: Any) -> None:
+    def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
+        code = frame.f_code
+        if event == "c_call" and self.unseen is None:
+            if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
+                self._miss(f"calls {named(function)}", frame)
         if event != "call":
             return
-        code = frame.f_code
+        if code in TEXT:
+            self._miss("makes text of a Tensor", frame.f_back)
         found = self.codes.get(code, MISSING)
         if found is MISSING:
             read = whose(frame.f_globals.get("__name__")) >= Whose.LAYERS
@@ -477,6 +507,12 @@ class Reads:
                 self.imports |= found.imports
         if found is not None:
             self._enter(frame, found)  # type: ignore[arg-type]
+
+    def _miss(self, what: str, frame: types.FrameType | None) -> None:
+        """Note that the step does what no guard can watch, unless nothing comes of it."""
+        user = users_frame(frame)
+        if self.unseen is None and user is not None and not is_for_nothing(user):
+            self.unseen = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""
@@ -525,6 +561,8 @@ class Reads:
             self.floating |= {word for word in found.words if word.isidentifier()}
             self.imports |= found.words & sys.modules.keys()
         for value, place in values:
+            if is_generator(value):
+                self.asked[id(value)] = value
             if isa(value, types.ModuleType):
                 self.whole.add(id(value))
             elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
@@ -537,9 +575,14 @@ class Reads:
         table[key] = _placed(table.get(key, read), read.place)
         self.see(read.value, read.place)
 
-    def _follow(self, value: Any, names: tuple[str, ...], place: str) -> Any:
+    def _follow(self, value: Any, names: Sequence[str], place: str) -> Any:
         """Note the attributes along a chain; what it leads to."""
         for i, name in enumerate(names):
+            if is_generator(value):
+                self.asked[id(value)] = value
+            if isa(getter := plain(member(value, name)), operator.attrgetter):  # of a property
+                for path in getter.__reduce__()[1]:
+                    self._follow(value, path.split("."), place)
             if name in APPENDING and contents(value) is not None:
                 self._held.append(value)
                 self.appended.add(id(value))

@@ -20,9 +20,9 @@ from ..markup import facts
 from ..recording.lines import Whose, users_line, whose
 from ..recording.recorder import argument
 from .capture import Capture, refusal
-from .guards import Guards, Walk, is_same, spec
+from .guards import Guards, Walk, spec
 from .program import Program, Untouched
-from .reads import is_plain
+from .reads import Read, is_plain, is_same
 from .show import Profile, as_html
 from .verify import (
     State,
@@ -50,6 +50,8 @@ class Local(threading.local):
         self.last: Program | None = None
         self.doubted = False  # whether the next call is to be compared
         self.has_warned = False
+        self.unseen: set[Any] = set()  # signatures whose last capture saw what no guard can
+        self.why: Read | None = None  # why the step runs as Python from now on
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
@@ -160,6 +162,8 @@ class Replay:
     def __repr__(self) -> str:
         found = [program for each in self._local.programs.values() for program in each]
         captured = f"{len(found)} programs" if len(found) != 1 else "1 program"
+        if (why := self._local.why) is not None:
+            return f"Replay({self.__qualname__}, runs as Python: it {why.name} at {why.place})"
         return f"Replay({self.__qualname__}, {captured} captured in this thread)"
 
     def _repr_html_(self) -> str:
@@ -212,7 +216,7 @@ class Replay:
 
     def _found(self, programs: list[Program], given: Given, plain: bool) -> Any:
         """Run the program that may run now; where there is none, capture one."""
-        if any(program.guards.is_lent() for program in programs):
+        if self._local.why is not None or any(program.guards.is_lent() for program in programs):
             return self._as_written(given, [])
         program = next((p for p in programs if p.guards.hold()), None)
         if program is None:
@@ -251,11 +255,14 @@ class Replay:
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
         changed = programs[0].guards.changed() if programs else None
-        if changed is not None and not self._local.has_warned:
+        reason = f"reads {changed}, which changes in every call" if changed else ""
+        if (why := self._local.why) is not None:
+            reason = f"{why.name} ({why.place}), which a replay cannot watch"
+        if reason and not self._local.has_warned:
             self._local.has_warned = True
             warnings.warn(
-                f"tg.replay: the step reads {changed}, which changes in every call, so it runs as "
-                "Python from now on; to replay it, pass that as an argument (np.float32(value)).",
+                f"tg.replay: the step {reason}, so it runs as Python from now on; to replay it, "
+                "get the value outside and pass it as an argument (np.float32(value)).",
                 stacklevel=4,
             )
         result = self.fn(*given.holding(map(argument, given.inputs)))
@@ -265,6 +272,7 @@ class Replay:
         if program is None:
             return
         program.link()
+        self._local.unseen.discard(key)
         everything = self._local.programs
         programs = everything.setdefault(key, [])
         programs.insert(0, program)
@@ -282,8 +290,13 @@ class Replay:
         with capture.reads.noted():
             result = self._recorded(capture, given)
         walk = Walk(capture.reads, [self.fn, *given.others()])
-        capture.settle(walk.iterator, walk.seen)
+        capture.settle(walk.seen)
         filled = _plain(capture, result)  # the values now: a plan may merge two variables
+        if walk.unseen is not None:
+            local = self._local  # the first time may be for something lasting, as an import
+            local.why = walk.unseen if given.key in local.unseen else None
+            local.unseen.add(given.key)
+            return None, filled
         if self._has_moved(given.key, walk):
             return None, filled
         returned = leaves(result)
@@ -384,6 +397,9 @@ class Replay:
                     return result
                 second.forget()
                 compare_outcomes(ours, outcome(program, result))
+            elif given.key in self._local.unseen:
+                self._local.programs[given.key].remove(program)
+                return result
             self._local.odd.discard(given.key)
         program.due = self._due(program.runs)
         return result
