@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.rules.table import Rule
 from ..autodiff.sweep import OWN, references
@@ -14,7 +13,7 @@ from ..errors import ReplayError
 from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import FUNNEL, Recorder
-from .reads import Reads
+from .reads import Reads, array_state
 
 # what is done to Tensors that no operation does, and what to do instead
 CHANGES = {
@@ -121,14 +120,14 @@ class Capture(Recorder):
         raw = super()._raw(array, operand)
         written = isinstance(operand, list) and not _holds_array(operand)
         if not written and not self._is_own_code(FUNNEL):
-            self._contents[raw] = fingerprint(array)
+            self._contents[raw] = array_state(array)
         return raw
 
     def _again(self, variable: Variable) -> None:
         self._check_raw(variable, self._contents[variable])
 
     def _check_raw(self, variable: Variable, content: Any) -> None:
-        if fingerprint(variable.array) != content:
+        if array_state(variable.array) != content:
             raise refusal(
                 f"writes into an array of shape {variable.shape} that it has used before",
                 "write into a copy, or keep it in a Tensor and write t[...] = v",

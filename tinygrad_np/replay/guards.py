@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.guards import Slot, fingerprint
+from ..autodiff.guards import Slot
 from ..autodiff.tape import changes, mode
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Variable
@@ -31,6 +31,7 @@ from .reads import (
     SLOT,
     Read,
     Reads,
+    array_state,
     attribute,
     attributes,
     bound_to,
@@ -48,7 +49,7 @@ from .reads import (
     origin_of,
     plain,
 )  # fmt: skip
-from .unseen import is_hidden
+from .unseen import is_hidden, of_c
 
 ARRAYS = (Tensor, np.ndarray)
 NAMED = (types.FunctionType, types.ModuleType)
@@ -114,7 +115,9 @@ class Walk:
         self._cells: dict[int, tuple[Any, str]] = {}
         self._objects: list[tuple[Any, str]] = []
         self._kinds: dict[type, str] = {}
-        self._todo = [(root, Read("an argument", root, "")) for root in reversed(roots)]
+        code = getattr(roots[0], "__code__", None)
+        place = f"{code.co_filename}:{code.co_firstlineno}" if code in reads.codes else ""
+        self._todo = [(root, Read("an argument", root, place)) for root in reversed(roots)]
         self._known: dict[int, list[str]] = {}
         for owner, name in reads.attributes:
             self._known.setdefault(owner, []).append(name)
@@ -150,6 +153,11 @@ class Walk:
             found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
         self.watches = found + self.watches
 
+    def _note_hidden(self, value: Any, read: Read) -> None:
+        if is_iterator(value) or is_hidden(value):
+            what = f"reads {read.name}, an object of class {type(value).__qualname__}"
+            self.unseen = read._replace(name=what)
+
     def _generator(self, generator: Any) -> None:
         """A generator whose state the step reads, beside drawing from it or not."""
         _, read = self.reads.generators[id(generator)]
@@ -164,9 +172,8 @@ class Walk:
             value, read = self._todo.pop()
             if not is_plain(value) and id(value) not in self.seen:
                 self.seen[id(value)] = value
-                if self.unseen is None and (is_iterator(value) or is_hidden(value)):
-                    what = f"reads {read.name}, an object of class {type(value).__qualname__}"
-                    self.unseen = read._replace(name=what)
+                if read.place and self.unseen is None:  # layers ask only for a class
+                    self._note_hidden(value, read)
                 self._visit(value, read)
 
     def _hidden(self) -> list[Any]:
@@ -194,7 +201,7 @@ class Walk:
             for part in value:
                 self._todo.append((part, read))
         elif isa(value, np.ndarray) and not value.dtype.hasobject:
-            content = fingerprint(value)
+            content = array_state(value)
             self.arrays[id(value)] = value, content
             first = self.reads.arrays.get(id(value))
             if first is not None and first.value != content:
@@ -236,6 +243,7 @@ class Walk:
         inherited = [] if is_class else attributes(of)
         names = dict.fromkeys(known)
         names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
+        names |= dict.fromkeys(of_c(type(value)) & floating)
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
         unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
         unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
@@ -289,8 +297,8 @@ class Walk:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
         elif isa(held, OF_C) and isa(value, held.__objclass__):
             get: Any = operator.attrgetter(name, name)
-            if not isa(held, SLOT) or whose(held.__objclass__.__module__) is Whose.LIBRARY:
-                get = Again(functools.partial(given_by, held), given_by(held, value))
+            if (was := given_by(held, value)) is not given_by(held, value):
+                get = Again(functools.partial(given_by, held), was)
             self.watches.append(Watch(get, value, label))
         elif not isa(held, SLOT):
             if own is not None:
@@ -456,7 +464,7 @@ class Guards:
 
     def _is_untouched(self) -> bool:
         """Whether arrays that somebody may still have are what they were."""
-        return all(fingerprint(array) == content for array, content in self.watched)
+        return all(array_state(array) == content for array, content in self.watched)
 
 
 def _getter(space: Any, names: dict[str, str]) -> Watch:

@@ -28,7 +28,7 @@ import numpy as np
 from ..autodiff.guards import fingerprint
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
-from .unseen import TEXT, asks, is_for_nothing, named, users_frame
+from .unseen import TEXT, asks, draws, is_for_nothing, named, users_frame
 
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
@@ -144,7 +144,7 @@ def kinds_of(value: Any) -> tuple[type, ...]:
     """The classes in which attributes are looked up, of a class its metaclasses too."""
     if not isa(value, type):
         return type(value).__mro__
-    return (*value.__mro__, *(kind for kind in type(value).__mro__ if kind not in (type, object)))
+    return (*value.__mro__, *(kind for kind in type(value).__mro__ if kind is not object))
 
 
 def fields(value: Any) -> dict[str, Any] | None:
@@ -245,6 +245,8 @@ def is_opaque(value: Any) -> bool:
                 owner.__name__ == "builtins" and value.__name__ in REFLECTION
             )
         return isa(owner, str) and value.__name__ in REFLECTING
+    if isa(value, types.MethodWrapperType):
+        return value.__name__ in REFLECTING
     if isa(value, functools.partial):
         return is_opaque(value.func)
     of = value if isa(value, type) else type(value)
@@ -263,6 +265,7 @@ def looks_around(held: Any) -> bool:
     of = type(held)
     return (
         hasattr(of, "__get__")
+        and of is not functools.cached_property
         and of.__module__ != "builtins"
         and (whose(of.__module__) is Whose.LIBRARY)
     )
@@ -322,12 +325,6 @@ def contents(container: Any) -> list[Any] | None:
         return None
 
 
-def is_generator(value: Any) -> bool:
-    """Whether it draws random numbers, from a state that it keeps."""
-    kinds = (random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator)
-    return isa(value, kinds) and not isa(value, random.SystemRandom)
-
-
 def generator_state(value: Any) -> Any:
     """The state of a generator of random numbers, fit for ==."""
     if isa(value, random.Random):
@@ -335,6 +332,11 @@ def generator_state(value: Any) -> Any:
     if isa(value, np.random.RandomState):
         return _frozen(value.get_state(legacy=False))
     return _frozen(value.bit_generator.state if isa(value, np.random.Generator) else value.state)
+
+
+def array_state(array: np.ndarray) -> Any:
+    """What can be another in an array, fit for ==."""
+    return fingerprint(array), array.shape, array.strides, array.dtype, array.flags.num
 
 
 def _frozen(state: Any) -> Any:
@@ -398,8 +400,9 @@ class Reads:
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
         """While this lasts, note what Python functions of this thread read."""
-        for function in (random.random, np.random.rand):  # those of the process
-            self.see(function.__self__, "")  # type: ignore[attr-defined]
+        self.see(random.random.__self__, "")  # type: ignore[attr-defined]
+        if "numpy.random" in sys.modules:
+            self.see(np.random.rand.__self__, "")  # type: ignore[attr-defined]
         before, collects = sys.getprofile(), gc.isenabled()
         gc.disable()  # what others run when it collects is not of the step
         sys.setprofile(self._event)
@@ -478,14 +481,12 @@ class Reads:
         elif isa(value, np.ndarray):
             if id(value) not in self.arrays:
                 self._held.append(value)
-                self.arrays[id(value)] = Read("", fingerprint(value), place)
-        elif is_generator(value):
+                self.arrays[id(value)] = Read("", array_state(value), place)
+        elif draws(type(value)):
             read = Read(type(value).__name__, generator_state(value), place)
             self.generators[id(value)] = value, read
-        elif isa(value, types.MethodType):
-            self.see(value.__self__, place)
-        elif (owner := bound_to(value)) is not None:
-            if is_generator(owner):
+        elif (owner := value.__self__ if isa(value, types.MethodType) else bound_to(value)) is not None:
+            if draws(type(owner)):
                 self.asked[id(owner)] = owner
             self.see(owner, place)
 
@@ -493,7 +494,8 @@ class Reads:
         code = frame.f_code
         if event == "c_call" and self.unseen is None:
             if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
-                self._miss(f"calls {named(function)}", frame)
+                starts = function.__module__ == "_thread"  # whatever that does, nobody notes it
+                self._miss(f"calls {named(function)}", frame, starts)
         if event != "call":
             return
         if code in TEXT:
@@ -508,10 +510,10 @@ class Reads:
         if found is not None:
             self._enter(frame, found)  # type: ignore[arg-type]
 
-    def _miss(self, what: str, frame: types.FrameType | None) -> None:
+    def _miss(self, what: str, frame: types.FrameType | None, always: bool = False) -> None:
         """Note that the step does what no guard can watch, unless nothing comes of it."""
         user = users_frame(frame)
-        if self.unseen is None and user is not None and not is_for_nothing(user):
+        if self.unseen is None and user is not None and (always or not is_for_nothing(user)):
             self.unseen = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
@@ -561,7 +563,7 @@ class Reads:
             self.floating |= {word for word in found.words if word.isidentifier()}
             self.imports |= found.words & sys.modules.keys()
         for value, place in values:
-            if is_generator(value):
+            if draws(type(value)):
                 self.asked[id(value)] = value
             if isa(value, types.ModuleType):
                 self.whole.add(id(value))
@@ -578,7 +580,7 @@ class Reads:
     def _follow(self, value: Any, names: Sequence[str], place: str) -> Any:
         """Note the attributes along a chain; what it leads to."""
         for i, name in enumerate(names):
-            if is_generator(value):
+            if draws(type(value)):
                 self.asked[id(value)] = value
             if isa(getter := plain(member(value, name)), operator.attrgetter):  # of a property
                 for path in getter.__reduce__()[1]:

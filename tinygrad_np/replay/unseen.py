@@ -45,11 +45,10 @@ ASKING = {"numpy": ("_get_extobj_dict",), "builtins": ("input", "open")}  # but 
 KNOWN = frozenset([
     array.array, bytearray, collections.OrderedDict, collections.defaultdict, collections.deque,
     contextvars.ContextVar, dict, functools.partial, io.BytesIO, io.StringIO, list, memoryview,
-    np.ndarray, np.random.Generator, np.random.RandomState, np.ufunc, operator.attrgetter,
-    operator.itemgetter, operator.methodcaller, random.Random.__base__, re.Match, set, slice,
-    threading.local, type, types.MappingProxyType, types.ModuleType,
+    np.ndarray, np.ufunc, operator.attrgetter, operator.itemgetter, operator.methodcaller, re.Match,
+    set, slice, threading.local, type, types.MappingProxyType, types.ModuleType,
 ])  # fmt: skip
-KNOWN_KINDS = (BaseException, MappingView, np.generic, np.random.BitGenerator)  # and all of these
+KNOWN_KINDS = (BaseException, MappingView, np.generic)  # and all of these
 WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 HIDING = ("_ctypes", "_decimal", "ctypes", "decimal")  # a pointer leads elsewhere, and arithmetic
 PASSING = (
@@ -57,6 +56,15 @@ PASSING = (
     "KW_NAMES", "LIST_EXTEND", "LIST_TO_TUPLE", "LOAD_", "NOP", "PRECALL", "PUSH_NULL",
 )  # fmt: skip
 TEXT = frozenset(f.__code__ for f in (Tensor.__repr__, Tensor.__format__, Tensor._repr_html_))
+
+
+def draws(kind: type) -> bool:
+    """Whether objects of a class draw random numbers, from a state that they keep."""
+    if issubclass(kind, random.Random):
+        return not issubclass(kind, random.SystemRandom)
+    if "numpy.random" not in sys.modules:
+        return False
+    return issubclass(kind, (np.random.Generator, np.random.RandomState, np.random.BitGenerator))
 
 
 def _adds_state(kind: type) -> bool:
@@ -79,11 +87,19 @@ def hidden_class(kind: type) -> type | None:
     What compares and hashes by value has to stay what it is, and so has a descriptor.
     """
     found = next(filter(_adds_state, kind.__mro__), None)
-    if found is None or found in KNOWN or issubclass(found, KNOWN_KINDS):
+    if found is None or found in KNOWN or issubclass(found, KNOWN_KINDS) or draws(kind):
         return None
     is_value = found.__eq__ is not object.__eq__ and found.__hash__ not in (None, object.__hash__)
     hides = found.__module__.split(".")[0] in HIDING
     return found if hides or not (is_value or hasattr(found, "__get__")) else None
+
+
+@functools.lru_cache(maxsize=4096)
+def of_c(kind: type) -> frozenset[str]:
+    """The names of the attributes that C code looks up for the objects of a class."""
+    data = (types.GetSetDescriptorType, types.MemberDescriptorType)
+    found = {n for k in kind.__mro__ for n, held in vars(k).items() if isinstance(held, data)}
+    return frozenset(found) - {"__class__", "__dict__", "__weakref__"}
 
 
 @functools.lru_cache(maxsize=4096)
