@@ -12,12 +12,14 @@ import itertools
 import operator
 import sys
 import types
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autodiff.guards import Slot
+from ..autodiff.rules.table import REVISION
 from ..autodiff.tape import changes, mode
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Variable
@@ -69,6 +71,10 @@ def _registered(_: None) -> list[str]:
     return [sys.intern(str(abc.get_cache_token()))]
 
 
+def _filters(module: Any) -> list[Any]:
+    return list(module.filters)
+
+
 class Watch(NamedTuple):
     """``get(of)`` gives values, named by ``labels``: one for all, or one for each."""
 
@@ -91,7 +97,8 @@ class Again:
         return (self.was,)
 
 
-END = Watch(iter, (MISSING,), "a container")  # where one has more in it, this is not in its place
+# where a container has more in it, this is not in its place
+END = Watch(iter, REVISION, "what tg.defvjp was given")
 
 
 class Walk:
@@ -147,6 +154,8 @@ class Walk:
             found += [Watch(get, of, labels)] if of else []
         for generator in self.reads.asked.values():
             self._generator(generator)
+        if self.reads.warns:
+            found.append(Watch(_filters, warnings, "the filters of warnings"))
         if self.reads.abstract:
             found.append(Watch(_registered, None, "what is registered for an abstract class"))
         if "name" in self.reads.floating and self.tensors:

@@ -386,6 +386,7 @@ class Reads:
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
         self.unseen: Read | None = None  # what the step does that no guard can watch
+        self.warns = False  # whether the filters of warnings may decide
         self.drawing: set[int] = set()  # generators that captured operations draw from
         self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
         self.abstract = False  # whether it has classes that others may be registered for
@@ -493,6 +494,7 @@ class Reads:
     def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
         code = frame.f_code
         if event == "c_call" and self.unseen is None:
+            self.warns |= function.__module__ == "_warnings"
             if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
                 starts = function.__module__ == "_thread"  # whatever that does, nobody notes it
                 self._miss(f"calls {named(function)}", frame, starts)

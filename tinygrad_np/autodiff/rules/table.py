@@ -274,6 +274,7 @@ class Reading:
 
 
 TABLE: dict[Any, Rule] = {}
+REVISION = [object()]  # another object after a function was given rules
 METADATA: set[Any] = set()
 FACTS: set[Any] = set()  # metadata that depend on shapes and dtypes alone
 WRITERS: set[Any] = set()
@@ -322,6 +323,7 @@ def defvjp(
     """
     _check_rules(fn, vjps, each)
     check_flag("broadcasts", broadcasts)
+    REVISION[0] = object()
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager, traits)
 
 
