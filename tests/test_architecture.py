@@ -42,7 +42,7 @@ ORDER = [
     "recording.recorder", "recording.tape", "recording.trace",
     "recording.autopsy", "recording.anomaly", "replay.memory", "replay.unseen", "replay.reads",
     "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
-    "replay.bind", "replay.show", "replay.program", "replay.verify",
+    "replay.bind", "replay.show", "replay.severed", "replay.program", "replay.verify",
     "replay.step",
 ]  # fmt: skip
 ROOMS = [

@@ -23,6 +23,7 @@ from .capture import Capture, refusal
 from .guards import Guards, Walk, spec
 from .program import Program, Untouched
 from .reads import Read, is_plain, is_same
+from .severed import leads_on, severed
 from .show import Profile, as_html
 from .verify import (
     State,
@@ -410,13 +411,16 @@ def _plain(capture: Capture, result: Any) -> Any:
     parts = leaves(result)
     for i, part in enumerate(parts):
         if isinstance(part, Tensor) and capture.variable(part).kind != "memory":
-            parts[i] = Tensor(part._array)
+            parts[i] = severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
     return rebuild(result, parts)
 
 
 def detached(result: Any) -> Any:
     """What the step returned as Python, without its graph."""
-    parts = [p.detach() if isinstance(p, Tensor) else p for p in leaves(result)]
+    parts = leaves(result)
+    for i, part in enumerate(parts):
+        if isinstance(part, Tensor):
+            parts[i] = severed(part._array) if leads_on(part) else part.detach()
     return rebuild(result, parts)
 
 

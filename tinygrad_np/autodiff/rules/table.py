@@ -273,8 +273,14 @@ class Reading:
         )
 
 
+class Revision:
+    """``last`` is another object after a function was given rules."""
+
+    last: object = None
+
+
 TABLE: dict[Any, Rule] = {}
-REVISION = [object()]  # another object after a function was given rules
+revision = Revision()
 METADATA: set[Any] = set()
 FACTS: set[Any] = set()  # metadata that depend on shapes and dtypes alone
 WRITERS: set[Any] = set()
@@ -323,7 +329,7 @@ def defvjp(
     """
     _check_rules(fn, vjps, each)
     check_flag("broadcasts", broadcasts)
-    REVISION[0] = object()
+    revision.last = object()
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager, traits)
 
 
