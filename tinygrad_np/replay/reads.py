@@ -28,7 +28,7 @@ import numpy as np
 from ..autodiff.guards import fingerprint
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
-from .unseen import TEXT, asks, draws, is_for_nothing, named, users_frame
+from .unseen import HIDING, TEXT, asks, draws, is_for_nothing, named, users_frame
 
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
@@ -545,6 +545,8 @@ class Reads:
             value = self._follow(value, names, place)
             values.append((value, place))
             opaque = opaque or id(value) in self._opaque or is_opaque(value)
+            if place and isa(value, type) and value.__module__ in HIDING and self.unseen is None:
+                self.unseen = Read(f"uses {value.__name__}", None, place)
             if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
                 self._reach(value, namespace, place)
         if opaque:

@@ -50,7 +50,7 @@ KNOWN = frozenset([
 ])  # fmt: skip
 KNOWN_KINDS = (BaseException, MappingView, np.generic)  # and all of these
 WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
-HIDING = ("_ctypes", "_decimal", "ctypes", "decimal")  # a pointer leads elsewhere, and arithmetic
+HIDING = ("_ctypes", "_decimal", "ctypes", "decimal")  # pointers lead elsewhere, a context decides
 PASSING = (
     "BINARY_", "BUILD_", "CACHE", "CALL", "CONVERT_VALUE", "DICT_MERGE", "EXTENDED_ARG", "FORMAT_",
     "KW_NAMES", "LIST_EXTEND", "LIST_TO_TUPLE", "LOAD_", "NOP", "PRECALL", "PUSH_NULL",
@@ -110,8 +110,11 @@ def _tells_when_called(kind: type) -> bool:
     return names <= {"__init__", "__repr__", "__weakref__"}
 
 
-def is_hidden(value: Any) -> bool:
-    """Whether what is in an object, or whether it still is there, is out of the guards' sight."""
+def is_hidden(value: Any, of_library: bool) -> bool:
+    """Whether what is in an object, or whether it still is there, is out of the guards' sight.
+
+    A library's object may have a lock (``of_library``): its methods are seen when they are called.
+    """
     kind = type(value)
     if issubclass(kind, io.IOBase) and hidden_class(kind):
         return value not in (sys.stdout, sys.stderr) and not value.closed and value.readable()
@@ -122,7 +125,7 @@ def is_hidden(value: Any) -> bool:
     if issubclass(kind, (*weakref.ProxyTypes, weakref.WeakSet)):
         return True
     found = hidden_class(kind)
-    return found is not None and not _tells_when_called(found)
+    return found is not None and not (of_library and _tells_when_called(found))
 
 
 def asks(function: Any, in_library: bool) -> bool:
@@ -175,15 +178,18 @@ def is_for_nothing(frame: types.FrameType | None) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _end(code: types.CodeType, at: int) -> str:
     """The instruction that consumes the result of the one at an offset, and leaves no other."""
-    depth = 1
+    depth, ahead = 1, at + 1
     for instruction in dis.get_instructions(code):
-        if instruction.offset <= at:
+        name = instruction.opname
+        if instruction.offset < ahead:
             continue
         effect = dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
-        if instruction.opname.startswith(PASSING):
+        if name == "JUMP_FORWARD":
+            ahead = instruction.argval
+        elif name.startswith(PASSING):
             depth = max(depth + effect, 1)
-        elif depth == 1 or instruction.opname != "POP_TOP":
-            return instruction.opname
-        else:
+        elif depth > 1 and name.startswith("POP_"):  # another value, as of a condition
             depth += effect
+        else:
+            return name
     return ""
