@@ -253,7 +253,8 @@ class Walk:
         inherited = [] if is_class else attributes(of)
         names = dict.fromkeys(known)
         names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
-        names |= dict.fromkeys(of_c(type(value)) & floating)
+        if origin is Whose.USER:
+            names |= dict.fromkeys(of_c(type(value)) & self.reads.asked_of_c)
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
         unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
         unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
