@@ -346,11 +346,11 @@ class Walk:
 
     def _global(self, namespace: dict[str, Any], name: str) -> None:
         read = self.reads.variables.get((id(namespace), name))
-        now, module = namespace.get(name, MISSING), namespace.get("__name__")
+        now, origin = namespace.get(name, MISSING), whose(namespace.get("__name__"))
         if read is None:  # it is looked up in Python's own
-            if whose(module) is Whose.USER:
+            if origin is Whose.USER:
                 self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
-        elif whose(module) is Whose.USER or (module == "builtins" and not _is_fixed(now)):
+        elif origin is Whose.USER or (read.place and not _is_fixed(now)):
             self._compare(read, now)
             if now is not MISSING:
                 self._names.setdefault(id(namespace), (namespace, {}))[1][name] = name
@@ -374,7 +374,7 @@ def _is_fixed(value: Any) -> bool:
     """Whether this never changes, as what libraries contain."""
     if isa(value, types.ModuleType):
         return whose(value.__name__) < Whose.USER
-    kinds = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
+    kinds = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.shape))
     return isa(value, kinds) and whose(getattr(value, "__module__", None)) < Whose.USER
 
 

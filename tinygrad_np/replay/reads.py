@@ -601,7 +601,8 @@ class Reads:
                 return MISSING
             owner, value = value, attribute(value, name)
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
-                self.see(value, place)
+                self.namespaces[id(vars(owner)), name] = vars(owner), name
+                self._note(self.variables, id(vars(owner)), Read(name, value, place))
                 if contents(value) is not None:  # sys.modules, os.environ
                     self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
