@@ -578,7 +578,8 @@ CHANGING: list[tuple[str, list[Any], Callable[[Any, Any], Any], str]] = [
         "a list",
         [0, 1],
         lambda x, number: x + tg.Tensor([number] * 4),
-        HERE + r"add gets array\(\[1, 1, 1, 1\]\) as operand 1 here, .* it got array\(\[0, 0, 0, 0\]\),",
+        HERE
+        + r"add gets array\(\[1, 1, 1, 1\]\) as operand 1 here, .* it got array\(\[0, 0, 0, 0\]\),",
     ),
     (
         "a long list",
@@ -674,7 +675,9 @@ def test_shapes_that_depend_on_values(name: str, count: int) -> None:
         return
     if name == "a write to a mask" and count == 2:
         return
-    message = r"(t\[index\]|\w+) gives shape \(\d, ?\) and dtype .* here, .* its shape depends on values"
+    message = (
+        r"(t\[index\]|\w+) gives shape \(\d, ?\) and dtype .* here, .* its shape depends on values"
+    )
     with pytest.raises(tg.ReplayError, match=message.replace(", ?", ",?")):
         step(shorter)
 

@@ -134,7 +134,9 @@ def test_a_gradient_into_a_result_is_refused_where_eager_mode_has_one() -> None:
             assert y.requires_grad
             assert np.asarray(y).tolist() == y.tolist() == [1.0, 2.0]
             for loss in (np.sum(w**2) + np.sum(y * 2), np.sum(y)):
-                with pytest.raises(tg.ReplayError, match=r"test_program.py:\d+: a gradient goes in"):
+                with pytest.raises(
+                    tg.ReplayError, match=r"test_program.py:\d+: a gradient goes in"
+                ):
                     loss.backward()
                 assert w.grad is None
             (np.sum(w**2) + np.sum(y.detach())).backward()

@@ -487,7 +487,9 @@ class Reads:
         elif draws(type(value)):
             read = Read(type(value).__name__, generator_state(value), place)
             self.generators[id(value)] = value, read
-        elif (owner := value.__self__ if isa(value, types.MethodType) else bound_to(value)) is not None:
+        elif (
+            owner := value.__self__ if isa(value, types.MethodType) else bound_to(value)
+        ) is not None:
             if draws(type(owner)):
                 self.asked[id(owner)] = owner
             self.see(owner, place)
