@@ -191,7 +191,7 @@ PROTOCOLS: list[Any] = [
     called, first, lambda o: len(o), lambda o: list(o), lambda o: str(o), lambda o: repr(o),
     lambda o: f"{o}", lambda o: bool(o), lambda o: [*o], lambda o: vars(o), lambda o: dir(o),
     lambda o: next(o), lambda o: hash(o), lambda o: o.__dict__, lambda o: {**o}, lambda o: bytes(o),
-    lambda o: [each for each in map(str, [o])], lambda o: np.array(o), lambda o: "a" in o,
+    lambda o: list(map(str, [o])), lambda o: np.array(o), lambda o: "a" in o,
 ]  # fmt: skip
 # they wait, end something for all, or tell of the machine
 LEFT_OUT = re.compile(
@@ -411,7 +411,7 @@ def test_whatever_can_be_read_of_the_process(tmp_path: Path) -> None:
 
 def test_rules_that_are_given_later() -> None:
     def rule(factor: float) -> None:
-        tg.defvjp(cube, lambda g, out, x: g * factor)
+        tg.defvjp(cube, lambda g, _out, _x: g * factor)
 
     rule(3.0)
     run = tg.replay(tg.grad(cube))
@@ -423,8 +423,8 @@ def test_rules_that_are_given_later() -> None:
 
 SCALE = tg.Tensor([2.0])
 TEXTS: list[Callable[[Any], Any]] = [
-    str, repr, lambda t: f"{t}", lambda t: f"{t:.1f}", lambda t: "%s" % t, lambda t: "{}".format(t),
-    lambda t: str([t]), lambda t: f"{dict(a=t)}", lambda t: " ".join(map(str, [t])),
+    str, repr, lambda t: f"{t}", lambda t: f"{t:.1f}", "%s".__mod__, "{}".format,
+    lambda t: str([t]), lambda t: f"{ {'a': t} }", lambda t: " ".join(map(str, [t])),
     lambda t: t._repr_html_(), lambda t: io.StringIO().write(str(t)), lambda t: ascii(t),
 ]  # fmt: skip
 
@@ -457,7 +457,7 @@ def prints(x: Any) -> None:
 
 def prints_texts(x: Any) -> None:
     print(f"{x!r}, {x * 2}", str(x), sep="; ")
-    print("%s" % x, end="" if x.ndim else "\n")
+    print(x, end="" if x.ndim else "\n")
 
 
 def prints_a_nest(x: Any) -> None:

@@ -13,7 +13,8 @@ from ..errors import ReplayError
 from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import FUNNEL, Recorder
-from .reads import Reads, array_state
+from .objects import array_state
+from .reads import Reads
 
 # what is done to Tensors that no operation does, and what to do instead
 CHANGES = {

@@ -5,24 +5,26 @@ import functools
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import EXCLUSIVE
-from ..autodiff.nests import floating, held, leaves, rebuild, tupled
+from ..autodiff.nests import floating, leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..markup import facts
-from ..recording.lines import Whose, users_line, whose
+from ..recording.lines import users_line
 from ..recording.recorder import argument
 from .capture import Capture, refusal
-from .guards import Guards, Walk, spec
+from .given import Given
+from .guards import Guards, spec
+from .objects import is_same
 from .program import Program, Untouched
-from .reads import Read, is_plain, is_same
+from .reads import Read
 from .severed import leads_on, severed
 from .show import Profile, as_html
 from .verify import (
@@ -34,6 +36,7 @@ from .verify import (
     is_equal,
     outcome,
 )
+from .walk import Walk
 
 KEPT_SIGNATURES = 64
 NEVER = float("inf")
@@ -57,36 +60,6 @@ class Local(threading.local):
         self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
         self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
-
-
-class Given:
-    """The arguments of one call: the ``parts`` of the nest, and the arrays among them.
-
-    ``key`` is equal for calls that the same program may answer.
-    """
-
-    def __init__(self, args: tuple[Any, ...]) -> None:
-        self.args = args
-        self.parts = leaves(list(args))
-        self.inputs = self.arrays()
-        values = ["array" if _is_array(part) else _identity(part) for part in self.parts]
-        shown = repr(rebuild(_opened(list(args)), values))
-        specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
-        self.key = (mode.recording, shown, *specs)
-
-    def arrays(self) -> list[np.ndarray]:
-        """The arrays as they are now: an argument that is a gradient may get another one."""
-        return [_array(part) for part in self.parts if _is_array(part)]
-
-    def others(self) -> list[Any]:
-        """What is no array."""
-        return [part for part in self.parts if not _is_array(part)]
-
-    def holding(self, tensors: Iterable[Tensor]) -> list[Any]:
-        """The arguments with these Tensors in the places of the arrays."""
-        found = iter(tensors)
-        parts = [next(found) if _is_array(part) else part for part in self.parts]
-        return list(rebuild(list(self.args), parts))
 
 
 class Replay:
@@ -433,53 +406,10 @@ def _numbers(nest: Any) -> Any:
     return rebuild(nest, parts)
 
 
-def _is_array(part: Any) -> bool:
-    return isinstance(part, (np.ndarray, np.generic, Tensor))
-
-
 def _holds_tensors(part: Any) -> bool:
     """Whether a result is an object with Tensors in it, which a replay would not make anew."""
     own = vars(part) if hasattr(part, "__dict__") and not callable(part) else {}
     return not isinstance(part, Tensor) and any(isinstance(v, Tensor) for v in own.values())
-
-
-def _array(part: Any) -> np.ndarray:
-    """An argument's array."""
-    kind = type(part)
-    if kind is not Tensor and whose(kind.__module__) is Whose.USER:
-        raise ReplayError(
-            f"{users_line()}: an argument of class {kind.__name__}, and a replayed step gets plain "
-            "Tensors; pass its values, and its other contents as separate arguments."
-        )
-    if not isinstance(part, Tensor):
-        return np.asarray(part)
-    if part.requires_grad:
-        raise ReplayError(
-            f"{users_line()}: an argument of shape {part.shape} requires grad; replay the "
-            "gradient, tg.replay(tg.grad(f)), close over a Tensor whose gradient the step "
-            "computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
-        )
-    return part._array  # type: ignore[no-any-return]
-
-
-def _opened(nest: Any) -> Any:
-    """A nest with dicts for its dataclasses, whose keys are class and field."""
-    if isinstance(nest, dict):
-        return {key: _opened(part) for key, part in nest.items()}
-    if isinstance(nest, list):
-        return [_opened(part) for part in nest]
-    if isinstance(nest, tuple):
-        return tupled(type(nest), [_opened(part) for part in nest])
-    if (parts := held(nest)) is None:
-        return nest
-    return {(type(nest), name): _opened(part) for name, part in parts.items()}
-
-
-def _identity(part: Any) -> Any:
-    """What tells an argument that is no array from others: its value, or that it is this object."""
-    if is_plain(part):
-        return type(part), repr(part)
-    return type(part), id(part)
 
 
 def replay(

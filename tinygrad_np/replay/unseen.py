@@ -1,14 +1,13 @@
 """What a step reads that no guard can see: state that C code keeps, and text made of a Tensor.
 
 A step that does this runs as Python. Two things are known of C code: each call of a C function that
-Python code makes (``sys.setprofile`` reports it), and the class of each object that is reached. Both
-are asked whether they are known to be free of hidden state; whatever is unknown has some.
+Python code makes (``sys.setprofile`` reports it), and the class of each object that is reached.
+What is not known to be free of hidden state has some.
 """
 
 import array
 import collections
 import contextvars
-import dis
 import functools
 import io
 import operator
@@ -25,6 +24,8 @@ import numpy as np
 
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
+from .mentions import REFLECTING, consumer
+from .objects import draws, isa, plain
 
 # whose functions look at nothing but their arguments, or at what is watched as names are
 FREE = frozenset([
@@ -51,20 +52,17 @@ KNOWN = frozenset([
 KNOWN_KINDS = (BaseException, MappingView, np.generic)  # and all of these
 WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 HIDING = ("_ctypes", "_decimal", "ctypes", "decimal")  # pointers lead elsewhere, a context decides
-PASSING = (
-    "BINARY_", "BUILD_", "CACHE", "CALL", "CONVERT_VALUE", "DICT_MERGE", "EXTENDED_ARG", "FORMAT_",
-    "KW_NAMES", "LIST_EXTEND", "LIST_TO_TUPLE", "LOAD_", "NOP", "PRECALL", "PUSH_NULL",
-)  # fmt: skip
 TEXT = frozenset(f.__code__ for f in (Tensor.__repr__, Tensor.__format__, Tensor._repr_html_))
-
-
-def draws(kind: type) -> bool:
-    """Whether objects of a class draw random numbers, from a state that they keep."""
-    if issubclass(kind, random.Random):
-        return not issubclass(kind, random.SystemRandom)
-    if "numpy.random" not in sys.modules:
-        return False
-    return issubclass(kind, (np.random.Generator, np.random.RandomState, np.random.BitGenerator))
+REFLECTION = frozenset([
+    "__import__", "delattr", "dir", "eval", "exec", "getattr", "globals", "hasattr", "locals",
+    "setattr", "vars",
+])  # fmt: skip
+# and all of libraries but what these have: they read numbers, words, elements, and call functions
+HARMLESS = frozenset([
+    "_collections_abc", "_functools", "_operator", "abc", "builtins", "cmath", "collections",
+    "contextlib", "functools", "itertools", "logging", "math", "numbers", "numpy", "random",
+    "scipy", "threading", "time", "types", "typing", "warnings",
+])  # fmt: skip
 
 
 def _adds_state(kind: type) -> bool:
@@ -81,7 +79,7 @@ def _adds_state(kind: type) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def hidden_class(kind: type) -> type | None:
+def hidden_class(kind: Any) -> type | None:
     """The class of C, of those an object has, that keeps something out of sight; None if none does.
 
     What compares and hashes by value has to stay what it is, and so has a descriptor.
@@ -95,7 +93,7 @@ def hidden_class(kind: type) -> type | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def of_c(kind: type) -> frozenset[str]:
+def of_c(kind: Any) -> frozenset[str]:
     """The names of the attributes that C code looks up for the objects of a class."""
     data = (types.GetSetDescriptorType, types.MemberDescriptorType)
     found = {n for k in kind.__mro__ for n, held in vars(k).items() if isinstance(held, data)}
@@ -166,7 +164,7 @@ def users_frame(frame: types.FrameType | None) -> types.FrameType | None:
 def is_for_nothing(frame: types.FrameType | None) -> bool:
     """Whether what the user's code is getting is thrown away, as what ``print`` returns."""
     while (frame := users_frame(frame)) is not None:
-        end = _end(frame.f_code, frame.f_lasti)
+        end = consumer(frame.f_code, frame.f_lasti)
         if end == "POP_TOP":
             return True
         if not end.startswith("RETURN_"):
@@ -175,21 +173,41 @@ def is_for_nothing(frame: types.FrameType | None) -> bool:
     return False
 
 
-@functools.lru_cache(maxsize=4096)
-def _end(code: types.CodeType, at: int) -> str:
-    """The instruction that consumes the result of the one at an offset, and leaves no other."""
-    depth, ahead = 1, at + 1
-    for instruction in dis.get_instructions(code):
-        name = instruction.opname
-        if instruction.offset < ahead:
-            continue
-        effect = dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
-        if name == "JUMP_FORWARD":
-            ahead = instruction.argval
-        elif name.startswith(PASSING):
-            depth = max(depth + effect, 1)
-        elif depth > 1 and name.startswith("POP_"):  # another value, as of a condition
-            depth += effect
-        else:
-            return name
-    return ""
+def is_opaque(value: Any) -> bool:
+    """Whether to call this, or to look it up in a class, may read attributes out of sight."""
+    if isa(value, types.MethodType):
+        value = value.__func__
+    if isa(value, types.FunctionType):
+        named = value.__globals__.get("__name__")
+        return _is_unseen(named) and not hasattr(value, "__wrapped__")
+    if isa(value, types.BuiltinFunctionType):
+        owner = value.__self__
+        if isa(owner, types.ModuleType):
+            return _is_unseen(owner.__name__) or (
+                owner.__name__ == "builtins" and value.__name__ in REFLECTION
+            )
+        return isa(owner, str) and value.__name__ in REFLECTING
+    if isa(value, types.MethodWrapperType):
+        return value.__name__ in REFLECTING
+    if isa(value, functools.partial):
+        return is_opaque(value.func)
+    of = value if isa(value, type) else type(value)
+    return _is_unseen(of.__module__) and callable(value)
+
+
+def _is_unseen(module: str | None) -> bool:
+    return whose(module) is Whose.LIBRARY and str(module).split(".")[0] not in HARMLESS
+
+
+def looks_around(held: Any) -> bool:
+    """Whether a library wrote what a class has: as it is looked up or called it reads anything."""
+    held = plain(held)
+    if isa(held, types.FunctionType):
+        return whose(held.__globals__.get("__name__")) is Whose.LIBRARY
+    of = type(held)
+    return (
+        hasattr(of, "__get__")
+        and of is not functools.cached_property
+        and of.__module__ != "builtins"
+        and (whose(of.__module__) is Whose.LIBRARY)
+    )
