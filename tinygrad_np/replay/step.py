@@ -422,8 +422,9 @@ def replay(
     ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
     Tensors); it gets Tensors for arrays. The first call with arguments of given shapes and dtypes
     runs and records it; the second runs it both ways and compares every bit; later ones run the
-    recorded program in memory allocated once. Other shapes are recorded anew. Results require no
-    grad; gradients are in ``.grad`` of the leaves as ever.
+    recorded program in memory allocated once. Other shapes are recorded anew. Gradients are in
+    ``.grad`` of the leaves as ever; a gradient that goes into a result, which is the end of no
+    graph, is refused.
 
     ``fn`` may be a transform: ``tg.replay(tg.value_and_grad(f))``, of ``grad``, ``jacobian``,
     ``hessian``, ``vmap``, also ``tg.replay(tg.hvp)`` and ``tg.replay(tg.jvp)``. Then plain arrays
@@ -434,16 +435,18 @@ def replay(
     environment) is watched: where that is another, the step is recorded anew. What it prints, or
     appends to a list that it does not read (no Tensors), happens only when it runs as Python: in
     calls 1, 2, 4, 8, 16 …, where a replay is compared with it again. ``verify=n`` compares at
-    every n-th call instead, ``verify=False`` never. What code outside Python keeps (files, the
-    clock, settings inside libraries) is seen only then.
+    every n-th call instead, ``verify=False`` never. What other threads do, and settings that a
+    library reads by itself, are seen only then. A step that reads what code outside Python keeps
+    (a file, the clock, an iterator, a lock), or makes text of a Tensor, runs as Python in each
+    call; a warning says so, and ``repr(step)``.
 
     Raw arrays that the step makes are constants, compared like the rest; those from outside are
     compared byte by byte before each replay (make a Tensor of a large one).
 
     Raises ReplayError, with the line and the remedy, for what cannot be replayed: a value that
     leaves the tape (``if t > 0``, ``t.item()``), a step that goes on changing what it reads (a
-    counter; to fill a cache in its first run, or to leave the same each time, is allowed), an
-    iterator, random numbers that no operation draws (use ``tg.random``).
+    counter; to fill a cache in its first run, or to leave the same each time, is allowed), random
+    numbers that no operation draws (use ``tg.random``).
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
     >>> @tg.replay

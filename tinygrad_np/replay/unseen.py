@@ -113,7 +113,7 @@ def is_hidden(value: Any, of_library: bool) -> bool:
 
     A library's object may have a lock (``of_library``): its methods are seen when they are called.
     """
-    kind = type(value)
+    kind: Any = type(value)
     if issubclass(kind, io.IOBase) and hidden_class(kind):
         return value not in (sys.stdout, sys.stderr) and not value.closed and value.readable()
     if issubclass(kind, (weakref.ref, *WEAK)):  # a guard would keep what it refers to
@@ -137,7 +137,7 @@ def asks(function: Any, in_library: bool) -> bool:
         return name not in FREE_TOO.get(module, ())
     if isinstance(owner, type):
         return name == "__subclasses__" or owner.__module__.partition(".")[0] not in FREE
-    kind = type(owner)
+    kind: Any = type(owner)
     if issubclass(kind, contextvars.ContextVar):  # the user's are watched
         return in_library and name == "get"
     if issubclass(kind, (functools._lru_cache_wrapper, random.Random)):

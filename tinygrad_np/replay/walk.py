@@ -236,7 +236,8 @@ class Walk:
         names = dict.fromkeys(known)
         names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
         if origin is Whose.USER:
-            names |= dict.fromkeys(of_c(type(value)) & self.reads.asked_of_c)
+            kind: Any = type(value)
+            names |= dict.fromkeys(of_c(kind) & self.reads.asked_of_c)
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
         unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
         unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
@@ -287,7 +288,7 @@ class Walk:
         for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
             if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
                 self._sized[-id(between)] = vars(between), label
-        held = vars(kind).get(name) if kind is not None else None
+        held: Any = vars(kind).get(name) if kind is not None else None
         if own is not None and name in own:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
         elif isa(held, OF_C) and isa(value, held.__objclass__):
