@@ -503,6 +503,24 @@ def test_what_only_tells_is_replayed(tell: Any, capsys: Any) -> None:
     capsys.readouterr()
 
 
+STAMPS: dict[str, Any] = {}
+NOTES: list[Any] = []
+
+
+def keeps_a_stamp(x: Any) -> Any:
+    STAMPS.update(at=os.getcwd())
+    return x * len(STAMPS["at"])
+
+
+def hands_on_a_text(x: Any) -> Any:
+    check(f"{x}")
+    return x * NOTES[0]
+
+
+def check(text: str) -> None:
+    NOTES[:] = [len(text)]
+
+
 UNSEEN: list[tuple[Callable[[Any], Any], str]] = [
     (lambda x: x * (1.0 + LOCK.locked()), r"calls lock\.locked\(\)"),
     (lambda x: x * next(COUNT), "reads COUNT, an object of class count"),
@@ -510,6 +528,8 @@ UNSEEN: list[tuple[Callable[[Any], Any], str]] = [
     (lambda x: x * len(METHOD()()), "reads METHOD, an object of class WeakMethod"),  # type: ignore[misc]
     (lambda x: x * (time.time() > 0), r"calls time\.time\(\)"),
     (lambda x: x * len(str(x)), "makes text of a Tensor"),
+    (keeps_a_stamp, r"calls \w+\.getcwd\(\)"),
+    (hands_on_a_text, "makes text of a Tensor"),
 ]
 
 
@@ -518,7 +538,7 @@ def test_it_runs_as_python_and_says_why_once(k: int) -> None:
     fn, what = UNSEEN[k]
     run = tg.replay(fn)
     run(np.ones(2)), run(np.ones(2))
-    line = f"{re.escape(__file__)}:{fn.__code__.co_firstlineno}"
+    line = rf"{re.escape(__file__)}:({'|'.join(str(n) for _, _, n in fn.__code__.co_lines())})"
     with pytest.warns(UserWarning, match=rf"the step {what} \({line}\), which a replay cannot"):
         run(np.ones(2))
     run(np.ones(2))

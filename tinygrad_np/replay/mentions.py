@@ -90,9 +90,12 @@ def mentions(code: types.CodeType) -> Mentions:
 
 
 @functools.lru_cache(maxsize=4096)
-def consumer(code: types.CodeType, at: int) -> str:
-    """The instruction that consumes the result of the one at an offset, and leaves no other."""
-    depth, ahead = 1, at + 1
+def consumer(code: types.CodeType, at: int) -> tuple[str, int]:
+    """The instruction that consumes the result of the one at an offset, and leaves no other.
+
+    With it the last call, by its offset, that the result went into.
+    """
+    depth, ahead, call = 1, at + 1, began(code, at)
     for instruction in dis.get_instructions(code):
         name = instruction.opname
         if instruction.offset < ahead:
@@ -102,8 +105,16 @@ def consumer(code: types.CodeType, at: int) -> str:
             ahead = instruction.argval
         elif name.startswith(PASSING):
             depth = max(depth + effect, 1)
+            if name.startswith("CALL") and depth == 1:
+                call = instruction.offset
         elif depth > 1 and name.startswith("POP_"):  # another value, as of a condition
             depth += effect
         else:
-            return name
-    return ""
+            return name, call
+    return "", call
+
+
+@functools.lru_cache(maxsize=4096)
+def began(code: types.CodeType, at: int) -> int:
+    """The offset of the instruction that a frame is at: it may point to the end of that."""
+    return max(i.offset for i in dis.get_instructions(code) if i.offset <= at)

@@ -17,7 +17,7 @@ import numpy as np
 from ..autodiff.guards import fingerprint
 from ..recording.lines import Whose, whose
 
-TELLING = frozenset(["abc", "logging", "typing", "warnings"])  # of whose objects nothing is read
+UNREAD = frozenset(["abc", "logging", "typing", "warnings"])  # of whose objects nothing is read
 SLOT = types.MemberDescriptorType
 OF_C = (types.GetSetDescriptorType, SLOT)
 NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
@@ -122,7 +122,7 @@ def origin_of(value: Any) -> Whose:
     if isa(value, (type, types.FunctionType)):
         return whose(value.__module__)
     origin = whose(module := type(value).__module__)
-    given = origin is Whose.LIBRARY and module.split(".")[0] not in TELLING
+    given = origin is Whose.LIBRARY and module.split(".")[0] not in UNREAD
     return Whose.USER if given and fields(value) is not None else origin
 
 

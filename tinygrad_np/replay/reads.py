@@ -21,7 +21,7 @@ import numpy as np
 
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
-from .mentions import Mentions, mentions
+from .mentions import Mentions, began, mentions
 from .objects import (
     MISSING,
     array_state,
@@ -39,7 +39,17 @@ from .objects import (
     origin_of,
     plain,
 )
-from .unseen import HIDING, TEXT, asks, is_for_nothing, is_opaque, named, users_frame
+from .unseen import (
+    HIDING,
+    TELLING,
+    TELLING_CALLS,
+    TEXT,
+    asks,
+    is_opaque,
+    named,
+    thrown_away,
+    users_frame,
+)
 
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
 # what functions of libraries read; those of Python's reach the names of a module
@@ -86,6 +96,8 @@ class Reads:
         self.warns = False  # whether the filters of warnings may decide
         self.drawing: set[int] = set()  # generators that captured operations draw from
         self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
+        self._telling: Any = None  # the last call that only tells somebody of what it is given,
+        self._untold: list[tuple[Any, Read]] = []  # and what may go into such a call later
         self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
@@ -108,6 +120,9 @@ class Reads:
             yield
         finally:
             sys.setprofile(before if before is None or callable(before) else None)
+            if self.unseen is None and self._untold:
+                self.unseen = self._untold[0][1]
+            self._telling, self._untold = None, []
             if before is not None and not callable(before):
                 before.enable()  # a profiler of the standard library
             if collects:
@@ -192,6 +207,8 @@ class Reads:
 
     def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
         code = frame.f_code
+        if event == "c_call" and function.__name__ in TELLING_CALLS:
+            self._tell(frame)
         if event == "c_call" and self.unseen is None:
             self.warns |= function.__module__ == "_warnings"
             if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
@@ -199,6 +216,8 @@ class Reads:
                 self._miss(f"calls {named(function)}", frame, starts)
         if event != "call":
             return
+        if frame.f_globals.get("__name__") in TELLING:
+            self._tell(frame.f_back)
         if code in TEXT:
             self._miss("makes text of a Tensor", frame.f_back)
         found = self.codes.get(code, MISSING)
@@ -213,10 +232,22 @@ class Reads:
             self._enter(frame, found)  # type: ignore[arg-type]
 
     def _miss(self, what: str, frame: types.FrameType | None, always: bool = False) -> None:
-        """Note that the step does what no guard can watch, unless nothing comes of it."""
+        """Note that the step does what no guard can watch, unless it only tells somebody of it."""
         user = users_frame(frame)
-        if self.unseen is None and user is not None and (always or not is_for_nothing(user)):
-            self.unseen = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
+        if self.unseen is not None or user is None:
+            return
+        read = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
+        call = None if always else thrown_away(user)
+        if call is None:
+            self.unseen = read
+        elif call != self._telling:  # what is going on, or what comes next
+            self._untold.append((call, read))
+
+    def _tell(self, frame: types.FrameType | None) -> None:
+        """A call begins that only tells somebody of what it is given."""
+        if users_frame(frame) is frame is not None:
+            self._telling = frame, began(frame.f_code, frame.f_lasti)
+            self._untold = [pair for pair in self._untold if pair[0] != self._telling]
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""

@@ -38,6 +38,7 @@ FREE = frozenset([
 FREE_TOO = {
     "_thread": ("RLock", "allocate_lock", "get_ident", "get_native_id"),  # a program has one thread
     "_warnings": ("warn", "warn_explicit"),  # the filters are watched
+    "nt": ("fspath",),
     "posix": ("fspath",),
     "sys": ("_getframe", "_getframemodulename", "exc_info", "intern"),
 }
@@ -50,6 +51,9 @@ KNOWN = frozenset([
     set, slice, threading.local, type, types.MappingProxyType, types.ModuleType,
 ])  # fmt: skip
 KNOWN_KINDS = (BaseException, MappingView, np.generic)  # and all of these
+# what nothing comes back from, C functions and modules of Python's
+TELLING_CALLS = frozenset(["collect", "flush", "print", "sleep", "warn", "write", "writelines"])
+TELLING = frozenset(["logging", "pprint", "traceback", "warnings"])
 WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 HIDING = ("_ctypes", "_decimal", "ctypes", "decimal")  # pointers lead elsewhere, a context decides
 TEXT = frozenset(f.__code__ for f in (Tensor.__repr__, Tensor.__format__, Tensor._repr_html_))
@@ -161,16 +165,16 @@ def users_frame(frame: types.FrameType | None) -> types.FrameType | None:
     return frame if ours else None
 
 
-def is_for_nothing(frame: types.FrameType | None) -> bool:
-    """Whether what the user's code is getting is thrown away, as what ``print`` returns."""
+def thrown_away(frame: types.FrameType | None) -> tuple[Any, int] | None:
+    """The call, by frame and offset, whose result is thrown away with what the user's code gets."""
     while (frame := users_frame(frame)) is not None:
-        end = consumer(frame.f_code, frame.f_lasti)
+        end, call = consumer(frame.f_code, frame.f_lasti)
         if end == "POP_TOP":
-            return True
+            return frame, call
         if not end.startswith("RETURN_"):
-            return False
+            return None
         frame = frame.f_back
-    return False
+    return None
 
 
 def is_opaque(value: Any) -> bool:
