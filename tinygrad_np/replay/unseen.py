@@ -132,16 +132,25 @@ def is_hidden(value: Any, of_library: bool) -> bool:
 
 def asks(function: Any, in_library: bool) -> bool:
     """Whether a C function may look at what is neither an argument nor watched."""
-    owner, name = getattr(function, "__self__", None), function.__name__
+    owner: Any = function.__self__
     if isinstance(owner, types.ModuleType):
-        module = owner.__name__
-        first = module.partition(".")[0]
-        if first in FREE:
-            return name in ASKING.get(first, ())
-        return name not in FREE_TOO.get(module, ())
+        return _function_asks(owner.__name__, function.__name__)
     if isinstance(owner, type):
-        return name == "__subclasses__" or owner.__module__.partition(".")[0] not in FREE
-    kind: Any = type(owner)
+        first = owner.__module__.partition(".")[0]
+        return function.__name__ == "__subclasses__" or first not in FREE
+    return _method_asks(type(owner), function.__name__, in_library)
+
+
+@functools.lru_cache(maxsize=4096)
+def _function_asks(module: str, name: str) -> bool:
+    first = module.partition(".")[0]
+    if first in FREE:
+        return name in ASKING.get(first, ())
+    return name not in FREE_TOO.get(module, ())
+
+
+@functools.lru_cache(maxsize=4096)
+def _method_asks(kind: Any, name: str, in_library: bool) -> bool:
     if issubclass(kind, contextvars.ContextVar):  # the user's are watched
         return in_library and name == "get"
     if issubclass(kind, (functools._lru_cache_wrapper, random.Random)):
