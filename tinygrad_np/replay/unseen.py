@@ -138,7 +138,8 @@ def asks(function: Any, in_library: bool) -> bool:
     if isinstance(owner, type):
         first = owner.__module__.partition(".")[0]
         return function.__name__ == "__subclasses__" or first not in FREE
-    return _method_asks(type(owner), function.__name__, in_library)
+    kind: Any = type(owner)
+    return _method_asks(kind, function.__name__, in_library)
 
 
 @functools.lru_cache(maxsize=4096)
