@@ -41,10 +41,12 @@ ORDER = [
     "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
-    "recording.autopsy", "recording.anomaly", "replay.memory", "replay.reads",
-    "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
-    "replay.bind", "replay.show", "replay.native", "replay.fuse", "replay.program", "replay.verify",
-    "replay.step",
+    "recording.autopsy", "recording.anomaly", "replay.memory", "replay.mentions",
+    "replay.objects", "replay.unseen", "replay.reads", "replay.capture", "replay.walk",
+    "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
+    "replay.bind", "replay.show", "replay.severed", "replay.native", "replay.fuse",
+    "replay.program", "replay.verify",
+    "replay.given", "replay.step",
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",

@@ -326,7 +326,7 @@ class Tensor(Operators):
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
     def _refuse_detaching(self, what: str) -> None:
-        if self._node is not None:
+        if self._node is not None and not getattr(self._node, "severed", False):
             raise ways.cut(what, self.shape)
 
     def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:

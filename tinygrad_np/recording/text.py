@@ -62,7 +62,7 @@ def row_of(
 
 def _operand(value: Any) -> str:
     """A variable by its name, numbers as they are."""
-    if isinstance(value, Variable) and value.kind == "constant" and value.shape == ():
+    if isinstance(value, Variable) and value.is_number:
         return repr(value) if value.array is None else repr(value.array.item())
     return repr(value)
 

@@ -21,6 +21,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..autodiff.rules import FACTS, TABLE, WRITERS
 from ..errors import ReplayError
 from ..recording.equations import Equation, Variable
+from ..recording.recorder import spelled
 
 SPREAD_UP_TO = 1 << 18  # elements; beyond, an array of a number costs more than the scalar loop
 
@@ -169,16 +170,17 @@ def _keep(equation: Equation, out: np.ndarray, fn: Any, *operands: Any, **option
 def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
     """Copy a result to its place; raises ReplayError if it does not fit there."""
     result = np.asarray(result)
+    name = spelled(equation.rule) if equation.rule else equation.name
     if result.dtype.kind != out.dtype.kind and "c" in (result.dtype.kind, out.dtype.kind):
         raise ReplayError(
-            f"{equation.line}: {equation.name} gave an array of dtype {result.dtype} where the "
-            f"captured step had {out.dtype}: whether its results are complex depends on values. "
-            "Give it complex numbers (x + 0j): then the results are always complex."
+            f"{equation.line}: {name} gives numbers of dtype {result.dtype} here, and of "
+            f"{out.dtype} in the first run of the step: whether its results are complex "
+            "depends on values. Give it complex numbers (x + 0j): then they always are."
         )
     if result.shape != out.shape or result.dtype != out.dtype:
         raise ReplayError(
-            f"{equation.line}: {equation.name} gave an array of shape {result.shape} and dtype "
-            f"{result.dtype} where the captured step had {out.shape} and {out.dtype}: its shape "
+            f"{equation.line}: {name} gives shape {result.shape} and dtype {result.dtype} "
+            f"here, and {out.shape} and {out.dtype} in the first run of the step: its shape "
             "depends on values. Use functions whose shapes do not, such as np.where for a mask."
         )
     np.copyto(out, result)

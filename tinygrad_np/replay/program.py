@@ -19,6 +19,7 @@ from .fuse import fuse, has_stops
 from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate, plan
+from .severed import leads_on, severed
 
 
 class Untouched(Exception):
@@ -41,6 +42,7 @@ class Program:
         self.parts = [part if place is None else np.float64(0) for place, part in parts]
         self.result = rebuild(result, self.parts)
         self.places = places
+        self.lead_on = [leads_on(part) for part in leaves(result) if isinstance(part, Tensor)]
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
         self.generators = capture.generators
@@ -82,7 +84,7 @@ class Program:
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
         alone = self.single and type(self.returned[0]) is np.ndarray
-        computed = alone and self.plan.outputs[0].kind != "memory"
+        computed = alone and self.plan.outputs[0].kind != "memory" and not self.lead_on[0]
         self.only: np.ndarray | None = self.returned[0] if computed else None
         self.last: list[Any] = [None] * len(self.inputs)
         self.guards.bind()
@@ -179,14 +181,16 @@ class Program:
         if self.only is not None:
             return self.only.copy() if plain else Tensor._of(self.only.copy(), None)
         made = []
-        for variable, found in zip(self.plan.outputs, self.returned, strict=True):
+        parts = zip(self.plan.outputs, self.returned, self.lead_on, strict=True)
+        for variable, found, leads in parts:
             if variable.kind == "memory":
                 made.append(variable.source)
             else:
                 array = values[found.place] if isinstance(found, Cell) else found
                 array = array.copy("K")
-                made.append(array if plain else Tensor._owning(array))
+                make = severed if leads else Tensor._owning
+                made.append(array if plain else make(array))
         if self.single:
             return made[0]
-        parts = zip(self.places, self.parts, strict=True)
-        return rebuild(self.result, [v if p is None else made[p] for p, v in parts])
+        held = zip(self.places, self.parts, strict=True)
+        return rebuild(self.result, [v if p is None else made[p] for p, v in held])
