@@ -85,16 +85,9 @@ def _under(errors: dict[str, Any], calls: list[Callable[[], Any]]) -> Callable[[
         for call in calls:
             call()
 
-    def run_guarded() -> None:
-        with np.errstate(**errors):
-            run()
-
-    with np.errstate():  # whatever happens here is undone
-        before = np.geterr()
-        context = contextvars.copy_context()
-        context.run(np.seterr, **errors)
-        kept = np.geterr() == before
-    return partial(context.run, run) if kept else run_guarded
+    context = contextvars.copy_context()
+    context.run(np.seterr, **errors)
+    return partial(context.run, run)
 
 
 @dataclass(frozen=True)
@@ -143,32 +136,33 @@ def _late(
 
 
 def calls_for(
-    equation: Equation, operands: Sequence[Any], options: dict[str, Any], out: Any, cells: Cells
-) -> list[Call]:
-    """The calls that leave the equation's only result in ``out``."""
-    fn, body = equation.fn, equation.traits.body
+    equation: Equation, operands: Sequence[Any], options: dict[str, Any], outs: list[Any],
+    cells: Cells,
+) -> list[Call]:  # fmt: skip
+    """The calls that leave the equation's results in ``outs``."""
+    fn, body, out = equation.fn, equation.traits.body, outs[0]
+    if len(outs) > 1 or (body is None and not isinstance(fn, np.ufunc)):
+        return [Call(_keep, (equation, outs, fn, *operands), options)]
     if isinstance(fn, np.ufunc):
         return [_ufunc(fn, operands, [v.dtype for v in equation.reads], options, out)]
-    if body is None:
-        return [Call(_keep, (equation, out, fn, *operands), options)]
     tracer = Tracer(cells)
     try:
         tracer.trace(body, equation, operands, options, out)
     except UntraceableError:
-        return [Call(_keep, (equation, out, partial(body, out=out), *operands), options)]
+        return [Call(_keep, (equation, outs, partial(body, out=out), *operands), options)]
     return tracer.calls
 
 
-def _keep(equation: Equation, out: np.ndarray, fn: Any, *operands: Any, **options: Any) -> None:
-    """The function itself, its result copied, if it is elsewhere."""
-    result = fn(*operands, **options)
-    if result is not out:
-        keep(equation, out, result)
+def _keep(equation: Equation, outs: list[Any], fn: Any, *operands: Any, **options: Any) -> None:
+    """The function itself, its results copied, if they are elsewhere."""
+    found = fn(*operands, **options)
+    for out, result in zip(outs, [found] if len(outs) == 1 else found, strict=True):
+        if result is not out:
+            _copy(equation, out, np.asarray(result))
 
 
-def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
+def _copy(equation: Equation, out: np.ndarray, result: np.ndarray) -> None:
     """Copy a result to its place; raises ReplayError if it does not fit there."""
-    result = np.asarray(result)
     if result.dtype.kind != out.dtype.kind and "c" in (result.dtype.kind, out.dtype.kind):
         raise ReplayError(
             f"{equation.line}: {equation.name} gave an array of dtype {result.dtype} where the "
