@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import EXCLUSIVE, Contents, Storage
+from .guards import EXCLUSIVE, Storage
 from .nests import are_whole, frozen, leaves, rebuild, tupled
 from .primitives import identity, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
@@ -235,7 +235,8 @@ def _guards(
     for i, operand in enumerate(args):
         if type(operand) is not Tensor:
             if isinstance(operand, ndarray) and any(i in by for by in read):
-                guards[i] = Contents(values[i])
+                guards[i] = Storage(values[i])
+                guards[i].expose()
         elif (storage := operand._storage) is not None:
             guards[i] = storage
             if storage.exposed and any(i in by for by in read):

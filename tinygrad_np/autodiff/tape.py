@@ -76,18 +76,13 @@ class Mode(threading.local):
     recording = True
     capture: Listener | None = None
     watch: "Watch | None" = None
+    rebinds = False  # whether ``t += v`` is no write, but a new value of the name t
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         plain = self.capture is None and self.watch is None
         super().__setattr__("ordinary", self.recording and plain)
-
-
-class Increments(threading.local):
-    """What ``t += v`` is in the current thread: a write, or (``rebinds``) a new value of a name."""
-
-    rebinds = False
 
 
 class Watch(Protocol):
@@ -251,7 +246,6 @@ class Record:
 
 Node = Leaf | Record
 mode = Mode()
-increments = Increments()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:

@@ -29,13 +29,13 @@ class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
     __slots__ = (
-        "given", "is_flat", "is_single", "may_record", "nodes", "outputs", "plain", "records",
-        "targets", "value", "variables",
+        "aux", "given", "is_flat", "is_single", "may_record", "nodes", "outputs", "plain",
+        "records", "targets", "value", "variables",
     )  # fmt: skip
 
     def __init__(
         self, f: Function, args: Sequence[Any], argnums: Argnums | None = None,
-        kwargs: dict[str, Any] = NO_OPTIONS,
+        kwargs: dict[str, Any] = NO_OPTIONS, has_aux: bool = False,
     ) -> None:  # fmt: skip
         capture = mode.capture
         self.is_single = isinstance(argnums, int)
@@ -56,6 +56,10 @@ class Run:
         else:
             with recording():
                 value = self._called(f, args, places, found, kwargs)
+        if has_aux:
+            if not isinstance(value, tuple) or len(value) != 2:
+                raise TypeError(f"has_aux=True: f returned {value!r}, not (number, anything).")
+            value, self.aux = value
         self.value = value
         is_one = type(value) is Tensor
         self.outputs = [value] if is_one else [_as_tensor(leaf) for leaf in leaves(value)]
@@ -208,28 +212,15 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> tg.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
-    if not has_aux:
-        return _transform(f, argnums, lambda run: (run.result(), gradient(run)))
-    _check(f, argnums)
 
-    @functools.wraps(f)
-    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        aux: list[Any] = []
+    def both(run: Run) -> tuple[Any, Any]:
+        value, found = run.result(), gradient(run)
+        if has_aux:
+            extra = [run.finish(0, [v]) if isinstance(v, Tensor) else v for v in leaves(run.aux)]
+            value = value, rebuild(run.aux, extra)
+        return value, found
 
-        def main(*inner: Any, **options: Any) -> Any:
-            out = f(*inner, **options)
-            if not isinstance(out, tuple) or len(out) != 2:
-                raise TypeError(f"has_aux=True: f returned {out!r}, not (number, anything).")
-            value, extra = out
-            aux.append(extra)
-            return value
-
-        run = Run(main, args, argnums, kwargs)
-        found = gradient(run)
-        extra = [run.finish(0, [v]) if isinstance(v, Tensor) else v for v in leaves(aux[0])]
-        return (run.result(), rebuild(aux[0], extra)), found
-
-    return marked(differentiated, argnums)
+    return _transform(f, argnums, both, has_aux)
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -243,13 +234,15 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     return _transform(f, argnums, gradient)
 
 
-def _transform(f: Function, argnums: Argnums, finish: Callable[[Run], Any]) -> Function:
+def _transform(
+    f: Function, argnums: Argnums, finish: Callable[[Run], Any], has_aux: bool = False
+) -> Function:
     """A function that gives what ``finish`` makes of a call of ``f``."""
     _check(f, argnums)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        return finish(Run(f, args, argnums, kwargs))
+        return finish(Run(f, args, argnums, kwargs, has_aux))
 
     return marked(transformed, argnums)
 
