@@ -18,7 +18,7 @@ from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Equation, Variable
 from ..recording.recording import Recording
-from .memory import alike, is_dense, layout
+from .memory import alike, is_dense
 from .rows import blocked
 
 
@@ -273,9 +273,8 @@ def _deliveries(made: Plan, returned: set[Variable]) -> dict[Variable, np.ndarra
 
 def _in_memory_of(slot: np.ndarray, base: Variable, seen: Variable) -> np.ndarray | None:
     """The slot's memory with the shape and strides of ``base``, whose view ``seen`` is the slot."""
-    same = slot.shape == seen.shape and slot.dtype == seen.dtype and layout(slot) == layout(seen)
     whole = base.start == seen.start and base.nbytes == seen.nbytes and base.dtype == seen.dtype
-    if not same or not whole or not is_dense(base) or not is_dense(slot):
+    if not whole or not alike(slot, seen) or not is_dense(base) or not is_dense(slot):
         return None
     return np.lib.stride_tricks.as_strided(slot, base.shape, base.strides)
 
