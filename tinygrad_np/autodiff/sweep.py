@@ -146,7 +146,10 @@ def _pull(
         if parent is None or parent.number < floor:
             continue
         if argument >= rule.count or (vjp := rule.vjps[argument]) is None:
-            raise TapeError(_no_derivative(node, argument))
+            raise TapeError(
+                f"{rule.name} has no derivative with respect to operand {argument} "
+                f"({describe(node)}); pass it as .detach() or add a rule with tg.defvjp."
+            )
         cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
             cotangent = _checked(cotangent, g, values, rule.name, argument)
@@ -311,13 +314,6 @@ def _check_unchanged(record: Record, parents: Sequence[Node | None], floor: int)
                         "operation ran, and its derivative needs the old values; write after "
                         "backward(), or give the operation a copy."
                     )
-
-
-def _no_derivative(record: Record, argument: int) -> str:
-    return (
-        f"{record.rule.name} has no derivative with respect to operand {argument} "
-        f"({describe(record)}); pass it as .detach() or add a rule with tg.defvjp."
-    )
 
 
 def describe(record: Record) -> str:

@@ -62,7 +62,8 @@ class Run:
             value, self.aux = value
         self.value = value
         is_one = type(value) is Tensor
-        self.outputs = [value] if is_one else [_as_tensor(leaf) for leaf in leaves(value)]
+        found = [value] if is_one else leaves(value)
+        self.outputs = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in found]
         older = _older(self.outputs, start)
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
         inside = capture is not None and mode.watch is not None
@@ -175,10 +176,6 @@ def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
     tensor._node = node = Leaf(tensor, tensor._storage, name)
     node.closed = False
     return tensor
-
-
-def _as_tensor(leaf: Any) -> Tensor:
-    return leaf if isinstance(leaf, Tensor) else Tensor(leaf)
 
 
 def _check(f: Any, argnums: Any = 0) -> None:
@@ -338,7 +335,11 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     def rows(run: Run) -> Any:
         blocks = []
         for k, out in enumerate(run.outputs):
-            pulled = [run.pull(unit, run.records) for unit in _units(run.outputs, k)]
+            pulled = []
+            for i in range(out.size):
+                units = [np.zeros(o.shape, o.dtype) for o in run.outputs]
+                units[k].reshape(-1)[i] = 1  # one element after the other
+                pulled.append(run.pull(units, run.records))
             jacobians = [
                 _stacked([row[v] for row in pulled], out.shape, variable, run.records)
                 for v, variable in enumerate(run.variables)
@@ -347,14 +348,6 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         return rebuild(run.value, blocks)
 
     return _transform(f, argnums, rows)
-
-
-def _units(outputs: list[Tensor], k: int) -> Any:
-    """Cotangents that pick one element of output ``k`` after the other."""
-    for i in range(outputs[k].size):
-        units = [np.zeros(out.shape, out.dtype) for out in outputs]
-        units[k].reshape(-1)[i] = 1
-        yield units
 
 
 def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records: bool) -> Any:

@@ -132,13 +132,8 @@ class Program:
         for tensor in gone:
             tensor._grad = None
 
-    def __str__(self) -> str:
-        return show.table(self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return show.as_html(self)
+    __repr__ = show.table
+    _repr_html_ = show.as_html
 
     def profile(self, rounds: int = 50) -> show.Profile:
         """Run the program ``rounds`` times on its last inputs, timing each call."""
