@@ -197,7 +197,7 @@ def _several(
         for part in out:
             _ = part is None or check_call(rule, parents, part)
         watched = guarded and rule.reads_operands and _guards(rule, args, values, parents)
-        record = Record.of(rule, values, kwargs, parents, watched or None)
+        record = Record(rule, values, kwargs, parents, watched or None)
         record.out = (saved or out) if rule.reads_out else None
         nodes = record.parts(out)
     made: list[Tensor | None] = []

@@ -69,10 +69,10 @@ class Binding:
                 found += binding.memory()
         return found
 
-    def timed(self) -> dict[Equation, float]:
-        """Run once; seconds per equation."""
+    def timed(self, instructions: list[Instruction] | None = None) -> dict[Equation, float]:
+        """Run once, of a block these ``instructions``; seconds per equation."""
         times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
-        for equation, call in self.instructions:
+        for equation, call in instructions or self.instructions:
             if equation in self.loops:
                 times |= self.loops[equation].timed()
                 continue
@@ -206,16 +206,12 @@ class Loop:
 
     def timed(self) -> dict[Equation, float]:
         """Run once; seconds per equation, all blocks together."""
-        times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
+        taken = []
         for block in self.blocks:
             self._fill(block)
-            mine = self.bindings[block.stop - block.start].plan.equations
-            whose = dict(zip(mine, self.plan.equations, strict=True))
-            for equation, call in self._of(block):
-                start = perf_counter()
-                call()
-                times[whose[equation]] += perf_counter() - start
-        return times
+            found = self.bindings[block.stop - block.start].timed(self._of(block))
+            taken.append(found.values())
+        return dict(zip(self.plan.equations, map(sum, zip(*taken, strict=True)), strict=True))
 
 
 def _become(tensor: Tensor, array: np.ndarray) -> None:

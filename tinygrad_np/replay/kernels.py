@@ -282,11 +282,11 @@ class Traced(NDArrayOperatorsMixin):
             self.tracer.note(fn if fn in WRITERS else partial(_write, fn), args, options)
             return options.get("out")
         if fn in FACTS:
-            return fn(*_like(args), **options)
+            return fn(*_opened(args, "like"), **options)
         if getattr(fn, "is_view", False):
             return self._viewed(fn(self.like, *args[1:]), lambda x: fn(x, *args[1:]))
         if fn in TABLE and TABLE[fn].traits.shape_only:
-            made = fn(*_like(args), **options)
+            made = fn(*_opened(args, "like"), **options)
             return Traced(self.tracer, made, np.empty_like(made))
         raise UntraceableError
 
@@ -308,24 +308,18 @@ class Tracer:
     ) -> None:
         """Note what ``body`` calls to leave its result in ``out``."""
         known: dict[int, Traced] = {}
-        lie = {id(out): equation.results[0]}
-        for given, value in [
-            *zip(equation.operands, operands, strict=True),
-            *((equation.options[name], value) for name, value in options.items()),
-        ]:
-            if isinstance(given, Variable):
-                lie[id(value)] = given
 
-        def stand_in(value: Any) -> Any:
-            if id(value) not in lie:
+        def stand_in(value: Any, given: Any) -> Any:
+            if not isinstance(given, Variable):
                 return value
             if id(value) not in known:
-                known[id(value)] = Traced(self, value, _blank(lie[id(value)]))
+                known[id(value)] = Traced(self, value, _blank(given))
             return known[id(value)]
 
-        given = {name: stand_in(value) for name, value in options.items()}
-        target = stand_in(out)
-        result = body(*map(stand_in, operands), out=target, **given)
+        inputs = [*map(stand_in, operands, equation.operands)]
+        given = {name: stand_in(options[name], value) for name, value in equation.options.items()}
+        target = stand_in(out, equation.results[0])
+        result = body(*inputs, out=target, **given)
         if result is not target and not (
             isinstance(result, Traced)
             and isinstance(result.held, np.ndarray)
@@ -335,8 +329,8 @@ class Tracer:
 
     def note(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> None:
         """Note a call."""
-        given = {name: _held(value) for name, value in options.items()}
-        self.calls.append(Call(fn, tuple(map(_held, args)), given))
+        given = {name: _opened(value) for name, value in options.items()}
+        self.calls.append(Call(fn, tuple(map(_opened, args)), given))
 
     def note_ufunc(
         self, fn: np.ufunc, inputs: Sequence[Any], options: dict[str, Any], target: Any
@@ -345,8 +339,8 @@ class Tracer:
         if not isinstance(target, Traced):
             raise UntraceableError
         dtypes = [x.dtype for x in inputs if isinstance(x, Traced)]
-        options = {name: _held(value) for name, value in options.items() if name != "order"}
-        inputs = [_held(x) for x in inputs]
+        options = {name: _opened(value) for name, value in options.items() if name != "order"}
+        inputs = [_opened(x) for x in inputs]
         self.calls.append(_ufunc(fn, inputs, dtypes, options, target.held))
 
     def scratch(self, fn: np.ufunc, inputs: Sequence[Any]) -> Traced:
@@ -370,18 +364,11 @@ def _blank(variable: Variable) -> np.ndarray:
     return np.ndarray(variable.shape, variable.dtype, memory, -low, variable.strides)
 
 
-def _like(nest: Any) -> Any:
-    """What stands in for arrays, replaced by arrays that lie so."""
+def _opened(nest: Any, name: str = "held") -> Any:
+    """What stands in for arrays, replaced by those (or by its ``like``); no cells in tuples."""
     if isinstance(nest, (tuple, list)):
-        return tuple(map(_like, nest))
-    return nest.like if isinstance(nest, Traced) else nest
-
-
-def _held(value: Any) -> Any:
-    """What stands in for arrays, replaced by those; there are no cells in tuples."""
-    if isinstance(value, (tuple, list)):
-        found = tuple(map(_held, value))
+        found = tuple(_opened(part, name) for part in nest)
         if any(isinstance(part, Cell) for part in found):
             raise UntraceableError
         return found
-    return value.held if isinstance(value, Traced) else value
+    return getattr(nest, name) if isinstance(nest, Traced) else nest

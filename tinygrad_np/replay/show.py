@@ -21,7 +21,6 @@ def rows(program: "Program") -> list[Row]:
         listed.append((equation, program.plan))
         if equation in program.binding.loops:
             inner = program.binding.loops[equation].plan
-            assert inner is not None
             listed += [(e, inner) for e in inner.equations]
     return [_row(i, equation, plan) for i, (equation, plan) in enumerate(listed, 1)]
 
