@@ -141,10 +141,10 @@ def calls_for(
 ) -> list[Call]:  # fmt: skip
     """The calls that leave the equation's results in ``outs``."""
     fn, body, out = equation.fn, equation.traits.body, outs[0]
-    if len(outs) > 1 or (body is None and not isinstance(fn, np.ufunc)):
-        return [Call(_keep, (equation, outs, fn, *operands), options)]
-    if isinstance(fn, np.ufunc):
+    if len(outs) == 1 and isinstance(fn, np.ufunc):
         return [_ufunc(fn, operands, [v.dtype for v in equation.reads], options, out)]
+    if len(outs) > 1 or body is None:
+        return [Call(_keep, (equation, outs, fn, *operands), options)]
     tracer = Tracer(cells)
     try:
         tracer.trace(body, equation, operands, options, out)
