@@ -78,19 +78,18 @@ def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Vari
         equation = _renamed(old, same)
         if equation.kind in ("write", "effect"):
             epoch += 1
-        if equation.kind == "call":
-            original = _original(equation)
-            if original is not None:
-                same[old.results[0]] = original
+        if equation.kind == "call" and (original := _original(equation)) is not None:
+            same[old.results[0]] = original
+            continue
+        if equation.kind == "call" and is_pure(equation):
+            if equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads):
+                for result in equation.results:  # it depends on nothing that changes
+                    result.kind, result.view_of = "constant", None
                 continue
-            if _fold(equation):
+            twin = seen.setdefault(_key(equation, epoch), equation)
+            if twin is not equation:
+                same.update(zip(old.results, twin.results, strict=True))
                 continue
-            key = _key(equation, epoch)
-            if key is not None and key in seen:
-                same.update(zip(old.results, seen[key].results, strict=True))
-                continue
-            if key is not None:
-                seen[key] = equation
         kept.append(equation)
     return kept, same
 
@@ -133,21 +132,8 @@ def is_pure(equation: Equation) -> bool:
     return equation.rule is not None and equation.rule.is_pure and not equation.draws
 
 
-def _fold(equation: Equation) -> bool:
-    """Make results that depend on nothing that changes constants."""
-    fixed = equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads)
-    if not fixed or not is_pure(equation):
-        return False
-    for result in equation.results:
-        result.kind = "constant"
-        result.view_of = None
-    return True
-
-
 def _key(equation: Equation, epoch: int) -> Any:
-    """Equal for equations that do the same; None where that cannot be known."""
-    if not is_pure(equation):
-        return None
+    """Equal for pure equations that do the same."""
     parts: list[Any] = [equation.fn, epoch]
     for key, value in [*enumerate(equation.operands), *equation.options.items()]:
         if isinstance(value, Variable):
@@ -257,26 +243,18 @@ def last_uses(made: Plan) -> dict[Variable, int]:
 def _deliveries(made: Plan, returned: set[Variable]) -> dict[Variable, np.ndarray]:
     """Results that can be made right in the slot of the leaf whose gradient they are."""
     delivered = [e for e in made.equations if e.kind == "deliver" and e.operands]
-    tensors = [e.options["tensor"] for e in delivered]
-    times = Counter(tensors)
+    times = Counter(e.options["tensor"] for e in delivered)
     slots: dict[Variable, np.ndarray] = {}
-    for equation, tensor in zip(delivered, tensors, strict=True):
-        variable = equation.operands[0]
-        base = variable.root
-        free = base.kind == "result" and base not in slots and base not in returned
-        if free and times[tensor] == 1:
-            fitting = _in_memory_of(made.slot_of(tensor).array, base, variable)
-            if fitting is not None:
-                slots[base] = fitting
+    for equation in delivered:
+        tensor, seen = equation.options["tensor"], equation.operands[0]
+        base = seen.root
+        if base.kind != "result" or base in slots or base in returned or times[tensor] > 1:
+            continue
+        slot = made.slot_of(tensor).array
+        whole = base.start == seen.start and base.nbytes == seen.nbytes and base.dtype == seen.dtype
+        if whole and alike(slot, seen) and is_dense(base) and is_dense(slot):
+            slots[base] = np.lib.stride_tricks.as_strided(slot, base.shape, base.strides)
     return slots
-
-
-def _in_memory_of(slot: np.ndarray, base: Variable, seen: Variable) -> np.ndarray | None:
-    """The slot's memory with the shape and strides of ``base``, whose view ``seen`` is the slot."""
-    whole = base.start == seen.start and base.nbytes == seen.nbytes and base.dtype == seen.dtype
-    if not whole or not alike(slot, seen) or not is_dense(base) or not is_dense(slot):
-        return None
-    return np.lib.stride_tricks.as_strided(slot, base.shape, base.strides)
 
 
 def _donor(
