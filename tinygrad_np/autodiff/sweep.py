@@ -320,7 +320,7 @@ def describe(record: Record) -> str:
     """An operation with its operands, as errors name it: ``multiply(w: (3,) float32, 2.0)``."""
     operands = []
     for value, parent in zip(record.values, record.parents, strict=False):
-        name = getattr(parent, "name", None) if isinstance(parent, Leaf | Record) else None
+        name = getattr(parent, "name", None)
         label = f"{name}: " if name else ""
         shown = f"{value.shape} {value.dtype}" if hasattr(value, "dtype") else repr(value)
         operands.append(label + shown)

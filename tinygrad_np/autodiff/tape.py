@@ -91,9 +91,6 @@ class Watch(Protocol):
     def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """What the operation is to get for the operands ``args``."""
 
-    def computes(self, values: Sequence[Any]) -> bool:
-        """Whether operands compute in their own way, so that the call is theirs."""
-
 
 class no_grad:
     """Stop recording in the current thread, as a ``with`` block or as a decorator.
