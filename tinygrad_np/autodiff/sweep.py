@@ -15,7 +15,7 @@ from .primitives import added_to, cast, if_finite, where_finite_or
 from .rules.calls import refuse_own_way, released
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
-from .tape import NO_OPTIONS, RELEASED, Leaf, Node, Record, mode, recording
+from .tape import NO_OPTIONS, RELEASED, Node, Record, mode, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor

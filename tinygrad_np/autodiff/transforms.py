@@ -66,8 +66,10 @@ class Run:
         self.outputs = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in found]
         older = _older(self.outputs, start)
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
-        inside = capture is not None and mode.watch is not None
-        self.records = self.may_record and (inside or (bool(older) and _is_open(older)))
+        records = capture is not None and mode.watch is not None
+        if older and not records:  # what is from before may be differentiated by
+            records = any(isinstance(n, Leaf) and not n.closed for n in history(*older))
+        self.records = self.may_record and records
         plain = plain and not self.records and capture is None
         for out in self.outputs:
             plain = plain and isinstance(out._array, np.ndarray)
@@ -149,11 +151,6 @@ def _older(outputs: list[Tensor], start: int) -> list[Node]:
                 seen.add(parent)
                 reached.append(parent)  # type: ignore[arg-type] # None has been seen
     return older
-
-
-def _is_open(nodes: list[Node]) -> bool:
-    """Whether they depend on a variable that may be differentiated by."""
-    return any(isinstance(node, Leaf) and not node.closed for node in history(*nodes))
 
 
 def _variable(leaf: Any) -> Tensor:

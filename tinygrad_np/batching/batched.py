@@ -6,7 +6,7 @@ which records: ``vmap`` can be differentiated, too.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np

@@ -81,7 +81,8 @@ def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Vari
         if equation.kind == "call" and (original := _original(equation)) is not None:
             same[old.results[0]] = original
             continue
-        if equation.kind == "call" and is_pure(equation):
+        is_pure = equation.rule is not None and equation.rule.is_pure and not equation.draws
+        if equation.kind == "call" and is_pure:  # equal operands give equal results, always
             if equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads):
                 for result in equation.results:  # it depends on nothing that changes
                     result.kind, result.view_of = "constant", None
@@ -125,11 +126,6 @@ def _is_number(operand: Any, number: float) -> bool:
         one = operand.kind == "constant" and operand.array.size == 1
         return bool(one and operand.array.item() == number)
     return type(operand) in (int, float) and operand == number
-
-
-def is_pure(equation: Equation) -> bool:
-    """Whether equal operands give equal results, always."""
-    return equation.rule is not None and equation.rule.is_pure and not equation.draws
 
 
 def _key(equation: Equation, epoch: int) -> Any:
