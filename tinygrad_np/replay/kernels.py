@@ -158,11 +158,12 @@ def _keep(equation: Equation, outs: list[Any], fn: Any, *operands: Any, **option
     found = fn(*operands, **options)
     for out, result in zip(outs, [found] if len(outs) == 1 else found, strict=True):
         if result is not out:
-            _copy(equation, out, np.asarray(result))
+            keep(equation, out, result)
 
 
-def _copy(equation: Equation, out: np.ndarray, result: np.ndarray) -> None:
+def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
     """Copy a result to its place; raises ReplayError if it does not fit there."""
+    result = np.asarray(result)
     if result.dtype.kind != out.dtype.kind and "c" in (result.dtype.kind, out.dtype.kind):
         raise ReplayError(
             f"{equation.line}: {equation.name} gave an array of dtype {result.dtype} where the "
