@@ -186,8 +186,7 @@ def _ufunc(
     if rule is not None and rule.traits.spreads:
         # a scalar here is four times slower than an array (4.4 and 2.4 µs for 8,192 elements),
         # and NumPy takes the result by keyword only
-        if 1 < out.size <= SPREAD_UP_TO:
-            operands = [np.full_like(out, o) if type(o) in (int, float) else o for o in operands]
+        operands = [_spread(o, out) for o in operands]
         return Call(fn, tuple(operands), {**options, "out": out})
     # a Python number takes 0.3 µs more than an array of it
     numbers = [type(o) in (int, float) for o in operands]
@@ -198,6 +197,13 @@ def _ufunc(
             if set(fn.resolve_dtypes((*kinds, *[None] * fn.nout))[: fn.nin]) == {dtypes[0]}:
                 operands = [np.array(o, dtypes[0]) if is_number else o for o, is_number in pairs]
     return Call(fn, (*operands, out), options)
+
+
+def _spread(operand: Any, out: Any) -> Any:
+    """A number as an array of the result's shape, where that is faster."""
+    if type(operand) not in (int, float) or not 1 < out.size <= SPREAD_UP_TO:
+        return operand
+    return np.full_like(out, operand)
 
 
 def _write(fn: Any, *args: Any, out: Any, **options: Any) -> None:
