@@ -11,7 +11,8 @@ from ..autodiff.guards import Slot, Storage
 from ..autodiff.tape import changes
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Equation, Variable
-from .kernels import Call, Cell, Cells, calls_for, quieted
+from . import kernels
+from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
 from .plan import Plan, allocate
 from .rows import Block, RowLoop
@@ -116,14 +117,14 @@ class Binding:
             self.arrays[results[0]] = self._view(equation, operands, options)
             return []
         outs = [self.operand(result) for result in results]
-        return calls_for(equation, operands, options, outs, self.cells)
+        return kernels.calls_for(equation, operands, options, outs, self.cells)
 
     def _sums(self, equation: Equation, total: np.ndarray) -> list[list[Callable[[], Any]]]:
         """A sum over the rows of a block: right into the total, and added to it."""
         operands = [self.operand(value) for value in equation.operands]
         part = self.operand(equation.results[0])
-        first = calls_for(equation, operands, {}, [total], self.cells)
-        later = calls_for(equation, operands, {}, [part], self.cells)
+        first = kernels.calls_for(equation, operands, {}, [total], self.cells)
+        later = kernels.calls_for(equation, operands, {}, [part], self.cells)
         later = [*later, Call(np.add, (total, part, total))]
         return [[call.bound(self.cells) for call in calls] for calls in (first, later)]
 
