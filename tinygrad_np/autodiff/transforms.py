@@ -62,8 +62,11 @@ class Run:
             value, self.aux = value
         self.value = value
         is_one = type(value) is Tensor
-        found = [value] if is_one else leaves(value)
-        self.outputs = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in found]
+        self.outputs = (
+            [value]
+            if is_one
+            else [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves(value)]
+        )
         older = _older(self.outputs, start)
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
         records = capture is not None and mode.watch is not None
