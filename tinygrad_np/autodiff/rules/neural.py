@@ -78,7 +78,7 @@ def shares_of_sum(out: Any, x: Any, axis: int) -> Any:
     return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
-def standardise_back(g: Any, out: Any, x: Any, axis: int = 0, eps: float = 1e-5) -> Any:
+def standardise_back(g: Any, out: Any, x: Any, axis: Any = 0, eps: float = 1e-5) -> Any:
     """What moves mean or variance alone does not move the result: its part of ``g`` goes."""
     _, _, variance = moments(x, axis)
     straight = g - mean_along(g, axis) - out * mean_along(g * out, axis)
