@@ -1,6 +1,7 @@
 """Pooling with all its options: beside PyTorch, loops by hand, and the order in memory."""
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_pooling_beside_a_loop() -> None:
     fitting = 0
     for name, x, kernel, options in cases():
         expected = by_hand(name, x, kernel, options)
-        call = lambda x, f=getattr(F, name), k=kernel, o=options: f(x, k, **o)
+        call = partial(getattr(F, name), kernel_size=kernel, **options)
         if expected is None:
             with pytest.raises((ShapeError, ValueError)):
                 call(x)
@@ -92,9 +93,7 @@ def test_pooling_beside_pytorch() -> None:
     torch = pytest.importorskip("torch")
     for name, x, kernel, options in cases():
         try:
-            value, pullback = tg.vjp(
-                lambda x, f=getattr(F, name), k=kernel, o=options: f(x, k, **o), x
-            )
+            value, pullback = tg.vjp(partial(getattr(F, name), kernel_size=kernel, **options), x)
         except (ShapeError, ValueError):
             with pytest.raises(RuntimeError):
                 getattr(torch.nn.functional, name)(torch.tensor(x), kernel, **options)
@@ -116,7 +115,8 @@ def test_pooling_to_second_order() -> None:
         ("max_pool2d", {"stride": 2, "ceil_mode": True}),
         ("avg_pool2d", {"stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}),
     ]:
-        tg.gradcheck(lambda x, f=getattr(F, name), o=options: np.tanh(f(x, 2, **o)), x, order=2)
+        call = partial(getattr(F, name), kernel_size=2, **options)
+        tg.gradcheck(lambda x, call=call: np.tanh(call(x)), x, order=2)
 
 
 def test_layers_with_all_options() -> None:
