@@ -34,8 +34,8 @@ def max_pool2d(
     """
     name = "max_pool2d"
     apart = sized(name, "dilation", dilation)
-    frame = _Frame(name, x, kernel_size, stride, padding, apart, ceil_mode)
-    return windows.window_max(frame.around(_lowest(frame.x)), frame.kernel, frame.steps, apart)
+    x, kernel, steps, _, widths = _windows(name, x, kernel_size, stride, padding, apart, ceil_mode)
+    return windows.window_max(framed(x, widths, _lowest(x)), kernel, steps, apart)
 
 
 def _lowest(x: Any) -> Any:
@@ -62,9 +62,13 @@ def avg_pool2d(
     1.5
     """
     name = "avg_pool2d"
-    frame = _Frame(name, x, kernel_size, stride, padding, (1, 1), ceil_mode)
-    counted = frame.counted(flag(name, "count_include_pad", count_include_pad))
-    return _window_means(frame.around(0), frame.kernel, frame.steps, counted)
+    x, kernel, steps, counts, widths = _windows(
+        name, x, kernel_size, stride, padding, (1, 1), ceil_mode
+    )
+    padded = flag(name, "count_include_pad", count_include_pad)
+    beyond = [(before, before if padded else 0) for before, _ in widths]
+    counted = _counted(counts, kernel, steps, shape_of(x)[2:], beyond)
+    return _window_means(framed(x, widths), kernel, steps, counted)
 
 
 @in_single
@@ -75,56 +79,39 @@ def _window_means(x: Any, kernel: Any, stride: Any, counted: Any) -> Any:
     return np.sum(seen, axis=(0, 1)) / counted.astype(seen.dtype)
 
 
-class _Frame:
-    """Images, the windows that move over them, and how wide the frame around is."""
+def _windows(
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """The images, the window, its steps, how many there are, and how wide the frame is."""
+    kernel = sized(name, "kernel_size", kernel_size)
+    steps = kernel if stride is None else sized(name, "stride", stride)
+    x, around = _images(name, x), sized(name, "padding", padding, least=0)
+    reach = covered((1, 1), kernel, steps, dilation)
+    if any(2 * p > r for p, r in zip(around, reach, strict=True)):
+        raise ValueError(
+            f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
+        )
+    size = shape_of(x)[2:]
+    high, wide = (n + 2 * p for n, p in zip(size, around, strict=True))
+    counts = convolution.outputs((high, wide), kernel, steps, dilation)
+    if flag(name, "ceil_mode", ceil_mode):
+        rows = zip(counts, steps, size, around, reach, strict=True)
+        up, across = (m + (m * s < n + p and (m - 1) * s + r < n + 2 * p) for m, s, n, p, r in rows)
+        counts = (up, across)
+    if min(counts) < 1:
+        check_windows(name, (*shape_of(x)[:2], high, wide), kernel, steps, dilation)
+    ends = covered(counts, kernel, steps, dilation)
+    widths = [(p, max(p, e - n - p)) for p, e, n in zip(around, ends, size, strict=True)]
+    return x, kernel, steps, counts, widths
 
-    def __init__(
-        self, name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-        ceil_mode: Any,
-    ) -> None:  # fmt: skip
-        self.kernel = sized(name, "kernel_size", kernel_size)
-        self.steps = self.kernel if stride is None else sized(name, "stride", stride)
-        self.x = _images(name, x)
-        self.padding = sized(name, "padding", padding, least=0)
-        reach = covered((1, 1), self.kernel, self.steps, dilation)
-        if any(2 * p > r for p, r in zip(self.padding, reach, strict=True)):
-            raise ValueError(
-                f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of "
-                "that."
-            )
-        self.size = shape_of(self.x)[2:]
-        high, wide = (n + 2 * p for n, p in zip(self.size, self.padding, strict=True))
-        whole = (high, wide)
-        self.counts = convolution.outputs(whole, self.kernel, self.steps, dilation)
-        if flag(name, "ceil_mode", ceil_mode):
-            more = [
-                m + (m * s < n + p and (m - 1) * s + r < t)
-                for m, s, n, p, r, t in zip(
-                    self.counts, self.steps, self.size, self.padding, reach, whole, strict=True
-                )
-            ]
-            self.counts = (more[0], more[1])
-        if min(self.counts) < 1:
-            check_windows(name, (*shape_of(self.x)[:2], *whole), self.kernel, self.steps, dilation)
-        ends = covered(self.counts, self.kernel, self.steps, dilation)
-        self.widths = [
-            (p, max(p, e - n - p)) for p, e, n in zip(self.padding, ends, self.size, strict=True)
-        ]
 
-    def around(self, value: Any) -> Any:
-        """The images in their frame of ``value``."""
-        return framed(self.x, self.widths, value)
-
-    def counted(self, with_padding: bool) -> Any:
-        """How many elements each window sees, (h', w')."""
-        along = []
-        for m, s, k, n, p in zip(
-            self.counts, self.steps, self.kernel, self.size, self.padding, strict=True
-        ):
-            starts = np.arange(m) * s - p
-            low, high = (-p, n + p) if with_padding else (0, n)
-            along.append(np.minimum(starts + k, high) - np.maximum(starts, low))
-        return np.multiply.outer(*along)
+def _counted(counts: Any, kernel: Any, steps: Any, size: Any, beyond: Any) -> Any:
+    """How many elements each window sees, (h', w'), of images and a frame ``beyond`` wide."""
+    along = []
+    for m, s, k, n, (before, p) in zip(counts, steps, kernel, size, beyond, strict=True):
+        starts = np.arange(m) * s - before
+        along.append(np.minimum(starts + k, n + p) - np.maximum(starts, -p))
+    return np.multiply.outer(*along)
 
 
 def _images(name: str, x: Any) -> Any:
