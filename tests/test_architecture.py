@@ -19,7 +19,7 @@ ORDER = [
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
     "autodiff.primitives.shaping", "autodiff.primitives.building",
     "autodiff.primitives.samples", "autodiff.primitives.reductions",
-    "autodiff.primitives.neural", "autodiff.primitives.heap", "autodiff.primitives.convolution",
+    "autodiff.primitives.neural", "autodiff.primitives.convolution",
     "autodiff.primitives.pooling",
     "autodiff.primitives.drawing", "autodiff.primitives",
     "autodiff.rules.signatures", "autodiff.rules.lending", "autodiff.rules.table",

@@ -23,7 +23,7 @@ from ..errors import ReplayError
 from ..recording.equations import Equation, Variable
 from ..recording.recorder import spelled
 
-SPREAD_UP_TO = 1 << 18  # elements; beyond, an array of a number costs more than the scalar loop
+SPREAD_UP_TO, INNER = 1 << 18, 1 << 10  # elements of an array in the place of a number
 
 
 @dataclass(frozen=True)
@@ -202,10 +202,17 @@ def _ufunc(
 
 
 def _spread(operand: Any, out: Any) -> Any:
-    """A number as an array of the result's shape, where that is faster."""
-    if type(operand) not in (int, float) or not 1 < out.size <= SPREAD_UP_TO:
+    """A number as an array that broadcasts to the result, of its innermost axes if it is large."""
+    if type(operand) not in (int, float) or out.size < 2:
         return operand
-    return np.full_like(out, operand)
+    inner, size = set(), 1
+    for axis in sorted(range(out.ndim), key=lambda i: abs(out.strides[i])):
+        if size >= INNER and out.size > SPREAD_UP_TO:
+            break
+        inner.add(axis)
+        size *= out.shape[axis]
+    first = tuple(slice(None) if axis in inner else slice(1) for axis in range(out.ndim))
+    return np.full_like(out[first], operand)
 
 
 def _write(fn: Any, *args: Any, out: Any, **options: Any) -> None:
