@@ -40,7 +40,8 @@ class Check:
     is not holomorphic or NumPy takes no complex numbers for it. ``error`` is relative, and against
     the complex step where there is one. ``verdict`` is ``agrees``, ``DIFFERS``, ``kink`` (the
     slopes on both sides differ, and autodiff follows a convention) or ``unknown`` (no second number
-    is finite).
+    is finite, or a decomposition has several results that are known up to a phase, and all gradients
+    of the whole agree).
     """
 
     by: str
@@ -207,13 +208,13 @@ def _own(part: Any) -> Any:
 
 def _wide(value: Any) -> Any:
     """Arrays, and dtypes among options, in double precision."""
-    kind = getattr(value, "dtype", value if isinstance(value, np.dtype) else None)
-    if kind is None and isinstance(value, type) and issubclass(value, np.generic):
-        kind = np.dtype(value)
+    if isinstance(value, type) and issubclass(value, np.generic):
+        value = np.dtype(value)
+    kind = value if isinstance(value, np.dtype) else getattr(value, "dtype", None)
     if kind is None or kind.kind not in "fc":
         return value
     wide = np.dtype(np.complex128 if kind.kind == "c" else np.float64)
-    return wide if not hasattr(value, "astype") else value.astype(wide)
+    return wide if kind is value else value.astype(wide)
 
 
 class Checking:
@@ -222,17 +223,16 @@ class Checking:
     def __init__(self, recording: Recording, rng: np.random.Generator) -> None:
         self.recording, self.rng = recording, rng
         recording.release()
-        of = [equation.of is not None for equation in recording.equations]
-        count = of.index(True) if recording.gradients else len(of)
+        count, seeds = _back(recording)
         self.forward, back = recording.equations[:count], recording.equations[count:]
         self.outside = {v: _wide(v.array) for v in recording.variables if v.array is not None}
         self.values = self.computed(self.outside, self.forward)
         self.results = [v for v in recording.results if _is_float(v) and v in self.values]
         self.needed = _needed(self.forward, self.results)
+        self.read = {v for e in recording.equations for v in e.reads} | set(recording.results)
         self.weights = {v: self.random(self.values[v]) for v in self.results}
-        seeds = {e.results[0]: self.weights[v]  # the pass that trace ran starts from ones
-                 for e, v in zip(back, self.results, strict=False)}  # fmt: skip
-        self.values |= self.computed(self.values | seeds, back[len(seeds) :])
+        given = {v: self.weights[of] for v, of in seeds.items() if of in self.weights}
+        self.values |= self.computed(self.values | given, back)
 
     def computed(
         self, given: Mapping[Variable, Any], equations: Sequence[Equation]
@@ -243,7 +243,7 @@ class Checking:
             options = {name: _wide(value) for name, value in call.keywords.items()}
             return call.func(*map(_wide, call.args), **options)
 
-        return {**given, **run(equations, wide, given)}
+        return {**run(equations, wide, given), **given}  # draws are what they were
 
     def random(self, like: Any) -> Any:
         """Weights for an array, none of them near 0."""
@@ -252,8 +252,9 @@ class Checking:
 
     def direction(self, x: Any) -> Any:
         """Where an array is moved to: each element by about its own size, 0 by about 1."""
-        size = np.abs(x)
-        return self.random(x) * np.where(size == 0, 1.0, np.minimum(size, 1.0))
+        size = np.where(np.isfinite(x), np.abs(x), 0)
+        moved = np.where(x == 0, 1.0, np.minimum(size, 1.0))
+        return self.random(x) * moved
 
     def receipt(self) -> Receipt:
         """All checks."""
@@ -268,6 +269,8 @@ class Checking:
                 lambda x, v=variable: self.whole({v: x}),
                 lambda direction, g=gradient: _along(self.values[g], direction),
             ))  # fmt: skip
+        if ends and all(check.verdict == "agrees" for check in ends):
+            equations = [(row, _uncertain(row.equation, checks)) for row, checks in equations]
         return Receipt(self.recording.title, equations, ends, gradients)
 
     def ends(self) -> Iterator[tuple[Variable, Variable]]:
@@ -293,7 +296,7 @@ class Checking:
         options = {name: self.value(x) for name, x in equation.options.items()}
         names = [repr(x) if isinstance(x, Variable) else f"{x}" for x in equation.operands]
         result = ", ".join(map(repr, equation.results))
-        weights = [self.random(self.values[v]) for v in equation.results]
+        weights = [self.random(self.values[v]) * (v in self.read) for v in equation.results]
 
         def call(k: int, x: Any) -> Any:
             made = equation.fn(*operands[:k], x, *operands[k + 1 :], **options)
@@ -348,7 +351,8 @@ def _compared(
     if not math.isfinite(difference):
         difference = _ridders(number, TINY)
     here = number(0.0)
-    size = sum(float(np.sum(np.abs(w * out))) for w, out in of(x) if _is_float(out))
+    terms = [(np.abs(w), np.abs(w * out)) for w, out in of(x) if _is_float(out)]
+    size = float(sum(np.sum(term) for _, term in terms) or sum(np.sum(w) for w, _ in terms))
     autodiff, step = along(direction), _complex_step(of, x, direction, difference, here)
     error, limit = _apart(autodiff, difference, 1e-4 * size), BY_DIFFERENCE
     if step is not None:
@@ -376,7 +380,7 @@ def _complex_step(
             plain = of(x + 1j * HALF * direction)
     except Exception:  # NumPy and users' functions say in many ways that they take real ones only
         return None
-    if not all(_is_complex(out) for _, out in made if _is_float(out)):
+    if not all(_is_complex(out) and not _is_complex(w) for w, out in made if _is_float(out)):
         return None
     found = sum(float(np.sum(w * out.imag)) for w, out in made if _is_float(out)) / STEP
     turned = sum(float(np.sum(w * out.imag)) for w, out in plain if _is_float(out)) / HALF
@@ -384,6 +388,18 @@ def _complex_step(
     scale = max(abs(difference), abs(here), 1e-300)
     holds = abs(turned - difference) <= 1e-3 * scale and abs(found - difference) <= 1e-3 * scale
     return found if holds else None
+
+
+def _back(recording: Recording) -> tuple[int, dict[Variable, Variable]]:
+    """Where the backward pass that trace ran begins, and the result of each first cotangent."""
+    start, results = recording.own, recording.results
+    seeds: dict[Variable, Variable] = {}
+    for equation in recording.equations[start : start + len(results)]:
+        of = equation.operands[0] if equation.name == "ones_like" else None
+        if of not in results:
+            break
+        seeds[equation.results[0]] = of
+    return start, seeds
 
 
 def _needed(equations: Sequence[Equation], results: Sequence[Variable]) -> list[Equation]:
@@ -419,6 +435,13 @@ def _is_complex(value: Any) -> bool:
 
 def _is_bad(check: Check) -> bool:
     return check.verdict == "DIFFERS"
+
+
+def _uncertain(equation: Equation, checks: list[Check]) -> list[Check]:
+    """Without what differs in a decomposition, whose parts are known up to a phase or a basis."""
+    if len(equation.results) == 1:
+        return checks
+    return [replace(c, verdict="unknown") if _is_bad(c) else c for c in checks]
 
 
 def _told(row: Row) -> Row:
