@@ -12,6 +12,7 @@ __all__ = [
     "Html", "code", "drawing", "link", "page", "picture", "png", "section", "table",
 ]  # fmt: skip
 
+
 def section(heading: str, *parts: str) -> Html:
     """A heading, which a link can lead to, and what stands below it."""
     place = "-".join(re.findall(r"\w+", heading.lower()))

@@ -1,6 +1,7 @@
 """A row's rule as a formula: read from the source of the rule itself, so that it cannot differ."""
 
 import ast
+import copy
 import functools
 import inspect
 import io
@@ -48,11 +49,11 @@ def formula(
         place = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
         return Formula(f"{name}({called})", {name: _said(vjp) or place})
     named |= {n: _shown(v) for n, v in known.items()}
-    body = Writer(named).visit(body)
+    body = Writer(named).visit(copy.deepcopy(body))
     used = {n.id for n in ast.walk(body) if isinstance(n, ast.Name)}
     around = {n: vjp.__globals__[n] for n in sorted(used - set(named)) if n in vjp.__globals__}
     legend = {n: said for n, value in around.items() if (said := _said(value))}
-    return Formula(_typeset(ast.unparse(body), named), legend)
+    return Formula(_typeset(ast.unparse(body).replace(" ** ", "**"), named), legend)
 
 
 class Writer(ast.NodeTransformer):
@@ -134,7 +135,7 @@ def _written(fn: Any) -> ast.Lambda | ast.FunctionDef | None:
                 return node
         elif code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
             start, end = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
-            if all(start <= (p[0], p[2]) and (p[1], p[3]) <= end for p in spots):  # type: ignore[operator]
+            if all(start <= (p[0], p[2]) and (p[1], p[3]) <= end for p in spots):
                 found.append(node)
     return found[0] if len(found) == 1 else None
 

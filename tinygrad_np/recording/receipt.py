@@ -14,16 +14,18 @@ import numpy as np
 from ..autodiff.funnel import apply
 from ..autodiff.gradcheck import _ridders
 from ..autodiff.nests import leaves, rebuild
+from ..autodiff.rules.table import Rule
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import vjp
 from ..errors import DataError
 from ..markup import Html, code, facts, folded, joined, page, table
 from .equations import Equation, Variable
 from .formulas import Formula, formula
+from .recorder import Recorder
 from .recording import Recording
 from .tables import run
-from .text import Row, short
-from .trace import ARRAYS, trace
+from .text import Row, row_of, short
+from .trace import ARRAYS, traced
 
 HALF, TINY = 2e-4, 1e-7  # where central differences start, and where they do near an edge
 STEP = 1e-30
@@ -39,9 +41,9 @@ class Check:
     ``by`` is the array that is moved, ``rule`` its ``Formula``. ``step`` is None where the function
     is not holomorphic or NumPy takes no complex numbers for it. ``error`` is relative, and against
     the complex step where there is one. ``verdict`` is ``agrees``, ``DIFFERS``, ``kink`` (the
-    slopes on both sides differ, and autodiff follows a convention) or ``unknown`` (no second number
-    is finite, or a decomposition has several results that are known up to a phase, and all gradients
-    of the whole agree).
+    slopes on both sides differ, and autodiff follows a convention) or ``unknown``: no second number
+    is finite, or a decomposition has several results that are known up to a phase, and all
+    gradients of the whole agree.
     """
 
     by: str
@@ -63,7 +65,8 @@ class Receipt:
     """What ``tg.receipt`` found; ``print``, notebooks and ``save`` show it.
 
     ``equations`` are pairs of a ``Row`` and the ``Check`` of each operand, ``ends`` the checks of
-    the whole function by each argument and parameter, and ``gradients`` their gradients.
+    the whole function by each argument and parameter, and ``gradients`` their gradients by name (of
+    results that are not one number, weighed at random).
     """
 
     def __init__(
@@ -93,7 +96,8 @@ class Receipt:
     def summary(self) -> list[str]:
         """How many there are, and where they differ."""
         count = sum(len(checks) for _, checks in self.equations)
-        found = [f"{len(self.equations)} equations, {count} rules, {len(self.ends)} gradients"]
+        number = len({row.number for row, _ in self.equations})
+        found = [f"{number} equations, {count} rules, {len(self.ends)} gradients"]
         for row, checks in self.equations:
             found += [f"equation {row.number} by {c.by} DIFFERS" for c in checks if _is_bad(c)]
         found += [f"the gradient by {c.by} DIFFERS" for c in self.ends if _is_bad(c)]
@@ -180,7 +184,7 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
     three numbers: autodiff, finite differences (Ridders 1982), and the complex step (Squire & Trapp
     1998) where the operation is holomorphic. Each equation is checked alone, then the whole
     function by each argument and parameter (not where ``fn`` computes gradients itself). Random
-    draws stay what they were. A Tensor that ``fn`` detaches counts as a constant for autodiff alone.
+    draws stay what they were. A Tensor that ``fn`` detaches is a constant for autodiff alone.
     ``seed`` draws directions and weights.
 
     Raises what ``fn`` and ``tg.trace`` raise.
@@ -192,9 +196,37 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
     ['g · cos(x)', 'spread(g, v1, None, True)']
     """
     parts = [_own(part) for part in leaves(list(inputs))]
-    recording = trace(fn, *rebuild(list(inputs), parts))
+    recorder = Whole()
+    recording = traced(recorder, fn, tuple(rebuild(list(inputs), parts)), backward=True)
     recording.title = recording.title.replace("Recording", "Receipt", 1)
-    return Checking(recording, np.random.default_rng(seed)).receipt()
+    return Checking(recording, recorder.wholes, np.random.default_rng(seed)).receipt()
+
+
+class Whole(Recorder):
+    """Keeps the operations, too, that a recording shows as equations of their own: ``wholes``.
+
+    By the place of the first of these equations. Outside of recordings they have one rule.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wholes: dict[int, Equation] = {}
+
+    def apply(
+        self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """As in a recorder."""
+        start, is_part = len(self.equations), bool(self._part_of)
+        out = super().apply(rule, args, values, options)
+        if getattr(rule.fn, "written_out", False) and not is_part and self.pulled is None:
+            operands = [self._known.get(id(value), value) for value in values]
+            options = {n: self._known.get(id(value), value) for n, value in options.items()}
+            result = self._known.get(id(out))
+            if result is not None and len(self.equations) > start:
+                line = self.equations[start].line
+                whole = Equation("call", rule, operands, options, [result], line)
+                whole.call, self.wholes[start] = self.call, whole
+        return out
 
 
 def _own(part: Any) -> Any:
@@ -220,8 +252,10 @@ def _wide(value: Any) -> Any:
 class Checking:
     """Computes the equations of a recording again in float64, and from values that are moved."""
 
-    def __init__(self, recording: Recording, rng: np.random.Generator) -> None:
-        self.recording, self.rng = recording, rng
+    def __init__(
+        self, recording: Recording, wholes: dict[int, Equation], rng: "np.random.Generator"
+    ) -> None:
+        self.recording, self.wholes, self.rng = recording, wholes, rng
         recording.release()
         count, seeds = _back(recording)
         self.forward, back = recording.equations[:count], recording.equations[count:]
@@ -231,6 +265,8 @@ class Checking:
         self.needed = _needed(self.forward, self.results)
         self.read = {v for e in recording.equations for v in e.reads} | set(recording.results)
         self.weights = {v: self.random(self.values[v]) for v in self.results}
+        if [v.shape for v in self.results] == [()]:  # its gradients are those that are asked for
+            self.weights[self.results[0]] = np.ones(())
         given = {v: self.weights[of] for v, of in seeds.items() if of in self.weights}
         self.values |= self.computed(self.values | given, back)
 
@@ -258,8 +294,7 @@ class Checking:
 
     def receipt(self) -> Receipt:
         """All checks."""
-        rows = self.recording.rows()[: len(self.forward)]
-        equations = [(_told(row), list(self.local(row.equation))) for row in rows]
+        equations = [(row, list(self.local(row.equation))) for row in self.rows()]
         gradients, ends = {}, []
         for variable, gradient in sorted(self.ends(), key=lambda pair: pair[0].number):
             name = repr(variable)
@@ -272,6 +307,15 @@ class Checking:
         if ends and all(check.verdict == "agrees" for check in ends):
             equations = [(row, _uncertain(row.equation, checks)) for row, checks in equations]
         return Receipt(self.recording.title, equations, ends, gradients)
+
+    def rows(self) -> Iterator[Row]:
+        """The equations, each whole before its parts."""
+        for i, row in enumerate(self.recording.rows()[: len(self.forward)]):
+            part, place = row.equation.part_of, row.place
+            if i in self.wholes:
+                told = f"{place}, in parts:".lstrip(", ")
+                yield row_of(row.number, self.wholes[i], told, self.recording.names)
+            yield replace(row, place=f"{place}, part of {part}".lstrip(", ")) if part else row
 
     def ends(self) -> Iterator[tuple[Variable, Variable]]:
         """The arguments and parameters with the gradients that arrived there."""
@@ -442,9 +486,3 @@ def _uncertain(equation: Equation, checks: list[Check]) -> list[Check]:
     if len(equation.results) == 1:
         return checks
     return [replace(c, verdict="unknown") if _is_bad(c) else c for c in checks]
-
-
-def _told(row: Row) -> Row:
-    """The row, with what it is a part of."""
-    part = row.equation.part_of
-    return replace(row, place=f"{row.place}, part of {part}".lstrip(", ")) if part else row
