@@ -3,7 +3,7 @@
 from .arrays import number, of_array
 from .chart import chart
 from .elements import Html, code, escape, facts, folded, joined, paragraph, printable, table
-from .page import page
+from .pages import page
 
 __all__ = [
     "Html",
