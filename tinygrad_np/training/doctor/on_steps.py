@@ -54,7 +54,7 @@ def rates(m: Measurements) -> Iterator[Finding]:
             "no rate learns",
             f"at no learning rate from {figure(float(test.rates[0]))} to "
             f"{figure(float(test.rates[-1]))} does the loss of new batches fall{than}.",
-            "first make the network learn one batch; then check that labels belong to their inputs.",
+            "first make the network learn one batch; then check that labels fit their inputs.",
         )
         return
     numbers = {"suggested": test.suggested}
