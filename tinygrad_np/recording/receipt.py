@@ -301,8 +301,8 @@ class Checking:
             gradients[name] = self.values[gradient]
             ends.append(self.check(
                 name, Formula("", {}), self.values[variable],
-                lambda x, v=variable: self.whole({v: x}),
-                lambda direction, g=gradient: _along(self.values[g], direction),
+                partial(self.whole, variable),
+                partial(_along, self.values[gradient]),
             ))  # fmt: skip
         if ends and all(check.verdict == "agrees" for check in ends):
             equations = [(row, _uncertain(row.equation, checks)) for row, checks in equations]
@@ -326,9 +326,9 @@ class Checking:
             if equation.kind == "deliver" and equation.operands and id(tensor) in sources:
                 yield sources[id(tensor)], equation.operands[0]
 
-    def whole(self, moved: Mapping[Variable, Any]) -> Any:
-        """All results, weighed, where a variable from outside is moved."""
-        values = self.computed({**self.outside, **moved}, self.needed)
+    def whole(self, moved: Variable, x: Any) -> Any:
+        """All results with their weights, where a variable from outside is ``x``."""
+        values = self.computed({**self.outside, moved: x}, self.needed)
         return [(self.weights[v], values[v]) for v in self.results]
 
     def local(self, equation: Equation) -> Iterator[Check]:

@@ -137,7 +137,7 @@ def timed(equations: Sequence[Equation], rounds: int) -> dict[Equation, float]:
 def run(
     equations: Sequence[Equation],
     through: Callable[[Equation, Any], Any],
-    given: Mapping[Variable, Any] = NO_OPTIONS,
+    given: Mapping[Any, Any] = NO_OPTIONS,
 ) -> dict[Variable, Any]:
     """Compute all results again from the arrays that are there; ``through`` makes each call.
 
