@@ -40,6 +40,7 @@ ORDER = [
     "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
+    "recording.formulas", "recording.receipt",
     "recording.autopsy", "recording.anomaly", "replay.memory", "replay.mentions",
     "replay.objects", "replay.unseen", "replay.reads", "replay.capture", "replay.walk",
     "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
