@@ -20,7 +20,7 @@ ORDER = [
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
     "autodiff.primitives.shaping", "autodiff.primitives.building",
     "autodiff.primitives.samples", "autodiff.primitives.reductions",
-    "autodiff.primitives.neural", "autodiff.primitives.heap", "autodiff.primitives.convolution",
+    "autodiff.primitives.neural", "autodiff.primitives.convolution",
     "autodiff.primitives.pooling",
     "autodiff.primitives.drawing", "autodiff.primitives",
     "autodiff.rules.signatures", "autodiff.rules.lending", "autodiff.rules.table",
@@ -41,6 +41,7 @@ ORDER = [
     "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
+    "recording.formulas", "recording.receipt",
     "recording.autopsy", "recording.anomaly", "replay.memory", "replay.mentions",
     "replay.objects", "replay.unseen", "replay.reads", "replay.capture", "replay.walk",
     "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
@@ -212,7 +213,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 2_168, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_129, f"autodiff without rules has {lines} lines of code"
 
 
 @for_each(n for n in MODULES if n.startswith(IN_THREADS))

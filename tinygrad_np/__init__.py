@@ -32,7 +32,7 @@ from .errors import (
     TapeError,
 )
 from .export import from_onnx, to_numpy, to_onnx
-from .recording import Recording, anomaly, autopsy, tape_of, trace
+from .recording import Receipt, Recording, anomaly, autopsy, receipt, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
 from .version import __version__
@@ -43,6 +43,7 @@ __all__ = [
     "DetachError",
     "ExportError",
     "GradientError",
+    "Receipt",
     "Recording",
     "ReplayError",
     "ShapeError",
@@ -72,6 +73,7 @@ __all__ = [
     "polynomial",
     "primitive",
     "random",
+    "receipt",
     "replay",
     "save",
     "stack",

@@ -38,9 +38,9 @@ def nudging(fn: Any) -> Any:
     """What makes calls of equations, those of ``fn`` with a result that is off."""
     right = kernels.calls_for
 
-    def wrong(e: Any, operands: Any, options: Any, out: Any, cells: Any) -> Any:
-        calls = right(e, operands, options, out, cells)
-        return [*calls, Call(nudge, (out,))] if e.rule.fn is fn else calls
+    def wrong(e: Any, operands: Any, options: Any, outs: Any, cells: Any) -> Any:
+        calls = right(e, operands, options, outs, cells)
+        return [*calls, Call(nudge, (outs[0],))] if e.rule.fn is fn else calls
 
     return wrong
 

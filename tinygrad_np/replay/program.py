@@ -47,8 +47,8 @@ class Program:
         self.effects = capture.effects
         self.generators = capture.generators
         self.inputs = [v for v in capture.variables if v.kind == "input"]
-        self.entries = [v for v in capture.variables if v.kind == "entry"]
-        self.states = [v for v in capture.variables if v.kind == "state"]
+        # gradients at the entry, and Tensors that get other memory
+        self.outside = [v for v in capture.variables if v.kind in ("entry", "state")]
         self.became = list(capture.became)
         self.leaves = list(capture.tensors)
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
@@ -77,7 +77,7 @@ class Program:
     def link(self) -> None:
         """Allocate the buffers and bind every call to them."""
         allocate(self.plan)
-        self.binding = Binding(self.plan, [*self.inputs, *self.entries, *self.states])
+        self.binding = Binding(self.plan, [*self.inputs, *self.outside])
         if self.fused:
             fuse(self.binding)
         self.calls, self.begun = quieted(self.binding.instructions)
@@ -98,10 +98,7 @@ class Program:
             self.fused = False  # from here on: NumPy's own calls raise at the element
             self.link()
         values = self.binding.cells.values
-        if self.entries or self.states:
-            self._take_entries()
-            self._set(inputs)
-        elif not all(map(is_, inputs, self.last)):
+        if self.outside or not all(map(is_, inputs, self.last)):
             self._set(inputs)
         self.runs += 1
         calls = iter(self.calls)
@@ -119,7 +116,7 @@ class Program:
 
     def _has_acted(self, failed: int) -> bool:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
-        if self.entries or self.became:
+        if self.outside or self.became:
             return True
         place = self.plan.place
         for equation in self.plan.equations:
@@ -144,20 +141,15 @@ class Program:
         for tensor in gone:
             tensor._grad = None
 
-    def __str__(self) -> str:
-        return show.table(self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return show.as_html(self)
+    __repr__ = show.table
+    _repr_html_ = show.as_html
 
     def profile(self, rounds: int = 50) -> show.Profile:
         """Run the program ``rounds`` times on its last inputs, timing each call."""
         inputs = self.last
         self.link()  # away from gradients that somebody has
-        for entry in self.entries:
-            if getattr(entry.source, "_grad", None) is None:
+        for entry in self.outside:
+            if entry.kind == "entry" and getattr(entry.source, "_grad", None) is None:
                 entry.source._grad = Tensor._owning(np.zeros(entry.shape, entry.dtype))
         self.run(inputs)
         taken = [self.binding.timed() for _ in range(rounds)]
@@ -166,16 +158,12 @@ class Program:
         return show.Profile(medians, sum(seconds for _, seconds in medians))
 
     def _set(self, inputs: Sequence[np.ndarray]) -> None:
+        """Put the inputs, and what is there already, where the program reads them."""
         self.last = list(inputs)
-        self.binding.cells.values[: len(inputs)] = inputs
+        found = [v.source.grad if v.kind == "entry" else v.source for v in self.outside]
+        values = [*inputs, *[tensor._array for tensor in found]]
+        self.binding.cells.values[: len(values)] = values
         self.binding.cells.refresh()
-
-    def _take_entries(self) -> None:
-        """Put the gradients that are there already where the program reads them."""
-        for i, variable in enumerate(self.entries, len(self.inputs)):
-            self.binding.cells.values[i] = variable.source.grad._array
-        for i, variable in enumerate(self.states, len(self.inputs) + len(self.entries)):
-            self.binding.cells.values[i] = variable.source._array
 
     def _results(self, values: list[Any], plain: bool) -> Any:
         if self.only is not None:

@@ -52,6 +52,8 @@ def pictures(
     if not is_picture(paths[0]):
         found = load_pictures(path, described.shape)
         images = found.images
+        if not len(images):
+            raise DataError(f"{path}: found no picture, expected at least one; give another file")
     elif described.cut and not as_it_is:
         return np.concatenate([digits_from(place) for place in paths]), None
     else:

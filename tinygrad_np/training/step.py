@@ -101,8 +101,8 @@ def _checked(loss: Any, value: Any) -> Any:
         )
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"the loss is {shown(value)}, computed from none of the model's "
-            "parameters; look for .detach(), .numpy() and no_grad() on the way to it."
+            f"the loss is {shown(value)}, which does not depend on the model's parameters; look "
+            "for .detach(), .numpy() and no_grad() between the model and the loss."
         )
     if value.size != 1:
         raise ShapeError(
