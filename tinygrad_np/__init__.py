@@ -1,7 +1,7 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
 from . import ctrl_c as ctrl_c  # first, while the others are imported
-from . import data, draw, nn, optim, polynomial, random, training
+from . import data, draw, nn, optim, parallel, polynomial, random, training
 from .autodiff.checkpoint import checkpoint
 from .autodiff.gradcheck import gradcheck
 from .autodiff.making import array, from_numpy, stack
@@ -70,6 +70,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "parallel",
     "polynomial",
     "primitive",
     "random",

@@ -257,13 +257,15 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    group: Any = None,
 ) -> Any:
     """(x - mean) / sqrt(variance + eps) · weight + bias for each channel: (n, c, ...) as it is.
 
     In ``training`` (or without running statistics) mean and variance are those of the batch, and
     ``running_mean`` and ``running_var`` (c,), if given, move towards them by the share
     ``momentum``, the variance being the unbiased one there; else they are taken instead (Ioffe &
-    Szegedy 2015). Raises ShapeError for other shapes, and in training for one value a channel.
+    Szegedy 2015). With a ``group`` (see ``tg.parallel``) the batch is that of all its processes.
+    Raises ShapeError for other shapes, and in training for one value a channel.
 
     >>> x = np.array([[1.0, 2.0], [3.0, 6.0]])
     >>> tg.nn.functional.batch_norm(x, training=True).round(2)
@@ -297,15 +299,25 @@ def batch_norm(
                 f"batch_norm: x of shape {shape} has no examples to take mean and variance of; "
                 "leave empty batches out, or call eval() first."
             )
+<<<<<<< HEAD
         if training and count < 2:
+=======
+        if training and group is None and len(lined) < 2:
+>>>>>>> 46111d3 (Several processes train one model: tg.parallel.Group, fit(group=), shares of batches, joined batch normalisation)
             raise ShapeError(
                 f"batch_norm: x of shape {shape} has one value for each channel, whose variance "
                 "is 0; train with larger batches, of a size that leaves no last batch of one, or "
                 "call eval() first."
             )
-        if training:
-            _follow(running_mean, running_var, x, axis, momentum, count)
-        out = neural.standardise(x, axis=axis, eps=eps)
+        if group is None or not training:
+            if training:
+                _follow(running_mean, running_var, *_moments(x, axis), count, momentum)
+            out = neural.standardise(x, axis=axis, eps=eps)
+        else:
+            lined = neural.rows(x if len(shape) == 2 else np.moveaxis(x, 1, -1))
+            mean, variance, joined = group.moments(lined)
+            _follow(running_mean, running_var, mean, variance, joined, momentum)
+            out = (x - _across(mean, shape)) / _across(np.sqrt(variance + eps), shape)
         out = out if weight is None else out * _across(weight, shape)
     else:
         if running_var.dtype == np.float16:
@@ -346,12 +358,18 @@ def _channels_last(shape: tuple[int, ...], vector: tuple[int, ...]) -> str:
     return f"; give x.transpose({axes}) if the channels are the last axis"
 
 
-def _follow(
-    running_mean: Any, running_var: Any, x: Any, axis: Any, momentum: float, count: int
-) -> None:
-    """Move running statistics towards those of the channels of ``x``."""
+def _moments(x: Any, axis: Any) -> tuple[Any, Any]:
+    """Mean and variance of each channel of ``x``."""
     with no_grad():
         mean, _, variance = neural.moments(x, axis)
+        return mean, variance
+
+
+def _follow(
+    running_mean: Any, running_var: Any, mean: Any, variance: Any, count: Any, momentum: float
+) -> None:
+    """Move running statistics towards those of a batch with ``count`` numbers a channel."""
+    with no_grad():
         for running, value in (
             (running_mean, mean),
             (running_var, variance * (count / (count - 1))),

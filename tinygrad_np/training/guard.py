@@ -11,7 +11,8 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.writes import write_now
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
-from ..optim.several import Several, is_ours
+from ..optim.several import Several, is_ours, packs
+from ..parallel import Group
 
 
 class Diverged(Exception):
@@ -29,8 +30,10 @@ class Guard:
     ``is_updating`` is True where an update was begun and not ended.
     """
 
-    def __init__(self, model: Module, optimiser: Any) -> None:
+    def __init__(self, model: Module, optimiser: Any, group: Group | None = None) -> None:
         self.optimiser = optimiser
+        self.group = group
+        self.loss = 0.0  # of all processes, before the last update
         # one that has a step() of its own is a part of the step, as one of the user's own is
         self.is_ours = is_ours(optimiser)
         self._given = None if isinstance(optimiser, (Optimiser, Several)) else model.parameters()
@@ -69,6 +72,9 @@ class Guard:
     def perform(self) -> None:
         """What a replay does at this place."""
         loss = float(self._loss._array)
+        if self.group is not None:
+            loss = self.group.reduce(packs(self.optimiser), loss)
+        self.loss = loss
         is_finite = math.isfinite(loss)
         if is_finite and self.is_ours:
             self.is_updating = True
@@ -82,6 +88,8 @@ class Guard:
 
     def save(self) -> Any:
         """What an update changes."""
+        if self.group is not None:
+            self.group.keep()
         return self.optimiser.save() if self.is_ours else {}
 
     def restore(self, saved: Any) -> None:

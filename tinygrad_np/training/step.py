@@ -38,12 +38,18 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     def step(*given: Any) -> tuple[Any, ...]:
         guard.zero_grad()
         total, parts, looks = None, dict[str, Any](), []
+        shares: Any = None
+        if run.group is not None:  # what each batch counts beside those of all processes
+            *given, shares = given  # type: ignore[assignment]
         pairs = list(zip(given[::2], given[1::2], strict=True))
-        shares, kept = _shares([rows(y, x) for x, y in pairs]), []
+        shares = _shares([rows(y, x) for x, y in pairs]) if shares is None else list(shares)
+        kept = []
         for (x, y), share in zip(pairs, shares, strict=True):
             outputs, losses = forward(x, y)
             looks.append(found(outputs, y))
-            if share != 1:
+            if isinstance(share, Tensor):
+                losses = {n: value * share.astype(value.dtype) for n, value in losses.items()}
+            elif share != 1:
                 losses = {name: value * share for name, value in losses.items()}
             if names:
                 kept.append(losses)

@@ -1,0 +1,126 @@
+"""What a training does besides when several processes share it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..arguments import refusal
+from ..data.batches import Batches, Share, share_of
+from ..optim.several import is_ours
+from ..parallel import Group
+from ..parallel.same import checksum
+from .callbacks import Run
+from .guard import generators
+from .inputs import arrays, are_paired, part, rows
+from .resume import data_state, first_checksum, is_stateless, set_data_state
+from .scoring import Judge, evaluated
+
+
+def given_group(group: Any, optimiser: Any) -> Group | None:
+    """The group, None where it is one process; raises TypeError for what cannot train in one."""
+    if group is None:
+        return None
+    if not isinstance(group, Group):
+        raise refusal("fit", "group", group, "a tg.parallel.Group() or None")
+    if not is_ours(optimiser):
+        raise TypeError(
+            f"fit(group=...): the optimiser {type(optimiser).__name__} has a step() of its own, "
+            "before which gradients of other processes cannot be added; override update() instead, "
+            "or take one such as tg.optim.Adam."
+        )
+    return group if group.size > 1 else None
+
+
+def shares(batches: Iterable[Any], group: Group) -> Iterable[Any]:
+    """Batches that are cut where they are made, so that rows of others are not touched."""
+    return batches.share(group.rank, group.size) if isinstance(batches, Batches) else batches
+
+
+def share(pair: tuple[Any, Any], batch: Any, group: Group) -> Any:
+    """This process's rows of a batch, or the batch itself if it is that already."""
+    if isinstance(batch, Share):
+        return batch
+    count = rows(*pair)
+    which = share_of(count, group.rank, group.size)
+    return Share.of(*(part(nest, which) for nest in pair), count, group.size)
+
+
+def joined_rows(batch: Any) -> int:
+    """How many rows the batch has in all processes."""
+    return batch.joined if isinstance(batch, Share) else rows(batch[1], batch[0])
+
+
+def weight(batch: Any) -> float:
+    """What a batch's mean counts in that of all processes."""
+    return batch.weight if isinstance(batch, Share) else 1.0
+
+
+def counted(batch: Any) -> float:
+    """How often an example of a batch counts: less than once where all processes have it."""
+    if not isinstance(batch, Share):
+        return 1
+    return batch.weight * batch.joined / max(rows(batch[1], batch[0]), 1)
+
+
+def whole_state(run: Run) -> dict[str, Any]:
+    """What must be the same in all processes between two epochs."""
+    return {
+        **run.model.state_dict(),
+        "generator": {n: g.bit_generator.state for n, g in generators(run.model).items()},
+        "optimiser": run.optimiser.state_dict(),
+        "the batches": data_state(run.batches) if _has_state(run.batches) else None,
+    }
+
+
+def _has_state(batches: Any) -> bool:
+    return is_stateless(batches) or isinstance(batches, Batches)
+
+
+def align(run: Run) -> None:
+    """Give all processes the weights, statistics and seeds of rank 0.
+
+    Raises DataError in all of them, naming the rank and what differs, where they are not alike:
+    the model's shapes, the data, the optimiser, the epochs, the checkpoint.
+    """
+    group = run.group
+    assert group is not None
+    own, batches = generators(run.model), run.batches
+    states = {"data": None, "own": {n: g.bit_generator.state for n, g in own.items()}}
+    if is_seeded := isinstance(batches, Batches):
+        states["data"] = batches.state()
+    states = group.align(run.model, states)
+    for name, generator in own.items():
+        generator.bit_generator.state = states["own"][name]
+    if is_seeded:
+        set_data_state(batches, states["data"])
+    first = first_checksum(batches, data_state(batches)) if _has_state(batches) else 0
+    group.check(
+        {
+            "the first batch": first,
+            "the number of batches": run.steps_per_epoch(),
+            "the number of epochs": [run.epochs, len(run.history), run.done],
+            "the validation data": 0 if run.validation is None else _checksum(run.validation),
+            **whole_state(run),
+        }
+    )
+
+
+def _checksum(nest: Any) -> list[int]:
+    return [checksum(np.asarray(array)) for array in arrays(list(nest))]
+
+
+def validated(run: Run, judge: Judge) -> Any:
+    """What ``evaluated`` gives for the validation data, of which each process takes its rows.
+
+    All rows where metrics or several losses look at them all at once.
+    """
+    assert run.validation is not None
+    group, count = run.group, rows(*run.validation)
+    if group is None or run.reported() or count < group.size or not are_paired(*run.validation):
+        return evaluated(run.model, *run.validation, run.loss, run.metrics, judge)
+    which = share_of(count, group.rank, group.size)
+    given = [part(nest, which) for nest in run.validation]
+    loss, accuracy, own = evaluated(run.model, *given, run.loss, run.metrics, judge)
+    loss, accuracy = group.sum(loss * rows(*given), accuracy * rows(*given))
+    return loss / count, accuracy / count, own
