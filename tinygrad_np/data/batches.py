@@ -442,25 +442,25 @@ class Batches:
 class Share(tuple[Any, Any]):
     """One process's (x, y) of a batch that has ``joined`` rows in all processes.
 
-    ``weight`` is what its mean counts in the mean over all.
+    ``copies`` is how many processes have each row.
     """
 
     joined: int
-    weight: float
+    copies: int
 
     @classmethod
     def of(cls, x: Any, y: Any, joined: int, size: int) -> "Share":
         """The share whose rows these are."""
         made = cls((x, y))
         made.joined = joined
-        made.weight = length(x) / joined if joined >= size else 1 / size
+        made.copies = 1 if joined >= size else size
         return made
 
 
 def share_of(count: int, rank: int, size: int) -> slice:
     """Which of ``count`` rows are those of one process: no row is in two, and none is left out.
 
-    Where there are fewer rows than processes, each has all of them, and counts 1 / size.
+    Where there are fewer rows than processes, each process has all of them.
     """
     if count < size:
         return slice(0, count)

@@ -54,6 +54,7 @@ class Group:
         self._place = 0  # of the next sum in the step
         self._keeps = False  # whether the step may run again
         self._is_open = False  # whether a step is on its way
+        self._copies = 1  # of each row, in this step
 
     def __repr__(self) -> str:
         return f"Group(rank {self.rank} of {self.size})"
@@ -84,11 +85,14 @@ class Group:
         return found
 
     @contextmanager
-    def step(self, generators: "Mapping[str, np.random.Generator]") -> Iterator[None]:
+    def step(
+        self, generators: "Mapping[str, np.random.Generator]", copies: int = 1
+    ) -> Iterator[None]:
         """A step on its way, in which this process draws numbers of its own.
 
         Between steps the generators are in the same state everywhere; each step takes a number from
         each of them, and draws from a generator that is made of that number and the rank.
+        ``copies`` is how many processes have each row of the batch.
         """
         own = list({id(g): g for g in generators.values()}.values())
         states = []
@@ -99,6 +103,7 @@ class Group:
             bits.state = type(bits)(np.random.SeedSequence([entropy, self.rank])).state
         self._sums.clear()
         self._place, self._keeps, self._is_open = 0, False, True
+        self._copies = copies
         try:
             yield
         finally:
@@ -128,6 +133,11 @@ class Group:
         if self._keeps:
             self._sums.append((own.copy(), joined.copy()))
         return joined
+
+    def rows_total(self, own: np.ndarray) -> np.ndarray:
+        """A sum over rows, (n, a) to (a,), added up so that each row counts once."""
+        joined = self.total(own)
+        return joined if self._copies == 1 else joined / self._copies
 
     def reduce(self, packs: Sequence[Pack], loss: float) -> float:
         """Add up gradients and losses, to which each process gives its share.
@@ -254,8 +264,8 @@ def _world() -> Any:
 
 @primitive
 def everywhere(x: Any, group: Group) -> Any:
-    """``x`` added up over all processes of a group."""
-    return group.total(x)
+    """``x``, a sum over rows, added up over all processes of a group."""
+    return group.rows_total(x)
 
 
 # each process has the sum, and a loss of its own: the cotangents of all of them add up

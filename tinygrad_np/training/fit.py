@@ -29,19 +29,19 @@ from .history import MONITORS, History, Progress, Tally
 from .inputs import arrays, as_tensors, given_batch
 from .interrupt import Interrupt
 from .metrics import measured, named
-from .resume import Keeper
-from .scoring import Judge, OwnMetrics
 from .processes import (
     align,
-    counted,
+    copies,
     given_group,
     joined_rows,
     share,
     shares,
     validated,
-    weight,
+    weights,
     whole_state,
 )
+from .resume import Keeper
+from .scoring import Judge, OwnMetrics
 from .step import forward_pass, made_at, rate_of, training_step, with_remedy
 
 # A capture and its check take as long as 30 to 160 eager steps less as many replays: so often
@@ -414,14 +414,14 @@ class _Loop:
         """One step: the loss, how many were right, and the own metrics, before the update."""
         given = [part for pair in group for part in pair]
         together = self.given.group
-        weights = [weight(batch) * joined_rows(batch) / count if count else 1.0 for batch in group]
+        shares_of_all, times = weights(group), copies(group)
         if together is not None:
-            given.append(np.array(weights))
+            given.append(np.array(shares_of_all))
         if not self.replay:
             given = [as_tensors(part) for part in given]
         self.is_settled = False
         try:
-            with nullcontext() if together is None else together.step(before.generators):
+            with nullcontext() if together is None else together.step(before.generators, times):
                 value, *looks = self.step(*given)
         except Diverged as error:
             before.restore()
@@ -435,12 +435,12 @@ class _Loop:
         losses = looks.pop() if self.given.names else {}
         own = {name: loss.item() for name, loss in losses.items()}
         right = 0.0
-        for batch, share_of_all, found in zip(group, weights, looks, strict=True):
+        for batch, share_of_all, found in zip(group, shares_of_all, looks, strict=True):
             _, y = batch
             if isinstance(found, Tensor) and not found.ndim and not self.given.metrics:
-                right += found.item() * counted(batch)
+                right += found.item() / times
                 continue
-            right += self.judge.right(found, y) * counted(batch)
+            right += self.judge.right(found, y) / times
             if self.given.metrics and count and share_of_all:
                 for name, each in measured(self.given.metrics, found, y).items():
                     own[name] = own.get(name, 0.0) + each * share_of_all

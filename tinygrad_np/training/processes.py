@@ -7,12 +7,15 @@ import numpy as np
 
 from ..arguments import refusal
 from ..data.batches import Batches, Share, share_of
+from ..errors import DataError
+from ..nn.module import Module
 from ..optim.several import is_ours
 from ..parallel import Group
 from ..parallel.same import checksum
 from .callbacks import Run
+from .decision import Loss
 from .guard import generators
-from .inputs import arrays, are_paired, part, rows
+from .inputs import are_paired, arrays, part, rows
 from .resume import data_state, first_checksum, is_stateless, set_data_state
 from .scoring import Judge, evaluated
 
@@ -51,16 +54,23 @@ def joined_rows(batch: Any) -> int:
     return batch.joined if isinstance(batch, Share) else rows(batch[1], batch[0])
 
 
-def weight(batch: Any) -> float:
-    """What a batch's mean counts in that of all processes."""
-    return batch.weight if isinstance(batch, Share) else 1.0
+def weights(batches: list[Any]) -> list[float]:
+    """What the mean of each batch counts in that over all rows of all processes."""
+    count = sum(map(joined_rows, batches))
+    return [rows(b[1], b[0]) / (count * copies([b])) if count else 1.0 for b in batches]
 
 
-def counted(batch: Any) -> float:
-    """How often an example of a batch counts: less than once where all processes have it."""
-    if not isinstance(batch, Share):
-        return 1
-    return batch.weight * batch.joined / max(rows(batch[1], batch[0]), 1)
+def copies(batches: list[Any]) -> int:
+    """How many processes have each row; raises DataError where that is not one number."""
+    found = {batch.copies if isinstance(batch, Share) else 1 for batch in batches}
+    if len(found) > 1:
+        sizes = ", ".join(str(joined_rows(batch)) for batch in batches)
+        raise DataError(
+            f"fit(group=..., accumulate={len(batches)}): batches of {sizes} rows make one update, "
+            f"and the last one has fewer than the {max(found)} processes; give batches(..., "
+            "drop_last=True)."
+        )
+    return found.pop()
 
 
 def whole_state(run: Run) -> dict[str, Any]:
@@ -110,17 +120,27 @@ def _checksum(nest: Any) -> list[int]:
     return [checksum(np.asarray(array)) for array in arrays(list(nest))]
 
 
-def validated(run: Run, judge: Judge) -> Any:
+def validated(run: Run, judge: Judge) -> tuple[float, float, dict[str, float]]:
     """What ``evaluated`` gives for the validation data, of which each process takes its rows.
 
     All rows where metrics or several losses look at them all at once.
     """
     assert run.validation is not None
-    group, count = run.group, rows(*run.validation)
-    if group is None or run.reported() or count < group.size or not are_paired(*run.validation):
+    if run.group is None or run.reported():
         return evaluated(run.model, *run.validation, run.loss, run.metrics, judge)
+    return *evaluated_by(run.group, run.model, *run.validation, run.loss, judge), {}
+
+
+def evaluated_by(
+    group: Group, model: Module, x: Any, y: Any, loss: Loss, judge: Judge
+) -> tuple[float, float]:
+    """(mean loss, accuracy) of data of which each process takes its rows."""
+    count = rows(x, y)
+    if count < group.size or not are_paired(x, y):
+        return evaluated(model, x, y, loss, {}, judge)[:2]
     which = share_of(count, group.rank, group.size)
-    given = [part(nest, which) for nest in run.validation]
-    loss, accuracy, own = evaluated(run.model, *given, run.loss, run.metrics, judge)
-    loss, accuracy = group.sum(loss * rows(*given), accuracy * rows(*given))
-    return loss / count, accuracy / count, own
+    x, y = part(x, which), part(y, which)
+    own = rows(x, y)
+    value, right, _ = evaluated(model, x, y, loss, {}, judge)
+    value, right = group.sum(value * own, right * own)
+    return value / count, right / count
