@@ -19,8 +19,8 @@ from ..optim.pack import Pack, working
 from .same import as_bytes, as_text, checksum, flat
 
 INSTALL = (
-    "several processes need mpi4py and an MPI library: pip install 'tinygrad_np[mpi]', and Open MPI "
-    "or MPICH from your system (apt install openmpi-bin)."
+    "several processes need mpi4py and an MPI library: pip install 'tinygrad_np[mpi]', and Open "
+    "MPI or MPICH from your system (apt install openmpi-bin)."
 )
 
 
@@ -49,7 +49,8 @@ class Group:
     def __init__(self, comm: Any = None) -> None:
         self.comm = _world() if comm is None else comm
         self.rank, self.size = int(self.comm.Get_rank()), int(self.comm.Get_size())
-        self.sent = 0  # bytes of gradients that were handed to MPI
+        self.sent = 0  # bytes that were handed to MPI in steps
+        self._memory: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
         self._sums: list[tuple[np.ndarray, np.ndarray]] = []  # of this step: own, all
         self._place = 0  # of the next sum in the step
         self._keeps = False  # whether the step may run again
@@ -118,16 +119,19 @@ class Group:
         """
         self._keeps = True
 
-    def total(self, own: np.ndarray) -> np.ndarray:
-        """An array added up over all processes, in a step; else the array itself."""
+    def total(self, own: np.ndarray, joined: np.ndarray | None = None) -> np.ndarray:
+        """An array added up over all processes, in a step; else the array itself.
+
+        The result may be ``joined``, memory for it.
+        """
         if not self._is_open:
             return own
         place, self._place = self._place, self._place + 1
         if place < len(self._sums):
-            before, joined = self._sums[place]
-            return joined if np.array_equal(before, own, equal_nan=True) else joined + own - before
+            before, total = self._sums[place]
+            return total if np.array_equal(before, own, equal_nan=True) else total + own - before
         own = np.ascontiguousarray(own)
-        joined = np.empty_like(own)
+        joined = np.empty_like(own) if joined is None else joined
         self.comm.Allreduce(own, joined)
         self.sent += own.nbytes
         if self._keeps:
@@ -139,49 +143,62 @@ class Group:
         joined = self.total(own)
         return joined if self._copies == 1 else joined / self._copies
 
-    def reduce(self, packs: Sequence[Pack], loss: float) -> float:
-        """Add up gradients and losses, to which each process gives its share.
+    def reduce(self, packs: Sequence[Pack], numbers: Sequence[float]) -> list[float]:
+        """Add up the gradients, to which each process gives its share, and ``numbers``.
 
-        One call of MPI for each dtype: for the packed buffer where all gradients are in it.
+        One call of MPI for each dtype: it takes the packed buffers, for each parameter whether it
+        has a gradient (where only others have one, it counts as 0), and the numbers.
         """
+        found: list[float] = []
         try:
-            whole = [pack.is_whole() for pack in packs]
-            joined, odd = self.total(np.array([loss, whole.count(False)], np.float64))
             for dtype in dict.fromkeys(pack.values.dtype for pack in packs):
                 alike = [pack for pack in packs if pack.values.dtype == dtype]
-                if odd:
-                    self._reduce_some(alike, working(dtype))
-                else:
-                    self._reduce_all(alike, working(dtype))
-            return float(joined)
+                joined = self._reduce(alike, numbers, working(dtype))
+                found = found or joined
         finally:
             self._place = 0
+        return found
 
-    def _reduce_all(self, packs: Sequence[Pack], dtype: Any) -> None:
-        buffers = [pack.grads.ravel(order="K") for pack in packs]
-        own = buffers[0] if len(packs) == 1 else np.concatenate(buffers)
-        joined, start = self.total(own.astype(dtype, copy=False)), 0
-        for pack, buffer in zip(packs, buffers, strict=True):
-            buffer[...] = joined[start : start + buffer.size]
-            start += buffer.size
-            for parameter, slot in zip(pack.params, pack.slots, strict=True):
-                parameter._grad = slot
+    def _reduce(self, packs: Sequence[Pack], numbers: Sequence[float], dtype: Any) -> list[float]:
+        sizes, counts = [p.values.size for p in packs], [len(p.params) for p in packs]
+        own, joined = self._buffers(sum(sizes) + sum(counts) + len(numbers), dtype)
+        own[len(own) - len(numbers) :] = numbers
+        whole = [pack.is_whole() for pack in packs]
+        start, flag = 0, sum(sizes)
+        places = []
+        for pack, size, count, is_whole in zip(packs, sizes, counts, whole, strict=True):
+            places.append((slice(start, start + size), slice(flag, flag + count)))
+            start, flag = start + size, flag + count
+            segment, has = (own[place] for place in places[-1])
+            if is_whole:
+                segment[...] = pack.grads.ravel(order="K")
+                has[...] = 1
+                continue
+            grads = [parameter.grad for parameter in pack.params]
+            has[...] = [grad is not None for grad in grads]
+            for part, grad in zip(pack.parts(segment), grads, strict=True):
+                part[...] = 0 if grad is None else grad._array.reshape(part.shape)
+        joined = self.total(own, joined)
+        for pack, is_whole, (where, flags) in zip(packs, whole, places, strict=True):
+            has = joined[flags].real
+            if is_whole and (has == self.size).all():
+                pack.grads.ravel(order="K")[...] = joined[where]
+                for parameter, slot in zip(pack.params, pack.slots, strict=True):
+                    parameter._grad = slot
+                continue
+            parts = zip(pack.params, pack.parts(joined[where]), has, strict=True)
+            for parameter, part, count in parts:
+                made = part.astype(parameter.dtype).reshape(parameter.shape)
+                parameter._grad = Tensor(made) if count else None
+        result: list[float] = joined[len(joined) - len(numbers) :].real.tolist()
+        return result
 
-    def _reduce_some(self, packs: Sequence[Pack], dtype: Any) -> None:
-        """Gradients that are not there everywhere: they are 0 where others have one."""
-        params = [parameter for pack in packs for parameter in pack.params]
-        grads = [parameter.grad for parameter in params]
-        parts = [
-            np.zeros(p.size, dtype) if g is None else g.numpy().ravel().astype(dtype)
-            for p, g in zip(params, grads, strict=True)
-        ]
-        has = np.array([g is not None for g in grads], dtype)
-        joined, start = self.total(np.concatenate([*parts, has])), 0
-        for i, parameter in enumerate(params):
-            values = joined[start : start + parameter.size].reshape(parameter.shape)
-            start += parameter.size
-            is_there = joined[len(joined) - len(params) + i].real > 0
-            parameter._grad = Tensor(values.astype(parameter.dtype)) if is_there else None
+    def _buffers(self, size: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Memory for what is sent and what comes back, the same in every step."""
+        found = self._memory.get((size, dtype.str))
+        if found is None:
+            found = self._memory[size, dtype.str] = np.empty(size, dtype), np.empty(size, dtype)
+        return found
 
     @contextmanager
     def joined(self, model: Module) -> Iterator[None]:
@@ -269,4 +286,4 @@ def everywhere(x: Any, group: Group) -> Any:
 
 
 # each process has the sum, and a loss of its own: the cotangents of all of them add up
-defvjp(everywhere, lambda g, out, x, group: everywhere(g, group))
+defvjp(everywhere, lambda g, _out, _x, group: everywhere(g, group))

@@ -24,7 +24,7 @@ from ..replay import Replay
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
 from .checks import BATCHES, Arrays, check_settings, check_validation, given_optimiser
 from .decision import Decision, Loss
-from .guard import Before, Diverged, Guard
+from .guard import Before, Diverged, Guard, Stopped
 from .history import MONITORS, History, Progress, Tally
 from .inputs import arrays, as_tensors, given_batch
 from .interrupt import Interrupt
@@ -42,7 +42,7 @@ from .processes import (
 )
 from .resume import Keeper
 from .scoring import Judge, OwnMetrics
-from .step import forward_pass, made_at, rate_of, training_step, with_remedy
+from .step import forward_pass, is_count, made_at, rate_of, training_step, with_remedy
 
 # A capture and its check take as long as 30 to 160 eager steps less as many replays: so often
 # shapes other than the first come before they are captured. Sequences of all lengths are not.
@@ -160,7 +160,7 @@ def fit(
         with group, group.joined(model):
             align(run)
             loop.run()
-    if history.cause:
+    if history.cause and (group is None or group.rank == 0):
         warnings.warn(history.cause, RuntimeWarning, stacklevel=2)
     return history
 
@@ -304,7 +304,7 @@ class _Loop:
         reason = self._steps(number, tally)
         finished = reason is None or len(tally.losses) == run.steps_per_epoch()
         if self.keeper is not None and not finished and reason != "diverged":
-            self.keeper.save(tally, self.best)
+            self.keeper.save(tally, self.best, self.place)
         done = tally.epoch(number, finished)
         if run.validation is not None:
             found = validated(run, self.validation_judge)
@@ -313,12 +313,12 @@ class _Loop:
         self.now = None
         if self.keep_best and self.history.best is done:
             self.best = run.model.state_dict()
-        wants_end = self._any(self._tell("on_epoch", done))[0]
+        wants_end, is_asked = self._any(self._tell("on_epoch", done), self.interrupt.asked)
         if run.group is not None:
             run.group.check(whole_state(run))
         if self.keeper is not None and finished and reason != "diverged":
             self.keeper.epoch(self.best)
-        if reason is None and self.interrupt.asked:
+        if reason is None and is_asked:
             return "interrupted"
         return reason or ("callback" if wants_end else None)
 
@@ -357,14 +357,17 @@ class _Loop:
             self.place = keeper.place()
         taken = len(tally.losses) * self.given.accumulate
         batches = iter(self.given.batches) if keeper is None else keeper.batches(taken)
-        reason = None
+        reason, self.guard.ends = None, [False, False]
         for group in self._groups(batches):
             before.note()
-            count = sum(joined_rows(batch) for batch in group)
+            count = sum(map(joined_rows, group))
             try:
                 loss, right, own = self._step(group, count, before, number, len(tally.losses) + 1)
             except Diverged as error:
                 loss, right, own, reason = error.loss, math.nan, {}, "diverged"
+            except Stopped:
+                self.is_settled, reason = True, _why(self.guard.joined[2:])
+                break
             tally.add(loss, right, count)
             if count:
                 tally.add_metrics(own, count)
@@ -377,9 +380,11 @@ class _Loop:
                     number, len(tally.losses), count, loss, accuracy, tally.means() if own else {}
                 )
                 wants_end = self._tell("on_step", now)
-            wants_end, is_asked = self._any(wants_end, self.interrupt.asked)
-            if wants_end or is_asked:
-                reason = reason or ("callback" if wants_end else "interrupted")
+            ends = [wants_end, self.interrupt.asked]
+            if self.given.group is not None:  # the others hear of it in the next step
+                self.guard.ends = ends
+            elif any(ends):
+                reason = reason or _why(ends)
             if keeper is not None and reason != "diverged" and keeper.is_due():
                 tally.seconds += time.perf_counter() - start
                 keeper.save(tally, self.best)
@@ -389,6 +394,9 @@ class _Loop:
                     next(batches, None)  # so that the epoch is over for the batches too
                 break
         tally.seconds += time.perf_counter() - start
+        if self.given.group is not None and reason is None:
+            ends = self._any(*self.guard.ends)
+            reason = _why(ends) if any(ends) else None
         if not tally.seen:
             raise DataError(
                 f"fit: the batches of epoch {number} are empty; give something that can be "
@@ -423,6 +431,9 @@ class _Loop:
         try:
             with nullcontext() if together is None else together.step(before.generators, times):
                 value, *looks = self.step(*given)
+        except Stopped:
+            before.restore()
+            raise
         except Diverged as error:
             before.restore()
             self.history.cause = self._cause(error.loss, given, before, number, step)
@@ -446,8 +457,11 @@ class _Loop:
                     own[name] = own.get(name, 0.0) + each * share_of_all
         if together is None:
             return value.item(), right, own
+        loss, counted, *_ = self.guard.joined
+        if not own and all(map(is_count, looks)):
+            return loss, counted / times, own
         right, *joined = together.sum(right, *own.values())
-        return self.guard.loss, right, dict(zip(own, joined, strict=True))
+        return loss, right, dict(zip(own, joined, strict=True))
 
     def _cause(self, loss: float, given: list[Any], before: Before, number: int, step: int) -> str:
         """Why the training stops before an update, in words."""
@@ -478,6 +492,11 @@ class _Loop:
             f"fit: {what} in {unit} {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
         )
+
+
+def _why(ends: list[Any]) -> str:
+    """Why a training ends that a callback or Ctrl-C ends."""
+    return "callback" if ends[0] else "interrupted"
 
 
 def _origin(total: Callable[..., Tensor], parts: list[Any]) -> Finding | None:

@@ -1,6 +1,8 @@
 """A training step: what is replayed."""
 
+import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -64,10 +66,19 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
             for value in parts.values():
                 total = value if total is None else total + value
         assert total is not None
-        guard.step(total)
+        right = None
+        if run.group is not None and all(is_count(look) for look in looks):
+            with no_grad():
+                right = functools.reduce(operator.add, looks)
+        guard.step(total, right)
         return (total, *looks, parts) if names else (total, *looks)
 
     return step
+
+
+def is_count(look: Any) -> bool:
+    """Whether a step has counted itself how many examples of a batch were right."""
+    return isinstance(look, Tensor) and not look.ndim
 
 
 def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
