@@ -112,9 +112,9 @@ def test_a_step_is_one_call_for_each_dtype() -> None:
         return world.calls[0]
 
     # beside the steps: ends asked for twice, and two calls of the check
-    assert calls(4, lambda: nn.Linear(6, 3, seed=0)) - calls(2, lambda: nn.Linear(6, 3, seed=0)) == (
-        2 * (3 + 4)
-    )
+    assert calls(4, lambda: nn.Linear(6, 3, seed=0)) - calls(
+        2, lambda: nn.Linear(6, 3, seed=0)
+    ) == (2 * (3 + 4))
     assert calls(4, Mixed) - calls(2, Mixed) == 2 * (6 + 4)
 
 
@@ -178,7 +178,7 @@ def test_processes_begin_alike_and_are_checked() -> None:
     for work, words in (
         (spoiled, "rank 1 of 2 differs from rank 0 in last.bias"),
         (wider, "rank 1 of 2 differs from rank 0 in weight"),
-        (longer, "rank 1 of 2 differs from rank 0 in the first batch"),
+        (longer, "rank 1 of 2 differs from rank 0 in the batches samples"),
         (deeper, "rank 1 of 2 has other arrays than rank 0"),
     ):
         world = World(2)

@@ -96,9 +96,12 @@ def align(run: Run) -> None:
     group = run.group
     assert group is not None
     own, batches = generators(run.model), run.batches
-    states = {"data": None, "own": {n: g.bit_generator.state for n, g in own.items()}}
+    states: dict[str, Any] = {"own": {n: g.bit_generator.state for n, g in own.items()}}
     if is_seeded := isinstance(batches, Batches):
         states["data"] = batches.state()
+    sizes = {name: size for name, size in states.get("data", {}).items() if name != "generator"}
+    kinds = {name: state["bit_generator"] for name, state in states["own"].items()}
+    group.check({"the batches": sizes, "generator": kinds})
     states = group.align(run.model, states)
     for name, generator in own.items():
         generator.bit_generator.state = states["own"][name]
