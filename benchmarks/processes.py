@@ -35,8 +35,8 @@ from tinygrad_np.errors import DataError
 from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file
 from tinygrad_np.run.outputs import write_json
 
-WIDTHS = (16, 64, 256, 1024)
-BATCHES = (64, 256, 1024)
+WIDTHS = (16, 32, 64, 128)
+BATCHES = (16, 64, 256)
 MANY = (8, 16, 32, 64, 128, 256, 512, 1024)
 TERMS = {
     "fixed": "a step, whatever its size",
@@ -166,8 +166,8 @@ def report(points: Sequence[Point], latency: float, bandwidth: float) -> str:
     for title, group in (("fitted", kept), ("held out", held)):
         errors = [abs(predicted(p, constants) / p.seconds - 1) for p in group]
         lines.append(
-            f"{title}: {len(group)} points, error {100 * statistics.median(errors):.0f} % (median), "
-            f"{100 * max(errors):.0f} % (worst)"
+            f"{title}: {len(group)} points, error {100 * statistics.median(errors):.0f} % "
+            f"(median), {100 * max(errors):.0f} % (worst)"
         )
     assumed = constants.copy()
     assumed[3:] = latency, 1 / bandwidth

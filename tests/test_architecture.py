@@ -51,8 +51,8 @@ ORDER = [
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
-    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "parallel", "data", "export",
-    "training", "draw", "sklearn", "run", "compat",
+    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "parallel", "data",
+    "export", "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 
 

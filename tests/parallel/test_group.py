@@ -1,5 +1,6 @@
 """``Group`` and ``fit(group=)`` over threads: what needs no MPI."""
 
+import functools
 import warnings
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,8 @@ def test_a_step_is_one_call_for_each_dtype() -> None:
         return world.calls[0]
 
     # beside the steps: ends asked for twice, and two calls of the check
-    assert calls(4, lambda: nn.Linear(6, 3, seed=0)) - calls(
-        2, lambda: nn.Linear(6, 3, seed=0)
-    ) == (2 * (3 + 4))
+    one = functools.partial(nn.Linear, 6, 3, seed=0)
+    assert calls(4, one) - calls(2, one) == 2 * (3 + 4)
     assert calls(4, Mixed) - calls(2, Mixed) == 2 * (6 + 4)
 
 
@@ -158,7 +158,7 @@ def test_processes_begin_alike_and_are_checked() -> None:
         net = Net()
 
         class Spoil:
-            def on_epoch(self, done: Any) -> None:
+            def on_epoch(self, _: Any) -> None:
                 if comm.rank == 1:
                     with tg.no_grad():
                         net.last.bias[0] = 7.0
