@@ -1,6 +1,7 @@
 """``Group`` and ``fit(group=)`` over threads: what needs no MPI."""
 
 import functools
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,18 @@ def test_one_process_is_as_none() -> None:
     assert distance(train(group)[0], train(None)[0]) == 0
     with pytest.raises(ValueError, match="as it is"), group:
         raise ValueError("as it is")
+
+
+def test_the_program_of_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    whole = tg.parallel.Group
+    monkeypatch.setattr(tg.parallel, "Group", lambda: whole(Alone()))
+    monkeypatch.chdir(tmp_path)
+    net = Net()
+    names = {"tg": tg, "model": net, "optimiser": optim.SGD(net.parameters(), 0.1)}
+    exec(code, {**names, "batches": tg.data.batches(*data_of(), 8, seed=0)})
+    assert distance(tg.load("weights.npz"), net.state_dict()) == 0
 
 
 class Own:

@@ -299,11 +299,7 @@ def batch_norm(
                 f"batch_norm: x of shape {shape} has no examples to take mean and variance of; "
                 "leave empty batches out, or call eval() first."
             )
-<<<<<<< HEAD
-        if training and count < 2:
-=======
-        if training and group is None and len(lined) < 2:
->>>>>>> 46111d3 (Several processes train one model: tg.parallel.Group, fit(group=), shares of batches, joined batch normalisation)
+        if training and group is None and count < 2:
             raise ShapeError(
                 f"batch_norm: x of shape {shape} has one value for each channel, whose variance "
                 "is 0; train with larger batches, of a size that leaves no last batch of one, or "
