@@ -46,7 +46,8 @@ def share(pair: tuple[Any, Any], batch: Any, group: Group) -> Any:
         return batch
     count = rows(*pair)
     which = share_of(count, group.rank, group.size)
-    return Share.of(*(part(nest, which) for nest in pair), count, group.size)
+    x, y = (part(nest, which) for nest in pair)
+    return Share.of(x, y, count, group.size)
 
 
 def joined_rows(batch: Any) -> int:
