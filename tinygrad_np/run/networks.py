@@ -261,7 +261,7 @@ def _normalised(
     ]
 
 
-Quick = functools.partial(Compact, (8, 24, 48), 0.0)
+Quick = functools.partial(Compact, (8, 16, 32), 0.0)
 Wide = functools.partial(Compact, (32, 64, 128))
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "cnn": CNN,

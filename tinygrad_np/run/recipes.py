@@ -303,7 +303,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         _own(
             "quick", "99 % in two epochs: few channels, batch normalisation",
-            (784, 8, 24, 48, 10), 2e-2, 2, network=Quick,
+            (784, 8, 16, 32, 10), 2e-2, 2, network=Quick,
         ),
         *_twice("lenet-5", "LeNet-5", (784, 6, 16, 120, 84, 10), 4e-3, (10, 20), network=LeNet5),
         *_twice(
@@ -316,7 +316,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         _own(
             "best", "three convolutions, batch normalisation, dropout", (784, 16, 32, 64, 10),
-            2e-2, 8, network=Compact,
+            2e-2, 4, network=Compact,
         ),
         _own(
             "best-distorted", "twice the channels of best, every image distorted anew",
