@@ -316,7 +316,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         _own(
             "best", "three convolutions, batch normalisation, dropout", (784, 16, 32, 64, 10),
-            2e-2, 4, network=Compact,
+            2e-2, 8, network=Compact,
         ),
         _own(
             "best-distorted", "twice the channels of best, every image distorted anew",
