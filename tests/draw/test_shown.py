@@ -98,6 +98,7 @@ def objects(folder: Path) -> list[Any]:
         history, history[0], diagnosis, diagnosis.findings[0], diagnosis.measurements, batches,
         training.EarlyStopping(2), *before, replay, replay.program, replay.profile(1),
         draw.graph(leaf * 2.0), draw.graph(replay), tg.trace(step, X, Y), distorted,
+        tg.receipt(lambda x: np.sum(np.tanh(x)), X),
         augment.Distort(),
         training.calibration(np.eye(3), np.arange(3)), *histograms.gradients["0.weight"],
         training.precision_recall(np.arange(3), np.arange(3), 3), tg.no_grad(),
