@@ -19,7 +19,7 @@ from ..optim.pack import Pack, working
 from .same import as_bytes, as_text, checksum, flat
 
 INSTALL = (
-    "several processes need mpi4py and an MPI library: pip install 'tinygrad_np[mpi]', and Open "
+    "several processes need mpi4py and an MPI library: pip install mpi4py, and Open "
     "MPI or MPICH from your system (apt install openmpi-bin)."
 )
 
