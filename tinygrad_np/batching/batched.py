@@ -72,6 +72,7 @@ class Batched(NDArrayOperatorsMixin):
 
     __slots__ = ("__weakref__", "held", "level", "varies")
     base = None  # it is no view
+    mixes = True
 
     def __init__(self, held: Any, level: Level, varies: bool = True) -> None:
         self.held = held

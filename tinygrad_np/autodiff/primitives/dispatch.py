@@ -54,6 +54,25 @@ def primitive(fn: F) -> F:
     return dispatch  # type: ignore[return-value]
 
 
+def akin(constant: Any, x: Any) -> Any:
+    """A constant that meets ``x`` in an operation: in the kind of array that ``x`` is, or holds.
+
+    Arrays of other libraries refuse those of NumPy's; what is ours says ``mixes`` and takes them.
+    """
+    kind = type(x)
+    if kind is np.ndarray or type(constant) is not np.ndarray:
+        return constant
+    held = x._array if hasattr(kind, "requires_grad") else x  # a Tensor's
+    if isinstance(held, np.ndarray) or hasattr(type(held), "mixes"):
+        return constant
+    return np.asarray(constant, like=held) if is_foreign(held) else constant
+
+
+def is_foreign(x: Any) -> bool:
+    """Whether it is an array of another library, which speaks NumPy's protocols."""
+    return not isinstance(x, np.ndarray) and hasattr(type(x), "__array_function__")
+
+
 def numbers(name: str, x: Any) -> Any:
     """An operand of a function that users call; raises TypeError for what is no number or list."""
     if not hasattr(x, "dtype") and (made := np.asarray(x)).dtype.kind not in "biufc":

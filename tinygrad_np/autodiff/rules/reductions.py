@@ -100,7 +100,7 @@ def product_of_others(x: Any, axis: Axis) -> Any:
 
 def products_around(x: Any) -> Any:
     """For each element of the last axis the product of all before and behind it."""
-    one = np.ones((*x.shape[:-1], 1), x.dtype)
+    one = np.ones_like(x, shape=(*x.shape[:-1], 1))
     before = np.concatenate([one, x[..., :-1]], axis=-1)
     behind = np.concatenate([one, x[..., :0:-1]], axis=-1)
     scan = np.multiply.accumulate

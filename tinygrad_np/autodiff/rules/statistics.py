@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast
+from ..primitives import ARRAY, add_at, akin, cast
 from ..primitives.samples import middle, quantile
 from ..shapes import Axis, axes_of
 from .table import composite, defvjp
@@ -127,7 +127,7 @@ def sample_back(
     share = cast(share, np.finfo(g.dtype).dtype)
     parts = np.concatenate([back * (1 - share), back * share], axis=-1)
     places = np.concatenate([first, second], axis=-1)
-    numbers = np.arange(np.shape(rows)[0])[:, None]
+    numbers = akin(np.arange(np.shape(rows)[0])[:, None], rows)
     return unlined(add_at(parts, np.shape(rows), (ARRAY, ARRAY), numbers, places), x, axis)
 
 
