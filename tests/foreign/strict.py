@@ -44,13 +44,16 @@ class Strict(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         out = options.get("out", ())
+        if any(map(is_unknown, inputs)):
+            return NotImplemented
         result = getattr(ufunc, method)(*opened(inputs), **opened(options))
         return out[0] if out else wrapped(result)
 
     def __array_function__(self, fn: Any, _types: Any, args: Any, kwargs: Any) -> Any:
-        if not fn.__module__.startswith("numpy"):
+        given = parts((args, kwargs))
+        if not fn.__module__.startswith("numpy") or any(map(is_unknown, given)):
             return NotImplemented
-        if not any(isinstance(leaf, Strict) for leaf in parts((args, kwargs))):  # like=
+        if not any(isinstance(leaf, Strict) for leaf in given):  # like=
             return wrapped(fn(*args, **kwargs))
         return wrapped(fn(*opened(args), **opened(kwargs)))
 
@@ -93,6 +96,13 @@ def parts(tree: Any) -> Any:
     if isinstance(tree, (list, tuple)):
         return [leaf for part in tree for leaf in parts(part)]
     return parts(list(tree.values())) if isinstance(tree, dict) else [tree]
+
+
+def is_unknown(leaf: Any) -> bool:
+    """Whether it speaks NumPy's protocols and is neither NumPy's nor ours: it is asked next."""
+    return hasattr(type(leaf), "__array_ufunc__") and not isinstance(
+        leaf, (Strict, np.ndarray, np.generic)
+    )
 
 
 def opened(tree: Any) -> Any:

@@ -66,7 +66,8 @@ def image_blocks(count: int, elements: int) -> list[slice]:
 def in_rows(x: Any, dtype: Any) -> Any:
     """(n, c, h, w) as (h, c, w, n) in C order; a copy unless it lies so already."""
     seen = x.transpose(2, 1, 3, 0)
-    return seen if seen.flags.c_contiguous and seen.dtype == dtype else ordered(seen, dtype)
+    lies_so = type(seen) is np.ndarray and seen.flags.c_contiguous and seen.dtype == dtype
+    return seen if lies_so else ordered(seen, dtype)
 
 
 def ordered(x: Any, dtype: Any) -> Any:
@@ -337,7 +338,7 @@ def convolve_weight(
 def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
     """What each window sees: (..., h, w) to (kh, kw, ..., h', w')."""
     counts = outputs(x.shape[-2:], kernel, stride, dilation)
-    out = np.empty((*kernel, *x.shape[:-2], *counts), x.dtype)
+    out = np.empty_like(x, order="C", shape=(*kernel, *x.shape[:-2], *counts))
     for i, j, high, wide in places(counts, kernel, stride, dilation):
         out[i, j] = x[..., high, wide]
     return out
@@ -346,7 +347,7 @@ def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
 @primitive
 def fold_windows(y: Any, size: Pair, stride: Pair, dilation: Pair) -> Any:
     """``windows`` in reverse: what several windows see adds up to (..., *size)."""
-    out = np.zeros((*y.shape[2:-2], *size), y.dtype)
+    out = np.zeros_like(y, order="C", shape=(*y.shape[2:-2], *size))
     for i, j, high, wide in places(y.shape[-2:], y.shape[:2], stride, dilation):
         out[..., high, wide] += y[i, j]
     return out

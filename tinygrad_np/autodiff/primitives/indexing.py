@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import Kept, akin, primitive
+from .dispatch import Kept, akin, is_foreign, primitive
 from .elementwise import copied
 
 
@@ -92,10 +92,11 @@ def updated(x: Any, ufunc: np.ufunc, value: Any, *, out: Any = None) -> Any:
 @primitive
 def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
     """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
-    index = join_index(layout, arrays)
-    places = akin(np.arange(math.prod(shape)).reshape(shape), arrays[0] if arrays else None)[index]
-    winner = np.zeros(math.prod(shape), np.intp)
-    order = np.arange(places.size).reshape(places.shape)
+    like = next(filter(is_foreign, arrays), None)
+    places = akin(np.arange(math.prod(shape)).reshape(shape), like)
+    places = places[join_index(layout, arrays, places)]
+    winner = np.zeros_like(places, shape=math.prod(shape))
+    order = akin(np.arange(places.size).reshape(places.shape), like)
     winner[places] = order
     return winner[places] == order
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..shapes import Axis
-from .dispatch import primitive
+from .dispatch import akin, primitive
 
 NODES = 64  # of a quarter turn: enough for every x whose i0 is finite, see ``bessel``
 
@@ -22,6 +22,7 @@ def quantile(
 ) -> Any:  # fmt: skip
     """``np.quantile`` or ``np.nanquantile`` with the weights as an operand."""
     fn = np.nanquantile if skips else np.quantile
+    q = akin(np.asarray(q), x) if isinstance(q, (list, tuple)) else q
     return fn(x, q, axis, method=method, keepdims=keepdims, weights=weights)  # type: ignore[call-overload]
 
 

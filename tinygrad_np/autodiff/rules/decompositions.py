@@ -349,7 +349,7 @@ def kept_back(g: Any, a: Any, cut: Any) -> Any:
     anti-Hermitian part times s / (s + t).
     """
     u, s, vh = decomposed(a)
-    large = s > np.expand_dims(cut, -1) * np.max(s, axis=-1, keepdims=True, initial=0)
+    large = s > akin(np.expand_dims(cut, -1), s) * np.max(s, axis=-1, keepdims=True, initial=0)
     kept = np.where(large, s, 0)
     rows, columns = large[..., None], large[..., None, :]
     shares = [
