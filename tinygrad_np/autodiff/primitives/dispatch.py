@@ -57,20 +57,20 @@ def primitive(fn: F) -> F:
 def akin(constant: Any, x: Any) -> Any:
     """A constant that meets ``x`` in an operation: in the kind of array that ``x`` is, or holds.
 
-    Arrays of other libraries refuse those of NumPy's; what is ours says ``mixes`` and takes them.
+    Arrays of other libraries refuse those of NumPy's; kinds of our own, which ``mixes`` marks, do
+    not.
     """
-    kind = type(x)
-    if kind is np.ndarray or type(constant) is not np.ndarray:
+    if type(x) is np.ndarray or type(constant) is not np.ndarray:
         return constant
-    held = x._array if hasattr(kind, "requires_grad") else x  # a Tensor's
-    if isinstance(held, np.ndarray) or hasattr(type(held), "mixes"):
-        return constant
+    held = x._array if hasattr(type(x), "requires_grad") else x  # a Tensor's
     return np.asarray(constant, like=held) if is_foreign(held) else constant
 
 
 def is_foreign(x: Any) -> bool:
     """Whether it is an array of another library, which speaks NumPy's protocols."""
-    return not isinstance(x, np.ndarray) and hasattr(type(x), "__array_function__")
+    kind = type(x)
+    speaks = hasattr(kind, "__array_function__") and not isinstance(x, np.ndarray)
+    return speaks and not hasattr(kind, "mixes")
 
 
 def numbers(name: str, x: Any) -> Any:

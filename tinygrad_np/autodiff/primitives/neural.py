@@ -9,7 +9,7 @@ from numpy import ndarray
 from ...errors import DataError
 from ..shapes import BLOCK_ROWS, row_blocks
 from .bodies import maximum
-from .dispatch import akin, is_foreign, Kept, numbers, primitive, written_out
+from .dispatch import Kept, akin, is_foreign, numbers, primitive, written_out
 from .elementwise import cast, copied
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import refuse_subclass, tupled
-from ..primitives import replace_at
+from ..primitives import is_foreign, replace_at
 from .signatures import parameters, remedy
 from .table import Rule
 
@@ -153,6 +153,23 @@ def refuse_own_way(what: str, given: Any) -> None:
     speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
     if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
         refuse_subclass(what, given, also=(kind,))
+
+
+def check_kind(rule: Rule, values: Sequence[Any]) -> None:
+    """Refuse a result that is NumPy's of operands that are another library's."""
+    for value in values:
+        if is_foreign(value):
+            raise TypeError(
+                f"{rule.name} of a {kind_of(value)} gave an array of NumPy's: that library has no "
+                f"{rule.name} of its own; compute with NumPy (t.numpy()), or write it in functions "
+                "that the library has."
+            )
+
+
+def kind_of(given: Any) -> str:
+    """The kind of an array of another library, as errors name it."""
+    kind = type(given)
+    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
 
 
 def refuse_imaginary(what: str, given: Any, real: Any) -> None:

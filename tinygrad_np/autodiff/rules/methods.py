@@ -87,7 +87,7 @@ def reduce_by(
         first = np.broadcast_to(akin(np.asarray(initial, np.result_type(x)), x), shape)
         lined = np.concatenate([np.reshape(first, (*np.shape(lined)[:-1], 1)), lined], axis=-1)
     out = last_of(ufunc, lined)
-    return np.reshape(out, shape if keepdims else [np.shape(x)[a] for a in rest])
+    return np.reshape(out, shape if keepdims else tuple(np.shape(x)[a] for a in rest))
 
 
 def last_of(ufunc: np.ufunc, x: Any) -> Any:

@@ -94,7 +94,7 @@ def product_of_others(x: Any, axis: Axis) -> Any:
     rest = [a for a in range(len(shape)) if a not in axes]
     order = [*rest, *axes]
     lined = np.reshape(np.transpose(x, order), (*(shape[a] for a in rest), extent(shape, axis)))
-    others = np.reshape(products_around(lined), [shape[a] for a in order])
+    others = np.reshape(products_around(lined), tuple(shape[a] for a in order))
     return np.transpose(others, [order.index(a) for a in range(len(shape))])
 
 
