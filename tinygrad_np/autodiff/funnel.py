@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import TapeError
 from .guards import EXCLUSIVE, Contents, Storage
 from .nests import are_whole, frozen, leaves, rebuild, tupled
-from .primitives import identity, lent
+from .primitives import akin, identity, is_foreign, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
 from .rules.lending import read_only, refuse_write
@@ -154,6 +154,9 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
+    if listed is not None:
+        like = next(filter(is_foreign, values), None)
+        values = [akin(v, like) if v is listed else v for v in values]
     if listed is not None and rule.certain:
         dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
         calls.say_if_wider(rule, listed.dtype, dtypes)

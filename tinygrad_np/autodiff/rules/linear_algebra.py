@@ -121,7 +121,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     left = arranged(a, (*free_a, *over_a), (math.prod(shape_a), n))
     right = arranged(b, (*over_b, *free_b), (n, math.prod(shape_b)))
     out = np.matmul(left, right)
-    return out if out.shape == (*shape_a, *shape_b) else np.reshape(out, shape_a + shape_b)
+    return out if out.shape == (*shape_a, *shape_b) else np.reshape(out, (*shape_a, *shape_b))
 
 
 def arranged(x: Any, order: tuple[int, ...], shape: tuple[int, ...]) -> Any:
