@@ -176,7 +176,7 @@ def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
 
 def _taken(tensor: Tensor) -> Any:
     """A copy of what a Tensor holds, an array of another library as one."""
-    return np.copy(tensor._array) if is_foreign(tensor._array) else tensor.numpy()
+    return tensor._array.copy() if is_foreign(tensor._array) else tensor.numpy()
 
 
 def _as_tensor(leaf: Any) -> Tensor:
