@@ -12,9 +12,47 @@ from tinygrad_np.autodiff.nests import tupled
 
 HOST_ARRAYS = "a Strict array meets an array of NumPy's"
 METHODS = frozenset(
-    "T all any argmax argmin argsort astype clip conj copy cumprod cumsum diagonal dot fill flatten"
-    " imag item max mean min nonzero prod ravel real repeat reshape round sort squeeze std sum"
-    " swapaxes take tolist trace transpose var view".split()
+    [
+        "T",
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "argsort",
+        "astype",
+        "clip",
+        "conj",
+        "copy",
+        "cumprod",
+        "cumsum",
+        "diagonal",
+        "dot",
+        "fill",
+        "flatten",
+        "imag",
+        "item",
+        "max",
+        "mean",
+        "min",
+        "nonzero",
+        "prod",
+        "ravel",
+        "real",
+        "repeat",
+        "reshape",
+        "round",
+        "sort",
+        "squeeze",
+        "std",
+        "sum",
+        "swapaxes",
+        "take",
+        "tolist",
+        "trace",
+        "transpose",
+        "var",
+        "view",
+    ]
 )
 FACTS = {"shape", "ndim", "size", "dtype", "itemsize", "nbytes"}
 
@@ -112,9 +150,11 @@ def opened(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: opened(value) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return tupled(type(tree), [opened(part) for part in tree]) if type(tree) is not list else [
-            opened(part) for part in tree
-        ]
+        return (
+            tupled(type(tree), [opened(part) for part in tree])
+            if type(tree) is not list
+            else [opened(part) for part in tree]
+        )
     return tree._inside if isinstance(tree, Strict) else tree
 
 

@@ -51,10 +51,10 @@ from .reductions import (
 from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
-    "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "clip", "cofactors", "concat",
-    "contract", "decomposed", "deviation", "euclidean_norm", "hint", "identity", "if_finite", "is_foreign",
-    "join_index", "last_writes", "length", "lent", "lexical_order", "nonzero", "orthogonalised",
-    "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at", "replace_nonfinite",
-    "second_cofactors", "settled", "shares", "sigmoid", "silent", "split_index", "take_at", "unit",
-    "updated", "variance", "where_finite_or", "written_out",
+    "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "clip", "cofactors",
+    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hint", "identity",
+    "if_finite", "is_foreign", "join_index", "last_writes", "length", "lent", "lexical_order",
+    "nonzero", "orthogonalised", "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at",
+    "replace_nonfinite", "second_cofactors", "settled", "shares", "sigmoid", "silent",
+    "split_index", "take_at", "unit", "updated", "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

@@ -48,9 +48,7 @@ def convolved(x: Any, weight: Any, stride: Pair, dilation: Pair, groups: int) ->
     seen, lines = split(x, groups, 1), split(weight, groups, 0)
     found: Any = 0
     for i, j, high, wide in places(counts, weight.shape[2:], stride, dilation):
-        found = found + np.einsum(
-            "ngcuv,goc->ngouv", seen[..., high, wide], lines[..., i, j]
-        )
+        found = found + np.einsum("ngcuv,goc->ngouv", seen[..., high, wide], lines[..., i, j])
     return found.reshape((len(x), len(weight), *counts))
 
 

@@ -36,9 +36,7 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     return tuple(layout), arrays
 
 
-def join_index(
-    layout: tuple[Any, ...], arrays: tuple[Any, ...], x: Any = None
-) -> tuple[Any, ...]:
+def join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...], x: Any = None) -> tuple[Any, ...]:
     """The index for ``x``: of the kind of array that it is."""
     if arrays and type(x) is not np.ndarray:
         arrays = tuple(akin(a, x) for a in arrays)

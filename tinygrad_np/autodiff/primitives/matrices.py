@@ -151,5 +151,7 @@ def second_cofactors(a: Any, h: Any) -> Any:
     )
     pairs = products_without_two(s)
     diagonal = np.matmul(pairs, np.diagonal(inner, 0, -2, -1)[..., None])
-    moved = akin(np.eye(a.shape[-1], dtype=a.real.dtype), a) * diagonal - pairs * np.swapaxes(inner, -1, -2)
+    moved = akin(np.eye(a.shape[-1], dtype=a.real.dtype), a) * diagonal - pairs * np.swapaxes(
+        inner, -1, -2
+    )
     return np.matmul(np.matmul(np.conj(u), moved), np.conj(vh))

@@ -230,7 +230,9 @@ def in_range(labels: Any, classes: int, caller: str) -> Any:
         wrong = np.logical_or(labels < 0, labels >= classes)
     else:
         wrong = np.greater_equal(labels.view(limit.dtype), limit)  # there -1 is above all others
-    if wrong.any() if is_foreign(labels) else 1 in wrong.tobytes():  # a search of bytes: a third of the time of ``any``
+    if (
+        wrong.any() if is_foreign(labels) else 1 in wrong.tobytes()
+    ):  # a search of bytes: a third of the time of ``any``
         rows = caller == "embedding"
         name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
         ignored = caller in ("cross_entropy", "nll_loss") and labels.min() < 0

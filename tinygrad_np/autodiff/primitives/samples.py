@@ -41,6 +41,7 @@ def interpolate(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -
 @primitive
 def convolved(x: Any, y: Any, *, mode: str) -> Any:
     """``np.convolve``; in reverse it correlates."""
+    x, y = akin(x, y), akin(y, x)
     return np.convolve(x, y, mode)  # type: ignore[call-overload]
 
 

@@ -167,7 +167,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         np.arange(size, size + np.size(values)).reshape(np.shape(values)),
         axis,
     )
-    return concat(np.reshape(arr, (-1,)), np.reshape(cast(values, dtype), (-1,)))[places]
+    return concat(np.reshape(arr, (-1,)), akin(np.reshape(cast(values, dtype), (-1,)), arr))[places]
 
 
 @composite(np.apply_along_axis)

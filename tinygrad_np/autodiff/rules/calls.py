@@ -176,7 +176,11 @@ def kind_of(given: Any) -> str:
 def refuse_namespace(what: str, given: Any) -> None:
     """Refuse arrays of the array API standard alone: they would become NumPy's unseen."""
     kind = type(given)
-    if hasattr(kind, "__array_namespace__") and not hasattr(kind, "__array_function__"):
+    if (
+        hasattr(kind, "__array_namespace__")
+        and not hasattr(kind, "__array_function__")
+        and not isinstance(given, np.generic)
+    ):
         raise TypeError(
             f"{what} is a {kind_of(given)}, an array of the array API standard without NumPy's "
             "protocols (__array_ufunc__, __array_function__), which Tensors need; give "

@@ -36,7 +36,7 @@ def polyval(p: Any, x: Any) -> Any:
     p = p if hasattr(p, "dtype") else np.asarray(p)
     if isinstance(x, np.poly1d):
         raise TypeError("np.polyval of a Tensor at an np.poly1d; give numbers for x.")
-    x = x if hasattr(x, "dtype") else np.asarray(x)
+    x = akin(x if hasattr(x, "dtype") else np.asarray(x), p)
     out = np.zeros_like(x)
     for coefficient in p:
         out = out * x + coefficient
@@ -46,9 +46,11 @@ def polyval(p: Any, x: Any) -> Any:
 def sum_of(name: str, a1: Any, a2: Any, sign: int) -> Any:
     """The sum or the difference, the shorter one with zeros before it."""
     a1, a2 = coefficients(name, a1), coefficients(name, a2)
+    a1, a2 = akin(a1, a2), akin(a2, a1)
     n = max(len(a1), len(a2))
     one, two = (
-        a if len(a) == n else np.concatenate([np.zeros_like(a, shape=n - len(a)), a]) for a in (a1, a2)
+        a if len(a) == n else np.concatenate([np.zeros_like(a, shape=n - len(a)), a])
+        for a in (a1, a2)
     )
     return one + two if sign > 0 else one - two
 
@@ -81,6 +83,7 @@ def polymul(a1: Any, a2: Any) -> Any:
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """Quotient and remainder by long division."""
     u, v = coefficients("polydiv", u) + 0.0, coefficients("polydiv", v) + 0.0
+    u, v = akin(u, v), akin(v, u)
     m, n = len(u) - 1, len(v) - 1
     if min(m, n) < 0 or (m >= n and max(np.ndim(u), np.ndim(v)) > 1):
         raise ValueError(
