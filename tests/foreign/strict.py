@@ -13,47 +13,13 @@ from tinygrad_np.autodiff.nests import tupled
 HOST_ARRAYS = "a Strict array meets an array of NumPy's"
 METHODS = frozenset(
     [
-        "T",
-        "all",
-        "any",
-        "argmax",
-        "argmin",
-        "argsort",
-        "astype",
-        "clip",
-        "conj",
-        "copy",
-        "cumprod",
-        "cumsum",
-        "diagonal",
-        "dot",
-        "fill",
-        "flatten",
-        "imag",
-        "item",
-        "max",
-        "mean",
-        "min",
-        "nonzero",
-        "prod",
-        "ravel",
-        "real",
-        "repeat",
-        "reshape",
-        "round",
-        "sort",
-        "squeeze",
-        "std",
-        "sum",
-        "swapaxes",
-        "take",
-        "tolist",
-        "trace",
-        "transpose",
-        "var",
+        "T", "all", "any", "argmax", "argmin", "argsort", "astype", "clip", "conj", "copy",
+        "cumprod", "cumsum", "diagonal", "dot", "fill", "flatten", "imag", "item", "max",
+        "mean", "min", "nonzero", "prod", "ravel", "real", "repeat", "reshape", "round", "sort",
+        "squeeze", "std", "sum", "swapaxes", "take", "tolist", "trace", "transpose", "var",
         "view",
     ]
-)
+)  # fmt: skip
 FACTS = {"shape", "ndim", "size", "dtype", "itemsize", "nbytes"}
 
 

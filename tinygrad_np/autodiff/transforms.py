@@ -278,7 +278,8 @@ def gradient(run: Run) -> Any:
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     one = np.ones(array.shape, array.dtype) if array.shape else np.array(1, array.dtype)
-    one = akin(one, array)
+    if type(array) is not np.ndarray:
+        one = akin(one, array)
     if run.records or mode.capture is not None:
         return run.by_argument(run.pull([one], run.records))
     node = outputs[0]._node

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .convolution import Pair, outputs, places
+from .convolving import Pair, outputs, places
 from .dispatch import primitive
 
 BLOCK = 1 << 16  # windows at a time, so that their shares stay in cache: 7.8 instead of 11.4 ms
