@@ -84,8 +84,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     elif type(values[0]) is not ndarray and type(values[0]) not in PLAIN:
         calls.check_kind(rule, values)
-    record: Record | None = None
-    recorded = recorded and (ordinary or mode.recording)
+    record, recorded = None, recorded and (ordinary or mode.recording)
     if recorded and (rule.certain or check_call(rule, nodes, out)):
         record = _new(Record)  # spelled out as well: 0.1 µs
         watch = guarded and rule.reads_operands
