@@ -38,6 +38,7 @@ PART = SimpleNamespace(data=RAW, targets=Y[:2])
 HISTORY = training.History()
 RECORD = training.Histograms(net(), X, Y)
 GRAPH = draw.graph(net(), X)
+RECORDING = tg.trace(np.sqrt, RAW)
 
 
 @functools.cache
@@ -50,6 +51,7 @@ def usual() -> dict[str, Any]:
     model = net()
     params = [tg.Tensor(np.ones((2, 3)), requires_grad=True)]
     return {
+        "recording": RECORDING,
         "x": X, "y": Y, "images": IMAGES, "labels": Y, "logits": Z, "scores": Z, "prediction": Z,
         "target": Z, "log_probabilities": Z, "predictions": Y, "counts": np.eye(3, dtype=int),
         "probabilities": np.full((6, 3), 1 / 3),

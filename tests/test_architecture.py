@@ -14,12 +14,13 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "markup", "autodiff.shapes", "autodiff.nests", "autodiff.primitives.bodies",
+    "errors", "markup", "threads", "autodiff.shapes", "autodiff.nests",
+    "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch", "autodiff.primitives.matrices",
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
     "autodiff.primitives.shaping", "autodiff.primitives.building",
     "autodiff.primitives.samples", "autodiff.primitives.reductions",
-    "autodiff.primitives.neural", "autodiff.primitives.heap",
+    "autodiff.primitives.neural",
     "autodiff.primitives.convolving", "autodiff.primitives.convolution",
     "autodiff.primitives.pooling",
     "autodiff.primitives.drawing", "autodiff.primitives",
@@ -41,15 +42,18 @@ ORDER = [
     "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
-    "recording.autopsy", "recording.anomaly", "replay.memory", "replay.reads",
-    "replay.capture", "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
-    "replay.bind", "replay.show", "replay.program", "replay.verify",
-    "replay.step",
+    "recording.formulas", "recording.receipt",
+    "recording.autopsy", "recording.anomaly", "replay.memory", "replay.mentions",
+    "replay.objects", "replay.unseen", "replay.reads", "replay.capture", "replay.walk",
+    "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
+    "replay.bind", "replay.show", "replay.severed", "replay.native", "replay.fuse",
+    "replay.program", "replay.verify",
+    "replay.given", "replay.step",
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
-    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "data", "export",
-    "training", "draw", "sklearn", "run", "compat",
+    "recording", "replay", "random", "special", "polynomial", "nn", "optim", "parallel", "data",
+    "export", "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 
 
@@ -210,7 +214,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 2_178, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_141, f"autodiff without rules has {lines} lines of code"
 
 
 @for_each(n for n in MODULES if n.startswith(IN_THREADS))

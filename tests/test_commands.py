@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_without_arguments_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main([]) == 0
     listed = re.findall(r"^  (\w+)  ", capsys.readouterr().out, re.MULTILINE)
-    assert listed == list(door.COMMANDS) == ["train", "predict", "draw", "check"]
+    assert listed == list(door.COMMANDS) == ["train", "predict", "draw", "check", "playground"]
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

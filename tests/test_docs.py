@@ -33,6 +33,7 @@ ELSEWHERE = {
     "README.md", "docs/cookbook.md", "docs/mathematics.md", "docs/training.md", "docs/search.md",
     "docs/cookbook_networks.md", "docs/cookbook_parts.md", "docs/start.md", "docs/own_model.md",
     "docs/from_pytorch.md", "docs/from_keras.md", "docs/how_it_works.md",
+    "docs/scaling.md",
 }  # fmt: skip
 FRAGMENTS = {"CONTRIBUTING.md"}
 OTHER_PROGRAMS = {"--strict", "--check", "--kills"}  # of mypy, ruff and tests/training/kills.py

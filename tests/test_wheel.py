@@ -74,6 +74,9 @@ def run(*arguments: str, cwd: Path | None = None, path: Path | None = None) -> s
 def test_one_top_level_name(wheel: Path) -> None:
     names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"tinygrad_np"}
+    assets = (ROOT / "tinygrad_np").glob("*/assets/*.*")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert {path.relative_to(ROOT).as_posix() for path in assets} < inside
     [info] = names - {"tinygrad_np"}
     scripts = zipfile.ZipFile(wheel).read(f"{info}/entry_points.txt").decode()
     assert scripts.split("\n")[1] == "tinygrad-np = tinygrad_np.__main__:program"

@@ -1,7 +1,7 @@
 """Reverse-mode autodiff on NumPy arrays: the whole public interface on one screen."""
 
 from . import ctrl_c as ctrl_c  # first, while the others are imported
-from . import data, draw, nn, optim, polynomial, random, training
+from . import data, draw, nn, optim, parallel, polynomial, random, training
 from .autodiff.checkpoint import checkpoint
 from .autodiff.gradcheck import gradcheck
 from .autodiff.making import array, from_numpy, stack
@@ -32,7 +32,7 @@ from .errors import (
     TapeError,
 )
 from .export import from_onnx, to_numpy, to_onnx
-from .recording import Recording, anomaly, autopsy, tape_of, trace
+from .recording import Receipt, Recording, anomaly, autopsy, receipt, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
 from .version import __version__
@@ -43,6 +43,7 @@ __all__ = [
     "DetachError",
     "ExportError",
     "GradientError",
+    "Receipt",
     "Recording",
     "ReplayError",
     "ShapeError",
@@ -69,9 +70,11 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "parallel",
     "polynomial",
     "primitive",
     "random",
+    "receipt",
     "replay",
     "save",
     "stack",

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from .run import draw, predict, receipt, train
+from .run import draw, playground, predict, receipt, train
 from .run.command_line import Arguments, guarded
 from .version import __version__
 
@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "predict": (predict.main, "what a trained network takes your photos, drawings or tables for"),
     "draw": (draw.main, "draw the graph of a recipe's network, or of your own my.module:function"),
     "check": (receipt.main, "the gradient receipt: every derivative of a network in a second way"),
+    "playground": (playground.main, "draw digits in the browser, look inside, let it learn"),
 }
 
 
@@ -41,7 +42,7 @@ def _list(given: Sequence[str]) -> int:
 
 
 def program() -> int:
-    """``main`` for a process of its own, where ``train`` and ``predict`` have one thread.
+    """``main`` for a process of its own, where all that train or predict have one thread.
 
     Two threads on two free cores save a quarter of the time, but wait for each other where another
     process has one of the cores: 80 ms a step instead of 0.9. One thread also gives the same
@@ -49,7 +50,8 @@ def program() -> int:
     imported, which it is by now; so this process starts anew.
     """
     name = "OPENBLAS_NUM_THREADS"
-    if sys.argv[1:2] in (["train"], ["predict"]) and name not in os.environ and os.name == "posix":
+    trains = sys.argv[1:2] in (["train"], ["predict"], ["playground"])
+    if trains and name not in os.environ and os.name == "posix":
         os.environ[name] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return main()

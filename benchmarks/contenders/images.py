@@ -155,8 +155,7 @@ def in_tinygrad_np(task: Images, replay: bool) -> Any:
     from tinygrad_np import nn
 
     model = network(task, nn)
-    for parameter, weight in zip(model.parameters(), task.weights, strict=True):
-        parameter.data = weight
+    model.load_state_dict(dict(zip(model.state_dict(), task.weights, strict=True)))
     kind: Any = {"sgd": tg.optim.SGD, "adam": tg.optim.Adam}[task.optimiser]
     optimiser = kind(model.parameters(), lr=task.rate)
 

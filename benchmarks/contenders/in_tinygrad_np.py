@@ -1,6 +1,6 @@
 """This project: as the tape records it at each step, and replayed."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,15 +52,23 @@ class Eager(Contender):
 class Replayed(Eager):
     """``tg.replay`` on the same body, called with plain arrays."""
 
+    options: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, task: Task) -> None:
         if not hasattr(tg, "replay"):
             raise CannotExpressError("this version of tinygrad_np has no replay yet")
         super().__init__(task)
         # a step is what is measured; checks, at calls 2, 4, 8 …, are in time_to_accuracy.py
-        self.replayed: Any = tg.replay(self.train_step, verify=10**9)
+        self.replayed: Any = tg.replay(self.train_step, verify=10**9, **self.options)
 
     def load(self) -> None:
         """The arrays are given to each call."""
 
     def step(self) -> float:
         return float(self.replayed(self.task.x, self.task.y).item())
+
+
+class Fused(Replayed):
+    """The same with ``fuse=True``."""
+
+    options: ClassVar[dict[str, Any]] = {"fuse": True}

@@ -51,6 +51,7 @@ ROSTER: dict[str, Entry] = {
         Entry("plain", "plain NumPy", "in_numpy", "Plain"),
         Entry(EAGER, "tinygrad_np eager", "in_tinygrad_np", "Eager"),
         Entry(REPLAY, "tinygrad_np replayed", "in_tinygrad_np", "Replayed"),
+        Entry("fused", "tinygrad_np fused", "in_tinygrad_np", "Fused", ("llvmlite",)),
         Entry("torch", "PyTorch eager", "in_torch", "TorchEager", ("torch",)),
         Entry("torch-compile", "torch.compile", "in_torch", "TorchCompiled", ("torch",)),
         Entry("jax", "JAX jit", "in_jax", "JaxJit", ("jax", "jaxlib")),

@@ -24,6 +24,7 @@ MODULES = {
     "tinygrad_np.nn.functional": "tg.nn.functional: functions and losses",
     "tinygrad_np.nn.init": "tg.nn.init: initial weights",
     "tinygrad_np.optim": "tg.optim: optimisers",
+    "tinygrad_np.parallel": "tg.parallel: several processes",
     "tinygrad_np.data": "tg.data: data sets and batches",
     "tinygrad_np.data.augment": "tg.data.augment: distortions",
     "tinygrad_np.training": "tg.training: fit, predict, measure",

@@ -29,10 +29,10 @@ def test_the_quick_recipe_is_trained_by_default(
     place = write_idx(tmp_path / "bars", train=120, test=30)
     words = ["--dataset", place, "--epochs", 3, "--quiet", "--json", tmp_path / "r.json"]
     assert mnist_cnn.main([*map(str, words), "--out", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out.splitlines()[2].startswith("quick    bars     784-12-24-48-10")
+    assert capsys.readouterr().out.splitlines()[2].startswith("quick    bars     784-8-16-32-10")
     [result] = json.loads((tmp_path / "r.json").read_text())
     assert list(result) == KEYS
-    assert (result["recipe"], result["epochs"], result["parameters"]) == ("quick", 3, 17758)
+    assert (result["recipe"], result["epochs"], result["parameters"]) == ("quick", 3, 9410)
     assert result["test_accuracy"] > 0.3  # by chance 0.1
     assert len(repeats) == 1
     assert repeats[0].startswith("python benchmarks/mnist_cnn.py --recipe quick --data ")
@@ -51,4 +51,4 @@ def test_all_are_the_convolutional_ones(
     assert mnist_cnn.main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "--recipe all       one after the other, from cnn to fashion-best-distorted" in shown
-    assert "--epochs EPOCHS       default: the recipe's; of quick 3" in shown
+    assert "--epochs EPOCHS       default: the recipe's; of quick 2" in shown

@@ -419,7 +419,7 @@ def test_no_warning_where_training_converges(iris: Data) -> None:
 @pytest.mark.slow
 def test_the_example_of_the_documentation() -> None:
     page = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
-    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     program, expected = code.rsplit("# ", 1)
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -289,7 +289,7 @@ def npz_files() -> list[File]:
         File("overflow to 8 bytes", archive(("a.npy", npy(f"({(1 << 62) + 2},)"))), "has 8 bytes for shape"),
         File("overflow in a product", archive(("a.npy", npy("(4294967296, 4294967296, 2)"))), "has 8 bytes for"),
         File("none of much", archive(("a.npy", npy("(0, 9999999999999999999)", body=b""))), ""),
-        File("negative", archive(("a.npy", npy("(-2,)"))), "that no array of numbers has"),
+        File("negative", archive(("a.npy", npy("(-2,)"))), "that does not describe an array of numbers"),
         File("leading zeros", archive(("a.npy", npy("(002,)"))), "no array of numbers"),
         File("minus once more", archive(("a.npy", npy("(-1, -2)"))), "no array of numbers"),
         File("no tuple", archive(("a.npy", npy("(2)"))), "no array of numbers"),

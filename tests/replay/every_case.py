@@ -1,6 +1,11 @@
-"""The table of cases as steps to replay: ``python -m tests.replay.every_case`` counts them all."""
+"""The table of cases as steps to replay: ``python -m tests.replay.every_case`` counts them all.
 
+With ``--fused`` fused replays; NaN of any kind are equal then.
+"""
+
+import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +13,7 @@ import numpy as np
 
 import tinygrad_np as tg
 from tests.autodiff.cases import CASES, Case, Const, full_name, transform
+from tests.replay import twins
 from tests.replay.twins import Inputs, Twin, differences
 from tinygrad_np import ReplayError
 from tinygrad_np.autodiff.nests import leaves
@@ -212,6 +218,8 @@ def counts() -> Iterator[tuple[str, int, int, list[str]]]:
 
 
 if __name__ == "__main__":
+    if "--fused" in sys.argv:
+        twins.tg.replay = functools.partial(tg.replay, fuse=True)
     total = np.zeros(2, int)
     for what, compared, equal, missed in counts():
         print(f"{what}: compared {compared}, equal {equal} {missed}", flush=True)

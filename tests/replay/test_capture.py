@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.replay.steps import rng, rows
-from tests.replay.twins import array_of
+from tests.replay.twins import array_of, out_of_sight, put_out_of_sight
 from tinygrad_np import nn
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.nn import functional as F
@@ -572,73 +572,72 @@ CHANGING: list[tuple[str, list[Any], Callable[[Any, Any], Any], str]] = [
         "a Python number",
         [0, 1],
         lambda x, number: x * number,
-        HERE + r"operand 1 of multiply was 0 when the step was captured and is 1 now",
+        HERE + r"multiply gets 1 as operand 1 here, and in the first run of the step it got 0,",
     ),
     (
         "a list",
         [0, 1],
         lambda x, number: x + tg.Tensor([number] * 4),
-        HERE + r"operand 1 of add was array\(\[0, 0, 0, 0\]\) when the step was",
+        HERE
+        + r"add gets array\(\[1, 1, 1, 1\]\) as operand 1 here, .* it got array\(\[0, 0, 0, 0\]\),",
     ),
     (
         "a long list",
         [0, 1],
         lambda x, number: x[0, 0] + tg.Tensor([number] * 400),
-        HERE + r"operand 1 of add was an array \(400,\) of int64 with SHA-256 \w+ when the step",
+        HERE + r"add gets an array \(400,\) of int64 with SHA-256 \w+ as operand 1 here",
     ),
     (
         "a function",
         [np.sin, np.cos],
         lambda x, function: function(x),
-        HERE + r"the step ran sin when it was captured and runs cos now",
+        HERE + r"here the step calls cos, and in its first run, .* it calls sin: something else",
     ),
     (
         "a count",
         [1, 2],
         lambda x, count: [x + 1 for _ in range(count)],
-        r"the step ran 1 operations when it was captured and 2 now",
+        r"here the step calls add, and in its first run, .* it ends",
     ),
     (
         "an option",
         [0, 1],
         lambda x, axis: np.sum(x, axis=axis),
-        HERE + r"operand axis of sum was 0 when the step was captured and is 1 now",
+        HERE + r"sum gets 1 as operand axis here, and in the first run of the step it got 0",
     ),
     (
         "a slice",
         [0, 1],
         lambda x, start: x[start : start + 2],
-        HERE + r"operand 1 of t\[index\] was \(slice\(0, 2, None\),\) when the step was",
+        HERE + r"t\[index\] gets \(slice\(1, 3, None\),\) as operand 1 here",
     ),
     (
         "a random number of Python",
         [random.Random(0).random(), random.Random(1).random()],
         lambda x, number: x * number,
-        HERE + r"operand 1 of multiply was 0\.844\d+ when the step was captured and is 0\.134\d+",
+        HERE + r"multiply gets 0\.134\d+ as operand 1 here, .* it got 0\.844\d+",
     ),
 ]
 
 
 @pytest.mark.parametrize("row", CHANGING, ids=lambda row: row[0])
-def test_what_changes_between_the_first_two_calls(
-    row: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_changes_between_the_first_two_calls(row: Any) -> None:
     """What a library keeps is out of sight: the calls after the first find the difference."""
     _, values, fn, message = row
-    monkeypatch.setattr(colorsys, "state", iter([*values[::-1], values[1]]), raising=False)
-    step = tg.replay(lambda x: fn(x, next(colorsys.state)))  # type: ignore[attr-defined]
+    put_out_of_sight(iter([*values[::-1], values[1]]))
+    step = tg.replay(lambda x: fn(x, next(out_of_sight())))
     step(np.ones((4, 4)))
     step(np.ones((4, 4)))
     with pytest.raises(tg.ReplayError, match=message):
         step(np.ones((4, 4)))
 
 
-def test_a_side_effect_that_is_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colorsys, "state", iter(range(100)), raising=False)
+def test_a_side_effect_that_is_not_captured() -> None:
+    put_out_of_sight(iter(range(100)))
 
     @tg.primitive
     def shifted(x: Any) -> Any:
-        return x + next(colorsys.state)  # type: ignore[attr-defined]
+        return x + next(out_of_sight())
 
     step = tg.replay(lambda x: shifted(x))
     step(np.ones(2))
@@ -676,7 +675,9 @@ def test_shapes_that_depend_on_values(name: str, count: int) -> None:
         return
     if name == "a write to a mask" and count == 2:
         return
-    message = r"gave an array of shape \(\d, ?\) and dtype .* its shape depends on values"
+    message = (
+        r"(t\[index\]|\w+) gives shape \(\d, ?\) and dtype .* here, .* its shape depends on values"
+    )
     with pytest.raises(tg.ReplayError, match=message.replace(", ?", ",?")):
         step(shorter)
 
@@ -702,7 +703,6 @@ ALLOWED: dict[str, Callable[..., Any]] = {
     "types": lambda x: x.astype(np.result_type(x, np.float32)) + np.zeros_like(x),
     "a Tensor from lists": lambda x: x + tg.Tensor([1.0, 2.0, 3.0]) + tg.array([x[0, 0], 2.0, 1.0]),
     "numbers of NumPy": lambda x: x * np.float32(2) + np.float64(1) + np.pi,
-    "a repr": lambda x: x * len(f"{x!r}{x}"[:5]),
     "an isinstance": lambda x: x if isinstance(x, tg.Tensor) else -x,
     "zeros of a shape": lambda x: (
         np.zeros_like(x) + np.ones_like(x, shape=(3,)) + np.full_like(x, 2)

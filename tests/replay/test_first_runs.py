@@ -2,7 +2,6 @@
 
 import collections
 import functools
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,6 @@ class Net(nn.Module):
         self.shape: Any = ()
         self.first = True
         self.parts = [Part(), Part()]
-        self.owner = weakref.proxy(self.parts[0])
 
     @functools.cached_property
     def scale(self) -> Any:
@@ -95,10 +93,6 @@ def computed_name(self: Net, x: Any) -> Any:
     return self.layer(x) * getattr(self, name)
 
 
-def proxy(self: Net, x: Any) -> Any:
-    return self.layer(x) * self.owner.level
-
-
 def layer_made_late(self: Net, x: Any) -> Any:
     if self.table is None:
         self.table = tg.Tensor(np.full(3, 0.5), requires_grad=True)
@@ -107,7 +101,7 @@ def layer_made_late(self: Net, x: Any) -> Any:
 
 WAYS = [
     table, tensor_of_a_size, cached_property, default_of_a_dict, shape_of_the_last_batch,
-    shape_that_is_read, flag, parts_of_a_list, computed_name, proxy, layer_made_late,
+    shape_that_is_read, flag, parts_of_a_list, computed_name, layer_made_late,
 ]  # fmt: skip
 
 

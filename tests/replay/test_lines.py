@@ -2,7 +2,6 @@
 
 import collections
 import inspect
-import itertools
 import random
 import re
 import types
@@ -18,7 +17,6 @@ from tinygrad_np.nn import functional as F
 
 W = tg.Tensor(np.ones((3, 2)), requires_grad=True)
 TABLE = np.eye(3)
-NUMBERS: Any = iter(range(100))
 SEEN: Any = collections.Counter()
 COUNT = 0
 RANDOM = random.Random(0)
@@ -109,48 +107,6 @@ def global_variable() -> Any:
         y = x * 2
         COUNT += 1  # here
         return y
-
-    return run
-
-
-@step
-def iterator_of_a_closure() -> Any:
-    numbers = itertools.count()
-
-    def run(x: Any) -> Any:
-        y = x * 2
-        return y * next(numbers)  # here
-
-    return run
-
-
-@step
-def iterator_among_globals() -> Any:
-    def run(x: Any) -> Any:
-        y = x * 2
-        return y * next(NUMBERS)  # here
-
-    return run
-
-
-@step
-def iterator_of_an_object() -> Any:
-    holder = types.SimpleNamespace(numbers=(k for k in range(100)))
-
-    def run(x: Any) -> Any:
-        y = x * 2
-        return y * next(holder.numbers)  # here
-
-    return run
-
-
-@step
-def iterator_in_a_list() -> Any:
-    held = [iter(range(100))]
-
-    def run(x: Any) -> Any:
-        y = x * 2
-        return y * next(held[0])  # here
 
     return run
 

@@ -13,8 +13,9 @@ from tinygrad_np.replay import program
 
 ROOM = sorted(Path(program.__file__).parent.glob("*.py"))
 NAMES = {getattr(fn, "__name__", "") for fn in (*TABLE, *COMPOSITES)}
-# an option of NumPy's functions, methods of lists, sets and ufuncs, the place of a gradient
-WORDS = {"where", "append", "add", "at", "reduce", "gradient"}
+# an option of NumPy's functions, methods of lists, sets and ufuncs, the place of a gradient, LLVM's
+# type of a bit
+WORDS = {"where", "append", "add", "at", "reduce", "gradient", "i1"}
 # how replays move numbers themselves: results to their places, partial sums to sums
 OWN = {"np.add", "np.copyto"}
 

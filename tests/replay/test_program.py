@@ -123,10 +123,42 @@ def test_a_parameter_that_is_returned_is_itself() -> None:
         assert step(np.ones(2))[0] is w
 
 
-def test_results_require_no_grad() -> None:
+def test_a_gradient_into_a_result_is_refused_where_eager_mode_has_one() -> None:
+    """Its values can be read, as those of any constant."""
     w = tg.Tensor([1.0, 2.0], requires_grad=True)
-    step = tg.replay(lambda x: w * x)
-    assert [step(np.ones(2)).requires_grad for _ in range(4)] == [False] * 4
+    steps: list[Any] = [lambda x: w * x, lambda x: {"y": (w * x, x)}]
+    for k, step in enumerate(map(tg.replay, steps)):
+        for _ in range(4):
+            found = step(np.ones(2))
+            y = found["y"][0] if k else found
+            assert y.requires_grad
+            assert np.asarray(y).tolist() == y.tolist() == [1.0, 2.0]
+            for loss in (np.sum(w**2) + np.sum(y * 2), np.sum(y)):
+                with pytest.raises(
+                    tg.ReplayError, match=r"test_program.py:\d+: a gradient goes in"
+                ):
+                    loss.backward()
+                assert w.grad is None
+            (np.sum(w**2) + np.sum(y.detach())).backward()
+            assert w.grad.tolist() == [2.0, 4.0]  # type: ignore[union-attr]
+            w.grad = None
+    assert float(tg.replay(lambda x: np.sum(w * x))(np.ones(2))) == 3.0
+    with pytest.raises(tg.ReplayError, match=r"an argument of shape \(2,\) requires grad"):
+        tg.replay(lambda x: x * 2)(y)
+
+
+def test_results_require_no_grad_after_backward_and_without_recording() -> None:
+    w = tg.Tensor([1.0, 2.0], requires_grad=True)
+
+    def trains(x: Any) -> Any:
+        w.grad = None
+        loss = np.sum(w * x)
+        loss.backward()
+        return loss
+
+    for step in (trains, tg.no_grad(lambda x: w * x), lambda x: (w * x).detach()):
+        run = tg.replay(step)
+        assert [run(np.ones(2)).requires_grad for _ in range(4)] == [False] * 4
 
 
 def test_one_buffer_filled_again_and_again() -> None:

@@ -1,6 +1,5 @@
 """The check of the second call, checked: what is broken on purpose is noticed."""
 
-import colorsys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import tinygrad_np as tg
 from tests.autodiff.cases import BY_FUNCTION
 from tests.replay.steps import clear, network, rng, rows, variable
+from tests.replay.twins import out_of_sight, put_out_of_sight
 from tinygrad_np import optim
 from tinygrad_np.autodiff import primitives
 from tinygrad_np.autodiff.primitives import neural
@@ -38,9 +38,9 @@ def nudging(fn: Any) -> Any:
     """What makes calls of equations, those of ``fn`` with a result that is off."""
     right = kernels.calls_for
 
-    def wrong(e: Any, operands: Any, options: Any, out: Any, cells: Any) -> Any:
-        calls = right(e, operands, options, out, cells)
-        return [*calls, Call(nudge, (out,))] if e.rule.fn is fn else calls
+    def wrong(e: Any, operands: Any, options: Any, outs: Any, cells: Any) -> Any:
+        calls = right(e, operands, options, outs, cells)
+        return [*calls, Call(nudge, (outs[0],))] if e.rule.fn is fn else calls
 
     return wrong
 
@@ -315,12 +315,12 @@ def runs(verify: Any, calls: int = 7) -> list[int]:
     ran: list[Any] = []
 
     def step(x: Any) -> Any:
-        ran.append(colorsys.call)  # type: ignore[attr-defined]
+        ran.append(out_of_sight())
         return x * 2
 
     replayed = tg.replay(step, verify=verify)
     for k in range(calls):
-        colorsys.call = k  # type: ignore[attr-defined] # out of sight of the guards
+        put_out_of_sight(k)
         assert replayed(np.full(2, float(k))).tolist() == [2.0 * k] * 2
     return ran
 
@@ -333,29 +333,28 @@ def test_how_often_the_step_is_run(verify: Any, expected: list[int]) -> None:
     assert runs(verify) == expected
 
 
-def test_a_later_check_notices_what_was_not_there_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_check_notices_what_was_not_there_before() -> None:
     """Numbers that a library keeps are out of sight of the guards."""
-    monkeypatch.setattr(colorsys, "state", 0.0, raising=False)
+    put_out_of_sight(0.0)
 
     @tg.primitive
     def shifted(x: Any) -> Any:
-        now = colorsys.state  # type: ignore[attr-defined]
+        now = out_of_sight()
         return x if now == 0 else x + now
 
     step = tg.replay(lambda x: shifted(x * 1.5) * 2, verify=3)
     for _ in range(4):
         assert step(np.ones(2)).tolist() == [3.0, 3.0]
-    monkeypatch.setattr(colorsys, "state", 1.0)
-    with pytest.raises(tg.ReplayError, match="the step ran multiply when it was captured and runs"):
+    put_out_of_sight(1.0)
+    with pytest.raises(tg.ReplayError, match="here the step calls shifted, and in its first run"):
         for _ in range(3):
             step(np.ones(2))
 
 
 def test_a_refused_step_refuses_again() -> None:
-    state = iter(range(100))
-    step = tg.replay(lambda x: x * next(state))
+    step = tg.replay(lambda x: x * float(x.sum()))
     for _ in range(3):
-        with pytest.raises(tg.ReplayError, match="the step takes from state, an iterator"):
+        with pytest.raises(tg.ReplayError, match=r"takes a value out of a Tensor: float\(t\)"):
             step(np.ones(2))
 
 

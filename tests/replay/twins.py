@@ -1,5 +1,7 @@
 """The same step twice, as it is written and replayed, from equal state: every bit is compared."""
 
+import numbers
+import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +12,19 @@ import tinygrad_np as tg
 from tinygrad_np.autodiff.nests import leaves
 
 Inputs = Callable[[int], Sequence[Any]]
+
+
+def _state() -> Any:
+    return state_of_a_library  # type: ignore[name-defined] # noqa: F821
+
+
+# a function of a library that reads a variable of that library: no guard sees it
+out_of_sight: Any = types.FunctionType(_state.__code__, vars(numbers))
+
+
+def put_out_of_sight(value: Any) -> None:
+    """Say what ``out_of_sight`` returns."""
+    numbers.state_of_a_library = value  # type: ignore[attr-defined]
 
 
 @dataclass

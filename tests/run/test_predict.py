@@ -1,6 +1,10 @@
 """From data of one's own to guesses: ``train --data``, the weights it writes, ``predict``."""
 
+import contextlib
+import io
 import json
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +138,32 @@ def test_classes_with_names_and_pictures_of_another_size(
     assert (
         "found pictures of 28×28 pixels, expected 12×10 as in training" in capsys.readouterr().err
     )
+
+
+def test_what_is_no_picture_or_none(trained: Path, tmp_path: Path) -> None:
+    """Files without pictures, cut off, too large: one sentence, and nothing is written."""
+    file = tmp_path / "f.png"
+    pytest.importorskip("PIL.Image").new("L", (40, 40), 255).save(file)
+    whole = file.read_bytes()
+    header = struct.pack(">4I", 0x803, 0, 28, 28)
+    claims = whole[:16] + struct.pack(">2I", 20_000, 12_000) + whole[24:29]
+    claims += struct.pack(">I", zlib.crc32(claims[12:])) + whole[33:]
+    cases = [
+        (b"", "found no data set, expected an IDX"),
+        (whole, "found no ink on 40×40 pixels"),
+        (whole[:60], "not a readable picture"),
+        (claims, "found a picture of more than 134,217,728 pixels; make it smaller"),
+        (header, "found no picture, expected at least one"),
+    ]
+    for content, message in cases:
+        file.write_bytes(content)
+        done = io.StringIO()
+        with contextlib.redirect_stderr(done):
+            words = ["predict", str(trained / "weights.npz"), str(file), "--csv"]
+            assert door.main([*words, str(tmp_path / "out.csv")]) == 2
+        assert message in done.getvalue()
+        assert done.getvalue().count("\n") == 1
+    assert [place.name for place in tmp_path.iterdir()] == ["f.png"]
 
 
 def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -220,7 +220,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "no module": ({"model": np.tanh, "optimiser": strange()}, TypeError, "a tg.nn.Module is"),
     "a loss of nothing": (
         {"loss": lambda z, t: np.mean(z.detach().numpy()) + 0 * len(t), "replay": False},
-        TypeError, "from none of the model's parameters",
+        TypeError, "does not depend on the model.s parameters",
     ),
     "a loss without return": (
         {"loss": lambda *_: None}, TypeError, "loss function returned None; is a `return` miss",

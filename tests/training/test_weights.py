@@ -170,12 +170,15 @@ DAMAGED = [
     (npz(zeros("(2,)"), b"\0" * 7), r"a\.npy has 7 bytes for shape \(2,\) of float32"),
     (npz(zeros("(2,)"), b"\0" * 9), "has 9 bytes for shape"),
     (npz(zeros("(1000000000000,)"), b"\0" * 8), "has 8 bytes for shape"),
-    (npz(zeros("(-2,)"), b"\0" * 8), "header that no array of numbers has"),
+    (npz(zeros("(-2,)"), b"\0" * 8), "header that does not describe an array of numbers"),
     (npz(zeros("(1,)", "'|O'"), b"\0" * 8), "has objects where numbers are needed"),
     (npz(zeros("(2,)", "'<U3'"), b"\0" * 24), "has words where numbers are needed; for words as"),
-    (npz(zeros("(1,)", "[('x', '<f4')]"), b"\0" * 4), "header that no array of numbers has"),
-    (npz(b"{'shape': (2,)}"), "header that no array of numbers has"),
-    (npz(b"__import__('os').getcwd()"), "header that no array of numbers has"),
+    (
+        npz(zeros("(1,)", "[('x', '<f4')]"), b"\0" * 4),
+        "header that does not describe an array of numbers",
+    ),
+    (npz(b"{'shape': (2,)}"), "header that does not describe an array of numbers"),
+    (npz(b"__import__('os').getcwd()"), "header that does not describe an array of numbers"),
 ]
 
 

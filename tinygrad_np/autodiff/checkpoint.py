@@ -5,7 +5,7 @@ Griewank and Walther, Algorithm 799 (2000), in its simplest form: one level, whi
 
 import functools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,6 @@ class Draws:
             if hasattr(part, "bit_generator") and all(part is not g for g, _ in self.states):
                 self.states.append((part, part.bit_generator.state))
         return args if self.outer is None else self.outer.operands(args)
-
-    def computes(self, values: Sequence[Any]) -> bool:
-        """Whether operands compute in their own way."""
-        return self.outer is not None and self.outer.computes(values)
 
 
 class Call:

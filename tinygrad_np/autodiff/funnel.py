@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import EXCLUSIVE, Contents, Storage
+from .guards import EXCLUSIVE, Storage
 from .nests import are_whole, frozen, leaves, rebuild, tupled
 from .primitives import akin, identity, is_foreign, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
@@ -105,7 +105,7 @@ def _looked_at(
     rule: Rule, args: tuple[Any, ...], values: Sequence[Any], kwargs: dict[str, Any]
 ) -> Any:
     """What an operation gives under ``no_grad``, in a capture, or while somebody watches."""
-    if mode.watch is not None and mode.watch.computes(values):
+    if mode.watch is not None and any(hasattr(v, "computes_itself") for v in values):
         return rule.fn(*values, **kwargs)
     if mode.capture is not None:
         return mode.capture.apply(rule, args, values, kwargs)
@@ -201,7 +201,7 @@ def _several(
         for part in out:
             _ = part is None or check_call(rule, parents, part)
         watched = guarded and rule.reads_operands and _guards(rule, args, values, parents)
-        record = Record.of(rule, values, kwargs, parents, watched or None)
+        record = Record(rule, values, kwargs, parents, watched or None)
         record.out = (saved or out) if rule.reads_out else None
         nodes = record.parts(out)
     made: list[Tensor | None] = []
@@ -239,7 +239,8 @@ def _guards(
     for i, operand in enumerate(args):
         if type(operand) is not Tensor:
             if isinstance(operand, ndarray) and any(i in by for by in read):
-                guards[i] = Contents(values[i])
+                guards[i] = Storage(values[i])
+                guards[i].expose()
         elif (storage := operand._storage) is not None:
             guards[i] = storage
             if storage.exposed and any(i in by for by in read):

@@ -56,7 +56,8 @@ def largest_error(
     numeric = _finite_differences(_weighed(f, weights), wide)
     worst = 0.0
     for k, (ours, theirs) in enumerate(zip(analytic, numeric, strict=True)):
-        error = _relative(ours, theirs)
+        scale = np.maximum(1.0, np.maximum(np.abs(ours), np.abs(theirs)))
+        error = np.nan_to_num(np.abs(ours - theirs) / scale, nan=np.inf, posinf=np.inf)
         if not error.size:
             continue
         place = np.unravel_index(np.argmax(error), error.shape)
@@ -137,12 +138,6 @@ def _ridders(shifted: Callable[[float], float], step: float) -> float:
         previous = row
         step /= 2
     return best
-
-
-def _relative(ours: Any, theirs: Any) -> Any:
-    scale = np.maximum(1.0, np.maximum(np.abs(ours), np.abs(theirs)))
-    error = np.abs(ours - theirs) / scale
-    return np.where(np.isnan(error), np.inf, error)
 
 
 def _difference(

@@ -160,21 +160,5 @@ class Storage:
         return self.written > number
 
 
-class Contents:
-    """What was in an array of the user's when an operation read it beside Tensors."""
-
-    __slots__ = ("array", "print")
-    touched = ALWAYS
-    name = None
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-        self.print = fingerprint(array)
-
-    def changed_since(self, _number: int) -> bool:
-        """Whether something else is in it now."""
-        return bool(self.print != fingerprint(self.array))
-
-
 def _nothing() -> None:
     return None

@@ -15,7 +15,7 @@ from .primitives import added_to, cast, if_finite, where_finite_or
 from .rules.calls import refuse_own_way, released
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
-from .tape import NO_OPTIONS, RELEASED, Leaf, Node, Record, mode, recording
+from .tape import NO_OPTIONS, RELEASED, Node, Record, mode, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -146,7 +146,10 @@ def _pull(
         if parent is None or parent.number < floor:
             continue
         if argument >= rule.count or (vjp := rule.vjps[argument]) is None:
-            raise TapeError(_no_derivative(node, argument))
+            raise TapeError(
+                f"{rule.name} has no derivative with respect to operand {argument} "
+                f"({describe(node)}); pass it as .detach() or add a rule with tg.defvjp."
+            )
         cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
             cotangent = _checked(cotangent, g, values, rule.name, argument)
@@ -313,18 +316,11 @@ def _check_unchanged(record: Record, parents: Sequence[Node | None], floor: int)
                     )
 
 
-def _no_derivative(record: Record, argument: int) -> str:
-    return (
-        f"{record.rule.name} has no derivative with respect to operand {argument} "
-        f"({describe(record)}); pass it as .detach() or add a rule with tg.defvjp."
-    )
-
-
 def describe(record: Record) -> str:
     """An operation with its operands, as errors name it: ``multiply(w: (3,) float32, 2.0)``."""
     operands = []
     for value, parent in zip(record.values, record.parents, strict=False):
-        name = getattr(parent, "name", None) if isinstance(parent, Leaf | Record) else None
+        name = getattr(parent, "name", None)
         label = f"{name}: " if name else ""
         shown = f"{value.shape} {value.dtype}" if hasattr(value, "dtype") else repr(value)
         operands.append(label + shown)

@@ -76,6 +76,7 @@ class Mode(threading.local):
     recording = True
     capture: Listener | None = None
     watch: "Watch | None" = None
+    rebinds = False  # whether ``t += v`` is no write, but a new value of the name t
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -84,20 +85,11 @@ class Mode(threading.local):
         super().__setattr__("ordinary", self.recording and plain)
 
 
-class Increments(threading.local):
-    """What ``t += v`` is in the current thread: a write, or (``rebinds``) a new value of a name."""
-
-    rebinds = False
-
-
 class Watch(Protocol):
     """Who looks at the operands of each operation of this thread."""
 
     def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """What the operation is to get for the operands ``args``."""
-
-    def computes(self, values: Sequence[Any]) -> bool:
-        """Whether operands compute in their own way, so that the call is theirs."""
 
 
 class no_grad:
@@ -201,42 +193,31 @@ class Record:
         "guards", "hooks", "kwargs", "name", "number", "origin", "out", "parents", "rule",
         "storage", "values",
     )  # fmt: skip
-    guards: "list[Storage | None] | None"
-    hooks: dict[Any, Any] | None
-    kwargs: dict[str, Any]
     name: str
-    number: int
-    origin: tuple[Any, ...] | None
-    out: Any
-    parents: "Sequence[Node | None]"
-    rule: "Rule"
-    storage: "Storage | None"
-    values: Sequence[Any]
+
+    def __init__(
+        self, rule: "Rule", values: Sequence[Any], kwargs: dict[str, Any],
+        parents: "Sequence[Node | None]", guards: "list[Storage | None] | None" = None,
+    ) -> None:  # fmt: skip
+        self.number = next_number()
+        self.rule, self.values, self.kwargs, self.parents = rule, values, kwargs, parents
+        self.guards = guards
+        self.out: Any = None
+        self.origin: tuple[Any, ...] | None = None
+        self.storage: Storage | None = None
+        self.hooks: dict[Any, Any] | None = None
 
     @property
     def released(self) -> bool:
         """Whether the operands were forgotten."""
         return self.out is RELEASED
 
-    @classmethod
-    def of(
-        cls, rule: "Rule", values: Sequence[Any], kwargs: dict[str, Any],
-        parents: "Sequence[Node | None]", guards: "list[Storage | None] | None" = None,
-    ) -> "Record":  # fmt: skip
-        """The record of an operation that has run just now."""
-        record = cls()
-        record.number = next_number()
-        record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, parents
-        record.guards = guards
-        record.out = record.origin = record.storage = record.hooks = None
-        return record
-
     def parts(self, out: Sequence[Any]) -> "list[Record | None]":
         """Records of the results ``out`` of this one, None for those without a derivative."""
         forms = [None if v is None else (v.shape, v.dtype) for v in out]
         several = Several(type(out), forms, [None] * len(forms))
         return [
-            Record.of(Part(self.rule, type(out), i), (several,), NO_OPTIONS, (self,))
+            Record(Part(self.rule, type(out), i), (several,), NO_OPTIONS, (self,))
             if form is not None and form[1].kind in "fc"
             else None
             for i, form in enumerate(forms)
@@ -251,7 +232,6 @@ class Record:
 
 Node = Leaf | Record
 mode = Mode()
-increments = Increments()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:

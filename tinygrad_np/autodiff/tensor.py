@@ -142,12 +142,9 @@ class Tensor(Operators):
             fresh = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
             if fresh.shape != self.shape:
                 raise ShapeError(f"a gradient of shape {fresh.shape} does not fit {self.shape}.")
-        self._deliver(fresh)
-
-    def _deliver(self, gradient: "Tensor | None") -> None:
-        self._grad = gradient
+        self._grad = fresh
         if mode.capture is not None:
-            mode.capture.gradient(self, gradient)
+            mode.capture.gradient(self, fresh)
 
     @property
     def requires_grad(self) -> bool:
@@ -265,12 +262,7 @@ class Tensor(Operators):
         """Add to ``.grad``, out of place: an older gradient may be in use elsewhere."""
         fresh = cotangent if isinstance(cotangent, Tensor) else Tensor._owning(cotangent)
         old = self.grad
-        if old is None:
-            self._deliver(fresh)
-        elif isinstance(cotangent, Tensor) or old._node is not None:
-            self._deliver(old + fresh)
-        else:
-            self._grad = Tensor._owning(calls.as_arrays(old._array + fresh._array))
+        self.grad = fresh if old is None else old + fresh
 
     def _write(self) -> Any:
         """The array itself, for a write in place that happens now."""
@@ -327,7 +319,7 @@ class Tensor(Operators):
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
     def _refuse_detaching(self, what: str) -> None:
-        if self._node is not None:
+        if self._node is not None and not getattr(self._node, "severed", False):
             raise ways.cut(what, self.shape)
 
     def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:

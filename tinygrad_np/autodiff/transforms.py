@@ -30,13 +30,13 @@ class Run:
     """One recorded call of a function, ready to be swept as often as needed."""
 
     __slots__ = (
-        "given", "is_flat", "is_single", "may_record", "nodes", "outputs", "plain", "records",
-        "targets", "value", "variables",
+        "aux", "given", "is_flat", "is_single", "may_record", "nodes", "outputs", "plain",
+        "records", "targets", "value", "variables",
     )  # fmt: skip
 
     def __init__(
         self, f: Function, args: Sequence[Any], argnums: Argnums | None = None,
-        kwargs: dict[str, Any] = NO_OPTIONS,
+        kwargs: dict[str, Any] = NO_OPTIONS, has_aux: bool = False,
     ) -> None:  # fmt: skip
         capture = mode.capture
         self.is_single = isinstance(argnums, int)
@@ -57,13 +57,23 @@ class Run:
         else:
             with recording():
                 value = self._called(f, args, places, found, kwargs)
+        if has_aux:
+            if not isinstance(value, tuple) or len(value) != 2:
+                raise TypeError(f"has_aux=True: f returned {value!r}, not (number, anything).")
+            value, self.aux = value
         self.value = value
         is_one = type(value) is Tensor
-        self.outputs = [value] if is_one else [_as_tensor(leaf) for leaf in leaves(value)]
+        self.outputs = (
+            [value]
+            if is_one
+            else [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves(value)]
+        )
         older = _older(self.outputs, start)
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
-        inside = capture is not None and mode.watch is not None
-        self.records = self.may_record and (inside or (bool(older) and _is_open(older)))
+        records = capture is not None and mode.watch is not None
+        if older and not records:  # what is from before may be differentiated by
+            records = any(isinstance(n, Leaf) and not n.closed for n in history(*older))
+        self.records = self.may_record and records
         plain = plain and not self.records and capture is None
         if mode.watch is not None:  # inside vmap, where arrays stand for batches
             plain = plain and all(isinstance(out._array, np.ndarray) for out in self.outputs)
@@ -147,11 +157,6 @@ def _older(outputs: list[Tensor], start: int) -> list[Node]:
     return older
 
 
-def _is_open(nodes: list[Node]) -> bool:
-    """Whether they depend on a variable that may be differentiated by."""
-    return any(isinstance(node, Leaf) and not node.closed for node in history(*nodes))
-
-
 def _variable(leaf: Any) -> Tensor:
     kind = type(leaf)
     is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
@@ -177,10 +182,6 @@ def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
 def _taken(tensor: Tensor) -> Any:
     """A copy of what a Tensor holds, an array of another library as one."""
     return tensor._array.copy() if is_foreign(tensor._array) else tensor.numpy()
-
-
-def _as_tensor(leaf: Any) -> Tensor:
-    return leaf if isinstance(leaf, Tensor) else Tensor(leaf)
 
 
 def _check(f: Any, argnums: Any = 0) -> None:
@@ -214,28 +215,15 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> tg.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
-    if not has_aux:
-        return _transform(f, argnums, lambda run: (run.result(), gradient(run)))
-    _check(f, argnums)
 
-    @functools.wraps(f)
-    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        aux: list[Any] = []
+    def both(run: Run) -> tuple[Any, Any]:
+        value, found = run.result(), gradient(run)
+        if has_aux:
+            extra = [run.finish(0, [v]) if isinstance(v, Tensor) else v for v in leaves(run.aux)]
+            value = value, rebuild(run.aux, extra)
+        return value, found
 
-        def main(*inner: Any, **options: Any) -> Any:
-            out = f(*inner, **options)
-            if not isinstance(out, tuple) or len(out) != 2:
-                raise TypeError(f"has_aux=True: f returned {out!r}, not (number, anything).")
-            value, extra = out
-            aux.append(extra)
-            return value
-
-        run = Run(main, args, argnums, kwargs)
-        found = gradient(run)
-        extra = [run.finish(0, [v]) if isinstance(v, Tensor) else v for v in leaves(aux[0])]
-        return (run.result(), rebuild(aux[0], extra)), found
-
-    return marked(differentiated, argnums)
+    return _transform(f, argnums, both, has_aux)
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -249,13 +237,15 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     return _transform(f, argnums, gradient)
 
 
-def _transform(f: Function, argnums: Argnums, finish: Callable[[Run], Any]) -> Function:
+def _transform(
+    f: Function, argnums: Argnums, finish: Callable[[Run], Any], has_aux: bool = False
+) -> Function:
     """A function that gives what ``finish`` makes of a call of ``f``."""
     _check(f, argnums)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        return finish(Run(f, args, argnums, kwargs))
+        return finish(Run(f, args, argnums, kwargs, has_aux))
 
     return marked(transformed, argnums)
 
@@ -353,7 +343,15 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     def rows(run: Run) -> Any:
         blocks = []
         for k, out in enumerate(run.outputs):
-            pulled = [run.pull(unit, run.records) for unit in _units(run.outputs, k)]
+            pulled = []
+            for i in range(out.size):
+                units = [np.zeros(o.shape, o.dtype) for o in run.outputs]
+                units[k].reshape(-1)[i] = 1  # one element after the other
+                pulled.append(
+                    run.pull(
+                        [akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records
+                    )
+                )
             jacobians = [
                 _stacked([row[v] for row in pulled], out.shape, variable, run.records)
                 for v, variable in enumerate(run.variables)
@@ -362,14 +360,6 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         return rebuild(run.value, blocks)
 
     return _transform(f, argnums, rows)
-
-
-def _units(outputs: list[Tensor], k: int) -> Any:
-    """Cotangents that pick one element of output ``k`` after the other."""
-    for i in range(outputs[k].size):
-        units = [np.zeros(out.shape, out.dtype) for out in outputs]
-        units[k].reshape(-1)[i] = 1
-        yield [akin(unit, out) for unit, out in zip(units, outputs, strict=True)]
 
 
 def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records: bool) -> Any:

@@ -6,7 +6,7 @@ which records: ``vmap`` can be differentiated, too.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -59,10 +59,6 @@ class Level:
             return tensor
         return Tensor._of(Batched(tensor, self, False), None)
 
-    def computes(self, values: Sequence[Any]) -> bool:
-        """Whether there is an operand of all examples."""
-        return any(type(value) is Batched for value in values)
-
 
 class Batched(NDArrayOperatorsMixin):
     """The array of one example, which holds those of all: along the first axis of ``held``.
@@ -73,6 +69,7 @@ class Batched(NDArrayOperatorsMixin):
     __slots__ = ("__weakref__", "held", "level", "varies")
     base = None  # it is no view
     mixes = True
+    computes_itself = True  # operations with it are its own, not the table's
 
     def __init__(self, held: Any, level: Level, varies: bool = True) -> None:
         self.held = held

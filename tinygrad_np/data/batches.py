@@ -1,5 +1,6 @@
 """From arrays of a data set to what a network is fed: scaled pixels, one-hot labels, batches."""
 
+import copy
 import inspect
 import textwrap
 import warnings
@@ -296,6 +297,8 @@ class Batches:
         self._count = n // batch_size if drop_last else -(-n // batch_size)
         self._skip = 0
         self._position: _Position | None = None  # in the epoch begun last, None between epochs
+        self._rank, self._size = 0, 1
+        self._whole: Batches | None = None  # what this is a share of
 
     def __len__(self) -> int:
         return self._count
@@ -318,6 +321,21 @@ class Batches:
         if self._generator is not None and self._transform is not None:
             entropy = int(self._generator.integers(1 << 63))
         return self._epoch(position, lambda number: self._batch(order, entropy, number))
+
+    def share(self, rank: int, size: int) -> "Batches":
+        """The part of each batch that is process ``rank``'s, one of ``size``: a ``Share``.
+
+        It draws from the same generator, which must be in the same state in all processes, and its
+        state is that of the whole. A transform draws from a generator that is the process's own.
+        """
+        made = copy.copy(self)
+        made._rank, made._size, made._whole = rank, size, self
+        return made
+
+    @property
+    def whole(self) -> "Batches":
+        """What this is a share of, or itself."""
+        return self._whole or self
 
     def state(self) -> dict[str, Any]:
         """Where iteration is: plain numbers, names and lists, as JSON takes them.
@@ -371,21 +389,28 @@ class Batches:
 
     def _batch(self, order: NDArray[np.intp], entropy: int, number: int) -> Pair:
         start = number * self._batch_size
-        x, y = rows_of(self._x, self._y, order[start : start + self._batch_size])
-        if self._transform is None:
-            return x, y
+        chosen = order[start : start + self._batch_size]
+        joined = len(chosen)
+        if self._size > 1:
+            chosen = chosen[share_of(joined, self._rank, self._size)]
+        x, y = rows_of(self._x, self._y, chosen)
+        if self._transform is not None:
+            x = self._transformed(x, [entropy, number, *([self._rank] if self._size > 1 else [])])
+        return (x, y) if self._size == 1 else Share.of(x, y, joined, self._size)
+
+    def _transformed(self, x: Any, seed: list[int]) -> Any:
         # A generator of its own, so that a batch is the same whether those before it were made.
-        changed = self._transform(x, np.random.default_rng([entropy, number]))
+        count = length(x)
+        changed = self._transform(x, np.random.default_rng(seed))  # type: ignore[misc]
         if isinstance(x, np.ndarray):
             changed = np.asarray(changed)
-        count = len(order[start : start + self._batch_size])
         for array in leaves(changed):
             if np.shape(array)[:1] != (count,):
                 raise DataError(
                     f"batches: found x of shape {np.shape(array)} after the transform, expected "
                     f"{count} entries as before; keep the number of samples"
                 )
-        return changed, y
+        return changed
 
     def _generator_state(self) -> dict[str, Any] | None:
         return None if self._generator is None else _plain(self._generator.bit_generator.state)
@@ -412,6 +437,34 @@ class Batches:
             f"Batches.restore: found {_shortened(state)}, expected the state of a generator of "
             f"kind {type(bits).__name__}; make the batches as they were"
         )
+
+
+class Share(tuple[Any, Any]):
+    """One process's (x, y) of a batch that has ``joined`` rows in all processes.
+
+    ``copies`` is how many processes have each row.
+    """
+
+    joined: int
+    copies: int
+
+    @classmethod
+    def of(cls, x: Any, y: Any, joined: int, size: int) -> "Share":
+        """The share whose rows these are."""
+        made = cls((x, y))
+        made.joined = joined
+        made.copies = 1 if joined >= size else size
+        return made
+
+
+def share_of(count: int, rank: int, size: int) -> slice:
+    """Which of ``count`` rows are those of one process: no row is in two, and none is left out.
+
+    Where there are fewer rows than processes, each process has all of them.
+    """
+    if count < size:
+        return slice(0, count)
+    return slice(count * rank // size, count * (rank + 1) // size)
 
 
 def _made_ahead(make: Callable[[int], Pair], numbers: range, ahead: int) -> Iterator[Pair]:

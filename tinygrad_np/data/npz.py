@@ -99,7 +99,7 @@ def _read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], bool, tuple
     magic = file.read(8)
     width = {1: "<H", 2: "<I", 3: "<I"}.get(magic[-2] if len(magic) == 8 else 0)
     if magic[:6] != b"\x93NUMPY" or width is None:
-        raise ValueError(f"{name} starts with 0x{magic.hex()}, which is no array of NumPy")
+        raise ValueError(f"{name} starts with 0x{magic.hex()}, so it is not a NumPy array")
     (length,) = struct.unpack(width, file.read(struct.calcsize(width)))
     if length > _MAX_HEADER:
         raise ValueError(f"{name} has a header of {length} bytes, over {_MAX_HEADER}")
@@ -111,6 +111,8 @@ def _read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], bool, tuple
             what = "objects" if kind[1] == b"O" else "words"
             remedy = "for words as labels store np.unique(words, return_inverse=True)[1]"
             raise ValueError(f"{name} has {what} where numbers are needed; {remedy}")
-        raise ValueError(f"{name} has a header that no array of numbers has: {header[:80]!r}")
+        raise ValueError(
+            f"{name} has a header that does not describe an array of numbers: {header[:80]!r}"
+        )
     sizes = re.findall(rb"[0-9]+", found[3] + (found[4] or b""))
     return np.dtype(found[1].decode()), found[2] == b"True", tuple(map(int, sizes))

@@ -33,7 +33,7 @@ def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
         with warnings.catch_warnings(), Image.open(file) as picture:
             warnings.simplefilter("ignore")
             if picture.width * picture.height > _MOST_PIXELS:
-                raise ValueError(f"{picture.width}×{picture.height} pixels, over {_MOST_PIXELS}")
+                raise Image.DecompressionBombError
             picture.draft(None, (_LONGEST, _LONGEST))  # of a JPEG only what is needed is computed
             upright = ImageOps.exif_transpose(picture)
             wide = upright.mode.startswith("I") or upright.mode == "F"
@@ -42,6 +42,10 @@ def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
             if wide:
                 return _stretched(np.asarray(upright))
             return np.asarray(upright.convert("RGBA" if clear else "L" if grey else "RGB"))
+    except Image.DecompressionBombError as error:  # Pillow's own limit is another
+        raise DataError(
+            f"{name}: found a picture of more than {_MOST_PIXELS:,} pixels; make it smaller"
+        ) from error
     except Exception as error:  # whatever damage makes Pillow raise
         raise DataError(
             f"{name}: not a readable picture ({one_line(error)}); open and save it in a program "

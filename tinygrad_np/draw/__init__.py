@@ -4,6 +4,7 @@ from .attribution import grad_cam, saliency
 from .convolutions import feature_maps, filters
 from .doctor import diagnosis
 from .embedding import embedding
+from .explore import explore
 from .figures import confusion, curves, hardest, predictions, reliability
 from .graph import graph
 from .inside import histograms, weights
@@ -17,6 +18,7 @@ __all__ = [
     "curves",
     "diagnosis",
     "embedding",
+    "explore",
     "feature_maps",
     "filters",
     "grad_cam",

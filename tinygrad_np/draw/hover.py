@@ -3,6 +3,7 @@
 import inspect
 import linecache
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,20 @@ def _shown(word: str, array: Any) -> str:
 
 def _rules(record: Record) -> list[str]:
     """What the operation hands on to each operand that a gradient flows to."""
-    lines: list[str] = []
-    for place, parent in enumerate(() if isinstance(record.rule, Part) else record.parents):
-        if parent is None or place >= len(record.rule.vjps):
-            continue
-        rule = record.rule.each or record.rule.vjps[place]
-        said = None if rule is None else written(rule)
-        if said is not None:
-            lines.append(f"to {_operand(rule, place)}: {said}")
-    return lines
+    places = [i for i, parent in enumerate(record.parents) if parent is not None]
+    return [f"to {name}: {said}" for _, name, said in rules_to(record.rule, places)]
+
+
+def rules_to(rule: Any, places: Iterable[int]) -> list[tuple[int, str, str]]:
+    """Of each operand that a gradient may flow to: its place, name, and how the table says it."""
+    found = []
+    for place in () if isinstance(rule, Part) else places:
+        if place < len(rule.vjps):
+            vjp = rule.each or rule.vjps[place]
+            said = None if vjp is None else written(vjp)
+            if said is not None:
+                found.append((place, _operand(vjp, place), said))
+    return found
 
 
 def _operand(rule: Any, place: int) -> str:

@@ -236,7 +236,7 @@ class Tracer:
 
     def add(self, equation: Equation, box: int, memory: str = "") -> None:
         """An equation that lies in a box."""
-        sources = [self._place(v, box) for v in equation.reads if not _is_number(v)]
+        sources = [self._place(v, box) for v in equation.reads if not v.is_number]
         if equation.kind == "deliver":
             self._deliver(equation, sources, box)
             return
@@ -341,15 +341,10 @@ def _node(variable: Variable) -> Node | None:
     return None if isinstance(variable.source, (Tensor, int)) else variable.source
 
 
-def _is_number(variable: Variable) -> bool:
-    """Whether it is written into the operation."""
-    return variable.kind == "constant" and variable.shape == ()
-
-
 def _formula(equation: Equation) -> str:
     """``row_product``, ``· ÷ 64``, ``sum(·, axis=1)``."""
     operands = [
-        v.array[()] if isinstance(v, Variable) and _is_number(v) else v for v in equation.operands
+        v.array[()] if isinstance(v, Variable) and v.is_number else v for v in equation.operands
     ]
     drawn = [isinstance(v, Variable) for v in operands]
     return labels.written(equation.name, equation.fn, operands, drawn, equation.options)

@@ -3,6 +3,7 @@
 from .arrays import number, of_array
 from .chart import chart
 from .elements import Html, code, escape, facts, folded, joined, paragraph, printable, table
+from .pages import page
 
 __all__ = [
     "Html",
@@ -14,6 +15,7 @@ __all__ = [
     "joined",
     "number",
     "of_array",
+    "page",
     "paragraph",
     "printable",
     "table",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import one_of, whole
-from ..autodiff.primitives import convolution
+from ..autodiff.primitives import convolution, pad_zeros
 from ..autodiff.rules.elementwise import in_single
 from ..errors import ShapeError
 from .operands import entered, shape_of, sized, to_images, to_sequences
@@ -200,11 +200,15 @@ def paddings(caller: str, padding: Any, kernel: Any, stride: Any, dilation: Any)
 
 
 def framed(x: Any, widths: Widths, value: Any = 0) -> Any:
-    """``x`` with ``value`` around its last axes."""
+    """``x`` with ``value`` around its last axes, in memory as it lies."""
     if not any(map(any, widths)):
         return x
     others = [(0, 0)] * (len(shape_of(x)) - len(widths))
-    return np.pad(x, (*others, *widths), constant_values=value)
+    found = pad_zeros(x, (*others, *widths))
+    if value == 0:
+        return found
+    inside = np.pad(np.ones(shape_of(x)[-len(widths) :], bool), widths)
+    return np.where(inside, found, value)
 
 
 def covered(counts: Any, kernel: Any, stride: Any, dilation: Any) -> list[int]:

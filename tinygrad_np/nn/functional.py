@@ -257,13 +257,15 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    group: Any = None,
 ) -> Any:
     """(x - mean) / sqrt(variance + eps) · weight + bias for each channel: (n, c, ...) as it is.
 
     In ``training`` (or without running statistics) mean and variance are those of the batch, and
     ``running_mean`` and ``running_var`` (c,), if given, move towards them by the share
     ``momentum``, the variance being the unbiased one there; else they are taken instead (Ioffe &
-    Szegedy 2015). Raises ShapeError for other shapes, and in training for one value a channel.
+    Szegedy 2015). With a ``group`` (see ``tg.parallel``) the batch is that of all its processes.
+    Raises ShapeError for other shapes, and in training for one value a channel.
 
     >>> x = np.array([[1.0, 2.0], [3.0, 6.0]])
     >>> tg.nn.functional.batch_norm(x, training=True).round(2)
@@ -285,39 +287,47 @@ def batch_norm(
     }
     running_mean, running_var, weight, bias = vectors.values()
     _check_channels("batch_norm", shape, vectors)
-    lined = x if len(shape) == 2 else np.moveaxis(x, 1, -1)
-    lined = neural.rows(lined)
-    half = lined.dtype == np.float16 and all(
+    axis: Any = 0 if len(shape) == 2 else (0, *range(2, len(shape)))
+    count = shape[0] * math.prod(shape[2:])
+    half = x.dtype == np.float16 and all(
         v is None or v.dtype == np.float16 for v in vectors.values()
     )
-    lined = cast(lined, np.float32) if lined.dtype == np.float16 else lined
+    x = cast(x, np.float32) if x.dtype == np.float16 else x
     if training or running_mean is None or running_var is None:
-        if training and not len(lined):
+        if training and not count:
             raise ShapeError(
                 f"batch_norm: x of shape {shape} has no examples to take mean and variance of; "
                 "leave empty batches out, or call eval() first."
             )
-        if training and len(lined) < 2:
+        if training and group is None and count < 2:
             raise ShapeError(
                 f"batch_norm: x of shape {shape} has one value for each channel, whose variance "
                 "is 0; train with larger batches, of a size that leaves no last batch of one, or "
                 "call eval() first."
             )
-        if training:
-            _follow(running_mean, running_var, lined, momentum)
-        out = neural.standardise(lined, axis=0, eps=eps)
-        out = out if weight is None else out * weight
+        if group is None or not training:
+            if training:
+                _follow(running_mean, running_var, *_moments(x, axis), count, momentum)
+            out = neural.standardise(x, axis=axis, eps=eps)
+        else:
+            lined = neural.rows(x if len(shape) == 2 else np.moveaxis(x, 1, -1))
+            mean, variance, joined = group.moments(lined)
+            _follow(running_mean, running_var, mean, variance, joined, momentum)
+            out = (x - _across(mean, shape)) / _across(np.sqrt(variance + eps), shape)
+        out = out if weight is None else out * _across(weight, shape)
     else:
         if running_var.dtype == np.float16:
             running_var = cast(running_var, np.float32)
         scale = 1 / np.sqrt(running_var + eps)
         scale = scale if weight is None else scale * weight
-        out = (lined - running_mean) * scale
-    out = out if bias is None else out + bias
-    out = cast(out, np.float16) if half else out
-    if len(shape) == 2:
-        return out
-    return np.moveaxis(np.reshape(out, (shape[0], *shape[2:], shape[1])), -1, 1)
+        out = (x - _across(running_mean, shape)) * _across(scale, shape)
+    out = out if bias is None else out + _across(bias, shape)
+    return cast(out, np.float16) if half else out
+
+
+def _across(vector: Any, shape: tuple[int, ...]) -> Any:
+    """One number for each channel of (n, channels, ...), to broadcast."""
+    return vector if len(shape) == 2 else np.reshape(vector, (-1, *(1 for _ in shape[2:])))
 
 
 def _affine(caller: str, weight: Any, bias: Any) -> tuple[Any, Any]:
@@ -344,16 +354,24 @@ def _channels_last(shape: tuple[int, ...], vector: tuple[int, ...]) -> str:
     return f"; give x.transpose({axes}) if the channels are the last axis"
 
 
-def _follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> None:
-    """Move running statistics towards those of the rows of ``x``."""
+def _moments(x: Any, axis: Any) -> tuple[Any, Any]:
+    """Mean and variance of each channel of ``x``."""
     with no_grad():
-        mean, _, variance = neural.moments(x, 0)
-        count = len(x)
+        mean, _, variance = neural.moments(x, axis)
+        return mean, variance
+
+
+def _follow(
+    running_mean: Any, running_var: Any, mean: Any, variance: Any, count: Any, momentum: float
+) -> None:
+    """Move running statistics towards those of a batch with ``count`` numbers a channel."""
+    with no_grad():
         for running, value in (
             (running_mean, mean),
             (running_var, variance * (count / (count - 1))),
         ):
             if running is not None:
+                value = np.reshape(value, (-1,))
                 running[...] = (1 - momentum) * running + momentum * value
 
 

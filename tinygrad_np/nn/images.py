@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..arguments import is_whole, one_of, refusal
+from ..arguments import flag, is_whole, one_of, refusal
 from . import functional
 from .convolving import Sizes
 from .module import Module
@@ -14,16 +14,23 @@ from .resizing import Counts, Factors, chosen
 class _Pool2d(Module):
     """What both kinds of pooling keep."""
 
-    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+    def __init__(
+        self, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, ceil_mode: bool
+    ) -> None:
         name = type(self).__name__
         self.kernel_size = sized(name, "kernel_size", kernel_size)
         self.stride = self.kernel_size if stride is None else sized(name, "stride", stride)
         self.padding = sized(name, "padding", padding, least=0)
+        self.ceil_mode = flag(name, "ceil_mode", ceil_mode)
 
     def extra_repr(self) -> str:
         said = [short(self.kernel_size)]
         said += [f"stride={short(self.stride)}"] * (self.stride != self.kernel_size)
-        return ", ".join([*said, *[f"padding={short(self.padding)}"] * any(self.padding)])
+        said += [f"padding={short(self.padding)}"] * any(self.padding)
+        return ", ".join([*said, *self._more(), *["ceil_mode=True"] * self.ceil_mode])
+
+    def _more(self) -> list[str]:
+        return []
 
 
 class MaxPool2d(_Pool2d):
@@ -33,8 +40,25 @@ class MaxPool2d(_Pool2d):
     (1, 3, 2, 2)
     """
 
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        *,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        self.dilation = sized("MaxPool2d", "dilation", dilation)
+
     def forward(self, x: Any) -> Any:
-        return functional.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return functional.max_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
+
+    def _more(self) -> list[str]:
+        return [f"dilation={short(self.dilation)}"] * (self.dilation != (1, 1))
 
 
 class AvgPool2d(_Pool2d):
@@ -44,8 +68,24 @@ class AvgPool2d(_Pool2d):
     (1, 3, 2, 2)
     """
 
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        self.count_include_pad = flag("AvgPool2d", "count_include_pad", count_include_pad)
+
     def forward(self, x: Any) -> Any:
-        return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return functional.avg_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
+
+    def _more(self) -> list[str]:
+        return ["count_include_pad=False"] * (not self.count_include_pad)
 
 
 class AdaptiveAvgPool2d(Module):

@@ -48,6 +48,7 @@ class BatchNorm1d(Module):
         self.num_batches_tracked = Tensor(np.array(0), name="num_batches_tracked")
 
     axes: tuple[int, ...] = (2, 3)  # how many an input may have
+    group: Any = None  # of processes whose batches are standardised as one, see ``tg.parallel``
 
     def forward(self, x: Any) -> Any:
         x = entered(type(self).__name__, x, self.running_mean)
@@ -60,7 +61,7 @@ class BatchNorm1d(Module):
                 momentum = (1 / self.num_batches_tracked).astype(self.running_mean.dtype)
         return functional.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
-            self.training, momentum, self.eps,
+            self.training, momentum, self.eps, self.group,
         )  # fmt: skip
 
     def _wanted(self, x: Any) -> str:

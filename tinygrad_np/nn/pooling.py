@@ -1,30 +1,41 @@
 """Pooling of images, on Tensors or arrays: one number for each window."""
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import numpy as np
 
-from ..arguments import refusal
+from ..arguments import flag, refusal
 from ..autodiff.primitives import convolution
 from ..autodiff.primitives import pooling as windows
 from ..autodiff.rules.elementwise import in_single
 from ..errors import ShapeError
-from .convolving import Sizes, check_windows, framed
+from .convolving import Sizes, check_windows, covered, framed
 from .operands import entered, shape_of, sized, to_images
 
 
-def max_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
+def max_pool2d(
+    x: Any,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+) -> Any:
     """The largest of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
 
     ``stride`` is by default the window's size; ``padding``, at most half of that, counts as
-    -infinity. Equal largest elements share the gradient evenly. Raises as ``conv2d`` does.
+    -infinity. With ``ceil_mode`` h' and w' are rounded up: windows may reach beyond the padding at
+    the end, but start before it. Equal largest elements share the gradient evenly. Raises as
+    ``conv2d`` does.
 
     >>> tg.nn.functional.max_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
     3.0
     """
-    kernel, steps, x = _pooled("max_pool2d", x, kernel_size, stride, padding, _lowest)
-    return windows.window_max(x, kernel, steps, (1, 1))
+    name = "max_pool2d"
+    apart = sized(name, "dilation", dilation)
+    x, kernel, steps, _, widths = _windows(name, x, kernel_size, stride, padding, apart, ceil_mode)
+    return windows.window_max(framed(x, widths, _lowest(x)), kernel, steps, apart)
 
 
 def _lowest(x: Any) -> Any:
@@ -33,39 +44,74 @@ def _lowest(x: Any) -> Any:
     return np.iinfo(dtype).min if dtype.kind in "iu" else False if dtype.kind == "b" else -np.inf
 
 
-def avg_pool2d(x: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> Any:
+def avg_pool2d(
+    x: Any,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
     """The mean of each window: (n, c, h, w) to (n, c, h', w'), sizes as in ``conv2d``.
 
     ``stride`` is by default the window's size; ``padding``, at most half of that, counts as zeros
-    among the kh · kw elements. Raises as ``conv2d`` does.
+    among the elements, or not at all unless ``count_include_pad``. ``ceil_mode`` as in
+    ``max_pool2d``; what lies beyond the padding is never counted. Raises as ``conv2d`` does.
 
     >>> tg.nn.functional.avg_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
     1.5
     """
-    kernel, steps, x = _pooled("avg_pool2d", x, kernel_size, stride, padding, lambda _: 0)
-    return _window_means(x, kernel, steps)
+    name = "avg_pool2d"
+    x, kernel, steps, counts, widths = _windows(
+        name, x, kernel_size, stride, padding, (1, 1), ceil_mode
+    )
+    padded = flag(name, "count_include_pad", count_include_pad)
+    beyond = [(before, before if padded else 0) for before, _ in widths]
+    counted = _counted(counts, kernel, steps, shape_of(x)[2:], beyond)
+    return _window_means(framed(x, widths), kernel, steps, counted)
 
 
 @in_single
-def _window_means(x: Any, kernel: Any, stride: Any) -> Any:
-    return np.mean(convolution.windows(x, kernel, stride, (1, 1)), axis=(0, 1))
+def _window_means(x: Any, kernel: Any, stride: Any, counted: Any) -> Any:
+    seen = convolution.windows(x, kernel, stride, (1, 1))
+    if np.all(counted == math.prod(kernel)):
+        return np.mean(seen, axis=(0, 1))
+    return np.sum(seen, axis=(0, 1)) / counted.astype(seen.dtype)
 
 
-def _pooled(
-    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, value: Callable[[Any], Any]
-) -> tuple[Any, Any, Any]:
-    """The window, its steps, and the images, padded with ``value(images)``."""
+def _windows(
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """The images, the window, its steps, how many there are, and how wide the frame is."""
     kernel = sized(name, "kernel_size", kernel_size)
     steps = kernel if stride is None else sized(name, "stride", stride)
-    x = _images(name, x)
-    around = sized(name, "padding", padding, least=0)
-    if any(2 * p > k for p, k in zip(around, kernel, strict=True)):
+    x, around = _images(name, x), sized(name, "padding", padding, least=0)
+    reach = covered((1, 1), kernel, steps, dilation)
+    if any(2 * p > r for p, r in zip(around, reach, strict=True)):
         raise ValueError(
             f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
         )
-    x = framed(x, [(p, p) for p in around], value(x))
-    check_windows(name, shape_of(x), kernel, steps, (1, 1))
-    return kernel, steps, x
+    size = shape_of(x)[2:]
+    high, wide = (n + 2 * p for n, p in zip(size, around, strict=True))
+    counts = convolution.outputs((high, wide), kernel, steps, dilation)
+    if flag(name, "ceil_mode", ceil_mode):
+        rows = zip(counts, steps, size, around, reach, strict=True)
+        up, across = (m + (m * s < n + p and (m - 1) * s + r < n + 2 * p) for m, s, n, p, r in rows)
+        counts = (up, across)
+    if min(counts) < 1:
+        check_windows(name, (*shape_of(x)[:2], high, wide), kernel, steps, dilation)
+    ends = covered(counts, kernel, steps, dilation)
+    widths = [(p, max(p, e - n - p)) for p, e, n in zip(around, ends, size, strict=True)]
+    return x, kernel, steps, counts, widths
+
+
+def _counted(counts: Any, kernel: Any, steps: Any, size: Any, beyond: Any) -> Any:
+    """How many elements each window sees, (h', w'), of images and a frame ``beyond`` wide."""
+    along = []
+    for m, s, k, n, (before, p) in zip(counts, steps, kernel, size, beyond, strict=True):
+        starts = np.arange(m) * s - before
+        along.append(np.minimum(starts + k, n + p) - np.maximum(starts, -p))
+    return np.multiply.outer(*along)
 
 
 def _images(name: str, x: Any) -> Any:

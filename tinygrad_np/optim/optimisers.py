@@ -12,6 +12,7 @@ from ..arguments import called, real, shown
 from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from ..replay.fuse import ACTIVE
 from ..threads import Crew
 from .groups import (
     NO_PARAMETERS,
@@ -225,15 +226,21 @@ class Optimiser(Stateful):
         pack.ages = [age] * len(pack.ages)
         self._set_numbers(pack.group, pack.numbers, rate, age)
         pack.written()
-        if len(pack.pieces) == 1:
-            self._change_pieces(pack, pack.pieces[0])
-        else:
-            self._crew.run(functools.partial(self._change_pieces, pack), pack.pieces)
+        updates = ACTIVE.updates if self._is_noted() else None
+        change = functools.partial(self._change_pieces, pack, updates=updates)
+        self._crew.run(change, pack.pieces)
         if self.max_norm is not None:
             for view in pack.views:
                 bound_rows(view, self.max_norm)
 
-    def _change_pieces(self, pack: Pack, pieces: Iterable[tuple[Any, ...]]) -> None:
+    def _is_noted(self) -> bool:
+        """Whether a change is calls of NumPy on its arrays, and its settings alone say which."""
+        change = type(self)._change
+        return change is not Optimiser._change and change.__module__.startswith(__package__)
+
+    def _change_pieces(
+        self, pack: Pack, pieces: Iterable[tuple[Any, ...]], updates: Any = None
+    ) -> None:
         for values, g, scratch, spare, *state in pieces:
             kind = values.dtype.char
             if kind == "e":  # float16, which ends at 65,504, and eps is 0 in it
@@ -248,7 +255,8 @@ class Optimiser(Stateful):
                 self._change_pieces(pack, parts)
                 continue
             used = self._used(pack.group, values, g, scratch, spare)
-            self._change(pack.group, pack.numbers, values, used, scratch, *state)
+            change = self._change if updates is None else functools.partial(updates, self._change)
+            change(pack.group, pack.numbers, values, used, scratch, *state)
 
     def _one_by_one(self, pack: Pack, rate: float) -> None:
         """Parameters whose gradients lie here and there, or are not there at all."""

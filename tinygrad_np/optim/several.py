@@ -7,6 +7,7 @@ from ..arguments import shown
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from .optimisers import Optimiser
+from .pack import Pack
 
 
 class Several:
@@ -93,6 +94,12 @@ class Several:
         """Make everything what ``save`` found."""
         for part, was in zip(self.parts, saved, strict=True):
             part.restore(was)
+
+
+def packs(optimiser: Any) -> list[Pack]:
+    """The buffers of an optimiser of the package's, or of several."""
+    parts = optimiser.parts if isinstance(optimiser, Several) else [optimiser]
+    return [pack for part in parts for pack in part._packs]
 
 
 def is_ours(optimiser: Any) -> bool:

@@ -2,8 +2,9 @@
 
 from .anomaly import anomaly
 from .autopsy import Finding, autopsy
+from .receipt import Receipt, receipt
 from .recording import Recording
 from .tape import tape_of
 from .trace import trace
 
-__all__ = ["Finding", "Recording", "anomaly", "autopsy", "tape_of", "trace"]
+__all__ = ["Finding", "Receipt", "Recording", "anomaly", "autopsy", "receipt", "tape_of", "trace"]

@@ -52,6 +52,11 @@ class Variable:
             variable = variable.view_of
         return variable
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is written into the operations that read it."""
+        return self.kind == "constant" and self.shape == ()
+
     def __repr__(self) -> str:
         return self.name or f"{'v' if self.kind == 'result' else self.kind[0]}{self.number}"
 

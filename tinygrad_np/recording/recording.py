@@ -13,7 +13,8 @@ class Recording:
     """The ``equations`` of one run, in the order they ran, and the ``variables`` in them.
 
     ``results`` are what the run returned, ``names`` what Tensors in modules are called,
-    ``gradients`` those of a backward pass that was run for the recording.
+    ``gradients`` those of a backward pass that was run for the recording, behind the first ``own``
+    equations.
     ``tg.trace`` and ``tg.tape_of`` make them; ``print`` shows the numbered equations.
 
     >>> tg.trace(lambda x: np.exp(x) + 1.0, np.ones(3))
@@ -33,6 +34,7 @@ class Recording:
         self.title = title
         self.names: dict[Tensor, str] = {}
         self.gradients: list[Variable] = []
+        self.own = len(equations)
 
     def __len__(self) -> int:
         return len(self.equations)

@@ -3,7 +3,7 @@
 import copy
 import linecache
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff.tape import NO_OPTIONS
 from ..markup import Html, facts, joined
 from ..markup import table as html_table
 from .equations import Equation, Variable, is_generator
@@ -134,9 +135,13 @@ def timed(equations: Sequence[Equation], rounds: int) -> dict[Equation, float]:
 
 
 def run(
-    equations: Sequence[Equation], through: Callable[[Equation, Callable[[], Any]], Any]
+    equations: Sequence[Equation],
+    through: Callable[[Equation, Any], Any],
+    given: Mapping[Any, Any] = NO_OPTIONS,
 ) -> dict[Variable, Any]:
     """Compute all results again from the arrays that are there; ``through`` makes each call.
+
+    What is ``given`` counts in place of an array.
 
     Generators draw the same numbers as they would now, and are left as they are; what equations do
     outside (deliver, write, effect) is not done.
@@ -149,6 +154,8 @@ def run(
             return copies.setdefault(id(x), copy.deepcopy(x))
         if not isinstance(x, Variable):
             return x
+        if x in given:
+            return given[x]
         return x.array if x.array is not None else values[x]
 
     for equation in equations:

@@ -8,7 +8,7 @@ from typing import Any
 from ..autodiff.tape import NO_OPTIONS
 from ..markup import Html, facts, folded, joined
 from ..markup import table as html_table
-from .equations import Equation, Variable
+from .equations import Equation, Variable, is_generator
 
 
 @dataclass
@@ -62,9 +62,9 @@ def row_of(
 
 def _operand(value: Any) -> str:
     """A variable by its name, numbers as they are."""
-    if isinstance(value, Variable) and value.kind == "constant" and value.shape == ():
+    if isinstance(value, Variable) and value.is_number:
         return repr(value) if value.array is None else repr(value.array.item())
-    return repr(value)
+    return "generator" if is_generator(value) else repr(value)
 
 
 def flops(equation: Equation) -> int:

@@ -56,11 +56,11 @@ def traced(
         mode.capture = None
     found = [part for part in leaves(out) if isinstance(part, Tensor)]
     results = [recorder.variable(part) for part in found]
-    gradients = []
+    gradients, own = [], len(recorder.equations)
     if backward and not any(equation.of for equation in recorder.equations):
         gradients = add_backward(recorder, found)
     made = recorder.finished(results)
-    made.gradients = gradients
+    made.gradients, made.own = gradients, own
     made.title = f"Recording of {getattr(fn, '__name__', type(fn).__name__)}"
     _name(made, fn, example_inputs)
     return made

@@ -70,10 +70,10 @@ class Binding:
                 found += binding.memory()
         return found
 
-    def timed(self) -> dict[Equation, float]:
-        """Run once; seconds per equation."""
+    def timed(self, instructions: list[Instruction] | None = None) -> dict[Equation, float]:
+        """Run once, of a block these ``instructions``; seconds per equation."""
         times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
-        for equation, call in self.instructions:
+        for equation, call in instructions or self.instructions:
             if equation in self.loops:
                 times |= self.loops[equation].timed()
                 continue
@@ -106,9 +106,8 @@ class Binding:
         if equation.kind == "check":
             return [Call(equation.fn, tuple(operands), options)]
         if equation.kind == "write":
-            source = equation.operands[0].source
             write = Call(equation.fn, tuple(operands), {"out": operands[0]})
-            return [Call(_note_write, (source,)), write]
+            return [Call(equation.operands[0].source._storage.write, ()), write]
         if equation.kind == "become":
             return [Call(_become, (equation.options["tensor"], operands[0]))]
         if equation.kind == "deliver":
@@ -118,16 +117,14 @@ class Binding:
             self.arrays[results[0]] = self._view(equation, operands, options)
             return []
         outs = [self.operand(result) for result in results]
-        if len(outs) == 1:
-            return kernels.calls_for(equation, operands, options, outs[0], self.cells)
-        return [Call(_keep_all, (equation, outs, *operands), options)]
+        return kernels.calls_for(equation, operands, options, outs, self.cells)
 
     def _sums(self, equation: Equation, total: np.ndarray) -> list[list[Callable[[], Any]]]:
         """A sum over the rows of a block: right into the total, and added to it."""
         operands = [self.operand(value) for value in equation.operands]
         part = self.operand(equation.results[0])
-        first = kernels.calls_for(equation, operands, {}, total, self.cells)
-        later = kernels.calls_for(equation, operands, {}, part, self.cells)
+        first = kernels.calls_for(equation, operands, {}, [total], self.cells)
+        later = kernels.calls_for(equation, operands, {}, [part], self.cells)
         later = [*later, Call(np.add, (total, part, total))]
         return [[call.bound(self.cells) for call in calls] for calls in (first, later)]
 
@@ -141,19 +138,15 @@ class Binding:
         tensor = equation.options["tensor"]
         slot = self.plan.slot_of(tensor) if operands else None
         copies: list[Call] = []
-        if slot is not None and not self._is_in_slot(equation.operands[0], slot):
+        place = self.plan.place.get(equation.operands[0].root) if operands else None
+        made = None if place is None else place.fixed
+        if slot is not None and (made is None or not np.shares_memory(made, slot.array)):
             copies = [Call(np.copyto, (slot.array, operands[0]))]
         elif self.instructions and self.instructions[-1][0].kind == "deliver":
             self._handed.append((tensor, slot))  # by the same call as the one before
             return []
         self._handed = [(tensor, slot)]
         return [*copies, Call(_hand_over, (self._handed,))]
-
-    def _is_in_slot(self, variable: Variable, slot: Slot) -> bool:
-        place = self.plan.place.get(variable.root)
-        if place is None or place.fixed is None:
-            return False
-        return np.shares_memory(place.fixed, slot.array)
 
 
 def _pools(sizes: list[int]) -> list[np.ndarray]:
@@ -190,6 +183,10 @@ class Loop:
             allocate(plan)
             self.bindings[size] = Binding(plan, [*block.rowed, *late], given, block)
         self.plan = next(iter(self.bindings.values())).plan
+        self.link()
+
+    def link(self) -> None:
+        """Take up the calls of the blocks."""
         self.steps = [(block, quieted(self._of(block))[0]) for block in self.blocks]
 
     def _of(self, block: slice) -> list[Instruction]:
@@ -214,22 +211,12 @@ class Loop:
 
     def timed(self) -> dict[Equation, float]:
         """Run once; seconds per equation, all blocks together."""
-        times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
+        taken = []
         for block in self.blocks:
             self._fill(block)
-            mine = self.bindings[block.stop - block.start].plan.equations
-            whose = dict(zip(mine, self.plan.equations, strict=True))
-            for equation, call in self._of(block):
-                start = perf_counter()
-                call()
-                times[whose[equation]] += perf_counter() - start
-        return times
-
-
-def _note_write(tensor: Tensor) -> None:
-    """Mark a Tensor as written to, so that graphs which saved it notice."""
-    assert tensor._storage is not None
-    tensor._storage.write()
+            found = self.bindings[block.stop - block.start].timed(self._of(block))
+            taken.append(found.values())
+        return dict(zip(self.plan.equations, map(sum, zip(*taken, strict=True)), strict=True))
 
 
 def _become(tensor: Tensor, array: np.ndarray) -> None:
@@ -237,8 +224,3 @@ def _become(tensor: Tensor, array: np.ndarray) -> None:
     tensor._array = np.array(array)
     tensor._storage = Storage(tensor._array)
     changes.note()
-
-
-def _keep_all(equation: Equation, outs: list[Any], *operands: Any, **options: Any) -> None:
-    for out, result in zip(outs, equation.fn(*operands, **options), strict=True):
-        kernels.keep(equation, out, result)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.primitives import is_foreign
 from ..autodiff.rules.table import Rule
@@ -15,7 +14,8 @@ from ..errors import ReplayError
 from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import FUNNEL, Recorder
-from .reads import Read, Reads
+from .objects import array_state
+from .reads import Reads
 
 # what is done to Tensors that no operation does, and what to do instead
 CHANGES = {
@@ -82,7 +82,7 @@ class Capture(Recorder):
             f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
         )
 
-    def settle(self, iterator: Read | None, reached: Mapping[int, Any]) -> None:
+    def settle(self, reached: Mapping[int, Any]) -> None:
         """The step is over: refuse what moves outside it, and tell constants from memory.
 
         Raw arrays are constants. Those that the step has not made itself are compared before each
@@ -94,12 +94,6 @@ class Capture(Recorder):
                 f"draws random numbers outside of Tensors ({generator.name})",
                 "use tg.random, or pass the numbers as an argument",
                 generator.place,
-            )
-        if iterator is not None:
-            raise refusal(
-                f"takes from {iterator.name}, an iterator outside of it",
-                "pass the values as arguments",
-                iterator.place,
             )
         for variable, content in self._contents.items():
             self._check_raw(variable, content)
@@ -133,14 +127,14 @@ class Capture(Recorder):
         raw = super()._raw(array, operand)
         written = isinstance(operand, list) and not _holds_array(operand)
         if not written and not self._is_own_code(FUNNEL):
-            self._contents[raw] = fingerprint(array)
+            self._contents[raw] = array_state(array)
         return raw
 
     def _again(self, variable: Variable) -> None:
         self._check_raw(variable, self._contents[variable])
 
     def _check_raw(self, variable: Variable, content: Any) -> None:
-        if fingerprint(variable.array) != content:
+        if array_state(variable.array) != content:
             raise refusal(
                 f"writes into an array of shape {variable.shape} that it has used before",
                 "write into a copy, or keep it in a Tensor and write t[...] = v",

@@ -21,8 +21,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..autodiff.rules import FACTS, TABLE, WRITERS
 from ..errors import ReplayError
 from ..recording.equations import Equation, Variable
+from ..recording.recorder import spelled
 
-SPREAD_UP_TO = 1 << 18  # elements; beyond, an array of a number costs more than the scalar loop
+SPREAD_UP_TO, INNER = 1 << 18, 1 << 10  # elements of an array in the place of a number
 
 
 @dataclass(frozen=True)
@@ -85,16 +86,9 @@ def _under(errors: dict[str, Any], calls: list[Callable[[], Any]]) -> Callable[[
         for call in calls:
             call()
 
-    def run_guarded() -> None:
-        with np.errstate(**errors):
-            run()
-
-    with np.errstate():  # whatever happens here is undone
-        before = np.geterr()
-        context = contextvars.copy_context()
-        context.run(np.seterr, **errors)
-        kept = np.geterr() == before
-    return partial(context.run, run) if kept else run_guarded
+    context = contextvars.copy_context()
+    context.run(np.seterr, **errors)
+    return partial(context.run, run)
 
 
 @dataclass(frozen=True)
@@ -143,42 +137,45 @@ def _late(
 
 
 def calls_for(
-    equation: Equation, operands: Sequence[Any], options: dict[str, Any], out: Any, cells: Cells
-) -> list[Call]:
-    """The calls that leave the equation's only result in ``out``."""
-    fn, body = equation.fn, equation.traits.body
-    if isinstance(fn, np.ufunc):
+    equation: Equation, operands: Sequence[Any], options: dict[str, Any], outs: list[Any],
+    cells: Cells,
+) -> list[Call]:  # fmt: skip
+    """The calls that leave the equation's results in ``outs``."""
+    fn, body, out = equation.fn, equation.traits.body, outs[0]
+    if len(outs) == 1 and isinstance(fn, np.ufunc):
         return [_ufunc(fn, operands, [v.dtype for v in equation.reads], options, out)]
-    if body is None:
-        return [Call(_keep, (equation, out, fn, *operands), options)]
+    if len(outs) > 1 or body is None:
+        return [Call(_keep, (equation, outs, fn, *operands), options)]
     tracer = Tracer(cells)
     try:
         tracer.trace(body, equation, operands, options, out)
     except UntraceableError:
-        return [Call(_keep, (equation, out, partial(body, out=out), *operands), options)]
+        return [Call(_keep, (equation, outs, partial(body, out=out), *operands), options)]
     return tracer.calls
 
 
-def _keep(equation: Equation, out: np.ndarray, fn: Any, *operands: Any, **options: Any) -> None:
-    """The function itself, its result copied, if it is elsewhere."""
-    result = fn(*operands, **options)
-    if result is not out:
-        keep(equation, out, result)
+def _keep(equation: Equation, outs: list[Any], fn: Any, *operands: Any, **options: Any) -> None:
+    """The function itself, its results copied, if they are elsewhere."""
+    found = fn(*operands, **options)
+    for out, result in zip(outs, [found] if len(outs) == 1 else found, strict=True):
+        if result is not out:
+            keep(equation, out, result)
 
 
 def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
     """Copy a result to its place; raises ReplayError if it does not fit there."""
     result = np.asarray(result)
+    name = spelled(equation.rule) if equation.rule else equation.name
     if result.dtype.kind != out.dtype.kind and "c" in (result.dtype.kind, out.dtype.kind):
         raise ReplayError(
-            f"{equation.line}: {equation.name} gave an array of dtype {result.dtype} where the "
-            f"captured step had {out.dtype}: whether its results are complex depends on values. "
-            "Give it complex numbers (x + 0j): then the results are always complex."
+            f"{equation.line}: {name} gives numbers of dtype {result.dtype} here, and of "
+            f"{out.dtype} in the first run of the step: whether its results are complex "
+            "depends on values. Give it complex numbers (x + 0j): then they always are."
         )
     if result.shape != out.shape or result.dtype != out.dtype:
         raise ReplayError(
-            f"{equation.line}: {equation.name} gave an array of shape {result.shape} and dtype "
-            f"{result.dtype} where the captured step had {out.shape} and {out.dtype}: its shape "
+            f"{equation.line}: {name} gives shape {result.shape} and dtype {result.dtype} "
+            f"here, and {out.shape} and {out.dtype} in the first run of the step: its shape "
             "depends on values. Use functions whose shapes do not, such as np.where for a mask."
         )
     np.copyto(out, result)
@@ -205,10 +202,19 @@ def _ufunc(
 
 
 def _spread(operand: Any, out: Any) -> Any:
-    """A number as an array of the result's shape, where that is faster."""
-    if type(operand) not in (int, float) or not 1 < out.size <= SPREAD_UP_TO:
+    """A number as an array that broadcasts to the result, of its innermost axes if it is large."""
+    if type(operand) not in (int, float) or out.size < 2:
         return operand
-    return np.full_like(out, operand)
+    inner, size = set(), 1
+    for axis in sorted(range(out.ndim), key=lambda i: abs(out.strides[i])):
+        if size >= INNER and out.size > SPREAD_UP_TO:
+            break
+        inner.add(axis)
+        size *= out.shape[axis]
+    first = tuple(slice(None) if axis in inner else slice(1) for axis in range(out.ndim))
+    spread = np.full_like(out[first], operand)
+    spread.flags.writeable = False  # so that one may see that it stays one number
+    return spread
 
 
 def _write(fn: Any, *args: Any, out: Any, **options: Any) -> None:
@@ -296,11 +302,11 @@ class Traced(NDArrayOperatorsMixin):
             self.tracer.note(fn if fn in WRITERS else partial(_write, fn), args, options)
             return options.get("out")
         if fn in FACTS:
-            return fn(*_like(args), **options)
+            return fn(*_opened(args, "like"), **options)
         if getattr(fn, "is_view", False):
             return self._viewed(fn(self.like, *args[1:]), lambda x: fn(x, *args[1:]))
         if fn in TABLE and TABLE[fn].traits.shape_only:
-            made = fn(*_like(args), **options)
+            made = fn(*_opened(args, "like"), **options)
             return Traced(self.tracer, made, np.empty_like(made))
         raise UntraceableError
 
@@ -322,24 +328,18 @@ class Tracer:
     ) -> None:
         """Note what ``body`` calls to leave its result in ``out``."""
         known: dict[int, Traced] = {}
-        lie = {id(out): equation.results[0]}
-        for given, value in [
-            *zip(equation.operands, operands, strict=True),
-            *((equation.options[name], value) for name, value in options.items()),
-        ]:
-            if isinstance(given, Variable):
-                lie[id(value)] = given
 
-        def stand_in(value: Any) -> Any:
-            if id(value) not in lie:
+        def stand_in(value: Any, given: Any) -> Any:
+            if not isinstance(given, Variable):
                 return value
             if id(value) not in known:
-                known[id(value)] = Traced(self, value, _blank(lie[id(value)]))
+                known[id(value)] = Traced(self, value, _blank(given))
             return known[id(value)]
 
-        given = {name: stand_in(value) for name, value in options.items()}
-        target = stand_in(out)
-        result = body(*map(stand_in, operands), out=target, **given)
+        inputs = [*map(stand_in, operands, equation.operands)]
+        given = {name: stand_in(options[name], value) for name, value in equation.options.items()}
+        target = stand_in(out, equation.results[0])
+        result = body(*inputs, out=target, **given)
         if result is not target and not (
             isinstance(result, Traced)
             and isinstance(result.held, np.ndarray)
@@ -349,8 +349,8 @@ class Tracer:
 
     def note(self, fn: Any, args: Sequence[Any], options: dict[str, Any]) -> None:
         """Note a call."""
-        given = {name: _held(value) for name, value in options.items()}
-        self.calls.append(Call(fn, tuple(map(_held, args)), given))
+        given = {name: _opened(value) for name, value in options.items()}
+        self.calls.append(Call(fn, tuple(map(_opened, args)), given))
 
     def note_ufunc(
         self, fn: np.ufunc, inputs: Sequence[Any], options: dict[str, Any], target: Any
@@ -359,8 +359,8 @@ class Tracer:
         if not isinstance(target, Traced):
             raise UntraceableError
         dtypes = [x.dtype for x in inputs if isinstance(x, Traced)]
-        options = {name: _held(value) for name, value in options.items() if name != "order"}
-        inputs = [_held(x) for x in inputs]
+        options = {name: _opened(value) for name, value in options.items() if name != "order"}
+        inputs = [_opened(x) for x in inputs]
         self.calls.append(_ufunc(fn, inputs, dtypes, options, target.held))
 
     def scratch(self, fn: np.ufunc, inputs: Sequence[Any]) -> Traced:
@@ -384,18 +384,11 @@ def _blank(variable: Variable) -> np.ndarray:
     return np.ndarray(variable.shape, variable.dtype, memory, -low, variable.strides)
 
 
-def _like(nest: Any) -> Any:
-    """What stands in for arrays, replaced by arrays that lie so."""
+def _opened(nest: Any, name: str = "held") -> Any:
+    """What stands in for arrays, replaced by those (or by its ``like``); no cells in tuples."""
     if isinstance(nest, (tuple, list)):
-        return tuple(map(_like, nest))
-    return nest.like if isinstance(nest, Traced) else nest
-
-
-def _held(value: Any) -> Any:
-    """What stands in for arrays, replaced by those; there are no cells in tuples."""
-    if isinstance(value, (tuple, list)):
-        found = tuple(map(_held, value))
+        found = tuple(_opened(part, name) for part in nest)
         if any(isinstance(part, Cell) for part in found):
             raise UntraceableError
         return found
-    return value.held if isinstance(value, Traced) else value
+    return getattr(nest, name) if isinstance(nest, Traced) else nest

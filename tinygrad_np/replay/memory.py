@@ -18,19 +18,3 @@ def is_dense(array: Any) -> bool:
     extent = sum(s * (n - 1) for s, n in zip(array.strides, array.shape, strict=True))
     dense = extent + array.dtype.itemsize == array.nbytes
     return dense and min(array.strides, default=0) >= 0
-
-
-def c_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """The strides of an array in C order."""
-    strides, step = [], itemsize
-    for n in reversed(shape):
-        strides.append(step)
-        step *= n
-    return tuple(reversed(strides))
-
-
-def is_c_order(array: Any) -> bool:
-    """Whether the elements lie one after the other, the last axis fastest."""
-    wanted = c_strides(array.shape, array.dtype.itemsize)
-    pairs = zip(array.strides, wanted, array.shape, strict=True)
-    return all(s == w for s, w, n in pairs if n > 1)

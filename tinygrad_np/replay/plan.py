@@ -9,7 +9,6 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..autodiff.tape import Leaf
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Equation, Variable
 from ..recording.recording import Recording
-from .memory import alike, is_dense, layout
+from .memory import alike, is_dense
 from .rows import blocked
 
 
@@ -79,19 +78,19 @@ def simplified(equations: Iterable[Equation]) -> tuple[list[Equation], dict[Vari
         equation = _renamed(old, same)
         if equation.kind in ("write", "effect"):
             epoch += 1
-        if equation.kind == "call":
-            original = _original(equation)
-            if original is not None:
-                same[old.results[0]] = original
+        if equation.kind == "call" and (original := _original(equation)) is not None:
+            same[old.results[0]] = original
+            continue
+        is_pure = equation.rule is not None and equation.rule.is_pure and not equation.draws
+        if equation.kind == "call" and is_pure:  # equal operands give equal results, always
+            if equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads):
+                for result in equation.results:  # it depends on nothing that changes
+                    result.kind, result.view_of = "constant", None
                 continue
-            if _fold(equation):
+            twin = seen.setdefault(_key(equation, epoch), equation)
+            if twin is not equation:
+                same.update(zip(old.results, twin.results, strict=True))
                 continue
-            key = _key(equation, epoch)
-            if key is not None and key in seen:
-                same.update(zip(old.results, seen[key].results, strict=True))
-                continue
-            if key is not None:
-                seen[key] = equation
         kept.append(equation)
     return kept, same
 
@@ -129,26 +128,8 @@ def _is_number(operand: Any, number: float) -> bool:
     return type(operand) in (int, float) and operand == number
 
 
-def is_pure(equation: Equation) -> bool:
-    """Whether equal operands give equal results, always."""
-    return equation.rule is not None and equation.rule.is_pure and not equation.draws
-
-
-def _fold(equation: Equation) -> bool:
-    """Make results that depend on nothing that changes constants."""
-    fixed = equation.traits.shape_only or all(v.kind == "constant" for v in equation.reads)
-    if not fixed or not is_pure(equation):
-        return False
-    for result in equation.results:
-        result.kind = "constant"
-        result.view_of = None
-    return True
-
-
 def _key(equation: Equation, epoch: int) -> Any:
-    """Equal for equations that do the same; None where that cannot be known."""
-    if not is_pure(equation):
-        return None
+    """Equal for pure equations that do the same."""
     parts: list[Any] = [equation.fn, epoch]
     for key, value in [*enumerate(equation.operands), *equation.options.items()]:
         if isinstance(value, Variable):
@@ -193,7 +174,7 @@ def allocate(made: Plan) -> None:
     last = last_uses(made)
     returned = {v.root for v in made.outputs}
     slots = _deliveries(made, returned)
-    free = Free(made.buffers)
+    free: list[Buffer] = []  # nobody uses them; by size, then by the time since when
     for i, equation in enumerate(made.equations):
         for result in equation.results:
             if result.view_of is not None:
@@ -205,14 +186,29 @@ def allocate(made: Plan) -> None:
                 made.place[result] = made.place[donor.root]
                 made.in_place[result] = donor
             else:
-                made.place[result] = free.take(result.nbytes)
-        passed_on = {made.place[r].number for r in equation.results if r in made.in_place}
+                made.place[result] = _taken(free, result.nbytes, made.buffers)
+        passed_on = {made.place[r] for r in equation.results if r in made.in_place}
         for variable in dict.fromkeys(v.root for v in (*equation.reads, *equation.results)):
             buffer = made.place.get(variable)
             if buffer is None or buffer.fixed is not None or last[variable] != i:
                 continue
-            if buffer.number not in passed_on:
-                free.add(buffer)
+            if buffer not in passed_on:
+                insort(free, buffer, key=_size)
+
+
+def _size(buffer: Buffer) -> int:
+    return buffer.nbytes
+
+
+def _taken(free: list[Buffer], nbytes: int, buffers: list[Buffer]) -> Buffer:
+    """The smallest free buffer that is large enough, else the largest, enlarged; or a new one."""
+    if free:
+        chosen = free.pop(bisect_left(free, min(nbytes, free[-1].nbytes), key=_size))
+    else:
+        chosen = Buffer(len(buffers))
+        buffers.append(chosen)
+    chosen.nbytes = max(chosen.nbytes, nbytes)
+    return chosen
 
 
 def _may_go(equation: Equation) -> bool:
@@ -243,38 +239,31 @@ def last_uses(made: Plan) -> dict[Variable, int]:
 def _deliveries(made: Plan, returned: set[Variable]) -> dict[Variable, np.ndarray]:
     """Results that can be made right in the slot of the leaf whose gradient they are."""
     delivered = [e for e in made.equations if e.kind == "deliver" and e.operands]
-    tensors = [e.options["tensor"] for e in delivered]
-    times = Counter(tensors)
+    times = Counter(e.options["tensor"] for e in delivered)
     slots: dict[Variable, np.ndarray] = {}
-    for equation, tensor in zip(delivered, tensors, strict=True):
-        variable = equation.operands[0]
-        base = variable.root
-        free = base.kind == "result" and base not in slots and base not in returned
-        if free and times[tensor] == 1:
-            fitting = _in_memory_of(made.slot_of(tensor).array, base, variable)
-            if fitting is not None:
-                slots[base] = fitting
+    for equation in delivered:
+        tensor, seen = equation.options["tensor"], equation.operands[0]
+        base = seen.root
+        if base.kind != "result" or base in slots or base in returned or times[tensor] > 1:
+            continue
+        slot = made.slot_of(tensor).array
+        whole = base.start == seen.start and base.nbytes == seen.nbytes and base.dtype == seen.dtype
+        if whole and alike(slot, seen) and is_dense(base) and is_dense(slot):
+            slots[base] = np.lib.stride_tricks.as_strided(slot, base.shape, base.strides)
     return slots
-
-
-def _in_memory_of(slot: np.ndarray, base: Variable, seen: Variable) -> np.ndarray | None:
-    """The slot's memory with the shape and strides of ``base``, whose view ``seen`` is the slot."""
-    same = slot.shape == seen.shape and slot.dtype == seen.dtype and layout(slot) == layout(seen)
-    whole = base.start == seen.start and base.nbytes == seen.nbytes and base.dtype == seen.dtype
-    if not same or not whole or not is_dense(base) or not is_dense(slot):
-        return None
-    return np.lib.stride_tricks.as_strided(slot, base.shape, base.strides)
 
 
 def _donor(
     equation: Equation, result: Variable, last: dict[Variable, int], i: int, made: Plan
 ) -> Variable | None:
     """An operand whose buffer the result can take over while it is computed."""
+    is_ufunc = isinstance(equation.fn, np.ufunc)
     # for one element in place takes 0.7 µs instead of 0.2: NumPy looks for an overlap
-    if not _may_overwrite(equation) or result.nbytes == result.dtype.itemsize:
+    is_one = result.nbytes == result.dtype.itemsize
+    if is_one or not equation.traits.overwrites or (is_ufunc and equation.options):
         return None
     # a function that is no ufunc may be written over its first operand only
-    operands = equation.reads if isinstance(equation.fn, np.ufunc) else equation.reads[:1]
+    operands = equation.reads if is_ufunc else equation.reads[:1]
     for operand in operands:
         base = operand.root
         buffer = made.place.get(base)
@@ -285,36 +274,3 @@ def _donor(
         if whole and not twice and alike(operand, result):
             return operand
     return None
-
-
-def _may_overwrite(equation: Equation) -> bool:
-    fits = not (isinstance(equation.fn, np.ufunc) and equation.options)
-    return equation.traits.overwrites and fits
-
-
-class Free:
-    """Those of ``buffers`` that nobody uses, by size and by the time since when."""
-
-    def __init__(self, buffers: list[Buffer]) -> None:
-        self.buffers = buffers
-        self.found: list[tuple[int, int, Buffer]] = []
-        self.members: set[Buffer] = set()
-        self.turns = count()
-
-    def add(self, buffer: Buffer) -> None:
-        """This buffer is not used any more."""
-        if buffer not in self.members:
-            self.members.add(buffer)
-            insort(self.found, (buffer.nbytes, next(self.turns), buffer))
-
-    def take(self, nbytes: int) -> Buffer:
-        """The smallest that is large enough, else the largest, enlarged; a new one if need be."""
-        if self.found:
-            size = min(nbytes, self.found[-1][0])
-            chosen = self.found.pop(bisect_left(self.found, (size,)))[2]
-            self.members.remove(chosen)
-        else:
-            chosen = Buffer(len(self.buffers))
-            self.buffers.append(chosen)
-        chosen.nbytes = max(chosen.nbytes, nbytes)
-        return chosen

@@ -15,9 +15,11 @@ from ..recording.equations import Variable
 from . import show
 from .bind import Binding
 from .capture import Capture
+from .fuse import fuse, has_stops
 from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate, plan
+from .severed import leads_on, severed
 
 
 class Untouched(Exception):
@@ -32,7 +34,7 @@ class Program:
 
     def __init__(
         self, capture: Capture, guards: Guards, outputs: Sequence[Variable], result: Any,
-        places: list[int | None],
+        places: list[int | None], fused: bool = False,
     ) -> None:  # fmt: skip
         self.taken_down: Any = capture, outputs
         # the captured Tensors are not kept: they may hold a graph
@@ -40,12 +42,13 @@ class Program:
         self.parts = [part if place is None else np.float64(0) for place, part in parts]
         self.result = rebuild(result, self.parts)
         self.places = places
+        self.lead_on = [leads_on(part) for part in leaves(result) if isinstance(part, Tensor)]
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
         self.generators = capture.generators
         self.inputs = [v for v in capture.variables if v.kind == "input"]
-        self.entries = [v for v in capture.variables if v.kind == "entry"]
-        self.states = [v for v in capture.variables if v.kind == "state"]
+        # gradients at the entry, and Tensors that get other memory
+        self.outside = [v for v in capture.variables if v.kind in ("entry", "state")]
         self.became = list(capture.became)
         self.leaves = list(capture.tensors)
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
@@ -55,6 +58,7 @@ class Program:
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.runs = 0
         self.due = 0.0
+        self.fused = fused
         self.guards.bind()
 
     @cached_property
@@ -73,12 +77,14 @@ class Program:
     def link(self) -> None:
         """Allocate the buffers and bind every call to them."""
         allocate(self.plan)
-        self.binding = Binding(self.plan, [*self.inputs, *self.entries, *self.states])
+        self.binding = Binding(self.plan, [*self.inputs, *self.outside])
+        if self.fused:
+            fuse(self.binding)
         self.calls, self.begun = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
         alone = self.single and type(self.returned[0]) is np.ndarray
-        computed = alone and self.plan.outputs[0].kind != "memory"
+        computed = alone and self.plan.outputs[0].kind != "memory" and not self.lead_on[0]
         self.only: np.ndarray | None = self.returned[0] if computed else None
         self.last: list[Any] = [None] * len(self.inputs)
         self.guards.bind()
@@ -88,11 +94,11 @@ class Program:
 
         With ``plain`` there are arrays for the Tensors that it computed.
         """
+        if self.fused and has_stops():
+            self.fused = False  # from here on: NumPy's own calls raise at the element
+            self.link()
         values = self.binding.cells.values
-        if self.entries or self.states:
-            self._take_entries()
-            self._set(inputs)
-        elif not all(map(is_, inputs, self.last)):
+        if self.outside or not all(map(is_, inputs, self.last)):
             self._set(inputs)
         self.runs += 1
         calls = iter(self.calls)
@@ -110,7 +116,7 @@ class Program:
 
     def _has_acted(self, failed: int) -> bool:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
-        if self.entries or self.became:
+        if self.outside or self.became:
             return True
         place = self.plan.place
         for equation in self.plan.equations:
@@ -135,20 +141,15 @@ class Program:
         for tensor in gone:
             tensor._grad = None
 
-    def __str__(self) -> str:
-        return show.table(self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return show.as_html(self)
+    __repr__ = show.table
+    _repr_html_ = show.as_html
 
     def profile(self, rounds: int = 50) -> show.Profile:
         """Run the program ``rounds`` times on its last inputs, timing each call."""
         inputs = self.last
         self.link()  # away from gradients that somebody has
-        for entry in self.entries:
-            if getattr(entry.source, "_grad", None) is None:
+        for entry in self.outside:
+            if entry.kind == "entry" and getattr(entry.source, "_grad", None) is None:
                 entry.source._grad = Tensor._owning(np.zeros(entry.shape, entry.dtype))
         self.run(inputs)
         taken = [self.binding.timed() for _ in range(rounds)]
@@ -157,29 +158,27 @@ class Program:
         return show.Profile(medians, sum(seconds for _, seconds in medians))
 
     def _set(self, inputs: Sequence[np.ndarray]) -> None:
+        """Put the inputs, and what is there already, where the program reads them."""
         self.last = list(inputs)
-        self.binding.cells.values[: len(inputs)] = inputs
+        found = [v.source.grad if v.kind == "entry" else v.source for v in self.outside]
+        values = [*inputs, *[tensor._array for tensor in found]]
+        self.binding.cells.values[: len(values)] = values
         self.binding.cells.refresh()
-
-    def _take_entries(self) -> None:
-        """Put the gradients that are there already where the program reads them."""
-        for i, variable in enumerate(self.entries, len(self.inputs)):
-            self.binding.cells.values[i] = variable.source.grad._array
-        for i, variable in enumerate(self.states, len(self.inputs) + len(self.entries)):
-            self.binding.cells.values[i] = variable.source._array
 
     def _results(self, values: list[Any], plain: bool) -> Any:
         if self.only is not None:
             return self.only.copy() if plain else Tensor._of(self.only.copy(), None)
         made = []
-        for variable, found in zip(self.plan.outputs, self.returned, strict=True):
+        parts = zip(self.plan.outputs, self.returned, self.lead_on, strict=True)
+        for variable, found, leads in parts:
             if variable.kind == "memory":
                 made.append(variable.source)
             else:
                 array = values[found.place] if isinstance(found, Cell) else found
                 array = array.copy("K")
-                made.append(array if plain else Tensor._owning(array))
+                make = severed if leads else Tensor._owning
+                made.append(array if plain else make(array))
         if self.single:
             return made[0]
-        parts = zip(self.places, self.parts, strict=True)
-        return rebuild(self.result, [v if p is None else made[p] for p, v in parts])
+        held = zip(self.places, self.parts, strict=True)
+        return rebuild(self.result, [v if p is None else made[p] for p, v in held])

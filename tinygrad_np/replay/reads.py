@@ -7,319 +7,55 @@ stored with their values. ``guards`` checks them afterwards.
 
 import abc
 import builtins
-import collections
 import contextlib
-import contextvars
-import dis
-import functools
 import gc
-import io
+import operator
 import os
+import random
 import sys
 import types
-import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.guards import fingerprint
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
+from .mentions import Mentions, began, mentions
+from .objects import (
+    MISSING,
+    array_state,
+    attribute,
+    attributes,
+    bound_to,
+    contents,
+    draws,
+    fields,
+    generator_state,
+    is_inert,
+    is_plain,
+    isa,
+    member,
+    origin_of,
+    plain,
+)
+from .unseen import (
+    HIDING,
+    TELLING,
+    TELLING_CALLS,
+    TEXT,
+    asks,
+    is_opaque,
+    named,
+    thrown_away,
+    users_frame,
+)
 
-LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 APPENDING = frozenset(["add", "append", "appendleft", "extend"])
-ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR")
-PASSED = ("CACHE", "COPY", "EXTENDED_ARG", "NOP", "PRECALL", "PUSH_NULL", "RESUME")
-# what reads attributes by names that the code need not mention: methods, functions of Python's own,
-REFLECTING = frozenset(["__dict__", "__getattribute__", "format", "format_map"])
-REFLECTION = frozenset([
-    "__import__", "delattr", "dir", "eval", "exec", "getattr", "globals", "hasattr", "locals",
-    "setattr", "vars",
-])  # fmt: skip
-# and all of libraries but what these have: they read numbers, words, elements, and call functions
-HARMLESS = frozenset([
-    "_collections_abc", "_functools", "_operator", "abc", "builtins", "cmath", "collections",
-    "contextlib", "functools", "itertools", "logging", "math", "numbers", "numpy", "random",
-    "scipy", "threading", "time", "types", "typing", "warnings",
-])  # fmt: skip
-TELLING = frozenset(["abc", "logging", "typing", "warnings"])  # of whose objects nothing is read
-SLOT = types.MemberDescriptorType
-NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
-SEQUENCES = (list, set, collections.deque, collections.UserList)
-MISSING = object()
 # what functions of libraries read; those of Python's reach the names of a module
 REACHED = {("os", "getenv"): os.environ, ("importlib", "import_module"): sys.modules}
 REACHED[("builtins", "__import__")] = sys.modules
-
-
-class Chain(NamedTuple):
-    """``root.attribute.attribute``: ``kind`` is where the root lies (local, cell or global)."""
-
-    kind: str
-    root: str
-    attributes: tuple[str, ...]
-    line: int
-
-
-class Mentions(NamedTuple):
-    """What a code object mentions: chains as they are used, and attributes of unknown objects.
-
-    With ``reflects`` it may read any attribute of the objects it has; ``words`` are names for that.
-    """
-
-    chains: tuple[Chain, ...]
-    floating: frozenset[str]
-    imports: frozenset[str]
-    reflects: bool
-    words: frozenset[str]
-
-
-@functools.lru_cache(maxsize=4096)
-def mentions(code: types.CodeType) -> Mentions:
-    """What a function's code mentions, in the order of its instructions."""
-    chains: dict[tuple[str, str, tuple[str, ...]], int] = {}
-    floating: set[str] = set()
-    stored: set[str] = set()
-    imports: set[str] = set()
-    writes = [i.argval for i in dis.get_instructions(code) if i.opname.startswith("STORE_FAST")]
-    assigned = {name for w in writes for name in (w if isinstance(w, tuple) else (w,))}
-    top: tuple[str, str, tuple[str, ...]] | None = None
-    line, stores = code.co_firstlineno, False
-    reflects = not REFLECTING.isdisjoint(code.co_names)
-    for instruction in dis.get_instructions(code):
-        op, name = instruction.opname, instruction.argval
-        if op in PASSED:
-            continue
-        extends = op in ATTRIBUTES and op != "LOAD_SUPER_ATTR" and top is not None
-        if top is not None and not extends:
-            if stores:
-                chains[top] = line
-            chains.setdefault(top, line)
-            top = None
-        stores = op.startswith(("STORE", "DELETE"))
-        if instruction.positions is not None and instruction.positions.lineno is not None:
-            line = instruction.positions.lineno
-        if op.startswith(LOADS) or op in ("STORE_GLOBAL", "STORE_DEREF"):
-            if isinstance(name, tuple):  # two at once
-                chains.setdefault(("local", name[0], ()), line)
-                name = name[-1]
-            kind = "global" if op.endswith(("GLOBAL", "NAME")) else "local"
-            kind = "cell" if name in code.co_freevars else kind
-            top = None if kind == "local" and name in assigned else (kind, name, ())
-        elif extends:
-            top = (top[0], top[1], (*top[2], name))  # type: ignore[index]
-        elif op == "MATCH_CLASS":  # its names are among the words
-            reflects = True
-        elif op == "IMPORT_NAME":
-            imports.add(name)
-        elif op == "IMPORT_FROM" or (op in ATTRIBUTES and op.startswith("LOAD")):
-            floating.add(name)
-        elif op in ATTRIBUTES:
-            stored.add(name)
-            chains |= {chain: line for chain in chains if chain[2][-1:] == (name,)}  # x.n += 1
-    known = {name for _, _, attributes in chains for name in attributes}
-    held = [part for c in code.co_consts for part in (c if isinstance(c, tuple) else (c,))]
-    words = {c for c in held if isinstance(c, str) and c.replace(".", "").isidentifier()}
-    found = tuple(Chain(*chain, line) for chain, line in chains.items())
-    floating |= stored - known
-    return Mentions(found, frozenset(floating), frozenset(imports), reflects, frozenset(words))
-
-
-def isa(value: Any, kinds: Any) -> bool:
-    """``isinstance``, without asking the object what it is."""
-    return issubclass(type(value), kinds)
-
-
-def is_plain(value: Any, kinds: Any = NUMBERS) -> bool:
-    """Whether it is of these kinds, and not of a class of the user's, which may have more."""
-    return isa(value, kinds) and whose(type(value).__module__) is not Whose.USER
-
-
-def kinds_of(value: Any) -> tuple[type, ...]:
-    """The classes in which attributes are looked up, of a class its metaclasses too."""
-    if not isa(value, type):
-        return type(value).__mro__
-    return (*value.__mro__, *(kind for kind in type(value).__mro__ if kind not in (type, object)))
-
-
-def fields(value: Any) -> dict[str, Any] | None:
-    """An object's own attributes, as they are kept."""
-    look: Any = type(value).__getattribute__
-    if isinstance(look, types.FunctionType):  # the user's
-        look = object.__getattribute__
-    try:
-        found = look(value, "__dict__")
-    except (AttributeError, ReferenceError):
-        return None
-    return found if type(found) is dict else None
-
-
-def member(value: Any, name: str) -> Any:
-    """What the class of an object, or a class itself, has by a name."""
-    return next((vars(kind)[name] for kind in kinds_of(value) if name in vars(kind)), MISSING)
-
-
-def attribute(value: Any, name: str) -> Any:
-    """An attribute, looked up without running any code; MISSING where that cannot be done."""
-    if name == "__class__":
-        return type(value)
-    if isa(value, types.ModuleType):
-        return vars(value).get(name, MISSING)
-    in_class = member(value, name)
-    if isa(in_class, SLOT) and not isa(value, type):
-        try:
-            return in_class.__get__(value)
-        except AttributeError:
-            return MISSING
-    own = None if isa(value, type) else fields(value)
-    if own is not None and name in own:
-        return own[name]
-    return MISSING if isa(in_class, property) else in_class
-
-
-def attributes(value: Any) -> list[str]:
-    """The names of all attributes of an object that hold data; of a class, of all it has."""
-    if isa(value, types.ModuleType):
-        return [name for name in vars(value) if not name.startswith("__")]
-    if isa(value, type):
-        kinds = [kind for kind in kinds_of(value) if whose(kind.__module__) is Whose.USER]
-        return [name for kind in kinds for name in vars(kind) if not name.startswith("__")]
-    found = list(fields(value) or ())
-    for kind in type(value).__mro__:
-        if "__slots__" in vars(kind) and whose(kind.__module__) is not Whose.ENGINE:
-            found += [name for name in vars(kind) if isa(vars(kind)[name], SLOT)]
-    return found
-
-
-def plain(held: Any) -> Any:
-    """The function in what a class has."""
-    if isa(held, (staticmethod, classmethod)):
-        return held.__func__
-    return held.fget if isa(held, property) else held
-
-
-def origin_of(value: Any) -> Whose:
-    """Who may change an object; users also change what libraries make for them (settings)."""
-    if isa(value, types.ModuleType):
-        return whose(value.__name__)
-    if isa(value, (type, types.FunctionType)):
-        return whose(value.__module__)
-    origin = whose(module := type(value).__module__)
-    given = origin is Whose.LIBRARY and module.split(".")[0] not in TELLING
-    return Whose.USER if given and fields(value) is not None else origin
-
-
-def is_opaque(value: Any) -> bool:
-    """Whether to call this, or to look it up in a class, may read attributes out of sight."""
-    if isa(value, types.MethodType):
-        value = value.__func__
-    if isa(value, types.FunctionType):
-        named = value.__globals__.get("__name__")
-        return _is_unseen(named) and not hasattr(value, "__wrapped__")
-    if isa(value, types.BuiltinFunctionType):
-        owner = value.__self__
-        if isa(owner, types.ModuleType):
-            return _is_unseen(owner.__name__) or (
-                owner.__name__ == "builtins" and value.__name__ in REFLECTION
-            )
-        return isa(owner, str) and value.__name__ in REFLECTING
-    if isa(value, functools.partial):
-        return is_opaque(value.func)
-    of = value if isa(value, type) else type(value)
-    return _is_unseen(of.__module__) and callable(value)
-
-
-def _is_unseen(module: str | None) -> bool:
-    return whose(module) is Whose.LIBRARY and str(module).split(".")[0] not in HARMLESS
-
-
-def looks_around(held: Any) -> bool:
-    """Whether a library wrote what a class has: as it is looked up or called it reads anything."""
-    held = plain(held)
-    if isa(held, types.FunctionType):
-        return whose(held.__globals__.get("__name__")) is Whose.LIBRARY
-    of = type(held)
-    return (
-        hasattr(of, "__get__")
-        and of.__module__ != "builtins"
-        and (whose(of.__module__) is Whose.LIBRARY)
-    )
-
-
-def bound_to(value: Any) -> Any:
-    """The object whose method, of a class not written in Python, this is; else None."""
-    owner = value.__self__ if hasattr(type(value), "__self__") else None
-    function = isa(value, types.MethodType) or isa(owner, (types.ModuleType, type))
-    return None if function else owner
-
-
-@functools.lru_cache(maxsize=4096)
-def is_inert(kind: Any) -> bool:
-    """Whether objects of a class have nothing in them but attributes."""
-    if issubclass(kind, (*NUMBERS, types.FunctionType, types.ModuleType, type)):
-        return True
-    return all(whose(k.__module__) is not Whose.LIBRARY for k in kind.__mro__ if k is not object)
-
-
-def contents(container: Any) -> list[Any] | None:
-    """What a container has in it, keys of a dict included; None for what is no container."""
-    if is_inert(type(container)):  # type: ignore[arg-type]
-        return None
-    if isa(container, SEQUENCES):
-        return list(container)
-    own = isa(container, (dict, collections.UserDict))
-    library = whose(type(container).__module__) is Whose.LIBRARY
-    if own or (library and isa(container, Mapping)):
-        return [*container, *container.values()]
-    if isa(container, weakref.ref):
-        return [container()]
-    if isa(container, weakref.ProxyTypes):
-        return [container.__repr__.__self__]
-    if isa(container, contextvars.ContextVar):
-        return [container.get(None)]
-    if isa(container, functools._lru_cache_wrapper):
-        held = gc.get_referents(container)
-        known = [part for d in held if type(d) is dict for part in d.values()]
-        results = [p for p in (*held, *known) if not isa(p, (type, dict, types.FunctionType))]
-        return [container.cache_info().misses, *sorted(results, key=id)]
-    if isa(container, (io.StringIO, io.BytesIO)):
-        return [container.getvalue(), container.tell()]
-    if isa(container, np.ndarray):
-        return container.ravel().tolist() if container.dtype.hasobject else None
-    if not (library or isa(container, bytearray)):
-        return None
-    try:
-        return [memoryview(container).tobytes()]  # bytearray, array.array, ctypes
-    except TypeError:
-        return None
-
-
-def generator_state(value: Any) -> Any:
-    """The state of a generator of random numbers, fit for ==; None for what is none."""
-    python = sys.modules.get("random")
-    if python is not None and isa(value, python.Random):
-        return value.getstate()
-    if "numpy.random" not in sys.modules:
-        return None
-    if isa(value, np.random.Generator):
-        return _frozen(value.bit_generator.state)
-    if isa(value, np.random.RandomState):
-        return _frozen(value.get_state(legacy=False))
-    return _frozen(value.state) if isa(value, np.random.BitGenerator) else None
-
-
-def _frozen(state: Any) -> Any:
-    if isinstance(state, dict):
-        return [(key, _frozen(value)) for key, value in state.items()]
-    return state.tobytes() if isinstance(state, np.ndarray) else state
-
-
-def is_iterator(value: Any) -> bool:
-    """Whether taking from it changes it, unseen: no file, and nothing written in Python."""
-    step = getattr(type(value), "__next__", None)
-    unseen = step is not None and not isa(step, types.FunctionType)
-    return unseen and not isa(value, (io.IOBase, *weakref.ProxyTypes))
+PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)
 
 
 class Read(NamedTuple):
@@ -352,9 +88,16 @@ class Reads:
         self.codes: dict[types.CodeType, Mentions | None] = {}
         self.namespaces: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
         self.floating: set[str] = set()
+        self.asked_of_c: set[str] = set()  # those of them that the user's code mentions
         self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
+        self.unseen: Read | None = None  # what the step does that no guard can watch
+        self.warns = False  # whether the filters of warnings may decide
+        self.drawing: set[int] = set()  # generators that captured operations draw from
+        self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
+        self._telling: Any = None  # the last call that only tells somebody of what it is given,
+        self._untold: list[tuple[Any, Read]] = []  # and what may go into such a call later
         self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
@@ -367,8 +110,9 @@ class Reads:
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
         """While this lasts, note what Python functions of this thread read."""
-        for generator in self._global_generators():
-            self.see(generator, "")
+        self.see(random.random.__self__, "")  # type: ignore[attr-defined]
+        if "numpy.random" in sys.modules:
+            self.see(np.random.rand.__self__, "")  # type: ignore[attr-defined]
         before, collects = sys.getprofile(), gc.isenabled()
         gc.disable()  # what others run when it collects is not of the step
         sys.setprofile(self._event)
@@ -376,6 +120,9 @@ class Reads:
             yield
         finally:
             sys.setprofile(before if before is None or callable(before) else None)
+            if self.unseen is None and self._untold:
+                self.unseen = self._untold[0][1]
+            self._telling, self._untold = None, []
             if before is not None and not callable(before):
                 before.enable()  # a profiler of the standard library
             if collects:
@@ -418,6 +165,7 @@ class Reads:
         """A captured operation has drawn from a generator, as replays will."""
         read = Read(type(generator).__name__, generator_state(generator), "")
         self.generators[id(generator)] = generator, read
+        self.drawing.add(id(generator))
 
     def moved_generator(self) -> Read | None:
         """A generator whose state is not what was noted last, if there is one."""
@@ -446,37 +194,60 @@ class Reads:
         elif isa(value, np.ndarray):
             if id(value) not in self.arrays:
                 self._held.append(value)
-                self.arrays[id(value)] = Read("", fingerprint(value), place)
-        elif (state := generator_state(value)) is not None:
-            self.generators[id(value)] = value, Read(type(value).__name__, state, place)
-        elif isa(value, types.MethodType):
-            self.see(value.__self__, place)
-        elif (owner := bound_to(value)) is not None:
+                self.arrays[id(value)] = Read("", array_state(value), place)
+        elif draws(type(value)):
+            read = Read(type(value).__name__, generator_state(value), place)
+            self.generators[id(value)] = value, read
+        elif (
+            owner := value.__self__ if isa(value, types.MethodType) else bound_to(value)
+        ) is not None:
+            if draws(type(owner)):
+                self.asked[id(owner)] = owner
             self.see(owner, place)
 
-    @staticmethod
-    def _global_generators() -> list[Any]:
-        """Those behind the functions of ``random`` and ``np.random``, where these are loaded."""
-        found = []
-        if "random" in sys.modules:
-            found.append(sys.modules["random"].random.__self__)
-        if "numpy.random" in sys.modules:
-            found.append(np.random.rand.__self__)  # type: ignore[attr-defined]
-        return found
-
-    def _event(self, frame: types.FrameType, event: str, _: Any) -> None:
+    def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
+        code = frame.f_code
+        if event == "c_call" and function.__name__ in TELLING_CALLS:
+            self._tell(frame)
+        if event == "c_call" and self.unseen is None:
+            self.warns |= function.__module__ == "_warnings"
+            if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
+                starts = function.__module__ == "_thread"  # whatever that does, nobody notes it
+                self._miss(f"calls {named(function)}", frame, starts)
         if event != "call":
             return
-        code = frame.f_code
+        if frame.f_globals.get("__name__") in TELLING:
+            self._tell(frame.f_back)
+        if code in TEXT:
+            self._miss("makes text of a Tensor", frame.f_back)
         found = self.codes.get(code, MISSING)
         if found is MISSING:
-            read = whose(frame.f_globals.get("__name__")) >= Whose.LAYERS
-            found = self.codes[code] = mentions(code) if read else None
+            origin = whose(frame.f_globals.get("__name__"))
+            found = self.codes[code] = mentions(code) if origin >= Whose.LAYERS else None
             if found is not None:
                 self.floating |= found.floating
+                self.asked_of_c |= found.floating if origin is Whose.USER else set()
                 self.imports |= found.imports
         if found is not None:
             self._enter(frame, found)  # type: ignore[arg-type]
+
+    def _miss(self, what: str, frame: types.FrameType | None, always: bool = False) -> None:
+        """Note that the step does what no guard can watch, unless it only tells somebody of it."""
+        user = users_frame(frame)
+        if self.unseen is not None or user is None:
+            return
+        read = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
+        call = None if always else thrown_away(user)
+        if call is None:
+            self.unseen = read
+        elif call != self._telling:  # what is going on, or what comes next
+            self._untold.append((call, read))
+
+    def _tell(self, frame: types.FrameType | None) -> None:
+        """A call begins that only tells somebody of what it is given."""
+        if users_frame(frame) is frame is not None:
+            self._telling = frame, began(frame.f_code, frame.f_lasti)
+            self._untold = [pair for pair in self._untold if pair[0] != self._telling]
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""
@@ -505,6 +276,8 @@ class Reads:
             value = self._follow(value, names, place)
             values.append((value, place))
             opaque = opaque or id(value) in self._opaque or is_opaque(value)
+            if place and isa(value, type) and value.__module__ in HIDING and self.unseen is None:
+                self.unseen = Read(f"uses {value.__name__}", None, place)
             if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
                 self._reach(value, namespace, place)
         if opaque:
@@ -525,6 +298,8 @@ class Reads:
             self.floating |= {word for word in found.words if word.isidentifier()}
             self.imports |= found.words & sys.modules.keys()
         for value, place in values:
+            if draws(type(value)):
+                self.asked[id(value)] = value
             if isa(value, types.ModuleType):
                 self.whole.add(id(value))
             elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
@@ -537,9 +312,14 @@ class Reads:
         table[key] = _placed(table.get(key, read), read.place)
         self.see(read.value, read.place)
 
-    def _follow(self, value: Any, names: tuple[str, ...], place: str) -> Any:
+    def _follow(self, value: Any, names: Sequence[str], place: str) -> Any:
         """Note the attributes along a chain; what it leads to."""
         for i, name in enumerate(names):
+            if draws(type(value)):
+                self.asked[id(value)] = value
+            if isa(getter := plain(member(value, name)), operator.attrgetter):  # of a property
+                for path in getter.__reduce__()[1]:
+                    self._follow(value, path.split("."), place)
             if name in APPENDING and contents(value) is not None:
                 self._held.append(value)
                 self.appended.add(id(value))
@@ -550,7 +330,8 @@ class Reads:
                 return MISSING
             owner, value = value, attribute(value, name)
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
-                self.see(value, place)
+                self.namespaces[id(vars(owner)), name] = vars(owner), name
+                self._note(self.variables, id(vars(owner)), Read(name, value, place))
                 if contents(value) is not None:  # sys.modules, os.environ
                     self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
@@ -566,6 +347,3 @@ class Reads:
     def _attribute(self, owner: Any, read: Read) -> None:
         self._held.append(owner)
         self._note(self.attributes, id(owner), read)
-
-
-PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)

@@ -5,12 +5,13 @@ equations run block by block. ``row_blocks`` says which sums are split, and wher
 the same blocks in the same order, so the results are the same to the last bit.
 """
 
-import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from ..autodiff.shapes import row_blocks
 from ..recording.equations import Equation, Variable
-from .memory import c_strides, is_c_order
+from .memory import layout
 
 
 class RowLoop:
@@ -41,16 +42,14 @@ class Block:
 
     def __init__(self, loop: RowLoop, size: int) -> None:
         rows = loop.blocks[-1].stop
-        self.rowed = [self._cut(v, size) for v in loop.rowed]
+        self.rowed = [_cut(v, size) for v in loop.rowed]
         names: dict[Variable, Variable] = dict(zip(loop.rowed, self.rowed, strict=True))
         self.equations: list[Equation] = []
         self.sums: dict[Equation, Variable] = {}
         for equation in loop.equations:
             for result in equation.results:
-                if _has_rows(result, rows) and not is_sum(equation):
-                    names[result] = self._cut(result, size)
-                else:
-                    names[result] = shaped(result, result.shape)
+                by_row = _has_rows(result, rows) and not is_sum(equation)
+                names[result] = _cut(result, size if by_row else None)
                 if result.view_of is not None:
                     names[result].view_of = names.get(result.view_of, result.view_of)
             inner = equation.renamed(names, [names[result] for result in equation.results])
@@ -58,12 +57,15 @@ class Block:
             if is_sum(equation):
                 self.sums[inner] = equation.results[0]
 
-    @staticmethod
-    def _cut(variable: Variable, size: int) -> Variable:
-        cut = shaped(variable, (size, *variable.shape[1:]))
-        if variable.kind == "input":
-            cut.strides = variable.strides
-        return cut
+
+def _cut(variable: Variable, size: int | None) -> Variable:
+    """A result in the place of a variable, of ``size`` rows or all; inputs keep their strides."""
+    shape = variable.shape if size is None else (size, *variable.shape[1:])
+    made = Variable(variable.number, "result", np.empty(shape, variable.dtype))
+    if variable.kind == "input":
+        made.strides = variable.strides
+    made.array, made.start, made.name = None, 0, variable.name
+    return made
 
 
 def blocked(equations: list[Equation], outputs: Sequence[Variable]) -> list[Equation]:
@@ -134,7 +136,7 @@ def _is_by_row(equation: Equation, rowed: set[Variable], rows: int) -> bool:
     if any(isinstance(v, Variable) for v in equation.options.values()):
         return False
     results, traits = equation.results, equation.traits
-    if not all(_has_rows(r, rows) and is_c_order(r) for r in results):
+    if not all(_has_rows(r, rows) and layout(r) == layout(_cut(r, None)) for r in results):
         return False
     if traits.by_row:
         with_rows, others = (
@@ -164,14 +166,3 @@ def _is_aligned(operand: Variable, result: Variable, has_rows: bool) -> bool:
         return len(operand.shape) == len(result.shape)
     wide = len(operand.shape) == len(result.shape) and operand.shape[:1] != (1,)
     return not wide and len(operand.shape) <= len(result.shape)
-
-
-def shaped(like: Variable, shape: tuple[int, ...]) -> Variable:
-    """A result in the place of another one, with another shape, in C order."""
-    made = Variable.__new__(Variable)
-    made.number, made.kind, made.dtype, made.shape = like.number, "result", like.dtype, shape
-    made.strides = c_strides(shape, like.dtype.itemsize)
-    made.nbytes = math.prod(shape) * like.dtype.itemsize
-    made.array = made.source = made.view_of = made.made = None
-    made.start, made.name, made.field = 0, like.name, ""
-    return made

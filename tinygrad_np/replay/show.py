@@ -21,7 +21,6 @@ def rows(program: "Program") -> list[Row]:
         listed.append((equation, program.plan))
         if equation in program.binding.loops:
             inner = program.binding.loops[equation].plan
-            assert inner is not None
             listed += [(e, inner) for e in inner.equations]
     return [_row(i, equation, plan) for i, (equation, plan) in enumerate(listed, 1)]
 
@@ -83,7 +82,7 @@ class Profile:
         spent = sum(seconds for row, seconds in self.rows if row.is_product)
         return spent / self.total if self.total else 0.0
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [
             f"{1e6 * self.total:,.1f} µs in {len(self.rows)} equations, "
             f"{100 * self.product_share:.0f} % of it in matrix products"
@@ -94,5 +93,3 @@ class Profile:
                 f"{1e6 * seconds:9.2f} µs {share:5.1f} %  {row.number:4d}  {row.operation}"
             )
         return "\n".join(lines)
-
-    __repr__ = __str__

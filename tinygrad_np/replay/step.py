@@ -5,24 +5,28 @@ import functools
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import EXCLUSIVE
-from ..autodiff.nests import floating, held, leaves, rebuild, tupled
+from ..autodiff.nests import floating, leaves, rebuild
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..markup import facts
-from ..recording.lines import Whose, users_line, whose
+from ..recording.lines import users_line
 from ..recording.recorder import argument
 from .capture import Capture, refusal
-from .guards import Guards, Walk, is_same, spec
+from .fuse import check as check_compiler
+from .given import Given
+from .guards import Guards, spec
+from .objects import is_same
 from .program import Program, Untouched
-from .reads import is_plain
+from .reads import Read
+from .severed import leads_on, severed
 from .show import Profile, as_html
 from .verify import (
     State,
@@ -33,6 +37,7 @@ from .verify import (
     is_equal,
     outcome,
 )
+from .walk import Walk
 
 KEPT_SIGNATURES = 64
 NEVER = float("inf")
@@ -50,48 +55,21 @@ class Local(threading.local):
         self.last: Program | None = None
         self.doubted = False  # whether the next call is to be compared
         self.has_warned = False
+        self.unseen: set[Any] = set()  # signatures whose last capture saw what no guard can
+        self.why: Read | None = None  # why the step runs as Python from now on
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
         self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
 
 
-class Given:
-    """The arguments of one call: the ``parts`` of the nest, and the arrays among them.
-
-    ``key`` is equal for calls that the same program may answer.
-    """
-
-    def __init__(self, args: tuple[Any, ...]) -> None:
-        self.args = args
-        self.parts = leaves(list(args))
-        self.inputs = self.arrays()
-        values = ["array" if _is_array(part) else _identity(part) for part in self.parts]
-        shown = repr(rebuild(_opened(list(args)), values))
-        specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
-        self.key = (mode.recording, shown, *specs)
-
-    def arrays(self) -> list[np.ndarray]:
-        """The arrays as they are now: an argument that is a gradient may get another one."""
-        return [_array(part) for part in self.parts if _is_array(part)]
-
-    def others(self) -> list[Any]:
-        """What is no array."""
-        return [part for part in self.parts if not _is_array(part)]
-
-    def holding(self, tensors: Iterable[Tensor]) -> list[Any]:
-        """The arguments with these Tensors in the places of the arrays."""
-        found = iter(tensors)
-        parts = [next(found) if _is_array(part) else part for part in self.parts]
-        return list(rebuild(list(self.args), parts))
-
-
 class Replay:
     """A step and the programs it was captured as; made by ``replay``."""
 
     def __init__(
-        self, fn: Callable[..., Any], verify: bool | int = True, patience: int = 0
-    ) -> None:
+        self, fn: Callable[..., Any], verify: bool | int = True, patience: int = 0,
+        fuse: bool = False,
+    ) -> None:  # fmt: skip
         if not callable(fn):
             raise TypeError(f"tg.replay takes a function, not {type(fn).__name__}.")
         if isinstance(fn, type):
@@ -104,6 +82,11 @@ class Replay:
         self.__qualname__ = getattr(fn, "__qualname__", type(fn).__name__)
         self.fn = fn
         self.verify = verify
+        if not isinstance(fuse, bool):
+            raise TypeError(f"tg.replay(fuse={fuse!r}): True or False is needed.")
+        if fuse:
+            check_compiler()
+        self.fuse = fuse
         self.patience = patience  # runs before another signature than the first is captured
         self.is_transform = differentiated_by(fn, 0) is not None
         self._local = Local()
@@ -160,6 +143,8 @@ class Replay:
     def __repr__(self) -> str:
         found = [program for each in self._local.programs.values() for program in each]
         captured = f"{len(found)} programs" if len(found) != 1 else "1 program"
+        if (why := self._local.why) is not None:
+            return f"Replay({self.__qualname__}, runs as Python: it {why.name} at {why.place})"
         return f"Replay({self.__qualname__}, {captured} captured in this thread)"
 
     def _repr_html_(self) -> str:
@@ -172,7 +157,12 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (self.fn, self.verify, self.patience)  # a copy captures for itself
+        return Replay, (
+            self.fn,
+            self.verify,
+            self.patience,
+            self.fuse,
+        )  # a copy captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -212,7 +202,7 @@ class Replay:
 
     def _found(self, programs: list[Program], given: Given, plain: bool) -> Any:
         """Run the program that may run now; where there is none, capture one."""
-        if any(program.guards.is_lent() for program in programs):
+        if self._local.why is not None or any(program.guards.is_lent() for program in programs):
             return self._as_written(given, [])
         program = next((p for p in programs if p.guards.hold()), None)
         if program is None:
@@ -251,11 +241,14 @@ class Replay:
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
         changed = programs[0].guards.changed() if programs else None
-        if changed is not None and not self._local.has_warned:
+        reason = f"reads {changed}, which changes in every call" if changed else ""
+        if (why := self._local.why) is not None:
+            reason = f"{why.name} ({why.place}), which a replay cannot watch"
+        if reason and not self._local.has_warned:
             self._local.has_warned = True
             warnings.warn(
-                f"tg.replay: the step reads {changed}, which changes in every call, so it runs as "
-                "Python from now on; to replay it, pass that as an argument (np.float32(value)).",
+                f"tg.replay: the step {reason}, so it runs as Python from now on; to replay it, "
+                "get the value outside and pass it as an argument (np.float32(value)).",
                 stacklevel=4,
             )
         result = self.fn(*given.holding(map(argument, given.inputs)))
@@ -265,6 +258,7 @@ class Replay:
         if program is None:
             return
         program.link()
+        self._local.unseen.discard(key)
         everything = self._local.programs
         programs = everything.setdefault(key, [])
         programs.insert(0, program)
@@ -282,8 +276,13 @@ class Replay:
         with capture.reads.noted():
             result = self._recorded(capture, given)
         walk = Walk(capture.reads, [self.fn, *given.others()])
-        capture.settle(walk.iterator, walk.seen)
+        capture.settle(walk.seen)
         filled = _plain(capture, result)  # the values now: a plan may merge two variables
+        if walk.unseen is not None:
+            local = self._local  # the first time may be for something lasting, as an import
+            local.why = walk.unseen if given.key in local.unseen else None
+            local.unseen.add(given.key)
+            return None, filled
         if self._has_moved(given.key, walk):
             return None, filled
         returned = leaves(result)
@@ -292,7 +291,7 @@ class Replay:
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, results, result, where)
+        program = Program(capture, guards, results, result, where, self.fuse)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
         return program, filled
 
@@ -384,6 +383,9 @@ class Replay:
                     return result
                 second.forget()
                 compare_outcomes(ours, outcome(program, result))
+            elif given.key in self._local.unseen:
+                self._local.programs[given.key].remove(program)
+                return result
             self._local.odd.discard(given.key)
         program.due = self._due(program.runs)
         return result
@@ -394,13 +396,16 @@ def _plain(capture: Capture, result: Any) -> Any:
     parts = leaves(result)
     for i, part in enumerate(parts):
         if isinstance(part, Tensor) and capture.variable(part).kind != "memory":
-            parts[i] = Tensor(part._array)
+            parts[i] = severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
     return rebuild(result, parts)
 
 
 def detached(result: Any) -> Any:
     """What the step returned as Python, without its graph."""
-    parts = [p.detach() if isinstance(p, Tensor) else p for p in leaves(result)]
+    parts = leaves(result)
+    for i, part in enumerate(parts):
+        if isinstance(part, Tensor):
+            parts[i] = severed(part._array) if leads_on(part) else part.detach()
     return rebuild(result, parts)
 
 
@@ -413,67 +418,26 @@ def _numbers(nest: Any) -> Any:
     return rebuild(nest, parts)
 
 
-def _is_array(part: Any) -> bool:
-    return isinstance(part, (np.ndarray, np.generic, Tensor))
-
-
 def _holds_tensors(part: Any) -> bool:
     """Whether a result is an object with Tensors in it, which a replay would not make anew."""
     own = vars(part) if hasattr(part, "__dict__") and not callable(part) else {}
     return not isinstance(part, Tensor) and any(isinstance(v, Tensor) for v in own.values())
 
 
-def _array(part: Any) -> np.ndarray:
-    """An argument's array."""
-    kind = type(part)
-    if kind is not Tensor and whose(kind.__module__) is Whose.USER:
-        raise ReplayError(
-            f"{users_line()}: an argument of class {kind.__name__}, and a replayed step gets plain "
-            "Tensors; pass its values, and its other contents as separate arguments."
-        )
-    if not isinstance(part, Tensor):
-        return np.asarray(part)
-    if part.requires_grad:
-        raise ReplayError(
-            f"{users_line()}: an argument of shape {part.shape} requires grad; replay the "
-            "gradient, tg.replay(tg.grad(f)), close over a Tensor whose gradient the step "
-            "computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
-        )
-    return part._array  # type: ignore[no-any-return]
-
-
-def _opened(nest: Any) -> Any:
-    """A nest with dicts for its dataclasses, whose keys are class and field."""
-    if isinstance(nest, dict):
-        return {key: _opened(part) for key, part in nest.items()}
-    if isinstance(nest, list):
-        return [_opened(part) for part in nest]
-    if isinstance(nest, tuple):
-        return tupled(type(nest), [_opened(part) for part in nest])
-    if (parts := held(nest)) is None:
-        return nest
-    return {(type(nest), name): _opened(part) for name, part in parts.items()}
-
-
-def _identity(part: Any) -> Any:
-    """What tells an argument that is no array from others: its value, or that it is this object."""
-    if is_plain(part):
-        return type(part), repr(part)
-    return type(part), id(part)
-
-
 def replay(
     fn: Callable[..., Any] | None = None,
     *,
     verify: bool | int = True,
+    fuse: bool = False,
 ) -> Any:
     """Record ``fn`` once, then replay the recording: the same results in less time.
 
     ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
     Tensors); it gets Tensors for arrays. The first call with arguments of given shapes and dtypes
     runs and records it; the second runs it both ways and compares every bit; later ones run the
-    recorded program in memory allocated once. Other shapes are recorded anew. Results require no
-    grad; gradients are in ``.grad`` of the leaves as ever.
+    recorded program in memory allocated once. Other shapes are recorded anew. Gradients are in
+    ``.grad`` of the leaves as ever; a gradient that goes into a result, which is the end of no
+    graph, is refused.
 
     ``fn`` may be a transform: ``tg.replay(tg.value_and_grad(f))``, of ``grad``, ``jacobian``,
     ``hessian``, ``vmap``, also ``tg.replay(tg.hvp)`` and ``tg.replay(tg.jvp)``. Then plain arrays
@@ -484,16 +448,23 @@ def replay(
     environment) is watched: where that is another, the step is recorded anew. What it prints, or
     appends to a list that it does not read (no Tensors), happens only when it runs as Python: in
     calls 1, 2, 4, 8, 16 …, where a replay is compared with it again. ``verify=n`` compares at
-    every n-th call instead, ``verify=False`` never. What code outside Python keeps (files, the
-    clock, settings inside libraries) is seen only then.
+    every n-th call instead, ``verify=False`` never. What other threads do, and settings that a
+    library reads by itself, are seen only then. A step that reads what code outside Python keeps
+    (a file, the clock, an iterator, a lock), or makes text of a Tensor, runs as Python in each
+    call; a warning says so, and ``repr(step)``.
+
+    ``fuse=True`` (extra ``fuse``) compiles what lies between the matrix products, the optimiser's
+    update too: elementwise operations that follow each other become one loop. The results are the
+    same to the last bit. A fused operation does not warn of overflow; under
+    ``np.errstate(all="raise")`` the step runs unfused.
 
     Raw arrays that the step makes are constants, compared like the rest; those from outside are
     compared byte by byte before each replay (make a Tensor of a large one).
 
     Raises ReplayError, with the line and the remedy, for what cannot be replayed: a value that
     leaves the tape (``if t > 0``, ``t.item()``), a step that goes on changing what it reads (a
-    counter; to fill a cache in its first run, or to leave the same each time, is allowed), an
-    iterator, random numbers that no operation draws (use ``tg.random``).
+    counter; to fill a cache in its first run, or to leave the same each time, is allowed), random
+    numbers that no operation draws (use ``tg.random``).
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
     >>> @tg.replay
@@ -507,5 +478,5 @@ def replay(
     [1.0, 3.0, 5.0]
     """
     if fn is None:
-        return functools.partial(replay, verify=verify)
-    return Replay(fn, verify)
+        return functools.partial(replay, verify=verify, fuse=fuse)
+    return Replay(fn, verify, fuse=fuse)

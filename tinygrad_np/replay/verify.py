@@ -1,6 +1,7 @@
 """Compare a replay with the step: both run from the same state, and all bits must be equal."""
 
 import hashlib
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,9 +17,19 @@ from ..recording.equations import Equation, Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
 from .capture import PLAIN, refusal
+from .native import with_one_nan
 from .program import Program
 from .reads import Read
 
+# what errors call a variable
+KINDS = {
+    "constant": "a constant array",
+    "entry": "a gradient from before",
+    "input": "an argument of the step",
+    "memory": "a Tensor from outside",
+    "result": "a result of the step",
+    "state": "a Tensor from outside",
+}
 Outcome = list[tuple[str, Any]]
 
 
@@ -115,6 +126,8 @@ def outcome(program: Program, returned: Any) -> Outcome:
     for effect in program.effects:
         for value in leaves(effect.save()):
             found.append((f"the state of {type(effect).__name__}", np.asarray(value)))
+    if program.fused:
+        found = [(what, None if array is None else with_one_nan(array)) for what, array in found]
     return found
 
 
@@ -163,12 +176,13 @@ def _distance(a: Any, b: Any) -> str:
 
 def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same operations with the same numbers."""
-    for was, now in zip(first, second, strict=False):
-        if was.kind != now.kind:
+    for was, now in itertools.zip_longest(first, second):
+        if was is None or now is None or was.kind != now.kind:
+            did, does = ("ends" if line is None else f"calls {line.name}" for line in (was, now))
             raise ReplayError(
-                f"{now.place}: the step ran {was.name} when it was captured and runs {now.name} "
-                "now, with arguments of the same shapes: what it does depends on something else. "
-                f"Choose with np.where. {PLAIN}"
+                f"{(now or was).place}: here the step {does}, and in its first run, with arguments "
+                f"of the same shapes, it {did}: something else decides what it does. Pass that to "
+                f"the step as a number or a word, or choose with np.where. {PLAIN}"
             )
         for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
             if old != new:
@@ -182,16 +196,10 @@ def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
                         "same numbers each time."
                     )
                 raise ReplayError(
-                    f"{now.place}: operand {place} of {now.name} was {old} when the step was "
-                    f"captured and is {new} now, and would stay so in a replay. {remedy} {PLAIN}"
+                    f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
+                    f"run of the step it got {old}, which a replay would use again. {remedy} "
+                    f"{PLAIN}"
                 )
-    if len(first) != len(second):
-        line = max(first, second, key=len)[min(len(first), len(second))].place
-        raise ReplayError(
-            f"{line}: the step ran {len(first)} operations when it was captured and {len(second)} "
-            "now, with arguments of the same shapes: what it does depends on something else. "
-            f"{PLAIN}"
-        )
 
 
 def described(equations: Sequence[Equation]) -> list[Line]:
@@ -216,5 +224,6 @@ def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
         elif value.kind == "constant" and value.array is not None:
             found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
         else:
-            found.append((place, (value.kind, value.shape, value.dtype)))
+            what = f"{KINDS[value.kind]} of shape {value.shape} and dtype {value.dtype}"
+            found.append((place, what))
     return found

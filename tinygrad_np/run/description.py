@@ -54,11 +54,10 @@ class Description:
 def describe(recipe: Recipe, dataset: Dataset, parts: Parts) -> dict[str, str]:
     """The metadata of a file of weights."""
     images = dataset[0][0]
-    made = getattr(recipe.network, "func", recipe.network)  # of a partial: what it calls
     ring = np.ones(images.shape[1:], bool)
     ring[_RING:-_RING, _RING:-_RING] = False
     described = {
-        "network": next((name for name, each in NETWORKS.items() if each is made), "mlp"),
+        "network": next((name for name, made in NETWORKS.items() if made is recipe.network), "mlp"),
         "sizes": recipe.sizes,
         "activation": recipe.activation,
         "norm": recipe.norm,

@@ -3,6 +3,7 @@
 ``models/`` in the repository has the same networks written from the primitives, and by hand.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -170,20 +171,6 @@ class PyTorchExample(_Convolutional):
         ]
 
 
-class Quick(_Convolutional):
-    """Three convolutions of few operations, with batch normalisation: 12, 24 and 48 channels."""
-
-    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
-        return [
-            *_normalised(1, 12, 5, options, stride=2),  # 12×12
-            *_normalised(12, 24, 3, options),  # 10×10
-            nn.MaxPool2d(2),  # 5×5
-            *_normalised(24, 48, 3, options),  # 3×3
-            nn.Flatten(),
-            nn.Linear(48 * 3 * 3, classes, **options),
-        ]
-
-
 class Residual(nn.Module):
     """x + f(x), then ReLU; f is two 3×3 convolutions with batch normalisation.
 
@@ -205,10 +192,8 @@ class ResNet(_Convolutional):
 
     def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
         return [
-            *_normalised(1, 16, 5, options, padding=2),  # 28×28
-            nn.MaxPool2d(2),  # 14×14
-            *_normalised(16, 32, 3, options, padding=1),
-            nn.MaxPool2d(2),  # 7×7
+            *_normalised(1, 16, 5, options, padding=2, halved=True),  # 14×14
+            *_normalised(16, 32, 3, options, padding=1, halved=True),  # 7×7
             *[Residual(32, options) for _ in range(4)],
             nn.MaxPool2d(2),  # 3×3
             nn.Flatten(),
@@ -217,51 +202,74 @@ class ResNet(_Convolutional):
 
 
 class Compact(_Convolutional):
-    """Four convolutions with batch normalisation, maxima behind each two, and one linear layer.
+    """Convolutions 5×5, 5×5 and 3×3 with batch normalisation, and one linear layer.
 
-    The first convolution, 5×5 in steps of 2, leaves a quarter of the places to the others, which
-    can so have more ``channels``: those of the first two, and of the last two. ``dropout`` stands
-    before the linear layer.
+    Maxima stand before the normalisation, which so has a quarter of the places to work on.
+    ``channels`` are those of the convolutions; ``dropout`` stands before the linear layer.
     """
 
     def __init__(
-        self, channels: tuple[int, int] = (32, 64), dropout: float = 0.4, **others: Any
+        self, channels: tuple[int, int, int] = (16, 32, 64), dropout: float = 0.4, **others: Any
     ) -> None:
         self.channels, self.dropout = channels, dropout
         super().__init__(**others)
 
     def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
-        first, second = self.channels
+        first, second, third = self.channels
         (drawn,) = options["seed"].spawn(1)
         return [
-            *_normalised(1, first, 5, options, stride=2, padding=2),  # 14×14
-            *_normalised(first, first, 3, options, padding=1),
-            nn.MaxPool2d(2),  # 7×7
-            *_normalised(first, second, 3, options, padding=1),
-            *_normalised(second, second, 3, options, padding=1),
-            nn.MaxPool2d(2),  # 3×3
+            *_normalised(1, first, 5, options, halved=True),  # 12×12
+            *_normalised(first, second, 5, options, halved=True),  # 4×4
+            *_normalised(second, third, 3, options),  # 2×2
             nn.Flatten(),
-            nn.Dropout(self.dropout, seed=drawn),
-            nn.Linear(second * 3 * 3, classes, **options),
+            *([nn.Dropout(self.dropout, seed=drawn)] if self.dropout else []),
+            nn.Linear(third * 2 * 2, classes, **options),
+        ]
+
+
+class Halving(_Convolutional):
+    """Three 3×3 convolutions with 32, 64 and 128 channels, each halving the sides of its images.
+
+    For clothes: after 3 epochs 91.96 % on validation images, and ``Compact`` as wide 91.22 %.
+    """
+
+    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
+        (drawn,) = options["seed"].spawn(1)
+        return [
+            *_normalised(1, 32, 3, options, padding=1, halved=True),  # 14×14
+            *_normalised(32, 64, 3, options, padding=1, halved=True),  # 7×7
+            *_normalised(64, 128, 3, options, padding=1, halved=True),  # 3×3
+            nn.Flatten(),
+            nn.Dropout(0.4, seed=drawn),
+            nn.Linear(128 * 3 * 3, classes, **options),
         ]
 
 
 def _normalised(
-    channels: int, out_channels: int, size: int, options: dict[str, Any], **others: Any
-) -> list[nn.Module]:
-    """A convolution, batch normalisation, whose bias is enough, and ReLU."""
+    channels: int, out_channels: int, size: int, options: dict[str, Any], *,
+    padding: int = 0, halved: bool = False,
+) -> list[nn.Module]:  # fmt: skip
+    """A convolution, maxima of 2×2 where ``halved``, batch normalisation, and ReLU.
+
+    The convolution has no bias: the normalisation adds one.
+    """
     return [
-        nn.Conv2d(channels, out_channels, size, bias=False, **others, **options),
+        nn.Conv2d(channels, out_channels, size, padding=padding, bias=False, **options),
+        *([nn.MaxPool2d(2)] if halved else []),
         nn.BatchNorm2d(out_channels, dtype=options["dtype"]),
         nn.ReLU(),
     ]
 
 
+Quick = functools.partial(Compact, (8, 16, 32), 0.0)
+Wide = functools.partial(Compact, (32, 64, 128))
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "cnn": CNN,
     "compact": Compact,
+    "halving": Halving,
     "lenet-5": LeNet5,
     "pytorch-example": PyTorchExample,
     "quick": Quick,
     "resnet": ResNet,
+    "wide": Wide,
 }

@@ -52,6 +52,8 @@ def pictures(
     if not is_picture(paths[0]):
         found = load_pictures(path, described.shape)
         images = found.images
+        if not len(images):
+            raise DataError(f"{path}: found no picture, expected at least one; give another file")
     elif described.cut and not as_it_is:
         return np.concatenate([digits_from(place) for place in paths]), None
     else:
@@ -66,15 +68,20 @@ def pictures(
     return images, found.labels
 
 
+def scaled(images: np.ndarray, described: Description) -> np.ndarray:
+    """Pictures (n, h, w) uint8 as the network takes them: rows of numbers, as in training."""
+    values = images.astype(np.float32) / np.float32(255)
+    if described.mean is not None and described.std is not None:
+        values = (values - np.float32(described.mean)) / np.float32(described.std)
+    return values.reshape(len(images), -1)
+
+
 def guesses(
     model: nn.Module, described: Description, path: Path, as_it_is: bool = False
 ) -> Guesses:
     """What the network takes each picture in a file for."""
     images, labels = pictures(path, described, as_it_is)
-    scaled = images.astype(np.float32) / np.float32(255)
-    if described.mean is not None and described.std is not None:
-        scaled = (scaled - np.float32(described.mean)) / np.float32(described.std)
-    logits = predict(model, scaled.reshape(len(images), -1)).astype(np.float64)
+    logits = predict(model, scaled(images, described)).astype(np.float64)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     return Guesses(str(path), images, shares, labels)

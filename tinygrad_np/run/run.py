@@ -11,9 +11,12 @@ import numpy as np
 from .. import nn, training
 from ..autodiff.tensor import Tensor
 from ..data.datasets import Dataset
+from ..nn.functional import cross_entropy
+from ..parallel import Group
 from ..training.history import History
 from ..training.interrupt import Interrupt
-from ..training.scoring import predict, score
+from ..training.processes import evaluated_by
+from ..training.scoring import Judge, predict, score
 from .recipes import Parts, Recipe
 
 # trains a recipe's network without ``fit``: from (recipe, model, parts, batches, callbacks)
@@ -85,6 +88,7 @@ def run(
     probe: int = 0,
     checkpoint: Path | None = None,
     resume: bool = False,
+    group: Group | None = None,
 ) -> Result:
     """Train a recipe's network from a seed, and open the test set once, at the end.
 
@@ -96,8 +100,9 @@ def run(
     50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached,
     also while accuracies are measured.
     The file ``checkpoint`` always has a recent state of the training; with ``resume`` it goes on
-    from there, without it the file is written anew. Raises DataError where the data do not fit the
-    network, and for a checkpoint of another run.
+    from there, without it the file is written anew. With a ``group`` its processes share the
+    training. Raises DataError where the data do not fit the network, and for a checkpoint of
+    another run.
     """
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
@@ -117,7 +122,10 @@ def run(
             batches = [(Tensor(x), y) for x, y in batches]
         optimiser = recipe.build_optimiser(model, parts.train)
         if checkpoint is not None and not resume:
-            checkpoint.unlink(missing_ok=True)
+            if group is None or group.rank == 0:
+                checkpoint.unlink(missing_ok=True)
+            if group is not None:
+                group.sum(0)  # none goes on before the file is gone
         history = training.fit(
             model,
             batches,
@@ -129,14 +137,19 @@ def run(
             replay=replay,
             checkpoint=checkpoint,
             resume=resume,
+            group=group,
         )
     validation_accuracy = history[-1].validation_accuracy
     assert validation_accuracy is not None
     with Interrupt() as interrupt:  # Ctrl-C would lose what was trained
         logits = predict(model, parts.test[0])
         test_loss, test_accuracy = score(logits, parts.test[1])
-        train_accuracy = training.evaluate(model, *parts.train)[1]
-    if interrupt.asked:
+        if group is None:
+            train_accuracy = training.evaluate(model, *parts.train)[1]
+        else:
+            judge = Judge(cross_entropy)
+            _, train_accuracy = evaluated_by(group, model, *parts.train, cross_entropy, judge)
+    if interrupt.asked if group is None else group.sum(interrupt.asked)[0]:
         history.stopped = "interrupted"
     return Result(
         recipe=recipe,

@@ -16,6 +16,7 @@ from typing import Any
 from .. import data
 from ..data.datasets import Dataset
 from ..errors import DataError, DataWarning
+from ..parallel import Group
 from .command_line import Arguments, at_least, guarded, new_file, new_folder
 from .doctor import examine
 from .outputs import run_name, write_json
@@ -104,6 +105,9 @@ def parse(
             "--by-hand", action="store_const", const=by_hand, dest="trainer",
             help="pencil-and-paper gradients",
         )  # fmt: skip
+    parser.add_argument(
+        "--mpi", action="store_true", help="share each batch with the processes mpirun started"
+    )
     parser.add_argument("--eager", action="store_true", help="run every step as Python, no replay")
     parser.add_argument("--doctor", action="store_true", help="diagnose instead of training")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -122,6 +126,8 @@ def parse(
         raise DataError(f"--doctor trains nothing; leave out {wrong}.")
     if given.resume and (wrong := _given(hand, ("--doctor", given.doctor))):
         raise DataError(f"--resume needs checkpoints; leave out {wrong}.")
+    if given.mpi and (wrong := _given(hand, ("--doctor", given.doctor))):
+        raise DataError(f"--mpi shares the steps of a training; leave out {wrong}.")
     if given.json in (given.out, *given.out.parents):
         raise DataError(f"--json {given.json}: --out makes that a folder; name another file.")
     return given
@@ -241,7 +247,8 @@ def table(results: Iterable[list[Result]]) -> str:
 def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, seeds: int = 1) -> str:
     """What repeats one run, or the runs of several seeds."""
     epochs = given.epochs or recipe.epochs
-    words: list[object] = [*given.program.split(), "--recipe", recipe.name]
+    words: list[object] = ["mpirun", "-n", given.processes] if given.mpi else []
+    words += [*given.program.split(), "--recipe", recipe.name]
     words += ["--data", name, "--epochs", epochs, "--seed", seed]
     words += ["--seeds", seeds] if seeds > 1 else []
     for option in ("label", "classes", "side", "lr", "batch"):
@@ -250,6 +257,7 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
     words += ["--sizes", ",".join(map(str, given.sizes))] if given.sizes is not None else []
     words += ["--by-hand"] if given.trainer is not None else []
     words += ["--eager"] if given.eager else []
+    words += ["--mpi"] if given.mpi else []
     return shlex.join(map(str, words))
 
 
@@ -257,11 +265,23 @@ def train(given: argparse.Namespace) -> int:
     """Train what the command line asks for, write the files, print the table.
 
     Ctrl-C leaves the files and the table of what was reached, also while a report is drawn, and
-    checkpoints from which ``--resume`` goes on; the exit code is then 130.
+    checkpoints from which ``--resume`` goes on; the exit code is then 130. Of several processes
+    the first alone writes and prints.
     """
     note = notes()
     if given.doctor:
         return examine(jobs(given, note), given.out, given.epochs, note)
+    if not given.mpi:
+        return _train(given, note, None)
+    with Group() as group:
+        given.processes = group.size
+        if group.rank:
+            given.quiet, note = True, lambda remark: None  # noqa: ARG005
+        return _train(given, note, group)
+
+
+def _train(given: argparse.Namespace, note: Callable[[object], None], group: Group | None) -> int:
+    is_first = group is None or group.rank == 0
     groups: list[list[Result]] = []
     checkpoints: list[Path] = []
     for recipe, name, dataset in jobs(given, note):
@@ -277,7 +297,8 @@ def train(given: argparse.Namespace) -> int:
             try:
                 result = run(
                     recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.trainer,
-                    replay=not given.eager, callbacks=[bar], probe=PROBE, resume=given.resume,
+                    replay=not given.eager, callbacks=[bar], probe=PROBE if is_first else 0,
+                    resume=given.resume, group=group,
                     checkpoint=checkpoints[-1] if given.trainer is None else None,
                 )  # fmt: skip
             finally:
@@ -286,7 +307,7 @@ def train(given: argparse.Namespace) -> int:
             drawing = Drawing(number_of_parts(result, parts), given.quiet)
             groups[-1].append(result)
             write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
-            drawn = written(write, drawing)
+            drawn = _everywhere(group, not is_first or written(write, drawing))
             if result.history.stopped == "interrupted" or not drawn:
                 break
         if len(groups[-1]) > 1 and drawn:
@@ -295,19 +316,26 @@ def train(given: argparse.Namespace) -> int:
             write = functools.partial(
                 write_group, groups[-1], dataset, parts, given.out, again, note
             )
-            drawn = written(write, drawing)
+            drawn = _everywhere(group, not is_first or written(write, drawing))
         if result.history.stopped == "interrupted" or not drawn:
             where = f"in epoch {len(result.history)} of {epochs}"
             further = "" if given.trainer else "; --resume goes on from there"
             if not drawn:
                 where = f"with {drawing.done} of {drawing.parts} parts of the report drawn"
             note(f"interrupted {where}{further}.")
-            report(groups, given)
+            if is_first:
+                report(groups, given)
             return 130
-    report(groups, given)
-    for checkpoint in checkpoints:
-        checkpoint.unlink(missing_ok=True)
+    if is_first:
+        report(groups, given)
+        for checkpoint in checkpoints:
+            checkpoint.unlink(missing_ok=True)
     return 0
+
+
+def _everywhere(group: Group | None, holds: bool) -> bool:
+    """Whether it holds in all processes."""
+    return holds if group is None else group.sum(holds)[0] == group.size
 
 
 def written(write: Callable[..., Path], drawing: Drawing) -> bool:

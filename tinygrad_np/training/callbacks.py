@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import called, real, refusal, shown, whole
 from ..nn.module import Module
 from ..optim.several import Several
+from ..parallel import Group
 from .history import MONITORS, Epoch, History, Progress
 from .metrics import Metrics
 
@@ -44,6 +45,7 @@ class Run:
     done: int = 0
     metrics: Metrics = field(default_factory=dict)
     accumulate: int = 1
+    group: Group | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,31 @@ from ..autodiff.tensor import Tensor
 from ..errors import DataError
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
+from ..parallel import Group
 from ..recording import Finding, autopsy, trace
 from ..replay import Replay
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
 from .checks import BATCHES, Arrays, check_settings, check_validation, given_optimiser
 from .decision import Decision, Loss
-from .guard import Before, Diverged, Guard
+from .guard import Before, Diverged, Guard, Stopped
 from .history import MONITORS, History, Progress, Tally
-from .inputs import arrays, as_tensors, given_batch, rows
+from .inputs import arrays, as_tensors, given_batch
 from .interrupt import Interrupt
 from .metrics import measured, named
+from .processes import (
+    align,
+    copies,
+    given_group,
+    joined_rows,
+    share,
+    shares,
+    validated,
+    weights,
+    whole_state,
+)
 from .resume import Keeper
-from .scoring import Judge, OwnMetrics, evaluated
-from .step import forward_pass, made_at, rate_of, training_step, with_remedy
+from .scoring import Judge, OwnMetrics
+from .step import forward_pass, is_count, made_at, rate_of, training_step, with_remedy
 
 # A capture and its check take as long as 30 to 160 eager steps less as many replays: so often
 # shapes other than the first come before they are captured. Sequences of all lengths are not.
@@ -54,6 +67,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
+    group: Group | None = None,
 ) -> History:
     """Train, and return what each epoch gave and why the training ended.
 
@@ -85,6 +99,10 @@ def fit(
     With ``resume`` it goes on from there, if the file is there, bit for bit as if it had not been
     interrupted. ``docs/training.md`` says more.
 
+    With a ``group`` (``tg.parallel.Group``) several processes train, each on its rows of every
+    batch: all call ``fit`` with the same batches, and end with the weights that one process would
+    give but for rounding (``docs/scaling.md``). Rank 0 writes the checkpoint and shows progress.
+
     Raises DataError for an epoch without batches, for validation data that do not fit and for a
     checkpoint of another training, TypeError for arguments of another kind and for words and
     objects among the data, ValueError for settings that contradict each other and an optimiser of
@@ -110,9 +128,12 @@ def fit(
     replay, resume = flag("fit", "replay", replay), flag("fit", "resume", resume)
     own = named(metrics)
     events = hooks(callbacks)
+    group = given_group(group, optimiser)
+    if group is not None:
+        batches = shares(batches, group)
     run = Run(
         model, batches, optimiser, epochs, loss, validation, History(), metrics=own,
-        accumulate=accumulate,
+        accumulate=accumulate, group=group,
     )  # fmt: skip
     if twice := set(own) & set(run.names):
         raise ValueError(
@@ -123,7 +144,7 @@ def fit(
     history = run.history
     history.monitor = _monitor(validation, early_stopping, keep_best, run.reported(), decided)
     history.mode = early_stopping.mode if early_stopping else None
-    if progress:
+    if progress and (group is None or group.rank == 0):
         events = hooks([*callbacks, ProgressBar()])
     loop = _Loop(run, events, early_stopping, keep_best, replay, decided)
     if checkpoint is not None:
@@ -133,8 +154,13 @@ def fit(
             loop.tally, loop.best = loop.keeper.resume(keep_best)
     elif resume or checkpoint_every is not None:
         raise ValueError("resume and checkpoint_every need a file; give checkpoint=PATH.")
-    loop.run()
-    if history.cause:
+    if group is None:
+        loop.run()
+    else:
+        with group, group.joined(model):
+            align(run)
+            loop.run()
+    if history.cause and (group is None or group.rank == 0):
         warnings.warn(history.cause, RuntimeWarning, stacklevel=2)
     return history
 
@@ -202,7 +228,7 @@ class _Loop:
         self.best: dict[str, np.ndarray] | None = None
         self.tally: Tally | None = None  # of an epoch that was begun before
         self.keeper: Keeper | None = None
-        self.guard = Guard(run.model, run.optimiser)
+        self.guard = Guard(run.model, run.optimiser, run.group)
         step = training_step(run, self.guard)
         self.step: Callable[..., tuple[Any, ...]] = (
             Replay(step, patience=PATIENCE) if replay else step
@@ -278,22 +304,28 @@ class _Loop:
         reason = self._steps(number, tally)
         finished = reason is None or len(tally.losses) == run.steps_per_epoch()
         if self.keeper is not None and not finished and reason != "diverged":
-            self.keeper.save(tally, self.best)
+            self.keeper.save(tally, self.best, self.place)
         done = tally.epoch(number, finished)
         if run.validation is not None:
-            judge = self.validation_judge
-            found = evaluated(run.model, *run.validation, run.loss, run.metrics, judge)
+            found = validated(run, self.validation_judge)
             done.validation_loss, done.validation_accuracy, done.validation_metrics = found
         self.history.epochs.append(done)
         self.now = None
         if self.keep_best and self.history.best is done:
             self.best = run.model.state_dict()
-        wants_end = self._tell("on_epoch", done)
+        wants_end, is_asked = self._any(self._tell("on_epoch", done), self.interrupt.asked)
+        if run.group is not None:
+            run.group.check(whole_state(run))
         if self.keeper is not None and finished and reason != "diverged":
             self.keeper.epoch(self.best)
-        if reason is None and self.interrupt.asked:
+        if reason is None and is_asked:
             return "interrupted"
         return reason or ("callback" if wants_end else None)
+
+    def _any(self, *answers: bool) -> list[bool]:
+        """Each answer, or whether it is one of any process."""
+        group = self.given.group
+        return [*answers] if group is None else [n > 0 for n in group.sum(*answers)]
 
     def _warn_of_strangers(self) -> None:
         """Say once of parameters that began to require grad when the optimiser was made already."""
@@ -325,30 +357,34 @@ class _Loop:
             self.place = keeper.place()
         taken = len(tally.losses) * self.given.accumulate
         batches = iter(self.given.batches) if keeper is None else keeper.batches(taken)
-        reason = None
+        reason, self.guard.ends = None, [False, False]
         for group in self._groups(batches):
             before.note()
-            sizes = [rows(y, x) for x, y in group]
-            count = sum(sizes)
+            count = sum(map(joined_rows, group))
             try:
-                loss, right, own = self._step(group, sizes, before, number, len(tally.losses) + 1)
+                loss, right, own = self._step(group, count, before, number, len(tally.losses) + 1)
             except Diverged as error:
                 loss, right, own, reason = error.loss, math.nan, {}, "diverged"
+            except Stopped:
+                self.is_settled, reason = True, _why(self.guard.joined[2:])
+                break
             tally.add(loss, right, count)
             if count:
                 tally.add_metrics(own, count)
             if keeper is not None:
                 self.place = keeper.place()
-            self.is_settled = True
+            self.is_settled, wants_end = True, False
             if self.events["on_step"]:
                 accuracy = tally.right / tally.seen
                 now = Progress(
                     number, len(tally.losses), count, loss, accuracy, tally.means() if own else {}
                 )
-                if self._tell("on_step", now):
-                    reason = reason or "callback"
-            if self.interrupt.asked:
-                reason = reason or "interrupted"
+                wants_end = self._tell("on_step", now)
+            ends = [wants_end, self.interrupt.asked]
+            if self.given.group is not None:  # the others hear of it in the next step
+                self.guard.ends = ends
+            elif any(ends):
+                reason = reason or _why(ends)
             if keeper is not None and reason != "diverged" and keeper.is_due():
                 tally.seconds += time.perf_counter() - start
                 keeper.save(tally, self.best)
@@ -358,6 +394,9 @@ class _Loop:
                     next(batches, None)  # so that the epoch is over for the batches too
                 break
         tally.seconds += time.perf_counter() - start
+        if self.given.group is not None and reason is None:
+            ends = self._any(*self.guard.ends)
+            reason = _why(ends) if any(ends) else None
         if not tally.seen:
             raise DataError(
                 f"fit: the batches of epoch {number} are empty; give something that can be "
@@ -369,7 +408,8 @@ class _Loop:
         """The batches, as many together as make one update; the last ones may be fewer."""
         group = []
         for batch in batches:
-            group.append(given_batch(batch, self.given.model, BATCHES))
+            pair = given_batch(batch, self.given.model, BATCHES)
+            group.append(pair if self.given.group is None else share(pair, batch, self.given.group))
             if len(group) == self.given.accumulate:
                 yield group
                 group = []
@@ -377,15 +417,23 @@ class _Loop:
             yield group
 
     def _step(
-        self, group: list[Any], sizes: list[int], before: Before, number: int, step: int
+        self, group: list[Any], count: int, before: Before, number: int, step: int
     ) -> tuple[float, float, dict[str, float]]:
         """One step: the loss, how many were right, and the own metrics, before the update."""
         given = [part for pair in group for part in pair]
+        together = self.given.group
+        shares_of_all, times = weights(group), copies(group)
+        if together is not None:
+            given.append(np.array(shares_of_all))
         if not self.replay:
             given = [as_tensors(part) for part in given]
         self.is_settled = False
         try:
-            value, *looks = self.step(*given)
+            with nullcontext() if together is None else together.step(before.generators, times):
+                value, *looks = self.step(*given)
+        except Stopped:
+            before.restore()
+            raise
         except Diverged as error:
             before.restore()
             self.history.cause = self._cause(error.loss, given, before, number, step)
@@ -394,23 +442,30 @@ class _Loop:
             if not self.guard.is_updating:
                 before.restore()
                 self.is_settled = True
-            raise with_remedy(error, given[-1], number, step) from error
+            raise with_remedy(error, group[-1][1], number, step) from error
         losses = looks.pop() if self.given.names else {}
         own = {name: loss.item() for name, loss in losses.items()}
         right = 0.0
-        for (_, y), count, found in zip(group, sizes, looks, strict=True):
+        for batch, share_of_all, found in zip(group, shares_of_all, looks, strict=True):
+            _, y = batch
             if isinstance(found, Tensor) and not found.ndim and not self.given.metrics:
-                right += found.item()
+                right += found.item() / times
                 continue
-            right += self.judge.right(found, y)
-            if self.given.metrics and count:
+            right += self.judge.right(found, y) / times
+            if self.given.metrics and count and share_of_all:
                 for name, each in measured(self.given.metrics, found, y).items():
-                    own[name] = own.get(name, 0.0) + each * (count / sum(sizes))
-        return value.item(), right, own
+                    own[name] = own.get(name, 0.0) + each * share_of_all
+        if together is None:
+            return value.item(), right, own
+        loss, counted, *_ = self.guard.joined
+        if not own and all(map(is_count, looks)):
+            return loss, counted / times, own
+        right, *joined = together.sum(right, *own.values())
+        return loss, right, dict(zip(own, joined, strict=True))
 
     def _cause(self, loss: float, given: list[Any], before: Before, number: int, step: int) -> str:
         """Why the training stops before an update, in words."""
-        parts = [as_tensors(part) for part in given]
+        parts = [as_tensors(part) for part in given[: len(given) // 2 * 2]]
         forward = forward_pass(self.given)
 
         def total(*parts: Any) -> Tensor:
@@ -437,6 +492,11 @@ class _Loop:
             f"fit: {what} in {unit} {step} of epoch {number}; its update was not made, and the "
             f"training ends with the weights of before.{began}"
         )
+
+
+def _why(ends: list[Any]) -> str:
+    """Why a training ends that a callback or Ctrl-C ends."""
+    return "callback" if ends[0] else "interrupted"
 
 
 def _origin(total: Callable[..., Tensor], parts: list[Any]) -> Finding | None:

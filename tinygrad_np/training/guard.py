@@ -11,7 +11,8 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.writes import write_now
 from ..nn.module import Module
 from ..optim.optimisers import Optimiser
-from ..optim.several import Several, is_ours
+from ..optim.several import Several, is_ours, packs
+from ..parallel import Group
 
 
 class Diverged(Exception):
@@ -22,6 +23,10 @@ class Diverged(Exception):
         self.loss = loss
 
 
+class Stopped(Exception):
+    """A process of the group wanted an end after the step before; raised before the update."""
+
+
 class Guard:
     """An optimiser's step that looks at loss and gradients first.
 
@@ -29,8 +34,14 @@ class Guard:
     ``is_updating`` is True where an update was begun and not ended.
     """
 
-    def __init__(self, model: Module, optimiser: Any) -> None:
+    def __init__(self, model: Module, optimiser: Any, group: Group | None = None) -> None:
         self.optimiser = optimiser
+        self.group = group
+        # of all processes: loss and how many were right before the last update, and before that
+        # whether a callback or Ctrl-C wants an end
+        self.joined: list[float] = []
+        self.ends = [False, False]  # of this process
+        self._right = Tensor(0.0)
         # one that has a step() of its own is a part of the step, as one of the user's own is
         self.is_ours = is_ours(optimiser)
         self._given = None if isinstance(optimiser, (Optimiser, Several)) else model.parameters()
@@ -52,11 +63,16 @@ class Guard:
         for parameter in self._others:
             parameter.grad = None
 
-    def step(self, loss: Tensor) -> None:
-        """Update the parameters, or raise Diverged."""
+    def step(self, loss: Tensor, right: Tensor | None = None) -> None:
+        """Update the parameters, or raise Diverged, or Stopped in a group.
+
+        ``right`` is how many examples were right, where the step knows that.
+        """
         with no_grad():
             scalar = loss if loss.ndim == 0 else np.reshape(loss, ())
             write_now(self._loss, replace_at, scalar, (Ellipsis,))
+            if right is not None:
+                write_now(self._right, replace_at, right, (Ellipsis,))
         if mode.capture is None:
             self.perform()
         else:
@@ -69,6 +85,12 @@ class Guard:
     def perform(self) -> None:
         """What a replay does at this place."""
         loss = float(self._loss._array)
+        if self.group is not None:
+            right = float(self._right._array)
+            self.joined = self.group.reduce(packs(self.optimiser), [loss, right, *self.ends])
+            loss, _, *ends = self.joined
+            if any(ends):
+                raise Stopped
         is_finite = math.isfinite(loss)
         if is_finite and self.is_ours:
             self.is_updating = True
@@ -82,6 +104,8 @@ class Guard:
 
     def save(self) -> Any:
         """What an update changes."""
+        if self.group is not None:
+            self.group.keep()
         return self.optimiser.save() if self.is_ours else {}
 
     def restore(self, saved: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..arguments import whole
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
+from ..data.batches import Batches
 from ..data.files import one_line, remove_leftovers
 from ..errors import DataError, ShapeError
 from .callbacks import Run
@@ -42,8 +43,8 @@ class Keeper:
         self._saved_at = -SAVE_SECONDS
         self._saved_epochs = 0
         remove_leftovers(path)
-        start = _data_state(run.batches)
-        first = _first_checksum(run.batches, start)
+        start = data_state(run.batches)
+        first = first_checksum(run.batches, start)
         self.position = Position(run.steps_per_epoch(), first, start, start)
 
     def resume(self, keep_best: bool) -> tuple[Tally | None, dict[str, np.ndarray] | None]:
@@ -60,7 +61,7 @@ class Keeper:
         try:
             self.run.optimiser.load_state_dict(found.optimiser)
         except ShapeError as error:
-            _set_data_state(self.run.batches, self.position.start)
+            set_data_state(self.run.batches, self.position.start)
             raise DataError(f"{self.path}: is a checkpoint of another training: {error}") from error
         self.run.model.load_state_dict(found.weights)
         for name, generator in generators(self.run.model).items():
@@ -103,17 +104,17 @@ class Keeper:
         """Put the batches to a position, if its first batch is theirs."""
         batches = self.run.batches
         try:
-            _set_data_state(batches, position.start)
-            same = _first_checksum(batches, position.start) == position.first
+            set_data_state(batches, position.start)
+            same = first_checksum(batches, position.start) == position.first
             if same:
-                _set_data_state(batches, position.now)
+                set_data_state(batches, position.now)
                 return
         except Exception as error:
-            _set_data_state(batches, self.position.start)
+            set_data_state(batches, self.position.start)
             raise DataError(
                 f"{self.path}: its place in the data is not in these batches ({one_line(error)})."
             ) from error
-        _set_data_state(batches, self.position.start)
+        set_data_state(batches, self.position.start)
         raise DataError(
             f"{self.path}: is a checkpoint of another training: its first batch has other data."
         )
@@ -121,7 +122,7 @@ class Keeper:
     def batches(self, done: int) -> Iterator[Any]:
         """The batches of an epoch after the first ``done``, which batches with a state know of."""
         batches = self.run.batches
-        return islice(batches, done, None) if _is_stateless(batches) else iter(batches)
+        return islice(batches, done, None) if is_stateless(batches) else iter(batches)
 
     def is_due(self) -> bool:
         """After each step: whether to save now."""
@@ -145,13 +146,15 @@ class Keeper:
 
     def place(self) -> Any:
         """The state of the batches now, for a save that comes later."""
-        return _data_state(self.run.batches)
+        return data_state(self.run.batches)
 
     def save(
         self, tally: Tally | None, best: Mapping[str, np.ndarray] | None, at: Any = None
     ) -> None:
         """Write where the training is; with ``at`` the batches are taken to be there."""
         run = self.run
+        if run.group is not None and run.group.rank:
+            return  # rank 0 writes
         self.position.now = self.place() if at is None else at
         states = {n: g.bit_generator.state for n, g in generators(run.model).items()}
         Checkpoint(
@@ -208,9 +211,9 @@ def _differences(own: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray])
     return wrong
 
 
-def _data_state(batches: Any) -> Any:
+def data_state(batches: Any) -> Any:
     """The state of what gives the batches; lists and tuples have none."""
-    if _is_stateless(batches):
+    if is_stateless(batches):
         return None
     if not hasattr(batches, "state") or not hasattr(batches, "restore"):
         raise DataError(
@@ -220,25 +223,26 @@ def _data_state(batches: Any) -> Any:
     return batches.state()
 
 
-def _is_stateless(batches: Any) -> bool:
+def is_stateless(batches: Any) -> bool:
     return isinstance(batches, (list, tuple))
 
 
-def _set_data_state(batches: Any, state: Any) -> None:
-    if _is_stateless(batches):
+def set_data_state(batches: Any, state: Any) -> None:
+    if is_stateless(batches):
         if state is not None:
             raise ValueError("these batches are a list and have no state")
         return
     batches.restore(state)
 
 
-def _first_checksum(batches: Iterable[Any], state: Any) -> int:
+def first_checksum(batches: Iterable[Any], state: Any) -> int:
     """A checksum of the first batch; the batches are afterwards as they were."""
     checksum = 0
-    first = next(iter(batches), ())
+    whole = copy.copy(batches.whole) if isinstance(batches, Batches) else batches
+    first = next(iter(whole), ())
     for array in leaves(list(first) if isinstance(first, (list, tuple)) else []):
         values = array.numpy() if isinstance(array, Tensor) else np.asarray(array, order="C")
         checksum = zlib.crc32(f"{values.dtype.str}{values.shape}".encode(), checksum)
         checksum = zlib.crc32(np.ascontiguousarray(values).data, checksum)
-    _set_data_state(batches, state)
+    set_data_state(batches, state)
     return checksum

@@ -1,6 +1,8 @@
 """A training step: what is replayed."""
 
+import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -38,12 +40,18 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     def step(*given: Any) -> tuple[Any, ...]:
         guard.zero_grad()
         total, parts, looks = None, dict[str, Any](), []
+        shares: Any = None
+        if run.group is not None:  # what each batch counts beside those of all processes
+            *given, shares = given  # type: ignore[assignment]
         pairs = list(zip(given[::2], given[1::2], strict=True))
-        shares, kept = _shares([rows(y, x) for x, y in pairs]), []
+        shares = _shares([rows(y, x) for x, y in pairs]) if shares is None else list(shares)
+        kept = []
         for (x, y), share in zip(pairs, shares, strict=True):
             outputs, losses = forward(x, y)
             looks.append(found(outputs, y))
-            if share != 1:
+            if isinstance(share, Tensor):
+                losses = {n: value * share.astype(value.dtype) for n, value in losses.items()}
+            elif share != 1:
                 losses = {name: value * share for name, value in losses.items()}
             if names:
                 kept.append(losses)
@@ -58,10 +66,19 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
             for value in parts.values():
                 total = value if total is None else total + value
         assert total is not None
-        guard.step(total)
+        right = None
+        if run.group is not None and all(is_count(look) for look in looks):
+            with no_grad():
+                right = functools.reduce(operator.add, looks)
+        guard.step(total, right)
         return (total, *looks, parts) if names else (total, *looks)
 
     return step
+
+
+def is_count(look: Any) -> bool:
+    """Whether a step has counted itself how many examples of a batch were right."""
+    return isinstance(look, Tensor) and not look.ndim
 
 
 def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
@@ -101,8 +118,8 @@ def _checked(loss: Any, value: Any) -> Any:
         )
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"the loss is {shown(value)}, computed from none of the model's "
-            "parameters; look for .detach(), .numpy() and no_grad() on the way to it."
+            f"the loss is {shown(value)}, which does not depend on the model's parameters; look "
+            "for .detach(), .numpy() and no_grad() between the model and the loss."
         )
     if value.size != 1:
         raise ShapeError(

@@ -53,7 +53,8 @@ def save(
         raise TypeError(f"save: the state is of type {type(state).__name__}; {_as_state(state)}.")
     if {"class", "settings", "ages"} <= state.keys():
         raise TypeError(
-            "save: the state is an optimiser's, which is more than arrays; fit(…, checkpoint=path) "
+            "save: this is the state of an optimiser, which holds more than arrays; "
+            "fit(…, checkpoint=path) "
             "keeps it with the weights, or save the arrays in it by themselves: "
             "{n: a for n, a in state.items() if isinstance(a, np.ndarray)}."
         )

@@ -57,12 +57,13 @@ row(neural.linear, Const(real(2, 3)), real(4, 3, seed=1), real(4, seed=2),
     _reference=lambda x, w, b: x @ w.T + b)  # fmt: skip
 
 
-def standard(x: Any, axis: int = 0, eps: float = 1e-5) -> Any:
+def standard(x: Any, axis: Any = 0, eps: float = 1e-5) -> Any:
     return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + eps)
 
 
 for options in ({}, {"axis": 1}, {"axis": 0, "eps": 0.3}, {"axis": 1, "eps": 0.3}):
     row(neural.standardise, real(4, 3), **options, _reference=standard)
+row(neural.standardise, real(2, 3, 2), axis=(0, 2), eps=0.3, _reference=standard)
 
 
 def placed(g: Any, labels: Any, classes: int) -> Any:

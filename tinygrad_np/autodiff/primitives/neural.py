@@ -1,6 +1,7 @@
 """The functions of neural networks."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -170,14 +171,19 @@ def line_max(x: Any, *, out: Any = None) -> Any:
     return maximum(columns, 0, None, lined).reshape(-1, 1)
 
 
-def mean_along(x: Any, axis: int) -> Any:
-    """The mean over the rows, (n, a) to (a,), or (axis 1) that of each row, (n, a) to (n, 1)."""
+def mean_along(x: Any, axis: Any) -> Any:
+    """The mean over the rows, (n, a) to (a,), or (axis 1) that of each row, (n, a) to (n, 1).
+
+    Several axes stay with length 1.
+    """
+    if type(axis) is tuple:
+        return np.sum(x, axis=axis, keepdims=True) / max(math.prod(x.shape[i] for i in axis), 1)
     if axis == 0:
         return row_sum(x) / max(x.shape[0], 1)
     return np.expand_dims(line_sums(x), 1) / max(x.shape[1], 1)
 
 
-def moments(x: Any, axis: int) -> tuple[Any, Any, Any]:
+def moments(x: Any, axis: Any) -> tuple[Any, Any, Any]:
     """The mean along an axis, what differs from it, and the mean of the squares of that."""
     mean = mean_along(x, axis)
     centred = x - mean
@@ -185,8 +191,8 @@ def moments(x: Any, axis: int) -> tuple[Any, Any, Any]:
 
 
 @written_out
-def standardise(x: Any, axis: int = 0, eps: float = 1e-5) -> Any:
-    """(x - mean) / sqrt(variance + eps) along an axis of (n, a): 0 for batch norm, 1 for layers."""
+def standardise(x: Any, axis: Any = 0, eps: float = 1e-5) -> Any:
+    """(x - mean) / sqrt(variance + eps) along an axis of (n, a), or along several of any array."""
     _, centred, variance = moments(x, axis)
     return centred / np.sqrt(variance + eps)
 

@@ -44,36 +44,63 @@ def fixed(x: Any) -> Any:
     return x
 
 
+def tiled(x: Any, kernel: Pair, stride: Pair, dilation: Pair, counts: Pair) -> Any:
+    """Windows side by side as a view, (..., h, w) to (..., h', kh, w', kw); None for others."""
+    if kernel != stride or dilation != (1, 1):
+        return None
+    (high, wide), (kh, kw) = counts, kernel
+    return x[..., : high * kh, : wide * kw].reshape(*x.shape[:-2], high, kh, wide, kw)
+
+
 def shares(
     x: Any, top: Any, kernel: Pair, stride: Pair, dilation: Pair
-) -> Iterator[tuple[Any, Any, list[tuple[Any, Any]]]]:
+) -> Iterator[tuple[Any, Any, Any, list[tuple[Any, Any]]]]:
     """Some rows of windows at a time: the rows, m, and which places have the largest element.
 
-    The places come with their part of the images (..., h, w). m is 1 at least, as NaN is no
-    largest element.
+    That comes as ``tiled`` where it can, and place by place with their part of the images
+    (..., h, w). m is 1 at least, as NaN is no largest element.
     """
     high, wide = top.shape[-2:]
     count = min(max(BLOCK // max(math.prod(top.shape[:-2]) * wide, 1), 1), high)
     within = list(places((count, wide), kernel, stride, dilation))
-    whole = [as_it_lies(top, (count, wide), bool) for _ in within]
     many = as_it_lies(top, (count, wide), np.min_scalar_type(len(within)))
+    tiles, equal = tiled(x, kernel, stride, dilation, (high, wide)), None
+    if tiles is not None:
+        equal = np.empty_like(tiles[..., :count, :, :, :], bool)
+        column = np.empty_like(tiles[..., :count, 0, :, :], many.dtype)
+        whole = [equal[..., i, :, j] for i, j, _, _ in within]
+    else:
+        whole = [as_it_lies(top, (count, wide), bool) for _ in within]
     for first in range(0, high, count):
         rows = slice(first, min(first + count, high))
         size, start = rows.stop - first, first * stride[0]
-        found: list[tuple[Any, Any]] = []
+        seen = [
+            (..., slice(n, n + (size - 1) * stride[0] + 1, stride[0]), across)
+            for n, across in ((start + up.start, across) for _, _, up, across in within)
+        ]
+        parts = [is_largest[..., :size, :] for is_largest in whole]
         m = many[..., :size, :]
-        for equal, (_, _, up, across) in zip(whole, within, strict=True):
-            begin = start + up.start
-            seen = slice(begin, begin + (size - 1) * stride[0] + 1, stride[0])
-            is_largest = equal[..., :size, :]
-            np.equal(x[..., seen, across], top[..., rows, :], out=is_largest)
-            if found:
-                np.add(m, is_largest.view(np.uint8), out=m)
-            else:
-                m[...] = is_largest
-            found.append((is_largest, (..., seen, across)))
+        if equal is not None:  # one call for all places takes 0.7 of the time
+            equal = equal[..., :size, :, :, :]
+            np.equal(tiles[..., rows, :, :, :], top[..., rows, None, :, None], out=equal)
+            sums = column[..., :size, :, :]
+            add_up([equal[..., i, :, :] for i in range(kernel[0])], sums)
+            add_up([sums[..., j] for j in range(kernel[1])], m)
+        else:
+            for part, place in zip(parts, seen, strict=True):
+                np.equal(x[place], top[..., rows, :], out=part)
+            add_up(parts, m)
         np.maximum(m, 1, out=m)
-        yield rows, m, found
+        yield rows, m, equal, list(zip(parts, seen, strict=True))
+
+
+def add_up(parts: list[Any], out: Any) -> None:
+    """The sum of arrays of single bytes."""
+    first, *others = (p.view(np.uint8) if p.dtype == np.bool_ else p for p in parts)
+    if not others:
+        out[...] = first
+    for part in others:
+        first = np.add(first, part, out=out)
 
 
 @primitive
@@ -83,27 +110,30 @@ def window_max_back(
     """``window_max`` in reverse: (..., h', w') to the largest elements of x, in equal shares."""
     if out is None:
         out = np.empty_like(x, np.result_type(g, x))
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    apart = all(r <= s for r, s in zip(reach, stride, strict=True))  # each element is seen once
     counts = top.shape[-2:]
-    ends = [s * n for s, n in zip(stride, counts, strict=True)]
-    if not apart or kernel != stride or tuple(ends) != tuple(x.shape[-2:]):
+    tiles = tiled(out, kernel, stride, dilation, counts)
+    if tiles is None or math.prod(tiles.shape) < math.prod(out.shape):
         out.fill(0)
     memory = None
-    for rows, m, found in shares(x, top, kernel, stride, dilation):
+    for rows, m, equal, found in shares(x, top, kernel, stride, dilation):
         size = rows.stop - rows.start
         if memory is None:
             memory = [as_it_lies(out, (size, counts[1])) for _ in range(2)]
         share, factor = (part[..., :size, :] for part in memory)
         share[...] = m
-        factor[...] = g[..., rows, :]  # which may lie otherwise
-        np.divide(factor, share, out=share)
+        given = g[..., rows, :]
+        if type(g) is np.ndarray and g.strides != top.strides:
+            factor[...] = given
+            given = factor
+        np.divide(given, share, out=share)
+        if tiles is not None:
+            target = tiles[..., rows, :, :, :]
+            target[...] = equal
+            np.multiply(target, share[..., None, :, None], out=target)
+            continue
         for is_largest, place in found:
-            if apart:
-                np.multiply(is_largest, share, out=out[place])
-            else:
-                np.multiply(is_largest, share, out=factor)
-                np.add(out[place], factor, out=out[place])
+            np.multiply(is_largest, share, out=factor)
+            np.add(out[place], factor, out=out[place])
     return out
 
 
@@ -115,7 +145,7 @@ def window_pick(
     if out is None:
         out = np.empty_like(top, np.result_type(t, x))
     factor = None
-    for rows, m, found in shares(x, top, kernel, stride, dilation):
+    for rows, m, _, found in shares(x, top, kernel, stride, dilation):
         total = out[..., rows, :]
         if factor is None:
             factor = as_it_lies(out, (rows.stop, out.shape[-1]))

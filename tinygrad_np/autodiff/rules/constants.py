@@ -16,8 +16,12 @@ from ..primitives.indexing import last_writes, lexical_order, updated
 from ..primitives.neural import in_range, one_hot, signs
 from .table import FACTS, METADATA, Traits, constant
 
+for comparison, condition in (
+    (np.equal, "oeq"), (np.not_equal, "une"), (np.less, "olt"), (np.less_equal, "ole"),
+    (np.greater, "ogt"), (np.greater_equal, "oge"),
+):  # fmt: skip
+    constant(comparison, traits=Traits(native=(f"fcmp {condition} {{t}} {{a}}, {{b}}",)))
 constant(
-        np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
         np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
         np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.iscomplex, np.isreal,
         np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,

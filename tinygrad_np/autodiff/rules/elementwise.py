@@ -157,15 +157,18 @@ def arcsinh_slope(x: Any) -> Any:
     return np.sqrt(x * x + 1) if np.iscomplexobj(x) else np.hypot(x, 1)
 
 
-elementwise(np.add, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: g)
-elementwise(np.subtract, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: -g)
+elementwise(np.add, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: g,
+            traits=Traits(native=("fadd {t} {a}, {b}",)))  # fmt: skip
+elementwise(np.subtract, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: -g,
+            traits=Traits(native=("fsub {t} {a}, {b}",)))  # fmt: skip
 elementwise(
     np.multiply,
     lambda g, _out, _x, y: g * y,
     lambda g, _out, x, _y: g * x,
-    traits=Traits(neutral=1),
+    traits=Traits(neutral=1, native=("fmul {t} {a}, {b}",)),
 )
-elementwise(np.divide, lambda g, _out, _x, y: g / y, lambda g, out, _x, y: -g * out / y)
+elementwise(np.divide, lambda g, _out, _x, y: g / y, lambda g, out, _x, y: -g * out / y,
+            traits=Traits(native=("fdiv {t} {a}, {b}",)))  # fmt: skip
 elementwise(
     np.power,
     lambda g, _out, x, y: power_base(g, x, y),
@@ -196,10 +199,15 @@ elementwise(np.heaviside, lambda g, _out, _x, _y: np.zeros_like(g),
 elementwise(np.nextafter, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: np.zeros_like(g))
 elementwise(np.ldexp, lambda g, _out, _x, n: np.ldexp(g, n), None)
 
+# y where both are zero, and x where that is NaN
+CHOICE = ["select {m} {0}, {t} {a}, {t} {b}", "fcmp uno {t} {a}, {a}",
+          "select {m} {2}, {t} {a}, {t} {1}"]  # fmt: skip
+NATIVE = {np.maximum: ("fcmp ogt {t} {a}, {b}", *CHOICE),
+          np.minimum: ("fcmp olt {t} {a}, {b}", *CHOICE)}  # fmt: skip
 for selection in (np.maximum, np.minimum, np.fmax, np.fmin):
     elementwise(selection, lambda g, out, x, y: share(g, x, y, out),
                 lambda g, out, x, y: share(g, y, x, out), selects=1,
-                traits=Traits(spreads=True))  # fmt: skip
+                traits=Traits(spreads=True, native=NATIVE.get(selection, ())))  # fmt: skip
 
 elementwise(
     np.where,
@@ -239,8 +247,10 @@ def clip_(a: Any, a_min: Any = NONE, a_max: Any = NONE, *, min: Any = NONE, max:
     return clip(a, a_min, a_max)
 
 
-elementwise(np.negative, lambda g, _out, _x: -g)
-elementwise(np.positive, lambda g, _out, _x: g, traits=Traits(copies=True))
+elementwise(np.negative, lambda g, _out, _x: -g,
+            traits=Traits(native=("fneg {t} {a}",)))  # fmt: skip
+elementwise(np.positive, lambda g, _out, _x: g,
+            traits=Traits(copies=True, native=("freeze {t} {a}",)))  # fmt: skip
 elementwise(np.exp, lambda g, out, _x: g * out)
 elementwise(np.exp2, lambda g, out, _x: g * (out * LOG2))
 elementwise(np.expm1, lambda g, out, _x: g * (out + 1))
@@ -248,12 +258,16 @@ elementwise(np.log, lambda g, _out, x: g / x)
 elementwise(np.log2, lambda g, _out, x: g / (x * LOG2))
 elementwise(np.log10, lambda g, _out, x: g / (x * LOG10))
 elementwise(np.log1p, lambda g, _out, x: g / (x + 1))
-elementwise(np.sqrt, lambda g, out, _x: root_slope(g, out, 2 * out))
+elementwise(np.sqrt, lambda g, out, _x: root_slope(g, out, 2 * out),
+            traits=Traits(native=("call {t} @llvm.sqrt.{s}({t} {a})",)))  # fmt: skip
 elementwise(np.cbrt, lambda g, out, _x: root_slope(g, out, 3 * (out * out)))
-elementwise(np.square, lambda g, _out, x: g * (2 * x))
+elementwise(np.square, lambda g, _out, x: g * (2 * x),
+            traits=Traits(native=("fmul {t} {a}, {a}",)))  # fmt: skip
 elementwise(np.reciprocal, lambda g, out, _x: -g * (out * out))
-elementwise(np.absolute, lambda g, out, x: abs_slope(g, out, x))
-elementwise(np.fabs, lambda g, _out, x: g * np.sign(x))
+elementwise(np.absolute, lambda g, out, x: abs_slope(g, out, x),
+            traits=Traits(native=("call {t} @llvm.fabs.{s}({t} {a})",)))  # fmt: skip
+elementwise(np.fabs, lambda g, _out, x: g * np.sign(x),
+            traits=Traits(native=("call {t} @llvm.fabs.{s}({t} {a})",)))  # fmt: skip
 elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(np.sin, lambda g, _out, x: g * np.cos(x))
 elementwise(np.cos, lambda g, _out, x: -g * np.sin(x))

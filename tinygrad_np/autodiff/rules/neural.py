@@ -43,6 +43,8 @@ from ..shapes import keep
 from .reductions import extremum_back
 from .table import Traits, along, defvjp, elementwise, itself, terms
 
+LARGE = 1 << 16  # elements; from there on a pass over memory less counts: 0.7 of the time replayed
+
 
 def times(factor: Any, g: Any) -> Any:
     """``g * factor``, in the memory of ``factor`` if it is an array that lies as the product will.
@@ -53,6 +55,13 @@ def times(factor: Any, g: Any) -> Any:
         return g * factor
     factor *= g
     return factor
+
+
+def where_positive(g: Any, out: Any) -> Any:
+    """``g`` where ``out`` is positive, 0 elsewhere."""
+    if g.size < LARGE:
+        return times((out > 0).astype(g.dtype), g)
+    return g * (out > 0)
 
 
 def leaky_slope(g: Any, x: Any, slope: float) -> Any:
@@ -69,7 +78,7 @@ def shares_of_sum(out: Any, x: Any, axis: int) -> Any:
     return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
-def standardise_back(g: Any, out: Any, x: Any, axis: int = 0, eps: float = 1e-5) -> Any:
+def standardise_back(g: Any, out: Any, x: Any, axis: Any = 0, eps: float = 1e-5) -> Any:
     """What moves mean or variance alone does not move the result: its part of ``g`` goes."""
     _, _, variance = moments(x, axis)
     straight = g - mean_along(g, axis) - out * mean_along(g * out, axis)
@@ -107,7 +116,7 @@ def logistic_slope(g: Any, x: Any) -> Any:
 # These two have finite slopes at every operand, NaN included: no reach is needed.
 defvjp(
     relu,
-    lambda g, out, _x: times((out > 0).astype(g.dtype), g),
+    lambda g, out, _x: where_positive(g, out),
     broadcasts=True,
     selects=1,
 )

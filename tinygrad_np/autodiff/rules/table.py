@@ -42,8 +42,10 @@ class Traits(NamedTuple):
     it. ``neutral`` is the operand beside which the result equals the other one. ``shape_only``:
     no values are read. ``checks``: it raises, or returns its first operand. ``spreads``: a
     number among the operands costs more than an array. ``cost(out, *operands)`` is the number
-    of multiply-adds of a product. ``spelled`` is how users write the operation, where that is
-    no call.
+    of multiply-adds of a product. ``native`` is the operation on one element in LLVM's language, a
+    line for each step of it: {a} and {b} are the operands, {0} is what the first line gives, {t}
+    the type, {s} its short name, {m} the type of truth values. ``spelled`` is how users write the
+    operation, where that is no call.
     """
 
     body: Callable[..., Any] | None = None
@@ -59,6 +61,7 @@ class Traits(NamedTuple):
     checks: bool = False
     spreads: bool = False
     cost: Callable[..., int] | None = None
+    native: tuple[str, ...] = ()
     spelled: str = ""
 
 
@@ -273,7 +276,14 @@ class Reading:
         )
 
 
+class Revision:
+    """``last`` is another object after a function was given rules."""
+
+    last: object = None
+
+
 TABLE: dict[Any, Rule] = {}
+revision = Revision()
 METADATA: set[Any] = set()
 FACTS: set[Any] = set()  # metadata that depend on shapes and dtypes alone
 WRITERS: set[Any] = set()
@@ -322,6 +332,7 @@ def defvjp(
     """
     _check_rules(fn, vjps, each)
     check_flag("broadcasts", broadcasts)
+    revision.last = object()
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager, traits)
 
 

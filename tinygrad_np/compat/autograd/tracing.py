@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.nests import leaves, rebuild
-from ...autodiff.tape import increments
+from ...autodiff.tape import mode
 from ...autodiff.tensor import Tensor
 from ...autodiff.transforms import Run, gradient
 
@@ -23,13 +23,13 @@ NESTS = (list, tuple, dict)
 
 def rebinding(fun: Function, *args: Any) -> Any:
     """``fun(*args)``, where ``x += v`` is as for numbers."""
-    if increments.rebinds:
+    if mode.rebinds:
         return fun(*args)
-    increments.rebinds = True
+    mode.rebinds = True
     try:
         return fun(*args)
     finally:
-        increments.rebinds = False
+        mode.rebinds = False
 
 
 def mapped(fn: Function, *nests: Any) -> Any:

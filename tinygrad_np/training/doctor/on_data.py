@@ -42,39 +42,39 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
         yield warning(
             "pixels not scaled",
             f"{ranged}, as pixels do that were not divided by 255; the first layer's outputs and "
-            "gradients are some hundred times what its initial weights are made for.",
+            "gradients are about a hundred times larger than its initial weights are meant for.",
             "scale with tg.data.normalise(images), or divide by 255.",
             numbers,
         )
     elif d.low >= 0 and d.high <= 1 / 64:
         yield warning(
             "pixels scaled twice",
-            f"{ranged}, as pixels do that were divided by 255 twice; the first layer hardly sees "
-            "them.",
-            "scale once.",
+            f"{ranged}, as pixels do that were divided by 255 twice; they are so close to 0 "
+            "that the first layer learns very slowly.",
+            "scale the pixels only once.",
             numbers,
         )
     elif abs(d.mean) > 3 * d.std:
         yield warning(
             "inputs not centred",
             f"the mean of the inputs{name} is {figure(d.mean)} and their standard deviation "
-            f"{figure(d.std)}; all weights of a unit are then pushed the same way at once.",
+            f"{figure(d.std)}; the gradients of a unit's weights then have the same sign.",
             "subtract the mean of the training inputs (LeCun et al. 1998, section 4.3).",
             numbers,
         )
     elif d.std > 10:
         yield warning(
             "inputs not scaled",
-            f"{ranged}, with a standard deviation of {figure(d.std)}; initial weights are made for "
-            "about 1.",
+            f"{ranged}, with a standard deviation of {figure(d.std)}; initial weights are "
+            "meant for about 1.",
             "divide by the standard deviation of the training inputs.",
             numbers,
         )
     elif d.spread > 100:
         yield warning(
             "features on different scales",
-            f"the standard deviation of one feature is {figure(d.spread)} times the usual one, and "
-            "the others are hardly seen beside it.",
+            f"the standard deviation of one feature is {figure(d.spread)} times that of a typical "
+            "feature, so that it outweighs the others.",
             "standardise each feature by its own mean and standard deviation.",
             {"spread": d.spread},
         )
@@ -94,8 +94,8 @@ def labels(m: Measurements) -> Iterator[Finding]:
     if m.one_hot:
         yield note(
             "labels one-hot",
-            f"the labels have shape {d.label_shape} and are one-hot; the loss takes them as shares "
-            "of the classes, and accuracies are not counted.",
+            f"the labels have shape {d.label_shape} and are one-hot; the loss takes them as "
+            "probabilities of the classes, and no accuracy is computed.",
             "give class numbers: y.argmax(axis=1).",
         )
     if d.counts is None or (classes is None and m.failure is None):
@@ -106,8 +106,7 @@ def labels(m: Measurements) -> Iterator[Finding]:
     if present == 1:
         yield warning(
             "one class",
-            f"all {d.shape[0]:,} labels are {d.counts.argmax()}, "
-            "and there is nothing to tell apart.",
+            f"all {d.shape[0]:,} labels are {d.counts.argmax()}, so there is nothing to learn.",
             "check how the labels are loaded, and that they are shuffled before a split.",
             numbers,
         )
@@ -115,7 +114,7 @@ def labels(m: Measurements) -> Iterator[Finding]:
         yield warning(
             "class imbalance",
             f"{100 * share:.0f} % of the examples have label {d.counts.argmax()}; a network that "
-            "always says so is right as often.",
+            "always gives this label reaches the same accuracy.",
             "judge it by training.precision_recall, and draw rare classes more often.",
             numbers,
         )
@@ -130,13 +129,13 @@ def labels(m: Measurements) -> Iterator[Finding]:
         yield note(
             "outputs without examples",
             f"the network has {classes} outputs and the labels {present} classes.",
-            "leave out outputs that no label asks for.",
+            "remove the outputs that no label uses.",
             numbers,
         )
 
 
 def few(m: Measurements) -> Iterator[Finding]:
-    """Fewer examples than a network of this size needs to know others by."""
+    """Fewer examples than a network of this size needs to generalise."""
     start, n = m.start, m.data.shape[0]
     if start is None:
         return
@@ -147,10 +146,10 @@ def few(m: Measurements) -> Iterator[Finding]:
     each = "" if start.classes is None else f", {n / classes:.3g} of a class,"
     yield warning(
         "few examples",
-        f"{n:,} examples{each} for {size:,} parameters: the network can learn them by heart, and "
-        "that says little about others.",
-        "more examples, augmented ones (tg.data.augment), a smaller network, or weights of one "
-        "that was trained on much; judge it by examples held out.",
+        f"{n:,} examples{each} for {size:,} parameters: the network can memorise them, and its "
+        "accuracy on them says little about new examples.",
+        "more examples, augmented ones (tg.data.augment), a smaller network, or pretrained "
+        "weights; measure the accuracy on held-out examples.",
         {"examples": n, "parameters": size},
     )
 
@@ -191,8 +190,8 @@ def related(m: Measurements) -> Iterator[Finding]:
             UNRELATED,
             "one batch can be learned by heart, but a short training leaves "
             f"{100 * right:.0f} % right of held-out examples, and the most similar example has the "
-            f"same label in {100 * share:.0f} % of cases, both as by chance{doubt}. The labels may "
-            "be shuffled against the inputs.",
+            f"same label in {100 * share:.0f} % of cases, no better than chance{doubt}. Inputs and "
+            "labels may be in different orders.",
             "shuffle both with one permutation, rng.permutation(n), and check a few by eye.",
             {"neighbours": share, "chance": chance, "held_out": right},
         )

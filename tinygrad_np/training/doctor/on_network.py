@@ -58,7 +58,7 @@ def connected(m: Measurements) -> Iterator[Finding]:
     if not start.is_connected:
         yield warning(
             "loss apart from the parameters",
-            "the loss is computed from none of the model's parameters, so that no step changes it.",
+            "the loss does not depend on any of the model's parameters, so no step can change it.",
             "look for .detach(), .numpy(), no_grad() or np.argmax in forward, and for parameters "
             "without requires_grad=True.",
         )
@@ -74,8 +74,8 @@ def connected(m: Measurements) -> Iterator[Finding]:
     if none:
         yield warning(
             "gradients of 0",
-            f"{_list(none)} {_have(none)} a gradient of exactly 0 and will not move.",
-            "find the layer behind which nothing depends on it.",
+            f"{_list(none)} {_have(none)} a gradient of exactly 0 and will not change.",
+            "find the first layer whose outputs do not depend on these parameters.",
         )
     if m.foreign:
         yield warning(
@@ -108,14 +108,14 @@ def symmetry(m: Measurements) -> Iterator[Finding]:
         yield warning(
             "symmetric weights",
             f"all units of {_list(same)} start with the same weights, get the same gradients and "
-            "stay equal: each layer is worth one unit.",
+            "stay equal: each layer can do no more than one unit.",
             "draw initial weights at random, from nn.init.he_uniform for ReLU.",
             {"count": len(same)},
         )
 
 
 def chained(m: Measurements) -> Iterator[Finding]:
-    """Linear layers that are worth one, because nothing bends between them."""
+    """Linear layers without an activation between them: together they are one linear layer."""
     layers = m.start.layers if m.start is not None else []
     for layer in layers:
         source = layer.source
@@ -125,7 +125,7 @@ def chained(m: Measurements) -> Iterator[Finding]:
             yield warning(
                 "no activation between layers",
                 f"{_named(layer)} takes what {_named(layers[source])} gives, with no activation in "
-                "between: both together are one linear layer, and can learn no more than it.",
+                "between: together they can compute no more than one linear layer.",
                 f"put nn.ReLU() between {layers[source].name} and {layer.name}.",
             )
             return
@@ -170,7 +170,7 @@ def outputs(m: Measurements) -> Iterator[Finding]:
     ):
         yield warning(
             "activation on the outputs",
-            f"{ranged}, as after an activation; a logit must be free to take any value.",
+            f"{ranged}, as after an activation; logits must be able to take any value.",
             "leave out the activation after the last layer.",
             numbers,
         )
@@ -192,7 +192,7 @@ def start(m: Measurements) -> Iterator[Finding]:
         yield note(
             TRAINED,
             f"it is {figure(start.loss)}, and that of outputs which are the targets' means is "
-            f"{figure(start.constant)}: the network knows something already.",
+            f"{figure(start.constant)}: the network has learned something already.",
             "if it is new, look for the target among the inputs.",
             {"loss": start.loss, "constant": start.constant},
         )
@@ -222,8 +222,8 @@ def start(m: Measurements) -> Iterator[Finding]:
     elif start.is_trained:
         yield note(
             TRAINED,
-            f"{text}: the network knows something already. It was trained before, or the labels "
-            "reach its inputs.",
+            f"{text}: the network has learned something already. It was trained before, or its "
+            "inputs contain the labels.",
             "if it is new, look for the label among the inputs.",
             numbers,
         )
@@ -245,12 +245,12 @@ def activations(m: Measurements) -> Iterator[Finding]:
         if share > 0.5:
             yield warning(
                 "dead ReLUs",
-                f"{text}; they get no gradient and do not come back.",
+                f"{text}; they get no gradient, so they stay at 0.",
                 "smaller learning rate, He initialisation, biases at 0, or LeakyReLU.",
                 numbers,
             )
         elif share > 0.25:
-            yield note("dead ReLUs", f"{text}.", "watch whether they become more.", numbers)
+            yield note("dead ReLUs", f"{text}.", "watch whether their number grows.", numbers)
         else:
             text = f"{text}, and in no layer more" if share else "no unit is 0 for every example"
             yield fine("ReLUs", f"{text}.", numbers=numbers)
@@ -273,7 +273,11 @@ def activations(m: Measurements) -> Iterator[Finding]:
         elif share > 0.25:
             yield note("saturated activations", f"{text}.", "smaller initial weights.", numbers)
         else:
-            text = f"{text}, and in no layer more" if share else "no value lies where it is flat"
+            text = (
+                f"{text}, and in no layer more"
+                if share
+                else "no value lies where the activation is flat"
+            )
             yield fine("saturation", f"{text}.", numbers=numbers)
 
 

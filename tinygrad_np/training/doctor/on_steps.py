@@ -21,8 +21,8 @@ def one_batch(m: Measurements) -> Iterator[Finding]:
     else:
         yield warning(
             "one batch not learned",
-            f"{text}. A network that cannot learn a few examples by heart has a fault in the "
-            "model, the loss or the labels, whatever the optimiser.",
+            f"{text}. If a network cannot memorise a few examples, the cause is the model, the "
+            "loss or the labels, not the optimiser.",
             "check that forward uses x, that the loss compares what it should, and that equal "
             "inputs have equal labels.",
             numbers,
@@ -54,19 +54,19 @@ def rates(m: Measurements) -> Iterator[Finding]:
             "no rate learns",
             f"at no learning rate from {figure(float(test.rates[0]))} to "
             f"{figure(float(test.rates[-1]))} does the loss of new batches fall{than}.",
-            "first make one batch be learned; then check that labels belong to their inputs.",
+            "first make the network learn one batch; then check that labels fit their inputs.",
         )
         return
     numbers = {"suggested": test.suggested}
     text = f"the loss falls fastest at a rate of about {figure(test.suggested)}"
     if test.diverges is not None:
         numbers["diverges"] = test.diverges
-        text += f" and is lost at {figure(test.diverges)}"
+        text += f" and diverges at {figure(test.diverges)}"
     if test.given is None:
         yield fine("learning rate", f"{text}.", numbers=numbers)
         return
     numbers["given"] = test.given
-    text += f"; the optimiser's, at its greatest, is {figure(test.given)}"
+    text += f"; the optimiser's largest rate is {figure(test.given)}"
     if m.updates is not None and m.updates.grow:
         first, last = float(m.updates.losses[0]), float(m.updates.losses[-1])
         text += f", which takes the loss from {figure(first)} to {figure(last)} in its first steps"
@@ -79,7 +79,7 @@ def rates(m: Measurements) -> Iterator[Finding]:
     elif test.given < test.suggested / 30:
         yield warning(
             "learning rate too low",
-            f"{text}: training takes many times as long as it need.",
+            f"{text}: training takes many times longer than necessary.",
             f"start with {figure(test.suggested)}.",
             numbers,
         )
@@ -118,7 +118,7 @@ def updates(m: Measurements) -> Iterator[Finding]:
     elif low < high / 1000:
         yield warning(
             "uneven updates",
-            f"{text}: {least} stands still beside the others.",
+            f"{text}: {least} hardly changes, compared with the others.",
             "the same initialisation for all layers, or Adam.",
             numbers,
         )

@@ -1,0 +1,307 @@
+"""Fused replays: the same bits as eager mode, from loops in machine code."""
+
+import functools
+import itertools
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tests.replay import every_case, twins
+from tests.replay.test_every_case import FORMS, TOGETHER, chosen
+from tests.replay.test_rows import LOOPED, ROWS, batch
+from tests.replay.twins import Twin, assert_twins
+from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.rules import TABLE
+from tinygrad_np.nn import functional as F
+from tinygrad_np.replay import fuse, native
+
+pytest.importorskip("llvmlite")
+
+FUNCTIONS = {fn: rule.traits.native for fn, rule in TABLE.items() if rule.traits.native}
+SPECIAL = [0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan, 1e-42, 3e38, -3e38]
+
+
+@pytest.fixture(autouse=True)
+def fused(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What compares replays with eager mode compares fused ones."""
+    kept = tmp_path_factory.getbasetemp() / "fused"  # one for all: compiled once
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
+    monkeypatch.setattr(twins.tg, "replay", functools.partial(tg.replay, fuse=True))
+    same = twins.same
+
+    def same_but_for_the_kind_of_nan(a: Any, b: Any) -> bool:
+        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+            return same(native.with_one_nan(a), native.with_one_nan(b))
+        return same(a, b)
+
+    monkeypatch.setattr(twins, "same", same_but_for_the_kind_of_nan)
+
+
+def loops(step: Any) -> Iterator[Any]:
+    """The loops of the program that ran last."""
+    binding = step.program.binding
+    inner = [b for loop in binding.loops.values() for b in loop.bindings.values()]
+    for instructions in [b.instructions for b in (binding, *inner)]:
+        yield from (call for _, call in instructions if hasattr(call, "used"))
+
+
+def test_every_function_has_numpys_bits() -> None:
+    """Special numbers beside each other, whole vectors and the rest, one or both operands single.
+
+    On a processor whose NumPy has other bits a function is not fused: ``agrees`` says which.
+    """
+    assert all(native.agrees(*row, letter) for row in FUNCTIONS.items() for letter in "fd")
+    wrong = []
+    for (fn, lines), letter, single in itertools.product(FUNCTIONS.items(), "fd", (0, 1, 2)):
+        values = np.array(SPECIAL, letter)
+        for one in values[:: 1 if single else len(values)]:
+            pairs = [np.ravel(v) for v in np.meshgrid(*[values] * fn.nin)]
+            if single and fn.nin == 2:
+                pairs[single - 1] = np.array(one)
+            given = [np.resize(v, 77) if v.ndim else v for v in pairs]
+            with np.errstate(all="ignore"):
+                wanted = fn(*given)
+            result = np.empty_like(wanted)
+            twice = np.empty(77, letter)
+            chain = fuse.Chain((77,))
+            assert chain.takes(fuse.Elementwise(lines, given, result))
+            assert chain.takes(fuse.Elementwise((), [result], twice))
+            run = chain.compiled(set(), fuse.Crew())
+            assert run is not None
+            run()
+            same = native.with_one_nan(result).tobytes() == native.with_one_nan(wanted).tobytes()
+            if (
+                not same
+                or native.with_one_nan(twice).tobytes()
+                != native.with_one_nan(wanted.astype(letter)).tobytes()
+            ):
+                wrong.append((fn.__name__, letter, single, one))
+    assert wrong == []
+
+
+def test_agrees_sees_another_bit() -> None:
+    right, other = FUNCTIONS[np.maximum], FUNCTIONS[np.minimum]
+    assert native.agrees(np.maximum, right, "f")
+    assert not native.agrees(np.maximum, other, "f")
+    # of two zeros the first, as some processors have it
+    assert not native.agrees(np.maximum, ("fcmp oge {t} {a}, {b}", *right[1:]), "f")
+
+
+def elementwise_step(seed: int) -> tuple[Callable[[], Twin], Callable[[int], Any]]:
+    """A random step: operations on arrays of several layouts that broadcast, writes, a gradient."""
+    shapes = [(7, 40), (40,), (7, 1), (), (1, 40)]
+    layouts = [every_case.dense, every_case.fortran, every_case.strided, every_case.backwards]
+    draw = np.random.default_rng(seed)
+    dtype = "f4" if seed % 2 else "f8"
+    picked = [shapes[int(draw.integers(len(shapes)))] for _ in range(4)] + [(7, 40)]
+    lie = [layouts[int(draw.integers(4))] for _ in picked]
+    plan = [
+        (int(draw.integers(9)), *(int(k) for k in draw.integers(5 + i, size=2))) for i in range(9)
+    ]
+    binary = [np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum]
+
+    def values(k: int) -> list[np.ndarray]:
+        rng = np.random.default_rng([seed, k])
+        found = [rng.normal(size=shape).astype(dtype) for shape in picked]
+        if k > 1:  # what decides sides
+            found[-1].reshape(-1)[: len(SPECIAL)] = SPECIAL
+        return [layout(array) for layout, array in zip(lie, found, strict=True)]
+
+    def make() -> Twin:
+        weight = tg.Tensor(np.linspace(-1, 1, 280, dtype=dtype).reshape(7, 40), requires_grad=True)
+
+        def step(*given: Any) -> Any:
+            weight.grad = None
+            found = [*given[:-1], given[-1] * weight]
+            for kind, i, j in plan:
+                a, b = found[i], found[j]
+                if kind < len(binary):
+                    found.append(binary[kind](a, b))
+                elif kind == 6:
+                    found.append(np.where(a > b, a, b * 0.5))
+                elif kind == 7:
+                    found.append(np.sqrt(np.abs(a)) - np.square(b))
+                else:
+                    found.append(np.maximum(a, 0) + np.exp(-np.abs(b)))
+            loss = functools.reduce(lambda s, t: s + np.sum(t), found, found[-1].sum())
+            loss.backward()
+            return [loss, *found[-3:]]
+
+        return Twin(step, [weight])
+
+    return make, values
+
+
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_random_steps(first: int) -> None:
+    found = {}
+    for seed in range(first, first + 20):
+        with np.errstate(all="ignore"):
+            found[seed] = twins.differences(*elementwise_step(seed))
+    assert {seed: what for seed, what in found.items() if what} == {}
+
+
+@pytest.mark.parametrize("turn", range(len(FORMS)), ids=[form for form, *_ in FORMS])
+def test_every_operation_of_the_table(turn: int) -> None:
+    form, dtype, layout = FORMS[turn]
+    cases = chosen(turn, True)[turn::3]  # all in all of them: every_case --fused
+    for start in range(0, len(cases), TOGETHER):
+        together = cases[start : start + TOGETHER]
+        assert every_case.difference(form, together, dtype, layout, False) == ""
+
+
+def net(dtype: str = "f4", **layers: int) -> nn.Module:
+    model = nn.Sequential(
+        nn.Linear(6, 40, seed=0, **layers), nn.ReLU(), nn.BatchNorm1d(40), nn.Linear(40, 3, seed=1)
+    )
+    return model.astype(dtype) if dtype != "f4" else model
+
+
+OPTIMISERS: dict[str, Callable[[Any], Any]] = {
+    "sgd": lambda p: optim.SGD(p, 0.1),
+    "momentum, a schedule": lambda p: optim.SGD(p, lambda k: 0.1 / (k + 1), momentum=0.9),
+    "nesterov": lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "adam": lambda p: optim.Adam(p, 0.01),
+    "adam, limits": lambda p: optim.Adam(p, 0.01, clip_norm=0.1, max_norm=1.0),
+    "adamw": lambda p: optim.AdamW(p, lambda k: 0.01 * (k + 1), weight_decay=0.1, clip_value=0.1),
+    "adagrad": lambda p: optim.Adagrad(p, 0.1),
+    "adadelta": lambda p: optim.Adadelta(p, 1.0),
+    "rmsprop": lambda p: optim.RMSprop(p, 0.01),
+    "rmsprop, centred": lambda p: optim.RMSprop(p, 0.01, momentum=0.9, centered=True),
+}
+
+
+@pytest.mark.parametrize("made", OPTIMISERS.values(), ids=list(OPTIMISERS))
+def test_optimisers(made: Callable[[Any], Any]) -> None:
+    def make() -> Twin:
+        model = net()
+        optimiser = made(model.parameters())
+
+        def step(x: Any, y: Any) -> Any:
+            optimiser.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimiser.step()
+            return loss
+
+        def before(k: int) -> None:
+            if k == 6:  # settings too
+                optimiser.lr = 0.003
+            if k == 7 and optimiser.param_groups[0].get("momentum"):
+                optimiser.momentum = 0.5
+
+        return Twin(step, list(model.parameters()), before=before)
+
+    def batch(k: int) -> Any:
+        rng = np.random.default_rng(k)
+        return rng.normal(size=(9, 6)).astype("f4"), rng.integers(0, 3, 9)
+
+    assert_twins(make, batch, calls=10, runs=None)
+
+
+def counted(sizes: list[int], rows: int, dtype: str = "f4") -> list[Any]:
+    """The loops of a training step."""
+    weights = [
+        tg.Tensor(np.random.default_rng(i).normal(size=pair).astype(dtype) / 9, requires_grad=True)
+        for i, pair in enumerate(itertools.pairwise(sizes))
+    ]
+    optimiser = optim.Adam(weights, 0.001)
+
+    @twins.tg.replay
+    def step(x: Any) -> Any:
+        optimiser.zero_grad()
+        for weight in weights:
+            x = F.relu(x @ weight + 0.5)
+        loss = np.mean(x)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    x = np.random.default_rng(9).normal(size=(rows, sizes[0])).astype(dtype)
+    for _ in range(4):
+        step(x)
+    return list(loops(step))
+
+
+def test_what_is_joined() -> None:
+    """A bias and its ReLU are one loop, and so are the mask of a ReLU and the product with it."""
+    found = counted([5, 40, 40], 8)
+    names = {lines: fn.__name__ for fn, lines in FUNCTIONS.items()} | {(): "cast"}
+    joined = [[names[lines] for lines, *_ in call.steps] for call in found]
+    assert joined[:2] == [["add", "maximum"]] * 2
+    assert all(name[-1] == "multiply" and "greater" in name for name in joined[2:]), joined
+
+
+def test_threads_share_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuse, "THREADED_FROM", 100)
+    monkeypatch.setattr(fuse, "thread_count", lambda: 3)
+    for seed in range(60, 70):
+        with np.errstate(all="ignore"):
+            assert twins.differences(*elementwise_step(seed)) == ""
+    assert all(len(call.used[1]) == 3 for call in counted([5, 40, 40], 8))
+
+
+def test_loops_over_rows_are_fused_too() -> None:
+    joined = []
+    for make in LOOPED:
+        programs: list[Any] = []
+
+        def replay(fn: Any, programs: list[Any] = programs, **options: Any) -> Any:
+            programs.append(tg.replay(fn, fuse=True, **options))
+            return programs[-1]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(twins, "tg", types.SimpleNamespace(Tensor=tg.Tensor, replay=replay))
+            assert_twins(make, batch)
+        inner = [call for call in loops(programs[0]) if call.used[0][0].shape[:1] < (ROWS,)]
+        joined.append(len(inner))
+    assert sum(count > 0 for count in joined) > len(joined) / 2, joined
+
+
+def test_raised_errors_come_from_numpy() -> None:
+    w = tg.Tensor(np.full((2, 40), 3e37, "f4"), requires_grad=True)
+
+    @twins.tg.replay
+    def step(x: Any) -> Any:
+        w.grad = None
+        loss = np.sum(np.maximum(w * x, 0) * 0.5)
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        step(np.float32(0.1))
+    assert list(loops(step))
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match="overflow"):
+        step(np.float32(100))
+    assert step(np.float32(0.1)).item() == pytest.approx(80 * 3e36 * 0.5, rel=1e-5)
+
+
+def test_code_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    text = native.Loop([("f", "each")] * 2, [(FUNCTIONS[np.negative], (0,), 1)], [1]).text()
+    compiled = native.compiled.__wrapped__
+    assert compiled(text)
+    [file] = tmp_path.rglob("*.o")
+    content = file.read_bytes()
+    for damaged in (b"", content[:50], content[:-1] + b"!", b"\x7fELF" * 30):
+        file.write_bytes(damaged)
+        assert compiled(text)
+        assert file.read_bytes() == content  # made anew
+    assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".o"]
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    assert compiled(text)
+
+
+def test_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuse.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ImportError, match=r"fuse=True\) compiles with llvmlite: pip install"):
+        twins.tg.replay(lambda x: x)
+    with pytest.raises(TypeError, match="fuse='yes'"):
+        tg.replay(lambda x: x, fuse="yes")

@@ -1,0 +1,321 @@
+"""Calls of elementwise operations that follow each other, as one pass: ``replay(fn, fuse=True)``.
+
+Each ufunc of a replayed step goes over its arrays by itself. Here those that go over arrays of one
+shape become one loop in machine code, in which intermediate results stay in registers. What NumPy
+computes by an algorithm of its own, such as exp, stays NumPy's call: no bit is another one.
+"""
+
+import importlib.util
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff.rules import TABLE
+from ..recording.equations import Equation
+from ..threads import Crew, thread_count
+from . import native
+from .bind import Binding, Instruction
+from .kernels import Cells, Traced, Tracer
+from .memory import layout
+from .plan import last_uses
+
+THREADED_FROM = 1 << 18  # elements; below, handing work to a thread costs more than it saves
+QUIET = {"ignore", "warn"}  # what NumPy does at an error, of which a loop does the first
+
+
+class Elementwise(NamedTuple):
+    """A call that a loop can do: its lines in LLVM's language, operands and result."""
+
+    lines: native.Lines
+    operands: list[np.ndarray]
+    out: np.ndarray
+
+
+def check() -> None:
+    """Raise ImportError where the compiler is not installed."""
+    if importlib.util.find_spec("llvmlite") is None:
+        raise ImportError("tg.replay(fuse=True) compiles with llvmlite: pip install llvmlite.")
+
+
+def has_stops() -> bool:
+    """Whether NumPy is to do more than warn where a number overflows; a loop does neither."""
+    return not QUIET.issuperset(np.geterr().values())
+
+
+def fuse(binding: Binding) -> None:
+    """Join what can be joined among the instructions of a program and of its loops over rows."""
+    crew = Crew()
+    binding.instructions = joined(binding, binding.instructions, crew)
+    for loop in binding.loops.values():
+        for inner in loop.bindings.values():
+            inner.first = joined(inner, inner.first, crew)
+            inner.instructions = joined(inner, inner.instructions, crew)
+        loop.link()
+
+
+def joined(binding: Binding, instructions: Iterable[Instruction], crew: Crew) -> list[Instruction]:
+    """The instructions with loops for those that follow each other."""
+    places = {equation: i for i, equation in enumerate(binding.plan.equations)}
+    uses = last_uses(binding.plan)
+
+    def unused(group: Sequence[Instruction], then: Equation | None) -> set[int]:
+        last = places[group[-1][0]] - (then is group[-1][0])
+        results = [v for equation, _ in group for v in equation.results]
+        ids = [{id(binding.arrays.get(v)) for v in results if (uses[v.root] > last) is later}
+               for later in (False, True)]  # fmt: skip
+        return ids[0] - ids[1]
+
+    pairs = [
+        (e, partial(_performed, e.fn, Updates(crew)) if e.kind == "effect" else call)
+        for e, call in instructions
+    ]
+    return chained(pairs, unused, crew)
+
+
+def chained(
+    pairs: Iterable[tuple[Any, Callable[[], Any]]],
+    unused: Callable[[Sequence[Instruction], Any], set[int]],
+    crew: Crew,
+) -> list[Any]:
+    """The calls, each with what it belongs to, with loops in the places of several.
+
+    ``unused(group, then)`` has the ids of arrays that a group of calls writes and nobody reads
+    behind them; ``then`` is what the call after them belongs to.
+    """
+    found: list[Any] = []
+    group: list[Any] = []
+    chain: Chain | None = None
+    for owner, call in [*pairs, (None, None)]:
+        errors = getattr(owner, "errors", None) or {}
+        part = elementwise(call) if QUIET.issuperset(errors.values()) else None
+        if part is not None and chain is not None and chain.takes(part):
+            group.append((owner, call))
+            continue
+        if chain is not None:
+            run = chain.compiled(unused(group, owner), crew)
+            found += group if run is None else [(group[0][0], run)]
+        chain, group = None if part is None else Chain(part.out.shape), [(owner, call)]
+        if chain is None or part is None or not chain.takes(part):
+            chain = None
+            found += group
+    return found[:-1]
+
+
+def elementwise(call: Any) -> Elementwise | None:
+    """What a bound call does, if that is an operation that a loop can do."""
+    if not isinstance(call, partial):
+        return None
+    fn: Any = call.func
+    args, options = call.args, dict(call.keywords)
+    if fn is np.copyto and len(args) in (2, 3):
+        args = (args[1], args[0])
+    elif not isinstance(fn, np.ufunc):
+        return None
+    elif "out" in options:
+        args = (*args, options.pop("out"))
+    if fn is not np.copyto and (options or len(args) != fn.nin + fn.nout):
+        return None
+    *operands, out = args
+    if not isinstance(out, np.ndarray) or out.dtype.char not in native.TYPES or out.size < 2:
+        return None
+    operands = [_one_number(operand, operands) for operand in operands]
+    if any(type(o) is not np.ndarray for o in operands):
+        return None
+    kinds = {o.dtype.char for o in operands}
+    if len(kinds) != 1:
+        return None
+    (kind,) = kinds
+    if fn is np.copyto:
+        fits = out.dtype.char in "fd" and kind in ("?", out.dtype.char)
+        return Elementwise((), operands, out) if fits else None
+    lines = TABLE[fn].traits.native if fn in TABLE else ()
+    if not lines or kind not in "fd" or out.dtype.char not in (kind, "?"):
+        return None
+    return Elementwise(lines, operands, out) if native.agrees(fn, lines, kind) else None
+
+
+def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
+    """A Python number as an array, and an array that was filled with one number as that."""
+    if type(operand) in (int, float):
+        kinds = [o.dtype for o in operands if isinstance(o, np.ndarray)]
+        return np.array(operand, kinds[0]) if kinds else operand
+    is_array = type(operand) is np.ndarray and operand.size > 1
+    if is_array and operand.base is None and not operand.flags.writeable:
+        one = operand.reshape(-1)[:1]
+        if operand.tobytes() == one.tobytes() * operand.size:
+            return one.reshape(())
+    return operand
+
+
+class Chain:
+    """Operations that one loop can do, on arrays that broadcast to one shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.arrays: list[np.ndarray] = []
+        self.steps: list[tuple[native.Lines, tuple[int, ...], int]] = []
+        self.written: dict[int, int] = {}  # the places of results, and the ids of their arrays
+
+    def takes(self, part: Elementwise) -> bool:
+        """Add an operation, if it can be a part of the same loop."""
+        if part.out.shape != self.shape:
+            return False
+        before = len(self.arrays)
+        try:
+            places = tuple(map(self._place, part.operands))
+            result = self._place(part.out)
+            written = {**self.written, result: id(part.out)}
+            fits = self._is_apart(written) and self._order(result) is not None
+        except ValueError:  # shapes that do not broadcast to this one
+            fits = False
+        if not fits:
+            del self.arrays[before:]
+            return False
+        self.written = written
+        self.steps.append((part.lines, places, result))
+        return True
+
+    def _place(self, array: np.ndarray) -> int:
+        """The place of an array, or of one that is the same view."""
+        for k, known in enumerate(self.arrays):
+            if _view(known) == _view(array):
+                return k
+        np.broadcast_to(array, self.shape)
+        self.arrays.append(array)
+        return len(self.arrays) - 1
+
+    def _is_apart(self, written: Iterable[int]) -> bool:
+        """Whether nothing that is written lies in the memory of another view, or in a broadcast."""
+        return all(
+            self.arrays[w].shape == self.shape
+            and not any(
+                np.may_share_memory(self.arrays[w], other)
+                for k, other in enumerate(self.arrays) if k != w
+            )
+            for w in written
+        )  # fmt: skip
+
+    def _order(self, result: int) -> tuple[int, int, list[tuple[int, int]]] | None:
+        """Rows, columns, and each array's steps from row to row and from column to column.
+
+        None where the elements of a row do not lie side by side.
+        """
+        wide = [np.broadcast_to(array, self.shape) for array in self.arrays]
+        axes = sorted(range(len(self.shape)), key=lambda a: -abs(wide[result].strides[a]))
+        dims: list[tuple[int, list[int]]] = []
+        for axis in axes:
+            size, steps = self.shape[axis], [array.strides[axis] for array in wide]
+            if size == 1:
+                continue
+            if dims and dims[-1][1] == [step * size for step in steps]:
+                dims[-1] = dims[-1][0] * size, steps
+            else:
+                dims.append((size, steps))
+        nothing = (1, [0] * len(wide))
+        if len(dims) > 2:
+            return None
+        (rows, outer), (cols, inner) = [*[nothing] * (2 - len(dims)), *dims]
+        if any(step not in (0, a.itemsize) for a, step in zip(wide, inner, strict=True)):
+            return None
+        return rows, cols, list(zip(outer, inner, strict=True))
+
+    def compiled(self, unused: set[int], crew: Crew) -> Callable[[], Any] | None:
+        """The loop as a function of nothing; None where it would save nothing.
+
+        ``unused`` are ids of arrays whose values nobody reads afterwards.
+        """
+        rows, cols, steps = self._order(next(iter(self.written))) or (1, 1, [])
+        threads = thread_count() if rows * cols >= THREADED_FROM else 1
+        kept = [k for k, array in self.written.items() if array not in unused]
+        if (len(self.steps) < 2 and threads == 1) or not kept:
+            return None
+        kinds = [
+            (array.dtype.char, "each" if inner else "row" if outer else "single")
+            for array, (outer, inner) in zip(self.arrays, steps, strict=True)
+        ]
+        address = native.compiled(native.Loop(kinds, self.steps, kept).text())
+        parts = _shares(rows, cols, threads)
+        starts = [array.ctypes.data for array in self.arrays]
+        tables = [
+            np.array(
+                [last - first, end - begin]
+                + [v for start, (outer, inner) in zip(starts, steps, strict=True)
+                   for v in (start + first * outer + begin * inner, outer)],
+                np.int64,
+            )
+            for first, last, begin, end in parts
+        ]  # fmt: skip
+        places = [table.ctypes.data for table in tables]
+        if len(places) == 1:
+            run = partial(native.holding_the_lock(address), places[0])
+        else:
+            run = partial(crew.run, native.without_the_lock(address), places)
+        run.used, run.steps = (self.arrays, tables), self.steps  # type: ignore[attr-defined]
+        return run
+
+
+def _view(array: np.ndarray) -> Any:
+    return array.ctypes.data, array.shape, layout(array), array.dtype
+
+
+def _shares(rows: int, cols: int, threads: int) -> list[tuple[int, int, int, int]]:
+    """Rows from and to, columns from and to, for each thread."""
+    count = rows if rows >= threads else cols
+    cuts = [count * k // threads for k in range(threads + 1)]
+    pairs = list(itertools.pairwise(cuts))
+    return [(*p, 0, cols) if rows >= threads else (0, rows, *p) for p in pairs]
+
+
+class Active(threading.local):
+    """Who makes an optimiser's changes in the current thread, beside the optimiser itself."""
+
+    updates: "Updates | None" = None
+
+
+ACTIVE = Active()
+
+
+def _performed(effect: Any, updates: "Updates") -> None:
+    ACTIVE.updates = updates
+    try:
+        effect.perform()
+    finally:
+        ACTIVE.updates = None
+
+
+class Updates:
+    """An optimiser's changes of pieces of its parameters: each is noted once, and joined."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._known: dict[Any, tuple[Any, ...]] = {}
+
+    def __call__(
+        self, change: Callable[..., None], group: dict[str, Any], numbers: Sequence[np.ndarray],
+        values: np.ndarray, g: np.ndarray, scratch: np.ndarray, *state: np.ndarray,
+    ) -> None:  # fmt: skip
+        """``change(group, numbers, values, g, scratch, *state)``."""
+        settings = [value for name, value in group.items() if name not in ("params", "lr")]
+        key = (id(values), id(g), *settings)
+        found = self._known.get(key)
+        if found is None:
+            arrays = (*numbers, values, g, scratch, *state)
+            calls = self._noted(change, group, numbers, *arrays[len(numbers) :])
+            found = self._known[key] = calls, arrays  # which keeps their ids
+        for call in found[0]:
+            call()
+
+    def _noted(
+        self, change: Any, group: dict[str, Any], numbers: Sequence[np.ndarray], *arrays: np.ndarray
+    ) -> list[Callable[[], Any]]:
+        tracer = Tracer(Cells())
+        lent = {id(a): Traced(tracer, a, np.empty_like(a)) for a in (*numbers, *arrays)}
+        change(group, [lent[id(n)] for n in numbers], *[lent[id(a)] for a in arrays])
+        pairs = [(None, call.bound(tracer.cells)) for call in tracer.calls]
+        whole = chained(pairs, lambda *_: {id(arrays[2])}, self._crew)
+        found = whole if len(whole) == 1 else chained(pairs, lambda *_: set(), self._crew)
+        return [call for _, call in found]

@@ -1,0 +1,86 @@
+"""The arguments of one call of a replayed step."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..autodiff.nests import held, leaves, rebuild, tupled
+from ..autodiff.tape import mode
+from ..autodiff.tensor import Tensor
+from ..errors import ReplayError
+from ..recording.lines import Whose, users_line, whose
+from .objects import is_plain
+
+
+class Given:
+    """The arguments of one call: the ``parts`` of the nest, and the arrays among them.
+
+    ``key`` is equal for calls that the same program may answer.
+    """
+
+    def __init__(self, args: tuple[Any, ...]) -> None:
+        self.args = args
+        self.parts = leaves(list(args))
+        self.inputs = self.arrays()
+        values = ["array" if is_array(part) else _identity(part) for part in self.parts]
+        shown = repr(rebuild(_opened(list(args)), values))
+        specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
+        self.key = (mode.recording, shown, *specs)
+
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays as they are now: an argument that is a gradient may get another one."""
+        return [_array(part) for part in self.parts if is_array(part)]
+
+    def others(self) -> list[Any]:
+        """What is no array."""
+        return [part for part in self.parts if not is_array(part)]
+
+    def holding(self, tensors: Iterable[Tensor]) -> list[Any]:
+        """The arguments with these Tensors in the places of the arrays."""
+        found = iter(tensors)
+        parts = [next(found) if is_array(part) else part for part in self.parts]
+        return list(rebuild(list(self.args), parts))
+
+
+def is_array(part: Any) -> bool:
+    return isinstance(part, (np.ndarray, np.generic, Tensor))
+
+
+def _array(part: Any) -> np.ndarray:
+    """An argument's array."""
+    kind = type(part)
+    if kind is not Tensor and whose(kind.__module__) is Whose.USER:
+        raise ReplayError(
+            f"{users_line()}: an argument of class {kind.__name__}, and a replayed step gets plain "
+            "Tensors; pass its values, and its other contents as separate arguments."
+        )
+    if not isinstance(part, Tensor):
+        return np.asarray(part)
+    if part.requires_grad:
+        raise ReplayError(
+            f"{users_line()}: an argument of shape {part.shape} requires grad; replay the "
+            "gradient, tg.replay(tg.grad(f)), close over a Tensor whose gradient the step "
+            "computes, or pass its .detach() and make it Tensor(x, requires_grad=True) inside."
+        )
+    return part._array  # type: ignore[no-any-return]
+
+
+def _opened(nest: Any) -> Any:
+    """A nest with dicts for its dataclasses, whose keys are class and field."""
+    if isinstance(nest, dict):
+        return {key: _opened(part) for key, part in nest.items()}
+    if isinstance(nest, list):
+        return [_opened(part) for part in nest]
+    if isinstance(nest, tuple):
+        return tupled(type(nest), [_opened(part) for part in nest])
+    if (parts := held(nest)) is None:
+        return nest
+    return {(type(nest), name): _opened(part) for name, part in parts.items()}
+
+
+def _identity(part: Any) -> Any:
+    """What tells an argument that is no array from others: its value, or that it is this object."""
+    if is_plain(part):
+        return type(part), repr(part)
+    return type(part), id(part)

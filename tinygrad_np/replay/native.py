@@ -1,0 +1,267 @@
+"""Elementwise operations as machine code: one loop for several, compiled by LLVM (llvmlite).
+
+A loop is written as LLVM's text, with vectors spelled out. LLVM neither joins a multiplication and
+an addition nor orders operations anew unless it is told that it may, and it is not told: each
+operation rounds as NumPy's does.
+"""
+
+import ctypes
+import functools
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+VECTOR = 128  # bytes
+SUM = hashlib.sha256().digest_size
+Lines = tuple[str, ...]
+TYPES = {"f": "float", "d": "double", "?": "i8"}
+
+
+class Loop:
+    """A loop over rows and columns, written operation by operation.
+
+    ``kinds`` has for each array its type's letter and how it is read: "each" element, one for a
+    "row", or a "single" one. ``steps`` are (lines, places of operands, place of the result): the
+    lines as the operation's row has them, none to copy or to make numbers of truth values. ``kept``
+    are the places that are written in the end.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[tuple[str, str]],
+        steps: Sequence[tuple[Lines, tuple[int, ...], int]],
+        kept: Sequence[int],
+    ) -> None:
+        self.kinds, self.steps, self.kept = kinds, steps, kept
+        self.width = VECTOR // max(np.dtype(letter).itemsize for letter, _ in kinds)
+        self.lines: list[str] = []
+        self.intrinsics: set[str] = set()
+
+    def text(self) -> str:
+        """The loop as LLVM reads it; its argument is a table: rows, columns, (address, step) …"""
+        self._put("%rows = load i64, ptr %table")
+        self._put("%cols.at = getelementptr i64, ptr %table, i64 1")
+        self._put("%cols = load i64, ptr %cols.at")
+        self._put(f"%whole = and i64 %cols, -{self.width}")
+        for k, (_, reading) in enumerate(self.kinds):
+            self._put(f"%base{k}.at = getelementptr i64, ptr %table, i64 {2 + 2 * k}")
+            self._put(f"%base{k} = load ptr, ptr %base{k}.at")
+            self._put(f"%step{k}.at = getelementptr i64, ptr %table, i64 {3 + 2 * k}")
+            self._put(f"%step{k} = load i64, ptr %step{k}.at")
+            if reading == "single":
+                self._spread(k, f"%base{k}")
+        self._put("br label %row", "row:")
+        self._put("%r = phi i64 [0, %entry], [%r.next, %row.end]")
+        for k, (_, reading) in enumerate(self.kinds):
+            self._put(f"%offset{k} = mul i64 %r, %step{k}")
+            self._put(f"%row{k} = getelementptr i8, ptr %base{k}, i64 %offset{k}")
+            if reading == "row":
+                self._spread(k, f"%row{k}")
+        self._put("br label %wide", "wide:")
+        self._pass("wide", "row", "0", "%whole", self.width, "narrow")
+        self._put("narrow:")
+        self._pass("narrow", "wide", "%wide.i", "%cols", 1, "row.end")
+        self._put("row.end:", "%r.next = add i64 %r, 1", "%more = icmp ult i64 %r.next, %rows")
+        self._put("br i1 %more, label %row, label %end", "end:", "ret void", "}")
+        head = ["define void @run(ptr noundef %table) {", "entry:"]
+        return "\n".join([*sorted(self.intrinsics), *head, *self.lines, ""])
+
+    def _put(self, *lines: str) -> None:
+        self.lines += lines
+
+    def _type(self, letter: str, width: int) -> str:
+        return TYPES[letter] if width == 1 else f"<{width} x {TYPES[letter]}>"
+
+    def _spread(self, k: int, place: str) -> None:
+        """Read one number, for single elements and for whole vectors."""
+        one = TYPES[self.kinds[k][0]]
+        many = f"<{self.width} x {one}>"
+        self._put(f"%one{k} = load {one}, ptr {place}")
+        self._put(f"%first{k} = insertelement {many} poison, {one} %one{k}, i64 0")
+        zeros = f"<{self.width} x i32> zeroinitializer"
+        self._put(f"%many{k} = shufflevector {many} %first{k}, {many} poison, {zeros}")
+
+    def _pass(self, name: str, before: str, start: str, end: str, width: int, then: str) -> None:
+        """A loop over columns that takes ``width`` at once."""
+        self._put(f"%{name}.i = phi i64 [{start}, %{before}], [%{name}.next, %{name}.do]")
+        self._put(f"%{name}.more = icmp ult i64 %{name}.i, {end}")
+        self._put(f"br i1 %{name}.more, label %{name}.do, label %{then}", f"{name}.do:")
+        values: dict[int, str] = {}
+        for number, (lines, operands, result) in enumerate(self.steps):
+            found = [self._read(k, name, width, values) for k in operands]
+            letters = self.kinds[operands[0]][0], self.kinds[result][0]
+            values[result] = self._compute(lines, found, letters, f"%{name}.v{number}", width)
+        for k in self.kept:
+            kind = self._type(self.kinds[k][0], width)
+            place = self._place(k, name)
+            size = np.dtype(self.kinds[k][0]).itemsize
+            self._put(f"store {kind} {values[k]}, ptr {place}, align {size}")
+        self._put(f"%{name}.next = add i64 %{name}.i, {width}", f"br label %{name}")
+
+    def _place(self, k: int, name: str) -> str:
+        kind, place = TYPES[self.kinds[k][0]], f"%{name}.at{k}"
+        line = f"{place} = getelementptr {kind}, ptr %row{k}, i64 %{name}.i"
+        if line not in self.lines:
+            self._put(line)
+        return place
+
+    def _read(self, k: int, name: str, width: int, values: dict[int, str]) -> str:
+        if k not in values:
+            letter, reading = self.kinds[k]
+            if reading != "each":
+                return f"%one{k}" if width == 1 else f"%many{k}"
+            place, size = self._place(k, name), np.dtype(letter).itemsize
+            kind = self._type(letter, width)
+            values[k] = f"%{name}.in{k}"
+            self._put(f"{values[k]} = load {kind}, ptr {place}, align {size}")
+        return values[k]
+
+    def _compute(
+        self, lines: Lines, operands: list[str], letters: tuple[str, str], name: str, width: int
+    ) -> str:
+        """Write one operation; the name of its result."""
+        kind, result = (self._type(letter, width) for letter in letters)
+        if not lines and kind != result:
+            self._put(f"{name} = uitofp {kind} {operands[0]} to {result}")
+            return name
+        suffix = {"f": "f32", "d": "f64"}.get(letters[0], "")
+        truth = kind.replace(TYPES[letters[0]], "i1")
+        names = dict(zip("ab", operands, strict=False))
+        names |= {"t": kind, "s": suffix if width == 1 else f"v{width}{suffix}", "m": truth}
+        made: list[str] = []
+        for i, pattern in enumerate(lines):
+            line = pattern.format(*made, **names)
+            if "@llvm" in line:
+                called = line.split("@")[1].split("(")[0]
+                self.intrinsics.add(f"declare {kind} @{called}({kind})")
+            made.append(f"{name}.{i}")
+            self._put(f"{made[-1]} = {line}")
+        if letters[1] == "?":
+            self._put(f"{name} = zext {truth} {made[-1]} to {result}")
+            return name
+        return made[-1] if made else operands[0]
+
+
+@functools.cache
+def compiled(text: str) -> int:
+    """The address of the function that LLVM's text defines.
+
+    The machine code is kept in the user's cache, by the text, LLVM and the processor.
+    """
+    machine = _machine()
+    llvm = machine.llvm
+    key = "\n".join([text, str(llvm.llvm_version_info), *machine.described])
+    kept = _cache() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+    code = _kept(kept)
+    if code is None:
+        module = llvm.parse_assembly(text)
+        module.verify()
+        code = machine.target.emit_object(module)
+        _keep(kept, code)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine.made())
+    engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    machine.engines.append(engine)  # whose end is that of the code
+    return int(engine.get_function_address("run"))
+
+
+def holding_the_lock(address: int) -> Callable[[int], None]:
+    """The function there, which takes its table's address; other threads of Python wait."""
+    return ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address)
+
+
+def without_the_lock(address: int) -> Callable[[int], None]:
+    """The same, beside other threads of Python: that takes longer to call."""
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+
+
+class _Machine:
+    """LLVM's picture of this processor."""
+
+    def __init__(self) -> None:
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.llvm: Any = llvm
+        self.engines: list[Any] = []
+        self.described = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+        self.target = self.made()
+
+    def made(self) -> Any:
+        """A compiler of its own, as each engine takes one over."""
+        triple = self.llvm.Target.from_triple(self.llvm.get_process_triple())
+        cpu, features = self.described
+        return triple.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+
+
+@functools.cache
+def _machine() -> _Machine:
+    return _Machine()
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "tinygrad_np" / "fused"
+
+
+def _kept(path: Path) -> bytes | None:
+    """The machine code in a file, if it is all there: its sum stands before it."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    code = content[SUM:]
+    return code if content[:SUM] == hashlib.sha256(code).digest() else None
+
+
+def _keep(path: Path, code: bytes) -> None:
+    """Write beside and rename: nobody reads half of it. Where that is not allowed, nothing."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(hashlib.sha256(code).digest() + code)
+        os.replace(file.name, path)
+    except OSError:
+        return
+
+
+@functools.cache
+def agrees(fn: np.ufunc, lines: Lines, letter: str) -> bool:
+    """Whether NumPy's bits are those of the loop on this processor, at numbers that tell.
+
+    Which of two zeros is the larger one NumPy leaves to the processor.
+    """
+    tiny = float(np.finfo(letter).smallest_subnormal)
+    large = float(np.finfo(letter).max)
+    special: list[float] = [0.0, 1.0, math.pi, large, tiny, math.inf, math.nan]
+    values = np.array([*special, *(-v for v in special)], letter)
+    operands = [np.ravel(v) for v in np.meshgrid(*[values] * fn.nin)]
+    operands = [np.resize(v, v.size + 13) for v in operands]  # more than whole vectors
+    result = fn.resolve_dtypes((np.dtype(letter),) * fn.nin + (None,))[-1]
+    ours, theirs = (np.empty(operands[0].size, result) for _ in range(2))
+    arrays = [*operands, ours]
+    kinds = [(array.dtype.char, "each") for array in arrays]
+    loop = Loop(kinds, [(lines, tuple(range(fn.nin)), fn.nin)], [fn.nin])
+    table = np.array([1, ours.size, *[n for a in arrays for n in (a.ctypes.data, 0)]], np.int64)
+    holding_the_lock(compiled(loop.text()))(table.ctypes.data)
+    with np.errstate(all="ignore"):
+        fn(*operands, out=theirs)
+    return with_one_nan(ours).tobytes() == with_one_nan(theirs).tobytes()
+
+
+def with_one_nan(array: np.ndarray) -> np.ndarray:
+    """The array with one kind of NaN.
+
+    Which of two NaN a sum keeps, and so the sign of a NaN, is not the same for all of NumPy's
+    loops over the same numbers: it depends on how the arrays lie.
+    """
+    if array.dtype.kind not in "fc":
+        return array
+    return np.where(np.isnan(array), np.array(np.nan, array.dtype), array)
