@@ -44,7 +44,9 @@ def primitive(fn: F) -> F:
         operands = (*args, *kwargs.values())
         for operand in operands if is_ours else leaves(operands):
             kind = type(operand)
-            if kind is not np.ndarray and hasattr(kind, "__array_function__"):
+            if kind is np.ndarray or is_foreign(operand):  # which knows NumPy's functions only
+                continue
+            if hasattr(kind, "__array_function__"):
                 result = operand.__array_function__(dispatch, (kind,), args, kwargs)
                 if result is not NotImplemented:
                     return result
