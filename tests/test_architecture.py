@@ -20,7 +20,8 @@ ORDER = [
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
     "autodiff.primitives.shaping", "autodiff.primitives.building",
     "autodiff.primitives.samples", "autodiff.primitives.reductions",
-    "autodiff.primitives.neural", "autodiff.primitives.convolution",
+    "autodiff.primitives.neural",
+    "autodiff.primitives.convolving", "autodiff.primitives.convolution",
     "autodiff.primitives.pooling",
     "autodiff.primitives.drawing", "autodiff.primitives",
     "autodiff.rules.signatures", "autodiff.rules.lending", "autodiff.rules.table",
@@ -213,7 +214,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 2_129, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_143, f"autodiff without rules has {lines} lines of code"
 
 
 @for_each(n for n in MODULES if n.startswith(IN_THREADS))

@@ -777,6 +777,9 @@ class Foreign:
     def __setitem__(self, index: Any, value: Any) -> None:
         self.inside[bare(index)] = bare(value)
 
+    def item(self) -> Any:
+        return self.inside.item()
+
     def astype(self, dtype: Any, copy: bool = True) -> "Foreign":
         del copy
         return Foreign(self.inside.astype(dtype))

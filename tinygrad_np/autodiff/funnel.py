@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import TapeError
 from .guards import EXCLUSIVE, Storage
 from .nests import are_whole, frozen, leaves, rebuild, tupled
-from .primitives import identity, lent
+from .primitives import akin, identity, is_foreign, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
 from .rules.lending import read_only, refuse_write
@@ -82,8 +82,9 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             out = np.asarray(out)
         elif isinstance(out := calls.as_arrays(out), tuple) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
-    record: Record | None = None
-    recorded = recorded and (ordinary or mode.recording)
+    elif type(values[0]) is not ndarray and type(values[0]) not in PLAIN:
+        calls.check_kind(rule, values)
+    record, recorded = None, recorded and (ordinary or mode.recording)
     if recorded and (rule.certain or check_call(rule, nodes, out)):
         record = _new(Record)  # spelled out as well: 0.1 µs
         watch = guarded and rule.reads_operands
@@ -152,6 +153,9 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
                 guarded = guarded or isinstance(operand, ndarray)
         values.append(operand)
         nodes.append(None)
+    if listed is not None:
+        like = next(filter(is_foreign, values), None)
+        values = [akin(v, like) if v is listed else v for v in values]
     if listed is not None and rule.certain:
         dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
         calls.say_if_wider(rule, listed.dtype, dtypes)

@@ -45,6 +45,7 @@ class Tensor(Operators):
     __slots__ = (
         "__weakref__", "_array", "_grad", "_name", "_node", "_shared", "_storage", "_taken",
     )  # fmt: skip
+    mixes = True  # with arrays of NumPy's: see primitives.is_foreign
     _node: Node | None
     _storage: Storage | None
     _shared: Shared | None  # set where other Tensors lie in the same memory

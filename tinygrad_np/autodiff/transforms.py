@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import TapeError
 from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
+from .primitives import akin, is_foreign
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
 from .tensor import Tensor, alias
@@ -74,8 +75,8 @@ class Run:
             records = any(isinstance(n, Leaf) and not n.closed for n in history(*older))
         self.records = self.may_record and records
         plain = plain and not self.records and capture is None
-        for out in self.outputs:
-            plain = plain and isinstance(out._array, np.ndarray)
+        if mode.watch is not None:  # inside vmap, where arrays stand for batches
+            plain = plain and all(isinstance(out._array, np.ndarray) for out in self.outputs)
         self.plain = plain
         # a sweep that finds nothing from before need not look for it
         self.targets = {*self.nodes} if older else NOTHING
@@ -130,7 +131,7 @@ class Run:
     def finish(self, like: Any, values: list[Any]) -> Any:
         """Values as the caller gets them, in the nest ``like``."""
         if self.plain:
-            values = [v.numpy() if isinstance(v, Tensor) else v for v in values]
+            values = [_taken(v) if isinstance(v, Tensor) else v for v in values]
         elif not self.records:
             values = [v.detach() if isinstance(v, Tensor) else Tensor(v) for v in values]
         return rebuild(like, values)
@@ -176,6 +177,11 @@ def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
     tensor._node = node = Leaf(tensor, tensor._storage, name)
     node.closed = False
     return tensor
+
+
+def _taken(tensor: Tensor) -> Any:
+    """A copy of what a Tensor holds, an array of another library as one."""
+    return tensor._array.copy() if is_foreign(tensor._array) else tensor.numpy()
 
 
 def _check(f: Any, argnums: Any = 0) -> None:
@@ -262,6 +268,8 @@ def gradient(run: Run) -> Any:
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     one = np.ones(array.shape, array.dtype) if array.shape else np.array(1, array.dtype)
+    if type(array) is not np.ndarray:
+        one = akin(one, array)
     if run.records or mode.capture is not None:
         return run.by_argument(run.pull([one], run.records))
     node = outputs[0]._node
@@ -339,7 +347,11 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
             for i in range(out.size):
                 units = [np.zeros(o.shape, o.dtype) for o in run.outputs]
                 units[k].reshape(-1)[i] = 1  # one element after the other
-                pulled.append(run.pull(units, run.records))
+                pulled.append(
+                    run.pull(
+                        [akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records
+                    )
+                )
             jacobians = [
                 _stacked([row[v] for row in pulled], out.shape, variable, run.records)
                 for v, variable in enumerate(run.variables)
@@ -353,7 +365,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records: bool) -> Any:
     wide = shape + variable.shape
     if not rows:
-        return np.zeros(wide, variable.dtype)
+        return np.zeros_like(variable._array, shape=wide)
     return array(rows).reshape(wide) if records else np.stack(rows).reshape(wide)
 
 

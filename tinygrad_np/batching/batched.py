@@ -68,6 +68,7 @@ class Batched(NDArrayOperatorsMixin):
 
     __slots__ = ("__weakref__", "held", "level", "varies")
     base = None  # it is no view
+    mixes = True
     computes_itself = True  # operations with it are its own, not the table's
 
     def __init__(self, held: Any, level: Level, varies: bool = True) -> None:

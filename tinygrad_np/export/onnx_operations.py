@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff import primitives
-from ..autodiff.primitives import bodies, convolution, neural, pooling
+from ..autodiff.primitives import bodies, convolution, convolving, neural, pooling
 from ..errors import ExportError
 from ..nn.convolving import covered
 from .onnx_arithmetic import ELEMENTWISE, SPECIAL, Write, number
@@ -303,11 +303,11 @@ def _windows(r: Reading) -> str:
     """Each place of the window is a slice."""
     kernel, stride, dilation = _window(r)
     shape, x = r.shapes_of(0)[0], r.x()
-    counts = convolution.outputs((shape[-2], shape[-1]), kernel, stride, dilation)
+    counts = convolving.outputs((shape[-2], shape[-1]), kernel, stride, dilation)
     first, axes = r.constant([0], np.int64), len(shape)
     found = [
         r.add("Unsqueeze", _sliced(r, x, {axes - 2: high, axes - 1: wide}), first)
-        for _, _, high, wide in convolution.places(counts, kernel, stride, dilation)
+        for _, _, high, wide in convolving.places(counts, kernel, stride, dilation)
     ]
     return _as(r, r.add("Concat", *found, axis=0))
 

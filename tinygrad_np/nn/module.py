@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arguments import flag, function
 from ..autodiff.nests import leaves
+from ..autodiff.primitives import is_foreign
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
@@ -199,6 +200,28 @@ class Module:
                 tensor.requires_grad = True
             if module._frozen:
                 module._frozen = module._frozen - own
+        return self
+
+    def to(self, *, like: Any) -> Self:
+        """Move all Tensors of the state to the kind of array that ``like`` is.
+
+        ``like`` is an array of another library (CuPy's, Dask's) that speaks NumPy's protocols; its
+        shape and dtype do not matter. Optimisers are made after this. Raises TypeError for arrays
+        of NumPy's, and for what speaks no ``__array_function__``.
+
+        >>> tg.nn.Linear(2, 1).to(like=np.zeros(1))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        TypeError: to(like=a): a is an ndarray, not an array of another library ...
+        """
+        if not is_foreign(like):
+            raise TypeError(
+                f"to(like=a): a is an {type(like).__name__}, not an array of another library that "
+                "speaks NumPy's protocols (__array_ufunc__, __array_function__); a model is made "
+                "with NumPy's arrays, so load a state to get back to them (load_state_dict)."
+            )
+        for _, tensor in self.named_tensors():
+            if isinstance(tensor._array, np.ndarray):
+                tensor.data = np.asarray(tensor._array, like=like)
         return self
 
     def train(self, training: bool = True) -> Self:

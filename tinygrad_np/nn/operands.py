@@ -8,7 +8,7 @@ import numpy as np
 from ..arguments import is_whole, refusal
 from ..autodiff.making import array
 from ..autodiff.nests import held, leaves, refuse_subclass
-from ..autodiff.primitives import cast
+from ..autodiff.primitives import cast, is_foreign
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
@@ -65,7 +65,7 @@ def floats(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
 
 def as_array(caller: str, x: Any, name: str, dtype: Any = None) -> Any:
     """What is neither array nor Tensor as an array; raises as ``entered`` does."""
-    if isinstance(x, (Tensor, np.ndarray)):
+    if isinstance(x, (Tensor, np.ndarray)) or is_foreign(x):
         return x
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
         raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")

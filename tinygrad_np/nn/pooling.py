@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import flag, refusal
-from ..autodiff.primitives import convolution
+from ..autodiff.primitives import convolution, convolving
 from ..autodiff.primitives import pooling as windows
 from ..autodiff.rules.elementwise import in_single
 from ..errors import ShapeError
@@ -93,7 +93,7 @@ def _windows(
         )
     size = shape_of(x)[2:]
     high, wide = (n + 2 * p for n, p in zip(size, around, strict=True))
-    counts = convolution.outputs((high, wide), kernel, steps, dilation)
+    counts = convolving.outputs((high, wide), kernel, steps, dilation)
     if flag(name, "ceil_mode", ceil_mode):
         rows = zip(counts, steps, size, around, reach, strict=True)
         up, across = (m + (m * s < n + p and (m - 1) * s + r < n + 2 * p) for m, s, n, p, r in rows)

@@ -361,7 +361,7 @@ def _is_finite(pack: Pack, whole: bool) -> bool:
     """
     if not whole:
         grads = [parameter.grad for parameter in pack.params]
-        return all(bool(np.isfinite(g.numpy()).all()) for g in grads if g is not None)
+        return all(bool(np.isfinite(g._array).all()) for g in grads if g is not None)
     flat = pack.grads.ravel()
     product = np.vdot(flat, flat)  # which, unlike dot, warns of no overflow
     return math.isfinite(abs(product)) or bool(np.isfinite(flat).all())

@@ -49,7 +49,7 @@ class Pack:
         self.slots = self._slots()
         # a Python number takes 0.3 µs more in each call than an array of it
         dtype = working(self.values.dtype)
-        self.numbers = [np.zeros((), dtype).real for _ in range(numbers)]
+        self.numbers = [np.zeros_like(self.values, dtype, shape=()).real for _ in range(numbers)]
         self.names = tuple(states)
         self.state = [np.zeros_like(self.values, dtype) for _ in states]
         self.ages = [0] * len(self.params)  # how many gradients each parameter had

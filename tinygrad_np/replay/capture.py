@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import leaves
+from ..autodiff.primitives import is_foreign
 from ..autodiff.rules.table import Rule
 from ..autodiff.sweep import OWN, references
 from ..autodiff.tensor import Tensor
@@ -49,6 +50,11 @@ class Capture(Recorder):
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
     ) -> Any:
         """Run an operation of the table and write it down."""
+        if any(map(is_foreign, values)):
+            raise refusal(
+                "computes with arrays of another library, and replay is NumPy's",
+                "call the step without tg.replay, or give it arrays of NumPy's",
+            )
         if getattr(rule.fn, "written_out", False):
             return super().apply(rule, args, values, options)
         with self.reads.paused():

@@ -234,6 +234,8 @@ class Traced(NDArrayOperatorsMixin):
     ``held`` is the array, or its cell; ``like`` is another one that lies in memory in the same way.
     """
 
+    mixes = True
+
     def __init__(self, tracer: "Tracer", held: Any, like: np.ndarray) -> None:
         self.tracer = tracer
         self.held = held

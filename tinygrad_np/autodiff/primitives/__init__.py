@@ -4,7 +4,7 @@ Every function here takes arrays and dispatches like NumPy's own functions do, s
 called on Tensors and recorded.
 """
 
-from .dispatch import F, Kept, primitive, written_out
+from .dispatch import F, Kept, akin, is_foreign, primitive, written_out
 from .elementwise import (
     added_to,
     cast,
@@ -51,10 +51,10 @@ from .reductions import (
 from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
-    "ARRAY", "F", "Kept", "add_at", "added_to", "broadcast", "cast", "clip", "cofactors", "concat",
-    "contract", "decomposed", "deviation", "euclidean_norm", "hint", "identity", "if_finite",
-    "join_index", "last_writes", "length", "lent", "lexical_order", "nonzero", "orthogonalised",
-    "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at", "replace_nonfinite",
-    "second_cofactors", "settled", "shares", "sigmoid", "silent", "split_index", "take_at", "unit",
-    "updated", "variance", "where_finite_or", "written_out",
+    "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "clip", "cofactors",
+    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hint", "identity",
+    "if_finite", "is_foreign", "join_index", "last_writes", "length", "lent", "lexical_order",
+    "nonzero", "orthogonalised", "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at",
+    "replace_nonfinite", "second_cofactors", "settled", "shares", "sigmoid", "silent",
+    "split_index", "take_at", "unit", "updated", "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

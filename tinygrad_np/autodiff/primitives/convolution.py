@@ -21,39 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import primitive
-
-Pair = tuple[int, int]
+from .convolving import Pair, convolved, convolved_back, convolved_weight, outputs, places
+from .dispatch import is_foreign, primitive
 
 IMAGES = 1 << 20  # elements of a row's products for so many images at a time
 COPIES = 1 << 18  # elements of copied rows, or of products to be added, so that they stay in cache
 SHIFTED = 64  # from so many channels times columns of the kernel on rows are not copied
 CHANNELS = 4  # for the weight's gradient: from so many on
-
-
-def outputs(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
-    """How many windows fit in each direction; less than 1 where none does."""
-    high, wide = (
-        (n - d * (k - 1) - 1) // s + 1
-        for n, k, s, d in zip(size, kernel, stride, dilation, strict=True)
-    )
-    return high, wide
-
-
-def places(
-    counts: Pair, kernel: Pair, stride: Pair, dilation: Pair
-) -> Iterator[tuple[int, int, slice, slice]]:
-    """The places (i, j) of the window, each with the rows and columns that ``counts`` windows see.
-
-    They come in a fixed order, which is the order of the terms of every sum.
-    """
-    rows, columns = (
-        [slice(i * d, i * d + s * (count - 1) + 1, s) for i in range(k)]
-        for count, k, s, d in zip(counts, kernel, stride, dilation, strict=True)
-    )
-    for i, high in enumerate(rows):
-        for j, wide in enumerate(columns):
-            yield i, j, high, wide
 
 
 def image_blocks(count: int, elements: int) -> list[slice]:
@@ -66,7 +40,8 @@ def image_blocks(count: int, elements: int) -> list[slice]:
 def in_rows(x: Any, dtype: Any) -> Any:
     """(n, c, h, w) as (h, c, w, n) in C order; a copy unless it lies so already."""
     seen = x.transpose(2, 1, 3, 0)
-    return seen if seen.flags.c_contiguous and seen.dtype == dtype else ordered(seen, dtype)
+    lies_so = type(seen) is np.ndarray and seen.flags.c_contiguous and seen.dtype == dtype
+    return seen if lies_so else ordered(seen, dtype)
 
 
 def ordered(x: Any, dtype: Any) -> Any:
@@ -258,6 +233,8 @@ def convolve(
     (n, c, h, w) and (o, c / groups, kh, kw) to (n, o, h', w'); each of the ``groups`` of output
     channels sees its group of input channels.
     """
+    if is_foreign(x):
+        return convolved(x, weight, stride, dilation, groups)
     outs, inner, *kernel = weight.shape
     counts = outputs(x.shape[2:], kernel, stride, dilation)
     dtype = np.result_type(x, weight) if out is None else out.dtype
@@ -280,6 +257,8 @@ def convolve_back(
     y: Any, weight: Any, size: Pair, *, stride: Pair, dilation: Pair, groups: int, out: Any = None
 ) -> Any:
     """``convolve`` in reverse, to x: (n, o, h', w') to (n, c, *size)."""
+    if is_foreign(y):
+        return convolved_back(y, weight, size, stride, dilation, groups)
     _, inner, kh, kw = weight.shape
     dtype = np.result_type(y, weight) if out is None else out.dtype
     result = made_in_rows(y, (len(y), inner * groups, *size), dtype, out)
@@ -302,6 +281,8 @@ def convolve_weight(
     x: Any, y: Any, kernel: Pair, *, stride: Pair, dilation: Pair, groups: int, out: Any = None
 ) -> Any:
     """``convolve`` in reverse, to the weight: (n, c, h, w), (n, o, h', w') to (o, c', *kernel)."""
+    if is_foreign(x):
+        return convolved_weight(x, y, kernel, stride, dilation, groups)
     (count, channels, _, wide), (_, outs, *counts) = x.shape, y.shape
     dtype = np.result_type(x, y) if out is None else out.dtype
     (kh, kw), inner, each = kernel, channels // groups, outs // groups
@@ -348,7 +329,9 @@ def convolve_weight(
 def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any = None) -> Any:
     """What each window sees: (..., h, w) to (kh, kw, ..., h', w'), each place as x lies."""
     counts = outputs(x.shape[-2:], kernel, stride, dilation)
-    if out is None:
+    if out is None and is_foreign(x):
+        out = np.empty_like(x, shape=(*kernel, *x.shape[:-2], *counts))
+    elif out is None:
         order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
         shape = (*x.shape[:-2], *counts)
         out = np.empty_like(x, order="C", shape=(*kernel, *[shape[axis] for axis in order]))

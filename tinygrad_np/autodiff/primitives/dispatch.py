@@ -44,7 +44,9 @@ def primitive(fn: F) -> F:
         operands = (*args, *kwargs.values())
         for operand in operands if is_ours else leaves(operands):
             kind = type(operand)
-            if kind is not np.ndarray and hasattr(kind, "__array_function__"):
+            if kind is np.ndarray or is_foreign(operand):  # which knows NumPy's functions only
+                continue
+            if hasattr(kind, "__array_function__"):
                 result = operand.__array_function__(dispatch, (kind,), args, kwargs)
                 if result is not NotImplemented:
                     return result
@@ -52,6 +54,25 @@ def primitive(fn: F) -> F:
 
     dispatch.implementation = fn  # type: ignore[attr-defined] # what runs on plain arrays
     return dispatch  # type: ignore[return-value]
+
+
+def akin(constant: Any, x: Any) -> Any:
+    """A constant that meets ``x`` in an operation: in the kind of array that ``x`` is, or holds.
+
+    Arrays of other libraries refuse those of NumPy's; kinds of our own, which ``mixes`` marks, do
+    not.
+    """
+    if type(x) is np.ndarray or type(constant) is not np.ndarray:
+        return constant
+    held = x._array if hasattr(type(x), "requires_grad") else x  # a Tensor's
+    return np.asarray(constant, like=held) if is_foreign(held) else constant
+
+
+def is_foreign(x: Any) -> bool:
+    """Whether it is an array of another library, which speaks NumPy's protocols."""
+    kind = type(x)
+    speaks = hasattr(kind, "__array_function__") and not isinstance(x, np.ndarray)
+    return speaks and not hasattr(kind, "mixes")
 
 
 def numbers(name: str, x: Any) -> Any:

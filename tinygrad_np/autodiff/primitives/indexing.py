@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import Kept, primitive
+from .dispatch import Kept, akin, is_foreign, primitive
 from .elementwise import copied
 
 
@@ -36,7 +36,10 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     return tuple(layout), arrays
 
 
-def join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+def join_index(layout: tuple[Any, ...], arrays: tuple[Any, ...], x: Any = None) -> tuple[Any, ...]:
+    """The index for ``x``: of the kind of array that it is."""
+    if arrays and type(x) is not np.ndarray:
+        arrays = tuple(akin(a, x) for a in arrays)
     if not arrays or len(arrays) == len(layout):
         return arrays or layout
     found = iter(arrays)
@@ -48,7 +51,7 @@ def take_at(x: Any, layout: tuple[Any, ...], *arrays: Any, out: Any = None) -> A
     """``x[index]``; in reverse it is ``add_at``."""
     if out is not None and layout == (ARRAY,) and arrays[0].dtype.kind != "b":
         return np.take(x, arrays[0], 0, out=out)  # whole rows, as of an embedding
-    return x[join_index(layout, arrays)]
+    return x[join_index(layout, arrays, x)]
 
 
 @primitive
@@ -60,7 +63,7 @@ def add_at(
         out = np.zeros_like(g, shape=shape)
     else:
         out.fill(0)
-    index = join_index(layout, arrays)
+    index = join_index(layout, arrays, out)
     if any(a.dtype != np.bool_ for a in arrays):
         np.add.at(out, index, g)
     else:
@@ -72,7 +75,7 @@ def add_at(
 def replace_at(x: Any, value: Any, layout: tuple[Any, ...], *arrays: Any, out: Any = None) -> Any:
     """``x`` in which the index holds ``value``: a copy, or with ``out=x`` ``x[index] = value``."""
     out = copied(x, out)
-    out[join_index(layout, arrays)] = value
+    out[join_index(layout, arrays, out)] = akin(value, out)
     return out
 
 
@@ -87,10 +90,11 @@ def updated(x: Any, ufunc: np.ufunc, value: Any, *, out: Any = None) -> Any:
 @primitive
 def last_writes(shape: tuple[int, ...], layout: tuple[Any, ...], *arrays: Any) -> Any:
     """Which elements written to an index of an array of ``shape`` stay: of repeats, the last."""
-    index = join_index(layout, arrays)
-    places = np.arange(math.prod(shape)).reshape(shape)[index]
-    winner = np.zeros(math.prod(shape), np.intp)
-    order = np.arange(places.size).reshape(places.shape)
+    like = next(filter(is_foreign, arrays), None)
+    places = akin(np.arange(math.prod(shape)).reshape(shape), like)
+    places = places[join_index(layout, arrays, places)]
+    winner = np.zeros_like(places, shape=math.prod(shape))
+    order = akin(np.arange(places.size).reshape(places.shape), like)
     winner[places] = order
     return winner[places] == order
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import TapeError
-from .dispatch import primitive
+from .dispatch import akin, primitive
 
 
 @primitive
@@ -43,7 +43,7 @@ def silent(values: Any, g: Any, rows: int, singular: bool) -> Any:
     """
     down = np.swapaxes(values, -1, -2)
     least = rows * np.finfo(values.dtype).eps * np.max(np.abs(values), -1, keepdims=True, initial=0)
-    diagonal = np.eye(values.shape[-1], dtype=bool)
+    diagonal = akin(np.eye(values.shape[-1], dtype=bool), values)
     equal = np.where(diagonal, singular & (values <= least), np.abs(values - down) <= least)
     return equal & (g == 0) & np.swapaxes(g == 0, -1, -2)
 
@@ -64,7 +64,7 @@ def hint(g: Any, left: Any, right: Any, unseen: Any, dual: bool) -> Any:
     """
     shape = (*np.broadcast_shapes(g.shape[:-2], left.shape[:-2]), *left.shape[-2:])
     if not np.any(unseen):
-        return np.zeros(shape, left.dtype)
+        return np.zeros_like(left, shape=shape)
     gr, lg = np.matmul(g, np.swapaxes(right, -1, -2)), np.matmul(np.swapaxes(left, -1, -2), g)
     core = np.matmul(np.swapaxes(left, -1, -2), gr)
     along = np.diagonal(core, 0, -2, -1)
@@ -76,7 +76,7 @@ def hint(g: Any, left: Any, right: Any, unseen: Any, dual: bool) -> Any:
         return np.matmul(np.swapaxes(right, -1, -2), np.where(unseen, core, 0))
     size = np.abs(gr).sum(-2)[..., None, :] + np.abs(lg).sum(-1)[..., None, :]
     inner = (core + np.conj(np.swapaxes(core, -1, -2))) / 2
-    inner = np.where(np.eye(left.shape[-1], dtype=bool), size, inner)
+    inner = np.where(akin(np.eye(left.shape[-1], dtype=bool), left), size, inner)
     return np.matmul(np.conj(left), np.where(unseen, inner, 0))
 
 
@@ -99,9 +99,9 @@ def products_around(s: Any) -> tuple[Any, Any]:
 def products_without_two(s: Any) -> Any:
     """For each pair of elements of a line the product of all others; 0 on the diagonal."""
     before, behind = products_around(s)
-    later = np.arange(s.shape[-1]) > np.arange(s.shape[-1])[:, None]
+    later = akin(np.tri(s.shape[-1], k=-1, dtype=bool).T, s)
     between = np.cumprod(np.where(later, s[..., None, :], 1), -1)[..., :-1]
-    between = np.concatenate([np.ones((*s.shape, 1), s.dtype), between], -1)
+    between = np.concatenate([np.ones_like(s, shape=(*s.shape, 1)), between], -1)
     upper = np.where(later, before[..., :, None] * between * behind[..., None, :], 0)
     return upper + np.swapaxes(upper, -1, -2)
 
@@ -124,11 +124,11 @@ def cofactors(a: Any) -> Any:
         inverse = np.linalg.inv(a)
     except np.linalg.LinAlgError:
         inverse = np.zeros_like(a)
-        ill = np.ones(a.shape[:-2], bool)
+        ill = np.ones_like(a, bool, shape=a.shape[:-2])
     else:
         largest = [np.abs(x).max((-2, -1), initial=0) for x in (a, inverse)]
         ill = a.shape[-1] * largest[0] * largest[1] > worst_condition(a.dtype)
-    out = np.asarray(np.linalg.det(a))[..., None, None] * np.swapaxes(inverse, -1, -2)
+    out = np.expand_dims(np.linalg.det(a), (-2, -1)) * np.swapaxes(inverse, -1, -2)
     if not ill.any():
         return out
     u, s, vh, phase = separated(a)
@@ -151,5 +151,7 @@ def second_cofactors(a: Any, h: Any) -> Any:
     )
     pairs = products_without_two(s)
     diagonal = np.matmul(pairs, np.diagonal(inner, 0, -2, -1)[..., None])
-    moved = np.eye(a.shape[-1], dtype=a.real.dtype) * diagonal - pairs * np.swapaxes(inner, -1, -2)
+    moved = akin(np.eye(a.shape[-1], dtype=a.real.dtype), a) * diagonal - pairs * np.swapaxes(
+        inner, -1, -2
+    )
     return np.matmul(np.matmul(np.conj(u), moved), np.conj(vh))

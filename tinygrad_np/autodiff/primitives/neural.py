@@ -10,7 +10,7 @@ from numpy import ndarray
 from ...errors import DataError
 from ..shapes import BLOCK_ROWS, row_blocks
 from .bodies import maximum
-from .dispatch import Kept, numbers, primitive, written_out
+from .dispatch import Kept, akin, is_foreign, numbers, primitive, written_out
 from .elementwise import cast, copied
 
 
@@ -74,7 +74,7 @@ def erf(x: Any) -> Any:
 @written_out
 def one_hot(labels: Any, classes: int, dtype: Any) -> Any:
     """Rows of the identity matrix."""
-    return cast(np.equal(np.expand_dims(labels, -1), np.arange(classes)), dtype)
+    return cast(np.equal(np.expand_dims(labels, -1), akin(np.arange(classes), labels)), dtype)
 
 
 def rows(x: Any) -> Any:
@@ -232,8 +232,13 @@ def in_range(labels: Any, classes: int, caller: str) -> Any:
     limit = label_limit(labels.dtype, classes)
     if limit is None:
         return labels
-    wrong = np.greater_equal(labels.view(limit.dtype), limit)  # there -1 is above all others
-    if 1 in wrong.tobytes():  # a search of bytes: a third of the time of ``any``
+    if is_foreign(labels):
+        wrong = np.logical_or(labels < 0, labels >= classes)
+    else:
+        wrong = np.greater_equal(labels.view(limit.dtype), limit)  # there -1 is above all others
+    if (
+        wrong.any() if is_foreign(labels) else 1 in wrong.tobytes()
+    ):  # a search of bytes: a third of the time of ``any``
         rows = caller == "embedding"
         name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
         ignored = caller in ("cross_entropy", "nll_loss") and labels.min() < 0
@@ -249,7 +254,7 @@ def places(labels: Any, classes: int) -> Any:
     """Where the labels' elements lie when rows of ``classes`` are laid end to end."""
     if labels.dtype.kind == "u" and labels.dtype.itemsize == 8:
         labels = labels.view(np.int64)
-    return np.add(np.arange(0, len(labels) * classes, classes), labels)
+    return np.add(akin(np.arange(0, len(labels) * classes, classes), labels), labels)
 
 
 @primitive
@@ -337,7 +342,7 @@ def bits_of_one(dtype: np.dtype[Any]) -> Any:
 @primitive
 def in_unit_interval(targets: Any, caller: str, what: str) -> Any:
     """The targets themselves, or ``what`` they are, once they are known to lie in 0 … 1."""
-    one = bits_of_one(targets.dtype)
+    one = None if is_foreign(targets) else bits_of_one(targets.dtype)
     if one is not None and 1 not in np.greater(targets.view(one.dtype), one).tobytes():
         return targets
     wrong = np.logical_not(np.logical_and(targets >= 0, targets <= 1))  # NaN, too

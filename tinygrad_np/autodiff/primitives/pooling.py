@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .convolution import Pair, outputs, places
+from .convolving import Pair, outputs, places
 from .dispatch import primitive
 
 BLOCK = 1 << 16  # windows at a time, so that their shares stay in cache: 7.8 instead of 11.4 ms
@@ -122,7 +122,7 @@ def window_max_back(
         share, factor = (part[..., :size, :] for part in memory)
         share[...] = m
         given = g[..., rows, :]
-        if g.strides != top.strides:
+        if type(g) is np.ndarray and g.strides != top.strides:
             factor[...] = given
             given = factor
         np.divide(given, share, out=share)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..shapes import Axis
-from .dispatch import primitive
+from .dispatch import akin, primitive
 
 NODES = 64  # of a quarter turn: enough for every x whose i0 is finite, see ``bessel``
 
@@ -22,6 +22,7 @@ def quantile(
 ) -> Any:  # fmt: skip
     """``np.quantile`` or ``np.nanquantile`` with the weights as an operand."""
     fn = np.nanquantile if skips else np.quantile
+    q = akin(np.asarray(q), x) if isinstance(q, (list, tuple)) else q
     return fn(x, q, axis, method=method, keepdims=keepdims, weights=weights)  # type: ignore[call-overload]
 
 
@@ -40,6 +41,7 @@ def interpolate(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -
 @primitive
 def convolved(x: Any, y: Any, *, mode: str) -> Any:
     """``np.convolve``; in reverse it correlates."""
+    x, y = akin(x, y), akin(y, x)
     return np.convolve(x, y, mode)  # type: ignore[call-overload]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, cast, concat
+from ..primitives import akin, broadcast, cast, concat
 from ..primitives.building import ramp
 from ..shapes import as_array, axes_of, kept, total, unbroadcast
 from .shaping import concatenate
@@ -48,7 +48,7 @@ def ix_(*args: Any) -> tuple[Any, ...]:
 def weights_of(g: Any, endpoint: bool, axis: int) -> Any:
     """How much of ``stop`` each place of a range has, along its axis."""
     (axis,) = axes_of((axis,), np.ndim(g))
-    share = np.linspace(0, 1, np.shape(g)[axis], endpoint)
+    share = akin(np.linspace(0, 1, np.shape(g)[axis], endpoint), g)
     return lined(cast(share, g.real.dtype), axis, np.ndim(g))
 
 
@@ -167,7 +167,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         np.arange(size, size + np.size(values)).reshape(np.shape(values)),
         axis,
     )
-    return concat(np.reshape(arr, (-1,)), np.reshape(cast(values, dtype), (-1,)))[places]
+    return concat(np.reshape(arr, (-1,)), akin(np.reshape(cast(values, dtype), (-1,)), arr))[places]
 
 
 @composite(np.apply_along_axis)
@@ -228,7 +228,7 @@ def running(name: str, scan: Any, start: int) -> Any:
         out = scan(x, axis=axis, dtype=dtype)
         if not include_initial:
             return out
-        lead = np.full(kept(np.shape(out), axis), start, out.dtype)
+        lead = np.full_like(out, start, shape=kept(np.shape(out), axis))
         return concat(lead, out, axis=axis)
 
     return run

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import refuse_subclass, tupled
-from ..primitives import replace_at
+from ..primitives import is_foreign, replace_at
 from .signatures import parameters, remedy
 from .table import Rule
 
@@ -150,9 +150,42 @@ def refuse_own_way(what: str, given: Any) -> None:
     kind = type(given)
     if kind is np.ndarray or isinstance(given, (np.generic, np.memmap)):
         return
+    refuse_namespace(what, given)
     speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
     if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
         refuse_subclass(what, given, also=(kind,))
+
+
+def check_kind(rule: Rule, values: Sequence[Any]) -> None:
+    """Refuse a result that is NumPy's of operands that are another library's."""
+    for value in values:
+        if is_foreign(value):
+            raise TypeError(
+                f"{rule.name} of a {kind_of(value)} gave an array of NumPy's: that library has no "
+                f"{rule.name} of its own; compute with NumPy (t.numpy()), or write it in functions "
+                "that the library has."
+            )
+
+
+def kind_of(given: Any) -> str:
+    """The kind of an array of another library, as errors name it."""
+    kind = type(given)
+    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
+
+
+def refuse_namespace(what: str, given: Any) -> None:
+    """Refuse arrays of the array API standard alone: they would become NumPy's unseen."""
+    kind = type(given)
+    if (
+        hasattr(kind, "__array_namespace__")
+        and not hasattr(kind, "__array_function__")
+        and not isinstance(given, np.generic)
+    ):
+        raise TypeError(
+            f"{what} is a {kind_of(given)}, an array of the array API standard without NumPy's "
+            "protocols (__array_ufunc__, __array_function__), which Tensors need; give "
+            "np.asarray(a), or an array that has them (CuPy, Dask)."
+        )
 
 
 def refuse_imaginary(what: str, given: Any, real: Any) -> None:
@@ -210,6 +243,7 @@ def brief(given: Any) -> str:
 def as_numbers(data: Any, dtype: Any) -> Any:
     """What a Tensor is made of, copied."""
     refuse_subclass("Tensor(a): a", data)
+    refuse_namespace("Tensor(a): a", data)
     try:
         return np.array(data, dtype=dtype, subok=False)
     except (TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, decomposed, orthogonalised, settled
+from ..primitives import akin, cast, decomposed, orthogonalised, settled
 from .inverses import adjoint, by_matrix, conj, transposed
 from .table import composite, defvjp
 from .ties import (
@@ -41,7 +41,7 @@ def conjugated(back: Callable[..., Any]) -> Callable[..., Any]:
 def lower_half(x: Any) -> Any:
     """Ones below the diagonal of a matrix like ``x``, halves on it."""
     n, dtype = np.shape(x)[-1], np.finfo(np.result_type(x)).dtype
-    return np.tril(np.ones((n, n), dtype)) - np.eye(n, dtype=dtype) / 2
+    return akin(np.tri(n, dtype=dtype) - np.eye(n, dtype=dtype) / 2, x)
 
 
 def of_triangle(full: Any, lower: bool) -> Any:
@@ -129,7 +129,7 @@ def free_of_scale(g: Any, v: Any) -> Any:
     if not np.iscomplexobj(v) or np.size(v) == 0:
         return out
     size = np.where(np.equal(np.imag(v), 0), np.abs(v), 0)
-    rows = np.reshape(np.arange(np.shape(v)[-2]), (-1, 1))
+    rows = akin(np.reshape(np.arange(np.shape(v)[-2]), (-1, 1)), v)
     turned = np.equal(rows, np.argmax(size, axis=-2)[..., None, :])
     return out - np.where(turned, 1j * np.imag(along) / np.where(turned, np.real(v), 1), 0)
 
@@ -266,7 +266,7 @@ def qr_back(g: Any, out: Any, a: Any) -> Any:
     q, r = q[..., :, :k], r[..., :k, :k]
     pivots = np.abs(np.diagonal(r, 0, -2, -1))
     dependent = (pivots <= rounding(top(pivots), max(m, n)))[..., None]
-    eye = np.eye(k, dtype=np.finfo(np.result_type(r)).dtype)
+    eye = akin(np.eye(k, dtype=np.finfo(np.result_type(r)).dtype), r)
     turn: Any = 0
     if gr is not None:
         gr = np.where(np.logical_and(dependent, eye), 0, np.triu(gr))
@@ -349,7 +349,7 @@ def kept_back(g: Any, a: Any, cut: Any) -> Any:
     anti-Hermitian part times s / (s + t).
     """
     u, s, vh = decomposed(a)
-    large = s > np.expand_dims(cut, -1) * np.max(s, axis=-1, keepdims=True, initial=0)
+    large = s > akin(np.expand_dims(cut, -1), s) * np.max(s, axis=-1, keepdims=True, initial=0)
     kept = np.where(large, s, 0)
     rows, columns = large[..., None], large[..., None, :]
     shares = [

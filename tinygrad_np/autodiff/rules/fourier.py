@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, pad_zeros
+from ..primitives import akin, cast, pad_zeros
 from .table import Traits, composite, defvjp
 
 
@@ -32,7 +32,8 @@ def mirrored(g: Any, n: int, axis: int) -> Any:
     counts[0] = 1
     if n % 2 == 0:
         counts[-1] = 1
-    return np.reshape(counts, (-1,) + (1,) * (-axis - 1 if axis < 0 else np.ndim(g) - axis - 1))
+    shape = (-1,) + (1,) * (-axis - 1 if axis < 0 else np.ndim(g) - axis - 1)
+    return akin(np.reshape(counts, shape), g)
 
 
 def fft_back(transform: Any, g: Any, x: Any, _n: int | None, axis: int, norm: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives import akin
 from ..primitives.samples import bin_of, even_edges, tally
 from .reductions import extremum_back
 from .signals import widened
@@ -21,7 +22,7 @@ def even_edges_back(g: Any, out: Any, x: Any, limits: Any) -> Any:
     """The smallest element moves the edges, less and less towards the largest, which does too."""
     if limits is not None or np.size(x) == 0:
         return np.zeros_like(x)
-    share = np.linspace(0, 1, np.shape(out)[0], dtype=x.dtype)
+    share = akin(np.linspace(0, 1, np.shape(out)[0], dtype=x.dtype), g)
     low, high = np.sum(g * (1 - share)), np.sum(g * share)
     return extremum_back(low, np.min(x), x, None, None, True) + extremum_back(
         high, np.max(x), x, None, None, True

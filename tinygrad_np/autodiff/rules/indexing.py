@@ -7,6 +7,7 @@ import numpy as np
 from ..primitives import (
     ARRAY,
     add_at,
+    akin,
     cast,
     last_writes,
     lexical_order,
@@ -30,7 +31,8 @@ def written_back(g: Any, value: Any, layout: Any, arrays: tuple[Any, ...]) -> An
     """What arrives at the written elements, each counted for the last value written to it."""
     arrived = take_at(g, layout, *arrays)
     if any(np.result_type(a) != np.bool_ for a in arrays):
-        arrived = np.where(last_writes(np.shape(g), layout, *arrays), arrived, 0)
+        stays = last_writes(np.shape(g), layout, *arrays)
+        arrived = np.where(akin(stays, g), arrived, 0)
     shape = np.shape(value)  # may begin with ones that the target does not have
     inner = shape[max(len(shape) - np.ndim(arrived), 0) :]
     return np.reshape(unbroadcast(arrived, inner), shape)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cofactors, second_cofactors
+from ..primitives import akin, cofactors, second_cofactors
 from .table import composite, defvjp
 
 
@@ -117,7 +117,7 @@ def matrix_power(a: Any, n: int) -> Any:
     if n < 0:
         a, n = np.linalg.inv(a), -n
     if n == 0:
-        return np.zeros_like(a) + np.eye(np.shape(a)[-1], dtype=np.result_type(a))
+        return np.zeros_like(a) + akin(np.eye(np.shape(a)[-1], dtype=np.result_type(a)), a)
     out = None
     while True:
         n, odd = divmod(n, 2)
@@ -138,7 +138,7 @@ def third_cofactors(g: Any, a: Any, h: Any) -> Any:
     trace_x, trace_y, trace_xy = (
         np.expand_dims(np.trace(m, 0, -2, -1), (-1, -2)) for m in (x, y, np.matmul(x, y))
     )
-    eye = np.eye(np.shape(a)[-1], dtype=np.result_type(a))
+    eye = akin(np.eye(np.shape(a)[-1], dtype=np.result_type(a)), a)
     inner = np.matmul(x, y) + np.matmul(y, x) - trace_y * x - trace_x * y
     inner = inner + (trace_x * trace_y - trace_xy) * eye
     return det * transposed(np.matmul(inner, inverse))
@@ -157,7 +157,7 @@ defvjp(
 def inverse_or_zero(a: Any, sign: Any) -> Any:
     """a⁻¹, and 0 where ``sign``, that of the determinant, is 0."""
     singular = np.equal(sign, 0)[..., None, None]
-    eye = np.eye(a.shape[-1], dtype=a.dtype)
+    eye = akin(np.eye(a.shape[-1], dtype=a.dtype), a)
     return np.where(singular, 0, np.linalg.inv(np.where(singular, eye, a)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, contract
+from ..primitives import akin, cast, contract
 from ..shapes import axes_of
 from .table import Traits, composite, defvjp, terms
 
@@ -121,7 +121,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     left = arranged(a, (*free_a, *over_a), (math.prod(shape_a), n))
     right = arranged(b, (*over_b, *free_b), (n, math.prod(shape_b)))
     out = np.matmul(left, right)
-    return out if out.shape == (*shape_a, *shape_b) else np.reshape(out, shape_a + shape_b)
+    return out if out.shape == (*shape_a, *shape_b) else np.reshape(out, (*shape_a, *shape_b))
 
 
 def arranged(x: Any, order: tuple[int, ...], shape: tuple[int, ...]) -> Any:
@@ -161,7 +161,7 @@ def cross(
     third = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     if sizes == (2, 2):
         return third
-    forth, back = np.array([1, 2, 0]), np.array([2, 0, 1])
+    forth, back = [1, 2, 0], [2, 0, 1]
     if sizes == (3, 3):
         return np.moveaxis(a[..., forth] * b[..., back] - a[..., back] * b[..., forth], -1, axisc)
     if sizes == (2, 3):
@@ -366,7 +366,7 @@ def multiplied(chain: list[Any], cuts: dict[tuple[int, int], int], i: int, j: in
 def trace_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:
     """``g`` on the diagonal of two axes, 0 elsewhere."""
     first, second = axes_of((axis1, axis2), len(shape))
-    places = np.eye(shape[first], shape[second], offset, dtype=bool)
+    places = akin(np.eye(shape[first], shape[second], offset, dtype=bool), g)
     if len(shape) > 2:
         rest = [n if a in (first, second) else 1 for a, n in enumerate(shape)]
         places = np.reshape(places if first < second else places.T, rest)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast
+from ..primitives import ARRAY, add_at, akin, cast
 from ..primitives.neural import logsumexp
 from ..shapes import axes_of
 from .calls import METHODS
@@ -84,16 +84,16 @@ def reduce_by(
     rest = [a for a in range(np.ndim(x)) if a not in axes]
     lined = np.reshape(np.transpose(x, [*rest, *axes]), (*(np.shape(x)[a] for a in rest), -1))
     if initial is not NOTHING and initial is not None:
-        first = np.broadcast_to(cast(np.asarray(initial), np.result_type(x)), shape)
+        first = np.broadcast_to(akin(np.asarray(initial, np.result_type(x)), x), shape)
         lined = np.concatenate([np.reshape(first, (*np.shape(lined)[:-1], 1)), lined], axis=-1)
     out = last_of(ufunc, lined)
-    return np.reshape(out, shape if keepdims else [np.shape(x)[a] for a in rest])
+    return np.reshape(out, shape if keepdims else tuple(np.shape(x)[a] for a in rest))
 
 
 def last_of(ufunc: np.ufunc, x: Any) -> Any:
     """The reduction of the last axis."""
     if np.shape(x)[-1] == 0:
-        return np.full_like(x, ufunc.reduce(np.zeros(0, x.dtype)), shape=np.shape(x)[:-1])
+        return np.full_like(x, ufunc.reduce(np.zeros(0, x.dtype)).item(), shape=np.shape(x)[:-1])
     if ufunc is np.logaddexp:
         return logsumexp(x, axis=-1)[..., 0]
     return ufunc.accumulate(x, axis=-1)[..., -1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import cast, pad_zeros
+from ..primitives import akin, cast, pad_zeros
 from ..primitives.samples import characteristic, full_rank, roots_of
 from .inverses import transposed
 from .table import Traits, composite, defvjp
@@ -36,7 +36,7 @@ def polyval(p: Any, x: Any) -> Any:
     p = p if hasattr(p, "dtype") else np.asarray(p)
     if isinstance(x, np.poly1d):
         raise TypeError("np.polyval of a Tensor at an np.poly1d; give numbers for x.")
-    x = x if hasattr(x, "dtype") else np.asarray(x)
+    x = akin(x if hasattr(x, "dtype") else np.asarray(x), p)
     out = np.zeros_like(x)
     for coefficient in p:
         out = out * x + coefficient
@@ -46,9 +46,11 @@ def polyval(p: Any, x: Any) -> Any:
 def sum_of(name: str, a1: Any, a2: Any, sign: int) -> Any:
     """The sum or the difference, the shorter one with zeros before it."""
     a1, a2 = coefficients(name, a1), coefficients(name, a2)
+    a1, a2 = akin(a1, a2), akin(a2, a1)
     n = max(len(a1), len(a2))
     one, two = (
-        a if len(a) == n else np.concatenate([np.zeros(n - len(a), a.dtype), a]) for a in (a1, a2)
+        a if len(a) == n else np.concatenate([np.zeros_like(a, shape=n - len(a)), a])
+        for a in (a1, a2)
     )
     return one + two if sign > 0 else one - two
 
@@ -81,6 +83,7 @@ def polymul(a1: Any, a2: Any) -> Any:
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """Quotient and remainder by long division."""
     u, v = coefficients("polydiv", u) + 0.0, coefficients("polydiv", v) + 0.0
+    u, v = akin(u, v), akin(v, u)
     m, n = len(u) - 1, len(v) - 1
     if min(m, n) < 0 or (m >= n and max(np.ndim(u), np.ndim(v)) > 1):
         raise ValueError(
@@ -104,7 +107,7 @@ def polyder(p: Any, m: int = 1) -> Any:
     if m < 0:
         raise ValueError(f"np.polyder(m={m}); give 0 or more, or use np.polyint.")
     for left in range(int(m), -1, -1):
-        order = np.arange(len(p) - 1, 0, -1)
+        order = akin(np.arange(len(p) - 1, 0, -1), p)
         np.broadcast_shapes((len(order), *np.shape(p)[1:]), np.shape(order))
         p = p[:-1] * order if left else p
     return p
@@ -114,14 +117,14 @@ def polyder(p: Any, m: int = 1) -> Any:
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """The integral, ``m`` times, with ``k`` for constants."""
     p = np.asarray(p) if isinstance(p, (list, tuple)) else p
-    k = coefficients("polyint", np.zeros(max(m, 0)) if k is None else k)
+    k = coefficients("polyint", np.zeros_like(p, shape=max(m, 0)) if k is None else k)
     if m < 0 or (len(k) < m and len(k) != 1):
         raise ValueError(
             f"np.polyint(m={m}) with constants of shape {np.shape(k)}; give m of them."
         )
     for i in range(int(m)):
         constant = k[:1] if len(k) == 1 else k[i : i + 1]
-        p = np.concatenate([p / np.arange(len(p), 0, -1), constant])
+        p = np.concatenate([p / akin(np.arange(len(p), 0, -1), p), constant])
     return p
 
 
@@ -162,7 +165,7 @@ def roots_back(g: Any, out: Any, p: Any) -> Any:
     """p(r) = 0 in motion: dr = - Σ dpₖ r**(n-k) / p'(r), of multiple roots 0."""
     n = np.shape(p)[0] - 1
     table = powers(out, n)[:, ::-1]
-    order = np.arange(n, 0, -1).astype(p.dtype)
+    order = akin(np.arange(n, 0, -1).astype(p.dtype), p)
     slope = np.matmul(table[:, 1:], p[:-1] * order)
     moved = np.where(slope == 0, 0, -g / np.where(slope == 0, 1, slope))
     return np.matmul(moved, table)
@@ -185,7 +188,7 @@ def characteristic_back(g: Any, out: Any, a: Any) -> Any:
 
     Faddeev & LeVerrier: M₀ = 1 and Mₖ = a Mₖ₋₁ + cₖ. Equal eigenvalues are no matter.
     """
-    one = np.eye(np.shape(a)[0], dtype=a.dtype)
+    one = akin(np.eye(np.shape(a)[0], dtype=a.dtype), a)
     matrix, total = one, -g[1] * one
     for k in range(2, np.shape(a)[0] + 1):
         matrix = np.matmul(a, matrix) + out[k - 1] * one

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import bodies, cast, deviation, length, nonzero, unit, variance
+from ..primitives import akin, bodies, cast, deviation, length, nonzero, unit, variance
 from ..shapes import Axis, axes_of, beside, expand, extent, keep, kept, total
 from .elementwise import in_single
 from .table import Traits, along, composite, defvjp
@@ -94,13 +94,13 @@ def product_of_others(x: Any, axis: Axis) -> Any:
     rest = [a for a in range(len(shape)) if a not in axes]
     order = [*rest, *axes]
     lined = np.reshape(np.transpose(x, order), (*(shape[a] for a in rest), extent(shape, axis)))
-    others = np.reshape(products_around(lined), [shape[a] for a in order])
+    others = np.reshape(products_around(lined), tuple(shape[a] for a in order))
     return np.transpose(others, [order.index(a) for a in range(len(shape))])
 
 
 def products_around(x: Any) -> Any:
     """For each element of the last axis the product of all before and behind it."""
-    one = np.ones((*x.shape[:-1], 1), x.dtype)
+    one = np.ones_like(x, shape=(*x.shape[:-1], 1))
     before = np.concatenate([one, x[..., :-1]], axis=-1)
     behind = np.concatenate([one, x[..., :0:-1]], axis=-1)
     scan = np.multiply.accumulate
@@ -323,7 +323,11 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     parts = [prepend, a, append]
     if prepend is not None or append is not None:
         end = kept(np.shape(a), along_axis)
-        joined = [np.broadcast_to(p, end) if np.ndim(p) == 0 else p for p in parts if p is not None]
+        joined = [
+            akin(np.broadcast_to(p, end) if np.ndim(p) == 0 else p, a)
+            for p in parts
+            if p is not None
+        ]
         a = np.concatenate(joined, axis=along_axis)
     lead = (slice(None),) * along_axis
     less = np.not_equal if a.dtype == np.bool_ else np.subtract

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, concat, identity, lent, pad_zeros
+from ..primitives import akin, broadcast, concat, identity, lent, pad_zeros
 from ..primitives.shaping import reshape
 from ..shapes import axes_of, total, unbroadcast
 from .table import Traits, composite, defvjp
@@ -276,7 +276,7 @@ def _pad_constant(array: Any, widths: list[list[int]], fill: Any) -> Any:
     inside = np.zeros(np.shape(array), dtype=bool)
     frame = np.pad(inside, widths, constant_values=True)
     fills = np.pad(np.zeros(np.shape(array), np.result_type(array)), widths, constant_values=fill)
-    return np.where(frame, fills, padded)
+    return np.where(akin(frame, array), akin(fills, array), padded)
 
 
 @composite(np.resize)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import ARRAY, add_at, cast, pad_zeros, take_at
+from ..primitives import ARRAY, add_at, akin, cast, pad_zeros, take_at
 from ..primitives.samples import bessel, convolved, interpolate, sample_weights
 from ..shapes import as_array, axes_of
 from .table import composite, defvjp, elementwise, terms, whole
@@ -92,6 +92,7 @@ def interp(
     """Straight lines between points, in float64 or complex128 as NumPy computes them."""
     x, xp = widened(x, np.float64), widened(xp, np.float64)
     fp = widened(fp, np.complex128 if np.iscomplexobj(fp) else np.float64)
+    x, xp, fp = akin(akin(x, xp), fp), akin(akin(xp, x), fp), akin(akin(fp, x), xp)
     if period is None:
         return interpolate(x, xp, fp, left, right)
     period = np.abs(period)

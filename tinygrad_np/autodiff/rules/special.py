@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special as sp
 from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
-from ..primitives import cast, primitive
+from ..primitives import cast, is_foreign, primitive
 from .elementwise import LOG10, power_base, power_exponent
 from .table import constant, defvjp, elementwise
 
@@ -421,6 +421,9 @@ def log_of_sum(a: Any, b: Any, axis: Any, signed: bool) -> Any:
             count = np.add.reduce(largest, axis, a.dtype, keepdims=True)
             rest = np.add.reduce(np.exp(a - top), axis, keepdims=True, where=~largest)
             return np.log1p(rest / count) + np.log(count) + top
+    if is_foreign(a):
+        total, top = shifted_sum(a, b, axis)
+        return np.log(np.abs(total) if signed else total) + top
     found = sp.logsumexp(a, axis=axis, b=b, keepdims=True, return_sign=signed)
     return np.asarray(found[0] if signed else found)
 
@@ -428,7 +431,17 @@ def log_of_sum(a: Any, b: Any, axis: Any, signed: bool) -> Any:
 @primitive
 def sign_of_sum(a: Any, b: Any, axis: Any) -> Any:
     """The sign of Σ b exp(a), with all axes kept."""
+    if is_foreign(a):
+        return np.sign(shifted_sum(a, b, axis)[0])
     return np.asarray(sp.logsumexp(a, axis=axis, b=b, keepdims=True, return_sign=True)[1])
+
+
+def shifted_sum(a: Any, b: Any, axis: Any) -> tuple[Any, Any]:
+    """Σ b exp(a - top) and the largest ``a`` (0 if that is infinite), with all axes kept."""
+    top = np.max(np.real(a), axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    terms = np.exp(a - top) if b is None else b * np.exp(a - top)
+    return np.sum(terms, axis=axis, keepdims=True), top
 
 
 def shares(out: Any, a: Any, b: Any, axis: Any) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, cast
+from ..primitives import ARRAY, add_at, akin, cast
 from ..primitives.samples import middle, quantile
 from ..shapes import Axis, axes_of
 from .table import composite, defvjp
@@ -44,6 +44,11 @@ def unlined(rows: Any, x: Any, axis: Axis) -> Any:
     order = [*(a for a in range(np.ndim(x)) if a not in axes), *axes]
     wide = np.reshape(rows, [np.shape(x)[a] for a in order])
     return np.transpose(wide, [order.index(a) for a in range(np.ndim(x))])
+
+
+def row(q: Any, x: Any) -> Any:
+    """The quantiles wanted of ``x`` as a row."""
+    return akin(np.reshape(q, (1, -1)), x)
 
 
 def index_of(n: Any, q: Any, method: str) -> Any:
@@ -85,9 +90,9 @@ def neighbours(
     missing = np.isnan(rows)
     count = np.sum(np.logical_not(missing), axis=-1, keepdims=True)
     if weights is None:
-        index = index_of(count if skips else n, np.reshape(q, (1, -1)), method)
+        index = index_of(count if skips else n, row(q, x), method)
     else:
-        index = weighted_index(rows, _like(x, weights, axis), order, np.reshape(q, (1, -1)))
+        index = weighted_index(rows, _like(x, weights, axis), order, row(q, x))
     last = count - 1 if skips else n - 1
     inside = np.logical_and(index >= 0, index <= last)
     if not skips:  # a NaN is the last in order, and the result
@@ -104,7 +109,7 @@ def _like(x: Any, weights: Any, axis: Axis) -> Any:
     if np.shape(weights) != np.shape(x):
         axes = axes_of(axis, np.ndim(x))
         shape = [n if a in axes else 1 for a, n in enumerate(np.shape(x))]
-        weights = np.reshape(np.transpose(weights, np.argsort(axes)), shape)
+        weights = np.reshape(np.transpose(weights, np.argsort(axes).tolist()), shape)
     return lined(np.broadcast_to(weights, np.shape(x)), axis)
 
 
@@ -127,7 +132,7 @@ def sample_back(
     share = cast(share, np.finfo(g.dtype).dtype)
     parts = np.concatenate([back * (1 - share), back * share], axis=-1)
     places = np.concatenate([first, second], axis=-1)
-    numbers = np.arange(np.shape(rows)[0])[:, None]
+    numbers = akin(np.arange(np.shape(rows)[0])[:, None], rows)
     return unlined(add_at(parts, np.shape(rows), (ARRAY, ARRAY), numbers, places), x, axis)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import hint, rebuilt, settled, silent
+from ..primitives import akin, hint, rebuilt, settled, silent
 from .inverses import by_matrix, transposed
 from .table import Traits, constant, defvjp
 
@@ -68,7 +68,7 @@ def told_apart(equal: Any, g: Any, turned: Any, name: str) -> Any:
 
     ``g`` is the cotangent of the values; ``turned`` that of the vectors, in terms of the vectors.
     """
-    others = np.logical_not(np.eye(np.shape(g)[-1], dtype=bool))
+    others = akin(~np.eye(np.shape(g)[-1], dtype=bool), g)
     counts = np.logical_or(g[..., None, :] != 0, np.logical_or(g[..., :, None] != 0, turned != 0))
     return settled(np.logical_and(np.logical_and(equal, others), counts), name)
 
