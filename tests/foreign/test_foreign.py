@@ -68,6 +68,15 @@ def test_the_table_gives_the_same_and_stays_with_its_kind_of_array() -> None:
     assert seen > 300
 
 
+def test_the_sign_of_a_sum_stays_with_its_kind_of_array() -> None:
+    special = pytest.importorskip("scipy.special")
+    a, b = np.array([1.0, 2.0, 0.5]), np.array([1.0, -1.0, 0.5])
+    found = tg.special.logsumexp(tg.Tensor(Strict(a)), b=tg.Tensor(Strict(b)), return_sign=True)
+    assert all(isinstance(part.data, Strict) for part in found)
+    wanted = special.logsumexp(a, b=b, return_sign=True)
+    np.testing.assert_allclose([float(part.data.item()) for part in found], wanted, rtol=1e-14)
+
+
 def test_training_is_that_of_numpy() -> None:
     x = np.random.default_rng(0).normal(size=(8, 2, 4, 4)).astype(np.float32)
     y = np.arange(8) % 2
