@@ -358,7 +358,7 @@ def test_a_gradient_seen_once_is_not_changed_by_the_next_backward() -> None:
     np.testing.assert_array_equal(t.grad.numpy(), [3.0, 5.0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("+-*r"), st.integers(0, 9), st.integers(0, 9)), max_size=8)
 )
@@ -845,7 +845,7 @@ OPERATIONS = st.sampled_from(["*", "+", "exp", "view", "index", "array", "sin", 
 WRITES = st.sampled_from([*TENSOR_WRITES, "array", "index", "none"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(OPERATIONS, min_size=1, max_size=5), st.lists(WRITES, max_size=2), st.booleans(),
        st.floats(0.3, 0.6))  # fmt: skip
 def test_random_programs_with_random_writes(

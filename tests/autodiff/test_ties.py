@@ -22,14 +22,13 @@ SUMS: dict[str, Function] = {  # of values alone, the first derivative of which 
 }
 
 
-def refused(f: Function, *arguments: Any) -> bool:
-    """Whether it is; and in the words of the page."""
+def tried(f: Function, *arguments: Any) -> Any:
+    """The result, or None where it is refused, in the words of the page."""
     try:
-        f(*arguments)
+        return f(*arguments)
     except tg.TapeError as error:
         assert "Write the function without vectors" in str(error)
-        return True
-    return False
+        return None
 
 
 def product(f: Function, at: np.ndarray, along: np.ndarray, step: float = 1e-4) -> np.ndarray:
@@ -58,15 +57,14 @@ def test_second_derivatives_at_equal_values_are_true_or_refused(name: str) -> No
         cases += [(h, at) for h in even for at in (ZEROS, LOW, TALL)]
     for h, at in cases:
         f = lambda t, h=h: np.sum(np.real(h(np.real(values(t)))))
-        directions = [*entries(at.shape), C[:, : at.shape[1]]]
+        directions = [*entries(at.shape)[::2], C[:, : at.shape[1]]]
         if name not in ("eigvals", "svdvals"):  # of symmetric ones half are the others
             directions = [d + d.T for d in directions if np.triu(d).any()]
         for along in directions:
-            out = refused(tg.hvp, f, at, along)
-            found[out] += 1
-            if not out:
-                ours, expected = tg.hvp(f, at, along), product(f, at, along)
-                np.testing.assert_allclose(ours, expected, atol=2e-4)
+            ours = tried(tg.hvp, f, at, along)
+            found[ours is None] += 1
+            if ours is not None:
+                np.testing.assert_allclose(ours, product(f, at, along), atol=2e-4)
     assert min(found.values()) > 20, found
 
 
@@ -96,10 +94,10 @@ def test_values_and_vectors_of_equal_values_are_true_or_refused(name: str) -> No
         f = lambda t: np.sum(C * with_vectors(t))
         g = lambda t: np.sum(C * without(t))
         for forward in (False, True):
-            out = refused(slope, f, at, forward)
-            found[out] += 1
-            if not out:
-                ours, true = slope(f, at, forward), slope(g, at, forward)
+            ours = tried(slope, f, at, forward)
+            found[ours is None] += 1
+            if ours is not None:
+                true = slope(g, at, forward)
                 np.testing.assert_allclose(ours + ours.T, true + true.T, atol=1e-9)
     assert found[True] >= 2 * (name != "leading") and found[False] >= 2, found
 
@@ -109,15 +107,15 @@ def test_a_replay_refuses_what_eager_mode_refuses() -> None:
     apart = np.diag([1.0, 2.0, 3.0])
     for _ in range(4):
         np.testing.assert_allclose(f(apart), np.tril(C + C.T) - np.diag(np.diag(C)), atol=1e-12)
-    assert refused(f, 2 * np.eye(3))
+    assert tried(f, 2 * np.eye(3)) is None
 
 
 def test_examples_of_a_batch_are_refused_as_one_is() -> None:
     stack = np.stack([np.diag([1.0, 2.0, 3.0]), np.diag([1.0, 2.0, 4.0])])
     slope = tg.grad(lambda t: np.sum(C * BOTH["eigh"][0](t)))
     np.testing.assert_allclose(tg.vmap(slope)(stack), [slope(t) for t in stack], atol=1e-14)
-    assert refused(tg.vmap(slope), np.stack([stack[0], np.eye(3)]))
+    assert tried(tg.vmap(slope), np.stack([stack[0], np.eye(3)])) is None
     f = lambda t: np.sum(la.eigvalsh(t) ** 2)
-    assert refused(tg.hessian(f), 2 * np.eye(3))
+    assert tried(tg.hessian(f), 2 * np.eye(3)) is None
     hessians = tg.vmap(tg.hessian(f))(stack)
     np.testing.assert_allclose(hessians, [tg.hessian(f)(t) for t in stack], atol=1e-12)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.draw.pictured import drawn
+from tests.training.short import short
 from tinygrad_np import draw, nn, training
 from tinygrad_np.draw import doctor as pictures_of
 from tinygrad_np.draw.figures import TRAIN, WRONG
 from tinygrad_np.run.networks import MLP
-from tinygrad_np.training.doctor import trials
 
 pytest.importorskip("matplotlib")
 from matplotlib.colors import to_hex
@@ -97,14 +97,8 @@ def test_one_batch(report: training.Diagnosis, pictures: Any) -> None:
     assert to_hex(axes.lines[0].get_color()).upper() == TRAIN
 
 
-@pytest.fixture
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who cannot learn by heart tries at three rates."""
-    monkeypatch.setattr(trials, "OVERFIT_STEPS", 30)
-
-
-def test_the_ill_are_marked(few_steps: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    del few_steps
+@short(30)
+def test_the_ill_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures_of, "MOST_LAYERS", 7)
     monkeypatch.setattr(pictures_of, "MOST_NAMES", 5)
     model = MLP((6, *[8] * 7, 3), "tanh", initial=nn.init.xavier_uniform, seed=0)
@@ -122,8 +116,8 @@ def test_the_ill_are_marked(few_steps: None, monkeypatch: pytest.MonkeyPatch) ->
     assert all(drawn(figures[name]) for name in ("activations", "gradients", "updates"))
 
 
-def test_what_was_not_measured_is_not_drawn(few_steps: None) -> None:
-    del few_steps
+@short(30)
+def test_what_was_not_measured_is_not_drawn() -> None:
     x, y = data()
     x[3, 3] = math.nan
     assert draw.diagnosis(training.diagnose(MLP((6, 3), seed=0), x, y)) == {}

@@ -121,11 +121,11 @@ def test_a_deep_network_shows_one_node_per_layer_and_direction():
 
 
 def test_a_long_chain_shows_one_node_per_line():
-    drawn = graph(chain(300))
+    drawn = graph(chain(120))
     found = list(lines(drawn).values())
     assert found[0][0] == "x"
     forward = next(label for label in found if "y = np.tanh(y * a)" in label[0])
-    assert forward[1:4] == ["600 operations", "multiply, tanh", "1 parameter"]
+    assert forward[1:4] == ["240 operations", "multiply, tanh", "1 parameter"]
     backward = next(label for label in found if "y.backward()" in label[0])
     assert "1 gradient" in backward
     assert (forward[0], backward[0]) in edges(drawn)

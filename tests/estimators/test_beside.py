@@ -29,7 +29,7 @@ SAME: dict[str, dict[str, Any]] = {
     "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "momentum": 0, "power_t": 0.3,
                    "learning_rate_init": 0.5},
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "momentum": 0, "tol": 0.02,
-                 "n_iter_no_change": 1, "learning_rate_init": 0.3},
+                 "n_iter_no_change": 1, "learning_rate_init": 0.3, "max_iter": 5},
     "penalty": {"alpha": 3.0},
     "lbfgs": {"solver": "lbfgs"},
     "lbfgs, penalty": {"solver": "lbfgs", "alpha": 2.0, "activation": "tanh"},
@@ -62,7 +62,7 @@ def test_one_seed_gives_the_training_of_scikit_learn(
     name, target, weights = case
     kind, y = TARGETS[target]
     shared = {
-        "hidden_layer_sizes": 6, "max_iter": 5, "batch_size": 40, "random_state": 3,
+        "hidden_layer_sizes": 6, "max_iter": 3, "batch_size": 40, "random_state": 3,
         "epsilon": 1e-12 if target == "several targets" else 1e-3, "learning_rate_init": 0.01,
     } | SAME[name]  # fmt: skip
     own, theirs = (getattr(library, kind)(**shared) for library in (ours, neural_network))

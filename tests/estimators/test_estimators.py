@@ -57,11 +57,15 @@ def equal(first: Any, second: Any) -> bool:
 # --- scikit-learn's own checks, and tools
 
 
+EACH_ONCE = [("adam", MLPClassifier), ("lbfgs", MLPRegressor)]
+CROSSED = [("adam", MLPRegressor), ("lbfgs", MLPClassifier)]
+
+
 @unconverged
-@for_each([("adam", MLPClassifier), ("lbfgs", MLPRegressor)], parts=2)
-def test_the_checks_of_scikit_learn(case: tuple[str, Any]) -> None:
-    """Each solver and each estimator once: no check knows of both."""
-    solver, kind = case
+@pytest.mark.parametrize(
+    ("solver", "kind"), [*EACH_ONCE, *(pytest.param(*c, marks=pytest.mark.slow) for c in CROSSED)]
+)
+def test_the_checks_of_scikit_learn(solver: str, kind: Any) -> None:
     made = kind(**QUICK, solver=solver)
     found = check_estimator(made, on_skip=None, on_fail=None)
     assert len(found) > 50
@@ -80,7 +84,7 @@ def test_cross_validation_of_a_pipeline_on_digits() -> None:
 
 @unconverged
 def test_grid_search_finds_what_learns(iris: Data) -> None:
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier((16,), max_iter=40, random_state=0))
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((16,), max_iter=32, random_state=0))
     grid = {
         "mlpclassifier__learning_rate_init": [1e-6, 0.04],
         "mlpclassifier__solver": ["adam", "adamw", "rmsprop", "sgd"],
@@ -107,8 +111,8 @@ def test_random_search_over_everything_that_has_names(iris: Data) -> None:
         "dropout": [0.0, 0.2],
         "early_stopping": [False, True],
     }
-    network = MLPClassifier(learning_rate_init=0.03, max_iter=40, batch_size=32, random_state=0)
-    search = RandomizedSearchCV(network, space, n_iter=4, cv=2, random_state=1).fit(*iris)
+    network = MLPClassifier(learning_rate_init=0.03, max_iter=25, batch_size=32, random_state=0)
+    search = RandomizedSearchCV(network, space, n_iter=3, cv=2, random_state=1).fit(*iris)
     assert search.best_score_ > 0.93
     assert search.cv_results_["mean_test_score"].min() > 0.6
 

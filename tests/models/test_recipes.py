@@ -9,12 +9,13 @@ import pytest
 
 from benchmarks.by_hand_training import fit_by_hand
 from models.by_hand import BY_HAND
+from tests.each import for_each
 from tinygrad_np import DataError, data
 from tinygrad_np.run.networks import MLP
 from tinygrad_np.run.recipes import DEFAULT, OPTIMISERS, RECIPES, REFERENCES, Recipe
 from tinygrad_np.run.run import run
 
-every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+every_recipe = for_each(RECIPES.values())
 KIND = {"relu": {"relu", "two_layer_relu"}, "leaky_relu": {"leaky_relu"}, "tanh": {"tanh"}}
 
 
@@ -125,8 +126,7 @@ def test_how_many_images_ref_0_uses() -> None:
     assert (len(parts.train[1]), len(parts.validation[1])) == (41000, 1000)
 
 
-@every_recipe
-@pytest.mark.parametrize("shape", [(20, 20), (28, 27), (32, 32)])
+@for_each(RECIPES.values(), [(20, 20), (28, 27), (32, 32)])
 def test_images_of_another_size_are_refused(recipe: Recipe, shape: Any) -> None:
     x, y = np.zeros((10, *shape), np.uint8), np.zeros(10, np.int64)
     with pytest.raises(DataError) as caught:
@@ -152,7 +152,7 @@ def distorting() -> list[Recipe]:
     return [recipe for recipe in RECIPES.values() if recipe.transform is not None]
 
 
-@pytest.mark.parametrize("recipe", distorting(), ids=lambda recipe: recipe.name)
+@for_each(distorting())
 def test_distorted_batches_are_other_images_each_time(recipe: Recipe) -> None:
     (x, y), _ = data.mnist()
     train = (data.normalise(x[:64]).reshape(64, -1), y[:64])

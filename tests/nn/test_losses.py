@@ -89,7 +89,9 @@ def test_hinge() -> None:
 
 
 def test_derivatives() -> None:
-    for name, arrays, options in rows():
+    """Of the losses with rules of their own, with as many options as there are; above, of all."""
+    found = {(name, len(arrays[0].shape)): (arrays, options) for name, arrays, options in rows()}
+    for (name, _), (arrays, options) in found.items():
         loss, others = getattr(F, name), arrays[1:]
         if name in ("cross_entropy", "nll_loss", "binary_cross_entropy_with_logits"):
             tg.gradcheck(lambda z, f=loss, a=others, o=options: f(z, *a, **o), arrays[0])

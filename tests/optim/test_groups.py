@@ -50,11 +50,11 @@ def test_groups_with_pytorch() -> None:
         ]
         names = [g.keys() - {"params"} for g in pair[0].param_groups]
         assert all(n <= set(g) for n, g in zip(names, pair[1].param_groups, strict=True))
-        for i in range(40):
-            if i == 10:
+        for i in range(15):
+            if i == 4:
                 for optimiser, p in zip(pair, (ours, theirs), strict=True):
                     optimiser.add_param_group({"params": p[2:], "lr": 0.03})
-            if i == 20:
+            if i == 8:
                 for optimiser in pair:
                     optimiser.param_groups[0]["lr"] *= 0.5
                     optimiser.param_groups[2]["weight_decay"] = 0.2

@@ -6,15 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
 
+from tests.training.short import short
 from tinygrad_np import ShapeError, Tensor, nn, optim, training
 from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import MLP
-from tinygrad_np.training.doctor import trials
 from tinygrad_np.training.doctor.causes import findings
 from tinygrad_np.training.doctor.layers import look
 from tinygrad_np.training.doctor.report import figure
@@ -49,14 +48,18 @@ class Patient:
             self.model, self.x, self.y, self.optimiser, loss=self.loss, batch_size=64, **options
         )
 
+    def in_short(self, **options: Any) -> training.Diagnosis:
+        with short():
+            return self.diagnosed(**options)
+
 
 @functools.cache
 def healthy() -> training.Diagnosis:
-    return Patient().diagnosed()
+    return Patient().in_short()
 
 
 def test_a_healthy_network() -> None:
-    found = healthy()
+    found = Patient().diagnosed()
     assert found.ok
     assert [f.name for f in found.findings if f.level != "ok"] == []
     assert [f.name for f in found.findings] == [
@@ -75,7 +78,7 @@ def test_healthy_networks_of_other_kinds() -> None:
             nn.Linear(32, 16, seed=2), nn.LayerNorm(16), nn.ReLU(), nn.Linear(16, CLASSES, seed=3),
         ),
     ):  # fmt: skip
-        found = Patient(model, optimiser=lambda p: optim.Adam(p, 3e-3)).diagnosed()
+        found = Patient(model, optimiser=lambda p: optim.Adam(p, 3e-3)).in_short()
         assert found.warnings == [], str(found)
 
 
@@ -294,9 +297,7 @@ DISEASES: dict[str, tuple[Callable[[], Patient], set[str]]] = {
 
 @functools.cache
 def ill(name: str) -> training.Diagnosis:
-    """With fewer steps: who cannot learn one batch by heart tries at three rates."""
-    with mock.patch.object(trials, "OVERFIT_STEPS", 100):
-        return DISEASES[name][0]().diagnosed()
+    return DISEASES[name][0]().in_short()
 
 
 @pytest.mark.parametrize("name", DISEASES)
@@ -326,7 +327,8 @@ def test_the_patient_is_untouched() -> None:
     before = copy.deepcopy((model.state_dict(), optimiser.save(), generator.bit_generator.state))
     gradients = [p.grad.numpy() for p in model.parameters()]
     given = x.copy(), y.copy()
-    training.diagnose(model, x, y, optimiser)
+    with short():
+        training.diagnose(model, x, y, optimiser)
     np.testing.assert_equal(model.state_dict(), before[0])
     np.testing.assert_equal(optimiser.save(), before[1])
     assert generator.bit_generator.state == before[2]
@@ -339,7 +341,7 @@ def test_the_patient_is_untouched() -> None:
 
 
 def test_the_same_seed_finds_the_same() -> None:
-    again, other = (str(Patient().diagnosed(seed=seed)) for seed in (0, 1))
+    again, other = (str(Patient().in_short(seed=seed)) for seed in (0, 1))
     assert str(healthy()) == again
     assert other != again
 
@@ -363,12 +365,12 @@ def test_notes() -> None:
     model = network()
     rest = optim.SGD([p for n, p in model.named_parameters() if "layers.0" not in n], 0.1)
     assert "layers.0.weight, layers.0.bias" in noted(
-        Patient(model, optimiser=rest).diagnosed(), "parameters left out"
+        Patient(model, optimiser=rest).in_short(), "parameters left out"
     ).cause  # fmt: skip
-    wide = noted(Patient(network(64, 32, 9)).diagnosed(), "outputs without examples")
+    wide = noted(Patient(network(64, 32, 9)).in_short(), "outputs without examples")
     assert "9 outputs and the labels 5 classes" in wide.cause
     modes = nn.Sequential(network(64, 16), nn.Dropout(0.1, seed=0), nn.Linear(16, 5, seed=0))
-    assert "1 is in evaluation mode" in noted(Patient(modes.eval()).diagnosed(),
+    assert "1 is in evaluation mode" in noted(Patient(modes.eval()).in_short(),
                                               "evaluation mode").cause  # fmt: skip
 
 
@@ -379,7 +381,7 @@ def test_a_network_that_was_trained() -> None:
         optimiser.zero_grad()
         F.cross_entropy(model(Tensor(x)), y).backward()
         optimiser.step()
-    found = Patient(model).diagnosed()
+    found = Patient(model).in_short()
     assert noted(found, "loss low at start").numbers["chance"] == pytest.approx(math.log(CLASSES))
     assert found.ok
 
@@ -398,7 +400,7 @@ def test_the_report() -> None:
 def test_measurements() -> None:
     """What can be computed by other means, is."""
     model = network()
-    m = Patient(model).diagnosed(seed=4).measurements
+    m = Patient(model).in_short(seed=4).measurements
     assert m.start is not None and m.overfit is not None and m.updates is not None
     assert (m.data.shape, m.data.low, m.data.high) == ((800, 64), x.min(), x.max())
     np.testing.assert_array_equal(m.data.counts, np.bincount(y))
@@ -421,7 +423,7 @@ def test_measurements() -> None:
 def test_gradients_at_the_outputs_of_layers() -> None:
     """softmax minus one hot over n, and what the weights make of it."""
     model = network(64, 16, CLASSES, activation="tanh")
-    few = Patient(model, x[:40], y[:40]).diagnosed().measurements
+    few = Patient(model, x[:40], y[:40]).in_short().measurements
     assert few.start is not None
     first, second = (model.layers[i].weight.numpy() for i in (0, 2))  # type: ignore[union-attr]
     hidden = np.tanh(x[:40] @ first.T)
@@ -460,7 +462,7 @@ def test_other_tasks() -> None:
     """Regression: no classes, no ln(classes); the rest is looked at."""
     model = network(64, 16, 2)
     target = np.stack([x[:, 3] - x[:, 9], x.sum(axis=1) / 64], axis=1)
-    found = Patient(model, x, target, 0.05, F.mse_loss).diagnosed()
+    found = Patient(model, x, target, 0.05, F.mse_loss).in_short()
     assert found.ok, str(found)
     names = [finding.name for finding in found.findings]
     assert "one batch by heart" in names and "learning rate" in names
@@ -468,14 +470,14 @@ def test_other_tasks() -> None:
 
 
 def test_label_smoothing_is_a_cross_entropy() -> None:
-    found = Patient(loss=lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)).diagnosed()
+    found = Patient(loss=lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)).in_short()
     assert found.ok, str(found)
     [start] = [f for f in found.findings if f.name == "loss at start"]
     assert start.numbers["chance"] == pytest.approx(math.log(CLASSES))
 
 
 def test_log_probabilities_are_no_softmax_before_the_loss() -> None:
-    found = Patient(Broken(after=F.log_softmax), loss=F.nll_loss).diagnosed()
+    found = Patient(Broken(after=F.log_softmax), loss=F.nll_loss).in_short()
     assert found.ok, str(found)
 
 
@@ -490,7 +492,7 @@ def test_a_model_of_parameters_alone() -> None:
         def forward(self, x: Any) -> Any:
             return F.relu(x @ self.a) @ self.b
 
-    found = Patient(Bare()).diagnosed()
+    found = Patient(Bare()).in_short()
     assert found.ok, str(found)
     assert found.measurements.start is not None
     assert [name for name, _ in found.measurements.start.depth_profile] == ["a", "b"]
@@ -505,7 +507,7 @@ def test_a_layer_used_twice_is_seen_twice() -> None:
         def forward(self, x: Any) -> Any:
             return self.out(self.relu(self.b(self.relu(self.a(x)))))
 
-    m = Patient(Twice()).diagnosed().measurements
+    m = Patient(Twice()).in_short().measurements
     assert m.start is not None
     assert [layer.name for layer in m.start.layers] == ["a", "relu", "b", "relu (2)", "out"]
 
@@ -514,7 +516,7 @@ def test_words_as_inputs() -> None:
     """Numbers of words are whole, and have no distances."""
     words = np.random.default_rng(0).integers(0, 50, (600, 4))
     model = nn.Sequential(nn.Embedding(50, 8, seed=0), nn.Flatten(), nn.Linear(32, 5, seed=1))
-    found = Patient(model, words, words[:, 2] % 5, lambda p: optim.Adam(p, 0.03)).diagnosed()
+    found = Patient(model, words, words[:, 2] % 5, lambda p: optim.Adam(p, 0.03)).in_short()
     assert found.measurements.neighbours is None
     assert found.ok, str(found)
 
@@ -559,7 +561,8 @@ def test_neighbours_that_know_nothing_are_no_proof() -> None:
     assert measured.transfer[0] < measured.transfer[1] < 0.35
     measured.transfer = (0.9, 0.33)
     assert "labels unrelated to inputs" not in [f.name for f in findings(measured)]
-    right, chance = transfer(network(), F.cross_entropy, x, y, 3e-3, seed=0)
+    with short():
+        right, chance = transfer(network(), F.cross_entropy, x, y, 3e-3, seed=0)
     assert right > 0.9 > 0.4 > chance
 
 

@@ -73,7 +73,7 @@ NESTS: dict[str, tuple[Any, Any]] = {
 def test_nests_train_as_written_out(kind: str, tmp_path: Path) -> None:
     """Replayed, eager and in a loop, and resumed from a checkpoint: the same bits."""
     expected: Any = None
-    for given in ("loop", *NESTS):
+    for given in ("loop", *NESTS) if kind == "tuple" else ("loop", "dict"):
         for replay in (True, False)[: 1 if given == "loop" else 2]:
             model = Heads(kind)
             sgd = optim.SGD(model.parameters(), 0.02, weight_decay=0.1)

@@ -68,16 +68,16 @@ def test_an_accumulating_training_goes_on_from_its_checkpoint(tmp_path: Path) ->
         model = network()
         adam = optim.Adam(model.parameters(), 0.01)
         history = training.fit(
-            model, data.batches(X, Y, 4, seed=3), adam, epochs=3, accumulate=2, checkpoint=path,
+            model, data.batches(X, Y, 4, seed=3), adam, epochs=2, accumulate=2, checkpoint=path,
             **options,
         )  # fmt: skip
         return weights(model), [v for epoch in history for v in epoch.step_losses], model
 
     whole = train(tmp_path / "whole.npz")
-    for last in (2, 4, 6):
+    for last in (2, 4):
         watch, path = Watch(last), tmp_path / f"{last}.npz"
         train(path, callbacks=[watch])
-        assert watch.rows == [8, 8, 8, 2, 8, 8][:last]
+        assert watch.rows == [8, 8, 8, 2][:last]
         assert train(path, resume=True)[:2] == whole[:2]
     with pytest.raises(tg.DataError, match="batches"):
         _with_another_accumulate(tmp_path / "2.npz")
@@ -166,12 +166,12 @@ def train_gan(replay: bool | None, epochs: int, **options: Any) -> tuple[Gan, An
 
 
 def test_a_gan_trains_with_two_losses_from_the_same_weights(tmp_path: Path) -> None:
-    assert weights(train_gan(True, 3)[0]) == weights(train_gan(False, 3)[0])
-    assert weights(train_gan(True, 3)[0]) == weights(train_gan(None, 3)[0])
     path = tmp_path / "gan.npz"
-    train_gan(True, 3, checkpoint=path)
+    first = weights(train_gan(True, 2, checkpoint=path)[0])
+    assert first == weights(train_gan(False, 2)[0]) == weights(train_gan(None, 2)[0])
+    fourth = weights(train_gan(True, 4, checkpoint=path, resume=True)[0])
+    assert fourth == weights(train_gan(True, 4)[0]) != first
     model, history = train_gan(True, 60, checkpoint=path, resume=True)
-    assert weights(model) == weights(train_gan(True, 60)[0])
     drawn = np.random.default_rng(1).standard_normal((500, 2)).astype(np.float32)
     points = training.predict(model.generator, drawn)
     assert np.abs(points.mean(axis=0) - [2, -1]).max() < 0.5, points.mean(axis=0)
