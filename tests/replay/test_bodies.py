@@ -117,3 +117,14 @@ def test_labels_of_every_size() -> None:
             assert step(x, labels).item() == F.cross_entropy(tg.Tensor(x), labels).item()
     with pytest.raises(tg.DataError, match="labels from -1 to 7 for 300 classes"):
         F.cross_entropy(tg.Tensor(x), np.array([0, -1, 2, 7], np.int8))
+
+
+@pytest.mark.parametrize(
+    "fn", [np.sum, np.mean, np.var, np.std, np.prod, np.cumsum, np.linalg.norm]
+)
+def test_float16_is_rounded_where_eager_mode_rounds(fn: Any) -> None:
+    for axis in (None, 0):
+        step = tg.replay(lambda x, axis=axis: fn(x, axis=axis), verify=False)
+        for seed in range(6):
+            x = np.random.default_rng(seed).standard_normal((13, 10)).astype(np.float16)
+            assert step(x).numpy().tobytes() == np.asarray(fn(tg.Tensor(x), axis=axis)).tobytes()

@@ -781,3 +781,30 @@ def test_a_function_of_a_library_in_a_variable_is_watched(monkeypatch: pytest.Mo
         step(np.ones(2))
     monkeypatch.setitem(globals(), "activation", np.sin)
     np.testing.assert_array_equal(step(np.ones(2)).numpy(), np.sin(np.ones(2)))
+
+
+LOOKS: dict[str, Any] = {
+    "float": float,
+    "bool": lambda t: bool(t > 0),
+    "item": lambda t: t.item(),
+    "int": lambda t: int(t),
+    "asarray": np.asarray,
+    "tolist": lambda t: t.tolist(),
+    "requires_grad": lambda _: setattr(SHARED, "requires_grad", True),
+}
+SHARED = tg.Tensor([1.0, 2.0])
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=list(LOOKS))
+def test_a_refusal_that_the_step_catches_is_raised_all_the_same(look: Any) -> None:
+    def step(x: Any) -> Any:
+        try:
+            scale = look(np.max(x))
+        except Exception:
+            scale = 1.0
+        return x * (2.0 if scale else 1.0)
+
+    replayed = tg.replay(step)
+    for _ in range(2):
+        with pytest.raises(tg.ReplayError, match=r"test_capture\.py:\d+: the step"):
+            replayed(np.ones(2))

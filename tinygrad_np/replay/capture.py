@@ -9,6 +9,7 @@ from ..autodiff.nests import leaves
 from ..autodiff.primitives import is_foreign
 from ..autodiff.rules.table import Rule
 from ..autodiff.sweep import OWN, references
+from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from ..recording.equations import Variable
@@ -45,6 +46,7 @@ class Capture(Recorder):
         super().__init__()
         self.reads = Reads()
         self.watched: list[tuple[np.ndarray, Any]] = []  # constants that somebody may write to
+        self.refused: ReplayError | None = None  # the first refusal, which the step may catch
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -142,10 +144,13 @@ class Capture(Recorder):
 
 
 def refusal(what: str, remedy: str, place: str = "") -> ReplayError:
-    """The error for a step that cannot be replayed."""
-    return ReplayError(
+    """The error for a step that cannot be replayed, kept where the step may catch it."""
+    error = ReplayError(
         f"{place or users_line()}: the step {what}. It cannot be replayed so: {remedy}. {PLAIN}"
     )
+    if isinstance(mode.capture, Capture) and mode.capture.refused is None:
+        mode.capture.refused = error
+    return error
 
 
 def _holds_array(nest: Any) -> bool:

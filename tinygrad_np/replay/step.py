@@ -302,6 +302,8 @@ class Replay:
         mode.capture = capture
         try:
             result = self.fn(*args)
+            if capture.refused is not None:  # and the step has caught it
+                raise capture.refused
             for part in leaves(result):
                 if _holds_tensors(part):
                     raise refusal(
@@ -433,11 +435,11 @@ def replay(
     """Record ``fn`` once, then replay the recording: the same results in less time.
 
     ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
-    Tensors); it gets Tensors for arrays. The first call with arguments of given shapes and dtypes
-    runs and records it; the second runs it both ways and compares every bit; later ones run the
-    recorded program in memory allocated once. Other shapes are recorded anew. Gradients are in
-    ``.grad`` of the leaves as ever; a gradient that goes into a result, which is the end of no
-    graph, is refused.
+    Tensors); it gets new Tensors for arrays, so writes into these do not reach the caller. The
+    first call with arguments of given shapes and dtypes runs and records it; the second runs it
+    both ways and compares every bit; later ones run the recorded program in memory allocated once.
+    Other shapes are recorded anew. Gradients are in ``.grad`` of the leaves as ever; a gradient
+    that goes into a result, which is the end of no graph, is refused.
 
     ``fn`` may be a transform: ``tg.replay(tg.value_and_grad(f))``, of ``grad``, ``jacobian``,
     ``hessian``, ``vmap``, also ``tg.replay(tg.hvp)`` and ``tg.replay(tg.jvp)``. Then plain arrays

@@ -53,10 +53,16 @@ def mean(
     a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *,
     where: Any = True,
 ) -> Any:  # fmt: skip
-    """``np.mean``: the sum over the count, which is a float itself (2²⁴ in float32)."""
+    """``np.mean``: the sum over the count, which is a float itself (2²⁴ in float32).
+
+    With ``out`` NumPy rounds the sum of float16 numbers to float16, without it only their mean.
+    """
     counts = a.ndim and 0 < a.size < 1 << 24  # a sum may name the axis of a number, a mean not
     if dtype is None and where is True and a.dtype.char in "fd" and counts:
         sums = add(a, axis, None, out, keepdims)
         if sums.size:
             return np.divide(sums, a.size // sums.size, out=out)
-    return np.mean(a, axis, dtype, out=out, keepdims=keepdims, where=where)
+    if out is None or a.dtype.char != "e":
+        return np.mean(a, axis, dtype, out=out, keepdims=keepdims, where=where)
+    out[...] = np.mean(a, axis, dtype, keepdims=keepdims, where=where)
+    return out
