@@ -364,5 +364,5 @@ def test_refusals(case: Any) -> None:
 
 def test_without_mpi4py_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "mpi4py", None)
-    with pytest.raises(ImportError, match="pip install 'tinygrad_np"):
+    with pytest.raises(ImportError, match="pip install mpi4py"):
         tg.parallel.Group()
