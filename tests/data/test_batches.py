@@ -85,7 +85,7 @@ def test_bad_one_hot(arguments: tuple[Any, ...], message: str) -> None:
 
 
 @given(data=st.data(), length=st.integers(2, 50), seed=st.integers(0, 9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_split_deals_every_sample_once(data: st.DataObject, length: int, seed: int) -> None:
     count = data.draw(st.integers(1, length - 1))
     x, y = np.arange(2 * length).reshape(length, 2), np.arange(length)
@@ -167,7 +167,7 @@ def test_bad_split(arguments: tuple[Any, ...], message: str) -> None:
 
 
 @given(length=st.integers(0, 40), size=st.integers(1, 45), shuffle=st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_batches_cover_every_sample_once(length: int, size: int, shuffle: bool) -> None:
     x, y = np.arange(3 * length).reshape(length, 3), np.arange(length)
     feed = batches(x, y, size, seed=0, shuffle=shuffle)

@@ -23,7 +23,7 @@ from tinygrad_np.errors import DataError
 IDX_DTYPES = ["u1", "i1", "i2", "i4", "f4", "f8"]
 
 in_one_folder = settings(
-    max_examples=300,
+    max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

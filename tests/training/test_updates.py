@@ -64,12 +64,14 @@ class Watch:
 
 
 def test_an_accumulating_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    def train(path: Path, **options: Any) -> tuple[bytes, list[float], nn.Module]:
+    plain = [(X[i : i + 4], Y[i : i + 4]) for i in range(0, 26, 4)]  # which keep no place
+
+    def train(path: Path, kept: bool = True, **options: Any) -> tuple[bytes, list[float], Any]:
         model = network()
         adam = optim.Adam(model.parameters(), 0.01)
         history = training.fit(
-            model, data.batches(X, Y, 4, seed=3), adam, epochs=2, accumulate=2, checkpoint=path,
-            **options,
+            model, data.batches(X, Y, 4, seed=3) if kept else plain, adam, epochs=2, accumulate=2,
+            checkpoint=path, **options,
         )  # fmt: skip
         return weights(model), [v for epoch in history for v in epoch.step_losses], model
 
@@ -79,6 +81,11 @@ def test_an_accumulating_training_goes_on_from_its_checkpoint(tmp_path: Path) ->
         train(path, callbacks=[watch])
         assert watch.rows == [8, 8, 8, 2][:last]
         assert train(path, resume=True)[:2] == whole[:2]
+    path = tmp_path / "plain.npz"
+    whole = train(path, kept=False)
+    path.unlink()
+    train(path, kept=False, callbacks=[Watch(2)])
+    assert train(path, kept=False, resume=True)[:2] == whole[:2]
     with pytest.raises(tg.DataError, match="batches"):
         _with_another_accumulate(tmp_path / "2.npz")
 
