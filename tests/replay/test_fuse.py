@@ -12,6 +12,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.replay import every_case, twins
+from tests.replay.steps import training_step
 from tests.replay.test_every_case import FORMS, TOGETHER, chosen
 from tests.replay.test_rows import LOOPED, ROWS, batch
 from tests.replay.twins import Twin, assert_twins
@@ -182,20 +183,13 @@ def test_optimisers(made: Callable[[Any], Any]) -> None:
         model = net()
         optimiser = made(model.parameters())
 
-        def step(x: Any, y: Any) -> Any:
-            optimiser.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimiser.step()
-            return loss
-
         def before(k: int) -> None:
             if k == 6:  # settings too
                 optimiser.lr = 0.003
             if k == 7 and optimiser.param_groups[0].get("momentum"):
                 optimiser.momentum = 0.5
 
-        return Twin(step, list(model.parameters()), before=before)
+        return Twin(training_step(model, optimiser), list(model.parameters()), before=before)
 
     def batch(k: int) -> Any:
         rng = np.random.default_rng(k)

@@ -226,7 +226,9 @@ class Optimiser(Stateful):
         pack.ages = [age] * len(pack.ages)
         self._set_numbers(pack.group, pack.numbers, rate, age)
         pack.written()
-        updates = ACTIVE.updates if self._is_noted() else None
+        updates = ACTIVE.updates
+        if updates is not None and not self._is_noted():
+            updates = None
         change = functools.partial(self._change_pieces, pack, updates=updates)
         self._crew.run(change, pack.pieces)
         if self.max_norm is not None:
