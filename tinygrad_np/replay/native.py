@@ -5,12 +5,13 @@ an addition nor orders operations anew unless it is told that it may, and it is 
 operation rounds as NumPy's does.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import math
 import os
-import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -223,13 +224,14 @@ def _kept(path: Path) -> bytes | None:
 
 def _keep(path: Path, code: bytes) -> None:
     """Write beside and rename: nobody reads half of it. Where that is not allowed, nothing."""
+    part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        os.replace(file.name, path)
-    except OSError:
-        return
+        part.write_bytes(hashlib.sha256(code).digest() + code)
+        os.replace(part, path)
+    except OSError:  # of a full disk, too
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 @functools.cache
