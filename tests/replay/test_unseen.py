@@ -16,7 +16,9 @@ import gc
 import io
 import itertools
 import logging
+import math
 import mmap
+import multiprocessing
 import operator
 import os
 import queue
@@ -24,6 +26,7 @@ import random
 import re
 import sqlite3
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -331,7 +334,7 @@ POINTER: Any = ctypes.pointer(ctypes.c_double(1.0))
 LOCK, HELD = threading.Lock(), Plain()
 GET = HELD.__getattribute__
 COUNT = itertools.count()
-BAG = collections.Counter("ab")
+BAG, LOGGER = collections.Counter("ab"), logging.getLogger("a_step")
 METHOD = weakref.WeakMethod(BAG.most_common)
 
 
@@ -382,6 +385,21 @@ PROCESS: list[tuple[Callable[[], Any], Callable[[], Any], Callable[[], Any]]] = 
     (lambda: GET("v"), lambda: setattr(HELD, "v", 7.0), lambda: setattr(HELD, "v", 1.0)),
     (lambda: Plain.__subclasses__(), lambda: KEPT.update({0: type("D", (Plain,), {})}),
      lambda: (KEPT.clear(), gc.collect())),
+    (lambda: getattr(sys, "a_flag", 1), lambda: setattr(sys, "a_flag", 2),
+     lambda: vars(sys).pop("a_flag", None)),
+    (lambda: hasattr(np, "a_flag"), lambda: setattr(np, "a_flag", 2),
+     lambda: vars(np).pop("a_flag", None)),
+    (lambda: "a_flag" in vars(math), lambda: setattr(math, "a_flag", 2),
+     lambda: vars(math).pop("a_flag", None)),
+    (lambda: threading.current_thread().name,
+     lambda: setattr(threading.current_thread(), "name", "another"),
+     lambda: setattr(threading.current_thread(), "name", "MainThread")),
+    (lambda: multiprocessing.current_process().name,
+     lambda: setattr(multiprocessing.current_process(), "name", "another"),
+     lambda: setattr(multiprocessing.current_process(), "name", "MainProcess")),
+    (tempfile.gettempdir, lambda: setattr(tempfile, "tempdir", "another"),
+     lambda: setattr(tempfile, "tempdir", None)),
+    (lambda: LOGGER.isEnabledFor(10), lambda: LOGGER.setLevel(1), lambda: LOGGER.setLevel(0)),
     (lambda: {type(KEPT.get(1)).__name__}, lambda: KEPT.update({1: 2.0}), lambda: KEPT.clear()),
 ]  # fmt: skip
 

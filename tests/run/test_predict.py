@@ -126,9 +126,11 @@ def test_classes_with_names_and_pictures_of_another_size(
         place.mkdir(parents=True, exist_ok=True)
         image.fromarray(picture).save(place / f"{i}.png")
     data, runs = str(tmp_path / "data"), str(tmp_path / "runs")
-    words = ["train", "--data", data, "--sizes", "8", "--batch", "8", "--quiet", "--out", runs]
-    assert door.main(words) == 0
-    assert "100-8-2" not in capsys.readouterr().out.replace("120-8-2", "ok")
+    words = ["train", "--data", data, "--sizes", "8", "--batch", "99", "--quiet", "--out", runs]
+    assert door.main([*words, "--lr", "0.3"]) == 0
+    out, err = capsys.readouterr()
+    assert "100-8-2" not in out.replace("120-8-2", "ok")
+    assert "--batch 99: 48 training images are one batch, one step an epoch.\n" in err
     weights_at = str(tmp_path / "runs" / "default-data-seed0" / "weights.npz")
     assert door.main(["predict", weights_at, data, f"{data}/left/1.png"]) == 0
     printed = capsys.readouterr().out

@@ -46,6 +46,7 @@ from .unseen import (
     TEXT,
     asks,
     is_opaque,
+    keeps_state,
     named,
     thrown_away,
     users_frame,
@@ -212,7 +213,9 @@ class Reads:
         if event == "c_call" and self.unseen is None:
             self.warns |= function.__module__ == "_warnings"
             if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
-                starts = function.__module__ == "_thread"  # whatever that does, nobody notes it
+                starts = function.__name__.startswith(
+                    "start_"
+                )  # a thread: whatever that does, nobody notes it
                 self._miss(f"calls {named(function)}", frame, starts)
         if event != "call":
             return
@@ -230,6 +233,8 @@ class Reads:
                 self.imports |= found.imports
         if found is not None:
             self._enter(frame, found)  # type: ignore[arg-type]
+        elif self.unseen is None and keeps_state(frame):
+            self._miss(f"calls {frame.f_globals['__name__']}.{code.co_qualname}()", frame.f_back)
 
     def _miss(self, what: str, frame: types.FrameType | None, always: bool = False) -> None:
         """Note that the step does what no guard can watch, unless it only tells somebody of it."""
@@ -302,6 +307,9 @@ class Reads:
                 self.asked[id(value)] = value
             if isa(value, types.ModuleType):
                 self.whole.add(id(value))
+                if whose(value.__name__) < Whose.USER:
+                    for name in found.words:
+                        self._of_module(value, name, place)
             elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in {*attributes(value), *found.words}:
                     self._attribute(value, Read(name, attribute(value, name), place))
@@ -330,8 +338,7 @@ class Reads:
                 return MISSING
             owner, value = value, attribute(value, name)
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
-                self.namespaces[id(vars(owner)), name] = vars(owner), name
-                self._note(self.variables, id(vars(owner)), Read(name, value, place))
+                self._of_module(owner, name, place)
                 if contents(value) is not None:  # sys.modules, os.environ
                     self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
@@ -343,6 +350,11 @@ class Reads:
         self._held.append(value)
         self.used.add(id(value))
         return value
+
+    def _of_module(self, module: types.ModuleType, name: str, place: str) -> None:
+        space = vars(module)
+        self.namespaces[id(space), name] = space, name
+        self._note(self.variables, id(space), Read(name, space.get(name, MISSING), place))
 
     def _attribute(self, owner: Any, read: Read) -> None:
         self._held.append(owner)

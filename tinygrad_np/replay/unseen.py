@@ -11,6 +11,7 @@ import contextvars
 import functools
 import io
 import operator
+import os
 import random
 import re
 import sys
@@ -24,8 +25,8 @@ import numpy as np
 
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
-from .mentions import REFLECTING, consumer
-from .objects import draws, isa, plain
+from .mentions import REFLECTING, consumer, mentions
+from .objects import NUMBERS, contents, draws, fields, isa, plain
 
 # whose functions look at nothing but their arguments, or at what is watched as names are
 FREE = frozenset([
@@ -36,11 +37,11 @@ FREE = frozenset([
     "scipy", "types", "typing", "unicodedata", "zlib",
 ])  # fmt: skip
 FREE_TOO = {
-    "_thread": ("RLock", "allocate_lock", "get_ident", "get_native_id"),  # a program has one thread
+    "_thread": ("RLock", "allocate_lock"),
     "_warnings": ("warn", "warn_explicit"),  # the filters are watched
     "nt": ("fspath",),
     "posix": ("fspath",),
-    "sys": ("_getframe", "_getframemodulename", "exc_info", "intern"),
+    "sys": ("exc_info", "intern"),
 }
 ASKING = {"numpy": ("_get_extobj_dict",), "builtins": ("input", "open")}  # but for these
 # classes of C whose objects are watched, or never change,
@@ -159,6 +160,28 @@ def _method_asks(kind: Any, name: str, in_library: bool) -> bool:
     if in_library and kind.__module__.partition(".")[0] in FREE:
         return False
     return hidden_class(kind) is not None and name not in ("__enter__", "__exit__", "write")
+
+
+def keeps_state(frame: types.FrameType) -> bool:
+    """Whether a library's function that the user's code calls reads what its module keeps."""
+    space, caller = frame.f_globals, frame.f_back
+    module = str(space.get("__name__"))
+    if caller is None or whose(caller.f_globals.get("__name__")) is not Whose.USER:
+        return False
+    if whose(module) is not Whose.LIBRARY or module.partition(".")[0] in FREE:
+        return False
+    roots = {chain.root for chain in mentions(frame.f_code).chains if chain.kind == "global"}
+    return any(_may_change(space[root]) for root in roots & space.keys())
+
+
+def _may_change(value: Any) -> bool:
+    """Whether there is more in an object than functions and classes, as in a table of them."""
+    if isa(value, (type, types.FunctionType, types.ModuleType, tuple, frozenset, type(os.environ))):
+        return False  # what the environment has is watched
+    inside = contents(value)
+    if inside is None:
+        return bool(fields(value))
+    return not inside or not all(isa(p, (type, types.FunctionType, NUMBERS)) for p in inside)
 
 
 def named(function: Any) -> str:

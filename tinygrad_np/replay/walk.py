@@ -335,7 +335,9 @@ class Walk:
                 self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
         elif origin is Whose.USER or (read.place and not _is_fixed(now)):
             self._compare(read, now)
-            if now is not MISSING:
+            if now is MISSING:
+                self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
+            else:
                 self._names.setdefault(id(namespace), (namespace, {}))[1][name] = name
                 if not _is_fixed(now):
                     self._todo.append((now, read))

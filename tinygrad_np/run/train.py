@@ -287,13 +287,16 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
         epochs = given.epochs or recipe.epochs
+        count = len(parts.train[0])
+        if given.batch is not None and given.batch > count:
+            note(f"--batch {given.batch}: {count:,} training images are one batch, one step an epoch.")
         groups.append([])
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             if given.trainer is None:
                 folder = given.out / run_name(recipe.name, name, seed)
                 checkpoints.append(folder / "checkpoint.npz")
-            bar = Bar(title, len(parts.train[0]), epochs, given.quiet, note)
+            bar = Bar(title, count, epochs, given.quiet, note)
             try:
                 result = run(
                     recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.trainer,
