@@ -289,7 +289,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         epochs = given.epochs or recipe.epochs
         count = len(parts.train[0])
         if given.batch is not None and given.batch > count:
-            note(f"--batch {given.batch}: {count:,} training images are one batch, one step an epoch.")
+            note(f"--batch {given.batch}: there are {count:,} training images, one step an epoch.")
         groups.append([])
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
