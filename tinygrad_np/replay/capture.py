@@ -15,8 +15,8 @@ from ..errors import ReplayError
 from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import FUNNEL, Recorder
-from .objects import array_state
-from .reads import Reads
+from ..watch.objects import array_state
+from ..watch.reads import Reads
 
 # what is done to Tensors that no operation does, and what to do instead
 CHANGES = {

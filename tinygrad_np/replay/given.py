@@ -10,7 +10,7 @@ from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from ..recording.lines import Whose, users_line, whose
-from .objects import is_plain
+from ..watch.objects import is_plain
 
 
 class Given:

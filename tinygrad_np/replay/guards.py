@@ -10,10 +10,10 @@ from ..autodiff.guards import Slot
 from ..autodiff.rules.table import revision
 from ..autodiff.tape import changes, mode
 from ..recording.equations import Variable
+from ..watch.objects import MISSING, array_state, is_same
+from ..watch.walk import Walk, Watch
 from .capture import Capture
 from .memory import alike
-from .objects import MISSING, array_state, is_same
-from .walk import Walk, Watch
 
 GONE = (AttributeError, KeyError, ReferenceError, RuntimeError, ValueError)
 spec = operator.attrgetter("shape", "dtype", "strides")

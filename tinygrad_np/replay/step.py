@@ -19,13 +19,14 @@ from ..errors import ReplayError
 from ..markup import facts
 from ..recording.lines import users_line
 from ..recording.recorder import argument
+from ..watch.objects import is_same
+from ..watch.reads import Read
+from ..watch.walk import Walk
 from .capture import Capture, refusal
 from .fuse import check as check_compiler
 from .given import Given
 from .guards import Guards, spec
-from .objects import is_same
 from .program import Program, Untouched
-from .reads import Read
 from .severed import leads_on, severed
 from .show import Profile, as_html
 from .verify import (
@@ -37,7 +38,6 @@ from .verify import (
     is_equal,
     outcome,
 )
-from .walk import Walk
 
 KEPT_SIGNATURES = 64
 NEVER = float("inf")

@@ -16,10 +16,10 @@ from ..errors import ReplayError
 from ..recording.equations import Equation, Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
+from ..watch.reads import Read
 from .capture import PLAIN, refusal
 from .native import with_one_nan
 from .program import Program
-from .reads import Read
 
 # what errors call a variable
 KINDS = {
