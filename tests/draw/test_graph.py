@@ -37,7 +37,7 @@ color="#8f5200" fillcolor="#fde5c4" shape=note tooltip="scalar float32\\nvalue 3
 <font point-size="10" color="#444444">value 6.0</font><br/>\
 <font point-size="10" color="#444444">grad 1.0</font>> \
 color="#333333" fillcolor="#ffffff" style="filled,rounded" tooltip="scalar float32\\nvalue 6.0\\n\
-gradient 1.0\\nrule, of g (gradient) and out (value here):\\nto x: g * y"]
+gradient 1.0\\nrule, of g (gradient) and out (value here):\\nto x: g · y"]
 	n2 [label=<<b>y</b><br/><font point-size="10" color="#444444">scalar float32</font><br/>\
 <font point-size="10" color="#444444">value 6.0</font>> \
 color="#1b642c" fillcolor="#cdebd2" penwidth=2.2 shape=octagon \

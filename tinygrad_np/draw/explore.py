@@ -157,9 +157,11 @@ class Content:
             return []
         operands = equation.operands
         places = [i for i, v in enumerate(operands) if isinstance(v, Variable) and not v.is_number]
+        result = ", ".join(map(repr, equation.results))
+        found = rules_to(equation.rule, places, result, [*map(str, operands)], equation.options)
         return [
             (printable(name), printable(said), self._one(operands[place]))
-            for place, name, said in rules_to(equation.rule, places)
+            for place, name, said in found
         ]
 
 
