@@ -44,7 +44,7 @@ ORDER = [
     "recording.recorder", "recording.tape", "recording.trace",
     "recording.formulas", "recording.receipt",
     "recording.autopsy", "recording.anomaly",
-    "watch.mentions", "watch.objects", "watch.unseen", "watch.reads", "watch.walk",
+    "watch.mentions", "watch.objects", "watch.kept", "watch.unseen", "watch.reads", "watch.walk",
     "replay.memory", "replay.capture",
     "replay.guards", "replay.kernels", "replay.rows", "replay.plan",
     "replay.bind", "replay.show", "replay.severed", "replay.native", "replay.fuse",

@@ -1,7 +1,10 @@
 """An optimiser of the user's own, by ``update()``: everything that the package's own have."""
 
+import collections
 import copy
 import json
+import random
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +148,81 @@ def test_settings_states_and_copies() -> None:
     assert lion.weight_decay == 0.1 and lion.betas == (0.5, 0.9)  # type: ignore[attr-defined]
     lion.weight_decay = 0.2
     assert [group["weight_decay"] for group in lion.param_groups] == [0.2, 0.2]
+
+
+COUNT = 0
+
+
+def counted(_: int) -> float:
+    global COUNT
+    COUNT += 1
+    return 0.1 / (1 + COUNT)
+
+
+class Decaying:
+    """A schedule that changes itself."""
+
+    def __init__(self) -> None:
+        self.rates, self.rate = [0.1], 0.1
+
+    def __call__(self, _: int) -> float:
+        self.rate *= 0.99
+        self.rates.append(self.rate)
+        return self.rates[-1]
+
+
+class Restless(optim.Optimiser):
+    """Counts, draws and notes in ``update``, and goes by all of it."""
+
+    def __init__(self, params: Any, lr: Any) -> None:
+        super().__init__(params, lr)
+        self.n, self.log, self.sums = 0, collections.deque(maxlen=5), {"all": np.zeros(1)}
+        self.rng, self.other = np.random.default_rng(0), random.Random(0)
+        self.old = np.random.RandomState(0)
+
+    def update(self, p: Any, g: Any, _: Any, group: Any) -> Any:
+        self.n += 1
+        self.log.append(self.n)
+        self.sums["all"] += float(np.abs(g).sum())
+        noise = self.rng.normal() + self.other.random() + self.old.rand() + self.sums["all"][0]
+        return p - np.float32(group["lr"] / (1 + self.n + sum(self.log))) * g * np.float32(noise)
+
+
+@pytest.mark.parametrize("rate", [0.1, counted, Decaying, "closure"], ids=str)
+def test_what_update_and_schedules_change_of_their_own(rate: Any) -> None:
+    """Comparisons run an update twice: what it counts, draws and notes is that of one."""
+    found = []
+    for replay in (True, False):
+        globals()["COUNT"], model, drawn = 0, network(), []
+        rate = Decaying() if rate is Decaying else rate
+
+        def own(_: int, drawn: list[float] = drawn) -> float:
+            drawn.append(0.1 * 0.99 ** len(drawn))
+            return drawn[-1]
+
+        restless = Restless(model.parameters(), own if rate == "closure" else rate)
+        batches = tg.data.batches(X, Y, 4, seed=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            training.fit(model, batches, restless, epochs=3, replay=replay)
+        rate = Decaying if isinstance(rate, Decaying) else rate
+        found.append((weights(model), restless.n, list(restless.log), COUNT, drawn))
+    assert found[0] == found[1]
+
+
+def test_a_schedule_that_takes_from_an_iterator_runs_as_python() -> None:
+    found = []
+    for replay in (True, False):
+        model, rates = network(), iter(np.linspace(0.01, 0.1, 99))
+        sgd = optim.SGD(model.parameters(), lambda _, rates=rates: float(next(rates)))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            training.fit(model, tg.data.batches(X, Y, 4, seed=0), sgd, epochs=2, replay=replay)
+        found.append(weights(model))
+        assert ["an optimiser that holds a iterator" in str(w.message) for w in said] == [
+            True
+        ] * replay
+    assert found[0] == found[1]
 
 
 class Early(optim.Optimiser):

@@ -15,8 +15,9 @@ from ..errors import ReplayError
 from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import FUNNEL, Recorder
+from ..watch.kept import Kept
 from ..watch.objects import array_state
-from ..watch.reads import Reads
+from ..watch.reads import Read, Reads
 
 # what is done to Tensors that no operation does, and what to do instead
 CHANGES = {
@@ -112,6 +113,11 @@ class Capture(Recorder):
         raise refusal(what, remedy, place)
 
     def _perform(self, worker: Any) -> None:
+        with self.reads.paused():
+            kept = Kept([worker])
+        for iterator in kept.iterators[:1]:
+            what = f"updates with an optimiser that holds a {type(iterator).__name__}"
+            self.reads.unseen = self.reads.unseen or Read(what, None, users_line())
         with self.reads.working(worker):
             worker.perform()
 

@@ -16,6 +16,7 @@ from ..errors import ReplayError
 from ..recording.equations import Equation, Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
+from ..watch.kept import Kept
 from ..watch.reads import Read
 from .capture import PLAIN, refusal
 from .native import with_one_nan
@@ -67,6 +68,7 @@ class State:
         self.grads = [(tensor, getattr(tensor, "_grad", None)) for tensor in program.leaves]
         self.written = [(tensor, np.array(tensor._array)) for tensor in program.written]
         self.became = [(tensor, tensor._array, tensor._storage) for tensor in program.became]
+        self.kept = Kept(program.effects)
         self.effects = [(effect, effect.save()) for effect in program.effects]
         self.generators = [(g, g.bit_generator.state) for g in program.generators]
 
@@ -81,6 +83,7 @@ class State:
             tape.changes.note()
         for effect, saved in self.effects:
             effect.restore(saved)
+        self.kept.restore()
         for generator, state in self.generators:
             generator.bit_generator.state = state
 
