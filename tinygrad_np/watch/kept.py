@@ -51,7 +51,7 @@ class Kept:
             self._back.append(functools.partial(_refill, value, inside))
             return [*value.values()] if isa(value, dict) else inside
         elif isa(value, (tuple, frozenset)):
-            return value
+            return list(value)
         elif isa(value, types.MethodType):
             return (value.__self__, value.__func__)
         elif isa(value, functools.partial):
