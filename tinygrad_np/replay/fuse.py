@@ -40,15 +40,14 @@ class Elementwise(NamedTuple):
 
 
 class Item(NamedTuple):
-    """Calls that belong to one owner; ``part`` if a loop can do them, after those ``before``.
+    """Calls that belong together; ``part`` if a loop can do them.
 
-    What is ``free`` may be called before what stands in front of it.
+    What is ``free`` may be called before operations that stand in front of it.
     """
 
     owner: Any
     calls: list[Callable[[], Any]]
     part: Elementwise | None = None
-    before: Sequence[Callable[[], Any]] = ()
     free: bool = False
 
 
@@ -108,15 +107,14 @@ def chained(
     found: list[Any] = []
     group: list[Any] = []
     chain: Chain | None = None
-    for owner, calls, given, before, free in [*items, Item(None, [])]:
+    for owner, calls, given, free in [*items, Item(None, [])]:
         pairs = [(owner, call) for call in calls]
-        if free:
+        if free and all(before.kind == "call" for before, _ in group):
             found += pairs
             continue
         errors = getattr(owner, "errors", None) or {}
         part = given if QUIET.issuperset(errors.values()) else None
         if part is not None and chain is not None and chain.takes(part):
-            found += [(owner, call) for call in before]
             group += pairs
             continue
         if chain is not None:
@@ -124,10 +122,8 @@ def chained(
             found += group if run is None else [(group[0][0], run)]
         chain, group = None if part is None else Chain(part), pairs
         if chain is None or part is None or not chain.takes(part):
-            chain = None
-            found += group
-        else:
-            found += [(owner, call) for call in before]
+            chain, group = None, []
+            found += pairs
     return found
 
 
@@ -136,43 +132,41 @@ def _items(
 ) -> list[Item]:
     """The calls of an equation, those together that a loop does row by row."""
     if equation.kind == "effect":
-        return [Item(equation, [partial(_performed, equation.fn, updates)])]
+        calls = [partial(_performed, equation.fn, updates)]
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
         return [Item(equation, calls, free=free)]
-    before: list[Callable[[], Any]] = []
-    part = by_row(binding, equation, before)
-    if part is not None:
-        return [Item(equation, calls, part, before)]
-    return [Item(equation, [call], elementwise(call)) for call in calls]
-
-
-def by_row(
-    binding: Binding, equation: Equation, before: list[Callable[[], Any]]
-) -> Elementwise | None:
-    """What an operation that is no ufunc does, if a loop can do it row by row, after others."""
-    fn, lines, folds = equation.fn, equation.traits.native, equation.traits.folds
-    if isinstance(fn, np.ufunc) or not (lines or folds):
-        return None
-    out, operands = binding.operand(equation.results[0]), list[Any]()
-    for variable in equation.operands:
-        operand = binding.operand(variable)
-        if isinstance(variable, Variable) and variable.dtype.kind in "iu":
-            columns = np.empty(variable.shape, np.int64)
-            call = Call(np.copyto, (columns, operand, "unsafe"))
-            before.append(call.bound(binding.cells))
-            operand = columns.reshape(-1, 1)
+    fn, traits = equation.fn, equation.traits
+    if isinstance(fn, np.ufunc) or not (traits.native or traits.folds):
+        return [Item(equation, [call], elementwise(call)) for call in calls]
+    copies: list[Item] = []
+    operands: list[Any] = []
+    for given in equation.operands:
+        operand = binding.operand(given)
+        if isinstance(given, Variable) and given.dtype.kind in "iu":  # no loop makes integers
+            made = np.empty(given.shape, np.int64)
+            copy = Call(np.copyto, (made, operand, "unsafe")).bound(binding.cells)
+            copies.append(Item(equation, [copy], free=True))
+            operand = made.reshape(-1, 1)
         operands.append(operand)
+    part = by_row(traits, operands, binding.operand(equation.results[0]))
+    return [*(copies if part else []), Item(equation, calls, part)]
+
+
+def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
+    """What an operation that is no ufunc does, if a loop can do it row by row."""
     shape = np.shape(operands[0])
-    if len(shape) != 2 or shape[0] < 2 or not 2 <= shape[1] <= native.SHORT:
+    if any(type(v) is not np.ndarray for v in (*operands, out)) or len(shape) != 2:
         return None
-    kinds = {getattr(v, "dtype", None) for v in (operands[0], out)}
-    if any(type(v) is not np.ndarray for v in operands) or not kinds < {*map(np.dtype, "fd")}:
+    letter = out.dtype.char
+    if shape[0] < 2 or not 2 <= shape[1] <= native.SHORT or letter not in "fd":
         return None
-    if folds is None:
-        return Elementwise(lines, operands, out, "columns")
-    lines = TABLE[folds].traits.native
-    agree = native.agrees(folds, lines, out.dtype.char)
+    if operands[0].dtype != out.dtype:
+        return None
+    if traits.folds is None:
+        return Elementwise(traits.native, operands, out, "columns")
+    lines = TABLE[traits.folds].traits.native
+    agree = native.agrees(traits.folds, lines, letter)
     return Elementwise(lines, operands, out, "folds") if agree else None
 
 
