@@ -17,13 +17,16 @@ from tests.replay.test_every_case import FORMS, TOGETHER, chosen
 from tests.replay.test_rows import LOOPED, ROWS, batch
 from tests.replay.twins import Twin, assert_twins
 from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.autodiff.rules import TABLE
 from tinygrad_np.nn import functional as F
 from tinygrad_np.replay import fuse, native
 
 pytest.importorskip("llvmlite")
 
-FUNCTIONS = {fn: rule.traits.native for fn, rule in TABLE.items() if rule.traits.native}
+FUNCTIONS = {
+    fn: rule.traits.native for fn, rule in TABLE.items() if rule.traits.native and rule.is_ufunc
+}
 SPECIAL = [0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan, 1e-42, 3e38, -3e38]
 
 
@@ -69,8 +72,9 @@ def test_every_function_has_numpys_bits() -> None:
                 wanted = fn(*given)
             result = np.empty_like(wanted)
             twice = np.empty(77, letter)
-            chain = fuse.Chain((77,))
-            assert chain.takes(fuse.Elementwise(lines, given, result))
+            part = fuse.Elementwise(lines, given, result)
+            chain = fuse.Chain(part)
+            assert chain.takes(part)
             assert chain.takes(fuse.Elementwise((), [result], twice))
             run = chain.compiled(set(), fuse.Crew())
             assert run is not None
@@ -154,6 +158,65 @@ def test_every_operation_of_the_table(turn: int) -> None:
     for start in range(0, len(cases), TOGETHER):
         together = cases[start : start + TOGETHER]
         assert every_case.difference(form, together, dtype, layout, False) == ""
+
+
+BY_ROW: dict[Any, Callable[..., Any]] = {
+    neural.line_max: lambda x, _: neural.line_max(x),
+    neural.less_one_hot: neural.less_one_hot,
+}
+
+
+def row_step(fn: Any, shape: tuple[int, int], dtype: str, kind: str) -> str:
+    """What differs in a step with an operation that goes by rows, between two others."""
+
+    def make() -> Twin:
+        shift = tg.Tensor(np.linspace(-1, 1, shape[1], dtype=dtype), requires_grad=True)
+
+        def step(x: Any, labels: Any) -> Any:
+            shift.grad = None
+            before = x * shift
+            found = BY_ROW[fn](x, labels)
+            of_changed = BY_ROW[fn](before, labels)
+            behind = [before - found, (of_changed + found) * 0.5]
+            loss = np.sum(behind[0]) + np.sum(behind[1])
+            loss.backward()
+            return [loss, found, of_changed, *behind]
+
+        return Twin(step, [shift])
+
+    def values(k: int) -> list[np.ndarray]:
+        draw = np.random.default_rng(k)
+        x = draw.choice(SPECIAL[: 2 + 4 * k], shape).astype(dtype)  # at first of zeros the last
+        return [x, draw.integers(0, shape[1], 2 * shape[0]).astype(kind)[::2]]
+
+    with np.errstate(all="ignore"):
+        return twins.differences(make, values)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_operations_that_go_by_rows(dtype: str) -> None:
+    by_row = {f for f, rule in TABLE.items() if rule.traits.native or rule.traits.folds}
+    assert by_row - FUNCTIONS.keys() == BY_ROW.keys()
+    shapes = [(0, 7), (1, 7), (2, 7), (7, 1), (7, 2), (33, 7), (33, 33), (7, 64), (7, 65)]
+    kinds = itertools.cycle(["i8", "i4", "u1", "u8"])
+    tried = itertools.product(BY_ROW, shapes)
+    found = {(fn.__name__, shape): row_step(fn, shape, dtype, next(kinds)) for fn, shape in tried}
+    assert {case: what for case, what in found.items() if what} == {}
+
+
+def test_labels_out_of_range_change_nothing() -> None:
+    model = net()
+    optimiser = optim.SGD(model.parameters(), 0.1)
+    step = twins.tg.replay(training_step(model, optimiser))
+    x, y = np.ones((9, 6), "f4"), np.arange(9) % 3
+    for _ in range(3):
+        step(x, y)
+    assert any(part.folds for call in loops(step) for part in call.steps)
+    before = [p.tolist() for p in model.parameters()]
+    for wrong in (3, -1):
+        with pytest.raises(tg.DataError, match="labels from"):
+            step(x, np.where(y == 2, wrong, y))
+    assert [p.tolist() for p in model.parameters()] == before
 
 
 def net(dtype: str = "f4", **layers: int) -> nn.Module:
@@ -277,7 +340,9 @@ def test_raised_errors_come_from_numpy() -> None:
 
 def test_code_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    text = native.Loop([("f", "each")] * 2, [(FUNCTIONS[np.negative], (0,), 1)], [1]).text()
+    text = native.Loop(
+        [("f", "each")] * 2, [native.Step(FUNCTIONS[np.negative], (0,), 1)], [1]
+    ).text()
     compiled = native.compiled.__wrapped__
     assert compiled(text)
     [file] = tmp_path.rglob("*.o")

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.rules import TABLE
-from ..recording.equations import Equation
+from ..recording.equations import Equation, Variable
 from ..threads import Crew, thread_count
 from . import native
 from .bind import Binding, Instruction
-from .kernels import Cells, Traced, Tracer
+from .kernels import Call, Cell, Cells, Traced, Tracer
 from .memory import layout
 from .plan import last_uses
 
@@ -28,11 +28,27 @@ QUIET = {"ignore", "warn"}  # what NumPy does at an error, of which a loop does 
 
 
 class Elementwise(NamedTuple):
-    """A call that a loop can do: its lines in LLVM's language, operands and result."""
+    """A call that a loop can do: its lines in LLVM's language, operands and result.
+
+    Of the ``form`` "columns" they name the element's column, of "folds" they join each row.
+    """
 
     lines: native.Lines
     operands: list[np.ndarray]
     out: np.ndarray
+    form: str = ""
+
+
+class Item(NamedTuple):
+    """Calls that belong together; ``part`` if a loop can do them.
+
+    What is ``free`` may be called before operations that stand in front of it.
+    """
+
+    owner: Any
+    calls: list[Callable[[], Any]]
+    part: Elementwise | None = None
+    free: bool = False
 
 
 def check() -> None:
@@ -69,15 +85,17 @@ def joined(binding: Binding, instructions: Iterable[Instruction], crew: Crew) ->
                for later in (False, True)]  # fmt: skip
         return ids[0] - ids[1]
 
-    pairs = [
-        (e, partial(_performed, e.fn, Updates(crew)) if e.kind == "effect" else call)
-        for e, call in instructions
-    ]
-    return chained(pairs, unused, crew)
+    updates = Updates(crew)
+    groups = itertools.groupby(instructions, lambda pair: pair[0])
+    items = [
+        item for equation, group in groups
+        for item in _items(binding, equation, [call for _, call in group], updates)
+    ]  # fmt: skip
+    return chained(items, unused, crew)
 
 
 def chained(
-    pairs: Iterable[tuple[Any, Callable[[], Any]]],
+    items: Iterable[Item],
     unused: Callable[[Sequence[Instruction], Any], set[int]],
     crew: Crew,
 ) -> list[Any]:
@@ -89,20 +107,67 @@ def chained(
     found: list[Any] = []
     group: list[Any] = []
     chain: Chain | None = None
-    for owner, call in [*pairs, (None, None)]:
+    for owner, calls, given, free in [*items, Item(None, [])]:
+        pairs = [(owner, call) for call in calls]
+        if free and all(before.kind == "call" for before, _ in group):
+            found += pairs
+            continue
         errors = getattr(owner, "errors", None) or {}
-        part = elementwise(call) if QUIET.issuperset(errors.values()) else None
+        part = given if QUIET.issuperset(errors.values()) else None
         if part is not None and chain is not None and chain.takes(part):
-            group.append((owner, call))
+            group += pairs
             continue
         if chain is not None:
             run = chain.compiled(unused(group, owner), crew)
             found += group if run is None else [(group[0][0], run)]
-        chain, group = None if part is None else Chain(part.out.shape), [(owner, call)]
+        chain, group = None if part is None else Chain(part), pairs
         if chain is None or part is None or not chain.takes(part):
-            chain = None
-            found += group
-    return found[:-1]
+            chain, group = None, []
+            found += pairs
+    return found
+
+
+def _items(
+    binding: Binding, equation: Equation, calls: list[Any], updates: "Updates"
+) -> list[Item]:
+    """The calls of an equation, those together that a loop does row by row."""
+    if equation.kind == "effect":
+        calls = [partial(_performed, equation.fn, updates)]
+    if equation.kind == "check":  # of arguments, which no operation changes
+        free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
+        return [Item(equation, calls, free=free)]
+    fn, traits = equation.fn, equation.traits
+    if isinstance(fn, np.ufunc) or not (traits.native or traits.folds):
+        return [Item(equation, [call], elementwise(call)) for call in calls]
+    copies: list[Item] = []
+    operands: list[Any] = []
+    for given in equation.operands:
+        operand = binding.operand(given)
+        if isinstance(given, Variable) and given.dtype.kind in "iu":  # no loop makes integers
+            made = np.empty(given.shape, np.int64)
+            copy = Call(np.copyto, (made, operand, "unsafe")).bound(binding.cells)
+            copies.append(Item(equation, [copy], free=True))
+            operand = made.reshape(-1, 1)
+        operands.append(operand)
+    part = by_row(traits, operands, binding.operand(equation.results[0]))
+    return [*(copies if part else []), Item(equation, calls, part)]
+
+
+def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
+    """What an operation that is no ufunc does, if a loop can do it row by row."""
+    shape = np.shape(operands[0])
+    if any(type(v) is not np.ndarray for v in (*operands, out)) or len(shape) != 2:
+        return None
+    letter = out.dtype.char
+    if shape[0] < 2 or not 2 <= shape[1] <= native.SHORT or letter not in "fd":
+        return None
+    if operands[0].dtype != out.dtype:
+        return None
+    if traits.folds is None:
+        return Elementwise(traits.native, operands, out, "columns")
+    lines = TABLE[traits.folds].traits.native
+    agree = native.agrees(traits.folds, lines, letter)
+    return Elementwise(lines, operands, out, "folds") if agree else None
 
 
 def elementwise(call: Any) -> Elementwise | None:
@@ -154,29 +219,34 @@ def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
 class Chain:
     """Operations that one loop can do, on arrays that broadcast to one shape."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
+    def __init__(self, part: Elementwise) -> None:
+        self.shape = part.operands[0].shape if part.form else part.out.shape
         self.arrays: list[np.ndarray] = []
-        self.steps: list[tuple[native.Lines, tuple[int, ...], int]] = []
+        self.steps: list[native.Step] = []
+        self.by_row = False
         self.written: dict[int, int] = {}  # the places of results, and the ids of their arrays
 
     def takes(self, part: Elementwise) -> bool:
         """Add an operation, if it can be a part of the same loop."""
-        if part.out.shape != self.shape:
+        folds = part.form == "folds"
+        if (part.operands[0] if folds else part.out).shape != self.shape:
             return False
-        before = len(self.arrays)
+        before, by_row = len(self.arrays), self.by_row
+        self.by_row |= bool(part.form)
         try:
             places = tuple(map(self._place, part.operands))
             result = self._place(part.out)
             written = {**self.written, result: id(part.out)}
             fits = self._is_apart(written) and self._order(result) is not None
+            fits &= result >= before or not folds
         except ValueError:  # shapes that do not broadcast to this one
             fits = False
         if not fits:
             del self.arrays[before:]
+            self.by_row = by_row
             return False
         self.written = written
-        self.steps.append((part.lines, places, result))
+        self.steps.append(native.Step(part.lines, places, result, folds))
         return True
 
     def _place(self, array: np.ndarray) -> int:
@@ -191,7 +261,7 @@ class Chain:
     def _is_apart(self, written: Iterable[int]) -> bool:
         """Whether nothing that is written lies in the memory of another view, or in a broadcast."""
         return all(
-            self.arrays[w].shape == self.shape
+            self.arrays[w].shape in (self.shape, (*self.shape[:-1], 1))
             and not any(
                 np.may_share_memory(self.arrays[w], other)
                 for k, other in enumerate(self.arrays) if k != w
@@ -216,7 +286,7 @@ class Chain:
             else:
                 dims.append((size, steps))
         nothing = (1, [0] * len(wide))
-        if len(dims) > 2:
+        if len(dims) > 2 or (self.by_row and (len(dims) < 2 or axes != [0, 1])):
             return None
         (rows, outer), (cols, inner) = [*[nothing] * (2 - len(dims)), *dims]
         if any(step not in (0, a.itemsize) for a, step in zip(wide, inner, strict=True)):
@@ -237,7 +307,8 @@ class Chain:
             (array.dtype.char, "each" if inner else "row" if outer else "single")
             for array, (outer, inner) in zip(self.arrays, steps, strict=True)
         ]
-        address = native.compiled(native.Loop(kinds, self.steps, kept).text())
+        short = cols if rows > 1 and cols <= native.SHORT else 0
+        address = native.compiled(native.Loop(kinds, self.steps, kept, short).text())
         parts = _shares(rows, cols, threads)
         starts = [array.ctypes.data for array in self.arrays]
         tables = [
@@ -315,7 +386,8 @@ class Updates:
         tracer = Tracer(Cells())
         lent = {id(a): Traced(tracer, a, np.empty_like(a)) for a in (*numbers, *arrays)}
         change(group, [lent[id(n)] for n in numbers], *[lent[id(a)] for a in arrays])
-        pairs = [(None, call.bound(tracer.cells)) for call in tracer.calls]
-        whole = chained(pairs, lambda *_: {id(arrays[2])}, self._crew)
-        found = whole if len(whole) == 1 else chained(pairs, lambda *_: set(), self._crew)
+        bound = [call.bound(tracer.cells) for call in tracer.calls]
+        items = [Item(None, [call], elementwise(call)) for call in bound]
+        whole = chained(items, lambda *_: {id(arrays[2])}, self._crew)
+        found = whole if len(whole) == 1 else chained(items, lambda *_: set(), self._crew)
         return [call for _, call in found]

@@ -14,38 +14,53 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 VECTOR = 128  # bytes
+SHORT = 64  # columns
 SUM = hashlib.sha256().digest_size
 Lines = tuple[str, ...]
-TYPES = {"f": "float", "d": "double", "?": "i8"}
+TYPES = {"f": "float", "d": "double", "?": "i8", np.dtype(np.int64).char: "i64"}
+
+
+class Step(NamedTuple):
+    """An operation of a loop, with the places of its operands and of its result.
+
+    The lines are those that the operation's row has, none to copy or to make numbers of truth
+    values. With ``folds`` they join what they gave before with each next element of a row.
+    """
+
+    lines: Lines
+    operands: tuple[int, ...]
+    result: int
+    folds: bool = False
 
 
 class Loop:
     """A loop over rows and columns, written operation by operation.
 
     ``kinds`` has for each array its type's letter and how it is read: "each" element, one for a
-    "row", or a "single" one. ``steps`` are (lines, places of operands, place of the result): the
-    lines as the operation's row has them, none to copy or to make numbers of truth values. ``kept``
-    are the places that are written in the end.
+    "row", or a "single" one. ``kept`` are the places that are written in the end. ``short`` is how
+    many columns there are, if a row is to be one vector, and 0 elsewhere.
     """
 
     def __init__(
         self,
         kinds: Sequence[tuple[str, str]],
-        steps: Sequence[tuple[Lines, tuple[int, ...], int]],
+        steps: Sequence[Step],
         kept: Sequence[int],
+        short: int = 0,
     ) -> None:
-        self.kinds, self.steps, self.kept = kinds, steps, kept
-        self.width = VECTOR // max(np.dtype(letter).itemsize for letter, _ in kinds)
+        self.kinds, self.steps, self.kept, self.short = kinds, steps, kept, short
+        self.width = short or VECTOR // max(np.dtype(letter).itemsize for letter, _ in kinds)
         self.lines: list[str] = []
         self.intrinsics: set[str] = set()
 
     def text(self) -> str:
         """The loop as LLVM reads it; its argument is a table: rows, columns, (address, step) …"""
+        written = {step.result for step in self.steps}
         self._put("%rows = load i64, ptr %table")
         self._put("%cols.at = getelementptr i64, ptr %table, i64 1")
         self._put("%cols = load i64, ptr %cols.at")
@@ -62,12 +77,17 @@ class Loop:
         for k, (_, reading) in enumerate(self.kinds):
             self._put(f"%offset{k} = mul i64 %r, %step{k}")
             self._put(f"%row{k} = getelementptr i8, ptr %base{k}, i64 %offset{k}")
-            if reading == "row":
+            if reading == "row" and k not in written:
                 self._spread(k, f"%row{k}")
-        self._put("br label %wide", "wide:")
-        self._pass("wide", "row", "0", "%whole", self.width, "narrow")
-        self._put("narrow:")
-        self._pass("narrow", "wide", "%wide.i", "%cols", 1, "row.end")
+        if self.short:
+            self._put("br label %all", "all:")
+            self._columns("all", "0", self.width)
+            self._put("br label %row.end")
+        else:
+            self._put("br label %wide", "wide:")
+            self._pass("wide", "row", "0", "%whole", self.width, "narrow")
+            self._put("narrow:")
+            self._pass("narrow", "wide", "%wide.i", "%cols", 1, "row.end")
         self._put("row.end:", "%r.next = add i64 %r, 1", "%more = icmp ult i64 %r.next, %rows")
         self._put("br i1 %more, label %row, label %end", "end:", "ret void", "}")
         head = ["define void @run(ptr noundef %table) {", "entry:"]
@@ -81,9 +101,13 @@ class Loop:
 
     def _spread(self, k: int, place: str) -> None:
         """Read one number, for single elements and for whole vectors."""
+        self._put(f"%one{k} = load {TYPES[self.kinds[k][0]]}, ptr {place}")
+        self._repeat(k)
+
+    def _repeat(self, k: int) -> None:
+        """Make a vector of one number."""
         one = TYPES[self.kinds[k][0]]
         many = f"<{self.width} x {one}>"
-        self._put(f"%one{k} = load {one}, ptr {place}")
         self._put(f"%first{k} = insertelement {many} poison, {one} %one{k}, i64 0")
         zeros = f"<{self.width} x i32> zeroinitializer"
         self._put(f"%many{k} = shufflevector {many} %first{k}, {many} poison, {zeros}")
@@ -93,31 +117,56 @@ class Loop:
         self._put(f"%{name}.i = phi i64 [{start}, %{before}], [%{name}.next, %{name}.do]")
         self._put(f"%{name}.more = icmp ult i64 %{name}.i, {end}")
         self._put(f"br i1 %{name}.more, label %{name}.do, label %{then}", f"{name}.do:")
-        values: dict[int, str] = {}
-        for number, (lines, operands, result) in enumerate(self.steps):
-            found = [self._read(k, name, width, values) for k in operands]
-            letters = self.kinds[operands[0]][0], self.kinds[result][0]
-            values[result] = self._compute(lines, found, letters, f"%{name}.v{number}", width)
-        for k in self.kept:
-            kind = self._type(self.kinds[k][0], width)
-            place = self._place(k, name)
-            size = np.dtype(self.kinds[k][0]).itemsize
-            self._put(f"store {kind} {values[k]}, ptr {place}, align {size}")
+        self._columns(name, f"%{name}.i", width)
         self._put(f"%{name}.next = add i64 %{name}.i, {width}", f"br label %{name}")
 
-    def _place(self, k: int, name: str) -> str:
+    def _columns(self, name: str, start: str, width: int) -> None:
+        """All operations on ``width`` columns from ``start`` on."""
+        values: dict[int, str] = {}
+        for number, (lines, operands, result, folds) in enumerate(self.steps):
+            found = [self._read(k, name, start, width, values) for k in operands]
+            letters = self.kinds[operands[0]][0], self.kinds[result][0]
+            label = f"%{name}.v{number}"
+            if folds:
+                self._fold(lines, found[0], letters, label, result)
+                values[result] = f"%many{result}"
+            else:
+                values[result] = self._compute(lines, found, letters, label, width)
+        for k in self.kept:
+            letter, reading = self.kinds[k]
+            size = np.dtype(letter).itemsize
+            if reading == "row":
+                self._put(f"store {TYPES[letter]} %one{k}, ptr %row{k}, align {size}")
+                continue
+            kind, place = self._type(letter, width), self._place(k, name, start)
+            self._put(f"store {kind} {values[k]}, ptr {place}, align {size}")
+
+    def _fold(
+        self, lines: Lines, row: str, letters: tuple[str, str], name: str, result: int
+    ) -> None:
+        """Join the elements of a row, from left to right."""
+        kind, whole = TYPES[letters[0]], self._type(letters[0], self.width)
+        for i in range(self.width):
+            self._put(f"{name}.e{i} = extractelement {whole} {row}, i64 {i}")
+        found = f"{name}.e0"
+        for i in range(1, self.width):
+            found = self._compute(lines, [found, f"{name}.e{i}"], letters, f"{name}.to{i}", 1)
+        self._put(f"%one{result} = freeze {kind} {found}")
+        self._repeat(result)
+
+    def _place(self, k: int, name: str, start: str) -> str:
         kind, place = TYPES[self.kinds[k][0]], f"%{name}.at{k}"
-        line = f"{place} = getelementptr {kind}, ptr %row{k}, i64 %{name}.i"
+        line = f"{place} = getelementptr {kind}, ptr %row{k}, i64 {start}"
         if line not in self.lines:
             self._put(line)
         return place
 
-    def _read(self, k: int, name: str, width: int, values: dict[int, str]) -> str:
+    def _read(self, k: int, name: str, start: str, width: int, values: dict[int, str]) -> str:
         if k not in values:
             letter, reading = self.kinds[k]
             if reading != "each":
                 return f"%one{k}" if width == 1 else f"%many{k}"
-            place, size = self._place(k, name), np.dtype(letter).itemsize
+            place, size = self._place(k, name, start), np.dtype(letter).itemsize
             kind = self._type(letter, width)
             values[k] = f"%{name}.in{k}"
             self._put(f"{values[k]} = load {kind}, ptr {place}, align {size}")
@@ -135,6 +184,7 @@ class Loop:
         truth = kind.replace(TYPES[letters[0]], "i1")
         names = dict(zip("ab", operands, strict=False))
         names |= {"t": kind, "s": suffix if width == 1 else f"v{width}{suffix}", "m": truth}
+        names |= {"i": f"<{width} x i64>", "j": f"<{', '.join(f'i64 {j}' for j in range(width))}>"}
         made: list[str] = []
         for i, pattern in enumerate(lines):
             line = pattern.format(*made, **names)
@@ -250,7 +300,7 @@ def agrees(fn: np.ufunc, lines: Lines, letter: str) -> bool:
     ours, theirs = (np.empty(operands[0].size, result) for _ in range(2))
     arrays = [*operands, ours]
     kinds = [(array.dtype.char, "each") for array in arrays]
-    loop = Loop(kinds, [(lines, tuple(range(fn.nin)), fn.nin)], [fn.nin])
+    loop = Loop(kinds, [Step(lines, tuple(range(fn.nin)), fn.nin)], [fn.nin])
     table = np.array([1, ours.size, *[n for a in arrays for n in (a.ctypes.data, 0)]], np.int64)
     holding_the_lock(compiled(loop.text()))(table.ctypes.data)
     with np.errstate(all="ignore"):

@@ -43,6 +43,7 @@ from ..shapes import keep
 from .reductions import extremum_back
 from .table import Traits, along, defvjp, elementwise, itself, terms
 
+ONE_LESS = ("icmp eq {i} {j}, {b}", "uitofp {m} {0} to {t}", "fsub {t} {a}, {1}")
 LARGE = 1 << 16  # elements; from there on a pass over memory less counts: 0.7 of the time replayed
 
 
@@ -192,7 +193,7 @@ defvjp(
     lambda g, out, x: extremum_back(g, out, x, 1, None, True),
     reach=along(1),
     selects=1,
-    traits=Traits(by_row=1),
+    traits=Traits(by_row=1, folds=np.maximum),
 )
 defvjp(
     line_sums,
@@ -211,7 +212,7 @@ defvjp(
     less_one_hot,
     lambda g, _out, _p, _labels: g,
     None,
-    traits=Traits(by_row=2, overwrites=True),
+    traits=Traits(by_row=2, overwrites=True, native=ONE_LESS),
 )
 # the weight's gradient lies in memory as (in, out), as ``nn.Linear`` keeps its weight
 defvjp(
