@@ -402,6 +402,10 @@ class _Loop:
         if self.given.group is not None and reason is None:
             ends = self._any(*self.guard.ends)
             reason = _why(ends) if any(ends) else None
+        if tally.losses and not tally.seen:
+            raise DataError(
+                f"fit: the batches of epoch {number} have 0 examples each; leave empty ones out."
+            )
         if not tally.seen:
             raise DataError(
                 f"fit: the batches of epoch {number} are empty; give something that can be "
