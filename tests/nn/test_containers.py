@@ -152,7 +152,7 @@ def test_layers_are_added_as_to_a_list(kind: str) -> None:
     assert [*part] == [c, d, a, b]
     del held[1]
     assert [*held] == [a, c, d]
-    with pytest.raises(TypeError, match="layer 3 is the class Tanh"):
+    with pytest.raises(TypeError, match=r"layer 3 is the class nn\.Tanh"):
         held.append(nn.Tanh)
 
 
