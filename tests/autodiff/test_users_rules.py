@@ -1,8 +1,12 @@
 """Rules that users write: each works, or is refused in a sentence that names the function."""
 # ruff: noqa: ARG001, ARG005 - the functions of one table all take the same arguments
 
+import collections
+import dataclasses
+import functools
+import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -201,11 +205,66 @@ def test_too_many_operands_are_told_of_each() -> None:
         fn(leaf(), leaf())
 
 
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    a: Any
+    b: Any
+
+
+@dataclasses.dataclass
+class Fields:
+    """A dataclass, whose field may be a number first."""
+
+    a: Any
+
+
+class Plain:
+    """An object that keeps what it is given."""
+
+    def __init__(self, kept: Any) -> None:
+        self.kept = kept
+
+    def get(self) -> Any:
+        return self.kept
+
+
+class Slotted:
+    """The same without a namespace of its own."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self, kept: Any) -> None:
+        self.kept = kept
+
+
 NESTS: dict[str, Callable[[tg.Tensor, tg.Tensor], Any]] = {
     "list": lambda t, u: [t, u],
     "tuple": lambda t, u: (t, u),
     "dict": lambda t, u: {"a": t, "b": u},
     "deeper": lambda t, u: [1.0, (X, {"a": t})],
+    "Pair": Pair,
+    "OrderedDict": lambda t, u: collections.OrderedDict(a=t, b=u),
+    "Fields": lambda t, u: Fields(t),
+}
+# where no list of all operands finds them: refused where a gradient would be lost
+HIDDEN: dict[str, Callable[[tg.Tensor], Any]] = {
+    "set": lambda t: {t},
+    "frozenset": lambda t: frozenset([t]),
+    "deque": lambda t: collections.deque([1.0, t]),
+    "odict_values": lambda t: collections.OrderedDict(a=t).values(),
+    "dict_items": lambda t: {"a": t}.items(),
+    "SimpleNamespace": lambda t: types.SimpleNamespace(deep={"a": {t}}),
+    "Plain": lambda t: Plain(t),
+    "Slotted": lambda t: Slotted(t),
+    "Classy": lambda t: type("Classy", (), {"kept": t})(),
+    "function": lambda t: lambda: t,
+    "method": lambda t: Plain(t).get,
+    "partial": lambda t: functools.partial(len, t),
+    "list_iterator": lambda t: iter([t]),
+    "generator": lambda t: (u * 2 for u in [t]),
+    "map": lambda t: map(abs, t),
+    "zip": lambda t: zip([t], [X], strict=True),
 }
 
 
@@ -218,6 +277,40 @@ def test_tensors_inside_nests_are_refused_by_name(name: str, how: str) -> None:
         with pytest.raises(TypeError, match=r"mine was given Tensors inside a .*mine\(\*tensors\)"):
             fn(nest) if how == "position" else fn(nest=nest)
     assert fn([X, X]) == fn((X, X)) == fn(nest={"a": X}) == 1.0
+
+
+@pytest.mark.parametrize("how", ["alone", "beside", "keyword"])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_tensors_that_operands_hide_are_refused_by_name(name: str, how: str) -> None:
+    fn = made(lambda x, held=None: 1.0, lambda g, _out, _x, _held: g)
+    for t in (leaf(), leaf() * 2):
+        held = HIDDEN[name](t)
+        with pytest.raises(TypeError, match=rf"mine was given Tensors inside a {name}, .*mine\(\*"):
+            if how == "alone":
+                fn(held)
+            elif how == "beside":
+                fn(leaf(), held)
+            else:
+                fn(X, held=held)
+    assert fn(HIDDEN[name](tg.Tensor(X))) == 1.0  # no gradient is lost
+
+
+def test_without_a_rule_what_a_function_makes_of_hidden_tensors_is_recorded() -> None:
+    fn = tg.primitive(lambda held: sum(held) * 3)
+    assert tg.grad(lambda t: np.sum(fn({t})))(X).tolist() == [3.0] * 3
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_function_that_computes_with_tensors_of_elsewhere_is_refused(parts: int) -> None:
+    def elsewhere(w: tg.Tensor) -> Any:
+        return made(lambda x: x * w if parts == 1 else (x, x * w), lambda g, _out, _x: g)
+
+    for fn in (elsewhere(leaf()), elsewhere(tg.Tensor(X))):
+        step = tg.grad(lambda x, fn=fn: np.sum(fn(x)[0]))
+        with pytest.raises(TypeError, match=r"mine gave a Tensor: it computed with .* no operand"):
+            step(X)
+        with pytest.raises((TypeError, tg.ReplayError), match=r"mine"):
+            tg.replay(step)(X)
 
 
 NO_RESULTS: dict[str, tuple[Any, str]] = {

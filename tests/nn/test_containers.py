@@ -140,3 +140,28 @@ def test_dropped_channels() -> None:
     assert nn.Dropout2d(0.5, seed=0).eval()(images) is images
     with pytest.raises(tg.ShapeError, match="expected"):
         nn.Dropout2d()(images[0, 0])
+
+
+@pytest.mark.parametrize("kind", ["Sequential", "ModuleList"])
+def test_layers_are_added_as_to_a_list(kind: str) -> None:
+    a, b, c, d = (nn.Linear(2, 2, seed=i) for i in range(4))
+    held: Any = nn.Sequential(b) if kind == "Sequential" else nn.ModuleList([b])
+    assert held.append(d) is held and held.insert(0, a) is held and held.insert(-1, c) is held
+    assert [*held] == [a, b, c, d] and [n for n in vars(held) if n.isdigit()] == [*"0123"]
+    part = held[2:].append(a).extend([b])
+    assert [*part] == [c, d, a, b]
+    del held[1]
+    assert [*held] == [a, c, d]
+    with pytest.raises(TypeError, match=r"layer 3 is the class nn\.Tanh"):
+        held.append(nn.Tanh)
+
+
+def test_pytorchs_names_of_losses_say_which_function_is_theirs() -> None:
+    for name, function in nn._FUNCTIONS.items():
+        with pytest.raises(
+            AttributeError, match=rf"{name}.*use the function nn.functional.{function}"
+        ):
+            getattr(nn, name)
+        assert callable(getattr(nn.functional, function))
+    with pytest.raises(AttributeError, match=r"no attribute 'Nothing'$"):
+        nn.Nothing  # noqa: B018

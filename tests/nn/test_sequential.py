@@ -113,7 +113,7 @@ MODULE_OR = "give a module such as nn.ReLU(), or a function of one array such as
 REFUSED = {
     "class": (nn.Tanh, "the class nn.Tanh; write nn.Tanh()"),
     "class with arguments": (nn.Linear, "the class nn.Linear; write nn.Linear()"),
-    "other class": (np.float32, "the class float32; write float32()"),
+    "other class": (np.float32, "the dtype float32; give each layer its dtype=float32."),
     "list": ([nn.ReLU()], "of type list; unpack it: Sequential(*layers)."),
     "tuple": ((np.tanh,), "of type tuple; unpack it: Sequential(*layers)."),
     "generator": ((f for f in [np.tanh]), "of type generator; unpack it: Sequential(*layers)."),

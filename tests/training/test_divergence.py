@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -189,3 +190,97 @@ def test_a_batch_whose_labels_are_all_ignored_is_named() -> None:
                 replay=replay,
             )  # fmt: skip
         assert (model.state_dict()["weight"] == before["weight"]).all()
+
+
+def far(z: Any, t: Any) -> Any:
+    """A finite loss with finite gradients, whose product with a rate of 1e36 is not finite."""
+    return F.cross_entropy(z, t) * 1e3
+
+
+class Halves(optim.Optimiser):
+    """An update of the user's own, which divides by 0 in its fifth step."""
+
+    def update(self, p: Any, g: Any, state: Any, group: Any) -> Any:
+        del state
+        return p - 0.1 * g if group["step"] != 5 else p / np.float32(0)
+
+
+class Fifth(Own):
+    """The same in a step of the user's own."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self.scale = tg.Tensor(np.float32(1))
+
+    def step(self) -> None:
+        super().step()
+        with tg.no_grad():
+            self.scale[...] = self.scale * 8192 * 2
+            for parameter in self.parameters:
+                parameter[...] = parameter * (self.scale / self.scale)
+
+
+LOST: dict[str, tuple[Any, Any, int]] = {
+    "rate": (lambda p: optim.SGD(p, 1e36), far, 1),
+    "in float16": (lambda p: optim.SGD(p, 3e4), far, 1),
+    "own update": (lambda p: Halves(p, 0.1), F.cross_entropy, 5),
+    "several": (lambda p: [optim.SGD(p[:2], 0.1), Halves(p[2:], 0.1)], F.cross_entropy, 5),
+    "own step": (Fifth, F.cross_entropy, 10),
+}
+
+
+@pytest.mark.parametrize("found_by", ["a save", "the next loss", "the end"])
+@pytest.mark.parametrize("replay", [True, False], ids=["replayed", "eager"])
+@pytest.mark.parametrize("case", LOST)
+def test_weights_that_an_update_made_infinite_are_given_up(
+    case: str, replay: bool, found_by: str, tmp_path: Path
+) -> None:
+    make, loss, lost = LOST[case]
+    dtype: Any = np.float16 if case == "in float16" else np.float32
+    model = plain(dtype)
+    optimiser, first = make(model.parameters()), model.state_dict()
+    batches = [(X[:16].astype(dtype), Y[:16])] * (lost if found_by == "the end" else 20)
+    saves = found_by == "a save" and case != "own step"  # which has no state to save
+    options: Any = {"checkpoint": tmp_path / "c.npz", "checkpoint_every": 1} if saves else {}
+    said = r"an update made \d\.weight.* not finite.*the weights of \d+ updates? before"
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match=said):
+        found = training.fit(
+            model, batches, optimiser, epochs=9, loss=loss, replay=replay, **options
+        )
+    assert (found.stopped, len(found)) == ("diverged", 1)
+    state = model.state_dict()
+    assert all((state[n] == first[n]).all() for n in first)
+    assert getattr(optimiser, "steps", 0) == 0
+    if saves and lost > 1:
+        kept = tg.load(tmp_path / "c.npz")
+        assert all(np.isfinite(a).all() for n, a in kept.items() if n.startswith("model"))
+
+
+def test_weights_are_copied_again() -> None:
+    model = plain()
+    seen = []
+
+    class Late(optim.Optimiser):
+        def update(self, p: Any, g: Any, state: Any, group: Any) -> Any:
+            del state
+            return p - 0.1 * g if group["step"] < 70 else p / np.float32(0)
+
+    class Watch:
+        def on_step(self, _: training.Progress) -> None:
+            seen.append(model.state_dict())
+
+    optimiser = Late(model.parameters(), 0.1)
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="of 6 updates before"):
+        training.fit(model, [(X, Y)] * 10, optimiser, epochs=9, callbacks=[Watch()])
+    state = model.state_dict()
+    assert all((state[n] == seen[63][n]).all() for n in state)
+    assert optimiser.steps == 64
+
+
+def test_weights_that_are_infinite_from_the_start_are_the_users() -> None:
+    model = nn.Sequential(plain(), nn.ModuleList())
+    model[1].mask = tg.Tensor(np.full(2, -np.inf), requires_grad=True, dtype=np.float32)
+    optimiser = optim.SGD(model[0].parameters(), 0.1)
+    optimiser.add_param_group({"params": [model[1].mask]})
+    found = training.fit(model[0], [(X, Y)], optimiser, epochs=2)
+    assert found.stopped == "finished"

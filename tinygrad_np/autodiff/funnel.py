@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import TapeError
 from .guards import EXCLUSIVE, Storage
 from .nests import are_whole, frozen, leaves, rebuild, tupled
-from .primitives import akin, identity, is_foreign, lent
+from .primitives import akin, hidden_in, identity, is_foreign, lent
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
 from .rules.lending import read_only, refuse_write
@@ -24,7 +24,6 @@ ndarray = np.ndarray
 SCALARS = frozenset([np.float64, np.float32, np.complex128])
 NUMBERS = (bool, int, float, complex)
 PLAIN = frozenset(NUMBERS)
-NESTS = frozenset([list, tuple, dict])
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
 _new = object.__new__
 
@@ -80,7 +79,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             saved, out = out, out.out
         if type(out) in SCALARS:
             out = np.asarray(out)
-        elif isinstance(out := calls.as_arrays(out), tuple) or not hasattr(out, "dtype"):
+        elif isinstance(out := calls.as_arrays(out), (tuple, Tensor)) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     elif type(values[0]) is not ndarray and type(values[0]) not in PLAIN:
         calls.check_kind(rule, values)
@@ -179,7 +178,7 @@ def admitted(operand: Any, is_number: bool = False) -> Any:
 
 
 def _refuse_nest(rule: Rule, nest: Any) -> None:
-    if type(nest) in NESTS and holds_tensor(nest):
+    if type(nest) is not Tensor and (holds_tensor(nest) or hidden_in(nest) is not None):
         raise TypeError(
             f"{rule.name} was given Tensors inside a {type(nest).__name__}, where its rules do not "
             f"see them; make each one an operand of its own: {rule.name}(*tensors)."
@@ -194,6 +193,11 @@ def _several(
 
     Each that is not of integers has a record of its own, which refers to that of the operation.
     """
+    if any(type(part) is Tensor for part in (out if isinstance(out, tuple) else [out])):
+        raise TypeError(
+            f"{rule.name} gave a Tensor: it computed with Tensors that are no operands of its own, "
+            "which its rules do not see; make each one an operand, or use its array, t.numpy()."
+        )
     if not isinstance(out, tuple):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
     nodes: Sequence[Record | None] = [None] * len(out)
@@ -336,6 +340,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return fn(*unwrap(args), **unwrap(kwargs))
     if fn in WRITERS and isinstance((*args, *kwargs.values())[0], Tensor):
         raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
+    if hasattr(fn, "implementation") and not holds_tensor((args, kwargs)):
+        return fn.implementation(*args, **kwargs)  # hidden in an operand: recorded as it computes
     if requires_grad((args, kwargs)):
         if fn in WRITERS:
             raise ways.written(name)

@@ -2,7 +2,9 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable
+import gc
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,12 @@ import numpy as np
 from ..errors import ShapeError
 
 SINGLE = frozenset([np.ndarray, float, int, np.float64, np.float32])
+
+# what nothing is looked for in
+CLOSED = frozenset(
+    [types.ModuleType, types.FrameType, np.ndarray, str, bytes, int, float, bool, type(None)]
+)
+OF_PYTHON = 1 << 9  # the flag of classes that are no C code
 
 
 def refuse_subclass(what: str, given: Any, error: Any = TypeError, also: Any = ()) -> None:
@@ -33,6 +41,27 @@ def leaves(nest: Any) -> list[Any]:
     if (parts := held(nest)) is not None:
         return leaves(parts)
     return [] if nest is None else [nest]
+
+
+def within(given: Any) -> Iterator[Any]:
+    """All that a value holds or refers to, however deep, but for modules and C's classes.
+
+    Of functions that is what they close over, of iterators what they go through: none is called.
+    """
+    seen: dict[int, Any] = {}
+    todo = [given]
+    while todo:
+        part = todo.pop()
+        if type(part) in CLOSED or id(part) in seen:
+            continue
+        seen[id(part)] = part
+        yield part
+        if isinstance(part, types.FunctionType):  # whose globals are a whole module
+            todo += [part.__closure__, part.__defaults__]
+        elif not isinstance(part, type):
+            todo += gc.get_referents(part)
+        elif part.__flags__ & OF_PYTHON:
+            todo += [*part.__bases__, *(v for v in vars(part).values() if not callable(v))]
 
 
 def held(nest: Any) -> dict[str, Any] | None:

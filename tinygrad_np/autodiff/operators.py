@@ -15,6 +15,7 @@ from .writes import put, update
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+UNEQUAL = (str, bytes, type(None))
 Method = Callable[..., Any]
 Operator = Callable[["Tensor", Any], "Tensor"]
 
@@ -107,15 +108,17 @@ class Operators:
     def __pow__(self, other: Any, modulo: Any = None) -> "Tensor":
         if modulo is not None:
             raise TypeError(f"pow(t, v, {modulo!r}): Tensors take no modulus; write t**v % m.")
+        if type(other) is float and other == 0.5 and self._array.dtype.kind == "c":
+            return apply(np.sqrt, (self,))  # as NumPy's operator: they differ at infinity
         return apply(np.power, (self, other))
 
     def __eq__(self, other: object) -> Any:
-        if other is None:  # as of NumPy's arrays: each element is unequal to it
+        if isinstance(other, UNEQUAL):  # as of NumPy's arrays: each element is unequal to it
             return apply(np.zeros_like, (self,), {"dtype": bool})
         return apply(np.equal, (self, other))
 
     def __ne__(self, other: object) -> Any:
-        if other is None:
+        if isinstance(other, UNEQUAL):
             return apply(np.ones_like, (self,), {"dtype": bool})
         return apply(np.not_equal, (self, other))
 
@@ -130,7 +133,7 @@ class Operators:
     cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
     swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
     repeat, take, diagonal = map(_method, (np.repeat, np.take, np.diagonal))
-    clip, round = map(_method, (np.clip, np.round))
+    round = _method(np.round)
     nonzero, searchsorted = map(_method, (np.nonzero, np.searchsorted))
 
     @property
@@ -217,6 +220,10 @@ class Operators:
     def copy(self, order: Any = "C") -> "Tensor":  # noqa: ARG002 - NumPy's option
         """The same values in memory of their own, recorded."""
         return apply(broadcast, (self, self._array.shape))
+
+    def clip(self, min: Any = None, max: Any = None, **options: Any) -> "Tensor":
+        """``np.clip`` of this Tensor; None is no bound."""
+        return apply(np.clip, (self, min, max), options)
 
     def compress(self, condition: Any, axis: int | None = None) -> "Tensor":
         """The slices along ``axis`` where the condition holds."""

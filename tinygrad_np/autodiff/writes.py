@@ -1,5 +1,7 @@
 """Writes in place, and how all Tensors that share the memory get the new values."""
 
+import dis
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 ndarray = np.ndarray
+PACKAGE = __name__.partition(".")[0] + "."
+STORES = {dis.opmap.get(name) for name in ("STORE_SUBSCR", "STORE_SLICE")}  # t[i] = v as written
 
 
 def put(target: "Tensor", what: str, index: Any, value: Any) -> None:
@@ -24,6 +28,8 @@ def put(target: "Tensor", what: str, index: Any, value: Any) -> None:
         calls.refuse_imaginary("the number written", value, target)
     if _is_part(target, value, layout, arrays):  # t[i] += v ends so
         return
+    if isinstance(value, type(target)) and value.ndim and _is_of_one_memory(target, value):
+        _refuse_shuffle()
     if _is_written_in_place(target, what, value):
         write_now(target, replace_at, value, layout, *arrays)
     else:
@@ -31,12 +37,30 @@ def put(target: "Tensor", what: str, index: Any, value: Any) -> None:
         _write_through(target, what, other, value)
 
 
+def _is_of_one_memory(one: "Tensor", other: "Tensor") -> bool:
+    """Whether two Tensors may see each other's writes."""
+    shared = getattr(one, "_shared", None)
+    return shared is not None and shared is getattr(other, "_shared", None)
+
+
+def _refuse_shuffle() -> None:
+    """Refuse a row written over another by code that takes rows for copies, as they swap them."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(PACKAGE):
+        frame = frame.f_back
+    written = frame.f_code.co_code[frame.f_lasti] in STORES
+    if not written or frame.f_globals.get("__name__") == "random":
+        raise TapeError(
+            "a shuffle swaps rows, and those of a Tensor are views, so that rows would be lost; "
+            "use t[rng.permutation(len(t))], and t[i] = t[j].copy() for a row alone."
+        )
+
+
 def _is_part(target: "Tensor", value: Any, layout: tuple[Any, ...], arrays: list[Any]) -> bool:
     """Whether ``value`` is the view of this Tensor that it is to be written to."""
     if arrays or not isinstance(value, type(target)) or not isinstance(target._array, ndarray):
         return False
-    shared = getattr(value, "_shared", None)
-    if shared is None or shared is not getattr(target, "_shared", None):
+    if not _is_of_one_memory(target, value):
         return False
     there = target._array[layout].__array_interface__
     return bool(there == value._array.__array_interface__)

@@ -23,6 +23,20 @@ from .normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from .recurrent import GRU, LSTM, RNN
 from .stateless import functional_call
 
+# PyTorch's names of what is a function here
+_FUNCTIONS = {
+    "CrossEntropyLoss": "cross_entropy", "NLLLoss": "nll_loss", "MSELoss": "mse_loss",
+    "L1Loss": "l1_loss", "HuberLoss": "huber_loss", "BCELoss": "binary_cross_entropy",
+    "BCEWithLogitsLoss": "binary_cross_entropy_with_logits",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> None:
+    found = _FUNCTIONS.get(name)
+    way = f"; use the function nn.functional.{found}" if found else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{way}")
+
+
 __all__ = [
     "ELU",
     "GELU",

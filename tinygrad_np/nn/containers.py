@@ -1,7 +1,7 @@
 """Modules that hold other modules: in sequence, in a list, by name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,6 +51,33 @@ class _Numbered(Module):
     def __setitem__(self, i: int, layer: Any) -> None:
         self._put(self._named()[i][0], layer)
 
+    def append(self, module: Any) -> Self:
+        """Put a module at the end."""
+        names = [int(name) for name, _ in self._named() if name.isdigit()]
+        self._put(str(max(names, default=-1) + 1), module)
+        return self
+
+    def extend(self, modules: Iterable[Any]) -> Self:
+        """Put several modules at the end."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def insert(self, i: int, module: Any) -> Self:
+        """Put a module before position ``i``."""
+        self._set([*[*self][:i], module, *[*self][i:]])
+        return self
+
+    def __delitem__(self, i: int | slice) -> None:
+        rest = [*self]
+        del rest[i]
+        self._set(rest)
+
+    def _set(self, modules: list[Any]) -> None:
+        for name, _ in self._named():
+            delattr(self, name)
+        self.extend(modules)
+
 
 class Sequential(_Numbered):
     """One layer after the other: modules, and functions of one array such as ``np.tanh``.
@@ -89,31 +116,6 @@ class ModuleList(_Numbered):
 
     def __init__(self, modules: Iterable[Any] = ()) -> None:
         super().__init__(modules)
-
-    def append(self, module: Any) -> "ModuleList":
-        """Put a module at the end."""
-        self._put(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Any]) -> "ModuleList":
-        """Put several modules at the end."""
-        for module in modules:
-            self.append(module)
-        return self
-
-    def insert(self, i: int, module: Any) -> None:
-        """Put a module before position ``i``."""
-        self._set([*[*self][:i], module, *[*self][i:]])
-
-    def __delitem__(self, i: int | slice) -> None:
-        rest = [*self]
-        del rest[i]
-        self._set(rest)
-
-    def _set(self, modules: list[Any]) -> None:
-        for name, _ in self._named():
-            delattr(self, name)
-        self.extend(modules)
 
 
 class ModuleDict(Module):
@@ -190,6 +192,8 @@ class ModuleDict(Module):
 
 def _no_layer(container: Module, given: Any) -> str:
     """What was given for a layer, and what to give."""
+    if isinstance(given, type) and issubclass(given, np.generic):
+        return f"the dtype {given.__name__}; give each layer its dtype={given.__name__}."
     if isinstance(given, type):
         name = "nn." * given.__module__.startswith(__package__) + given.__name__
         return f"the class {name}; write {name}() with the arguments it takes, if any."

@@ -259,7 +259,7 @@ class _Loop:
 
     def _rescue(self, error: BaseException) -> None:
         """Save what was reached before an exception ended the training."""
-        if self.keeper is None or not self.is_settled:
+        if self.keeper is None or not self.is_settled or not self.guard.is_sound():
             return
         try:
             if self.now is None:
@@ -374,6 +374,8 @@ class _Loop:
             if keeper is not None:
                 self.place = keeper.place()
             self.is_settled, wants_end = True, False
+            if reason is None:
+                self.guard.updates += 1
             if self.events["on_step"]:
                 accuracy = tally.right / tally.seen
                 now = Progress(
@@ -385,9 +387,12 @@ class _Loop:
                 self.guard.ends = ends
             elif any(ends):
                 reason = reason or _why(ends)
-            if keeper is not None and reason != "diverged" and keeper.is_due():
+            due = keeper is not None and reason != "diverged" and keeper.is_due()
+            if due and not self.guard.is_sound():
+                reason = "diverged"
+            elif due:
                 tally.seconds += time.perf_counter() - start
-                keeper.save(tally, self.best)
+                keeper.save(tally, self.best)  # type: ignore[union-attr] # which is due
                 start = time.perf_counter()
             if reason is not None:
                 if len(tally.losses) == self.given.steps_per_epoch():
@@ -397,12 +402,29 @@ class _Loop:
         if self.given.group is not None and reason is None:
             ends = self._any(*self.guard.ends)
             reason = _why(ends) if any(ends) else None
+        if tally.losses and not tally.seen:
+            raise DataError(
+                f"fit: the batches of epoch {number} have 0 examples each; leave empty ones out."
+            )
         if not tally.seen:
             raise DataError(
                 f"fit: the batches of epoch {number} are empty; give something that can be "
                 "iterated over once per epoch, such as tg.data.batches(...), not a generator."
             )
-        return reason
+        return reason if self.guard.is_sound() else self._go_back(number, tally)
+
+    def _go_back(self, number: int, tally: Tally) -> str:
+        """Give up weights that an update made infinite, or NaN."""
+        named = self.given.model.named_parameters()
+        lost = [name for name, p in named if not np.isfinite(p._array).all()]
+        ago = self.guard.go_back()
+        self.history.cause = (
+            f"fit: an update made {', '.join(lost)} not finite, which was seen in batch "
+            f"{len(tally.losses)} of epoch {number}; the training ends with the weights of "
+            f"{ago} update{'s' * (ago > 1)} before. Take a smaller learning rate, or look at "
+            "update() or step() of an optimiser of your own."
+        )
+        return "diverged"
 
     def _groups(self, batches: Iterator[Any]) -> Iterator[list[tuple[Any, Any]]]:
         """The batches, as many together as make one update; the last ones may be fewer."""

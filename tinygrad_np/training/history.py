@@ -131,9 +131,10 @@ class History(Sequence[Epoch]):
     """The epochs of a training, in order, and why it ended.
 
     ``stopped`` is "finished" (all epochs), "early" (``early_stopping``), "callback" (one returned
-    True), "interrupted" (Ctrl-C), "diverged" (a loss or gradient that is not finite; ``cause`` says
-    where that began), "error" (an exception is on its way) or None while it goes on. ``monitor``
-    names what ``best`` goes by, and ``mode`` which values are good, as for ``EarlyStopping``.
+    True), "interrupted" (Ctrl-C), "diverged" (a loss, gradient or weight that is not finite;
+    ``cause`` says where that began), "error" (an exception is on its way) or None while it goes on.
+    ``monitor`` names what ``best`` goes by, and ``mode`` which values are good, as for
+    ``EarlyStopping``.
 
     >>> model = tg.nn.Linear(4, 2, seed=0)
     >>> batches = tg.data.batches(np.ones((8, 4), np.float32), np.zeros(8, int), 4, seed=0)

@@ -4,7 +4,7 @@ Every function here takes arrays and dispatches like NumPy's own functions do, s
 called on Tensors and recorded.
 """
 
-from .dispatch import F, Kept, akin, is_foreign, primitive, written_out
+from .dispatch import F, Kept, akin, hidden_in, is_foreign, primitive, written_out
 from .elementwise import (
     added_to,
     cast,
@@ -52,9 +52,10 @@ from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
     "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "clip", "cofactors",
-    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hint", "identity",
-    "if_finite", "is_foreign", "join_index", "last_writes", "length", "lent", "lexical_order",
-    "nonzero", "orthogonalised", "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at",
-    "replace_nonfinite", "second_cofactors", "settled", "shares", "sigmoid", "silent",
-    "split_index", "take_at", "unit", "updated", "variance", "where_finite_or", "written_out",
+    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in", "hint",
+    "identity", "if_finite", "is_foreign", "join_index", "last_writes", "length", "lent",
+    "lexical_order", "nonzero", "orthogonalised", "pad_zeros", "power_norm", "primitive",
+    "rebuilt", "replace_at", "replace_nonfinite", "second_cofactors", "settled", "shares",
+    "sigmoid", "silent", "split_index", "take_at", "unit", "updated", "variance",
+    "where_finite_or", "written_out",
 ]  # fmt: skip

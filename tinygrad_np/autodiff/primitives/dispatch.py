@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..nests import leaves
+from ..nests import leaves, within
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLAIN = frozenset([np.ndarray, int, float, bool, str, tuple, type(None)])
@@ -18,11 +18,12 @@ def primitive(fn: F) -> F:
 
     Called with plain arrays the function just runs. Called with an operand that speaks
     ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
-    result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple or
-    dict they are refused with a TypeError. Arrays that are Tensors' are read-only: a function that
-    writes into its operands is refused with a TapeError; it works on a copy instead. It returns an
-    array or a tuple of arrays, each of which has its own gradient (those of integers are constants,
-    named tuples stay named).
+    result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple,
+    dict or dataclass they are refused with a TypeError, and so are those that require grad inside
+    anything else (sets, objects, iterators, functions), or that the function finds by itself.
+    Arrays that are Tensors' are read-only: a function that writes into its operands is refused with
+    a TapeError; it works on a copy instead. It returns an array or a tuple of arrays, each of which
+    has its own gradient (those of integers are constants, named tuples stay named).
 
     >>> @tg.primitive
     ... def double(x):
@@ -50,10 +51,20 @@ def primitive(fn: F) -> F:
                 result = operand.__array_function__(dispatch, (kind,), args, kwargs)
                 if result is not NotImplemented:
                     return result
+        if not is_ours and (hidden := hidden_in(operands)) is not None:
+            return hidden.__array_function__(dispatch, (type(hidden),), args, kwargs)
         return fn(*args, **kwargs)
 
     dispatch.implementation = fn  # type: ignore[attr-defined] # what runs on plain arrays
     return dispatch  # type: ignore[return-value]
+
+
+def hidden_in(given: Any) -> Any:
+    """A Tensor that requires grad and that ``given`` holds somewhere, None where there is none."""
+    for part in within(given):
+        if hasattr(type(part), "mixes") and getattr(part, "requires_grad", False) is True:
+            return part
+    return None
 
 
 def akin(constant: Any, x: Any) -> Any:

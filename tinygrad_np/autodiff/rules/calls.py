@@ -103,6 +103,8 @@ def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) 
             f"(t[index] = np.{ufunc.__name__}(t[index], v)), where each index counts once, or "
             "np.add.at(t, index, v)."
         )
+    if method == "accumulate" and np.ndim(inputs[0]) == 0:
+        raise TypeError(f"{name} of shape (): there is no axis that it is to run along.")
     if method == "accumulate" and options.get("axis", 0) is None:
         raise ValueError(f"{name} with axis=None: give the one axis that it is to run along.")
     if options.get("dtype") is not None and METHODS.get((method, ufunc)) in UNTYPED:

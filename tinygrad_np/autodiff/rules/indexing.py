@@ -166,6 +166,9 @@ def extract(condition: Any, arr: Any) -> Any:
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """The choice of the first condition that holds."""
     out = default
+    for i, condition in enumerate(condlist):
+        if getattr(getattr(condition, "dtype", None), "kind", "b") != "b":
+            raise TypeError(f"np.select: condition {i} is of dtype {condition.dtype}, not bool.")
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = np.where(condition, choice, out)
     return out

@@ -105,8 +105,10 @@ def reduceat_by(ufunc: np.ufunc, x: Any, indices: Any, axis: int = 0, dtype: Any
     (axis,) = axes_of((axis,), np.ndim(x))
     n, starts = np.shape(x)[axis], [int(i) for i in indices]
     np.add.reduceat(np.zeros(n), starts)  # refuses indices that are not there
-    ends = [*starts[1:], n]
     lead = (slice(None),) * axis
+    if not starts:
+        return x[(*lead, slice(0))]
+    ends = [*starts[1:], n]
     spans = [(i, j if j > i else i + 1) for i, j in zip(starts, ends, strict=True)]
     if ufunc is np.add:  # each element to its sums
         places = np.concatenate([np.arange(i, j) for i, j in spans])

@@ -122,7 +122,9 @@ def vector_norm(x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
         return largest(size, axis=axis, keepdims=keepdims)
     if ord == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
-    return np.sum(size if ord else np.sign(size), axis=axis, keepdims=keepdims)
+    if not ord:  # NaN is not 0
+        size = np.sign(np.where(np.isnan(size), 1, size))
+    return np.sum(size, axis=axis, keepdims=keepdims)
 
 
 @in_single
