@@ -14,7 +14,7 @@ import pytest
 import tinygrad_np as tg
 from tinygrad_np import nn
 from tinygrad_np.draw.explore import PIXELS
-from tinygrad_np.draw.explore_arrays import NOT_FINITE, described
+from tinygrad_np.draw.explore_arrays import NOT_FINITE, described, heights
 from tinygrad_np.markup import printable
 from tinygrad_np.recording import Recording
 
@@ -120,6 +120,18 @@ def test_every_kind_of_array_has_a_picture() -> None:
                 assert 1 <= levels(found[11]).size <= pixels, (shape, pixels)
             bins = np.frombuffer(base64.b64decode(found[7]), np.uint8)
             assert (bins.size, bins.max()) == (24, 255)
+
+
+def test_the_tallest_bar_is_the_highest_for_every_count() -> None:
+    lost = [
+        most
+        for most in range(1, 5_001)
+        if heights(np.array([most, 1, 0])).tolist() != [255, -(-255 // most), 0]
+    ]
+    assert lost == []
+    # as the page has it: 22 zeros and one 1
+    bins = described(np.array([0.0] * 22 + [1.0]), 100)[7]
+    assert list(base64.b64decode(bins)) == [255, *[0] * 22, 12]
 
 
 def test_thousands_of_equations_fold_and_stay_small(tmp_path: Path) -> None:

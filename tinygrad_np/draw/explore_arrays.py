@@ -57,7 +57,12 @@ def _histogram(values: np.ndarray, low: float, high: float) -> str:
     values = values[:: -(-values.size // COUNTED)]
     bins = np.minimum((values - low) * (BINS / width), BINS - 1).astype(np.intp)
     counts = np.bincount(bins, minlength=BINS)
-    return _text(np.ceil(counts * (255 / counts.max())))
+    return _text(heights(counts))
+
+
+def heights(counts: np.ndarray) -> np.ndarray:
+    """Bars from 0 to 255; what is more than 0 has 1 or more."""
+    return np.ceil(counts * 255 / counts.max())  # counts * (255 / 22) is above 255
 
 
 Sample = tuple[np.ndarray, int, int]  # (tiles, height, width), and the steps of rows and columns
