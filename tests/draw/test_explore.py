@@ -58,12 +58,14 @@ def test_a_page_needs_nothing_and_says_what_print_says(tmp_path: Path) -> None:
     made, gradients = network()
     path = tg.draw.explore(made, tmp_path / "page.html")
     text = path.read_text(encoding="utf-8")
-    assert not re.search(r"https?:|[\"'(=]//|@import|url\(", text)
+    data = data_of(path)
+    assert not re.search(r"https?:|@import|url\(", text)
+    outside = re.sub(r'id="data">.*?</script>', "", text, flags=re.DOTALL)  # numbers end in "//, too
+    assert not re.search(r"[\"'(=]//", outside)
     script = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     assert len(script) == 1  # the hostile name has made none
     digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text
-    data = data_of(path)
     assert [found[0] for found in data[EQUATIONS]] == [printable(row.left) for row in made.rows()]
     line = data["lines"][data[EQUATIONS][0][5]]
     assert line[0].startswith("test_explore.py:")
@@ -94,15 +96,16 @@ def test_a_page_needs_nothing_and_says_what_print_says(tmp_path: Path) -> None:
 def test_every_kind_of_array_has_a_picture() -> None:
     nan, inf = np.nan, np.inf
     table: list[tuple[Any, list[int], int]] = [
-        (np.array([True, False]), [254, 0], 0),
-        (np.array([0, 2, 4]), [0, 127, 254], 0),
+        (np.array([True, False]), [254, 127], 0),
+        (np.array([0, 2, 4]), [127, 190, 254], 0),
+        (np.array([0, -2, -4]), [127, 64, 0], 0),
         (np.array([-4, 0, 4], np.int8), [0, 127, 254], 0),
-        (np.array([1.0, nan, inf, -inf, 0.5], np.float16), [254, 255, 255, 255, 127], 3),
+        (np.array([1.0, nan, inf, -inf, 0.5], np.float16), [254, 255, 255, 255, 190], 3),
         (np.array([nan]), [NOT_FINITE], 1),
-        (np.array([3 + 4j, 0]), [254, 0], 0),
+        (np.array([3 + 4j, 0]), [254, 127], 0),
         (np.array([-1e308, 1e308]), [0, 254], 0),
         (np.array(5.0), [254], 0),
-        (np.zeros(3), [0, 0, 0], 0),
+        (np.zeros(3), [127, 127, 127], 0),
     ]
     for array, expected, bad in table:
         found = described(array, 100)
@@ -120,6 +123,27 @@ def test_every_kind_of_array_has_a_picture() -> None:
                 assert 1 <= levels(found[11]).size <= pixels, (shape, pixels)
             bins = np.frombuffer(base64.b64decode(found[7]), np.uint8)
             assert (bins.size, bins.max()) == (24, 255)
+
+
+def test_colours_are_around_0_for_all_but_the_pictures_that_are_given(tmp_path: Path) -> None:
+    x, w = np.abs(np.sin(np.arange(128.0))).reshape(2, 64), np.sin(np.arange(192.0)).reshape(64, 3)
+    weights, mask = tg.Tensor(w, requires_grad=True), tg.Tensor(x[:, :, None] * np.ones(8))
+
+    def loss(pictures: Any, labels: Any) -> Any:
+        seen = np.reshape(pictures, (2, 8, 8))
+        hidden = nn.functional.relu(np.reshape(seen, (2, 64)) @ weights)
+        return np.sum(hidden) + np.sum(np.abs(pictures - 2) * 2) + np.sum(mask) + np.sum(labels)
+
+    path = tg.draw.explore(tg.trace(loss, x, np.arange(2)), tmp_path / "page.html")
+    arrays = data_of(path)[ARRAYS]
+    # the picture, its views and a constant picture; not what is computed, nor labels
+    grey = [found[1] for found in arrays if len(found) > 2 and not found[10]]
+    assert sorted(grey) == [
+        "float64[2, 64, 8]", "float64[2, 64]", "float64[2, 64]", "float64[2, 8, 8]",
+        "float64[64, 2]",
+    ]  # fmt: skip
+    for array in (x, x - 2):  # what is below 0 is blue, also in pictures
+        assert described(array, 500, {64}, is_given=True)[8] == int(array is not x)
 
 
 def test_the_tallest_bar_is_the_highest_for_every_count() -> None:
