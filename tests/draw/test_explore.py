@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn
-from tinygrad_np.draw.explore import PIXELS
+from tinygrad_np.draw.explore import PIXELS, asset
 from tinygrad_np.draw.explore_arrays import NOT_FINITE, described, heights
 from tinygrad_np.markup import printable
 from tinygrad_np.recording import Recording
@@ -60,7 +60,7 @@ def test_a_page_needs_nothing_and_says_what_print_says(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     data = data_of(path)
     assert not re.search(r"https?:|@import|url\(", text)
-    outside = re.sub(r'id="data">.*?</script>', "", text, flags=re.DOTALL)  # numbers end in "//, too
+    outside = re.sub(r'id="data">.*?</script>', "", text, flags=re.DOTALL)  # of base64
     assert not re.search(r"[\"'(=]//", outside)
     script = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     assert len(script) == 1  # the hostile name has made none
@@ -192,6 +192,13 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_phone_has_all_that_a_screen_has_but_the_lines_around() -> None:
+    hidden = re.findall(r"([^{}]*)\{[^{}]*display: none", asset("explore.css"))
+    assert [each.strip() for each in hidden] == [
+        "#summary, .colours", ".source div:not(.at, .file)"
+    ]  # fmt: skip
+
+
 CHOSEN = "document.querySelector('.row.chosen b').textContent"
 WHERE = "document.getElementById('where').textContent"
 TITLE = "document.querySelector('#detail h2').textContent"
@@ -224,6 +231,12 @@ def test_in_a_browser(tmp_path: Path) -> None:
         return np.sum(x)
 
     large = tg.draw.explore(tg.trace(chain, np.ones(9)), tmp_path / "large.html")
+    names: dict[str, Any] = {"np": np}
+    source = tmp_path / "long.py"
+    source.write_text(f"def lost(x):\n    return np.log(x)  # {'and so on ' * 25}\n")
+    exec(compile(source.read_text(), source, "exec"), names)
+    with np.errstate(all="ignore"):
+        lost = tg.draw.explore(tg.trace(names["lost"], -np.ones(2)), tmp_path / "lost.html")
     said: list[str] = []
     with browsers.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -236,6 +249,15 @@ def test_in_a_browser(tmp_path: Path) -> None:
             walk_through(tab, every=width > 1000)
             assert tab.evaluate("document.documentElement.scrollWidth") == width
             assert tab.evaluate("window.bad") is None
+            tab.goto(lost.as_uri())
+            assert "mean" not in tab.inner_text("#detail .made")
+            assert tab.inner_text("#detail .made .bad") == "2 not finite"
+            assert "and so on" in tab.inner_text("#detail .source .at")
+            value, arrow = (tab.locator(f"#detail {e}").bounding_box() for e in (".made", ".to"))
+            assert (value["x"] < arrow["x"]) == (width < 1000)  # on a phone what is made is first
+            end = "e => e.getBoundingClientRect().right"
+            ends = tab.eval_on_selector_all("#detail .source code", f"all => all.map({end})")
+            assert max(ends) < width
             tab.goto(large.as_uri())
             fold_and_search(tab)
             assert tab.evaluate("document.documentElement.scrollWidth") == width
@@ -279,6 +301,20 @@ def walk_through(tab: Any, every: bool) -> None:
     assert tab.evaluate(TITLE).endswith(", backward")
     press("b")
     assert tab.evaluate(TITLE).endswith(", forward")
+    tab.fill("#search", "transpose(0")  # a part of linear, whose derivative it is
+    press("Enter")
+    press("Escape")
+    press("b")
+    assert tab.evaluate(TITLE).endswith(", backward")
+    tab.fill("#search", "labels input")
+    press("Enter")
+    press("Escape")
+    assert tab.inner_text("#where") == f"{total} equations"
+    press("b")
+    assert tab.inner_text("#where") == "no derivative"
+    tab.fill("#search", "tanh")
+    press("Enter")
+    press("Escape")
     tab.click("#detail .rule .link")  # to the operand
     assert tab.evaluate(CHOSEN).startswith("add(")
     # folding by key, by click, and all
@@ -289,7 +325,8 @@ def walk_through(tab: Any, every: bool) -> None:
     press(" ")
     assert tab.evaluate(COUNT) == before
     assert tab.locator(".row.chosen[aria-expanded=true][aria-selected=true]").count() == 1
-    tab.evaluate("document.getElementById('fold').click()")
+    tab.click("#fold")
+    assert tab.is_visible("footer")
     assert tab.evaluate(COUNT) == 6  # inputs, the network, what is added, the loss
     tab.click(".row.group >> nth=0 >> .node")
     assert tab.evaluate(COUNT) == 9

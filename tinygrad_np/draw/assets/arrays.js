@@ -139,7 +139,7 @@ function picture(array, title) {
   figure.append(place);
   if (array[ARR.bins]) figure.append(...histogram(array));
   const facts = make("div", { className: "facts" });
-  for (const [word, at] of [["mean", ARR.mean], ["std", ARR.std], ["zeros", ARR.zeros]]) facts.append(`${word} `, make("b", { textContent: array[at] }), "  ");
+  for (const [word, at] of array[ARR.mean] ? [["mean", ARR.mean], ["std", ARR.std], ["zeros", ARR.zeros]] : []) facts.append(`${word} `, make("b", { textContent: array[at] }), "  ");
   if (array[ARR.bad]) facts.append(make("span", { className: "bad", textContent: `${array[ARR.bad]} not finite` }));
   const [n, , , down, right] = array[array[ARR.images] ? ARR.images : ARR.matrix];
   if (array[ARR.images] && n > 1) facts.append(make("div", { textContent: `images 0 to ${n - 1}` }));
