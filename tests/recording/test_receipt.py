@@ -178,7 +178,7 @@ def test_what_no_second_number_can_be_had_for() -> None:
     assert own.ends == []
     assert own.agrees
     assert tg.receipt(lambda n: n + 1, np.arange(3)).summary()[0] == (
-        "1 equations, 0 rules, 0 gradients"
+        "1 equation, 0 rules, 0 gradients"
     )
     same = tg.receipt(lambda x: (x, x), np.ones(2))
     assert verdicts(same) == ["agrees"]
@@ -190,7 +190,7 @@ def test_as_text_and_as_pages(tmp_path: Path) -> None:
 
     made = tg.receipt(bent, np.array([0.5, 1.0], np.float32))
     lines = str(made).splitlines()
-    assert lines[0] == "Receipt of bent: 3 equations, 4 rules, 1 gradients, all agree"
+    assert lines[0] == "Receipt of bent: 3 equations, 4 rules, 1 gradient, all agree"
     assert re.split(r"  +", lines[1].strip())[:4] == ["by", "rule", "autodiff", "difference"]
     assert lines[2].startswith("   1  v1: float64[2] = sin(x)")
     numbers = lines[3].split()
@@ -198,14 +198,20 @@ def test_as_text_and_as_pages(tmp_path: Path) -> None:
     assert float(numbers[4]) == pytest.approx(float(numbers[6]), abs=1e-8)
     assert numbers[-1] == "agrees"
     assert "end to end" in lines
-    assert repr(made) == "Receipt of bent(3 equations, 4 rules, 1 gradients, all agree)"
+    assert repr(made) == "Receipt of bent(3 equations, 4 rules, 1 gradient, all agree)"
     assert made.gradients["x"] == pytest.approx(tg.grad(bent)(np.array([0.5, 1.0])))
-    assert "<td>g · cos(x)</td>" in made._repr_html_()
+    assert "<td><code>g · cos(x)</code></td>" in made._repr_html_()
     for suffix, start in ((".html", "<!DOCTYPE html>"), (".md", "# Receipt"), (".txt", "Receipt")):
         path = made.save(tmp_path / f"r{suffix}")
         text = path.read_text(encoding="utf-8")
         assert text.startswith(start)
         assert "-g · v2 / x" in text
         assert "http:" not in text
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.findall("<h2[^>]*>(.*?)</h2>", text) == [
+        "Gradients of the whole function", "Equations, and the rule of each operand", "Functions"
+    ]  # fmt: skip
+    assert text.count("sin(x)") == 1 and "<pre>" not in text  # nothing is there twice
+    assert 'class="bad"' not in text
     with pytest.raises(tg.DataError, match=r"r.pdf: a receipt is written as .html, .md, .txt"):
         made.save(tmp_path / "r.pdf")

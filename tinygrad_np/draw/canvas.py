@@ -10,6 +10,7 @@ from typing import Any
 import graphviz
 
 from ..data.files import replacing
+from ..markup import counted
 from . import labels, page, render, trace
 from .fitting import Drawn, Picture
 
@@ -300,7 +301,7 @@ def node_label(
     item = node.item
     if node.kind == "gap":
         parts = ((node.modules, of), (node.operations, "operation"))
-        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
+        hidden = ", ".join(counted(count, noun) for count, noun in parts if count)
         return html(f"… {hidden} …", counted_parameters(node.parameters))
     array = labels.escape(labels.kind_of_array(item.array))
     if node.kind == "module":
@@ -316,7 +317,7 @@ def node_label(
 
 def counted_parameters(count: int) -> list[str]:
     """The line that says how many parameters there are, if any."""
-    return [labels.counted(count, "parameter")] if count else []
+    return [counted(count, "parameter")] if count else []
 
 
 def _caption(picture: Picture, heading: str, words: Mapping[str, str]) -> str:

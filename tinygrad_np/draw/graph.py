@@ -7,6 +7,7 @@ from ..arguments import one_of
 from ..arguments import whole as number
 from ..autodiff.rules.table import Several
 from ..autodiff.tensor import Tensor
+from ..markup import counted
 from ..nn.module import Module
 from ..recording import Recording
 from ..replay import Program, Replay
@@ -176,5 +177,5 @@ def _heading(traced: trace.Trace, title: str) -> str:
         parameters = traced.boxes[0].parameters
     else:
         parameters = sum(item.array.size for item in items if item.kind == "parameter")
-    facts = [labels.counted(parameters, "parameter"), labels.counted(operations, "operation")]
+    facts = [counted(parameters, "parameter"), counted(operations, "operation")]
     return f"<b>{labels.escape(title)}</b>, " * bool(title) + ", ".join(facts)

@@ -14,6 +14,7 @@ from ..autodiff.sweep import sweep
 from ..autodiff.tape import NO_OPTIONS, Node, recording
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, TapeError
+from ..markup import counted
 from ..nn.module import Module
 from ..recording import Recording, tape_of
 from ..recording.equations import Call, Equation, Variable
@@ -152,7 +153,7 @@ def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
     except TypeError as error:
         raise TypeError(
             f"the forward pass of {type(module).__name__} cannot run on "
-            f"{labels.counted(len(inputs), 'example input')}: {error}; "
+            f"{counted(len(inputs), 'example input')}: {error}; "
             "give them after the module: graph(module, x)."
         ) from None
 

@@ -18,9 +18,9 @@ from ..autodiff.rules.table import Rule
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import vjp
 from ..errors import DataError
-from ..markup import Html, code, facts, folded, joined, page, table
+from ..markup import Html, counted, escape, facts, folded, joined, page, section, table
 from .equations import Equation, Variable
-from .formulas import Formula, formula
+from .formulas import Formula, explained, formula
 from .recorder import Recorder
 from .recording import Recording
 from .tables import run
@@ -94,14 +94,17 @@ class Receipt:
 
     @property
     def legend(self) -> dict[str, str]:
-        """What the functions and constants in the formulas are."""
-        return {name: text for check in self.checks for name, text in check.rule.legend.items()}
+        """What the functions and constants in equations and rules are, but for NumPy's."""
+        found = {row.equation.name: explained(row.equation.fn) for row, _ in self.equations}
+        found |= {name: text for check in self.checks for name, text in check.rule.legend.items()}
+        return {name: text for name, text in found.items() if text}
 
     def summary(self) -> list[str]:
         """How many there are, and where they differ."""
         count = sum(len(checks) for _, checks in self.equations)
         number = len({row.number for row, _ in self.equations})
-        found = [f"{number} equations, {count} rules, {len(self.ends)} gradients"]
+        counts = {"equation": number, "rule": count, "gradient": len(self.ends)}
+        found = [", ".join(counted(n, noun) for noun, n in counts.items())]
         for row, checks in self.equations:
             found += [f"equation {row.number} by {c.by} DIFFERS" for c in checks if _is_bad(c)]
         found += [f"the gradient by {c.by} DIFFERS" for c in self.ends if _is_bad(c)]
@@ -130,24 +133,27 @@ class Receipt:
     def __repr__(self) -> str:
         return f"{self.title}({', '.join(self.summary())})"
 
-    def parts(self) -> list[Html]:
-        """The tables of the page."""
-        cells = [
-            (check.by, row.number, row.left, *check.cells()[1:])
-            for row, checks in self.equations
-            for check in checks
-        ]
-        each = [(number, left, by, *others) for by, number, left, *others in cells]
-        found = [table(each, ("", "equation", *HEAD))] if each else []
+    def parts(self) -> dict[str, Html]:
+        """The tables of the page, by what stands above them."""
+        found = {}
         if self.ends:
-            ends = [(c[0], *c[2:]) for c in (check.cells() for check in self.ends)]
-            found = [table(ends, (HEAD[0], *HEAD[2:])), *found]
+            ends = [(c[0], *c[2:]) for c in map(_marked, self.ends)]
+            found["Gradients of the whole function"] = table(ends, (HEAD[0], *HEAD[2:]))
+        if self.equations:
+            lines: list[Sequence[str]] = []
+            for row, checks in self.equations:
+                told = escape("  ".join(part for part in (row.place, short(row.line)) if part))
+                left = f"{row.number}&ensp;{_code(row.left)}"
+                lines.append([Html(f"{left}&ensp;<small>{told}</small>")])
+                lines += map(_marked, checks)
+            found["Equations, and the rule of each operand"] = table(lines, HEAD)
         if self.legend:
-            found.append(folded("functions in the rules", table(sorted(self.legend.items()))))
+            found["Functions"] = table(sorted(self.legend.items()))
         return found
 
     def _repr_html_(self) -> Html:
-        return joined([facts(self.title, self.summary()), folded("the receipt", *self.parts())])
+        parts = [part for pair in self.parts().items() for part in pair]
+        return joined([facts(self.title, map(_coloured, self.summary())), folded("the receipt", *parts)])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as a page (``.html``), as Markdown (``.md``) or as text (``.txt``).
@@ -165,12 +171,29 @@ class Receipt:
         if path.suffix.lower() == ".md":
             content = f"# {self.title}\n\n```text\n{content}```\n"
         if path.suffix.lower() == ".html":
-            said = [", ".join(self.summary()) + ".", READING, *self.parts(), code(str(self))]
-            content = page(self.title, *said)
+            said = [_coloured(", ".join(self.summary()) + "."), READING]
+            parts = [section(name, part) for name, part in self.parts().items()]
+            content = page(self.title, *said, *parts)
         path.write_text(content, encoding="utf-8")
         return path
 
 
+def _marked(check: Check) -> tuple[str, ...]:
+    """A check's cells with the rule as code, and a verdict that is seen."""
+    by, rule, *numbers, verdict = check.cells()
+    return _code(by), _code(rule), *numbers, _coloured(verdict)
+
+
+def _code(text: str) -> Html:
+    return Html(f"<code>{escape(text)}</code>")
+
+
+def _coloured(text: str) -> Html:
+    """Text in which ``DIFFERS`` is seen, also in a notebook."""
+    return Html(escape(text).replace("DIFFERS", BAD))
+
+
+BAD = '<b class="bad" style="background: #b3134f; color: #fff">DIFFERS</b>'
 READING = (
     "Each rule gives the cotangent of one operand from the cotangent g of the result. Its number "
     "is the derivative along a random direction, with random weights for the results, in float64: "
@@ -195,7 +218,7 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
 
     >>> found = tg.receipt(lambda x: np.sum(np.sin(x)), np.array([0.5, 1.0]))
     >>> found
-    Receipt of <lambda>(2 equations, 2 rules, 1 gradients, all agree)
+    Receipt of <lambda>(2 equations, 2 rules, 1 gradient, all agree)
     >>> [check.rule.text for _, checks in found.equations for check in checks]
     ['g · cos(x)', 'spread(g, v1, None, True)']
     """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..autodiff.tensor import Tensor
-from ..markup import Html
+from ..markup import Html, counted
 from . import tables
 from .equations import Equation, Variable
 from .text import Row, as_html, lines, row_of
@@ -108,7 +108,7 @@ class Recording:
         """How much there is of it."""
         back = sum(equation.is_backward for equation in self.equations)
         return [
-            f"{len(rows):,} equations, {back:,} of them backward",
+            f"{counted(len(rows), 'equation')}, {back:,} of them backward",
             f"{sum(row.nbytes for row in rows):,} bytes",
             f"{sum(row.flops for row in rows):,} FLOP",
         ]

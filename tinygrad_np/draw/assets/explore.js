@@ -119,6 +119,7 @@ const cards = (indices, made = [], most = 8) => {
 // ---- the chosen thing, in full
 
 const link = (text, onclick) => make("button", { className: "link", textContent: text, onclick });
+const counted = (n) => `${n.toLocaleString("en")} equation${n === 1 ? "" : "s"}`;
 const heading = (text, className = "") => make("h3", { textContent: text, className });
 function source(index) {
   if (index < 0) return [];
@@ -198,7 +199,7 @@ function flows(g) {
 function showGroup(g) {
   const { enter, leave } = flows(g);
   const turn = make("button", { textContent: isOpen[g] ? "fold" : "unfold", onclick: () => fold(g) });
-  const parts = [make("h2", { textContent: groups[g][0] }), make("p", { className: "place", textContent: `${count[g].toLocaleString("en")} equations, forward and backward` }), turn];
+  const parts = [make("h2", { textContent: groups[g][0] }), make("p", { className: "place", textContent: `${counted(count[g])}, forward and backward` }), turn];
   if (enter.size || leave.size) parts.push(heading("what goes in and what comes out", "forward"), cards([...enter], [...leave]));
   const cots = [...leave].map((a) => rows[rowOf.get(a)][ROW.cot]).filter((c) => c >= 0);
   if (groups[g][2].length) parts.push(heading("backward: the rule", "backward"), ...rulesOf(equations[rows[lastRow[g]][ROW.eq]]));
@@ -228,7 +229,7 @@ function rowElement(place) {
     node.append(make("span", { className: "fold", textContent: isOpen[g] ? "▾" : "▸" }));
     if (!isOpen[g] && last >= 0) node.append(thumb(rows[last][ROW.values][0]));
     title = groups[g][0];
-    below = `${count[g].toLocaleString("en")} equations`;
+    below = counted(count[g]);
     arriving = isOpen[g] || last < 0 ? -1 : rows[last][ROW.cot];
     node.onclick = (event) => { event.stopPropagation(); $("graph").focus({ preventScroll: true }); choose({ group: g }, true); fold(g); };
   } else {
@@ -337,7 +338,7 @@ function update() {
   const graph = $("graph"), top = placeOfChosen() * HIGH;
   if (top < graph.scrollTop + HIGH || top + 2 * HIGH + TOP > graph.scrollTop + graph.clientHeight) graph.scrollTop = top - graph.clientHeight / 2 + HIGH;
   drawRows();
-  $("where").textContent = chosen.eq === undefined ? `${equations.length} equations` : `${chosen.eq + 1} of ${equations.length}`;
+  $("where").textContent = chosen.eq === undefined ? counted(equations.length) : `${chosen.eq + 1} of ${equations.length}`;
   const parts = chosen.group !== undefined ? showGroup(chosen.group) : chosen.eq !== undefined ? showEquation(chosen.eq) : showLeaf(chosen.row);
   $("detail").replaceChildren(...parts);
   $("detail").scrollTop = 0;
