@@ -67,6 +67,9 @@ def test_what_is_said_of_a_wrong_rule(fn: Any) -> None:
     if fn is np.tanh:
         assert made.summary()[-1] == "the gradient by x DIFFERS"
     [check] = [check for check in made.checks if check.verdict == "DIFFERS"][:1]
+    assert made._repr_html_().count('<b class="bad"') == sum(
+        check.verdict == "DIFFERS" for check in made.checks
+    ) * 2  # in the summary, too
     assert check.autodiff == pytest.approx(1.001 * check.difference, rel=1e-9)
 
 
@@ -182,6 +185,15 @@ def test_what_no_second_number_can_be_had_for() -> None:
     )
     same = tg.receipt(lambda x: (x, x), np.ones(2))
     assert verdicts(same) == ["agrees"]
+
+
+def test_the_legend_has_what_equations_and_rules_call() -> None:
+    made = tg.receipt(lambda x: np.linalg.svd(x)[1] @ (x @ x), np.eye(3) + np.tri(3))
+    assert made.legend.items() >= {
+        "decomposed": "np.linalg.svd with vectors.", "matmul_left": "out = x y by x: g yᵀ."
+    }.items()  # fmt: skip
+    assert made.legend.keys() >= {"matmul_right"}
+    assert not made.legend.keys() & {"matmul", "add"}  # NumPy's own
 
 
 def test_as_text_and_as_pages(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_trace_is_what_ran(case: str) -> None:
     recording = tg.trace(fn, *inputs)
     text = str(recording)
     head, *lines = text.splitlines()
-    assert head.startswith(f"{len(recording)} equations, ")
+    assert head.startswith(f"{len(recording)} equation")
     assert [int(line[:4]) for line in lines] == list(range(1, len(recording) + 1))
     for part in shown:
         assert part in text, text

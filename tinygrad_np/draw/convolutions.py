@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arguments import shown, whole
 from ..errors import ShapeError
+from ..markup import counted
 from ..nn.module import Module
 from ..training.checks import check_model
 from .attribution import batch, called, convolutions, image_layers

@@ -100,25 +100,22 @@ function histogram(array) {
   bins.forEach((n, i) => context.fillRect(i * 12.5 + 1, 86 - (n / 255) * 84, 10.5, (n / 255) * 84 + 2));
   return [canvas, make("div", { className: "scale" }, `${array[ARR.min]} … ${array[ARR.max]}`)];
 }
-function numbers(array, wide) {
-  const table = make("table"), body = make("tbody");
-  const levels = bytesOf(array[ARR.matrix][5]);
-  const columns = Math.min(wide, 8);
-  for (let i = 0; i < array[ARR.numbers].length; i += columns) {
-    const line = make("tr");
-    array[ARR.numbers].slice(i, i + columns).forEach((text, j) => {
-      const cell = make("td", { textContent: text }), rgb = colour(levels[i + j] ?? 127, array[ARR.signed]);
-      cell.style.background = `rgb(${rgb})`;
-      cell.style.color = rgb[0] * 0.3 + rgb[1] * 0.6 + rgb[2] * 0.1 > 140 ? "#111" : "#fff";
-      line.append(cell);
-    });
-    body.append(line);
-  }
-  table.append(body);
-  return table;
+/** Small arrays as numbers: a vector goes on below, each with its label if it has one. */
+function numbers(array, wide, labels) {
+  const [, high, , , , text] = array[ARR.matrix], levels = bytesOf(text), box = make("div", { className: high === 1 ? "vector" : "numbers" });
+  if (high > 1) box.style.gridTemplateColumns = `repeat(${wide}, max-content)`;
+  array[ARR.numbers].forEach((text, i) => {
+    const rgb = colour(levels[i] ?? 127, array[ARR.signed]), cell = make("span", { className: "cell" });
+    if (labels.length) cell.append(make("small", { textContent: labels[i] }), " ");
+    cell.append(text);
+    cell.style.background = `rgb(${rgb})`;
+    cell.style.color = rgb[0] * 0.3 + rgb[1] * 0.6 + rgb[2] * 0.1 > 140 ? "#111" : "#fff";
+    box.append(cell);
+  });
+  return box;
 }
-/** A card with the picture, histogram and statistics of an array. */
-function picture(array, title) {
+/** A card with the picture, histogram and statistics of an array; its numbers may have labels. */
+function picture(array, title, labels = []) {
   const figure = make("figure", {}, make("figcaption", {}, make("b", {}, title), make("small", { textContent: array[ARR.kind] })));
   if (array.length < 3) return figure;
   const given = array[ARR.numbers];
@@ -128,7 +125,7 @@ function picture(array, title) {
   }
   const place = make("div");
   const draw = (useImages) => {
-    const [drawn, ...read] = given.length && !useImages && (array[ARR.matrix][1] === 1 || array[ARR.matrix][2] <= 8) ? [numbers(array, array[ARR.matrix][2])] : heat(array, useImages);
+    const [drawn, ...read] = given.length && !useImages && (array[ARR.matrix][1] === 1 || array[ARR.matrix][2] <= 8) ? [numbers(array, array[ARR.matrix][2], labels.length === given.length ? labels : [])] : heat(array, useImages);
     place.replaceChildren(drawn, ...(array[ARR.scale] ? [scaleOf(array)] : []), ...read);
     if (!array[ARR.images]) return;
     const turn = make("button", { className: "small", textContent: useImages ? "as a matrix" : "as images" });
