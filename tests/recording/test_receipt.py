@@ -67,9 +67,10 @@ def test_what_is_said_of_a_wrong_rule(fn: Any) -> None:
     if fn is np.tanh:
         assert made.summary()[-1] == "the gradient by x DIFFERS"
     [check] = [check for check in made.checks if check.verdict == "DIFFERS"][:1]
-    assert made._repr_html_().count('<b class="bad"') == sum(
-        check.verdict == "DIFFERS" for check in made.checks
-    ) * 2  # in the summary, too
+    assert (
+        made._repr_html_().count('<b class="bad"')
+        == sum(check.verdict == "DIFFERS" for check in made.checks) * 2
+    )  # in the summary, too
     assert check.autodiff == pytest.approx(1.001 * check.difference, rel=1e-9)
 
 

@@ -125,14 +125,10 @@ def of_recording(made: Recording) -> Trace:
     tracer = Tracer(made.names, numbered=True)
     place = _boxes(tracer.made.boxes, calls_of(made.equations), None)
     for equation in made.equations:
-        if equation.of is None or equation.of.call is None:
-            box = place[equation.call]
+        if equation.of is None:
+            tracer.add(equation, place[equation.call])
         else:
-            title = equation.of.call.title
-            if title not in place:
-                place[title] = tracer.box(f"backward of {title}", 0)
-            box = place[title]
-        tracer.add(equation, box)
+            tracer.add(equation, _backward(tracer, place, equation.of.call))
     return tracer.finished(list(zip(words, made.results, strict=True)))
 
 
@@ -189,6 +185,16 @@ def _boxes(boxes: list[Box], calls: Sequence[Call], whole: Module | None) -> dic
         place[call], outer = len(boxes), _innermost(place, call.around)
         boxes.append(_box(call.module(), call.kind.__name__, call.path, outer, boxes[outer].depth))
     return place
+
+
+def _backward(tracer: "Tracer", place: dict[Any, int], call: Call | None) -> int:
+    """The box of what is the derivative of a call, in that of the call around it."""
+    if call is None:
+        return 0
+    if ("backward", call) not in place:
+        around = _backward(tracer, place, call.around)
+        place["backward", call] = tracer.box(f"backward of {call.title}", around)
+    return place["backward", call]
 
 
 def _innermost(place: dict[Any, int], call: Any) -> int:

@@ -2,7 +2,18 @@
 
 from .arrays import number, of_array
 from .chart import chart
-from .elements import Html, code, counted, escape, facts, folded, joined, paragraph, printable, table
+from .elements import (
+    Html,
+    code,
+    counted,
+    escape,
+    facts,
+    folded,
+    joined,
+    paragraph,
+    printable,
+    table,
+)
 from .pages import page, section
 
 __all__ = [

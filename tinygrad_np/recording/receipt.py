@@ -153,7 +153,9 @@ class Receipt:
 
     def _repr_html_(self) -> Html:
         parts = [part for pair in self.parts().items() for part in pair]
-        return joined([facts(self.title, map(_coloured, self.summary())), folded("the receipt", *parts)])
+        return joined(
+            [facts(self.title, map(_coloured, self.summary())), folded("the receipt", *parts)]
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as a page (``.html``), as Markdown (``.md``) or as text (``.txt``).
