@@ -65,7 +65,8 @@ def _histogram(values: np.ndarray, low: float, high: float) -> str:
 
 def heights(counts: np.ndarray) -> np.ndarray:
     """Bars from 0 to 255; what is more than 0 has 1 or more."""
-    return np.ceil(counts * 255 / counts.max())  # counts * (255 / 22) is above 255
+    bars: np.ndarray = np.ceil(counts * 255 / counts.max())  # 22 * (255 / 22) is above 255
+    return bars
 
 
 Sample = tuple[np.ndarray, int, int]  # (tiles, height, width), and the steps of rows and columns
