@@ -174,7 +174,7 @@ class Recorder:
             operands = [self._operand(".grad =", 0, gradient, gradient._array)]
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 
-    def leave(self, how: str, tensor: Tensor | None = None) -> None:
+    def leave(self, how: str, _tensor: Tensor | None = None) -> None:
         """A value leaves the tape: what is done with it is not written down."""
         if not any(self.left) and how not in UNCHANGED:
             self.left = how, users_line()
