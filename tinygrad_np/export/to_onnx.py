@@ -143,7 +143,7 @@ def _recording(module: Module, inputs: tuple[Any, ...]) -> Recording:
             part.training = training
     refuse_left("to_onnx", made)
     for i, value in enumerate(made.returned):
-        if not isinstance(value, Variable):
+        if made.results and not isinstance(value, Variable):
             raise ExportError(
                 f"to_onnx: output {i} of the module is of type {type(value).__name__}; return "
                 "Tensors, or None."
