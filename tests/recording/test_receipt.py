@@ -197,6 +197,49 @@ def test_the_legend_has_what_equations_and_rules_call() -> None:
     assert not made.legend.keys() & {"matmul", "add"}  # NumPy's own
 
 
+@tg.primitive
+def cubed(x: Any) -> Any:
+    return x**3
+
+
+tg.defvjp(cubed, lambda g, _out, x: 2 * g * x**2)
+
+
+def test_a_wrong_rule_is_shown_where_nothing_reads_the_value() -> None:
+    """As of the outermost operation whose gradient ``fn`` takes."""
+    for fn in (tg.grad(lambda x: cubed(np.sum(x))), lambda x: (cubed(x), np.sum(x))[1]):
+        made = tg.receipt(fn, np.array([1.0, 2.0]))
+        [wrong] = [
+            row for row, checks in made.equations if any(c.verdict == "DIFFERS" for c in checks)
+        ]
+        assert wrong.equation.name == "cubed"
+    unread = tg.receipt(lambda x: np.linalg.svd(x)[1], np.arange(6.0).reshape(2, 3) ** 2)
+    assert unread.agrees
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_where_no_second_number_is_finite_nothing_differs() -> None:
+    nan, zero = np.array([np.nan, 1.0]), np.array([0.0, 0.25])
+    for fn, x in (
+        (np.log, zero), (lambda x: 1 / x, zero), (np.exp, nan), (np.arcsin, zero * 4),
+        (lambda x: np.where(x > 0, np.log(x), 0.0), zero), (np.sqrt, zero),
+    ):  # fmt: skip
+        made = tg.receipt(lambda x, fn=fn: np.sum(fn(x)), x)
+        assert made.agrees
+        assert "unknown" in verdicts(made)
+
+
+def test_what_is_detached_is_a_constant() -> None:
+    w = tg.Tensor([0.5, 2.0], requires_grad=True, name="w")
+    for cut in (tg.stop_gradient, lambda t: t.detach()):
+        made = tg.receipt(
+            lambda x, cut=cut: np.sum(np.exp(x) * cut(x * w) / cut(w)), np.array([0.3, 0.6])
+        )
+        assert set(verdicts(made)) == {"agrees"}
+        assert [check.by for check in made.ends] == ["x"]
+    assert w.grad is None
+
+
 def test_as_text_and_as_pages(tmp_path: Path) -> None:
     def bent(x: Any) -> Any:
         return np.sum(np.sin(x) / x)
@@ -228,3 +271,5 @@ def test_as_text_and_as_pages(tmp_path: Path) -> None:
     assert 'class="bad"' not in text
     with pytest.raises(tg.DataError, match=r"r.pdf: a receipt is written as .html, .md, .txt"):
         made.save(tmp_path / "r.pdf")
+    with pytest.raises(tg.DataError, match=r"r.html: cannot be written .No such file"):
+        made.save(tmp_path / "nowhere" / "r.html")

@@ -41,8 +41,8 @@ class Check:
     ``by`` is the array that is moved, ``rule`` its ``Formula``. ``step`` is None where the function
     is not holomorphic or NumPy takes no complex numbers for it. ``error`` is relative, and against
     the complex step where there is one. ``verdict`` is ``agrees``, ``DIFFERS``, ``kink`` (the
-    slopes on both sides differ, and autodiff follows a convention) or ``unknown``: no second number
-    is finite, or a decomposition has several results that are known up to a phase, and all
+    slopes on both sides differ, and autodiff follows a convention) or ``unknown``: the value or the
+    second number is not finite, or a decomposition has several results that are known up to a phase, and all
     gradients of the whole agree.
     """
 
@@ -160,8 +160,7 @@ class Receipt:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as a page (``.html``), as Markdown (``.md``) or as text (``.txt``).
 
-        Returns the path. Raises DataError for any other ending, and OSError where nothing can be
-        written.
+        Returns the path. Raises DataError for any other ending, and where it cannot be written.
 
         >>> print(tg.receipt(np.sin, np.ones(2)).save("receipt.html"))
         receipt.html
@@ -176,7 +175,12 @@ class Receipt:
             said = [_coloured(", ".join(self.summary()) + "."), READING]
             parts = [section(name, part) for name, part in self.parts().items()]
             content = page(self.title, *said, *parts)
-        path.write_text(content, encoding="utf-8")
+        try:
+            path.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be written ({error.strerror}); choose a writable place for it."
+            ) from error
         return path
 
 
@@ -213,8 +217,8 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
     three numbers: autodiff, finite differences (Ridders 1982), and the complex step (Squire & Trapp
     1998) where the operation is holomorphic. Each equation is checked alone, then the whole
     function by each argument and parameter (not where ``fn`` computes gradients itself). Random
-    draws stay what they were. A Tensor that ``fn`` detaches is a constant for autodiff alone.
-    ``seed`` draws directions and weights.
+    draws stay what they were, and so does what ``fn`` detaches. ``seed`` draws directions and
+    weights.
 
     Raises what ``fn`` and ``tg.trace`` raise.
 
@@ -234,12 +238,20 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
 class Whole(Recorder):
     """Keeps the operations, too, that a recording shows as equations of their own: ``wholes``.
 
-    By the place of the first of these equations. Outside of recordings they have one rule.
+    By the place of the first of these equations. Outside of recordings they have one rule. What is
+    detached is a constant here, as it is for autodiff.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.wholes: dict[int, Equation] = {}
+
+    def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
+        """As in a recorder."""
+        super().make(made, source, rule)
+        if rule is None and source._node is not None:
+            made._array = made._array.view()  # by whose identity it is known
+            self._remember("constant", made._array, source)
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -369,7 +381,8 @@ class Checking:
         options = {name: self.value(x) for name, x in equation.options.items()}
         names = [repr(x) if isinstance(x, Variable) else f"{x}" for x in equation.operands]
         result = ", ".join(map(repr, equation.results))
-        weights = [self.random(self.values[v]) * (v in self.read) for v in equation.results]
+        some = self.read.intersection(equation.results)  # a phase that nobody reads is free
+        weights = [self.random(self.values[v]) * (v in some or not some) for v in equation.results]
 
         def call(k: int, x: Any) -> Any:
             made = equation.fn(*operands[:k], x, *operands[k + 1 :], **options)
@@ -391,7 +404,8 @@ class Checking:
 
         for k, x in enumerate(equation.operands):
             known = rule.each is not None or (k < rule.count and rule.vjps[k] is not None)
-            if isinstance(x, Variable) and x.kind != "constant" and _is_float(x) and known:
+            fixed = not isinstance(x, Variable) or (x.kind == "constant" and x.source is None)
+            if not fixed and _is_float(x) and known:
                 shown = formula(rule, k, result, names, equation.options)
                 yield self.check(repr(x), shown, operands[k], partial(call, k), partial(pulled, k))
 
@@ -433,7 +447,7 @@ def _compared(
     made = Check(by, rule, autodiff, difference, step, error, "agrees")
     if error <= limit:
         return made
-    if step is None and not math.isfinite(difference) and math.isfinite(autodiff):
+    if not math.isfinite(here) or (step is None and not math.isfinite(difference)):
         return replace(made, verdict="unknown")
     ahead, behind = number(TINY) - here, here - number(-TINY)
     bent = abs(ahead - behind) / TINY > 1e-4 * max(abs(ahead), abs(behind)) / TINY + 1e-6 * size
