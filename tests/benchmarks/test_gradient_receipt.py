@@ -80,7 +80,9 @@ def test_convolutions_have_a_receipt_too(
     start = lines.index("end to end")
     names = [name for name, _ in RECIPES["cnn"].build(0).named_parameters()]
     assert [line.split()[0] for line in lines[start + 1 : start + 1 + len(names)]] == names
-    assert target.read_text().count("<th>layers.0.weight</th>") == 1
+    assert (
+        target.read_text().count("<th><code>layers.0.weight</code></th>") == 2
+    )  # its own, at a rule
 
 
 def test_a_broken_rule_is_shown_and_gives_exit_code_1(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinygrad_np as tg
 from tinygrad_np import draw, nn
 from tinygrad_np.draw import page
 
@@ -62,4 +63,30 @@ def test_a_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
                 assert {name: shown[name] > 0.5 for name in seen} == dict.fromkeys(seen, True)
             tab.click('nav a[href="#network"]')
             assert tab.evaluate("scrollY") > 0
+        browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_receipt_fits_a_screen_and_scrolls_in_its_tables_on_a_phone(tmp_path: Path) -> None:
+    browsers = pytest.importorskip("playwright.sync_api")
+    rng = np.random.default_rng(0)
+    normalised = nn.Sequential(nn.Linear(4, 3, seed=0), nn.GELU(), nn.LayerNorm(3))
+    convolved = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, seed=0), nn.ReLU(), nn.MaxPool2d(2))
+    made = {
+        "mlp": tg.receipt(lambda x: np.sum(normalised(x) ** 2), rng.normal(size=(5, 4))),
+        "cnn": tg.receipt(lambda x: np.sum(convolved(x) ** 2), rng.normal(size=(2, 1, 6, 6))),
+    }
+    scrolled = "[...document.querySelectorAll('table')].map(t => t.scrollWidth > t.clientWidth)"
+    with browsers.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for name, receipt in made.items():
+            place = receipt.save(tmp_path / f"{name}.html").as_uri()
+            for width in (390, 1280):
+                tab = browser.new_page(viewport={"width": width, "height": 800})
+                tab.goto(place)
+                assert tab.evaluate(WIDE) == width
+                ends, each, functions = tab.evaluate(scrolled)
+                assert (each, functions) == (width == 390, False)
+                assert not (ends and width > 390)
+                tab.close()
         browser.close()

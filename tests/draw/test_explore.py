@@ -13,8 +13,8 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn
-from tinygrad_np.draw.explore import PIXELS
-from tinygrad_np.draw.explore_arrays import NOT_FINITE, described
+from tinygrad_np.draw.explore import PIXELS, asset
+from tinygrad_np.draw.explore_arrays import NOT_FINITE, described, heights
 from tinygrad_np.markup import printable
 from tinygrad_np.recording import Recording
 
@@ -58,12 +58,14 @@ def test_a_page_needs_nothing_and_says_what_print_says(tmp_path: Path) -> None:
     made, gradients = network()
     path = tg.draw.explore(made, tmp_path / "page.html")
     text = path.read_text(encoding="utf-8")
-    assert not re.search(r"https?:|[\"'(=]//|@import|url\(", text)
+    data = data_of(path)
+    assert not re.search(r"https?:|@import|url\(", text)
+    outside = re.sub(r'id="data">.*?</script>', "", text, flags=re.DOTALL)  # of base64
+    assert not re.search(r"[\"'(=]//", outside)
     script = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     assert len(script) == 1  # the hostile name has made none
     digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text
-    data = data_of(path)
     assert [found[0] for found in data[EQUATIONS]] == [printable(row.left) for row in made.rows()]
     line = data["lines"][data[EQUATIONS][0][5]]
     assert line[0].startswith("test_explore.py:")
@@ -94,15 +96,16 @@ def test_a_page_needs_nothing_and_says_what_print_says(tmp_path: Path) -> None:
 def test_every_kind_of_array_has_a_picture() -> None:
     nan, inf = np.nan, np.inf
     table: list[tuple[Any, list[int], int]] = [
-        (np.array([True, False]), [254, 0], 0),
-        (np.array([0, 2, 4]), [0, 127, 254], 0),
+        (np.array([True, False]), [254, 127], 0),
+        (np.array([0, 2, 4]), [127, 190, 254], 0),
+        (np.array([0, -2, -4]), [127, 64, 0], 0),
         (np.array([-4, 0, 4], np.int8), [0, 127, 254], 0),
-        (np.array([1.0, nan, inf, -inf, 0.5], np.float16), [254, 255, 255, 255, 127], 3),
+        (np.array([1.0, nan, inf, -inf, 0.5], np.float16), [254, 255, 255, 255, 190], 3),
         (np.array([nan]), [NOT_FINITE], 1),
-        (np.array([3 + 4j, 0]), [254, 0], 0),
+        (np.array([3 + 4j, 0]), [254, 127], 0),
         (np.array([-1e308, 1e308]), [0, 254], 0),
         (np.array(5.0), [254], 0),
-        (np.zeros(3), [0, 0, 0], 0),
+        (np.zeros(3), [127, 127, 127], 0),
     ]
     for array, expected, bad in table:
         found = described(array, 100)
@@ -120,6 +123,39 @@ def test_every_kind_of_array_has_a_picture() -> None:
                 assert 1 <= levels(found[11]).size <= pixels, (shape, pixels)
             bins = np.frombuffer(base64.b64decode(found[7]), np.uint8)
             assert (bins.size, bins.max()) == (24, 255)
+
+
+def test_colours_are_around_0_for_all_but_the_pictures_that_are_given(tmp_path: Path) -> None:
+    x, w = np.abs(np.sin(np.arange(128.0))).reshape(2, 64), np.sin(np.arange(192.0)).reshape(64, 3)
+    weights, mask = tg.Tensor(w, requires_grad=True), tg.Tensor(x[:, :, None] * np.ones(8))
+
+    def loss(pictures: Any, labels: Any) -> Any:
+        seen = np.reshape(pictures, (2, 8, 8))
+        hidden = nn.functional.relu(np.reshape(seen, (2, 64)) @ weights)
+        return np.sum(hidden) + np.sum(np.abs(pictures - 2) * 2) + np.sum(mask) + np.sum(labels)
+
+    path = tg.draw.explore(tg.trace(loss, x, np.arange(2)), tmp_path / "page.html")
+    arrays = data_of(path)[ARRAYS]
+    # the picture, its views and a constant picture; not what is computed, nor labels
+    grey = [found[1] for found in arrays if len(found) > 2 and not found[10]]
+    assert sorted(grey) == [
+        "float64[2, 64, 8]", "float64[2, 64]", "float64[2, 64]", "float64[2, 8, 8]",
+        "float64[64, 2]",
+    ]  # fmt: skip
+    for array in (x, x - 2):  # what is below 0 is blue, also in pictures
+        assert described(array, 500, {64}, is_given=True)[8] == int(array is not x)
+
+
+def test_the_tallest_bar_is_the_highest_for_every_count() -> None:
+    lost = [
+        most
+        for most in range(1, 5_001)
+        if heights(np.array([most, 1, 0])).tolist() != [255, -(-255 // most), 0]
+    ]
+    assert lost == []
+    # as the page has it: 22 zeros and one 1
+    bins = described(np.array([0.0] * 22 + [1.0]), 100)[7]
+    assert list(base64.b64decode(bins)) == [255, *[0] * 22, 12]
 
 
 def test_thousands_of_equations_fold_and_stay_small(tmp_path: Path) -> None:
@@ -156,6 +192,13 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_phone_has_all_that_a_screen_has_but_the_lines_around() -> None:
+    hidden = re.findall(r"([^{}]*)\{[^{}]*display: none", asset("explore.css"))
+    assert [each.strip() for each in hidden] == [
+        "#summary, .colours", ".source div:not(.at, .file)"
+    ]  # fmt: skip
+
+
 CHOSEN = "document.querySelector('.row.chosen b').textContent"
 WHERE = "document.getElementById('where').textContent"
 TITLE = "document.querySelector('#detail h2').textContent"
@@ -188,6 +231,12 @@ def test_in_a_browser(tmp_path: Path) -> None:
         return np.sum(x)
 
     large = tg.draw.explore(tg.trace(chain, np.ones(9)), tmp_path / "large.html")
+    names: dict[str, Any] = {"np": np}
+    source = tmp_path / "long.py"
+    source.write_text(f"def lost(x):\n    return np.log(x)  # {'and so on ' * 25}\n")
+    exec(compile(source.read_text(), source, "exec"), names)
+    with np.errstate(all="ignore"):
+        lost = tg.draw.explore(tg.trace(names["lost"], -np.ones(2)), tmp_path / "lost.html")
     said: list[str] = []
     with browsers.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -200,6 +249,15 @@ def test_in_a_browser(tmp_path: Path) -> None:
             walk_through(tab, every=width > 1000)
             assert tab.evaluate("document.documentElement.scrollWidth") == width
             assert tab.evaluate("window.bad") is None
+            tab.goto(lost.as_uri())
+            assert "mean" not in tab.inner_text("#detail .made")
+            assert tab.inner_text("#detail .made .bad") == "2 not finite"
+            assert "and so on" in tab.inner_text("#detail .source .at")
+            value, arrow = (tab.locator(f"#detail {e}").bounding_box() for e in (".made", ".to"))
+            assert (value["x"] < arrow["x"]) == (width < 1000)  # on a phone what is made is first
+            end = "e => e.getBoundingClientRect().right"
+            ends = tab.eval_on_selector_all("#detail .source code", f"all => all.map({end})")
+            assert max(ends) < width
             tab.goto(large.as_uri())
             fold_and_search(tab)
             assert tab.evaluate("document.documentElement.scrollWidth") == width
@@ -243,6 +301,20 @@ def walk_through(tab: Any, every: bool) -> None:
     assert tab.evaluate(TITLE).endswith(", backward")
     press("b")
     assert tab.evaluate(TITLE).endswith(", forward")
+    tab.fill("#search", "transpose(0")  # a part of linear, whose derivative it is
+    press("Enter")
+    press("Escape")
+    press("b")
+    assert tab.evaluate(TITLE).endswith(", backward")
+    tab.fill("#search", "labels input")
+    press("Enter")
+    press("Escape")
+    assert tab.inner_text("#where") == f"{total} equations"
+    press("b")
+    assert tab.inner_text("#where") == "no derivative"
+    tab.fill("#search", "tanh")
+    press("Enter")
+    press("Escape")
     tab.click("#detail .rule .link")  # to the operand
     assert tab.evaluate(CHOSEN).startswith("add(")
     # folding by key, by click, and all
@@ -253,7 +325,8 @@ def walk_through(tab: Any, every: bool) -> None:
     press(" ")
     assert tab.evaluate(COUNT) == before
     assert tab.locator(".row.chosen[aria-expanded=true][aria-selected=true]").count() == 1
-    tab.evaluate("document.getElementById('fold').click()")
+    tab.click("#fold")
+    assert tab.is_visible("footer")
     assert tab.evaluate(COUNT) == 6  # inputs, the network, what is added, the loss
     tab.click(".row.group >> nth=0 >> .node")
     assert tab.evaluate(COUNT) == 9

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.tape import mode
 from tinygrad_np.run.recipes import RECIPES, Recipe
 
@@ -228,6 +230,98 @@ def test_what_no_script_can_hold_is_refused_with_its_line() -> None:
     step, *_ = trained(lambda p: optim.SGD(p, 0.1), model=half)
     with pytest.raises(tg.ExportError, match=r"an update of float16 is not written out"):
         tg.to_numpy(step, X.astype(np.float16), Y)
+
+
+def run(text: str, **given: Any) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(text, names)
+    found: dict[str, Any] = names["step"](given)
+    return found
+
+
+A, OTHER = np.array([1.0, -2.0, 3.0]), np.array([-5.0, 2.0, -7.0])
+W = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="w")
+
+
+def replaced(x: Any) -> Any:
+    t = tg.Tensor(A)
+    t.data = x
+    return t
+
+
+LEAVING: dict[str, Any] = {
+    "a truth value": lambda x: np.sum(W * x) if np.sum(x) > 0 else np.sum(W),
+    "t.data": lambda x: np.sum(W * (x - x.data.mean())),
+    "t.numpy()": lambda x: np.sum(x * W.numpy()),
+    "t.item()": lambda x: np.sum(W * x) * x[0].item(),
+    "int(t)": lambda x: W[int(np.argmax(x))] * 1.0,
+    "float(t)": lambda x: W * float(x[0]),
+    "t.tolist()": lambda x: np.sum(W * np.array(x.tolist())),
+    "np.asarray(t)": lambda x: W * np.asarray(x),
+    "its use as an index": lambda x: W[[1, 2, 0][np.argmax(x)]],
+    "np.array_equal": lambda x: W * np.array_equal(x, x),
+    "a write into an array": lambda x: W * np.add(x, 1.0, out=np.empty(3)),
+    "t.data = v": replaced,
+}
+STAYING = [
+    lambda x: np.sum(x * W.detach()),
+    lambda x: (f"{x} {x!r} {np.sum(x):.2f}", np.sum(x) / len(x) * x.ndim)[1],
+    lambda x: W[np.argsort(x)] * x.shape[0] + np.zeros_like(x),
+    lambda x: np.where(x > np.mean(x), x, W),
+    lambda x: max(x.size, 2) * x.astype(W.dtype),
+]
+
+
+def test_values_that_left_the_tape_are_refused_with_their_line() -> None:
+    for how, step in LEAVING.items():
+        told = rf"to_numpy: test_to_numpy\.py:\d+: the step takes a value out .*\({re.escape(how)}"
+        with pytest.raises(tg.ExportError, match=told):
+            tg.to_numpy(step, A)
+        recording = tg.trace(step, A)  # a recording is no promise
+        assert recording.left[0].startswith(how)
+        assert how in repr(recording)
+    for step in STAYING:
+        made = run(tg.to_numpy(step, A), x=OTHER, w=W.numpy())
+        assert np.array_equal(made["result"], step(tg.Tensor(OTHER)).numpy())
+
+
+def test_results_have_the_shapes_that_they_have() -> None:
+    fns: tuple[Any, ...] = (
+        lambda x: np.nonzero(x > 0), lambda x: np.where(x > 0), lambda x: np.split(x, 1),
+        lambda x: np.meshgrid(x), lambda x: np.sum(W[np.nonzero(x > 0)]),
+        lambda x: (x * 2, 3.5, None, np.arange(2), True), lambda _x: 1.5,
+    )  # fmt: skip
+    for fn in fns:
+        found = run(tg.to_numpy(fn, A), x=A, w=W.numpy())
+        wanted = [np.asarray(part.detach() if isinstance(part, tg.Tensor) else part)
+                  for part in leaves(fn(tg.Tensor(A))) if part is not None]  # fmt: skip
+        results = [array for name, array in found.items() if "result" in name]
+        assert [a.tobytes() for a in results] == [a.tobytes() for a in wanted]
+        assert [a.shape for a in results] == [a.shape for a in wanted]
+    with pytest.raises(tg.ExportError, match=r"to_numpy: result 2 is of type str; return Tens"):
+        tg.to_numpy(lambda x: (x, "words"), A)
+
+
+def test_earlier_gradients_are_inputs_of_their_own() -> None:
+    w = tg.Tensor([10.0, 20.0], requires_grad=True, name="w")
+    sgd = optim.SGD([w], lr=1.0)
+
+    def adding(x: Any) -> Any:
+        np.sum(w * x).backward()
+        np.sum(w * x).backward()
+        return 1.0 * w.grad  # type: ignore[operator]
+
+    def late(x: Any) -> Any:
+        sgd.step()
+        sgd.zero_grad()
+        np.sum(w * x).backward()
+
+    for step, grad, after in ((adding, [7.0, 8.0], [10.0, 20.0]), (late, [1.0, 1.0], [5.0, 14.0])):
+        w.grad, values = np.array([5.0, 6.0]), w.numpy()
+        text = tg.to_numpy(step, np.ones(2))
+        made = run(text, x=np.ones(2), w=values, **{"w.grad": np.array([5.0, 6.0])})
+        assert made["w.grad"].tolist() == grad == w.grad.tolist()
+        assert made.get("w", values).tolist() == after == w.tolist()
 
 
 def test_a_script_reads_as_the_step_was_written() -> None:

@@ -142,6 +142,10 @@ def test_what_leads_nowhere_is_no_cause() -> None:
     found = tg.autopsy(fine + np.sum(np.log(zero * 1.0)))
     assert found is not None
     assert (found.operation, found.index, found.operands) == ("log", (0,), ("0",))
+    for rows, axis in ((np.array([[1.0, np.nan]]), 1), (-np.inf * np.ones((1, 2)), -1)):
+        hidden = F.softmax(leaf(1.0) * rows, axis=axis)  # what it says has no axis in it
+        said = str(tg.autopsy(np.sum(hidden)))
+        assert "nan" in said and not re.search(r"and -?1\b", said)
     untaken = np.sum(np.where(zero > 0, np.log(zero), 0.0))
     for loss in (fine, untaken, np.sum(w * 2.0)):
         assert tg.autopsy(loss) is None
@@ -199,7 +203,18 @@ def test_a_branch_that_was_not_taken_is_named() -> None:
     # a rule of one's own makes 0 / 0 where nothing arrives
     found = tg.autopsy(np.sum(np.where(zero > 0, squeezed(zero), zero)))
     assert found is not None and found.of == "squeezed" and np.isnan(found.value)
-    assert found.untaken == "no cotangent arrives there: it is of a branch that was not taken"
+    assert found.untaken == "no cotangent arrives there: where did not take it"
+    one = leaf(1.0)  # no branch at all: 0 times what is infinite
+    for loss, said in (
+        (lambda: np.sum(squeezed(zero * 1.0) * 0.0), "multiply"),
+        (lambda: np.sum(np.where(one > 0, squeezed(zero * 1.0), 0.0) * 0.0), "multiply"),
+        (lambda: np.sum(np.where(one > 0, squeezed(zero * 1.0) * 0.0, 0.0)), "multiply"),
+        (lambda: np.sum(np.where(one < 0, squeezed(zero * 1.0), 0.0) * 2.0), "where"),
+    ):
+        found = tg.autopsy(loss())
+        assert found is not None and found.of == "squeezed"
+        does = "makes it 0" if said == "multiply" else "did not take it"
+        assert found.untaken == f"no cotangent arrives there: {said} {does}"
 
 
 def test_an_autopsy_changes_nothing_and_says_where_it_cannot_look() -> None:

@@ -67,6 +67,10 @@ def test_what_is_said_of_a_wrong_rule(fn: Any) -> None:
     if fn is np.tanh:
         assert made.summary()[-1] == "the gradient by x DIFFERS"
     [check] = [check for check in made.checks if check.verdict == "DIFFERS"][:1]
+    assert (
+        made._repr_html_().count('<b class="bad"')
+        == sum(check.verdict == "DIFFERS" for check in made.checks) * 2
+    )  # in the summary, too
     assert check.autodiff == pytest.approx(1.001 * check.difference, rel=1e-9)
 
 
@@ -178,10 +182,62 @@ def test_what_no_second_number_can_be_had_for() -> None:
     assert own.ends == []
     assert own.agrees
     assert tg.receipt(lambda n: n + 1, np.arange(3)).summary()[0] == (
-        "1 equations, 0 rules, 0 gradients"
+        "1 equation, 0 rules, 0 gradients"
     )
     same = tg.receipt(lambda x: (x, x), np.ones(2))
     assert verdicts(same) == ["agrees"]
+
+
+def test_the_legend_has_what_equations_and_rules_call() -> None:
+    made = tg.receipt(lambda x: np.linalg.svd(x)[1] @ (x @ x), np.eye(3) + np.tri(3))
+    assert made.legend.items() >= {
+        "decomposed": "np.linalg.svd with vectors.", "matmul_left": "out = x y by x: g yᵀ."
+    }.items()  # fmt: skip
+    assert made.legend.keys() >= {"matmul_right"}
+    assert not made.legend.keys() & {"matmul", "add"}  # NumPy's own
+
+
+@tg.primitive
+def cubed(x: Any) -> Any:
+    return x**3
+
+
+tg.defvjp(cubed, lambda g, _out, x: 2 * g * x**2)
+
+
+def test_a_wrong_rule_is_shown_where_nothing_reads_the_value() -> None:
+    """As of the outermost operation whose gradient ``fn`` takes."""
+    for fn in (tg.grad(lambda x: cubed(np.sum(x))), lambda x: (cubed(x), np.sum(x))[1]):
+        made = tg.receipt(fn, np.array([1.0, 2.0]))
+        [wrong] = [
+            row for row, checks in made.equations if any(c.verdict == "DIFFERS" for c in checks)
+        ]
+        assert wrong.equation.name == "cubed"
+    unread = tg.receipt(lambda x: np.linalg.svd(x)[1], np.arange(6.0).reshape(2, 3) ** 2)
+    assert unread.agrees
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_where_no_second_number_is_finite_nothing_differs() -> None:
+    nan, zero = np.array([np.nan, 1.0]), np.array([0.0, 0.25])
+    for fn, x in (
+        (np.log, zero), (lambda x: 1 / x, zero), (np.exp, nan), (np.arcsin, zero * 4),
+        (lambda x: np.where(x > 0, np.log(x), 0.0), zero), (np.sqrt, zero),
+    ):  # fmt: skip
+        made = tg.receipt(lambda x, fn=fn: np.sum(fn(x)), x)
+        assert made.agrees
+        assert "unknown" in verdicts(made)
+
+
+def test_what_is_detached_is_a_constant() -> None:
+    w = tg.Tensor([0.5, 2.0], requires_grad=True, name="w")
+    for cut in (tg.stop_gradient, lambda t: t.detach()):
+        made = tg.receipt(
+            lambda x, cut=cut: np.sum(np.exp(x) * cut(x * w) / cut(w)), np.array([0.3, 0.6])
+        )
+        assert set(verdicts(made)) == {"agrees"}
+        assert [check.by for check in made.ends] == ["x"]
+    assert w.grad is None
 
 
 def test_as_text_and_as_pages(tmp_path: Path) -> None:
@@ -190,7 +246,7 @@ def test_as_text_and_as_pages(tmp_path: Path) -> None:
 
     made = tg.receipt(bent, np.array([0.5, 1.0], np.float32))
     lines = str(made).splitlines()
-    assert lines[0] == "Receipt of bent: 3 equations, 4 rules, 1 gradients, all agree"
+    assert lines[0] == "Receipt of bent: 3 equations, 4 rules, 1 gradient, all agree"
     assert re.split(r"  +", lines[1].strip())[:4] == ["by", "rule", "autodiff", "difference"]
     assert lines[2].startswith("   1  v1: float64[2] = sin(x)")
     numbers = lines[3].split()
@@ -198,14 +254,22 @@ def test_as_text_and_as_pages(tmp_path: Path) -> None:
     assert float(numbers[4]) == pytest.approx(float(numbers[6]), abs=1e-8)
     assert numbers[-1] == "agrees"
     assert "end to end" in lines
-    assert repr(made) == "Receipt of bent(3 equations, 4 rules, 1 gradients, all agree)"
+    assert repr(made) == "Receipt of bent(3 equations, 4 rules, 1 gradient, all agree)"
     assert made.gradients["x"] == pytest.approx(tg.grad(bent)(np.array([0.5, 1.0])))
-    assert "<td>g · cos(x)</td>" in made._repr_html_()
+    assert "<td><code>g · cos(x)</code></td>" in made._repr_html_()
     for suffix, start in ((".html", "<!DOCTYPE html>"), (".md", "# Receipt"), (".txt", "Receipt")):
         path = made.save(tmp_path / f"r{suffix}")
         text = path.read_text(encoding="utf-8")
         assert text.startswith(start)
         assert "-g · v2 / x" in text
         assert "http:" not in text
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.findall("<h2[^>]*>(.*?)</h2>", text) == [
+        "Gradients of the whole function", "Equations, and the rule of each operand", "Functions"
+    ]  # fmt: skip
+    assert text.count("sin(x)") == 1 and "<pre>" not in text  # nothing is there twice
+    assert 'class="bad"' not in text
     with pytest.raises(tg.DataError, match=r"r.pdf: a receipt is written as .html, .md, .txt"):
         made.save(tmp_path / "r.pdf")
+    with pytest.raises(tg.DataError, match=r"r.html: cannot be written .No such file"):
+        made.save(tmp_path / "nowhere" / "r.html")

@@ -226,4 +226,4 @@ def test_there_is_nothing_to_show_before_the_second_call() -> None:
     with pytest.raises(tg.ReplayError, match=r"nothing is captured yet"):
         _ = step.program
     step(np.ones(2))
-    assert str(step.program).startswith("1 equations of 1 captured, 1 calls, 1 buffers of 16 bytes")
+    assert str(step.program).startswith("1 equation of 1 captured, 1 call, 1 buffer of 16 bytes")

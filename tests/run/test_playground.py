@@ -288,6 +288,10 @@ def test_in_a_browser() -> None:
             assert tab.locator("#inside figure").count() == 5  # seen, saliency, three layers
             assert tab.locator("#shares i").count() == 10
             assert re.match(r"layers\.0: Linear", tab.inner_text("#inside figure >> nth=2"))
+            last = tab.locator("#inside .vector").last  # the outputs, by their digits
+            assert re.fullmatch(r"(\d [-.\d]+ ?){10}", " ".join(last.inner_text().split()))
+            box = last.bounding_box()
+            assert box["x"] + box["width"] < width
             tab.keyboard.press("8")
             before = played.steps
             tab.click("#learn")
@@ -301,11 +305,20 @@ def test_in_a_browser() -> None:
             assert explorer.inner_text("#detail h2").startswith("Equation ")
             explorer.close()
             assert tab.evaluate("document.documentElement.scrollWidth") == width
+            tab.route("**/guess", lambda route: route.abort())  # the server is gone
+            draw(tab, [(100, 150), (250, 150), (330, 420)])  # and the pointer out of the paper
+            tab.wait_for_selector("#inside.old")
+            assert tab.inner_text("#inside .bad") == "These pictures are of an earlier drawing."
+            assert tab.evaluate("getSelection().toString()") == ""
+            said[:] = [text for text in said if "ERR_FAILED" not in text]
+            tab.unroute("**/guess")
+            tab.click("#undo")
+            tab.wait_for_selector("#inside:not(.old) figure")
             tab.click("#forget")
             tab.wait_for_selector("#learned:has-text('of the beginning')")
             assert tab.is_disabled("#explore")
             tab.keyboard.press("c")
-            assert tab.inner_text("#guess") == "?"
+            assert tab.inner_text("#guess") == "?" and not tab.locator("#inside figure").count()
             tab.close()
         browser.close()
     assert said == []

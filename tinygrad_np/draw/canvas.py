@@ -10,6 +10,7 @@ from typing import Any
 import graphviz
 
 from ..data.files import replacing
+from ..markup import counted
 from . import labels, page, render, trace
 from .fitting import Drawn, Picture
 
@@ -138,18 +139,19 @@ def drawing(
     words: Mapping[str, str] = MappingProxyType({}),
     tooltip: Callable[[int, Drawn], str] = lambda _, __: "",
     fills: Mapping[int, str] = MappingProxyType({}),
+    legend: Mapping[str, str] = MappingProxyType({}),
 ) -> Graph:
     """The picture as a Digraph. ``label`` gives the label of the node at a position.
 
     ``tooltip`` gives the plain text that the pointer shows there.
 
-    ``fills`` are colours of nodes instead of those of their kinds.
+    ``fills`` are colours of nodes instead of those of their kinds, ``legend`` says of what.
     ``heading`` (markup) stands above the legend; ``words`` are other names of kinds in it.
     """
     drawn = Graph(
         format="svg",
         graph_attr={
-            "label": _caption(picture, heading, words),
+            "label": _caption(picture, heading, words, legend),
             "labelloc": "t",
             "fontname": FONT,
             "bgcolor": "white",
@@ -300,7 +302,7 @@ def node_label(
     item = node.item
     if node.kind == "gap":
         parts = ((node.modules, of), (node.operations, "operation"))
-        hidden = ", ".join(labels.counted(count, noun) for count, noun in parts if count)
+        hidden = ", ".join(counted(count, noun) for count, noun in parts if count)
         return html(f"… {hidden} …", counted_parameters(node.parameters))
     array = labels.escape(labels.kind_of_array(item.array))
     if node.kind == "module":
@@ -316,10 +318,12 @@ def node_label(
 
 def counted_parameters(count: int) -> list[str]:
     """The line that says how many parameters there are, if any."""
-    return [labels.counted(count, "parameter")] if count else []
+    return [counted(count, "parameter")] if count else []
 
 
-def _caption(picture: Picture, heading: str, words: Mapping[str, str]) -> str:
+def _caption(
+    picture: Picture, heading: str, words: Mapping[str, str], legend: Mapping[str, str]
+) -> str:
     """The heading, how much of the graph is drawn, and what the colours mean."""
     if len(picture.nodes) < picture.whole:
         heading += f"; {len(picture.nodes)} of {picture.whole:,} nodes drawn"
@@ -329,6 +333,9 @@ def _caption(picture: Picture, heading: str, words: Mapping[str, str]) -> str:
             fill, edge = style["fillcolor"], style["color"]
             word = f'<font point-size="10">{words.get(kind, kind)}</font>'
             cells.append(f'<td bgcolor="{fill}" color="{edge}">{word}</td>')
+    for fill, word in legend.items():
+        said = f'<font point-size="10">{labels.escape(word)}</font>'
+        cells.append(f'<td bgcolor="{fill}" color="{INK}">{said}</td>')
     span = len(cells)
     return (
         f'<<table border="0" cellborder="1" cellspacing="4" cellpadding="3">'

@@ -1,6 +1,6 @@
 """What a graph's operations are filled by: what they cost, or the gradient that arrives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,29 +13,57 @@ from .fitting import Picture
 from .trace import Trace
 
 COLOURS = (None, "bytes", "time", "gradient")
-PALE, DARK = (255, 255, 255), (240, 138, 93)
-UNITS = {"bytes": "B", "time": "µs", "gradient": "(root mean square)"}
+PALE, DARK = (253, 232, 220), (240, 138, 93)
+UNITS = {"bytes": " B", "time": " µs", "gradient": ""}
+UNFILLED = {"gradient": {"#ffffff": "no gradient of its own"}}
+APART = 0.1  # of all levels: what differs by more is not one node, if there is room
 
 
-def fills(traced: Trace, picture: Picture, colour: str) -> tuple[dict[int, str], str]:
-    """The colour of each node that has one, by its position, and what to say of the darkest."""
-    weights = _weights(list(dict.fromkeys(i.equation for i in traced.items if i.equation)), colour)
-    inside: dict[int, set[Equation]] = {}
-    for item in traced.items:
-        if item.equation is not None:
-            for box in traced.around(item.box):
-                inside.setdefault(box, set()).add(item.equation)
-    found: dict[int, float] = {}
-    for i, node in enumerate(picture.nodes):
-        one = {node.item.equation} if node.kind == "operation" else set()
-        members = inside.get(node.module, set()) if node.kind == "module" else one
-        each = [weights[equation] for equation in members if equation in weights]
-        if each:
-            found[i] = max(each) if colour == "gradient" else sum(each)
-    most = max(found.values(), default=0.0)
-    shown = f"{most:,.0f}" if colour == "bytes" else number(most)
-    said = f"filled by {colour}, the darkest is {shown} {UNITS[colour]}"
-    return {i: _colour(level) for i, level in _levels(found, colour == "gradient").items()}, said
+class Colouring:
+    """What the operations of a graph are filled by."""
+
+    def __init__(self, traced: Trace, colour: str) -> None:
+        self.traced, self.colour = traced, colour
+        equations = list(dict.fromkeys(i.equation for i in traced.items if i.equation))
+        self.weights = _weights(equations, colour)
+        self.inside: dict[int, set[Equation]] = {}
+        for item in traced.items:
+            if item.equation is not None:
+                for box in traced.around(item.box):
+                    self.inside.setdefault(box, set()).add(item.equation)
+
+    def spreads(self) -> dict[int, float]:
+        """How far the levels of what lies in each box are apart, where that is seen."""
+        levels = _levels(self.weights, self.colour == "gradient")
+        found = {}
+        for box, equations in self.inside.items():
+            some = [levels[equation] for equation in equations if equation in levels]
+            if some and max(some) - min(some) > APART:
+                found[box] = max(some) - min(some)
+        return found
+
+    def fills(self, picture: Picture) -> tuple[dict[int, str], dict[str, str]]:
+        """The colour of each node that has one, by its position, and what colours say."""
+        found: dict[int, float] = {}
+        for i, node in enumerate(picture.nodes):
+            one = {node.item.equation} if node.kind == "operation" else set()
+            members = self.inside.get(node.module, set()) if node.kind == "module" else one
+            each = [self.weights[equation] for equation in members if equation in self.weights]
+            if each:
+                found[i] = max(each) if self.colour == "gradient" else sum(each)
+        least, most = (f(found.values(), default=0.0) for f in (min, max))
+        if self.colour != "gradient":
+            least = 0.0
+        ends = {
+            _hex(0.0): f"palest {self._shown(least)}",
+            _hex(1.0): f"darkest {self._shown(most)}",
+        }
+        levels = _levels(found, self.colour == "gradient")
+        filled = {i: _hex(level) for i, level in levels.items()}
+        return filled, ends | UNFILLED.get(self.colour, {})
+
+    def _shown(self, weight: float) -> str:
+        return (f"{weight:,.0f}" if self.colour == "bytes" else number(weight)) + UNITS[self.colour]
 
 
 def _weights(equations: Sequence[Equation], colour: str) -> dict[Any, float]:
@@ -54,16 +82,17 @@ def _weights(equations: Sequence[Equation], colour: str) -> dict[Any, float]:
     return {equation: size for equation, size in sizes.items() if np.isfinite(size)}
 
 
-def _levels(weights: dict[int, float], by_magnitude: bool) -> dict[int, float]:
+def _levels(weights: Mapping[Any, float], by_magnitude: bool) -> dict[Any, float]:
     """Numbers from 0 to 1: shares of the greatest, or of the orders of magnitude between."""
     if by_magnitude:
         some = {i: float(np.log10(w)) for i, w in weights.items() if w > 0}
-        low, high = min(some.values(), default=0.0) - 1, max(some.values(), default=0.0)
-        return {i: (w - low) / (high - low) for i, w in some.items()}
+        low, high = min(some.values(), default=0.0), max(some.values(), default=0.0)
+        low = min(low, high - 1)  # less than one order of magnitude is little
+        return dict.fromkeys(weights, 0.0) | {i: (w - low) / (high - low) for i, w in some.items()}
     most = max(weights.values(), default=0.0) or 1.0
     return {i: w / most for i, w in weights.items()}
 
 
-def _colour(level: float) -> str:
+def _hex(level: float) -> str:
     mixed = [round(a + (b - a) * level) for a, b in zip(PALE, DARK, strict=True)]
     return "#" + "".join(f"{part:02x}" for part in mixed)

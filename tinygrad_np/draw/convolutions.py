@@ -6,11 +6,11 @@ import numpy as np
 
 from ..arguments import shown, whole
 from ..errors import ShapeError
+from ..markup import counted
 from ..nn.module import Module
 from ..training.checks import check_model
 from .attribution import batch, called, convolutions, image_layers
 from .figures import empty_figure, headed
-from .labels import counted
 from .sheet import laid_out, largest, mosaic, pictures, signed, strongest
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import arguments
 from ..autodiff.rules.table import TABLE
+from ..autodiff.tensor import Tensor
 from ..data.files import replacing
 from ..markup import escape, printable
 from ..recording import Recording
@@ -126,7 +127,7 @@ class Content:
             [
                 _cut(repr(v)),
                 f"{v.dtype}{list(v.shape)}",
-                *described(v.array, pixels, sides, printed),
+                *described(v.array, pixels, sides, printed, _is_given(v)),
             ]
             for v in shown
         ]
@@ -163,6 +164,13 @@ class Content:
             (printable(name), printable(said), self._one(operands[place]))
             for place, name, said in found
         ]
+
+
+def _is_given(variable: Variable) -> bool:
+    """Whether it is, or is a view of, an argument or constant."""
+    root = variable.root
+    is_tensors = root.kind in ("memory", "state") and isinstance(root.source, Tensor)
+    return root.kind in ("input", "constant") or (is_tensors and not root.source.requires_grad)
 
 
 def _rules_of_parts(name: str) -> list[tuple[str, str]]:

@@ -18,12 +18,15 @@ IMAGE = (5, 128)  # sides of what is shown as a picture of its own
 NOT_FINITE = 255  # the pixel of NaN and infinity; the others have 0 … 254
 
 
-def described(array: Any, pixels: int, sides: Collection[int] = (), printed: int = 0) -> list[Any]:
+def described(
+    array: Any, pixels: int, sides: Collection[int] = (), printed: int = 0, is_given: bool = False
+) -> list[Any]:
     """What a page is told of an array, in at most ``pixels`` pixels.
 
     ``[low, high, mean, std, zeros, not finite, numbers, histogram, signed, scale, matrix, images]``
     with numbers as text, and pictures as ``[tiles, height, width, step down, step across, pixels]``
-    or None. ``sides`` are lengths of an axis that holds a square image.
+    or None. ``sides`` are lengths of an axis that holds a square image. ``signed`` arrays have
+    colours around 0; the others are grey: images that the network ``is_given``, if none is below 0.
     """
     array = np.asarray(array)
     if array.dtype.kind not in "biufc" or not array.size:
@@ -39,9 +42,9 @@ def described(array: Any, pixels: int, sides: Collection[int] = (), printed: int
             shown = [number(finite.min()), number(finite.max())]
             shown += [number(float(wide.mean())), number(float(wide.std()))]
     small = [number(value) for value in array.ravel()] if array.size <= printed else []
-    is_signed, scale = low < 0, max(abs(low), abs(high))
+    images, scale = _images(values, pixels, sides), max(abs(low), abs(high))
+    is_signed = low < 0 or images is None or not is_given
     matrix = _pixels(_matrix(values, pixels), is_signed, scale)
-    images = _images(values, pixels, sides)
     return [
         *shown, int(wide.size - np.count_nonzero(wide)), int(values.size - finite.size), small,
         _histogram(wide, low, high), int(is_signed), scale, matrix,
@@ -57,7 +60,13 @@ def _histogram(values: np.ndarray, low: float, high: float) -> str:
     values = values[:: -(-values.size // COUNTED)]
     bins = np.minimum((values - low) * (BINS / width), BINS - 1).astype(np.intp)
     counts = np.bincount(bins, minlength=BINS)
-    return _text(np.ceil(counts * (255 / counts.max())))
+    return _text(heights(counts))
+
+
+def heights(counts: np.ndarray) -> np.ndarray:
+    """Bars from 0 to 255; what is more than 0 has 1 or more."""
+    bars: np.ndarray = np.ceil(counts * 255 / counts.max())  # 22 * (255 / 22) is above 255
+    return bars
 
 
 Sample = tuple[np.ndarray, int, int]  # (tiles, height, width), and the steps of rows and columns
@@ -113,7 +122,7 @@ def square_sides(shapes: Collection[tuple[int, ...]]) -> set[int]:
 
 
 def _pixels(sample: Sample, is_signed: bool, scale: float) -> list[Any]:
-    """0 to 254 from zero, or where there are negative values from -scale, to scale."""
+    """0 to 254 from zero, or if ``is_signed`` from -scale, to scale."""
     tiles, down, across = sample
     with np.errstate(all="ignore"):
         share = tiles.astype(np.float64) / (scale or 1.0)

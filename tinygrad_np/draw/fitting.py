@@ -1,7 +1,9 @@
 """What a picture of limited size shows: modules as one node, the middle of a chain as a gap."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from .trace import Item, Kind, Trace
@@ -38,12 +40,15 @@ class Picture:
 Stand = int
 
 
-def fit(trace: Trace, max_nodes: int) -> Picture:
+def fit(
+    trace: Trace, max_nodes: int, spreads: Mapping[int, float] = MappingProxyType({})
+) -> Picture:
     """The picture of at most ``max_nodes`` nodes that shows most.
 
     Modules below some depth are one node each, where that is enough; from what is still too much
     the middle is left out. The latter serves chains of operations, and also a long row of modules
-    inside one module that would otherwise be the whole picture.
+    inside one module that would otherwise be the whole picture. Boxes in ``spreads`` are opened
+    after that, the greatest number first, while there is room.
     """
     deepest = max(box.depth for box in trace.boxes)
     stands = _collapsed(trace, deepest + 1)
@@ -55,6 +60,7 @@ def fit(trace: Trace, max_nodes: int) -> Picture:
     shown = set(stands)
     if inner is not None and len(shown) < max_nodes / 4 and _is_row_of_modules(inner):
         stands = inner
+    stands = _opened(trace, stands, max_nodes, spreads)
     order = _in_order(trace.items, stands)
     hidden: Sequence[Stand] = ()
     if len(order) > max_nodes:
@@ -75,6 +81,26 @@ def _collapsed(trace: Trace, depth: int) -> list[Stand]:
         above = outermost[box.parent] if i else 0
         outermost.append(above or (i if i and (box.depth == depth or sizes[i] == 1) else 0))
     return [-outermost[item.box] or i for i, item in enumerate(trace.items)]
+
+
+def _opened(
+    trace: Trace, stands: list[Stand], max_nodes: int, spreads: Mapping[int, float]
+) -> list[Stand]:
+    """What stands for each item when boxes that are one node show what is directly in them."""
+    left = dict(spreads)
+    while shut := [-stand for stand in set(stands) if -stand in left]:
+        box = max(shut, key=lambda shut_box: (left[shut_box], -shut_box))
+        del left[box]
+        inner = list(stands)
+        for i, item in enumerate(trace.items):
+            if stands[i] == -box:
+                child = next((b for b in trace.around(item.box) if trace.boxes[b].parent == box), 0)
+                inner[i] = -child or i
+        counts = Counter(inner)
+        inner = [i if counts[stand] == 1 else stand for i, stand in enumerate(inner)]
+        if len(set(inner)) <= max_nodes:
+            stands = inner
+    return stands
 
 
 def _is_row_of_modules(stands: list[Stand]) -> bool:

@@ -7,17 +7,19 @@ from ..arguments import one_of
 from ..arguments import whole as number
 from ..autodiff.rules.table import Several
 from ..autodiff.tensor import Tensor
+from ..markup import counted
 from ..nn.module import Module
 from ..recording import Recording
 from ..replay import Program, Replay
 from . import hover, labels, program, trace
 from .canvas import Detail, Graph, drawing, node_label
-from .colours import COLOURS, fills
+from .colours import COLOURS, Colouring
 from .fitting import Drawn, Picture, fit
 from .repeats import folded
 
 BESIDE = 4  # columns of a matrix beside which its gradient has room
 HIDING = ("module", "gap")  # kinds of nodes that stand for several
+SAID = {"gradient": "the root mean square of the gradient that arrives"}
 CHEAP = 1e7  # elements, and 1000 for each operation, for each gradient that nobody asked for
 
 
@@ -47,7 +49,9 @@ def graph(
     Of a recording (``tg.trace``, ``tg.tape_of``) both passes are drawn. ``colour`` fills the
     operations by what they cost, pale to dark: the ``"bytes"`` of their results, their
     ``"time"``, or the size of the ``"gradient"`` that arrives (its root mean square, by order of
-    magnitude); the legend says what the darkest is.
+    magnitude); the legend says what palest and darkest are, and what has no fill. Modules in which
+    the colours differ are open as far as there is room, and gradients are not drawn once for
+    several blocks.
 
     Raises TapeError for a graph that was never recorded or that backward has released, TypeError
     for inputs that do not fit, ValueError for ``max_nodes`` below 3, ReplayError for a step that is
@@ -83,14 +87,15 @@ def graph(
     else:
         traced, title = trace.of_tensor(tensor_or_module), ""
     whole = traced
-    traced = folded(whole) if fold else whole
-    picture = fit(traced, max_nodes)
+    traced = folded(whole) if fold and colour != "gradient" else whole
+    colouring = None if colour is None else Colouring(traced, colour)
+    picture = fit(traced, max_nodes, {} if colouring is None else colouring.spreads())
     picture.whole = len(whole.items)
     slopes = _slopes(traced, picture, values)
-    heading, filled = _heading(whole, title), dict[int, str]()
+    heading = _heading(whole, title)
+    filled, legend = ({}, {}) if colouring is None else colouring.fills(picture)
     if colour is not None:
-        filled, said = fills(traced, picture, colour)
-        heading += f"; {said}"
+        heading += f"; filled by {SAID.get(colour, colour)}"
 
     def label(i: int, node: Drawn) -> str:
         shown = values and node.kind not in HIDING and not isinstance(node.item.array, Several)
@@ -101,7 +106,8 @@ def graph(
             return ""
         return hover.text(node.item, slopes[i], with_rule=node.operations < 2)
 
-    return drawing(traced, picture, label, heading, tooltip=tooltip, fills=filled)
+    return drawing(traced, picture, label, heading, tooltip=tooltip, fills=filled,
+                   legend=legend)  # fmt: skip
 
 
 def _of_program(step: Replay | Program, max_nodes: int) -> Graph:
@@ -176,5 +182,5 @@ def _heading(traced: trace.Trace, title: str) -> str:
         parameters = traced.boxes[0].parameters
     else:
         parameters = sum(item.array.size for item in items if item.kind == "parameter")
-    facts = [labels.counted(parameters, "parameter"), labels.counted(operations, "operation")]
+    facts = [counted(parameters, "parameter"), counted(operations, "operation")]
     return f"<b>{labels.escape(title)}</b>, " * bool(title) + ", ".join(facts)

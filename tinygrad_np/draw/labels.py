@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autodiff.primitives import ARRAY, take_at
 from ..autodiff.rules.table import Several
-from ..markup import number, printable
+from ..markup import counted, number, printable
 
 LONGEST = 40  # characters of a name or formula before it is cut
 PRINTED = 16  # elements of an array that are printed one by one
@@ -31,11 +31,6 @@ def escape(text: str, longest: int = LONGEST) -> str:
 def quoted(text: str) -> str:
     """Plain text of several lines as an attribute of DOT has it."""
     return str(graphviz.escape(printable(text, "\n"))).replace("\n", "\\n")
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 parameter``, ``1,234 parameters``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def kind_of_array(value: Any) -> str:

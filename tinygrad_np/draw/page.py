@@ -6,19 +6,11 @@ import io
 import re
 from typing import Any
 
-from ..markup import Html, code, joined, page, table
+from ..markup import Html, code, page, section, table
 
 __all__ = [
     "Html", "code", "drawing", "link", "page", "picture", "png", "section", "table",
 ]  # fmt: skip
-
-
-def section(heading: str, *parts: str) -> Html:
-    """A heading, which a link can lead to, and what stands below it."""
-    place = "-".join(re.findall(r"\w+", heading.lower()))
-    return Html(
-        f'<section>\n<h2 id="{place}">{html.escape(heading)}</h2>\n{joined(parts)}\n</section>'
-    )
 
 
 def link(target: str, text: str) -> Html:

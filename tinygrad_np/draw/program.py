@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from ..markup import counted
 from ..recording.text import Row
 from ..replay.program import Program
 from ..replay.rows import RowLoop
@@ -182,10 +183,10 @@ def _heading(program: Program, title: str, traced: Trace) -> str:
     equations = sum(item.kind not in SOURCES for item in traced.items)
     pools = program.binding.memory()
     facts = [
-        f"<b>{labels.escape(title)}</b>, {labels.counted(equations, 'equation')} of "
+        f"<b>{labels.escape(title)}</b>, {counted(equations, 'equation')} of "
         f"{program.plan.captured:,} captured",
-        f"{labels.counted(len(program.binding.instructions), 'call')}, "
-        f"{labels.counted(len(pools), 'buffer')} of {sum(pools):,} bytes in all",
+        f"{counted(len(program.binding.instructions), 'call')}, "
+        f"{counted(len(pools), 'buffer')} of {sum(pools):,} bytes in all",
     ]
     return "<br/>".join(facts)
 
@@ -202,10 +203,10 @@ def _group_label(traced: Trace, node: Drawn) -> str:
     inside = [item for item in traced.items if node.module in traced.around(item.box)]
     common = ", ".join(dict.fromkeys(i.operation for i in inside if i.operation))
     gradients = sum(item.kind == "gradient" for item in inside)
-    details = [f"{labels.counted(node.operations, 'operation')}"] if box.title else []
+    details = [f"{counted(node.operations, 'operation')}"] if box.title else []
     details += [labels.escape(common)] if box.title else []
     details += counted_parameters(box.parameters)
-    details += [labels.counted(gradients, "gradient")] if gradients else []
+    details += [counted(gradients, "gradient")] if gradients else []
     if node.item.array is not None:
         details.append(labels.escape(labels.kind_of_array(node.item.array)))
     return html(box_title(box) or common, details)

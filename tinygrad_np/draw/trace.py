@@ -14,6 +14,7 @@ from ..autodiff.sweep import sweep
 from ..autodiff.tape import NO_OPTIONS, Node, recording
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, TapeError
+from ..markup import counted
 from ..nn.module import Module
 from ..recording import Recording, tape_of
 from ..recording.equations import Call, Equation, Variable
@@ -124,14 +125,10 @@ def of_recording(made: Recording) -> Trace:
     tracer = Tracer(made.names, numbered=True)
     place = _boxes(tracer.made.boxes, calls_of(made.equations), None)
     for equation in made.equations:
-        if equation.of is None or equation.of.call is None:
-            box = place[equation.call]
+        if equation.of is None:
+            tracer.add(equation, place[equation.call])
         else:
-            title = equation.of.call.title
-            if title not in place:
-                place[title] = tracer.box(f"backward of {title}", 0)
-            box = place[title]
-        tracer.add(equation, box)
+            tracer.add(equation, _backward(tracer, place, equation.of.call))
     return tracer.finished(list(zip(words, made.results, strict=True)))
 
 
@@ -152,7 +149,7 @@ def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
     except TypeError as error:
         raise TypeError(
             f"the forward pass of {type(module).__name__} cannot run on "
-            f"{labels.counted(len(inputs), 'example input')}: {error}; "
+            f"{counted(len(inputs), 'example input')}: {error}; "
             "give them after the module: graph(module, x)."
         ) from None
 
@@ -188,6 +185,16 @@ def _boxes(boxes: list[Box], calls: Sequence[Call], whole: Module | None) -> dic
         place[call], outer = len(boxes), _innermost(place, call.around)
         boxes.append(_box(call.module(), call.kind.__name__, call.path, outer, boxes[outer].depth))
     return place
+
+
+def _backward(tracer: "Tracer", place: dict[Any, int], call: Call | None) -> int:
+    """The box of what is the derivative of a call, in that of the call around it."""
+    if call is None:
+        return 0
+    if ("backward", call) not in place:
+        around = _backward(tracer, place, call.around)
+        place["backward", call] = tracer.box(f"backward of {call.title}", around)
+    return place["backward", call]
 
 
 def _innermost(place: dict[Any, int], call: Any) -> int:

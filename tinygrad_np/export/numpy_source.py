@@ -28,6 +28,7 @@ step(given) takes a dict of arrays by name and returns one:
 As a program: python FILE GIVEN.npz MADE.npz
 """
 '''
+NUMBERS = (bool, int, float, complex, np.ndarray, np.generic)
 FROM_BYTES = '''def from_bytes(text, dtype, shape):
     """An array from its bytes in base64."""
     return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
@@ -52,7 +53,9 @@ def to_numpy(fn: Callable[..., Any], *example_inputs: Any) -> str:
     if that is not zeros. It returns a dict: results, gradients, and parameters after the update.
 
     Numbers in the step (the learning rate of this step, the rows of the batch) are as they were.
-    Raises ExportError, with the line, for a function without a source that a script can hold.
+    Results that are arrays or numbers are those of the example. Raises ExportError, with the line,
+    for a function without a source that a script can hold, where a value leaves the tape
+    (``t.item()``, ``if t``), and for other results.
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> text = tg.to_numpy(lambda x: np.sum(np.exp(w * x)), np.ones(2))
@@ -64,7 +67,20 @@ def to_numpy(fn: Callable[..., Any], *example_inputs: Any) -> str:
     """
     notes = Notes()
     recording = traced(notes, fn, example_inputs, backward=True)
+    refuse_left("to_numpy", recording)
     return Script(recording, notes).text()
+
+
+def refuse_left(who: str, recording: Recording) -> None:
+    """Raise for a value that left the tape: what the step made of it would be a constant."""
+    how, line = recording.left
+    if how:
+        raise ExportError(
+            f"{who}: {short(line)}: the step takes a value out of a Tensor ({how}); what it makes "
+            "of the value would be a number of the example in the file. Return the Tensor and look "
+            "at it outside, choose with np.where, index with Tensors, use t.detach() for t.numpy() "
+            "and t.data, and write t[...] = v inside tg.no_grad() for t.data = v."
+        )
 
 
 class Notes(Recorder):
@@ -125,9 +141,15 @@ class Script:
                     f"{short(equation.line)}: {equation.name} cannot be written as a script: "
                     f"{error}; use functions of NumPy or of this package."
                 ) from None
-        many = len(self.recording.results) > 1
-        for i, variable in enumerate(self.recording.results, 1):
-            self.returned[f"result {i}" if many else "result"] = self._read(variable)
+        many = len(self.recording.returned) > 1
+        for i, value in enumerate(self.recording.returned, 1):
+            name = f"result {i}" if many else "result"
+            if not isinstance(value, (Variable, *NUMBERS)):
+                raise ExportError(
+                    f"to_numpy: {name} is of type {type(value).__name__}; return Tensors, arrays "
+                    "and numbers."
+                )
+            self.returned[name] = self._read(value)
         returned = "".join(f"        {k!r}: {v},\n" for k, v in self.returned.items())
         body = "\n".join(f"    {line}".rstrip() for line in self.lines)
         head = HEAD.format(
@@ -160,14 +182,21 @@ class Script:
             name = self.names[variable] = self._free(repr(variable))
             self.lines.append(f"{name} = {self.sources.written(variable.array)}")
             return
-        owner = variable.source if isinstance(variable.source, Tensor) else variable
+        owner = self._owner(variable)
         if owner in self.memory or owner in self.notes.made:  # read again, after an update
             return
-        key = self._key(owner, repr(variable))
+        entry = isinstance(variable.source, Tensor) and variable.kind == "entry"
+        name = f"{self._called(variable.source)}.grad" if entry else repr(variable)
+        key = self._key(owner, name)
         self.memory[owner] = self._free(key)
         shape = f"{variable.dtype}{list(variable.shape)}"
         order = "" if variable.array.flags.c_contiguous else ".T.copy().T"
         self.lines.append(f"{self.memory[owner]} = given[{key!r}]{order}  # {shape}")
+
+    def _owner(self, variable: Variable) -> Any:
+        """Whose array it is: a Tensor's from outside, or its own, as earlier gradients are."""
+        is_tensors = isinstance(variable.source, Tensor) and variable.kind != "entry"
+        return variable.source if is_tensors else variable
 
     def _read(self, value: Any) -> str:
         if isinstance(value, Variable):
@@ -175,7 +204,7 @@ class Script:
                 return self.sources.written(value.array)
             if value.kind in ("result", "constant"):
                 return self.names[value]
-            return self.memory[value.source if isinstance(value.source, Tensor) else value]
+            return self.memory[self._owner(value)]
         if is_generator(value):
             return self._generator(value)
         return self.sources.written(value)
@@ -215,7 +244,7 @@ class Script:
         operands += [f"{k}={self.sources.written(v)}" for k, v in options.items()]
         call = f"{self.sources.written(fn)}({', '.join(operands)})"
         names = [self._name(variable) for variable in equation.results]
-        if equation.results and equation.results[0].field and equation.count > 1:
+        if equation.count:
             places = [int(i) for i in self._places(equation)]
             if len(places) == 1:
                 call += f"[{places[0]}]"
@@ -270,7 +299,12 @@ class Script:
         called = self._called(update.parameter)
         name = self._free(f"g_{called}")
         self.lines.append(f"{name} = np.empty_like({self.memory[update.parameter]})")
-        self.lines.append(f"{name}[...] = {self.returned[f'{called}.grad']}")
+        if (gradient := self.returned.get(f"{called}.grad")) is None:  # of before the step
+            entries = self.recording.of_kind("entry")
+            entry = next(v for v in entries if v.source is update.parameter)
+            self._source(entry)
+            gradient = self._read(entry)
+        self.lines.append(f"{name}[...] = {gradient}")
         return name
 
     def _called(self, tensor: Tensor) -> str:

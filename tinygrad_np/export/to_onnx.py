@@ -19,6 +19,7 @@ from ..recording.equations import Equation, Variable
 from ..recording.recorder import Recorder
 from ..recording.text import short
 from ..recording.trace import traced
+from .numpy_source import refuse_left
 from .onnx_graph import Graph, Pair
 from .onnx_library import BUFFERS, IR_VERSION, OPSET, library
 from .onnx_operations import operation
@@ -136,10 +137,18 @@ def _recording(module: Module, inputs: tuple[Any, ...]) -> Recording:
     modes = [(part, part.training) for _, part in module.named_modules()]
     module.eval()
     try:
-        return traced(Recorder(), module, inputs, backward=False)
+        made = traced(Recorder(), module, inputs, backward=False)
     finally:
         for part, training in modes:
             part.training = training
+    refuse_left("to_onnx", made)
+    for i, value in enumerate(made.returned):
+        if made.results and not isinstance(value, Variable):
+            raise ExportError(
+                f"to_onnx: output {i} of the module is of type {type(value).__name__}; return "
+                "Tensors, or None."
+            )
+    return made
 
 
 def _pairs(first: Recording, second: Recording) -> Pair:

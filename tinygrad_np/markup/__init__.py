@@ -2,13 +2,25 @@
 
 from .arrays import number, of_array
 from .chart import chart
-from .elements import Html, code, escape, facts, folded, joined, paragraph, printable, table
-from .pages import page
+from .elements import (
+    Html,
+    code,
+    counted,
+    escape,
+    facts,
+    folded,
+    joined,
+    paragraph,
+    printable,
+    table,
+)
+from .pages import page, section
 
 __all__ = [
     "Html",
     "chart",
     "code",
+    "counted",
     "escape",
     "facts",
     "folded",
@@ -18,5 +30,6 @@ __all__ = [
     "page",
     "paragraph",
     "printable",
+    "section",
     "table",
 ]

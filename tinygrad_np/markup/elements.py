@@ -21,6 +21,11 @@ def escape(text: object) -> str:
     return html.escape(printable(str(text), "\n\t"))
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 parameter``, ``1,234 parameters``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def cell(value: Any) -> str:
     """A value as markup."""
     return value if isinstance(value, Html) else escape(value)
@@ -37,11 +42,15 @@ def paragraph(text: str) -> Html:
 
 
 def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> Html:
-    """Rows of cells; the first cell of a row, and ``head``, name things."""
+    """Rows of cells; the first cell of a row, and ``head``, name things.
+
+    The only cell of a row stands above what follows, as wide as all columns.
+    """
     lines = ["<tr>" + "".join(f"<th>{cell(name)}</th>" for name in head) + "</tr>"] if head else []
     for first, *others in rows:
         cells = "".join(f"<td>{cell(value)}</td>" for value in others)
-        lines.append(f"<tr><th>{cell(first)}</th>{cells}</tr>")
+        wide = f' colspan="{len(head)}"' if head and not others else ""
+        lines.append(f"<tr><th{wide}>{cell(first)}</th>{cells}</tr>")
     return Html("<table>\n" + "\n".join(lines) + "\n</table>")
 
 

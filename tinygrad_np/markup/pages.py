@@ -16,6 +16,9 @@ table { border-collapse: collapse; font-size: 0.9rem; display: block; overflow-x
 th, td { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--faint); overflow-wrap: anywhere; }
 th { font-weight: 600; } th, td:not(:last-child) { white-space: nowrap; }
+th[colspan] { white-space: normal; font-weight: 400; padding-top: 1rem; }
+td > code { display: block; min-width: 14rem; white-space: normal; overflow-wrap: anywhere; }
+.bad { background: #b3134f; color: #fff; padding: 0 0.3rem; border-radius: 3px; }
 pre { background: var(--tint); padding: 0.7rem; overflow-x: auto; font-size: 0.85rem; }
 figure { margin: 1rem 0; background: #fff; border-radius: 4px; padding: 0.5rem; overflow-x: auto; }
 figure img, figure svg { max-width: 100%; height: auto; display: block; margin: auto; }
@@ -27,12 +30,21 @@ a { color: inherit; }
   table { table-layout: auto; font-size: 0.8rem; }
   th, td:not(:last-child) { white-space: normal; overflow-wrap: normal; }
   th { padding-right: 0.5rem; }
+  table:has(code) :is(th:not([colspan]), td:nth-child(n)) { white-space: nowrap; }
   td { padding-right: 0.4rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   figure { padding: 0.2rem; }
 }
 """
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def section(heading: str, *parts: str) -> Html:
+    """A heading, which a link can lead to, and what stands below it."""
+    place = "-".join(re.findall(r"\w+", heading.lower()))
+    return Html(
+        f'<section>\n<h2 id="{place}">{html.escape(heading)}</h2>\n{joined(parts)}\n</section>'
+    )
 
 
 def page(title: str, *parts: str) -> str:

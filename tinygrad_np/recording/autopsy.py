@@ -163,8 +163,11 @@ def _first(
 def _finding(equations: Sequence[Equation], equation: Equation, test: Any = np.isfinite) -> Finding:
     result = next(v for v in equation.results if is_bad(v, test))
     index = _where(result.array, test)
-    operands = [v.array if isinstance(v, Variable) else v for v in equation.operands]
-    words = tuple(_in_words(v, result.shape, index) for v in operands if _is_numeric(v))
+    words = tuple(
+        _in_words(v.array if isinstance(v, Variable) else v, result.shape, index)
+        for i, v in enumerate(equation.operands)
+        if isinstance(v, Variable) or (_is_numeric(v) and _is_computed_with(equation, i))
+    )
     of = equation.of
     return Finding(
         _name(equation), (of or equation).line, _module(of or equation), _name(of) if of else "",
@@ -179,7 +182,7 @@ def _untaken(
     if equation.of is not None:
         g = equation.of.cotangent
         if g is not None and g.shape == result.shape and g.array[index] == 0:
-            return "no cotangent arrives there: it is of a branch that was not taken"
+            return f"no cotangent arrives there{_why_not(equations, equation.of, index)}"
         return ""
     bad = {result}
     for after in equations[equations.index(equation) + 1 :]:
@@ -187,10 +190,30 @@ def _untaken(
             continue
         new = {v for v in after.results if is_bad(v)}
         if not new and after.rule is not None and after.rule.selects:
-            told = f" ({short(after.line)})" if after.line else ""
-            return f"{_name(after)}{told} did not take it, the backward pass met it"
+            return f"{_told(after)} did not take it, the backward pass met it"
         bad |= new
     return ""
+
+
+def _why_not(equations: Sequence[Equation], of: Equation, index: tuple[int, ...]) -> str:
+    """The operation whose cotangent is not 0, behind one where it is."""
+    reached, shape = set(of.results), of.results[0].shape
+    for after in equations[equations.index(of) + 1 :]:
+        g = after.cotangent
+        if g is None or after.is_backward or reached.isdisjoint(after.reads):
+            continue
+        same = g.shape == shape
+        arrives = bool(g.array[index] if same else g.array.any())
+        if arrives and after.rule is not None and after.rule.selects:
+            return f": {_told(after)} did not take it"
+        if arrives and same:
+            return f": {_told(after)} makes it 0"
+        reached.update(after.results)
+    return ""
+
+
+def _told(equation: Equation) -> str:
+    return f"{_name(equation)} ({short(equation.line)})" if equation.line else _name(equation)
 
 
 def _name(equation: Equation | None) -> str:
@@ -199,6 +222,12 @@ def _name(equation: Equation | None) -> str:
 
 def _module(equation: Equation) -> str:
     return "" if equation.call is None else equation.call.title
+
+
+def _is_computed_with(equation: Equation, place: int) -> bool:
+    """Whether an operand is a value, not an axis or a count: whether there is a derivative by it."""
+    rule = equation.rule
+    return rule is None or rule.each is not None or any(rule.vjps[place : place + 1])
 
 
 def _is_numeric(value: Any) -> bool:

@@ -47,12 +47,12 @@ def formula(
     if body is None:
         called = ", ".join(named[n] for n in code.co_varnames[: code.co_argcount] if n in named)
         place = f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
-        return Formula(f"{name}({called})", {name: _said(vjp) or place})
+        return Formula(f"{name}({called})", {name: explained(vjp) or place})
     named |= {n: _shown(v) for n, v in known.items()}
     body = Writer(named).visit(copy.deepcopy(body))
     used = {n.id for n in ast.walk(body) if isinstance(n, ast.Name)}
     around = {n: vjp.__globals__[n] for n in sorted(used - set(named)) if n in vjp.__globals__}
-    legend = {n: said for n, value in around.items() if (said := _said(value))}
+    legend = {n: said for n, value in around.items() if (said := explained(value))}
     return Formula(_typeset(ast.unparse(body).replace(" ** ", "**"), named), legend)
 
 
@@ -101,7 +101,7 @@ def _shown(value: Any) -> str:
     return repr(value) if len(repr(value)) <= 40 else f"a {type(value).__name__}"
 
 
-def _said(value: Any) -> str:
+def explained(value: Any) -> str:
     """What a function's docstring says first, or the value of a number."""
     if inspect.isfunction(value):
         text = (inspect.getdoc(value) or "").partition("\n\n")[0]

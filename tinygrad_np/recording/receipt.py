@@ -18,9 +18,9 @@ from ..autodiff.rules.table import Rule
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import vjp
 from ..errors import DataError
-from ..markup import Html, code, facts, folded, joined, page, table
+from ..markup import Html, counted, escape, facts, folded, joined, page, section, table
 from .equations import Equation, Variable
-from .formulas import Formula, formula
+from .formulas import Formula, explained, formula
 from .recorder import Recorder
 from .recording import Recording
 from .tables import run
@@ -41,8 +41,8 @@ class Check:
     ``by`` is the array that is moved, ``rule`` its ``Formula``. ``step`` is None where the function
     is not holomorphic or NumPy takes no complex numbers for it. ``error`` is relative, and against
     the complex step where there is one. ``verdict`` is ``agrees``, ``DIFFERS``, ``kink`` (the
-    slopes on both sides differ, and autodiff follows a convention) or ``unknown``: no second number
-    is finite, or a decomposition has several results that are known up to a phase, and all
+    slopes on both sides differ, and autodiff follows a convention) or ``unknown``: the value or the
+    second number is not finite, or a decomposition has several results that are known up to a phase, and all
     gradients of the whole agree.
     """
 
@@ -94,14 +94,17 @@ class Receipt:
 
     @property
     def legend(self) -> dict[str, str]:
-        """What the functions and constants in the formulas are."""
-        return {name: text for check in self.checks for name, text in check.rule.legend.items()}
+        """What the functions and constants in equations and rules are, but for NumPy's."""
+        found = {row.equation.name: explained(row.equation.fn) for row, _ in self.equations}
+        found |= {name: text for check in self.checks for name, text in check.rule.legend.items()}
+        return {name: text for name, text in found.items() if text}
 
     def summary(self) -> list[str]:
         """How many there are, and where they differ."""
         count = sum(len(checks) for _, checks in self.equations)
         number = len({row.number for row, _ in self.equations})
-        found = [f"{number} equations, {count} rules, {len(self.ends)} gradients"]
+        counts = {"equation": number, "rule": count, "gradient": len(self.ends)}
+        found = [", ".join(counted(n, noun) for noun, n in counts.items())]
         for row, checks in self.equations:
             found += [f"equation {row.number} by {c.by} DIFFERS" for c in checks if _is_bad(c)]
         found += [f"the gradient by {c.by} DIFFERS" for c in self.ends if _is_bad(c)]
@@ -130,30 +133,34 @@ class Receipt:
     def __repr__(self) -> str:
         return f"{self.title}({', '.join(self.summary())})"
 
-    def parts(self) -> list[Html]:
-        """The tables of the page."""
-        cells = [
-            (check.by, row.number, row.left, *check.cells()[1:])
-            for row, checks in self.equations
-            for check in checks
-        ]
-        each = [(number, left, by, *others) for by, number, left, *others in cells]
-        found = [table(each, ("", "equation", *HEAD))] if each else []
+    def parts(self) -> dict[str, Html]:
+        """The tables of the page, by what stands above them."""
+        found = {}
         if self.ends:
-            ends = [(c[0], *c[2:]) for c in (check.cells() for check in self.ends)]
-            found = [table(ends, (HEAD[0], *HEAD[2:])), *found]
+            ends = [(c[0], *c[2:]) for c in map(_marked, self.ends)]
+            found["Gradients of the whole function"] = table(ends, (HEAD[0], *HEAD[2:]))
+        if self.equations:
+            lines: list[Sequence[str]] = []
+            for row, checks in self.equations:
+                told = escape("  ".join(part for part in (row.place, short(row.line)) if part))
+                left = f"{row.number}&ensp;{_code(row.left)}"
+                lines.append([Html(f"{left}&ensp;<small>{told}</small>")])
+                lines += map(_marked, checks)
+            found["Equations, and the rule of each operand"] = table(lines, HEAD)
         if self.legend:
-            found.append(folded("functions in the rules", table(sorted(self.legend.items()))))
+            found["Functions"] = table(sorted(self.legend.items()))
         return found
 
     def _repr_html_(self) -> Html:
-        return joined([facts(self.title, self.summary()), folded("the receipt", *self.parts())])
+        parts = [part for pair in self.parts().items() for part in pair]
+        return joined(
+            [facts(self.title, map(_coloured, self.summary())), folded("the receipt", *parts)]
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as a page (``.html``), as Markdown (``.md``) or as text (``.txt``).
 
-        Returns the path. Raises DataError for any other ending, and OSError where nothing can be
-        written.
+        Returns the path. Raises DataError for any other ending, and where it cannot be written.
 
         >>> print(tg.receipt(np.sin, np.ones(2)).save("receipt.html"))
         receipt.html
@@ -165,12 +172,34 @@ class Receipt:
         if path.suffix.lower() == ".md":
             content = f"# {self.title}\n\n```text\n{content}```\n"
         if path.suffix.lower() == ".html":
-            said = [", ".join(self.summary()) + ".", READING, *self.parts(), code(str(self))]
-            content = page(self.title, *said)
-        path.write_text(content, encoding="utf-8")
+            said = [_coloured(", ".join(self.summary()) + "."), READING]
+            parts = [section(name, part) for name, part in self.parts().items()]
+            content = page(self.title, *said, *parts)
+        try:
+            path.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be written ({error.strerror}); choose a writable place for it."
+            ) from error
         return path
 
 
+def _marked(check: Check) -> tuple[str, ...]:
+    """A check's cells with the rule as code, and a verdict that is seen."""
+    by, rule, *numbers, verdict = check.cells()
+    return _code(by), _code(rule), *numbers, _coloured(verdict)
+
+
+def _code(text: str) -> Html:
+    return Html(f"<code>{escape(text)}</code>")
+
+
+def _coloured(text: str) -> Html:
+    """Text in which ``DIFFERS`` is seen, also in a notebook."""
+    return Html(escape(text).replace("DIFFERS", BAD))
+
+
+BAD = '<b class="bad" style="background: #b3134f; color: #fff">DIFFERS</b>'
 READING = (
     "Each rule gives the cotangent of one operand from the cotangent g of the result. Its number "
     "is the derivative along a random direction, with random weights for the results, in float64: "
@@ -188,14 +217,14 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
     three numbers: autodiff, finite differences (Ridders 1982), and the complex step (Squire & Trapp
     1998) where the operation is holomorphic. Each equation is checked alone, then the whole
     function by each argument and parameter (not where ``fn`` computes gradients itself). Random
-    draws stay what they were. A Tensor that ``fn`` detaches is a constant for autodiff alone.
-    ``seed`` draws directions and weights.
+    draws stay what they were, and so does what ``fn`` detaches. ``seed`` draws directions and
+    weights.
 
     Raises what ``fn`` and ``tg.trace`` raise.
 
     >>> found = tg.receipt(lambda x: np.sum(np.sin(x)), np.array([0.5, 1.0]))
     >>> found
-    Receipt of <lambda>(2 equations, 2 rules, 1 gradients, all agree)
+    Receipt of <lambda>(2 equations, 2 rules, 1 gradient, all agree)
     >>> [check.rule.text for _, checks in found.equations for check in checks]
     ['g · cos(x)', 'spread(g, v1, None, True)']
     """
@@ -209,12 +238,20 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
 class Whole(Recorder):
     """Keeps the operations, too, that a recording shows as equations of their own: ``wholes``.
 
-    By the place of the first of these equations. Outside of recordings they have one rule.
+    By the place of the first of these equations. Outside of recordings they have one rule. What is
+    detached is a constant here, as it is for autodiff.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.wholes: dict[int, Equation] = {}
+
+    def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
+        """As in a recorder."""
+        super().make(made, source, rule)
+        if rule is None and source._node is not None:
+            made._array = made._array.view()  # by whose identity it is known
+            self._remember("constant", made._array, source)
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -344,7 +381,8 @@ class Checking:
         options = {name: self.value(x) for name, x in equation.options.items()}
         names = [repr(x) if isinstance(x, Variable) else f"{x}" for x in equation.operands]
         result = ", ".join(map(repr, equation.results))
-        weights = [self.random(self.values[v]) * (v in self.read) for v in equation.results]
+        some = self.read.intersection(equation.results)  # a phase that nobody reads is free
+        weights = [self.random(self.values[v]) * (v in some or not some) for v in equation.results]
 
         def call(k: int, x: Any) -> Any:
             made = equation.fn(*operands[:k], x, *operands[k + 1 :], **options)
@@ -366,7 +404,8 @@ class Checking:
 
         for k, x in enumerate(equation.operands):
             known = rule.each is not None or (k < rule.count and rule.vjps[k] is not None)
-            if isinstance(x, Variable) and x.kind != "constant" and _is_float(x) and known:
+            fixed = not isinstance(x, Variable) or (x.kind == "constant" and x.source is None)
+            if not fixed and _is_float(x) and known:
                 shown = formula(rule, k, result, names, equation.options)
                 yield self.check(repr(x), shown, operands[k], partial(call, k), partial(pulled, k))
 
@@ -408,7 +447,7 @@ def _compared(
     made = Check(by, rule, autodiff, difference, step, error, "agrees")
     if error <= limit:
         return made
-    if step is None and not math.isfinite(difference) and math.isfinite(autodiff):
+    if not math.isfinite(here) or (step is None and not math.isfinite(difference)):
         return replace(made, verdict="unknown")
     ahead, behind = number(TINY) - here, here - number(-TINY)
     bent = abs(ahead - behind) / TINY > 1e-4 * max(abs(ahead), abs(behind)) / TINY + 1e-6 * size

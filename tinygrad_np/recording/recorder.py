@@ -30,6 +30,8 @@ TRANSFORMS = f"{PACKAGE}.autodiff.transforms"
 FUNNEL = {f"{PACKAGE}.autodiff.{name}" for name in PASSED}
 FUNNEL |= {__name__, f"{PACKAGE}.replay.capture"}
 TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.primitives.", TRANSFORMS)
+# what is done to Tensors that changes no value
+UNCHANGED = ("t.requires_grad = v", "t.register_hook(f)", "a write to memory that others share")
 
 
 class Recorder:
@@ -47,6 +49,7 @@ class Recorder:
         self.generators: list[np.random.Generator] = []
         self.became: dict[Tensor, None] = {}  # Tensors from outside that got other memory
         self.errors = np.geterr()
+        self.left = ("", "")  # how the first value left the tape, and where
         self.call: Call | None = None
         self.pulled: tuple[Record, Any] | None = None
         self._last: tuple[Record, Any] | None = None
@@ -171,8 +174,10 @@ class Recorder:
             operands = [self._operand(".grad =", 0, gradient, gradient._array)]
         self._note("deliver", None, operands, {"tensor": tensor}, [])
 
-    def leave(self, how: str, tensor: Tensor | None = None) -> None:
-        """A value leaves the tape: of no concern where nothing is to be done again."""
+    def leave(self, how: str, _tensor: Tensor | None = None) -> None:
+        """A value leaves the tape: what is done with it is not written down."""
+        if not any(self.left) and how not in UNCHANGED:
+            self.left = how, users_line()
 
     def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """The nest with Tensors for the arrays that may be others when this is done again.
@@ -247,7 +252,9 @@ class Recorder:
 
     def finished(self, results: Sequence[Variable]) -> Recording:
         """The recording of a step that has returned ``results``."""
-        return Recording(self.equations, self.variables, list(results))
+        made = Recording(self.equations, self.variables, list(results))
+        made.left = self.left
+        return made
 
     # How it is written down, and what a capture adds to that.
 

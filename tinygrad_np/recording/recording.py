@@ -1,12 +1,13 @@
 """A recording: the equations of one run, in order."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..autodiff.tensor import Tensor
-from ..markup import Html
+from ..markup import Html, counted
 from . import tables
 from .equations import Equation, Variable
-from .text import Row, as_html, lines, row_of
+from .text import Row, as_html, lines, row_of, short
 
 
 class Recording:
@@ -14,7 +15,8 @@ class Recording:
 
     ``results`` are what the run returned, ``names`` what Tensors in modules are called,
     ``gradients`` those of a backward pass that was run for the recording, behind the first ``own``
-    equations.
+    equations. ``returned`` has the results with what is no Tensor among them. ``left`` says how the
+    first value left the tape (``t.item()``), and where: what was made of it stands as a number.
     ``tg.trace`` and ``tg.tape_of`` make them; ``print`` shows the numbered equations.
 
     >>> tg.trace(lambda x: np.exp(x) + 1.0, np.ones(3))
@@ -35,6 +37,8 @@ class Recording:
         self.names: dict[Tensor, str] = {}
         self.gradients: list[Variable] = []
         self.own = len(equations)
+        self.returned: list[Any] = list(results)
+        self.left = ("", "")
 
     def __len__(self) -> int:
         return len(self.equations)
@@ -107,10 +111,12 @@ class Recording:
     def summary(self, rows: Sequence[Row]) -> list[str]:
         """How much there is of it."""
         back = sum(equation.is_backward for equation in self.equations)
+        how, line = self.left
         return [
-            f"{len(rows):,} equations, {back:,} of them backward",
+            f"{counted(len(rows), 'equation')}, {back:,} of them backward",
             f"{sum(row.nbytes for row in rows):,} bytes",
             f"{sum(row.flops for row in rows):,} FLOP",
+            *([f"a value left by {how} at {short(line)}"] if how else []),
         ]
 
     def __str__(self) -> str:

@@ -57,6 +57,8 @@ def row_of(
         name = f"{type(equation.fn).__name__}.step"
     nbytes = sum(v.nbytes for v in equation.results if v.view_of is None)
     operation = f"{name}({', '.join(shown)})"
+    if equation.kind == "deliver" and not equation.operands:
+        operation = "None"
     return Row(equation, number, results, operation, place, nbytes, flops(equation), equation.line)
 
 

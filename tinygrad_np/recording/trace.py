@@ -25,7 +25,8 @@ def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -
     Each equation has operation, operands and results with shapes and dtypes, bytes, FLOPs, the
     line of the source it comes from, and the module it belongs to. With ``backward`` the backward
     pass of what ``fn`` returns follows (of the sum of all elements), unless ``fn``
-    computes gradients itself. No ``.grad`` changes but by ``fn``'s own doing.
+    computes gradients itself. No ``.grad`` changes but by ``fn``'s own doing. What is made of a
+    value that leaves the tape (``t.item()``, ``if t``) is a number in it; ``left`` says where.
 
     Raises what ``fn`` raises, and TapeError inside of a step that is captured for a replay.
 
@@ -54,13 +55,16 @@ def traced(
             out = fn(*args)
     finally:
         mode.capture = None
-    found = [part for part in leaves(out) if isinstance(part, Tensor)]
+    given = [part for part in leaves(out) if part is not None]
+    found = [part for part in given if isinstance(part, Tensor)]
     results = [recorder.variable(part) for part in found]
     gradients, own = [], len(recorder.equations)
     if backward and not any(equation.of for equation in recorder.equations):
         gradients = add_backward(recorder, found)
     made = recorder.finished(results)
     made.gradients, made.own = gradients, own
+    variables = iter(results)
+    made.returned = [next(variables) if isinstance(x, Tensor) else x for x in given]
     made.title = f"Recording of {getattr(fn, '__name__', type(fn).__name__)}"
     _name(made, fn, example_inputs)
     return made

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..markup import Html
+from ..markup import Html, counted
 from ..recording import text
 from ..recording.equations import Equation, Variable
 from ..recording.text import Row, row_of
@@ -48,9 +48,9 @@ def _memory(variable: Variable, plan: Plan) -> str:
 def _summary(program: "Program", found: list[Row]) -> list[str]:
     pools = program.binding.memory()
     return [
-        f"{len(found)} equations of {program.plan.captured} captured",
-        f"{len(program.binding.instructions)} calls",
-        f"{len(pools)} buffers of {sum(pools):,} bytes in all",
+        f"{counted(len(found), 'equation')} of {program.plan.captured} captured",
+        counted(len(program.binding.instructions), "call"),
+        f"{counted(len(pools), 'buffer')} of {sum(pools):,} bytes in all",
     ]
 
 
@@ -84,7 +84,7 @@ class Profile:
 
     def __repr__(self) -> str:
         lines = [
-            f"{1e6 * self.total:,.1f} µs in {len(self.rows)} equations, "
+            f"{1e6 * self.total:,.1f} µs in {counted(len(self.rows), 'equation')}, "
             f"{100 * self.product_share:.0f} % of it in matrix products"
         ]
         for row, seconds in sorted(self.rows, key=lambda pair: -pair[1]):

@@ -73,7 +73,7 @@ class Session:
         return {
             "guess": int(seen.guesses[0]),
             "shares": [round(float(share), 4) for share in shares],
-            "seen": array("what the network sees", x.reshape(shape)),
+            "seen": array("what the network sees", x.reshape(shape), is_given=True),
             "saliency": array(
                 f"gradient of the score of {self.described.classes[seen.guesses[0]]}",
                 seen.input_gradient().reshape(shape),
@@ -133,9 +133,9 @@ class Session:
         return page_of(self.last)
 
 
-def array(name: str, values: np.ndarray) -> list[Any]:
+def array(name: str, values: np.ndarray, is_given: bool = False) -> list[Any]:
     """An array as the page draws it."""
     side = math.isqrt(values.size)
     sides = {values.size} if values.ndim == 2 and side * side == values.size else set()
     shape = f"{values.dtype}{list(values.shape)}"
-    return [name, shape, *pictured(values, PIXELS, sides, PRINTED)]
+    return [name, shape, *pictured(values, PIXELS, sides, PRINTED, is_given)]

@@ -15,25 +15,24 @@ const bytesOf = (text) => {
   return cache.get(text);
 };
 const mix = (a, b, t) => a.map((x, i) => Math.round(x + (b[i] - x) * t));
-function colour(level, signed, isImage) {
+/** Around 0: blue below, orange above. Pictures without negative numbers are grey. */
+function colour(level, signed) {
   if (level === 255) return [233, 30, 140];
-  const paper = dark.matches ? [30, 34, 40] : [247, 247, 247];
-  if (isImage && !signed) return mix(dark.matches ? [0, 0, 0] : [255, 255, 255], dark.matches ? [255, 255, 255] : [16, 16, 24], level / 254);
-  if (!signed) return mix(paper, dark.matches ? [120, 200, 255] : [8, 64, 129], level / 254);
-  const t = (level - 127) / 127;
+  if (!signed) return mix(dark.matches ? [0, 0, 0] : [255, 255, 255], dark.matches ? [255, 255, 255] : [16, 16, 24], level / 254);
+  const paper = dark.matches ? [30, 34, 40] : [247, 247, 247], t = (level - 127) / 127;
   return t < 0 ? mix(paper, dark.matches ? [90, 170, 255] : [20, 90, 170], -t) : mix(paper, dark.matches ? [255, 160, 80] : [190, 75, 0], t);
 }
 const palettes = new Map();
 /** The colours of all levels, as four bytes each. */
-function palette(signed, isImage) {
-  const key = `${signed} ${isImage} ${dark.matches}`;
+function palette(signed) {
+  const key = `${signed} ${dark.matches}`;
   if (!palettes.has(key)) {
-    const bytes = Array.from({ length: 256 }, (_, level) => [...colour(level, signed, isImage), 255]);
+    const bytes = Array.from({ length: 256 }, (_, level) => [...colour(level, signed), 255]);
     palettes.set(key, new Uint32Array(Uint8Array.from(bytes.flat()).buffer));
   }
   return palettes.get(key);
 }
-function paint(canvas, array, picture, isImage, most) {
+function paint(canvas, array, picture, most) {
   const [n, high, wide, , , text] = picture;
   const count = Math.min(n, most ?? n), gap = count > 1 ? 1 : 0;
   const across = Math.max(1, Math.min(count, Math.ceil(Math.sqrt((count * high) / wide))));
@@ -41,7 +40,7 @@ function paint(canvas, array, picture, isImage, most) {
   canvas.width = across * (wide + gap) - gap;
   canvas.height = down * (high + gap) - gap;
   const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
-  const table = palette(array[ARR.signed], isImage), dots = new Uint32Array(image.data.buffer);
+  const table = palette(array[ARR.signed]), dots = new Uint32Array(image.data.buffer);
   for (let t = 0; t < count; t++) {
     const left = (t % across) * (wide + gap), top = Math.floor(t / across) * (high + gap);
     for (let y = 0; y < high; y++) for (let x = 0; x < wide; x++) {
@@ -53,7 +52,7 @@ function paint(canvas, array, picture, isImage, most) {
 }
 function thumbnail(array) {
   const canvas = make("canvas", { className: "thumb", width: 1, height: 1 });
-  if (array && array.length > 2) paint(canvas, array, array[ARR.images] ?? array[ARR.matrix], !!array[ARR.images], 1);
+  if (array && array.length > 2) paint(canvas, array, array[ARR.images] ?? array[ARR.matrix], 1);
   return canvas;
 }
 const brief = (x) => String(Number(x.toPrecision(3)));
@@ -61,7 +60,7 @@ function heat(array, useImages) {
   const shown = array[useImages ? ARR.images : ARR.matrix];
   const [, high, wide, down, right, text] = shown;
   const canvas = make("canvas"), read = make("div", { className: "read" });
-  const { across, gap } = paint(canvas, array, shown, useImages);
+  const { across, gap } = paint(canvas, array, shown);
   const zoom = Math.max(1, Math.min(16, Math.floor(190 / canvas.width), Math.floor(200 / canvas.height)));
   canvas.style.width = `${canvas.width * zoom}px`;
   if (canvas.height * zoom < 12) canvas.style.height = "12px";
@@ -81,13 +80,16 @@ function heat(array, useImages) {
   canvas.onmouseleave = () => (read.textContent = "");
   return [canvas, read];
 }
-function scaleOf(array, isImage) {
+/** The colours from the least to the greatest that there are, with 0 at one end or between. */
+function scaleOf(array) {
   const canvas = make("canvas", { width: 64, height: 1 }), context = canvas.getContext("2d");
+  const low = Number(array[ARR.min]) < 0 ? -1 : 0, high = low < 0 && Number(array[ARR.max]) <= 0 ? 0 : 1;
   for (let x = 0; x < 64; x++) {
-    context.fillStyle = `rgb(${colour(Math.round((x * 254) / 63), array[ARR.signed], isImage)})`;
+    const share = low + ((high - low) * x) / 63;
+    context.fillStyle = `rgb(${colour(Math.round(array[ARR.signed] ? 127 + 127 * share : 254 * share), array[ARR.signed])})`;
     context.fillRect(x, 0, 1, 1);
   }
-  return make("div", { className: "scale" }, array[ARR.signed] ? brief(-array[ARR.scale]) : "0", canvas, brief(array[ARR.scale]));
+  return make("div", { className: "scale" }, brief(low * array[ARR.scale]), canvas, brief(high * array[ARR.scale]));
 }
 function histogram(array) {
   const canvas = make("canvas", { className: "histogram", width: 300, height: 88 }), context = canvas.getContext("2d");
@@ -98,25 +100,22 @@ function histogram(array) {
   bins.forEach((n, i) => context.fillRect(i * 12.5 + 1, 86 - (n / 255) * 84, 10.5, (n / 255) * 84 + 2));
   return [canvas, make("div", { className: "scale" }, `${array[ARR.min]} … ${array[ARR.max]}`)];
 }
-function numbers(array, wide) {
-  const table = make("table"), body = make("tbody");
-  const levels = bytesOf(array[ARR.matrix][5]);
-  const columns = Math.min(wide, 8);
-  for (let i = 0; i < array[ARR.numbers].length; i += columns) {
-    const line = make("tr");
-    array[ARR.numbers].slice(i, i + columns).forEach((text, j) => {
-      const cell = make("td", { textContent: text }), rgb = colour(levels[i + j] ?? 127, array[ARR.signed], false);
-      cell.style.background = `rgb(${rgb})`;
-      cell.style.color = rgb[0] * 0.3 + rgb[1] * 0.6 + rgb[2] * 0.1 > 140 ? "#111" : "#fff";
-      line.append(cell);
-    });
-    body.append(line);
-  }
-  table.append(body);
-  return table;
+/** Small arrays as numbers: a vector goes on below, each with its label if it has one. */
+function numbers(array, wide, labels) {
+  const [, high, , , , text] = array[ARR.matrix], levels = bytesOf(text), box = make("div", { className: high === 1 ? "vector" : "numbers" });
+  if (high > 1) box.style.gridTemplateColumns = `repeat(${wide}, max-content)`;
+  array[ARR.numbers].forEach((text, i) => {
+    const rgb = colour(levels[i] ?? 127, array[ARR.signed]), cell = make("span", { className: "cell" });
+    if (labels.length) cell.append(make("small", { textContent: labels[i] }), " ");
+    cell.append(text);
+    cell.style.background = `rgb(${rgb})`;
+    cell.style.color = rgb[0] * 0.3 + rgb[1] * 0.6 + rgb[2] * 0.1 > 140 ? "#111" : "#fff";
+    box.append(cell);
+  });
+  return box;
 }
-/** A card with the picture, histogram and statistics of an array. */
-function picture(array, title) {
+/** A card with the picture, histogram and statistics of an array; its numbers may have labels. */
+function picture(array, title, labels = []) {
   const figure = make("figure", {}, make("figcaption", {}, make("b", {}, title), make("small", { textContent: array[ARR.kind] })));
   if (array.length < 3) return figure;
   const given = array[ARR.numbers];
@@ -126,8 +125,8 @@ function picture(array, title) {
   }
   const place = make("div");
   const draw = (useImages) => {
-    const [drawn, ...read] = given.length && !useImages && (array[ARR.matrix][1] === 1 || array[ARR.matrix][2] <= 8) ? [numbers(array, array[ARR.matrix][2])] : heat(array, useImages);
-    place.replaceChildren(drawn, ...(array[ARR.scale] ? [scaleOf(array, useImages)] : []), ...read);
+    const [drawn, ...read] = given.length && !useImages && (array[ARR.matrix][1] === 1 || array[ARR.matrix][2] <= 8) ? [numbers(array, array[ARR.matrix][2], labels.length === given.length ? labels : [])] : heat(array, useImages);
+    place.replaceChildren(drawn, ...(array[ARR.scale] ? [scaleOf(array)] : []), ...read);
     if (!array[ARR.images]) return;
     const turn = make("button", { className: "small", textContent: useImages ? "as a matrix" : "as images" });
     turn.onclick = () => draw(!useImages);
@@ -137,7 +136,7 @@ function picture(array, title) {
   figure.append(place);
   if (array[ARR.bins]) figure.append(...histogram(array));
   const facts = make("div", { className: "facts" });
-  for (const [word, at] of [["mean", ARR.mean], ["std", ARR.std], ["zeros", ARR.zeros]]) facts.append(`${word} `, make("b", { textContent: array[at] }), "  ");
+  for (const [word, at] of array[ARR.mean] ? [["mean", ARR.mean], ["std", ARR.std], ["zeros", ARR.zeros]] : []) facts.append(`${word} `, make("b", { textContent: array[at] }), "  ");
   if (array[ARR.bad]) facts.append(make("span", { className: "bad", textContent: `${array[ARR.bad]} not finite` }));
   const [n, , , down, right] = array[array[ARR.images] ? ARR.images : ARR.matrix];
   if (array[ARR.images] && n > 1) facts.append(make("div", { textContent: `images 0 to ${n - 1}` }));

@@ -112,19 +112,20 @@ function card(index, caption) {
 const cards = (indices, made = [], most = 8) => {
   const box = make("div", { className: "cards" }, ...indices.slice(0, most).map((i) => card(i)));
   if (indices.length > most) box.append(make("p", { className: "place", textContent: `and ${indices.length - most} more` }));
-  if (made.length) box.append(make("span", { className: "to", textContent: "→" }), ...made.slice(0, most).map((i) => card(i)));
+  if (made.length) box.append(make("span", { className: "to", textContent: "→" }), make("div", { className: "cards made" }, ...made.slice(0, most).map((i) => card(i))));
   return box;
 };
 
 // ---- the chosen thing, in full
 
 const link = (text, onclick) => make("button", { className: "link", textContent: text, onclick });
+const counted = (n) => `${n.toLocaleString("en")} equation${n === 1 ? "" : "s"}`;
 const heading = (text, className = "") => make("h3", { textContent: text, className });
 function source(index) {
   if (index < 0) return [];
   const [name, at, first, text] = lines[index];
   const box = make("div", { className: "source" }, make("div", { className: "file", textContent: name }));
-  text.forEach((line, i) => box.append(make("div", { className: first + i === at ? "at" : "" }, make("span", { textContent: first + i }), line || " ")));
+  text.forEach((line, i) => box.append(make("div", { className: first + i === at ? "at" : "" }, make("span", { textContent: first + i }), make("code", { textContent: line || " " }))));
   return [box];
 }
 function chainOf(row) {
@@ -168,7 +169,7 @@ function showEquation(i) {
   if (back && rows[row][ROW.eq] >= 0) parts.push(make("p", {}, "part of the derivative of ", link(`${rows[row][ROW.eq] + 1}: ${equations[rows[row][ROW.eq]][EQ.text]}`, () => choose({ eq: rows[row][ROW.eq] }))));
   parts.push(...source(equation[EQ.line]));
   const side = back ? "backward" : "forward";
-  if (equation[EQ.makes].length || equation[EQ.reads].length) parts.push(heading(equation[EQ.makes].length ? "operands → value" : "operands", side), cards(equation[EQ.reads], equation[EQ.makes]));
+  if (equation[EQ.makes].length || equation[EQ.reads].length) parts.push(heading(equation[EQ.makes].length ? "operands and value" : "operands", side), cards(equation[EQ.reads], equation[EQ.makes]));
   const about = back ? equations[rows[row][ROW.eq]] : equation;
   if (about && (about[EQ.rules].length || rows[row][ROW.cot] >= 0 || whole(row) !== undefined)) parts.push(heading(back ? "the rule that this belongs to" : "backward: the rule", "backward"), ...rulesOf(about));
   parts.push(...backList(row, i));
@@ -198,8 +199,8 @@ function flows(g) {
 function showGroup(g) {
   const { enter, leave } = flows(g);
   const turn = make("button", { textContent: isOpen[g] ? "fold" : "unfold", onclick: () => fold(g) });
-  const parts = [make("h2", { textContent: groups[g][0] }), make("p", { className: "place", textContent: `${count[g].toLocaleString("en")} equations, forward and backward` }), turn];
-  parts.push(heading("what goes in → what comes out", "forward"), cards([...enter], [...leave]));
+  const parts = [make("h2", { textContent: groups[g][0] }), make("p", { className: "place", textContent: `${counted(count[g])}, forward and backward` }), turn];
+  if (enter.size || leave.size) parts.push(heading("what goes in and what comes out", "forward"), cards([...enter], [...leave]));
   const cots = [...leave].map((a) => rows[rowOf.get(a)][ROW.cot]).filter((c) => c >= 0);
   if (groups[g][2].length) parts.push(heading("backward: the rule", "backward"), ...rulesOf(equations[rows[lastRow[g]][ROW.eq]]));
   else if (cots.length) parts.push(heading("the gradient that arrives", "backward"), cards(cots));
@@ -228,7 +229,7 @@ function rowElement(place) {
     node.append(make("span", { className: "fold", textContent: isOpen[g] ? "▾" : "▸" }));
     if (!isOpen[g] && last >= 0) node.append(thumb(rows[last][ROW.values][0]));
     title = groups[g][0];
-    below = `${count[g].toLocaleString("en")} equations`;
+    below = counted(count[g]);
     arriving = isOpen[g] || last < 0 ? -1 : rows[last][ROW.cot];
     node.onclick = (event) => { event.stopPropagation(); $("graph").focus({ preventScroll: true }); choose({ group: g }, true); fold(g); };
   } else {
@@ -337,7 +338,7 @@ function update() {
   const graph = $("graph"), top = placeOfChosen() * HIGH;
   if (top < graph.scrollTop + HIGH || top + 2 * HIGH + TOP > graph.scrollTop + graph.clientHeight) graph.scrollTop = top - graph.clientHeight / 2 + HIGH;
   drawRows();
-  $("where").textContent = chosen.eq === undefined ? `of ${equations.length}` : `${chosen.eq + 1} of ${equations.length}`;
+  $("where").textContent = chosen.eq === undefined ? counted(equations.length) : `${chosen.eq + 1} of ${equations.length}`;
   const parts = chosen.group !== undefined ? showGroup(chosen.group) : chosen.eq !== undefined ? showEquation(chosen.eq) : showLeaf(chosen.row);
   $("detail").replaceChildren(...parts);
   $("detail").scrollTop = 0;
@@ -358,11 +359,13 @@ function move(by) {
   if (entry.group === undefined) chooseRow(entry.row);
   else choose({ group: entry.group });
 }
+/** From a value to its derivative, or that of the operation it is a part of, and back. */
 function turn() {
-  if (chosen.eq === undefined && chosen.row === undefined) return;
-  const row = chosen.row ?? equations[chosen.eq][EQ.row], back = rows[row][ROW.back];
-  if (chosen.eq !== undefined && equations[chosen.eq][EQ.back]) chooseRow(row);
-  else if (back.length) choose({ eq: back[0] });
+  const row = chosen.group !== undefined ? lastRow[chosen.group] : chosen.row ?? equations[chosen.eq][EQ.row];
+  if (chosen.eq !== undefined && equations[chosen.eq][EQ.back]) return chooseRow(row);
+  const found = row < 0 ? [] : [row, lastRow[whole(row)]].flatMap((i) => rows[i]?.[ROW.back] ?? []);
+  if (found.length) choose({ eq: found[0] });
+  else $("where").textContent = "no derivative";
 }
 function foldChosen() {
   const row = chosen.row ?? (chosen.eq === undefined ? undefined : equations[chosen.eq][EQ.row]);

@@ -29,6 +29,7 @@ paper.onpointerdown = (event) => {
   strokes.push(drawing);
   redraw();
 };
+paper.onmousedown = (event) => event.preventDefault(); // else dragging on selects the page's text
 paper.onpointermove = (event) => {
   if (!drawing) return;
   drawing.push(...(event.getCoalescedEvents?.() ?? [event]).map(spot), spot(event));
@@ -72,7 +73,9 @@ async function guess() {
     const said = await ask("guess", given());
     if (mine === asked) show(said);
   } catch (error) {
-    if (mine === asked) fail(error);
+    if (mine !== asked) return;
+    fail(error);
+    old();
   }
 }
 async function learn() {
@@ -128,13 +131,21 @@ function show(said) {
   $("note").textContent = said.note;
   $("note").className = "place";
   bars(said.shares);
-  const card = (array) => picture(array, array[ARR.name]);
+  const card = (array, i) => picture(array, array[ARR.name], i === said.layers.length - 1 ? classes : []);
   $("inside").replaceChildren(
     make("h3", { className: "forward", textContent: "what the network sees, and what moves its guess: the gradient by each pixel" }),
     make("div", { className: "cards" }, card(said.seen), card(said.saliency)),
     make("h3", { className: "forward", textContent: "what each layer puts out" }), make("div", { className: "cards" }, ...said.layers.map(card)),
   );
+  $("inside").classList.remove("old");
   steps(said.steps);
+}
+/** The pictures are not those of what is drawn. */
+function old() {
+  bars(classes.map(() => 0));
+  if ($("inside").classList.contains("old") || !$("inside").querySelector("figure")) return;
+  $("inside").classList.add("old");
+  $("inside").prepend(make("p", { className: "bad", textContent: "These pictures are of an earlier drawing." }));
 }
 function fail(error) {
   $("guess").textContent = "?";
@@ -147,6 +158,8 @@ function empty() {
   $("note").textContent = "Draw with the mouse or a finger.";
   $("note").className = "place";
   bars(classes.map(() => 0));
+  $("inside").replaceChildren(make("p", { className: "place", textContent: "What the network sees, what moves its guess, and what each layer puts out will be here. In arrays blue is below 0, orange above." }));
+  $("inside").classList.remove("old");
   update();
 }
 function choose(i) {
