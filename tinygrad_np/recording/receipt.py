@@ -42,8 +42,8 @@ class Check:
     is not holomorphic or NumPy takes no complex numbers for it. ``error`` is relative, and against
     the complex step where there is one. ``verdict`` is ``agrees``, ``DIFFERS``, ``kink`` (the
     slopes on both sides differ, and autodiff follows a convention) or ``unknown``: the value or the
-    second number is not finite, or a decomposition has several results that are known up to a phase, and all
-    gradients of the whole agree.
+    second number is not finite, or a decomposition has several results that are known up to a
+    phase, and all gradients of the whole agree.
     """
 
     by: str
