@@ -188,7 +188,9 @@ class Restless(optim.Optimiser):
         return p - np.float32(group["lr"] / (1 + self.n + sum(self.log))) * g * np.float32(noise)
 
 
-@pytest.mark.parametrize("rate", [0.1, counted, Decaying, "closure"], ids=str)
+@pytest.mark.parametrize(
+    "rate", [0.1, counted, Decaying, "closure"], ids=lambda r: type(r).__name__
+)
 def test_what_update_and_schedules_change_of_their_own(rate: Any) -> None:
     """Comparisons run an update twice: what it counts, draws and notes is that of one."""
     found = []
