@@ -6,6 +6,7 @@ import io
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -66,7 +67,11 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
             block = block.partition(b"\n")[2]
         at = None if label is None else _label_column(content.name, header, len(first), label)
         rows = _rows(content, chain([block], blocks), separator, len(first), 1 + bool(header), at)
-    return from_columns(os.fspath(path), header, rows, label)
+    source = from_columns(os.fspath(path), header, rows, label)
+    if header and _is_counted(header):
+        told = f"{','.join(header[:3])},… was taken for names of columns"
+        source.said.append(f"the first row {told}, as pandas writes them, not for a picture")
+    return source
 
 
 @dataclass
@@ -92,9 +97,11 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         if math.isqrt(len(kept) - 1) ** 2 == len(kept) - 1:
             at = kept.pop(0 if _is_labels(columns[kept[0]], columns[kept[-1]]) else -1)
         if at is None or not kept:
+            odd = _odd(names, kept, columns)
+            remedy = f"; take the columns {', '.join(odd)} out of the file" if odd else ""
             raise DataError(
                 f"{place}: found {count} columns, expected a square number of pixels, and "
-                "one column of labels or none; name the column of labels with label="
+                f"one column of labels or none; name the column of labels with label={remedy}"
             )
     if words := [i for i in kept if i in columns.words]:
         raise DataError(
@@ -104,10 +111,43 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         )
     said: list[str] = []
     pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
-    if pixels.shape[1] != len(kept):
+    if names is not None and (order := _numeric_order([names[i] for i in kept])) is not None:
+        kept = [kept[i] for i in order]
+        said.append(
+            f"columns of pixels were put in the order of their numbers ({names[kept[0]]}, "
+            f"{names[kept[1]]}, …)"
+        )
+        pixels = columns.numbers[:, kept]
+    elif pixels.shape[1] != len(kept):
         pixels = columns.numbers[:, kept]
     labels = None if at is None else columns[at]
     return Source(as_images(place, pixels, len(pixels), said), labels, "", said)
+
+
+def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[str]:
+    """The columns that look like no pixels: they hold words, or are called otherwise than most."""
+    if names is None:
+        return [str(i + 1) for i in kept if i in columns.words]
+    forms = {i: re.sub(r"\d+", "", names[i]) for i in kept}
+    usual, often = Counter(forms.values()).most_common(1)[0]
+    alike = often > len(kept) // 2
+    return [names[i] for i in kept if i in columns.words or (alike and forms[i] != usual)]
+
+
+def _numeric_order(names: Sequence[str]) -> list[int] | None:
+    """How to sort names by the numbers in them, or None where they stand well.
+
+    That is where their other letters differ, and where two numbers (row and column) run on with
+    either of them first.
+    """
+    if len({re.sub(r"\d+", "", name) for name in names}) != 1:
+        return None
+    numbers = [tuple(map(int, re.findall(r"\d+", name))) for name in names]
+    order = sorted(range(len(names)), key=numbers.__getitem__)
+    if len(set(numbers)) < len(names) or sorted(numbers) == numbers:
+        return None
+    turned = [number[::-1] for number in numbers]
+    return None if sorted(turned) == turned else order
 
 
 def _label_column(place: str, names: Sequence[str] | None, count: int, label: Label) -> int | None:
@@ -145,7 +185,25 @@ def _is_labels(first: NDArray[Any], last: NDArray[Any]) -> bool:
 def _is_header(cells: Sequence[str]) -> bool:
     """Names of columns and no first row; one word alone may be a label."""
     words = [cell for cell in cells if not _NUMBER.fullmatch(cell)]
-    return len(words) > 1 or any(word.strip().lower() in (*LABEL_NAMES, "") for word in words)
+    return (
+        _is_counted(cells)
+        or len(words) > 1
+        or any(word.strip().lower() in (*LABEL_NAMES, "") for word in words)
+    )
+
+
+def _is_counted(cells: Sequence[str]) -> bool:
+    """Whether a row is 0, 1, 2, … or has ".1", ".2" at what is there again: names by pandas."""
+    names = [cell.strip() for cell in cells]
+    if names == list(map(str, range(len(names)))):
+        return True
+    met: Counter[str] = Counter()
+    for name in names:
+        whole, _, again = name.partition(".")
+        if not whole.isdigit() or again != (str(met[whole]) if met[whole] else ""):
+            return False
+        met[whole] += 1
+    return len(met) < len(names)
 
 
 def _cells(line: str, separator: str) -> list[str]:
