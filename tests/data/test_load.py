@@ -343,7 +343,8 @@ def test_names_of_columns_that_are_numbers(tmp_path: Path) -> None:
             == 70
         )
     assert len(said) == 1
-    check(load(table(tmp_path / "c.csv", FIRST, ["", *map(str, range(784))][:785])), seventh())
+    counted = np.column_stack([np.arange(70), FIRST])
+    check(load(table(tmp_path / "c.csv", counted, ["", *map(str, range(785))])), seventh())
 
 
 def test_columns_in_the_order_of_their_names(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import codecs
 import csv
 import io
-import math
 import os
 import re
 from collections import Counter
@@ -19,7 +18,7 @@ from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
 from .pictures import decoded
-from .sources import LABEL_NAMES, Source, as_images, check_shapes
+from .sources import LABEL_NAMES, Source, as_images, check_shapes, sides
 
 Label = str | int | None
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
@@ -93,10 +92,10 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     kept = [i for i in range(count) if i != at]
     if names is not None:
         kept = [i for i in kept if names[i].strip().lower() not in _INDEX]
-    if at is None and math.isqrt(len(kept)) ** 2 != len(kept):
-        if math.isqrt(len(kept) - 1) ** 2 == len(kept) - 1:
+    if not sides(len(kept)):
+        if at is None and sides(len(kept) - 1):
             at = kept.pop(0 if _is_labels(columns[kept[0]], columns[kept[-1]]) else -1)
-        if at is None or not kept:
+        if not sides(len(kept)):
             odd = _odd(names, kept, columns)
             remedy = f"; take the columns {', '.join(odd)} out of the file" if odd else ""
             raise DataError(

@@ -57,7 +57,9 @@ class Bar:
         often = max(self.epochs // 20, 1)
         if self.quiet or self.bar is not None or done.epoch % often:
             return
-        rate = self.seen / done.epoch / max(done.seconds, 1e-9)
+        images = self.seen - self.before  # of this epoch, which may have been broken off
+        self.before = self.seen
+        rate = images / max(done.seconds, 1e-9)
         print(
             f"  epoch {done.epoch:3d}  loss {done.train_loss:.4f}  accuracy "
             f"{100 * done.train_accuracy:.2f} %  validation "
