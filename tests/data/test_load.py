@@ -188,6 +188,18 @@ def test_transposed_pictures_are_seen_in_them_not_in_names(tmp_path: Path) -> No
         np.testing.assert_array_equal(load(published)[0][0], noise.transpose(0, 2, 1))
 
 
+def test_what_idx_files_hold_is_seen_in_them_where_no_name_says_it(tmp_path: Path) -> None:
+    names = ["training_pics", "training_answers", "test_pics", "test_answers"]
+    for name, array in zip(names, (X, Y, XT, YT), strict=True):
+        (tmp_path / f"{name}.bin").write_bytes(idx(array))
+    check(load(tmp_path))
+    check(load(tmp_path / "test_answers.bin"))
+    np.testing.assert_array_equal(load_pictures(tmp_path / "test_pics.bin").labels, YT)  # type: ignore[arg-type]
+    (tmp_path / "test_more.bin").write_bytes(idx(XT))
+    with pytest.raises(DataError, match="found no train-images-idx3-ubyte"):
+        load(tmp_path)
+
+
 def test_labels_that_count_from_one_in_a_part_of_the_classes(tmp_path: Path) -> None:
     """Of letters some may be missing; of other classes it is said, as 0 may be the missing one."""
     part = [np.concatenate([np.arange(1, 21), y])[: len(y)] for y in (Y, YT)]
@@ -544,7 +556,7 @@ def test_a_folder_of_tables(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "pickle": (pickle.dumps([1]), "this is a pickle: a pickle runs code when it is read, so none"),
+    "pickle": (pickle.dumps([1]), "this is a pickle: a pickle can run code, so it is not read"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "this is an HDF5 file: h5py.File(path) reads it"),
     "npy": (b"\x93NUMPY\1\0", "this is an array of NumPy's: np.load(path) reads it"),
     "xz": (b"\xfd7zXZ\0", "this is packed data (bzip2, xz or 7z): unpack it"),
@@ -574,7 +586,7 @@ def test_what_is_refused_has_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"empty: found no train-images-idx3-ubyte, plain or .gz"):
         load(tmp_path / "empty")
     (tmp_path / "empty" / "x.pkl").write_bytes(pickle.dumps([1]))
-    with pytest.raises(DataError, match=r"it has x.pkl: this is a pickle: a pickle runs code"):
+    with pytest.raises(DataError, match=r"it has x.pkl: this is a pickle: a pickle can run code"):
         load(tmp_path / "empty")
 
 

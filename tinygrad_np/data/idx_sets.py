@@ -79,6 +79,14 @@ def set_of(path: Path, kind: str = "idx", alone: bool = False) -> IdxSet:
     ``alone``: of the set only the part that the file is of.
     """
     own = _role(path)
+    if (
+        not own.role
+        and (given := _nameless(files_in(path.parent, 0)))
+        and path in given.files.values()
+    ):
+        part = next(key[0] for key, other in given.files.items() if other == path)
+        kept = {key: other for key, other in given.files.items() if key[0] == part or not alone}
+        return IdxSet(given.home, given.group, kept)
     found: dict[Key, Path] = {}
     for other in files_in(own.home, 1):
         role = _role(other)
@@ -118,7 +126,25 @@ def sets_in(files: Sequence[Path]) -> list[IdxSet]:
                               and found != "picture"):  # fmt: skip
             key = own.home, own.group
             sets.setdefault(key, IdxSet(*key, {})).files.setdefault((own.part, own.role), path)
-    return list(sets.values())
+    made = list(sets.values())
+    if all(each.missing() for each in made) and (given := _nameless(files)):
+        made.append(given)
+    return made
+
+
+def _nameless(files: Sequence[Path]) -> IdxSet | None:
+    """The set of IDX files whose names tell no role: labels have one axis or two, images more."""
+    found: dict[Key, Path] = {}
+    for path in files:
+        own, start = _role(path), start_of(path)
+        if own.role or kind(start or b"\0") != "idx" or len(start) < 4:
+            continue
+        key = own.part, "images" if start[3] > 2 else "labels"
+        if key in found or any(path.parent != other.parent for other in found.values()):
+            return None
+        found[key] = path
+    made = IdxSet(next(iter(found.values())).parent, "", found) if found else None
+    return made if made and made.missing() is None else None
 
 
 def the_one(folder: Path, sets: Sequence[IdxSet]) -> IdxSet | None:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import math
 import os
 import re
 from collections import Counter
@@ -92,10 +93,11 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     kept = [i for i in range(count) if i != at]
     if names is not None:
         kept = [i for i in kept if names[i].strip().lower() not in _INDEX]
-    if not sides(len(kept)):
-        if at is None and sides(len(kept) - 1):
+    fits = _is_square if at is None else sides  # pictures in colours only where labels are known
+    if not fits(len(kept)):
+        if at is None and fits(len(kept) - 1):
             at = kept.pop(0 if _is_labels(columns[kept[0]], columns[kept[-1]]) else -1)
-        if not sides(len(kept)):
+        if not fits(len(kept)):
             odd = _odd(names, kept, columns)
             remedy = f"; take the columns {', '.join(odd)} out of the file" if odd else ""
             raise DataError(
@@ -121,6 +123,10 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         pixels = columns.numbers[:, kept]
     labels = None if at is None else columns[at]
     return Source(as_images(place, pixels, len(pixels), said), labels, "", said)
+
+
+def _is_square(count: int) -> bool:
+    return math.isqrt(count) ** 2 == count
 
 
 def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[str]:

@@ -17,7 +17,7 @@ from ..nn.module import Module, as_array
 _MAX_HEADER = 1 << 20
 _METADATA = "__metadata__"
 _PICKLED = (
-    "this may be a pickle, which runs code when it is read, so none is: where you trust it, "
+    "this may be a pickle, which can run code and is not read: if you trust it, "
     "read it with the library that made it and save arrays by name"
 )
 _CONVERSIONS = {
