@@ -570,6 +570,10 @@ REFUSED = {
     ),
     "program, with commas": (b"from a import b, c\nprint(b)\n", "text that starts with 'from a"),
     "old line ends": (b"label,a\r1,2\r", "lines that end with carriage returns alone"),
+    "prose with numbers": (
+        b"A, b\n\nOf 1, 2, the\n",
+        "text that starts with 'A, b' and is no table",
+    ),
     "prose": (b"Dear all,\nnothing.\n", "text that starts with 'Dear all,' and is no table"),
     "utf-16": (b"\xff\xfea\0", "this is text in UTF-16: save it in UTF-8"),
     "noise": (b"\1\0\2\0", "its kind is not known"),

@@ -56,7 +56,8 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
             block, blocks = _with_points(block), map(_with_points, blocks)
         lines = [*block.split(b"\n", 2), b""][:2]
         first, second = (_cells(line.decode("utf-8", "replace"), separator) for line in lines)
-        odd = second and len(second) != len(first) and not any(map(_NUMBER.fullmatch, second))
+        numbers = sum(map(bool, map(_NUMBER.fullmatch, second)))
+        odd = second and len(second) != len(first) and 2 * numbers < len(second)
         if odd or not first or (len(first) == 1 and not _NUMBER.fullmatch(first[0])):
             raise DataError(
                 f"{path}: found text that starts with {shown_cell(start)} and is no table, "
