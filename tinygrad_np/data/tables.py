@@ -54,7 +54,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
             block, blocks, separator = _with_commas(block), map(_with_commas, blocks), ","
         elif separator != ",":
             block, blocks = _with_points(block), map(_with_points, blocks)
-        lines = [*block.split(b"\n", 2), b""][:2]
+        lines = [*filter(None, block.split(b"\n", 8)[:8]), b"", b""][:2]
         first, second = (_cells(line.decode("utf-8", "replace"), separator) for line in lines)
         numbers = sum(map(bool, map(_NUMBER.fullmatch, second)))
         odd = second and len(second) != len(first) and 2 * numbers < len(second)

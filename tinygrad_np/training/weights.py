@@ -120,7 +120,10 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
             words = json.loads(npz.read_comment(source) or b"{}")
         else:
             with open(source, "rb") as file:
-                length = int.from_bytes(file.read(8), "little")
+                length, start = int.from_bytes(file.read(8), "little"), file.read(1)
+                if start not in (b"{", b""):
+                    raise ValueError("it starts neither as an .npz nor as safetensors")
+                file.seek(8)
                 if length > _MAX_HEADER:
                     raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
                 words = json.loads(file.read(length)).get(_METADATA, {})
