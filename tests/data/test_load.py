@@ -346,7 +346,8 @@ def mangled(row: Any) -> list[str]:
 
 def test_names_of_columns_that_are_numbers(tmp_path: Path) -> None:
     """As pandas writes them by default, and where it took the first row for them."""
-    for head in (list(map(str, range(785))), mangled(FIRST[5].tolist())):
+    for head in (list(map(str, range(785))), mangled(FIRST[5].tolist()),
+                 ["0", *mangled([0] * 784)]):  # fmt: skip
         with pytest.warns(DataWarning, match=r"the first row .*,… was taken for names of columns"):
             check(load(table(tmp_path / "a.csv", FIRST, head)), seventh())
     with pytest.warns(DataWarning, match="names of columns") as said:

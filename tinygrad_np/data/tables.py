@@ -206,10 +206,10 @@ def _is_counted(cells: Sequence[str]) -> bool:
     met: Counter[str] = Counter()
     for name in names:
         whole, _, again = name.partition(".")
-        if not whole.isdigit() or again != (str(met[whole]) if met[whole] else ""):
+        if not whole.isdigit() or (again and again != str(met[whole] + 1)):
             return False
-        met[whole] += 1
-    return len(met) < len(names)
+        met[whole] += bool(again)
+    return met.total() > len(names) // 2
 
 
 def _cells(line: str, separator: str) -> list[str]:
