@@ -88,7 +88,7 @@ def test_labels_above_nine(tmp_path: Path) -> None:
 FILES: dict[str, tuple[bytes, str]] = {
     "npz": (b"PK\3\4....", "this is an .npz of arrays or a zip archive: tg.data.load(path) reads"),
     "npy": (b"\x93NUMPY\1\0", "this is an array of NumPy's: np.load(path) reads it"),
-    "pickle": (pickle.dumps([1]), "this is a pickle: a pickle runs code when it is read, so none"),
+    "pickle": (pickle.dumps([1]), "this is a pickle: a pickle can run code, so it is not read"),
     "mat": (b"MATLAB 5.0 MAT-file", "this is a .mat file: tg.data.load(path) reads it"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "this is an HDF5 file: h5py.File(path) reads it"),
     "parquet": (b"PAR1\x15\4", "this is a Parquet file: tg.data.load(path) reads it"),

@@ -14,6 +14,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np.data import load
+from tinygrad_np.data.load import load_pictures
 from tinygrad_np.errors import DataError, DataWarning
 
 TRAIN, TEST = tg.data.mnist()
@@ -187,6 +188,82 @@ def test_transposed_pictures_are_seen_in_them_not_in_names(tmp_path: Path) -> No
         np.testing.assert_array_equal(load(published)[0][0], noise.transpose(0, 2, 1))
 
 
+def test_what_idx_files_hold_is_seen_in_them_where_no_name_says_it(tmp_path: Path) -> None:
+    names = ["training_pics", "training_answers", "test_pics", "test_answers"]
+    for name, array in zip(names, (X, Y, XT, YT), strict=True):
+        (tmp_path / f"{name}.bin").write_bytes(idx(array))
+    check(load(tmp_path))
+    check(load(tmp_path / "test_answers.bin"))
+    np.testing.assert_array_equal(load_pictures(tmp_path / "test_pics.bin").labels, YT)  # type: ignore[arg-type]
+    (tmp_path / "test_more.bin").write_bytes(idx(XT))
+    with pytest.raises(DataError, match="found no train-images-idx3-ubyte"):
+        load(tmp_path)
+
+
+def test_labels_that_count_from_one_in_a_part_of_the_classes(tmp_path: Path) -> None:
+    """Of letters some may be missing; of other classes it is said, as 0 may be the missing one."""
+    part = [np.concatenate([np.arange(1, 21), y])[: len(y)] for y in (Y, YT)]
+    part = [np.where(y == 0, 3, y) for y in part]
+    folder = four(tmp_path / "a", lambda n: f"emnist-letters-{n}", (X, part[0], XT, part[1]))
+    for options in ({}, {"classes": 26}):
+        with pytest.warns(DataWarning, match="labels 1 to 26 became 0 to 25"):
+            found = load(folder, transpose=False, **options)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found[0][1], part[0] - 1)
+    other = four(tmp_path / "b", parts=(X, part[0], XT, part[1]))
+    with pytest.warns(DataWarning, match="labels 1 to 20 of 26 classes were left as they are"):
+        found = load(other, classes=26)
+    np.testing.assert_array_equal(found[0][1], part[0])
+
+
+@pytest.mark.parametrize("kind", ["npz", "parquet"])
+def test_one_file_stands_for_its_set(tmp_path: Path, kind: str) -> None:
+    if kind == "npz":
+        for part, x, y in (("train", X, Y), ("test", XT, YT)):
+            np.savez(tmp_path / f"k49-{part}-imgs.npz", x)
+            np.savez(tmp_path / f"k49-{part}-labels.npz", y)
+    else:
+        arrow = pytest.importorskip("pyarrow")
+        for part, x, y in (("train", X, Y), ("test", XT, YT)):
+            for i, piece in enumerate((slice(0, 20), slice(20, None))):
+                columns = dict(zip(PIXELS, x[piece].reshape(len(x[piece]), -1).T, strict=True))
+                made = arrow.table({**columns, "label": y[piece]})
+                path = tmp_path / f"{part}-{i:05d}-of-00002.parquet"
+                __import__("pyarrow.parquet").parquet.write_table(made, path)
+    files = sorted(tmp_path.iterdir())
+    for path in files:
+        check(load(path))
+    alone = load_pictures(files[-1])
+    assert len(alone.images) == (len(X) if kind == "npz" else len(X) - 20)
+    assert alone.labels is not None and len(alone.labels) == len(alone.images)
+    if kind == "parquet":
+        files[-1].unlink()
+        with pytest.warns(DataWarning, match="found 1 of 2 pieces like train-00000-of-00002.parq"):
+            assert len(load(files[0])[0][0]) == 20
+
+
+@pytest.mark.parametrize("kind", ["csv", "idx", "npz"])
+def test_pictures_to_predict_are_treated_as_those_to_train_on(tmp_path: Path, kind: str) -> None:
+    """They are upright, and their labels count from 0, whether the look or the name says so."""
+    for name, labels in (("plain", Y), ("emnist-letters", Y + 1)):
+        path = tmp_path / f"{name}-test.csv"
+        lying = X.transpose(0, 2, 1)
+        if kind == "csv":
+            table(path, np.column_stack([labels, lying.reshape(70, -1)]))
+        elif kind == "npz":
+            np.savez(path := path.with_suffix(".npz"), x=lying, y=labels)
+        else:
+            path = tmp_path / f"{name}-test-images-idx3-ubyte"
+            path.write_bytes(idx(lying))
+            (tmp_path / f"{name}-test-labels-idx1-ubyte").write_bytes(idx(labels))
+        with pytest.warns(DataWarning, match="pictures were transposed and are upright now"):
+            found = load_pictures(path)
+        np.testing.assert_array_equal(found.images, X)
+        np.testing.assert_array_equal(found.labels, Y)  # type: ignore[arg-type]
+        loaded = quiet(path)
+        np.testing.assert_array_equal(np.concatenate([x for x, _ in loaded]), found.images)
+        np.testing.assert_array_equal(np.concatenate([y for _, y in loaded]), found.labels)
+
+
 def seventh(x: Any = X, y: Any = Y) -> Any:
     return (x[:60], y[:60]), (x[60:], y[60:])
 
@@ -252,6 +329,57 @@ def test_tables_of_every_order(tmp_path: Path) -> None:
     found = load(table(tmp_path / "mixed.csv", mixed), label=0)
     assert found.names == (*"01234568", "9", "x")
     assert [found.names[i] for i in found[0][1]] == [row[0] for row in mixed[:60]]
+
+
+def mangled(row: Any) -> list[str]:
+    """A first row as pandas writes it where it took it for names."""
+    met: dict[int, int] = {}
+    for cell in row:
+        met[cell] = met.get(cell, -1) + 1
+    seen = dict.fromkeys(met, 0)
+    out = []
+    for cell in row:
+        out.append(f"{cell}.{seen[cell]}" if seen[cell] else f"{cell}")
+        seen[cell] += 1
+    return out
+
+
+def test_names_of_columns_that_are_numbers(tmp_path: Path) -> None:
+    """As pandas writes them by default, and where it took the first row for them."""
+    for head in (list(map(str, range(785))), mangled(FIRST[5].tolist()),
+                 ["0", *mangled([0] * 784)]):  # fmt: skip
+        with pytest.warns(DataWarning, match=r"the first row .*,… was taken for names of columns"):
+            check(load(table(tmp_path / "a.csv", FIRST, head)), seventh())
+    with pytest.warns(DataWarning, match="names of columns") as said:
+        assert (
+            len(load_pictures(table(tmp_path / "b.csv", FLAT, list(map(str, range(784))))).images)
+            == 70
+        )
+    assert len(said) == 1
+    counted = np.column_stack([np.arange(70), FIRST])
+    check(load(table(tmp_path / "c.csv", counted, ["", *map(str, range(785))])), seventh())
+
+
+def test_columns_in_the_order_of_their_names(tmp_path: Path) -> None:
+    """Sorted as words (pixel0, pixel1, pixel10) or shuffled, pixels go back to their places."""
+    shuffled = np.random.default_rng(0).permutation(784)
+    grid = [f"{i}x{j}" for i in range(1, 29) for j in range(1, 29)]
+    for names in (PIXELS, grid):
+        for order in (np.argsort(names), shuffled):
+            head = ["label", *np.array(names)[order]]
+            path = table(tmp_path / "a.csv", np.column_stack([Y, FLAT[:, order]]), head)
+            with pytest.warns(DataWarning, match="columns of pixels were put in the order of the"):
+                check(load(path), seventh())
+    columns_first = [f"x{j}y{i}" for i in range(28) for j in range(28)]
+    check(load(table(tmp_path / "b.csv", FIRST, ["label", *columns_first])), seventh())
+
+
+def test_columns_to_remove_are_named(tmp_path: Path) -> None:
+    words = [f"f{i}.png" for i in range(70)]
+    for name, column in (("filename", words), ("usage", ["Training"] * 70), ("fold", Y % 3)):
+        rows = [[*row, cell] for row, cell in zip(FIRST.tolist(), column, strict=True)]
+        with pytest.raises(DataError, match=f"take the columns {name} out of the file"):
+            load(table(tmp_path / "a.csv", rows, ["label", *PIXELS, name]))
 
 
 BAD_TABLES: dict[str, tuple[str, str]] = {
@@ -429,7 +557,7 @@ def test_a_folder_of_tables(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "pickle": (pickle.dumps([1]), "this is a pickle: a pickle runs code when it is read, so none"),
+    "pickle": (pickle.dumps([1]), "this is a pickle: a pickle can run code, so it is not read"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "this is an HDF5 file: h5py.File(path) reads it"),
     "npy": (b"\x93NUMPY\1\0", "this is an array of NumPy's: np.load(path) reads it"),
     "xz": (b"\xfd7zXZ\0", "this is packed data (bzip2, xz or 7z): unpack it"),
@@ -443,6 +571,10 @@ REFUSED = {
     ),
     "program, with commas": (b"from a import b, c\nprint(b)\n", "text that starts with 'from a"),
     "old line ends": (b"label,a\r1,2\r", "lines that end with carriage returns alone"),
+    "prose with numbers": (
+        b"A, b\n\nOf 1, 2, the\n",
+        "text that starts with 'A, b' and is no table",
+    ),
     "prose": (b"Dear all,\nnothing.\n", "text that starts with 'Dear all,' and is no table"),
     "utf-16": (b"\xff\xfea\0", "this is text in UTF-16: save it in UTF-8"),
     "noise": (b"\1\0\2\0", "its kind is not known"),
@@ -459,7 +591,7 @@ def test_what_is_refused_has_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"empty: found no train-images-idx3-ubyte, plain or .gz"):
         load(tmp_path / "empty")
     (tmp_path / "empty" / "x.pkl").write_bytes(pickle.dumps([1]))
-    with pytest.raises(DataError, match=r"it has x.pkl: this is a pickle: a pickle runs code"):
+    with pytest.raises(DataError, match=r"it has x.pkl: this is a pickle: a pickle can run code"):
         load(tmp_path / "empty")
 
 

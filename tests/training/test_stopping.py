@@ -429,3 +429,9 @@ def test_ctrl_c_on_a_process(tmp_path: Path) -> None:
     assert (word, stopped, validated) == ("end", "interrupted", "True")
     assert int(epochs) >= 3
     assert set(tg.load(tmp_path / "w.npz")) == {"weight", "bias"}
+
+
+def test_a_name_that_an_epoch_lacks_brings_those_that_it_has() -> None:
+    for name in ("loss", "accuracy"):
+        with pytest.raises(AttributeError, match=f"no '{name}'; it has train_{name}, validation_"):
+            getattr(Epoch(1, 0, 0, 0, 0), name)

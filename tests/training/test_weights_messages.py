@@ -61,8 +61,8 @@ def test_exchanged_arguments() -> None:
         ("w.npy", "np.load(path) reads one array"),
         ("w.csv", "np.loadtxt(path, delimiter=',') reads a table"),
         ("w.h5", "read it with h5py and save arrays by name"),
-        ("w.pt", "may be a pickle, which runs code when it is read, so none is"),
-        ("w.pkl", "may be a pickle, which runs code when it is read, so none is"),
+        ("w.pt", "may be a pickle, which can run code and is not read"),
+        ("w.pkl", "may be a pickle, which can run code and is not read"),
         ("w", "save them there with one of these endings"),
     ],
 )

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ def assembled(
         return Dataset(((turned, nothing), (turned[:0], nothing)))
     used = [part for part in (train, test) if part is not None]
     labels, names = encoded(place, [part.labels for part in used if part.labels is not None])
-    labels = _counted([part.place or place for part in used], labels, names, name, classes, said)
+    if names is None or classes not in (None, len(names)):
+        labels, classes = _from_zero(labels, name, classes, said)
+        _check([part.place or place for part in used], labels, classes)
     turned = upright(train.images, labels[0], name, transpose, said)
     _say(place, said)
     if test is None:
@@ -73,6 +76,26 @@ def assembled(
     if turned is not train.images:
         other = np.ascontiguousarray(other.transpose(0, 2, 1))
     return Dataset(((turned, labels[0]), (other, labels[1])), names)
+
+
+def as_in_training(
+    place: str, sources: Sequence[Source], name: str = "", classes: int | None = None
+) -> Source:
+    """All pictures as one piece, upright and with labels from 0 as `assembled` gives them.
+
+    Labels that it would refuse stay as they are. What was changed is told by a DataWarning.
+    """
+    found = joined(place, sources)
+    labels = None
+    if found.labels is not None:
+        with suppress(DataError):
+            [labels], names = encoded(place, [found.labels])
+            if names is None:
+                [labels], _ = _from_zero([labels], name, classes, found.said)
+                found.labels = labels
+    found.images = upright(found.images, labels, name, None, found.said)
+    _say(place, found.said)
+    return found
 
 
 def joined(place: str, sources: Sequence[Source]) -> Source:
@@ -95,34 +118,40 @@ def _say(place: str, said: Sequence[str]) -> None:
         warnings.warn(f"{place}: {told}.", DataWarning, stacklevel=4)
 
 
-def _counted(
-    places: Sequence[str],
-    labels: list[NDArray[np.int64]],
-    names: tuple[str, ...] | None,
-    name: str,
-    classes: int | None,
-    said: list[str],
-) -> list[NDArray[np.int64]]:
-    """Labels from 0 to classes - 1, each of them below ten or without gaps."""
+def _from_zero(
+    labels: list[NDArray[np.int64]], name: str, classes: int | None, said: list[str]
+) -> tuple[list[NDArray[np.int64]], int | None]:
+    """Labels less by one where they count from 1, else themselves; and how many classes it says."""
     values = np.unique(np.concatenate(labels))
-    if not values.size or (names is not None and classes in (None, len(names))):
-        return labels
-    whole = len(values) == values[-1] and values[0] == 1  # 1, 2, … and no other
-    if (
-        classes is None
-        and whole
-        and (len(values) == _DIGITS or (len(values) == _LETTERS and "letters" in name.lower()))
-    ):
-        classes = len(values)
-    if classes is not None and values[0] >= 1 and values[-1] == classes:
+    if not values.size or values[0] < 1:
+        return labels, classes
+    most = int(values[-1])
+    whole = len(values) == most  # 1, 2, … and no other
+    # files of EMNIST's letters count from 1, and a part of them may lack some
+    letters = "letters" in name.lower() and most <= _LETTERS and classes in (None, _LETTERS)
+    if letters:
+        classes = _LETTERS
+    elif classes is None and whole and most == _DIGITS:
+        classes = _DIGITS
+    if classes is not None and (letters or most == classes):
         zero = " (10 stands for 0)" if classes == _DIGITS else ""
         said.append(f"labels 1 to {classes} became 0 to {classes - 1}{zero}")
-        return [part % classes if zero else part - 1 for part in labels]
-    dense = values[0] >= 0 and np.count_nonzero(values) == values[-1]  # but for 0 perhaps
-    limit = classes or (int(values[-1]) + 1 if dense else _DIGITS)
+        return [part % classes if zero else part - 1 for part in labels], classes
+    if classes is not None and whole and most < classes - 1:
+        said.append(
+            f"labels 1 to {most} of {classes} classes were left as they are, so that no picture is "
+            "of class 0; where they count from 1, take 1 off"
+        )
+    return labels, classes
+
+
+def _check(places: Sequence[str], labels: list[NDArray[np.int64]], classes: int | None) -> None:
+    """Labels are from 0 to classes - 1, each of them below ten or without gaps."""
+    values = np.unique(np.concatenate(labels))
+    dense = values.size and values[0] >= 0 and np.count_nonzero(values) == values[-1]
+    limit = classes or max(int(values[-1]) + 1 if dense else _DIGITS, _DIGITS)
     for place, part in zip(places, labels, strict=True):
-        check_labels(place, part, max(limit, _DIGITS) if classes is None else classes)
-    return labels
+        check_labels(place, part, limit)
 
 
 def upright(

@@ -18,7 +18,7 @@ from .sources import PARTS, Source, as_images, as_labels
 
 _LISTED = 10_000  # entries of a folder that are looked at
 _ENDING = re.compile(r"\.(gz|npz|csv|tsv|txt|mat|parquet|pq)$")
-_SHARD = re.compile(r"\d+-of-\d+")
+_SHARD = re.compile(r"\d+-of-(\d+)")
 _ROLES = {
     **dict.fromkeys(["images", "image", "imgs", "pictures", "idx3"], "images"),
     **dict.fromkeys(["labels", "label", "targets", "idx1", "idx2"], "labels"),
@@ -61,33 +61,59 @@ class IdxSet:
         needed = [(part, role) for part in self.parts or ["train", "test"] for role in ROLES]
         return next((each for each in needed if each not in self.files), None)
 
-    def read(self) -> list[Source]:
-        """The parts that there are."""
+    def read(self, alone: bool = False) -> list[Source]:
+        """The parts that there are; ``alone``: no other is missed."""
         sources = [
             _read_pair(self.files[part, "images"], self.files.get((part, "labels")), part)
             for part in self.parts
         ]
-        if self.parts in (["train"], ["test"]) and sources[0].labels is not None:
+        if len(self.parts) == 1 and self.parts[0] and sources[0].labels is not None and not alone:
             whole = "training" if self.parts == ["train"] else "test"
             sources[0].said.append(f"found the {whole} files alone, a seventh is now the test part")
         return sources
 
 
-def set_of(path: Path) -> IdxSet:
-    """The data set that an IDX file belongs to; that file alone where it is not whole."""
+def set_of(path: Path, kind: str = "idx", alone: bool = False) -> IdxSet:
+    """The data set that a file belongs to; that file by itself where the set is not whole.
+
+    ``alone``: of the set only the part that the file is of.
+    """
     own = _role(path)
+    if (
+        not own.role
+        and (given := _nameless(files_in(path.parent, 0)))
+        and path in given.files.values()
+    ):
+        part = next(key[0] for key, other in given.files.items() if other == path)
+        kept = {key: other for key, other in given.files.items() if key[0] == part or not alone}
+        return IdxSet(given.home, given.group, kept)
     found: dict[Key, Path] = {}
     for other in files_in(own.home, 1):
         role = _role(other)
-        if (role.home, role.group) == (own.home, own.group) and kind_of(other) == "idx":
+        if (role.home, role.group) == (own.home, own.group) and kind_of(other) == kind:
             found.setdefault((role.part, role.role), other)
     if own.role:
         found[own.part, own.role] = path
-    if any(each not in found for each in FOUR):
+    if alone or any(each not in found for each in FOUR):
         found = {key: other for key, other in found.items() if key[0] == own.part}
     if (own.part, "labels") not in found or (own.part, "images") not in found:
         found = {(own.part, "images"): path}
     return IdxSet(own.home, own.group, found)
+
+
+def shards_of(path: Path) -> list[Path]:
+    """The pieces (``train-00000-of-00002``) of a table one of whose pieces is given, or none."""
+    if not pieces(path):
+        return []
+    return [other for other in files_in(path.parent, 0)
+            if pieces(other) and other.suffix == path.suffix
+            and parsed(other.name)[0] == parsed(path.name)[0]]  # fmt: skip
+
+
+def pieces(path: Path) -> int:
+    """Of how many pieces the name of a file says that it is one; 0 where it does not."""
+    found = _SHARD.search(path.name)
+    return int(found[1]) if found else 0
 
 
 def sets_in(files: Sequence[Path]) -> list[IdxSet]:
@@ -100,7 +126,25 @@ def sets_in(files: Sequence[Path]) -> list[IdxSet]:
                               and found != "picture"):  # fmt: skip
             key = own.home, own.group
             sets.setdefault(key, IdxSet(*key, {})).files.setdefault((own.part, own.role), path)
-    return list(sets.values())
+    made = list(sets.values())
+    if all(each.missing() for each in made) and (given := _nameless(files)):
+        made.append(given)
+    return made
+
+
+def _nameless(files: Sequence[Path]) -> IdxSet | None:
+    """The set of IDX files whose names tell no role: labels have one axis or two, images more."""
+    found: dict[Key, Path] = {}
+    for path in files:
+        own, start = _role(path), start_of(path)
+        if own.role or kind(start or b"\0") != "idx" or len(start) < 4:
+            continue
+        key = own.part, "images" if start[3] > 2 else "labels"
+        if key in found or any(path.parent != other.parent for other in found.values()):
+            return None
+        found[key] = path
+    made = IdxSet(next(iter(found.values())).parent, "", found) if found else None
+    return made if made and made.missing() is None else None
 
 
 def the_one(folder: Path, sets: Sequence[IdxSet]) -> IdxSet | None:

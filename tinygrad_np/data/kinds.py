@@ -1,7 +1,7 @@
 """What a file is, by how its content starts, and what reads it."""
 
 PICKLE = (
-    "a pickle runs code when it is read, so none is: where you trust it, read it with the library "
+    "a pickle can run code, so it is not read: if you trust it, read it with the library "
     "that wrote it and save the arrays with np.savez"
 )
 DOOR = "an IDX, CSV, npz, mat or Parquet file, or a folder of those or of pictures for each class"

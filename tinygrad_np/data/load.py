@@ -1,7 +1,7 @@
 """One door to data of one's own: whatever the file or folder is, it becomes a data set."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from .. import arguments
 from ..errors import DataError
 from .archives import read_mat, read_npz
-from .assemble import assembled, joined, upright
+from .assemble import as_in_training, assembled
 from .datasets import Dataset, fashion_mnist, mnist, published
 from .files import Content, StrPath, opened
 from .idx_sets import (
@@ -18,10 +18,11 @@ from .idx_sets import (
     TABLES,
     IdxSet,
     files_in,
-    kind_of,
     parsed,
+    pieces,
     set_of,
     sets_in,
+    shards_of,
     start_of,
     the_one,
 )  # fmt: skip
@@ -89,15 +90,20 @@ def load(
     return assembled(place, sources, names, classes, transpose)
 
 
-def load_pictures(path: Path, size: tuple[int, int] | None = None) -> Source:
-    """All pictures of a data set in a file or folder, in order, with labels where it has some."""
-    if not path.is_dir() and kind_of(path) == "idx":
-        (found,) = IdxSet(path.parent, "", {("", "images"): path}).read()
-        return Source(upright(found.images, None, path.name, None, []), None)
-    read, _ = _read_folder(path, None, size) if path.is_dir() else _read_file(path, None)
+def load_pictures(
+    path: Path, size: tuple[int, int] | None = None, classes: int | None = None
+) -> Source:
+    """All pictures of a file or folder, in order, upright and labelled as `load` has them.
+
+    The labels of IDX files are taken from beside the file; of folders all parts are read.
+    """
+    if path.is_dir():
+        read, name = _read_folder(path, None, size)
+    else:
+        read, name = _read_file(path, None, alone=True)
     if isinstance(read, Dataset):
         return Source(np.concatenate([x for x, _ in read]), np.concatenate([y for _, y in read]))
-    return joined(str(path), read)
+    return as_in_training(str(path), read, name, classes)
 
 
 def _no_table(path: Path, label: Label) -> DataError:
@@ -114,17 +120,21 @@ def _checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _read_file(path: Path, label: Label) -> tuple[list[Source], str]:
-    """The parts in a file, and what its name says."""
+def _read_file(path: Path, label: Label, alone: bool = False) -> tuple[list[Source], str]:
+    """The parts in a file and in those of its set, unless it is to be alone; what its name says."""
     with opened("load", path) as file:
         start = Content(file, str(path)).read(START)
     found = kind(start)
     if label is not None and found not in ("csv", "parquet"):
         raise _no_table(path, label)
-    if found == "idx":
-        return set_of(path).read(), path.name
+    if found == "idx" or (found == "npz" and parsed(path.name)[2]):
+        whole = set_of(path, found, alone)
+        if found == "idx" or whole.missing() is None:
+            return whole.read(alone), path.name
     if found == "npz":
         return read_npz(path), path.name
+    if found == "parquet" and not alone and (shards := shards_of(path)):
+        return _read_pieces({shard: parsed(shard.name)[1] for shard in shards}, label), path.name
     if found == "mat":
         return read_mat(path), path.name
     if found == "parquet":
@@ -164,7 +174,7 @@ def _tables(files: Sequence[Path]) -> list[Path]:
 def _read_tables(folder: Path, tables: Sequence[Path], label: Label) -> tuple[list[Source], str]:
     """One file, or those of a training and a test part, which may be in pieces."""
     if len(tables) == 1:
-        return _read_file(tables[0], label)
+        return _read_file(tables[0], label, alone=True)
     parts = {path: parsed(path.name)[1] for path in tables}
     wanted = [path for path, part in parts.items() if part]
     groups = {parsed(path.name)[0] for path in wanted}
@@ -174,13 +184,21 @@ def _read_tables(folder: Path, tables: Sequence[Path], label: Label) -> tuple[li
             f"{folder}: found {told}, expected one file, or one for training and one for test; "
             "give the path of the one that is wanted"
         )
+    return _read_pieces({path: parts[path] for path in wanted}, label), folder.name
+
+
+def _read_pieces(parts: Mapping[Path, str], label: Label) -> list[Source]:
+    """Files of which it is known what part of a data set each has."""
     sources = []
-    for path in wanted:
-        read, _ = _read_file(path, label)
+    for path, part in parts.items():
+        read, _ = _read_file(path, label, alone=True)
         for source in read:
-            source.part = parts[path]
+            source.part = part
+        there = sum(other == part for other in parts.values())
+        if there < (whole := pieces(path)):
+            read[0].said.append(f"found {there} of {whole} pieces like {path.name}")
         sources += read
-    return sources, folder.name
+    return sources
 
 
 def _incomplete(folder: Path, found: IdxSet) -> DataError:

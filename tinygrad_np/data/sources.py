@@ -67,11 +67,11 @@ def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any
     shape = given.shape
     if given.ndim == 2:
         if (count not in (None, shape[0]) and shape[1] == count) or (
-            count is None and not _sides(shape[1]) and _sides(shape[0])
+            count is None and not sides(shape[1]) and sides(shape[0])
         ):  # fmt: skip
             given = given.T
-        if count in (None, len(given)) and (sides := _sides(given.shape[1])):
-            return given.reshape(len(given), *sides)
+        if count in (None, len(given)) and (each := sides(given.shape[1])):
+            return given.reshape(len(given), *each)
     elif given.ndim in (3, 4) and shape:
         if count in (None, shape[0]):
             return given
@@ -84,7 +84,7 @@ def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any
     )
 
 
-def _sides(pixels: int) -> tuple[int, ...]:
+def sides(pixels: int) -> tuple[int, ...]:
     """The shape of a square picture, grey or in colours, that has so many numbers."""
     for channels in ((), (3,)):
         side = round((pixels / (channels or (1,))[0]) ** 0.5)

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -18,7 +19,7 @@ from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
 from .pictures import decoded
-from .sources import LABEL_NAMES, Source, as_images, check_shapes
+from .sources import LABEL_NAMES, Source, as_images, check_shapes, sides
 
 Label = str | int | None
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
@@ -53,9 +54,10 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
             block, blocks, separator = _with_commas(block), map(_with_commas, blocks), ","
         elif separator != ",":
             block, blocks = _with_points(block), map(_with_points, blocks)
-        lines = [*block.split(b"\n", 2), b""][:2]
+        lines = [*filter(None, block.split(b"\n", 8)[:8]), b"", b""][:2]
         first, second = (_cells(line.decode("utf-8", "replace"), separator) for line in lines)
-        odd = second and len(second) != len(first) and not any(map(_NUMBER.fullmatch, second))
+        numbers = sum(map(bool, map(_NUMBER.fullmatch, second)))
+        odd = second and len(second) != len(first) and 2 * numbers < len(second)
         if odd or not first or (len(first) == 1 and not _NUMBER.fullmatch(first[0])):
             raise DataError(
                 f"{path}: found text that starts with {shown_cell(start)} and is no table, "
@@ -66,7 +68,11 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
             block = block.partition(b"\n")[2]
         at = None if label is None else _label_column(content.name, header, len(first), label)
         rows = _rows(content, chain([block], blocks), separator, len(first), 1 + bool(header), at)
-    return from_columns(os.fspath(path), header, rows, label)
+    source = from_columns(os.fspath(path), header, rows, label)
+    if header and _is_counted(header):
+        told = f"{','.join(header[:3])},… was taken for names of columns"
+        source.said.append(f"the first row {told}, as pandas writes them, not for a picture")
+    return source
 
 
 @dataclass
@@ -88,13 +94,16 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     kept = [i for i in range(count) if i != at]
     if names is not None:
         kept = [i for i in kept if names[i].strip().lower() not in _INDEX]
-    if at is None and math.isqrt(len(kept)) ** 2 != len(kept):
-        if math.isqrt(len(kept) - 1) ** 2 == len(kept) - 1:
+    fits = _is_square if at is None else sides  # pictures in colours only where labels are known
+    if not fits(len(kept)):
+        if at is None and fits(len(kept) - 1):
             at = kept.pop(0 if _is_labels(columns[kept[0]], columns[kept[-1]]) else -1)
-        if at is None or not kept:
+        if not fits(len(kept)):
+            odd = _odd(names, kept, columns)
+            remedy = f"; take the columns {', '.join(odd)} out of the file" if odd else ""
             raise DataError(
                 f"{place}: found {count} columns, expected a square number of pixels, and "
-                "one column of labels or none; name the column of labels with label="
+                f"one column of labels or none; name the column of labels with label={remedy}"
             )
     if words := [i for i in kept if i in columns.words]:
         raise DataError(
@@ -104,10 +113,47 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         )
     said: list[str] = []
     pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
-    if pixels.shape[1] != len(kept):
+    if names is not None and (order := _numeric_order([names[i] for i in kept])) is not None:
+        kept = [kept[i] for i in order]
+        said.append(
+            f"columns of pixels were put in the order of their numbers ({names[kept[0]]}, "
+            f"{names[kept[1]]}, …)"
+        )
+        pixels = columns.numbers[:, kept]
+    elif pixels.shape[1] != len(kept):
         pixels = columns.numbers[:, kept]
     labels = None if at is None else columns[at]
     return Source(as_images(place, pixels, len(pixels), said), labels, "", said)
+
+
+def _is_square(count: int) -> bool:
+    return math.isqrt(count) ** 2 == count
+
+
+def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[str]:
+    """The columns that look like no pixels: they hold words, or are called otherwise than most."""
+    if names is None:
+        return [str(i + 1) for i in kept if i in columns.words]
+    forms = {i: re.sub(r"\d+", "", names[i]) for i in kept}
+    usual, often = Counter(forms.values()).most_common(1)[0]
+    alike = often > len(kept) // 2
+    return [names[i] for i in kept if i in columns.words or (alike and forms[i] != usual)]
+
+
+def _numeric_order(names: Sequence[str]) -> list[int] | None:
+    """How to sort names by the numbers in them, or None where they stand well.
+
+    That is where their other letters differ, and where two numbers (row and column) run on with
+    either of them first.
+    """
+    if len({re.sub(r"\d+", "", name) for name in names}) != 1:
+        return None
+    numbers = [tuple(map(int, re.findall(r"\d+", name))) for name in names]
+    order = sorted(range(len(names)), key=numbers.__getitem__)
+    if len(set(numbers)) < len(names) or sorted(numbers) == numbers:
+        return None
+    turned = [number[::-1] for number in numbers]
+    return None if sorted(turned) == turned else order
 
 
 def _label_column(place: str, names: Sequence[str] | None, count: int, label: Label) -> int | None:
@@ -145,7 +191,25 @@ def _is_labels(first: NDArray[Any], last: NDArray[Any]) -> bool:
 def _is_header(cells: Sequence[str]) -> bool:
     """Names of columns and no first row; one word alone may be a label."""
     words = [cell for cell in cells if not _NUMBER.fullmatch(cell)]
-    return len(words) > 1 or any(word.strip().lower() in (*LABEL_NAMES, "") for word in words)
+    return (
+        _is_counted(cells)
+        or len(words) > 1
+        or any(word.strip().lower() in (*LABEL_NAMES, "") for word in words)
+    )
+
+
+def _is_counted(cells: Sequence[str]) -> bool:
+    """Whether a row is 0, 1, 2, … or has ".1", ".2" at what is there again: names by pandas."""
+    names = [cell.strip() for cell in cells]
+    if names == list(map(str, range(len(names)))):
+        return True
+    met: Counter[str] = Counter()
+    for name in names:
+        whole, _, again = name.partition(".")
+        if not whole.isdigit() or (again and again != str(met[whole] + 1)):
+            return False
+        met[whole] += bool(again)
+    return met.total() > len(names) // 2
 
 
 def _cells(line: str, separator: str) -> list[str]:

@@ -26,6 +26,7 @@ figcaption { color: #444; font-size: 0.9rem; max-width: 40rem; margin: 0.5rem au
 nav { columns: 15rem; font-size: 0.9rem; } nav a { display: block; }
 a { color: inherit; }
 @media (max-width: 45rem) {
+  figure img { max-width: none; min-width: 42rem; } /* it scrolls, and its texts can be read */
   body { margin: 1rem auto; padding: 0 0.7rem; overflow-wrap: anywhere; }
   table { table-layout: auto; font-size: 0.8rem; }
   th, td:not(:last-child) { white-space: normal; overflow-wrap: normal; }

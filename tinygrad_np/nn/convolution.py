@@ -136,8 +136,9 @@ class ConvTranspose2d(_Convolution):
     ``weight`` is (in_channels, out_channels / groups, kh, kw), and each element of x adds it, times
     itself, to a window of the result (Zeiler et al. 2010). The sizes are those of
     ``functional.conv_transpose2d``; a ``Conv2d`` with the same arguments takes images back to the
-    size they had. Where ``stride`` is above 1 several sizes are taken to one: ``output_size``
-    (height, width), given with x, says which is meant, in the place of ``output_padding``.
+    size they had. With a ``stride`` above 1, ``Conv2d`` makes one size of several:
+    ``output_size`` (height, width), given with x, chooses among these, instead of
+    ``output_padding``.
     Everything else is as in ``Conv2d``.
 
     >>> layer = tg.nn.ConvTranspose2d(8, 1, kernel_size=2, stride=2, seed=0)

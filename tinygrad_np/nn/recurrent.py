@@ -236,7 +236,7 @@ class LSTM(_Recurrent):
 class GRU(_Recurrent):
     """Gated recurrent unit (Cho et al. 2014, in PyTorch's form).
 
-    With r, z, n the three parts of W_ih x + b_ih and of W_hh h + b_hh, marked by a prime:
+    r, z, n are the three parts of W_ih x + b_ih, and r′, z′, n′ those of W_hh h + b_hh:
     m = tanh(n + σ(r + r′) n′), h ← (1 - σ(z + z′)) m + σ(z + z′) h. Shapes, names and errors are
     those of ``RNN``.
 

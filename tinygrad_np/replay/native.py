@@ -80,8 +80,8 @@ class Loop:
             if reading == "row" and k not in written:
                 self._spread(k, f"%row{k}")
         if self.short:
-            self._put("br label %all", "all:")
-            self._columns("all", "0", self.width)
+            self._put("br label %short", "short:")
+            self._columns("short", "0", self.width)
             self._put("br label %row.end")
         else:
             self._put("br label %wide", "wide:")

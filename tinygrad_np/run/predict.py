@@ -50,7 +50,7 @@ def pictures(
     if path.is_dir():
         paths = sorted(place for place in path.iterdir() if is_picture(place)) or [path]
     if not is_picture(paths[0]):
-        found = load_pictures(path, described.shape)
+        found = load_pictures(path, described.shape, described.sizes[-1])
         images = found.images
         if not len(images):
             raise DataError(f"{path}: found no picture, expected at least one; give another file")
@@ -185,9 +185,10 @@ def run(given: argparse.Namespace) -> int:
         found = [guesses(model, described, path, given.as_is) for path in given.files]
     for warning in said:
         note(warning.message)
+    if given.csv is not None:  # before the table, whose reader may stop reading
+        write(given.csv, submission(found, described.classes))
     print(table(found, described.classes))
     if given.csv is not None:
-        write(given.csv, submission(found, described.classes))
         print(f"written to {given.csv}")
     if given.show:
         stems = [Path(each.name).stem for each in found]

@@ -22,6 +22,7 @@ class Bar:
     ) -> None:
         self.quiet = quiet
         self.seen = 0
+        self.before = 0
         self.shown = 0.0
         self.images = images
         self.epochs = epochs
@@ -41,6 +42,7 @@ class Bar:
     def on_start(self, run: Run) -> None:
         """A training that is resumed has its first steps behind it."""
         self.seen = run.done * self.images // (run.steps_per_epoch() or 1)
+        self.before = self.seen - self.seen % max(self.images, 1)
 
     def on_step(self, now: Progress) -> None:
         """One batch is done."""
@@ -57,7 +59,9 @@ class Bar:
         often = max(self.epochs // 20, 1)
         if self.quiet or self.bar is not None or done.epoch % often:
             return
-        rate = self.seen / done.epoch / max(done.seconds, 1e-9)
+        images = self.seen - self.before  # of this epoch, which may have been broken off
+        self.before = self.seen
+        rate = images / max(done.seconds, 1e-9)
         print(
             f"  epoch {done.epoch:3d}  loss {done.train_loss:.4f}  accuracy "
             f"{100 * done.train_accuracy:.2f} %  validation "

@@ -332,13 +332,10 @@ def _circumstances(result: Result, dataset: Dataset, parts: Parts) -> list[page.
 
 
 def configuration(recipe: Recipe, parts: Parts) -> list[tuple[str, str]]:
-    """Every field of a recipe; functions by name, the schedule as what it makes."""
-    rows = [
-        (field.name, _shown(getattr(recipe, field.name))) for field in dataclasses.fields(recipe)
-    ]
-    made = recipe.learning_rate(parts.train)
-    at = [name for name, _ in rows].index("schedule")
-    rows[at] = ("schedule", str(made) if isinstance(made, float) else _shown(made))
+    """What a recipe sets; functions by name, the schedule as what it makes."""
+    fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    fields["schedule"] = recipe.learning_rate(parts.train)
+    rows = [(name, _shown(value)) for name, value in fields.items() if value not in (None, "", ())]
     used = [("images used", f"{len(x):,} {name}") for name, (x, _) in (
         ("training", parts.train), ("validation", parts.validation), ("test", parts.test),
     )]  # fmt: skip

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, overload
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, overload
 
 from ..markup import Html, chart, facts, folded, joined, table
 
@@ -55,6 +55,13 @@ class Epoch:
     finished: bool = True
     metrics: dict[str, float] = field(default_factory=dict)
     validation_metrics: dict[str, float] = field(default_factory=dict)
+
+    if not TYPE_CHECKING:  # checkers know the fields
+
+        def __getattr__(self, name: str) -> Any:
+            every = [each.name for each in fields(self)]
+            near = [each for each in every if name and name in each] or every
+            raise AttributeError(f"an Epoch has no {name!r}; it has {', '.join(near)}")
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, as JSON takes them."""

@@ -17,7 +17,7 @@ from ..nn.module import Module, as_array
 _MAX_HEADER = 1 << 20
 _METADATA = "__metadata__"
 _PICKLED = (
-    "this may be a pickle, which runs code when it is read, so none is: where you trust it, "
+    "this may be a pickle, which can run code and is not read: if you trust it, "
     "read it with the library that made it and save arrays by name"
 )
 _CONVERSIONS = {
@@ -120,7 +120,10 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
             words = json.loads(npz.read_comment(source) or b"{}")
         else:
             with open(source, "rb") as file:
-                length = int.from_bytes(file.read(8), "little")
+                length, start = int.from_bytes(file.read(8), "little"), file.read(1)
+                if start not in (b"{", b""):
+                    raise ValueError("it starts neither as an .npz nor as safetensors")
+                file.seek(8)
                 if length > _MAX_HEADER:
                     raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
                 words = json.loads(file.read(length)).get(_METADATA, {})

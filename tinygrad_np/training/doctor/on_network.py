@@ -191,7 +191,7 @@ def start(m: Measurements) -> Iterator[Finding]:
     if start.classes is None and start.constant is not None and start.is_trained:
         yield note(
             TRAINED,
-            f"it is {figure(start.loss)}, and that of outputs which are the targets' means is "
+            f"it is {figure(start.loss)}; a constant output, the mean of the targets, has "
             f"{figure(start.constant)}: the network has learned something already.",
             "if it is new, look for the target among the inputs.",
             {"loss": start.loss, "constant": start.constant},
