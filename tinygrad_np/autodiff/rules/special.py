@@ -148,8 +148,16 @@ def spence_slope(x: Any) -> Any:
     return -np.where(near, polynomial(LOG_RATIO, inside), np.log(outside) / (outside - 1))
 
 
+def cut(n: Any) -> Any:
+    """An order without its fraction, as SciPy takes it where orders are integers."""
+    if hasattr(n, "dtype"):
+        return n if n.dtype.kind in "iu" else np.trunc(n)
+    return math.trunc(n)
+
+
 def expn_slope(n: Any, x: Any) -> Any:
     """-E_{n-1}(x), and that of E_0(x) = exp(-x) / x."""
+    n = cut(n)
     end = np.exp(-x) * (1 + x) / x / x
     if isinstance(n, int):  # and so of no dtype
         return -sp.expn(n - 1, x) if n else -end
@@ -297,10 +305,10 @@ elementwise(sp.k0e, lambda g, out, x: g * (out - sp.k1e(x)))
 elementwise(sp.k1e, lambda g, out, x: g * (out - sp.k0e(x) - out / x))
 elementwise(sp.jv, None, lambda g, _out, v, x: g * wobble(sp.jv, v, x, -1))
 elementwise(sp.yv, None, lambda g, _out, v, x: g * wobble(sp.yv, v, x, -1))
-elementwise(sp.yn, None, lambda g, _out, v, x: g * wobble(sp.yv, v, x, -1))
+elementwise(sp.yn, None, lambda g, _out, v, x: g * wobble(sp.yv, cut(v), x, -1))
 elementwise(sp.iv, None, lambda g, _out, v, x: g * wobble(sp.iv, v, x, 1))
 elementwise(sp.kv, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
-elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
+elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, cut(v), x, 1))
 elementwise(sp.hankel1, None, lambda g, _out, v, x: g * wobble(sp.hankel1, v, x, -1))
 elementwise(sp.hankel2, None, lambda g, _out, v, x: g * wobble(sp.hankel2, v, x, -1))
 elementwise(sp.hankel1e, None, lambda g, out, v, x: g * (
@@ -446,8 +454,10 @@ def shifted_sum(a: Any, b: Any, axis: Any) -> tuple[Any, Any]:
 
 def shares(out: Any, a: Any, b: Any, axis: Any) -> tuple[Any, Any]:
     """exp(a) and b exp(a) over their sum; equal infinities share evenly."""
-    powers = np.exp(np.where(a == out, 0, a - out))
-    parts = powers if b is None else np.where(b == 0, 0, b * powers)
+    powers = np.exp(np.where(np.logical_and(a == out, np.isinf(a)), 0, a - out))
+    parts = powers
+    if b is not None:
+        parts = np.where(np.logical_and(b == 0, np.isinf(powers)), 0, b * powers)
     total = np.sum(parts, axis=axis, keepdims=True)
     return powers / total, parts / total
 
