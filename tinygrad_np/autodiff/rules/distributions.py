@@ -21,7 +21,7 @@ def bell(x: Any) -> Any:
 
 def hazard(x: Any) -> Any:
     """The normal density at x over its integral up to x, to all digits at both ends."""
-    left, right = np.minimum(x, 0), np.maximum(x, 0)
+    left, right = np.where(x > 0, 0, x), np.where(x > 0, x, 0)
     tail = math.sqrt(2 / math.pi) / sp.erfcx(left * -math.sqrt(0.5))
     return np.where(x > 0, bell(right) / sp.ndtr(right), tail)
 

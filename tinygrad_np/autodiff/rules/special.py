@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special as sp
 from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
+from ...errors import TapeError
 from ..primitives import cast, is_foreign, primitive
 from .elementwise import LOG10, power_base, power_exponent
 from .table import constant, defvjp, elementwise
@@ -91,6 +92,16 @@ def dawsn_slope(out: Any, x: Any) -> Any:
     far = np.abs(x) > 30
     apart = -decaying(np.where(far, x, 1), 1) / 2
     return np.where(far, apart, 1 - np.where(far, 0, 2 * x) * out)
+
+
+def trigamma(x: Any) -> Any:
+    """The slope of ψ, which SciPy has of real numbers only."""
+    if np.iscomplexobj(x):
+        raise TapeError(
+            "special.psi (digamma) of complex numbers has no derivative here, and so loggamma, "
+            "gamma and rgamma of them have no second one; give real numbers."
+        )
+    return hidden._zeta(2, x)
 
 
 def rgamma_slope(out: Any, x: Any) -> Any:
@@ -217,7 +228,7 @@ elementwise(sp.gammaln, lambda g, _out, x: g * psi(x))
 elementwise(sp.loggamma, lambda g, _out, x: g * psi(x))
 elementwise(sp.rgamma, lambda g, out, x: g * rgamma_slope(out, x))
 elementwise(sp.gammasgn, lambda g, _out, _x: np.zeros_like(g))
-elementwise(sp.psi, lambda g, _out, x: g * hidden._zeta(2, x))
+elementwise(sp.psi, lambda g, _out, x: g * trigamma(x))
 elementwise(hidden._zeta, None, lambda g, _out, s, q: g * (-s * hidden._zeta(s + 1, q)))
 elementwise(sp.poch, lambda g, out, z, m: g * (out * (psi(z + m) - psi(z))),
             lambda g, out, z, m: g * (out * psi(z + m)))  # fmt: skip
