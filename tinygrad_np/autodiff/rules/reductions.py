@@ -301,6 +301,7 @@ def average(
                 f"np.average: weights of shape {np.shape(weights)} fit neither a of shape "
                 f"{np.shape(a)} nor axis={axis}; give weights of one of these shapes."
             )
+        nonzero(np.sum(weights))
         lined = [n if k in axes else 1 for k, n in enumerate(np.shape(a))]
         weights = np.transpose(weights, np.argsort(axes))
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
