@@ -102,7 +102,7 @@ def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> An
     if exact:
         return sp.comb(N, k, exact=True, repetition=repetition)
     if repetition:
-        none = np.logical_and(k == 0, N >= 0)
+        none = np.logical_and(k == 0, N == 0)
         return np.where(none, 1.0, sp.binom(np.where(none, 1.0, N + k - 1), k))
     inside = np.logical_and(np.logical_and(k <= N, N >= 0), k >= 0)
     return np.where(inside, sp.binom(np.where(inside, N, 1.0), np.where(inside, k, 1.0)), 0.0)

@@ -52,6 +52,30 @@ def test_the_page_is_what_scipy_and_the_table_say(monkeypatch: pytest.MonkeyPatc
     assert special_functions.section(text) == part and special_functions.section("") == ""
 
 
+ORDERED = sorted(
+    name for name, fn in UFUNCS.items()
+    if fn in TABLE and any("l" in types.partition("->")[0] for types in fn.types)
+    and any(set(types.partition("->")[0]) == {"d"} for types in fn.types)
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ORDERED)
+def test_orders_with_a_fraction_are_those_of_the_value(name: str) -> None:
+    """Where SciPy cuts them off in the value, so does the derivative."""
+    fn, step, compared = UFUNCS[name], 1e-6, 0
+    for first, second, third in itertools.product((-0.3, 0.6, 1.7, 4.6), (2.5, 5.0), (1.3,)):
+        orders = [first, second, third][: fn.nin - 1]
+        ends = [float(fn(*orders, 0.7 + sign * step)) for sign in (1, -1)]
+        wanted = (ends[0] - ends[1]) / (2 * step)
+        if np.isfinite(wanted):
+            for given in (orders, map(np.array, orders)):
+                found = tg.grad(lambda x, v=(*given,): fn(*v, x))(0.7)
+                np.testing.assert_allclose(found, wanted, 1e-6, 1e-8)
+                compared += 1
+    assert compared
+
+
 def test_a_refused_ufunc_says_so() -> None:
     t = tg.Tensor([1.5], requires_grad=True)
     with pytest.raises(

@@ -58,7 +58,7 @@ def test_second_derivatives_at_equal_values_are_true_or_refused(name: str) -> No
     for h, at in cases:
         f = lambda t, h=h: np.sum(np.real(h(np.real(values(t)))))
         directions = [*entries(at.shape)[::2], C[:, : at.shape[1]]]
-        if name not in ("eigvals", "svdvals"):  # of symmetric ones half are the others
+        if name != "svdvals":  # of symmetric ones half are the others, and all have vectors
             directions = [d + d.T for d in directions if np.triu(d).any()]
         for along in directions:
             ours = tried(tg.hvp, f, at, along)
@@ -100,6 +100,28 @@ def test_values_and_vectors_of_equal_values_are_true_or_refused(name: str) -> No
                 true = slope(g, at, forward)
                 np.testing.assert_allclose(ours + ours.T, true + true.T, atol=1e-9)
     assert found[True] >= 2 * (name != "leading") and found[False] >= 2, found
+
+
+J = np.array([[2.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 5.0]])
+SHARED = {
+    "ones": np.array([[1.0, 1.0], [0.0, 1.0]]),
+    "nilpotent": np.array([[0.0, 1.0], [0.0, 0.0]]),
+    "all": np.triu(np.ones((3, 3)), 1),
+    "nearly": np.array([[1.0, 1e-5], [0.0, 1.0]]),
+    "one of three": J,
+    "transposed": J.T,
+    "single": J.astype(np.float32),
+    "in a stack": np.stack([np.diag([1.0, 2.0, 3.0]), J]),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_values_of_vectors_that_do_not_span_are_refused(name: str) -> None:
+    """Of Σ w² the true gradient is 2 Aᵀ, which values and vectors do not tell."""
+    for f in (lambda t: np.sum(np.real(la.eigvals(t) ** 2)), lambda t: np.sum(abs(la.eig(t)[1]))):
+        for fn in (tg.grad(f), tg.replay(tg.grad(f)), lambda t, f=f: tg.hvp(f, t, t)):
+            with pytest.raises(tg.TapeError, match=r"eig: .* fewer vectors than its multiplicity"):
+                fn(SHARED[name])
 
 
 def test_a_replay_refuses_what_eager_mode_refuses() -> None:

@@ -57,6 +57,28 @@ def test_what_was_not_taken_contributes_nothing(poison: float) -> None:
     assert wrong == set(), "give these a reach (see CONTRIBUTING.md)"
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("overflows", [False, True])
+def test_what_comes_later_does_not_count_in_an_accumulation(overflows: bool) -> None:
+    """The gradient of the first results is the same whatever stands behind them."""
+    named = {full_name(case.fn): case.fn for case in CASES}
+    scans = {name: fn for name, fn in named.items() if "accum" in name or "cum" in name}
+    assert len(scans) > 12, sorted(scans)
+    end = [1e200, 1e200, 1e200] if overflows else [0.0, -1.0, 2.0]
+    for name, scan in scans.items():
+        inner = (lambda x: x) if overflows else np.log
+        f = lambda x, scan=scan, inner=inner: np.sum(
+            np.where(np.arange(np.shape(x)[0]) < 2, scan(inner(x)), 0.0) * 3.0
+        )
+        with np.errstate(all="ignore"):
+            try:
+                found = tg.grad(f)(np.array([2.0, 1.5, *end]))
+            except tg.TapeError:
+                continue
+        np.testing.assert_allclose(found[:2], tg.grad(f)(np.array([2.0, 1.5])), err_msg=name)
+        assert not found[2:].any(), name
+
+
 def test_a_rule_that_says_nothing_is_found(monkeypatch: Any) -> None:
     """Of a function with an infinite slope, beside those that are finite everywhere."""
     monkeypatch.setattr(TABLE[np.log], "reach", None)

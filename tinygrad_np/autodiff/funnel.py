@@ -272,7 +272,7 @@ def _settle(
     allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
     known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
     if not known and requires_grad(args):
-        calls.refuse_options(rule, sorted(set(kwargs) - allowed))
+        kwargs = calls.without_defaults(rule, kwargs, allowed)
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
         kwargs = {name: _kept(value) for name, value in kwargs.items()}
@@ -295,9 +295,9 @@ def _by_position(
     except ValueError:  # NumPy does not tell the names of this function's parameters
         raise TypeError(f"{rule.name} takes Tensors by position, not by keyword.") from None
     names = list(bound.arguments)
-    last = max(
-        (i for i, n in enumerate(names) if isinstance(bound.arguments[n], Tensor)), default=0
-    )
+    tensors = [(i, v) for i, v in enumerate(bound.arguments.values()) if isinstance(v, Tensor)]
+    operands = [i for i, v in tensors if v._node is not None or not rule.is_option(i)]
+    last = max(operands, default=0)
     if len(bound.args) <= last:
         return args, kwargs
     return bound.args[: last + 1], {n: bound.arguments[n] for n in names[last + 1 :]}

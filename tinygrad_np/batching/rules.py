@@ -63,14 +63,13 @@ OF_MATRICES = frozenset([
 ALL_AXES = dict.fromkeys([
     np.sum, np.prod, np.mean, np.max, np.min, np.amax, np.amin, np.any, np.all, np.count_nonzero,
     np.flip, neural.logsumexp, neural.softmax, neural.log_softmax, reductions.variance,
-    reductions.deviation, reductions.length, reductions.unit, products.euclidean_norm,
-    products.power_norm,
+    reductions.deviation, reductions.length, reductions.unit, products.power_norm,
 ], ("axis",)) | dict.fromkeys([np.fft.fftn, np.fft.ifftn, np.fft.fftshift, np.fft.ifftshift],
     ("axes",))  # fmt: skip
 ONE_ROW = dict.fromkeys([
     np.cumsum, np.cumprod, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort,
     np.argpartition, np.sort, np.repeat, np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft,
-    np.fft.hfft, np.fft.ihfft,
+    np.fft.hfft, np.fft.ihfft, products.euclidean_norm,
 ], ("axis",)) | {
     np.swapaxes: ("axis1", "axis2"), np.moveaxis: ("source", "destination"),
     np.diagonal: ("axis1", "axis2"), np.trace: ("axis1", "axis2"),

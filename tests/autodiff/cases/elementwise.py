@@ -53,6 +53,8 @@ for fn in (np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.around, n
 row(np.round, between(2, 3) / 10, 1)
 row(np.around, between(2, 3) / 10, decimals=1)
 row(np.nan_to_num, real(2, 3))
+row(elementwise.replace_nonfinite, Const(np.array([np.nan, np.inf, -np.inf, 1.5])), scalar,
+    np.array(2.6), np.array(3.9), _reference=lambda x, *v: np.nan_to_num(x, True, *v))  # fmt: skip
 row(elementwise.replace_nonfinite, real(3), 0.0, None, None,
     _reference=lambda x, *fills: np.nan_to_num(x, True, *fills))  # fmt: skip
 row(np.nan_to_num, complex_(3), copy=True)

@@ -151,7 +151,10 @@ if HAS_SCIPY:
             _reference=sp.logsumexp)  # fmt: skip
     row(special.logsumexp, real(2, 3), axis=1, b=positive(3), _reference=sp.logsumexp)
     row(special.logsumexp, real(3), b=Const(bools(3) * 1.0), _reference=sp.logsumexp)
+    row(special.logsumexp, real(3), b=np.array([0.0, 0.7, 1.2]), _reference=sp.logsumexp)
+    row(special.logsumexp, np.array([0.0, 0.0]), b=np.array([0.5, 0.5]), _reference=sp.logsumexp)
     row(special.logsumexp, scalar, _reference=sp.logsumexp)
+    row(sp.log_ndtr, np.array([0.0, 0.4]))
     row(special.logsumexp, complex_(2, 3), axis=1, _reference=sp.logsumexp)
     row(special.logsumexp, complex_(2, 3), axis=1, return_sign=True, _reference=sp.logsumexp)
     row(rules.log_of_sum, real(2, 3), weights, (0,), True)

@@ -22,13 +22,21 @@ def orthogonalised(a: Any, complete: bool = False) -> Any:
     return np.linalg.qr(a, "complete" if complete else "reduced")
 
 
+BOTH = (
+    "a gradient for both the values and the vectors is not known here, because two values are "
+    "equal or a singular value is 0"
+)
+DEFECTIVE = (
+    "a value of this matrix has fewer vectors than its multiplicity, and no derivative by itself"
+)
+
+
 @primitive
-def settled(undecided: Any, name: str) -> Any:
+def settled(undecided: Any, name: str, reason: str = BOTH) -> Any:
     """``undecided``, of which nothing is True."""
     if np.any(undecided):
         raise TapeError(
-            f"np.linalg.{name}: a gradient for both the values and the vectors is not known here, "
-            "because two values are equal or a singular value is 0. Write the function without "
+            f"np.linalg.{name}: {reason}. Write the function without "
             "vectors (inv, pinv, solve, cholesky, matrix_power, norm; np.sum(a * a) for a sum of "
             "squares), or change the matrix so that the values differ."
         )
@@ -37,15 +45,18 @@ def settled(undecided: Any, name: str) -> Any:
 
 @primitive
 def silent(values: Any, g: Any, rows: int, singular: bool) -> Any:
-    """At i, j whether two values are equal, to rounding, and have the cotangent 0 both.
+    """At i, j the common cotangent (1 for 0) of two values that are equal, to rounding; else 0.
 
-    On the diagonal whether a singular value is 0. Values and cotangents are rows of a matrix.
+    Of singular values whether both have the cotangent 0, and on the diagonal whether the value is
+    0, too. Values and cotangents are rows of a matrix.
     """
     down = np.swapaxes(values, -1, -2)
     least = rows * np.finfo(values.dtype).eps * np.max(np.abs(values), -1, keepdims=True, initial=0)
     diagonal = akin(np.eye(values.shape[-1], dtype=bool), values)
     equal = np.where(diagonal, singular & (values <= least), np.abs(values - down) <= least)
-    return equal & (g == 0) & np.swapaxes(g == 0, -1, -2)
+    if singular:
+        return equal & (g == 0) & np.swapaxes(g == 0, -1, -2)
+    return np.where(equal & (g == np.swapaxes(g, -1, -2)), np.where(g == 0, 1, g), 0)
 
 
 @primitive
@@ -71,9 +82,9 @@ def hint(g: Any, left: Any, right: Any, unseen: Any, dual: bool) -> Any:
     steps = np.abs(along[..., None, :] - along[..., :, None])
     # else the cotangents of the two values differ, and told_apart sees these
     alike = steps <= np.finfo(g.dtype).eps ** 0.5 * np.max(np.abs(core), (-2, -1), keepdims=True)
-    unseen = unseen & alike
     if dual:
-        return np.matmul(np.swapaxes(right, -1, -2), np.where(unseen, core, 0))
+        return np.matmul(np.swapaxes(right, -1, -2), np.where(alike, unseen * core, 0))
+    unseen = unseen & alike
     size = np.abs(gr).sum(-2)[..., None, :] + np.abs(lg).sum(-1)[..., None, :]
     inner = (core + np.conj(np.swapaxes(core, -1, -2))) / 2
     inner = np.where(akin(np.eye(left.shape[-1], dtype=bool), left), size, inner)

@@ -138,6 +138,21 @@ def by_keyword(
     return args[: rule.operands], {**kwargs, **named}
 
 
+def without_defaults(rule: Rule, options: dict[str, Any], known: Any) -> dict[str, Any]:
+    """The options but those that say what holds without them; others that are unknown are refused.
+
+    Of ufuncs NumPy tells no defaults.
+    """
+    if rule.is_ufunc:
+        own: Mapping[str, Any] = {"where": True}
+    else:
+        own = {name: p.default for name, p in parameters(rule.forward).items()}
+    kept = {k: v for k, v in options.items() if k in known or k not in own or v is not own[k]}
+    if unknown := sorted(kept.keys() - known):
+        refuse_options(rule, unknown)
+    return kept
+
+
 def refuse_options(rule: Rule, names: list[str]) -> None:
     """Say that a rule does not know these options, which the function may not have at all."""
     shown = ", ".join(f"{name}=" for name in names)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import akin, cast, decomposed, orthogonalised, settled
+from ..primitives.matrices import DEFECTIVE
 from .inverses import adjoint, by_matrix, conj, transposed
 from .table import composite, defvjp
 from .ties import (
@@ -108,6 +109,7 @@ def eig_back(g: Any, out: Any) -> Any:
     complex-valued gradients with application to statistically optimum beamforming", section 4.
     """
     (gw, gv), (w, v) = g, out
+    v = spanning(v, w)
     vh, total = adjoint(v), 0
     if gv is not None:
         turned = np.matmul(vh, free_of_scale(gv, v))
@@ -116,6 +118,15 @@ def eig_back(g: Any, out: Any) -> Any:
     if gw is not None:
         total = total + of_values(np.linalg.inv(vh), gw, vh, w, np.shape(w)[-1])
     return total
+
+
+def spanning(v: Any, w: Any) -> Any:
+    """The eigenvectors ``v``, refused where those of equal eigenvalues ``w`` are the same."""
+    n, eps = np.shape(v)[-1], float(np.finfo(np.result_type(v)).eps)
+    others = akin(~np.eye(n, dtype=bool), v)
+    same = np.logical_and(np.abs(np.matmul(adjoint(v), v)) >= 1 - 4 * n * eps, others)
+    equal = np.abs(differences(w)) <= rounding(top(w), n)[..., None]
+    return np.where(settled(np.logical_and(same, equal), "eig", DEFECTIVE), 0, v)
 
 
 def free_of_scale(g: Any, v: Any) -> Any:

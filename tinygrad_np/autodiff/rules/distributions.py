@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special as sp
 
-from .special import ROOT_PI, ROOT_TWO_PI, betaln, erf, faddeeva_slope, gammaln, xlog1py, xlogy
+from .special import ROOT_PI, ROOT_TWO_PI, betaln, cut, erf, faddeeva_slope, gammaln, xlog1py, xlogy
 from .table import elementwise
 
 
@@ -21,7 +21,7 @@ def bell(x: Any) -> Any:
 
 def hazard(x: Any) -> Any:
     """The normal density at x over its integral up to x, to all digits at both ends."""
-    left, right = np.minimum(x, 0), np.maximum(x, 0)
+    left, right = np.where(x > 0, 0, x), np.where(x > 0, x, 0)
     tail = math.sqrt(2 / math.pi) / sp.erfcx(left * -math.sqrt(0.5))
     return np.where(x > 0, bell(right) / sp.ndtr(right), tail)
 
@@ -54,7 +54,7 @@ def whole(k: Any) -> Any:
 
 def binomial_density(k: Any, n: Any, p: Any) -> Any:
     """The slope of ``bdtrc`` by p."""
-    return beta_density(whole(k) + 1, n - whole(k), p)
+    return beta_density(whole(k) + 1, cut(n) - whole(k), p)
 
 
 def lambda_density(p: Any, lam: Any) -> Any:
@@ -104,7 +104,7 @@ elementwise(sp.tklmbda, lambda g, out, _x, lam: g * lambda_density(out, lam), No
 # distributions: cumulative, its complement, and the inverse
 elementwise(sp.pdtr, None, lambda g, _out, k, m: -g * gamma_density(whole(k) + 1, m))
 elementwise(sp.pdtrc, None, lambda g, _out, k, m: g * gamma_density(whole(k) + 1, m))
-elementwise(sp.pdtri, None, lambda g, out, k, _p: -g / gamma_density(whole(k) + 1, out))
+elementwise(sp.pdtri, None, lambda g, out, k, _p: -g / gamma_density(cut(k) + 1, out))
 elementwise(sp.chdtr, None, lambda g, _out, v, x: g * gamma_density(v / 2, x / 2) / 2)
 elementwise(sp.chdtrc, None, lambda g, _out, v, x: -g * gamma_density(v / 2, x / 2) / 2)
 elementwise(sp.chdtri, None, lambda g, out, v, _p: -g * 2 / gamma_density(v / 2, out / 2))
@@ -125,11 +125,11 @@ elementwise(sp.bdtr, None, None, lambda g, _out, k, n, p: -g * binomial_density(
 elementwise(sp.bdtrc, None, None, lambda g, _out, k, n, p: g * binomial_density(k, n, p))
 elementwise(sp.bdtri, None, None, lambda g, out, k, n, _y: -g / binomial_density(k, n, out))
 elementwise(sp.nbdtr, None, None,
-            lambda g, _out, k, n, p: g * beta_density(n, whole(k) + 1, p))  # fmt: skip
+            lambda g, _out, k, n, p: g * beta_density(cut(n), cut(k) + 1, p))  # fmt: skip
 elementwise(sp.nbdtrc, None, None,
-            lambda g, _out, k, n, p: -g * beta_density(n, whole(k) + 1, p))  # fmt: skip
+            lambda g, _out, k, n, p: -g * beta_density(cut(n), cut(k) + 1, p))  # fmt: skip
 elementwise(sp.nbdtri, None, None,
-            lambda g, out, k, n, _y: g / beta_density(n, whole(k) + 1, out))  # fmt: skip
+            lambda g, out, k, n, _y: g / beta_density(cut(n), cut(k) + 1, out))  # fmt: skip
 elementwise(sp.nrdtrimn, lambda g, out, _p, std, x: -g * std / bell((x - out) / std),
             lambda g, out, _p, std, x: g * ((out - x) / std),
             lambda g, _out, _p, _std, _x: g)  # fmt: skip

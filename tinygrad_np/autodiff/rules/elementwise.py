@@ -63,7 +63,7 @@ def power_base(g: Any, x: Any, y: Any) -> Any:
         return root_slope(g * y, x, raised(x, 1 - y)) if y else np.zeros_like(g)
     flat = (x == 0) & ((y == 0) if _is_complex(x, y) else (y >= 0) & (y < 1))
     below = np.power(np.where(flat, 1, x), np.where(flat, 1, y - 1))
-    flat = flat | (below == 0) | ((y == 0) & np.isinf(below))  # 0 times infinity
+    flat = flat | ((below == 0) & np.isinf(y)) | ((y == 0) & np.isinf(below))  # 0 times infinity
     return np.where(flat, 0, g * (y * below))
 
 
@@ -228,6 +228,14 @@ def within(g: Any, x: Any, low: Any, high: Any) -> Any:
     return np.where(inside, g, 0)
 
 
+def in_place_of(g: Any, x: Any, is_replaced: Any) -> Any:
+    """What a number gets that stands in place of parts of ``x``."""
+    if not np.iscomplexobj(x):
+        return np.where(is_replaced(x), g, 0)
+    return (np.where(is_replaced(np.real(x)), np.real(g), 0)
+            - np.where(is_replaced(np.imag(x)), np.imag(g), 0))  # fmt: skip
+
+
 elementwise(
     clip,
     lambda g, _out, x, low, high: within(g, x, low, high),
@@ -292,7 +300,10 @@ elementwise(np.imag, lambda g, _out, _x: g * -1j if np.iscomplexobj(_x) else np.
 elementwise(np.angle, lambda g, _out, x, deg=False: angle_slope(g, x) * (180 / np.pi if deg else 1))
 elementwise(
     replace_nonfinite,
-    lambda g, _out, x, nan, posinf, neginf: np.where(np.isfinite(x), g, 0),
+    lambda g, _out, x, _nan, _posinf, _neginf: np.where(np.isfinite(x), g, 0),
+    lambda g, _out, x, _nan, _posinf, _neginf: in_place_of(g, x, np.isnan),
+    lambda g, _out, x, _nan, _posinf, _neginf: in_place_of(g, x, lambda v: v == np.inf),
+    lambda g, _out, x, _nan, _posinf, _neginf: in_place_of(g, x, lambda v: v == -np.inf),
     selects=2,
 )
 elementwise(cast, lambda g, _out, _x, dtype: g, traits=Traits(copies=True, by_row=1))

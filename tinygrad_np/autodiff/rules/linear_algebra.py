@@ -245,6 +245,8 @@ defvjp(
 def einsum(*operands: Any, optimize: Any = False, **options: Any) -> Any:
     """Einstein summation: ellipses spelled out, repeated labels as diagonals, then ``contract``."""
     del optimize
+    unset = {"out": None, "dtype": None, "order": "K", "casting": "safe"}
+    options = {k: v for k, v in options.items() if k not in unset or v != unset[k]}
     if options:
         raise NotImplementedError(
             f"np.einsum on Tensors takes no {', '.join(options)}: give subscripts and operands, or "

@@ -10,7 +10,7 @@ from ..primitives.neural import logsumexp
 from ..shapes import axes_of
 from .calls import METHODS
 from .reductions import recurrence
-from .table import TABLE, along, composite, constant, defvjp
+from .table import TABLE, composite, constant, defvjp, onwards
 
 NOTHING: Any = getattr(np, "_NoValue", None)  # where NumPy's methods have no initial value
 EXTREMA = (np.maximum, np.minimum, np.fmax, np.fmin)
@@ -135,5 +135,5 @@ for ufunc in [fn for fn in TABLE if is_binary(fn)]:
     if ("reduce", ufunc) not in METHODS:
         composite(ufunc.reduce)(functools.partial(reduce_by, ufunc))
     if ("accumulate", ufunc) not in METHODS:
-        defvjp(ufunc.accumulate, scanned(ufunc), reach=along(0), selects=ufunc in EXTREMA)
+        defvjp(ufunc.accumulate, scanned(ufunc), reach=onwards(0), selects=ufunc in EXTREMA)
     composite(ufunc.reduceat)(functools.partial(reduceat_by, ufunc))

@@ -75,7 +75,7 @@ def leaky_slope(g: Any, x: Any, slope: float) -> Any:
 
 def shares_of_sum(out: Any, x: Any, axis: int) -> Any:
     """exp(x) / sum exp(x), given ``logsumexp``; equal infinities share evenly."""
-    powers = np.exp(np.where(x == out, 0, x - out))
+    powers = np.exp(np.where(np.logical_and(x == out, np.isinf(x)), 0, x - out))
     return powers / np.sum(powers, axis=axis, keepdims=True)
 
 

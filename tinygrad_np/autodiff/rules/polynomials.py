@@ -256,6 +256,6 @@ def polyfit(
     if cov != "unscaled":
         if len(x) <= order:
             raise ValueError(f"np.polyfit(cov=True) of {len(x)} points; give more than {order}.")
-        rest = np.abs(right - np.matmul(left, found))
-        factor = np.sum(rest * rest, axis=0) / (len(x) - order)
+        rest = right - np.matmul(left, found)
+        factor = np.sum(np.real(rest * np.conjugate(rest)), axis=0) / (len(x) - order)
     return fit, (spread if np.ndim(y) == 1 else np.expand_dims(spread, 2)) * factor

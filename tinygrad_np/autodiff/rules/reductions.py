@@ -7,7 +7,7 @@ import numpy as np
 from ..primitives import akin, bodies, cast, deviation, length, nonzero, unit, variance
 from ..shapes import Axis, axes_of, beside, expand, extent, keep, kept, total
 from .elementwise import in_single
-from .table import Traits, along, composite, defvjp
+from .table import Traits, along, composite, defvjp, onwards
 
 
 def spread(g: Any, x: Any, axis: Axis, where: Any) -> Any:
@@ -134,11 +134,14 @@ def shifted(x: Any, by: int, fill: float) -> Any:
 def recurrence(total: Any, factor: Any) -> Any:
     """s_i = total_i + factor_i s_{i+1} along the last axis, where nothing follows the last one.
 
-    It is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division.
+    It is solved by doubling (Hillis & Steele 1986): log2(n) steps, no division. Where nothing
+    arrived behind a factor it may be infinite or NaN, or the product of several.
     """
     n, step = np.shape(total)[-1], 1
     while step < n:
-        total = total + factor * shifted(total, step, 0)
+        behind = shifted(total, step, 0)
+        idle = np.logical_and(behind == 0, ~np.isfinite(factor))
+        total = total + np.where(idle, 0, factor * behind)
         factor = factor * shifted(factor, step, 0)
         step *= 2
     return total
@@ -214,7 +217,7 @@ defvjp(np.cumsum, lambda g, _out, _x, axis=None, dtype=None: cumsum_back(g, _x, 
 defvjp(
     np.cumprod,
     lambda g, _out, x, axis=None, dtype=None: cumprod_back(g, x, axis),
-    reach=along(None),
+    reach=onwards(None),
 )
 
 
@@ -292,14 +295,15 @@ def average(
         scale = np.full_like(mean, np.size(a) / max(np.size(mean), 1))
         return (mean, scale) if returned else mean
     if np.shape(weights) != np.shape(a):
-        if not isinstance(axis, int) or np.shape(weights) != (np.shape(a)[axis],):
+        axes = () if axis is None else axes_of(axis, np.ndim(a))
+        if axis is None or np.shape(weights) != tuple(np.shape(a)[k] for k in axes):
             raise ValueError(
                 f"np.average: weights of shape {np.shape(weights)} fit neither a of shape "
                 f"{np.shape(a)} nor axis={axis}; give weights of one of these shapes."
             )
         nonzero(np.sum(weights))
-        lined = [1] * np.ndim(a)
-        lined[axis] = -1
+        lined = [n if k in axes else 1 for k, n in enumerate(np.shape(a))]
+        weights = np.transpose(weights, np.argsort(axes))
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
     scale = nonzero(np.sum(weights, axis=axis, keepdims=keepdims))
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale

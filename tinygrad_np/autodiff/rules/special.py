@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special as sp
 from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
+from ...errors import TapeError
 from ..primitives import cast, is_foreign, primitive
 from .elementwise import LOG10, power_base, power_exponent
 from .table import constant, defvjp, elementwise
@@ -93,6 +94,16 @@ def dawsn_slope(out: Any, x: Any) -> Any:
     return np.where(far, apart, 1 - np.where(far, 0, 2 * x) * out)
 
 
+def trigamma(x: Any) -> Any:
+    """The slope of ψ, which SciPy has of real numbers only."""
+    if np.iscomplexobj(x):
+        raise TapeError(
+            "special.psi (digamma) of complex numbers has no derivative here, and so loggamma, "
+            "gamma and rgamma of them have no second one; give real numbers."
+        )
+    return hidden._zeta(2, x)
+
+
 def rgamma_slope(out: Any, x: Any) -> Any:
     """-ψ(x) / Γ(x); left of 1/2 mirrored, where both have poles."""
     if np.iscomplexobj(x):
@@ -148,8 +159,16 @@ def spence_slope(x: Any) -> Any:
     return -np.where(near, polynomial(LOG_RATIO, inside), np.log(outside) / (outside - 1))
 
 
+def cut(n: Any) -> Any:
+    """An order without its fraction, as SciPy takes it where orders are integers."""
+    if hasattr(n, "dtype"):
+        return n if n.dtype.kind in "iu" else np.trunc(n)
+    return math.trunc(n)
+
+
 def expn_slope(n: Any, x: Any) -> Any:
     """-E_{n-1}(x), and that of E_0(x) = exp(-x) / x."""
+    n = cut(n)
     end = np.exp(-x) * (1 + x) / x / x
     if isinstance(n, int):  # and so of no dtype
         return -sp.expn(n - 1, x) if n else -end
@@ -209,7 +228,7 @@ elementwise(sp.gammaln, lambda g, _out, x: g * psi(x))
 elementwise(sp.loggamma, lambda g, _out, x: g * psi(x))
 elementwise(sp.rgamma, lambda g, out, x: g * rgamma_slope(out, x))
 elementwise(sp.gammasgn, lambda g, _out, _x: np.zeros_like(g))
-elementwise(sp.psi, lambda g, _out, x: g * hidden._zeta(2, x))
+elementwise(sp.psi, lambda g, _out, x: g * trigamma(x))
 elementwise(hidden._zeta, None, lambda g, _out, s, q: g * (-s * hidden._zeta(s + 1, q)))
 elementwise(sp.poch, lambda g, out, z, m: g * (out * (psi(z + m) - psi(z))),
             lambda g, out, z, m: g * (out * psi(z + m)))  # fmt: skip
@@ -297,10 +316,10 @@ elementwise(sp.k0e, lambda g, out, x: g * (out - sp.k1e(x)))
 elementwise(sp.k1e, lambda g, out, x: g * (out - sp.k0e(x) - out / x))
 elementwise(sp.jv, None, lambda g, _out, v, x: g * wobble(sp.jv, v, x, -1))
 elementwise(sp.yv, None, lambda g, _out, v, x: g * wobble(sp.yv, v, x, -1))
-elementwise(sp.yn, None, lambda g, _out, v, x: g * wobble(sp.yv, v, x, -1))
+elementwise(sp.yn, None, lambda g, _out, v, x: g * wobble(sp.yv, cut(v), x, -1))
 elementwise(sp.iv, None, lambda g, _out, v, x: g * wobble(sp.iv, v, x, 1))
 elementwise(sp.kv, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
-elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
+elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, cut(v), x, 1))
 elementwise(sp.hankel1, None, lambda g, _out, v, x: g * wobble(sp.hankel1, v, x, -1))
 elementwise(sp.hankel2, None, lambda g, _out, v, x: g * wobble(sp.hankel2, v, x, -1))
 elementwise(sp.hankel1e, None, lambda g, out, v, x: g * (
@@ -446,8 +465,10 @@ def shifted_sum(a: Any, b: Any, axis: Any) -> tuple[Any, Any]:
 
 def shares(out: Any, a: Any, b: Any, axis: Any) -> tuple[Any, Any]:
     """exp(a) and b exp(a) over their sum; equal infinities share evenly."""
-    powers = np.exp(np.where(a == out, 0, a - out))
-    parts = powers if b is None else np.where(b == 0, 0, b * powers)
+    powers = np.exp(np.where(np.logical_and(a == out, np.isinf(a)), 0, a - out))
+    parts = powers
+    if b is not None:
+        parts = np.where(np.logical_and(b == 0, np.isinf(powers)), 0, b * powers)
     total = np.sum(parts, axis=axis, keepdims=True)
     return powers / total, parts / total
 

@@ -453,6 +453,17 @@ def along(axis: Axis) -> Any:
     return reach
 
 
+def onwards(axis: int | None) -> Any:
+    """As ``along``, of a function where an element moves nothing but what stands behind it."""
+
+    def reach(g: Any, _out: Any, x: Any, axis: Any = axis, *_rest: Any, **_options: Any) -> Any:
+        arrived, axis = np.not_equal(g, 0), 0 if axis is None else axis
+        behind = np.logical_or.accumulate(np.flip(arrived, axis), axis=axis)
+        return np.reshape(np.flip(behind, axis), np.shape(x))
+
+    return reach
+
+
 def elementwise(
     fn: Callable[..., Any],
     *vjps: Vjp | None,

@@ -29,6 +29,7 @@ WAYS = {
     "put": "write u[np.unravel_index(i, u.shape)] = t on a Tensor u",
     "place": "write u[mask] = t on a Tensor u, or use np.where(mask, t, u)",
     "putmask": "write u[mask] = t[mask] on a Tensor u, or use np.where(mask, t, u)",
+    "nan_to_num": "use np.where(np.isnan(x), t, x)",
     "copyto": "write u[...] = t on a Tensor u, or use np.where(mask, t, u)",
     "fill_diagonal": "write u[i, i] = t on a Tensor u, or use np.diag(t)",
     "put_along_axis": "write u[index] = t on a Tensor u",
@@ -65,10 +66,11 @@ def cut(what: str, shape: tuple[int, ...]) -> DetachError:
 
 def written(name: str) -> DetachError:
     """The error where a Tensor would be written into an array."""
-    name = numpys_own() or name
+    called = numpys_own() or name
+    way = WAYS.get(called, WAYS[name])
     return DetachError(
-        f"np.{name} would write a Tensor that requires grad into an array, which has no history; "
-        f"{WAYS[name]}, or .detach() the value."
+        f"np.{called} would write a Tensor that requires grad into an array, which has no history; "
+        f"{way}, or .detach() the value."
     )
 
 
