@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
+from .guards import EXCLUSIVE
 from .hooks import fire
 from .nests import leaves, tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
@@ -150,13 +151,25 @@ def _pull(
                 f"{rule.name} has no derivative with respect to operand {argument} "
                 f"({describe(node)}); pass it as .detach() or add a rule with tg.defvjp."
             )
-        cotangent = vjp(g, out, *operands, **options)
+        if wrap is None and not floor and argument in rule.fills and parent.rule is None:
+            cotangent = vjp(g, out, *operands, **options, room=_room(parent))
+        else:
+            cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
             cotangent = _checked(cotangent, g, values, rule.name, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         pulled.append((parent, cotangent, values[argument]))
     return pulled
+
+
+def _room(leaf: Any) -> Any:
+    """Memory of the optimiser's for the gradient of a leaf that has none yet."""
+    tensor = leaf.tensor()
+    if leaf.slot is None or tensor is None:
+        return None
+    with EXCLUSIVE:  # another thread may ask for it
+        return leaf.slot.take() if tensor._grad is None else None
 
 
 def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
@@ -190,10 +203,16 @@ def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
         g = arrived.pop(node)
         if node.hooks is not None:
             g = fire(node.hooks, g)
-        if not _is_fresh(g):
+        if not _is_fresh(g) and not is_in_slot(node, g):
             g = np.array(g) if isinstance(g, (ndarray, np.generic)) else np.positive(g)
         found[node] = g
     return found
+
+
+def is_in_slot(node: Any, g: Any) -> bool:
+    """Whether the gradient of a leaf was written into the memory of the optimiser's."""
+    slot = node.slot if node.rule is None else None
+    return slot is not None and type(g) is ndarray and g.base is slot.room
 
 
 def _is_fresh(g: Any) -> bool:

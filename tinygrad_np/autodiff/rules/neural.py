@@ -72,6 +72,13 @@ def leaky_slope(g: Any, x: Any, slope: float) -> Any:
     return np.where(x > 0, g, g * slope)
 
 
+def weight_back(g: Any, x: Any, room: Any) -> Any:
+    """``linear`` in reverse, to the weight: in memory (in, out), in ``room`` if that lies so."""
+    if room is None or g.dtype != room.dtype or not room.flags.f_contiguous:
+        return row_contraction(rows(x), rows(g)).T
+    return row_contraction(rows(x), rows(g), out=room.T).T
+
+
 def shares_of_sum(out: Any, x: Any, axis: int) -> Any:
     """exp(x) / sum exp(x), given ``logsumexp``; equal infinities share evenly."""
     powers = np.exp(np.where(x == out, 0, x - out))
@@ -217,7 +224,7 @@ defvjp(
 defvjp(
     linear,
     lambda g, _out, _x, weight, _bias: shaped(row_product(rows(g), weight), _x.shape),
-    lambda g, _out, x, _weight, _bias: row_contraction(rows(x), rows(g)).T,
+    lambda g, _out, x, _weight, _bias, *, room=None: weight_back(g, x, room),
     lambda g, _out, _x, _weight, _bias: row_sum(rows(g)),
     reach=terms,
 )
