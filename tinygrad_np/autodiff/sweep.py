@@ -81,6 +81,8 @@ def _descend(
                 pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
             else:
                 options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+                if rule.fills and _is_fresh(g):
+                    options = {**options, "room": g}
                 pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
         else:
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
