@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 ndarray = np.ndarray
+ROOM = 1 << 14  # elements of a gradient; smaller ones are copied in less time
 
 
 @np.errstate(all="ignore")
@@ -167,11 +168,11 @@ def _pull(
 
 def _room(leaf: Any) -> Any:
     """Memory of the optimiser's for the gradient of a leaf that has none yet."""
-    tensor = leaf.tensor()
-    if leaf.slot is None or tensor is None:
+    slot, tensor = leaf.slot, leaf.tensor()
+    if slot is None or tensor is None or slot.array.size < ROOM:
         return None
     with EXCLUSIVE:  # another thread may ask for it
-        return leaf.slot.take() if tensor._grad is None else None
+        return slot.take() if tensor._grad is None else None
 
 
 def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
@@ -323,6 +324,11 @@ def _check_unchanged(record: Record, parents: Sequence[Node | None], floor: int)
     """Refuse to use saved arrays that were overwritten after the operation ran."""
     rule = record.rule
     guards = record.guards or [None if p is None else p.storage for p in parents]
+    for guard in guards:
+        if guard is not None and guard.touched > record.number:
+            break
+    else:
+        return
     for argument, parent in enumerate(parents):
         if parent is not None and parent.number >= floor:
             for operand in rule.read_by(argument, len(parents)):
