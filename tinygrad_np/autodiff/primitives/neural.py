@@ -316,7 +316,7 @@ def cross_entropy_and_powers(logits: Any, labels: Any) -> Any:
 
 def slope_of_powers(powers: Any, totals: Any, labels: Any) -> Any:
     """(softmax - one hot) / n, given the exponentials and their sums."""
-    p = powers / np.reshape(totals, (-1, 1))
+    p = powers / np.expand_dims(totals, 1)
     p = less_one_hot(p, labels, out=into(p))
     return np.divide(p, len(labels), out=into(p))
 
