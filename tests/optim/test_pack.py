@@ -378,3 +378,37 @@ def test_parameters_that_share_memory() -> None:
     optimiser.step()
     assert base.tolist() == [0.0, 0.0, 2.0, 2.0, 4.0, 4.0, 6.0, 6.0]
     assert first.tolist() == second.tolist() == [-4.0, -3.0]
+
+
+def test_an_eager_gradient_lies_in_the_packs_memory_and_nobody_else_gets_that() -> None:
+    layer = nn.Linear(256, 64, seed=0)
+    optimiser = optim.SGD(layer.parameters(), 0.1)
+    x = np.ones((2, 256), np.float32)
+
+    def backward(factor: float) -> None:
+        np.sum(layer(x) * factor).backward()
+
+    backward(1)
+    assert layer.weight._grad is optimiser._packs[0].slots[0]
+    first = layer.weight.grad
+    backward(2)  # adds to what was read, and to memory that nobody has read
+    assert first is not None and (first.numpy() == 2).all()
+    assert layer.weight.grad is not None and (layer.weight.grad.numpy() == 6).all()
+    optimiser.zero_grad()
+    backward(3)
+    backward(1)
+    assert (layer.weight.grad.numpy() == 8).all()
+    before = layer.weight.numpy()
+    optimiser.step()
+    assert (layer.weight.numpy() == before - np.float32(0.1) * 8).all()
+
+    slot = optimiser._packs[0].slots[0]
+    optimiser.zero_grad()
+    used = slot.take()  # as if another thread's backward were at it
+    backward(5)
+    assert type(layer.weight._grad) is tg.Tensor
+    assert used is not None and (used != 10).all()
+    optimiser.zero_grad()
+    z = layer(x)
+    np.sum(z * z.detach() + layer(x)).backward()  # the layer twice
+    assert type(layer.weight._grad) is tg.Tensor

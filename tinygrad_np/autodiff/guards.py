@@ -81,15 +81,25 @@ class Lent:
 
 
 class Slot:
-    """Where replayed steps leave the gradient of one leaf: memory that is used again and again.
+    """Where steps leave the gradient of one leaf: memory that is used again and again.
 
-    It is the replays' alone: a leaf whose ``.grad`` is a slot gives a copy to whoever reads that.
+    Nobody else has it: a leaf whose ``.grad`` is a slot gives a copy to whoever reads that.
+    ``room`` is the same memory for an eager backward. NumPy makes views of it refer to it, as it
+    rests on no array; so its references tell whether a backward is at it.
     """
 
-    __slots__ = ("array",)
+    __slots__ = ("alone", "array", "room")
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
+        behind = Lent(array, None)
+        behind.__array_interface__ = array.__array_interface__  # which lets write
+        self.room = np.asarray(behind)
+        self.alone = sys.getrefcount(self.room)
+
+    def take(self) -> np.ndarray | None:
+        """The memory to write a gradient into, unless another backward is at it."""
+        return None if sys.getrefcount(self.room) > self.alone else self.room.view()
 
 
 class Storage:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
+from .guards import EXCLUSIVE
 from .hooks import fire
 from .nests import leaves, tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 ndarray = np.ndarray
+ROOM = 1 << 14  # elements of a gradient; smaller ones are copied in less time
 
 
 @np.errstate(all="ignore")
@@ -80,6 +82,8 @@ def _descend(
                 pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
             else:
                 options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+                if rule.fills and _is_fresh(g):
+                    options = {**options, "room": g}
                 pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
         else:
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
@@ -150,13 +154,25 @@ def _pull(
                 f"{rule.name} has no derivative with respect to operand {argument} "
                 f"({describe(node)}); pass it as .detach() or add a rule with tg.defvjp."
             )
-        cotangent = vjp(g, out, *operands, **options)
+        if wrap is None and not floor and argument in rule.fills and parent.rule is None:
+            cotangent = vjp(g, out, *operands, **options, room=_room(parent))
+        else:
+            cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
             cotangent = _checked(cotangent, g, values, rule.name, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         pulled.append((parent, cotangent, values[argument]))
     return pulled
+
+
+def _room(leaf: Any) -> Any:
+    """Memory of the optimiser's for the gradient of a leaf that has none yet."""
+    slot, tensor = leaf.slot, leaf.tensor()
+    if slot is None or tensor is None or slot.array.size < ROOM:
+        return None
+    with EXCLUSIVE:  # another thread may ask for it
+        return slot.take() if tensor._grad is None else None
 
 
 def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
@@ -190,10 +206,16 @@ def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
         g = arrived.pop(node)
         if node.hooks is not None:
             g = fire(node.hooks, g)
-        if not _is_fresh(g):
+        if not _is_fresh(g) and not is_in_slot(node, g):
             g = np.array(g) if isinstance(g, (ndarray, np.generic)) else np.positive(g)
         found[node] = g
     return found
+
+
+def is_in_slot(node: Any, g: Any) -> bool:
+    """Whether the gradient of a leaf was written into the memory of the optimiser's."""
+    slot = node.slot if node.rule is None else None
+    return slot is not None and type(g) is ndarray and g.base is slot.room
 
 
 def _is_fresh(g: Any) -> bool:
@@ -302,6 +324,11 @@ def _check_unchanged(record: Record, parents: Sequence[Node | None], floor: int)
     """Refuse to use saved arrays that were overwritten after the operation ran."""
     rule = record.rule
     guards = record.guards or [None if p is None else p.storage for p in parents]
+    for guard in guards:
+        if guard is not None and guard.touched > record.number:
+            break
+    else:
+        return
     for argument, parent in enumerate(parents):
         if parent is not None and parent.number >= floor:
             for operand in rule.read_by(argument, len(parents)):

@@ -14,7 +14,7 @@ from .primitives import cast, identity
 from .rules import TABLE, calls, ways
 from .rules.calls import NUMERIC
 from .rules.table import check_flag
-from .sweep import OWN, references, sweep
+from .sweep import OWN, is_in_slot, references, sweep
 from .tape import Leaf, Node, Record, changes, history, mode
 from .writes import put
 
@@ -239,7 +239,8 @@ class Tensor(Operators):
                 if tensor is None:
                     continue
                 if plain and getattr(tensor, "_grad", None) is None:
-                    tensor._grad = Tensor._owning(cotangent)
+                    in_slot = is_in_slot(leaf, cotangent)
+                    tensor._grad = leaf.slot if in_slot else Tensor._owning(cotangent)  # type: ignore[union-attr]
                 else:
                     tensor._accumulate(cotangent)
 

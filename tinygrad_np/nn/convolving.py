@@ -180,8 +180,10 @@ def _correlated(
 
 @in_single
 def _convolution(x: Any, weight: Any, bias: Any, stride: Any, dilation: Any, groups: int) -> Any:
-    out = convolution.convolve(x, weight, stride=stride, dilation=dilation, groups=groups)
-    return out if bias is None else out + np.reshape(bias, (-1, 1, 1))
+    options = {"stride": stride, "dilation": dilation, "groups": groups}
+    if bias is None:
+        return convolution.convolve(x, weight, **options)
+    return convolution.convolve_biased(x, weight, bias, **options)
 
 
 def paddings(caller: str, padding: Any, kernel: Any, stride: Any, dilation: Any) -> Widths:

@@ -65,6 +65,8 @@ for shape, outs, kernel, geometry in [
     there = (shape[0], outs, *convolution.outputs(size, kernel, *steps))
     weight = real(outs, shape[1] // geometry["groups"], *kernel, seed=1)
     row(convolution.convolve, real(*shape), weight, **geometry, _reference=convolved)
+    row(convolution.convolve_biased, real(*shape), weight, real(outs, seed=2), **geometry,
+        _reference=lambda x, w, b, **how: convolved(x, w, **how) + b[:, None, None])  # fmt: skip
     row(convolution.convolve_back, real(*there), weight, size, **geometry,
         _reference=convolved_back)  # fmt: skip
     row(convolution.convolve_weight, real(*shape), real(*there, seed=1), kernel, **geometry,

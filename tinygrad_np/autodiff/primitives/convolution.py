@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .convolving import Pair, convolved, convolved_back, convolved_weight, outputs, places
-from .dispatch import is_foreign, primitive
+from .dispatch import is_foreign, primitive, written_out
 
 IMAGES = 1 << 20  # elements of a row's products for so many images at a time
 COPIES = 1 << 18  # elements of copied rows, or of products to be added, so that they stay in cache
@@ -250,6 +250,19 @@ def convolve(
         for part, found in gathered_rows(seen, counts, kernel, stride, dilation, groups):
             np.matmul(split, found, out=flat[part])
     return as_images(result, out)
+
+
+@written_out
+def convolve_biased(
+    x: Any, weight: Any, bias: Any, *, stride: Pair, dilation: Pair, groups: int
+) -> Any:
+    """``convolve``, and ``bias`` (o,) added to each place, in one buffer."""
+    out = convolve(x, weight, stride=stride, dilation=dilation, groups=groups)
+    bias = np.reshape(bias, (-1, 1, 1))
+    if bias.dtype != out.dtype:
+        return out + bias
+    out += bias
+    return out
 
 
 @primitive

@@ -3,9 +3,12 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from ..primitives.convolution import (
     convolve,
     convolve_back,
+    convolve_biased,
     convolve_weight,
     fold_windows,
     windows,
@@ -30,6 +33,17 @@ defvjp(
     ),
     reach=terms,
     traits=Traits(cost=lambda out, _x, weight, *_rest, **_options: taps(out, weight)),
+)
+defvjp(
+    convolve_biased,
+    lambda g, _out, _x, weight, _bias, *, stride, dilation, groups: convolve_back(
+        g, weight, _x.shape[2:], stride=stride, dilation=dilation, groups=groups
+    ),
+    lambda g, _out, x, _weight, _bias, *, stride, dilation, groups: convolve_weight(
+        x, g, _weight.shape[2:], stride=stride, dilation=dilation, groups=groups
+    ),
+    lambda g, _out, _x, _weight, _bias, **_options: np.sum(g, axis=(0, 2, 3)),
+    reach=terms,
 )
 defvjp(
     convolve_back,

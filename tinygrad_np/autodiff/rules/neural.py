@@ -58,11 +58,11 @@ def times(factor: Any, g: Any) -> Any:
     return factor
 
 
-def where_positive(g: Any, out: Any) -> Any:
-    """``g`` where ``out`` is positive, 0 elsewhere."""
+def where_positive(g: Any, out: Any, room: Any = None) -> Any:
+    """``g`` where ``out`` is positive, 0 elsewhere; in ``room``, which may be ``g``, if given."""
     if g.size < LARGE:
         return times((out > 0).astype(g.dtype), g)
-    return g * (out > 0)
+    return np.multiply(g, out > 0, out=room)
 
 
 def leaky_slope(g: Any, x: Any, slope: float) -> Any:
@@ -71,6 +71,13 @@ def leaky_slope(g: Any, x: Any, slope: float) -> Any:
         share = (x > 0).astype(g.dtype)
         return times(np.maximum(share, slope, out=share if type(share) is ndarray else None), g)
     return np.where(x > 0, g, g * slope)
+
+
+def weight_back(g: Any, x: Any, room: Any) -> Any:
+    """``linear`` in reverse, to the weight: in memory (in, out), in ``room`` if that lies so."""
+    if room is None or g.dtype != room.dtype or not room.flags.f_contiguous:
+        return row_contraction(rows(x), rows(g)).T
+    return row_contraction(rows(x), rows(g), out=room.T).T
 
 
 def shares_of_sum(out: Any, x: Any, axis: int) -> Any:
@@ -117,7 +124,7 @@ def logistic_slope(g: Any, x: Any) -> Any:
 # These two have finite slopes at every operand, NaN included: no reach is needed.
 defvjp(
     relu,
-    lambda g, out, _x: where_positive(g, out),
+    lambda g, out, _x, *, room=None: where_positive(g, out, room),
     broadcasts=True,
     selects=1,
 )
@@ -218,7 +225,7 @@ defvjp(
 defvjp(
     linear,
     lambda g, _out, _x, weight, _bias: shaped(row_product(rows(g), weight), _x.shape),
-    lambda g, _out, x, _weight, _bias: row_contraction(rows(x), rows(g)).T,
+    lambda g, _out, x, _weight, _bias, *, room=None: weight_back(g, x, room),
     lambda g, _out, _x, _weight, _bias: row_sum(rows(g)),
     reach=terms,
 )

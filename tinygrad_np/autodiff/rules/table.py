@@ -76,7 +76,7 @@ class Rule:
 
     __slots__ = (
         "accepts", "accepts_any", "arity", "broadcasts", "certain", "constant", "count", "each",
-        "eager", "fn", "forward", "heeds", "is_pure", "is_ufunc", "is_users", "name",
+        "eager", "fills", "fn", "forward", "heeds", "is_pure", "is_ufunc", "is_users", "name",
         "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
     )  # fmt: skip
 
@@ -122,6 +122,8 @@ class Rule:
         self.certain = self.is_ufunc and not self.constant  # results are recorded without a look
         written = [Reading(vjp, 2) for vjp in vjps if vjp] + [Reading(each, 3)] * bool(each)
         self.reads = [Reading(vjp, 2) for vjp in vjps] if each is None else written
+        own = () if self.is_users or each is not None else self.reads
+        self.fills = {i for i, reading in enumerate(own) if "room" in reading.names}
         self.reads_out = any(reading.out for reading in written)
         self.reads_operands = any(reading.operands or reading.rest for reading in written)
         given_up = self.reads_out or self.constant or any(reading.rest for reading in written)
