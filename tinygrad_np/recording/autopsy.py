@@ -225,7 +225,7 @@ def _module(equation: Equation) -> str:
 
 
 def _is_computed_with(equation: Equation, place: int) -> bool:
-    """Whether an operand is a value, not an axis or a count: whether there is a derivative by it."""
+    """Whether an operand is a value, not an axis: whether there is a derivative by it."""
     rule = equation.rule
     return rule is None or rule.each is not None or any(rule.vjps[place : place + 1])
 

@@ -42,8 +42,8 @@ class Check:
     is not holomorphic or NumPy takes no complex numbers for it. ``error`` is relative, and against
     the complex step where there is one. ``verdict`` is ``agrees``, ``DIFFERS``, ``kink`` (the
     slopes on both sides differ, and autodiff follows a convention) or ``unknown``: the value or the
-    second number is not finite, or a decomposition has several results that are known up to a phase, and all
-    gradients of the whole agree.
+    second number is not finite, or a decomposition has several results that are known up to a
+    phase, and all gradients of the whole agree.
     """
 
     by: str
@@ -357,9 +357,7 @@ class Checking:
         names = [repr(x) if isinstance(x, Variable) else f"{x}" for x in equation.operands]
         result = ", ".join(map(repr, equation.results))
         some = self.read.intersection(equation.results)  # a phase that nobody reads is free
-        weights = [
-            self.random(self.values[v]) * (v in some or not some) for v in equation.results
-        ]
+        weights = [self.random(self.values[v]) * (v in some or not some) for v in equation.results]
 
         def call(k: int, x: Any) -> Any:
             made = equation.fn(*operands[:k], x, *operands[k + 1 :], **options)
