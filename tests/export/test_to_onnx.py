@@ -322,6 +322,12 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "complex": (lambda t: np.fft.fft(t).real, "cannot be written as ONNX"),
     "where": (lambda t: np.sum(t, where=t > 0), "its option where= has no counterpart"),
     "nothing": (lambda _: 3.0, "returns no Tensor"),
+    "a number": (lambda t: (t, 3.0), "output 1 of the module is of type float; return Tensors"),
+    "a branch": (
+        lambda t: t if np.sum(t) > 0 else -t,
+        r"to_onnx: test_to_onnx.py:\d+: the step takes a value out of a Tensor \(a truth value",
+    ),
+    "a value": (lambda t: t - t.numpy().max(), r"takes a value out of a Tensor \(t.numpy\(\)\)"),
     "two indices": (lambda t: t[:, [0, 1], [1, 2]], "one integer array"),
 }
 
