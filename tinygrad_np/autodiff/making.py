@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ReplayError
 from .funnel import NUMBERS, apply, holds_tensor
 from .rules import calls
 from .tape import mode
@@ -50,9 +49,9 @@ def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
         )
     calls.check_dtype(array.dtype, "an array")
     if mode.capture is not None:
-        raise ReplayError(
-            "from_numpy in a replayed step, which would keep the memory of this array; make the "
-            "Tensor once, outside the step, or pass the array as an argument."
+        mode.capture.refuse(
+            "shares the memory of an array by from_numpy, and would keep that array",
+            "make the Tensor once, outside the step, or pass the array as an argument",
         )
     tensor = Tensor._owning(array)
     assert tensor._storage is not None

@@ -49,6 +49,9 @@ class Listener(Protocol):
     def leave(self, how: str, tensor: "Tensor | None" = None) -> None:
         """A value leaves the tape, or what no operation changes is about to be changed."""
 
+    def refuse(self, what: str, remedy: str) -> None:
+        """What comes now can be done once, and not again."""
+
     def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """The nest with Tensors for the arrays that may be others when this is done again.
 

@@ -23,7 +23,9 @@ from .updates import Name, Update, updates
 
 HEAD = '''"""{title}, written by tinygrad_np.to_numpy.
 
-step(given) takes a dict of arrays by name and returns one:
+step(given) takes a dict of arrays by name, of
+{given}.
+It returns one, of
 {results}.
 As a program: python FILE GIVEN.npz MADE.npz
 """
@@ -153,14 +155,19 @@ class Script:
         returned = "".join(f"        {k!r}: {v},\n" for k, v in self.returned.items())
         body = "\n".join(f"    {line}".rstrip() for line in self.lines)
         head = HEAD.format(
-            title=self.recording.title, results=textwrap.fill(", ".join(self.returned), 96)
+            title=self.recording.title,
+            given=textwrap.fill(", ".join(self.keys.values()) or "none", 96),
+            results=textwrap.fill(", ".join(self.returned), 96),
         )
-        modules = {"base64": "base64", "sys": "sys", **self.sources.modules}
+        has_bytes = "from_bytes(" in body
+        modules = {"sys": "sys", **self.sources.modules}
+        modules |= {"base64": "base64"} if has_bytes else {}
         imports = [
             f"import {module}" if name == module else f"import {module} as {name}"
             for name, module in modules.items()
         ]
-        parts = [head + "\n" + "\n".join(sorted(imports)), FROM_BYTES.rstrip()]
+        parts = [head + "\n" + "\n".join(sorted(imports))]
+        parts += [FROM_BYTES.rstrip()] if has_bytes else []
         parts += self.sources.texts.values()
         parts.append(
             f'def step(given):\n    """{self.recording.title}, call by call."""\n{body}\n\n'
@@ -332,6 +339,7 @@ class Script:
     def _one_update(self, update: Update, g: str, factor: str) -> None:
         called = self._called(update.parameter)
         values = self._free(f"new_{called}")
+        self.lines.append(f"# its step {update.age}: the numbers below are those of this step")
         self.lines.append(f"{values} = {self.memory[update.parameter]}.copy(order='K')")
         names = {"values": values, "g": g}
         used = [x for call in update.calls for x in (*call[1], *call[2].values())]

@@ -24,6 +24,7 @@ class Update:
     calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]]
     clip_norm: float | None
     max_norm: float | None
+    age: int
 
 
 class Name(str):
@@ -111,7 +112,7 @@ def updates(worker: Optimiser) -> list[Update]:
             kept = [Noted.of(array, name, calls) for name, array in state.items()]
             used = worker._used(pack.group, *noted)
             worker._change(pack.group, numbers, noted[0], used, noted[2], *kept)
-            found.append(Update(parameter, state, calls, worker.clip_norm, worker.max_norm))
+            found.append(Update(parameter, state, calls, worker.clip_norm, worker.max_norm, age))
     return found
 
 

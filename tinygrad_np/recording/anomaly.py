@@ -98,8 +98,10 @@ class anomaly:
     Raises FloatingPointError, with what ``tg.autopsy`` finds and the line, as soon as a loss that
     ``backward()`` starts from, a gradient that arrives, or at the end a result that nothing has
     read is not finite: values that ``np.where`` does not take are no error. Raises StaleValueError
-    at the write where an array is overwritten that a backward pass still needs; arrays that were
-    given to operations beside Tensors are read-only until their backward pass.
+    at the write where an array is overwritten that a backward pass still needs, for ``t[...] = v``
+    and for arrays that were given to operations beside Tensors, which are read-only until their
+    backward pass. A write through ``t.data``, an optimiser's step or the array of which that one is
+    a view is found by ``backward()``, as without the block. A block in a block changes nothing.
 
     Everything in it runs as Python, replays too, and several times more slowly; ``fit`` looks into
     what is not finite by itself, and needs none.
@@ -114,17 +116,24 @@ class anomaly:
     log gives -inf at index
     """
 
+    _watch: Watch | None = None
+
     def __repr__(self) -> str:
         return "anomaly()"
 
     def __enter__(self) -> None:
+        self._watch = None
+        if isinstance(mode.capture, Watch):  # the block around looks
+            return
         if mode.capture is not None:
             raise TapeError("tg.anomaly() inside of a step that is being recorded; put it around.")
         self._watch = mode.capture = Watch()
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        mode.capture = None
-        watch, locked = self._watch, self._watch.locked
+        watch = self._watch
+        if watch is None:
+            return
+        mode.capture, locked = None, watch.locked
         watch.unlock()
         if kind is None:
             watch.leave_block()
