@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, akin, take_at
+from ..primitives import ARRAY, akin, cast, take_at
 from ..primitives.samples import bin_of, even_edges, tally
 from .reductions import extremum_back
 from .signals import widened
@@ -14,7 +14,7 @@ from .table import composite, constant, defvjp
 defvjp(
     tally,
     None,
-    lambda g, _out, places, _weights, _minlength=0: take_at(g, (ARRAY,), places),
+    lambda g, _out, places, _weights, _minlength=0: take_at(g, (ARRAY,), cast(places, np.intp)),
 )
 
 

@@ -29,7 +29,6 @@ WAYS = {
     "put": "write u[np.unravel_index(i, u.shape)] = t on a Tensor u",
     "place": "write u[mask] = t on a Tensor u, or use np.where(mask, t, u)",
     "putmask": "write u[mask] = t[mask] on a Tensor u, or use np.where(mask, t, u)",
-    "nan_to_num": "use np.where(np.isnan(x), t, x)",
     "copyto": "write u[...] = t on a Tensor u, or use np.where(mask, t, u)",
     "fill_diagonal": "write u[i, i] = t on a Tensor u, or use np.diag(t)",
     "put_along_axis": "write u[index] = t on a Tensor u",
