@@ -237,24 +237,20 @@ def _guards(
     rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None]
 ) -> list[Any] | None:
     """What watches over each operand; contents are compared where the user can write to them."""
-    guards: list[Any] = [None] * len(values)
+    count = len(values)
+    read = [rule.read_by(k, count) for k, parent in enumerate(parents) if parent is not None]
+    guards: list[Any] = [None] * count
     for i, operand in enumerate(args):
         if type(operand) is not Tensor:
-            if isinstance(operand, ndarray) and _reads(rule, i, parents):
+            if isinstance(operand, ndarray) and any(i in by for by in read):
                 guards[i] = Storage(values[i])
                 guards[i].expose()
         elif (storage := operand._storage) is not None:
             guards[i] = storage
-            if storage.exposed and _reads(rule, i, parents):
+            if storage.exposed and any(i in by for by in read):
                 with EXCLUSIVE:
                     storage.notice()
-    return guards if guards.count(None) < len(guards) else None
-
-
-def _reads(rule: Rule, operand: int, parents: Sequence[Node | None]) -> bool:
-    """Whether a derivative that will be asked for reads the values of an operand."""
-    asked = (k for k, parent in enumerate(parents) if parent is not None)
-    return any(operand in rule.read_by(k, len(parents)) for k in asked)
+    return guards if guards.count(None) < count else None
 
 
 def _settle(

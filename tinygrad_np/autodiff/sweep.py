@@ -82,8 +82,6 @@ def _descend(
                 pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
             else:
                 options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-                if rule.fills and _is_fresh(g):
-                    options = {**options, "room": g}
                 pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
         else:
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
@@ -324,11 +322,6 @@ def _check_unchanged(record: Record, parents: Sequence[Node | None], floor: int)
     """Refuse to use saved arrays that were overwritten after the operation ran."""
     rule = record.rule
     guards = record.guards or [None if p is None else p.storage for p in parents]
-    for guard in guards:
-        if guard is not None and guard.touched > record.number:
-            break
-    else:
-        return
     for argument, parent in enumerate(parents):
         if parent is not None and parent.number >= floor:
             for operand in rule.read_by(argument, len(parents)):

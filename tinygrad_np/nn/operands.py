@@ -88,7 +88,7 @@ def shape_of(x: Any) -> Any:
 def sized(caller: str, name: str, sizes: Any, axes: int = 2, least: int = 1) -> Any:
     """A tuple of one size for each of one or two axes; raises ValueError below ``least``."""
     if type(sizes) is int and sizes >= least:
-        return (sizes,) * axes  # 1.5 µs less
+        return (sizes,) * axes  # 0.2 instead of 2.6 µs
     every = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,) * axes
     if len(every) != axes or not all(is_whole(n) and n >= least for n in every):
         pair = " or a pair (height, width) of such" * (axes == 2)

@@ -58,11 +58,11 @@ def times(factor: Any, g: Any) -> Any:
     return factor
 
 
-def where_positive(g: Any, out: Any, room: Any = None) -> Any:
-    """``g`` where ``out`` is positive, 0 elsewhere; in ``room``, which may be ``g``, if given."""
+def where_positive(g: Any, out: Any) -> Any:
+    """``g`` where ``out`` is positive, 0 elsewhere."""
     if g.size < LARGE:
         return times((out > 0).astype(g.dtype), g)
-    return np.multiply(g, out > 0, out=room)
+    return g * (out > 0)
 
 
 def leaky_slope(g: Any, x: Any, slope: float) -> Any:
@@ -124,7 +124,7 @@ def logistic_slope(g: Any, x: Any) -> Any:
 # These two have finite slopes at every operand, NaN included: no reach is needed.
 defvjp(
     relu,
-    lambda g, out, _x, *, room=None: where_positive(g, out, room),
+    lambda g, out, _x: where_positive(g, out),
     broadcasts=True,
     selects=1,
 )
