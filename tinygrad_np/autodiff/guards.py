@@ -85,21 +85,25 @@ class Slot:
 
     Nobody else has it: a leaf whose ``.grad`` is a slot gives a copy to whoever reads that.
     ``room`` is the same memory for an eager backward. NumPy makes views of it refer to it, as it
-    rests on no array; so its references tell whether a backward is at it.
+    rests on no array; so its references tell whether a backward is at it. Other kinds of arrays
+    have no room.
     """
 
     __slots__ = ("alone", "array", "room")
 
     def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-        behind = Lent(array, None)
-        behind.__array_interface__ = array.__array_interface__  # which lets write
-        self.room = np.asarray(behind)
+        self.array, self.room = array, None
+        if isinstance(array, np.ndarray):
+            behind = Lent(array, None)
+            behind.__array_interface__ = array.__array_interface__  # which lets write
+            self.room = np.asarray(behind)
         self.alone = sys.getrefcount(self.room)
 
     def take(self) -> np.ndarray | None:
         """The memory to write a gradient into, unless another backward is at it."""
-        return None if sys.getrefcount(self.room) > self.alone else self.room.view()
+        if self.room is None or sys.getrefcount(self.room) > self.alone:
+            return None
+        return self.room.view()
 
 
 class Storage:

@@ -303,7 +303,7 @@ def average(
             )
         nonzero(np.sum(weights))
         lined = [n if k in axes else 1 for k, n in enumerate(np.shape(a))]
-        weights = np.transpose(weights, np.argsort(axes))
+        weights = np.transpose(weights, sorted(range(len(axes)), key=axes.__getitem__))
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
     scale = nonzero(np.sum(weights, axis=axis, keepdims=keepdims))
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale
