@@ -198,6 +198,9 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "a pair of arrays": ({"batches": (X, Y)}, TypeError, r"\(70, 6\) and \(70,\); give tg.data.b"),
     "an array": ({"batches": X}, TypeError, r"arrays of shape \(70, 6\); give tg.data.batches"),
     "Tensors": ({"batches": [tg.Tensor(X), tg.Tensor(Y)]}, TypeError, "give tg.data.batches"),
+    "a data set": (
+        {"batches": data.Dataset(((X, Y), (X, Y)))}, TypeError, "data set with its test part; write"
+    ),
     "no batches": ({"batches": 3}, TypeError, "not 3; give tg.data.batches"),
     "a generator": ({"batches": (p for p in [(X, Y)])}, DataError, "not a generator"),
     "batches of x alone": ({"batches": [[X]]}, TypeError, r"is no .x, y., but "),

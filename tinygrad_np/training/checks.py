@@ -10,6 +10,7 @@ from ..arguments import function, refusal, shown, whole
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
+from ..data.datasets import Dataset
 from ..errors import DataError, ShapeError
 from ..nn.module import Module
 from ..optim.several import Several
@@ -43,6 +44,11 @@ def check_loss(place: str, loss: Any) -> None:
 
 
 def _check_batches(batches: Any, epochs: int) -> None:
+    if isinstance(batches, Dataset):
+        raise TypeError(
+            "fit iterates over batches (x, y), and was given a data set with its test part; write "
+            f"(x, y), test = dataset, and give {BATCHES} with x as the model takes it."
+        )
     given = batches if isinstance(batches, (tuple, list)) else [batches]
     if given and all(isinstance(part, (np.ndarray, Tensor)) for part in given):
         shapes = " and ".join(str(part.shape) for part in given)
