@@ -82,5 +82,7 @@ def clip(x: Any, low: Any, high: Any) -> Any:
 
 @primitive
 def replace_nonfinite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
-    """``np.nan_to_num`` into memory of its own."""
+    """``np.nan_to_num`` into memory of its own, of the shape that all have together."""
+    shape = np.broadcast_shapes(*map(np.shape, (x, nan, posinf, neginf)))
+    x = x if np.shape(x) == shape else np.broadcast_to(x, shape)
     return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)

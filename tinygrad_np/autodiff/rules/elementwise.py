@@ -325,4 +325,7 @@ def nan_to_num(
     """Numbers in place of what is none; out of place only."""
     if not copy:
         raise NotImplementedError("np.nan_to_num(copy=False) is not recorded; assign the result.")
+    shape = np.broadcast_shapes(*map(np.shape, (x, nan, posinf, neginf)))
+    if shape != np.shape(x):
+        raise ValueError(f"np.nan_to_num: x of shape {np.shape(x)} cannot hold values of {shape}.")
     return replace_nonfinite(x, nan, posinf, neginf)
