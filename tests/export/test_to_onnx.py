@@ -339,6 +339,8 @@ def test_what_cannot_be_written_is_refused_with_operation_and_line(tmp_path: Pat
     for fn, message in REFUSED.values():
         with pytest.raises(tg.ExportError, match=message):
             tg.to_onnx(Only(fn), lines(2), path=path)
+    with pytest.raises(tg.ExportError, match=r"on 1 row, but not on 2 .*batch_axis=None"):
+        tg.to_onnx(Only(lambda t: np.squeeze(t, axis=0)), lines(1), path=path)
     with pytest.raises(TypeError, match=r"give an nn\.Module"):
         tg.to_onnx(np.tanh, lines(2), path=path)
     with pytest.raises(tg.ExportError, match="no example input is an array"):

@@ -110,16 +110,18 @@ def _recordings(module: Module, inputs: tuple[Any, ...], axis: Axis) -> tuple[Re
     rows = arrays[0].shape[axis]
     count = max(rows, 2)  # one row would look like an axis that is spread
     more = 2 * count + (count % 2 == 0)  # halves differ, and what is odd
-    first = _recording(module, _with_rows(inputs, axis, rows, count))
-    try:
-        second = _recording(module, _with_rows(inputs, axis, rows, more))
-    except Exception as error:
-        said = one_line(str(error).partition("\n")[0])
-        raise ExportError(
-            f"to_onnx: {type(module).__name__} runs on {count} rows, but not on {more} "
-            f"({said}); {REMEDY}."
-        ) from error
-    return first, second
+    found = []
+    for n in (count, more):
+        try:
+            found.append(_recording(module, _with_rows(inputs, axis, rows, n)))
+        except Exception as error:
+            _recording(module, inputs)  # an example that is wrong itself says why
+            said = one_line(str(error).partition("\n")[0])
+            raise ExportError(
+                f"to_onnx: {type(module).__name__} runs on {rows} row{'s' * (rows > 1)}, but not "
+                f"on {n} ({said}); {REMEDY}."
+            ) from error
+    return found[0], found[1]
 
 
 def _with_rows(inputs: tuple[Any, ...], axis: int, rows: int, count: int) -> tuple[Any, ...]:
