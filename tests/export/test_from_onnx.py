@@ -27,7 +27,7 @@ def one_node(
     ]  # fmt: skip
     dtype = h.np_dtype_to_tensor_dtype(inputs[0].dtype)
     given = h.make_tensor_value_info("x", dtype, inputs[0].shape)
-    infos = [onnx.ValueInfoProto(name=n) for n in outs]  # of no shape and dtype, which the graph gives
+    infos = [onnx.ValueInfoProto(name=n) for n in outs]  # the graph gives the rest
     graph = h.make_graph([node], "one", [given], infos, arrays)
     domains = [h.make_opsetid("", opset)] + ([h.make_opsetid(domain, 1)] if domain else [])
     return h.make_model(graph, opset_imports=domains, ir_version=8)

@@ -255,6 +255,14 @@ def test_anomaly_finds_overwritten_arrays_at_the_write() -> None:
     assert w.tolist() == [2.0, 2.0]
 
 
+def test_anomaly_sees_what_a_replayed_step_makes_of_its_arguments() -> None:
+    w = leaf([1.0, 1.0])
+    step = tg.replay(lambda x: np.sum(w * (x / x)).backward())
+    cause = r"divide gives nan at index \(1,\), of 0 and 0 \(.*test_autopsy\.py:\d+"
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=cause), tg.anomaly():
+        step(np.array([1.0, 0.0]))
+
+
 def test_anomaly_forgets_finished_steps_and_gives_the_same_numbers() -> None:
     def trained(around: Any) -> Any:
         model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh(), nn.Linear(4, 2, seed=1))

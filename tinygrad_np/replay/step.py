@@ -17,6 +17,7 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..markup import facts
+from ..recording.anomaly import Watch
 from ..recording.lines import users_line
 from ..recording.recorder import argument
 from ..watch.objects import is_same
@@ -24,7 +25,7 @@ from ..watch.reads import Read
 from ..watch.walk import Walk
 from .capture import Capture, refusal
 from .fuse import check as check_compiler
-from .given import Given
+from .given import Given, is_array
 from .guards import Guards, spec
 from .program import Program, Untouched
 from .severed import leads_on, severed
@@ -191,6 +192,10 @@ class Replay:
 
     def _run(self, args: tuple[Any, ...], plain: bool = False) -> Any:
         """The long way: find the program, or capture one."""
+        if isinstance(mode.capture, Watch):  # which has to see what is computed of arrays
+            parts = [argument(p) if is_array(p) and not isinstance(p, Tensor) else p
+                     for p in leaves(list(args))]  # fmt: skip
+            return self.fn(*rebuild(list(args), parts))
         if mode.capture is not None or mode.watch is not None:
             return self.fn(*args)
         given = Given(args)
