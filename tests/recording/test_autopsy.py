@@ -255,6 +255,37 @@ def test_anomaly_finds_overwritten_arrays_at_the_write() -> None:
     assert w.tolist() == [2.0, 2.0]
 
 
+def test_anomaly_finds_every_kind_of_write() -> None:
+    whole = np.ones(4)
+
+    def by_optimiser(w: tg.Tensor) -> None:
+        w.grad = tg.Tensor(np.ones(w.shape))
+        optim.SGD([w], 0.1).step()
+
+    def by_data(w: tg.Tensor) -> None:
+        w.data += 1.0
+
+    def by_base(_: tg.Tensor) -> None:
+        whole[0] = 7.0
+
+    def by_element(w: tg.Tensor) -> None:
+        w.data[0] = 5.0
+
+    for write in (by_optimiser, by_data, by_base, by_element):
+        w = tg.Tensor([1.0, 2.0], requires_grad=True)
+        with pytest.raises(tg.StaleValueError, match="overwritten"), tg.anomaly():
+            loss = np.sum(np.exp(w) * whole[:2] * w)
+            write(w)
+            pytest.fail(f"{write.__name__} went through")
+        assert whole.flags.writeable and whole[0] == 1.0
+        assert w.tolist() == [1.0, 2.0]
+        del loss
+        with tg.anomaly():
+            np.sum(np.exp(w) * whole[:2] * w).backward()
+            write(w)
+        whole[0] = 1.0
+
+
 def test_anomaly_sees_what_a_replayed_step_makes_of_its_arguments() -> None:
     w = leaf([1.0, 1.0])
     step = tg.replay(lambda x: np.sum(w * (x / x)).backward())

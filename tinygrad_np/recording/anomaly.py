@@ -37,16 +37,36 @@ class Watch(Recorder):
         self, rule: Rule, target: Tensor, operands: Sequence[Any], values: Sequence[Any]
     ) -> None:
         """A write into memory that a graph still needs is an error here, not in ``backward()``."""
-        known = self._known.get(id(target._array))
-        if any(known in equation.reads for equation in self.equations):
-            gc.collect()  # graphs in cycles, as of an error's frames, will never be swept
-            for name in savers(target._array):
-                raise StaleValueError(
-                    f"{short(users_line())}: {target.name or f'a Tensor of shape {target.shape}'} "
-                    f"is overwritten here, and {name} has saved it: its derivative needs the old "
-                    "values; write after backward(), or give the operation a copy."
-                )
+        self._check(target)
         super().write(rule, target, operands, values)
+
+    def effect(self, worker: Any) -> None:
+        """An optimiser's step writes to all of its parameters."""
+        for parameter in worker.params:
+            self._check(parameter)
+        super().effect(worker)
+
+    def leave(self, how: str, tensor: Tensor | None = None) -> None:
+        """An array that a graph still needs cannot be written to by ``t.data``."""
+        super().leave(how, tensor)
+        if how == "t.data" and tensor is not None and self._saver(tensor) is not None:
+            self._lock(tensor._array)
+
+    def _check(self, target: Tensor) -> None:
+        if (name := self._saver(target)) is not None:
+            raise StaleValueError(
+                f"{short(users_line())}: {target.name or f'a Tensor of shape {target.shape}'} "
+                f"is overwritten here, and {name} has saved it: its derivative needs the old "
+                "values; write after backward(), or give the operation a copy."
+            )
+
+    def _saver(self, target: Tensor) -> str | None:
+        """The operation that needs what is in a Tensor's memory, if there is one."""
+        known = self._known.get(id(target._array))
+        if not any(known in equation.reads for equation in self.equations):
+            return None
+        gc.collect()  # graphs in cycles, as of an error's frames, will never be swept
+        return next(savers(target._array), None)
 
     def leave_block(self) -> None:
         """Look at the results that no operation has read."""
@@ -55,15 +75,21 @@ class Watch(Recorder):
 
     def unlock(self) -> None:
         """Let arrays from outside be written to again."""
-        for array, _ in self.locked:
+        for array, _ in reversed(self.locked):  # a view after what it is a view of
             array.flags.writeable = True
         self.locked = []
 
     def _raw(self, array: np.ndarray, _operand: Any) -> Variable:
-        if array.flags.writeable and array.base is None:
-            array.flags.writeable = False  # NumPy says where it is written to
-            self.locked.append((array, users_line()))
+        self._lock(array)
         return super()._raw(array, _operand)
+
+    def _lock(self, array: np.ndarray) -> None:
+        """Let NumPy say where an array is written to, or the one that it is a view of."""
+        while isinstance(array, np.ndarray):
+            if array.flags.writeable:
+                array.flags.writeable = False
+                self.locked.append((array, users_line()))
+            array = array.base  # type: ignore[assignment]
 
     def _append(self, equation: Equation) -> None:
         begins = self.pulled is not None and self._last is None
@@ -98,10 +124,10 @@ class anomaly:
     Raises FloatingPointError, with what ``tg.autopsy`` finds and the line, as soon as a loss that
     ``backward()`` starts from, a gradient that arrives, or at the end a result that nothing has
     read is not finite: values that ``np.where`` does not take are no error. Raises StaleValueError
-    at the write where an array is overwritten that a backward pass still needs, for ``t[...] = v``
-    and for arrays that were given to operations beside Tensors, which are read-only until their
-    backward pass. A write through ``t.data``, an optimiser's step or the array of which that one is
-    a view is found by ``backward()``, as without the block. A block in a block changes nothing.
+    at the write where an array is overwritten that a backward pass still needs: at ``t[...] = v``,
+    ``t.data[...] = v``, an optimiser's step, and a write into an array that was given to an
+    operation beside a Tensor, or into the one of which it is a view. These arrays are read-only
+    until their backward pass. A block in a block changes nothing.
 
     Everything in it runs as Python, replays too, and several times more slowly; ``fit`` looks into
     what is not finite by itself, and needs none.
