@@ -110,10 +110,10 @@ def _recordings(module: Module, inputs: tuple[Any, ...], axis: Axis) -> tuple[Re
     rows = arrays[0].shape[axis]
     count = max(rows, 2)  # one row would look like an axis that is spread
     more = 2 * count + (count % 2 == 0)  # halves differ, and what is odd
-    found = []
+    both = []
     for n in (count, more):
         try:
-            found.append(_recording(module, _with_rows(inputs, axis, rows, n)))
+            both.append(_recording(module, _with_rows(inputs, axis, rows, n)))
         except Exception as error:
             _recording(module, inputs)  # an example that is wrong itself says why
             said = one_line(str(error).partition("\n")[0])
@@ -121,7 +121,7 @@ def _recordings(module: Module, inputs: tuple[Any, ...], axis: Axis) -> tuple[Re
                 f"to_onnx: {type(module).__name__} runs on {rows} row{'s' * (rows > 1)}, but not "
                 f"on {n} ({said}); {REMEDY}."
             ) from error
-    return found[0], found[1]
+    return both[0], both[1]
 
 
 def _with_rows(inputs: tuple[Any, ...], axis: int, rows: int, count: int) -> tuple[Any, ...]:
