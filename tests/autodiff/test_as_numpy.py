@@ -68,3 +68,28 @@ def test_shuffles_of_rows_are_refused_and_those_of_numbers_work(name: str) -> No
     assert sorted(row.tolist()) == list(range(6))
     t[0], t[2:4] = t[1], t[0:2].copy()  # written as statements, they mean what NumPy means
     assert t[0].tolist() == [3.0, 4.0, 5.0]
+
+
+def test_numbers_in_place_of_what_is_none() -> None:
+    inf, nan = np.inf, np.nan
+    for x in ([nan, 1.0, inf, -inf, nan], [complex(nan, inf), complex(-inf, nan), 1 + 2j]):
+        given, weights = tg.Tensor(x), np.arange(1.0, len(x) + 1) * (1 + 2j * np.iscomplexobj(x))
+
+        def total(*fills: Any, given: Any = given, weights: Any = weights) -> Any:
+            numbers = dict(zip(("nan", "posinf", "neginf"), fills, strict=True))
+            return np.sum(np.real(np.nan_to_num(given, **numbers) * weights))
+
+        fills = [np.array(0.5), np.array(2.0), np.array(-3.0)]
+        found = tg.grad(lambda fills: total(*fills))([tg.Tensor(f) for f in fills])
+        for k, slope in enumerate(found):
+            moved = [f + 1e-6 * (i == k) for i, f in enumerate(fills)]
+            difference = float(total(*moved) - total(*fills)) / 1e-6
+            assert np.isclose(float(slope), difference, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"x of shape \(3,\) cannot hold values of \(2, 3\)"):
+        np.nan_to_num(tg.Tensor(np.ones(3)), nan=tg.Tensor(np.ones((2, 3))))
+
+
+def test_what_scipy_has_of_real_numbers_only() -> None:
+    special = pytest.importorskip("scipy.special")
+    with pytest.raises(tg.TapeError, match="give real numbers"):
+        tg.grad(lambda z: np.real(special.psi(z)))(np.array(1 + 2j))
