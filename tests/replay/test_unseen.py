@@ -199,7 +199,8 @@ PROTOCOLS: list[Any] = [
 # they wait, end something for all, or tell of the machine
 LEFT_OUT = re.compile(
     r"^(acquire|get|wait|wait_for|join|put|close|_wait|detach|release|acquire_lock|__sizeof__|"
-    r"__enter__|__getstate__|iterdump|_at_fork_reinit|__del__|raise_for|interrupt|__reduce__|resize)$"
+    r"__enter__|__getstate__|iterdump|_at_fork_reinit|__del__|raise_for|interrupt|__reduce__|resize|"
+    r"buffer_info)$"  # where it lies
 )
 
 
