@@ -33,7 +33,7 @@ import numpy as np
 from benchmarks.contenders.processes import Process, RefusedError
 from benchmarks.trial import GAINS
 from tinygrad_np import DataError, data
-from tinygrad_np.data.files import replacing
+from tinygrad_np.files import replacing
 from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file, new_folder
 from tinygrad_np.run.outputs import write_json
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "markup", "threads", "autodiff.shapes", "autodiff.nests",
+    "errors", "files", "markup", "threads", "autodiff.shapes", "autodiff.nests",
     "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch", "autodiff.primitives.matrices",
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",
@@ -52,8 +52,8 @@ ORDER = [
     "replay.given", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "markup", "arguments", "threads", "autodiff", "batching",
-    "recording", "watch", "replay", "random", "special", "polynomial", "nn", "optim", "parallel",
+    "version", "ctrl_c", "errors", "files", "markup", "arguments", "threads", "autodiff",
+    "batching", "recording", "watch", "replay", "random", "special", "polynomial", "nn", "optim", "parallel",
     "data", "export", "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 
@@ -232,6 +232,44 @@ def test_functions_fit_on_a_screen(name: str) -> None:
         and node.end_lineno - node.lineno + 1 > 60
     ]
     assert long == []
+
+
+WRITING = {"write_text", "write_bytes", "savefig", "tofile", "imsave", "savez",
+           "savez_compressed", "savetxt"}  # fmt: skip
+
+
+def opens_for_writing(call: ast.Call) -> bool:
+    """Whether it opens a file that it may make, or writes one in a single call."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    if name in {"open", "ZipFile", "GzipFile", "fdopen"}:
+        words = [*call.args, *(k.value for k in call.keywords if k.arg == "mode")]
+        modes = [w.value for w in words if isinstance(w, ast.Constant)]
+        return any(isinstance(m, str) and len(m) < 4 and set(m) & set("wax+") for m in modes)
+    of_library = ast.unparse(call.func) in {"np.save", "onnx.save", "os.replace", "super().save"}
+    return name in WRITING or of_library
+
+
+@for_each(n for n in MODULES if n != "files")
+def test_files_are_written_beside_and_renamed(name: str) -> None:
+    """What opens a file for writing writes into one of ``replacing``, into memory or an archive."""
+    tree, whole = tree_of(MODULES[name]), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.withitem) and node.optional_vars is not None:
+            source = ast.unparse(node.context_expr)
+            if "replacing(" in source or "ZipFile(" in source:
+                whole.add(ast.unparse(node.optional_vars))
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            whole |= {node.arg} if ast.unparse(node.annotation) == "BinaryIO" else set()
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "io.BytesIO()":
+            whole.add(ast.unparse(node.targets[0]))
+    direct = [
+        f"{MODULES[name].name}:{call.lineno}: {ast.unparse(call)}"
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and opens_for_writing(call)
+        and whole.isdisjoint(n.id for n in ast.walk(call) if isinstance(n, ast.Name))
+    ]
+    assert direct == []
 
 
 def test_importing_the_package_loads_nothing_it_does_not_need() -> None:

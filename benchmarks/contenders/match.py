@@ -17,7 +17,7 @@ from benchmarks.contenders.roster import ROSTER, Entry
 from benchmarks.contenders.worker import Worker, serve
 from models import by_hand
 from tinygrad_np import training
-from tinygrad_np.data.files import replacing
+from tinygrad_np.files import replacing
 from tinygrad_np.run.recipes import Arrays, Parts
 
 NETWORK = "relu"  # of models.by_hand

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import DataError
-from .files import StrPath, load_idx, read_idx, replacing
+from ..files import cache, replacing
+from .files import StrPath, load_idx, read_idx
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
@@ -195,12 +196,7 @@ def _fashion_places(folder: StrPath | None) -> list[Path]:
     if folder is not None:
         return [arguments.path("fashion_mnist", "folder", folder)]
     named = os.environ.get("TINYGRAD_NP_DATA")
-    return [*([Path(named)] if named else []), _FASHION_DEBIAN, _user_cache()]
-
-
-def _user_cache() -> Path:
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(caches) / "tinygrad_np" / "fashion-mnist"
+    return [*([Path(named)] if named else []), _FASHION_DEBIAN, cache("fashion-mnist")]
 
 
 def _download_fashion(folder: Path) -> None:

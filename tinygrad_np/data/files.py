@@ -7,12 +7,11 @@ import io
 import math
 import os
 import re
-import secrets
 import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import DataError
+from ..files import replacing
 from .kinds import known_kind
 
 StrPath = str | os.PathLike[str]
@@ -43,7 +43,6 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31
 _PACKED_PIECE = 1 << 16
 _PIECE = 1 << 20
-_LONG_NAME = 200  # bytes; file systems take 255, and a name beside it is 23 longer
 
 # A CSV declares no size, so a packed one that grows beyond these is taken for a gzip bomb.
 # Kaggle's train.csv packs 8:1.
@@ -138,63 +137,6 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def csv_limit(file: BinaryIO) -> int:
     """To how many bytes an open CSV file may unpack."""
     return max(_CSV_UNPACK_FREE, _CSV_UNPACK_RATIO * os.fstat(file.fileno()).st_size)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file beside `path` that takes its place once it is written and synced.
-
-    If the block raises, `path` is as it was; if the process is killed, it is too, and the file
-    beside it stays until `remove_leftovers`. Raises DataError if the file cannot be written.
-    """
-    part = path.parent / f"{_part_prefix(path)}{secrets.token_hex(8)}.part"
-    try:
-        if path.exists() and not path.is_file():  # a device would be gone, and a file in its place
-            kind = "folder" if path.is_dir() else "device"
-            raise DataError(f"{path}: cannot be written (it is a {kind}); name a file")
-        with open(part, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); choose a writable place for it"
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed while they were `replacing` this path left beside it.
-
-    Nobody may be writing it now.
-    """
-    own = re.compile(re.escape(_part_prefix(path)) + "[0-9a-f]{16}[.]part")
-    with suppress(OSError):
-        for other in path.parent.iterdir():
-            if own.fullmatch(other.name) and other.is_file():
-                other.unlink()
-
-
-def _part_prefix(path: Path) -> str:
-    """How the names of files start that are to become `path`."""
-    name = path.name
-    if len(os.fsencode(name)) > _LONG_NAME:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return f".{name}."
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder outlast a loss of power, where the system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

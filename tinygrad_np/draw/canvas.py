@@ -9,7 +9,7 @@ from typing import Any
 
 import graphviz
 
-from ..data.files import replacing
+from ..files import replacing
 from ..markup import counted
 from . import labels, page, render, trace
 from .fitting import Drawn, Picture
@@ -105,12 +105,14 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         RenderWarning where no installed program can draw.
         """
         path = Path(directory or self.directory or "", filename or self.filename)
-        if not render.is_picture(path):
-            return str(super().save(filename, directory=directory, skip_existing=skip_existing))
         if skip_existing and path.exists():
             return str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return str(render.save(self, path))
+        if render.is_picture(path):
+            return str(render.save(self, path))
+        with replacing(path) as file:
+            file.write(self.source.encode())
+        return str(path)
 
     def __repr__(self) -> str:
         heading = re.search(r'colspan="\d+">(.*?)</td>', self.graph_attr.get("label", ""))

@@ -12,7 +12,7 @@ from typing import Any
 from .. import arguments
 from ..autodiff.rules.table import TABLE
 from ..autodiff.tensor import Tensor
-from ..data.files import replacing
+from ..files import replacing
 from ..markup import escape, printable
 from ..recording import Recording
 from ..recording.equations import Equation, Variable

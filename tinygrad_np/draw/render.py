@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import arguments
-from ..data.files import replacing
+from ..files import replacing
 from .widths import steadied
 
 FORMATS = ("svg", "png", "pdf", "dot")

@@ -11,8 +11,9 @@ import numpy as np
 from ..arguments import whole
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
-from ..data.files import one_line, replacing
+from ..data.files import one_line
 from ..errors import ExportError
+from ..files import replacing
 from ..nn.module import Module
 from ..recording import Recording
 from ..recording.equations import Equation, Variable

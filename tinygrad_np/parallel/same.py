@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 
-def checksum(value: Any) -> int:
-    """A checksum of an array with its dtype and shape, or of what else there is."""
+def checksum(value: Any, before: int = 0) -> int:
+    """A checksum of an array with its dtype and shape, or of what else there is.
+
+    ``before`` is that of what comes before it.
+    """
     if not isinstance(value, np.ndarray):
-        return zlib.crc32(repr(value).encode())
-    head = zlib.crc32(f"{value.dtype.str}{value.shape}".encode())
+        return zlib.crc32(repr(value).encode(), before)
+    head = zlib.crc32(f"{value.dtype.str}{value.shape}".encode(), before)
     return zlib.crc32(as_bytes(value).data, head)
 
 

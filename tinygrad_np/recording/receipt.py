@@ -18,6 +18,7 @@ from ..autodiff.rules.table import Rule
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import vjp
 from ..errors import DataError
+from ..files import replacing
 from ..markup import Html, counted, escape, facts, folded, joined, page, section, table
 from .equations import Equation, Variable
 from .formulas import Formula, explained, formula
@@ -175,12 +176,8 @@ class Receipt:
             said = [_coloured(", ".join(self.summary()) + "."), READING]
             parts = [section(name, part) for name, part in self.parts().items()]
             content = page(self.title, *said, *parts)
-        try:
-            path.write_text(content, encoding="utf-8")
-        except OSError as error:
-            raise DataError(
-                f"{path}: cannot be written ({error.strerror}); choose a writable place for it."
-            ) from error
+        with replacing(path) as file:
+            file.write(content.encode())
         return path
 
 

@@ -10,13 +10,14 @@ import ctypes
 import functools
 import hashlib
 import math
-import os
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from ..errors import DataError
+from ..files import cache, replacing
 
 VECTOR = 128  # bytes
 SHORT = 64  # columns
@@ -208,7 +209,7 @@ def compiled(text: str) -> int:
     machine = _machine()
     llvm = machine.llvm
     key = "\n".join([text, str(llvm.llvm_version_info), *machine.described])
-    kept = _cache() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+    kept = cache("fused") / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
     code = _kept(kept)
     if code is None:
         module = llvm.parse_assembly(text)
@@ -257,11 +258,6 @@ def _machine() -> _Machine:
     return _Machine()
 
 
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "tinygrad_np" / "fused"
-
-
 def _kept(path: Path) -> bytes | None:
     """The machine code in a file, if it is all there: its sum stands before it."""
     try:
@@ -273,15 +269,11 @@ def _kept(path: Path) -> bytes | None:
 
 
 def _keep(path: Path, code: bytes) -> None:
-    """Write beside and rename: nobody reads half of it. Where that is not allowed, nothing."""
-    part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.part")
-    try:
+    """Keep machine code and its sum. Where that is not allowed, or the disk is full, nothing."""
+    with contextlib.suppress(OSError, DataError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part.write_bytes(hashlib.sha256(code).digest() + code)
-        os.replace(part, path)
-    except OSError:  # of a full disk, too
-        with contextlib.suppress(OSError):
-            part.unlink()
+        with replacing(path) as file:
+            file.write(hashlib.sha256(code).digest() + code)
 
 
 @functools.cache

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data.files import replacing
 from ..draw.page import png
+from ..files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

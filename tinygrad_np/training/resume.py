@@ -2,7 +2,6 @@
 
 import copy
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -14,8 +13,10 @@ from ..arguments import whole
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..data.batches import Batches
-from ..data.files import one_line, remove_leftovers
+from ..data.files import one_line
 from ..errors import DataError, ShapeError
+from ..files import remove_leftovers
+from ..parallel.same import checksum
 from .callbacks import Run
 from .checkpoint import Checkpoint, Position
 from .guard import generators
@@ -237,12 +238,11 @@ def set_data_state(batches: Any, state: Any) -> None:
 
 def first_checksum(batches: Iterable[Any], state: Any) -> int:
     """A checksum of the first batch; the batches are afterwards as they were."""
-    checksum = 0
+    found = 0
     whole = copy.copy(batches.whole) if isinstance(batches, Batches) else batches
     first = next(iter(whole), ())
     for array in leaves(list(first) if isinstance(first, (list, tuple)) else []):
         values = array.numpy() if isinstance(array, Tensor) else np.asarray(array, order="C")
-        checksum = zlib.crc32(f"{values.dtype.str}{values.shape}".encode(), checksum)
-        checksum = zlib.crc32(np.ascontiguousarray(values).data, checksum)
+        found = checksum(values, found)
     set_data_state(batches, state)
-    return checksum
+    return found

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..data import npz
-from ..data.files import one_line, replacing
+from ..data.files import one_line
 from ..errors import DataError
+from ..files import replacing
 from ..nn.module import Module, as_array
 
 # What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
