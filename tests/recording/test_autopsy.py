@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -309,3 +310,188 @@ def test_anomaly_forgets_finished_steps_and_gives_the_same_numbers() -> None:
     (watched, kept), (plain, none) = trained(tg.anomaly()), trained(contextlib.nullcontext())
     assert all(watched[name].tobytes() == plain[name].tobytes() for name in plain)
     assert kept == [1] * 6 and not any(none)  # the optimiser's step, of all that ran
+
+
+ZERO = np.array([1.0, 0.0])
+LOG = r"^log gives -inf at index \(1,\), of 0 \(test_autopsy\.py:\d+\)"
+ARCSIN = r"^divide, in the backward pass of arcsin, gives inf at index \(1,\), of 1 and 0 "
+
+
+@tg.primitive
+def logarithm(x: Any) -> Any:
+    return np.log(x)
+
+
+tg.defvjp(logarithm, lambda g, _out, x: g / x)
+
+
+def written(into: tg.Tensor, index: Any = ...) -> None:
+    into[index] = np.log(tg.Tensor(ZERO))
+
+
+def quietly(does: Callable[[], Any]) -> Callable[[], Any]:
+    return tg.no_grad(does)  # type: ignore[arg-type]
+
+
+def updated(by: Callable[..., Any] = optim.SGD, rate: float = 1e300) -> None:
+    w = leaf(1, 2, name="weight")
+    w.grad = tg.Tensor([1.0, 1e300])
+    by([w], rate).step()
+
+
+def replayed(does: Callable[[Any], Any]) -> Callable[[], Any]:
+    """A step that is replayed already when the block begins."""
+    step = tg.replay(does)
+    for _ in range(4):
+        step(np.array([0.5, 0.5]))
+    return lambda: step(ZERO)
+
+
+def checkpointed() -> Callable[[], Any]:
+    loss = np.sum(tg.checkpoint(np.arcsin)(leaf(0, 1)))
+    return lambda: loss.backward()
+
+
+def before() -> Callable[[], Any]:
+    graph = np.arcsin(leaf(0, 1))
+    return lambda: np.sum(graph * 1.0).backward()
+
+
+# each way in which an operation can run in the block, and what is said of it
+WAYS: dict[str, tuple[Callable[[], Any], str]] = {
+    "a constant": (lambda: np.log(tg.Tensor(ZERO)), LOG),
+    "no_grad": (quietly(lambda: np.log(leaf(1, 0))), LOG),
+    "an array beside a Tensor": (
+        lambda: leaf(1, 1) * ZERO / ZERO, r"^divide gives nan at index \(1,\), of 0 and 0 "
+    ),
+    "an array that NumPy made": (
+        lambda: leaf(1, 1) * np.log(ZERO),
+        r"^an operand of multiply, of shape \(2,\), is -inf at index \(1,\)",
+    ),
+    "a function of lists": (
+        lambda: np.average(tg.Tensor(ZERO), weights=1e308 * ZERO + 1e308),
+        "^divide gives nan, of inf and inf ",
+    ),
+    "a primitive": (lambda: logarithm(leaf(1, 0)), LOG.replace("log", "logarithm")),
+    "a primitive's rule": (
+        lambda: np.sum(np.where(np.array([True]), squeezed(leaf(0.5)), 0.0)).backward(),
+        "in the backward pass of squeezed, gives inf",
+    ),
+    "vmap of an array": (lambda: tg.vmap(np.log)(ZERO), LOG),
+    "vmap of a Tensor": (lambda: tg.vmap(np.log)(tg.Tensor(ZERO)), LOG),
+    "vmap in vmap": (
+        lambda: tg.vmap(tg.vmap(np.log))(ZERO[np.newaxis]), r"^log gives -inf at index \(0, 1\)"
+    ),
+    "vmap, one after the other": (
+        lambda: tg.vmap(lambda x: np.linalg.slogdet(x)[1])(np.zeros((2, 2, 2))), "^slogdet gives"
+    ),
+    "vmap of grad": (
+        lambda: tg.vmap(tg.grad(np.arcsin))(1.0 - ZERO),
+        ARCSIN,
+    ),
+    "vmap around a Tensor": (
+        lambda: (lambda w: tg.vmap(lambda x: np.log(w * x))(np.ones((3, 2))))(leaf(1, 0)),
+        r"^log gives -inf at index \((0, )?1,?\), of 0 ",
+    ),
+    "jvp": (lambda: tg.jvp(np.log, (ZERO,), (np.ones(2),)), LOG),
+    "vjp": (lambda: tg.vjp(np.arcsin, 1.0 - ZERO)[1](np.ones(2)), ARCSIN),
+    "value_and_grad": (lambda: tg.value_and_grad(lambda x: np.sum(np.log(x)))(ZERO), LOG),
+    "jacobian": (
+        lambda: tg.jacobian(np.arcsin)(1.0 - ZERO), "in the backward pass of arcsin, gives nan at",
+    ),
+    "hvp": (
+        lambda: tg.hvp(lambda x: np.sum(np.arcsin(x)), (1.0 - ZERO,), (np.ones(2),)), ARCSIN
+    ),
+    "checkpoint": (lambda: tg.checkpoint(np.log)(leaf(1, 0)), LOG),
+    "checkpoint's backward": (
+        lambda: np.sum(tg.checkpoint(np.arcsin)(leaf(0, 1))).backward(), ARCSIN
+    ),
+    "a checkpoint from before": (checkpointed(), ARCSIN.replace("of arcsin", "of .*arcsin")),
+    "a graph from before": (before(), "^divide.* gives inf at index .*, of 1 and 0 "),
+    "replay": (lambda: tg.replay(lambda x: np.sum(leaf(1, 1) * np.log(x)))(ZERO), LOG),
+    "a replay from before": (replayed(lambda x: np.log(x)), LOG),
+    "a write": (lambda: written(tg.Tensor(np.ones(2))), LOG),
+    "a write into a result": (lambda: written(leaf(1, 1) * 1.0), LOG),
+    "a write into a view": (lambda: written((leaf(1, 1, 1) * 1.0)[1:]), LOG),
+    "a write into a leaf": (quietly(lambda: written(leaf(1, 1))), LOG),
+    "t /= array": (
+        lambda: tg.Tensor(ZERO).__itruediv__(ZERO),
+        r"^divide gives nan at index \(1,\), of 0 and 0 ",
+    ),
+    "w /= 0": (
+        quietly(lambda: leaf(1, 1).__itruediv__(0.0)), r"^updated gives inf at index \(0,\), of 1 "
+    ),
+    "t.data": (lambda: reread(leaf(1, 1)), r"^w is inf at index \(0,\)"),
+    "a gradient that is given": (
+        lambda: setattr(leaf(1, 1), "grad", tg.Tensor([1.0, np.inf])), r"is inf at index \(1,\)"
+    ),
+    "an optimiser": (
+        updated,
+        r"^SGD\.step gives -inf at index \(1,\), of weight = 2 and its gradient = 1e\+300 \(test_",
+    ),
+    "a hook": (
+        lambda: np.sum(hooked(leaf(1, 0))).backward(),
+        r"^divide.* gives inf at index \(1,\), of 1 and 0 ",
+    ),
+    "half": (
+        lambda: tg.Tensor(np.array([300.0], np.float16)) ** 2, "^power gives inf .* of 300 and "
+    ),
+    "complex numbers": (lambda: np.log(tg.Tensor(ZERO + 0j)), "^log gives .*-inf.* of 0"),
+}  # fmt: skip
+
+
+def reread(t: tg.Tensor) -> tg.Tensor:
+    t.data[0] = np.inf
+    return t * 1.0
+
+
+def hooked(w: tg.Tensor) -> tg.Tensor:
+    made = w * 2.0
+    made.register_hook(lambda g: g / w.detach())
+    return made
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_anomaly_sees_every_way_in_which_an_operation_runs() -> None:
+    missed = []
+    for name, (does, said) in WAYS.items():
+        try:
+            with tg.anomaly():
+                does()
+            text = "nothing"
+        except Exception as error:
+            text = f"{error}"
+            text = text if isinstance(error, FloatingPointError) else repr(error)
+        if not re.search(said, text):
+            missed.append((name, text))
+    assert missed == []
+    inside = tg.trace(lambda: tg.vmap(np.log)(ZERO))  # read off a recording, too
+    assert re.search(LOG, str(tg.autopsy(inside)))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_anomaly_does_not_see() -> None:
+    """As its page says: plain NumPy's own results, what goes into an array, other threads."""
+    made = np.ones(2)
+
+    def in_a_thread() -> None:
+        thread = threading.Thread(target=lambda: np.log(tg.Tensor(ZERO)))
+        thread.start()
+        thread.join()
+
+    for does in (
+        lambda: np.log(ZERO), lambda: logarithm(ZERO), lambda: tg.checkpoint(np.log)(ZERO),
+        lambda: np.log(tg.Tensor(ZERO), out=made), in_a_thread,
+    ):  # fmt: skip
+        with tg.anomaly():
+            does()
+    assert np.isinf(made[1])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_anomaly_tells_beside_another_error_what_led_to_it() -> None:
+    with pytest.raises(np.linalg.LinAlgError) as met, tg.anomaly():
+        np.linalg.svd(np.log(leaf(-1, 1)).reshape(1, 2))
+    assert re.match(
+        r"tg\.anomaly: log gives nan at index \(0,\), of -1 \(", met.value.__notes__[-1]
+    )

@@ -115,11 +115,11 @@ class Call:
         return cotangent
 
     def _pulled(self, g: Any, out: Any, values: tuple[Any, ...]) -> list[Any]:
-        records = any(isinstance(v, Tensor) for v in (g, *values))
+        records = mode.recording and any(isinstance(v, Tensor) for v in (g, *values))
         given = values[: len(self.variables)]
-        variables = [
-            alias(v) if isinstance(v, Tensor) else as_leaf(Tensor._of(v, None), None) for v in given
-        ]
+        if not records:  # Tensors without a node, where somebody looks
+            given = [v._array if isinstance(v, Tensor) else v for v in given]
+        variables = [alias(v) if records else as_leaf(Tensor._of(v, None), None) for v in given]
         now = [(generator, generator.bit_generator.state) for generator, _ in self.states]
         try:
             _restore(self.states)

@@ -269,7 +269,7 @@ class Tensor(Operators):
         """The array itself, for a write in place that happens now."""
         if self._storage is None or self._is_result:
             raise TapeError("only a leaf can be written in place.")
-        self._leave("a write to it")
+        self._leave("a write to it", self)
         self._storage.write()
         return self._array
 

@@ -10,9 +10,10 @@ from ..autodiff.rules.table import Rule
 from ..autodiff.tape import Record, mode
 from ..autodiff.tensor import Tensor
 from ..errors import StaleValueError, TapeError
-from .autopsy import find, is_bad
+from .autopsy import Finding, find, is_bad
 from .equations import Equation, Variable
 from .lines import users_line
+from .names import calls_of, give_names, named
 from .recorder import Recorder
 from .text import short
 
@@ -41,22 +42,39 @@ class Watch(Recorder):
         super().write(rule, target, operands, values)
 
     def effect(self, worker: Any) -> None:
-        """An optimiser's step writes to all of its parameters."""
+        """An optimiser's step writes to all of its parameters, and leaves finite ones finite."""
+        before = {}
         for parameter in worker.params:
             self._check(parameter)
+            if np.isfinite(parameter._array).all():
+                before[parameter] = np.array(parameter._array)
+        calls = calls_of(self.equations)
         super().effect(worker)
+        step = f"{type(getattr(worker, 'optimiser', worker)).__name__}.step"
+        for parameter, old in before.items():
+            if not np.isfinite(parameter._array).all():
+                what = named(calls).get(parameter) or parameter.name or "a parameter"
+                raise FloatingPointError(f"{spoilt(step, what, old, parameter)}.")
 
     def leave(self, how: str, tensor: Tensor | None = None) -> None:
-        """An array that a graph still needs cannot be written to by ``t.data``."""
+        """Memory may be written to from now on, without an operation."""
         super().leave(how, tensor)
-        if how == "t.data" and tensor is not None and self._saver(tensor) is not None:
+        if tensor is None or how not in ("t.data", "a write to it"):
+            return
+        if how != "t.data":
+            self._check(tensor)
+        known = self._known.get(id(tensor._array))
+        if self._saver(tensor) is not None:
             self._lock(tensor._array)
+        elif known is not None:
+            self._forget({known.root})
 
     def _check(self, target: Tensor) -> None:
-        if (name := self._saver(target)) is not None:
+        if (saver := self._saver(target)) is not None:
+            known = named(calls_of(self.equations)).get(target) or target.name
             raise StaleValueError(
-                f"{short(users_line())}: {target.name or f'a Tensor of shape {target.shape}'} "
-                f"is overwritten here, and {name} has saved it: its derivative needs the old "
+                f"{short(users_line())}: {known or f'a Tensor of shape {target.shape}'} "
+                f"is overwritten here, and {saver} has saved it: its derivative needs the old "
                 "values; write after backward(), or give the operation a copy."
             )
 
@@ -114,6 +132,7 @@ class Watch(Recorder):
 
     def _look(self, ends: Sequence[Any]) -> None:
         if any(map(is_bad, ends)):
+            give_names(self.equations, self.variables)
             found = find(self.equations, [v for v in ends if isinstance(v, Variable)])
             raise FloatingPointError(f"{found}.")
 
@@ -122,8 +141,10 @@ class anomaly:
     """Stop with an error where something goes wrong: a ``with`` block around anything.
 
     Raises FloatingPointError, with what ``tg.autopsy`` finds and the line, as soon as a loss that
-    ``backward()`` starts from, a gradient that arrives, or at the end a result that nothing has
-    read is not finite: values that ``np.where`` does not take are no error. Raises StaleValueError
+    ``backward()`` starts from, a gradient that arrives, a parameter after an optimiser's step, or
+    at the end a result that nothing has read is not finite: values that ``np.where`` does not take
+    are no error. It sees all operations of its thread on Tensors; what NumPy alone makes of plain
+    arrays it sees where such an operation reads it. Raises StaleValueError
     at the write where an array is overwritten that a backward pass still needs: at ``t[...] = v``,
     ``t.data[...] = v``, an optimiser's step, and a write into an array that was given to an
     operation beside a Tensor, or into the one of which it is a view. These arrays are read-only
@@ -163,12 +184,27 @@ class anomaly:
         watch.unlock()
         if kind is None:
             watch.leave_block()
+        elif isinstance(error, Exception) and not isinstance(error, FloatingPointError):
+            try:  # as LinAlgError for a matrix with NaN
+                watch.leave_block()
+            except FloatingPointError as found:
+                error.add_note(f"tg.anomaly: {found}")
         if isinstance(error, ValueError) and "read-only" in str(error) and locked:
             lines = ", ".join(dict.fromkeys(short(line) for _, line in locked))
             raise StaleValueError(
                 f"an array is overwritten that an operation ({lines}) has saved; write after "
                 "backward(), or give the operation a copy."
             ) from error
+
+
+def spoilt(step: str, what: str, old: np.ndarray, parameter: Tensor) -> Finding:
+    """The finding for a finite parameter that is not finite after an optimiser's ``step``."""
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(parameter._array))[0])
+    operands = [f"{what} = {old[index]:.6g}"]
+    if (gradient := getattr(parameter, "_grad", None)) is not None:
+        operands.append(f"its gradient = {gradient._array[index]:.6g}")
+    value = parameter._array[index].item()
+    return Finding(step, users_line(), "", "", index, value, tuple(operands))
 
 
 def savers(array: np.ndarray) -> Iterator[str]:

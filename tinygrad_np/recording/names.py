@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .equations import Call, Equation
+from ..autodiff.tensor import Tensor
+from .equations import Call, Equation, Variable
 
 
 def calls_of(equations: Iterable[Equation]) -> list[Call]:
@@ -17,6 +18,17 @@ def calls_of(equations: Iterable[Equation]) -> list[Call]:
             call = call.around
         found |= dict.fromkeys(reversed(chain))
     return list(found)
+
+
+def give_names(equations: Iterable[Equation], variables: Iterable[Variable]) -> dict[Any, str]:
+    """Give variables from outside, and the calls of modules, their names; those of all Tensors."""
+    tensors = named(calls_of(equations))
+    for variable in variables:
+        if isinstance(variable.source, Tensor):
+            variable.name = tensors.get(variable.source) or variable.source.name
+            if variable.kind == "entry":
+                variable.name = f"{variable.name or 'tensor'}.grad"
+    return tensors
 
 
 def named(calls: Sequence[Call], whole: Any = None) -> dict[Any, str]:

@@ -41,6 +41,8 @@ class Recorder:
     What cannot be done again is passed over here; a capture, which is to be replayed, refuses it.
     """
 
+    folds = False  # whether what depends on constants alone is a constant, too
+
     def __init__(self) -> None:
         self.equations: list[Equation] = []
         self.variables: list[Variable] = []
@@ -194,7 +196,7 @@ class Recorder:
             if declared:
                 self._operand("", i, part, part)
             known = self._known.get(id(part))
-            if known is None or known.kind != "constant":
+            if known is None or known.kind != "constant" or (declared and not self.folds):
                 parts[i] = Tensor._of(part, None)
         return rebuild(nest, parts)
 

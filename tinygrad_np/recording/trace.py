@@ -10,7 +10,7 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import TapeError
-from .names import calls_of, named
+from .names import give_names
 from .recorder import Recorder
 from .recording import Recording
 from .tape import add_backward
@@ -72,12 +72,7 @@ def traced(
 
 def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
     """Give variables from outside the names they have there."""
-    tensors = made.names = named(calls_of(made.equations))
-    for variable in made.variables:
-        if isinstance(variable.source, Tensor):
-            variable.name = tensors.get(variable.source) or variable.source.name
-            if variable.kind == "entry":
-                variable.name = f"{variable.name or 'tensor'}.grad"
+    made.names = give_names(made.equations, made.variables)
     given = iter(made.of_kind("input"))
     for name, each in zip(names_of(fn, len(inputs)), inputs, strict=True):
         parts = leaves([each])

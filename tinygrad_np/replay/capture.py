@@ -43,6 +43,8 @@ PLAIN = (
 class Capture(Recorder):
     """The equations of one run of a step that is to be replayed, and what it needs from outside."""
 
+    folds = True
+
     def __init__(self) -> None:
         super().__init__()
         self.reads = Reads()
