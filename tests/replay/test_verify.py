@@ -239,7 +239,7 @@ def test_a_copy_that_is_taken_for_its_original(monkeypatch: Any) -> None:
     ("name", "message"),
     [
         ("_become", r"the memory of a Tensor of shape \(4,\) " + DIFFERS),
-        ("_hand_over", r"the gradient of weight of shape \(6, 4\) " + DIFFERS),
+        ("_hand_over", r"the gradient of 0.weight of shape \(6, 4\) " + DIFFERS),
     ],
 )
 def test_something_left_behind_that_is_not(name: str, message: str, monkeypatch: Any) -> None:

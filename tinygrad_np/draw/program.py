@@ -51,13 +51,8 @@ def picture(program: Program, title: str, inputs: Sequence[str], max_nodes: int)
 
 
 def _names(program: Program, inputs: Sequence[str]) -> dict[Any, str]:
-    """What the Tensors of the captured modules are called, and the inputs, by place."""
-    names: dict[Any, str] = {}
-    for module in program.guards.modules:
-        for path, tensor in module.named_tensors():
-            names.setdefault(tensor, path)
-        for path, tensor in module.named_parameters():
-            names.setdefault(tensor, path)
+    """What Tensors from outside are called, and the inputs, by place."""
+    names = dict(program.names)
     single = len(inputs) == len(program.inputs)
     for place, variable in enumerate(program.inputs):
         names[variable.number] = inputs[place] if single else f"argument {place}"

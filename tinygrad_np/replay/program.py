@@ -12,6 +12,7 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from ..recording.equations import Variable
+from ..recording.names import give_names
 from . import show
 from .bind import Binding
 from .capture import Capture
@@ -54,6 +55,7 @@ class Program:
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
         self.written = list(dict.fromkeys(written))
         self.trace: list[Any] = []  # what the step did, before it was planned
+        self.names: dict[Any, str] = {}  # of Tensors from outside, in their modules
         self.guards = guards
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
         self.runs = 0
@@ -65,6 +67,7 @@ class Program:
     def plan(self) -> Plan:
         """What of the step is worth running; until that is known all captured arrays are held."""
         capture, outputs = self.taken_down
+        self.names = give_names(capture.equations, capture.variables)
         made = plan(capture.finished(outputs))
         self.forget()
         return made

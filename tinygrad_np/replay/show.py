@@ -1,7 +1,7 @@
 """A program as text: its numbered equations, and their times."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..markup import Html, counted
 from ..recording import text
@@ -22,16 +22,18 @@ def rows(program: "Program") -> list[Row]:
         if equation in program.binding.loops:
             inner = program.binding.loops[equation].plan
             listed += [(e, inner) for e in inner.equations]
-    return [_row(i, equation, plan) for i, (equation, plan) in enumerate(listed, 1)]
+    names = program.names
+    return [_row(i, equation, plan, names) for i, (equation, plan) in enumerate(listed, 1)]
 
 
-def _row(number: int, equation: Equation, plan: Plan) -> Row:
+def _row(number: int, equation: Equation, plan: Plan, names: dict[Any, str]) -> Row:
     if isinstance(equation.fn, RowLoop):
         size = equation.fn.blocks[0].stop
         count = len(equation.fn.blocks)
         name = f"{count} times, for {size} rows of {', '.join(map(repr, equation.fn.rowed))}:"
         return Row(equation, number, "", name, "", 0, 0, equation.line)
-    return row_of(number, equation, ", ".join(_memory(v, plan) for v in equation.results))
+    place = ", ".join(_memory(v, plan) for v in equation.results)
+    return row_of(number, equation, place, names)
 
 
 def _memory(variable: Variable, plan: Plan) -> str:

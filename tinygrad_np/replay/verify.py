@@ -122,10 +122,10 @@ def outcome(program: Program, returned: Any) -> Outcome:
         grad = getattr(tensor, "_grad", None)
         array = grad.array if type(grad) is Slot else None if grad is None else grad._array
         found.append(
-            (f"the gradient of {_named(tensor)}", None if array is None else np.array(array))
+            (f"the gradient of {_named(tensor, program)}", None if array is None else np.array(array))
         )
     for tensor in [*program.written, *program.became]:
-        found.append((f"the memory of {_named(tensor)}", np.array(tensor._array)))
+        found.append((f"the memory of {_named(tensor, program)}", np.array(tensor._array)))
     for effect in program.effects:
         for value in leaves(effect.save()):
             found.append((f"the state of {type(effect).__name__}", np.asarray(value)))
@@ -134,8 +134,8 @@ def outcome(program: Program, returned: Any) -> Outcome:
     return found
 
 
-def _named(tensor: Tensor) -> str:
-    return f"{tensor.name or 'a Tensor'} of shape {tensor.shape}"
+def _named(tensor: Tensor, program: Program) -> str:
+    return f"{program.names.get(tensor) or tensor.name or 'a Tensor'} of shape {tensor.shape}"
 
 
 def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
