@@ -53,7 +53,8 @@ ORDER = [
 ]  # fmt: skip
 ROOMS = [
     "version", "ctrl_c", "errors", "files", "markup", "arguments", "threads", "autodiff",
-    "batching", "recording", "watch", "replay", "random", "special", "polynomial", "nn", "optim", "parallel",
+    "batching", "recording", "watch", "replay", "random", "special", "polynomial", "nn",
+    "optim", "parallel",
     "data", "export", "training", "draw", "sklearn", "run", "compat",
 ]  # fmt: skip
 

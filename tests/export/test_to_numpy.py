@@ -1,6 +1,9 @@
 """Steps as scripts: of every kind of recipe, and what else a step may do, without the package."""
 
+import ast
+import collections
 import importlib.util
+import itertools
 import math
 import re
 import subprocess
@@ -78,6 +81,23 @@ class Signs(optim.Optimiser):
         return p - group["lr"] * np.sign(state["mean"])
 
 
+class Noisy(optim.Optimiser):
+    """One that draws, for each parameter and for all, and counts what it does."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, 0.1)
+        self.generator, self.done, self.seen = np.random.default_rng(3), 0, [0.0]
+
+    def update(self, p: Any, g: Any, state: Any, group: Any) -> Any:
+        del state
+        self.done += 1
+        self.seen.append(self.seen[-1] + self.generator.random())
+        noise = self.generator.normal(0.0, 0.1, p.shape).astype(p.dtype)
+        rows = g.reshape(len(g), -1)[::-1].copy()
+        rows -= rows.mean() * 0.1 + rows.T[0].sum()
+        return p - group["lr"] * (g + rows.reshape(g.shape) + noise * self.done * self.seen[-1])
+
+
 def transformed(z: Any, t: Any) -> Any:
     """Indices, gathers, several results, a constant array, a complex detour."""
     far = distant(tg.Tensor(X[0]), X[1])
@@ -137,6 +157,7 @@ CASES: dict[str, Any] = {
     "by hand": by_hand,
     "adagrad": lambda: trained(lambda p: optim.Adagrad(p, 0.1)),
     "own": lambda: trained(lambda p: Signs(p, 0.1)),
+    "own, with noise": lambda: trained(Noisy),
     "functions": lambda: trained(lambda p: optim.SGD(p, 0.1), transformed),
     "lstm": lambda: trained(
         lambda p: optim.SGD(p, 0.1),
@@ -322,6 +343,75 @@ def test_earlier_gradients_are_inputs_of_their_own() -> None:
         made = run(text, x=np.ones(2), w=values, **{"w.grad": np.array([5.0, 6.0])})
         assert made["w.grad"].tolist() == grad == w.grad.tolist()
         assert made.get("w", values).tolist() == after == w.tolist()
+
+
+def test_an_optimisers_generator_is_in_the_script() -> None:
+    step, _, noisy, inputs = trained(Noisy)
+    text = tg.to_numpy(step, *inputs)
+    assert noisy.done == 4 and len(noisy.seen) == 5
+    assert text.count("np.random.Generator(") == 1
+    assert text.count(" = generator.normal(0.0, 0.1, (") == 4
+
+
+def test_headings_stand_once_for_each_pass() -> None:
+    step, *_ = trained(lambda p: optim.SGD(p, 0.1))
+
+    def accumulated(x: Any, y: Any) -> Any:
+        step(x, y)
+        return step(x, y)
+
+    w = tg.Tensor(np.ones(4, np.float32), requires_grad=True, name="w")
+    w.grad = tg.Tensor(np.ones(4, np.float32))
+    adding = tg.to_numpy(lambda x: np.sum(np.sin(x * w)).backward() or w.grad * 1.0, X)
+    for text, wanted in (
+        (tg.to_numpy(accumulated, X, Y), ["forward", "backward", "update"] * 2),
+        (adding, ["forward", "backward", "forward"]),
+    ):
+        found = re.findall(r"^    # (forward|backward|update)(?:, (\d))?$", text, re.MULTILINE)
+        assert [name for name, _ in found] == wanted
+        assert [n or "1" for _, n in found] == [
+            str(wanted[: i + 1].count(name)) for i, name in enumerate(wanted)
+        ]
+
+
+mean, k = 3.0, 4  # names that the function below has, too
+
+
+@tg.primitive
+def shadowing(x: Any) -> Any:
+    mean = x * 1
+    for k in range(2):
+        mean = mean + k
+    return mean + sum(k * 0 for k in range(2)) + (lambda mean: mean * 0.0)(len(X))
+
+
+def test_names_of_a_function_are_not_those_of_its_module() -> None:
+    made = run(tg.to_numpy(lambda x: shadowing(x), A), x=OTHER)
+    assert made["result"].tolist() == shadowing(OTHER).tolist()
+    assert (mean, k) == (3.0, 4)
+
+
+def test_arguments_have_the_names_of_the_users_code() -> None:
+    pair = collections.namedtuple("pair", "left right")
+    v, both = tg.Tensor(A, requires_grad=True), [tg.Tensor(A), tg.Tensor(OTHER)]
+
+    def step(batch: Any, two: Any, rows: Any) -> Any:
+        return np.sum(batch["x"] * two.left + two.right * rows[1][0] * v) + np.sum(both[1])
+
+    inputs = {"x": A}, pair(A, OTHER), [1.0, [A]]
+    text = tg.to_numpy(step, *inputs)
+    names = ("batch['x']", "two.left", "two.right", "rows[1][0]", "v", "both[1]")
+    found = re.findall(r"given\[(.*)\]  # float64", text)
+    assert sorted(map(ast.literal_eval, found)) == sorted(names)
+    assert "multiply(batch['x'], two.left)" in str(tg.trace(step, *inputs))
+
+
+def test_constants_lie_as_they_did() -> None:
+    for axes in itertools.permutations(range(3)):
+        held = RNG.standard_normal((20, 30, 40)).transpose(axes)
+        w = tg.Tensor(np.ones(held.shape[-1]), requires_grad=True, name="w")
+        made = run(tg.to_numpy(lambda h=held, w=w: np.matmul(h, w)), w=w.numpy())
+        assert made["result"].tobytes() == np.matmul(held, w.numpy()).tobytes()
 
 
 def test_a_script_reads_as_the_step_was_written() -> None:

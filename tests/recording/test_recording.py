@@ -51,7 +51,9 @@ CASES: dict[str, tuple[Any, list[str]]] = {
     ),
     "several results": (several, ["v3: float64[], v4: float64[] = slogdet(", "multiply(v4,"]),
     "a transform": (lambda: (tg.grad(lambda x: (x**3).sum()), (X,)), ["power(", "backward of"]),
-    "a nest": (lambda: (lambda d: d["a"] * d["b"], ({"a": X, "b": X},)), ["multiply(d[0], d[1])"]),
+    "a nest": (
+        lambda: (lambda d: d["a"] * d["b"], ({"a": X, "b": X},)), ["multiply(d['a'], d['b'])"]
+    ),
     "memory that is written": (
         lambda: (written(), (X[0],)), ["add(seen, x)", "seen[4] = become(v3)", "multiply(v3, 2.0)"],
     ),

@@ -18,8 +18,8 @@ from ..recording.equations import Equation, Variable, is_generator
 from ..recording.recorder import Recorder
 from ..recording.text import short
 from ..recording.trace import traced
-from .sources import Code, Sources
-from .updates import Name, Update, updates
+from .sources import Code, Sources, layout, turned
+from .updates import Draw, Name, Update, generators, updates
 
 HEAD = '''"""{title}, written by tinygrad_np.to_numpy.
 
@@ -97,6 +97,8 @@ class Notes(Recorder):
     def _perform(self, worker: Any) -> None:
         optimiser = getattr(worker, "optimiser", worker)
         if isinstance(optimiser, Optimiser):
+            for generator in generators(optimiser).values():
+                self.stood.setdefault(generator, generator.bit_generator.state)
             self.updates.setdefault(worker, []).append(updates(optimiser))
             for parameter in optimiser.params:
                 known = self._known.get(id(parameter._array))
@@ -129,13 +131,17 @@ class Script:
         for variable in self.recording.variables:
             if variable in read:
                 self._source(variable)
-        section = ""
+        section, times = "", dict.fromkeys(("forward", "backward", "update"), 0)
+        ends = {e.operands[0].made for e in self.recording.equations
+                if e.kind == "deliver" and e.operands}  # fmt: skip
         for equation in self.recording.equations:
-            now = "backward" if equation.is_backward else "forward"
+            is_backward = equation.is_backward or equation in ends
+            now = "backward" if is_backward else "forward"
             now = "update" if equation.kind == "effect" else now
-            if now != section:
+            if now != section and equation.kind not in ("check", "deliver"):
                 section = now
-                self.lines += ["", f"# {now}"]
+                times[now] += 1
+                self.lines += ["", f"# {now}" + f", {times[now]}" * (times[now] > 1)]
             try:
                 self._equation(equation)
             except ExportError as error:
@@ -159,7 +165,7 @@ class Script:
             given=textwrap.fill(", ".join(self.keys.values()) or "none", 96),
             results=textwrap.fill(", ".join(self.returned), 96),
         )
-        has_bytes = "from_bytes(" in body
+        has_bytes = any("from_bytes(" in text for text in (body, *self.sources.texts.values()))
         modules = {"sys": "sys", **self.sources.modules}
         modules |= {"base64": "base64"} if has_bytes else {}
         imports = [
@@ -197,7 +203,8 @@ class Script:
         key = self._key(owner, name)
         self.memory[owner] = self._free(key)
         shape = f"{variable.dtype}{list(variable.shape)}"
-        order = "" if variable.array.flags.c_contiguous else ".T.copy().T"
+        axes, back = layout(variable.array)
+        order = f"{turned(axes)}.copy(){turned(back)}" if turned(axes) else ""
         self.lines.append(f"{self.memory[owner]} = given[{key!r}]{order}  # {shape}")
 
     def _owner(self, variable: Variable) -> Any:
@@ -363,7 +370,11 @@ class Script:
             shown = [self._operand(value, names) for value in operands]
             shown += [f"{k}={self._operand(v, names)}" for k, v in options.items()]
             left = "" if "out" in options or fn is np.copyto else f"{names[result]} = "
-            self.lines.append(f"{left}{self.sources.written(fn)}({', '.join(shown)})")
+            if isinstance(fn, Draw):
+                function = f"{self._generator(fn.generator)}.{fn.method}"
+            else:
+                function = self.sources.written(fn)
+            self.lines.append(f"{left}{function}({', '.join(shown)})")
         if update.max_norm is not None:
             bound = self.sources.written(bound_rows)
             self.lines.append(f"{bound}({values}, {update.max_norm!r})")

@@ -122,15 +122,30 @@ class Sources:
         """A definition, with the names that it uses as they are called in the script."""
         tree = _Bare().visit(tree)
         renamed = {}
-        own = tree.name
+        own, bound = tree.name, _bound(tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and node.id in names and node.id != own:
+            if isinstance(node, ast.Name) and node.id in names.keys() - bound - {own}:
                 renamed[node.id] = self.written(names[node.id])
         for node in ast.walk(tree):
             if isinstance(node, ast.Name):
                 node.id = renamed.get(node.id, name if node.id == own else node.id)
         tree.name = name
         self.texts[name] = ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _bound(tree: Any) -> set[str]:
+    """The names that a definition binds inside: they are not those of its module."""
+    found = set()
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
+            found.add(inner.id)
+        elif isinstance(inner, ast.arg):
+            found.add(inner.arg)
+        elif isinstance(inner, ast.alias):
+            found.add(inner.asname or inner.name.partition(".")[0])
+        elif isinstance(inner, (ast.ExceptHandler, ast.FunctionDef)) and inner is not tree:
+            found.add(inner.name)
+    return found
 
 
 class _Bare(ast.NodeTransformer):
@@ -198,12 +213,29 @@ def _number(value: Any) -> str:
 
 
 def _array(value: np.ndarray) -> str:
-    """An array to the last bit, in C order."""
+    """An array to the last bit, which lies as it does: products of others differ there."""
     if value.dtype.kind not in "biufc":
         raise ExportError(f"an array of dtype {value.dtype} is no number")
     if value.shape == () and value.dtype.char in "fd":
         return f"np.{value.dtype.name}({_number(value.item())})"
     if value.size <= SPELLED and value.dtype.kind in "biu":
         return f"np.array({value.tolist()!r}, {value.dtype.str!r})"
+    axes, back = layout(value)
+    value = value.transpose(axes)
     text = base64.b64encode(value.tobytes()).decode()
-    return f"from_bytes({text!r}, {value.dtype.str!r}, {value.shape})"
+    return f"from_bytes({text!r}, {value.dtype.str!r}, {value.shape})" + turned(back)
+
+
+def layout(value: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The order of an array's axes in memory, and how they get back from there."""
+    axes = sorted(range(value.ndim), key=lambda i: -abs(value.strides[i]))
+    if value.flags.c_contiguous or 0 in value.strides:
+        axes = list(range(value.ndim))
+    return tuple(axes), tuple(int(i) for i in np.argsort(axes))
+
+
+def turned(axes: tuple[int, ...]) -> str:
+    """What follows an expression for an array with its axes in that order."""
+    if axes == tuple(sorted(axes)):
+        return ""
+    return ".T" if axes == tuple(sorted(axes))[::-1] else f".transpose{axes}"

@@ -1,12 +1,12 @@
 """``trace``: what a function does on example inputs, as a list of equations."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.nests import leaves, rebuild
+from ..autodiff.nests import leaves, places, rebuild
 from ..autodiff.tape import mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import TapeError
@@ -73,13 +73,27 @@ def traced(
 def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
     """Give variables from outside the names they have there."""
     made.names = give_names(made.equations, made.variables)
+    held = {id(tensor): place for place, tensor in _held(fn)}
+    for variable in made.variables:
+        if variable.name is None and (place := held.get(id(variable.source))) is not None:
+            variable.name = made.names[variable.source] = place
     given = iter(made.of_kind("input"))
     for name, each in zip(names_of(fn, len(inputs)), inputs, strict=True):
-        parts = leaves([each])
-        for i, part in enumerate(parts):
+        for place, part in zip(places(each, name), leaves([each]), strict=True):
             if isinstance(part, ARRAYS):
                 variable = next(given)
-                variable.name = variable.name or (f"{name}[{i}]" if len(parts) > 1 else name)
+                variable.name = variable.name or place
+
+
+def _held(fn: Any) -> Iterator[tuple[str, Tensor]]:
+    """The Tensors that a function closes over or has as globals, with how it writes them."""
+    if not inspect.isfunction(inspect.unwrap(fn)):
+        return
+    found = inspect.getclosurevars(inspect.unwrap(fn))
+    for name, value in {**found.globals, **found.nonlocals}.items():
+        for place, part in zip(places(value, name), leaves(value), strict=True):
+            if isinstance(part, Tensor):
+                yield place, part
 
 
 def names_of(fn: Any, count: int) -> list[str]:

@@ -122,7 +122,10 @@ def outcome(program: Program, returned: Any) -> Outcome:
         grad = getattr(tensor, "_grad", None)
         array = grad.array if type(grad) is Slot else None if grad is None else grad._array
         found.append(
-            (f"the gradient of {_named(tensor, program)}", None if array is None else np.array(array))
+            (
+                f"the gradient of {_named(tensor, program)}",
+                None if array is None else np.array(array),
+            )
         )
     for tensor in [*program.written, *program.became]:
         found.append((f"the memory of {_named(tensor, program)}", np.array(tensor._array)))
