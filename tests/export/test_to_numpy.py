@@ -362,7 +362,7 @@ def test_headings_stand_once_for_each_pass() -> None:
 
     w = tg.Tensor(np.ones(4, np.float32), requires_grad=True, name="w")
     w.grad = tg.Tensor(np.ones(4, np.float32))
-    adding = tg.to_numpy(lambda x: np.sum(np.sin(x * w)).backward() or w.grad * 1.0, X)
+    adding = tg.to_numpy(lambda x: np.sum(np.sin(x * w)).backward() or w.grad * 1.0, X)  # type: ignore[operator]
     for text, wanted in (
         (tg.to_numpy(accumulated, X, Y), ["forward", "backward", "update"] * 2),
         (adding, ["forward", "backward", "forward"]),

@@ -330,7 +330,11 @@ def written(into: tg.Tensor, index: Any = ...) -> None:
 
 
 def quietly(does: Callable[[], Any]) -> Callable[[], Any]:
-    return tg.no_grad(does)  # type: ignore[arg-type]
+    def quiet() -> None:
+        with tg.no_grad():
+            does()
+
+    return quiet
 
 
 def updated(by: Callable[..., Any] = optim.SGD, rate: float = 1e300) -> None:
@@ -353,8 +357,8 @@ def checkpointed() -> Callable[[], Any]:
 
 
 def before() -> Callable[[], Any]:
-    graph = np.arcsin(leaf(0, 1))
-    return lambda: np.sum(graph * 1.0).backward()
+    graph: Any = np.arcsin(leaf(0, 1))
+    return lambda: (graph * 1.0).sum().backward()
 
 
 # each way in which an operation can run in the block, and what is said of it

@@ -116,10 +116,11 @@ class Call:
 
     def _pulled(self, g: Any, out: Any, values: tuple[Any, ...]) -> list[Any]:
         records = mode.recording and any(isinstance(v, Tensor) for v in (g, *values))
-        given = values[: len(self.variables)]
-        if not records:  # Tensors without a node, where somebody looks
-            given = [v._array if isinstance(v, Tensor) else v for v in given]
-        variables = [alias(v) if records else as_leaf(Tensor._of(v, None), None) for v in given]
+        variables = [
+            # where somebody looks there are Tensors without a node, too
+            alias(v) if records else as_leaf(Tensor._of(getattr(v, "_array", v), None), None)
+            for v in values[: len(self.variables)]
+        ]
         now = [(generator, generator.bit_generator.state) for generator, _ in self.states]
         try:
             _restore(self.states)

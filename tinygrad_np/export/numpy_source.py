@@ -98,7 +98,7 @@ class Notes(Recorder):
         optimiser = getattr(worker, "optimiser", worker)
         if isinstance(optimiser, Optimiser):
             for generator in generators(optimiser).values():
-                self.stood.setdefault(generator, generator.bit_generator.state)
+                self.stood.setdefault(generator, dict(generator.bit_generator.state))
             self.updates.setdefault(worker, []).append(updates(optimiser))
             for parameter in optimiser.params:
                 known = self._known.get(id(parameter._array))

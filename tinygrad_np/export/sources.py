@@ -144,7 +144,7 @@ def _bound(tree: Any) -> set[str]:
         elif isinstance(inner, ast.alias):
             found.add(inner.asname or inner.name.partition(".")[0])
         elif isinstance(inner, (ast.ExceptHandler, ast.FunctionDef)) and inner is not tree:
-            found.add(inner.name)
+            found |= {inner.name or ""}
     return found
 
 
