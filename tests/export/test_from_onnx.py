@@ -1,5 +1,6 @@
 """ONNX files of other writers, node by node and as PyTorch writes them; what is refused."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,16 @@ def nodes() -> list[tuple[str, list[Any], dict[str, Any]]]:
         ("Pad", [m, whole(1, 0, 0, 2), np.array(3, FLOAT)], {}),
         ("Pad", [m, whole(1, 2), None, whole(1)], {"mode": "reflect"}),
         ("Pad", [m, whole(0, 1, 0, 1)], {"mode": "edge"}),
+        ("Resize", [x, None, np.array([1, 1, 2, 1.5], FLOAT)], {"opset": 19}),
+        ("Resize", [x, None, None, whole(2, 3, 5, 12)], {"opset": 19, "nearest_mode": "ceil"}),
+        ("Resize", [x, None, np.array([2, 0.5], FLOAT)], {
+            "opset": 19, "axes": [3, 2], "mode": "linear",
+            "coordinate_transformation_mode": "pytorch_half_pixel"}),
+        ("Resize", [x, None, None, whole(2, 3, 13, 1)], {
+            "opset": 19, "mode": "linear", "coordinate_transformation_mode": "align_corners"}),
+        ("Resize", [x, None, np.array([1, 1, 3, 2], FLOAT)], {
+            "opset": 19, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
+        ("GatherElements", [m, np.array([[3, 0], [1, 1]])], {"axis": 1}),
         ("Gather", [m, np.array([[-1, 0]])], {"axis": 1}),
         ("Clip", [m, np.array(-0.5, FLOAT)], {}),
         ("Clip", [m, None, np.array(0.5, FLOAT)], {}),
@@ -124,6 +135,12 @@ def test_files_that_are_not_known_are_refused_with_the_node(onnx: Any, tmp_path:
             "output_shape=.* is not",
         ),
         ("MaxPool", [x[None]], {"kernel_shape": [2, 2, 2]}, "sequences and images alone"),
+        (
+            "Resize",
+            [x, None, np.ones(4, FLOAT)],
+            {"mode": "cubic"},
+            r"node the node \(Resize\): its attribute mode='cubic' is not known",
+        ),
         ("Tanh", [x], {"opset": 8}, "its opset is 8; expected 9 to 23"),
     ]
     for kind, inputs, attributes, message in cases:
@@ -163,16 +180,48 @@ def test_networks_of_pytorch_are_read(tmp_path: Path) -> None:
         layers.ConvTranspose2d(8, 4, 3, stride=2, padding=1), layers.PReLU(), layers.Hardswish(),
         layers.AdaptiveAvgPool2d(1), layers.Flatten(), layers.Dropout(0.3), layers.Linear(4, 2),
     )  # fmt: skip
+    lenet = layers.Sequential(
+        layers.Conv2d(3, 6, 3, padding=1), layers.Tanh(), layers.AvgPool2d(2), layers.Conv2d(
+            6, 4, 3), layers.Tanh(), layers.Flatten(), layers.Linear(16, 8), layers.Linear(8, 3),
+    )  # fmt: skip
+    up = layers.Sequential(
+        layers.Conv2d(3, 4, 3, 2, 1, padding_mode="reflect"), layers.SiLU(), layers.Upsample(
+            scale_factor=2, mode="bilinear"), layers.ELU(), layers.Conv2d(4, 2, 3),
+        layers.Upsample(scale_factor=1.5), layers.Sigmoid(),
+    )  # fmt: skip
+
+    class Residual(layers.Module):  # type: ignore[misc,name-defined]
+        def __init__(self, i: int, o: int, stride: int) -> None:
+            super().__init__()
+            self.body = layers.Sequential(
+                layers.Conv2d(i, o, 3, stride, 1, bias=False), layers.BatchNorm2d(o),
+                layers.ReLU(), layers.Conv2d(o, o, 3, 1, 1, bias=False), layers.BatchNorm2d(o),
+            )  # fmt: skip
+            self.skip = layers.Conv2d(i, o, 1, stride)
+
+        def forward(self, x: Any) -> Any:
+            return torch.relu(self.body(x) + self.skip(x))
+
+    resnet = layers.Sequential(
+        Residual(3, 4, 1), Residual(4, 8, 2), layers.AdaptiveAvgPool2d(1), layers.Flatten(),
+        layers.Linear(8, 3),
+    )  # fmt: skip
     few, many = torch.tensor(images(2)), torch.tensor(images(5))
-    for theirs in (mlp, cnn):
+    has_script = importlib.util.find_spec("onnxscript") is not None
+    ways: list[dict[str, Any]] = [{
+        "dynamo": False, "opset_version": 13, "input_names": ["x"],
+        "dynamic_axes": {"x": {0: "rows"}},
+    }]  # fmt: skip
+    if has_script:
+        rows_vary = ({0: torch.export.Dim("rows")},)
+        ways.append({"dynamo": True, "verbose": False, "dynamic_shapes": rows_vary})
+    for theirs in (mlp, cnn, lenet, up, resnet):
         theirs(many)
         theirs.eval()
-        torch.onnx.export(
-            theirs, (few,), str(path), dynamo=False, opset_version=13, input_names=["x"],
-            dynamic_axes={"x": {0: "rows"}},
-        )  # fmt: skip
-        ours = tg.from_onnx(path)
-        np.testing.assert_allclose(
-            ours(images(5)).numpy(), theirs(many).detach().numpy(), atol=1e-5
-        )
-        assert "4.weight" in ours.state_dict()
+        for way in ways:
+            torch.onnx.export(theirs, (few,), str(path), **way)
+            ours = tg.from_onnx(path)
+            np.testing.assert_allclose(
+                ours(images(5)).numpy(), theirs(many).detach().numpy(), atol=1e-5
+            )
+            assert "4.weight" in ours.state_dict() or theirs is lenet

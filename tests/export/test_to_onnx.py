@@ -181,6 +181,10 @@ FUNCTIONS: list[Callable[[Any], Any]] = [
     lambda t: np.concatenate([t, np.zeros((len(t), 1, 8), FLOAT)], axis=1),
     lambda t: (t >= 0) * t + np.where(np.isnan(t), 0, np.float32(2) * t),
     lambda t: np.squeeze(t[:, :1]) + np.expand_dims(t, (1, 2))[:, 0, 0, 0],
+    lambda t: np.round(t) + np.around(t, 2) + np.round(100 * t, decimals=-1),
+    *(lambda t, mode=mode: np.pad(t, ((0, 0), (1, 2), (3, 0)), mode=mode)
+      for mode in ("edge", "reflect", "symmetric", "wrap")),
+    lambda t: np.where(np.isfinite(t), t, 0) * len(t) + t * float(2 * len(t)),
     lambda t: np.rint(t) + np.floor(t) + np.ceil(t) + np.sign(t) + np.arctan(t) + np.sinh(t),
     lambda t: F.max_pool2d(t[:, None], 2) + np.minimum(F.avg_pool2d(t[:, None], 2), 1),
 ]  # fmt: skip
@@ -310,7 +314,13 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
         lambda t: t + tg.random.normal(t.shape, generator=np.random.default_rng(0)),
         "draws random numbers",
     ),
-    "length": (lambda t: t * len(t), "the number 2 depends on the number of rows"),
+    "length": (lambda t: t * (len(t) + 1), "a length is 3 for 2 rows and 6 for 5, which is no"),
+    "share": (lambda t: t * (0.5 / len(t)), "the number 0.25 depends on the number of rows"),
+    "rows that are framed": (
+        lambda t: np.pad(t, ((1, 1), (0, 0), (0, 0)), mode="edge"),
+        "it takes rows by their number",
+    ),
+    "integers": (lambda t: np.round(np.argmax(t, axis=1), 1), "rounds floats, by a number"),
     "half": (lambda t: t[: len(t) // 2], "layout depends on the number of rows"),
     "ramp": (
         lambda t: t + np.arange(len(t), dtype=FLOAT)[:, None, None],

@@ -14,7 +14,7 @@ from ..data.files import one_line
 from ..errors import DataError
 from ..nn.module import Module
 from .onnx_library import BUFFERS, library
-from .onnx_nodes import NODES, Node
+from .onnx_nodes import NODES, WORDS, Node
 
 OPSETS = range(9, 24)
 OWN = ("training", "outputs", "opset")  # arguments of a node that the file does not give
@@ -134,7 +134,8 @@ class OnnxModule(Module):
             options["to"] = onnx.helper.tensor_dtype_to_np_dtype(options["to"])
         known = _keywords(call)
         for name, value in list(options.items()):
-            if name in OWN or name not in known:
+            known_words = WORDS.get((node.op_type, name), (value,))
+            if name in OWN or name not in known or value not in known_words:
                 raise DataError(
                     f"{title}: its attribute {name}={value!r} is not known to from_onnx."
                 )

@@ -104,6 +104,22 @@ def _same(r: Reading) -> str:
     return r.add("Identity", r.x())
 
 
+def _rounded(r: Reading) -> str:
+    x, decimals = r.x(), r.option(1, "decimals", 0)
+    if r.dtype.kind in "biu" or not isinstance(decimals, int):
+        raise ExportError("ONNX rounds floats, by a number of decimals")
+    if not decimals:
+        return r.add("Round", x)
+    scale = number(r, 10.0 ** abs(decimals))
+    there, back = ("Mul", "Div") if decimals > 0 else ("Div", "Mul")
+    return r.add(back, r.add("Round", r.add(there, x, scale)), scale)
+
+
+def _finite(r: Reading) -> str:
+    x = r.x()
+    return r.add("Not", r.add("Or", r.add("IsNaN", x), r.add("IsInf", x)))
+
+
 _UNARY: dict[Any, str] = {
     np.negative: "Neg", np.absolute: "Abs", np.fabs: "Abs", np.exp: "Exp", np.log: "Log",
     np.sqrt: "Sqrt", np.tanh: "Tanh", np.sin: "Sin", np.cos: "Cos", np.tan: "Tan",
@@ -136,6 +152,9 @@ ELEMENTWISE: dict[Any, Write] = {
     np.not_equal: _compared("Equal", negated=True),
     np.isnan: _asked("IsNaN"),
     np.isinf: _asked("IsInf"),
+    np.isfinite: _finite,
+    np.round: _rounded,
+    np.around: _rounded,
     np.square: _formula(lambda r, x: r.add("Mul", x, x)),
     np.expm1: _formula(lambda r, x: r.add("Sub", r.add("Exp", x), number(r, 1))),
     np.log1p: _formula(lambda r, x: r.add("Log", r.add("Add", x, number(r, 1)))),

@@ -124,15 +124,16 @@ class Graph:
             if pair[0] == pair[1]:
                 lengths.append(self.constant([pair[0]], np.int64))
             else:
-                self._count = self._count or self.add(
-                    "Shape",
-                    self._inputs[0].name,
-                    start=self._axis,
-                    end=self._axis + 1,  # type: ignore[operator]
-                )
-                factor = self.constant([self._times(*pair)], np.int64)
-                lengths.append(self.add("Mul", self._count, factor))
+                lengths.append(self.length(*pair))
         return self.add("Concat", *lengths, axis=0)
+
+    def length(self, one: int, other: int) -> str:
+        """The array of one length that follows the number of rows."""
+        self._count = self._count or self.add(
+            "Shape", self._inputs[0].name, start=self._axis,
+            end=self._axis + 1,  # type: ignore[operator]
+        )  # fmt: skip
+        return self.add("Mul", self._count, self.constant([self._times(one, other)], np.int64))
 
     def _times(self, one: int, other: int) -> int:
         """How many times the number of rows a length is."""
@@ -216,7 +217,11 @@ class Reading:
         if not isinstance(given, (bool, int, float, np.generic)):
             raise ExportError(f"the operand {given!r} is no number")
         if given != twin and given == given:
-            raise ExportError(f"the number {given!r} depends on the number of rows")
+            if isinstance(given, float) and not given.is_integer():
+                raise ExportError(f"the number {given!r} depends on the number of rows")
+            length = self.graph.length(int(given), int(twin))
+            axes = self.constant([0], np.int64)
+            return self.cast(self.add("Squeeze", length, axes), dtype or type(given))
         return self.constant(given, dtype)
 
     def cast(self, name: str, dtype: Any) -> str:

@@ -327,6 +327,54 @@ def _pad(x: Any, given: Any = None, value: Any = None, along: Any = None, *, pad
     return F.pad(x, flat, mode=modes.get(mode, mode), value=number)
 
 
+def _resize(x: Any, roi: Any = None, scales: Any = None, sizes: Any = None, *,
+            mode: str = "nearest", coordinate_transformation_mode: str = "half_pixel",
+            nearest_mode: str = "round_prefer_floor", axes: Any = None, antialias: int = 0,
+            exclude_outside: int = 0, cubic_coeff_a: float = -0.75,
+            extrapolation_value: float = 0.0, keep_aspect_ratio_policy: str = "stretch",
+            opset: int = 18) -> Any:  # fmt: skip
+    del antialias, exclude_outside, cubic_coeff_a, extrapolation_value, keep_aspect_ratio_policy
+    if opset < 11:
+        scales, coordinate_transformation_mode, nearest_mode = roi, "asymmetric", "floor"
+    given = plain(sizes if scales is None or not np.size(scales) else scales).reshape(-1)
+    for place, axis in enumerate(range(x.ndim) if axes is None else axes):
+        n, wanted = x.shape[axis], given[place].item()
+        count = wanted if isinstance(wanted, int) else math.floor(n * wanted)
+        scale = count / n if isinstance(wanted, int) else wanted
+        if scale == 1:
+            continue
+        at = _places(n, count, scale, coordinate_transformation_mode)
+        if mode == "nearest":
+            at = NEAREST[nearest_mode](at)
+            x = np.take(x, np.clip(at, 0, n - 1).astype(np.int64), axis=axis)
+            continue
+        at = np.clip(at, 0, n - 1)
+        low = np.floor(at).astype(np.int64)
+        share = (at - low).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1 - axis % x.ndim))
+        ends = (np.take(x, i, axis=axis) for i in (low, np.minimum(low + 1, n - 1)))
+        x = next(ends) * (1 - share) + next(ends) * share
+    return x
+
+
+NEAREST: dict[str, Callable[[Any], Any]] = {
+    "round_prefer_floor": lambda at: np.ceil(at - 0.5),
+    "round_prefer_ceil": lambda at: np.floor(at + 0.5), "floor": np.floor, "ceil": np.ceil,
+}  # fmt: skip
+
+
+def _places(n: int, count: int, scale: float, how: str) -> np.ndarray:
+    """Where in ``n`` elements each of ``count`` lies, in single precision as others have it."""
+    i, scale = np.arange(count, dtype=np.float32), np.float32(scale)  # type: ignore[assignment]
+    if how == "asymmetric":
+        return i / scale
+    if how == "align_corners":
+        return i * ((n - 1) / max(count - 1, 1))
+    if how == "pytorch_half_pixel" and count == 1:
+        return np.zeros(1, np.float32)
+    shift = n / 2 * (1 - count / (scale * n)) if how == "half_pixel_symmetric" else 0.0
+    return shift + ((i + 0.5) / scale - 0.5)  # type: ignore[return-value]
+
+
 def _expand(x: Any, shape: Any) -> Any:
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, numbers(shape)))
 
@@ -377,6 +425,16 @@ def _dropout(x: Any, *_: Any, ratio: float = 0.5, seed: int = 0) -> Any:  # noqa
     return x
 
 
+# the words that an attribute may be, where not all are known
+WORDS: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("Pad", "mode"): ("constant", "reflect", "edge", "wrap"),
+    ("Resize", "mode"): ("nearest", "linear"),
+    ("Resize", "coordinate_transformation_mode"): (
+        "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+    ),
+    ("Resize", "antialias"): (0,),
+    ("Resize", "keep_aspect_ratio_policy"): ("stretch",),
+}  # fmt: skip
 NODES: dict[str, Node] = {
     "Abs": np.absolute, "Acos": np.arccos, "Acosh": np.arccosh, "Add": np.add,
     "And": np.logical_and, "ArgMax": _extreme(np.argmax), "ArgMin": _extreme(np.argmin),
@@ -387,7 +445,9 @@ NODES: dict[str, Node] = {
     "CumSum": _cumsum, "Div": _divide, "Dropout": _dropout, "Einsum": _einsum,
     "Elu": lambda x, *, alpha=1.0: F.elu(x, alpha), "Equal": np.equal, "Erf": neural.erf,
     "Exp": np.exp, "Expand": _expand, "Flatten": _flatten, "Floor": np.floor,
-    "Gather": _gather, "Gelu": _gelu, "Gemm": _gemm,
+    "Gather": _gather,
+    "GatherElements": lambda x, index, *, axis=0: np.take_along_axis(x, index, axis),
+    "Gelu": _gelu, "Gemm": _gemm,
     "GlobalAveragePool": _global(np.mean), "GlobalMaxPool": _global(np.max),
     "Greater": np.greater, "GreaterOrEqual": np.greater_equal,
     "GroupNormalization": _group_norm, "HardSigmoid": _hard_sigmoid,
@@ -409,7 +469,8 @@ NODES: dict[str, Node] = {
     "ReduceMin": _reduction(np.min), "ReduceProd": _reduction(np.prod),
     "ReduceSum": _reduction(np.sum),
     "ReduceSumSquare": _reduction(lambda x, **o: np.sum(x * x, **o)),
-    "Relu": neural.relu, "Reshape": _reshape, "Round": np.rint, "Selu": _selu, "Shape": _shape,
+    "Relu": neural.relu, "Reshape": _reshape, "Resize": _resize, "Round": np.rint,
+    "Selu": _selu, "Shape": _shape,
     "Sigmoid": F.sigmoid, "Sign": np.sign,
     "Sin": np.sin, "Sinh": np.sinh, "Size": lambda x: np.array(x.size, np.int64),
     "Slice": _slice, "Softmax": _softmax(F.softmax), "Softplus": F.softplus,

@@ -13,6 +13,7 @@ from ..autodiff import primitives
 from ..autodiff.primitives import bodies, convolution, convolving, neural, pooling
 from ..errors import ExportError
 from ..nn.convolving import covered
+from ..recording.equations import Equation, Variable
 from .onnx_arithmetic import ELEMENTWISE, SPECIAL, Write, number
 from .onnx_graph import Reading
 
@@ -55,6 +56,26 @@ def _truth(kind: str) -> Write:
 
 def _line_sums(r: Reading) -> str:
     return _reduced(r, "ReduceSum", r.x(), -1, False)
+
+
+def _line_max(r: Reading) -> str:
+    return _reduced(r, "ReduceMax", r.x(), 1, True)
+
+
+def _row_sum(r: Reading) -> str:
+    return _reduced(r, "ReduceSum", r.x(), 0, False)
+
+
+def _mean_square(r: Reading) -> str:
+    x = r.x()
+    return _reduced(r, "ReduceMean", r.add("Mul", x, x), None, False)
+
+
+def _picked(r: Reading) -> str:
+    """From each row the element of its label."""
+    second = r.constant([1], np.int64)
+    places = r.add("Unsqueeze", r.x(1, np.int64), second)
+    return r.add("Squeeze", r.add("GatherElements", r.x(), places, axis=1), second)
 
 
 def _variance(r: Reading) -> str:
@@ -174,6 +195,8 @@ def _padded(r: Reading) -> str:
 def _taken(r: Reading) -> str:
     """Slices first, then numbers and one array, from the last axis on; new axes last."""
     layout, arrays = r.option(1, "layout"), r.equation.operands[2:]
+    if len(arrays) == 1 and (found := _meshed(r)) is not None:
+        return found
     axes = len(r.shapes_of(0)[0])
     used = sum(part is not None and part is not Ellipsis for part in layout)
     parts: list[Any] = []
@@ -198,6 +221,42 @@ def _taken(r: Reading) -> str:
         gone = part in numbers
         place += len(arrays[0].shape) if is_array else 0 if gone else 1
     return r.add("Unsqueeze", found, r.constant(new, np.int64)) if new else found
+
+
+def _meshed(r: Reading) -> str | None:
+    """An index into all elements in a row that is one for each axis, as np.pad has it."""
+    read = [_lines(equation) for equation in (r.equation, r.twin)]
+    if read[0] is None or read[1] is None:
+        return None
+    (x, lines), (twin, others) = read
+    found = r.graph.read(x)
+    for axis, (line, other) in enumerate(zip(lines, others, strict=True)):
+        ends = (line, x.shape[axis]), (other, twin.shape[axis])
+        if all(np.array_equal(places, np.arange(n)) for places, n in ends):
+            continue
+        if not np.array_equal(line, other):
+            raise ExportError("it takes rows by their number")
+        found = r.add("Gather", found, r.constant(line, np.int64), axis=axis)
+    return found
+
+
+def _lines(equation: Equation) -> tuple[Variable, list[np.ndarray]] | None:
+    """The array whose elements in a row are read, and the places along each of its axes."""
+    row, _, index = equation.operands
+    made = row.made
+    if made is None or made.rule is None or made.rule.fn is not np.reshape or len(row.shape) != 1:
+        return None
+    x, places = made.operands[0], index.array
+    if index.kind != "constant" or places.dtype.kind not in "iu" or places.ndim != len(x.shape):
+        return None
+    parts = np.unravel_index(places % max(row.shape[0], 1), x.shape) if places.size else ()
+    found = []
+    for axis, part in enumerate(parts):
+        line = np.moveaxis(part, axis, 0).reshape(part.shape[axis], -1)
+        if (line != line[:, :1]).any():
+            return None
+        found.append(line[:, 0])
+    return (x, found) if found else None
 
 
 def _sliced(r: Reading, x: str, slices: dict[int, slice]) -> str:
@@ -334,6 +393,10 @@ OPERATIONS: dict[Any, Write] = {
     np.any: _truth("ReduceMax"),
     np.all: _truth("ReduceMin"),
     neural.line_sums: _line_sums,
+    neural.line_max: _line_max,
+    neural.row_sum: _row_sum,
+    neural.mean_square: _mean_square,
+    neural.pick: _picked,
     primitives.variance: _variance,
     primitives.deviation: lambda r: r.add("Sqrt", _variance(r)),
     primitives.euclidean_norm: _norm,
