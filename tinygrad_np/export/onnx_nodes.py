@@ -372,7 +372,7 @@ def _places(n: int, count: int, scale: float, how: str) -> np.ndarray:
     if how == "pytorch_half_pixel" and count == 1:
         return np.zeros(1, np.float32)
     shift = n / 2 * (1 - count / (scale * n)) if how == "half_pixel_symmetric" else 0.0
-    return shift + ((i + 0.5) / scale - 0.5)  # type: ignore[return-value]
+    return shift + ((i + 0.5) / scale - 0.5)
 
 
 def _expand(x: Any, shape: Any) -> Any:

@@ -225,18 +225,18 @@ def _taken(r: Reading) -> str:
 
 def _meshed(r: Reading) -> str | None:
     """An index into all elements in a row that is one for each axis, as np.pad has it."""
-    read = [_lines(equation) for equation in (r.equation, r.twin)]
-    if read[0] is None or read[1] is None:
+    one, other = map(_lines, (r.equation, r.twin))
+    if one is None or other is None:
         return None
-    (x, lines), (twin, others) = read
+    (x, lines), (twin, others) = one, other
     found = r.graph.read(x)
-    for axis, (line, other) in enumerate(zip(lines, others, strict=True)):
-        ends = (line, x.shape[axis]), (other, twin.shape[axis])
-        if all(np.array_equal(places, np.arange(n)) for places, n in ends):
+    for axis, pair in enumerate(zip(lines, others, strict=True)):
+        lengths = x.shape[axis], twin.shape[axis]
+        if all(map(np.array_equal, pair, map(np.arange, lengths))):
             continue
-        if not np.array_equal(line, other):
+        if not np.array_equal(*pair):
             raise ExportError("it takes rows by their number")
-        found = r.add("Gather", found, r.constant(line, np.int64), axis=axis)
+        found = r.add("Gather", found, r.constant(pair[0], np.int64), axis=axis)
     return found
 
 
