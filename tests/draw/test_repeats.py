@@ -21,8 +21,9 @@ X = np.ones((2, 8), np.float32)
 def loops(drawn):
     """The dashed arrows, by title."""
     named = {node: label[0] for node, label in lines(drawn).items()}
-    found = re.findall(r"^\t(n\d+) -> (n\d+) .*dashed", drawn.source, re.M)
-    return [(named[a], named[b]) for a, b in found]
+    found = re.findall(r"^\t(n\d+) -> (n\d+) (.*dashed.*)", drawn.source, re.M)
+    return [(named[b], named[a]) if "dir=back" in how else (named[a], named[b])
+            for a, b, how in found]  # fmt: skip
 
 
 class Block(nn.Module):
@@ -188,3 +189,21 @@ def test_rules_are_shown_as_formulas():
     assert named == [(1, "y", "g · a / v3")]
     [[_, _, long]] = of(lambda g: g + 1000000000000000000000000000000000 + 10000000000 + 1000000000 + 1000000000 + 100000000 + 1000000000 + 10000000000 + 1 + 100000000000000000000000000000000000000 + 10000000000000000000000000000000000)  # noqa: E501  # fmt: skip
     assert len(long) == hover.LONGEST and long.endswith("…")
+
+
+def test_the_arrow_back_goes_around_the_boxes():
+    """Its points lie in no box but those of its ends."""
+    if not render.programs():
+        pytest.skip("no program that draws")
+    svg = graph(residual(4), X).pipe("svg", encoding="utf-8")
+    number = r"(-?[\d.]+),(-?[\d.]+)"
+    corners = [
+        np.array(re.findall(number, group), float)
+        for group in re.findall(r'class="cluster">.*?(<(?:path|polygon) .*?)</g>', svg, re.DOTALL)
+    ]
+    paths = re.findall(r'stroke-dasharray="[^"]*" d="([^"]*)"', svg)
+    points = np.array(re.findall(number, max(paths, key=len)), float)
+    inside = [(c.min(0) < points) & (points < c.max(0)) for c in corners]
+    count = sorted(int(both.all(axis=1).sum()) for both in inside)
+    # all in the block, its end in the first layer, nothing in the second and the two outside
+    assert count[:3] == [0, 0, 0] and 0 < count[3] < count[4] == len(points) >= 7

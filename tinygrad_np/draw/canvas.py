@@ -41,7 +41,6 @@ SIDE = {"color": "#8a8a8a"}
 LOOP = {
     "color": "#55389a",
     "style": "dashed",
-    "constraint": "false",
     "tooltip": "what one repetition hands on to the next",
 }
 LEAVES = ("parameter", "constant")
@@ -178,7 +177,10 @@ def drawing(
     for tail, head in picture.edges:
         drawn.edge(f"n{tail}", f"n{head}", **({"weight": "8"} if tail in main else SIDE))
     for tail, head in picture.loops:
-        drawn.edge(f"n{tail}", f"n{head}", **LOOP)
+        if tail > head:  # written downwards, so that it goes around the boxes between the two
+            drawn.edge(f"n{head}", f"n{tail}", dir="back", weight="0", **LOOP)
+        else:
+            drawn.edge(f"n{tail}", f"n{head}", constraint="false", **LOOP)
     for above, below in _stacking(traced, picture):
         drawn.edge(above, below, style="invis", weight="0")
     inputs = [f"n{i}" for i, node in enumerate(picture.nodes) if node.kind == "input"]
