@@ -43,21 +43,6 @@ def leaves(nest: Any) -> list[Any]:
     return [] if nest is None else [nest]
 
 
-def places(nest: Any, name: str) -> list[str]:
-    """How the arrays of a nest that is called ``name`` are written in Python, in order."""
-    if isinstance(nest, dict):
-        parts = {f"{name}[{key!r}]": part for key, part in nest.items()}
-    elif hasattr(type(nest), "_fields"):
-        parts = {f"{name}.{field}": getattr(nest, field) for field in nest._fields}
-    elif isinstance(nest, (list, tuple)):
-        parts = {f"{name}[{i}]": part for i, part in enumerate(nest)}
-    elif (fields := held(nest)) is not None:
-        parts = {f"{name}.{field}": part for field, part in fields.items()}
-    else:
-        return [] if nest is None else [name]
-    return [place for inner, part in parts.items() for place in places(part, inner)]
-
-
 def within(given: Any) -> Iterator[Any]:
     """All that a value holds or refers to, however deep, but for modules and C's classes.
 

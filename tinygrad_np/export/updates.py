@@ -121,14 +121,14 @@ OURS = ("params", "param_groups", "_packs", "_defaults")  # which an update only
 class Draw(NamedTuple):
     """A method of a generator, as the function of a noted call."""
 
-    generator: np.random.Generator
+    generator: Any
     method: str
 
 
 class Drawing:
     """Stands for a generator in an optimiser: draws from a copy, and notes what is drawn."""
 
-    def __init__(self, generator: np.random.Generator) -> None:
+    def __init__(self, generator: "np.random.Generator") -> None:
         self.generator, self.copy = generator, copy.deepcopy(generator)
         self.calls: list[Any] = []
 
@@ -145,7 +145,7 @@ class Drawing:
         return draw if callable(found) else found
 
 
-def generators(worker: Any) -> dict[str, np.random.Generator]:
+def generators(worker: Any) -> "dict[str, np.random.Generator]":
     """The generators that an optimiser has, by attribute."""
     return {name: value for name, value in vars(worker).items() if is_generator(value)}
 

@@ -3,8 +3,24 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..autodiff.nests import held
 from ..autodiff.tensor import Tensor
 from .equations import Call, Equation, Variable
+
+
+def places(nest: Any, name: str) -> list[str]:
+    """How the arrays of a nest that is called ``name`` are written in Python, in order."""
+    if isinstance(nest, dict):
+        parts = {f"{name}[{key!r}]": part for key, part in nest.items()}
+    elif hasattr(type(nest), "_fields"):
+        parts = {f"{name}.{field}": getattr(nest, field) for field in nest._fields}
+    elif isinstance(nest, (list, tuple)):
+        parts = {f"{name}[{i}]": part for i, part in enumerate(nest)}
+    elif (fields := held(nest)) is not None:
+        parts = {f"{name}.{field}": part for field, part in fields.items()}
+    else:
+        return [] if nest is None else [name]
+    return [place for inner, part in parts.items() for place in places(part, inner)]
 
 
 def calls_of(equations: Iterable[Equation]) -> list[Call]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.nests import leaves, places, rebuild
+from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import mode, recording
 from ..autodiff.tensor import Tensor
 from ..errors import TapeError
-from .names import give_names
+from .names import give_names, places
 from .recorder import Recorder
 from .recording import Recording
 from .tape import add_backward
