@@ -1,5 +1,6 @@
 """``tg.checkpoint`` computes again what it did not keep; ``tg.stop_gradient`` keeps nothing."""
 
+import functools
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -65,18 +66,49 @@ def test_a_replayed_step_is_the_step_in_eager_mode() -> None:
     w = tg.Tensor(W, requires_grad=True)
     rng = np.random.default_rng(1)
 
+    def noisy(x: Any, w: Any) -> Any:
+        return layer(x, w) * tg.random.normal(x.shape, generator=rng, dtype=np.float64)
+
+    inner = tg.checkpoint(noisy)
+    outer = tg.checkpoint(lambda x, w: inner(x * w[0], w) + noisy(x, w) * x)
+
     def step(x: Any) -> Any:
         w.grad = None
-        noisy = KEPT(w, x * tg.random.normal(x.shape, generator=rng, dtype=np.float64))
-        noisy.backward()
-        return noisy
+        loss = KEPT(w, outer(noisy(x, w), w))
+        loss.backward()
+        return loss
 
     replayed = tg.replay(step)
     found = [(replayed(X + k).item(), w.grad.numpy()) for k in range(6)]  # type: ignore[union-attr]
+    state = rng.bit_generator.state
     rng = np.random.default_rng(1)
     for k, (value, gradient) in enumerate(found):
         assert step(tg.Tensor(X + k)).item() == value
         np.testing.assert_array_equal(w.grad.numpy(), gradient)  # type: ignore[union-attr]
+    assert rng.bit_generator.state == state
+
+
+def test_what_a_function_writes_happens_twice_in_a_replay_too() -> None:
+    def trained(wrap: Any) -> list[Any]:
+        block = tg.nn.Sequential(
+            tg.nn.Linear(4, 3, seed=0), tg.nn.BatchNorm1d(3), tg.nn.Dropout(0.5, seed=1)
+        )
+        optimiser, kept = tg.optim.SGD(block.parameters(), lr=0.1), tg.checkpoint(block)
+
+        def step(x: Any) -> Any:
+            optimiser.zero_grad()
+            loss = np.mean(kept(x) ** 2)
+            loss.backward()
+            optimiser.step()
+            return loss
+
+        for k in range(5):
+            wrap(step)(tg.Tensor((X + k).astype("f4")))
+        return [*block.state_dict().values()]
+
+    run = functools.cache(tg.replay)
+    for a, b in zip(trained(run), trained(lambda step: step), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_nests_constants_and_what_the_function_closes_over() -> None:

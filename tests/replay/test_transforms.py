@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import run_all
 from tinygrad_np import ReplayError
 from tinygrad_np.autodiff.nests import leaves
 
@@ -150,3 +151,67 @@ def test_a_step_may_differentiate_by_a_number() -> None:
     step = tg.replay(lambda x: x * tg.grad(np.tanh)(0.5))
     for _ in range(3):
         np.testing.assert_array_equal(step(X).numpy(), X * tg.grad(np.tanh)(0.5))
+
+
+Pair = Callable[[Any, Any], Any]  # of two rows, a third
+PLAIN: list[Pair] = [
+    lambda x, y: np.tanh(x) * y,
+    lambda x, y: np.sin(x @ MATRIX[:3]) * x + y**2,
+    lambda x, y: x * x[::-1] + np.cumsum(y),
+    lambda x, y: np.exp(-x * x) / (1 + y * y) + x,
+]
+
+
+def pulled(f: Pair) -> Pair:
+    def call(x: Any, y: Any) -> Any:
+        value, pullback = tg.vjp(f, x, y)
+        return value * pullback(y)[0]
+
+    return call
+
+
+JOINED: list[Callable[[Pair, Pair], Pair]] = [
+    lambda f, g: lambda x, y: f(x, y) + g(y, x) * x,
+    lambda f, g: lambda x, y: f(g(x, y), y * x),
+]
+WRAPPED: list[Callable[[Pair], Pair]] = [
+    tg.checkpoint,
+    lambda f: lambda x, y: tg.checkpoint(lambda x: f(x, y) + y * x)(x),  # closes over y
+    lambda f: lambda x, y: np.sum(tg.vmap(f, (0, None))(np.stack([x, x * y]), y), 0),
+]
+DERIVED: list[Callable[[Pair], Pair]] = [
+    pulled,
+    lambda f: tg.grad(lambda x, y: np.sum(f(x, y) * x)),
+    lambda f: lambda x, y: tg.jvp(f, (x, y), (y, np.cos(x)))[1],
+]
+
+
+def nest(rng: np.random.Generator, depth: int, order: int = 2) -> Pair:
+    """Transforms of transforms, at most ``order`` of them derivatives."""
+    if depth == 0:
+        return PLAIN[rng.integers(len(PLAIN))]
+    kind = rng.integers(4)
+    if kind == 0:
+        both = nest(rng, depth - 1, order), nest(rng, depth - 1, order)
+        return JOINED[rng.integers(len(JOINED))](*both)
+    if kind == 1 and order > 0:
+        return DERIVED[rng.integers(len(DERIVED))](nest(rng, depth - 1, order - 1))
+    return WRAPPED[rng.integers(len(WRAPPED))](nest(rng, depth - 1, order))
+
+
+def check_nest(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    f = nest(rng, 3)
+    x, y = rng.standard_normal((2, 3)) * 0.5
+    for fn in (f, tg.value_and_grad(lambda x, y: np.sum(f(x, y) * y), (0, 1))):
+        replayed = tg.replay(fn)
+        for k in range(4):
+            given = x + 0.1 * k, y - 0.1 * k
+            for a, b in zip(leaves(replayed(*given)), leaves(fn(*given)), strict=True):
+                a, b = (v.numpy() if isinstance(v, tg.Tensor) else v for v in (a, b))
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("seeds", [range(10), pytest.param(range(10, 80), marks=pytest.mark.slow)])
+def test_nests_drawn_at_random(seeds: range) -> None:
+    run_all(check_nest, [(seed,) for seed in seeds])

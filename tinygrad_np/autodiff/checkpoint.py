@@ -76,11 +76,12 @@ class Call:
         if not recorded:
             return out
         self.found = tuple(v._array for v in recorded)
+        capture, mode.capture = mode.capture, None  # which has seen the call, and sees the next
         mode.watch = None  # the operands are as they are to be
         try:
             parts = apply(again, (self, *given, *closures.values()))
         finally:
-            mode.watch = draws.outer
+            mode.watch, mode.capture = draws.outer, capture
         made = {v._node: part for v, part in zip(recorded, parts, strict=True)}
         return rebuild(out, [made.get(getattr(v, "_node", None), v) for v in leaves(out)])
 
@@ -116,16 +117,19 @@ class Call:
 
     def _pulled(self, g: Any, out: Any, values: tuple[Any, ...]) -> list[Any]:
         records = mode.recording and any(isinstance(v, Tensor) for v in (g, *values))
+        given = values[: len(self.variables)]
         variables = [
             # where somebody looks there are Tensors without a node, too
             alias(v) if records else as_leaf(Tensor._of(getattr(v, "_array", v), None), None)
-            for v in values[: len(self.variables)]
+            for v in given
         ]
         now = [(generator, generator.bit_generator.state) for generator, _ in self.states]
+        outer, mode.again = mode.again, True
         try:
             _restore(self.states)
             _, closures, results = self._run(variables)
         finally:
+            mode.again = outer
             _restore(now)
         same = list(closures) == self.closures and len(results) == len(out)
         for result, first in zip(results, out, strict=False):
@@ -170,8 +174,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     A chain of n layers needs memory for the results of all, and for what is inside of one; the time
     is that of one forward pass more. Random draws (``tg.random``, ``Dropout``) are the same again;
     what ``f`` prints or writes happens twice.
-    Gradients have gradients, to any order. Inside a replayed step it does nothing:
-    a replay plans its memory itself.
+    Gradients have gradients, to any order. A replayed step gives the same bits, and leaves out what
+    would be computed twice.
 
         >>> layer = tg.checkpoint(lambda x, w: np.tanh(np.sin(x @ w) ** 2))
         >>> layer(np.ones((2, 3)), tg.Tensor(np.ones((3, 3)), requires_grad=True)).shape
@@ -185,7 +189,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def recalled(*args: Any, **kwargs: Any) -> Any:
-        if not mode.recording or mode.capture is not None:
+        if not mode.recording:
             return f(*args, **kwargs)
         return Call(f, args, kwargs).first()
 

@@ -79,6 +79,7 @@ class Mode(threading.local):
     recording = True
     capture: Listener | None = None
     watch: "Watch | None" = None
+    again = False  # whether ``checkpoint`` makes a call again, which is to be what it was
     rebinds = False  # whether ``t += v`` is no write, but a new value of the name t
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 

@@ -72,7 +72,9 @@ class Run:
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
         records = capture is not None and mode.watch is not None
         if older and not records:  # what is from before may be differentiated by
-            records = any(isinstance(n, Leaf) and not n.closed for n in history(*older))
+            records = mode.again or any(
+                isinstance(n, Leaf) and not n.closed for n in history(*older)
+            )
         self.records = self.may_record and records
         plain = plain and not self.records and capture is None
         if mode.watch is not None:  # inside vmap, where arrays stand for batches

@@ -61,6 +61,7 @@ class Recorder:
         self._detached: set[Tensor] = set()
         self._overwritten: set[Variable] = set()
         self._kept: list[Any] = []
+        self._draws: dict[Any, Any] = {}  # results by operation and states of the generators
         self._known: dict[int, Variable] = {}
         self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
@@ -298,12 +299,16 @@ class Recorder:
         name = spelled(rule)
         given = {k: self._operand(f"{name}({k}=)", 0, v, v) for k, v in options.items()}
         drawn = [v for v in (*values, *options.values()) if is_generator(v)]
+        draw = rule, *map(_state, drawn)
         mode.capture = None
         try:
             out = rule.forward(*values, **options)
         finally:
             mode.capture = self
+        if mode.again and draw in self._draws:
+            return self._draws[draw]
         for generator in drawn:
+            self._draws[draw] = out
             self._drawn(generator)
         if type(out) is not np.ndarray:
             made, out = out, _arrays(out)
@@ -446,6 +451,10 @@ def chosen(fn: Any, places: list[int]) -> Any:
 
     call.places = places  # type: ignore[attr-defined]
     return call
+
+
+def _state(generator: Any) -> tuple[int, str]:
+    return id(generator), str(generator.bit_generator.state)
 
 
 def _only_source(equation: Equation) -> Variable | None:
