@@ -71,9 +71,3 @@ def test_a_change_is_seen(make: Callable[[], Pair]) -> None:
     assert [step(np.ones(1)).item() for _ in range(5)] == [1.0] * 5
     change()
     assert [step(np.ones(1)).item() for _ in range(3)] == [7.0] * 3
-
-
-def test_arguments_by_name_are_refused_with_the_remedy() -> None:
-    for fn in (lambda x, s=1.0: x * s, tg.grad(lambda x, s=1.0: np.sum(x * s))):
-        with pytest.raises(TypeError, match=r"by position, not s by keyword; call step\(x,"):
-            tg.replay(fn)(np.ones(2), s=2.0)

@@ -1,6 +1,7 @@
 """``tg.replay`` of a transform: what the transform gives, of the same kind, bit for bit."""
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -68,6 +69,80 @@ def test_results_are_those_without_replay(name: str) -> None:
             np.testing.assert_array_equal(a, b)
     assert replayed.program.runs >= 3  # one program for all
     assert sum(map(len, replayed._local.programs.values())) == 1
+
+
+def scaled(x: Any, w: Any = 1.0, *, p: Any = None, n: Any = 2) -> Any:
+    return np.tanh(x * w) ** n * (1.0 if p is None else p["a"][0])
+
+
+def total(*args: Any, **named: Any) -> Any:
+    return np.sum(scaled(*args, **named))
+
+
+ROWS = np.stack([X, X + 1])
+TAKERS: dict[str, tuple[Callable[..., Any], Callable[..., tuple[Any, ...]]]] = {
+    "grad": (tg.grad(total), lambda *args: args),
+    "value_and_grad": (tg.value_and_grad(total), lambda *args: args),
+    "jacobian": (tg.jacobian(scaled), lambda *args: args),
+    "hessian": (tg.hessian(total), lambda *args: args),
+    "vmap": (tg.vmap(scaled), lambda x, *args: (ROWS + x, *[np.stack([a, a]) for a in args])),
+    "vmap of grad": (tg.vmap(tg.grad(total)), lambda x, *args: (
+        ROWS + x, *[np.stack([a, a]) for a in args])),
+    "vjp": (lambda *args, **named: tg.vjp(scaled, *args, **named)[1](X)[0], lambda *args: args),
+    "jvp": (tg.jvp, lambda *args: (scaled, args, (X, *[0 * np.asarray(a) for a in args[1:]]))),
+    "hvp": (functools.partial(tg.hvp, total), lambda *args: (
+        args, (X, *[0 * np.asarray(a) for a in args[1:]]))),
+    "checkpoint": (tg.checkpoint(scaled), lambda *args: args),
+}  # fmt: skip
+NAMED: dict[str, Callable[[int], dict[str, Any]]] = {
+    "array": lambda k: {"w": X * k},
+    "number": lambda _: {"w": 2.0},
+    "another number each time": lambda k: {"w": 0.5 * k},
+    "number of NumPy's": lambda k: {"w": np.float64(k)},
+    "nest": lambda k: {"p": {"a": [X - k, 3]}},
+    "int": lambda _: {"n": 3},
+    "all": lambda k: {"p": {"a": (X,)}, "n": 1 + k % 2, "w": X + k},
+    "Tensor": lambda k: {"w": tg.Tensor(X * k)},
+}
+
+
+def check_by_name(transform: str, way: str) -> None:
+    (fn, arguments), named = TAKERS[transform], NAMED[way]
+    replayed = tg.replay(fn)
+    for k in (1, 2, 3, 4):
+        found, expected = (f(*arguments(X * k), **named(k)) for f in (replayed, fn))
+        with_tensors = way == "Tensor" or transform in ("vjp", "checkpoint")
+        for a, b in zip(leaves(found), leaves(expected), strict=True):
+            assert type(a) is (tg.Tensor if with_tensors else type(b))
+            a, b = (v.numpy() if isinstance(v, tg.Tensor) else v for v in (a, b))
+            np.testing.assert_array_equal(a, b, strict=True)
+    others = {name: value for name, value in named(4).items() if name != "w"}
+    if "w" in named(4) and way != "Tensor":  # by position it is the same
+        placed = fn(*arguments(X * 4, named(4)["w"]), **others)
+        for a, b in zip(leaves(expected), leaves(placed), strict=False):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+    if way in ("array", "number", "nest", "int"):
+        assert sum(map(len, replayed._local.programs.values())) == 1
+
+
+def test_arguments_by_name() -> None:
+    run_all(check_by_name, itertools.product(TAKERS, NAMED))
+
+
+def test_a_name_is_no_place() -> None:
+    step = tg.replay(tg.grad(lambda x, a=1.0, b=0.0: np.sum(x * a - x * b)))
+    fixed = functools.partial(tg.replay(tg.hvp), total)
+    for _ in range(4):
+        np.testing.assert_array_equal(step(X, a=X), X)
+        np.testing.assert_array_equal(step(X, b=X), 1 - X)
+        np.testing.assert_array_equal(step(X, X), X)
+        np.testing.assert_array_equal(step(X, {"b": X}["b"], b=X), 0 * X)
+        expected = tg.hvp(total, X, X + 1)
+        np.testing.assert_array_equal(fixed(primals=X, vectors=X + 1), expected)
+    number = tg.replay(tg.jvp)
+    for k in range(5):  # numbers that it differentiates by are inputs
+        assert number(f=np.tanh, primals=0.1 * k, tangents=2.0)[0] == np.tanh(0.1 * k)
+    assert sum(map(len, number._local.programs.values())) == 1
 
 
 def test_tensors_give_tensors_and_record_inside_another_transform() -> None:

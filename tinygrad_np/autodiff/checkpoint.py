@@ -16,7 +16,7 @@ from .nests import leaves, rebuild
 from .primitives import primitive
 from .rules import defvjp
 from .sweep import sweep
-from .tape import Leaf, Node, Watch, history, mode, next_number, recording
+from .tape import Node, Watch, history, mode, next_number
 from .tensor import Tensor, alias
 from .transforms import as_leaf
 
@@ -54,34 +54,27 @@ class Call:
         self.variables = [
             i for i, v in enumerate(self.given) if isinstance(v, Tensor) and v._node is not None
         ]
-        self.closures: list[Node] = []
-        self.states: list[tuple[Any, Any]] = []
         self.waiting: Any = None
         self.found: Any = None
 
     def first(self) -> Any:
         """The results as the caller gets them."""
         given = [self.given[i] for i in self.variables]
-        mode.watch = draws = Draws(mode.watch)
-        try:
+        draws = Draws(mode.watch)
+        with mode.having(watch=draws):
             draws.operands(tuple(v for v in self.given if hasattr(v, "bit_generator")))
             out, closures, recorded = self._run(
                 [as_leaf(Tensor._of(v._array, None, v._storage), v.name) for v in given]
             )
-        finally:
-            mode.watch = draws.outer
         self.closures, self.states = list(closures), draws.states
         for i in self.variables:
             self.given[i] = None  # the record has them
         if not recorded:
             return out
         self.found = tuple(v._array for v in recorded)
-        capture, mode.capture = mode.capture, None  # which has seen the call, and sees the next
-        mode.watch = None  # the operands are as they are to be
-        try:
+        # a capture has seen the call, and sees the next; the operands are as they are to be
+        with mode.having(capture=None, watch=None):
             parts = apply(again, (self, *given, *closures.values()))
-        finally:
-            mode.watch, mode.capture = draws.outer, capture
         made = {v._node: part for v, part in zip(recorded, parts, strict=True)}
         return rebuild(out, [made.get(getattr(v, "_node", None), v) for v in leaves(out)])
 
@@ -93,7 +86,7 @@ class Call:
         own = {v._node for v in variables}
         start = next_number()
         args, kwargs = rebuild(self.args, inner)
-        with recording():
+        with mode.having(recording=True):
             out = self.f(*args, **kwargs)
         tensors = [v for v in leaves(out) if isinstance(v, Tensor) and v._node is not None]
         closures: dict[Node, Tensor] = {}
@@ -101,9 +94,6 @@ class Call:
             for parent, value in zip(node.parents, getattr(node, "values", ()), strict=True):
                 if parent is not None and parent.number < start and parent not in own:
                     closures[parent] = Tensor._of(value, parent, parent.storage)
-        for variable in variables:
-            if isinstance(variable._node, Leaf):
-                variable._node.closed = True
         return out, closures, [v for v in tensors if v._node not in closures]
 
     def pull(self, place: int, g: Any, out: Any, values: tuple[Any, ...]) -> Any:
@@ -124,19 +114,17 @@ class Call:
             for v in given
         ]
         now = [(generator, generator.bit_generator.state) for generator, _ in self.states]
-        outer, mode.again = mode.again, True
         try:
             _restore(self.states)
-            _, closures, results = self._run(variables)
+            with mode.having(again=True):
+                _, closures, results = self._run(variables)
         finally:
-            mode.again = outer
             _restore(now)
         same = list(closures) == self.closures and len(results) == len(out)
         for result, first in zip(results, out, strict=False):
             kept = first._array if isinstance(first, Tensor) else first
-            same = same and result.shape == kept.shape
-            if same and type(kept) is np.ndarray:
-                same = np.array_equal(result._array, kept, equal_nan=True)
+            foreign = type(kept) is not np.ndarray and result.shape == kept.shape
+            same = same and (foreign or np.array_equal(result._array, kept, equal_nan=True))
         if not same:
             raise StaleValueError(
                 f"{getattr(self.f, '__name__', self.f)} gave another result when tg.checkpoint "

@@ -16,7 +16,7 @@ from .primitives import added_to, cast, if_finite, where_finite_or
 from .rules.calls import refuse_own_way, released
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
-from .tape import NO_OPTIONS, RELEASED, Node, Record, mode, recording
+from .tape import NO_OPTIONS, RELEASED, Node, Record, mode
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -51,7 +51,8 @@ def sweep(
     if not records and mode.capture is None:
         _descend(arrived, waiting, targets, floor, None, retain)
         return _settled(arrived)
-    with recording(records) if mode.capture is None else mode.capture.sweeping(records):
+    capture = mode.capture
+    with mode.having(recording=records) if capture is None else capture.sweeping(records):
         _descend(arrived, waiting, targets, floor, wrap, retain)
         return _settled(arrived)
 

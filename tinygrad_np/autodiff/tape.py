@@ -5,6 +5,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .rules.table import Part, Several
@@ -88,6 +89,18 @@ class Mode(threading.local):
         plain = self.capture is None and self.watch is None
         super().__setattr__("ordinary", self.recording and plain)
 
+    @contextmanager
+    def having(self, **values: Any) -> Iterator[None]:
+        """A block in which the mode is another one, whatever the outside says."""
+        before = {name: getattr(self, name) for name in values}
+        try:
+            for name, value in values.items():
+                setattr(self, name, value)
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(self, name, value)
+
 
 class Watch(Protocol):
     """Who looks at the operands of each operation of this thread."""
@@ -108,8 +121,6 @@ class no_grad:
     >>> out.requires_grad
     False
     """
-
-    _inside = False
 
     def __new__(cls, function: Any = None) -> Any:
         if not (function is None or callable(function) or isinstance(function, bool)):
@@ -133,18 +144,10 @@ class no_grad:
 
     def __enter__(self) -> None:
         self._outer.append(mode.recording)
-        mode.recording = self._inside
+        mode.recording = False
 
     def __exit__(self, *_error: object) -> None:
         mode.recording = self._outer.pop()
-
-
-class recording(no_grad):
-    """Record in the current thread whatever the outside says: transforms need their own graph."""
-
-    def __init__(self, on: bool = True) -> None:
-        super().__init__()
-        self._inside = on
 
 
 class Leaf:

@@ -17,7 +17,7 @@ from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .primitives import akin, is_foreign
 from .sweep import sweep
-from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, recording
+from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number
 from .tensor import Tensor, alias
 
 Function = Callable[..., Any]
@@ -42,20 +42,20 @@ class Run:
         self.is_single = isinstance(argnums, int)
         places = _positions(argnums, args)
         if capture is not None:
-            args = capture.lift(args, declared=True)
+            args, kwargs = capture.lift([args, kwargs], declared=True)
         self.may_record = mode.recording
         self.given = given = [args[n] for n in places]
         self.is_flat = flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
         if not found and None in given:
             raise TypeError("a transform was given None to differentiate by; give arrays.")
-        plain = flat and len(args) == len(given)
-        plain = plain or Tensor not in map(type, leaves(args))
+        plain = flat and len(args) == len(given) and not kwargs
+        plain = plain or Tensor not in map(type, leaves([args, kwargs]))
         start = next_number()
         if self.may_record:
             value = self._called(f, args, places, found, kwargs)
         else:
-            with recording():
+            with mode.having(recording=True):
                 value = self._called(f, args, places, found, kwargs)
         if has_aux:
             if not isinstance(value, tuple) or len(value) != 2:
@@ -72,9 +72,8 @@ class Run:
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
         records = capture is not None and mode.watch is not None
         if older and not records:  # what is from before may be differentiated by
-            records = mode.again or any(
-                isinstance(n, Leaf) and not n.closed for n in history(*older)
-            )
+            is_open = (isinstance(n, Leaf) and not n.closed for n in history(*older))
+            records = mode.again or any(is_open)
         self.records = self.may_record and records
         plain = plain and not self.records and capture is None
         if mode.watch is not None:  # inside vmap, where arrays stand for batches
@@ -278,8 +277,8 @@ def gradient(run: Run) -> Any:
     return run.by_argument(run.swept([] if node is None else [(node, one)], False))
 
 
-def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """``f(*args)`` and its pullback: a function from cotangents of the result to those of ``args``.
+def vjp(f: Function, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """``f(*args, **kwargs)`` and its pullback, from cotangents of the result to those of ``args``.
 
     The pullback takes a nest like the result and returns a tuple with one entry per argument; it
     can be called again, and is differentiable itself.
@@ -289,7 +288,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     (array(12.), (array(4.), array(3.)))
     """
     _check(f)
-    run = Run(f, args)
+    run = Run(f, args, None, kwargs)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = leaves_like(run.value, cotangent)
@@ -300,8 +299,8 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     return run.result(), pullback
 
 
-def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
-    """``f(*primals)`` and its derivative along ``tangents``, in the nest of the result.
+def jvp(f: Function, primals: Any, tangents: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """``f(*primals, **kwargs)`` and its derivative along ``tangents``, in the nest of the result.
 
     Forward mode as the transpose of the transpose: the pullback is linear in its cotangent, and
     the pullback of that linear map is the pushforward.
@@ -313,7 +312,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     primals, tangents = _arguments(primals), _arguments(tangents)
     if mode.capture is not None:
         tangents = mode.capture.lift(tangents, declared=True)
-    run = Run(f, primals)
+    run = Run(f, primals, None, kwargs)
     given = leaves_like(primals, tangents)
     tensors = [t for t in given if isinstance(t, Tensor)]
     outer = run.may_record and (run.records or any(t._node is not None for t in tensors))
@@ -383,11 +382,11 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     return jacobian(grad(f, argnums), argnums)
 
 
-def hvp(f: Function, primals: Any, vectors: Any) -> Any:
+def hvp(f: Function, primals: Any, vectors: Any, **kwargs: Any) -> Any:
     """The Hessian of ``f`` at ``primals`` times ``vectors``, without forming the Hessian.
 
     ``primals`` and ``vectors`` are tuples with one entry per argument, and so is the result; for
-    one argument given without a tuple it is the product alone.
+    one argument given without a tuple it is the product alone. ``kwargs`` are passed on to ``f``.
 
     >>> tg.hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 2.0]), np.array([1.0, 0.0]))
     array([4., 6.])
@@ -395,14 +394,14 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     arguments, directions = _arguments(primals), _arguments(vectors)
     if mode.capture is not None:
         directions = mode.capture.lift(directions, declared=True)
-    run = Run(grad(f, tuple(range(len(arguments)))), arguments)
+    run = Run(grad(f, tuple(range(len(arguments)))), arguments, None, kwargs)
     pulled = run.pulled(leaves_like(arguments, directions), "a direction")  # H is symmetric
     products = rebuild(run.given, pulled)
     return tuple(products) if isinstance(primals, (tuple, list)) else products[0]
 
 
-for with_directions in (jvp, hvp):
-    marked(with_directions, (1, 2))
+marked(jvp, (1, 2, "primals", "tangents"))
+marked(hvp, (1, 2, "primals", "vectors"))
 
 
 def stop_gradient(x: Any) -> Any:
@@ -414,8 +413,10 @@ def stop_gradient(x: Any) -> Any:
     return rebuild(x, [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves(x)])
 
 
-def differentiated_by(fn: Any, count: int) -> tuple[int, ...] | None:
+def differentiated_by(fn: Any, count: int) -> tuple[Any, ...] | None:
     """The places of the arguments (of ``count``) by which a transform's ``fn`` differentiates.
+
+    Of those that have names these, too.
 
     None if ``fn`` is no transform, or made of something else around one.
     """
@@ -426,5 +427,5 @@ def differentiated_by(fn: Any, count: int) -> tuple[int, ...] | None:
     if places is None or not str(fn.__globals__["__name__"]).startswith(PACKAGE):
         return None  # functools.wraps copies the mark
     places = places if isinstance(places, (tuple, list)) else (places,)
-    places = [n - given if n >= 0 else n + count for n in places]
-    return tuple(n for n in places if 0 <= n < count)
+    numbers = [n - given if n >= 0 else n + count for n in places if not isinstance(n, str)]
+    return *(n for n in numbers if 0 <= n < count), *(n for n in places if isinstance(n, str))

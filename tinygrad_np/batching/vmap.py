@@ -43,7 +43,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     @functools.wraps(f)
     def batched(*args: Any, **kwargs: Any) -> Any:
         if mode.capture is not None:
-            args = tuple(mode.capture.lift(list(args), declared=True))
+            args, kwargs = mode.capture.lift([args, kwargs], declared=True)
         given = leaves(list(args))
         axes = _axes("in_axes", _per_argument(in_axes, args), list(args))
         level = Level(_batch_size(given, axes), mode.watch)
@@ -58,7 +58,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
             mode.watch = level.outer
         places = _axes("out_axes", out_axes, out)
         found = [_of_all(leaf, a, level) for leaf, a in zip(leaves(out), places, strict=True)]
-        is_plain = not any(isinstance(leaf, Tensor) for leaf in given)
+        is_plain = not any(isinstance(leaf, Tensor) for leaf in (*given, *leaves(kwargs)))
         if is_plain and not any(isinstance(v, Tensor) and _belongs_to_others(v) for v in found):
             found = [v.numpy() if isinstance(v, Tensor) else v for v in found]
         else:

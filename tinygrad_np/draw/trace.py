@@ -11,7 +11,7 @@ import numpy as np
 from ..autodiff import nests
 from ..autodiff.rules.table import Several
 from ..autodiff.sweep import sweep
-from ..autodiff.tape import NO_OPTIONS, Node, recording
+from ..autodiff.tape import NO_OPTIONS, Node, mode
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, TapeError
 from ..markup import counted
@@ -173,7 +173,7 @@ def _run(
         return given[-1]
 
     arguments = [as_tensor(value, name) for value, name in zip(inputs, names, strict=True)]
-    with recording():
+    with mode.having(recording=True):
         return own, given, own(*arguments)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves, rebuild, tupled
 from ..autodiff.rules.table import Rule, field_of
-from ..autodiff.tape import Record, mode, next_number, recording
+from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from .equations import Call, Equation, Variable, is_generator
 from .lines import PACKAGE, users_line
@@ -78,7 +78,7 @@ class Recorder:
             ]
             outer, self._part_of = self._part_of, self._part_of or rule.name
             try:
-                with recording(False):
+                with mode.having(recording=False):
                     return rule.forward(*tensors, **options)._array
             finally:
                 self._part_of = outer
@@ -205,7 +205,7 @@ class Recorder:
     def sweeping(self, records: bool) -> Iterator[None]:
         """A block around a sweep, whose operations are recorded or not."""
         try:
-            with recording(records):
+            with mode.having(recording=records):
                 yield
         finally:
             self.pulled = None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
-from ..autodiff.tape import mode, recording
+from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import TapeError
 from .names import give_names, places
@@ -51,7 +51,7 @@ def traced(
     args = rebuild(list(example_inputs), parts)
     mode.capture = recorder
     try:
-        with recording():
+        with mode.having(recording=True):
             out = fn(*args)
     finally:
         mode.capture = None

@@ -1,6 +1,6 @@
 """The arguments of one call of a replayed step."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,17 @@ from ..watch.objects import is_plain
 
 
 class Given:
-    """The arguments of one call: the ``parts`` of the nest, and the arrays among them.
+    """The arguments of one call, by position and by name: the ``parts`` of their nest.
 
     ``key`` is equal for calls that the same program may answer.
     """
 
-    def __init__(self, args: tuple[Any, ...]) -> None:
-        self.args = args
-        self.parts = leaves(list(args))
+    def __init__(self, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self.nest = list(args), named
+        self.parts = leaves(self.nest)
         self.inputs = self.arrays()
         values = ["array" if is_array(part) else _identity(part) for part in self.parts]
-        shown = repr(rebuild(_opened(list(args)), values))
+        shown = repr(rebuild(_opened(self.nest), values))
         specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
         self.key = (mode.recording, shown, *specs)
 
@@ -36,11 +36,12 @@ class Given:
         """What is no array."""
         return [part for part in self.parts if not is_array(part)]
 
-    def holding(self, tensors: Iterable[Tensor]) -> list[Any]:
-        """The arguments with these Tensors in the places of the arrays."""
+    def passed_to(self, fn: Callable[..., Any], tensors: Iterable[Tensor]) -> Any:
+        """What a function gives for the arguments, with these Tensors for the arrays."""
         found = iter(tensors)
         parts = [next(found) if is_array(part) else part for part in self.parts]
-        return list(rebuild(list(self.args), parts))
+        args, named = rebuild(self.nest, parts)
+        return fn(*args, **named)
 
 
 def is_array(part: Any) -> bool:

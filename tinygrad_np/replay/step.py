@@ -97,29 +97,24 @@ class Replay:
 
         A transform's function returns plain arrays for plain arguments, as ever.
         """
-        if named:
-            raise TypeError(
-                f"a replayed function takes its arguments by position, not {', '.join(named)} by "
-                "keyword; call step(x, value), or fix it first: tg.replay(functools.partial(f, "
-                "name=value))."
-            )
         if self.is_transform:
-            return self._transformed(args)
-        return self._called(args)
+            return self._transformed(args, named)
+        return self._called(args, named)
 
-    def _transformed(self, args: tuple[Any, ...]) -> Any:
+    def _transformed(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """The same of a transform: numbers that it differentiates by are arrays of their own."""
-        if not PLAIN.issuperset(map(type, args)):
-            given = [part for part in leaves(list(args)) if isinstance(part, Tensor)]
+        if not PLAIN.issuperset(map(type, (*args, *named.values()))):
+            given = [part for part in leaves([args, named]) if isinstance(part, Tensor)]
             if any(part.requires_grad for part in given):
-                return self.fn(*args)  # which records
+                return self.fn(*args, **named)  # which records
             places = differentiated_by(self.fn, len(args)) or ()
             args = tuple([_numbers(a) if n in places else a for n, a in enumerate(args)])
+            named = {n: _numbers(a) if n in places else a for n, a in named.items()}
             if given:
-                return self._called(args)
+                return self._called(args, named)
         if mode.capture is not None or mode.watch is not None:
-            return self._called(args)
-        result = self._called(args, plain=True)
+            return self._called(args, named)
+        result = self._called(args, named, plain=True)
         if type(result) is Tensor:
             return result.numpy()
         if type(result) is tuple and TENSORS.issuperset(map(type, result)):
@@ -127,19 +122,20 @@ class Replay:
         found = leaves(result)
         return rebuild(result, [v.numpy() if isinstance(v, Tensor) else v for v in found])
 
-    def _called(self, args: tuple[Any, ...], plain: bool = False) -> Any:
+    def _called(self, args: tuple[Any, ...], named: dict[str, Any], plain: bool = False) -> Any:
         local = self._local
         program = None if local.doubted else local.last
         if program is None or not mode.ordinary or program.runs >= program.due:
-            return self._run(args, plain)
+            return self._run(args, named, plain)
+        given = (*args, *named.values()) if named else args
         with EXCLUSIVE if program.guards.gradients else UNSHARED:  # others who add to them wait
-            if not program.guards.are_met(args):
-                return self._run(args, plain)
+            if program.names != [*named] or not program.guards.are_met(given):
+                return self._run(args, named, plain)
             try:
-                return program.run(args, plain)
+                return program.run(given, plain)
             except Untouched:
                 pass
-        return self._as_written(Given(args), [])  # which may catch what a call raised
+        return self._as_written(Given(args, named), [])  # which may catch what a call raised
 
     def __repr__(self) -> str:
         found = [program for each in self._local.programs.values() for program in each]
@@ -190,15 +186,16 @@ class Replay:
         finally:
             before.restore()
 
-    def _run(self, args: tuple[Any, ...], plain: bool = False) -> Any:
+    def _run(self, args: tuple[Any, ...], named: dict[str, Any], plain: bool = False) -> Any:
         """The long way: find the program, or capture one."""
         if isinstance(mode.capture, Watch):  # which has to see what is computed of arrays
-            parts = [argument(p) if is_array(p) and not isinstance(p, Tensor) else p
-                     for p in leaves(list(args))]  # fmt: skip
-            return self.fn(*rebuild(list(args), parts))
+            given = Given(args, named)
+            arrays = [part for part in given.parts if is_array(part)]
+            tensors = [part if isinstance(part, Tensor) else argument(part) for part in arrays]
+            return given.passed_to(self.fn, tensors)
         if mode.capture is not None or mode.watch is not None:
-            return self.fn(*args)
-        given = Given(args)
+            return self.fn(*args, **named)
+        given = Given(args, named)
         programs = self._local.programs.get(given.key, [])
         if any(program.guards.gradients for program in programs):
             with EXCLUSIVE:
@@ -256,8 +253,7 @@ class Replay:
                 "get the value outside and pass it as an argument (np.float32(value)).",
                 stacklevel=4,
             )
-        result = self.fn(*given.holding(map(argument, given.inputs)))
-        return detached(result)
+        return detached(given.passed_to(self.fn, map(argument, given.inputs)))
 
     def _keep(self, key: Any, program: Program | None) -> None:
         if program is None:
@@ -294,19 +290,21 @@ class Replay:
         results = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
         places = iter(range(len(results)))
         where = [next(places) if isinstance(part, Tensor) else None for part in returned]
-        specs = [*map(spec, given.inputs)] if PLAIN.issuperset(map(type, given.args)) else None
+        args, named = given.nest
+        is_plain = PLAIN.issuperset(map(type, (*args, *named.values())))
+        specs = [*map(spec, given.inputs)] if is_plain else None
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
         program = Program(capture, guards, results, result, where, self.fuse)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
+        program.names = [*named]
         return program, filled
 
     def _recorded(self, capture: Capture, given: Given) -> Any:
         """Run the function with all operations written down; what it returned."""
         tensors = [capture.argument(k, array) for k, array in enumerate(given.inputs)]
-        args = given.holding(tensors)
         mode.capture = capture
         try:
-            result = self.fn(*args)
+            result = given.passed_to(self.fn, tensors)
             if capture.refused is not None:  # and the step has caught it
                 raise capture.refused
             for part in leaves(result):
@@ -364,7 +362,7 @@ class Replay:
         if isinstance(ours, Untouched):
             return self._as_written(given, [])
         if quick:
-            result = self.fn(*given.holding(map(argument, given.inputs)))
+            result = given.passed_to(self.fn, map(argument, given.inputs))
             theirs = outcome(program, result)
             if is_equal(ours, theirs) and program.guards.changed() is None:
                 return detached(result)
@@ -439,10 +437,10 @@ def replay(
 ) -> Any:
     """Record ``fn`` once, then replay the recording: the same results in less time.
 
-    ``fn(*arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or any nest of
-    Tensors); it gets new Tensors for arrays, so writes into these do not reach the caller. The
-    first call with arguments of given shapes and dtypes runs and records it; the second runs it
-    both ways and compares every bit; later ones run the recorded program in memory allocated once.
+    ``fn(*arrays, **arrays)`` computes a loss, calls ``loss.backward()`` and returns the loss (or
+    any nest of Tensors); it gets new Tensors for arrays, so writes into these do not reach the
+    caller. The first call with arguments of given shapes and dtypes runs and records it; the second
+    runs it both ways and compares every bit; later ones run the program in memory allocated once.
     Other shapes are recorded anew. Gradients are in ``.grad`` of the leaves as ever; a gradient
     that goes into a result, which is the end of no graph, is refused.
 
