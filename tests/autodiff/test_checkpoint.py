@@ -111,6 +111,17 @@ def test_what_a_function_writes_happens_twice_in_a_replay_too() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("x", [0.7, np.array(0.7), np.float32(0.7), X[:0], X[0, :1], X])
+def test_arguments_of_any_shape(x: Any) -> None:
+    def through(wrap: Any) -> Any:
+        inner = wrap(lambda x, y: np.sin(x) * y)
+        return tg.grad(lambda x: np.sum(np.exp(wrap(inner)(x, x + 1)) * x))
+
+    found, expected = through(tg.checkpoint)(x), through(lambda f: f)(x)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 def test_nests_constants_and_what_the_function_closes_over() -> None:
     w = tg.Tensor(W, requires_grad=True)
     constant = np.arange(3)

@@ -20,6 +20,7 @@ from tinygrad_np.compat.autograd import core, extend, tracer, util
 from tinygrad_np.compat.autograd.__main__ import main
 from tinygrad_np.compat.autograd.differential_operators import make_jvp_reversemode
 from tinygrad_np.compat.autograd.misc import const_graph, flatten, optimizers
+from tinygrad_np.compat.autograd.misc.fixed_points import fixed_point
 from tinygrad_np.compat.autograd.misc.flatten import flatten_func
 from tinygrad_np.compat.autograd.numpy import numpy_boxes, numpy_vjps
 from tinygrad_np.compat.autograd.test_util import check_equivalent, check_grads, combo_check
@@ -123,6 +124,30 @@ def test_complex_numbers() -> None:
         autograd.elementwise_grad(lambda v: v**2)(z)
     with pytest.warns(UserWarning, match="not complex"):
         autograd.holomorphic_grad(lambda v: v**2)(0.3)
+
+
+@pytest.mark.parametrize("x", [1.5, 2, onp.float32(1.5), onp.array(1.5)])
+@pytest.mark.parametrize("v", [2.0, 2, onp.float64(2.0), onp.array(2.0)])
+def test_a_number_moves_by_a_number(x: Any, v: Any) -> None:
+    for f in (np.tanh, lambda x: x * x, lambda x: np.where(x > 0, x, 0.0), lambda x: x):
+        value, moved = autograd.make_jvp(f)(x)(v)
+        assert type(value) is type(moved) is (type(x) if type(x) is onp.float32 else onp.float64)
+        assert moved == autograd.deriv(f)(x) * v == make_jvp_reversemode(f)(x)(v)
+    assert autograd.make_jvp(np.sum)(X)([1, 2, 3])[1] == 6.0
+    assert autograd.make_jvp(lambda x: [x, 2 * x])(x)(v)[1] == [v, 2 * v]
+
+
+def test_fixed_points() -> None:
+    def root(a: Any) -> Any:
+        return fixed_point(
+            lambda a: lambda x: 0.5 * (x + a["a"] / x), {"a": a}, 0 * a + 1.0,
+            lambda x, y: np.max(np.abs(x - y)), 1e-12,
+        )  # fmt: skip
+
+    assert root(2.0) == pytest.approx(2**0.5)
+    assert autograd.grad(root)(2.0) == pytest.approx(0.5 / 2**0.5)
+    assert autograd.grad(autograd.grad(root))(2.0) == pytest.approx(-0.25 / 2**1.5)
+    onp.testing.assert_allclose(autograd.jacobian(root)(X + 2), onp.diag(0.5 / (X + 2) ** 0.5))
 
 
 def test_what_cannot_be_differentiated_says_so() -> None:
@@ -354,6 +379,7 @@ def test_flatten_and_back() -> None:
     flat, unflatten = flatten(nest)
     assert flat.tolist() == [*X, 3.0, 1.0, 0.0, 0.0, 1.0, 2.0]
     again = unflatten(flat)
+    assert list(again) == ["b", "a"] and type(again["b"][1]) is onp.ndarray
     assert again["b"][0].tolist() == [[1.0, 0.0], [0.0, 1.0]] and again["a"][1]["c"].shape == ()
     assert flatten(())[0].tolist() == [] and flatten([])[1](onp.zeros(0)) == []
     with pytest.raises(ValueError, match="numbers for a nest of 9"):

@@ -4,7 +4,6 @@ Griewank and Walther, Algorithm 799 (2000), in its simplest form: one level, whi
 """
 
 import functools
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -100,8 +99,8 @@ class Call:
         """The cotangent of operand ``place``; all of them are computed for the first."""
         waiting = self.waiting
         first = next(part for part in g if part is not None)
-        if waiting is None or waiting[0]() is not first or waiting[1][place] is None:
-            self.waiting = waiting = weakref.ref(first), self._pulled(g, out, values)
+        if waiting is None or waiting[0] is not first or waiting[1][place] is None:
+            self.waiting = waiting = first, self._pulled(g, out, values)
         cotangent, waiting[1][place] = waiting[1][place], None
         return cotangent
 

@@ -10,6 +10,7 @@ from ...autodiff.checkpoint import checkpoint as checkpoint
 from ...autodiff.making import stack
 from ...autodiff.tensor import Tensor
 from . import tracing
+from .lifting import lifted
 from .tracing import Function, Traced, mapped, vspace
 from .wrap_util import unary_to_nary
 
@@ -195,7 +196,7 @@ def hessian_tensor_product(fun: Function, argnum: int = 0) -> Function:
 
     def along(*args: Any, **kwargs: Any) -> Any:
         *given, vector = args
-        return np.tensordot(gradient(*given, **kwargs), vector, np.ndim(vector))
+        return lifted(np.tensordot)(gradient(*given, **kwargs), vector, np.ndim(vector))
 
     return grad(along, argnum)  # type: ignore[no-any-return]
 

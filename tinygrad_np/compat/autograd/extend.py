@@ -139,24 +139,24 @@ def _lifted(fun: Any) -> Any:
     return getattr(fun, "lifts", fun)
 
 
-def defvjp_argnum(fun: Any, maker: Any) -> None:
-    """Give ``fun`` one rule for all arguments: ``maker(argnum, ans, args, kwargs)(g)``."""
+def defvjp_argnum(fun: Any, vjpmaker: Any) -> None:
+    """Give ``fun`` one rule for all arguments: ``vjpmaker(argnum, ans, args, kwargs)(g)``."""
 
     def each(argnum: int, g: Any, out: Any, *args: Any, **kwargs: Any) -> Any:
-        return maker(argnum, out, tuple(map(tracing.number, args)), kwargs)(g)
+        return vjpmaker(argnum, out, tuple(map(tracing.number, args)), kwargs)(g)
 
-    each.__module__ = getattr(maker, "__module__", None) or "user"
+    each.__module__ = getattr(vjpmaker, "__module__", None) or "user"
     if not _is_known(fun):
         add_rule(_lifted(fun), each=each)
 
 
-def defvjp_argnums(fun: Any, maker: Any) -> None:
-    """Give ``fun`` a rule for several arguments: ``maker(argnums, ans, args, kwargs)(g)``."""
+def defvjp_argnums(fun: Any, vjpmaker: Any) -> None:
+    """Give ``fun`` a rule for several arguments: ``vjpmaker(argnums, ans, args, kwargs)(g)``."""
 
     def one(argnum: int, ans: Any, args: Any, kwargs: Any) -> Any:
-        return lambda g: next(iter(maker((argnum,), ans, args, kwargs)(g)))
+        return lambda g: next(iter(vjpmaker((argnum,), ans, args, kwargs)(g)))
 
-    one.__module__ = getattr(maker, "__module__", None) or "user"
+    one.__module__ = getattr(vjpmaker, "__module__", None) or "user"
     defvjp_argnum(fun, one)
 
 
@@ -190,25 +190,25 @@ def _transposed(fun: Any, argnum: int, maker: Any) -> Any:
     return vjp_maker
 
 
-def defjvp_argnum(fun: Any, maker: Any) -> None:
+def defjvp_argnum(fun: Any, jvpmaker: Any) -> None:
     """Give ``fun`` one rule in forward mode for all arguments, as ``defjvp`` does for each."""
     if _makers(fun):
         return
 
     def one(argnum: int, ans: Any, args: Any, kwargs: Any) -> Any:
         def push(v: Any) -> Any:
-            return maker(argnum, v, ans, args, kwargs)
+            return jvpmaker(argnum, v, ans, args, kwargs)
 
         return tracing.make_vjp(push, mapped(np.zeros_like, args[argnum]))[0]
 
-    one.__module__ = str(getattr(maker, "__module__", None) or fun.__module__)
+    one.__module__ = str(getattr(jvpmaker, "__module__", None) or fun.__module__)
     defvjp_argnum(fun, one)
 
 
-def defjvp_argnums(fun: Any, maker: Any) -> None:
+def defjvp_argnums(fun: Any, jvpmaker: Any) -> None:
     """Give ``fun`` a rule in forward mode for several arguments at once."""
     defjvp_argnum(
-        fun, lambda argnum, g, ans, args, kwargs: maker((argnum,), (g,), ans, args, kwargs)
+        fun, lambda argnum, g, ans, args, kwargs: jvpmaker((argnum,), (g,), ans, args, kwargs)
     )
 
 

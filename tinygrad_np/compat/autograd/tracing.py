@@ -55,11 +55,6 @@ def number(leaf: Any) -> Any:
     return leaf[()] if isinstance(leaf, np.ndarray) and leaf.ndim == 0 else leaf
 
 
-def as_given(leaf: Any, like: Any) -> Any:
-    """A gradient by a number as a number."""
-    return leaf if isinstance(like, np.ndarray) else number(leaf)
-
-
 class Traced:
     """One recorded call of a function of one argument, a nest."""
 
@@ -88,13 +83,13 @@ class Traced:
         """The gradient of the value, which is one real number, for the transform ``name``."""
         self.scalar(name)
         found = gradient(self.run) if self.run.plain else rebinding(gradient, self.run)
-        return mapped(as_given, found, self.x)
+        return mapped(number, found)
 
     def vjp(self, g: Any) -> Any:
         """The cotangent of the argument for that of the value."""
-        seeds = [_seed(out, c) for out, c in zip(self.run.outputs, leaves(g), strict=True)]
-        found = rebuild(self.run.given[0], rebinding(self.run.pulled, seeds))
-        return mapped(as_given, found, self.x)
+        given = leaves(g) if isinstance(self.run.value, NESTS) else [g]
+        seeds = [_seed(out, c) for out, c in zip(self.run.outputs, given, strict=True)]
+        return mapped(number, rebuild(self.run.given[0], rebinding(self.run.pulled, seeds)))
 
     def ones(self) -> Any:
         """The cotangent 1 for each element of the value."""
@@ -185,7 +180,7 @@ class VSpace:
         return len(self.shape)
 
     def _each(self, fn: Function) -> Any:
-        return mapped(lambda leaf: as_given(fn(np.asarray(floating(leaf))), leaf), self.like)
+        return mapped(lambda leaf: fn(np.asarray(leaf)), self.like)
 
     def zeros(self) -> Any:
         """The zero of the space."""
@@ -193,7 +188,7 @@ class VSpace:
 
     def ones(self) -> Any:
         """Ones everywhere, of complex numbers in both parts."""
-        return self._each(lambda a: np.ones_like(a) * (1 + 1j if a.dtype.kind == "c" else 1))
+        return self._each(lambda a: np.full_like(a, 1 + 1j if a.dtype.kind == "c" else 1))
 
     def randn(self) -> Any:
         """A normal random element, by NumPy's global generator."""
@@ -211,10 +206,9 @@ class VSpace:
         for k, leaf in enumerate(self._leaves):
             for place in np.ndindex(leaf.shape):
                 for unit in (1.0, 1j) if leaf.dtype.kind == "c" else (1.0,):
-                    basis = [np.zeros_like(floating(a)) for a in self._leaves]
-                    basis[k] = np.array(basis[k])
+                    basis = [np.zeros_like(a) for a in self._leaves]
                     basis[k][place] = unit
-                    yield mapped(as_given, rebuild(self.like, basis), self.like)
+                    yield rebuild(self.like, basis)
 
     def zeros_like(self) -> Any:
         """Another name of ``zeros``."""

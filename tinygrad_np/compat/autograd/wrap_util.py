@@ -23,10 +23,26 @@ def get_doc(f: Any) -> str:
     return str(getattr(f, "__doc__", ""))
 
 
-def wraps(fun: Any, *_names: Any, **_options: Any) -> Callable[..., Any]:
-    """``functools.wraps`` for whatever can be called."""
-    found = [a for a in functools.WRAPPER_ASSIGNMENTS if hasattr(fun, a)]
-    return functools.wraps(fun, found)
+def wraps(
+    fun: Any, namestr: str = "{fun}", docstr: str = "{doc}", **kwargs: Any
+) -> Callable[..., Any]:
+    """Give a function the name and docstring of ``fun``, put into these texts."""
+
+    def named(f: Any) -> Any:
+        f.__name__ = namestr.format(fun=get_name(fun), **kwargs)
+        f.__doc__ = docstr.format(fun=get_name(fun), doc=get_doc(fun), **kwargs)
+        return f
+
+    return named
+
+
+def wrap_nary_f(fun: Any, op: Any, argnum: Any) -> Callable[..., Any]:
+    """Name what an operator makes of a function."""
+    doc = """\
+    {op} of function {fun} with respect to argument number {argnum}. Takes the
+    same arguments as {fun} but returns the {op}.
+    """
+    return wraps(fun, "{op}_of_{fun}_wrt_argnum_{argnum}", doc, op=get_name(op), argnum=argnum)
 
 
 def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +52,7 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
     tuple or list of numbers names.
     """
 
-    @wraps(unary_operator)
+    @functools.wraps(unary_operator)
     def nary_operator(fun: Any, argnum: Any = 0, *given: Any, **options: Any) -> Any:
         if not isinstance(argnum, (int, tuple, list)) or not callable(fun):
             raise TypeError(
@@ -44,7 +60,7 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
                 f"argument or a tuple of places, not {fun!r} and {argnum!r}."
             )
 
-        @wraps(fun)
+        @wrap_nary_f(fun, unary_operator, argnum)
         def nary(*args: Any, **kwargs: Any) -> Any:
             if not isinstance(argnum, int):
                 x = tuple(args[i] for i in argnum)

@@ -5,37 +5,35 @@ from typing import Any
 
 import numpy as np
 
-from ....autodiff.nests import leaves, rebuild
+from ....autodiff.nests import rebuild
 
 
-def _sorted(value: Any) -> Any:
-    """A nest with all its dicts in the order of their keys."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(_sorted, value))
-    return type(value)(map(_sorted, value)) if isinstance(value, (list, tuple)) else value
+def _ordered(nest: Any, keyed: Any) -> list[Any]:
+    """The leaves of ``nest``, the dicts of ``keyed`` in the order of their keys."""
+    if isinstance(keyed, dict):
+        return [leaf for key in sorted(keyed) for leaf in _ordered(nest[key], keyed[key])]
+    if isinstance(keyed, (list, tuple)):
+        pairs = zip(nest, keyed, strict=True)
+        return [leaf for part, like in pairs for leaf in _ordered(part, like)]
+    return [nest]
 
 
 def flatten(value: Any) -> tuple[Any, Callable[[Any], Any]]:
     """All numbers of a nest in one row, and the function that makes the nest of such a row.
 
-    Dicts are taken in the order of their keys.
+    Dicts are taken in the order of their keys. Numbers come back as 0-d arrays.
     """
-    value = _sorted(value)
-    parts = leaves(value)
+    parts = _ordered(value, value)
     shapes = [np.shape(part) for part in parts]
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes]).tolist()
+    ends = np.cumsum([0] + [int(np.prod(shape)) for shape in shapes]).tolist()
+    places = _ordered(rebuild(value, list(range(len(parts)))), value)  # of each part in the nest
 
     def unflatten(vector: Any) -> Any:
-        if np.shape(vector) != ((ends or [0])[-1],):
-            raise ValueError(f"{np.shape(vector)} numbers for a nest of {(ends or [0])[-1]}.")
-        starts = [0, *ends]
-        rows = [vector[a:b] for a, b in zip(starts, ends, strict=False)]
-        made = [
-            np.reshape(row, shape) if shape or isinstance(part, np.ndarray) else row[0]
-            for row, shape, part in zip(rows, shapes, parts, strict=True)
-        ]
+        if np.shape(vector) != (ends[-1],):
+            raise ValueError(f"{np.shape(vector)} numbers for a nest of {ends[-1]}.")
+        made: list[Any] = [None] * len(parts)
+        for k, place in enumerate(places):
+            made[place] = np.reshape(vector[ends[k] : ends[k + 1]], shapes[k])
         return rebuild(value, made)
 
     flat = np.concatenate([np.ravel(part) for part in parts]) if parts else np.array([])
