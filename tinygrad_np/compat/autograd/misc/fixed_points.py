@@ -4,7 +4,8 @@ from typing import Any
 
 from ....autodiff.nests import leaves, rebuild
 from ..differential_operators import make_vjp
-from ..extend import defvjp_argnum, primitive, vspace
+from ..extend import defvjp_argnum, primitive
+from ..tracing import vspace
 
 Function = Any
 FIRST = 4  # the place of the first array of the nest among the operands
