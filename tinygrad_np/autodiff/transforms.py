@@ -24,6 +24,7 @@ Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 NOTHING: frozenset[Node] = frozenset()
 PACKAGE = __name__.partition(".")[0] + "."
+_one = functools.cache(lambda dtype: np.broadcast_to(np.array(1, dtype), ()))  # read-only
 
 
 class Run:
@@ -268,7 +269,7 @@ def gradient(run: Run) -> Any:
         )
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
-    one = np.ones(array.shape, array.dtype) if array.shape else np.array(1, array.dtype)
+    one = np.ones(array.shape, array.dtype) if array.shape else _one(array.dtype)
     if type(array) is not np.ndarray:
         one = akin(one, array)
     if run.records or mode.capture is not None:

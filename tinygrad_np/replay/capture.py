@@ -62,8 +62,11 @@ class Capture(Recorder):
             )
         if getattr(rule.fn, "written_out", False):
             return super().apply(rule, args, values, options)
-        with self.reads.paused():
+        notes = self.reads.pause()
+        try:
             return super().apply(rule, args, values, options)
+        finally:
+            self.reads.resume(notes)
 
     def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
         """``tensor.grad`` is about to be read or changed: of no concern for the step's own."""

@@ -56,6 +56,7 @@ APPENDING = frozenset(["add", "append", "appendleft", "extend"])
 # what functions of libraries read; those of Python's reach the names of a module
 REACHED = {("os", "getenv"): os.environ, ("importlib", "import_module"): sys.modules}
 REACHED[("builtins", "__import__")] = sys.modules
+INERT = frozenset([dict, list, set, frozenset, tuple, str])  # whose methods see nothing else
 PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)
 
 
@@ -97,6 +98,7 @@ class Reads:
         self.warns = False  # whether the filters of warnings may decide
         self.drawing: set[int] = set()  # generators that captured operations draw from
         self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
+        self._free: set[Any] = set()  # functions of Python's that look at their arguments alone
         self._telling: Any = None  # the last call that only tells somebody of what it is given,
         self._untold: list[tuple[Any, Read]] = []  # and what may go into such a call later
         self.abstract = False  # whether it has classes that others may be registered for
@@ -129,18 +131,29 @@ class Reads:
             if collects:
                 gc.enable()
 
+    def pause(self) -> bool:
+        """Note nothing until ``resume``; False where nothing is noted.
+
+        For each operation: a ``with`` block takes ten events more.
+        """
+        notes = bool(sys.getprofile() == self._event)  # else a profiler began within the step
+        if notes:
+            sys.setprofile(None)
+        return notes
+
+    def resume(self, notes: bool) -> None:
+        """Go on, if ``pause`` has stopped."""
+        if notes:
+            sys.setprofile(self._event)
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """While this lasts, note nothing: what runs here runs in every replay."""
-        before = sys.getprofile()
-        if before != self._event:  # nothing is noted, or a profiler began within the step
-            yield
-            return
-        sys.setprofile(None)
+        notes = self.pause()
         try:
             yield
         finally:
-            sys.setprofile(before)
+            self.resume(notes)
 
     @contextlib.contextmanager
     def working(self, worker: Any) -> Iterator[None]:
@@ -207,18 +220,28 @@ class Reads:
             self.see(owner, place)
 
     def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
-        code = frame.f_code
-        if event == "c_call" and function.__name__ in TELLING_CALLS:
+        if event == "c_call":  # half of all events
+            if function not in self._free:
+                self._calls(frame, function)
+        elif event == "call":
+            self._begins(frame)
+
+    def _calls(self, frame: types.FrameType, function: Any) -> None:
+        """A C function is called."""
+        name, owner = function.__name__, function.__self__
+        if tells := name in TELLING_CALLS:
             self._tell(frame)
-        if event == "c_call" and self.unseen is None:
+        if self.unseen is None and type(owner) not in INERT:
             self.warns |= function.__module__ == "_warnings"
             if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
-                starts = function.__name__.startswith(
-                    "start_"
-                )  # a thread: whatever that does, nobody notes it
+                starts = name.startswith("start_")  # a thread: whatever that does, nobody notes it
                 self._miss(f"calls {named(function)}", frame, starts)
-        if event != "call":
-            return
+            elif owner is builtins and not tells:
+                self._free.add(function)
+
+    def _begins(self, frame: types.FrameType) -> None:
+        """A Python function is called."""
+        code = frame.f_code
         if frame.f_globals.get("__name__") in TELLING:
             self._tell(frame.f_back)
         if code in TEXT:

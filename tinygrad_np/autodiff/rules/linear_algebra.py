@@ -205,20 +205,25 @@ def contract_back(i: int, g: Any, values: tuple[Any, ...], subscripts: str) -> A
     if g.dtype == np.float16:  # which counts ones to 2,048 only
         wide = [cast(v, np.float32) for v in values]
         return cast(contract_back(i, cast(g, np.float32), tuple(wide), subscripts), np.float16)
-    inputs, output = subscripts.split("->")
-    labels = inputs.split(",")
     shape = np.shape(values[i])
-    others = [v for k, v in enumerate(values) if k != i]
-    rest = [s for k, s in enumerate(labels) if k != i]
-    known = set("".join(rest)) | set(output)
-    kept = "".join(c for c in labels[i] if c in known)
-    back = contract(g, *others, subscripts=",".join([output, *rest]) + "->" + kept)
+    own, kept, reverse = _reversed(i, subscripts)
+    back = contract(g, *values[:i], *values[i + 1 :], subscripts=reverse)
     if np.shape(back) == shape:
         return back
     sizes = dict(zip(kept, np.shape(back), strict=True))
-    one = [sizes.get(c, 1) for c in labels[i]]
+    one = [sizes.get(c, 1) for c in own]
     wide = [n if m == 1 else m for m, n in zip(one, shape, strict=True)]
     return np.broadcast_to(np.reshape(back, one), wide)
+
+
+@functools.lru_cache(256)
+def _reversed(i: int, subscripts: str) -> tuple[str, str, str]:
+    """The labels of operand ``i``, those of them that others have, and the contraction to these."""
+    inputs, output = subscripts.split("->")
+    rest = inputs.split(",")
+    own = rest.pop(i)
+    kept = "".join(c for c in own if c in output or any(c in row for row in rest))
+    return own, kept, ",".join([output, *rest]) + "->" + kept
 
 
 def products(_out: Any, *values: Any, subscripts: str) -> int:
@@ -259,7 +264,7 @@ def einsum(*operands: Any, optimize: Any = False, **options: Any) -> Any:
     inputs, output = subscripts.split("->")
     labels = inputs.split(",")
     for i, row in enumerate(labels):
-        for label in sorted(set(row)):
+        for label in sorted(set(row)) if len(set(row)) < len(row) else ():
             while labels[i].count(label) > 1:
                 arrays[i], labels[i] = _merge(arrays[i], labels[i], label)
     return contract(*arrays, subscripts=",".join(labels) + "->" + output)
