@@ -149,7 +149,7 @@ def ways(name: str) -> dict[str, Way]:
     for who, (transform, np, sp) in contenders().items():
         way = partial(transform(make(np, sp)), at)
         try:
-            for _ in range(5):  # a replay looks again at calls 2 and 4, which take 100 times as long
+            for _ in range(5):  # calls 2 and 4 of a replay take 100 times as long: it looks again
                 results[who] = way()
         except (NotImplementedError, ValueError, TypeError):
             if who != HIPS:
