@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .ink import Floats, Mask, components, extreme, strokes, width_of
-from .pictures import decoded, shrunk
+from .lines import without_lines
+from .pictures import decoded, shrunk, upright
 
 SIDE = 28  # pixels of a picture
 BOX = 20  # pixels of the box that a digit is fitted into
@@ -23,6 +24,10 @@ _SPECK = 0.3  # of the height: what is lower and wide of others is none
 _BELOW = 0.3  # of the height: how far a piece may be above or below its digit
 _LINE = 0.6  # of the height: how far the next digit of a line may be above or below the last
 _FLAT = 3.0  # times the height: what is wider is a line on the paper
+_NARROW = 8.0  # times the width: what is higher may be a line on the paper, or a 1
+_HIGHER = 1.5  # times the height of the others: what is higher is none of them
+_LIKE = 0.6  # of the height of the others: what is higher may be a digit that touches the border
+_WITHIN = 4.0, 0.06  # times the width and the height of a frame: a piece within is no speck
 
 
 @dataclass
@@ -73,7 +78,7 @@ def digits_from(picture: Any) -> NDArray[np.uint8]:
     (1, 28, 28)
     """
     place, grey = _read(picture)
-    ink, mask = strokes(grey)
+    ink, mask = without_lines(*strokes(grey))
     labels = components(mask)
     pieces = _digits(labels, mask)
     if not pieces:
@@ -91,8 +96,7 @@ def _read(picture: Any) -> tuple[str, Floats]:
         place = os.fspath(picture)
         picture = decoded(str(place), Path(picture))
     elif hasattr(picture, "convert") and hasattr(picture, "getbands"):
-        clear = "A" in picture.getbands() or "transparency" in picture.info
-        picture = np.asarray(picture.convert("RGBA" if clear else "RGB"))
+        picture = upright(picture)
     values = picture if isinstance(picture, np.ndarray) else None
     if values is None or values.dtype.kind not in "biuf" or not (
         values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (1, 3, 4))
@@ -135,17 +139,42 @@ def _grey(values: NDArray[Any]) -> Floats:
 def _digits(labels: NDArray[np.intp], mask: Mask) -> list[Piece]:
     """The pieces of ink that make up each digit, in the order of reading."""
     pieces = _pieces(labels)
-    shape = mask.shape
-    inside = [p for p in pieces if p.top and p.left and p.bottom < shape[0] and p.right < shape[1]]
-    edge = max((p.height for p in pieces if p not in inside), default=0)
-    if inside and 2.5 * max(p.height for p in inside) > edge:
-        pieces = inside
+    pieces = [p for p in pieces if not _is_frame(p, pieces, labels)]
+    pieces = _off_the_border(pieces, mask.shape)
     pieces = [p for p in pieces if p.width <= _FLAT * max(p.height, 1)] or pieces
+    wide = [p.height for p in pieces if p.height <= _NARROW * p.width]
+    pieces = [p for p in pieces if p.height <= max(_NARROW * p.width, _HIGHER * max(wide, default=p.height))]
     if not pieces:
         return []
     height = max(p.height for p in pieces)
     joined = _joined(pieces, labels, mask, height)
     return _in_order([p for p in joined if p.height >= _SPECK * height])
+
+
+def _is_frame(piece: Piece, pieces: list[Piece], labels: NDArray[np.intp]) -> bool:
+    """Whether other pieces are within this one: a frame, a box, the lines of a table."""
+    within = [
+        p.height for p in pieces
+        if p is not piece and piece.top <= p.top and p.bottom <= piece.bottom
+        and piece.left <= p.left and p.right <= piece.right
+    ]  # fmt: skip
+    if not within or max(within) < _WITHIN[1] * piece.height:
+        return False
+    own = labels[piece.top : piece.bottom, piece.left : piece.right] == piece.labels[0]
+    return max(within) >= _WITHIN[0] * width_of(own)
+
+
+def _off_the_border(pieces: list[Piece], shape: tuple[int, ...]) -> list[Piece]:
+    """Without what comes in from the border, unless it is as high as the others, or all there is."""
+    inside = [p for p in pieces if p.top and p.left and p.bottom < shape[0] and p.right < shape[1]]
+    if not inside:
+        return pieces
+    height = max(p.height for p in inside)
+    like = [
+        p for p in pieces
+        if _LIKE * height <= p.height <= _HIGHER * height and p.width <= _HIGHER * height
+    ]  # fmt: skip
+    return [p for p in pieces if p in inside or p in like]
 
 
 def _pieces(labels: NDArray[np.intp]) -> list[Piece]:

@@ -26,7 +26,7 @@ def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
     Pillow.
     """
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image
     except ImportError:
         raise ImportError(f"{name}: pictures are read with Pillow: pip install pillow.") from None
     try:
@@ -35,13 +35,7 @@ def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise Image.DecompressionBombError
             picture.draft(None, (_LONGEST, _LONGEST))  # of a JPEG only what is needed is computed
-            upright = ImageOps.exif_transpose(picture)
-            wide = upright.mode.startswith("I") or upright.mode == "F"
-            clear = "A" in upright.getbands() or "transparency" in upright.info
-            grey = upright.mode in ("1", "L")
-            if wide:
-                return _stretched(np.asarray(upright))
-            return np.asarray(upright.convert("RGBA" if clear else "L" if grey else "RGB"))
+            return upright(picture)
     except Image.DecompressionBombError as error:  # Pillow's own limit is another
         raise DataError(
             f"{name}: found a picture of more than {_MOST_PIXELS:,} pixels; make it smaller"
@@ -51,6 +45,18 @@ def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
             f"{name}: not a readable picture ({one_line(error)}); open and save it in a program "
             "that shows it"
         ) from error
+
+
+def upright(picture: Any) -> NDArray[np.uint8]:
+    """A picture of Pillow's as `decoded` gives them, turned as its camera says."""
+    from PIL import ImageOps
+
+    turned = ImageOps.exif_transpose(picture)
+    if turned.mode.startswith("I") or turned.mode == "F":
+        return _stretched(np.asarray(turned))
+    clear = "A" in turned.getbands() or "transparency" in turned.info
+    grey = turned.mode in ("1", "L")
+    return np.asarray(turned.convert("RGBA" if clear else "L" if grey else "RGB"))
 
 
 def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
