@@ -20,6 +20,7 @@ _LONGEST = 1000  # pixels of a side that are looked at
 _THINNEST, _THIN = 1.6, 2.2  # widths of strokes in pixels of the box, as `ink.width_of` tells them
 _CLOSE = 0.03  # of the height: gaps of twice this are within a stroke
 _PIECE = 0.5  # of the height: what is lower may be a piece of a digit
+_LEAST = 0.15  # of the height: what is lower and narrower is no piece of a digit
 _SPECK = 0.3  # of the height: what is lower and wide of others is none
 _BELOW = 0.3  # of the height: how far a piece may be above or below its digit
 _LINE = 0.6  # of the height: how far the next digit of a line may be above or below the last
@@ -142,13 +143,31 @@ def _digits(labels: NDArray[np.intp], mask: Mask) -> list[Piece]:
     pieces = [p for p in pieces if not _is_frame(p, pieces, labels)]
     pieces = _off_the_border(pieces, mask.shape)
     pieces = [p for p in pieces if p.width <= _FLAT * max(p.height, 1)] or pieces
-    wide = [p.height for p in pieces if p.height <= _NARROW * p.width]
-    pieces = [p for p in pieces if p.height <= max(_NARROW * p.width, _HIGHER * max(wide, default=p.height))]
+    pieces = _without_uprights(pieces, labels)
     if not pieces:
         return []
     height = max(p.height for p in pieces)
     joined = _joined(pieces, labels, mask, height)
-    return _in_order([p for p in joined if p.height >= _SPECK * height])
+    return _in_order(joined)
+
+
+def _without_uprights(pieces: list[Piece], labels: NDArray[np.intp]) -> list[Piece]:
+    """Without narrow pieces that are no 1, as they are higher or thinner than the other digits."""
+    others = [p for p in pieces if p.height <= _NARROW * p.width]
+    if not others:
+        return pieces
+    highest = max(others, key=lambda p: p.height)
+    thick = _width(highest, labels)
+    return [
+        p for p in pieces
+        if p in others or (p.height <= _HIGHER * highest.height and _width(p, labels) >= thick / 2)
+    ]  # fmt: skip
+
+
+def _width(piece: Piece, labels: NDArray[np.intp]) -> float:
+    """How wide the strokes of a piece are."""
+    own = labels[piece.top : piece.bottom, piece.left : piece.right] == piece.labels[0]
+    return width_of(own)
 
 
 def _is_frame(piece: Piece, pieces: list[Piece], labels: NDArray[np.intp]) -> bool:
@@ -160,8 +179,7 @@ def _is_frame(piece: Piece, pieces: list[Piece], labels: NDArray[np.intp]) -> bo
     ]  # fmt: skip
     if not within or max(within) < _WITHIN[1] * piece.height:
         return False
-    own = labels[piece.top : piece.bottom, piece.left : piece.right] == piece.labels[0]
-    return max(within) >= _WITHIN[0] * width_of(own)
+    return max(within) >= _WITHIN[0] * _width(piece, labels)
 
 
 def _off_the_border(pieces: list[Piece], shape: tuple[int, ...]) -> list[Piece]:
@@ -210,10 +228,10 @@ def _joined(pieces: list[Piece], labels: NDArray[np.intp], mask: Mask, height: i
     found: list[Piece] = []
     for piece in sorted(groups.values(), key=lambda p: -p.height):
         home = next((p for p in found if _belongs(piece, p, height)), None)
-        if home is None:
-            found.append(piece)
-        else:
+        if home is not None:
             home.join(piece)
+        elif piece.height >= _SPECK * height:
+            found.append(piece)
     return found
 
 
@@ -222,7 +240,8 @@ def _belongs(piece: Piece, digit: Piece, height: int) -> bool:
     common = min(piece.right, digit.right) - max(piece.left, digit.left)
     gap = max(piece.top, digit.top) - min(piece.bottom, digit.bottom)
     return (
-        piece.height < _PIECE * height
+        _LEAST * height < max(piece.height, piece.width)
+        and piece.height < _PIECE * height
         and common > 0.5 * min(piece.width, digit.width)
         and gap < _BELOW * height
     )

@@ -34,14 +34,17 @@ def _lines(mask: Mask, runs: list[NDArray[np.intp]], axis: int) -> tuple[Mask, M
     straight = mask & (runs[axis] >= max(3, _SEGMENT * side))
     labels = components(straight)
     whole, bare = np.zeros_like(mask), np.zeros_like(mask)
+    across = runs[1 - axis]
     for label in range(1, int(labels.max(initial=0)) + 1):
         own = labels == label
         places = np.flatnonzero(own.any(axis=1 - axis))
         length = int(places[-1] - places[0]) + 1
-        thickness = float(np.median(runs[1 - axis][own]))
+        least = np.where(own, across, mask.size).min(axis=1 - axis)[places]
+        thickness = float(np.median(least))
         if length >= _LONG * side and thickness * _THIN <= length:
-            whole |= own
-            bare |= own & (runs[1 - axis] <= _CROSSED * thickness + 1)
+            near = mask & (extreme(own.astype(np.float64), 5, np.maximum) > 0)
+            whole |= near
+            bare |= near & (across <= _CROSSED * thickness + 1)
     return whole, bare
 
 
