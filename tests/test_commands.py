@@ -44,7 +44,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "--recipe", "ref-9"], "check: there is no recipe 'ref-9'; known: default, "),
         (
             ["check", "--out", "/proc/nowhere/r.md"],
-            "check: --out: nothing can be written to",
+            "check: --out: there is no folder /proc/nowhere for r.md, make it or name another",
         ),
     ],
 )

@@ -33,9 +33,9 @@ def test_the_table_has_medians_in_thousands() -> None:
 
 
 def test_every_way_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert augment.main(["--quick", "--json", str(tmp_path / "new" / "a.json")]) == 0
+    assert augment.main(["--quick", "--json", str(tmp_path / "a.json")]) == 0
     printed = capsys.readouterr().out
-    found = json.loads((tmp_path / "new" / "a.json").read_text())
+    found = json.loads((tmp_path / "a.json").read_text())
     ours = [line for line in found["figures"] if line["way"] != augment.SCIPY]
     assert [(line["way"], line["batch"]) for line in ours] == [
         (name, n) for name in augment.WAYS for n in (64, 128)

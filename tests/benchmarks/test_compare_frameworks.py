@@ -93,7 +93,7 @@ def test_the_same_for_all_and_what_is_missing_is_named(
     for name in ("mygrad", "autograd"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, f"benchmarks.contenders.in_{name}", raising=False)
-    target = folder / "new" / "figures.json"
+    target = folder / "figures.json"
     only = "replay,eager,plain,autograd,mygrad"
     assert main(options(folder, "--only", only, "--epochs", "4", "--json", str(target))) == 0
     printed = capsys.readouterr().out

@@ -64,6 +64,6 @@ def test_it_runs(tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture
     pytest.importorskip("matplotlib")
     flat = [1.0] * 4
     monkeypatch.setattr(dynamics, "watched", lambda name, *_: Course(name, flat, flat, 2, 1))
-    assert dynamics.main(["--steps", "3", "--plot", str(tmp_path / "new" / "d.png")]) == 0
+    assert dynamics.main(["--steps", "3", "--plot", str(tmp_path / "d.png")]) == 0
     assert "after 3" in capsys.readouterr().out
-    assert (tmp_path / "new" / "d.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "d.png").read_bytes().startswith(b"\x89PNG")

@@ -51,7 +51,7 @@ def test_every_row_agrees(recipe: Recipe) -> None:
 
 
 def test_what_it_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    target = tmp_path / "new" / "receipt.md"
+    target = tmp_path / "receipt.md"
     assert gradient_receipt.main(["--recipe", "ref-0", "--out", str(target)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Receipt of loss: 18 equations, 30 rules, 4 gradients, all agree"

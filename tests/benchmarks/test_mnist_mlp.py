@@ -113,7 +113,7 @@ def test_the_program_prints_and_writes(
     whole_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("sklearn")  # the picture of features
-    given = ["--recipe", "small", "--quiet", "--epochs", 3, "--json", tmp_path / "new" / "r.json"]
+    given = ["--recipe", "small", "--quiet", "--epochs", 3, "--json", tmp_path / "r.json"]
     assert whole_job(*given) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
@@ -123,7 +123,7 @@ def test_the_program_prints_and_writes(
         "test", "%", "reported", "%",
     ]  # fmt: skip
     assert set(lines[1]) == {"-"}
-    [result] = json.loads((tmp_path / "new" / "r.json").read_text())
+    [result] = json.loads((tmp_path / "r.json").read_text())
     sizes = "-".join(map(str, RECIPES["small"].sizes))
     row = lines[2].split()
     assert row[:4] == ["small", "bars", sizes, "3"]

@@ -94,7 +94,7 @@ def test_what_it_prints_and_writes(
     monkeypatch.setattr(overhead, "CONTENDERS", ours)
     monkeypatch.setattr(overhead, "LENGTHS", (3, 5))
     monkeypatch.setattr(overhead, "SIDES", (2,))
-    target = tmp_path / "new" / "r.json"
+    target = tmp_path / "r.json"
     assert overhead.main(["--quick", "--json", str(target)]) == 0
     printed = capsys.readouterr()
     assert "| µs a multiply-add | N = 3 | N = 5 |" in printed.out

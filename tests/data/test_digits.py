@@ -97,6 +97,110 @@ def test_thin_strokes_become_visible_and_specks_are_none() -> None:
     assert found[14].max() > 200 and (found > 100).sum() > 40
 
 
+def framed(page: np.ndarray) -> np.ndarray:
+    page[8:12, 8:-8] = page[-12:-8, 8:-8] = page[8:-8, 8:12] = page[8:-8, -12:-8] = 255
+    return page
+
+
+def boxed(page: np.ndarray) -> np.ndarray:
+    for left in (16, 192, 368):
+        page[16:191, left : left + 175] |= np.pad(np.zeros((171, 171), np.uint8), 2,
+                                                  constant_values=255)  # fmt: skip
+    return page
+
+
+def of_a_table(page: np.ndarray) -> np.ndarray:
+    page[[14, 15, 192, 193]] = 255
+    page[:, [14, 15, 190, 191, 366, 367, 542, 543]] = 255
+    return page
+
+
+def squared(page: np.ndarray) -> np.ndarray:
+    page[::25] = np.maximum(page[::25], 180)
+    page[:, ::25] = np.maximum(page[:, ::25], 180)
+    return page
+
+
+def at(*where: Any) -> Any:
+    """Ink there."""
+
+    def change(page: np.ndarray) -> np.ndarray:
+        for place in where:
+            page[place] = 255
+        return page
+
+    return change
+
+
+def specked(page: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    for top, left in zip(rng.integers(0, 190, 30), rng.integers(0, 550, 30), strict=True):
+        page[top : top + 5, left : left + 5] = 255
+    return page
+
+
+ALL = slice(None)
+PAGES: dict[str, Any] = {
+    "a frame": framed,
+    "two frames": lambda page: framed(np.pad(framed(page), 14)),
+    "a thick frame": lambda page: np.pad(np.pad(page, 14, constant_values=255), 9),
+    "a frame that is open": lambda page: np.where(
+        np.indices(page.shape)[1] > 14, framed(page), 0
+    ).astype(np.uint8),
+    "a box for each": boxed,
+    "a table": of_a_table,
+    "squared paper": squared,
+    "a line below": at((slice(196, 199), slice(20, 540))),
+    "a line through them": at(slice(100, 103)),
+    "lines": at(slice(60, 62), slice(120, 122), slice(180, 182)),
+    "a margin": at((ALL, slice(8, 11))),
+    "a line beside": at((slice(4, 202), slice(8, 10))),
+    "a dark edge": at((ALL, slice(0, 9))),
+    "dark edges": at((ALL, slice(0, 9)), slice(0, 9), slice(-6, None), (ALL, slice(-4, None))),
+    "specks": specked,
+}
+
+
+@pytest.mark.parametrize("what", PAGES)
+def test_what_is_on_paper_besides_digits(what: str) -> None:
+    order = [1, 2, 4]
+    page = np.zeros((206, 560), np.uint8)
+    for k, i in enumerate(order):
+        page[19:187, 19 + 176 * k : 187 + 176 * k] = large(X[i], 6, 0)
+    page = PAGES[what](page)
+    for picture in (page, 255 - page):
+        found = digits_from(picture)
+        assert len(found) == 3
+        for each, i in zip(found, order, strict=True):
+            assert likeness(each, X[i]) > 0.8
+
+
+def test_ones_and_noughts_are_no_lines_and_no_frames() -> None:
+    one, nought = X[2], X[3]
+    page = np.concatenate([large(one), large(nought), large(one)], axis=1)
+    assert len(digits_from(page)) == 3
+    page[80:86, 280:286] = 255  # a speck in the nought
+    assert len(digits_from(page)) == 3
+    thin = np.zeros((300, 200), np.uint8)
+    thin[10:290, 100:102] = 255
+    assert digits_from(thin).shape == (1, 28, 28)
+    assert len(digits_from(np.concatenate([thin, thin], axis=1))) == 2
+
+
+def test_pictures_of_pillow_are_as_their_files(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    picture = 255 - large(X[0])
+    turned = image.Exif()
+    turned[0x112] = 6
+    image.fromarray(np.rot90(picture)).save(tmp_path / "turned.jpg", exif=turned)
+    image.fromarray(picture.astype(np.uint16) * 257).save(tmp_path / "wide.png")
+    for name in ("turned.jpg", "wide.png"):
+        with image.open(tmp_path / name) as opened:
+            found = digits_from(opened)
+        np.testing.assert_array_equal(found, digits_from(tmp_path / name))
+        assert likeness(found[0], X[0]) > 0.9
+
+
 def test_files_of_pictures(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     picture = 255 - large(X[0])

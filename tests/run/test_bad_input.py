@@ -12,13 +12,18 @@ import pytest
 from benchmarks import (
     augment,
     compare_frameworks,
+    convolution,
     dynamics,
+    estimators,
+    functions,
     gradient_receipt,
     mnist_cnn,
     mnist_mlp,
     overhead,
+    processes,
     scaling,
     search,
+    small_functions,
     step_time,
     time_to_accuracy,
 )
@@ -40,6 +45,8 @@ PROGRAMS: dict[str, Main] = {
     "train": of("train"),
     "draw": of("draw", "3-2"),
     "check": of("check"),
+    "predict": of("predict", "weights.npz", "picture.png"),
+    "playground": of("playground"),
     **{
         module.__name__.rpartition(".")[2]: module.main
         for module in (
@@ -48,6 +55,11 @@ PROGRAMS: dict[str, Main] = {
         )
     },
 }  # fmt: skip
+WRITERS: dict[str, Main] = {
+    **PROGRAMS,
+    **{m.__name__: m.main for m in (convolution, estimators, functions, small_functions)},
+    "processes": processes.main,
+}
 NAMES = {"--recipe", "--dataset", "--data", "--label", "--scenarios", "--optimisers", "--optimiser",
          "--contenders", "--only", "--sizes"}  # fmt: skip
 
@@ -78,7 +90,7 @@ def kinds(name: str, action: argparse.Action, place: Path) -> list[list[str]]:
         if action.type is command_line.new_folder:
             places += [str(place / "file")]
         else:
-            places += [str(place / "folder"), "/dev/null", ""]
+            places += [str(place / "folder"), "/dev/null", "", "nowhere/x.svg"]
         wrong += [[name, each] for each in places]
     elif action.type in (int, float):
         below = {
@@ -132,14 +144,45 @@ def test_help_is_printed_and_is_no_error(
         assert name in capsys.readouterr().out
 
 
+OUTPUTS = (command_line.new_file, command_line.new_picture, command_line.new_folder)
+WORDS = {"--json", "--csv", "--plot", "--out", "--storage", "--measure"}
+
+
+@pytest.mark.parametrize("program", WRITERS)
+def test_the_folder_of_a_result_must_be_there(
+    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For every option that names a file, said before the work; what names a folder makes it."""
+    main = WRITERS[program]
+    options = options_of(main, monkeypatch)
+    assert {name for name, each in options.items() if each.type in OUTPUTS} == WORDS & {*options}
+    for name, each in options.items():
+        if each.type in OUTPUTS[:2]:
+            capsys.readouterr()
+            assert main([name, "/mistyped/folder/a.md"]) == 2
+            expected = f"{name}: there is no folder /mistyped/folder for a.md, make it or name"
+            assert expected in capsys.readouterr().err
+
+
+def test_results_over_what_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("1")
+    for words in (["predict", "w.npz", "a.csv", "--csv"], ["train", "--data", "a.csv", "--json"]):
+        assert door.main([*words, f"{tmp_path}/a.csv"]) == 2
+        assert "a.csv: that is read, too; name another file.\n" in capsys.readouterr().err
+    assert Path("a.csv").read_text() == "1"
+
+
 def test_results_that_would_be_in_each_others_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for file in ("a", "a/b"):
-        assert door.main(["train", "--out", "a/b", "--json", file]) == 2
-        assert f"--json {file}: --out makes that a folder" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    Path("a").mkdir()
+    assert door.main(["train", "--out", "a/b", "--json", "a/b"]) == 2
+    assert "--json a/b: --out makes that a folder" in capsys.readouterr().err
+    assert not list(Path("a").iterdir())
 
 
 @pytest.mark.parametrize("main", [dynamics.main, scaling.main, step_time.main])

@@ -93,11 +93,11 @@ def test_guesses_of_tables_files_and_photos(
     photo = 255 - np.pad(np.kron(XT[0], np.ones((7, 7), np.uint8)), 40)
     image.fromarray(photo).save(tmp_path / "seven.png")
     words = [trained, tmp_path / "test.csv", tmp_path / "x", tmp_path / "seven.png", "--csv",
-             tmp_path / "new" / "s.csv", "--show", "--out", tmp_path / "seen"]  # fmt: skip
+             tmp_path / "s.csv", "--show", "--out", tmp_path / "seen"]  # fmt: skip
     assert door.main(["predict", *map(str, words)]) == 0
     printed = capsys.readouterr().out
     assert printed.splitlines()[0].split() == ["picture", "guess", "sure", "second", "guess"]
-    head, *lines = (tmp_path / "new" / "s.csv").read_text().splitlines()
+    head, *lines = (tmp_path / "s.csv").read_text().splitlines()
     assert head == "ImageId,Label" and len(lines) == 25
     assert [line.split(",")[0] for line in lines] == [str(i) for i in range(1, 26)]
     guess = np.array([int(line.split(",")[1]) for line in lines])

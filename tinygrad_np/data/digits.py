@@ -152,7 +152,7 @@ def _digits(labels: NDArray[np.intp], mask: Mask) -> list[Piece]:
 
 
 def _without_uprights(pieces: list[Piece], labels: NDArray[np.intp]) -> list[Piece]:
-    """Without narrow pieces that are no 1, as they are higher or thinner than the other digits."""
+    """Without narrow pieces that are no 1: they are higher, or far thinner, than the digits."""
     others = [p for p in pieces if p.height <= _NARROW * p.width]
     if not others:
         return pieces
@@ -160,7 +160,7 @@ def _without_uprights(pieces: list[Piece], labels: NDArray[np.intp]) -> list[Pie
     thick = _width(highest, labels)
     return [
         p for p in pieces
-        if p in others or (p.height <= _HIGHER * highest.height and _width(p, labels) >= thick / 2)
+        if p in others or (p.height <= _HIGHER * highest.height and _width(p, labels) >= thick / 3)
     ]  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def _is_frame(piece: Piece, pieces: list[Piece], labels: NDArray[np.intp]) -> bo
 
 
 def _off_the_border(pieces: list[Piece], shape: tuple[int, ...]) -> list[Piece]:
-    """Without what comes in from the border, unless it is as high as the others, or all there is."""
+    """Without what comes in from the border, unless it is as high as the others."""
     inside = [p for p in pieces if p.top and p.left and p.bottom < shape[0] and p.right < shape[1]]
     if not inside:
         return pieces

@@ -1,4 +1,4 @@
-"""Ruled lines on the paper: what is straight, thin and as long as the picture, taken off the ink."""
+"""Ruled lines: what is straight, thin and as long as the picture is taken off the ink."""
 
 import numpy as np
 from numpy.typing import NDArray

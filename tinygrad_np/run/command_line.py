@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -77,12 +77,15 @@ def at_least(given: argparse.Namespace, **least: int) -> None:
 
 
 def new_folder(text: str) -> Path:
-    """An argument that names a folder for results, which need not exist yet; makes none."""
+    """An argument that names a folder for results, made with the first of them, if need be."""
     return _writable(Path(text), is_folder=True)
 
 
 def new_file(text: str) -> Path:
-    """An argument that names a file for results; the folders around it need not exist yet."""
+    """An argument that names a file for results, in a folder that is there already.
+
+    A folder that is missing is more often a slip of the pen than wanted.
+    """
     return _writable(Path(text), is_folder=False)
 
 
@@ -100,6 +103,10 @@ def _writable(path: Path, is_folder: bool) -> Path:
             raise argparse.ArgumentTypeError(f"{path} is a {kind}, name a file")
         folder = path if is_folder else path.parent
         while not _exists(folder):
+            if not is_folder:
+                raise argparse.ArgumentTypeError(
+                    f"there is no folder {folder} for {path.name}, make it or name another place"
+                )
             folder = folder.parent
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
@@ -107,6 +114,16 @@ def _writable(path: Path, is_folder: bool) -> Path:
             f"nothing can be written to {path} ({error.strerror}), name another place"
         ) from error
     return path
+
+
+def not_an_input(option: str, target: Path | None, inputs: Iterable[Path]) -> None:
+    """Raise DataError where a result would be written over what is read."""
+    if target is not None and any(_resolved(target) == _resolved(place) for place in inputs):
+        raise DataError(f"{option} {target}: that is read, too; name another file.")
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _exists(path: Path) -> bool:

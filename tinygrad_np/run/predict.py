@@ -17,7 +17,7 @@ from ..data.pictures import decoded, grey, is_picture
 from ..draw.figures import empty_figure
 from ..errors import DataError, DataWarning
 from ..training.scoring import predict
-from .command_line import Arguments, guarded, new_file, new_folder
+from .command_line import Arguments, guarded, new_file, new_folder, not_an_input
 from .description import Description, rebuilt
 from .outputs import write, write_picture
 from .train import notes
@@ -170,6 +170,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--as-is", action="store_true", help="resize pictures, find and cut out no digits"
     )
     given = parser.parse_args(arguments)
+    not_an_input("--csv", given.csv, [given.weights, *given.files])
     if given.show:
         empty_figure(1, 1)
     return given

@@ -17,7 +17,7 @@ from .. import data
 from ..data.datasets import Dataset
 from ..errors import DataError, DataWarning
 from ..parallel import Group
-from .command_line import Arguments, at_least, guarded, new_file, new_folder
+from .command_line import Arguments, at_least, guarded, new_file, new_folder, not_an_input
 from .doctor import examine
 from .outputs import run_name, write_json
 from .progress import Bar, Drawing
@@ -128,6 +128,7 @@ def parse(
         raise DataError(f"--resume needs checkpoints; leave out {wrong}.")
     if given.mpi and (wrong := _given(hand, ("--doctor", given.doctor))):
         raise DataError(f"--mpi shares the steps of a training; leave out {wrong}.")
+    not_an_input("--json", given.json, [Path(given.dataset or "")])
     if given.json in (given.out, *given.out.parents):
         raise DataError(f"--json {given.json}: --out makes that a folder; name another file.")
     return given
