@@ -1,15 +1,17 @@
 """Scaling, one-hot labels, splits and batches: exact values, nothing lost, nothing hidden."""
 
+import dataclasses
 import json
 import re
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.data import batches, normalise, one_hot, split
 from tinygrad_np.errors import DataError
 
@@ -453,3 +455,34 @@ def test_a_generator_where_nothing_is_drawn_is_refused() -> None:
     feed = batches(np.arange(23), np.arange(23), 4, shuffle=False)
     with pytest.raises(DataError, match=r"found a generator's state, expected none, as nothing is"):
         feed.restore(GOOD)
+
+
+@dataclasses.dataclass(frozen=True)
+class Both:
+    """Data of the user's own kind."""
+
+    a: object
+    b: object
+
+
+class Named(NamedTuple):
+    a: object
+    b: object
+
+
+@pytest.mark.parametrize("make", [Both, Named, lambda a, b: (a, b), lambda a, b: {"a": a, "b": b},
+                                  lambda a, b: [a, b], lambda a, b: {"of": {"a": a, "b": b}}])  # fmt: skip
+def test_what_stands_beside_arrays_in_a_nest(make: Any) -> None:
+    """Arrays are cut, settings stay as they are, words and objects are refused by their place."""
+    x, y = np.arange(12.0).reshape(6, 2), np.arange(6)
+    for other in (None, 2.0, 3, True, "same", np.float32(1)):
+        (rows, labels), *_ = batches(make(x, other), y, 4, shuffle=False)
+        assert type(rows) is type(make(x, other)) and labels.tolist() == [0, 1, 2, 3]
+        found = leaves(rows)
+        np.testing.assert_array_equal(found[0], x[:4])
+        assert found[1:] == [] if other is None else found[1] == other
+        (_, part) = split(make(x, other), y, 2, seed=0)
+        assert len(leaves(part[0])[0]) == 2
+    for other in (["a"] * 6, np.array([None] * 6), [[1], [1, 2]] * 3, np.zeros(5)):
+        with pytest.raises(DataError, match=r"found .*x(\.b|\[1\]|\['b'\]|\['of'\]\['b'\])"):
+            batches(make(x, other), y, 4, shuffle=False)

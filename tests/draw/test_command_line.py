@@ -98,7 +98,7 @@ def test_models_are_drawn(run, tmp_path, arguments, shown):
         (["3-0"], "a.svg", "draw: sizes 3-0: each must be at least 1"),
         (["99999-99999"], "a.svg", "at most 100,000,000 weights"),
         (["3-2"], "a.bmp", "a.bmp does not say what to write: use one of the endings .svg, .png"),
-        (["3-2"], "nowhere/a.svg", "nowhere does not exist; create it first."),
+        (["3-2"], "nowhere/a.svg", "there is no folder"),
         (["3-2", "--input", "3,x"], "a.svg", "draw: --shape 3,x: give sizes above 0 with commas"),
         (["3-2", "--input", "1,4"], "a.svg", "3-2 could not run on an example of shape (1, 4)"),
         (["own:net"], "a.svg", "cannot be told from its layers; give --shape"),

@@ -226,7 +226,7 @@ def test_what_does_not_fit_is_refused() -> None:
         with pytest.raises(TypeError, match=rf"logits is a {kind} of .*lambda outputs: {first}"):
             training.fit(several, batches, optim.SGD(several.parameters(), 0.1), epochs=1)
     for x, y, text in (
-        ((A, B[:5]), Y, r"found arrays of shapes \(26, 3\), \(5, 2\), \(26,\) in x and y"),
+        ((A, B[:5]), Y, r"found arrays of shapes x\[0\] \(26, 3\), x\[1\] \(5, 2\), y \(26,\)"),
         ({"a": A}, {"y": Y[:3]}, "the same length along all first axes"),
         ((A, A[0, 0]), Y, "found x"),
     ):

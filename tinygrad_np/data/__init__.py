@@ -1,12 +1,13 @@
 """Data sets from files to batches: IDX and CSV, MNIST and Fashion-MNIST, pixels and labels."""
 
 from . import augment
-from .batches import batches, normalise, one_hot, split
+from .batches import batches, split
 from .datasets import Dataset, fashion_mnist, mnist
 from .digits import digits_from
 from .files import load_csv, load_idx, save_idx
 from .libraries import from_sklearn, from_torchvision
 from .load import load
+from .scaling import normalise, one_hot
 
 # the names that `load` had before it read more than IDX and CSV
 load_dataset = load_folder = load

@@ -1,16 +1,37 @@
 """Samples: x and y, arrays or nests of arrays, with one row for each."""
 
+import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..autodiff.nests import leaves, rebuild, refuse_subclass
+from ..autodiff.nests import held, leaves, rebuild, refuse_subclass, tupled
 from ..autodiff.tensor import Tensor
 from ..errors import DataError
 from ..nn.operands import to_numbers
 
 Pair = tuple[Any, Any]  # of arrays, or nests of such
+ARRAYS = (np.ndarray, Tensor)
+SETTINGS = (bool, int, float, complex, str)  # what may stand beside arrays in a nest, as may None
+
+
+def arrays(nest: Any) -> list[Any]:
+    """The arrays and Tensors of a nest that have an axis."""
+    if isinstance(nest, ARRAYS):
+        return [nest] if nest.ndim else []
+    return [part for part in leaves(nest) if isinstance(part, ARRAYS) and part.ndim]
+
+
+def named_arrays(name: str, nest: Any) -> list[tuple[str, Any]]:
+    """The same with what each is called in a nest that is called ``name``."""
+    if isinstance(nest, ARRAYS) or nest is None or isinstance(nest, SETTINGS):
+        return [(name, array) for array in (arrays(nest) if isinstance(nest, ARRAYS) else [])]
+    if isinstance(nest, (dict, list, tuple)):
+        items = nest.items() if isinstance(nest, dict) else enumerate(nest)
+        return [each for k, part in items for each in named_arrays(f"{name}[{k!r}]", part)]
+    parts = held(nest) or {}
+    return [each for k, part in parts.items() for each in named_arrays(f"{name}.{k}", part)]
 
 
 def rows_of(x: Any, y: Any, rows: NDArray[np.intp]) -> Pair:
@@ -21,55 +42,59 @@ def rows_of(x: Any, y: Any, rows: NDArray[np.intp]) -> Pair:
 def _taken(nest: Any, rows: NDArray[np.intp]) -> Any:
     if isinstance(nest, np.ndarray):
         return nest.take(rows, axis=0)
-    return rebuild(nest, [array.take(rows, axis=0) for array in leaves(nest)])
+    parts = [p.take(rows, axis=0) if isinstance(p, ARRAYS) and p.ndim else p for p in leaves(nest)]
+    return rebuild(nest, parts)
 
 
 def length(nest: Any) -> int:
     """How many samples there are."""
-    return len(nest if isinstance(nest, np.ndarray) else leaves(nest)[0])
+    return len(nest if isinstance(nest, np.ndarray) else arrays(nest)[0])
 
 
 def paired(caller: str, x: Any, y: Any) -> Pair:
     """Arrays, or nests of arrays, with one length along all first axes."""
     nested = [_is_nest(x, y), _is_nest(y, x)]
-    if any(nested):
-        pairs = zip(("x", "y"), (x, y), nested, strict=True)
-        found = [_as_nest(caller, n, v) if nest else as_array(caller, n, v) for n, v, nest in pairs]
-        arrays = [array for nest in found for array in leaves(nest)]
-        if not all(array.ndim for array in arrays) or len({len(a) for a in arrays}) > 1:
-            shapes = ", ".join(str(array.shape) for array in arrays)
-            raise DataError(
-                f"{caller}: found arrays of shapes {shapes} in x and y, expected the same length "
-                "along all first axes"
-            )
-        return found[0], found[1]
-    return _paired_arrays(caller, x, y)
+    if not any(nested):
+        return _paired_arrays(caller, x, y)
+    pairs = zip(("x", "y"), (x, y), nested, strict=True)
+    found = [_as_nest(caller, n, v) if nest else as_array(caller, n, v) for n, v, nest in pairs]
+    every = [each for n, v in zip(("x", "y"), found, strict=True) for each in named_arrays(n, v)]
+    if not all(map(arrays, found)) or len({len(array) for _, array in every}) > 1:
+        told = ", ".join(f"{name} {array.shape}" for name, array in every)
+        raise DataError(
+            f"{caller}: found arrays of shapes {told}, expected in x and in y at least one, and "
+            "the same length along all first axes"
+        )
+    return found[0], found[1]
 
 
 def _is_nest(given: Any, other: Any) -> bool:
     """Whether this is several arrays, each with a row for every sample, not a list of rows."""
     if isinstance(given, dict):
         return bool(given)
-    if not isinstance(given, (tuple, list)) or not given or not all(map(_has_axis, given)):
+    if held(given) is not None:
+        return True
+    if not isinstance(given, (tuple, list)):
         return False
-    first = leaves(other)[:1] if isinstance(other, (dict, tuple, list)) else [other]
-    n = len(first[0]) if first and _has_axis(first[0]) else None
-    several = n in [len(leaf) for leaf in leaves(given)]
-    return several and (isinstance(given, tuple) or len(given) != n)
-
-
-def _has_axis(part: Any) -> bool:
-    if isinstance(part, (dict, tuple, list)):
-        return bool(part) and all(map(_has_axis, leaves(part)))
-    return isinstance(part, (np.ndarray, Tensor)) and part.ndim > 0
+    first = arrays(other)[:1]
+    several = bool(first) and len(first[0]) in map(len, arrays(given))
+    return several and (isinstance(given, tuple) or len(given) != len(first[0]))
 
 
 def _as_nest(caller: str, name: str, given: Any) -> Any:
-    """A nest with arrays for all that is in it."""
+    """A nest with arrays for all lists of numbers in it."""
+    if given is None or isinstance(given, SETTINGS):
+        return given
     if isinstance(given, dict):
         return {k: _as_nest(caller, f"{name}[{k!r}]", part) for k, part in given.items()}
-    if isinstance(given, (tuple, list)) and given and all(map(_has_axis, given)):
-        return rebuild(given, [as_array(caller, name, part) for part in leaves(given)])
+    if isinstance(given, (tuple, list)) and arrays(given):
+        parts = [_as_nest(caller, f"{name}[{i}]", part) for i, part in enumerate(given)]
+        return parts if isinstance(given, list) else tupled(type(given), parts)
+    if (fields := held(given)) is not None:
+        made = copy.copy(given)
+        for field, part in fields.items():  # also where it is frozen
+            object.__setattr__(made, field, _as_nest(caller, f"{name}.{field}", part))
+        return made
     return as_array(caller, name, given)
 
 

@@ -132,8 +132,6 @@ def _check_target(path: Path) -> None:
         check_ending(path)
     except ValueError as error:
         raise DataError(str(error)) from None
-    if not path.parent.is_dir():
-        raise DataError(f"the folder {path.parent} does not exist; create it first.")
 
 
 def find(name: str) -> Module:

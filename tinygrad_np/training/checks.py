@@ -11,11 +11,12 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..data.datasets import Dataset
+from ..data.samples import arrays
 from ..errors import DataError, ShapeError
 from ..nn.module import Module
 from ..optim.several import Several
 from .decision import Decision, Loss, decision
-from .inputs import Call, are_paired, arrays, as_arrays, as_tensors, numbers, part, rows, shapes
+from .inputs import Call, are_paired, as_arrays, as_tensors, numbers, part, rows, shapes
 
 Arrays = tuple[Any, Any]
 EVALUATION_ROWS = 2048

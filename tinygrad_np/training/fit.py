@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arguments import flag, path, refusal, whole
 from ..autodiff.tensor import Tensor
+from ..data.samples import arrays
 from ..errors import DataError
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
@@ -26,7 +27,7 @@ from .checks import BATCHES, Arrays, check_settings, check_validation, given_opt
 from .decision import Decision, Loss
 from .guard import Before, Diverged, Guard, Stopped
 from .history import MONITORS, History, Progress, Tally
-from .inputs import arrays, as_tensors, given_batch
+from .inputs import as_tensors, given_batch
 from .interrupt import Interrupt
 from .metrics import measured, named
 from .processes import (

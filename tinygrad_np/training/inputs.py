@@ -9,12 +9,10 @@ import numpy as np
 from ..arguments import shown
 from ..autodiff.nests import held, leaves, rebuild
 from ..autodiff.tensor import Tensor
+from ..data.samples import ARRAYS, SETTINGS, arrays
 from ..errors import ShapeError
 from ..nn import Embedding
 from ..nn.module import Module
-
-ARRAYS = (np.ndarray, Tensor)
-SETTINGS = (bool, int, float, complex, str)  # what may stand beside arrays in a dict or a tuple
 
 
 class Call:
@@ -141,24 +139,6 @@ def _as_array(name: str, value: Any, model: Module | None) -> np.ndarray:
     is_index = name[0] == "y" or any(isinstance(m, Embedding) for _, m in model.named_modules())
     like = next((p.dtype for p in model.parameters() if p.dtype.kind == "f"), array.dtype)
     return array.astype(like) if array.dtype.kind in ("f" if is_index else "biuf") else array
-
-
-def arrays(nest: Any) -> list[Any]:
-    """The arrays and Tensors of a nest that have an axis."""
-    if isinstance(nest, ARRAYS):
-        return [nest] if nest.ndim else []
-    return [part for part in leaves(nest) if isinstance(part, ARRAYS) and part.ndim]
-
-
-def named_arrays(name: str, nest: Any) -> list[tuple[str, Any]]:
-    """The same with what each is called in a nest that is called ``name``."""
-    if isinstance(nest, ARRAYS) or nest is None or isinstance(nest, SETTINGS):
-        return [(name, array) for array in (arrays(nest) if isinstance(nest, ARRAYS) else [])]
-    if isinstance(nest, (dict, list, tuple)):
-        items = nest.items() if isinstance(nest, dict) else enumerate(nest)
-        return [each for k, part in items for each in named_arrays(f"{name}[{k!r}]", part)]
-    parts = held(nest) or {}
-    return [each for k, part in parts.items() for each in named_arrays(f"{name}.{k}", part)]
 
 
 def examples(name: str, value: Any, model: Module | None = None) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..arguments import refusal
 from ..data.batches import Batches, Share, share_of
+from ..data.samples import arrays
 from ..errors import DataError
 from ..nn.module import Module
 from ..optim.several import is_ours
@@ -15,7 +16,7 @@ from ..parallel.same import checksum
 from .callbacks import Run
 from .decision import Loss
 from .guard import generators
-from .inputs import are_paired, arrays, part, rows
+from .inputs import are_paired, part, rows
 from .resume import data_state, first_checksum, is_stateless, set_data_state
 from .scoring import Judge, evaluated
 

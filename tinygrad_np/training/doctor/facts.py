@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..inputs import named_arrays
+from ...data.samples import named_arrays
 
 SAMPLE = 10_000  # rows that means and deviations are taken over
 NEIGHBOURS = 1000  # rows that others are compared with
