@@ -470,8 +470,10 @@ class Named(NamedTuple):
     b: object
 
 
-@pytest.mark.parametrize("make", [Both, Named, lambda a, b: (a, b), lambda a, b: {"a": a, "b": b},
-                                  lambda a, b: [a, b], lambda a, b: {"of": {"a": a, "b": b}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "make", [Both, Named, lambda a, b: (a, b), lambda a, b: {"a": a, "b": b},
+                                  lambda a, b: [a, b], lambda a, b: {"of": {"a": a, "b": b}}],
+)  # fmt: skip
 def test_what_stands_beside_arrays_in_a_nest(make: Any) -> None:
     """Arrays are cut, settings stay as they are, words and objects are refused by their place."""
     x, y = np.arange(12.0).reshape(6, 2), np.arange(6)

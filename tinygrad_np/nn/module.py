@@ -159,7 +159,9 @@ class Module:
             elif not _holds(dtype, array):
                 wrong.append(f"{name} has {array.dtype} values beyond {dtype}")
         if wrong:
-            raise ShapeError(f"the state does not fit this model: {'; '.join(wrong)}.")
+            raise ShapeError(
+                f"the state does not fit this model: {'; '.join(wrong)}{_way(misfits)}."
+            )
         for name in given:
             own[name]._write()[...] = given[name]
         return misfits
@@ -307,6 +309,23 @@ def _holds(dtype: np.dtype[Any], array: np.ndarray) -> bool:
     if dtype.kind in "iu":
         return bool((cast == array).all())
     return bool((np.isfinite(cast) == np.isfinite(array)).all())
+
+
+def _way(misfits: Misfits) -> str:
+    """How a state with other names comes into a module, as the end of a message."""
+    missing, found = misfits
+    if "checkpoint" in found:
+        return "; this is a checkpoint of fit: give tg.training.Checkpoint.load(path).weights"
+    if not missing or len(missing) != len(found):
+        return ""
+    longer, shorter = (missing[0], found[0]), (found[0], missing[0])
+    if longer[0].endswith(f".{longer[1]}"):
+        before = longer[0].removesuffix(longer[1])
+        return f"; if they are the same, give rename=lambda name: {before!r} + name"
+    if shorter[0].endswith(f".{shorter[1]}"):
+        before = shorter[0].removesuffix(shorter[1])
+        return f"; if they are the same, give rename=lambda name: name.removeprefix({before!r})"
+    return "; if they are the same under other names, give rename={old: new}"
 
 
 def _printable(name: object) -> str:

@@ -106,6 +106,12 @@ def short(sizes: Any) -> str:
 def integers(caller: str, values: Any, name: str = "labels") -> None:
     """Raises TypeError for labels or indices that are not integers."""
     if values.dtype.kind not in "iu":
+        array = values._array if isinstance(values, Tensor) else values  # to raise, not to go on with
+        if array.dtype.kind == "f" and (broken := array[array != np.rint(array)]).size:
+            raise TypeError(
+                f"{caller}: {name} of dtype {array.dtype}, such as {broken.flat[0]}; they must be "
+                "integers. Leave out rows with NaN; for numbers that are no classes take mse_loss."
+            )
         raise TypeError(
             f"{caller}: {name} of dtype {values.dtype}; {to_integers(name, values.dtype)}."
         )
@@ -137,6 +143,8 @@ def to_features(shape: Shape, features: int) -> str:
         return "; give x.T if the examples are its columns"
     if len(shape) > 2:
         return f"; flattened it has {math.prod(shape[1:])} features, and the weight {features}"
+    if len(shape) == 2:
+        return f"; make in_features {shape[1]}, or give rows of {features} numbers"
     return ""
 
 

@@ -8,6 +8,23 @@ from .rmsprop import RMSprop
 from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay, WarmUp
 from .sgd import SGD
 
+# PyTorch's schedulers, and what is given as lr here
+_SCHEDULES = {
+    "CosineAnnealingLR": "CosineDecay",
+    "ExponentialLR": "StepDecay",
+    "LambdaLR": "WarmUp",
+    "OneCycleLR": "OneCycle",
+    "StepLR": "StepDecay",
+    "lr_scheduler": "StepDecay",
+}
+
+
+def __getattr__(name: str) -> None:
+    found = _SCHEDULES.get(name)
+    way = f"; a schedule is the lr itself, as in SGD(params, lr={found}(…))" if found else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{way}")
+
+
 __all__ = [
     "SGD",
     "Adadelta",

@@ -168,6 +168,8 @@ def hooks(callbacks: Iterable[Any]) -> dict[str, list[Callable[[Any], Any]]]:
         known = [event for event in EVENTS if callable(getattr(callback, event, None))]
         if not known or isinstance(callback, type):
             made = "write its name with brackets" if known else "give it one"
+            if isinstance(callback, EarlyStopping):
+                made = "give it as early_stopping="
             raise TypeError(
                 f"callbacks: {shown(callback)} has none of the methods {', '.join(EVENTS)} that "
                 f"can be called; {made}."

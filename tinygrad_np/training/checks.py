@@ -15,7 +15,9 @@ from ..data.samples import arrays
 from ..errors import DataError, ShapeError
 from ..nn.module import Module
 from ..optim.several import Several
+from .callbacks import EarlyStopping
 from .decision import Decision, Loss, decision
+from .history import MONITORS
 from .inputs import Call, are_paired, as_arrays, as_tensors, numbers, part, rows, shapes
 
 Arrays = tuple[Any, Any]
@@ -162,3 +164,36 @@ def _tried(model: Module, x: Any) -> Any:
             raise DataError(
                 f"validation: the model does not take x of {shapes(x)}: {first}"
             ) from first
+
+
+def monitored(
+    validation: Arrays | None,
+    early_stopping: EarlyStopping | None,
+    keep_best: bool,
+    metrics: list[str],
+    decided: Decision | None,
+) -> str:
+    """What the best epoch goes by."""
+    if validation is None and keep_best:
+        raise ValueError("keep_best=True needs validation data; give validation=(x, y).")
+    monitor = "train_loss"
+    if early_stopping is not None:
+        monitor = early_stopping.monitor
+        own = [f"{part}_{name}" for name in metrics for part in ("train", "validation")]
+        if monitor not in (*MONITORS, *own):
+            raise ValueError(
+                f"early stopping monitors {monitor}; it must be one of "
+                f"{', '.join((*MONITORS, *own))}, or give metrics= with that name."
+            )
+    elif validation is not None:
+        monitor = "validation_loss" if decided is None else "validation_accuracy"
+    if monitor == "validation_accuracy" and validation is not None and decided is None:
+        raise ValueError(
+            "early stopping monitors validation_accuracy, and these outputs and targets are not "
+            "classes, so they have none; give monitor='validation_loss', or your own metrics=."
+        )
+    if validation is None and monitor.startswith("validation"):
+        raise ValueError(
+            f"early stopping monitors {monitor}; give validation=(x, y), or monitor='train_loss'."
+        )
+    return monitor

@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,17 @@ from ..parallel import Group
 from ..recording import Finding, autopsy, trace
 from ..replay import Replay
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
-from .checks import BATCHES, Arrays, check_settings, check_validation, given_optimiser
+from .checks import (
+    BATCHES,
+    Arrays,
+    check_settings,
+    check_validation,
+    given_optimiser,
+    monitored,
+)
 from .decision import Decision, Loss
 from .guard import Before, Diverged, Guard, Stopped
-from .history import MONITORS, History, Progress, Tally
+from .history import History, Progress, Tally
 from .inputs import as_tensors, given_batch
 from .interrupt import Interrupt
 from .metrics import measured, named
@@ -41,7 +47,7 @@ from .processes import (
     weights,
     whole_state,
 )
-from .resume import Keeper
+from .resume import Keeper, keeper_at
 from .scoring import Judge, OwnMetrics
 from .step import forward_pass, is_count, made_at, rate_of, training_step, with_remedy
 
@@ -143,14 +149,14 @@ def fit(
         )
     decided = None if validation is None else check_validation(model, validation, loss)
     history = run.history
-    history.monitor = _monitor(validation, early_stopping, keep_best, run.reported(), decided)
+    history.monitor = monitored(validation, early_stopping, keep_best, run.reported(), decided)
     history.mode = early_stopping.mode if early_stopping else None
     if progress and (group is None or group.rank == 0):
         events = hooks([*callbacks, ProgressBar()])
     loop = _Loop(run, events, early_stopping, keep_best, replay, decided)
     if checkpoint is not None:
         place = path("fit", "checkpoint", checkpoint)
-        loop.keeper = _keeper(run, place, checkpoint_every, resume)
+        loop.keeper = keeper_at(run, place, checkpoint_every, resume)
         if resume and loop.keeper.path.exists():
             loop.tally, loop.best = loop.keeper.resume(keep_best)
     elif resume or checkpoint_every is not None:
@@ -164,49 +170,6 @@ def fit(
     if history.cause and (group is None or group.rank == 0):
         warnings.warn(history.cause, RuntimeWarning, stacklevel=2)
     return history
-
-
-def _keeper(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
-    if path.suffix not in (".npz", ".safetensors"):
-        raise DataError(f"{path}: a checkpoint is an .npz or .safetensors file.")
-    if path.exists() and not resume:
-        raise DataError(
-            f"{path}: is there already; give resume=True to go on with it, or remove it."
-        )
-    return Keeper(path, run, every)
-
-
-def _monitor(
-    validation: Arrays | None,
-    early_stopping: EarlyStopping | None,
-    keep_best: bool,
-    metrics: list[str],
-    decided: Decision | None,
-) -> str:
-    """What the best epoch goes by."""
-    if validation is None and keep_best:
-        raise ValueError("keep_best=True needs validation data; give validation=(x, y).")
-    monitor = "train_loss"
-    if early_stopping is not None:
-        monitor = early_stopping.monitor
-        own = [f"{part}_{name}" for name in metrics for part in ("train", "validation")]
-        if monitor not in (*MONITORS, *own):
-            raise ValueError(
-                f"early stopping monitors {monitor}; it must be one of "
-                f"{', '.join((*MONITORS, *own))}, or give metrics= with that name."
-            )
-    elif validation is not None:
-        monitor = "validation_loss" if decided is None else "validation_accuracy"
-    if monitor == "validation_accuracy" and validation is not None and decided is None:
-        raise ValueError(
-            "early stopping monitors validation_accuracy, and these outputs and targets are not "
-            "classes, so they have none; give monitor='validation_loss', or your own metrics=."
-        )
-    if validation is None and monitor.startswith("validation"):
-        raise ValueError(
-            f"early stopping monitors {monitor}; give validation=(x, y), or monitor='train_loss'."
-        )
-    return monitor
 
 
 class _Loop:

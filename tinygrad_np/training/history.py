@@ -185,6 +185,11 @@ class History(Sequence[Epoch]):
     @overload
     def __getitem__(self, index: slice) -> list[Epoch]: ...
     def __getitem__(self, index: int | slice) -> Epoch | list[Epoch]:
+        if isinstance(index, str):
+            raise TypeError(
+                f"history[{index!r}]: epochs are counted; take history[-1].train_loss for the last "
+                "one, [epoch.train_loss for epoch in history] for all."
+            )
         return self.epochs[index]
 
     def __len__(self) -> int:

@@ -246,3 +246,14 @@ def first_checksum(batches: Iterable[Any], state: Any) -> int:
         found = checksum(values, found)
     set_data_state(batches, state)
     return found
+
+
+def keeper_at(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
+    """What keeps a training in a file. Raises DataError for a file of another kind or in use."""
+    if path.suffix not in (".npz", ".safetensors"):
+        raise DataError(f"{path}: a checkpoint is an .npz or .safetensors file.")
+    if path.exists() and not resume:
+        raise DataError(
+            f"{path}: is there already; give resume=True to go on with it, or remove it."
+        )
+    return Keeper(path, run, every)

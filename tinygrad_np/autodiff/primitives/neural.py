@@ -241,13 +241,30 @@ def in_range(labels: Any, classes: int, caller: str) -> Any:
     ):  # a search of bytes: a third of the time of ``any``
         rows = caller == "embedding"
         name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
-        ignored = caller in ("cross_entropy", "nll_loss") and labels.min() < 0
-        remedy = f" Rows labelled {labels.min()} are left out by ignore_index={labels.min()}."
         raise DataError(
             f"{caller}: {name} from {labels.min()} to {labels.max()} for {classes} {bound}; "
-            f"{name} must lie in 0 … {classes - 1}.{remedy if ignored else ''}"
+            f"{name} must lie in 0 … {classes - 1}.{_within(labels, classes, caller)}"
         )
     return labels
+
+
+def _within(labels: Any, classes: int, caller: str) -> str:
+    """How labels come to lie in their range, as the end of a message."""
+    low, high = int(labels.min()), int(labels.max())
+    if caller == "embedding":
+        return f" Make it Embedding({high + 1}, …) to have a row for each." if low >= 0 else ""
+    if caller not in ("cross_entropy", "nll_loss"):
+        return ""
+    if classes == 1:
+        return (
+            " A network with one output has no classes: give it two, or take the loss "
+            "binary_cross_entropy_with_logits."
+        )
+    if low < 0:
+        told = f" Rows labelled {low} are left out by ignore_index={low}."
+        return told + (" Of classes -1 and 1 give (labels + 1) // 2." if high == 1 else "")
+    counted = " If they count from 1, give labels - 1; else" if low and high == classes else ""
+    return f"{counted or ' Then'} the last layer needs {high + 1} outputs."
 
 
 def places(labels: Any, classes: int) -> Any:

@@ -10,13 +10,14 @@ import numpy as np
 from ...autodiff.nests import leaves, rebuild
 from ...autodiff.tape import no_grad
 from ...autodiff.tensor import Tensor
+from ...data.samples import arrays
 from ...nn.activations import Identity
 from ...nn.images import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample, ZeroPad2d
 from ...nn.layers import Dropout, Flatten
 from ...nn.module import Module
 from ...nn.normalisation import BatchNorm1d
 from ..decision import Decision, row_decision
-from ..inputs import Call, arrays, as_arrays, as_tensors, part, rows
+from ..inputs import Call, as_arrays, as_tensors, part, rows
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
