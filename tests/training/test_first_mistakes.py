@@ -51,7 +51,6 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         "give it as early_stopping=",
     ),
     "PyTorch's schedules": (lambda: optim.StepLR, r"is the lr itself, .*lr=StepDecay"),  # type: ignore[attr-defined]
-    "an item of many": (lambda: net()(X).item(), r"item\(\) of a Tensor of shape \(24, 3\)"),
     "a history as Keras has it": (
         lambda: fit(X, Y)["loss"],  # type: ignore[call-overload]
         r"take history\[-1\].train_loss for the last one",

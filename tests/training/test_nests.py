@@ -228,7 +228,7 @@ def test_what_does_not_fit_is_refused() -> None:
     for x, y, text in (
         ((A, B[:5]), Y, r"found arrays of shapes x\[0\] \(26, 3\), x\[1\] \(5, 2\), y \(26,\)"),
         ({"a": A}, {"y": Y[:3]}, "the same length along all first axes"),
-        (A, (A[0, 0], None), "found y"),
+        (A, (A[0, 0], None), r"found x of shape .* and y of shape \(2,\)"),
     ):
         with pytest.raises(DataError, match=text):
             data.batches(x, y, 8, seed=0)

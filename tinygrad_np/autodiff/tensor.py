@@ -289,11 +289,6 @@ class Tensor(Operators):
     def item(self, *index: Any) -> Any:
         """The only element, or the one at ``index``, as a Python number."""
         self._leave("t.item()")
-        if not index and self._array.size != 1:
-            raise ValueError(
-                f"item() of a Tensor of shape {self.shape}: it has {self._array.size} numbers; "
-                "take tolist() or numpy() for all, item(i, …) for one."
-            )
         return self._array.item(*index)
 
     def tolist(self) -> Any:
