@@ -58,7 +58,7 @@ class Program:
         self.names: dict[Any, str] = {}  # of Tensors from outside, in their modules
         self.guards = guards
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id
-        self.names: list[str] = []  # of the arguments by name
+        self.named: list[str] = []  # of the arguments by name
         self.runs = 0
         self.due = 0.0
         self.fused = fused

@@ -129,7 +129,7 @@ class Replay:
             return self._run(args, named, plain)
         given = (*args, *named.values()) if named else args
         with EXCLUSIVE if program.guards.gradients else UNSHARED:  # others who add to them wait
-            if program.names != [*named] or not program.guards.are_met(given):
+            if program.named != [*named] or not program.guards.are_met(given):
                 return self._run(args, named, plain)
             try:
                 return program.run(given, plain)
@@ -296,7 +296,7 @@ class Replay:
         guards, trace = Guards(walk, capture, specs), described(capture.equations)
         program = Program(capture, guards, results, result, where, self.fuse)
         program.trace, program.held, program.due = trace, given.others(), self._due(0)
-        program.names = [*named]
+        program.named = [*named]
         return program, filled
 
     def _recorded(self, capture: Capture, given: Given) -> Any:

@@ -78,4 +78,4 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
 
         return nary
 
-    return nary_operator  # type: ignore[no-any-return]
+    return nary_operator
