@@ -1,4 +1,4 @@
-"""What a function's code says that it reads, and what becomes of what it gets."""
+"""What a function's code says that it reads."""
 
 import dis
 import functools
@@ -8,10 +8,6 @@ from typing import NamedTuple
 LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME")
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR")
 PASSED = ("CACHE", "COPY", "EXTENDED_ARG", "NOP", "PRECALL", "PUSH_NULL", "RESUME")
-PASSING = (
-    "BINARY_", "BUILD_", "CACHE", "CALL", "CONVERT_VALUE", "DICT_MERGE", "EXTENDED_ARG", "FORMAT_",
-    "KW_NAMES", "LIST_EXTEND", "LIST_TO_TUPLE", "LOAD_", "NOP", "PRECALL", "PUSH_NULL",
-)  # fmt: skip
 # what reads attributes by names that the code need not mention: methods, functions of Python's own,
 REFLECTING = frozenset(["__dict__", "__getattribute__", "format", "format_map"])
 
@@ -87,34 +83,3 @@ def mentions(code: types.CodeType) -> Mentions:
     found = tuple(Chain(*chain, line) for chain, line in chains.items())
     floating |= stored - known
     return Mentions(found, frozenset(floating), frozenset(imports), reflects, frozenset(words))
-
-
-@functools.lru_cache(maxsize=4096)
-def consumer(code: types.CodeType, at: int) -> tuple[str, int]:
-    """The instruction that consumes the result of the one at an offset, and leaves no other.
-
-    With it the last call, by its offset, that the result went into.
-    """
-    depth, ahead, call = 1, at + 1, began(code, at)
-    for instruction in dis.get_instructions(code):
-        name = instruction.opname
-        if instruction.offset < ahead:
-            continue
-        effect = dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
-        if name == "JUMP_FORWARD":
-            ahead = instruction.argval
-        elif name.startswith(PASSING):
-            depth = max(depth + effect, 1)
-            if name.startswith("CALL") and depth == 1:
-                call = instruction.offset
-        elif depth > 1 and name.startswith("POP_"):  # another value, as of a condition
-            depth += effect
-        else:
-            return name, call
-    return "", call
-
-
-@functools.lru_cache(maxsize=4096)
-def began(code: types.CodeType, at: int) -> int:
-    """The offset of the instruction that a frame is at: it may point to the end of that."""
-    return max(i.offset for i in dis.get_instructions(code) if i.offset <= at)

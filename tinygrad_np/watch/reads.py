@@ -21,7 +21,7 @@ import numpy as np
 
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
-from .mentions import Mentions, began, mentions
+from .mentions import Mentions, mentions
 from .objects import (
     MISSING,
     array_state,
@@ -41,14 +41,11 @@ from .objects import (
 )
 from .unseen import (
     HIDING,
-    TELLING,
-    TELLING_CALLS,
     TEXT,
     asks,
     is_opaque,
     keeps_state,
     named,
-    thrown_away,
     users_frame,
 )
 
@@ -99,8 +96,6 @@ class Reads:
         self.drawing: set[int] = set()  # generators that captured operations draw from
         self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
         self._free: set[Any] = set()  # functions of Python's that look at their arguments alone
-        self._telling: Any = None  # the last call that only tells somebody of what it is given,
-        self._untold: list[tuple[Any, Read]] = []  # and what may go into such a call later
         self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
@@ -123,9 +118,6 @@ class Reads:
             yield
         finally:
             sys.setprofile(before if before is None or callable(before) else None)
-            if self.unseen is None and self._untold:
-                self.unseen = self._untold[0][1]
-            self._telling, self._untold = None, []
             if before is not None and not callable(before):
                 before.enable()  # a profiler of the standard library
             if collects:
@@ -221,29 +213,25 @@ class Reads:
 
     def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
         if event == "c_call":  # half of all events
-            if function not in self._free:
+            if self.unseen is None and function not in self._free:
                 self._calls(frame, function)
         elif event == "call":
             self._begins(frame)
 
     def _calls(self, frame: types.FrameType, function: Any) -> None:
         """A C function is called."""
-        name, owner = function.__name__, function.__self__
-        if tells := name in TELLING_CALLS:
-            self._tell(frame)
-        if self.unseen is None and type(owner) not in INERT:
-            self.warns |= function.__module__ == "_warnings"
-            if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
-                starts = name.startswith("start_")  # a thread: whatever that does, nobody notes it
-                self._miss(f"calls {named(function)}", frame, starts)
-            elif owner is builtins and not tells:
-                self._free.add(function)
+        owner = function.__self__
+        if type(owner) in INERT:
+            return
+        self.warns |= function.__module__ == "_warnings"
+        if asks(function, whose(frame.f_globals.get("__name__")) is Whose.LIBRARY):
+            self._miss(f"calls {named(function)}", frame)
+        elif owner is builtins:
+            self._free.add(function)
 
     def _begins(self, frame: types.FrameType) -> None:
         """A Python function is called."""
         code = frame.f_code
-        if frame.f_globals.get("__name__") in TELLING:
-            self._tell(frame.f_back)
         if code in TEXT:
             self._miss("makes text of a Tensor", frame.f_back)
         found = self.codes.get(code, MISSING)
@@ -259,23 +247,11 @@ class Reads:
         elif self.unseen is None and keeps_state(frame):
             self._miss(f"calls {frame.f_globals['__name__']}.{code.co_qualname}()", frame.f_back)
 
-    def _miss(self, what: str, frame: types.FrameType | None, always: bool = False) -> None:
-        """Note that the step does what no guard can watch, unless it only tells somebody of it."""
+    def _miss(self, what: str, frame: types.FrameType | None) -> None:
+        """Note that the step does what no guard can watch."""
         user = users_frame(frame)
-        if self.unseen is not None or user is None:
-            return
-        read = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
-        call = None if always else thrown_away(user)
-        if call is None:
-            self.unseen = read
-        elif call != self._telling:  # what is going on, or what comes next
-            self._untold.append((call, read))
-
-    def _tell(self, frame: types.FrameType | None) -> None:
-        """A call begins that only tells somebody of what it is given."""
-        if users_frame(frame) is frame is not None:
-            self._telling = frame, began(frame.f_code, frame.f_lasti)
-            self._untold = [pair for pair in self._untold if pair[0] != self._telling]
+        if self.unseen is None and user is not None:
+            self.unseen = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
-from .mentions import REFLECTING, consumer, mentions
+from .mentions import REFLECTING, mentions
 from .objects import NUMBERS, contents, draws, fields, isa, plain
 
 # whose functions look at nothing but their arguments, or at what is watched as names are
@@ -39,9 +39,11 @@ FREE = frozenset([
 FREE_TOO = {
     "_thread": ("RLock", "allocate_lock"),
     "_warnings": ("warn", "warn_explicit"),  # the filters are watched
+    "gc": ("collect",),
     "nt": ("fspath",),
     "posix": ("fspath",),
     "sys": ("exc_info", "intern"),
+    "time": ("sleep",),
 }
 ASKING = {"numpy": ("_get_extobj_dict",), "builtins": ("input", "open")}  # but for these
 # classes of C whose objects are watched, or never change,
@@ -52,9 +54,9 @@ KNOWN = frozenset([
     set, slice, threading.local, type, types.MappingProxyType, types.ModuleType,
 ])  # fmt: skip
 KNOWN_KINDS = (BaseException, MappingView, np.generic)  # and all of these
-# what nothing comes back from, C functions and modules of Python's
-TELLING_CALLS = frozenset(["collect", "flush", "print", "sleep", "warn", "write", "writelines"])
-TELLING = frozenset(["logging", "pprint", "traceback", "warnings"])
+# what nothing comes back from: methods, and modules of Python's
+TELLING_CALLS = frozenset(["__enter__", "__exit__", "flush", "write", "writelines"])
+TELLING = frozenset(["logging", "warnings"])
 WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 HIDING = ("_ctypes", "_decimal", "ctypes", "decimal")  # pointers lead elsewhere, a context decides
 TEXT = frozenset(f.__code__ for f in (Tensor.__repr__, Tensor.__format__, Tensor._repr_html_))
@@ -159,7 +161,7 @@ def _method_asks(kind: Any, name: str, in_library: bool) -> bool:
         return True
     if in_library and kind.__module__.partition(".")[0] in FREE:
         return False
-    return hidden_class(kind) is not None and name not in ("__enter__", "__exit__", "write")
+    return hidden_class(kind) is not None and name not in TELLING_CALLS
 
 
 def keeps_state(frame: types.FrameType) -> bool:
@@ -168,7 +170,7 @@ def keeps_state(frame: types.FrameType) -> bool:
     module = str(space.get("__name__"))
     if caller is None or whose(caller.f_globals.get("__name__")) is not Whose.USER:
         return False
-    if whose(module) is not Whose.LIBRARY or module.partition(".")[0] in FREE:
+    if whose(module) is not Whose.LIBRARY or module.partition(".")[0] in FREE | TELLING:
         return False
     roots = {chain.root for chain in mentions(frame.f_code).chains if chain.kind == "global"}
     return any(_may_change(space[root]) for root in roots & space.keys())
@@ -191,23 +193,16 @@ def named(function: Any) -> str:
 
 
 def users_frame(frame: types.FrameType | None) -> types.FrameType | None:
-    """The frame of the user's that a library works for; None where that is this package."""
+    """The frame of the user's that a library works for; None where that is this package.
+
+    Nor is there one for what tells somebody what it is given, such as a logger.
+    """
     while frame is not None and whose(frame.f_globals.get("__name__")) is Whose.LIBRARY:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in TELLING:
+            return None
         frame = frame.f_back
     ours = frame is not None and whose(frame.f_globals.get("__name__")) is Whose.USER
     return frame if ours else None
-
-
-def thrown_away(frame: types.FrameType | None) -> tuple[Any, int] | None:
-    """The call, by frame and offset, whose result is thrown away with what the user's code gets."""
-    while (frame := users_frame(frame)) is not None:
-        end, call = consumer(frame.f_code, frame.f_lasti)
-        if end == "POP_TOP":
-            return frame, call
-        if not end.startswith("RETURN_"):
-            return None
-        frame = frame.f_back
-    return None
 
 
 def is_opaque(value: Any) -> bool:
