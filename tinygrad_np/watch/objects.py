@@ -1,7 +1,6 @@
 """What is in Python's objects, looked up without running any code of theirs."""
 
 import collections
-import contextvars
 import functools
 import gc
 import io
@@ -9,7 +8,7 @@ import random
 import sys
 import types
 import weakref
-from collections.abc import ItemsView, Mapping, MappingView
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -149,35 +148,18 @@ def contents(container: Any) -> list[Any] | None:
         return list(container)
     if isa(container, functools.partial):
         return [container.func, container.args, container.keywords]
-    if isa(container, ItemsView):
-        return [part for pair in container for part in pair]
-    if isa(container, MappingView):
-        return list(container)
-    if isa(container, BaseException):
-        kinds = [k for k in type(container).__mro__ if whose(k.__module__) is Whose.LIBRARY]
-        held = [d for k in kinds for n, d in vars(k).items() if isa(d, OF_C) and n[0] != "_"]
-        return [given_by(d, container) for d in held]
     own = isa(container, (dict, collections.UserDict))
     library = whose(type(container).__module__) is Whose.LIBRARY
     if own or (library and isa(container, Mapping)):
         return [*container, *container.values()]
-    if isa(container, contextvars.ContextVar):
-        return [container.get(None)]
     if isa(container, functools._lru_cache_wrapper):
         held = gc.get_referents(container)
         known = [part for d in held if type(d) is dict for part in d.values()]
         results = [p for p in (*held, *known) if not isa(p, (type, dict, types.FunctionType))]
         return [container.cache_info().misses, *sorted(results, key=id)]
-    if isa(container, (io.StringIO, io.BytesIO)):
-        return [container.getvalue(), container.tell()]
     if isa(container, np.ndarray):
         return container.ravel().tolist() if container.dtype.hasobject else None
-    if not (library or isa(container, bytearray)):
-        return None
-    try:
-        return [memoryview(container).tobytes()]  # bytearray, array.array, ctypes
-    except TypeError:
-        return None
+    return None
 
 
 def draws(kind: type) -> bool:

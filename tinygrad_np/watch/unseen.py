@@ -5,9 +5,7 @@ Python code makes (``sys.setprofile`` reports it), and the class of each object 
 What is not known to be free of hidden state has some.
 """
 
-import array
 import collections
-import contextvars
 import functools
 import io
 import operator
@@ -18,7 +16,6 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import MappingView
 from typing import Any
 
 import numpy as np
@@ -48,12 +45,10 @@ FREE_TOO = {
 ASKING = {"numpy": ("_get_extobj_dict",), "builtins": ("input", "open")}  # but for these
 # classes of C whose objects are watched, or never change,
 KNOWN = frozenset([
-    array.array, bytearray, collections.OrderedDict, collections.defaultdict, collections.deque,
-    contextvars.ContextVar, dict, functools.partial, io.BytesIO, io.StringIO, list, memoryview,
-    np.ndarray, np.ufunc, operator.attrgetter, operator.itemgetter, operator.methodcaller, re.Match,
-    set, slice, threading.local, type, types.MappingProxyType, types.ModuleType,
+    collections.OrderedDict, collections.defaultdict, collections.deque, dict, functools.partial,
+    list, np.ndarray, np.ufunc, operator.attrgetter, operator.itemgetter, operator.methodcaller,
+    re.Match, set, slice, threading.local, type, types.MappingProxyType, types.ModuleType,
 ])  # fmt: skip
-KNOWN_KINDS = (BaseException, MappingView, np.generic)  # and all of these
 # what nothing comes back from: methods, and modules of Python's
 TELLING_CALLS = frozenset(["__enter__", "__exit__", "flush", "write", "writelines"])
 TELLING = frozenset(["logging", "warnings"])
@@ -92,10 +87,10 @@ def hidden_class(kind: Any) -> type | None:
     What compares and hashes by value has to stay what it is, and so has a descriptor.
     """
     found = next(filter(_adds_state, kind.__mro__), None)
-    if found is None or found in KNOWN or issubclass(found, KNOWN_KINDS) or draws(kind):
+    if found is None or found in KNOWN or issubclass(found, np.generic) or draws(kind):
         return None
     is_value = found.__eq__ is not object.__eq__ and found.__hash__ not in (None, object.__hash__)
-    hides = found.__module__.split(".")[0] in HIDING
+    hides = found is memoryview or found.__module__.split(".")[0] in HIDING
     return found if hides or not (is_value or hasattr(found, "__get__")) else None
 
 
@@ -155,8 +150,6 @@ def _function_asks(module: str, name: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _method_asks(kind: Any, name: str, in_library: bool) -> bool:
-    if issubclass(kind, contextvars.ContextVar):  # the user's are watched
-        return in_library and name == "get"
     if issubclass(kind, (functools._lru_cache_wrapper, random.Random)):
         return True
     if in_library and kind.__module__.partition(".")[0] in FREE:
