@@ -53,14 +53,9 @@ def attribute_of_a_class_between() -> Pair:
     return lambda x: x * thing.k, lambda: setattr(Derived, "k", 7.0)
 
 
-def byte_of_a_bytearray() -> Pair:
-    data = bytearray(b"\1")
-    return lambda x: x * float(data[0]), lambda: data.__setitem__(0, 7)
-
-
 WAYS = [
     module_imported_inside, name_imported_inside, attribute_that_was_not_there,
-    attribute_of_a_class_between, byte_of_a_bytearray,
+    attribute_of_a_class_between,
 ]  # fmt: skip
 
 

@@ -102,19 +102,8 @@ def of_c(kind: Any) -> frozenset[str]:
     return frozenset(found) - {"__class__", "__dict__", "__weakref__"}
 
 
-@functools.lru_cache(maxsize=4096)
-def _tells_when_called(kind: type) -> bool:
-    """Whether nothing of a class of C can be read but by its methods (a lock)."""
-    data = (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
-    names = {name for name, held in vars(kind).items() if isinstance(held, data)}
-    return names <= {"__init__", "__repr__", "__weakref__"}
-
-
-def is_hidden(value: Any, of_library: bool) -> bool:
-    """Whether what is in an object, or whether it still is there, is out of the guards' sight.
-
-    A library's object may have a lock (``of_library``): its methods are seen when they are called.
-    """
+def is_hidden(value: Any) -> bool:
+    """Whether what is in an object, or whether it still is there, is out of the guards' sight."""
     kind: Any = type(value)
     if issubclass(kind, io.IOBase) and hidden_class(kind):
         return value not in (sys.stdout, sys.stderr) and not value.closed and value.readable()
@@ -124,8 +113,7 @@ def is_hidden(value: Any, of_library: bool) -> bool:
         return any(part is not None for part in held)
     if issubclass(kind, (*weakref.ProxyTypes, weakref.WeakSet)):
         return True
-    found = hidden_class(kind)
-    return found is not None and not (of_library and _tells_when_called(found))
+    return hidden_class(kind) is not None
 
 
 def asks(function: Any, in_library: bool) -> bool:

@@ -61,26 +61,20 @@ def _filters(module: Any) -> list[Any]:
     return list(module.filters)
 
 
+def _state(generator: Any) -> list[Any]:
+    return [generator_state(generator)]
+
+
+def _given(descriptor: Any, value: Any) -> list[Any]:
+    return [given_by(descriptor, value)]
+
+
 class Watch(NamedTuple):
     """``get(of)`` gives values, named by ``labels``: one for all, or one for each."""
 
     get: Callable[[Any], Any]
     of: Any
     labels: Any
-
-
-class Again:
-    """Gets what C code makes anew each time: the same object as before where that is equal."""
-
-    def __init__(self, get: Callable[[Any], Any], was: Any) -> None:
-        self.get = get
-        self.was = was
-
-    def __call__(self, of: Any) -> tuple[Any]:
-        now = self.get(of)
-        if not is_same(now, self.was):
-            self.was = now
-        return (self.was,)
 
 
 class Walk:
@@ -102,7 +96,6 @@ class Walk:
         self._absent: dict[int, tuple[Any, dict[str, str]]] = {}  # and of what is not in them
         self._sized: dict[int, tuple[Any, str]] = {}  # namespaces in which a name is not
         self._cells: dict[int, tuple[Any, str]] = {}
-        self._inner: set[int] = set()  # what only objects of a library's classes have
         self._objects: list[tuple[Any, str]] = []
         self._kinds: dict[type, str] = {}
         code = getattr(roots[0], "__code__", None)
@@ -146,7 +139,7 @@ class Walk:
         self.watches = found + self.watches
 
     def _note_hidden(self, value: Any, read: Read) -> None:
-        if is_iterator(value) or is_hidden(value, id(value) in self._inner):
+        if is_iterator(value) or is_hidden(value):
             what = f"reads {read.name}, an object of class {type(value).__qualname__}"
             self.unseen = read._replace(name=what)
 
@@ -154,8 +147,7 @@ class Walk:
         """A generator whose state the step reads, beside drawing from it or not."""
         _, read = self.reads.generators[id(generator)]
         if id(generator) not in self.reads.drawing:
-            again = Again(generator_state, read.value)
-            self.watches.append(Watch(again, generator, f"the state of {read.name}"))
+            self.watches.append(Watch(_state, generator, f"the state of {read.name}"))
         elif self.unseen is None:
             self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
 
@@ -275,8 +267,6 @@ class Walk:
         if (first := self.reads.attributes.get((id(value), name))) is not None:
             read = first._replace(name=read.name)
             self._compare(read, now)
-        elif whose(type(value).__module__) is Whose.LIBRARY:
-            self._inner.add(id(now))
         self._place(value, name, read.name)
         self._todo.append((now, read))
 
@@ -292,10 +282,7 @@ class Walk:
         if own is not None and name in own:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
         elif isa(held, OF_C) and isa(value, held.__objclass__):
-            get: Any = operator.attrgetter(name, name)
-            if (was := given_by(held, value)) is not given_by(held, value):
-                get = Again(functools.partial(given_by, held), was)
-            self.watches.append(Watch(get, value, label))
+            self.watches.append(Watch(functools.partial(_given, held), value, label))
         elif not isa(held, SLOT):
             if own is not None:
                 self._sized[id(own)] = own, label
