@@ -9,7 +9,10 @@ LOADS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR")
 PASSED = ("CACHE", "COPY", "EXTENDED_ARG", "NOP", "PRECALL", "PUSH_NULL", "RESUME")
 # what reads attributes by names that the code need not mention: methods, functions of Python's own,
-REFLECTING = frozenset(["__dict__", "__getattribute__", "format", "format_map"])
+REFLECTING = frozenset([
+    "__dict__", "__getattribute__", "__import__", "delattr", "dir", "eval", "exec", "format",
+    "format_map", "getattr", "globals", "hasattr", "locals", "setattr", "vars",
+])  # fmt: skip
 
 
 class Chain(NamedTuple):

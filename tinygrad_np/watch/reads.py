@@ -44,7 +44,7 @@ from .unseen import (
     TEXT,
     asks,
     is_opaque,
-    keeps_state,
+    is_unknown,
     named,
     users_frame,
 )
@@ -244,7 +244,7 @@ class Reads:
                 self.imports |= found.imports
         if found is not None:
             self._enter(frame, found)  # type: ignore[arg-type]
-        elif self.unseen is None and keeps_state(frame):
+        elif self.unseen is None and is_unknown(frame):
             self._miss(f"calls {frame.f_globals['__name__']}.{code.co_qualname}()", frame.f_back)
 
     def _miss(self, what: str, frame: types.FrameType | None) -> None:

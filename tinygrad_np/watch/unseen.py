@@ -9,7 +9,6 @@ import collections
 import functools
 import io
 import operator
-import os
 import random
 import re
 import sys
@@ -22,13 +21,13 @@ import numpy as np
 
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
-from .mentions import REFLECTING, mentions
-from .objects import NUMBERS, contents, draws, fields, isa, plain
+from .mentions import REFLECTING
+from .objects import draws, isa, plain
 
 # whose functions look at nothing but their arguments, or at what is watched as names are
 FREE = frozenset([
     "_abc", "_ast", "_bisect", "_blake2", "_codecs", "_collections", "_functools", "_hashlib",
-    "_heapq", "_json", "_md5", "_operator", "_pickle", "_sha1", "_sha2", "_sha256", "_sha3",
+    "_heapq", "_json", "_md5", "_operator", "_sha1", "_sha2", "_sha256", "_sha3",
     "_sha512", "_sre", "_stat", "_statistics", "_string", "_struct", "_typing", "array", "binascii",
     "builtins", "cmath", "collections", "copyreg", "functools", "itertools", "math", "numpy", "re",
     "scipy", "types", "typing", "unicodedata", "zlib",
@@ -55,16 +54,12 @@ TELLING = frozenset(["logging", "warnings"])
 WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 HIDING = ("_ctypes", "_decimal", "ctypes", "decimal")  # pointers lead elsewhere, a context decides
 TEXT = frozenset(f.__code__ for f in (Tensor.__repr__, Tensor.__format__, Tensor._repr_html_))
-REFLECTION = frozenset([
-    "__import__", "delattr", "dir", "eval", "exec", "getattr", "globals", "hasattr", "locals",
-    "setattr", "vars",
-])  # fmt: skip
-# and all of libraries but what these have: they read numbers, words, elements, and call functions
-HARMLESS = frozenset([
-    "_collections_abc", "_functools", "_operator", "abc", "builtins", "cmath", "collections",
-    "contextlib", "functools", "itertools", "logging", "math", "numbers", "numpy", "random",
-    "scipy", "threading", "time", "types", "typing", "warnings",
-])  # fmt: skip
+# whose functions, written in Python, look at their arguments, or at what is watched as names are
+HARMLESS = FREE | TELLING | {
+    "_collections_abc", "_weakrefset", "abc", "bisect", "codecs", "contextlib", "enum", "fractions",
+    "genericpath", "heapq", "numbers", "ntpath", "operator", "os", "posixpath", "random",
+    "statistics", "string", "textwrap", "threading", "weakref",
+}  # fmt: skip
 
 
 def _adds_state(kind: type) -> bool:
@@ -145,26 +140,12 @@ def _method_asks(kind: Any, name: str, in_library: bool) -> bool:
     return hidden_class(kind) is not None and name not in TELLING_CALLS
 
 
-def keeps_state(frame: types.FrameType) -> bool:
-    """Whether a library's function that the user's code calls reads what its module keeps."""
-    space, caller = frame.f_globals, frame.f_back
-    module = str(space.get("__name__"))
+def is_unknown(frame: types.FrameType) -> bool:
+    """Whether a function of a library that the user's code calls may look at more than it says."""
+    caller, module = frame.f_back, str(frame.f_globals.get("__name__"))
     if caller is None or whose(caller.f_globals.get("__name__")) is not Whose.USER:
         return False
-    if whose(module) is not Whose.LIBRARY or module.partition(".")[0] in FREE | TELLING:
-        return False
-    roots = {chain.root for chain in mentions(frame.f_code).chains if chain.kind == "global"}
-    return any(_may_change(space[root]) for root in roots & space.keys())
-
-
-def _may_change(value: Any) -> bool:
-    """Whether there is more in an object than functions and classes, as in a table of them."""
-    if isa(value, (type, types.FunctionType, types.ModuleType, tuple, frozenset, type(os.environ))):
-        return False  # what the environment has is watched
-    inside = contents(value)
-    if inside is None:
-        return bool(fields(value))
-    return not inside or not all(isa(p, (type, types.FunctionType, NUMBERS)) for p in inside)
+    return whose(module) is Whose.LIBRARY and module.partition(".")[0] not in HARMLESS
 
 
 def named(function: Any) -> str:
@@ -187,29 +168,12 @@ def users_frame(frame: types.FrameType | None) -> types.FrameType | None:
 
 
 def is_opaque(value: Any) -> bool:
-    """Whether to call this, or to look it up in a class, may read attributes out of sight."""
-    if isa(value, types.MethodType):
-        value = value.__func__
-    if isa(value, types.FunctionType):
-        named = value.__globals__.get("__name__")
-        return _is_unseen(named) and not hasattr(value, "__wrapped__")
-    if isa(value, types.BuiltinFunctionType):
-        owner = value.__self__
-        if isa(owner, types.ModuleType):
-            return _is_unseen(owner.__name__) or (
-                owner.__name__ == "builtins" and value.__name__ in REFLECTION
-            )
-        return isa(owner, str) and value.__name__ in REFLECTING
-    if isa(value, types.MethodWrapperType):
-        return value.__name__ in REFLECTING
+    """Whether to call this may read attributes by names that no code mentions."""
     if isa(value, functools.partial):
         return is_opaque(value.func)
-    of = value if isa(value, type) else type(value)
-    return _is_unseen(of.__module__) and callable(value)
-
-
-def _is_unseen(module: str | None) -> bool:
-    return whose(module) is Whose.LIBRARY and str(module).split(".")[0] not in HARMLESS
+    if isa(value, (types.BuiltinFunctionType, types.MethodWrapperType)):
+        return value.__name__ in REFLECTING
+    return (value if isa(value, type) else type(value)).__module__ == "operator"
 
 
 def looks_around(held: Any) -> bool:
