@@ -66,3 +66,16 @@ def test_a_change_is_seen(make: Callable[[], Pair]) -> None:
     assert [step(np.ones(1)).item() for _ in range(5)] == [1.0] * 5
     change()
     assert [step(np.ones(1)).item() for _ in range(3)] == [7.0] * 3
+
+
+def test_a_change_under_a_computed_name_is_seen_without_a_comparison() -> None:
+    box = types.SimpleNamespace(k=1.0)
+
+    def step(x: Any) -> Any:
+        setattr(box, "K".lower(), getattr(box, "K".lower()) + 1.0)
+        return x * getattr(box, "K".lower())
+
+    run = tg.replay(step, verify=False)
+    run(np.ones(1))
+    with pytest.raises(tg.ReplayError, match="changes SimpleNamespace.k"):
+        run(np.ones(1))

@@ -99,7 +99,7 @@ class Reads:
         self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
-        self.whole: set[int] = set()  # modules of which any name may be read
+        self.whole: set[int] = set()  # objects of which any attribute may be read
         self.named: set[tuple[int, str]] = set()  # attributes that the code mentions,
         self.worked: set[tuple[int, str]] = set()  # and those that only effects change
         self._opaque: set[int] = set()  # containers with such functions
@@ -304,13 +304,13 @@ class Reads:
         for value, place in values:
             if draws(type(value)):
                 self.asked[id(value)] = value
+            self._held.append(value)
+            self.whole.add(id(value))
             if isa(value, types.ModuleType):
-                self.whole.add(id(value))
-                if whose(value.__name__) < Whose.USER:
-                    for name in found.words:
-                        self._of_module(value, name, place)
+                for name in found.words if whose(value.__name__) < Whose.USER else ():
+                    self._of_module(value, name, place)
             elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
-                for name in {*attributes(value), *found.words}:
+                for name in attributes(value):
                     self._attribute(value, Read(name, attribute(value, name), place))
 
     def _note(self, table: dict[tuple[int, str], Read], where: int, read: Read) -> None:

@@ -223,7 +223,9 @@ class Walk:
         if is_module and origin < Whose.USER:
             return
         known, floating = self._known.get(id(value), ()), self.reads.floating
-        there, reflects = attributes(value), self._is_whole(value, origin)
+        there = attributes(value)
+        is_whole = id(value) in self.reads.whole
+        is_whole |= self.reads.reflects and origin >= Whose.LAYERS and not is_module
         inherited = [] if is_class else attributes(of)
         names = dict.fromkeys(known)
         names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
@@ -233,7 +235,7 @@ class Walk:
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
         unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
         unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
-        if reflects or unseen:
+        if is_whole or unseen:
             names |= dict.fromkeys((*there, *inherited))
             if is_class:
                 self._sized[-id(value)] = vars(value), f"the attributes of {value.__name__}"
@@ -255,12 +257,6 @@ class Walk:
                 if whose(kind.__module__) is Whose.USER:
                     self._kinds[kind] = f"the bases of {kind.__name__}"
                     self._todo.append((kind, Read(kind.__name__, kind, read.place)))
-
-    def _is_whole(self, value: Any, origin: Whose) -> bool:
-        """Whether all attributes of an object of that origin may have been read."""
-        if isa(value, types.ModuleType):
-            return id(value) in self.reads.whole
-        return self.reads.reflects and origin >= Whose.LAYERS
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
         now = attribute(value, name)
