@@ -6,6 +6,7 @@ What is not known to be free of hidden state has some.
 """
 
 import collections
+import contextvars
 import functools
 import io
 import operator
@@ -97,8 +98,19 @@ def of_c(kind: Any) -> frozenset[str]:
     return frozenset(found) - {"__class__", "__dict__", "__weakref__"}
 
 
-def is_hidden(value: Any) -> bool:
-    """Whether what is in an object, or whether it still is there, is out of the guards' sight."""
+@functools.lru_cache(maxsize=4096)
+def _tells_when_called(kind: type) -> bool:
+    """Whether nothing of a class of C can be read but by its methods (a lock)."""
+    data = (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
+    names = {name for name, held in vars(kind).items() if isinstance(held, data)}
+    return names <= {"__init__", "__repr__", "__weakref__"}
+
+
+def is_hidden(value: Any, of_library: bool) -> bool:
+    """Whether what is in an object, or whether it still is there, is out of the guards' sight.
+
+    A library's object may have a lock (``of_library``): its methods are seen when they are called.
+    """
     kind: Any = type(value)
     if issubclass(kind, io.IOBase) and hidden_class(kind):
         return value not in (sys.stdout, sys.stderr) and not value.closed and value.readable()
@@ -108,7 +120,8 @@ def is_hidden(value: Any) -> bool:
         return any(part is not None for part in held)
     if issubclass(kind, (*weakref.ProxyTypes, weakref.WeakSet)):
         return True
-    return hidden_class(kind) is not None
+    found = hidden_class(kind)
+    return found is not None and not (of_library and _tells_when_called(found))
 
 
 def asks(function: Any, in_library: bool) -> bool:
@@ -133,6 +146,8 @@ def _function_asks(module: str, name: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _method_asks(kind: Any, name: str, in_library: bool) -> bool:
+    if issubclass(kind, contextvars.ContextVar):
+        return name == "get"
     if issubclass(kind, (functools._lru_cache_wrapper, random.Random)):
         return True
     if in_library and kind.__module__.partition(".")[0] in FREE:

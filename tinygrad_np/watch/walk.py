@@ -96,6 +96,7 @@ class Walk:
         self._absent: dict[int, tuple[Any, dict[str, str]]] = {}  # and of what is not in them
         self._sized: dict[int, tuple[Any, str]] = {}  # namespaces in which a name is not
         self._cells: dict[int, tuple[Any, str]] = {}
+        self._inner: set[int] = set()  # what only objects of a library's classes have
         self._objects: list[tuple[Any, str]] = []
         self._kinds: dict[type, str] = {}
         code = getattr(roots[0], "__code__", None)
@@ -139,7 +140,7 @@ class Walk:
         self.watches = found + self.watches
 
     def _note_hidden(self, value: Any, read: Read) -> None:
-        if is_iterator(value) or is_hidden(value):
+        if is_iterator(value) or is_hidden(value, id(value) in self._inner):
             what = f"reads {read.name}, an object of class {type(value).__qualname__}"
             self.unseen = read._replace(name=what)
 
@@ -263,6 +264,8 @@ class Walk:
         if (first := self.reads.attributes.get((id(value), name))) is not None:
             read = first._replace(name=read.name)
             self._compare(read, now)
+        elif whose(type(value).__module__) is Whose.LIBRARY:
+            self._inner.add(id(now))
         self._place(value, name, read.name)
         self._todo.append((now, read))
 
