@@ -87,7 +87,6 @@ class Reads:
         self.codes: dict[types.CodeType, Mentions | None] = {}
         self.namespaces: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
         self.floating: set[str] = set()
-        self.asked_of_c: set[str] = set()  # those of them that the user's code mentions
         self.imports: set[str] = set()
         self.used: set[int] = set()
         self.appended: set[int] = set()  # containers; those not used besides are not read
@@ -240,7 +239,6 @@ class Reads:
             found = self.codes[code] = mentions(code) if origin >= Whose.LAYERS else None
             if found is not None:
                 self.floating |= found.floating
-                self.asked_of_c |= found.floating if origin is Whose.USER else set()
                 self.imports |= found.imports
         if found is not None:
             self._enter(frame, found)  # type: ignore[arg-type]

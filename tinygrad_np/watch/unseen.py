@@ -91,14 +91,6 @@ def hidden_class(kind: Any) -> type | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def of_c(kind: Any) -> frozenset[str]:
-    """The names of the attributes that C code looks up for the objects of a class."""
-    data = (types.GetSetDescriptorType, types.MemberDescriptorType)
-    found = {n for k in kind.__mro__ for n, held in vars(k).items() if isinstance(held, data)}
-    return frozenset(found) - {"__class__", "__dict__", "__weakref__"}
-
-
-@functools.lru_cache(maxsize=4096)
 def _tells_when_called(kind: type) -> bool:
     """Whether nothing of a class of C can be read but by its methods (a lock)."""
     data = (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)

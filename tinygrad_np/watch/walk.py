@@ -41,7 +41,7 @@ from .objects import (
     plain,
 )
 from .reads import Read, Reads
-from .unseen import is_hidden, looks_around, of_c
+from .unseen import is_hidden, looks_around
 
 ARRAYS = (Tensor, np.ndarray)
 NAMED = (types.FunctionType, types.ModuleType)
@@ -49,8 +49,9 @@ _cells = functools.partial(map, operator.attrgetter("cell_contents"))
 _lengths = functools.partial(map, len)
 _types = functools.partial(map, type)
 _bases = functools.partial(map, operator.attrgetter("__mro__"))
+_names = functools.partial(map, operator.attrgetter("__name__"))
 _called = functools.partial(map, operator.attrgetter("name"))
-_made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__")
+_made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__", "__name__")
 
 
 def _registered(_: None) -> list[str]:
@@ -124,7 +125,7 @@ class Walk:
             found.append(Watch(functools.partial(map, space.get), [*names], [*names.values()]))
         lists = [
             (_cells, self._cells.values()), (_lengths, self._sized.values()),
-            (_types, self._objects), (_bases, self._kinds.items()),
+            (_types, self._objects), (_bases, self._kinds.items()), (_names, self._kinds.items()),
         ]  # fmt: skip
         for get, pairs in lists:
             of, labels = [value for value, _ in pairs], [label for _, label in pairs]
@@ -230,9 +231,6 @@ class Walk:
         inherited = [] if is_class else attributes(of)
         names = dict.fromkeys(known)
         names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
-        if origin is Whose.USER:
-            kind: Any = type(value)
-            names |= dict.fromkeys(of_c(kind) & self.reads.asked_of_c)
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
         unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
         unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
@@ -256,7 +254,7 @@ class Walk:
                 methods = map(plain, vars(kind).values())
                 self._todo += [(method, read) for method in methods if self._ran(method)]
                 if whose(kind.__module__) is Whose.USER:
-                    self._kinds[kind] = f"the bases of {kind.__name__}"
+                    self._kinds[kind] = f"the bases or the name of {kind.__name__}"
                     self._todo.append((kind, Read(kind.__name__, kind, read.place)))
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
