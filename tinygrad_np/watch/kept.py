@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import gc
 import random
 import types
 from collections.abc import Callable, Iterable
@@ -50,12 +51,8 @@ class Kept:
             inside = dict(value) if isa(value, dict) else list(value)
             self._back.append(functools.partial(_refill, value, inside))
             return [*value.values()] if isa(value, dict) else inside
-        elif isa(value, (tuple, frozenset)):
-            return list(value)
-        elif isa(value, types.MethodType):
-            return (value.__self__, value.__func__)
-        elif isa(value, functools.partial):
-            return (value.func, value.args, value.keywords)
+        elif isa(value, (tuple, frozenset, types.MethodType, functools.partial)):
+            return gc.get_referents(value)
         elif isa(value, types.FunctionType):
             return self._names(value)
         elif is_iterator(value):
