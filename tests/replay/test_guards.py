@@ -77,5 +77,5 @@ def test_a_change_under_a_computed_name_is_seen_without_a_comparison() -> None:
 
     run = tg.replay(step, verify=False)
     run(np.ones(1))
-    with pytest.raises(tg.ReplayError, match="changes SimpleNamespace.k"):
+    with pytest.raises(tg.ReplayError, match=r"changes SimpleNamespace\.k"):
         run(np.ones(1))
