@@ -24,6 +24,7 @@ from . import (
     nans,
     neural,
     norms,
+    padding,
     polynomials,
     products,
     reductions,
@@ -40,7 +41,7 @@ __all__ = [
     "COMPOSITES", "FACTS", "METADATA", "TABLE", "WRITERS", "Rule", "building", "choosing",
     "constants", "convolution", "decompositions", "defvjp", "elementwise", "fourier",
     "histograms", "indexing", "inverses", "linear_algebra", "methods", "nans", "neural",
-    "norms", "of_scipy", "polynomials", "products", "reductions", "several", "shaping",
+    "norms", "of_scipy", "padding", "polynomials", "products", "reductions", "several", "shaping",
     "signals", "statistics", "ways", "windows",
 ]  # fmt: skip
 

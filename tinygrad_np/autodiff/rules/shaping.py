@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import akin, broadcast, concat, identity, lent, pad_zeros
+from ..primitives import broadcast, concat, identity, lent, pad_zeros
 from ..primitives.shaping import reshape
 from ..shapes import axes_of, total, unbroadcast
 from .table import Traits, composite, defvjp
@@ -243,40 +243,6 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     del subok
     shape = np.broadcast_shapes(*(np.shape(a) for a in args))
     return tuple(np.broadcast_to(a, shape) for a in args)
-
-
-@composite(np.pad)
-def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
-    """Zeros or constants around, or (``mode``) elements of the array itself."""
-    if np.ndim(array) == 0:
-        np.pad(np.zeros(()), pad_width, mode, **options)  # type: ignore[call-overload] # refuses
-        return copy(array)
-    if isinstance(pad_width, dict):  # axes and their widths
-        given, pad_width = pad_width, np.zeros((np.ndim(array), 2), int)
-        for axis, width in given.items():
-            pad_width[axis] = width
-    widths = np.broadcast_to(pad_width, (np.ndim(array), 2)).tolist()
-    fill = options.pop("constant_values", 0) if mode == "constant" else 0
-    if mode == "constant" and not options:
-        return _pad_constant(array, widths, fill)
-    if mode not in ("edge", "wrap", "reflect", "symmetric") or options.get("reflect_type") == "odd":
-        raise NotImplementedError(
-            f"np.pad(mode={mode!r}, {options}) has no derivative here; use 'constant', 'edge', "
-            "'wrap', 'reflect' or 'symmetric'."
-        )
-    places = np.arange(np.size(array)).reshape(np.shape(array))
-    return np.reshape(array, (-1,))[np.pad(places, widths, mode=mode, **options)]  # type: ignore[call-overload]
-
-
-def _pad_constant(array: Any, widths: list[list[int]], fill: Any) -> Any:
-    """Zeros around, and where ``fill`` is not zero its values on top."""
-    padded = pad_zeros(array, widths)
-    if np.ndim(fill) == 0 and isinstance(fill, (int, float)) and fill == 0:
-        return padded
-    inside = np.zeros(np.shape(array), dtype=bool)
-    frame = np.pad(inside, widths, constant_values=True)
-    fills = np.pad(np.zeros(np.shape(array), np.result_type(array)), widths, constant_values=fill)
-    return np.where(akin(frame, array), akin(fills, array), padded)
 
 
 @composite(np.resize)
