@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special as sp
 
+from ..primitives import cast, primitive
 from .special import ROOT_PI, ROOT_TWO_PI, betaln, cut, erf, faddeeva_slope, gammaln, xlog1py, xlogy
 from .table import elementwise
 
@@ -26,20 +27,46 @@ def hazard(x: Any) -> Any:
     return np.where(x > 0, bell(right) / sp.ndtr(right), tail)
 
 
-def gamma_density(a: Any, x: Any) -> Any:
-    """The slope of ``gammainc`` by x: x**(a-1) exp(-x) / Γ(a)."""
-    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
+@primitive
+def weighed(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
+    """x**p (1 + b x)**q exp(c x + log_scale), which densities and their inverses are made of."""
+    x = np.asarray(x)
+    far = np.isposinf(x)
+    near = np.where(far, 1, x)
+    power = xlogy(p, near) + xlog1py(q, b * near) + c * near + log_scale
+    grows = np.where(np.asarray(c) == 0, p + q, c)  # what decides at infinity
+    out = np.exp(np.where(far, np.where(grows == 0, power, grows * np.inf), power))
+    return cast(np.where(np.isneginf(log_scale) | np.isneginf(c), 0, out), np.result_type(x, np.float32))
 
 
-def beta_density(a: Any, b: Any, x: Any) -> Any:
-    """The slope of ``betainc`` by x: x**(a-1) (1-x)**(b-1) / B(a, b)."""
-    return np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+def weighed_slope(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
+    """The slope of ``weighed`` by x, as one product: at the ends nothing is subtracted."""
+    near = np.where(np.isinf(x), 1e30, x)
+    by_x, by_y = np.where(p == 0, 1, near), np.where(q == 0, 1, 1 + b * near)
+    lower = weighed(x, np.where(p == 0, 0, p - 1), b, np.where(q == 0, 0, q - 1), c, log_scale)
+    return lower * (p * by_y + by_x * (b * q + c * by_y))
 
 
-def fisher_density(n: Any, d: Any, x: Any) -> Any:
-    """The slope of ``fdtr`` by x."""
-    total = d + n * x
-    return beta_density(n / 2, d / 2, n * x / total) * (n * d / total / total)
+def gamma_density(a: Any, x: Any, power: int = 1) -> Any:
+    """The slope of ``gammainc`` by x: x**(a-1) exp(-x) / Γ(a); that of its inverse to -1."""
+    return weighed(x, power * (a - 1), 0, 0, -power, -power * gammaln(a))
+
+
+def scaled_density(a: Any, b: Any, x: Any) -> Any:
+    """The slope of ``gdtr`` by a, and with a and x exchanged that by x."""
+    return weighed(a, b - 1, 0, 0, -x, xlogy(b, x) - gammaln(b))
+
+
+def beta_density(a: Any, b: Any, x: Any, power: int = 1) -> Any:
+    """The slope of ``betainc`` by x: x**(a-1) (1-x)**(b-1) / B(a, b); that of its inverse to -1."""
+    return weighed(x, power * (a - 1), -1, power * (b - 1), 0, -power * betaln(a, b))
+
+
+def fisher_density(n: Any, d: Any, x: Any, power: int = 1) -> Any:
+    """The slope of ``fdtr`` by x, that of its inverse to the power of -1."""
+    n, d = n / 2, d / 2
+    scale = xlogy(n, n / d) - betaln(n, d)
+    return weighed(x, power * (n - 1), n / d, -power * (n + d), 0, power * scale)
 
 
 def student_density(df: Any, t: Any) -> Any:
@@ -52,9 +79,9 @@ def whole(k: Any) -> Any:
     return np.floor(k) if hasattr(k, "dtype") else math.floor(k)
 
 
-def binomial_density(k: Any, n: Any, p: Any) -> Any:
-    """The slope of ``bdtrc`` by p."""
-    return beta_density(whole(k) + 1, cut(n) - whole(k), p)
+def binomial_density(k: Any, n: Any, p: Any, power: int = 1) -> Any:
+    """The slope of ``bdtrc`` by p, that of its inverse to the power of -1."""
+    return beta_density(whole(k) + 1, cut(n) - whole(k), p, power)
 
 
 def lambda_density(p: Any, lam: Any) -> Any:
@@ -76,15 +103,25 @@ def voigt_by_sigma(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
     return -out / sigma - np.real(z * slope) * math.sqrt(2)
 
 
+elementwise(
+    weighed,
+    lambda g, _out, x, p, b, q, c, log_scale: g * weighed_slope(x, p, b, q, c, log_scale),
+    lambda g, out, x, _p, _b, _q, _c, _scale: g * xlogy(out, x),
+    lambda g, out, x, _p, b, q, _c, _scale: g * (out * (q * x / (1 + b * x))),
+    lambda g, out, x, _p, b, _q, _c, _scale: g * xlog1py(out, b * x),
+    lambda g, out, x, _p, _b, _q, _c, _scale: g * (out * x),
+    lambda g, out, _x, _p, _b, _q, _c, _scale: g * out,
+)
+
 # incomplete gamma and beta functions (DLMF 8)
 elementwise(sp.gammainc, None, lambda g, _out, a, x: g * gamma_density(a, x))
 elementwise(sp.gammaincc, None, lambda g, _out, a, x: -g * gamma_density(a, x))
-elementwise(sp.gammaincinv, None, lambda g, out, a, _y: g / gamma_density(a, out))
-elementwise(sp.gammainccinv, None, lambda g, out, a, _y: -g / gamma_density(a, out))
+elementwise(sp.gammaincinv, None, lambda g, out, a, _y: g * gamma_density(a, out, -1))
+elementwise(sp.gammainccinv, None, lambda g, out, a, _y: -g * gamma_density(a, out, -1))
 elementwise(sp.betainc, None, None, lambda g, _out, a, b, x: g * beta_density(a, b, x))
 elementwise(sp.betaincc, None, None, lambda g, _out, a, b, x: -g * beta_density(a, b, x))
-elementwise(sp.betaincinv, None, None, lambda g, out, a, b, _y: g / beta_density(a, b, out))
-elementwise(sp.betainccinv, None, None, lambda g, out, a, b, _y: -g / beta_density(a, b, out))
+elementwise(sp.betaincinv, None, None, lambda g, out, a, b, _y: g * beta_density(a, b, out, -1))
+elementwise(sp.betainccinv, None, None, lambda g, out, a, b, _y: -g * beta_density(a, b, out, -1))
 
 # of the normal distribution and its relatives
 elementwise(sp.ndtr, lambda g, _out, x: g * bell(x))
@@ -104,32 +141,32 @@ elementwise(sp.tklmbda, lambda g, out, _x, lam: g * lambda_density(out, lam), No
 # distributions: cumulative, its complement, and the inverse
 elementwise(sp.pdtr, None, lambda g, _out, k, m: -g * gamma_density(whole(k) + 1, m))
 elementwise(sp.pdtrc, None, lambda g, _out, k, m: g * gamma_density(whole(k) + 1, m))
-elementwise(sp.pdtri, None, lambda g, out, k, _p: -g / gamma_density(cut(k) + 1, out))
+elementwise(sp.pdtri, None, lambda g, out, k, _p: -g * gamma_density(cut(k) + 1, out, -1))
 elementwise(sp.chdtr, None, lambda g, _out, v, x: g * gamma_density(v / 2, x / 2) / 2)
 elementwise(sp.chdtrc, None, lambda g, _out, v, x: -g * gamma_density(v / 2, x / 2) / 2)
-elementwise(sp.chdtri, None, lambda g, out, v, _p: -g * 2 / gamma_density(v / 2, out / 2))
-elementwise(sp.gdtr, lambda g, _out, a, b, x: g * (x * gamma_density(b, a * x)), None,
-            lambda g, _out, a, b, x: g * (a * gamma_density(b, a * x)))  # fmt: skip
-elementwise(sp.gdtrc, lambda g, _out, a, b, x: -g * (x * gamma_density(b, a * x)), None,
-            lambda g, _out, a, b, x: -g * (a * gamma_density(b, a * x)))  # fmt: skip
-elementwise(sp.gdtria, lambda g, out, _p, b, x: g / (x * gamma_density(b, out * x)), None,
+elementwise(sp.chdtri, None, lambda g, out, v, _p: -g * 2 * gamma_density(v / 2, out / 2, -1))
+elementwise(sp.gdtr, lambda g, _out, a, b, x: g * scaled_density(a, b, x), None,
+            lambda g, _out, a, b, x: g * scaled_density(x, b, a))  # fmt: skip
+elementwise(sp.gdtrc, lambda g, _out, a, b, x: -g * scaled_density(a, b, x), None,
+            lambda g, _out, a, b, x: -g * scaled_density(x, b, a))  # fmt: skip
+elementwise(sp.gdtria, lambda g, out, _p, b, x: g * (gamma_density(b, out * x, -1) / x), None,
             lambda g, out, _p, _b, x: -g * out / x)  # fmt: skip
 elementwise(sp.gdtrix, lambda g, out, a, _b, _p: -g * out / a, None,
-            lambda g, out, a, b, _p: g / (a * gamma_density(b, a * out)))  # fmt: skip
+            lambda g, out, a, b, _p: g * (gamma_density(b, a * out, -1) / a))  # fmt: skip
 elementwise(sp.fdtr, None, None, lambda g, _out, n, d, x: g * fisher_density(n, d, x))
 elementwise(sp.fdtrc, None, None, lambda g, _out, n, d, x: -g * fisher_density(n, d, x))
-elementwise(sp.fdtri, None, None, lambda g, out, n, d, _p: g / fisher_density(n, d, out))
+elementwise(sp.fdtri, None, None, lambda g, out, n, d, _p: g * fisher_density(n, d, out, -1))
 elementwise(sp.stdtr, None, lambda g, _out, df, t: g * student_density(df, t))
 elementwise(sp.stdtrit, None, lambda g, out, df, _p: g / student_density(df, out))
 elementwise(sp.bdtr, None, None, lambda g, _out, k, n, p: -g * binomial_density(k, n, p))
 elementwise(sp.bdtrc, None, None, lambda g, _out, k, n, p: g * binomial_density(k, n, p))
-elementwise(sp.bdtri, None, None, lambda g, out, k, n, _y: -g / binomial_density(k, n, out))
+elementwise(sp.bdtri, None, None, lambda g, out, k, n, _y: -g * binomial_density(k, n, out, -1))
 elementwise(sp.nbdtr, None, None,
             lambda g, _out, k, n, p: g * beta_density(cut(n), cut(k) + 1, p))  # fmt: skip
 elementwise(sp.nbdtrc, None, None,
             lambda g, _out, k, n, p: -g * beta_density(cut(n), cut(k) + 1, p))  # fmt: skip
 elementwise(sp.nbdtri, None, None,
-            lambda g, out, k, n, _y: g / beta_density(cut(n), cut(k) + 1, out))  # fmt: skip
+            lambda g, out, k, n, _y: g * beta_density(cut(n), cut(k) + 1, out, -1))  # fmt: skip
 elementwise(sp.nrdtrimn, lambda g, out, _p, std, x: -g * std / bell((x - out) / std),
             lambda g, out, _p, std, x: g * ((out - x) / std),
             lambda g, _out, _p, _std, _x: g)  # fmt: skip
