@@ -26,7 +26,7 @@ ORDER = [
     "autodiff.primitives.drawing", "autodiff.primitives",
     "autodiff.rules.signatures", "autodiff.rules.lending", "autodiff.rules.table",
     "autodiff.rules.calls", "autodiff.rules.ways", "autodiff.rules.elementwise",
-    "autodiff.rules.reductions", "autodiff.rules.shaping", "autodiff.rules.indexing",
+    "autodiff.rules.reductions", "autodiff.rules.shaping", "autodiff.rules.padding", "autodiff.rules.indexing",
     "autodiff.rules.linear_algebra", "autodiff.rules.inverses", "autodiff.rules.ties",
     "autodiff.rules.decompositions", "autodiff.rules.norms", "autodiff.rules.fourier",
     "autodiff.rules.statistics",

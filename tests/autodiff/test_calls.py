@@ -142,7 +142,6 @@ TWO.update(calls_of_signals.TWO)
 
 # NumPy gives a value, Tensors one of our own sentences: function, the beginning of the sentence.
 REFUSALS: dict[Any, str] = {
-    np.pad: "np.pad(mode=",
     np.reshape: "reshape with order=",
     np.average: "np.average: weights of shape",  # over several axes
     np.fft.hfft: "hfft: x of shape",  # of nothing, as einsum

@@ -339,7 +339,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             mode.capture.leave(f"np.{name}")
         return fn(*unwrap(args), **unwrap(kwargs))
     if fn in WRITERS and isinstance((*args, *kwargs.values())[0], Tensor):
-        raise TapeError(f"np.{name} cannot write into a Tensor; {calls.WRITTEN}")
+        raise TapeError(f"np.{ways.numpys_own() or name} cannot write into a Tensor; {calls.WRITTEN}")
     if hasattr(fn, "implementation") and not holds_tensor((args, kwargs)):
         return fn.implementation(*args, **kwargs)  # hidden in an operand: recorded as it computes
     if requires_grad((args, kwargs)):
@@ -378,7 +378,7 @@ def write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any
         raise TapeError(f"np.{name}(out=tensor) cannot be recorded; assign the result instead.")
     for operand in leaves((inputs, options)):
         if isinstance(operand, Tensor):
-            what = f"{fn.__name__} with out=array (or array += t: assign the result instead)"
+            what = f"{name_of(fn)} with out=array (or array += t: assign the result instead)"
             operand._refuse_detaching(what)
     if mode.capture is not None:
         mode.capture.leave("a write into an array (array += t, out=array)")

@@ -386,7 +386,7 @@ class Tensor(Operators):
         body = repr(self._array)
         if isinstance(self._array, ndarray):
             body = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=60)
-        return f"Tensor({body}, {', '.join(self._facts())})"
+        return ways.shown(f"Tensor({body}, {', '.join(self._facts())})")
 
     def _repr_html_(self) -> str:
         return f"{facts('Tensor', self._facts())}\n{of_array(self._array)}"

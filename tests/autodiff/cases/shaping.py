@@ -118,6 +118,17 @@ for width in (1, (1, 2), ((1, 0), (0, 2)), ((1,), (2,))):
 row(np.pad, real(2, 3), 1, constant_values=1.5)
 row(np.pad, real(2, 3), 1, constant_values=((1, 2), (3, 4)))
 row(np.pad, real(3), (1, 2), mode="constant", constant_values=(0.5, -1))
+row(np.pad, real(2, 3), 1, constant_values=real(2, 2, seed=1))
+row(np.pad, complex_(3), (1, 2), constant_values=scalar)
+row(np.pad, real(2, 3), ((1, 2), (0, 3)), "linear_ramp", end_values=real(2, 2, seed=1))
+row(np.pad, complex_(2, 3), (1, 2), "linear_ramp", end_values=0.5)
+for mode in ("reflect", "symmetric"):
+    row(np.pad, real(2, 3), (3, 5), mode, reflect_type="odd")
+    row(np.pad, real(1, 3), 1, mode, reflect_type="odd")
+for mode in ("maximum", "mean", "median", "minimum"):
+    row(np.pad, real(2, 3), (2, 1), mode)
+    row(np.pad, real(2, 3), ((1, 0), (2, 1)), mode, stat_length=((2, 1), (1, 2)))
+row(np.pad, complex_(2, 3), 1, "mean", stat_length=2)
 for shape in (4, (2, 4), (3, 0)):
     row(np.resize, real(2, 3), shape)
 row(np.resize, empty, (2, 2))

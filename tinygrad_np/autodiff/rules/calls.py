@@ -168,6 +168,11 @@ def refuse_own_way(what: str, given: Any) -> None:
     if kind is np.ndarray or isinstance(given, (np.generic, np.memmap)):
         return
     refuse_namespace(what, given)
+    if str(kind.__module__).startswith("numpy.polynomial."):
+        raise TypeError(
+            f"{what} is a {kind.__name__}, which computes with arrays; use the functions of "
+            "tinygrad_np.polynomial of its coefficients, p.coef."
+        )
     speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
     if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
         refuse_subclass(what, given, also=(kind,))
@@ -237,8 +242,10 @@ def asking(what: str) -> str:
         found = [said for room, said in SIBLINGS.items() if module.startswith(room + ".")]
         if not found:
             break
-        if not (said := frame.f_code.co_name).startswith("_"):
-            public = module.split("._")[0]
+        said, public = frame.f_code.co_name, module.split("._")[0]
+        if said.startswith("_") and (owner := frame.f_locals.get("self")) is not None:
+            said, public = type(owner).__name__, "numpy.polynomial"  # Polynomial and its like
+        if not said.startswith("_"):
             name, others = f"{public}.{said}", found[0]
         frame = frame.f_back
     return f"{name} of a Tensor {others} calls {what}, which" if name else what

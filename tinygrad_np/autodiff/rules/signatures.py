@@ -14,7 +14,9 @@ def name_of(fn: Any) -> str:
     """What errors and drawings call a function; of a ufunc's method both names."""
     name = getattr(fn, "__name__", repr(fn))
     ufunc = getattr(fn, "__self__", None)
-    return f"{ufunc.__name__}.{name}" if isinstance(ufunc, np.ufunc) else name
+    if not isinstance(ufunc, np.ufunc):
+        return name
+    return ufunc.__name__ if name == "__call__" else f"{ufunc.__name__}.{name}"
 
 
 def parameters(fn: Any) -> Mapping[str, inspect.Parameter]:

@@ -4,13 +4,21 @@ NumPy cannot dispatch these functions. They call ``__array__`` of the Tensor, or
 array; the name of the function is found in NumPy's stack frames.
 """
 
+import linecache
 import sys
 from typing import Any
 
+import numpy as np
+
 from ...errors import DetachError, TapeError
 from .calls import instead
+from .signatures import name_of
 
 PACKAGE = __name__.partition(".")[0] + "."
+OF_POLY1D: Any = np.poly1d.__repr__.__code__
+FUNNEL = PACKAGE + "autodiff.funnel"
+ROOMS = ("linalg", "fft", "ma", "rec", "char", "strings")
+CONVERSIONS = ("np.asarray(t)", "float(t)", "int(t)", "complex(t)")
 WHOLE = "call the function on the whole Tensor, or tg.stack([f(x) for x in t])"
 WAYS = {
     "full": "use np.full_like(other_tensor, t), or np.broadcast_to(t, shape)",
@@ -36,27 +44,64 @@ WAYS = {
 
 
 def numpys_own() -> str | None:
-    """The function of NumPy that the user called, if one of NumPy's frames called this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(PACKAGE):
-        frame = frame.f_back
-    name = None
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith("numpy"):
-        name = frame.f_code.co_name
-        owner = frame.f_locals.get("self", frame.f_locals.get("subtype"))
-        if name.startswith("_") and owner is not None:  # a method that stands for its class
-            kind = owner if isinstance(owner, type) else type(owner)
-            name = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
+    """The function of NumPy that the user called, if this was called from inside of one.
+
+    It may have come here by way of this package: then the funnel knows what it was given.
+    """
+    frame, name = sys._getframe(1), None
+    while frame is not None:
+        module, code = str(frame.f_globals.get("__name__")), frame.f_code
+        if module == FUNNEL and code.co_name in ("apply", "_apply_unruled"):
+            name = qualified(frame.f_locals["fn"].__module__, name_of(frame.f_locals["fn"]))
+        elif module.startswith("numpy."):
+            called = code.co_name
+            owner = frame.f_locals.get("self", frame.f_locals.get("subtype"))
+            if called.startswith("_") and owner is not None:  # a method that stands for its class
+                kind = owner if isinstance(owner, type) else type(owner)
+                called = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
+                called = getattr(owner, "__name__", called)  # a function of np.ma is an object
+            name = qualified(module, called)
+        elif not module.startswith(PACKAGE):
+            break
         frame = frame.f_back  # type: ignore[assignment]
-    return None if name is None or name.startswith("_") else name
+    return name
+
+
+def qualified(module: str, name: str) -> str | None:
+    """``linalg.norm``, as users write it behind ``np.``; None for what they cannot call."""
+    room = next((r for r in str(module).split(".")[1:] if r in ROOMS), "")
+    if hasattr(getattr(np, room, None), name):
+        return f"{room}.{name}"
+    return name if hasattr(np, name) else None
+
+
+def shown(text: str) -> str:
+    """The text of a Tensor, as long before its "[" as that of an array for np.poly1d, which cuts."""
+    return text[1:] if sys._getframe(2).f_code is OF_POLY1D else text
+
+
+def spelled() -> str:
+    """The call in the user's program that led here, as it is written; "" without its source."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith((PACKAGE, "numpy.")):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    spots = list(frame.f_code.co_positions())
+    line, end, start, stop = spots[frame.f_lasti // 2]
+    text = linecache.getline(frame.f_code.co_filename, line or 0, frame.f_globals).encode()
+    return text[start : stop if end == line else None].decode().strip() if text else ""
 
 
 def cut(what: str, shape: tuple[int, ...]) -> DetachError:
     """The error where a Tensor would lose its history."""
-    name = numpys_own() if what == "np.asarray(t)" else None
-    way = f"{WAYS[name]}, or " if name in WAYS else ""
+    name = numpys_own() if what in CONVERSIONS else None
+    text = "" if name or what not in CONVERSIONS else spelled()
+    called = name or text.partition("(")[0].rpartition(".")[2]
+    way = f"{WAYS[called]}, or " if called in WAYS else ""
+    head = f"{what} in {text}" if text and text != what else what
     return DetachError(
-        f"{f'np.{name} of t' if name else what} would lose the history of a Tensor that requires "
+        f"{f'np.{name} of t' if name else head} would lose the history of a Tensor that requires "
         f"grad (shape {shape}): {way}use .item() or .numpy() (or .detach()) if you want the values "
         "alone, tg.array or tg.stack to make one Tensor of several, and a Tensor as the target of "
         "a write."
