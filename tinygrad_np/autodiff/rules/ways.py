@@ -55,7 +55,8 @@ def numpys_own() -> str | None:
             name = qualified(frame.f_locals["fn"].__module__, name_of(frame.f_locals["fn"]))
         elif module.startswith("numpy."):
             called = code.co_name
-            owner = frame.f_locals.get("self", frame.f_locals.get("subtype"))
+            seen = frame.f_locals
+            owner = seen.get("self", seen.get("subtype", seen.get("cls")))
             if called.startswith("_") and owner is not None:  # a method that stands for its class
                 kind = owner if isinstance(owner, type) else type(owner)
                 called = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
@@ -69,6 +70,8 @@ def numpys_own() -> str | None:
 
 def qualified(module: str, name: str) -> str | None:
     """``linalg.norm``, as users write it behind ``np.``; None for what they cannot call."""
+    if name.startswith("_"):
+        return None
     room = next((r for r in str(module).split(".")[1:] if r in ROOMS), "")
     if hasattr(getattr(np, room, None), name):
         return f"{room}.{name}"
