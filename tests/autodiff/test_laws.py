@@ -527,8 +527,20 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
     "copyto a tensor": (tg.TapeError, r"t\[index\]", lambda t, a: np.copyto(t.detach(), a)),
     "leaf[i] = v": (tg.TapeError, "no_grad", lambda t, a: _assign(t, 0, 1.0)),
     "leaf += v": (tg.TapeError, "no_grad", lambda t, a: _iadd(t, 1.0)),
+    "axes of a product": (
+        NotImplementedError,
+        "np.moveaxis",
+        lambda t, a: np.vecdot(t, t, axes=[0, 0, ()]),
+    ),
+    "a product that keeps its axis": (
+        NotImplementedError,
+        "np.expand_dims",
+        lambda t, a: np.vecdot(t, t, keepdims=True),
+    ),
     "pad by a function": (
-        NotImplementedError, "padded = np.pad", lambda t, a: np.pad(t, 1, lambda *_: None)
+        NotImplementedError,
+        "padded = np.pad",
+        lambda t, a: np.pad(t, 1, lambda *_: None),
     ),
     "cross in 1d": (ValueError, "3 elements", lambda t, a: np.cross(t[:1], t[:1])),
     "take out=": (tg.DetachError, "assign", lambda t, a: np.take(t, [0, 1, 2], out=a)),

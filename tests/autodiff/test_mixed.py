@@ -19,6 +19,7 @@ from tinygrad_np.autodiff.nests import leaves
 SEVERAL = [case for case in CASES if case.order > 1 and 1 < len(case.variables) < 5
            and all(v.size for v in case.variables)]  # fmt: skip
 
+
 def drawn(like: Any, rng: np.random.Generator) -> Any:
     real = rng.uniform(0.5, 1.5, like.shape)
     return real + 1j * rng.uniform(0.5, 1.5, like.shape) if like.dtype.kind == "c" else real

@@ -247,3 +247,38 @@ def test_degenerate_operands_have_numbers_for_slopes() -> None:
     t = tg.Tensor([-np.inf, -np.inf], requires_grad=True)
     special.logsumexp(t).backward()
     assert t.grad is not None and t.grad.numpy().tolist() == [0.5, 0.5]
+
+
+INF = np.inf
+ENDS: list[tuple[str, tuple[float, ...], int, float]] = [
+    # the function, its operands, the place of one, the second derivative by that
+    ("gdtr", (1.0, 1.0, 0.0), 2, -1.0), ("gdtr", (2.0, 2.0, 0.0), 2, 4.0),
+    ("gdtr", (2.0, 3.0, 0.0), 0, 0.0), ("gdtr", (0.0, 2.0, 3.0), 0, 9.0),
+    ("gdtr", (2.0, 0.5, 0.0), 2, -INF), ("gdtr", (2.0, 3.0, INF), 0, 0.0),
+    ("gdtrc", (2.0, 2.0, -0.0), 2, -4.0), ("gdtrc", (INF, 2.0, 1.0), 2, 0.0),
+    ("gammainc", (2.0, 0.0), 1, 1.0), ("gammainc", (1.5, 0.0), 1, INF),
+    ("gammaincc", (3.0, 0.0), 1, 0.0), ("gammainc", (3.0, INF), 1, 0.0),
+    ("gammaincinv", (3.0, 0.0), 1, -INF), ("gammaincinv", (1.0, 1.0), 1, INF),
+    ("gammainccinv", (2.0, 0.0), 1, INF), ("gammainccinv", (2.0, 1.0), 1, -INF),
+    ("pdtr", (1.0, 0.0), 1, -1.0), ("pdtrc", (0.0, 0.0), 1, -1.0),
+    ("chdtr", (4.0, 0.0), 1, 0.25), ("chdtr", (1.0, -0.0), 1, -INF), ("chdtrc", (3.0, INF), 1, 0.0),
+    ("betainc", (0.5, 0.5, 0.0), 2, -INF), ("betainc", (0.5, 0.5, 1.0), 2, INF),
+    ("betainc", (1.0, 1.0, 0.0), 2, 0.0), ("betainc", (2.0, 3.0, 0.0), 2, 12.0),
+    ("betainc", (2.0, 3.0, 1.0), 2, 0.0), ("betaincc", (3.0, 2.0, 1.0), 2, 12.0),
+    ("betaincinv", (2.0, 3.0, 0.0), 2, -INF), ("bdtr", (1.0, 3, 0.0), 2, -6.0),
+    ("bdtrc", (1.0, 3, 1.0), 2, -6.0), ("nbdtr", (2, 2, 0.0), 2, 12.0),
+    ("fdtr", (4.0, 2.0, 0.0), 2, 8.0), ("fdtr", (2.0, 4.0, INF), 2, 0.0),
+    ("erf", (INF,), 0, 0.0), ("erfc", (-INF,), 0, 0.0), ("ndtr", (INF,), 0, 0.0),
+]  # fmt: skip
+
+
+def test_second_derivatives_at_the_ends_of_the_domain() -> None:
+    for name, operands, place, expected in ENDS:
+        fn = getattr(sp, name)
+
+        def of(x: Any, fn: Any = fn, given: Any = operands, place: int = place) -> Any:
+            return fn(*given[:place], x, *given[place + 1 :])
+
+        with np.errstate(all="ignore"):
+            found = float(tg.grad(tg.grad(of))(operands[place]))
+        np.testing.assert_allclose(found, expected, 1e-12, 1e-14, err_msg=f"{name}{operands}")

@@ -339,7 +339,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             mode.capture.leave(f"np.{name}")
         return fn(*unwrap(args), **unwrap(kwargs))
     if fn in WRITERS and isinstance((*args, *kwargs.values())[0], Tensor):
-        raise TapeError(f"np.{ways.numpys_own() or name} cannot write into a Tensor; {calls.WRITTEN}")
+        raise ways.unwritable(name)
     if hasattr(fn, "implementation") and not holds_tensor((args, kwargs)):
         return fn.implementation(*args, **kwargs)  # hidden in an operand: recorded as it computes
     if requires_grad((args, kwargs)):

@@ -142,6 +142,8 @@ if HAS_SCIPY:
     row(sp.fdtri, 3.0, 4.0, low)
     for fn in (sp.bdtr, sp.bdtrc, sp.bdtri, sp.nbdtr, sp.nbdtrc, sp.nbdtri):
         row(fn, 2, np.array(5), low)
+    row(rules.gauss, real(2, 3))
+    row(rules.gauss, complex_(3))
     row(densities.weighed, positive(3), 1.7, np.array(0.3), np.array(-2.5), -0.6, scalar)
     row(densities.weighed, low, positive(2, 3), 0, 0, np.array(-0.7), 0.4)
     row(sp.nrdtrimn, low, other, real(3, seed=2))

@@ -11,13 +11,24 @@ import numpy as np
 from scipy import special as sp
 
 from ..primitives import cast, primitive
-from .special import ROOT_PI, ROOT_TWO_PI, betaln, cut, erf, faddeeva_slope, gammaln, xlog1py, xlogy
+from .special import (
+    ROOT_PI,
+    ROOT_TWO_PI,
+    betaln,
+    cut,
+    erf,
+    faddeeva_slope,
+    gammaln,
+    gauss,
+    xlog1py,
+    xlogy,
+)
 from .table import elementwise
 
 
 def bell(x: Any) -> Any:
     """The density of the normal distribution."""
-    return np.exp(x * x * -0.5) / ROOT_TWO_PI
+    return gauss(x * math.sqrt(0.5)) / ROOT_TWO_PI
 
 
 def hazard(x: Any) -> Any:
@@ -36,15 +47,18 @@ def weighed(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
     power = xlogy(p, near) + xlog1py(q, b * near) + c * near + log_scale
     grows = np.where(np.asarray(c) == 0, p + q, c)  # what decides at infinity
     out = np.exp(np.where(far, np.where(grows == 0, power, grows * np.inf), power))
-    return cast(np.where(np.isneginf(log_scale) | np.isneginf(c), 0, out), np.result_type(x, np.float32))
+    return cast(
+        np.where(np.isneginf(log_scale) | np.isneginf(c), 0, out), np.result_type(x, np.float32)
+    )
 
 
 def weighed_slope(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
     """The slope of ``weighed`` by x, as one product: at the ends nothing is subtracted."""
     near = np.where(np.isinf(x), 1e30, x)
+    c_near = np.clip(c, -1e30, 1e30) if hasattr(c, "dtype") else min(max(c, -1e30), 1e30)
     by_x, by_y = np.where(p == 0, 1, near), np.where(q == 0, 1, 1 + b * near)
     lower = weighed(x, np.where(p == 0, 0, p - 1), b, np.where(q == 0, 0, q - 1), c, log_scale)
-    return lower * (p * by_y + by_x * (b * q + c * by_y))
+    return lower * (p * by_y + by_x * (b * q + c_near * by_y))
 
 
 def gamma_density(a: Any, x: Any, power: int = 1) -> Any:

@@ -31,6 +31,10 @@ def remedy(options: list[str]) -> str:
     """What to do instead of giving these options."""
     if "where" in options:
         return "choose with np.where(mask, result, other) instead."
+    if "axes" in options:
+        return "bring the axes into place with np.moveaxis, before and after."
+    if "keepdims" in options:
+        return "put the axis back with np.expand_dims, or .detach() the operand."
     return "leave the option out, or .detach() the operand."
 
 

@@ -76,6 +76,20 @@ def decaying(x: Any, sign: int) -> Any:
     return polynomial(DECAY, sign * inverse) * inverse
 
 
+@primitive
+def gauss(x: Any) -> Any:
+    """exp(-x²)."""
+    return np.exp(-x * x)
+
+
+elementwise(gauss, lambda g, out, x: g * (out * (-2 * where_moves(out, x))))
+
+
+def where_moves(out: Any, x: Any) -> Any:
+    """x, but 0 where ``out`` has come to 0: what is multiplied by it counts no more."""
+    return np.where(out == 0, 0, x)
+
+
 def erfcx_slope(out: Any, x: Any) -> Any:
     """2 x erfcx(x) - 2/√π, which cancels for large x."""
     if np.iscomplexobj(x):
@@ -240,8 +254,8 @@ elementwise(sp.binom, lambda g, out, n, k: g * (out * (psi(n + 1) - psi(n - k + 
             lambda g, out, n, k: g * (out * (psi(n - k + 1) - psi(k + 1))))  # fmt: skip
 
 # the error function and its relatives (DLMF 7)
-elementwise(sp.erf, lambda g, _out, x: g * (np.exp(-x * x) * (2 / ROOT_PI)))
-elementwise(sp.erfc, lambda g, _out, x: g * (np.exp(-x * x) * (-2 / ROOT_PI)))
+elementwise(sp.erf, lambda g, _out, x: g * (gauss(x) * (2 / ROOT_PI)))
+elementwise(sp.erfc, lambda g, _out, x: g * (gauss(x) * (-2 / ROOT_PI)))
 elementwise(sp.erfi, lambda g, _out, x: g * (np.exp(x * x) * (2 / ROOT_PI)))
 elementwise(sp.erfcx, lambda g, out, x: g * erfcx_slope(out, x))
 elementwise(sp.dawsn, lambda g, out, x: g * dawsn_slope(out, x))

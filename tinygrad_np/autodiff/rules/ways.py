@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DetachError, TapeError
-from .calls import instead
+from .calls import WRITTEN, instead
 from .signatures import name_of
 
 PACKAGE = __name__.partition(".")[0] + "."
@@ -52,7 +52,8 @@ def numpys_own() -> str | None:
     while frame is not None:
         module, code = str(frame.f_globals.get("__name__")), frame.f_code
         if module == FUNNEL and code.co_name in ("apply", "_apply_unruled"):
-            name = qualified(frame.f_locals["fn"].__module__, name_of(frame.f_locals["fn"]))
+            fn = frame.f_locals["fn"]
+            name = qualified(getattr(fn, "__module__", ""), name_of(fn))
         elif module.startswith("numpy."):
             called = code.co_name
             seen = frame.f_locals
@@ -79,14 +80,16 @@ def qualified(module: str, name: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """The text of a Tensor, as long before its "[" as that of an array for np.poly1d, which cuts."""
+    """The text of a Tensor, cut by one letter for np.poly1d, which cuts "array(" off."""
     return text[1:] if sys._getframe(2).f_code is OF_POLY1D else text
 
 
 def spelled() -> str:
     """The call in the user's program that led here, as it is written; "" without its source."""
     frame: Any = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith((PACKAGE, "numpy.")):
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith(
+        (PACKAGE, "numpy.")
+    ):
         frame = frame.f_back
     if frame is None:
         return ""
@@ -119,6 +122,11 @@ def written(name: str) -> DetachError:
         f"np.{called} would write a Tensor that requires grad into an array, which has no history; "
         f"{way}, or .detach() the value."
     )
+
+
+def unwritable(name: str) -> TapeError:
+    """The error where NumPy would write into a Tensor."""
+    return TapeError(f"np.{numpys_own() or name} cannot write into a Tensor; {WRITTEN}")
 
 
 def underived(name: str, fn: Any, reason: str = "") -> TapeError:
