@@ -48,10 +48,11 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     are_python = np.size(ends) > 2 and array.dtype.kind in "fc"  # to NumPy: of no dtype
     ends = np.broadcast_to(ends, (len(shape), 2))
     ends = cast(ends, array.dtype) if are_python else ends
-    lengths = np.broadcast_to(options.get("stat_length"), (len(shape), 2)).tolist()
+    wanted: Any = options.get("stat_length")
+    lengths = np.broadcast_to(wanted, (len(shape), 2)).tolist()
     for axis, (width, length) in enumerate(zip(widths, lengths, strict=True)):
         if mode in PLACED:
-            array = mirrored(array, axis, *width, mode == "symmetric")
+            array = mirrored(array, axis, width, mode == "symmetric")
         elif any(width):
             array = between(array, axis, width, sides(array, axis, width, mode, length, ends[axis]))
     return array
@@ -89,11 +90,11 @@ def sides(x: Any, axis: int, width: Any, mode: str, length: Any, ends: Any) -> l
     return [np.rint(v) if x.dtype.kind in "iu" else v for v in found]
 
 
-def mirrored(x: Any, axis: int, low: int, high: int, with_edge: bool) -> Any:
+def mirrored(x: Any, axis: int, width: Any, with_edge: bool) -> Any:
     """``x`` turned about its ends, by half a turn, again and again until there is enough."""
-    least = np.shape(x)[axis]
+    least, (low, high) = np.shape(x)[axis], width
     if least == 1:
-        return between(x, axis, (low, high), [x, x])
+        return between(x, axis, width, [x, x])
     skipped = 0 if with_edge else 1
     while low or high:
         n = np.shape(x)[axis]
