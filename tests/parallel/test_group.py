@@ -12,7 +12,7 @@ import pytest
 import tinygrad_np as tg
 from tests.each import for_each
 from tests.parallel.threads import Stopped, World
-from tinygrad_np import nn, optim
+from tinygrad_np import nn, optim, parallel
 
 N = 23  # batches of 8, and one of 7: unequal shares; with n = 18 one of 2 rows, fewer than 4
 
@@ -188,7 +188,10 @@ def test_processes_begin_alike_and_are_checked() -> None:
         assert not world.aborted
 
 
-def test_one_that_raises_ends_all(capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_that_raises_ends_all(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel.group, "WAIT", 0.1)
     def work(comm: Any) -> Any:
         class Fails:
             def on_step(self, now: Any) -> None:
@@ -350,8 +353,8 @@ class Own:
         ),
         (
             lambda: together(4, n=18, accumulate=3),
-            Stopped,
-            "",
+            tg.DataError,
+            "batches of 8, 8, 2 rows make one update",
         ),
     ]
 )

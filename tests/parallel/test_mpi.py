@@ -44,13 +44,17 @@ def mpirun(count: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_weights_are_those_of_one_process_and_the_same_a_second_time(tmp_path: Path) -> None:
+def test_weights_are_those_of_one_process_and_the_same_in_three_runs(tmp_path: Path) -> None:
     for count in (2, 4):
-        out = tmp_path / f"{count}.json"
-        ended = mpirun(count, SHARED, "equality", str(out))
-        assert ended.returncode == 0, ended.stderr
-        for name, far in json.loads(out.read_text()).items():
+        found = []
+        for run in range(3):
+            out = tmp_path / f"{count} {run}.json"
+            ended = mpirun(count, SHARED, "equality", str(out))
+            assert ended.returncode == 0, ended.stderr
+            found.append(json.loads(out.read_text()))
+        for name, (far, _) in found[0].items():
             assert far < (1e-6 if "float32" in name else 1e-12), (name, count)
+        assert found[0] == found[1] == found[2]
 
 
 def test_one_that_raises_ends_all_with_one_sentence() -> None:
@@ -60,12 +64,43 @@ def test_one_that_raises_ends_all_with_one_sentence() -> None:
     assert ended.stderr.count("ended all processes") == ended.stderr.count(sentence) == 1
 
 
+def test_an_unequal_parameter_is_named_with_its_rank() -> None:
+    ended = mpirun(2, SHARED, "spoils")
+    assert ended.returncode != 0
+    assert "DataError: rank 1 of 2 differs from rank 0 in " in ended.stderr, ended.stderr
+
+
 def test_a_killed_job_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.npz"
-    assert mpirun(2, SHARED, "killed", str(path), "yes").returncode != 0
-    assert 3 <= len(training.checkpoint.Checkpoint.load(path).history) < 6
-    again = mpirun(2, SHARED, "killed", str(path), "no")
+    """Whatever ended it, and with another number of processes; "parent" is Ctrl-C at mpirun."""
+    for number in ("9", "15", "parent"):
+        path = tmp_path / f"{number}.npz"
+        ended = mpirun(2, SHARED, "killed", str(path), number)
+        assert ended.returncode != 0 and "Traceback" not in ended.stderr, ended.stderr
+        assert 3 <= len(training.checkpoint.Checkpoint.load(path).history) < 6
+    for count, name in ((2, "9"), (2, "15"), (1, "parent")):
+        again = mpirun(count, SHARED, "killed", str(tmp_path / f"{name}.npz"), "0")
+        assert again.returncode == 0, again.stderr
+        fars = [float(line.split()[-1]) for line in again.stdout.splitlines()]
+        assert len(fars) == count
+        assert max(fars) < (1e-5 if count == 1 else 1e-30)
+
+
+def test_a_training_of_one_process_goes_on_with_two(tmp_path: Path) -> None:
+    path = tmp_path / "one.npz"
+    assert mpirun(1, SHARED, "killed", str(path), "0").returncode == 0
+    found = training.checkpoint.Checkpoint.load(path)
+    assert len(found.history) == 6
+    again = mpirun(2, SHARED, "killed", str(path), "0")
     assert again.returncode == 0, again.stderr
+    assert max(float(line.split()[-1]) for line in again.stdout.splitlines()) < 1e-5
+
+
+def test_what_all_processes_refuse_is_said_once(tmp_path: Path) -> None:
+    for wrong in (["--data", str(tmp_path / "nothing.npz")], ["--recipe", "nothing"]):
+        ended = mpirun(2, "-m", "tinygrad_np", "train", "--mpi", *wrong)
+        assert ended.returncode == 2
+        assert ended.stderr.count("train: ") == ended.stderr.count("nothing") == 1
+        assert "ended all" not in ended.stderr
 
 
 def test_the_command_trains_and_goes_on(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class World:
         self.given: list[Any] = [None] * size
         self.aborted: list[int] = []
         self.calls = [0] * size
+        self.ended: set[int] = set()
 
     def run(self, work: Callable[["Comm"], Any]) -> list[Any]:
         """What ``work`` gives in each thread, or the exception that ended it."""
@@ -70,6 +71,16 @@ class Comm:
 
     def Bcast(self, array: Any, root: int) -> None:
         array[...] = self._exchange(array)[root]
+
+    def Dup(self) -> "Comm":
+        return self
+
+    def Ibarrier(self) -> "Comm":
+        self.world.ended.add(self.rank)
+        return self
+
+    def Test(self) -> bool:
+        return len(self.world.ended) == self.world.size
 
     def Abort(self, code: int) -> None:
         self.world.aborted.append(code)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,10 +23,7 @@ INSTALL = (
     "several processes need mpi4py and an MPI library: pip install mpi4py, and Open "
     "MPI or MPICH from your system (apt install openmpi-bin)."
 )
-
-
-class NotEqualError(DataError):
-    """Raised in all processes at once where one has something else than the others."""
+WAIT = 2.0  # seconds for an exception that all processes have, as for bad input
 
 
 class Group:
@@ -34,7 +32,8 @@ class Group:
     ``comm`` is one of mpi4py's (None: all processes that ``mpirun`` started). ``rank`` is the
     number of this process, from 0 on, and ``size`` how many there are. Give the group to
     ``tg.training.fit``. As a context manager it ends all processes with one sentence when this one
-    ends with an exception, so that none waits for it. Raises ImportError without mpi4py.
+    ends with an exception and others do not, so that none waits for it. Raises ImportError without
+    mpi4py.
 
     >>> class Alone:
     ...     def Get_rank(self):
@@ -56,6 +55,7 @@ class Group:
         self._keeps = False  # whether the step may run again
         self._is_open = False  # whether a step is on its way
         self._copies = 1  # of each row, in this step
+        self._ends = self.comm.Dup() if self.size > 1 else None  # beside the sums of a step
 
     def __repr__(self) -> str:
         return f"Group(rank {self.rank} of {self.size})"
@@ -68,7 +68,7 @@ class Group:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         is_end = isinstance(error, SystemExit) and not error.code
-        if error is None or is_end or self.size == 1 or isinstance(error, NotEqualError):
+        if error is None or is_end or self.size == 1 or self._all_have_ended():
             return
         text = " ".join(f"{type(error).__name__}: {error}".split())
         print(
@@ -76,6 +76,15 @@ class Group:
             file=sys.stderr, flush=True,
         )  # fmt: skip
         self.comm.Abort(1)
+
+    def _all_have_ended(self) -> bool:
+        """Whether the others come here too, each with an exception."""
+        ended, start = self._ends.Ibarrier(), time.monotonic()
+        while not ended.Test():
+            if time.monotonic() > start + WAIT:
+                return False
+            time.sleep(0.01)
+        return True
 
     def sum(self, *values: float) -> list[float]:
         """Each number added up over all processes."""
@@ -249,7 +258,7 @@ class Group:
         counts = self._gathered([checksum(names), len(names)])
         if (counts != counts[0]).any():
             rank = int(np.flatnonzero((counts != counts[0]).any(axis=1))[0])
-            raise NotEqualError(
+            raise DataError(
                 f"rank {rank} of {self.size} has other arrays than rank 0: {counts[rank, 1]} "
                 f"entries instead of {counts[0, 1]}; build the same model, optimiser and data in "
                 "all processes."
@@ -257,7 +266,7 @@ class Group:
         sums = self._gathered([checksum(value) for value in named.values()])
         if (wrong := np.argwhere(sums != sums[0])).size:
             rank, place = wrong[0].tolist()
-            raise NotEqualError(
+            raise DataError(
                 f"rank {rank} of {self.size} differs from rank 0 in {names[place]}; build the same "
                 "model, optimiser and data in all processes, and change nothing in one alone."
             )

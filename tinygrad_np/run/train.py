@@ -274,11 +274,17 @@ def train(given: argparse.Namespace) -> int:
         return examine(jobs(given, note), given.out, given.epochs, note)
     if not given.mpi:
         return _train(given, note, None)
-    with Group() as group:
-        given.processes = group.size
-        if group.rank:
-            given.quiet, note = True, lambda remark: None  # noqa: ARG005
-        return _train(given, note, group)
+    group = Group()
+    given.processes = group.size
+    if group.rank:
+        given.quiet, note = True, lambda remark: None  # noqa: ARG005
+    try:
+        with group:
+            return _train(given, note, group)
+    except (Exception, KeyboardInterrupt):  # which all have
+        if group.rank == 0:
+            raise
+        return 2
 
 
 def _train(given: argparse.Namespace, note: Callable[[object], None], group: Group | None) -> int:
@@ -362,5 +368,14 @@ def main(
     arguments: Sequence[str] | None = None, program: str = PROGRAM, *parsed: Any, **others: Any
 ) -> int:
     """The exit code: 0, or 2 with one line on stderr for bad input; ``parse`` has the arguments."""
-    name = Path(program.split()[-1]).name
-    return guarded(name, lambda: train(parse(arguments, program, *parsed, **others)))
+
+    def work() -> int:
+        try:
+            given = parse(arguments, program, *parsed, **others)
+        except DataError:
+            if "--mpi" in (sys.argv if arguments is None else arguments) and Group().rank:
+                return 2  # the first says so
+            raise
+        return train(given)
+
+    return guarded(Path(program.split()[-1]).name, work)
