@@ -80,7 +80,7 @@ def spoils() -> None:
 
 
 def killed(checkpoint: str, number: str) -> None:
-    """Trains with a checkpoint; rank 1 gets the signal in the fourth epoch, "0" for none.
+    """Trains with a checkpoint; the last rank gets the signal in the fourth epoch, "0" for none.
 
     The signal "parent" is one that ``mpirun`` gets, as from Ctrl-C. Without a signal, what went on
     from the checkpoint is compared with a training in one piece: bit for bit where as many
@@ -89,7 +89,7 @@ def killed(checkpoint: str, number: str) -> None:
 
     class Dies:
         def on_step(self, now: Any) -> None:
-            if number != "0" and group.rank == 1 and now.epoch == 4 and now.step == 2:
+            if number != "0" and group.rank == group.size - 1 and now.epoch == 4 and now.step == 2:
                 is_parents = number == "parent"
                 target = os.getppid() if is_parents else os.getpid()
                 os.kill(target, signal.SIGINT if is_parents else int(number))

@@ -192,6 +192,7 @@ def test_one_that_raises_ends_all(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallel.group, "WAIT", 0.1)
+
     def work(comm: Any) -> Any:
         class Fails:
             def on_step(self, now: Any) -> None:

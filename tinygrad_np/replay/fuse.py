@@ -182,7 +182,7 @@ def elementwise(call: Any) -> Elementwise | None:
         return None
     elif "out" in options:
         args = (*args, options.pop("out"))
-    if fn is not np.copyto and (options or len(args) != fn.nin + fn.nout):
+    if options or (fn is not np.copyto and len(args) != fn.nin + fn.nout):
         return None
     *operands, out = args
     if not isinstance(out, np.ndarray) or out.dtype.char not in native.TYPES or out.size < 2:
