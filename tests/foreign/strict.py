@@ -26,7 +26,7 @@ FACTS = {"shape", "ndim", "size", "dtype", "itemsize", "nbytes"}
 class Strict(np.lib.mixins.NDArrayOperatorsMixin):
     """An array that keeps to itself; ``host()`` is the one way out."""
 
-    __slots__ = ("_inside",)
+    __slots__ = ("__weakref__", "_inside")  # CuPy's can be referred to weakly
 
     def __init__(self, values: Any) -> None:
         self._inside = np.array(values)

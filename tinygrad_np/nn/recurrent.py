@@ -8,6 +8,7 @@ import numpy as np
 from ..arguments import dtype as floating
 from ..arguments import flag, generator, one_of, share, whole
 from ..autodiff.making import stack
+from ..autodiff.primitives import akin
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
@@ -100,6 +101,7 @@ class _Recurrent(Module):
         shape = rows, shape_of(x)[1], self.hidden_size
         if initial is None:
             zeros = np.zeros(shape, np.result_type(x, self._parameter("weight_ih", "l0")))
+            zeros = akin(zeros, x)
             return (zeros,) * len(self.states)
         parts = (initial,) if len(self.states) == 1 else initial
         names = ", ".join(self.states)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
+from ..autodiff.primitives import needs_memory
 from ..autodiff.tape import Leaf, changes, next_number
 from ..autodiff.tensor import Tensor
 from ..threads import thread_count
@@ -43,6 +44,7 @@ class Pack:
             self._gather()
         else:
             self.values = self.params[0]._array
+            needs_memory("an optimiser", self.values)
             self.grads = np.empty_like(self.values)
         self.views = [p._array for p in self.params]
         self.storages = [_storage(p) for p in self.params]

@@ -243,7 +243,8 @@ class Recorder:
     def variable(self, tensor: Tensor) -> Variable:
         """The variable of a Tensor that the step returned."""
         operand = self._operand("return", 0, tensor, tensor._array)
-        assert isinstance(operand, Variable)
+        if not isinstance(operand, Variable):
+            raise TypeError("a recording is of NumPy's arrays; convert those of another library.")
         return operand
 
     def close(self) -> None:

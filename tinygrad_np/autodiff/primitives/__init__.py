@@ -4,7 +4,7 @@ Every function here takes arrays and dispatches like NumPy's own functions do, s
 called on Tensors and recorded.
 """
 
-from .dispatch import F, Kept, akin, hidden_in, is_foreign, primitive, written_out
+from .dispatch import F, Kept, akin, hidden_in, is_foreign, needs_memory, primitive, written_out
 from .elementwise import (
     added_to,
     cast,
@@ -54,8 +54,8 @@ __all__ = [
     "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "clip", "cofactors",
     "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in", "hint",
     "identity", "if_finite", "is_foreign", "join_index", "last_writes", "length", "lent",
-    "lexical_order", "nonzero", "orthogonalised", "pad_zeros", "power_norm", "primitive",
-    "rebuilt", "replace_at", "replace_nonfinite", "second_cofactors", "settled", "shares",
-    "sigmoid", "silent", "split_index", "take_at", "unit", "updated", "variance",
+    "lexical_order", "needs_memory", "nonzero", "orthogonalised", "pad_zeros", "power_norm",
+    "primitive", "rebuilt", "replace_at", "replace_nonfinite", "second_cofactors", "settled",
+    "shares",    "sigmoid", "silent", "split_index", "take_at", "unit", "updated", "variance",
     "where_finite_or", "written_out",
 ]  # fmt: skip

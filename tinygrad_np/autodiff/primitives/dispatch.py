@@ -75,8 +75,9 @@ def akin(constant: Any, x: Any) -> Any:
     """
     if type(x) is np.ndarray or type(constant) is not np.ndarray:
         return constant
-    held = x._array if hasattr(type(x), "requires_grad") else x  # a Tensor's
-    return np.asarray(constant, like=held) if is_foreign(held) else constant
+    while hasattr(type(x), "mixes"):  # a Tensor, or the examples of a batch
+        x = x._array if hasattr(type(x), "requires_grad") else getattr(x, "held", None)
+    return np.asarray(constant, like=x) if is_foreign(x) else constant
 
 
 def is_foreign(x: Any) -> bool:
@@ -84,6 +85,19 @@ def is_foreign(x: Any) -> bool:
     kind = type(x)
     speaks = hasattr(kind, "__array_function__") and not isinstance(x, np.ndarray)
     return speaks and not hasattr(kind, "mixes")
+
+
+def needs_memory(what: str, x: Any) -> None:
+    """Raise TypeError for an array that nothing can be written into, as Dask's are.
+
+    A slice of one is no view, so that what is written there would be lost.
+    """
+    if is_foreign(x) and not hasattr(x, "fill"):
+        raise TypeError(
+            f"{what} writes into arrays, and a {type(x).__module__.partition('.')[0]} "
+            f"{type(x).__name__} is no memory (it has no fill()); write it in functions of "
+            "NumPy's, or convert the array."
+        )
 
 
 def numbers(name: str, x: Any) -> Any:

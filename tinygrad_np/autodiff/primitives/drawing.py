@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from .dispatch import primitive
+from .dispatch import akin, primitive
 
 
 @primitive
@@ -44,4 +44,4 @@ def kept_share(x: Any, p: float, generator: "np.random.Generator") -> Any:
     """The factor of dropout, drawn anew: 0 with probability ``p``, else 1 / (1 - p); like ``x``."""
     kept = np.greater_equal(generator.random(x.shape, np.float32), p).astype(x.dtype)
     kept *= 1 / (1 - p)
-    return kept
+    return akin(kept, x)

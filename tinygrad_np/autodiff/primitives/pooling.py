@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .convolving import Pair, outputs, places
-from .dispatch import primitive
+from .dispatch import needs_memory, primitive
 
 BLOCK = 1 << 16  # windows at a time, so that their shares stay in cache: 7.8 instead of 11.4 ms
 
@@ -25,6 +25,7 @@ def as_it_lies(x: Any, counts: Pair, dtype: Any = None) -> Any:
 @primitive
 def window_max(x: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any = None) -> Any:
     """The largest of each window: (..., h, w) to (..., h', w')."""
+    needs_memory("pooling", x)
     counts = outputs(x.shape[-2:], kernel, stride, dilation)
     if out is None:
         out = as_it_lies(x, counts)
