@@ -68,6 +68,9 @@ SINGLE: list[tuple[str, Any, bool]] = [
     ("what it computes by itself", partial(np.exp, X, Z), False),
     ("where", partial(np.add, X, Y, Z, where=MASK), False),
     ("where in a copy", partial(np.copyto, Z, X, where=MASK), False),
+    ("where by its place", partial(np.copyto, Z, X, "same_kind", MASK), False),
+    ("a copy of booleans to booleans", partial(np.copyto, MASK.copy(), MASK), False),
+    ("a copy of booleans to integers", partial(np.copyto, np.ones((4, 6), int), MASK), False),
     ("no result", partial(np.add, X, Y), False),
     ("one element", partial(np.add, X[:1, :1], Y[:1, :1], Z[:1, :1]), False),
     ("a result of another kind", partial(np.add, X, Y, np.empty((4, 6), "f8")), False),
@@ -194,9 +197,35 @@ def wider_than_the_first() -> list[bool]:
     return of_two((np.negative, a, b), (np.add, b, c, d))
 
 
+def a_narrow_one_in_place() -> list[bool]:
+    """It would be done once for each column."""
+    a, b, c = buffers(3, 4, 6)
+    [column] = buffers(1, 4, 1)
+    return of_two((np.add, a, b, c), (np.add, column, column, column))
+
+
+def of_three_axes() -> list[bool]:
+    a, b, c = buffers(3, 2, 3, 4)
+    return of_two((np.add, a, b, c), (np.multiply, c, a, b))
+
+
+def with_an_axis_of_one() -> list[bool]:
+    a, b, c = (v[::2] for v in buffers(3, 8, 1, 6))
+    return of_two((np.add, a, b, c), (np.multiply, c, a, b))
+
+
+def the_same_view_twice() -> list[bool]:
+    a, b, c = buffers(3, 4, 6)
+    return of_two((np.add, a, b, c), (np.multiply, c[:], a, c))
+
+
 @for_each(
     [
         (in_place, [True]),
+        (of_three_axes, [True]),
+        (with_an_axis_of_one, [True]),
+        (the_same_view_twice, [True]),
+        (a_narrow_one_in_place, [False, False]),
         (all_turned, [True]),
         (of_a_row_and_a_column, [True]),
         (two_shapes, [False, False]),
@@ -241,6 +270,30 @@ def test_a_maximum_of_rows_is_not_written_over_what_the_loop_has_read() -> None:
     other = fuse.Chain(add)
     assert other.takes(add)
     assert other.takes(fold._replace(out=array(4, 1)))
+
+
+def test_what_goes_by_rows_needs_rows_that_lie_so() -> None:
+    lines, labels = TABLE[neural.less_one_hot].traits.native, np.zeros((4, 1), np.int64)
+    turned = array(6, 4).T
+    for operands, out, fits in (
+        ([X, labels], np.empty_like(X), True),
+        ([X], np.empty_like(X), False),
+        ([turned, labels], np.empty_like(turned), False),
+    ):
+        part = fuse.Elementwise(lines, operands, out, "columns")
+        assert fuse.Chain(part).takes(part) is fits
+
+
+def test_threads_are_for_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuse, "thread_count", lambda: 2)
+    a, b, c = buffers(3, 4, 6)
+    calls = [partial(np.add, a, b, c), partial(np.negative, c, b)]
+    items = [fuse.Item(owner(), [call], fuse.elementwise(call)) for call in calls]
+    [(_, run)] = fuse.chained(items, lambda *_: set(), fuse.Crew())
+    assert len(run.used[1]) == 1
+    assert ran(calls[0]) == [False]
+    monkeypatch.setattr(fuse, "THREADED_FROM", 1)
+    assert ran(calls[0]) == [True]
 
 
 def test_a_loop_of_one_call_or_of_unused_results_saves_nothing() -> None:

@@ -185,7 +185,7 @@ def elementwise(call: Any) -> Elementwise | None:
     if options or (fn is not np.copyto and len(args) != fn.nin + fn.nout):
         return None
     *operands, out = args
-    if not isinstance(out, np.ndarray) or out.dtype.char not in native.TYPES or out.size < 2:
+    if not isinstance(out, np.ndarray) or out.size < 2:
         return None
     operands = [_one_number(operand, operands) for operand in operands]
     if any(type(o) is not np.ndarray for o in operands):

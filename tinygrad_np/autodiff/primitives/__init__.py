@@ -56,6 +56,6 @@ __all__ = [
     "identity", "if_finite", "is_foreign", "join_index", "last_writes", "length", "lent",
     "lexical_order", "needs_memory", "nonzero", "orthogonalised", "pad_zeros", "power_norm",
     "primitive", "rebuilt", "replace_at", "replace_nonfinite", "second_cofactors", "settled",
-    "shares",    "sigmoid", "silent", "split_index", "take_at", "unit", "updated", "variance",
+    "shares", "sigmoid", "silent", "split_index", "take_at", "unit", "updated", "variance",
     "where_finite_or", "written_out",
 ]  # fmt: skip
