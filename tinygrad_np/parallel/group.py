@@ -55,7 +55,7 @@ class Group:
         self._keeps = False  # whether the step may run again
         self._is_open = False  # whether a step is on its way
         self._copies = 1  # of each row, in this step
-        self._ends = self.comm.Dup() if self.size > 1 else None  # beside the sums of a step
+        self._ends: Any = self.comm.Dup() if self.size > 1 else None  # beside the sums of a step
 
     def __repr__(self) -> str:
         return f"Group(rank {self.rank} of {self.size})"
