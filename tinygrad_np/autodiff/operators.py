@@ -217,9 +217,9 @@ class Operators:
             return self  # type: ignore[return-value] # which is a Tensor
         return apply(cast, (self, np.dtype(dtype)))
 
-    def copy(self, order: Any = "C") -> "Tensor":  # noqa: ARG002 - NumPy's option
+    def copy(self, order: Any = "C") -> "Tensor":
         """The same values in memory of their own, recorded."""
-        return apply(broadcast, (self, self._array.shape))
+        return apply(np.copy, (self, order))
 
     def clip(self, min: Any = None, max: Any = None, **options: Any) -> "Tensor":
         """``np.clip`` of this Tensor; None is no bound."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import one_of, whole
-from ..autodiff.primitives import convolution, pad_zeros
+from ..autodiff.primitives import akin, convolution, pad_zeros
 from ..autodiff.rules.elementwise import in_single
 from ..errors import ShapeError
 from .operands import entered, shape_of, sized, to_images, to_sequences
@@ -210,7 +210,7 @@ def framed(x: Any, widths: Widths, value: Any = 0) -> Any:
     if value == 0:
         return found
     inside = np.pad(np.ones(shape_of(x)[-len(widths) :], bool), widths)
-    return np.where(inside, found, value)
+    return np.where(akin(inside, found), found, value)
 
 
 def covered(counts: Any, kernel: Any, stride: Any, dilation: Any) -> list[int]:

@@ -7,10 +7,11 @@ import numpy as np
 
 from ..arguments import is_real, is_whole, one_of, refusal
 from ..errors import ShapeError
+from .convolving import framed
 from .operands import entered, shape_of
 
 # PyTorch's words for NumPy's
-FRAMES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+FRAMES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 Counts = int | tuple[int, ...]
 Factors = float | tuple[float, ...]
 
@@ -30,7 +31,7 @@ def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0) 
     array([[0.],
            [1.]])
     """
-    one_of("pad", "mode", mode, tuple(FRAMES))
+    one_of("pad", "mode", mode, ("constant", *FRAMES))
     x = entered("pad", x)
     shape = shape_of(x)
     given = tuple(pad) if isinstance(pad, (tuple, list)) else ()
@@ -54,8 +55,9 @@ def pad(x: Any, pad: tuple[int, ...], mode: str = "constant", value: float = 0) 
         widths = [(max(a, 0), max(b, 0)) for a, b in widths]
     if not any(map(any, widths)):
         return x
-    options = {"constant_values": value} if mode == "constant" else {}
-    return np.pad(x, widths, mode=FRAMES[mode], **options)  # type: ignore[call-overload]
+    if mode == "constant":
+        return framed(x, widths, np.asarray(value).astype(x.dtype).item())
+    return np.pad(x, widths, mode=FRAMES[mode])  # type: ignore[call-overload]
 
 
 def _check_frame(shape: Any, pad: Any, mode: str, axis: int, before: int, after: int) -> None:
@@ -115,7 +117,7 @@ def interpolate(
         return _repeated(x, times)
     for axis, (n, at) in enumerate(zip(shape[2:], places, strict=True), 2):
         if len(at) != n or (at != np.arange(n)).any():
-            x = np.take(x, at, axis=axis)
+            x = x[(*(slice(None),) * axis, at)]
     return x
 
 

@@ -9,10 +9,10 @@ from .elementwise import copied
 
 
 @primitive
-def broadcast(x: Any, shape: tuple[int, ...], *, out: Any = None) -> Any:
+def broadcast(x: Any, shape: tuple[int, ...], order: Any = "K", *, out: Any = None) -> Any:
     """``np.broadcast_to`` as memory of its own."""
     if out is None:
-        return np.copy(np.broadcast_to(x, shape))
+        return np.copy(np.broadcast_to(x, shape), order)
     np.copyto(out, x)
     return out
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..primitives import akin, broadcast, cast, concat
 from ..primitives.building import ramp
 from ..shapes import as_array, axes_of, kept, total, unbroadcast
-from .shaping import concatenate
+from .shaping import concatenate, places_of
 from .table import composite, defvjp, whole
 
 
@@ -30,7 +30,7 @@ def meshgrid(
     grids = tuple(lined(x, axis, len(xi)) for x, axis in zip(xi, axes, strict=True))
     shape = np.broadcast_shapes(*map(np.shape, grids))
     if copy:
-        return tuple(broadcast(grid, np.shape(grid) if sparse else shape) for grid in grids)
+        return tuple(broadcast(grid, np.shape(grid) if sparse else shape, "C") for grid in grids)
     return grids if sparse else tuple(np.broadcast_to(grid, shape) for grid in grids)
 
 
@@ -162,7 +162,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     arr, values = (x if hasattr(x, "__array_function__") else np.asarray(x) for x in (arr, values))
     size, dtype = np.size(arr), np.result_type(arr)
     places = np.insert(
-        np.arange(size).reshape(np.shape(arr)),
+        places_of(arr),
         obj,
         np.arange(size, size + np.size(values)).reshape(np.shape(values)),
         axis,

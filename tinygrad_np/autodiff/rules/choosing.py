@@ -7,6 +7,7 @@ import numpy as np
 from ..primitives import ARRAY, cast, replace_at
 from ..primitives.building import distinct
 from ..shapes import as_array
+from .shaping import laid
 from .table import composite
 
 
@@ -27,7 +28,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     elif mode != "raise":
         raise ValueError(f"np.choose(mode={mode!r}); use 'raise', 'wrap' or 'clip'.")
     places = np.where(places < 0, len(choices), places)  # NumPy takes none from behind
-    return np.take_along_axis(rows, np.expand_dims(places, 0), 0)[0]
+    return laid(np.take_along_axis(rows, np.expand_dims(places, 0), 0)[0])
 
 
 @composite(np.piecewise)

@@ -17,6 +17,7 @@ from ..primitives import (
 )
 from ..primitives.indexing import in_order, picked_along, with_order
 from ..shapes import as_array, axes_of, unbroadcast
+from .shaping import laid
 from .table import WRITERS, Kept, Traits, along, composite, defvjp
 
 
@@ -85,7 +86,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         indices = np.clip(indices, 0, n - 1)
     elif mode != "raise":
         raise ValueError(f"np.take(mode={mode!r}); use 'raise', 'wrap' or 'clip'.")
-    return a[(*(slice(None),) * axes_of(axis, np.ndim(a))[0], indices)]
+    return laid(a[(*(slice(None),) * axes_of(axis, np.ndim(a))[0], indices)])
 
 
 @composite(np.take_along_axis)
@@ -114,7 +115,7 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None
     """The elements in the order of ``argsort``."""
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return in_order(a, axis, kind, stable)
+    return laid(in_order(a, axis, kind, stable), a)
 
 
 def unsorted(g: Any, out: Any, x: Any, axis: int, kind: Any, stable: Any) -> Any:
@@ -137,7 +138,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect"
     """The elements in the order of ``argpartition``."""
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
+    return laid(take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis), a)
 
 
 @composite(np.lexsort)
@@ -171,7 +172,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
             raise TypeError(f"np.select: condition {i} is of dtype {condition.dtype}, not bool.")
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = np.where(condition, choice, out)
-    return out
+    return laid(out)
 
 
 def diagonal_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:

@@ -10,6 +10,7 @@ from ..primitives.neural import logsumexp
 from ..shapes import axes_of
 from .calls import METHODS
 from .reductions import recurrence
+from .shaping import laid
 from .table import TABLE, composite, constant, defvjp, onwards
 
 NOTHING: Any = getattr(np, "_NoValue", None)  # where NumPy's methods have no initial value
@@ -87,7 +88,7 @@ def reduce_by(
         first = np.broadcast_to(akin(np.asarray(initial, np.result_type(x)), x), shape)
         lined = np.concatenate([np.reshape(first, (*np.shape(lined)[:-1], 1)), lined], axis=-1)
     out = last_of(ufunc, lined)
-    return np.reshape(out, shape if keepdims else tuple(np.shape(x)[a] for a in rest))
+    return laid(np.reshape(out, shape if keepdims else tuple(np.shape(x)[a] for a in rest)))
 
 
 def last_of(ufunc: np.ufunc, x: Any) -> Any:
@@ -116,7 +117,7 @@ def reduceat_by(ufunc: np.ufunc, x: Any, indices: Any, axis: int = 0, dtype: Any
         shape = (*np.shape(x)[:axis], len(spans), *np.shape(x)[axis + 1 :])
         taken = x[(*lead, places)]
         wide = taken if np.result_type(x) != np.float16 else cast(taken, np.float32)
-        return cast(add_at(wide, shape, (*lead, ARRAY), owners), np.result_type(taken))
+        return laid(cast(add_at(wide, shape, (*lead, ARRAY), owners), np.result_type(taken)))
     parts = [ufunc.reduce(x[(*lead, slice(i, j))], axis=axis) for i, j in spans]
     return np.stack(parts, axis=axis)
 

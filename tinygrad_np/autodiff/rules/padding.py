@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import cast, concat, pad_zeros
-from .shaping import copy
+from .shaping import copy, laid, places_of
 from .table import composite
 
 PLACED = ("edge", "wrap", "reflect", "symmetric")  # elements of the array, at other places
@@ -23,10 +23,10 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
             "np.pad with a function as its mode cannot be recorded, because NumPy writes what it "
             "does into an array: write padded = np.pad(t, pad_width), then padded[index] = v."
         )
-    shape, blank = np.shape(array), np.arange(np.size(array))
+    given, shape, blank = array, np.shape(array), places_of(array)
     if isinstance(pad_width, dict):  # axes and their widths
-        given, pad_width = pad_width, np.zeros((len(shape), 2), int)
-        for axis, width in given.items():
+        by_axis, pad_width = pad_width, np.zeros((len(shape), 2), int)
+        for axis, width in by_axis.items():
             pad_width[axis] = width
     ends = options.get("end_values", options.get("constant_values", 0))
     is_plain = mode == "constant" and isinstance(ends, (int, float)) and ends == 0
@@ -35,16 +35,16 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
             name: value if name in ("stat_length", "reflect_type") else np.zeros(np.shape(value))
             for name, value in options.items()
         }
-        places = np.pad(blank.reshape(shape), pad_width, mode, **checked)  # refuses
+        places = np.pad(blank, pad_width, mode, **checked)  # refuses
     elif options.keys() - {"constant_values"}:
-        np.pad(blank[:0], 0, mode, **options)  # refuses
+        np.pad(blank.ravel()[:0], 0, mode, **options)  # refuses
     if not shape:
         return copy(array)
     if mode in PLACED and options.get("reflect_type", "even") != "odd":
         return np.reshape(array, (-1,))[places]
     widths = np.broadcast_to(pad_width, (len(shape), 2)).tolist()
     if is_plain or mode == "empty" or (mode != "constant" and 0 in shape):
-        return pad_zeros(array, widths)
+        return laid(pad_zeros(array, widths), array)
     are_python = np.size(ends) > 2 and array.dtype.kind in "fc"  # to NumPy: of no dtype
     ends = np.broadcast_to(ends, (len(shape), 2))
     ends = cast(ends, array.dtype) if are_python else ends
@@ -55,7 +55,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
             array = mirrored(array, axis, width, mode == "symmetric")
         elif any(width):
             array = between(array, axis, width, sides(array, axis, width, mode, length, ends[axis]))
-    return array
+    return laid(array, given)
 
 
 def cut(x: Any, axis: int, start: int | None, stop: int | None) -> Any:

@@ -64,7 +64,7 @@ defvjp(identity, lambda g, _out, _x: g)
 defvjp(lent, lambda g, _out, _x: g)
 defvjp(
     broadcast,
-    lambda g, _out, _x, shape: unbroadcast(g, np.shape(_x)),
+    lambda g, _out, _x, shape, order="K": unbroadcast(g, np.shape(_x)),
     traits=Traits(copies=True),
 )
 defvjp(
@@ -108,7 +108,36 @@ defvjp(
 @composite(np.copy)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:  # noqa: ARG001 - NumPy's options
     """The same values in memory of their own."""
-    return broadcast(a, np.shape(a))
+    return broadcast(a, np.shape(a), *(() if _lies(a, order) else (order,)))
+
+
+def _lies(x: Any, order: str) -> bool:
+    """Whether a copy that keeps the memory's order has this one."""
+    array = getattr(x, "_array", x)
+    if order == "K" or type(array) is not np.ndarray:
+        return True
+    flags = array.flags
+    return bool({"C": flags.c_contiguous, "F": flags.f_contiguous, "A": flags.forc}[order])
+
+
+def is_fortran(x: Any) -> bool:
+    """Whether an array, or a Tensor's, lies with its first axis last."""
+    array = getattr(x, "_array", x)
+    return type(array) is np.ndarray and array.flags.fnc
+
+
+def laid(x: Any, like: Any = None) -> Any:
+    """``x`` as NumPy lays what it makes anew: in C's order, if ``like`` has Fortran's in that.
+
+    How an array lies decides how what is computed of it is rounded.
+    """
+    order = "F" if is_fortran(like) else "C"
+    return x if _lies(x, order) else copy(x, order)
+
+
+def places_of(x: Any) -> Any:
+    """The number of each element, laid as ``x`` is."""
+    return np.arange(np.size(x)).reshape(np.shape(x)).copy("F" if is_fortran(x) else "C")
 
 
 @composite(np.rollaxis)
@@ -260,4 +289,4 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
         arr, axis = np.reshape(arr, (-1,)), 0
     obj = np.asarray(obj) if hasattr(obj, "__array_function__") else obj
     stay = np.delete(np.arange(np.shape(arr)[axis]), obj)
-    return arr[(*(slice(None),) * axes_of(axis, np.ndim(arr))[0], stay)]
+    return laid(arr[(*(slice(None),) * axes_of(axis, np.ndim(arr))[0], stay)], arr)
