@@ -71,7 +71,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def cache(name: str) -> Path:
-    """The folder of that name in the user's cache; it need not be there."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "tinygrad_np" / name
+def cache(name: str) -> Path | None:
+    """The folder of that name in the user's cache, if there is a home; it need not be there."""
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return None if caches.startswith("~") else Path(caches) / "tinygrad_np" / name

@@ -2,6 +2,8 @@
 
 import functools
 import itertools
+import re
+import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -340,9 +342,10 @@ def test_raised_errors_come_from_numpy() -> None:
 
 def test_code_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    text = native.Loop(
-        [("f", "each")] * 2, [native.Step(FUNCTIONS[np.negative], (0,), 1)], [1]
-    ).text()
+    text, other = (
+        native.Loop([("f", "each")] * 2, [native.Step(FUNCTIONS[fn], (0,), 1)], [1]).text()
+        for fn in (np.negative, np.square)
+    )
     compiled = native.compiled.__wrapped__
     assert compiled(text)
     [file] = tmp_path.rglob("*.o")
@@ -352,15 +355,66 @@ def test_code_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert compiled(text)
         assert file.read_bytes() == content  # made anew
     assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".o"]
+    assert compiled(other)
+    [another] = set(tmp_path.rglob("*.o")) - {file}
+    file.write_bytes(another.read_bytes())
+    assert compiled(text)
+    assert file.read_bytes() == content  # that is another's
+
+
+def test_code_is_not_kept_where_it_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    text = native.Loop(
+        [("f", "each")] * 2, [native.Step(FUNCTIONS[np.negative], (0,), 1)], [1]
+    ).text()
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    assert compiled(text)
+    assert native.compiled.__wrapped__(text)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert native.compiled.__wrapped__(text)
 
 
 def test_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuse.importlib.util, "find_spec", lambda _: None)
+    def broken() -> None:
+        raise OSError("libLLVM.so: cannot open\nshared object file")
+
+    monkeypatch.setattr(native, "_machine", broken)
+    with pytest.raises(ImportError, match="does not start here .OSError: libLLVM.so: cannot open "):
+        twins.tg.replay(lambda x: x)
+    monkeypatch.setattr(native, "_machine", native._Machine)
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     with pytest.raises(ImportError, match=r"fuse=True\) compiles with llvmlite: pip install"):
         twins.tg.replay(lambda x: x)
     with pytest.raises(TypeError, match="fuse='yes'"):
         tg.replay(lambda x: x, fuse="yes")
+
+
+@pytest.mark.parametrize("rows", [20, 3000])
+def test_a_profile_says_in_whose_loop_equations_are(rows: int) -> None:
+    w = tg.Tensor(np.linspace(-1, 1, 12).reshape(4, 3), requires_grad=True)
+
+    def step(x: Any) -> Any:
+        w.grad = None
+        loss = np.mean(F.relu(x @ w) * 3 + 1)
+        loss.backward()
+        return loss
+
+    step = tg.replay(step, fuse=True)
+    for _ in range(3):
+        step(np.ones((rows, 4)))
+    profile = step.profile(3)
+    owners = {row.equation: seconds for row, seconds in profile.rows}
+    assert profile.joined
+    assert all(owners[owner] > 0 for owner in profile.joined.values())
+    numbers = {row.equation: row.number for row, _ in profile.rows}
+    said = {int(row): int(owner)
+            for owner, row in re.findall(r"in the loop of (\d+) +(\d+) ", str(profile))}  # fmt: skip
+    nothing = {e for e in profile.joined if not owners[e]}
+    assert said == {numbers[e]: numbers[profile.joined[e]] for e in nothing}
+    assert said

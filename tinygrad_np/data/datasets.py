@@ -196,7 +196,8 @@ def _fashion_places(folder: StrPath | None) -> list[Path]:
     if folder is not None:
         return [arguments.path("fashion_mnist", "folder", folder)]
     named = os.environ.get("TINYGRAD_NP_DATA")
-    return [*([Path(named)] if named else []), _FASHION_DEBIAN, cache("fashion-mnist")]
+    own = cache("fashion-mnist")
+    return [*([Path(named)] if named else []), _FASHION_DEBIAN, *([own] if own else [])]
 
 
 def _download_fashion(folder: Path) -> None:

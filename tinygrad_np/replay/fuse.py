@@ -5,7 +5,6 @@ shape become one loop in machine code, in which intermediate results stay in reg
 computes by an algorithm of its own, such as exp, stays NumPy's call: no bit is another one.
 """
 
-import importlib.util
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -49,12 +48,6 @@ class Item(NamedTuple):
     calls: list[Callable[[], Any]]
     part: Elementwise | None = None
     free: bool = False
-
-
-def check() -> None:
-    """Raise ImportError where the compiler is not installed."""
-    if importlib.util.find_spec("llvmlite") is None:
-        raise ImportError("tg.replay(fuse=True) compiles with llvmlite: pip install llvmlite.")
 
 
 def has_stops() -> bool:
@@ -119,6 +112,8 @@ def chained(
             continue
         if chain is not None:
             run = chain.compiled(unused(group, owner), crew)
+            if run is not None:
+                run.owners = [owner for owner, _ in group]  # type: ignore[attr-defined]
             found += group if run is None else [(group[0][0], run)]
         chain, group = None if part is None else Chain(part), pairs
         if chain is None or part is None or not chain.takes(part):

@@ -209,13 +209,12 @@ def compiled(text: str) -> int:
     machine = _machine()
     llvm = machine.llvm
     key = "\n".join([text, str(llvm.llvm_version_info), *machine.described])
-    kept = cache("fused") / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
-    code = _kept(kept)
+    code = _kept(key)
     if code is None:
         module = llvm.parse_assembly(text)
         module.verify()
         code = machine.target.emit_object(module)
-        _keep(kept, code)
+        _keep(key, code)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine.made())
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
@@ -231,6 +230,19 @@ def holding_the_lock(address: int) -> Callable[[int], None]:
 def without_the_lock(address: int) -> Callable[[int], None]:
     """The same, beside other threads of Python: that takes longer to call."""
     return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+
+
+def check() -> None:
+    """Raise ImportError, with the way, where the compiler is missing or does not start."""
+    use = "tg.replay(fuse=True) compiles with llvmlite"
+    try:
+        _machine()
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{use}: pip install llvmlite.") from error
+    except Exception as error:  # as OSError where its library is
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        remedy = "reinstall it, pip install --force-reinstall llvmlite, or go without fuse=True"
+        raise ImportError(f"{use}, which does not start here ({why}); {remedy}.") from error
 
 
 class _Machine:
@@ -258,22 +270,36 @@ def _machine() -> _Machine:
     return _Machine()
 
 
-def _kept(path: Path) -> bytes | None:
-    """The machine code in a file, if it is all there: its sum stands before it."""
+def _file(key: str) -> Path | None:
+    """Where the machine code of a key is kept, if it is."""
+    folder = cache("fused")
+    return None if folder is None else folder / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+
+
+def _sum(key: str, code: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + code).digest()
+
+
+def _kept(key: str) -> bytes | None:
+    """The machine code in a file, if it is all there, and this key's: their sum is before it."""
+    path = _file(key)
     try:
-        content = path.read_bytes()
+        content = b"" if path is None else path.read_bytes()
     except OSError:
         return None
     code = content[SUM:]
-    return code if content[:SUM] == hashlib.sha256(code).digest() else None
+    return code if content[:SUM] == _sum(key, code) else None
 
 
-def _keep(path: Path, code: bytes) -> None:
+def _keep(key: str, code: bytes) -> None:
     """Keep machine code and its sum. Where that is not allowed, or the disk is full, nothing."""
+    path = _file(key)
+    if path is None:
+        return
     with contextlib.suppress(OSError, DataError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(path) as file:
-            file.write(hashlib.sha256(code).digest() + code)
+            file.write(_sum(key, code) + code)
 
 
 @functools.cache

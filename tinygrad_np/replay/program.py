@@ -159,7 +159,7 @@ class Program:
         taken = [self.binding.timed() for _ in range(rounds)]
         found = show.rows(self)
         medians = [(row, median(times[row.equation] for times in taken)) for row in found]
-        return show.Profile(medians, sum(seconds for _, seconds in medians))
+        return show.Profile(medians, sum(s for _, s in medians), show.joined(self))
 
     def _set(self, inputs: Sequence[np.ndarray]) -> None:
         """Put the inputs, and what is there already, where the program reads them."""

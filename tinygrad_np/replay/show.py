@@ -1,6 +1,6 @@
 """A program as text: its numbered equations, and their times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..markup import Html, counted
@@ -56,6 +56,20 @@ def _summary(program: "Program", found: list[Row]) -> list[str]:
     ]
 
 
+def joined(program: "Program") -> dict[Equation, Equation]:
+    """Equations whose calls, or some of them, are part of the loop of another equation."""
+    bindings = [program.binding]
+    for loop in program.binding.loops.values():
+        bindings.append(next(iter(loop.bindings.values())))
+    return {
+        joined: owner
+        for binding in bindings
+        for owner, call in binding.instructions
+        for joined in getattr(call, "owners", [])
+        if joined is not owner
+    }
+
+
 def as_html(program: "Program", title: str = "Program") -> Html:
     """The program as a notebook shows it."""
     found = rows(program)
@@ -72,11 +86,13 @@ def table(program: "Program") -> str:
 class Profile:
     """Seconds per equation of one run (medians), and what share is matrix products.
 
-    ``print`` shows the equations, the costliest first.
+    ``print`` shows the equations, the costliest first. In a fused step ``joined`` has the equations
+    that are a part of another's loop, and the other, whose seconds are those of all.
     """
 
     rows: list[tuple[Row, float]]
     total: float
+    joined: dict[Equation, Equation] = field(default_factory=dict)
 
     @property
     def product_share(self) -> float:
@@ -89,9 +105,14 @@ class Profile:
             f"{1e6 * self.total:,.1f} µs in {counted(len(self.rows), 'equation')}, "
             f"{100 * self.product_share:.0f} % of it in matrix products"
         ]
+        numbers = {row.equation: row.number for row, _ in self.rows}
         for row, seconds in sorted(self.rows, key=lambda pair: -pair[1]):
             share = 100 * seconds / self.total if self.total else 0.0
-            lines.append(
-                f"{1e6 * seconds:9.2f} µs {share:5.1f} %  {row.number:4d}  {row.operation}"
-            )
+            spent = f"{1e6 * seconds:9.2f} µs {share:5.1f} %"
+            other = self.joined.get(row.equation)
+            within = "" if other is None else f"in the loop of {numbers[other]}"
+            if within and not seconds:
+                spent, within = f"{within:>20}", ""
+            line = f"{spent}  {row.number:4d}  {row.operation}"
+            lines.append(f"{line} (partly {within})" if within else line)
         return "\n".join(lines)

@@ -24,9 +24,9 @@ from ..watch.objects import is_same
 from ..watch.reads import Read
 from ..watch.walk import Walk
 from .capture import Capture, refusal
-from .fuse import check as check_compiler
 from .given import Given, is_array
 from .guards import Guards, spec
+from .native import check as check_compiler
 from .program import Program, Untouched
 from .severed import leads_on, severed
 from .show import Profile, as_html
