@@ -124,6 +124,18 @@ def test_grad_cam_is_that_of_the_paper() -> None:
     assert figure.get_suptitle() == "Grad-CAM of 1 ReLU: what speaks for the class"
 
 
+@pytest.mark.parametrize(
+    ("size", "chosen"), [(16, "3 ReLU"), (10, "1 ReLU"), (6, "5 AdaptiveAvgPool2d")]
+)
+def test_grad_cam_is_of_a_map_of_at_least_four_by_four_places(size: int, chosen: str) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3, stride=2, seed=0), nn.ReLU(), nn.Conv2d(2, 2, 2, seed=1), nn.ReLU(),
+        nn.Conv2d(2, 3, 1, stride=2, seed=2), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+    )  # fmt: skip
+    figure = draw.grad_cam(model, RNG.random((2, 1, size, size)))
+    assert figure.get_suptitle() == f"Grad-CAM of {chosen}: what speaks for the class"
+
+
 def test_grad_cam_of_a_layer_that_is_called_twice_is_that_of_its_last_call() -> None:
     model = Own()
     figure = draw.grad_cam(model, GREY, "shared", classes=0)

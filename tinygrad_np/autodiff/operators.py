@@ -7,7 +7,7 @@ import numpy as np
 
 from .funnel import apply
 from .hooks import Handle, register
-from .primitives import broadcast, cast, split_index, take_at
+from .primitives import cast, split_index, take_at
 from .rules import calls, indexing
 from .tape import NO_OPTIONS
 from .writes import put, update

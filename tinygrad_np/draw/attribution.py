@@ -23,6 +23,7 @@ from .sheet import laid_out, pictures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PLACES = 4  # along each side of a map: fewer show no part of a digit
 Classes = int | Sequence[int] | np.ndarray | None
 
 
@@ -71,8 +72,9 @@ def grad_cam(
     The map is the positive part of the layer's channels added up, each times the mean of the
     gradient of the class's output by it (Selvaraju et al. 2017, eq. 1 and 2), stretched over the
     image, as a share of its largest value. ``layer`` is a name as in ``model.named_modules()``, of
-    one that puts out (n, channels, h, w); None is the last convolution that is called, behind the
-    layers after it that keep its shape, as normalisation and ReLU do. The other arguments and
+    one that puts out (n, channels, h, w); None is the last convolution that is called and whose
+    map has at least 4 × 4 places (else the last), behind the layers after it that keep its shape,
+    as normalisation and ReLU do. The other arguments and
     errors are those of ``saliency``; ValueError also for a model without convolutions, and for
     layers that it does not have or call.
 
@@ -149,7 +151,8 @@ class Seen:
         outputs = image_layers(self.place, self.model, self.x, layer, leaves_too)
         if layer is None:
             order, own = list(outputs), convolutions(self.model)
-            order = order[max(i for i, name in enumerate(order) if name in own) :]
+            sizes = {i: outputs[name][-1].shape[2:] for i, name in enumerate(order) if name in own}
+            order = order[max([i for i in sizes if min(sizes[i]) >= PLACES] or sizes) :]
             like = outputs[order[0]][-1].shape
             layer = [name for name in order if outputs[name][-1].shape == like][-1]
         values, calls = outputs[layer][-1], len(outputs[layer])
