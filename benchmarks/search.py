@@ -34,6 +34,7 @@ from benchmarks.contenders.processes import Process, RefusedError
 from benchmarks.trial import GAINS
 from tinygrad_np import DataError, data
 from tinygrad_np.files import replacing
+from tinygrad_np.markup import counted
 from tinygrad_np.run.command_line import Arguments, at_least, guarded, new_file, new_folder
 from tinygrad_np.run.outputs import write_json
 
@@ -272,7 +273,8 @@ def write_outputs(given: argparse.Namespace, study: Any) -> None:
     pruned, failed = len(trials) - len(complete), len(study.trials) - len(trials)
     print(f"{HEAD}\n{'-' * len(HEAD)}")
     print("\n".join(line(trial) for trial in ranked[:SHOWN]))
-    print(f"{len(complete)} trials complete, {pruned} pruned, {failed} lost; plots: {given.out}/")
+    done = counted(len(complete), "trial")
+    print(f"{done} complete, {pruned} pruned, {failed} lost; plots: {given.out}/")
     best = {
         "validation_accuracy": ranked[0].value,
         "settings": ranked[0].params,

@@ -353,7 +353,7 @@ def test_without_tqdm_and_matplotlib(
     ]
     assert "  epoch   1  loss " in printed.out
     folder = tmp_path / "out" / f"{DEFAULT}-bars-seed1"
-    assert sorted(p.stem for p in folder.iterdir()) == ["graph", "report", "weights"]
+    assert sorted(p.stem for p in folder.iterdir()) == ["graph", "report", "result", "weights"]
     page = (folder / "report.html").read_text()
     assert page.count("<p>pictures of training need matplotlib: pip install") == len(PICTURES)
 
@@ -556,6 +556,34 @@ def test_control_c_leaves_results_and_resume_goes_on(
         losses = [[e["step_losses"] for e in r["history"]] for r in (ours, theirs)]
         assert losses[0] == losses[1]
     assert list(tmp_path.rglob("checkpoint.npz")) == []
+
+
+def test_what_has_finished_is_kept_and_what_has_not_begun_is_said(
+    job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--quiet", "--eager", "--epochs", 2, "--resume", "--json", tmp_path / "r.json")
+    assert job(*given) == 0
+    printed = capsys.readouterr()
+    title = f"{DEFAULT} on bars, seed "
+    begun = "nothing to resume under {}; training from the start.\n".format(tmp_path / "out")
+    assert printed.err == f"{title}0: {begun}"
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "run", None)
+        assert job(*given) == 0
+    again = capsys.readouterr()
+    finished = "has finished before, and is kept; without --resume it is trained anew.\n"
+    assert again.out == printed.out
+    assert again.err == f"{title}0: {finished}"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert job("--quiet", "--eager", "--epochs", 3, "--resume") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "has a finished run of other options (--recipe" in line
+    assert job(*given, "--seeds", 2) == 0
+    assert capsys.readouterr().err == f"{title}0: {finished}{title}1: {begun}"
+    (tmp_path / "out" / f"{DEFAULT}-bars-seed0" / "result.json").write_text("{}")
+    assert job(*given) == 0
+    assert begun in capsys.readouterr().err
 
 
 def test_another_run_is_not_resumed(

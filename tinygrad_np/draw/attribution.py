@@ -256,9 +256,6 @@ def _drawn(
     over: bool = False,
 ) -> "Figure":
     """Pairs of an image and its map, or the image under it, in one picture; two pairs a row."""
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.patches import Rectangle
-
     name = naming(seen.place, names, seen.logits.shape[1])
     shown = pictures(laid_out(seen.place, seen.x, shape))
     n, (high, wide) = len(shown), shown.shape[1:3]
@@ -270,6 +267,9 @@ def _drawn(
     heading += f"\n{n} of {seen.given:,} images" if n < seen.given else ""
     tops = 0.2 * (heading.count("\n") + 1)
     figure = empty_figure(inch * across * columns + 0.9, inch * down * rows + tops + 0.1)
+    from matplotlib.colors import LinearSegmentedColormap  # after what says that it is missing
+    from matplotlib.patches import Rectangle
+
     axes = figure.subplots()
     shades = LinearSegmentedColormap.from_list("over", [f"{WRONG}00", f"{WRONG}e0"])
     for i, (image, map_) in enumerate(zip(shown, maps, strict=True)):

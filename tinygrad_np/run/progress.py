@@ -62,8 +62,9 @@ class Bar:
         images = self.seen - self.before  # of this epoch, which may have been broken off
         self.before = self.seen
         rate = images / max(done.seconds, 1e-9)
+        broken = "" if done.finished else ", broken off"
         print(
-            f"  epoch {done.epoch:3d}  loss {done.train_loss:.4f}  accuracy "
+            f"  epoch {done.epoch:3d}{broken}  loss {done.train_loss:.4f}  accuracy "
             f"{100 * done.train_accuracy:.2f} %  validation "
             f"{100 * (done.validation_accuracy or 0):.2f} %  {rate:,.0f} images/s",
             flush=True,

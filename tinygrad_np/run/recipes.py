@@ -70,6 +70,12 @@ class Recipe:
     judged_on: str = "test"
     reported: tuple[tuple[str, float], ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """The network in a few words: widths, or of convolutions the channels and the widths."""
+        kind, sizes = ("", self.sizes) if self.network is None else ("conv ", self.sizes[1:])
+        return kind + "-".join(map(str, sizes))
+
     def build(self, seed: nn.init.Seed = 0, dtype: Any = np.float32) -> nn.Module:
         """The network with its initial weights."""
         if self.network is not None:

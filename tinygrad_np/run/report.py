@@ -1,6 +1,7 @@
 """What a run leaves behind: weights, pictures, the graph, and one page with all of it."""
 
 import dataclasses
+import functools
 import hashlib
 import math
 import re
@@ -334,6 +335,7 @@ def _circumstances(result: Result, dataset: Dataset, parts: Parts) -> list[page.
 def configuration(recipe: Recipe, parts: Parts) -> list[tuple[str, str]]:
     """What a recipe sets; functions by name, the schedule as what it makes."""
     fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    del fields["by_hand"]  # a name in models.by_hand, which the run has not seen
     fields["schedule"] = recipe.learning_rate(parts.train)
     rows = [(name, _shown(value)) for name, value in fields.items() if value not in (None, "", ())]
     used = [("images used", f"{len(x):,} {name}") for name, (x, _) in (
@@ -344,6 +346,9 @@ def configuration(recipe: Recipe, parts: Parts) -> list[tuple[str, str]]:
 
 def _shown(value: Any) -> str:
     """A value as one reads it: functions by name, no places in memory."""
+    if isinstance(value, functools.partial):
+        named = [f"{key}={_shown(part)}" for key, part in value.keywords.items()]
+        return f"{_shown(value.func)}({', '.join([*map(_shown, value.args), *named])})"
     name = getattr(value, "__qualname__", None)
     text = f"{value.__module__}.{name}" if name else str(value)
     return re.sub(r" at 0x[0-9a-f]+", "", text)

@@ -1,6 +1,7 @@
 """One run of a recipe: from a data set and a seed to a trained network and its figures."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +12,21 @@ import numpy as np
 from .. import nn, training
 from ..autodiff.tensor import Tensor
 from ..data.datasets import Dataset
+from ..errors import DataError, ShapeError
 from ..nn.functional import cross_entropy
 from ..parallel import Group
-from ..training.history import History
+from ..training import weights
+from ..training.history import Epoch, History
 from ..training.interrupt import Interrupt
 from ..training.processes import evaluated_by
 from ..training.scoring import Judge, predict, score
+from .outputs import write_json
 from .recipes import Parts, Recipe
 
+FINISHED = "result.json"
+FIGURES = (
+    "train_seconds", "train_accuracy", "validation_accuracy", "test_accuracy", "test_loss",
+)  # fmt: skip
 # trains a recipe's network without ``fit``: from (recipe, model, parts, batches, callbacks)
 Trainer = Callable[[Recipe, nn.Module, Parts, Any, Iterable[Any]], History]
 
@@ -167,6 +175,41 @@ def run(
         test=dataset[1],
         histograms=record,
     )
+
+
+def keep(result: Result, folder: Path, command: str) -> None:
+    """Leave what says that a run has finished, and by which command."""
+    found = {"command": command, **result.as_json(), "monitor": result.history.monitor}
+    write_json(folder / FINISHED, found)
+
+
+def kept(
+    folder: Path, command: str, recipe: Recipe, dataset_name: str, dataset: Dataset, parts: Parts,
+    seed: int,
+) -> Result | None:  # fmt: skip
+    """The result of a run that has finished in this folder; None where there is none.
+
+    Raises DataError for one of another command.
+    """
+    try:
+        found = json.loads((folder / FINISHED).read_bytes())
+        model = recipe.build(seed)
+        if found["command"] == command:
+            model.load_state_dict(weights.load(folder / "weights.npz"))
+        epochs = [Epoch(**epoch) for epoch in found["history"]]
+        figures = {name: found[name] for name in FIGURES}
+        history = History(found["monitor"], "finished", epochs)
+    except (OSError, ValueError, TypeError, KeyError, ShapeError):
+        return None
+    if found["command"] != command:
+        raise DataError(
+            f"{folder}: has a finished run of other options ({found['command']}); leave out "
+            "--resume to train anew in its place, or name another folder with --out."
+        )
+    return Result(
+        recipe=recipe, dataset=dataset_name, seed=seed, epochs=len(epochs), history=history,
+        model=model, test_logits=predict(model, parts.test[0]), test=dataset[1], **figures,
+    )  # fmt: skip
 
 
 def weights_sha256(state: Mapping[str, np.ndarray]) -> str:

@@ -23,7 +23,7 @@ from .outputs import run_name, write_json
 from .progress import Bar, Drawing
 from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
 from .report import GROUP_PARTS, number_of_parts, spread, write_group, write_run
-from .run import Result, Trainer, run
+from .run import FINISHED, Result, Trainer, keep, kept, run
 
 PROBE = 500  # training images for the histograms of activations and gradients
 PROGRAM = "python -m tinygrad_np train"
@@ -221,8 +221,9 @@ def table(results: Iterable[list[Result]]) -> str:
     """
     results = list(results)
     wide = max(9, *(len(group[0].recipe.name) + 2 for group in results))
+    place = max(9, *(len(Path(group[0].dataset).name) + 2 for group in results))
     head = (
-        f"{'recipe':<{wide}}{'data':<9}{'network':<22}{'epochs':>6}{'seconds':>9}"
+        f"{'recipe':<{wide}}{'data':<{place}}{'network':<22}{'epochs':>6}{'seconds':>9}"
         f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>26}"
     )
     lines = [head, "-" * len(head)]
@@ -230,13 +231,12 @@ def table(results: Iterable[list[Result]]) -> str:
         first, last = group[0], group[-1]
         epochs = f"{len(last.history)}/{last.epochs}"
         epochs = str(last.epochs) if last.history.stopped == "finished" else epochs
-        network = "-".join(map(str, first.recipe.sizes))
         reported = "none"
         if first.reported is not None:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
             reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
         lines.append(
-            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<9.8}{network:<22}{epochs:>6}"
+            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<{place}}{first.recipe.shown:<22}{epochs:>6}"
             f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
             f"{spread([r.train_accuracy for r in group]):>15}"
             f"{spread([r.validation_accuracy for r in group]):>15}"
@@ -298,11 +298,26 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         if given.batch is not None and given.batch > count:
             note(f"--batch {given.batch}: there are {count:,} training images, one step an epoch.")
         groups.append([])
+        drawn = True
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
+            folder = given.out / run_name(recipe.name, name, seed)
+            again = command(given, recipe, name, seed)
+            options = again.removeprefix(given.program).strip()
             if given.trainer is None:
-                folder = given.out / run_name(recipe.name, name, seed)
                 checkpoints.append(folder / "checkpoint.npz")
+            if given.resume:
+                earlier = kept(folder, options, recipe, name, dataset, parts, seed)
+                if _everywhere(group, earlier is not None):
+                    assert earlier is not None
+                    note(f"{title}: has finished before, and is kept; without --resume it is "
+                         "trained anew.")  # fmt: skip
+                    groups[-1].append(earlier)
+                    continue
+                if not checkpoints[-1].exists():
+                    note(f"{title}: nothing to resume under {given.out}; training from the start.")
+            elif is_first:
+                (folder / FINISHED).unlink(missing_ok=True)
             bar = Bar(title, count, epochs, given.quiet, note)
             try:
                 result = run(
@@ -313,13 +328,14 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                 )  # fmt: skip
             finally:
                 bar.close()
-            again = command(given, recipe, name, seed)
             drawing = Drawing(number_of_parts(result, parts), given.quiet)
             groups[-1].append(result)
             write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if result.history.stopped == "interrupted" or not drawn:
                 break
+            if is_first and result.history.stopped == "finished":
+                keep(result, folder, options)
         if len(groups[-1]) > 1 and drawn:
             again = command(given, recipe, name, given.seed, given.seeds)
             drawing = Drawing(GROUP_PARTS, given.quiet)
@@ -327,6 +343,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                 write_group, groups[-1], dataset, parts, given.out, again, note
             )
             drawn = _everywhere(group, not is_first or written(write, drawing))
+        result = groups[-1][-1]
         if result.history.stopped == "interrupted" or not drawn:
             where = f"in epoch {len(result.history)} of {epochs}"
             further = "" if given.trainer else "; --resume goes on from there"
