@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,26 @@ def test_copies_share_nothing() -> None:
     assert [other.numpy()[0] for other in others] == [1, 1, 1]
 
 
+def test_files_are_shared(tmp_path: Path) -> None:
+    file = np.memmap(tmp_path / "a.bin", "f4", "w+", shape=(2, 3))
+    t = tg.from_numpy(file)
+    t[0, 1] = 7
+    assert file[0, 1] == 7 and type(t.data) is np.ndarray
+    file[1, 0] = 5
+    assert t[1, 0].item() == 5
+
+
+def test_optimisers_refuse_arrays_that_are_read_only() -> None:
+    array = np.ones(3)
+    array.flags.writeable = False
+    t = tg.from_numpy(array, requires_grad=True)
+    for made in (optim.SGD, optim.Adam):
+        with pytest.raises(ValueError, match="shares an array that is read-only, so that no opti"):
+            made([tg.Tensor(1.0, requires_grad=True), t], 0.1)
+    array = np.ones(3)
+    optim.SGD([tg.from_numpy(array, requires_grad=True)], 0.1)
+
+
 def test_a_replayed_step_sees_the_array_and_makes_no_such_tensor() -> None:
     array = np.ones(3, np.float32)
     t = tg.from_numpy(array)
@@ -86,7 +107,9 @@ def test_a_replayed_step_sees_the_array_and_makes_no_such_tensor() -> None:
               np.array([None]), np.ones(2).view(np.recarray)], ids=lambda g: type(g).__name__,
 )  # fmt: skip
 def test_what_is_no_array_of_numbers_is_refused(given: Any) -> None:
-    with pytest.raises(TypeError, match=r"tg\.Tensor\(data\) copies|convert the data first"):
+    with pytest.raises(
+        TypeError, match=r"tg\.Tensor\(data\) copies|convert the data|, a\.filled\(0\)"
+    ):
         tg.from_numpy(given)
 
 

@@ -346,6 +346,11 @@ class Own:
 
 @for_each(
     [
+        (
+            lambda: tg.parallel.Group(3),
+            TypeError,
+            "Group(comm=3): a communicator of mpi4py is needed",
+        ),
         (lambda: train(3), TypeError, "fit(group=3): a tg.parallel.Group() or None"),
         (
             lambda: train(tg.parallel.Group(Alone()), n := Net(), optimiser=Own(n.parameters())),

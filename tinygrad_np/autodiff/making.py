@@ -33,9 +33,10 @@ def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor
 def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
     """A Tensor that shares the memory of an array: a write to one is seen in the other.
 
-    The array is watched from then on, as one that ``t.data`` gave: where it was overwritten between
-    forward and backward, backward says so. Raises TypeError for what is no array of numbers,
-    ReplayError in a step that is replayed, which keeps the memory that it was recorded with.
+    An ``np.memmap`` is shared too. The array is watched from then on, as one that ``t.data`` gave:
+    where it was overwritten between forward and backward, backward says so. Raises TypeError for
+    what is no array of numbers, ReplayError in a step that is replayed, which keeps the memory that
+    it was recorded with.
 
     >>> array = np.zeros(2)
     >>> t = tg.from_numpy(array)
@@ -43,10 +44,13 @@ def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
     >>> t.tolist()
     [7.0, 0.0]
     """
+    if isinstance(array, np.memmap):
+        array = np.asarray(array)
     if type(array) is not ndarray:
-        raise TypeError(
-            f"from_numpy takes an np.ndarray, not {type(array).__name__}; tg.Tensor(data) copies."
-        )
+        remedy = "tg.Tensor(data) copies"
+        if isinstance(array, ndarray):  # whose mask, or own arithmetic, would be lost unseen
+            remedy = "give its numbers, np.asarray(a) as they are or, of a masked one, a.filled(0)"
+        raise TypeError(f"from_numpy takes an np.ndarray, not {type(array).__name__}; {remedy}.")
     calls.check_dtype(array.dtype, "an array")
     if mode.capture is not None:
         mode.capture.refuse(

@@ -45,6 +45,12 @@ class Pack:
         else:
             self.values = self.params[0]._array
             needs_memory("an optimiser", self.values)
+            if isinstance(self.values, np.ndarray) and not self.values.flags.writeable:
+                raise ValueError(
+                    f"a parameter of shape {self.values.shape} shares an array that is read-only, "
+                    "so that no optimiser can change it; give tg.Tensor(array, requires_grad=True),"
+                    " which copies, or array.flags.writeable = True first."
+                )
             self.grads = np.empty_like(self.values)
         self.views = [p._array for p in self.params]
         self.storages = [_storage(p) for p in self.params]

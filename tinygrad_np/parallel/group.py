@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import shown
 from ..autodiff.primitives import neural, primitive
 from ..autodiff.rules import defvjp
 from ..autodiff.tape import no_grad
@@ -47,6 +48,11 @@ class Group:
 
     def __init__(self, comm: Any = None) -> None:
         self.comm = _world() if comm is None else comm
+        if not hasattr(self.comm, "Get_rank"):
+            raise TypeError(
+                f"Group(comm={shown(comm)}): a communicator of mpi4py is needed, as "
+                "MPI.COMM_WORLD; leave it out for all processes that mpirun started."
+            )
         self.rank, self.size = int(self.comm.Get_rank()), int(self.comm.Get_size())
         self.sent = 0  # bytes that were handed to MPI in steps
         self._memory: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
