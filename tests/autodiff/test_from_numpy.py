@@ -107,9 +107,7 @@ def test_a_replayed_step_sees_the_array_and_makes_no_such_tensor() -> None:
               np.array([None]), np.ones(2).view(np.recarray)], ids=lambda g: type(g).__name__,
 )  # fmt: skip
 def test_what_is_no_array_of_numbers_is_refused(given: Any) -> None:
-    with pytest.raises(
-        TypeError, match=r"tg\.Tensor\(data\) copies|convert the data|, a\.filled\(0\)"
-    ):
+    with pytest.raises(TypeError, match=r"tg\.Tensor\(data\) copies|convert the data first"):
         tg.from_numpy(given)
 
 

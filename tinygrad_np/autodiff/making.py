@@ -47,10 +47,10 @@ def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
     if isinstance(array, np.memmap):
         array = np.asarray(array)
     if type(array) is not ndarray:
-        remedy = "tg.Tensor(data) copies"
-        if isinstance(array, ndarray):  # whose mask, or own arithmetic, would be lost unseen
-            remedy = "give its numbers, np.asarray(a) as they are or, of a masked one, a.filled(0)"
-        raise TypeError(f"from_numpy takes an np.ndarray, not {type(array).__name__}; {remedy}.")
+        raise TypeError(
+            f"from_numpy takes an np.ndarray, not {type(array).__name__}; tg.Tensor(data) copies "
+            "numbers and lists, np.asarray(a) and of a masked array a.filled(0) are plain arrays."
+        )
     calls.check_dtype(array.dtype, "an array")
     if mode.capture is not None:
         mode.capture.refuse(

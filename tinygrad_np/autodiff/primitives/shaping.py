@@ -11,10 +11,7 @@ from .elementwise import copied
 @primitive
 def broadcast(x: Any, shape: tuple[int, ...], order: Any = "K", *, out: Any = None) -> Any:
     """``np.broadcast_to`` as memory of its own."""
-    if out is None:
-        return np.copy(np.broadcast_to(x, shape), order)
-    np.copyto(out, x)
-    return out
+    return np.copy(np.broadcast_to(x, shape), order) if out is None else copied(x, out)
 
 
 @primitive
