@@ -9,8 +9,6 @@ from .rules import calls
 from .tape import mode
 from .tensor import Tensor
 
-ndarray = np.ndarray
-
 
 def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
     """A Tensor from a nested list of numbers, arrays and Tensors of equal shapes; recorded.
@@ -30,7 +28,7 @@ def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor
     return built
 
 
-def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
+def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     """A Tensor that shares the memory of an array: a write to one is seen in the other.
 
     An ``np.memmap`` is shared too. The array is watched from then on, as one that ``t.data`` gave:
@@ -44,13 +42,10 @@ def from_numpy(array: ndarray, requires_grad: bool = False) -> Tensor:
     >>> t.tolist()
     [7.0, 0.0]
     """
-    if isinstance(array, np.memmap):
-        array = np.asarray(array)
-    if type(array) is not ndarray:
-        raise TypeError(
-            f"from_numpy takes an np.ndarray, not {type(array).__name__}; tg.Tensor(data) copies "
-            "numbers and lists, np.asarray(a) and of a masked array a.filled(0) are plain arrays."
-        )
+    array = np.asarray(array) if isinstance(array, np.memmap) else array
+    if type(array) is not np.ndarray:
+        remedy = "tg.Tensor(data) copies numbers and lists; np.asarray(a), a.filled(0) are arrays."
+        raise TypeError(f"from_numpy takes an np.ndarray, not {type(array).__name__}; {remedy}")
     calls.check_dtype(array.dtype, "an array")
     if mode.capture is not None:
         mode.capture.refuse(
