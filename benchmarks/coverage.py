@@ -51,7 +51,7 @@ REASONS: dict[str, str] = {
         "triu_indices bartlett blackman hamming hanning kaiser fft.fftfreq fft.rfftfreq"
     ),
     "reads or writes files, memory or text": (
-        "from_dlpack frombuffer fromfile fromiter fromregex fromstring genfromtxt load loadtxt "
+        "from_dlpack frombuffer fromfile fromregex fromstring genfromtxt load loadtxt "
         "base_repr binary_repr format_float_positional format_float_scientific"
     ),
     "is about dtypes, shapes or NumPy itself": (
@@ -64,8 +64,8 @@ REASONS: dict[str, str] = {
         "busday_count busday_offset is_busday isnat datetime_as_string busdaycalendar"
     ),
     "is a class of iterators, arrays or settings": (
-        "broadcast dtype errstate finfo flatiter iinfo memmap ndarray ndenumerate ndindex nditer "
-        "nested_iters recarray record ufunc matrix poly1d"
+        "broadcast dtype errstate finfo flatiter iinfo memmap ndarray ndenumerate ndindex "
+        "recarray record ufunc matrix poly1d"
     ),
 }  # fmt: skip
 THROUGH_OTHERS = {  # NumPy's own code calls functions of the table
@@ -73,7 +73,7 @@ THROUGH_OTHERS = {  # NumPy's own code calls functions of the table
     "row_stack": "calls np.vstack",
 }
 REFUSALS = {
-    **{name: way for name, way in WAYS.items() if hasattr(np, name)},
+    **{name: way for name, way in WAYS.items() if hasattr(np, name) and name != "poly1d"},
     "lib.stride_tricks.as_strided": WAYS["as_strided"],
     "frompyfunc": "give the function a derivative with tg.defvjp",
 }

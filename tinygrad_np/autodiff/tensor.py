@@ -421,7 +421,7 @@ def _refused(name: str, fact: Any = None) -> property:
     def refuse(_tensor: Tensor, _value: Any = None) -> Any:
         instead = calls.INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
         what = f"{name!r} of a Tensor cannot be set" if fact else f"a Tensor has no {name!r}"
-        raise AttributeError(f"{what}; {instead}.")
+        raise ways.lacking(what, instead)
 
     return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
 

@@ -13,12 +13,14 @@ import numpy as np
 from ...errors import DetachError, TapeError
 from .calls import WRITTEN, instead
 from .signatures import name_of
+from .table import COMPOSITES, TABLE
 
 PACKAGE = __name__.partition(".")[0] + "."
 OF_POLY1D: Any = np.poly1d.__repr__.__code__
 FUNNEL = PACKAGE + "autodiff.funnel"
 ROOMS = ("linalg", "fft", "ma", "rec", "char", "strings")
 CONVERSIONS = ("np.asarray(t)", "float(t)", "int(t)", "complex(t)")
+ITERATORS = ("nditer", "nested_iters")  # NumPy puts a text of its own in place of any TypeError
 WHOLE = "call the function on the whole Tensor, or tg.stack([f(x) for x in t])"
 WAYS = {
     "full": "use np.full_like(other_tensor, t), or np.broadcast_to(t, shape)",
@@ -28,6 +30,10 @@ WAYS = {
     "vectorize": WHOLE,
     "matrix": "use t itself, whose @ is the product of matrices",
     "asmatrix": "use t itself, whose @ is the product of matrices",
+    "fromiter": "use t itself, or tg.stack([f(x) for x in t])",
+    "nditer": "loop over t, or over t.reshape(-1)",
+    "nested_iters": "loop over t, and over the parts of it",
+    "poly1d": "make a polynomial of all its coefficients, np.poly1d(tg.stack([a, b]))",
     "bmat": "use np.block([[t, u], [v, w]])",
     "as_strided": "use np.lib.stride_tricks.sliding_window_view(t, shape), np.broadcast_to or t[i]",
     "asarray_chkfinite": "use t itself, and np.isfinite(t).all() for the check",
@@ -99,19 +105,42 @@ def spelled() -> str:
     return text[start : stop if end == line else None].decode().strip() if text else ""
 
 
-def cut(what: str, shape: tuple[int, ...]) -> DetachError:
+def way_of(called: str) -> str:
+    """What to do instead of this function of NumPy, "" where nothing is known."""
+    room, _, name = called.rpartition(".")
+    if room != "ma":
+        return WAYS.get(called, "")
+    fn = getattr(np, name, None)
+    also = f"np.{name} of t, and " if fn in TABLE or fn in COMPOSITES else ""
+    return f"use {also}np.where(mask, fill, t) for what is masked"
+
+
+def cut(what: str, shape: tuple[int, ...]) -> DetachError | TapeError:
     """The error where a Tensor would lose its history."""
-    name = numpys_own() if what in CONVERSIONS else None
-    text = "" if name or what not in CONVERSIONS else spelled()
-    called = name or text.partition("(")[0].rpartition(".")[2]
-    way = f"{WAYS[called]}, or " if called in WAYS else ""
-    head = f"{what} in {text}" if text and text != what else what
-    return DetachError(
-        f"{f'np.{name} of t' if name else head} would lose the history of a Tensor that requires "
-        f"grad (shape {shape}): {way}use .item() or .numpy() (or .detach()) if you want the values "
-        "alone, tg.array or tg.stack to make one Tensor of several, and a Tensor as the target of "
-        "a write."
+    name, converts = numpys_own(), what in CONVERSIONS
+    text = spelled() if converts and not name else ""
+    head = text.partition("(")[0]
+    called = name or head.rpartition(".")[2]
+    way = way_of(f"ma.{called}" if head.endswith(f"ma.{called}") else called)
+    if name and not converts:  # NumPy writes into an array that it was given, or has made of one
+        way = "give arrays beside t as Tensors too (tg.array(x))"
+    shown = f"np.{name} of t" if name else f"{what} in {text}" if text and text != what else what
+    kind = TapeError if called in ITERATORS else DetachError
+    return kind(
+        f"{shown} would lose the history of a Tensor that requires grad (shape {shape}): "
+        f"{f'{way}, or ' if way else ''}use .item() or .numpy() (or .detach()) if you want the "
+        "values alone, tg.array or tg.stack to make one Tensor of several, and a Tensor as the "
+        "target of a write."
     )
+
+
+def lacking(what: str, instead: str) -> AttributeError:
+    """The error where a Tensor has no such attribute: NumPy's functions read some too."""
+    if not str(sys._getframe(2).f_globals.get("__name__")).startswith("numpy."):
+        return AttributeError(f"{what}; {instead}.")
+    head = spelled().partition("(")[0]
+    name = numpys_own() or head.removeprefix("np.").removeprefix("numpy.")
+    return AttributeError(f"np.{name} of a Tensor: {what}; {way_of(name) or instead}.")
 
 
 def written(name: str) -> DetachError:
