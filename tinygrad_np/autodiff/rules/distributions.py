@@ -61,9 +61,34 @@ def weighed_slope(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any
     return lower * (p * by_y + by_x * (b * q + c_near * by_y))
 
 
-def gamma_density(a: Any, x: Any, power: int = 1) -> Any:
-    """The slope of ``gammainc`` by x: x**(a-1) exp(-x) / Γ(a); that of its inverse to -1."""
-    return weighed(x, power * (a - 1), 0, 0, -power, -power * gammaln(a))
+@primitive
+def inverse_slope(y: Any, x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:  # noqa: ARG001
+    """``weighed`` of x, an inverse function of y, where it is the slope of x by y."""
+    return weighed(x, p, b, q, c, log_scale)
+
+
+def inverse_bend(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
+    """The slope of ``inverse_slope`` by y, ``weighed`` times its slope by x, as one product."""
+    near = np.where(np.isinf(x), 1e30, x)
+    by_x, by_y = np.where(p == 0, 1, near), np.where(q == 0, 1, 1 + b * near)
+    once, twice = np.where(p == 0, 0, 2 * p - 1), np.where(q == 0, 0, 2 * q - 1)
+    lower = weighed(x, once, b, twice, 2 * c, 2 * log_scale)
+    return lower * (p * by_y + by_x * (b * q + c * by_y))
+
+
+def gamma_terms(a: Any, power: int = 1) -> tuple[Any, ...]:
+    """x**(a-1) exp(-x) / Γ(a), to the power of 1 or -1, as ``weighed`` takes it."""
+    return power * (a - 1), 0, 0, -power, -power * gammaln(a)
+
+
+def gamma_density(a: Any, x: Any) -> Any:
+    """The slope of ``gammainc`` by x."""
+    return weighed(x, *gamma_terms(a))
+
+
+def gamma_inverse(a: Any, x: Any, y: Any) -> Any:
+    """The slope of x, an inverse of ``gammainc``, by y, or with -y that of the complement's."""
+    return inverse_slope(y, x, *gamma_terms(a, -1))
 
 
 def scaled_density(a: Any, b: Any, x: Any) -> Any:
@@ -71,16 +96,31 @@ def scaled_density(a: Any, b: Any, x: Any) -> Any:
     return weighed(a, b - 1, 0, 0, -x, xlogy(b, x) - gammaln(b))
 
 
-def beta_density(a: Any, b: Any, x: Any, power: int = 1) -> Any:
-    """The slope of ``betainc`` by x: x**(a-1) (1-x)**(b-1) / B(a, b); that of its inverse to -1."""
-    return weighed(x, power * (a - 1), -1, power * (b - 1), 0, -power * betaln(a, b))
+def scaled_inverse(p: Any, b: Any) -> Any:
+    """The slope by p of a x, where ``gdtr`` of a, b, x is p."""
+    return gamma_inverse(b, sp.gammaincinv(b, p), p)
 
 
-def fisher_density(n: Any, d: Any, x: Any, power: int = 1) -> Any:
-    """The slope of ``fdtr`` by x, that of its inverse to the power of -1."""
+def beta_terms(a: Any, b: Any, power: int = 1) -> tuple[Any, ...]:
+    """x**(a-1) (1-x)**(b-1) / B(a, b), to the power of 1 or -1, as ``weighed`` takes it."""
+    return power * (a - 1), -1, power * (b - 1), 0, -power * betaln(a, b)
+
+
+def beta_density(a: Any, b: Any, x: Any) -> Any:
+    """The slope of ``betainc`` by x."""
+    return weighed(x, *beta_terms(a, b))
+
+
+def beta_inverse(a: Any, b: Any, x: Any, y: Any) -> Any:
+    """The slope of x, an inverse of ``betainc``, by y, or with -y that of the complement's."""
+    return inverse_slope(y, x, *beta_terms(a, b, -1))
+
+
+def fisher_terms(n: Any, d: Any, power: int = 1) -> tuple[Any, ...]:
+    """The density of the F distribution to the power of 1 or -1, as ``weighed`` takes it."""
     n, d = n / 2, d / 2
     scale = xlogy(n, n / d) - betaln(n, d)
-    return weighed(x, power * (n - 1), n / d, -power * (n + d), 0, power * scale)
+    return power * (n - 1), n / d, -power * (n + d), 0, power * scale
 
 
 def student_density(df: Any, t: Any) -> Any:
@@ -88,14 +128,19 @@ def student_density(df: Any, t: Any) -> Any:
     return np.exp(-(df + 1) / 2 * np.log1p(t * t / df) - betaln(0.5, df / 2)) / df**0.5
 
 
+def student_inverse(df: Any, t: Any) -> Any:
+    """One over that, of t²."""
+    return weighed(t * t, 0, 1 / df, (df + 1) / 2, 0, betaln(0.5, df / 2) + np.log(df) / 2)
+
+
 def whole(k: Any) -> Any:
     """k rounded down, a Python number as such."""
     return np.floor(k) if hasattr(k, "dtype") else math.floor(k)
 
 
-def binomial_density(k: Any, n: Any, p: Any, power: int = 1) -> Any:
-    """The slope of ``bdtrc`` by p, that of its inverse to the power of -1."""
-    return beta_density(whole(k) + 1, cut(n) - whole(k), p, power)
+def binomial_density(k: Any, n: Any, p: Any) -> Any:
+    """The slope of ``bdtrc`` by p."""
+    return beta_density(whole(k) + 1, cut(n) - whole(k), p)
 
 
 def lambda_density(p: Any, lam: Any) -> Any:
@@ -127,20 +172,32 @@ elementwise(
     lambda g, out, _x, _p, _b, _q, _c, _scale: g * out,
 )
 
+elementwise(
+    inverse_slope,
+    lambda g, _out, _y, x, p, b, q, c, log_scale: g * inverse_bend(x, p, b, q, c, log_scale),
+    lambda g, _out, _y, _x, _p, _b, _q, _c, _scale: np.zeros_like(g),  # what moves x moves y
+    lambda g, out, _y, x, _p, _b, _q, _c, _scale: g * xlogy(out, x),
+    lambda g, out, _y, x, _p, b, q, _c, _scale: g * (out * (q * x / (1 + b * x))),
+    lambda g, out, _y, x, _p, b, _q, _c, _scale: g * xlog1py(out, b * x),
+    lambda g, out, _y, x, _p, _b, _q, _c, _scale: g * (out * x),
+    lambda g, out, _y, _x, _p, _b, _q, _c, _scale: g * out,
+    selects=1,
+)
+
 # incomplete gamma and beta functions (DLMF 8)
 elementwise(sp.gammainc, None, lambda g, _out, a, x: g * gamma_density(a, x))
 elementwise(sp.gammaincc, None, lambda g, _out, a, x: -g * gamma_density(a, x))
-elementwise(sp.gammaincinv, None, lambda g, out, a, _y: g * gamma_density(a, out, -1))
-elementwise(sp.gammainccinv, None, lambda g, out, a, _y: -g * gamma_density(a, out, -1))
+elementwise(sp.gammaincinv, None, lambda g, out, a, y: g * gamma_inverse(a, out, y))
+elementwise(sp.gammainccinv, None, lambda g, out, a, y: -g * gamma_inverse(a, out, -y))
 elementwise(sp.betainc, None, None, lambda g, _out, a, b, x: g * beta_density(a, b, x))
 elementwise(sp.betaincc, None, None, lambda g, _out, a, b, x: -g * beta_density(a, b, x))
-elementwise(sp.betaincinv, None, None, lambda g, out, a, b, _y: g * beta_density(a, b, out, -1))
-elementwise(sp.betainccinv, None, None, lambda g, out, a, b, _y: -g * beta_density(a, b, out, -1))
+elementwise(sp.betaincinv, None, None, lambda g, out, a, b, y: g * beta_inverse(a, b, out, y))
+elementwise(sp.betainccinv, None, None, lambda g, out, a, b, y: -g * beta_inverse(a, b, out, -y))
 
 # of the normal distribution and its relatives
 elementwise(sp.ndtr, lambda g, _out, x: g * bell(x))
 elementwise(sp.log_ndtr, lambda g, _out, x: g * hazard(x))
-elementwise(sp.ndtri, lambda g, out, _p: g / bell(out))
+elementwise(sp.ndtri, lambda g, out, _p: g * (np.exp(out * out * 0.5) * ROOT_TWO_PI))
 elementwise(sp.ndtri_exp, lambda g, out, _y: g / hazard(out))
 elementwise(sp.owens_t,
             lambda g, _out, h, a: g * (bell(h) * erf(a * h * math.sqrt(0.5)) * -0.5),
@@ -155,32 +212,39 @@ elementwise(sp.tklmbda, lambda g, out, _x, lam: g * lambda_density(out, lam), No
 # distributions: cumulative, its complement, and the inverse
 elementwise(sp.pdtr, None, lambda g, _out, k, m: -g * gamma_density(whole(k) + 1, m))
 elementwise(sp.pdtrc, None, lambda g, _out, k, m: g * gamma_density(whole(k) + 1, m))
-elementwise(sp.pdtri, None, lambda g, out, k, _p: -g * gamma_density(cut(k) + 1, out, -1))
+elementwise(sp.pdtri, None, lambda g, out, k, p: -g * gamma_inverse(cut(k) + 1, out, -p))
 elementwise(sp.chdtr, None, lambda g, _out, v, x: g * gamma_density(v / 2, x / 2) / 2)
 elementwise(sp.chdtrc, None, lambda g, _out, v, x: -g * gamma_density(v / 2, x / 2) / 2)
-elementwise(sp.chdtri, None, lambda g, out, v, _p: -g * 2 * gamma_density(v / 2, out / 2, -1))
+elementwise(sp.chdtri, None, lambda g, out, v, p: -g * 2 * gamma_inverse(v / 2, out / 2, -p))
 elementwise(sp.gdtr, lambda g, _out, a, b, x: g * scaled_density(a, b, x), None,
             lambda g, _out, a, b, x: g * scaled_density(x, b, a))  # fmt: skip
 elementwise(sp.gdtrc, lambda g, _out, a, b, x: -g * scaled_density(a, b, x), None,
             lambda g, _out, a, b, x: -g * scaled_density(x, b, a))  # fmt: skip
-elementwise(sp.gdtria, lambda g, out, _p, b, x: g * (gamma_density(b, out * x, -1) / x), None,
+elementwise(sp.gdtria, lambda g, _out, p, b, x: g * (scaled_inverse(p, b) / x), None,
             lambda g, out, _p, _b, x: -g * out / x)  # fmt: skip
 elementwise(sp.gdtrix, lambda g, out, a, _b, _p: -g * out / a, None,
-            lambda g, out, a, b, _p: g * (gamma_density(b, a * out, -1) / a))  # fmt: skip
-elementwise(sp.fdtr, None, None, lambda g, _out, n, d, x: g * fisher_density(n, d, x))
-elementwise(sp.fdtrc, None, None, lambda g, _out, n, d, x: -g * fisher_density(n, d, x))
-elementwise(sp.fdtri, None, None, lambda g, out, n, d, _p: g * fisher_density(n, d, out, -1))
+            lambda g, _out, a, b, p: g * (scaled_inverse(p, b) / a))  # fmt: skip
+elementwise(sp.fdtr, None, None, lambda g, _out, n, d, x: g * weighed(x, *fisher_terms(n, d)))
+elementwise(sp.fdtrc, None, None, lambda g, _out, n, d, x: -g * weighed(x, *fisher_terms(n, d)))
+elementwise(
+    sp.fdtri, None, None, lambda g, out, n, d, p: g * inverse_slope(p, out, *fisher_terms(n, d, -1))
+)
 elementwise(sp.stdtr, None, lambda g, _out, df, t: g * student_density(df, t))
-elementwise(sp.stdtrit, None, lambda g, out, df, _p: g / student_density(df, out))
+elementwise(sp.stdtrit, None, lambda g, out, df, _p: g * student_inverse(df, out))
 elementwise(sp.bdtr, None, None, lambda g, _out, k, n, p: -g * binomial_density(k, n, p))
 elementwise(sp.bdtrc, None, None, lambda g, _out, k, n, p: g * binomial_density(k, n, p))
-elementwise(sp.bdtri, None, None, lambda g, out, k, n, _y: -g * binomial_density(k, n, out, -1))
+elementwise(
+    sp.bdtri,
+    None,
+    None,
+    lambda g, out, k, n, y: -g * beta_inverse(whole(k) + 1, cut(n) - whole(k), out, -y),
+)
 elementwise(sp.nbdtr, None, None,
             lambda g, _out, k, n, p: g * beta_density(cut(n), cut(k) + 1, p))  # fmt: skip
 elementwise(sp.nbdtrc, None, None,
             lambda g, _out, k, n, p: -g * beta_density(cut(n), cut(k) + 1, p))  # fmt: skip
 elementwise(sp.nbdtri, None, None,
-            lambda g, out, k, n, _y: g * beta_density(cut(n), cut(k) + 1, out, -1))  # fmt: skip
+            lambda g, out, k, n, y: g * beta_inverse(cut(n), cut(k) + 1, out, y))  # fmt: skip
 elementwise(sp.nrdtrimn, lambda g, out, _p, std, x: -g * std / bell((x - out) / std),
             lambda g, out, _p, std, x: g * ((out - x) / std),
             lambda g, _out, _p, _std, _x: g)  # fmt: skip

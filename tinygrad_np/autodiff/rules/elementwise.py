@@ -149,7 +149,8 @@ def hypot_slope(g: Any, out: Any, x: Any) -> Any:
 
 def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
     """exp(x) / (exp(x) + exp(y)); a half where both are the same infinity."""
-    return sigmoid(np.where((x == y) & np.isinf(x), 0, x - y) * scale)
+    apart = np.where((x == y) & np.isinf(x), 0, x - y)
+    return sigmoid(apart if scale == 1 else apart * scale)
 
 
 def arcsinh_slope(x: Any) -> Any:

@@ -178,6 +178,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def diagonal_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:
     """Zeros of ``shape`` with ``g`` on the diagonal of two axes."""
     first, second = axes_of((axis1, axis2), len(shape))
+    if shape == (size := g.shape[-1] + abs(offset), size) and first < second:
+        return np.diag(g, offset)
     rest = tuple(n for a, n in enumerate(shape) if a not in (first, second))
     places = np.arange(g.shape[-1])
     rows = places - offset if offset < 0 else places

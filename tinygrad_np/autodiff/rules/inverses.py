@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import akin, cofactors, second_cofactors
+from ..primitives import akin, cofactors, inverse_or_zero, second_cofactors
 from .table import composite, defvjp
 
 
@@ -67,11 +67,14 @@ defvjp(
     broadcasts=True,
     reach=by_equations,
 )
-defvjp(
-    np.linalg.inv,
-    lambda g, out, _a: -np.matmul(np.matmul(transposed(out), g), transposed(out)),
-    reach=by_matrix,
-)
+
+
+def inverse_back(g: Any, out: Any) -> Any:
+    """−a⁻ᵀ g a⁻ᵀ."""
+    return -np.matmul(np.matmul(transposed(out), g), transposed(out))
+
+
+defvjp(np.linalg.inv, lambda g, out, _a: inverse_back(g, out), reach=by_matrix)
 
 
 @composite(np.linalg.tensorsolve)
@@ -154,11 +157,7 @@ defvjp(
 )
 
 
-def inverse_or_zero(a: Any, sign: Any) -> Any:
-    """a⁻¹, and 0 where ``sign``, that of the determinant, is 0."""
-    singular = np.equal(sign, 0)[..., None, None]
-    eye = akin(np.eye(a.shape[-1], dtype=a.dtype), a)
-    return np.where(singular, 0, np.linalg.inv(np.where(singular, eye, a)))
+defvjp(inverse_or_zero, lambda g, out, _a: inverse_back(g, out), reach=by_matrix)
 
 
 def slogdet_back(g: Any, out: Any, a: Any) -> Any:
@@ -169,7 +168,7 @@ def slogdet_back(g: Any, out: Any, a: Any) -> Any:
         total = total + 1j * np.imag(gsign * sign)
     elif glog is None:
         return np.zeros_like(a)
-    return np.expand_dims(total, (-1, -2)) * transposed(inverse_or_zero(a, sign))
+    return np.expand_dims(total, (-1, -2)) * transposed(inverse_or_zero(a))
 
 
 defvjp(np.linalg.slogdet, lambda g, out, a: slogdet_back(g, out, a), reach=by_matrix)

@@ -4,10 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, decomposed, euclidean_norm, power_norm, shares, unit
+from ..primitives import (
+    cast,
+    decomposed,
+    euclidean_norm,
+    inverse_or_zero,
+    power_norm,
+    shares,
+    unit,
+)
 from ..shapes import Axis, axes_of, beside, extent, keep
 from .elementwise import in_single
-from .inverses import conj, inverse_or_zero
+from .inverses import conj
 from .table import along, composite, defvjp
 
 defvjp(
@@ -172,6 +180,6 @@ def cond(x: Any, p: Any = None) -> Any:
         singular = under == 0
         return np.where(singular, np.inf, over / np.where(singular, 1, under))
     sign = np.linalg.slogdet(x)[0]
-    inverse = inverse_or_zero(x, sign)
+    inverse = inverse_or_zero(x)
     out = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(inverse, ord=p)
     return np.where(np.equal(sign, 0), np.inf, out)

@@ -66,7 +66,10 @@ def exprel_slope(x: Any) -> Any:
     """(exp(x) (x - 1) + 1) / x², near 0 by its series."""
     near = np.abs(x) < 1
     inside, outside = np.where(near, x, 0), np.where(near, 1, x)
+    far = np.isinf(x)
+    outside = np.where(far, 1, outside)
     closed = (np.exp(outside) * (outside - 1) + 1) / outside / outside
+    closed = np.where(far, np.exp(np.where(far, x, 0)), closed)
     return np.where(near, polynomial(EXPREL_SLOPE, inside), closed)
 
 
@@ -129,6 +132,67 @@ def rgamma_slope(out: Any, x: Any) -> Any:
     return np.where(left, gamma(mirrored) * tilt, -psi(np.where(left, 1, x)) * out)
 
 
+def is_pole(x: Any) -> Any:
+    """Where Γ has a pole."""
+    return np.logical_and(x <= 0, np.equal(x, np.floor(x)))
+
+
+def psi_gap(a: Any, b: Any) -> Any:
+    """ψ(a) - ψ(a + b): mirrored where both have poles, and 0 at infinity."""
+    total = a + b
+    mirrored, far = np.logical_and(is_pole(a), is_pole(total)), np.isposinf(a)
+    a = np.where(far, 1, np.where(mirrored, 1 - a, a))
+    total = np.where(far, 1, np.where(mirrored, 1 - total, total))
+    return psi(a) - psi(total)
+
+
+def beta_slope(out: Any, a: Any, b: Any) -> Any:
+    """The slope of ``beta`` by a: where it is 0 that of 1/Γ(a + b), and 0 at infinity."""
+    none = np.logical_and(np.equal(out, 0), is_pole(a + b))
+    left, right = np.where(none, a, 1), np.where(none, b, 1)
+    gap = psi_gap(np.where(none, 1, a), np.where(none, 1, b))
+    gap = np.where(np.logical_and(np.equal(out, 0), np.isinf(gap)), 0, gap)
+    crossing = gamma(left) * gamma(right) * crossing_slope(left, left + right)
+    return np.where(none, crossing, out * gap)
+
+
+def crossing_slope(x: Any, y: Any) -> Any:
+    """The slope of Γ(x) / Γ(y), of which both move, over Γ(x)."""
+    out = rgamma(y)
+    return psi(x) * out + rgamma_slope(out, y)
+
+
+def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, Any, Any]:
+    """Where ``binom`` is 0 as one of 1/Γ is, and n and k there; 1, 1 elsewhere."""
+    none = np.logical_and(np.equal(out, 0), np.logical_or(is_pole(n - k + 1), is_pole(k + 1)))
+    none = np.logical_and(none, np.logical_not(is_pole(n + 1)))
+    return none, np.where(none, n, 1), np.where(none, k, 1)
+
+
+def binom_by_n(out: Any, n: Any, k: Any) -> Any:
+    """The slope of ``binom`` = Γ(n+1) / Γ(k+1) / Γ(n-k+1) by n."""
+    none, m, j = binom_poles(out, n, k)
+    n, k = np.where(none, 1, n), np.where(none, 1, k)
+    crossing = gamma(m + 1) * rgamma(j + 1) * crossing_slope(m + 1, m - j + 1)
+    return np.where(none, crossing, out * (psi(n + 1) - psi(n - k + 1)))
+
+
+def binom_by_k(out: Any, n: Any, k: Any) -> Any:
+    """The slope of ``binom`` by k."""
+    none, m, j = binom_poles(out, n, k)
+    n, k = np.where(none, 1, n), np.where(none, 1, k)
+    first, second = rgamma(j + 1), rgamma(m - j + 1)
+    tilt = rgamma_slope(first, j + 1) * second - first * rgamma_slope(second, m - j + 1)
+    crossing = gamma(m + 1) * tilt
+    return np.where(none, crossing, out * (psi(n - k + 1) - psi(k + 1)))
+
+
+def elliptic_slope(b: float, m: Any) -> Any:
+    """₂F₁(½, b; 2; m), which is 0 at -∞: the slopes of ellipk (b = ½) and ellipe."""
+    far = np.isneginf(m)
+    return np.where(far, 0, hyp2f1(0.5, b, 2.0, np.where(far, 0, m)))
+
+
 def beside(x: Any, y: Any, pole: int = 0) -> Any:
     """y, but inside of its domain, beyond ``pole``, where x is 0: there x rules."""
     y = y if hasattr(y, "dtype") else np.full_like(x, y)
@@ -148,10 +212,14 @@ def log_quotient(x: Any, y: Any) -> Any:
 
 def boxcox_slope(log_x: Any, power: Any) -> Any:
     """The slope of ``boxcox`` by its power, of log(x): log(x)² exprel'(power log(x))."""
-    end = np.logical_and(np.isinf(log_x), power > 0)  # x = 0, where it is -1 / power
+    # x is 0 or infinite where it is -1 / power
+    end = np.logical_and(np.isinf(log_x), np.where(log_x > 0, power < 0, power > 0))
     inside = np.where(end, 0, log_x)
+    unclear = np.logical_and(np.isinf(inside), np.equal(power, 0))  # 0 times infinity
+    exponent = np.where(unclear, 0, power * np.where(unclear, 0, inside))
+    tilt = np.exp(np.where(unclear, power * np.sign(inside) * 1e30, 0))
     return np.where(end, 1 / np.square(np.where(end, power, 1)),
-                    np.square(inside) * exprel_slope(power * inside))  # fmt: skip
+                    np.square(inside) * exprel_slope(exponent) * tilt)  # fmt: skip
 
 
 def at_origin(delta: Any, r: Any) -> Any:
@@ -183,7 +251,7 @@ def cut(n: Any) -> Any:
 def expn_slope(n: Any, x: Any) -> Any:
     """-E_{n-1}(x), and that of E_0(x) = exp(-x) / x."""
     n = cut(n)
-    end = np.exp(-x) * (1 + x) / x / x
+    end = np.exp(-x) * (1 + 1 / x) / x
     if isinstance(n, int):  # and so of no dtype
         return -sp.expn(n - 1, x) if n else -end
     return -np.where(n == 0, end, sp.expn(np.where(n == 0, 1, n - 1), x))
@@ -246,12 +314,12 @@ elementwise(sp.psi, lambda g, _out, x: g * trigamma(x))
 elementwise(hidden._zeta, None, lambda g, _out, s, q: g * (-s * hidden._zeta(s + 1, q)))
 elementwise(sp.poch, lambda g, out, z, m: g * (out * (psi(z + m) - psi(z))),
             lambda g, out, z, m: g * (out * psi(z + m)))  # fmt: skip
-elementwise(sp.beta, lambda g, out, a, b: g * (out * (psi(a) - psi(a + b))),
-            lambda g, out, a, b: g * (out * (psi(b) - psi(a + b))))  # fmt: skip
-elementwise(sp.betaln, lambda g, _out, a, b: g * (psi(a) - psi(a + b)),
-            lambda g, _out, a, b: g * (psi(b) - psi(a + b)))  # fmt: skip
-elementwise(sp.binom, lambda g, out, n, k: g * (out * (psi(n + 1) - psi(n - k + 1))),
-            lambda g, out, n, k: g * (out * (psi(n - k + 1) - psi(k + 1))))  # fmt: skip
+elementwise(sp.beta, lambda g, out, a, b: g * beta_slope(out, a, b),
+            lambda g, out, a, b: g * beta_slope(out, b, a))  # fmt: skip
+elementwise(sp.betaln, lambda g, _out, a, b: g * psi_gap(a, b),
+            lambda g, _out, a, b: g * psi_gap(b, a))  # fmt: skip
+elementwise(sp.binom, lambda g, out, n, k: g * binom_by_n(out, n, k),
+            lambda g, out, n, k: g * binom_by_k(out, n, k))  # fmt: skip
 
 # the error function and its relatives (DLMF 7)
 elementwise(sp.erf, lambda g, _out, x: g * (gauss(x) * (2 / ROOT_PI)))
@@ -369,10 +437,10 @@ elementwise(sp.wrightomega, lambda g, out, _x: g * (out / (1 + out)))
 elementwise(hidden._lambertw, lambda g, out, _z, _k, _tol: g * (np.exp(-out) / (1 + out)),
             None, None)  # fmt: skip
 elementwise(sp.ellipk, lambda g, _out, m: g * (
-    hyp2f1(0.5, 0.5, 2.0, m) / (1 - m) * (math.pi / 8)))  # fmt: skip
+    elliptic_slope(0.5, m) / (1 - m) * (math.pi / 8)))  # fmt: skip
 elementwise(sp.ellipkm1, lambda g, _out, p: g * (
-    hyp2f1(0.5, 0.5, 2.0, 1 - p) / p * (-math.pi / 8)))  # fmt: skip
-elementwise(sp.ellipe, lambda g, _out, m: g * (hyp2f1(0.5, 1.5, 2.0, m) * (-math.pi / 8)))
+    elliptic_slope(0.5, 1 - p) / p * (-math.pi / 8)))  # fmt: skip
+elementwise(sp.ellipe, lambda g, _out, m: g * (elliptic_slope(1.5, m) * (-math.pi / 8)))
 elementwise(sp.ellipkinc, lambda g, _out, phi, m: g / np.sqrt(1 - m * np.square(np.sin(phi))), None)
 elementwise(sp.ellipeinc, lambda g, _out, phi, m: g * np.sqrt(1 - m * np.square(np.sin(phi))), None)
 elementwise(sp.wright_bessel, None, None,
