@@ -244,12 +244,16 @@ def test_degenerate_operands_have_numbers_for_slopes() -> None:
     assert slopes(sp.pseudo_huber, (0.0, 0.0))[1] == [0.0, 0.0]
     assert slopes(sp.boxcox, (0.0, 2.0))[1] == [0.0, 0.25]
     assert slopes(sp.beip, (0.0,))[1] == [0.5]
+    assert slopes(sp.binom, (0.0, 1.0))[1] == [1.0, -1.0]
+    assert slopes(sp.beta, (-1.0, 1.0))[1][0] == -1.0
+    assert slopes(sp.boxcox, (np.inf, -1.0))[1] == [0.0, 1.0]
+    assert slopes(sp.ellipk, (-np.inf,))[1] == slopes(sp.exprel, (-np.inf,))[1] == [0.0]
     t = tg.Tensor([-np.inf, -np.inf], requires_grad=True)
     special.logsumexp(t).backward()
     assert t.grad is not None and t.grad.numpy().tolist() == [0.5, 0.5]
 
 
-INF = np.inf
+INF, PI, LN2 = np.inf, np.pi, np.log(2.0)
 ENDS: list[tuple[str, tuple[float, ...], int, float]] = [
     # the function, its operands, the place of one, the second derivative by that
     ("gdtr", (1.0, 1.0, 0.0), 2, -1.0), ("gdtr", (2.0, 2.0, 0.0), 2, 4.0),
@@ -268,6 +272,21 @@ ENDS: list[tuple[str, tuple[float, ...], int, float]] = [
     ("betaincinv", (2.0, 3.0, 0.0), 2, -INF), ("bdtr", (1.0, 3, 0.0), 2, -6.0),
     ("bdtrc", (1.0, 3, 1.0), 2, -6.0), ("nbdtr", (2, 2, 0.0), 2, 12.0),
     ("fdtr", (4.0, 2.0, 0.0), 2, 8.0), ("fdtr", (2.0, 4.0, INF), 2, 0.0),
+    ("gammaincinv", (0.5, 0.0), 1, PI / 2), ("gammainccinv", (0.5, 1.0), 1, PI / 2),
+    ("chdtri", (1.0, 1.0), 1, PI), ("gdtria", (0.0, 0.5, 2.0), 0, PI / 4),
+    ("gdtrix", (2.0, 0.5, 0.0), 2, PI / 4), ("gdtria", (0.3, 0.5, INF), 0, 0.0),
+    ("betaincinv", (0.5, 0.5, 0.0), 2, PI**2 / 2), ("betaincinv", (1.0, 0.5, 1.0), 2, -2.0),
+    ("betainccinv", (0.5, 0.5, 1.0), 2, PI**2 / 2), ("fdtri", (1.0, 1.0, 0.0), 2, PI**2 / 2),
+    ("fdtri", (1.0, 2.0, 0.0), 2, 4.0), ("fdtri", (2.0, 2.0, 1.0), 2, INF),
+    ("ndtri", (0.0,), 0, -INF), ("stdtrit", (2.0, 1.0), 1, INF),
+    ("binom", (0.0, 1.0), 0, 0.0), ("binom", (1.0, 2.0), 0, 1.0), ("binom", (1.0, 2.0), 1, 1.5),
+    ("beta", (-0.5, 0.5), 0, 8 * PI * LN2 - 8 * PI), ("beta", (-1.0, 1.0), 0, -2.0),
+    ("beta", (INF, 1.0), 1, 0.0), ("betaln", (-1.0, 1.0), 0, 1.0), ("betaln", (INF, 1.0), 0, 0.0),
+    ("boxcox", (INF, -2.0), 1, 0.25), ("boxcox", (0.0, 0.0), 1, -INF),
+    ("boxcox1p", (INF, 0.0), 1, INF), ("boxcox1p", (1.0, -INF), 1, 0.0),
+    ("ellipk", (-INF,), 0, 0.0), ("ellipe", (-INF,), 0, 0.0), ("ellipkm1", (INF,), 0, 0.0),
+    ("exprel", (-INF,), 0, 0.0), ("exprel", (INF,), 0, INF), ("expn", (0, INF), 1, 0.0),
+    ("expn", (0, 0.0), 1, INF),
     ("erf", (INF,), 0, 0.0), ("erfc", (-INF,), 0, 0.0), ("ndtr", (INF,), 0, 0.0),
 ]  # fmt: skip
 

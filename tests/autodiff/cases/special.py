@@ -145,6 +145,8 @@ if HAS_SCIPY:
     row(rules.gauss, real(2, 3))
     row(rules.gauss, complex_(3))
     row(densities.weighed, positive(3), 1.7, np.array(0.3), np.array(-2.5), -0.6, scalar)
+    # what it says of y holds for an x that y moves
+    row(densities.inverse_slope, scalar, positive(3), 1.7, 0.3, -2.5, -0.6, 0.4, _order=0)
     row(densities.weighed, low, positive(2, 3), 0, 0, np.array(-0.7), 0.4)
     row(sp.nrdtrimn, low, other, real(3, seed=2))
     row(sp.nrdtrisd, real(3, seed=2), low * 0.4, other + 3)

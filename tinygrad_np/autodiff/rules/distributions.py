@@ -20,10 +20,13 @@ from .special import (
     faddeeva_slope,
     gammaln,
     gauss,
+    steady,
     xlog1py,
     xlogy,
 )
 from .table import elementwise
+
+gammaincinv = steady(sp.gammaincinv)
 
 
 def bell(x: Any) -> Any:
@@ -98,7 +101,7 @@ def scaled_density(a: Any, b: Any, x: Any) -> Any:
 
 def scaled_inverse(p: Any, b: Any) -> Any:
     """The slope by p of a x, where ``gdtr`` of a, b, x is p."""
-    return gamma_inverse(b, sp.gammaincinv(b, p), p)
+    return gamma_inverse(b, gammaincinv(b, p), p)
 
 
 def beta_terms(a: Any, b: Any, power: int = 1) -> tuple[Any, ...]:

@@ -137,8 +137,16 @@ def is_pole(x: Any) -> Any:
     return np.logical_and(x <= 0, np.equal(x, np.floor(x)))
 
 
+def arrays(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two operands, a Python number as an array like the other: chosen from it has no dtype."""
+    if not hasattr(a, "dtype"):
+        return np.full_like(b, a), b
+    return a, b if hasattr(b, "dtype") else np.full_like(a, b)
+
+
 def psi_gap(a: Any, b: Any) -> Any:
     """ψ(a) - ψ(a + b): mirrored where both have poles, and 0 at infinity."""
+    a, b = arrays(a, b)
     total = a + b
     mirrored, far = np.logical_and(is_pole(a), is_pole(total)), np.isposinf(a)
     a = np.where(far, 1, np.where(mirrored, 1 - a, a))
@@ -148,6 +156,7 @@ def psi_gap(a: Any, b: Any) -> Any:
 
 def beta_slope(out: Any, a: Any, b: Any) -> Any:
     """The slope of ``beta`` by a: where it is 0 that of 1/Γ(a + b), and 0 at infinity."""
+    a, b = arrays(a, b)
     none = np.logical_and(np.equal(out, 0), is_pole(a + b))
     left, right = np.where(none, a, 1), np.where(none, b, 1)
     gap = psi_gap(np.where(none, 1, a), np.where(none, 1, b))
@@ -171,6 +180,7 @@ def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, Any, Any]:
 
 def binom_by_n(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` = Γ(n+1) / Γ(k+1) / Γ(n-k+1) by n."""
+    n, k = arrays(n, k)
     none, m, j = binom_poles(out, n, k)
     n, k = np.where(none, 1, n), np.where(none, 1, k)
     crossing = gamma(m + 1) * rgamma(j + 1) * crossing_slope(m + 1, m - j + 1)
@@ -179,6 +189,7 @@ def binom_by_n(out: Any, n: Any, k: Any) -> Any:
 
 def binom_by_k(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` by k."""
+    n, k = arrays(n, k)
     none, m, j = binom_poles(out, n, k)
     n, k = np.where(none, 1, n), np.where(none, 1, k)
     first, second = rgamma(j + 1), rgamma(m - j + 1)
