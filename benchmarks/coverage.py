@@ -68,6 +68,12 @@ REASONS: dict[str, str] = {
         "recarray record ufunc matrix poly1d"
     ),
 }  # fmt: skip
+FIRST = """\
+NumPy speaks first in a few calls. `np.frombuffer(t)`, `np.fromstring(t)` and `memoryview(t)` want
+bytes, and nobody asks the Tensor. `np.bmat(t)` of one Tensor is None. `np.fromiter(t, float)`,
+`array[0] = t` and `p[0] = t` of a `np.poly1d` raise "setting an array element with a sequence"; the
+way is the sentence above that in the traceback. `np.nditer` and `np.nested_iters` name the way
+where the program calls them by these names."""
 THROUGH_OTHERS = {  # NumPy's own code calls functions of the table
     "fromfunction": "calls your function with arrays of indices; the operations in it are recorded",
     "row_stack": "calls np.vstack",
@@ -377,6 +383,7 @@ def page(marks: Marks, old: str) -> str:
         "## Refused, and what to use instead",
         table(["function", "instead"], refusals),
         f"{at_text}:\n`t[index] = np.multiply(t[index], v)`.",
+        FIRST,
         *([f"No derivative yet: {listed(waiting)}."] if waiting else []),
         "## Not applicable",
         "\n\n".join(f"{reason}: {listed([n for n in said.split() if n in names()])}"

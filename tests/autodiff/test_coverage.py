@@ -186,7 +186,7 @@ REFUSING: dict[str, Any] = {
     "put_along_axis": lambda t: np.put_along_axis(np.zeros(4), np.arange(4), t, 0),
     "intersect1d": lambda t: np.intersect1d(t, t),
     "fromiter": lambda t: np.fromiter(t, float),
-    "nditer": np.nditer,
+    "nditer": lambda t: np.nditer(t),
     "nested_iters": lambda t: np.nested_iters(t.reshape(2, 2), [[0], [1]]),
     "poly1d": lambda t: np.poly1d([1.0, 2.0]).__setitem__(0, t[0]),
 }
