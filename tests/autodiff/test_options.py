@@ -84,16 +84,18 @@ def calls(fn: Any, count: int) -> Iterator[tuple[list[Any], dict[str, Any], Call
 
 
 def flat(found: Any) -> list[Any]:
-    return list(found) if isinstance(found, (list, tuple)) else [found]
+    if not isinstance(found, (list, tuple)):
+        return [found]
+    return [part for one in found for part in flat(one)]
 
 
 def slope(call: Callable[..., Any], operands: list[Any], weights: list[Any], i: int) -> Any:
     """Central differences of the weighed results by operand ``i``."""
-    found = np.zeros(A.shape)
-    for index in np.ndindex(A.shape):
+    found = np.zeros(np.shape(operands[i]))
+    for index in np.ndindex(found.shape):
         ends = []
         for step in (1e-6, -1e-6):
-            moved = [x.copy() for x in operands]
+            moved = [np.array(x) for x in operands]
             moved[i][index] += step
             outs = flat(call(*moved))
             ends.append(
@@ -127,7 +129,7 @@ def compare(
     """The results of both; none where both refuse, or one of our sentences does."""
     shown = f"{fn.__name__} {options}"
     try:
-        theirs: Any = [np.asarray(o) for o in flat(call(*operands))]
+        theirs: Any = [np.asarray(o) for o in flat(call(*[np.array(x) for x in operands]))]
     except Exception as error:
         theirs = error
     try:
@@ -154,10 +156,10 @@ def compare_slopes(fn: Any, operands: list[Any], options: dict[str, Any], call: 
         return
     weights = [np.random.default_rng(k).uniform(0.5, 1.5, o.shape) for k, o in enumerate(theirs)]
     for out, weight in zip(ours, weights, strict=True):
-        if out.requires_grad:
+        if isinstance(out, tg.Tensor) and out.requires_grad:
             out.backward(weight.astype(out.dtype), retain_graph=True)
     for i, t in enumerate(given):
-        found = np.zeros(A.shape) if t.grad is None else t.grad.numpy()
+        found = np.zeros(t.shape) if t.grad is None else t.grad.numpy()
         wanted = slope(call, operands, weights, i)
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6, err_msg=f"{shown} {i}")
 

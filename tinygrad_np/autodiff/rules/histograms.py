@@ -14,7 +14,9 @@ from .table import composite, constant, defvjp
 defvjp(
     tally,
     None,
-    lambda g, _out, places, _weights, _minlength=0: take_at(g, (ARRAY,), cast(places, np.intp)),
+    lambda g, _out, places, _weights, _minlength=0: take_at(
+        g, (ARRAY,), cast(places if hasattr(places, "dtype") else np.asarray(places), np.intp)
+    ),
 )
 
 
@@ -68,11 +70,21 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     return tally(x, weights, minlength)
 
 
+def refuse_weights(name: str, a: Any, weights: Any) -> None:
+    """Refuse weights that are not one for each element."""
+    if weights is not None and np.shape(weights) != np.shape(a):
+        raise ValueError(
+            f"np.{name} of shape {np.shape(a)} with weights of shape {np.shape(weights)}; give "
+            "one for each element."
+        )
+
+
 @composite(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     """The edges alone."""
     if isinstance(bins, str) and weights is not None:
         raise TypeError(f"np.histogram_bin_edges(bins={bins!r}) of weighted data; give a number.")
+    refuse_weights("histogram_bin_edges", a, weights)
     return edges_of(np.reshape(a, (-1,)), bins, range)
 
 
@@ -81,11 +93,7 @@ def histogram(
     a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
 ) -> tuple[Any, Any]:
     """Counts or sums of weights between edges; with ``density`` the integral over them is 1."""
-    if weights is not None and np.shape(weights) != np.shape(a):
-        raise ValueError(
-            f"np.histogram of shape {np.shape(a)} with weights of shape {np.shape(weights)}; give "
-            "one for each element."
-        )
+    refuse_weights("histogram", a, weights)
     edges = histogram_bin_edges(a, bins, range, weights)
     places = bin_of(np.reshape(a, (-1,)), edges)
     weights = weights if weights is None else np.reshape(weights, (-1,))
