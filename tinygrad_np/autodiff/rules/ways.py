@@ -59,7 +59,7 @@ def numpys_own() -> str | None:
         module, code = str(frame.f_globals.get("__name__")), frame.f_code
         if module == FUNNEL and code.co_name in ("apply", "_apply_unruled"):
             fn = frame.f_locals["fn"]
-            name = qualified(getattr(fn, "__module__", ""), name_of(fn))
+            name = qualified(str(getattr(fn, "__module__", "")), name_of(fn))
         elif module.startswith("numpy."):
             called = code.co_name
             seen = frame.f_locals
@@ -77,9 +77,9 @@ def numpys_own() -> str | None:
 
 def qualified(module: str, name: str) -> str | None:
     """``linalg.norm``, as users write it behind ``np.``; None for what they cannot call."""
-    if name.startswith("_"):
+    if name.startswith("_") or module.startswith("numpy.polynomial"):  # which calls.asking names
         return None
-    room = next((r for r in str(module).split(".")[1:] if r in ROOMS), "")
+    room = next((r for r in module.split(".")[1:] if r in ROOMS), "")
     if hasattr(getattr(np, room, None), name):
         return f"{room}.{name}"
     return name if hasattr(np, name) else None
