@@ -182,7 +182,7 @@ DATA: list[Row] = [
           labels=Y, classes=3),
     *rows(augment.Distort, {"shift": REAL, "rotation": REAL, "scale": SHARE, "shear": REAL,
                             "alpha": REAL, "sigma": ABOVE_ZERO, "background": ANY_NUMBER,
-                            "mirror": SHARE}),
+                            "mirror": SHARE, "whole": FLAG}),
     *rows(augment.shift, {"images": set(), "rows": MOVED, "columns": MOVED,
                           "background": ANY_NUMBER}, images=IMAGES, rows=1, columns=1),
     *rows(augment.rotate, {"images": set(), "degrees": MOVED, "background": ANY_NUMBER},

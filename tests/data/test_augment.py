@@ -312,3 +312,17 @@ def test_mirrored_with_its_probability() -> None:
     np.testing.assert_array_equal(augment.Distort(mirror=1.0)(images, 1), images[:, :, ::-1])
     with pytest.raises(DataError, match=r"mirror=1\.5, expected a probability"):
         augment.Distort(mirror=1.5)
+
+
+def test_moved_by_whole_pixels_and_not_blurred() -> None:
+    """Each of the 5 · 5 shifts, mirrored or not, about as often as the others."""
+    images = np.random.default_rng(0).random((5000, 3, 4)).astype(np.float32) + 1
+    out = augment.Distort(shift=2.9, mirror=0.5, whole=True)(images, 1)
+    counts = []
+    for source in (images, images[:, :, ::-1]):
+        padded = np.pad(source, ((0, 0), (2, 2), (2, 2)))
+        for i in range(5):
+            for j in range(5):
+                moved = padded[:, i : i + 3, j : j + 4]
+                counts.append(int(np.all(out == moved, axis=(1, 2)).sum()))
+    assert sum(counts) == 5000 and min(counts) > 60 and max(counts) < 140

@@ -18,6 +18,7 @@ from tinygrad_np.run.recipes import CONVOLUTIONAL, RECIPES
 PARAMETERS = {
     "cnn": 80_202,
     "compact": 34_426,
+    "deep": 158_778,
     "halving": 104_426,
     "lenet-5": 61_706,  # with all connections to the 16 maps: 60,000 in the paper
     "pytorch-example": 1_199_882,
@@ -40,7 +41,7 @@ def test_every_network_has_recipes_with_and_without_distortions() -> None:
     for name in pairs:
         plain, distorted = RECIPES[name], RECIPES[f"{name}-distorted"]
         assert plain.transform is None and distorted.transform is not None
-        assert distorted.network in (plain.network, networks.Wide)
+        assert distorted.network in (plain.network, networks.Wide, networks.Deep)
         assert distorted.dataset == plain.dataset
 
 
@@ -121,6 +122,8 @@ def twin(torch: Any, module: nn.Module) -> Any:
         made = its.Linear(*module.weight.shape[::-1])
     elif isinstance(module, nn.MaxPool2d):
         made = its.MaxPool2d(module.kernel_size)
+    elif isinstance(module, nn.AdaptiveAvgPool2d):
+        made = its.AdaptiveAvgPool2d(module.output_size)
     else:
         made = {nn.ReLU: its.ReLU, nn.Flatten: its.Flatten, nn.Dropout: its.Identity}[
             type(module)

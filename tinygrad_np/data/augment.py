@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments import finite, real, refusal, shown
+from ..arguments import finite, flag, real, refusal, shown
 from ..errors import DataError
 from .batches import Seed, generator_from
 
@@ -43,8 +43,9 @@ class Distort:
     minus to plus the value given. With `alpha` above 0 each image is also distorted elastically, by
     displacements uniform in -1 to 1, smoothed with a Gaussian of `sigma` pixels, times `alpha`
     pixels. With probability `mirror` left and right change places first. All in one resampling, so
-    that images are blurred once. What comes from outside the image is `background`. Raises
-    DataError for arguments that are not finite or have no sense.
+    that images are blurred once; with `whole` the shifts are whole pixels, and an image that is
+    only moved and mirrored is not blurred at all. What comes from outside the image is
+    `background`. Raises DataError for arguments that are not finite or have no sense.
     Source: Simard, Steinkraus, Platt, "Best practices for convolutional neural networks applied to
     visual document analysis", 2003, section 2.
 
@@ -62,9 +63,11 @@ class Distort:
     sigma: float = 4.0
     background: float = 0.0
     mirror: float = 0.0
+    whole: bool = False
 
     def __post_init__(self) -> None:
-        for field in fields(self):
+        flag("Distort", "whole", self.whole, DataError)
+        for field in fields(self)[:-1]:
             check = finite if field.name == "background" else real
             check("Distort", field.name, getattr(self, field.name), error=DataError)
         if self.scale >= 1:
@@ -90,8 +93,11 @@ class Distort:
         if self.mirror:
             factors[generator.random(len(view)) < self.mirror, 1] *= -1
         matrices = _matrices(self.rotation * drawn[:, 2], factors, self.shear * drawn[:, 5])
+        moves = self.shift * drawn[:, :2]
+        if self.whole:  # each as likely, those at the ends too
+            moves = np.rint((math.floor(self.shift) + 0.5) * drawn[:, :2])
         field = self._field(generator, view) if self.alpha else None
-        out = _warp(view, matrices, self.shift * drawn[:, :2], field, self.background)
+        out = _warp(view, matrices, moves, field, self.background)
         return _in_the_shape_of(images, out)
 
     def _field(self, generator: "np.random.Generator", images: Images) -> _Field:

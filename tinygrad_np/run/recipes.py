@@ -14,7 +14,7 @@ from .. import data, nn, optim
 from ..data.datasets import Dataset
 from ..errors import DataError
 from ..nn.functional import cross_entropy
-from .networks import CNN, MLP, Compact, Halving, LeNet5, PyTorchExample, Quick, ResNet, Wide
+from .networks import CNN, MLP, Compact, Deep, Halving, LeNet5, PyTorchExample, Quick, ResNet, Wide
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Schedule = Callable[[int, int], optim.optimisers.LearningRate]
@@ -205,6 +205,7 @@ def _one_cycle(peak: float) -> Schedule:
 # sizes of the distortions: chosen on validation images, near those of Simard et al. (2003)
 _DIGITS = data.augment.Distort(shift=1, rotation=10, scale=0.12, shear=0.12, alpha=34, sigma=5)
 _CLOTHES = data.augment.Distort(shift=1, mirror=0.5)
+_SHARP_CLOTHES = data.augment.Distort(shift=2, mirror=0.5, whole=True)
 
 
 def _full_batch(name: str, initial: Any, reported: float) -> Recipe:
@@ -328,10 +329,15 @@ RECIPES: dict[str, Recipe] = {
             "best-distorted", "twice the channels of best, every image distorted anew",
             (784, 32, 64, 128, 10), 1e-2, 10, network=Wide, transform=_DIGITS,
         ),
-        *_twice(
+        _own(
             "fashion-best", "three convolutions, batch normalisation, dropout",
-            (784, 32, 64, 128, 10), 1e-2, (10, 15), network=Halving, dataset="fashion",
-            transform=_CLOTHES,
+            (784, 32, 64, 128, 10), 1e-2, 10, network=Halving, dataset="fashion",
+        ),
+        _own(
+            "fashion-best-distorted", "deeper, images moved by whole pixels and mirrored anew",
+            (784, 16, 64, 128, 10), 0.1, 36, network=Deep, dataset="fashion",
+            transform=_SHARP_CLOTHES, label_smoothing=0.1, optimiser="sgd",
+            settings=(("momentum", 0.9), ("nesterov", True), ("weight_decay", 5e-4)),
         ),
         _own(
             "fashion", "dropout and batch normalisation", peak=2e-3, epochs=30,
