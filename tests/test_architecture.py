@@ -44,7 +44,7 @@ ORDER = [
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
     "recording.formulas", "recording.receipt",
-    "recording.autopsy", "recording.anomaly",
+    "recording.autopsy", "recording.locks", "recording.anomaly",
     "watch.mentions", "watch.objects", "watch.kept", "watch.unseen", "watch.reads", "watch.walk",
     "replay.memory", "replay.capture",
     "replay.guards", "replay.kernels", "replay.rows", "replay.plan",

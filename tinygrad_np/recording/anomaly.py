@@ -1,11 +1,13 @@
 """``anomaly``: stop where a value that is not finite arrives, or a saved array is overwritten."""
 
 import gc
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..autodiff.nests import leaves
 from ..autodiff.rules.table import Rule
 from ..autodiff.tape import Record, mode
 from ..autodiff.tensor import Tensor
@@ -13,6 +15,7 @@ from ..errors import StaleValueError, TapeError
 from .autopsy import Finding, find, is_bad
 from .equations import Equation, Variable
 from .lines import users_line
+from .locks import Lock, Locks
 from .names import calls_of, give_names, named
 from .recorder import Recorder
 from .text import short
@@ -23,8 +26,31 @@ class Watch(Recorder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.locked: list[tuple[np.ndarray, str]] = []
+        self.locks = Locks()
+        self._given_out: list[Lock] = []  # memory of Tensors that may be written to by hand
+        self._outside: dict[int, np.ndarray] = {}  # that are no Tensors', by identity
         self._was_swept = False
+
+    def apply(
+        self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """An array whose contents the derivatives need is read-only while the graph is there."""
+        out = super().apply(rule, args, values, options)
+        if mode.recording and not rule.constant:
+            nodes = [getattr(operand, "_node", None) for operand in args]
+            for i in read(rule, nodes):
+                if isinstance(values, list) and isinstance(args[i], np.ndarray):
+                    values[i] = self._view(values[i])
+                self.locks.need(values[i], users_line)
+        return out
+
+    def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
+        """Tensors that stand for arrays inside of a function are around views, too."""
+        before, nest = leaves(nest), super().lift(nest, declared, pulled)
+        for old, new in zip(before, leaves(nest), strict=True) if declared else ():
+            if old is not new:
+                new._array = self._view(old)
+        return nest
 
     def deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         """A gradient is to be finite."""
@@ -32,7 +58,7 @@ class Watch(Recorder):
         self._look(self.equations[-1].operands)
         if gradient is not None:
             self._was_swept = True
-            self.unlock()
+            self._take_back()
 
     def write(
         self, rule: Rule, target: Tensor, operands: Sequence[Any], values: Sequence[Any]
@@ -65,7 +91,7 @@ class Watch(Recorder):
             self._check(tensor)
         known = self._known.get(id(tensor._array))
         if self._saver(tensor) is not None:
-            self._lock(tensor._array)
+            self._given_out += self.locks.hold(tensor._array, users_line())
         elif known is not None:
             self._forget({known.root})
 
@@ -91,23 +117,32 @@ class Watch(Recorder):
         read = {v for equation in self.equations for v in equation.reads}
         self._look([v for e in self.equations for v in e.results if v not in read])
 
-    def unlock(self) -> None:
-        """Let arrays from outside be written to again."""
-        for array, _ in reversed(self.locked):  # a view after what it is a view of
-            array.flags.writeable = True
-        self.locked = []
+    def _take_back(self) -> None:
+        """What was handed out is needed no more."""
+        given, self._given_out = self._given_out, []
+        self.locks.let_go(given)
+
+    def _operand(self, name: str, i: int, operand: Any, value: Any) -> Any:
+        """An array that was filled anew is another."""
+        known = self._known.get(id(value)) if id(value) in self._outside else None
+        if known is not None and not is_same(known.array, value):
+            del self._known[id(value)]
+        return super()._operand(name, i, operand, value)
 
     def _raw(self, array: np.ndarray, _operand: Any) -> Variable:
-        self._lock(array)
-        return super()._raw(array, _operand)
+        """What is in it now: it may be filled anew."""
+        variable = super()._raw(array, _operand)
+        variable.array = np.array(array)
+        self._outside[id(array)] = array
+        return variable
 
-    def _lock(self, array: np.ndarray) -> None:
-        """Let NumPy say where an array is written to, or the one that it is a view of."""
-        while isinstance(array, np.ndarray):
-            if array.flags.writeable:
-                array.flags.writeable = False
-                self.locked.append((array, users_line()))
-            array = array.base  # type: ignore[assignment]
+    def _view(self, array: np.ndarray) -> np.ndarray:
+        """What a graph keeps in place of an array: when it goes, nothing needs the array."""
+        made = self.locks.view(array)
+        if made is not array and (known := self._known.get(id(array))) is not None:
+            self._known[id(made)] = known
+            weakref.finalize(made, self._known.pop, id(made), None).atexit = False
+        return made
 
     def _append(self, equation: Equation) -> None:
         begins = self.pulled is not None and self._last is None
@@ -124,11 +159,14 @@ class Watch(Recorder):
         self.equations.clear()
         self._numbers.clear()
         self.variables[:] = kept
-        self._known = {id(v.array): v for v in kept}
+        outside = [k for k in self._known if k in self._outside or self.locks.has(k)]
+        outside = [k for k in outside if self._known[k] in kept]
+        self._known = {id(v.array): v for v in kept} | {k: self._known[k] for k in outside}
+        self._outside = {k: self._outside[k] for k in outside if k in self._outside}
         self._kept.clear()
         self._overwritten.clear()
         self._was_swept = False
-        self.unlock()
+        self._take_back()
 
     def _look(self, ends: Sequence[Any]) -> None:
         if any(map(is_bad, ends)):
@@ -180,8 +218,8 @@ class anomaly:
         watch = self._watch
         if watch is None:
             return
-        mode.capture, locked = None, watch.locked
-        watch.unlock()
+        mode.capture, lines = None, ", ".join(map(short, watch.locks.lines()))
+        watch.locks.close()
         if kind is None:
             watch.leave_block()
         elif isinstance(error, Exception) and not isinstance(error, FloatingPointError):
@@ -189,8 +227,7 @@ class anomaly:
                 watch.leave_block()
             except FloatingPointError as found:
                 error.add_note(f"tg.anomaly: {found}")
-        if isinstance(error, ValueError) and "read-only" in str(error) and locked:
-            lines = ", ".join(dict.fromkeys(short(line) for _, line in locked))
+        if isinstance(error, ValueError) and "read-only" in str(error) and lines:
             raise StaleValueError(
                 f"an array is overwritten that an operation ({lines}) has saved; write after "
                 "backward(), or give the operation a copy."
@@ -212,6 +249,17 @@ def savers(array: np.ndarray) -> Iterator[str]:
     for record in gc.get_objects():
         if type(record) is Record and any(value is array for value in record.values):
             rule, values = record.rule, record.values
-            needs = [k for k, parent in enumerate(record.parents) if parent is not None]
-            if any(values[i] is array for k in needs for i in rule.read_by(k, len(values))):
+            if any(values[i] is array for i in read(rule, record.parents)):
                 yield rule.name
+
+
+def read(rule: Rule, nodes: Sequence[Any]) -> set[int]:
+    """The operands whose contents the derivatives by those that have a node need."""
+    places = [k for k, node in enumerate(nodes) if node is not None and not rule.is_option(k)]
+    return {i for k in places for i in rule.read_by(k, len(nodes))}
+
+
+def is_same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays hold the same bytes."""
+    alike = (one.shape, one.dtype) == (other.shape, other.dtype)
+    return alike and one.tobytes() == other.tobytes()

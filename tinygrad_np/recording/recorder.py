@@ -208,7 +208,7 @@ class Recorder:
             with mode.having(recording=records):
                 yield
         finally:
-            self.pulled = None
+            self.pulled = self._last = self._of = None  # they would keep the graph
 
     def effect(self, worker: Any) -> None:
         """Let ``worker`` do what cannot be recorded.
