@@ -76,7 +76,7 @@ PLANTED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a bad weight": (
         lambda: np.sum(leaf(1, np.inf, name="scale") * 2),
-        r"^(scale|an operand of cast, of shape \(2,\),) is inf at index \(1,\)",
+        r"^(scale|an array given to Tensor\(\), of shape \(2,\),) is inf at index \(1,\)",
     ),
     "a bad number": (lambda: np.sum(leaf(1) * np.nan), "^an operand of multiply is nan"),
     "exploding rate": (exploded, "^mean_square gives inf, of an operand of shape"),

@@ -143,7 +143,7 @@ def copied(w: tg.Tensor, buf: Any) -> None:
 
 
 def stacked(w: tg.Tensor, buf: Any) -> None:
-    loss = np.sum(np.stack([w, buf]) * 2.0)
+    loss: Any = np.sum(np.stack([w, buf]) * 2.0)
     buf[0] = 7.0
     loss.backward()
 

@@ -12,6 +12,7 @@ from typing import Any
 from .. import arguments
 from ..autodiff.rules.table import TABLE
 from ..autodiff.tensor import Tensor
+from ..errors import DataError
 from ..files import replacing
 from ..markup import escape, printable
 from ..recording import Recording
@@ -37,8 +38,8 @@ def explore(recording: Recording, path: str | os.PathLike[str]) -> Path:
     pixel, and of large arrays every so many elements, so that 5,000 equations take less than 5 MB;
     statistics are those of all elements. Arrays that were released are computed again.
 
-    Raises TypeError for what is no recording, ValueError for an empty one, DataError for a place
-    that cannot be written; then there is no file.
+    Raises TypeError for what is no recording, ValueError for an empty one, DataError for a name
+    that does not end in .html and for a place that cannot be written; then there is no file.
 
     >>> w = tg.Tensor(np.ones((3, 4)), requires_grad=True, name="w")
     >>> seen = tg.trace(lambda x: np.sum(np.tanh(x @ w)), np.ones((2, 3)))
@@ -46,6 +47,8 @@ def explore(recording: Recording, path: str | os.PathLike[str]) -> Path:
     page.html
     """
     path = arguments.path("explore", "path", path)
+    if path.suffix.lower() != ".html":
+        raise DataError(f"{path}: explore writes a page; name it .html.")
     content = page_of(recording).encode()
     with replacing(path) as file:
         file.write(content)

@@ -216,7 +216,7 @@ def _write(graph: Graph, equation: Equation) -> None:
         if equation.draws:
             raise ExportError("it draws random numbers")
         if write is None or len(equation.results) != 1:
-            raise ExportError("ONNX or this export lacks it")
+            raise ExportError("this export lacks it")
         graph.names[equation.results[0]] = write(graph.reading(equation))
     except ExportError as error:
         where = f" in {equation.call.title}" if equation.call is not None else ""

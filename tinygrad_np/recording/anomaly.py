@@ -66,6 +66,8 @@ class Watch(Recorder):
         """A write into memory that a graph still needs is an error here, not in ``backward()``."""
         self._check(target)
         super().write(rule, target, operands, values)
+        if target.requires_grad:
+            self._look(self.equations[-1].operands[1:])
 
     def effect(self, worker: Any) -> None:
         """An optimiser's step writes to all of its parameters, and leaves finite ones finite."""

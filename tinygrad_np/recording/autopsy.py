@@ -44,7 +44,8 @@ class Finding:
     def __str__(self) -> str:
         place = f" at index {self.index}" if self.index else ""
         if not self.operation:
-            return f"{self.operands[0]} is {self.value}{place}"
+            line = f" ({short(self.line)})" if self.line else ""
+            return f"{self.operands[0]} is {self.value}{place}{line}"
         where = f", in the backward pass of {self.of}," if self.of else ""
         made = f" of {' and '.join(self.operands)}" if self.operands else " of nothing"
         told = ", ".join(part for part in (short(self.line), self.module) if part)
@@ -110,8 +111,8 @@ def find(equations: Sequence[Equation], ends: Iterable[Variable]) -> Finding | N
     reader = found.reader if isinstance(found, Number) else None
     reader = reader or next(e for e in equations if any(v is found for v in e.reads))
     shape = f", of shape {found.shape}," if found.shape else ""
-    told = found.name or f"an operand of {_name(reader)}{shape}"
-    if found.kind in ("memory", "entry") and found.name is None:
+    told = found.name or f"{_source(reader, found)}{shape}"
+    if getattr(found.source, "requires_grad", False) and found.name is None:
         told = f"a parameter of shape {found.shape}"
     told = f"the earlier gradient of {told}" if found.kind == "entry" else told
     index = _where(found.array)
@@ -189,7 +190,8 @@ def _untaken(
         if after.is_backward or bad.isdisjoint(after.reads):
             continue
         new = {v for v in after.results if is_bad(v)}
-        if not new and after.rule is not None and after.rule.selects:
+        taken = new or not after.results  # by memory from outside
+        if not taken and after.rule is not None and after.rule.selects:
             return f"{_told(after)} did not take it, the backward pass met it"
         bad |= new
     return ""
@@ -220,6 +222,15 @@ def _name(equation: Equation | None) -> str:
     return "" if equation is None else equation.part_of or equation.name
 
 
+def _source(reader: Equation, found: Variable) -> str:
+    """What an operation reads that comes from outside."""
+    if reader.name == "cast" and found.kind == "constant":  # of an array that becomes a Tensor
+        return "the gradient given to backward()" if reader.of else "an array given to Tensor()"
+    if reader.name == "replace_at":
+        return "what t[i] = v writes"
+    return f"an operand of {_name(reader)}"
+
+
 def _module(equation: Equation) -> str:
     return "" if equation.call is None else equation.call.title
 
@@ -244,5 +255,6 @@ def _in_words(value: Any, shape: tuple[int, ...], index: tuple[int, ...]) -> str
     try:
         return f"{np.broadcast_to(array, shape)[index].item():.6g}"
     except ValueError:
-        low, high = (array.min(), array.max()) if array.size else (np.nan, np.nan)
-        return f"an operand of shape {array.shape} from {low:.4g} to {high:.4g}"
+        if not array.size:
+            return f"an operand of shape {array.shape}, which is empty"
+        return f"an operand of shape {array.shape} from {array.min():.4g} to {array.max():.4g}"

@@ -98,7 +98,7 @@ def can_come_back(array: np.ndarray) -> bool:
     if array.flags.owndata or isinstance(array.base, np.ndarray):
         return True
     try:
-        return array.base is not None and not memoryview(array.base).readonly  # type: ignore[arg-type]
+        return array.base is not None and not memoryview(array.base).readonly
     except TypeError:
         return False
 

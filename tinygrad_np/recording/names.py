@@ -1,6 +1,6 @@
 """What modules and their Tensors are called in a recording: by their place in the model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..autodiff.nests import held
@@ -36,9 +36,14 @@ def calls_of(equations: Iterable[Equation]) -> list[Call]:
     return list(found)
 
 
-def give_names(equations: Iterable[Equation], variables: Iterable[Variable]) -> dict[Any, str]:
-    """Give variables from outside, and the calls of modules, their names; those of all Tensors."""
-    tensors = named(calls_of(equations))
+def give_names(
+    equations: Iterable[Equation], variables: Iterable[Variable], around: Sequence[Any] = ()
+) -> dict[Any, str]:
+    """Give variables from outside, and the calls of modules, their names; those of all Tensors.
+
+    ``around`` are modules that may hold those that were called.
+    """
+    tensors = named(calls_of(equations), around=around)
     for variable in variables:
         if isinstance(variable.source, Tensor):
             variable.name = tensors.get(variable.source) or variable.source.name
@@ -47,17 +52,21 @@ def give_names(equations: Iterable[Equation], variables: Iterable[Variable]) -> 
     return tensors
 
 
-def named(calls: Sequence[Call], whole: Any = None) -> dict[Any, str]:
+def named(calls: Sequence[Call], whole: Any = None, around: Sequence[Any] = ()) -> dict[Any, str]:
     """The paths of all Tensors in the modules that were called; the calls get theirs, too.
 
-    Paths are those in ``whole``, or in the outermost modules: where there are several with
-    parameters, class and number tell them apart.
+    Paths are those in ``whole``, or in the outermost modules, which may be among those ``around``:
+    where there are several with parameters, class and number tell them apart.
     """
     calls = [call for call in calls if whole is None or call.module() is not whole]
     modules: dict[Any, str] = {}
     tensors: dict[Any, str] = {}
     roots = [call.module() for call in calls if call.around is None] if whole is None else [whole]
-    for root, own in _told_apart([root for root in roots if root is not None]).items():
+    outer = {
+        part: module for module in around for name, part in module.named_modules() if name
+    }  # fmt: skip
+    roots = [_outermost(root, outer) for root in roots if root is not None]
+    for root, own in _told_apart(roots).items():
         for path, module in root.named_modules():
             is_told = module is root and own == type(root).__name__
             modules.setdefault(module, "" if is_told else f"{own}.{path}".strip("."))
@@ -74,6 +83,12 @@ def named(calls: Sequence[Call], whole: Any = None) -> dict[Any, str]:
         if module is not None and times[module] > 1:
             call.path = f"{call.path} call {seen[module]}".strip()
     return tensors
+
+
+def _outermost(module: Any, outer: Mapping[Any, Any]) -> Any:
+    while module in outer:
+        module = outer[module]
+    return module
 
 
 def _told_apart(roots: list[Any]) -> dict[Any, str]:

@@ -269,7 +269,8 @@ class Whole(Recorder):
 
 def _own(part: Any) -> Any:
     """An argument as a leaf in float64."""
-    if not isinstance(part, ARRAYS) or part.dtype.kind not in "fc":
+    part = np.asarray(part) if isinstance(part, (float, complex)) else part
+    if not isinstance(part, ARRAYS) or part.dtype.kind not in "fc":  # type: ignore[union-attr]
         return part
     array = part.numpy() if isinstance(part, Tensor) else part
     name = part.name if isinstance(part, Tensor) else None

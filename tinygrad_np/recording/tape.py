@@ -42,6 +42,11 @@ class Reader:
     """Turns records into equations, each behind those it is computed from."""
 
     def __init__(self, results: Any) -> None:
+        for result in results:
+            if not isinstance(result, Tensor):
+                raise TypeError(
+                    f"tg.autopsy and tg.tape_of take results of operations (Tensors), not {result!r}."
+                )
         roots = [t._node for t in results]
         if not any(roots):
             raise TapeError(

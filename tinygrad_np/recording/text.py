@@ -88,7 +88,11 @@ def lines(rows: Iterable[Row], with_source: bool = False) -> Iterable[str]:
     """The rows as numbered lines."""
     for row in rows:
         cost = f"{row.nbytes:,} B, {row.flops:,} FLOP" if row.nbytes else ""
-        parts = [f"{row.number:4d}  {row.left:<60}", f"{row.place:<18}", cost]
+        parts = [
+            f"{row.number:4d}  {' '.join(row.left.splitlines()):<60}",
+            f"{row.place:<18}",
+            cost,
+        ]
         if with_source:
             parts = [*parts[:2], f"{cost:<24}", short(row.line)]
         yield "  ".join(part for part in parts if part).rstrip()

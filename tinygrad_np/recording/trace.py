@@ -15,13 +15,14 @@ from .recorder import Recorder
 from .recording import Recording
 from .tape import add_backward
 
-ARRAYS = (Tensor, np.ndarray, np.generic)
+ARRAYS = (Tensor, np.ndarray, np.generic, float, complex)
 
 
 def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -> Recording:
     """Run ``fn(*example_inputs)`` once and write down all that it does, as a ``Recording``.
 
-    ``fn`` is a function, a module or a replayed step; it gets Tensors for arrays, in nests too.
+    ``fn`` is a function, a module or a replayed step; it gets Tensors for arrays and floats, in
+    nests too.
     Each equation has operation, operands and results with shapes and dtypes, bytes, FLOPs, the
     line of the source it comes from, and the module it belongs to. With ``backward`` the backward
     pass of what ``fn`` returns follows (of the sum of all elements), unless ``fn``
@@ -42,6 +43,11 @@ def traced(
     recorder: Recorder, fn: Callable[..., Any], example_inputs: tuple[Any, ...], backward: bool
 ) -> Recording:
     """Let a recorder write down what a function does."""
+    if not callable(fn):
+        raise TypeError(
+            "tg.trace, tg.receipt and tg.to_numpy take a function, a module or a replayed step, "
+            f"not {fn!r}."
+        )
     if mode.capture is not None:
         raise TapeError("tg.trace inside of a step that is being recorded; call it outside.")
     parts = leaves(list(example_inputs))
@@ -72,7 +78,7 @@ def traced(
 
 def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
     """Give variables from outside the names they have there."""
-    made.names = give_names(made.equations, made.variables)
+    made.names = give_names(made.equations, made.variables, _modules(fn))
     held = {id(tensor): place for place, tensor in _held(fn)}
     for variable in made.variables:
         if variable.name is None and (place := held.get(id(variable.source))) is not None:
@@ -85,12 +91,23 @@ def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
                 variable.name = variable.name or place
 
 
-def _held(fn: Any) -> Iterator[tuple[str, Tensor]]:
-    """The Tensors that a function closes over or has as globals, with how it writes them."""
+def _scope(fn: Any) -> dict[str, Any]:
+    """What a function closes over or has as globals."""
     if not inspect.isfunction(inspect.unwrap(fn)):
-        return
+        return {}
     found = inspect.getclosurevars(inspect.unwrap(fn))
-    for name, value in {**found.globals, **found.nonlocals}.items():
+    return {**found.globals, **found.nonlocals}
+
+
+def _modules(fn: Any) -> list[Any]:
+    """The modules among that."""
+    values = _scope(fn).values()
+    return [v for v in values if hasattr(type(v), "named_modules")]
+
+
+def _held(fn: Any) -> Iterator[tuple[str, Tensor]]:
+    """The Tensors among that, with how the function writes them."""
+    for name, value in _scope(fn).items():
         for place, part in zip(places(value, name), leaves(value), strict=True):
             if isinstance(part, Tensor):
                 yield place, part
