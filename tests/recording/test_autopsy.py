@@ -499,3 +499,55 @@ def test_anomaly_tells_beside_another_error_what_led_to_it() -> None:
     assert re.match(
         r"tg\.anomaly: log gives nan at index \(0,\), of -1 \(", met.value.__notes__[-1]
     )
+
+
+class Whole(optim.Optimiser):
+    """An optimiser of one's own, which divides by a gradient of 0."""
+
+    def step(self) -> None:
+        with tg.no_grad():
+            for p in self.params:
+                assert p.grad is not None
+                p[...] = p - 0.1 * p.grad / np.abs(p.grad).max()
+
+
+def own_step() -> None:
+    w = leaf(1, 2)
+    np.sum(w * 0.0).backward()
+    Whole([w], 0.1).step()
+
+
+def assigned() -> None:
+    y = leaf(1, 2) * 1.0
+    y[0] = np.nan
+    np.sum(y).backward()
+
+
+def fitted() -> None:
+    x, y = np.ones((4, 2), np.float32), np.zeros(4, int)
+    x[3, 1] = np.nan
+    model = nn.Sequential(linear())
+    sgd = optim.SGD(model.parameters(), 0.1)
+    tg.training.fit(model, tg.data.batches(x, y, 4, shuffle=False), sgd, epochs=1)
+
+
+LINE = r" \(test_autopsy\.py:\d+\)\."
+# what is wrong, by its right name and with the line
+NAMED: list[tuple[Callable[[], Any], str]] = [
+    (own_step, r"^divide gives nan at index \(0,\), of 0 and 0"),
+    (lambda: (leaf(1, 2) * 2).backward(np.array([1.0, np.inf])),
+     r"^the gradient given to backward\(\), of shape \(2,\), is inf at index \(1,\)"),
+    (lambda: np.logaddexp(leaf(-np.inf), leaf(-np.inf)).backward(),
+     r"^an array given to Tensor\(\), of shape \(1,\), is -inf at index \(0,\)"),
+    (assigned, r"^what t\[i\] = v writes is nan"),
+    (lambda: np.mean(leaf()).backward(),
+     r"^mean gives nan, of an operand of shape \(0,\), which is empty"),
+    (fitted, r"^an operand of linear, of shape \(4, 2\), is nan at index \(3, 1\)"),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_wrong_has_its_right_name_and_line() -> None:
+    for does, said in NAMED:
+        with pytest.raises(FloatingPointError, match=said + LINE), tg.anomaly():
+            does()

@@ -230,3 +230,42 @@ def test_a_recording_is_drawn_in_both_directions_and_filled_by_what_it_costs() -
         tg.draw.graph(network(), X, colour="time")
     with pytest.raises(ValueError, match="without a backward pass"):
         tg.draw.graph(tg.trace(np.sin, X), colour="gradient")
+
+
+def test_what_is_no_function_and_no_result_is_refused_in_one_sentence() -> None:
+    for call in (tg.trace, tg.to_numpy, tg.receipt):
+        with pytest.raises(TypeError, match=r"take a function, a module or a .*, not 3\.$"):
+            call(3)  # type: ignore[operator]
+    for read in (tg.autopsy, tg.tape_of):
+        with pytest.raises(TypeError, match=r"take results of operations \(Tensors\), not 3\.$"):
+            read(3)  # type: ignore[operator]
+
+
+def test_floats_are_inputs_as_of_grad() -> None:
+    made = tg.trace(lambda a, b: a * b + a, 2.0, 3)
+    assert [row.operation for row in made.rows()] == ["multiply(a, 3)", "add(v1, a)"]
+    assert len(tg.receipt(lambda x: x**3, 2.0).equations) == 1
+
+
+def test_a_name_with_a_line_break_breaks_no_row() -> None:
+    w = tg.Tensor([1.0], requires_grad=True, name="a\nb")
+    made = tg.trace(lambda: np.sum(w * 2.0))
+    assert len(str(made).splitlines()) == len(made) + 1 and "multiply(a b, 2.0)" in str(made)
+
+
+def test_names_are_those_of_the_outermost_module_that_the_step_reads() -> None:
+    model = nn.Sequential(nn.Linear(2, 3, seed=0), nn.Tanh(), nn.Linear(3, 1, seed=1))
+
+    def step(x: Any) -> Any:
+        loss: Any = np.sum(model[2](np.tanh(model[0](x))))
+        loss.backward()
+        return loss
+
+    x = np.ones((2, 2), np.float32)
+    assert "transpose(2.weight)" in str(tg.trace(step, x))
+    for parameter in model.parameters():
+        parameter.grad = None
+    names: dict[str, Any] = {}
+    exec(tg.to_numpy(step, x), names)
+    made = names["step"]({"x": x, **model.state_dict()})
+    assert set(made) == {"result", *(f"{name}.grad" for name in model.state_dict())}

@@ -188,7 +188,7 @@ class anomaly:
     at the write where an array is overwritten that a backward pass still needs: at ``t[...] = v``,
     ``t.data[...] = v``, an optimiser's step, and a write into an array that was given to an
     operation beside a Tensor, or into the one of which it is a view. These arrays are read-only
-    until their backward pass. A block in a block changes nothing.
+    while a graph that needs them is there. A block in a block changes nothing.
 
     Everything in it runs as Python, replays too, and several times more slowly; ``fit`` looks into
     what is not finite by itself, and needs none.

@@ -45,7 +45,8 @@ class Reader:
         for result in results:
             if not isinstance(result, Tensor):
                 raise TypeError(
-                    f"tg.autopsy and tg.tape_of take results of operations (Tensors), not {result!r}."
+                    "tg.autopsy and tg.tape_of take results of operations (Tensors), not "
+                    f"{result!r}."
                 )
         roots = [t._node for t in results]
         if not any(roots):
