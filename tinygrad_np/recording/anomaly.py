@@ -2,7 +2,9 @@
 
 import gc
 import weakref
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,9 @@ class Watch(Recorder):
         self._given_out: list[Lock] = []  # memory of Tensors that may be written to by hand
         self._outside: dict[int, np.ndarray] = {}  # that are no Tensors', by identity
         self._was_swept = False
+        self._open: dict[int, Equation] = {}  # whose derivatives need what they read, by identity
+        self._pulled: Record | None = None  # at which a sweep was last
+        self._retains = False  # whether a sweep kept what it has passed
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -38,7 +43,10 @@ class Watch(Recorder):
         out = super().apply(rule, args, values, options)
         if mode.recording and not rule.constant:
             nodes = [getattr(operand, "_node", None) for operand in args]
-            for i in read(rule, nodes):
+            needed = read(rule, nodes)
+            for equation in self.equations[-1:] if needed else ():
+                self._open[id(equation)] = equation
+            for i in needed:
                 if isinstance(values, list) and isinstance(args[i], np.ndarray):
                     values[i] = self._view(values[i])
                 self.locks.need(values[i], users_line)
@@ -46,11 +54,25 @@ class Watch(Recorder):
 
     def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """Tensors that stand for arrays inside of a function are around views, too."""
+        if pulled is not None:
+            self._retains = self._has_kept()
+            self._pulled = pulled[0]
+            place = bisect_right(self._numbers, pulled[0].number) - 1
+            self._open.pop(id(self.equations[place]) if place >= 0 else 0, None)
         before, nest = leaves(nest), super().lift(nest, declared, pulled)
         for old, new in zip(before, leaves(nest), strict=True) if declared else ():
             if old is not new:
                 new._array = self._view(old)
         return nest
+
+    @contextmanager
+    def sweeping(self, records: bool) -> Iterator[None]:
+        """A graph that nobody else holds is gone after the sweep, and with it what it needs."""
+        with super().sweeping(records):
+            try:
+                yield
+            finally:
+                self._retains, self._pulled = self._has_kept(), None
 
     def deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         """A gradient is to be finite."""
@@ -106,10 +128,16 @@ class Watch(Recorder):
                 "values; write after backward(), or give the operation a copy."
             )
 
+    def _has_kept(self) -> bool:
+        """Whether a sweep kept a record that it has passed, for another one."""
+        return self._retains or (self._pulled is not None and not self._pulled.released)
+
     def _saver(self, target: Tensor) -> str | None:
         """The operation that needs what is in a Tensor's memory, if there is one."""
         known = self._known.get(id(target._array))
-        if not any(known in equation.reads for equation in self.equations):
+        is_over = self._was_swept and not self._has_kept()  # the search takes 40 ms
+        readers = self._open.values() if is_over else self.equations
+        if not any(known in equation.reads for equation in readers):
             return None
         gc.collect()  # graphs in cycles, as of an error's frames, will never be swept
         return next(savers(target._array), None)
@@ -167,7 +195,8 @@ class Watch(Recorder):
         self._outside = {k: self._outside[k] for k in outside if k in self._outside}
         self._kept.clear()
         self._overwritten.clear()
-        self._was_swept = False
+        self._was_swept = self._retains = False
+        self._open.clear()
         self._take_back()
 
     def _look(self, ends: Sequence[Any]) -> None:
