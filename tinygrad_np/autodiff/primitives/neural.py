@@ -296,10 +296,10 @@ def place(g: Any, labels: Any, classes: int, *, out: Any = None) -> Any:
 
 @primitive
 def less_one_hot(p: Any, labels: Any, *, out: Any = None) -> Any:
-    """``p`` with 1 taken off at the labels' places."""
-    if out is not None and not out.flags.c_contiguous:
-        return copied(less_one_hot(p, labels), out)
-    out = np.copy(p, order="C") if out is None else copied(p, out)
+    """``p`` with 1 taken off at the labels' places, in memory as ``p`` lies."""
+    out = copied(p, out)
+    if not out.flags.c_contiguous:
+        return copied(less_one_hot(np.copy(out, order="C"), labels), out)
     lined, chosen = out.reshape(-1), places(labels, out.shape[1])
     picked = np.empty_like(out, shape=(len(labels),))
     lined[chosen] = np.subtract(lined.take(chosen, 0, picked, "clip"), 1, out=picked)
