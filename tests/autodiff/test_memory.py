@@ -1,12 +1,18 @@
-"""How results lie in memory: as NumPy's do, since that decides how sums of them are rounded."""
+"""How results lie in memory: as NumPy's do, since that decides how sums of them are rounded.
 
+Cotangents lie in memory as they do where a step is recorded, since a replay does what was recorded.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases import BY_FUNCTION, Case, Const, full_name, transform
 from tests.each import for_each
+from tinygrad_np.autodiff import sweep
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.replay.memory import layout
 
@@ -48,3 +54,75 @@ def test_copies_are_laid_as_asked(order: Any, given: Any) -> None:
         (np.copy(t, order), np.copy(x, order)), (t.copy(order), x.copy(order)), (t.copy(), x.copy())
     ]:  # fmt: skip
         assert layout(found.data) == layout(expected)
+
+
+def weighted(t: Any) -> Any:
+    return t * np.cos(1.0 + np.arange(t.size)).reshape(t.shape).astype(t.real.dtype)
+
+
+# what is done with a result, and so how its cotangent lies
+AFTER: dict[str, Callable[[Any], Any]] = {
+    "C's order": weighted,
+    "Fortran's order": lambda t: weighted(np.transpose(t)),
+    "one number": lambda t: t,
+    "a number for each row": lambda t: weighted(np.sum(t, axis=-1)) if t.ndim else t,
+    "a number for each column": lambda t: weighted(np.sum(t, axis=0)) if t.ndim else t,
+    "parts": lambda t: weighted(np.concatenate([t, t], -1)) if t.ndim else t,
+    "backwards": lambda t: weighted(np.flip(t)),
+}
+
+
+def variables_of(case: Case, order: Any, found: list[tg.Tensor]) -> Case:
+    """The case at leaves, which are ``found``."""
+
+    def visit(value: Any) -> Any:
+        if isinstance(value, Const):
+            return value.array.copy(order)
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
+            return value
+        found.append(tg.from_numpy(value.copy(order)))
+        found[-1].requires_grad = True
+        return found[-1]
+
+    args, kwargs = transform(visit, [case.args, case.kwargs])
+    return Case(case.id, case.fn, args, kwargs, case.reference, case.order)
+
+
+def swept(case: Case, after: Any) -> None:
+    total: Any = 0.0
+    for result in leaves(case.fn(*case.args, **case.kwargs)):
+        if getattr(result, "requires_grad", False):
+            term = np.sum(after(result))
+            total = total + (term.real + 0.5 * term.imag if term.dtype.kind == "c" else term)
+    if isinstance(total, tg.Tensor):
+        total.backward()
+
+
+@for_each(BY_FUNCTION, AFTER)
+def test_cotangents_lie_alike_recorded_or_not(
+    fn: Any, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived: list[dict[Any, Any]] = []
+    settled = sweep._settled
+
+    def seen(there: dict[Any, Any]) -> Any:
+        arrived.append({node: np.asarray(getattr(g, "_array", g)) for node, g in there.items()})
+        return settled(there)
+
+    monkeypatch.setattr(sweep, "_settled", seen)
+    for order in ("C", "F"):
+        variables: list[tg.Tensor] = []
+        case = variables_of(BY_FUNCTION[fn][0], order, variables)
+        arrived.clear()
+        with np.errstate(all="ignore"):
+            swept(case, AFTER[way])
+            with tg.anomaly():
+                swept(case, AFTER[way])
+        if not arrived:
+            continue
+        plain, recorded = arrived
+        assert plain.keys() == recorded.keys()
+        for node, g in plain.items():
+            assert g.tobytes() == recorded[node].tobytes(), (case.id, order)
+            if g.size > 1:
+                assert layout(g) == layout(recorded[node]), (case.id, order)

@@ -1,0 +1,84 @@
+"""Gradients that are sums over what lies in memory in many ways: their bits are eager's in all modes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tinygrad_np as tg
+from tests.each import for_each
+from tinygrad_np.nn import functional as F
+
+LABELS = np.arange(8) % 3
+RNG = np.random.default_rng(0)
+IMAGES = RNG.standard_normal((8, 3, 9, 9))
+WEIGHT = RNG.standard_normal((3, 3, 3, 3)) * 0.2
+TARGETS = RNG.random((8, 3))
+
+# what sums or contracts a cotangent to the gradient of ``b`` (3,)
+CONSUMERS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "conv2d": F.conv2d,
+    "conv_transpose2d": F.conv_transpose2d,
+    "add": lambda x, w, b: F.conv2d(x, w) + b[:, None, None],
+    "multiply": lambda x, w, b: F.conv2d(x, w) * b[:, None, None],
+    "linear": lambda x, w, b: np.moveaxis(F.linear(np.moveaxis(x, 1, -1), w[0, :, 0], b), -1, 1),
+    "einsum": lambda x, w, b: np.einsum("nchw,c->nchw", F.conv2d(x, w), b),
+    "matmul": lambda x, w, b: np.moveaxis(np.moveaxis(F.conv2d(x, w), 1, -1) @ np.outer(b, b), -1, 1),
+}
+# (n, 3, h, w) to (n, 3), which sends back what is repeated, turned or taken apart
+MAKERS: dict[str, Callable[[Any], Any]] = {
+    "mean": lambda t: t.mean(axis=(2, 3)),
+    "sum of relu": lambda t: F.relu(t).sum(axis=(2, 3)) * 0.01,
+    "max": lambda t: t.max(axis=(2, 3)),
+    "mean twice": lambda t: t.mean(axis=3).mean(axis=2),
+    "avg_pool2d": lambda t: F.avg_pool2d(t, 2).mean(axis=(2, 3)),
+    "transpose": lambda t: np.transpose(t, (3, 2, 1, 0)).mean(axis=(0, 1)).T,
+    "slice": lambda t: t[:, :, 1:, ::2].mean(axis=(2, 3)),
+    "repeat": lambda t: np.repeat(t, 2, axis=2).mean(axis=(2, 3)),
+}
+LOSSES: dict[str, Callable[[Any], Any]] = {
+    "cross_entropy": lambda t: F.cross_entropy(t, LABELS),
+    "binary_cross_entropy": lambda t: F.binary_cross_entropy_with_logits(
+        t, TARGETS.astype(t.dtype)
+    ),
+    "square": lambda t: np.mean(t * t),
+}
+
+
+@for_each(CONSUMERS, ["f4", "f8"])
+def test_sums_over_cotangents_have_the_same_bits_in_all_modes(name: str, dtype: str) -> None:
+    x, w = IMAGES.astype(dtype), WEIGHT.astype(dtype)
+    start = np.linspace(-1, 1, 3).astype(dtype)
+    pairs = [(maker, loss) for maker in MAKERS.values() for loss in LOSSES.values()]
+    biases = [tg.Tensor(start, requires_grad=True, name=f"b{i}") for i in range(len(pairs))]
+
+    def losses(x: Any, biases: Any) -> Any:
+        return [
+            loss(maker(CONSUMERS[name](x, w, b)))
+            for b, (maker, loss) in zip(biases, pairs, strict=True)
+        ]
+
+    def step(x: Any) -> Any:
+        total = sum(losses(x, biases))
+        total.backward()
+        return total
+
+    def gradients(run: Any) -> list[bytes]:
+        for b in biases:
+            b.grad = None
+        run(x)
+        return [b.grad.numpy().tobytes() for b in biases]
+
+    def watched(x: Any) -> None:
+        with tg.anomaly():
+            step(x)
+
+    expected, replayed = gradients(step), tg.replay(step)
+    for run in (replayed, replayed, replayed, replayed, watched):
+        assert gradients(run) == expected
+    taken = tg.grad(lambda given: sum(losses(x, given)))([start] * len(pairs))
+    assert [g.tobytes() for g in taken] == expected
+    room: dict[str, Any] = {"__name__": "made"}
+    exec(tg.to_numpy(step, x), room)
+    made = room["step"]({"x": x} | {f"b{i}": start for i in range(len(pairs))})
+    assert [made[f"b{i}.grad"].tobytes() for i in range(len(pairs))] == expected
