@@ -387,9 +387,13 @@ def signs(targets: Any, caller: str) -> Any:
     return targets
 
 
-def into(x: Any) -> Any:
-    """The ``out=`` of a call that may overwrite ``x``: an array itself, no Tensor."""
-    return x if type(x) is ndarray else None
+def into(x: Any, other: Any = None) -> Any:
+    """The ``out=`` of a call that may overwrite ``x``: an array itself, no Tensor.
+
+    Not where the ``other`` operand lies otherwise, since the result would with Tensors, too.
+    """
+    fits = type(x) is ndarray and (other is None or x.strides == other.strides)
+    return x if fits else None
 
 
 def fall_and_loss(logits: Any, targets: Any) -> tuple[Any, Any]:
@@ -398,8 +402,10 @@ def fall_and_loss(logits: Any, targets: Any) -> tuple[Any, Any]:
     fall = np.negative(fall, out=into(fall))
     fall = np.exp(fall, out=into(fall))
     losses = np.maximum(logits, 0)
-    losses = np.subtract(losses, logits * targets, out=into(losses))
-    losses = np.add(losses, np.log1p(fall), out=into(losses))
+    products = logits * targets
+    losses = np.subtract(losses, products, out=into(losses, products))
+    falls = np.log1p(fall)
+    losses = np.add(losses, falls, out=into(losses, falls))
     return fall, np.mean(losses)
 
 
@@ -419,10 +425,10 @@ def slope_of_fall(fall: Any, logits: Any, targets: Any) -> Any:
     """sigmoid(x) - t with all digits at both ends, given exp(-|x|)."""
     rest = fall + 1
     rest = np.divide(fall, rest, out=into(rest))
-    rest = np.copysign(rest, logits, out=into(rest))
+    rest = np.copysign(rest, logits, out=into(rest, logits))
     slope = cast(np.logical_not(np.signbit(logits)), rest.dtype)
-    slope = np.subtract(slope, targets, out=into(slope))
-    return np.subtract(slope, rest, out=into(slope))
+    slope = np.subtract(slope, targets, out=into(slope, targets))
+    return np.subtract(slope, rest, out=into(slope, rest))
 
 
 @written_out
