@@ -23,7 +23,9 @@ CONSUMERS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "multiply": lambda x, w, b: F.conv2d(x, w) * b[:, None, None],
     "linear": lambda x, w, b: np.moveaxis(F.linear(np.moveaxis(x, 1, -1), w[0, :, 0], b), -1, 1),
     "einsum": lambda x, w, b: np.einsum("nchw,c->nchw", F.conv2d(x, w), b),
-    "matmul": lambda x, w, b: np.moveaxis(np.moveaxis(F.conv2d(x, w), 1, -1) @ np.outer(b, b), -1, 1),
+    "matmul": lambda x, w, b: np.moveaxis(
+        np.moveaxis(F.conv2d(x, w), 1, -1) @ np.outer(b, b), -1, 1
+    ),
 }
 # (n, 3, h, w) to (n, 3), which sends back what is repeated, turned or taken apart
 MAKERS: dict[str, Callable[[Any], Any]] = {
