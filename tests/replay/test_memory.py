@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_np as tg
 from tests.each import for_each
@@ -47,11 +48,10 @@ LOSSES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@for_each(CONSUMERS, ["f4", "f8"])
-def test_sums_over_cotangents_have_the_same_bits_in_all_modes(name: str, dtype: str) -> None:
+def check_modes(name: str, dtype: str, makers: list[Callable[[Any], Any]]) -> None:
     x, w = IMAGES.astype(dtype), WEIGHT.astype(dtype)
     start = np.linspace(-1, 1, 3).astype(dtype)
-    pairs = [(maker, loss) for maker in MAKERS.values() for loss in LOSSES.values()]
+    pairs = [(maker, loss) for maker in makers for loss in LOSSES.values()]
     biases = [tg.Tensor(start, requires_grad=True, name=f"b{i}") for i in range(len(pairs))]
 
     def losses(x: Any, biases: Any) -> Any:
@@ -86,3 +86,14 @@ def test_sums_over_cotangents_have_the_same_bits_in_all_modes(name: str, dtype: 
     exec(tg.to_numpy(step, x), room)
     made = room["step"]({"x": x} | {f"b{i}": start for i in range(len(pairs))})
     assert [made[f"b{i}.grad"].tobytes() for i in range(len(pairs))] == expected
+
+
+@for_each(["conv2d", "conv_transpose2d"])
+def test_sums_over_a_means_cotangent_have_the_same_bits_in_all_modes(name: str) -> None:
+    check_modes(name, "f4", [MAKERS["mean"]])
+
+
+@pytest.mark.slow
+@for_each(CONSUMERS, ["f4", "f8"])
+def test_sums_over_cotangents_have_the_same_bits_in_all_modes(name: str, dtype: str) -> None:
+    check_modes(name, dtype, [*MAKERS.values()])
