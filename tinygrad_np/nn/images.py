@@ -91,7 +91,7 @@ class AvgPool2d(_Pool2d):
 class AdaptiveAvgPool2d(Module):
     """The mean of each of ``output_size`` parts, as ``functional.adaptive_avg_pool2d``.
 
-    Images of any size give as many features then. Raises ValueError for sizes below 1.
+    The number of features is the same for every image size. Raises ValueError for sizes below 1.
 
     >>> tg.nn.AdaptiveAvgPool2d(1)(np.ones((2, 3, 5, 7))).shape
     (2, 3, 1, 1)

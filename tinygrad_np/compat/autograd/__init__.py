@@ -50,7 +50,7 @@ __all__ = [
 
 
 def install() -> None:
-    """Let ``import autograd`` find this package, whether HIPS/autograd is there or not.
+    """After it ``import autograd`` imports this package, whether HIPS/autograd is there or not.
 
     What needs SciPy is left out where that is missing. Raises ImportError if HIPS/autograd has been
     imported already.
