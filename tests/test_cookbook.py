@@ -29,7 +29,11 @@ BLOCKS = dict(
 def program(title: str) -> tuple[dict[str, Any], list[str]]:
     """The names that a block binds, and the lines it prints."""
     said = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(said):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(said),
+    ):
         file = Path(folder, "block.py")
         file.write_text(BLOCKS[title], encoding="utf-8")
         names = runpy.run_path(str(file))

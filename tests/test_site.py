@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -78,6 +80,47 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_is_loaded(site: Path
     for name in made.modules():
         anchors = pages[site.resolve() / "reference" / f"{name}.html"].anchors
         assert [each for each in made.public(name) if f"{name}.{each}" not in anchors] == []
+
+
+# what people type, and the page and heading they look for
+QUESTIONS = {
+    "save model": "own_model.html#save-and-load-a-model",
+    "load model": "own_model.html#save-and-load-a-model",
+    "own layer": "own_model.html#a-layer-of-your-own",
+    "custom layer": "own_model.html#a-layer-of-your-own",
+    "own model": "own_model.html#a-model-of-your-own-module",
+    "my model does not learn": "own_model.html#my-model-does-not-learn",
+    "overfitting": "training.html#overfitting",
+    "early stopping": "training.html#early-stopping-and-the-best-weights",
+    "gradient clipping": "optimisers.html#gradient-clipping-and-other-limits",
+    "class weights": "training.html#class-weights",
+    "image folder": "own_data.html#a-folder-of-pictures",
+    "random seed": "training.html#seeds-the-same-run-again",
+    "install on windows": "start.html#1-install-linux-macos-windows",
+    "freeze layers": "training.html#freeze-layers",
+    "notebooks": "notebooks.html",
+}
+
+
+def ranks(entry: dict[str, Any], words: list[str]) -> tuple[bool, float]:
+    """Whether an entry has all the words, and how much it counts: words in a title count most."""
+    title, body = (entry[key].lower() for key in ("title", "text"))
+    in_title = sum(word in title for word in words)
+    found = all(re.search(rf"\b{word}", f"{title} {body}") for word in words)
+    return found, entry.get("boost", 1.0) * (1 + 100 * in_title)
+
+
+@pytest.mark.slow
+def test_the_words_people_type_find_their_place(site: Path) -> None:
+    """By the index of the search: the place has all the words, and no other counts for more."""
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    lost = []
+    for question, place in QUESTIONS.items():
+        ranked = [(*ranks(e, question.split()), e["location"]) for e in index["docs"]]
+        found = {location: score for has, score, location in ranked if has}
+        if found.get(place, 0.0) < max(found.values(), default=1.0):
+            lost.append((question, sorted(found, key=lambda where: -found[where])[:2]))
+    assert lost == []
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What is made while the site is built: the pages of the API reference, and links of pictures.
+"""What is made while the site is built: the API reference, ranks in the search, picture links.
 
 The reference has one page for each public module.
 """
@@ -16,6 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 # Each page: the module, and its title; the page's name is the module's last word.
 MODULES = {
@@ -36,6 +37,15 @@ MODULES = {
     "tinygrad_np.sklearn": "tinygrad_np.sklearn: estimators",
     "tinygrad_np.compat.autograd": "tinygrad_np.compat.autograd: HIPS/autograd's names",
 }
+
+# How much a page counts in the search, beside 1: of two that have the words, what a newcomer needs
+# comes first. A page of figures or one line for each function is the last.
+BOOSTS = {
+    "start.md": 4.0, "own_model.md": 4.0, "own_data.md": 4.0, "training.md": 4.0, "doctor.md": 3.0,
+    "optimisers.md": 2.0, "data.md": 2.0, "from_pytorch.md": 2.0, "from_keras.md": 2.0,
+    "cookbook.md": 2.0, "cookbook_networks.md": 2.0, "cookbook_parts.md": 2.0,
+    "onnx.md": 0.3, "performance.md": 0.3, "comparison.md": 0.3, "coverage.md": 0.1,
+}  # fmt: skip
 
 
 def public(name: str) -> dict[str, Any]:
@@ -98,6 +108,28 @@ def text(name: str, title: str) -> str:
     names = public(name)
     lines += [entry(name, each, names[each]) for each in sorted(names, key=str.lower)]
     return "\n".join(lines)
+
+
+def modules_and_names() -> str:
+    """Two tables: the modules with their first sentences, and every public name from A to Z."""
+    lines = ["## Modules\n", "| module | what it has |", "|---|---|"]
+    places: dict[str, list[str]] = {}
+    for name, title in modules().items():
+        lines.append(f"| [{name}]({name}.md) | {title.partition(': ')[2]} |")
+        for each in public(name):
+            places.setdefault(each, []).append(f"[{name}]({name}.md#{name}.{each})")
+    lines += ["", "## All names, A to Z\n", "| name | where |", "|---|---|"]
+    for each in sorted(places, key=lambda name: (name.lower(), name)):
+        lines.append(f"| `{each}` | {', '.join(places[each])} |")
+    return "\n".join(lines) + "\n"
+
+
+def on_page_markdown(markdown: str, page: "Page", **_: object) -> str:
+    """Rank the page in the search, and complete the reference's first; mkdocs calls this."""
+    here = page.file.src_uri
+    if here in BOOSTS:
+        page.meta["search"] = {"boost": BOOSTS[here]}
+    return f"{markdown}\n{modules_and_names()}" if here == "reference/index.md" else markdown
 
 
 def on_files(files: "Files", config: "MkDocsConfig") -> "Files":

@@ -124,7 +124,7 @@ def test_every_step_of_the_cookbook_is_a_script(page: str, tmp_path: Path) -> No
         before = len(exports.wanted)
         # what follows one epoch is not what the page says, and may fail
         ends = (AssertionError, AttributeError, IndexError, tg.ReplayError)
-        with watched(exports), contextlib.suppress(*ends):
+        with contextlib.chdir(tmp_path), watched(exports), contextlib.suppress(*ends):
             runpy.run_path(str(tmp_path / "block.txt"))
         assert len(exports.wanted) > before, title
     subprocess.run([sys.executable, "-I", "-c", RUNNER, *exports.wanted], cwd=tmp_path, check=True)
