@@ -68,7 +68,8 @@ def losses(curves: dict[str, Any]) -> None:
 
 def tiles(at: Any, pictures: Any, columns: int, title: str = "") -> None:
     rows = np.asarray(pictures).reshape(-1, columns, 28, 28)
-    at.imshow(np.vstack([np.hstack(list(row)) for row in rows]), cmap="gray_r", vmin=0, vmax=1)
+    sheet = np.vstack([np.hstack(list(row)) for row in rows])
+    at.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     at.set_axis_off()
     at.set_title(title, fontsize=10)
 
@@ -104,15 +105,16 @@ def autoencoder(n: Names) -> None:
 
 
 def vae(n: Names) -> None:
-    left, right = axes(2, width=7)
+    _, (left, right) = plt.subplots(2, 1, figsize=(5, 8.4), layout="constrained")
     shown = left.scatter(*n["hidden"].T, c=n["test_labels"][:500], cmap="tab10", s=8)
-    left.legend(*shown.legend_elements(), ncol=2, fontsize=6, loc="best")
-    left.set_title("hidden numbers of test digits", fontsize=10)
+    left.legend(*shown.legend_elements(), ncol=2, fontsize=9, loc="best")
+    left.set_title("hidden numbers of test digits", fontsize=12)
     (x0, y0), (x1, y1) = np.quantile(n["hidden"], [0.04, 0.96], axis=0)
-    grid = np.stack(np.meshgrid(np.linspace(x0, x1, 9), np.linspace(y1, y0, 9)), axis=-1)
+    grid = np.stack(np.meshgrid(np.linspace(x0, x1, 7), np.linspace(y1, y0, 7)), axis=-1)
     with tg.no_grad():
         logits = n["decoder"](grid.reshape(-1, 2).astype(np.float32)).numpy()
-    tiles(right, 1 / (1 + np.exp(-logits)), 9, "digits made from a grid of them")
+    tiles(right, 1 / (1 + np.exp(-logits)), 7)
+    right.set_title("digits made from a grid of them", fontsize=12)
 
 
 def gan(n: Names) -> None:

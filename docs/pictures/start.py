@@ -40,8 +40,23 @@ def page() -> Image.Image:
     return Image.fromarray(np.clip(light * (1 - 0.75 * ink), 0, 255).astype(np.uint8))
 
 
+def for_a_phone(name: str, picture: Image.Image) -> Image.Image:
+    """A part of a wide picture without its title, whose words a phone can show."""
+    width, height = picture.size
+    if name == "start_curves.png":  # its two panels, one below the other
+        top, half = round(0.065 * height), width // 2
+        made = Image.new("RGB", (width - half, 2 * (height - top)), "white")
+        made.paste(picture.crop((0, top, half, height)), (0, 0))
+        made.paste(picture.crop((half, top, width, height)), (0, height - top))
+        return made
+    if name == "start_predictions.png":  # three of its five columns
+        return picture.crop((0, round(0.042 * height), round(0.6 * width), height))
+    return picture
+
+
 def small(source: Path, name: str, width: int, colours: int = 64) -> None:
-    with Image.open(source) as picture:
+    with Image.open(source) as whole:
+        picture = for_a_phone(name, whole)
         height = round(picture.height * width / picture.width)
         smaller = picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
         smaller.quantize(colours, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
@@ -62,7 +77,8 @@ def run() -> None:
             )
             (HERE / "start_net.svg").write_text(net)
             for name in ("curves", "predictions", "confusion", "embedding"):
-                small(Path(weights, f"{name}.png"), f"start_{name}.png", 800)
+                width = 600 if name in ("curves", "predictions") else 800
+                small(Path(weights, f"{name}.png"), f"start_{name}.png", width)
             main(["train", "--recipe", "cnn", "--epochs", "2"])
             for name in ("filters", "feature_maps", "saliency", "grad_cam", "hardest"):
                 small(Path(f"runs/cnn-mnist-seed0/{name}.png"), f"cnn_{name}.png", 600, 256)

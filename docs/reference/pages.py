@@ -155,8 +155,15 @@ def on_config(config: "MkDocsConfig") -> "MkDocsConfig":
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Link each picture to its file, so that a phone can show it larger; mkdocs calls this."""
-    return re.sub(r'<img [^>]*src="([^"]+)"[^>]*>', r'<a href="\1">\g<0></a>', html)
+    """Link each picture to its file, so that a phone can show it larger; mkdocs calls this.
+
+    One that is a link already leads to the whole that it is a part of.
+    """
+    return re.sub(
+        r'(<a [^>]*>)?(<img [^>]*src="([^"]+)"[^>]*>)',
+        lambda found: found[0] if found[1] else f'<a href="{found[3]}">{found[2]}</a>',
+        html,
+    )
 
 
 def found(entry: str | dict[str, str], folder: str) -> list[str | dict[str, str]]:
