@@ -102,7 +102,7 @@ def fenced(doc: str) -> str:
 
 def text(name: str, title: str) -> str:
     """A page: what the module's docstring says, then every name with its own."""
-    lines = [f"# {title}", ""]
+    lines = ["# " + title.replace(".", ".<wbr>"), ""]  # where a phone may break it
     if name != "tinygrad_np":
         lines += [f"::: {name}", "    options: {members: false, show_root_heading: false}", ""]
     names = public(name)
@@ -111,7 +111,7 @@ def text(name: str, title: str) -> str:
 
 
 def modules_and_names() -> str:
-    """Two tables: the modules with their first sentences, and every public name from A to Z."""
+    """Two tables: what each module has, and where each public name is, from A to Z."""
     lines = ["## Modules\n", "| module | what it has |", "|---|---|"]
     places: dict[str, list[str]] = {}
     for name, title in modules().items():
