@@ -16,9 +16,9 @@ from .operands import entered, to_images
 class BatchNorm1d(Module):
     """Standardises each feature over the batch: (n, num_features) or (n, num_features, length).
 
-    In training it uses the batch's mean and variance. Each step moves ``running_mean`` and
-    ``running_var`` towards them by the fraction ``momentum`` (None: they are means over all batches
-    so far). In evaluation mode it uses ``running_mean`` and ``running_var``. With ``affine`` the result is scaled by ``weight`` and
+    In training it uses the batch's mean and variance. Each step moves ``running_mean`` towards the
+    batch's mean by the fraction ``momentum``, and so ``running_var`` (None: they are means over all
+    batches so far). In evaluation mode it uses these two. With ``affine`` the result is scaled by ``weight`` and
     shifted by ``bias``, all of shape (num_features,) (Ioffe & Szegedy 2015). Raises ValueError for
     no features, ShapeError as ``functional.batch_norm`` does.
 
