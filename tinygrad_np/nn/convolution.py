@@ -113,10 +113,10 @@ class Conv2d(_Convolution):
 
     ``weight`` (out_channels, in_channels / groups, kh, kw) starts He-uniform, ``bias``
     (out_channels,) at 0; ``seed``, ``initial`` and ``dtype`` as in ``Linear``, the other arguments
-    as in ``functional.conv2d``, sizes being an int or a pair (height, width). ``padding`` adds zeros
-    around the image; ``padding_mode`` names other kinds: "reflect", "replicate", "circular", as in
-    ``functional.pad``. Raises ValueError for sizes below 1, negative padding, and groups that do not
-    divide the channels.
+    as in ``functional.conv2d``, sizes being an int or a pair (height, width). ``padding`` adds
+    zeros around the image; ``padding_mode`` names other kinds: "reflect", "replicate", "circular",
+    as in ``functional.pad``. Raises ValueError for sizes below 1, negative padding, and groups that
+    do not divide the channels.
 
     >>> layer = tg.nn.Conv2d(1, 8, kernel_size=3, padding=1, seed=0)
     >>> layer(np.zeros((2, 1, 28, 28), np.float32)).shape

@@ -18,9 +18,9 @@ class BatchNorm1d(Module):
 
     In training it uses the batch's mean and variance. Each step moves ``running_mean`` towards the
     batch's mean by the fraction ``momentum``, and so ``running_var`` (None: they are means over all
-    batches so far). In evaluation mode it uses these two. With ``affine`` the result is scaled by ``weight`` and
-    shifted by ``bias``, all of shape (num_features,) (Ioffe & Szegedy 2015). Raises ValueError for
-    no features, ShapeError as ``functional.batch_norm`` does.
+    batches so far). In evaluation mode it uses these two. With ``affine`` the result is scaled by
+    ``weight`` and shifted by ``bias``, all of shape (num_features,) (Ioffe & Szegedy 2015). Raises
+    ValueError for no features, ShapeError as ``functional.batch_norm`` does.
 
     >>> layer = tg.nn.BatchNorm1d(2)
     >>> layer(np.array([[1.0, 2.0], [3.0, 6.0]], np.float32)).numpy().round(2)
