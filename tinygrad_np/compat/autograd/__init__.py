@@ -50,10 +50,10 @@ __all__ = [
 
 
 def install() -> None:
-    """After it ``import autograd`` imports this package, whether HIPS/autograd is there or not.
+    """After ``install()``, ``import autograd`` imports this package.
 
-    What needs SciPy is left out where that is missing. Raises ImportError if HIPS/autograd has been
-    imported already.
+    It does not matter whether HIPS/autograd is there. What needs SciPy is left out where that is
+    missing. Raises ImportError if HIPS/autograd has been imported already.
 
     >>> from tinygrad_np.compat import autograd
     >>> callable(autograd.install)
