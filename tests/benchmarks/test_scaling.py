@@ -105,7 +105,7 @@ def test_what_it_prints_and_writes(
 ) -> None:
     monkeypatch.setattr(scaling, "QUICK", {"depth": (10,)})
     monkeypatch.setattr(scaling, "CONTENDERS", (EAGER, REPLAY))
-    target = tmp_path / "new" / "r.json"
+    target = tmp_path / "r.json"
     assert scaling.main(["--quick", "--json", str(target)]) == 0
     assert "## depth: µs a step" in capsys.readouterr().out
     written = json.loads(target.read_text())

@@ -299,7 +299,7 @@ def test_what_it_prints_and_writes(
     monkeypatch.setattr(step_time, "choose", lambda *_: asdict(Choice()))
     monkeypatch.setattr(step_time, "PAUSE", 0.0)
     options = ["--scenarios", "tiny", "--optimisers", "sgd", "--contenders", "plain,products"]
-    target = tmp_path / "new" / "r.json"
+    target = tmp_path / "r.json"
     assert step_time.main([*options, "--quick", "--rounds", "2", "--json", str(target)]) == 0
     printed = capsys.readouterr()
     assert printed.err == "sgd, 2-16-16-1, batch 8 ...\n"

@@ -27,8 +27,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from tinygrad_np import data, nn, optim, save, training
-from tinygrad_np.data import files
+from tinygrad_np import data, files, nn, optim, save, training
 from tinygrad_np.training import Checkpoint, weights
 
 EPOCHS, BATCH, EXAMPLES = 4, 16, 300
