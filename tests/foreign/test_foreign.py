@@ -6,45 +6,15 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.autodiff.cases import BY_FUNCTION, Case, Const, full_name, transform
+from tests.autodiff.cases import BY_FUNCTION, full_name
 from tests.each import named
+from tests.foreign.cases import derivatives, of_kind
 from tests.foreign.strict import HOST_ARRAYS, Strict
-from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.nn import functional as F
 
 # these cases hold arrays of NumPy's where the operands are Strict: they have to be refused
 MIXING = {"statistics.missing_median", "statistics.missing_quantile"}
 HOSTS_ALONE = {"special.multigammaln", "_lambertw.lambertw"}  # SciPy's, for NumPy's arrays only
-
-
-def foreign(case: Case) -> Case:
-    """The case with Strict arrays for those that are no variables."""
-
-    def visit(value: Any) -> Any:
-        if isinstance(value, Const):
-            return Const(Strict(value.array))  # type: ignore[arg-type]
-        is_constant = isinstance(value, np.ndarray) and value.dtype.kind not in "fc"
-        return Strict(value) if is_constant else value
-
-    args, kwargs = transform(visit, [case.args, case.kwargs])
-    return Case(case.id, case.fn, args, kwargs, case.reference, case.order)
-
-
-def derivatives(case: Case, variables: list[Any], kind: Any) -> list[Any]:
-    """Results, gradients and the gradients of these, with other weights for each element."""
-
-    def weighted(results: Any) -> list[Any]:
-        shapes = [(np.arange(r.size).reshape(r.shape) % 5 + 1, r.dtype) for r in results]
-        return [kind(w.astype(dtype)) for w, dtype in shapes]
-
-    def gradients(*inner: Any) -> list[Any]:
-        results, pullback = tg.vjp(lambda *v: leaves(case.call(*v)), *inner)
-        return [*results, *pullback(weighted(results))]
-
-    if case.order < 2:
-        return gradients(*variables)
-    found, pullback = tg.vjp(gradients, *variables)
-    return [*found, *pullback(weighted(found))]
 
 
 def test_the_table_gives_the_same_and_stays_with_its_kind_of_array() -> None:
@@ -57,10 +27,10 @@ def test_the_table_gives_the_same_and_stays_with_its_kind_of_array() -> None:
         with named(case.id):
             if name in MIXING or name in HOSTS_ALONE:
                 with pytest.raises(TypeError, match=f"{HOST_ARRAYS}|does not become"):
-                    derivatives(foreign(case), given, Strict)
+                    derivatives(of_kind(case, Strict), given, Strict)
                 continue
             wanted = derivatives(case, case.variables, np.array)
-            for a, b in zip(wanted, derivatives(foreign(case), given, Strict), strict=True):
+            for a, b in zip(wanted, derivatives(of_kind(case, Strict), given, Strict), strict=True):
                 assert type(b) is Strict
                 assert b.dtype == a.dtype
                 np.testing.assert_allclose(b.host(), a, rtol=1e-9, atol=1e-11)

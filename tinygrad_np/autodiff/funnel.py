@@ -200,6 +200,8 @@ def _several(
         )
     if not isinstance(out, tuple):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
+    if any(type(part) is ndarray for part in out):
+        calls.check_kind(rule, values)
     nodes: Sequence[Record | None] = [None] * len(out)
     if recorded and mode.recording and not rule.constant:
         for part in out:

@@ -11,9 +11,9 @@ import numpy as np
 from ..errors import ShapeError, StaleValueError, TapeError
 from .guards import EXCLUSIVE
 from .hooks import fire
-from .nests import leaves, tupled
+from .nests import tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
-from .rules.calls import refuse_own_way, released
+from .rules.calls import check_kind, check_known, checked, released, theirs
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
 from .tape import NO_OPTIONS, RELEASED, Node, Record, mode
@@ -74,23 +74,28 @@ def _descend(
             raise TapeError(released(rule.name))
         chosen = selected.pop(node, 0) if selected else 0
         chooses = 2 if "where" in node.kwargs else chosen | rule.selects
-        if quick and (arity := rule.arity) and chosen < rule.heeds and g.shape is not None:
-            # the commonest operations spelled out: 1 µs less for each
-            if node.guards is not None:
-                _check_unchanged(node, parents, 0)
-            if arity == 2:
-                (x, y), (p, q), (u, v) = values, parents, rule.vjps
-                pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
+        try:
+            if quick and (arity := rule.arity) and chosen < rule.heeds and g.shape is not None:
+                # the commonest operations spelled out: 1 µs less for each
+                if node.guards is not None:
+                    _check_unchanged(node, parents, 0)
+                if arity == 2:
+                    (x, y), (p, q), (u, v) = values, parents, rule.vjps
+                    pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
+                else:
+                    options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+                    pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
             else:
-                options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-                pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
-        else:
-            pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
+                pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
+        except Exception as error:
+            raise theirs(error, rule, values) or error  # noqa: B904 - the error is its context
         ahead, top, written = None, 0, False  # the newest record met spares chains the heap
         for parent, cotangent, value in pulled:
             if parent is None:
                 continue
             written |= (memory := parent.storage) is not None and memory.touched > node.number
+            if type(cotangent) is ndarray is not type(value):
+                check_kind(rule, (value,))
             if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
                 cotangent = _fit(cotangent, value, node)
             if chooses:
@@ -158,7 +163,7 @@ def _pull(
         else:
             cotangent = vjp(g, out, *operands, **options)
         if rule.is_users:
-            cotangent = _checked(cotangent, g, values, rule.name, argument)
+            cotangent = checked(cotangent, g, values, rule.name, argument)
         if chosen >= rule.heeds:
             cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         pulled.append((parent, cotangent, values[argument]))
@@ -172,30 +177,6 @@ def _room(leaf: Any) -> Any:
         return None
     with EXCLUSIVE:  # another thread may ask for it
         return slot.take() if tensor._grad is None else None
-
-
-def _checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
-    """What a rule of the user's own returned: a number counts for each element.
-
-    A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
-    """
-    value = values[argument]
-    refuse_own_way(f"the cotangent that the rule of {name} returned", cotangent)
-    if isinstance(cotangent, (bool, int, float, complex)):
-        cotangent = np.full(value.shape, cotangent)
-    elif isinstance(cotangent, list):
-        cotangent = np.asarray(cotangent)
-    dtype = getattr(cotangent, "dtype", None)
-    if dtype is None or dtype.kind not in "biufc":
-        given = repr(cotangent) if dtype is None else dtype
-    elif dtype.kind == "c" and not any(map(np.iscomplexobj, leaves([g, *values]))):
-        given = f"{dtype} where all is real: an imaginary part would be lost,"
-    else:
-        return cotangent
-    raise TapeError(
-        f"the rule of {name} for operand {argument} returned {given} instead of an "
-        f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
-    )
 
 
 def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
@@ -278,6 +259,7 @@ def _fit(cotangent: Any, value: Any, record: Record) -> Any:
     if cotangent.shape != value.shape:
         fits = record.rule.broadcasts and broadcasts_to(value.shape, cotangent.shape)
         if not fits:
+            check_known(cotangent)
             argument = [operand is value for operand in record.values].index(True)
             raise ShapeError(
                 f"the rule of {record.rule.name} for operand {argument} returned a cotangent of "

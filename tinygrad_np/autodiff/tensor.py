@@ -10,7 +10,7 @@ from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
 from .operators import Operators, apply_method
-from .primitives import cast, identity
+from .primitives import cast, identity, number
 from .rules import TABLE, calls, ways
 from .rules.calls import NUMERIC
 from .rules.table import check_flag
@@ -62,7 +62,7 @@ class Tensor(Operators):
             data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
             data = calls.as_numbers(data, dtype)
-        elif dtype is not None:
+        elif (data := calls.check_known(data)) is not None and dtype is not None:
             data = data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
@@ -289,7 +289,7 @@ class Tensor(Operators):
     def item(self, *index: Any) -> Any:
         """The only element, or the one at ``index``, as a Python number."""
         self._leave("t.item()")
-        return self._array.item(*index)
+        return number(self._array) if not index else self._array.item(*index)
 
     def tolist(self) -> Any:
         """The values as nested Python lists; of what a transform differentiates, refused."""

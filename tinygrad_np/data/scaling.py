@@ -31,7 +31,7 @@ def normalise(
     """
     if getattr(images, "dtype", None) != np.uint8:
         raise DataError(_not_pixels(images))
-    largest = images.max(initial=0)
+    largest = images.max() if images.size else 0
     if 1 <= largest <= _LARGEST_SCALED:
         scale = "" if largest == 1 else f" / {_LARGEST_SCALED}"
         raise DataError(

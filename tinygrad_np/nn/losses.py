@@ -123,7 +123,7 @@ def _of_labels(
         ignored = whole(name, "ignore_index", ignored, least=None)
     labels = _labels(name, logs, labels, given)
     around, classes = labels.shape, shape_of(logs)[1]
-    lined, labels = _lined(logs), np.reshape(labels, -1)
+    lined, labels = _lined(logs), np.reshape(labels, (-1,))
     counted = None
     if ignored is not None:
         counted = np.not_equal(labels, ignored)
@@ -218,7 +218,7 @@ def multi_margin_loss(
     logits = floats(name, logits, name="logits")
     margin = real(name, "margin", margin)
     labels = _labels(name, logits, labels)
-    around, lined, labels = labels.shape, _lined(logits), np.reshape(labels, -1)
+    around, lined, labels = labels.shape, _lined(logits), np.reshape(labels, (-1,))
     classes = lined.shape[1]
     labels = neural.in_range(labels, classes, name)
     over = np.maximum(margin - np.expand_dims(neural.pick(lined, labels), 1) + lined, 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arguments import flag, function
 from ..autodiff.nests import leaves
-from ..autodiff.primitives import is_foreign, needs_memory
+from ..autodiff.primitives import is_foreign
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
@@ -209,7 +209,7 @@ class Module:
 
         ``like`` is an array of another library (CuPy's) that speaks NumPy's protocols; its
         shape and dtype do not matter. Optimisers are made after this. Raises TypeError for arrays
-        of NumPy's, for what speaks no ``__array_function__``, and for what cannot be written into.
+        of NumPy's and for what speaks no ``__array_function__``.
 
         >>> tg.nn.Linear(2, 1).to(like=np.zeros(1))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
@@ -222,7 +222,6 @@ class Module:
                 "with NumPy's arrays, so load a state to get back to them (load_state_dict)."
             )
         for _, tensor in self.named_tensors():
-            needs_memory("a network", like)
             if isinstance(tensor._array, np.ndarray):
                 tensor.data = np.asarray(tensor._array, like=like)
         return self

@@ -67,7 +67,7 @@ def _wide(grad: Any) -> Any:
 
 
 def _norm(grads: list[Any], order: float) -> Any:
-    sizes = [np.abs(np.reshape(grad, -1)) for grad in grads]
+    sizes = [np.abs(np.reshape(grad, (-1,))) for grad in grads]
     if order == math.inf:
         tops = [np.max(size, initial=0.0) for size in sizes]
         total = tops[0]

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..arguments import shown
 from ..autodiff.nests import held, leaves, rebuild
+from ..autodiff.primitives import is_foreign
+from ..autodiff.rules.calls import kind_of
 from ..autodiff.tensor import Tensor
 from ..data.samples import ARRAYS, SETTINGS, arrays
 from ..errors import ShapeError
@@ -89,6 +91,11 @@ def numbers(name: str, value: Any, model: Module | None = None) -> Any:
     if held(value) is not None:
         parts = [_entry(f"an entry of {name}", part, model) for part in leaves(value)]
         return rebuild(value, parts)
+    if is_foreign(value):
+        raise TypeError(
+            f"{name} is a {kind_of(value)}, and would become an array of NumPy's unseen; convert "
+            "it first."
+        )
     return _checked(name, _as_array(name, value, model))
 
 

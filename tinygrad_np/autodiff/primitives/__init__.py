@@ -4,7 +4,17 @@ Every function here takes arrays and dispatches like NumPy's own functions do, s
 called on Tensors and recorded.
 """
 
-from .dispatch import F, Kept, akin, hidden_in, is_foreign, needs_memory, primitive, written_out
+from .dispatch import (
+    F,
+    Kept,
+    akin,
+    hidden_in,
+    is_foreign,
+    needs_memory,
+    number,
+    primitive,
+    written_out,
+)
 from .elementwise import (
     added_to,
     cast,
@@ -39,9 +49,11 @@ from .matrices import (
     silent,
 )
 from .reductions import (
+    chosen,
     contract,
     deviation,
     euclidean_norm,
+    largest_or_0,
     length,
     nonzero,
     power_norm,
@@ -52,11 +64,11 @@ from .reductions import (
 from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
-    "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "clip", "cofactors",
-    "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in", "hint",
-    "identity", "if_finite", "inverse_or_zero", "is_foreign", "join_index", "last_writes", "length",
-    "lent", "lexical_order", "needs_memory", "nonzero", "orthogonalised", "pad_zeros", "power_norm",
-    "primitive", "rebuilt", "replace_at", "replace_nonfinite", "second_cofactors", "settled",
-    "shares", "sigmoid", "silent", "split_index", "take_at", "unit", "updated", "variance",
-    "where_finite_or", "written_out",
+    "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "chosen", "clip",
+    "cofactors", "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in",
+    "hint", "identity", "if_finite", "inverse_or_zero", "is_foreign", "join_index",
+    "largest_or_0", "last_writes", "length", "lent", "lexical_order", "needs_memory", "nonzero",
+    "number", "orthogonalised", "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at",
+    "replace_nonfinite", "second_cofactors", "settled", "shares", "sigmoid", "silent",
+    "split_index", "take_at", "unit", "updated", "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

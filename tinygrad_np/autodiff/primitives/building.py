@@ -13,7 +13,8 @@ def ramp(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
     """``np.linspace``."""
-    return np.linspace(start, stop, num, endpoint, dtype=dtype, axis=axis)
+    options: dict[str, Any] = {"axis": axis} if axis else {}
+    return np.linspace(start, stop, num, endpoint, dtype=dtype, **options)
 
 
 @primitive
@@ -35,4 +36,6 @@ def overlap_add(g: Any, shape: tuple[int, ...], window_shape: Any, axis: Axis = 
 @primitive
 def distinct(x: Any, axis: int | None, equal_nan: bool) -> Any:
     """Of the distinct elements, in order: where each stands first, which each is, and counts."""
-    return np.unique(x, True, True, True, axis, equal_nan=equal_nan)[1:]
+    options: dict[str, Any] = {} if axis is None else {"axis": axis}
+    options |= {} if equal_nan else {"equal_nan": False}
+    return np.unique(x, True, True, True, **options)[1:]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .convolving import Pair, convolved, convolved_back, convolved_weight, outputs, places
-from .dispatch import is_foreign, primitive, written_out
+from .dispatch import is_foreign, needs_memory, primitive, written_out
 
 IMAGES = 1 << 20  # elements of a row's products for so many images at a time
 COPIES = 1 << 18  # elements of copied rows, or of products to be added, so that they stay in cache
@@ -341,6 +341,7 @@ def convolve_weight(
 @primitive
 def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any = None) -> Any:
     """What each window sees: (..., h, w) to (kh, kw, ..., h', w'), each place as x lies."""
+    needs_memory("a view of windows", x)
     counts = outputs(x.shape[-2:], kernel, stride, dilation)
     if out is None and is_foreign(x):
         out = np.empty_like(x, shape=(*kernel, *x.shape[:-2], *counts))
@@ -357,6 +358,7 @@ def windows(x: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any = No
 @primitive
 def fold_windows(y: Any, size: Pair, stride: Pair, dilation: Pair, *, out: Any = None) -> Any:
     """``windows`` in reverse: what several windows see adds up to (..., *size)."""
+    needs_memory("what windows see, added up,", y)
     if out is None:
         out = np.empty_like(y[0, 0], shape=(*y.shape[2:-2], *size))
     out.fill(0)

@@ -100,6 +100,11 @@ def needs_memory(what: str, x: Any) -> None:
         )
 
 
+def number(x: Any) -> Any:
+    """The one element as a Python number, which computes what is lazy."""
+    return x.item() if hasattr(x, "item") else np.asarray(x).item()
+
+
 def numbers(name: str, x: Any) -> Any:
     """An operand of a function that users call; raises TypeError for what is no number or list."""
     if not hasattr(x, "dtype") and (made := np.asarray(x)).dtype.kind not in "biufc":

@@ -21,7 +21,7 @@ def cast(x: Any, dtype: Any, *, out: Any = None) -> Any:
 def copied(x: Any, out: Any) -> Any:
     """``out`` with what is in ``x``, which it may be itself; a copy, as ``x`` lies, if None."""
     if out is None:
-        return np.copy(x)
+        return np.copy(x) if type(x) is np.ndarray else x.copy()
     if out is not x:
         np.copyto(out, x)
     return out

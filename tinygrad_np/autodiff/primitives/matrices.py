@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import TapeError
 from .dispatch import akin, is_foreign, primitive
+from .reductions import largest_or_0
 
 
 @primitive
@@ -20,7 +21,7 @@ def decomposed(a: Any, full: bool = False) -> Any:
 @primitive
 def orthogonalised(a: Any, complete: bool = False) -> Any:
     """``np.linalg.qr`` with both factors."""
-    return np.linalg.qr(a, "complete" if complete else "reduced")
+    return np.linalg.qr(a, "complete") if complete else np.linalg.qr(a)
 
 
 BOTH = (
@@ -52,7 +53,7 @@ def silent(values: Any, g: Any, rows: int, singular: bool) -> Any:
     0, too. Values and cotangents are rows of a matrix.
     """
     down = np.swapaxes(values, -1, -2)
-    least = rows * np.finfo(values.dtype).eps * np.max(np.abs(values), -1, keepdims=True, initial=0)
+    least = rows * np.finfo(values.dtype).eps * largest_or_0(np.abs(values), -1, True)
     diagonal = akin(np.eye(values.shape[-1], dtype=bool), values)
     equal = np.where(diagonal, singular & (values <= least), np.abs(values - down) <= least)
     if singular:
@@ -142,7 +143,7 @@ def cofactors(a: Any) -> Any:
             size = np.vdot(a, a).real * np.vdot(inverse, inverse).real
             if len(a) ** 2 * size <= worst_condition(a.dtype) ** 2:
                 return np.linalg.det(a) * inverse.T
-        largest = [np.abs(x).max((-2, -1), initial=0) for x in (a, inverse)]
+        largest = [largest_or_0(np.abs(x), (-2, -1)) for x in (a, inverse)]
         ill = a.shape[-1] * largest[0] * largest[1] > worst_condition(a.dtype)
     out = np.expand_dims(np.linalg.det(a), (-2, -1)) * np.swapaxes(inverse, -1, -2)
     if not ill.any():

@@ -109,6 +109,7 @@ def window_max_back(
     g: Any, x: Any, top: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any = None
 ) -> Any:
     """``window_max`` in reverse: (..., h', w') to the largest elements of x, in equal shares."""
+    needs_memory("pooling", x)
     if out is None:
         out = np.empty_like(x, np.result_type(g, x))
     counts = top.shape[-2:]
@@ -143,6 +144,7 @@ def window_pick(
     t: Any, x: Any, top: Any, kernel: Pair, stride: Pair, dilation: Pair, *, out: Any = None
 ) -> Any:
     """The mean of t where x has the largest elements of a window: (..., h, w) to (..., h', w')."""
+    needs_memory("pooling", x)
     if out is None:
         out = np.empty_like(top, np.result_type(t, x))
     factor = None

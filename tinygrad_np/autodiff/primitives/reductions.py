@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 
 from ..shapes import Axis
-from .dispatch import primitive
+from ..shapes import total as sum_along
+from .dispatch import number, primitive
+
+
+def chosen(where: Any) -> dict[str, Any]:
+    """``where`` as an option, none for all: operands alone take 6 µs less, and Dask has none."""
+    return {} if where is True else {"where": where}
+
+
+def largest_or_0(x: Any, axis: Axis, keepdims: bool = False) -> Any:
+    """The maximum of what is not negative, 0 of nothing."""
+    if np.size(x) == 0:
+        return np.max(x, axis=axis, keepdims=keepdims, initial=0)
+    return np.max(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
@@ -16,7 +29,7 @@ def variance(
     where: Any = True,
 ) -> Any:  # fmt: skip
     """``np.var``."""
-    return np.var(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    return np.var(x, axis, dtype, ddof=ddof, keepdims=keepdims, **chosen(where))
 
 
 @primitive
@@ -25,7 +38,7 @@ def deviation(
     where: Any = True,
 ) -> Any:  # fmt: skip
     """``np.std``."""
-    return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, where=where)
+    return np.std(x, axis, dtype, ddof=ddof, keepdims=keepdims, **chosen(where))
 
 
 @functools.cache
@@ -52,7 +65,7 @@ def plain_length(x: Any, axis: Axis) -> tuple[Any, bool]:
         size = np.abs(x)
         out = np.sqrt(np.sum(size * size, axis=axis, keepdims=True))
     if out.size == 1:
-        return out, least_length(out.dtype) < out.item() < math.inf
+        return out, least_length(out.dtype) < number(out) < math.inf
     return out, not out.size or bool(least_length(out.dtype) < out.min() and out.max() < math.inf)
 
 
@@ -62,7 +75,7 @@ def length(x: Any, axis: Axis) -> Any:
     out, sure = plain_length(x, axis)
     if not sure:
         size = np.abs(x)
-        top = np.max(size, axis=axis, keepdims=True, initial=0)
+        top = largest_or_0(size, axis, True)
         scale = np.where((top > 0) & (top < np.inf), top, 1)
         out = np.sqrt(np.sum(np.square(size / scale), axis=axis, keepdims=True)) * scale
     return out
@@ -124,9 +137,11 @@ def shares(size: Any, ord: float, axis: Axis) -> Any:
     Where a power over- or underflows all is taken over the largest first (the least, if that
     decides); infinite ones share alone.
     """
-    total = np.add.reduce(np.power(size, ord), axis, keepdims=True)
-    one = total.size == 1  # which needs no search: 4 µs less
-    least, most = (total.item(),) * 2 if one else (total.min(initial=1), total.max(initial=1))
+    total = sum_along(np.power(size, ord), axis, keepdims=True)
+    if total.size == 1:  # which needs no search: 4 µs less
+        least = most = number(total)
+    elif total.size:
+        least, most = np.min(total), np.max(total)
     if total.size and least > 1 / (limit := largest_power(total.dtype)) and most < limit:
         return size / np.power(total, 1.0 / ord)
     scale = (np.min if ord < 0 else np.max)(size, axis=axis, keepdims=True)

@@ -4,20 +4,23 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import primitive
+from .dispatch import is_foreign, primitive
 from .elementwise import copied
 
 
 @primitive
 def broadcast(x: Any, shape: tuple[int, ...], order: Any = "K", *, out: Any = None) -> Any:
     """``np.broadcast_to`` as memory of its own."""
-    return np.copy(np.broadcast_to(x, shape), order) if out is None else copied(x, out)
+    if out is not None:
+        return copied(x, out)
+    wide = np.broadcast_to(x, shape)
+    return wide.copy() if is_foreign(x) else np.copy(wide, order)
 
 
 @primitive
 def concat(*values: Any, axis: int = 0, out: Any = None) -> Any:
     """``np.concatenate`` with its arrays as operands."""
-    return np.concatenate(values, axis, out=out)
+    return np.concatenate(values, axis) if out is None else np.concatenate(values, axis, out=out)
 
 
 @primitive
@@ -44,6 +47,10 @@ def reshape(x: Any, shape: Any, order: Any = "C", copy: Any = None, *, out: Any 
             f"reshape or ravel with order={order!r}, which depends on the memory, has no "
             "derivative here; use 'C' or 'F'."
         )
+    if is_foreign(x):  # Dask takes no single length, and has no order
+        wanted = (shape,) if isinstance(shape, (int, np.integer)) else shape
+        options = {"order": order} if order != "C" else {}
+        return np.reshape(x, wanted, **options | ({} if copy is None else {"copy": copy}))
     turned = order == "C" and copy is None and x.ndim > 2 and x.strides[0] == x.itemsize
     if not turned or x.size <= LINES:
         found = np.reshape(x, shape, order=order, copy=copy) if out is None else x

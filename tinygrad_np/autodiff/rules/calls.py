@@ -1,5 +1,6 @@
 """Checks of the arguments of the table's functions, and the messages of their errors."""
 
+import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
-from ..nests import refuse_subclass, tupled
+from ..nests import leaves, refuse_subclass, tupled
 from ..primitives import is_foreign, replace_at
 from .signatures import parameters, remedy
 from .table import Rule
@@ -210,6 +211,30 @@ def refuse_namespace(what: str, given: Any) -> None:
         )
 
 
+def checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
+    """What a rule of the user's own returned: a number counts for each element.
+
+    A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
+    """
+    value = values[argument]
+    refuse_own_way(f"the cotangent that the rule of {name} returned", cotangent)
+    if isinstance(cotangent, (bool, int, float, complex)):
+        cotangent = np.full(value.shape, cotangent)
+    elif isinstance(cotangent, list):
+        cotangent = np.asarray(cotangent)
+    dtype = getattr(cotangent, "dtype", None)
+    if dtype is None or dtype.kind not in "biufc":
+        given = repr(cotangent) if dtype is None else dtype
+    elif dtype.kind == "c" and not any(map(np.iscomplexobj, leaves([g, *values]))):
+        given = f"{dtype} where all is real: an imaginary part would be lost,"
+    else:
+        return cotangent
+    raise TapeError(
+        f"the rule of {name} for operand {argument} returned {given} instead of an "
+        f"array of shape {value.shape} and dtype {value.dtype}: a bug in the rule."
+    )
+
+
 def refuse_imaginary(what: str, given: Any, real: Any) -> None:
     """Refuse complex numbers for what is real: they would lose their imaginary part."""
     if np.iscomplexobj(given) and not np.iscomplexobj(real):
@@ -282,6 +307,8 @@ def as_arrays(out: Any, inside: bool = False) -> Any:
     if isinstance(out, (np.generic, bool, int, float, complex)):
         return np.asarray(out)
     refuse_own_way("a result of a primitive", out)
+    if is_foreign(out):
+        check_known(out)
     if not isinstance(out, (tuple, list)):
         as_it_is = not inside or out is None or hasattr(out, "__array_function__")
         return out if as_it_is else np.asarray(out)
@@ -303,6 +330,8 @@ def released(name: str) -> str:
 
 def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
     """The error with the operation, its operands and, for products, the likely cure."""
+    if (found := theirs(error, rule, args)) is not None:
+        return found
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
     if type(error) is not ValueError:
         error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
@@ -310,6 +339,41 @@ def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
     said = str(error).removeprefix(f"{rule.name}: ").partition(", with gufunc")[0]
     text = f"{rule.name}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
     return ShapeError(text)
+
+
+LACKING = re.compile(r"<ufunc '(\w+)'>, '(\w+)'")  # as NumPy says that all refused
+
+
+def theirs(error: Exception, rule: Rule, operands: Sequence[Any]) -> Exception | None:
+    """An error of another library's with the operation and the library; None for other errors."""
+    arrays = [getattr(operand, "_array", operand) for operand in leaves(list(operands))]
+    kind = next((kind_of(array) for array in arrays if is_foreign(array)), None)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    is_own = trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(PACKAGE)
+    is_own &= not isinstance(error, AttributeError) and "__array_" not in str(error)  # from C
+    if kind is None or is_own:
+        return None
+    said = f"{type(error).__name__}: " + str(error).strip().partition("\n")[0].rstrip(".")
+    if lacking := LACKING.search(said):
+        said = "np." + lacking[1] + f".{lacking[2]}" * (lacking[2] != "__call__")
+    made = ShapeError if type(error) is ValueError else TypeError
+    return made(
+        f"{rule.name} or its derivative, of a {kind}, needs what that library lacks or refuses "
+        f"({said}); write it in functions that the library has, or compute "
+        "with NumPy's arrays."
+    )
+
+
+def check_known(array: Any) -> Any:
+    """Refuse an array of another library whose shape is not known before it is computed."""
+    if any(n != n for n in array.shape):  # NaN
+        raise TypeError(
+            f"a {kind_of(array)} of shape {array.shape}, whose lengths nobody knows yet, is no "
+            "Tensor: gradients need them; compute them first (a.compute_chunk_sizes())."
+        )
+    return array
 
 
 def _shown(position: int, operand: Any) -> str:

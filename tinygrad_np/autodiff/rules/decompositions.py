@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import akin, cast, decomposed, orthogonalised, settled
+from ..primitives import akin, cast, decomposed, largest_or_0, orthogonalised, settled
 from ..primitives.matrices import DEFECTIVE
 from .inverses import adjoint, by_matrix, conj, transposed
 from .table import composite, defvjp
@@ -360,7 +360,7 @@ def kept_back(g: Any, a: Any, cut: Any) -> Any:
     anti-Hermitian part times s / (s + t).
     """
     u, s, vh = decomposed(a)
-    large = s > akin(np.expand_dims(cut, -1), s) * np.max(s, axis=-1, keepdims=True, initial=0)
+    large = s > akin(np.expand_dims(cut, -1), s) * largest_or_0(s, -1, True)
     kept = np.where(large, s, 0)
     rows, columns = large[..., None], large[..., None, :]
     shares = [

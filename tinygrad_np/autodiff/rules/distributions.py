@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special as sp
 
-from ..primitives import cast, primitive
+from ..primitives import akin, cast, is_foreign, primitive
 from .special import (
     ROOT_PI,
     ROOT_TWO_PI,
@@ -44,7 +44,7 @@ def hazard(x: Any) -> Any:
 @primitive
 def weighed(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
     """x**p (1 + b x)**q exp(c x + log_scale), which densities and their inverses are made of."""
-    x = np.asarray(x)
+    x = x if is_foreign(x) else np.asarray(x)
     wanted = np.result_type(x, np.float32)
     plain = sp.xlogy(p, x) + log_scale
     if not (isinstance(q, int) and q == 0):
@@ -57,7 +57,7 @@ def weighed(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
     far = np.isposinf(x)
     near = np.where(far, 1, x)
     power = xlogy(p, near) + xlog1py(q, b * near) + c * near + log_scale
-    grows = np.where(np.asarray(c) == 0, p + q, c)  # what decides at infinity
+    grows = np.where(np.equal(c, 0), p + q, c)  # what decides at infinity
     out = np.exp(np.where(far, np.where(grows == 0, power, grows * np.inf), power))
     return cast(np.where(np.isneginf(log_scale) | np.isneginf(c), 0, out), wanted)
 
@@ -67,7 +67,8 @@ def weighed_slope(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any
     near = np.where(np.isinf(x), 1e30, x)
     c_near = np.clip(c, -1e30, 1e30) if hasattr(c, "dtype") else min(max(c, -1e30), 1e30)
     by_x, by_y = np.where(p == 0, 1, near), np.where(q == 0, 1, 1 + b * near)
-    lower = weighed(x, np.where(p == 0, 0, p - 1), b, np.where(q == 0, 0, q - 1), c, log_scale)
+    p_less, q_less = (akin(np.where(v == 0, 0, v - 1), x) for v in (p, q))
+    lower = weighed(x, p_less, b, q_less, c, log_scale)
     return lower * (p * by_y + by_x * (b * q + c_near * by_y))
 
 

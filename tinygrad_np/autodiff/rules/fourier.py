@@ -75,7 +75,7 @@ def of_some(fn: Any) -> Any:
                 f"x of shape {x.shape} has no frequencies on axis {axis}, and NumPy's result would "
                 "be undefined; give at least one."
             )
-        return fn(x, n, axis, norm, out=out)
+        return fn(x, n, axis, norm) if out is None else fn(x, n, axis, norm, out=out)
 
     return body
 

@@ -61,11 +61,12 @@ def full_like(
     fill_value: Any,
     dtype: Any = None,
     order: Any = "K",
-    subok: bool = True,
+    subok: bool = True,  # noqa: ARG001 - NumPy's
     shape: Any = None,
 ) -> Any:
     """The fill value, written everywhere."""
-    blank = np.zeros_like(a, dtype=dtype, order=order, subok=subok, shape=shape)
+    options = {} if order == "K" else {"order": order}
+    blank = np.zeros_like(a, dtype=dtype, shape=shape, **options)
     return replace_at(blank, fill_value, (Ellipsis,))
 
 

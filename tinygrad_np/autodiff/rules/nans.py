@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast
+from ..primitives import cast, chosen
 from ..shapes import Axis
 from .elementwise import in_single
 from .reductions import extremum_back, freedom_of
@@ -28,14 +28,19 @@ for extremum in (np.nanmax, np.nanmin):
     )
 
 
+def started(initial: Any, default: int) -> dict[str, Any]:
+    """``initial`` as an option, if it is another than the default."""
+    return {} if type(initial) is int and initial == default else {"initial": initial}
+
+
 @composite(np.nansum)
 def nansum(
     a: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = 0,
     where: Any = True,
 ) -> Any:  # fmt: skip
     """The sum of the numbers."""
-    return np.sum(numbers(a, 0), axis=axis, dtype=dtype, keepdims=keepdims, initial=initial,
-                  where=where)  # fmt: skip
+    return np.sum(numbers(a, 0), axis=axis, dtype=dtype, keepdims=keepdims,
+                  **started(initial, 0), **chosen(where))  # fmt: skip
 
 
 @composite(np.nanprod)
@@ -44,8 +49,8 @@ def nanprod(
     where: Any = True,
 ) -> Any:  # fmt: skip
     """The product of the numbers."""
-    return np.prod(numbers(a, 1), axis=axis, dtype=dtype, keepdims=keepdims, initial=initial,
-                   where=where)  # fmt: skip
+    return np.prod(numbers(a, 1), axis=axis, dtype=dtype, keepdims=keepdims,
+                   **started(initial, 1), **chosen(where))  # fmt: skip
 
 
 @composite(np.nancumsum)

@@ -9,6 +9,7 @@ from ..primitives import (
     decomposed,
     euclidean_norm,
     inverse_or_zero,
+    largest_or_0,
     power_norm,
     shares,
     unit,
@@ -64,14 +65,7 @@ defvjp(
 )
 
 
-def largest(size: Any, axis: Any, keepdims: bool = False) -> Any:
-    """The maximum of what is not negative, 0 of nothing."""
-    if np.size(size) == 0:
-        return np.max(size, axis=axis, keepdims=keepdims, initial=0)
-    return np.max(size, axis=axis, keepdims=keepdims)
-
-
-SPECTRAL: dict[Any, Any] = {2: largest, -2: np.min, "nuc": np.sum}
+SPECTRAL: dict[Any, Any] = {2: largest_or_0, -2: np.min, "nuc": np.sum}
 
 
 @composite(np.linalg.norm)
@@ -127,7 +121,7 @@ def vector_norm(x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
         return power_norm(x, ord, axis, keepdims)
     size = np.abs(x)
     if ord == np.inf:
-        return largest(size, axis=axis, keepdims=keepdims)
+        return largest_or_0(size, axis=axis, keepdims=keepdims)
     if ord == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
     if not ord:  # NaN is not 0
@@ -140,7 +134,7 @@ def sum_norm(x: Any, ord: float, row: int, column: int) -> Any:
     """The largest (or least) sum of a column, or for infinite orders of a row."""
     over, along = (row, column) if np.abs(ord) == 1 else (column, row)
     sums = np.sum(np.abs(x), axis=over)
-    return (largest if ord > 0 else np.min)(sums, axis=along - (along > over))
+    return (largest_or_0 if ord > 0 else np.min)(sums, axis=along - (along > over))
 
 
 @composite(np.linalg.matrix_norm)

@@ -60,6 +60,11 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     return g[tuple(index)]
 
 
+def reshape_back(g: Any, x: Any, order: Any) -> Any:
+    """``g`` in the shape of ``x``, with ``order`` by its name: elsewhere the place is another's."""
+    return np.reshape(g, np.shape(x)) if order == "C" else np.reshape(g, np.shape(x), order=order)
+
+
 defvjp(identity, lambda g, _out, _x: g)
 defvjp(lent, lambda g, _out, _x: g)
 defvjp(
@@ -69,12 +74,13 @@ defvjp(
 )
 defvjp(
     np.reshape,
-    lambda g, _out, _x, shape=None, order="C", copy=None: np.reshape(g, np.shape(_x), order),
+    lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order),
+    eager=reshape,
     traits=Traits(copies=True, body=reshape),
 )
 defvjp(
     np.ravel,
-    lambda g, _out, _x, order="C": np.reshape(g, np.shape(_x), order),
+    lambda g, _out, _x, order="C": reshape_back(g, _x, order),
     eager=lambda x, order="C": reshape(x, -1, order),
 )
 defvjp(np.transpose, lambda g, _out, _x, axes=None: np.transpose(g, inverse(axes, np.ndim(g))))

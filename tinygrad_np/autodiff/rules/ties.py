@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import akin, hint, rebuilt, settled, silent
+from ..primitives import akin, hint, largest_or_0, rebuilt, settled, silent
 from .inverses import by_matrix, transposed
 from .table import Traits, constant, defvjp
 
@@ -50,7 +50,7 @@ def rounding(largest: Any, n: int) -> Any:
 
 def top(values: Any) -> Any:
     """The largest modulus along the last axis."""
-    return np.max(np.abs(values), axis=-1, keepdims=True, initial=0)
+    return largest_or_0(np.abs(values), -1, True)
 
 
 def differences(values: Any) -> Any:
