@@ -12,7 +12,7 @@ from ..errors import ShapeError, StaleValueError, TapeError
 from .guards import EXCLUSIVE
 from .hooks import fire
 from .nests import tupled
-from .primitives import added_to, cast, if_finite, where_finite_or
+from .primitives import added_to, cast, if_finite, is_foreign, where_finite_or
 from .rules.calls import check_kind, check_known, checked, released, theirs
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
@@ -64,7 +64,7 @@ def _descend(
     """Take what has ``arrived`` at records in the heap ``waiting`` down to leaves and targets."""
     own: set[Node] = set()  # where the sweep made the buffer itself and may add into it
     selected: dict[Node, int] = {}  # some elements were taken: by an operation (1), the user (2)
-    quick = wrap is None and not floor
+    quick = wrap is None and not floor and not any(map(is_foreign, arrived.values()))
     pulled: Iterable[tuple[Node | None, Any, Any]]
     node: Any = heappop(waiting)[1] if waiting else None
     while node is not None:
@@ -74,21 +74,18 @@ def _descend(
             raise TapeError(released(rule.name))
         chosen = selected.pop(node, 0) if selected else 0
         chooses = 2 if "where" in node.kwargs else chosen | rule.selects
-        try:
-            if quick and (arity := rule.arity) and chosen < rule.heeds and g.shape is not None:
-                # the commonest operations spelled out: 1 µs less for each
-                if node.guards is not None:
-                    _check_unchanged(node, parents, 0)
-                if arity == 2:
-                    (x, y), (p, q), (u, v) = values, parents, rule.vjps
-                    pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
-                else:
-                    options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-                    pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
+        if quick and (arity := rule.arity) and chosen < rule.heeds and g.shape is not None:
+            # the commonest operations spelled out: 1 µs less for each
+            if node.guards is not None:
+                _check_unchanged(node, parents, 0)
+            if arity == 2:
+                (x, y), (p, q), (u, v) = values, parents, rule.vjps
+                pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
             else:
-                pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
-        except Exception as error:
-            raise theirs(error, rule, values) or error  # noqa: B904 - the error is its context
+                options = NO_OPTIONS if rule.is_ufunc else node.kwargs
+                pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
+        else:
+            pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
         ahead, top, written = None, 0, False  # the newest record met spares chains the heap
         for parent, cotangent, value in pulled:
             if parent is None:
@@ -158,14 +155,17 @@ def _pull(
                 f"{rule.name} has no derivative with respect to operand {argument} "
                 f"({describe(node)}); pass it as .detach() or add a rule with tg.defvjp."
             )
-        if wrap is None and not floor and argument in rule.fills and parent.rule is None:
-            cotangent = vjp(g, out, *operands, **options, room=_room(parent))
-        else:
-            cotangent = vjp(g, out, *operands, **options)
-        if rule.is_users:
-            cotangent = checked(cotangent, g, values, rule.name, argument)
-        if chosen >= rule.heeds:
-            cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
+        try:
+            if wrap is None and not floor and argument in rule.fills and parent.rule is None:
+                cotangent = vjp(g, out, *operands, **options, room=_room(parent))
+            else:
+                cotangent = vjp(g, out, *operands, **options)
+            if rule.is_users:
+                cotangent = checked(cotangent, g, values, rule.name, argument)
+            if chosen >= rule.heeds:
+                cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
+        except Exception as error:
+            raise theirs(error, rule, values) or error  # noqa: B904 - it is its context
         pulled.append((parent, cotangent, values[argument]))
     return pulled
 

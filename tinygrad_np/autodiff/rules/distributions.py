@@ -45,6 +45,7 @@ def hazard(x: Any) -> Any:
 def weighed(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
     """x**p (1 + b x)**q exp(c x + log_scale), which densities and their inverses are made of."""
     x = x if is_foreign(x) else np.asarray(x)
+    p, b, q, c, log_scale = (akin(v, x) for v in (p, b, q, c, log_scale))
     wanted = np.result_type(x, np.float32)
     plain = sp.xlogy(p, x) + log_scale
     if not (isinstance(q, int) and q == 0):
@@ -67,8 +68,7 @@ def weighed_slope(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any
     near = np.where(np.isinf(x), 1e30, x)
     c_near = np.clip(c, -1e30, 1e30) if hasattr(c, "dtype") else min(max(c, -1e30), 1e30)
     by_x, by_y = np.where(p == 0, 1, near), np.where(q == 0, 1, 1 + b * near)
-    p_less, q_less = (akin(np.where(v == 0, 0, v - 1), x) for v in (p, q))
-    lower = weighed(x, p_less, b, q_less, c, log_scale)
+    lower = weighed(x, np.where(p == 0, 0, p - 1), b, np.where(q == 0, 0, q - 1), c, log_scale)
     return lower * (p * by_y + by_x * (b * q + c_near * by_y))
 
 
