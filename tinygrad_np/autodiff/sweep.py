@@ -91,8 +91,6 @@ def _descend(
             if parent is None:
                 continue
             written |= (memory := parent.storage) is not None and memory.touched > node.number
-            if type(cotangent) is ndarray is not type(value):
-                check_kind(rule, (value,))
             if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
                 cotangent = _fit(cotangent, value, node)
             if chooses:
@@ -166,6 +164,8 @@ def _pull(
                 cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         except Exception as error:
             raise theirs(error, rule, values) or error  # noqa: B904 - it is its context
+        if type(cotangent) is ndarray is not type(values[argument]):
+            check_kind(rule, values)
         pulled.append((parent, cotangent, values[argument]))
     return pulled
 
