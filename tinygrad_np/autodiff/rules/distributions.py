@@ -73,9 +73,10 @@ def weighed_slope(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any
 
 
 @primitive
-def inverse_slope(y: Any, x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:  # noqa: ARG001
+def inverse_slope(y: Any, x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
     """``weighed`` of x, an inverse function of y, where it is the slope of x by y."""
-    return weighed(x, p, b, q, c, log_scale)
+    out = weighed(x, p, b, q, c, log_scale)
+    return out if np.shape(y) == np.shape(out) else out + np.zeros_like(y, dtype=out.dtype)
 
 
 def inverse_bend(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
