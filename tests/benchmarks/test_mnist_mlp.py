@@ -576,14 +576,37 @@ def test_what_has_finished_is_kept_and_what_has_not_begun_is_said(
     assert again.out == printed.out
     assert again.err == f"{title}0: {finished}"
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-    assert job("--quiet", "--eager", "--epochs", 3, "--resume") == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert "has a finished run of other options (--recipe" in line
     assert job(*given, "--seeds", 2) == 0
     assert capsys.readouterr().err == f"{title}0: {finished}{title}1: {begun}"
     (tmp_path / "out" / f"{DEFAULT}-bars-seed0" / "result.json").write_text("{}")
     assert job(*given) == 0
     assert begun in capsys.readouterr().err
+
+
+def test_a_finished_run_of_other_settings_is_not_replaced(
+    job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def folders() -> dict[str, str]:
+        found = (tmp_path / "out").iterdir()
+        return {p.name: json.loads((p / "result.json").read_bytes())["command"] for p in found}
+
+    usual = f"{DEFAULT}-bars-seed0"
+    given = ("--quiet", "--eager", "--epochs")
+    assert job(*given, 1) == 0
+    before = (tmp_path / "out" / usual / "weights.npz").read_bytes()
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        interrupted_at(1, patch)
+        assert job(*given, 2) == 130
+    assert job(*given, 2, "--resume") == 0
+    [said] = [e for e in set(capsys.readouterr().err.splitlines()) if "other data" in e]
+    place = tmp_path / "out" / usual
+    assert said == f"{place} has a run of other data or settings; this one goes to {place}-2."
+    assert job(*given, 2) == 0
+    assert {name: c.split(" --epochs ")[1][:1] for name, c in folders().items()} == {
+        usual: "1", f"{usual}-2": "2",
+    }  # fmt: skip
+    assert (place / "weights.npz").read_bytes() == before
 
 
 def test_another_run_is_not_resumed(

@@ -17,9 +17,10 @@ def stem(recipe: str, dataset: str) -> str:
     return f"{recipe}-{Path(dataset).stem}"
 
 
-def run_name(recipe: str, dataset: str, seed: int) -> str:
-    """What the folder of one run is called."""
-    return f"{stem(recipe, dataset)}-seed{seed}"
+def run_name(recipe: str, dataset: str, seed: int, last: int | None = None) -> str:
+    """What the folder of one run is called, or that of the seeds up to the last."""
+    seeds = f"seed{seed}" if last is None else f"seeds{seed}-{last}"
+    return f"{stem(recipe, dataset)}-{seeds}"
 
 
 def write(path: Path, content: bytes) -> None:

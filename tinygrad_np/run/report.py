@@ -24,7 +24,7 @@ from ..training.features import leaf_layers
 from ..training.metrics import wilson
 from .description import describe
 from .environment import environment
-from .outputs import run_name, stem, write
+from .outputs import run_name, write
 from .progress import Drawing
 from .recipes import Parts, Recipe
 from .run import Result, weights_sha256
@@ -117,19 +117,18 @@ def write_group(
     results: list[Result],
     dataset: Dataset,
     parts: Parts,
-    out: Path,
+    folder: Path,
     command: str,
     note: Note,
     progress: Drawing | None = None,
 ) -> Path:
-    """Write the folder with the page of several seeds of one recipe, and return it.
+    """Write the folder with the page of several seeds of one recipe, whose own are beside it.
 
     After Ctrl-C pictures are left out as ``write_run`` does.
     """
     progress = progress or Drawing(GROUP_PARTS)
     first = results[0]
     seeds = f"{first.seed}-{results[-1].seed}"
-    folder = out / f"{stem(first.recipe.name, first.dataset)}-seeds{seeds}"
     title = f"{first.recipe.name} on {Path(first.dataset).name}, seeds {seeds.replace('-', ' … ')}"
     histories = [result.history for result in results]
     counts = sum(_confusion(result) for result in results)
@@ -369,7 +368,7 @@ def checksums(dataset: Dataset) -> list[tuple[str, str, str]]:
 
 
 def _name(result: Result) -> str:
-    return run_name(result.recipe.name, result.dataset, result.seed)
+    return result.folder or run_name(result.recipe.name, result.dataset, result.seed)
 
 
 def _names(result: Result) -> tuple[str, ...] | None:

@@ -1,6 +1,7 @@
 """One run of a recipe: from a data set and a seed to a trained network and its figures."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import numpy as np
 from .. import nn, training
 from ..autodiff.tensor import Tensor
 from ..data.datasets import Dataset
-from ..errors import DataError, ShapeError
+from ..errors import ShapeError
 from ..nn.functional import cross_entropy
 from ..parallel import Group
 from ..training import weights
@@ -52,6 +53,7 @@ class Result:
     test_logits: np.ndarray
     test: tuple[np.ndarray, np.ndarray]
     histograms: training.Histograms | None = None
+    folder: str = ""  # the name of its own among those of other runs
 
     @property
     def judged(self) -> float:
@@ -183,32 +185,41 @@ def keep(result: Result, folder: Path, command: str) -> None:
     write_json(folder / FINISHED, found)
 
 
+def vacant(folder: Path, command: str) -> Path:
+    """This folder or the first of those with numbers behind its name that loses no other run.
+
+    Such a folder has no finished run, or one of the same command.
+    """
+    for number in itertools.count(1):
+        place = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        try:
+            if json.loads((place / FINISHED).read_bytes())["command"] == command:
+                break
+        except (OSError, ValueError, TypeError, KeyError):
+            break
+    return place
+
+
 def kept(
     folder: Path, command: str, recipe: Recipe, dataset_name: str, dataset: Dataset, parts: Parts,
     seed: int,
 ) -> Result | None:  # fmt: skip
-    """The result of a run that has finished in this folder; None where there is none.
-
-    Raises DataError for one of another command.
-    """
+    """The result of a run of this command that has finished in this folder, else None."""
     try:
         found = json.loads((folder / FINISHED).read_bytes())
+        if found["command"] != command:
+            return None
         model = recipe.build(seed)
-        if found["command"] == command:
-            model.load_state_dict(weights.load(folder / "weights.npz"))
+        model.load_state_dict(weights.load(folder / "weights.npz"))
         epochs = [Epoch(**epoch) for epoch in found["history"]]
         figures = {name: found[name] for name in FIGURES}
         history = History(found["monitor"], "finished", epochs)
     except (OSError, ValueError, TypeError, KeyError, ShapeError):
         return None
-    if found["command"] != command:
-        raise DataError(
-            f"{folder}: has a finished run of other options ({found['command']}); leave out "
-            "--resume to train anew in its place, or name another folder with --out."
-        )
     return Result(
         recipe=recipe, dataset=dataset_name, seed=seed, epochs=len(epochs), history=history,
-        model=model, test_logits=predict(model, parts.test[0]), test=dataset[1], **figures,
+        model=model, test_logits=predict(model, parts.test[0]), test=dataset[1], folder=folder.name,
+        **figures,
     )  # fmt: skip
 
 

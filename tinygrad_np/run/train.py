@@ -23,7 +23,7 @@ from .outputs import run_name, write_json
 from .progress import Bar, Drawing
 from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
 from .report import GROUP_PARTS, number_of_parts, spread, write_group, write_run
-from .run import FINISHED, Result, Trainer, keep, kept, run
+from .run import FINISHED, Result, Trainer, keep, kept, run, vacant
 
 PROBE = 500  # training images for the histograms of activations and gradients
 PROGRAM = "python -m tinygrad_np train"
@@ -94,7 +94,9 @@ def parse(
     parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
     parser.add_argument("--seeds", type=int, default=1, help="train with N seeds (default 1)")
     parser.add_argument(
-        "--out", type=new_folder, default="runs", help="where results go (default runs)"
+        "--out", type=new_folder, default="runs",
+        help="where results go (default runs): each run in a folder of its name, with a number "
+        "behind it where one of other data or settings has finished",
     )
     parser.add_argument("--json", type=new_file, help="write all figures to this file")
     parser.add_argument(
@@ -301,9 +303,9 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         drawn = True
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
-            folder = given.out / run_name(recipe.name, name, seed)
             again = command(given, recipe, name, seed)
             options = again.removeprefix(given.program).strip()
+            folder = _folder(given.out / run_name(recipe.name, name, seed), options, note)
             if given.trainer is None:
                 checkpoints.append(folder / "checkpoint.npz")
             if given.resume:
@@ -328,6 +330,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                 )  # fmt: skip
             finally:
                 bar.close()
+            result.folder = folder.name
             drawing = Drawing(number_of_parts(result, parts), given.quiet)
             groups[-1].append(result)
             write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
@@ -339,10 +342,14 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         if len(groups[-1]) > 1 and drawn:
             again = command(given, recipe, name, given.seed, given.seeds)
             drawing = Drawing(GROUP_PARTS, given.quiet)
-            write = functools.partial(
-                write_group, groups[-1], dataset, parts, given.out, again, note
-            )
+            options = again.removeprefix(given.program).strip()
+            last = groups[-1][-1].seed
+            folder = given.out / run_name(recipe.name, name, given.seed, last)
+            folder = _folder(folder, options, note)
+            write = functools.partial(write_group, groups[-1], dataset, parts, folder, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
+            if is_first and drawn:
+                write_json(folder / FINISHED, {"command": options})
         result = groups[-1][-1]
         if result.history.stopped == "interrupted" or not drawn:
             where = f"in epoch {len(result.history)} of {epochs}"
@@ -358,6 +365,14 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         for checkpoint in checkpoints:
             checkpoint.unlink(missing_ok=True)
     return 0
+
+
+def _folder(usual: Path, options: str, note: Callable[[object], None]) -> Path:
+    """Where a run goes, which is said where another one has the usual place."""
+    folder = vacant(usual, options)
+    if folder != usual:
+        note(f"{usual} has a run of other data or settings; this one goes to {folder}.")
+    return folder
 
 
 def _everywhere(group: Group | None, holds: bool) -> bool:
