@@ -32,10 +32,16 @@ from .errors import (
     TapeError,
 )
 from .export import from_onnx, to_numpy, to_onnx
+from .habits import lacking
 from .recording import Receipt, Recording, anomaly, autopsy, receipt, tape_of, trace
 from .replay import replay
 from .training.weights import load, save
 from .version import __version__
+
+
+def __getattr__(name: str) -> None:
+    raise lacking(__name__, name)
+
 
 __all__ = [
     "DataError",

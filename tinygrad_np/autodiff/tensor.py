@@ -10,7 +10,7 @@ from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
 from .operators import Operators, apply_method
-from .primitives import cast, identity, number
+from .primitives import cast, identity
 from .rules import TABLE, calls, ways
 from .rules.calls import NUMERIC
 from .rules.table import check_flag
@@ -289,7 +289,7 @@ class Tensor(Operators):
     def item(self, *index: Any) -> Any:
         """The only element, or the one at ``index``, as a Python number."""
         self._leave("t.item()")
-        return number(self._array) if not index else self._array.item(*index)
+        return calls.element(self._array, index)
 
     def tolist(self) -> Any:
         """The values as nested Python lists; of what a transform differentiates, refused."""
@@ -330,7 +330,7 @@ class Tensor(Operators):
 
     def __bool__(self) -> bool:
         self._leave("a truth value (if t, while t, and, or)")
-        return bool(self._array)
+        return calls.truth(self._array)
 
     def _number(self, kind: Any) -> Any:
         self._refuse_detaching(f"{kind.__name__}(t)")

@@ -1,5 +1,6 @@
 """Data sets from files to batches: IDX and CSV, MNIST and Fashion-MNIST, pixels and labels."""
 
+from ..habits import lacking
 from . import augment
 from .batches import batches, split
 from .datasets import Dataset, fashion_mnist, mnist
@@ -11,6 +12,11 @@ from .scaling import normalise, one_hot
 
 # the names that `load` had before it read more than IDX and CSV
 load_dataset = load_folder = load
+
+
+def __getattr__(name: str) -> None:
+    raise lacking(__name__, name)
+
 
 __all__ = [
     "Dataset",

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import arguments
 from ..autodiff.nests import leaves
 from ..errors import DataError, PrecisionWarning
+from ..habits import hinted
 from .samples import (
     SETTINGS,
     Pair,
@@ -33,6 +34,7 @@ Nest: TypeAlias = "dict[str, Any] | tuple[Any, ...] | list[Any]"
 Transform: TypeAlias = "Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]"
 
 
+@hinted("split")
 def split(
     x: "ArrayLike | Nest",
     y: "ArrayLike | Nest",
@@ -85,6 +87,7 @@ def _stratified(order: NDArray[np.intp], by: NDArray[Any], count: int) -> NDArra
     return np.concatenate([order[~is_second[order]], order[is_second[order]]])
 
 
+@hinted("batches")
 def batches(
     x: "ArrayLike | Nest",
     y: "ArrayLike | Nest",
@@ -129,7 +132,7 @@ def batches(
                 f"batches: {name} is a list of Python numbers, which NumPy takes for float64, and "
                 f"so a network of float32 computes in float64; give np.array({name}, np.float32).",
                 PrecisionWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
     batch_size = arguments.whole("batches", "batch_size", batch_size, error=DataError)
     ahead = arguments.whole("batches", "ahead", ahead, least=0, error=DataError)

@@ -1,5 +1,6 @@
 """Networks: modules, layers, and the functions they are made of."""
 
+from ..habits import lacking
 from . import functional, init
 from .activations import (
     ELU,
@@ -23,18 +24,9 @@ from .normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from .recurrent import GRU, LSTM, RNN
 from .stateless import functional_call
 
-# PyTorch's names of what is a function here
-_FUNCTIONS = {
-    "CrossEntropyLoss": "cross_entropy", "NLLLoss": "nll_loss", "MSELoss": "mse_loss",
-    "L1Loss": "l1_loss", "HuberLoss": "huber_loss", "BCELoss": "binary_cross_entropy",
-    "BCEWithLogitsLoss": "binary_cross_entropy_with_logits",
-}  # fmt: skip
-
 
 def __getattr__(name: str) -> None:
-    found = _FUNCTIONS.get(name)
-    way = f"; use the function nn.functional.{found}" if found else ""
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{way}")
+    raise lacking(__name__, name)
 
 
 __all__ = [

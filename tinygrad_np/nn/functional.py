@@ -12,6 +12,7 @@ from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from ..habits import hinted
 from .convolving import conv1d, conv2d, conv_transpose2d
 from .losses import (
     binary_cross_entropy,
@@ -107,6 +108,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 
 @in_single
+@hinted("axis")
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum exp(x) along ``axis``; nothing overflows.
 
@@ -120,6 +122,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 @in_single
+@hinted("axis")
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log softmax(x) along ``axis``; nothing overflows, and no log of 0.
 

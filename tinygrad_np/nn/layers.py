@@ -8,6 +8,7 @@ import numpy as np
 from ..arguments import flag, generator, share, whole
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from ..habits import hinted
 from . import functional, init
 from .module import Module
 from .operands import entered
@@ -27,6 +28,7 @@ class Linear(Module):
     ((2, 3), (2,), (5, 2))
     """
 
+    @hinted("Linear")
     def __init__(
         self,
         in_features: int,
@@ -81,6 +83,7 @@ class Dropout(Module):
     [1.0, 1.0, 1.0]
     """
 
+    @hinted("Dropout")
     def __init__(self, p: float = 0.5, *, seed: init.Seed = None) -> None:
         self.p = share("Dropout", "p", p)
         self.generator = generator("Dropout", seed)

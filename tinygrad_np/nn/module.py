@@ -5,7 +5,7 @@ import os
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..autodiff.primitives import is_foreign
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
+from ..habits import NAMES, hinted
 from .shown import as_html
 
 LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
@@ -69,6 +70,14 @@ class Module:
             if type(node) is Record and node.number > started:
                 node.origin = (weakref.ref(self), type(self), started, node.origin)
         return result
+
+    if not TYPE_CHECKING:  # checkers know the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            way = NAMES["Module"].get(name)
+            if way is None:
+                return self.__getattribute__(name)  # the error as it is, of a property too
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; {way}")
 
     def _walk(self) -> "Iterator[tuple[str, Module | Tensor]]":
         """This module and all below it, depth first in the order of definition, each once."""
@@ -204,6 +213,7 @@ class Module:
                 module._frozen = module._frozen - own
         return self
 
+    @hinted("to")
     def to(self, *, like: Any) -> Self:
         """Move all Tensors of the state to the kind of array that ``like`` is.
 
@@ -236,6 +246,7 @@ class Module:
         """Switch this module and all below it to evaluation mode."""
         return self.train(False)
 
+    @hinted("zero_grad")
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters():

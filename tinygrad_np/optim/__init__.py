@@ -1,5 +1,6 @@
 """Optimisers and learning-rate schedules."""
 
+from ..habits import lacking
 from .adagrad import Adadelta, Adagrad
 from .adam import Adam, AdamW
 from .clipping import clip_grad_norm
@@ -8,21 +9,9 @@ from .rmsprop import RMSprop
 from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay, WarmUp
 from .sgd import SGD
 
-# PyTorch's schedulers, and what is given as lr here
-_SCHEDULES = {
-    "CosineAnnealingLR": "CosineDecay",
-    "ExponentialLR": "StepDecay",
-    "LambdaLR": "WarmUp",
-    "OneCycleLR": "OneCycle",
-    "StepLR": "StepDecay",
-    "lr_scheduler": "StepDecay",
-}
-
 
 def __getattr__(name: str) -> None:
-    found = _SCHEDULES.get(name)
-    way = f"; a schedule is the lr itself, as in SGD(params, lr={found}(…))" if found else ""
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{way}")
+    raise lacking(__name__, name)
 
 
 __all__ = [

@@ -12,6 +12,7 @@ from ..arguments import called, real, shown
 from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from ..habits import hinted
 from ..replay.fuse import ACTIVE
 from ..threads import Crew
 from .groups import (
@@ -76,6 +77,8 @@ class Optimiser(Stateful):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = hinted("optimiser")(cls.__init__)  # type: ignore[method-assign]
         for name in cls.settings:
             setattr(cls, name, _setting(name))
 
@@ -167,6 +170,7 @@ class Optimiser(Stateful):
             )
         return number
 
+    @hinted("zero_grad")
     def zero_grad(self) -> None:
         """Forget the gradients."""
         if mode.capture is None:

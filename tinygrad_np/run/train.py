@@ -94,7 +94,9 @@ def parse(
     parser.add_argument("--seed", type=int, default=0, help="train with this seed (default 0)")
     parser.add_argument("--seeds", type=int, default=1, help="train with N seeds (default 1)")
     parser.add_argument(
-        "--out", type=new_folder, default="runs",
+        "--out",
+        type=new_folder,
+        default="runs",
         help="where results go (default runs): each run in a folder of its name, with a number "
         "behind it where one of other data or settings has finished",
     )

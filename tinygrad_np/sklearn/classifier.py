@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from ..habits import hinted
 from ..nn.functional import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -71,6 +72,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     array(['right', 'left'], dtype='<U5')
     """
 
+    @hinted("MLP")
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import nn, optim
+from ..habits import hinted
 from ..training.fit import fit
 from ..training.inputs import refuse_mask
 from ..training.scoring import predict
@@ -28,6 +29,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
     _optimiser: optim.Optimiser | None
 
+    @hinted("MLP")
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

@@ -16,6 +16,7 @@ from ..arguments import flag, path, refusal, whole
 from ..autodiff.tensor import Tensor
 from ..data.samples import arrays
 from ..errors import DataError
+from ..habits import hinted
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from ..parallel import Group
@@ -56,6 +57,7 @@ from .step import forward_pass, is_count, made_at, rate_of, training_step, with_
 PATIENCE = 32
 
 
+@hinted("fit")
 def fit(
     model: Module,
     batches: Iterable[Arrays],
@@ -168,7 +170,7 @@ def fit(
             align(run)
             loop.run()
     if history.cause and (group is None or group.rank == 0):
-        warnings.warn(history.cause, RuntimeWarning, stacklevel=2)
+        warnings.warn(history.cause, RuntimeWarning, stacklevel=3)
     return history
 
 
@@ -309,7 +311,7 @@ class _Loop:
                 "optimiser does not change it; call optimiser.add_param_group({'params': …}), or "
                 "make the optimiser later.",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _steps(self, number: int, tally: Tally) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, overload
 
+from ..habits import NAMES
 from ..markup import Html, chart, facts, folded, joined, table
 
 MONITORS = ("validation_loss", "validation_accuracy", "train_loss", "train_accuracy")
@@ -155,6 +156,14 @@ class History(Sequence[Epoch]):
     epochs: list[Epoch] = field(default_factory=list)
     mode: str | None = None
     cause: str = ""
+
+    if not TYPE_CHECKING:  # checkers know the fields
+
+        def __getattr__(self, name: str) -> Any:
+            way = NAMES["History"].get(name)
+            if way is None:
+                return self.__getattribute__(name)
+            raise AttributeError(f"a History has no attribute {name!r}; {way}")
 
     @property
     def best(self) -> Epoch:

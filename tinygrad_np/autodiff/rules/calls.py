@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import leaves, refuse_subclass, tupled
-from ..primitives import is_foreign, replace_at
+from ..primitives import is_foreign, number, replace_at
 from .signatures import parameters, remedy
 from .table import Rule
 
@@ -69,6 +69,9 @@ INSTEAD = {
     "grad_fn": "use tg.draw.graph(t) for how it was computed",
     "is_leaf": "use tg.draw.graph(t) for how it was computed",
 }  # fmt: skip
+
+
+TORCHS = (("dim", "axis"), ("keepdim", "keepdims"), ("dims", "axes"))
 
 
 def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
@@ -289,6 +292,27 @@ def brief(given: Any) -> str:
     return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
 
 
+def truth(array: Any) -> bool:
+    """Whether one element is true; of many none can say."""
+    if array.size > 1:
+        raise ValueError(
+            f"the truth value of a Tensor of shape {array.shape} is that of many elements; use "
+            "(t > 0).all() or (t > 0).any(), or np.where(t > 0, a, b) to choose for each element."
+        )
+    return bool(array)
+
+
+def element(array: Any, index: tuple[Any, ...]) -> Any:
+    """One element as a Python number: the only one, or that at an index."""
+    if not index and array.size != 1:
+        raise ValueError(
+            f"item() of a Tensor of shape {array.shape}, which has {array.size} elements; use "
+            "t.tolist() or t.numpy() for all, t.item(i, j) for one, or reduce it, as in "
+            "t.mean().item()."
+        )
+    return array.item(*index) if index else number(array)
+
+
 def as_numbers(data: Any, dtype: Any) -> Any:
     """What a Tensor is made of, copied."""
     refuse_subclass("Tensor(a): a", data)
@@ -296,9 +320,14 @@ def as_numbers(data: Any, dtype: Any) -> Any:
     try:
         return np.array(data, dtype=dtype, subok=False)
     except (TypeError, ValueError) as error:
-        kind = ShapeError if "inhomogeneous" in str(error) else type(error)
         wanted = "" if dtype is None else f" with dtype={dtype!r}"
         given = brief(data).removeprefix("of ")
+        if "inhomogeneous" in str(error):
+            raise ShapeError(
+                f"a Tensor of {given}{wanted}: its rows have several lengths; give rows of one "
+                "length, filled up with zeros, say, or a Tensor for each row."
+            ) from None
+        kind = type(error)
         raise kind(f"a Tensor of {given}{wanted}: {error}") from None
 
 
@@ -334,6 +363,9 @@ def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
         return found
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
     if type(error) is not ValueError:
+        ways = [f"use {n}=" for word, n in TORCHS if f"keyword argument '{word}'" in str(error)]
+        if ways and not rule.is_users:
+            error = TypeError(f"{rule.name}: {error}; {ways[0]}, NumPy's name for it.")
         error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
         return error
     said = str(error).removeprefix(f"{rule.name}: ").partition(", with gufunc")[0]

@@ -1,0 +1,148 @@
+"""What other libraries call things: the remedy for each name, as the end of a message."""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_BATCHES = "tg.data.batches(x, y, batch_size=64, seed=0)"
+_FIT = f"the call is tg.training.fit(model, {_BATCHES}, optimiser, epochs=5)"
+_CPU = "leave it out: all runs on the CPU, in main memory"
+
+# names of functions and classes, by the module or class that lacks them
+NAMES: dict[str, dict[str, str]] = {
+    "tinygrad_np": {
+        "tensor": "use tg.Tensor(values, requires_grad=…)",
+        **{name: f"use np.{known}, which takes Tensors" for name, known in (
+            ("cat", "concatenate"), ("concat", "concatenate"), ("matmul", "matmul"),
+            ("sum", "sum"), ("mean", "mean"), ("exp", "exp"), ("where", "where"))},
+        **{name: f"use tg.Tensor(np.{name}(…), requires_grad=…)" for name in (
+            "zeros", "ones", "arange", "linspace", "eye")},
+        "rand": "use tg.Tensor(np.random.default_rng(seed).random(shape))",
+        "randn": "use tg.Tensor(np.random.default_rng(seed).standard_normal(shape))",
+        "manual_seed": "give each layer, batches and split a seed=",
+        **dict.fromkeys(["optimizers", "optimizer", "optimisers"], "use tg.optim"),
+        **dict.fromkeys(["layers", "keras"], "use tg.nn"),
+        **dict.fromkeys(["cuda", "device"], _CPU),
+    },
+    "tinygrad_np.nn": {
+        **{name: f"use the function nn.functional.{known}" for name, known in (
+            ("CrossEntropyLoss", "cross_entropy"), ("NLLLoss", "nll_loss"),
+            ("MSELoss", "mse_loss"), ("L1Loss", "l1_loss"), ("HuberLoss", "huber_loss"),
+            ("BCELoss", "binary_cross_entropy"),
+            ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"))},
+        "Dense": "use nn.Linear(in_features, out_features)",
+        "Input": "leave it out: the first layer says how many numbers it takes",
+        "Parameter": "use tg.Tensor(values, requires_grad=True)",
+        "Conv2D": "use nn.Conv2d",
+        "MaxPooling2D": "use nn.MaxPool2d",
+        "BatchNormalization": "use nn.BatchNorm1d or nn.BatchNorm2d",
+        "Model": "use nn.Module",
+    },
+    "tinygrad_np.optim": {
+        name: f"a schedule is the lr itself, as in SGD(params, lr={known}(…))"
+        for name, known in (
+            ("CosineAnnealingLR", "CosineDecay"), ("ExponentialLR", "StepDecay"),
+            ("LambdaLR", "WarmUp"), ("OneCycleLR", "OneCycle"), ("StepLR", "StepDecay"),
+            ("lr_scheduler", "StepDecay"))
+    },
+    "tinygrad_np.data": {
+        **dict.fromkeys(["DataLoader", "TensorDataset"], f"use {_BATCHES}"),
+        "train_test_split": "use tg.data.split(x, y, 0.2, seed=0)",
+        "random_split": "use tg.data.split(x, y, 0.2, seed=0)",
+    },
+    "Module": {
+        "fit": _FIT,
+        "predict": "use tg.training.predict(model, x)",
+        "evaluate": "use tg.training.evaluate(model, x, y)",
+        "compile": f"leave it out: fit takes the optimiser and loss=; {_FIT}",
+        "summary": "use print(model), or tg.draw.graph(model, x)",
+        "save": "use tg.save('weights.npz', model.state_dict())",
+        "weights": "use model.parameters(), or model.state_dict()",
+        **dict.fromkeys(["cuda", "cpu"], _CPU),
+        **{name: f"make the layers with dtype=np.{dtype}" for name, dtype in (
+            ("half", "float16"), ("float", "float32"), ("double", "float64"))},
+    },
+    "History": {
+        "history": "use [epoch.train_loss for epoch in history], or print(history[-1])",
+    },
+}  # fmt: skip
+
+# arguments, by the function that does not take them; "" is for any other slip in the call
+ARGUMENTS: dict[str, dict[str, str]] = {
+    "fit": {
+        "batch_size": f"it is an argument of the batches: {_BATCHES}",
+        "validation_data": "use validation=(x, y)",
+        "validation_split": "use (x, y), held = tg.data.split(x, y, 0.2, seed=0) and "
+        "validation=held",
+        "criterion": "use loss=",
+        "loss_fn": "use loss=",
+        "verbose": "use progress=True",
+        "optimizer": "use optimiser=, or give it third",
+        "shuffle": f"it is an argument of the batches: {_BATCHES}",
+        "": _FIT,
+    },
+    "batches": {
+        "num_workers": "use ahead=2, which prepares batches in a thread",
+        "seed": f"the order is drawn: {_BATCHES}",
+        "": f"the call is {_BATCHES}",
+    },
+    "split": {
+        "test_size": "the share is the third argument: split(x, y, 0.2, seed=0)",
+        "random_state": "use seed=",
+        "": "the call is (x, y), (x_test, y_test) = tg.data.split(x, y, 0.2, seed=0)",
+    },
+    "Linear": {
+        **dict.fromkeys(["units", "activation", "input_shape", "input_dim"],
+            "the call is Linear(in_features, out_features); an activation is a layer of its own"),
+        "": "the call is Linear(in_features, out_features)",
+    },
+    "Dropout": {"rate": "use p="},
+    "MLP": dict.fromkeys(("hidden_layers", "hidden_sizes"), "use hidden_layer_sizes="),
+    "optimiser": {
+        "learning_rate": "use lr=",
+        **dict.fromkeys(["beta1", "beta_1", "beta2", "beta_2"], "use betas=(0.9, 0.999)"),
+        "epsilon": "use eps=",
+        "decay": "use weight_decay=, or a schedule for lr such as tg.optim.StepDecay",
+        "clipnorm": "use clip_norm=",
+        "lr": "there is no usual one: give the learning rate, as in SGD(params, lr=0.1)",
+        "params": "give model.parameters() first",
+    },
+    "zero_grad": {"": "leave it out: zero_grad() always sets the gradients to None"},
+    "to": {"": "leave .to(…) out: all runs on the CPU; a layer's dtype is given as dtype="},
+    "axis": {"dim": "use axis=", "keepdim": "use keepdims="},
+}  # fmt: skip
+
+
+def lacking(place: str, name: str) -> AttributeError:
+    """The error for a name that a module of the package lacks."""
+    way = NAMES[place].get(name)
+    return AttributeError(f"module {place!r} has no attribute {name!r}{f'; {way}' if way else ''}")
+
+
+def hinted(place: str) -> Callable[[F], F]:
+    """Let a function say, where its arguments do not bind, what they are called here."""
+
+    def around(function: F) -> F:
+        @functools.wraps(function)
+        def called(*args: Any, **options: Any) -> Any:
+            try:
+                return function(*args, **options)
+            except TypeError as error:
+                trace = error.__traceback__
+                if trace is not None and trace.tb_next is None:  # the function was not entered
+                    raise TypeError(f"{error}{_way(place, str(error))}") from None
+                raise
+
+        return called  # type: ignore[return-value] # of the same signature
+
+    return around
+
+
+def _way(place: str, message: str) -> str:
+    known = ARGUMENTS[place]
+    named = re.findall(r"'(\w+)'", message)
+    way = next((known[name] for name in named if name in known), known.get("", ""))
+    return f"; {way}." if way else ""
