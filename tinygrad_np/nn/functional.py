@@ -12,7 +12,6 @@ from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from ..habits import hinted
 from .convolving import conv1d, conv2d, conv_transpose2d
 from .losses import (
     binary_cross_entropy,
@@ -108,7 +107,6 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 
 @in_single
-@hinted("axis")
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum exp(x) along ``axis``; nothing overflows.
 
@@ -122,7 +120,6 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 @in_single
-@hinted("axis")
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log softmax(x) along ``axis``; nothing overflows, and no log of 0.
 

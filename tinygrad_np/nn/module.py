@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from ..arguments import flag, function
+from ..arguments import flag, function, shown
 from ..autodiff.nests import leaves
 from ..autodiff.primitives import is_foreign
 from ..autodiff.tape import Record, mode, next_number
@@ -78,6 +78,18 @@ class Module:
             if way is None:
                 return self.__getattribute__(name)  # the error as it is, of a property too
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; {way}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, (np.ndarray, np.generic, int, float, list)):
+            held = self.__dict__.get(name)
+            if isinstance(held, Tensor) and held.requires_grad and not held._is_result:
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a parameter, of which {shown(value)} would "
+                    f"make a constant that is not trained; write module.{name}.data = array for "
+                    f"other values, or module.{name} = tg.Tensor(array, requires_grad=True) before "
+                    "the optimiser is made."
+                )
+        object.__setattr__(self, name, value)
 
     def _walk(self) -> "Iterator[tuple[str, Module | Tensor]]":
         """This module and all below it, depth first in the order of definition, each once."""
@@ -246,7 +258,6 @@ class Module:
         """Switch this module and all below it to evaluation mode."""
         return self.train(False)
 
-    @hinted("zero_grad")
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters():

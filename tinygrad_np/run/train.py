@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import data
 from ..data.datasets import Dataset
 from ..errors import DataError, DataWarning
@@ -335,6 +337,9 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
             result.folder = folder.name
             drawing = Drawing(number_of_parts(result, parts), given.quiet)
             groups[-1].append(result)
+            labels = result.test[1]
+            if result.test_accuracy <= np.bincount(labels).max() / len(labels):
+                note(f"{title}: no better than one guess for all; --doctor says why.")
             write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if result.history.stopped == "interrupted" or not drawn:

@@ -1,6 +1,7 @@
 """Checks before the first step of a training."""
 
 import copy
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..autodiff.tensor import Tensor
 from ..data.datasets import Dataset
 from ..data.samples import arrays
 from ..errors import DataError, ShapeError
+from ..nn import Conv1d, Conv2d, Flatten, Linear, Sequential
 from ..nn.module import Module
 from ..optim.several import Several
 from .callbacks import EarlyStopping
@@ -100,6 +102,21 @@ def _check_optimiser(model: Module, optimiser: Any) -> None:
         raise ValueError(
             f"fit: none of the optimiser's {len(params)} parameters is one of the model's, so the "
             "model would not change; make the optimiser from model.parameters() of this model."
+        )
+
+
+def warn_of_pixels(model: Module, x: Any) -> None:
+    """Warn of bytes up to 255 that come into a layer of weights as they are."""
+    if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or not x.size or x.max() < 2:
+        return
+    layers = model if isinstance(model, Sequential) else [model]
+    first = next((layer for layer in layers if not isinstance(layer, Flatten)), None)
+    if isinstance(first, (Linear, Conv1d, Conv2d)):
+        warnings.warn(
+            f"fit: x is of dtype uint8, up to {x.max()}, and comes into {type(first).__name__} as "
+            "it is; a network learns better from small numbers: give x.astype(np.float32) / 255.",
+            RuntimeWarning,
+            stacklevel=9,
         )
 
 

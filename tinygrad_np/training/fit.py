@@ -30,6 +30,7 @@ from .checks import (
     check_validation,
     given_optimiser,
     monitored,
+    warn_of_pixels,
 )
 from .decision import Decision, Loss
 from .guard import Before, Diverged, Guard, Stopped
@@ -416,6 +417,8 @@ class _Loop:
         if not self.replay:
             given = [as_tensors(part) for part in given]
         self.is_settled = False
+        if number == step == 1:
+            warn_of_pixels(self.given.model, group[0][0])
         try:
             with nullcontext() if together is None else together.step(before.generators, times):
                 value, *looks = self.step(*given)

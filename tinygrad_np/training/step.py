@@ -3,14 +3,16 @@
 import functools
 import math
 import operator
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..arguments import shown
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
-from ..errors import ReplayError, ShapeError, TapeError
-from ..nn.functional import cross_entropy
+from ..errors import DetachError, ReplayError, ShapeError, TapeError
+from ..nn.functional import binary_cross_entropy_with_logits, cross_entropy, nll_loss
 from ..optim.optimisers import Optimiser
 from ..optim.several import Several
 from .callbacks import Run
@@ -25,7 +27,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     It gives the loss, for each batch how many were right, the outputs, or None, and last the losses
     by name where there are several, all of before the update.
     """
-    forward, names, wanted = forward_pass(run), run.names, bool(run.metrics)
+    forward, names, wanted = forward_pass(run, looks=True), run.names, bool(run.metrics)
     is_fixed = run.loss is cross_entropy  # which refuses labels that are no class
 
     def found(outputs: Any, y: Any) -> Any:
@@ -81,8 +83,24 @@ def is_count(look: Any) -> bool:
     return isinstance(look, Tensor) and not look.ndim
 
 
-def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
-    """A function of x and y that gives the outputs and the losses; one loss has the name ""."""
+# of a loss and what made the outputs: what is wrong, where nothing else can be meant
+_MADE = {
+    (cross_entropy, "softmax"): "cross_entropy takes logits, and the model gives probabilities; "
+    "leave out its softmax, which cross_entropy has in it",
+    (nll_loss, "softmax"): "nll_loss takes logarithms, and the model gives probabilities; use "
+    "log_softmax in it, or logits and loss=cross_entropy",
+    (nll_loss, "linear"): "nll_loss takes logarithms of probabilities, and the model gives logits; "
+    "use loss=cross_entropy, or log_softmax in the model",
+    (binary_cross_entropy_with_logits, "sigmoid"): "binary_cross_entropy_with_logits takes logits, "
+    "and the model gives probabilities; leave out its sigmoid",
+}
+
+
+def forward_pass(run: Run, looks: bool = False) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
+    """A function of x and y that gives the outputs and the losses; one loss has the name "".
+
+    If it ``looks`` whether the outputs are what the loss takes, it warns where they are not.
+    """
     loss, call, names = run.loss, Call(run.model), run.names
     kind = type(run.model).__name__
 
@@ -93,7 +111,19 @@ def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
                 f"fit: the model, of class {kind}, returned None; is a `return` "
                 "missing in its forward?"
             )
-        value = loss(outputs, y)
+        if looks:
+            _look(loss, outputs)
+        try:
+            value = loss(outputs, y)
+        except (ReplayError, DetachError) as error:
+            if found := re.search(r"t\.numpy\(\)|float\(t\)|t\.item\(\)", str(error)):
+                raise type(error)(
+                    f"fit(loss={shown(loss)}): it takes a value out of a Tensor ({found[0]}), and "
+                    "what is computed of that has no gradient; leave out float(), .item() and "
+                    ".numpy() in the loss. For a value that is only shown give fit(…, "
+                    "replay=False)."
+                ) from error
+            raise
         if not names:
             return outputs, {"": _checked(loss, value)}
         if not isinstance(value, dict) or set(value) != set(names):
@@ -107,6 +137,12 @@ def forward_pass(run: Run) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
     return forward
 
 
+def _look(loss: Any, outputs: Any) -> None:
+    made = getattr(getattr(outputs, "_node", None), "rule", None)
+    if (said := _MADE.get((loss, getattr(made, "name", "")))) is not None:
+        warnings.warn(f"fit: {said}.", RuntimeWarning, stacklevel=2)
+
+
 def _checked(loss: Any, value: Any) -> Any:
     if value is None:
         raise TypeError("fit: the loss function returned None; is a `return` missing?")
@@ -118,8 +154,9 @@ def _checked(loss: Any, value: Any) -> Any:
         )
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"the loss is {shown(value)}, which does not depend on the model's parameters; look "
-            "for .detach(), .numpy() and no_grad() between the model and the loss."
+            f"the loss is {shown(value)}, which does not depend on the model's parameters; leave "
+            "out float(), .item(), .numpy(), .detach() and no_grad() between the model and the "
+            "loss."
         )
     if value.size != 1:
         raise ShapeError(
