@@ -110,9 +110,7 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "lr": "there is no usual one: give the learning rate, as in SGD(params, lr=0.1)",
         "params": "give model.parameters() first",
     },
-    "zero_grad": {"": "leave it out: zero_grad() always sets the gradients to None"},
     "to": {"": "leave .to(…) out: all runs on the CPU; a layer's dtype is given as dtype="},
-    "axis": {"dim": "use axis=", "keepdim": "use keepdims="},
 }  # fmt: skip
 
 

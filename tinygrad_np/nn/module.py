@@ -180,8 +180,11 @@ class Module:
             elif not _holds(dtype, array):
                 wrong.append(f"{name} has {array.dtype} values beyond {dtype}")
         if wrong:
+            others = "; make the model with the sizes that the state was saved with"
+            sizes = any(name in own and a.shape != own[name].shape for name, a in given.items())
             raise ShapeError(
-                f"the state does not fit this model: {'; '.join(wrong)}{_way(misfits)}."
+                f"the state does not fit this model: {'; '.join(wrong)}"
+                f"{_way(misfits) or sizes * others}."
             )
         for name in given:
             own[name]._write()[...] = given[name]

@@ -121,7 +121,7 @@ def integers(caller: str, values: Any, name: str = "labels") -> None:
 
 def to_numbers(name: str) -> str:
     """How an array of objects or words becomes one of numbers."""
-    words = f"_, {name} = np.unique({name}, return_inverse=True) numbers words"
+    words = f"if {name} has words: _, {name} = np.unique({name}, return_inverse=True)"
     return f"convert numbers with {name}.astype(np.float32); {words}"
 
 

@@ -172,8 +172,13 @@ class Optimiser(Stateful):
             )
         return number
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
+    def zero_grad(self, **others: Any) -> None:
+        """Forget the gradients: they are then None. Raises TypeError for any argument."""
+        if others:
+            raise TypeError(
+                f"zero_grad({next(iter(others))}=…): write zero_grad(), which sets gradients to "
+                "None."
+            )
         if mode.capture is None:
             for parameter in self.params:
                 parameter._grad = None

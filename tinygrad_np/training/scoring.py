@@ -131,6 +131,10 @@ def evaluated(
     if not rows(y):
         raise ShapeError(f"evaluate: y of {shapes(y)}; expected (n, ...) with n at least 1.")
     outputs = predict(model, x)
+    if (found := rows(outputs)) != rows(y) and not isinstance(y, dict):
+        raise ShapeError(
+            f"evaluate: x has {found:,} rows and y has {rows(y):,}; give one label for each row."
+        )
     value, right, losses = _scored(outputs, y, loss, judge)
     return value, right, {**losses, **measured(metrics, outputs, y)}
 

@@ -1,5 +1,6 @@
 """Weights in files: ``.npz`` and ``.safetensors``, no pickle in any path."""
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ def save(
     if target.suffix not in (".npz", ".safetensors"):
         raise DataError(
             f"{target}: weights are saved as .npz or .safetensors; give the name one of these "
-            "endings."
+            f"endings, as in {target.with_suffix('.npz').name if target.name else 'weights.npz'}."
         )
     arrays = {name: _array(target, name, value) for name, value in state.items()}
     words = dict(metadata or {})
@@ -95,7 +96,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise DataError(f"{source}: weights are loaded from .npz or .safetensors; {remedy}.")
     if not source.is_file():
         found = "found no file but a folder or device"
-        raise DataError(f"{source}: {found if source.exists() else 'there is no such file'}.")
+        raise DataError(f"{source}: {found if source.exists() else _missing(source)}.")
     try:
         arrays = npz.read(source) if source.suffix == ".npz" else _read_safetensors(source)
         for name, array in arrays.items():
@@ -135,6 +136,17 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         raise DataError(f"{source}: cannot be read ({error.strerror}); check the path.") from error
     except Exception as error:  # whatever damage makes the two formats' readers raise
         raise DataError(f"{source}: not a readable file of weights ({one_line(error)}).") from error
+
+
+def _missing(source: Path) -> str:
+    """That there is no such file, and what there is instead."""
+    folder = source.parent.resolve()
+    if not folder.is_dir():
+        return f"there is no such file, and no folder {folder}"
+    names = sorted(p.name for p in folder.iterdir() if p.suffix in (".npz", ".safetensors"))
+    near = difflib.get_close_matches(source.name, names, 3) or names[:3]
+    there = f"there is {', '.join(near)}" if near else "there are no weights"
+    return f"there is no such file; in {folder} {there}"
 
 
 def _as_path(caller: str, path: Any) -> Path:

@@ -363,9 +363,7 @@ def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
         return found
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
     if type(error) is not ValueError:
-        ways = [f"use {n}=" for word, n in TORCHS if f"keyword argument '{word}'" in str(error)]
-        if ways and not rule.is_users:
-            error = TypeError(f"{rule.name}: {error}; {ways[0]}, NumPy's name for it.")
+        error = error if rule.is_users else in_numpys_words(error)
         error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
         return error
     said = str(error).removeprefix(f"{rule.name}: ").partition(", with gufunc")[0]
@@ -406,6 +404,12 @@ def check_known(array: Any) -> Any:
             "Tensor: gradients need them; compute them first (a.compute_chunk_sizes())."
         )
     return array
+
+
+def in_numpys_words(error: Exception) -> Exception:
+    """The error, with NumPy's name for an option that was given under PyTorch's."""
+    ways = [name for word, name in TORCHS if f"keyword argument '{word}'" in str(error)]
+    return TypeError(f"{error}; use {ways[0]}=, as in NumPy.") if ways else error
 
 
 def _shown(position: int, operand: Any) -> str:

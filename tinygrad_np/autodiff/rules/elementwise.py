@@ -11,6 +11,7 @@ import numpy as np
 
 from ..primitives.dispatch import F
 from ..primitives.elementwise import cast, clip, replace_nonfinite, sigmoid
+from .calls import in_numpys_words
 from .table import Traits, composite, elementwise
 
 NONE: Any = object()  # an option that was not given
@@ -31,7 +32,10 @@ def in_single(fn: F) -> F:
     def run(*args: Any, **options: Any) -> Any:
         first = args[0] if args else next(iter(options.values()), None)
         if getattr(first, "dtype", None) != np.float16:
-            return fn(*args, **options)
+            try:
+                return fn(*args, **options)
+            except TypeError as error:
+                raise in_numpys_words(error) from None
         given = [*args, *options.values()]
         wider = any(hasattr(v, "dtype") and v.dtype.kind in "fc" and v.dtype.itemsize > 2
                     for v in given)  # fmt: skip
