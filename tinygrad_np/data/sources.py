@@ -148,8 +148,8 @@ def _as_bytes(
         parts = "" if whole else " with fractions"
         raise DataError(
             f"{place}: found numbers from {low:g} to {high:g}{parts}, expected pixels from 0 to "
-            "255 or 0 to 1; scale them and save them with np.savez(path, x=x, y=y), or give a "
-            "table of other numbers to a model as an array"
+            "255 or 0 to 1; scale pixels and save them with np.savez(path, x=x, y=y); for a table "
+            "of other numbers see MLPClassifier (docs/estimators.md) or docs/own_model.md"
         )
     said.append(f"pixels from {low:.3g} to {high:.3g} became 0 to 255")
     return np.asarray(np.rint(scaled), np.uint8)

@@ -43,6 +43,10 @@ def guarded(program: str, work: Callable[[], int]) -> int:
             _flush()
             return code
     except (DataError, ShapeError, RenderError, ImportError, OSError, MemoryError) as problem:
+        if isinstance(problem, BrokenPipeError):  # the reader has read enough, as `head` has
+            with suppress(OSError):
+                _flush()
+            return 0
         text = " ".join(str(problem).split()) or type(problem).__name__
         if isinstance(problem, OSError) and problem.strerror and problem.filename is None:
             text = f"the output cannot be written ({problem.strerror})."

@@ -292,6 +292,11 @@ def brief(given: Any) -> str:
     return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
 
 
+def by_user(rule: Rule) -> str:
+    """What users call an operation."""
+    return {"mean_square": "mse_loss"}.get(rule.name, rule.name)
+
+
 def truth(array: Any) -> bool:
     """Whether one element is true; of many none can say."""
     if array.size > 1:
