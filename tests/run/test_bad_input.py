@@ -233,9 +233,8 @@ def test_an_output_that_nobody_reads(words: list[str], unbuffered: str) -> None:
     words = ["-m", "tinygrad_np", *words]
     with open(writing, "w") as pipe, program(*words, unbuffered=unbuffered, stdout=pipe) as run:
         _, said = run.communicate()
-    [line] = said.splitlines()
-    assert line.endswith(": the output cannot be written (Broken pipe).")
-    assert run.returncode == 2
+    assert said == ""
+    assert run.returncode == 0
 
 
 AT = """
