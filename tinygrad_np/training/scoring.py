@@ -133,7 +133,8 @@ def evaluated(
     outputs = predict(model, x)
     if (found := rows(outputs)) != rows(y) and not isinstance(y, dict):
         raise ShapeError(
-            f"evaluate: x has {found:,} rows and y has {rows(y):,}; give one label for each row."
+            f"evaluate: x has {found:,} rows and y of {shapes(y)} has {rows(y):,}; give one label "
+            "for each row."
         )
     value, right, losses = _scored(outputs, y, loss, judge)
     return value, right, {**losses, **measured(metrics, outputs, y)}
