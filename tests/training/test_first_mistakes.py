@@ -54,7 +54,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: fit(X, Y, callbacks=[training.EarlyStopping(patience=2)]),
         "give it as early_stopping=",
     ),
-    "PyTorch's schedules": (lambda: optim.StepLR, r"is the lr itself, .*lr=StepDecay"),  # type: ignore[attr-defined]
+    "PyTorch's schedules": (lambda: optim.StepLR, r"is the lr itself, .*lr=StepDecay"),
     "a history as Keras has it": (
         lambda: fit(X, Y)["loss"],  # type: ignore[call-overload]
         r"take history\[-1\].train_loss for the last one",
@@ -80,12 +80,12 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "no rate": (lambda: optim.SGD(net().parameters()), r"as in SGD\(params, lr=0.1\)"),  # type: ignore
     "set_to_none": (lambda: sgd().zero_grad(set_to_none=True), r"write zero_grad\(\)"),
     "units": (lambda: nn.Linear(units=3), r"Linear\(in_features, out_features\)"),  # type: ignore
-    "Dense": (lambda: nn.Dense, r"use nn.Linear\(in_features"),  # type: ignore
+    "Dense": (lambda: nn.Dense, r"use nn.Linear\(in_features"),
     "rate": (lambda: nn.Dropout(rate=0.5), "use p="),  # type: ignore
-    "tensor": (lambda: tg.tensor, r"use tg.Tensor\("),  # type: ignore
-    "cat": (lambda: tg.cat, "use np.concatenate"),  # type: ignore
-    "optimizers": (lambda: tg.optimizers, "use tg.optim"),  # type: ignore
-    "DataLoader": (lambda: data.DataLoader, r"use tg.data.batches\("),  # type: ignore
+    "tensor": (lambda: tg.tensor, r"use tg.Tensor\("),
+    "cat": (lambda: tg.cat, "use np.concatenate"),
+    "optimizers": (lambda: tg.optimizers, "use tg.optim"),
+    "DataLoader": (lambda: data.DataLoader, r"use tg.data.batches\("),
     "mean by dim": (lambda: tg.Tensor(X).mean(dim=1), "use axis="),  # type: ignore
     "softmax by dim": (lambda: nn.functional.softmax(X, dim=1), "use axis="),  # type: ignore
     "workers": (lambda: data.batches(X, Y, 4, num_workers=2), "use ahead=2"),  # type: ignore
@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "ragged": (lambda: tg.Tensor([[1, 2], [3]]), "give rows of one length"),
     "history.history": (lambda: fit(X, Y).history, "epoch.train_loss for epoch in"),  # type: ignore
     "an array for a parameter": (
-        lambda: setattr(net()[0], "weight", np.ones((8, 5))),
+        lambda: setattr(net()[0], "weight", np.ones((8, 5))),  # type: ignore[index]
         r"module.weight.data = array",
     ),
     "a row without label": (lambda: training.evaluate(net(), X, Y[:-1]), "one label for each row"),
