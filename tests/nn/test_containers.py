@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn
+from tinygrad_np.habits import NAMES
 
 
 def linears(count: int) -> list[nn.Linear]:
@@ -157,7 +158,12 @@ def test_layers_are_added_as_to_a_list(kind: str) -> None:
 
 
 def test_pytorchs_names_of_losses_say_which_function_is_theirs() -> None:
-    for name, function in nn._FUNCTIONS.items():
+    theirs = {
+        name: way for name, way in NAMES["tinygrad_np.nn"].items() if "use the function" in way
+    }
+    assert len(theirs) > 5
+    for name, way in theirs.items():
+        function = way.rpartition(".")[2]
         with pytest.raises(
             AttributeError, match=rf"{name}.*use the function nn.functional.{function}"
         ):
