@@ -136,6 +136,7 @@ def test_cotangents_lie_alike_recorded_or_not(fn: Any, arrived: list[dict[Any, A
     check_alike(BY_FUNCTION[fn][0], "one number", "FC", arrived)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @for_each(BY_FUNCTION, AFTER, ["C", "F", "CF", "FC"])
 def test_all_cotangents_lie_alike_recorded_or_not(
