@@ -81,7 +81,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
             out = np.asarray(out)
         elif isinstance(out := calls.as_arrays(out), (tuple, Tensor)) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
-    elif type(values[0]) is not ndarray and type(values[0]) not in PLAIN:
+    if type(out) is ndarray is not type(values[0]) and type(values[0]) not in PLAIN:
         calls.check_kind(rule, values)
     record, recorded = None, recorded and (ordinary or mode.recording)
     if recorded and (rule.certain or check_call(rule, nodes, out)):
