@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..autodiff.nests import held, leaves, rebuild, refuse_subclass, tupled
 from ..autodiff.primitives import is_foreign
-from ..autodiff.rules.calls import kind_of
+from ..autodiff.rules.calls import kind_of, refuse_namespace
 from ..autodiff.tensor import Tensor
 from ..errors import DataError
 from ..nn.operands import to_numbers
@@ -123,6 +123,7 @@ def as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
             f"{name}.toarray()"
         )
     refuse_subclass(f"{caller}: {name}", given, DataError)
+    refuse_namespace(f"{caller}: {name}", given)
     if is_foreign(given):
         raise DataError(
             f"{caller}: found {name} as a {kind_of(given)}, expected an array of NumPy's, which "
