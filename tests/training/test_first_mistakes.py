@@ -155,14 +155,6 @@ def test_what_is_certainly_meant_otherwise_is_said_once(what: str, replay: bool)
     assert len(said) == 1
 
 
-def test_a_step_without_gradients_is_said_once() -> None:
-    optimiser = sgd()
-    with pytest.warns(RuntimeWarning, match="no parameter has a gradient") as said:
-        optimiser.step()
-        optimiser.step()
-    assert len(said) == 1 and said[0].filename == __file__
-
-
 def test_a_checkpoint_is_no_state(tmp_path: Path) -> None:
     fit(X, Y, checkpoint=tmp_path / "c.npz")
     with pytest.raises(tg.ShapeError, match=r"give tg.training.Checkpoint.load\(path\).weights"):

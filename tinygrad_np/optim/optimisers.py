@@ -2,7 +2,6 @@
 
 import functools
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
@@ -104,7 +103,6 @@ class Optimiser(Stateful):
         self.clip_norm = _limit(place, "clip_norm", clip_norm)
         self.clip_value = _limit(place, "clip_value", clip_value)
         self.max_norm = _limit(place, "max_norm", max_norm)
-        self._is_warned = False
         self._factor = 1.0  # what clip_norm multiplies the gradients of this step with
         self._crew = Crew()
         self._is_own = type(self).update is not Optimiser.update  # which gets each in its shape
@@ -187,7 +185,7 @@ class Optimiser(Stateful):
             parameter.grad = None
 
     def step(self) -> None:
-        """Change every parameter by its gradient; one RuntimeWarning where none has any."""
+        """Change every parameter by its gradient; those without one are left alone."""
         if mode.capture is None or not self.params:  # a look, so that replays watch them
             self.perform()
         else:
@@ -204,8 +202,6 @@ class Optimiser(Stateful):
             return False
         rates = [self.rate(p.group) for p in self._packs] if self._several else [self.rate()]
         self.steps += 1
-        if not self._is_warned and not any(whole):
-            self._warn_of_none()
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
         for i, (pack, at_once) in enumerate(zip(self._packs, whole, strict=True)):
@@ -214,16 +210,6 @@ class Optimiser(Stateful):
             change = self._all_at_once if at_once else self._one_by_one
             change(pack, rates[i if self._several else 0])
         return True
-
-    def _warn_of_none(self) -> None:
-        if self.params and all(parameter.grad is None for parameter in self.params):
-            self._is_warned = True
-            warnings.warn(
-                f"{type(self).__name__}.step(): no parameter has a gradient, so nothing changes; "
-                "call loss.backward() before, on a loss of these parameters.",
-                RuntimeWarning,
-                stacklevel=4,
-            )
 
     def is_finite(self) -> bool:
         """Whether no gradient has NaN or infinite elements."""

@@ -124,6 +124,8 @@ def cut(what: str, shape: tuple[int, ...]) -> DetachError | TapeError:
     way = way_of(f"ma.{called}" if head.endswith(f"ma.{called}") else called)
     if name and not converts:  # NumPy writes into an array that it was given, or has made of one
         way = "give arrays beside t as Tensors too (tg.array(x))"
+    if name and what.startswith(f"{name.rpartition('.')[2]} with out="):
+        name = None  # the user's own out=
     shown = f"np.{name} of t" if name else f"{what} in {text}" if text and text != what else what
     kind = TapeError if called in ITERATORS else DetachError
     return kind(
