@@ -207,3 +207,27 @@ def test_the_arrow_back_goes_around_the_boxes():
     count = sorted(int(both.all(axis=1).sum()) for both in inside)
     # all in the block, its end in the first layer, nothing in the second and the two outside
     assert count[:3] == [0, 0, 0] and 0 < count[3] < count[4] == len(points) >= 7
+
+
+class Scaled(nn.Module):
+    """A convolution and a linear layer, times a parameter of its own."""
+
+    def __init__(self):
+        self.conv = nn.Conv2d(1, 4, 3, seed=0)
+        self.head = nn.Linear(144, 3, seed=1)
+        self.scale = leaf(3)
+
+    def forward(self, x):
+        return self.head(nn.functional.relu(self.conv(x)).reshape(len(x), -1)) * self.scale
+
+
+def test_a_box_is_as_high_as_what_is_in_it():
+    """Its title stands close to the rest, though what enters it stands far above."""
+    if not render.programs():
+        pytest.skip("no program that draws")
+    net, x, y = Scaled(), np.ones((4, 1, 8, 8), np.float32), np.arange(4) % 3
+    step = tg.trace(lambda x, y: nn.functional.cross_entropy(net(x), y), x, y)
+    svg = graph(step, colour="bytes").pipe("svg", encoding="utf-8")
+    [title] = re.findall(r'y="(-?[\d.]+)"[^>]*>backward of conv: Conv2d', svg)
+    [first] = re.findall(r'y="(-?[\d.]+)"[^>]*>v\d+ = convolve_weight', svg)
+    assert float(first) - float(title) < 400  # above a thousand where it stands below x

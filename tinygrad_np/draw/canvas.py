@@ -182,7 +182,8 @@ def drawing(
         else:
             drawn.edge(f"n{tail}", f"n{head}", constraint="false", **LOOP)
     for above, below in _stacking(traced, picture):
-        drawn.edge(above, below, style="invis", weight="0")
+        # a title stands close to what is in its box, which else would reach up to what enters it
+        drawn.edge(above, below, style="invis", weight="1" if above.startswith("t") else "0")
     inputs = [f"n{i}" for i, node in enumerate(picture.nodes) if node.kind == "input"]
     if inputs:
         drawn.body.append(f"\t{{ rank=source; {'; '.join(inputs)} }}\n")
