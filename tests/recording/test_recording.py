@@ -269,3 +269,12 @@ def test_names_are_those_of_the_outermost_module_that_the_step_reads() -> None:
     exec(tg.to_numpy(step, x), names)
     made = names["step"]({"x": x, **model.state_dict()})
     assert set(made) == {"result", *(f"{name}.grad" for name in model.state_dict())}
+
+
+def test_a_gradients_copy_belongs_where_the_gradient_was_made() -> None:
+    net = nn.Sequential(nn.Linear(3, 4, seed=0), nn.ReLU(), nn.Linear(4, 2, seed=1))
+    made = tg.trace(lambda x: np.sum(net(x) ** 2), np.ones((5, 3)))
+    copies = [e for e in made.equations if e.fn is np.positive]
+    assert len(copies) >= 2
+    assert all(e.of is e.reads[0].made.of for e in copies)  # type: ignore[union-attr]
+    assert len({e.of for e in copies}) > 1

@@ -357,6 +357,9 @@ class Recorder:
         if self.pulled is not self._last:
             self._of = self._pulls()
         equation.call, equation.of = self.call, self._of
+        if self._of is not None and equation.fn is np.positive and equation.reads:
+            made = equation.reads[0].made  # a gradient's copy belongs where the gradient was made
+            equation.of = self._of if made is None else made.of
         equation.part_of = self._part_of
         self.equations.append(equation)
         self._numbers.append(next_number())
