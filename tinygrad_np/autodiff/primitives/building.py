@@ -13,7 +13,7 @@ def ramp(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
     """``np.linspace``."""
-    options: dict[str, Any] = {"axis": axis} if axis else {}
+    options: dict[str, Any] = {"axis": axis} if axis != 0 else {}
     return np.linspace(start, stop, num, endpoint, dtype=dtype, **options)
 
 
