@@ -143,7 +143,8 @@ def test_what_does_not_fit_is_named() -> None:
         "the state does not fit this model: missing 4.bias; unexpected 9.weight; "
         "2.bias is no array (Got unsupported ScalarType BFloat16); "
         "0.weight has shape (12, 16), expected (16, 12); "
-        "2.weight has dtype complex64, which does not cast to float32."
+        "2.weight has dtype complex64, which does not cast to float32; if they are the same under "
+        "other names, give rename={old: new}."
     )
     for name, value in ours.state_dict().items():
         np.testing.assert_array_equal(value, before[name])

@@ -93,12 +93,8 @@ def shown(text: str) -> str:
 def spelled() -> str:
     """The call in the user's program that led here, as it is written; "" without its source."""
     frame: Any = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith(
-        (PACKAGE, "numpy.")
-    ):
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith((PACKAGE, "numpy.")):
         frame = frame.f_back
-    if frame is None:
-        return ""
     spots = list(frame.f_code.co_positions())
     line, end, start, stop = spots[frame.f_lasti // 2]
     text = linecache.getline(frame.f_code.co_filename, line or 0, frame.f_globals).encode()
@@ -142,7 +138,8 @@ def lacking(what: str, instead: str) -> AttributeError:
         return AttributeError(f"{what}; {instead}.")
     head = spelled().partition("(")[0]
     name = numpys_own() or head.removeprefix("np.").removeprefix("numpy.")
-    return AttributeError(f"np.{name} of a Tensor: {what}; {way_of(name) or instead}.")
+    of = f"np.{name} of a Tensor: " if name else ""  # in an interpreter nobody knows
+    return AttributeError(f"{of}{what}; {way_of(name) or instead}.")
 
 
 def written(name: str) -> DetachError:
