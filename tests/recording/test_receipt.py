@@ -83,7 +83,7 @@ FORMULAS: list[tuple[Any, int, list[str], dict[str, Any], str]] = [
     (np.angle, 0, ["z"], {"deg": False}, "angle_slope(g, z) · 1"),
     (np.angle, 0, ["z"], {"deg": True}, "angle_slope(g, z) · (180 / pi)"),
     (np.expand_dims, 0, ["x"], {"axis": 0}, "reshape(g, shape(x))"),
-    (np.reshape, 0, ["x", "(3, 2)"], {}, "reshape_back(g, x, 'C')"),
+    (np.reshape, 0, ["x", "(3, 2)"], {}, "reshape(g, shape(x), 'C')"),
     (np.flip, 0, ["x"], AXIS, "flip(g, axis=1)"),
     (np.where, 2, ["c", "a", "b"], {}, "where(c, 0, g)"),
 ]

@@ -240,7 +240,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     ),
     "targets as an array": (
         {"loss": lambda z, t: F.mse_loss(z, t.numpy()[:, None])}, ReplayError,
-        r"leave out float\(\), \.item\(\) and \.numpy\(\) in the loss",
+        "argument of the step is a Tensor: use it itself",
     ),
     "a model without return": ({"model": Silent()}, TypeError, "class Silent, returned None; is"),
     "a metric by name": ({"metrics": ["f1"]}, TypeError, "found 'f1', expected func"),

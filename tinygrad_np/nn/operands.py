@@ -106,9 +106,7 @@ def short(sizes: Any) -> str:
 def integers(caller: str, values: Any, name: str = "labels") -> None:
     """Raises TypeError for labels or indices that are not integers."""
     if values.dtype.kind not in "iu":
-        array = (
-            values._array if isinstance(values, Tensor) else values
-        )  # to raise, not to go on with
+        array = getattr(values, "_array", values)  # to raise, not to go on with
         if array.dtype.kind == "f" and (broken := array[array != np.rint(array)]).size:
             raise TypeError(
                 f"{caller}: {name} of dtype {array.dtype}, such as {broken.flat[0]}; they must be "

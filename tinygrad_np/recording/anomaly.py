@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +31,7 @@ class Watch(Recorder):
         self._given_out: list[Lock] = []  # memory of Tensors that may be written to by hand
         self._outside: dict[int, np.ndarray] = {}  # that are no Tensors', by identity
         self._was_swept = False
-        self._open: dict[int, Equation] = {}  # whose derivatives need what they read, by identity
+        self._open: set[Equation] = set()  # whose derivatives need what they read
         self._pulled: Record | None = None  # at which a sweep was last
         self._retains = False  # whether a sweep kept what it has passed
 
@@ -43,10 +42,8 @@ class Watch(Recorder):
         out = super().apply(rule, args, values, options)
         if mode.recording and not rule.constant:
             nodes = [getattr(operand, "_node", None) for operand in args]
-            needed = read(rule, nodes)
-            for equation in self.equations[-1:] if needed else ():
-                self._open[id(equation)] = equation
-            for i in needed:
+            for i in read(rule, nodes):
+                self._open.update(self.equations[-1:])
                 if isinstance(values, list) and isinstance(args[i], np.ndarray):
                     values[i] = self._view(values[i])
                 self.locks.need(values[i], users_line)
@@ -55,10 +52,8 @@ class Watch(Recorder):
     def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """Tensors that stand for arrays inside of a function are around views, too."""
         if pulled is not None:
-            self._retains = self._has_kept()
-            self._pulled = pulled[0]
-            place = bisect_right(self._numbers, pulled[0].number) - 1
-            self._open.pop(id(self.equations[place]) if place >= 0 else 0, None)
+            self._retains, self._pulled = self._has_kept(), pulled[0]
+            self._open -= {self._of_record(pulled[0])}
         before, nest = leaves(nest), super().lift(nest, declared, pulled)
         for old, new in zip(before, leaves(nest), strict=True) if declared else ():
             if old is not new:
@@ -136,7 +131,7 @@ class Watch(Recorder):
         """The operation that needs what is in a Tensor's memory, if there is one."""
         known = self._known.get(id(target._array))
         is_over = self._was_swept and not self._has_kept()  # the search takes 40 ms
-        readers = self._open.values() if is_over else self.equations
+        readers = self._open if is_over else self.equations
         if not any(known in equation.reads for equation in readers):
             return None
         gc.collect()  # graphs in cycles, as of an error's frames, will never be swept
@@ -197,6 +192,7 @@ class Watch(Recorder):
         self._overwritten.clear()
         self._was_swept = self._retains = False
         self._open.clear()
+        self._draws.clear()  # else each mask of a dropout would be kept
         self._take_back()
 
     def _look(self, ends: Sequence[Any]) -> None:

@@ -370,14 +370,18 @@ class Recorder:
         if self.pulled is None:
             return None
         record, g = self.pulled
-        place = bisect_right(self._numbers, record.number) - 1
-        equation = self.equations[place] if place >= 0 else None
+        equation = self._of_record(record)
         seed = self._known.get(id(g._array)) if isinstance(g, Tensor) else None
         if equation is not None and seed is not None:
             equation.cotangent = seed
             if before is None and seed.made is self.equations[-1]:
                 seed.made.of = equation
         return equation
+
+    def _of_record(self, record: Record) -> Equation | None:
+        """The equation of an operation on the tape, None of one from before."""
+        place = bisect_right(self._numbers, record.number) - 1
+        return self.equations[place] if place >= 0 else None
 
     def _remember(self, kind: str, array: Any, source: Any = None) -> Variable:
         variable = Variable(len(self.variables), kind, array, source)

@@ -78,8 +78,10 @@ def traced(
 
 def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
     """Give variables from outside the names they have there."""
-    made.names = give_names(made.equations, made.variables, _modules(fn))
-    held = {id(tensor): place for place, tensor in _held(fn)}
+    scope = _scope(fn)
+    around = [value for value in scope.values() if hasattr(type(value), "named_modules")]
+    made.names = give_names(made.equations, made.variables, around)
+    held = {id(tensor): place for place, tensor in _held(scope)}
     for variable in made.variables:
         if variable.name is None and (place := held.get(id(variable.source))) is not None:
             variable.name = made.names[variable.source] = place
@@ -99,15 +101,9 @@ def _scope(fn: Any) -> dict[str, Any]:
     return {**found.globals, **found.nonlocals}
 
 
-def _modules(fn: Any) -> list[Any]:
-    """The modules among that."""
-    values = _scope(fn).values()
-    return [v for v in values if hasattr(type(v), "named_modules")]
-
-
-def _held(fn: Any) -> Iterator[tuple[str, Tensor]]:
+def _held(scope: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
     """The Tensors among that, with how the function writes them."""
-    for name, value in _scope(fn).items():
+    for name, value in scope.items():
         for place, part in zip(places(value, name), leaves(value), strict=True):
             if isinstance(part, Tensor):
                 yield place, part

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import held, leaves, rebuild, tupled
-from ..autodiff.primitives import is_foreign
-from ..autodiff.rules.calls import kind_of
+from ..autodiff.primitives import is_foreign, kind_of
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError

@@ -192,12 +192,18 @@ def vacant(folder: Path, command: str) -> Path:
     """
     for number in itertools.count(1):
         place = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
-        try:
-            if json.loads((place / FINISHED).read_bytes())["command"] == command:
-                break
-        except (OSError, ValueError, TypeError, KeyError):
+        if _finished(place).get("command", command) == command:
             break
     return place
+
+
+def _finished(folder: Path) -> dict[str, Any]:
+    """What the finished run in a folder left, nothing if there is none."""
+    try:
+        found = json.loads((folder / FINISHED).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def kept(
@@ -205,10 +211,10 @@ def kept(
     seed: int,
 ) -> Result | None:  # fmt: skip
     """The result of a run of this command that has finished in this folder, else None."""
+    found = _finished(folder)
+    if found.get("command") != command:
+        return None
     try:
-        found = json.loads((folder / FINISHED).read_bytes())
-        if found["command"] != command:
-            return None
         model = recipe.build(seed)
         model.load_state_dict(weights.load(folder / "weights.npz"))
         epochs = [Epoch(**epoch) for epoch in found["history"]]

@@ -8,8 +8,7 @@ import numpy as np
 
 from ..arguments import shown
 from ..autodiff.nests import held, leaves, rebuild
-from ..autodiff.primitives import is_foreign
-from ..autodiff.rules.calls import kind_of
+from ..autodiff.primitives import is_foreign, kind_of
 from ..autodiff.tensor import Tensor
 from ..data.samples import ARRAYS, SETTINGS, arrays
 from ..errors import ShapeError

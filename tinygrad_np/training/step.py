@@ -116,7 +116,8 @@ def forward_pass(run: Run, looks: bool = False) -> Callable[[Any, Any], tuple[An
         try:
             value = loss(outputs, y)
         except (ReplayError, DetachError) as error:
-            if found := re.search(r"t\.numpy\(\)|float\(t\)|t\.item\(\)", str(error)):
+            found = re.search(r"t\.numpy\(\)|float\(t\)|t\.item\(\)", str(error))
+            if found and "argument of the step" not in str(error):  # else it says enough
                 raise type(error)(
                     f"fit(loss={shown(loss)}): it takes a value out of a Tensor ({found[0]}), and "
                     "what is computed of that has no gradient; leave out float(), .item() and "

@@ -1,6 +1,5 @@
 """Weights in files: ``.npz`` and ``.safetensors``, no pickle in any path."""
 
-import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -140,6 +139,8 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
 def _missing(source: Path) -> str:
     """That there is no such file, and what there is instead."""
+    import difflib
+
     folder = source.parent.resolve()
     if not folder.is_dir():
         return f"there is no such file, and no folder {folder}"

@@ -87,6 +87,12 @@ def is_foreign(x: Any) -> bool:
     return speaks and not hasattr(kind, "mixes")
 
 
+def kind_of(given: Any) -> str:
+    """The kind of an array of another library, as errors name it."""
+    kind = type(given)
+    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
+
+
 def needs_memory(what: str, x: Any) -> None:
     """Raise TypeError for an array that nothing can be written into, as Dask's are.
 
@@ -94,9 +100,8 @@ def needs_memory(what: str, x: Any) -> None:
     """
     if is_foreign(x) and not hasattr(x, "fill"):
         raise TypeError(
-            f"{what} writes into arrays, and a {type(x).__module__.partition('.')[0]} "
-            f"{type(x).__name__} is no memory (it has no fill()); write it in functions of "
-            "NumPy's, or convert the array."
+            f"{what} writes into arrays, and a {kind_of(x)} is no memory (it has no fill()); "
+            "write it in functions of NumPy's, or convert the array."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ..nests import leaves, refuse_subclass, tupled
-from ..primitives import is_foreign, number, replace_at
+from ..primitives import is_foreign, kind_of, number, replace_at
 from .signatures import parameters, remedy
 from .table import Rule
 
@@ -191,12 +191,6 @@ def check_kind(rule: Rule, values: Sequence[Any]) -> None:
                 f"{rule.name} of its own; compute with NumPy (t.numpy()), or write it in functions "
                 "that the library has."
             )
-
-
-def kind_of(given: Any) -> str:
-    """The kind of an array of another library, as errors name it."""
-    kind = type(given)
-    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
 
 
 def refuse_namespace(what: str, given: Any) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..primitives import ARRAY, akin, cast, take_at
 from ..primitives.samples import bin_of, even_edges, tally
+from ..shapes import as_array
 from .reductions import extremum_back
 from .signals import widened
 from .table import composite, constant, defvjp
@@ -15,7 +16,7 @@ defvjp(
     tally,
     None,
     lambda g, _out, places, _weights, _minlength=0: take_at(
-        g, (ARRAY,), cast(places if hasattr(places, "dtype") else np.asarray(places), np.intp)
+        g, (ARRAY,), cast(as_array(places), np.intp)
     ),
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import broadcast, concat, identity, lent, pad_zeros
-from ..primitives.shaping import reshape
+from ..primitives import shaping as bodies
 from ..shapes import axes_of, total, unbroadcast
 from .table import Traits, composite, defvjp
 
@@ -60,9 +60,9 @@ def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:
     return g[tuple(index)]
 
 
-def reshape_back(g: Any, x: Any, order: Any) -> Any:
-    """``g`` in the shape of ``x``, with ``order`` by its name: elsewhere the place is another's."""
-    return np.reshape(g, np.shape(x)) if order == "C" else np.reshape(g, np.shape(x), order=order)
+def reshape(g: Any, shape: tuple[int, ...], order: Any) -> Any:
+    """``np.reshape``, with ``order`` by its name: in other libraries its place is another's."""
+    return np.reshape(g, shape) if order == "C" else np.reshape(g, shape, order=order)
 
 
 defvjp(identity, lambda g, _out, _x: g)
@@ -74,14 +74,14 @@ defvjp(
 )
 defvjp(
     np.reshape,
-    lambda g, _out, _x, shape=None, order="C", copy=None: reshape_back(g, _x, order),
-    eager=reshape,
-    traits=Traits(copies=True, body=reshape),
+    lambda g, _out, _x, shape=None, order="C", copy=None: reshape(g, np.shape(_x), order),
+    eager=bodies.reshape,
+    traits=Traits(copies=True, body=bodies.reshape),
 )
 defvjp(
     np.ravel,
-    lambda g, _out, _x, order="C": reshape_back(g, _x, order),
-    eager=lambda x, order="C": reshape(x, -1, order),
+    lambda g, _out, _x, order="C": reshape(g, np.shape(_x), order),
+    eager=lambda x, order="C": bodies.reshape(x, -1, order),
 )
 defvjp(np.transpose, lambda g, _out, _x, axes=None: np.transpose(g, inverse(axes, np.ndim(g))))
 defvjp(np.swapaxes, lambda g, _out, _x, axis1, axis2: np.swapaxes(g, axis1, axis2))
