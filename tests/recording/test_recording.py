@@ -8,6 +8,7 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn, optim
+from tinygrad_np.autodiff.tape import mode
 from tinygrad_np.recording.tables import run
 
 F = nn.functional
@@ -278,3 +279,12 @@ def test_a_gradients_copy_belongs_where_the_gradient_was_made() -> None:
     assert len(copies) >= 2
     assert all(e.of is e.reads[0].made.of for e in copies)  # type: ignore[union-attr]
     assert len({e.of for e in copies}) > 1
+
+
+def test_draws_of_finished_steps_are_not_kept() -> None:
+    net = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Dropout(0.5, seed=1))
+    with tg.anomaly():
+        for _ in range(4):
+            np.sum(net(np.ones((5, 3)))).backward()
+        watch = mode.capture
+        assert watch is not None and len(watch._draws) < 2  # type: ignore[attr-defined]

@@ -62,8 +62,9 @@ class Tensor(Operators):
             data = data._array
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
             data = calls.as_numbers(data, dtype)
-        elif (data := calls.check_known(data)) is not None and dtype is not None:
-            data = data.astype(dtype)
+        else:
+            calls.check_known(data)
+            data = data if dtype is None else data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
                 f"a Tensor holds numbers, not dtype {data.dtype} ({calls.brief(given)}); convert "

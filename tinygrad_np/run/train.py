@@ -308,8 +308,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             again = command(given, recipe, name, seed)
-            options = again.removeprefix(given.program).strip()
-            folder = _folder(given.out / run_name(recipe.name, name, seed), options, note)
+            folder, options = _folder(given, run_name(recipe.name, name, seed), again, note)
             if given.trainer is None:
                 checkpoints.append(folder / "checkpoint.npz")
             if given.resume:
@@ -349,10 +348,8 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         if len(groups[-1]) > 1 and drawn:
             again = command(given, recipe, name, given.seed, given.seeds)
             drawing = Drawing(GROUP_PARTS, given.quiet)
-            options = again.removeprefix(given.program).strip()
-            last = groups[-1][-1].seed
-            folder = given.out / run_name(recipe.name, name, given.seed, last)
-            folder = _folder(folder, options, note)
+            together = run_name(recipe.name, name, given.seed, groups[-1][-1].seed)
+            folder, options = _folder(given, together, again, note)
             write = functools.partial(write_group, groups[-1], dataset, parts, folder, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if is_first and drawn:
@@ -374,12 +371,15 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
     return 0
 
 
-def _folder(usual: Path, options: str, note: Callable[[object], None]) -> Path:
-    """Where a run goes, which is said where another one has the usual place."""
+def _folder(
+    given: argparse.Namespace, name: str, command: str, note: Callable[[object], None]
+) -> tuple[Path, str]:
+    """Where a run goes, which is said where another one has the usual place; its options."""
+    usual, options = given.out / name, command.removeprefix(given.program).strip()
     folder = vacant(usual, options)
     if folder != usual:
         note(f"{usual} has a run of other data or settings; this one goes to {folder}.")
-    return folder
+    return folder, options
 
 
 def _everywhere(group: Group | None, holds: bool) -> bool:

@@ -67,7 +67,7 @@ from .shaping import broadcast, concat, pad_zeros
 __all__ = [
     "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "chosen", "clip",
     "cofactors", "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in",
-    "hint", "identity", "if_finite", "inverse_or_zero", "is_foreign", "kind_of", "join_index",
+    "hint", "identity", "if_finite", "inverse_or_zero", "is_foreign", "join_index", "kind_of",
     "largest_or_0", "last_writes", "length", "lent", "lexical_order", "needs_memory", "nonzero",
     "number", "orthogonalised", "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at",
     "replace_nonfinite", "second_cofactors", "settled", "shares", "sigmoid", "silent",

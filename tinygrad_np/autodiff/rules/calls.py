@@ -395,14 +395,13 @@ def theirs(error: Exception, rule: Rule, operands: Sequence[Any]) -> Exception |
     )
 
 
-def check_known(array: Any) -> Any:
+def check_known(array: Any) -> None:
     """Refuse an array of another library whose shape is not known before it is computed."""
     if any(n != n for n in array.shape):  # NaN
         raise TypeError(
             f"a {kind_of(array)} of shape {array.shape}, whose lengths nobody knows yet, is no "
             "Tensor: gradients need them; compute them first (a.compute_chunk_sizes())."
         )
-    return array
 
 
 def in_numpys_words(error: Exception) -> Exception:
