@@ -43,7 +43,7 @@ ORDER = [
     "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
     "recording.recorder", "recording.tape", "recording.trace",
-    "recording.formulas", "recording.receipt",
+    "recording.formulas", "recording.checking", "recording.receipt",
     "recording.autopsy", "recording.locks", "recording.anomaly",
     "watch.mentions", "watch.objects", "watch.kept", "watch.unseen", "watch.reads", "watch.walk",
     "replay.memory", "replay.capture",

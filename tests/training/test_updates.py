@@ -263,7 +263,7 @@ class Reader(nn.Module):
 def test_shapes_that_come_seldom_are_not_captured(monkeypatch: Any) -> None:
     """The first one is, the others once they have come often; the bits are the same."""
     from tinygrad_np.replay.step import Replay
-    from tinygrad_np.training.fit import PATIENCE
+    from tinygrad_np.training.loop import PATIENCE
 
     captured: list[int] = []
     capture = Replay._captured
