@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each, named
 from tinygrad_np.data import load
 from tinygrad_np.data.load import load_pictures
 from tinygrad_np.errors import DataError, DataWarning
@@ -329,6 +330,28 @@ def test_tables_of_every_order(tmp_path: Path) -> None:
     found = load(table(tmp_path / "mixed.csv", mixed), label=0)
     assert found.names == (*"01234568", "9", "x")
     assert [found.names[i] for i in found[0][1]] == [row[0] for row in mixed[:60]]
+
+
+@for_each((0, 400, 784), ("", "label", "Digit", "kind"))
+def test_the_column_of_labels(at: int, name: str, tmp_path: Path) -> None:
+    """Wherever it is, with a header or not: it is found, or a sentence asks for it."""
+    head = [*PIXELS[:at], name, *PIXELS[at:]] if name else None
+    rows = np.insert(FLAT[:21].astype(int), at, Y[:21], axis=1)
+    path = table(tmp_path / "a.csv", rows, head)
+    is_seen = bool(name) or at in (0, 784)
+    for label, is_found in ((None, is_seen), (at, True), (at - 785, True),
+                            (name or "label", bool(name)),
+                            (name.upper() or "LABEL", bool(name))):  # fmt: skip
+        with named(label), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", DataWarning)
+            try:
+                (x, y), _ = load(path, label=label)
+            except DataError as error:
+                assert not is_found and "no header, expected one called" in str(error)
+                continue
+            right = np.array_equal(x, X[:18]) and np.array_equal(y, Y[:18])
+            told = ["label= names another" in str(each.message) for each in said]
+            assert (right, told) == ((True, []) if is_found else (False, [True]))
 
 
 def mangled(row: Any) -> list[str]:

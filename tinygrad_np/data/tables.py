@@ -90,16 +90,17 @@ class Columns:
 def from_columns(place: str, names: Sequence[str] | None, columns: Columns, label: Label) -> Source:
     """Pictures in columns of which one may have the labels; see `read_csv`."""
     count = columns.numbers.shape[1]
-    at = _label_column(place, names, count, label)
+    at, said = _label_column(place, names, count, label), list[str]()
     kept = [i for i in range(count) if i != at]
     if names is not None:
         kept = [i for i in kept if names[i].strip().lower() not in _INDEX]
     fits = _is_square if at is None else sides  # pictures in colours only where labels are known
     if not fits(len(kept)):
         if at is None and fits(len(kept) - 1):
-            at = kept.pop(0 if _is_labels(columns[kept[0]], columns[kept[-1]]) else -1)
+            at = _left_over(names, kept, columns, said)
+            kept.remove(at)
         if not fits(len(kept)):
-            odd = _odd(names, kept, columns)
+            odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
             remedy = f"; take the columns {', '.join(odd)} out of the file" if odd else ""
             raise DataError(
                 f"{place}: found {count} columns, expected a square number of pixels, and "
@@ -111,7 +112,6 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
             f"{str(columns[words[0]][0])[:20]!r}, expected a number; correct the cell, or name the "
             "column of labels with label="
         )
-    said: list[str] = []
     pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
     if names is not None and (order := _numeric_order([names[i] for i in kept])) is not None:
         kept = [kept[i] for i in order]
@@ -130,14 +130,14 @@ def _is_square(count: int) -> bool:
     return math.isqrt(count) ** 2 == count
 
 
-def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[str]:
+def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[int]:
     """The columns that look like no pixels: they hold words, or are called otherwise than most."""
     if names is None:
-        return [str(i + 1) for i in kept if i in columns.words]
+        return [i for i in kept if i in columns.words]
     forms = {i: re.sub(r"\d+", "", names[i]) for i in kept}
     usual, often = Counter(forms.values()).most_common(1)[0]
     alike = often > len(kept) // 2
-    return [names[i] for i in kept if i in columns.words or (alike and forms[i] != usual)]
+    return [i for i in kept if i in columns.words or (alike and forms[i] != usual)]
 
 
 def _numeric_order(names: Sequence[str]) -> list[int] | None:
@@ -158,6 +158,9 @@ def _numeric_order(names: Sequence[str]) -> list[int] | None:
 
 def _label_column(place: str, names: Sequence[str] | None, count: int, label: Label) -> int | None:
     if isinstance(label, str):
+        alike = [i for i, name in enumerate(names or ()) if name.lower() == label.lower()]
+        if len(alike) == 1:
+            return alike[0]
         if names is None or label not in names:
             known = "no header" if names is None else "the columns " + ", ".join(names[:8])
             raise DataError(
@@ -176,16 +179,34 @@ def _label_column(place: str, names: Sequence[str] | None, count: int, label: La
     return called[0] if len(called) == 1 else None
 
 
-def _is_labels(first: NDArray[Any], last: NDArray[Any]) -> bool:
-    """Whether the first of two columns has the labels rather than the last one."""
+def _left_over(
+    names: Sequence[str] | None, kept: Sequence[int], columns: Columns, said: list[str]
+) -> int:
+    """The column of labels among as many as a square of pixels and one more.
 
-    def likely(column: NDArray[Any]) -> bool:
-        if column.dtype.kind not in "biuf":
-            return True
-        whole = (column == np.rint(column)).all() and 0 <= column.min() <= column.max()
-        return bool(whole and column.max() < _MOST_CLASSES and len(np.unique(column)) > 1)
+    It is the only one that looks like no pixels, else the first or the last.
+    """
+    odd = _odd(names, kept, columns)
+    if len(odd) == 1:
+        return odd[0]
+    first, last = (_are_labels(columns[i]) for i in (kept[0], kept[-1]))
+    if not first and not last and len(columns.numbers):
+        said.append(
+            "neither the first column nor the last has several whole numbers below "
+            f"{_MOST_CLASSES}, as labels have; the first was taken for them, and label= names "
+            "another"
+        )
+    return kept[-1] if last and not first else kept[0]
 
-    return bool(len(first)) and (likely(first) or not likely(last))
+
+def _are_labels(column: NDArray[Any]) -> bool:
+    """Whether a column looks like labels."""
+    if column.dtype.kind not in "biuf":
+        return True
+    if not len(column):
+        return False
+    whole = (column == np.rint(column)).all() and 0 <= column.min() <= column.max()
+    return bool(whole and column.max() < _MOST_CLASSES and len(np.unique(column)) > 1)
 
 
 def _is_header(cells: Sequence[str]) -> bool:
