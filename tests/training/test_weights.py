@@ -216,7 +216,7 @@ def test_missing_file_and_folder(tmp_path: Path, ending: str) -> None:
     with pytest.raises(DataError, match=rf"w\{ending}: there is no such file"):
         tg.load(tmp_path / f"w{ending}")
     (tmp_path / f"d{ending}").mkdir()
-    with pytest.raises(DataError, match="found no file but a folder"):
+    with pytest.raises(DataError, match="is no file but a folder; it has no weights"):
         tg.load(tmp_path / f"d{ending}")
 
 

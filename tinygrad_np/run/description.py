@@ -70,6 +70,20 @@ def describe(recipe: Recipe, dataset: Dataset, parts: Parts) -> dict[str, str]:
     return {KEY: json.dumps(described)}
 
 
+def weights_at(place: Path) -> Path:
+    """The file of weights that is named, by itself or by the folder of its run."""
+    found = place / "weights.npz" if place.is_dir() else place
+    if not found.exists() and (runs := sorted(place.glob("*/weights.npz"))):
+        names = ", ".join(str(run.parent) for run in runs[:5])
+        raise DataError(f"{place}: is no run but a folder of runs; name one of them: {names}")
+    if found.exists() and found.suffix not in (".npz", ".safetensors"):
+        raise DataError(
+            f"{place}: these are no weights; WEIGHTS, the weights.npz of a run or its folder, "
+            "comes first"
+        )
+    return found
+
+
 def rebuilt(path: Path) -> tuple[nn.Module, Description]:
     """The network in a file of weights that ``train`` wrote, ready to predict.
 

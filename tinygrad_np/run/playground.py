@@ -14,7 +14,7 @@ from ..draw.explore import assembled, asset
 from ..errors import DataError
 from ..optim import Adam
 from .command_line import Arguments, guarded
-from .description import Description, rebuilt
+from .description import Description, rebuilt, weights_at
 from .networks import MLP
 from .playground_server import Server
 from .playground_session import RATE, Session
@@ -47,7 +47,7 @@ def quick() -> tuple[nn.Module, Description]:
 def chosen(weights: Path | None) -> tuple[nn.Module, Description, str]:
     """The network to play with, and where it is from. Raises DataError for weights of no use."""
     if weights is not None:
-        path = weights / "weights.npz" if weights.is_dir() else weights
+        path = weights_at(weights)
         return *rebuilt(path), f"the weights of {path}"
     found = sorted(RUNS.glob("*/weights.npz"), key=lambda path: (path.stat().st_mtime_ns, path))
     for path in reversed(found):

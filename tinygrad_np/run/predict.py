@@ -18,7 +18,7 @@ from ..draw.figures import empty_figure
 from ..errors import DataError, DataWarning
 from ..training.scoring import predict
 from .command_line import Arguments, guarded, new_file, new_folder, not_an_input
-from .description import Description, rebuilt
+from .description import Description, rebuilt, weights_at
 from .outputs import write, write_picture
 from .train import notes
 
@@ -176,23 +176,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def _weights(place: Path) -> Path:
-    """The file of weights that was named, by itself or by the folder of its run."""
-    if place.suffix == ".npz" or not place.exists():
-        return place
-    if not place.is_dir():
-        raise DataError(f"{place}: these are no weights; the order is WEIGHTS FILE…")
-    found = place / "weights.npz"
-    if not found.exists() and (runs := sorted(place.glob("*/weights.npz"))):
-        names = ", ".join(str(run.parent) for run in runs[:5])
-        raise DataError(f"{place}: is no run but a folder of runs; name one of them: {names}")
-    return found
-
-
 def run(given: argparse.Namespace) -> int:
     """Print the table, write what was asked for."""
     note = notes()
-    model, described = rebuilt(_weights(given.weights))
+    model, described = rebuilt(weights_at(given.weights))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", DataWarning)
         found = [guesses(model, described, path, given.as_is) for path in given.files]

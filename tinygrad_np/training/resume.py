@@ -251,7 +251,10 @@ def first_checksum(batches: Iterable[Any], state: Any) -> int:
 def keeper_at(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
     """What keeps a training in a file. Raises DataError for a file of another kind or in use."""
     if path.suffix not in (".npz", ".safetensors"):
-        raise DataError(f"{path}: a checkpoint is an .npz or .safetensors file.")
+        raise DataError(
+            f"{path}: a checkpoint is an .npz or .safetensors file; give the path of such, as in "
+            f"{path / 'checkpoint.npz' if path.is_dir() else path.with_suffix('.npz')}."
+        )
     if path.exists() and not resume:
         raise DataError(
             f"{path}: is there already; give resume=True to go on with it, or remove it."

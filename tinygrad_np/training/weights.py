@@ -90,12 +90,13 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     {'w': array([1., 1.])}
     """
     source = _as_path("load", path)
+    if source.is_dir() or not source.exists():
+        raise DataError(f"{source}: {_missing(source)}.")
     if source.suffix not in (".npz", ".safetensors"):
         remedy = _CONVERSIONS.get(source.suffix, "save them there with one of these endings")
         raise DataError(f"{source}: weights are loaded from .npz or .safetensors; {remedy}.")
     if not source.is_file():
-        found = "found no file but a folder or device"
-        raise DataError(f"{source}: {found if source.exists() else _missing(source)}.")
+        raise DataError(f"{source}: is no file but a device; give the file of the weights.")
     try:
         arrays = npz.read(source) if source.suffix == ".npz" else _read_safetensors(source)
         for name, array in arrays.items():
@@ -141,11 +142,14 @@ def _missing(source: Path) -> str:
     """That there is no such file, and what there is instead."""
     import difflib
 
-    folder = source.parent.resolve()
+    folder = source if source.is_dir() else source.parent.resolve()
     if not folder.is_dir():
         return f"there is no such file, and no folder {folder}"
     names = sorted(p.name for p in folder.iterdir() if p.suffix in (".npz", ".safetensors"))
     near = difflib.get_close_matches(source.name, names, 3) or names[:3]
+    if folder == source:
+        there = f"give one of its files, such as {near[0]}" if near else "it has no weights"
+        return f"is no file but a folder; {there}"
     there = f"there is {', '.join(near)}" if near else "there are no weights"
     return f"there is no such file; in {folder} {there}"
 
