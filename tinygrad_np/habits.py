@@ -53,6 +53,49 @@ NAMES: dict[str, dict[str, str]] = {
         "train_test_split": "use tg.data.split(x, y, 0.2, seed=0)",
         "random_split": "use tg.data.split(x, y, 0.2, seed=0)",
     },
+    "Tensor": {
+        "shape": "use t = t.reshape(shape)",
+        "dtype": "use t = t.astype(dtype)",
+        "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
+        "resize": "use t = np.resize(t, shape)",
+        "setfield": "write t[index] = v",
+        "setflags": "use t.detach() for a constant",
+        "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
+        # PyTorch's names
+        **dict.fromkeys(["to", "type"], "use t.astype(dtype); there is one device, the processor"),
+        **dict.fromkeys(["cuda", "cpu", "contiguous"], _CPU),
+        **{name: f"use t.astype(np.{dtype})" for name, dtype in (
+            ("float", "float32"), ("double", "float64"), ("half", "float16"), ("long", "int64"),
+            ("int", "int32"), ("bool", "bool_"))},
+        **{name: f"use np.{name}(t)" for name in (
+            "abs", "exp", "log", "log1p", "sqrt", "square", "sin", "cos", "tanh", "sign",
+            "floor", "ceil", "matmul", "outer", "diag", "tril", "triu", "flip", "unique",
+            "isnan", "median")},
+        **{name: f"use tg.nn.functional.{name}(t)" for name in ("relu", "sigmoid", "softmax")},
+        **{f"{name}_": f"use t {sign}= v, on a leaf under no_grad" for name, sign in (
+            ("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"))},
+        "clone": "use t.copy()",
+        "unsqueeze": "use np.expand_dims(t, axis)",
+        "permute": "use t.transpose(axes)",
+        "expand": "use np.broadcast_to(t, shape)",
+        "view_as": "use t.reshape(other.shape)",
+        "t": "use t.T",
+        "dim": "use t.ndim",
+        "numel": "use t.size",
+        "pow": "use t**v",
+        "norm": "use np.linalg.norm(t)",
+        "gather": "use np.take_along_axis(t, indices, axis)",
+        "index_select": "use np.take(t, indices, axis)",
+        "masked_fill": "use np.where(mask, value, t)",
+        "chunk": "use np.array_split(t, n, axis)",
+        "zero_": "use t[...] = 0; of a gradient w.grad = None",
+        "fill_": "use t.fill(v)",
+        "copy_": "use t[...] = v",
+        "detach_": "use t = t.detach()",
+        "retain_grad": "use t.register_hook(f), or tg.grad by t",
+        "grad_fn": "use tg.draw.graph(t) for how it was computed",
+        "is_leaf": "use tg.draw.graph(t) for how it was computed",
+    },
     "Module": {
         "fit": _FIT,
         "predict": "use tg.training.predict(model, x)",
@@ -110,6 +153,13 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "lr": "there is no usual one: give the learning rate, as in SGD(params, lr=0.1)",
         "params": "give model.parameters() first",
     },
+    "numpy": {
+        **dict.fromkeys(["dim", "dims"], "use axis=, as in NumPy"),
+        "keepdim": "use keepdims=, as in NumPy",
+        **dict.fromkeys(["unbiased", "correction"], "use ddof=, as in NumPy"),
+    },
+    "transpose": dict.fromkeys(["dim0", "dim1", "dims", "axes"],
+        "use t.swapaxes(i, j), or t.transpose(i, j, …) with all axes"),
     "to": {"": "leave .to(…) out: all runs on the CPU; a layer's dtype is given as dtype="},
 }  # fmt: skip
 
@@ -131,7 +181,7 @@ def hinted(place: str) -> Callable[[F], F]:
             except TypeError as error:
                 trace = error.__traceback__
                 if trace is not None and trace.tb_next is None:  # the function was not entered
-                    raise TypeError(f"{error}{_way(place, str(error))}") from None
+                    raise TypeError(f"{error}{way(place, str(error))}") from None
                 raise
 
         return called  # type: ignore[return-value] # of the same signature
@@ -139,7 +189,8 @@ def hinted(place: str) -> Callable[[F], F]:
     return around
 
 
-def _way(place: str, message: str) -> str:
+def way(place: str, message: str) -> str:
+    """What the name that a message quotes is called here, as the end of the message."""
     known = ARGUMENTS[place]
     named = re.findall(r"'(\w+)'", message)
     way = next((known[name] for name in named if name in known), known.get("", ""))

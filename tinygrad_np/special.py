@@ -17,12 +17,14 @@ from scipy.special import _ufuncs as hidden
 
 from .autodiff.primitives import neural
 from .autodiff.rules.special import log_of_sum, multigammaln, sign_of_sum
+from .habits import hinted
 
 __all__ = [
     "comb", "factorial", "log_softmax", "logsumexp", "multigammaln", "perm", "polygamma", "softmax",
 ]  # fmt: skip
 
 
+@hinted("numpy")
 def logsumexp(
     a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> Any:
@@ -53,6 +55,7 @@ def logsumexp(
     return tuple(results) if return_sign else results[0]
 
 
+@hinted("numpy")
 def softmax(x: Any, axis: Any = None) -> Any:
     """exp(x) / Σ exp(x) along ``axis`` (all axes by default), as ``scipy.special.softmax``.
 
@@ -63,6 +66,7 @@ def softmax(x: Any, axis: Any = None) -> Any:
     return neural.softmax(np.asarray(x) if isinstance(x, (list, float, int)) else x, axis=axis)
 
 
+@hinted("numpy")
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """x - log Σ exp(x) along ``axis`` (all by default), as ``scipy.special.log_softmax``.
 

@@ -9,7 +9,6 @@ what the array holds; or they refuse, and hold what they held.
 import math
 import operator
 import random
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,6 @@ import pytest
 
 import tinygrad_np as tg
 from tests.each import for_each
-from tinygrad_np.autodiff.rules import calls
 
 X = np.array([[3.0, 1.0, 2.0], [0.5, 6.0, 4.5]])
 Z = X * (1 + 2j)
@@ -261,22 +259,6 @@ def test_elements_that_trade_places() -> None:
     random.Random(0).shuffle(t)  # type: ignore[arg-type]
     assert sorted(t.tolist()) == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert not hasattr(t, "flat")  # type: ignore[attr-defined]
-
-
-def test_the_names_of_other_libraries_say_what_to_use() -> None:
-    """Each remedy names what is there."""
-    t = tg.Tensor([1.0, 2.0], requires_grad=True)
-    for name, remedy in calls.INSTEAD.items():
-        if name in ("shape", "dtype"):
-            with pytest.raises(AttributeError, match=re.escape(f"'{name}' of a Tensor cannot be")):
-                setattr(t, name, None)
-        else:
-            with pytest.raises(AttributeError, match=re.escape(f"a Tensor has no '{name}'; ")):
-                getattr(t, name)
-        for home, used in re.findall(r"\b(np|tg|t|other)\.([\w.]+\w)", remedy):
-            of: Any = {"np": np, "tg": tg}.get(home, t)
-            for part in used.split("."):
-                of = getattr(of, part)
 
 
 def test_what_is_no_number_is_refused_by_name() -> None:

@@ -103,7 +103,7 @@ USES: dict[Any, Callable[[Any], Any]] = {
     neural.row_product: lambda x: F.linear(x, W),
     neural.row_contraction: lambda x: tg.grad(lambda w: F.linear(x, w).sum())(W.detach()),
     neural.row_sum: lambda x: neural.row_sum(x),
-    neural.mean_square: lambda x: neural.mean_square(x * 2),
+    neural.mse_loss: lambda x: neural.mse_loss(x * 2),
     neural.line_max: lambda x: neural.line_max(x),
     neural.line_sums: lambda x: neural.line_sums(x),
     neural.pick: lambda x: neural.pick(x * 2, LABELS),

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..habits import hinted
 from .funnel import NUMBERS, apply, holds_tensor
 from .rules import calls
 from .tape import mode
@@ -70,6 +71,7 @@ def _build(nested: Any) -> Tensor:
     return stack([p if isinstance(p, Tensor) else Tensor(p, dtype=dtype) for p in parts])
 
 
+@hinted("numpy")
 def stack(tensors: Any, axis: int = 0) -> Tensor:
     """``np.stack`` of a list of Tensors and arrays of one shape, along a new axis.
 

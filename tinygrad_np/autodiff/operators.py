@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..habits import hinted
 from .funnel import apply
 from .hooks import Handle, register
 from .primitives import cast, split_index, take_at
@@ -169,6 +170,7 @@ class Operators:
         wanted = shape[0] if len(shape) == 1 else shape
         return apply(np.reshape, (self, wanted), {"order": order} if order != "C" else NO_OPTIONS)
 
+    @hinted("transpose")
     def transpose(self, *axes: Any) -> "Tensor":
         """The axes in another order, reversed if none is given."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None

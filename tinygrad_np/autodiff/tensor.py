@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
+from ..habits import NAMES
 from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
@@ -26,7 +27,7 @@ def _fact(name: str, said: str) -> Any:
     return property(operator.attrgetter(f"_array.{name}"), doc=said)
 
 
-class Tensor(Operators):
+class Tensor(Operators, ways.Foreign):
     """An array that records the operations on it.
 
     ``data`` is an array, a number or a nested list of numbers (of real, complex, integer or
@@ -397,7 +398,7 @@ class Tensor(Operators):
         name = [f"name={self.name!r}"] if self.name else []
         made = [] if self._node is None else ["requires_grad=True"]
         if isinstance(self._node, Record):
-            made = [f"made by {calls.by_user(self._node.rule)}"]
+            made = [f"made by {self._node.rule.name}"]
         return [f"shape={self.shape}", f"dtype={self.dtype}", *name, *made]
 
     def __format__(self, spec: str) -> str:
@@ -420,15 +421,15 @@ def _refused(name: str, fact: Any = None) -> property:
     """An attribute that Tensors lack, or (``fact``) cannot have set: its error says what to do."""
 
     def refuse(_tensor: Tensor, _value: Any = None) -> Any:
-        instead = calls.INSTEAD.get(name, f"t.numpy().{name} is that of a copy of the values")
+        instead = NAMES["Tensor"].get(name, f"t.numpy().{name} is that of a copy of the values")
         what = f"{name!r} of a Tensor cannot be set" if fact else f"a Tensor has no {name!r}"
         raise ways.lacking(what, instead)
 
     return property(fact.fget if fact else refuse, refuse, doc=fact.__doc__)
 
 
-for name in {*dir(ndarray), *calls.INSTEAD} - {*dir(Tensor)} | {"shape", "dtype"}:
-    if not name.startswith("_") or name in calls.INSTEAD:
+for name in {*dir(ndarray), *NAMES["Tensor"]} - {*dir(Tensor)} | {"shape", "dtype"}:
+    if not name.startswith("_") or name in NAMES["Tensor"]:
         setattr(Tensor, name, _refused(name, getattr(Tensor, name, None)))
 
 

@@ -337,7 +337,7 @@ KNOWN: dict[Any, Any] = {
     neural.row_sum: made_of(lambda x: np.sum(x, axis=0)),
     neural.line_sums: made_of(lambda x: np.sum(x, axis=1)),
     neural.line_max: made_of(lambda x: np.max(x, axis=1, keepdims=True)),
-    neural.mean_square: made_of(lambda x: np.mean(x * x)),
+    neural.mse_loss: made_of(lambda x: np.mean(x * x)),
     neural.linear: made_of(lambda x, w, b=None: x @ np.swapaxes(w, 0, 1) + (0 if b is None else b)),
     neural.pick: made_of(lambda x, labels: take_at(x, *_rows(x, labels))),
     neural.place: made_of(lambda g, labels, k: add_at(g, (len(g), k), *_rows(g, labels))),

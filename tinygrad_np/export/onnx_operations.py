@@ -66,7 +66,7 @@ def _row_sum(r: Reading) -> str:
     return _reduced(r, "ReduceSum", r.x(), 0, False)
 
 
-def _mean_square(r: Reading) -> str:
+def _mse_loss(r: Reading) -> str:
     x = r.x()
     return _reduced(r, "ReduceMean", r.add("Mul", x, x), None, False)
 
@@ -395,7 +395,7 @@ OPERATIONS: dict[Any, Write] = {
     neural.line_sums: _line_sums,
     neural.line_max: _line_max,
     neural.row_sum: _row_sum,
-    neural.mean_square: _mean_square,
+    neural.mse_loss: _mse_loss,
     neural.pick: _picked,
     primitives.variance: _variance,
     primitives.deviation: lambda r: r.add("Sqrt", _variance(r)),

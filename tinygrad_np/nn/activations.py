@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..arguments import finite, one_of, whole
+from ..habits import hinted
 from . import functional
 from .module import Module
 
@@ -135,6 +136,7 @@ class Softmax(Module):
            [0.119, 0.881]])
     """
 
+    @hinted("numpy")
     def __init__(self, axis: int = -1) -> None:
         self.axis = whole("Softmax", "axis", axis, least=None)
 

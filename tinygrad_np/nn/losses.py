@@ -242,7 +242,7 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """
     prediction, target = _both("mse_loss", prediction, target)
     if reduction == "mean":
-        return neural.mean_square(prediction - target)
+        return neural.mse_loss(prediction - target)
     return _reduced("mse_loss", np.square(prediction - target), reduction)
 
 

@@ -84,7 +84,7 @@ row(neural.line_max, real(2, 66), _reference=lambda x: np.max(x, axis=1, keepdim
 row(neural.line_max, np.array([[1.0, 1.0, 0.4], [0.3, 0.8, 0.8]]), _order=1,
     _reference=lambda x: np.max(x, axis=1, keepdims=True))  # fmt: skip
 for shape in ((4, 3), (5,), ()):
-    row(neural.mean_square, real(*shape), _reference=lambda x: np.mean(x * x))
+    row(neural.mse_loss, real(*shape), _reference=lambda x: np.mean(x * x))
 row(neural.pick, real(4, 3), labels,
     _reference=lambda x, y: np.take_along_axis(x, y[:, None], 1)[:, 0])  # fmt: skip
 row(neural.place, real(4), labels, 3, _reference=placed)

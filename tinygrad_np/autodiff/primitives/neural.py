@@ -160,7 +160,7 @@ def line_sums(x: Any, *, out: Any = None) -> Any:
 
 
 @primitive
-def mean_square(x: Any, *, out: Any = None) -> Any:
+def mse_loss(x: Any, *, out: Any = None) -> Any:
     """The mean of the squares of all elements, as a product of the elements with themselves."""
     lined = x.reshape(-1)
     if lined.size == 0:

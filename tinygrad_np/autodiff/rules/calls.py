@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
+from ...habits import way
 from ..nests import leaves, refuse_subclass, tupled
 from ..primitives import is_foreign, kind_of, number, replace_at
-from .signatures import parameters, remedy
+from .signatures import no_option, parameters, remedy
 from .table import Rule
 
 PACKAGE = __name__.partition(".")[0] + "."
@@ -26,52 +27,6 @@ UNTYPED = (np.max, np.min, np.all, np.any)
 WRITTEN = (
     "write t[index] = v (t[...] = v for all of it, t[i, i] = v for a diagonal), or t.put(i, v)."
 )
-INSTEAD = {
-    "shape": "use t = t.reshape(shape)",
-    "dtype": "use t = t.astype(dtype)",
-    "flat": "read t.reshape(-1), and write t[index] = v or t.put(i, v)",
-    "resize": "use t = np.resize(t, shape)",
-    "setfield": "write t[index] = v",
-    "setflags": "use t.detach() for a constant",
-    "view": "use t[...] for a view, and t.astype(dtype) for another dtype",
-    "__dlpack__": "use np.from_dlpack(t.numpy())",
-    # PyTorch's names
-    **dict.fromkeys(["to", "type"], "use t.astype(dtype); there is one device, the processor"),
-    **dict.fromkeys(["cuda", "cpu", "contiguous"], "leave it out: arrays are in main memory"),
-    **{name: f"use t.astype(np.{dtype})" for name, dtype in (
-        ("float", "float32"), ("double", "float64"), ("half", "float16"), ("long", "int64"),
-        ("int", "int32"), ("bool", "bool_"))},
-    **{name: f"use np.{name}(t)" for name in (
-        "abs", "exp", "log", "log1p", "sqrt", "square", "sin", "cos", "tanh", "sign", "floor",
-        "ceil", "matmul", "outer", "diag", "tril", "triu", "flip", "unique", "isnan", "median")},
-    **{name: f"use tg.nn.functional.{name}(t)" for name in ("relu", "sigmoid", "softmax")},
-    **{f"{name}_": f"use t {sign}= v, on a leaf under no_grad" for name, sign in (
-        ("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"))},
-    "clone": "use t.copy()",
-    "unsqueeze": "use np.expand_dims(t, axis)",
-    "permute": "use t.transpose(axes)",
-    "expand": "use np.broadcast_to(t, shape)",
-    "view_as": "use t.reshape(other.shape)",
-    "t": "use t.T",
-    "dim": "use t.ndim",
-    "numel": "use t.size",
-    "pow": "use t**v",
-    "norm": "use np.linalg.norm(t)",
-    "gather": "use np.take_along_axis(t, indices, axis)",
-    "index_select": "use np.take(t, indices, axis)",
-    "masked_fill": "use np.where(mask, value, t)",
-    "chunk": "use np.array_split(t, n, axis)",
-    "zero_": "use t[...] = 0; of a gradient w.grad = None",
-    "fill_": "use t.fill(v)",
-    "copy_": "use t[...] = v",
-    "detach_": "use t = t.detach()",
-    "retain_grad": "use t.register_hook(f), or tg.grad by t",
-    "grad_fn": "use tg.draw.graph(t) for how it was computed",
-    "is_leaf": "use tg.draw.graph(t) for how it was computed",
-}  # fmt: skip
-
-
-TORCHS = (("dim", "axis"), ("keepdim", "keepdims"), ("dims", "axes"))
 
 
 def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
@@ -162,7 +117,7 @@ def refuse_options(rule: Rule, names: list[str]) -> None:
     shown = ", ".join(f"{name}=" for name in names)
     theirs = parameters(rule.forward)
     if theirs and not any(p.kind is p.VAR_KEYWORD or p.name in names for p in theirs.values()):
-        raise TypeError(f"{rule.name} takes no option {shown} but {', '.join(theirs)}.")
+        raise no_option(rule.name, names, theirs)
     raise NotImplementedError(f"{rule.name} with {shown} cannot be recorded; {remedy(names)}")
 
 
@@ -176,6 +131,10 @@ def refuse_own_way(what: str, given: Any) -> None:
         raise TypeError(
             f"{what} is a {kind.__name__}, which computes with arrays; use the functions of "
             "tinygrad_np.polynomial of its coefficients, p.coef."
+        )
+    if hasattr(kind, "__array_wrap__") and not hasattr(kind, "__array_ufunc__"):
+        raise TypeError(
+            f"{what} is a {kind_of(given)}, which is no array of NumPy's; give np.asarray(a)."
         )
     speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
     if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
@@ -284,11 +243,6 @@ def brief(given: Any) -> str:
     """What was given, in a few words."""
     shown = repr(given)
     return shown if len(shown) < 60 and "\n" not in shown else f"of type {type(given).__name__}"
-
-
-def by_user(rule: Rule) -> str:
-    """What users call an operation."""
-    return {"mean_square": "mse_loss"}.get(rule.name, rule.name)
 
 
 def truth(array: Any) -> bool:
@@ -406,8 +360,8 @@ def check_known(array: Any) -> None:
 
 def in_numpys_words(error: Exception) -> Exception:
     """The error, with NumPy's name for an option that was given under PyTorch's."""
-    ways = [name for word, name in TORCHS if f"keyword argument '{word}'" in str(error)]
-    return TypeError(f"{error}; use {ways[0]}=, as in NumPy.") if ways else error
+    known = way("numpy", str(error))
+    return TypeError(f"{error}{known}") if known else error
 
 
 def _shown(position: int, operand: Any) -> str:

@@ -24,8 +24,8 @@ from ..primitives.neural import (
     log_softmax,
     logsumexp,
     mean_along,
-    mean_square,
     moments,
+    mse_loss,
     pick,
     place,
     relu,
@@ -191,7 +191,7 @@ defvjp(
     traits=Traits(adds="blocks"),
 )
 defvjp(
-    mean_square,
+    mse_loss,
     lambda g, _out, x: x * (g * (2 / max(x.size, 1))),
     reach=itself,
 )

@@ -2,10 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+from ...habits import way
 
 COMPOSITES: dict[Any, Callable[..., Any]] = {}
 
@@ -70,6 +72,13 @@ def composite(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
+def no_option(function: str, names: list[str], theirs: Iterable[str]) -> TypeError:
+    """The error for options that a function of NumPy does not have."""
+    shown = ", ".join(f"{name}=" for name in names)
+    known = way("numpy", " ".join(map(repr, names))) or "."
+    return TypeError(f"{function} takes no option {shown} but {', '.join(theirs)}{known}")
+
+
 def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
     """``body``, which is given only the options that it has.
 
@@ -106,6 +115,8 @@ def heeding(fn: Any, body: Callable[..., Any]) -> Callable[..., Any]:
                     raise NotImplementedError(
                         f"np.{name_of(fn)} with {name}= cannot be recorded; {remedy([name])}"
                     )
+                else:
+                    raise no_option(name_of(fn), [name], theirs)
         return body(*args, **options)
 
     return call

@@ -49,6 +49,30 @@ WAYS = {
 }
 
 
+class Foreign:
+    """What other libraries call to get at a Tensor's values: they would lose its history."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __torch_function__(cls, function: Any, *_: Any) -> Any:
+        name = getattr(function, "__name__", "a function")
+        raise TypeError(
+            f"PyTorch's {name} takes no Tensor of tinygrad_np: the gradient would be lost. Use a "
+            "function of NumPy or of tg.nn.functional, or give torch.tensor(t.numpy()), which is a "
+            "constant."
+        )
+
+    def __dlpack__(self, **_options: Any) -> Any:
+        raise TypeError(
+            "a Tensor given to another library, by DLPack, would lose its history; give t.numpy(), "
+            "which has the values alone."
+        )
+
+    def __dlpack_device__(self) -> Any:
+        return self.__dlpack__()
+
+
 def numpys_own() -> str | None:
     """The function of NumPy that the user called, if this was called from inside of one.
 

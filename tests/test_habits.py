@@ -1,0 +1,94 @@
+"""What PyTorch calls arguments, given to what calls them as NumPy does: the message says how."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tests.each import for_each, named
+from tinygrad_np.habits import NAMES
+
+HABITS = {"axis": "dim", "keepdims": "keepdim", "ddof": "unbiased"}
+X = np.ones((2, 3), np.float32)
+METHODS = [
+    "all", "any", "argmax", "argmin", "argsort", "cumprod", "cumsum", "max", "mean", "min", "prod",
+    "repeat", "squeeze", "std", "sum", "take", "var",
+]  # fmt: skip
+NEEDS = {"repeat": (2,), "take": ([0],)}
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The package's own functions and layers that have an argument of NumPy's name."""
+    from tinygrad_np import special
+
+    for room in (tg, tg.nn, tg.nn.functional, special):
+        for name in sorted(dir(room)):
+            fn = getattr(room, name)
+            if name.startswith("_") or not callable(fn):
+                continue
+            try:
+                taken = inspect.signature(fn).parameters
+            except (TypeError, ValueError):
+                continue
+            for word in HABITS.keys() & taken.keys():
+                yield word, fn
+
+
+def test_functions_and_layers_take_axis() -> None:
+    pytest.importorskip("scipy")
+    found = list(functions())
+    assert {fn.__name__ for _, fn in found} >= {"stack", "softmax", "log_softmax", "logsumexp"}
+    for word, fn in found:
+        given: list[Any] = [] if isinstance(fn, type) else [tg.Tensor(X)]
+        with pytest.raises(
+            TypeError, match=rf"'{HABITS[word]}'.*; use {word}=, as in NumPy\.(\n|$)"
+        ):
+            fn(*given, **{HABITS[word]: 1})
+
+
+@for_each(METHODS, (True, False))
+def test_methods_take_axis(name: str, requires_grad: bool) -> None:
+    t = tg.Tensor(X, requires_grad=requires_grad)
+    call = getattr(t, name)
+    with pytest.raises(TypeError, match=r"\bdim\b.*; use axis=, as in NumPy\.(\n|$)"):
+        call(*NEEDS.get(name, ()), dim=1)
+    words = set(inspect.signature(getattr(np, name)).parameters) & {"keepdims", "ddof"}
+    for word in words - ({"ddof"} if name in NEEDS else set()):
+        with pytest.raises(
+            TypeError, match=rf"\b{HABITS[word]}\b.*; use {word}=, as in NumPy\.(\n|$)"
+        ):
+            call(axis=1, **{HABITS[word]: True})
+
+
+def test_transpose_takes_all_axes() -> None:
+    t = tg.Tensor(X, requires_grad=True)
+    for words in ({"dim0": 0, "dim1": 1}, {"dims": (1, 0)}):
+        with pytest.raises(TypeError, match=r"; use t.swapaxes\(i, j\), or t.transpose\(i, j, …\)"):
+            t.transpose(**words)  # type: ignore[arg-type]
+    assert t.swapaxes(0, 1).shape == t.transpose(1, 0).shape == (3, 2)
+
+
+def test_functions_of_numpy_refuse_before_a_tensor_is_asked() -> None:
+    """NumPy binds the arguments first: the sentence is NumPy's own, of arrays and of Tensors."""
+    for given in (X, tg.Tensor(X, requires_grad=True)):
+        with pytest.raises(TypeError, match=r"mean\(\) got an unexpected keyword argument 'dim'$"):
+            np.mean(given, dim=1)  # type: ignore[call-overload]
+
+
+def test_each_remedy_names_what_is_there() -> None:
+    t = tg.Tensor([1.0, 2.0], requires_grad=True)
+    for name, remedy in NAMES["Tensor"].items():
+        if name in ("shape", "dtype"):
+            with pytest.raises(AttributeError, match=re.escape(f"'{name}' of a Tensor cannot be")):
+                setattr(t, name, None)
+        else:
+            with pytest.raises(AttributeError, match=re.escape(f"a Tensor has no '{name}'; ")):
+                getattr(t, name)
+        for home, used in re.findall(r"\b(np|tg|t|other)\.([\w.]+\w)", remedy):
+            of: Any = {"np": np, "tg": tg}.get(home, t)
+            for part in used.split("."):
+                of = getattr(of, part)
