@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.each import for_each, named
+from tests.each import for_each
 from tinygrad_np.habits import NAMES
 
 HABITS = {"axis": "dim", "keepdims": "keepdim", "ddof": "unbiased"}

@@ -167,9 +167,9 @@ SETS: dict[str, Any] = {
     ),
 }
 PAGES: dict[str, Any] = {
-    "ten on a page": several,
-    "ten on a page, a frame around": functools.partial(several, change=framed),
-    "ten on a page of ruled paper": functools.partial(several, change=ruled),
+    "pages": several,
+    "pages, a frame around": functools.partial(several, change=framed),
+    "pages of ruled paper": functools.partial(several, change=ruled),
 }
 
 
