@@ -51,7 +51,7 @@ class DetachError(TypeError):
 
 
 class ShapeError(ValueError):
-    """Operands do not fit together, or a cotangent does not fit its operand.
+    """The shapes of operands do not fit together, or a cotangent does not fit its operand.
 
     >>> try:
     ...     tg.nn.functional.mse_loss(np.ones(3), np.ones((3, 1)))
@@ -117,7 +117,7 @@ class DataWarning(UserWarning):
 
 
 class ExportError(ValueError):
-    """A step does something that cannot be written down for others; the message names it.
+    """A step does something that cannot be exported; the message names it.
 
     >>> def scaled():
     ...     factor = 2.0

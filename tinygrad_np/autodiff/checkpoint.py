@@ -158,9 +158,9 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """``f``, but only its arguments and results are kept; backward computes the rest again.
 
     Takes and returns what ``f`` does: any nest, several results, Tensors that ``f`` closes over.
-    A chain of n layers needs memory for the results of all, and for what is inside of one; the time
-    is that of one forward pass more. Random draws (``tg.random``, ``Dropout``) are the same again;
-    what ``f`` prints or writes happens twice.
+    For a chain of n layers, the results of all layers are in memory, and the inner results of only
+    one. The time grows by that of one forward pass. Random draws (``tg.random``, ``Dropout``) are
+    the same the second time; what ``f`` prints or writes happens twice.
     Gradients have gradients, to any order. A replayed step gives the same bits, and leaves out what
     would be computed twice.
 

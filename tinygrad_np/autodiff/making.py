@@ -32,10 +32,10 @@ def array(nested: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor
 def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     """A Tensor that shares the memory of an array: a write to one is seen in the other.
 
-    An ``np.memmap`` is shared too. The array is watched from then on, as one that ``t.data`` gave:
-    where it was overwritten between forward and backward, backward says so. Raises TypeError for
-    what is no array of numbers, ReplayError in a step that is replayed, which keeps the memory that
-    it was recorded with.
+    An ``np.memmap`` is shared, too. If the array is overwritten between forward and backward,
+    ``backward`` raises an error, as for ``t.data``. Raises TypeError for what is no array of
+    numbers, and ReplayError in a step that is replayed, because a replay keeps the memory that it
+    was recorded with.
 
     >>> array = np.zeros(2)
     >>> t = tg.from_numpy(array)

@@ -294,7 +294,7 @@ class Tensor(Operators, ways.Foreign):
         return calls.element(self._array, index)
 
     def tolist(self) -> Any:
-        """The values as nested Python lists; of what a transform differentiates, refused."""
+        """The values as nested Python lists; an error in a transform that differentiates them."""
         is_variable = self._is_result and self._node.rule.fn is identity  # type: ignore[union-attr]
         if is_variable or any(getattr(n, "closed", None) is False for n in history(self._node)):
             self._refuse_detaching("t.tolist(), unlike t.numpy().tolist(),")

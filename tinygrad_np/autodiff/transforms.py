@@ -303,8 +303,8 @@ def vjp(f: Function, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], tu
 def jvp(f: Function, primals: Any, tangents: Any, **kwargs: Any) -> tuple[Any, Any]:
     """``f(*primals, **kwargs)`` and its derivative along ``tangents``, in the nest of the result.
 
-    Forward mode as the transpose of the transpose: the pullback is linear in its cotangent, and
-    the pullback of that linear map is the pushforward.
+    Forward mode is computed from reverse mode: the pullback is linear in its cotangent, and the
+    pullback of this linear map is the derivative along a direction.
 
     >>> tg.jvp(np.sin, (0.0,), (2.0,))
     (array(0.), array(2.))
@@ -406,7 +406,7 @@ marked(hvp, (1, 2, "primals", "vectors"))
 
 
 def stop_gradient(x: Any) -> Any:
-    """``x`` as a constant: the same nest, each Tensor ``.detach()``ed, all else as it is.
+    """``x`` as a constant: the same nest with each Tensor detached; other values do not change.
 
     >>> tg.grad(lambda x: x * tg.stop_gradient(x))(3.0)
     array(3.)

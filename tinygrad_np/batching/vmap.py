@@ -21,12 +21,12 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     """A function that computes ``f``, a function of one example, for a batch at once.
 
     ``in_axes`` says along which axis of each argument the examples lie: one int for all, or a
-    tuple with one entry per argument: an int, None for what is the same in all examples, or a nest
-    of these like the argument. ``out_axes`` says the same of the results (None: the result is the
-    same in all). Keyword arguments are passed on as they are. ``f`` gets Tensors, and may return
-    any nest. Plain arrays give plain arrays; Tensors, and what ``f`` closes over, are recorded:
-    ``vmap`` goes into every other transform and every other into ``vmap``, so
-    ``tg.vmap(tg.grad(f), (None, 0))`` has the gradients of each example.
+    tuple with one entry per argument: an int, None for an argument that is the same for all
+    examples, or a nest of these like the argument. ``out_axes`` says the same of the results (None:
+    the result is the same for all). Keyword arguments are passed on as they are. ``f`` gets
+    Tensors, and may return any nest. Plain arrays give plain arrays; operations on Tensors, also
+    those that ``f`` closes over, are recorded. ``vmap`` and the other transforms can be nested in
+    any order: ``tg.vmap(tg.grad(f), (None, 0))`` has the gradients of each example.
 
         >>> tg.vmap(lambda x, w: np.tanh(x @ w), (0, None))(np.ones((5, 3)), np.zeros(3)).shape
         (5,)

@@ -21,14 +21,14 @@ OWN = ("training", "outputs", "opset")  # arguments of a node that the file does
 
 
 def from_onnx(path: str | os.PathLike[str]) -> "OnnxModule":
-    """Read a network of an ONNX file, whoever wrote it, as a module in evaluation mode.
+    """Read the network in an ONNX file of any library, as a module in evaluation mode.
 
     The nodes of MLPs and CNNs of opsets 9 to 23 are known: layers, pooling, normalisation,
     activations, arithmetic, reductions, and what changes shapes. Arrays of floats in the file
-    (initializers with axes) are the Tensors of the state, under their names; they are parameters
-    that can be trained, but for the running statistics of BatchNormalization and what
-    ``tg.to_onnx`` noted to be none. In training mode BatchNormalization takes the statistics of the
-    batch; Dropout does nothing in any mode.
+    (initializers with axes) are the Tensors of the state, under their names. They are parameters
+    that can be trained, except the running statistics of BatchNormalization and arrays that
+    ``tg.to_onnx`` marked as no parameters. In training mode BatchNormalization uses the statistics
+    of the batch; Dropout does nothing in both modes.
 
     Raises DataError for a missing, damaged or foreign file and, with the node's name, for what is
     not known; ImportError without onnx.

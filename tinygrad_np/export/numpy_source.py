@@ -44,20 +44,20 @@ if __name__ == "__main__":
 
 
 def to_numpy(fn: Callable[..., Any], *example_inputs: Any) -> str:
-    """What ``fn`` does on arrays like these as a script of NumPy calls: its source text.
+    """The source text of a script of NumPy calls that computes what ``fn`` computes.
 
-    The step is run once by ``tg.trace``, with the backward pass and the optimiser's update where it
-    has them, and written down call by call: one named variable for each result, with its shape and
-    where it comes from. What NumPy lacks stands above as functions. The script needs nothing of
-    this package, and gives the same numbers to the last bit for arguments and parameters of these
-    shapes. Its ``step(given)`` takes a dict: the arguments by the names that ``fn`` has for them,
-    parameters by their names in the model (as in ``model.state_dict()``), what an optimiser keeps
-    if that is not zeros. It returns a dict: results, gradients, and parameters after the update.
+    The step is run once by ``tg.trace``, with the backward pass and the optimiser's update if it
+    has them. Each call becomes a line with a named variable, its shape, and the line that it comes
+    from. Functions that NumPy lacks are defined at the top. The script does not use this package.
+    For arguments and parameters of these shapes it gives the same numbers to the last bit. Its
+    ``step(given)`` takes a dict: the arguments by the names that ``fn`` has for them, parameters by
+    their names in the model (as in ``model.state_dict()``), and the optimiser's arrays if they are
+    not zeros. It returns a dict: results, gradients, and parameters after the update.
 
-    Numbers in the step (the learning rate of this step, the rows of the batch) are as they were.
-    Results that are arrays or numbers are those of the example. Raises ExportError, with the line,
-    for a function without a source that a script can hold, where a value leaves the tape
-    (``t.item()``, ``if t``), and for other results.
+    Python numbers in the step (the learning rate, the number of rows) are those of this run, and so
+    are results that are arrays or numbers. Raises ExportError, with the line, for a function whose
+    source cannot stand in a script, for a value that leaves the tape (``t.item()``, ``if t``), and
+    for results of other kinds.
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> text = tg.to_numpy(lambda x: np.sum(np.exp(w * x)), np.ones(2))

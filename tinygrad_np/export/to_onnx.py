@@ -39,14 +39,14 @@ def to_onnx(
     ``module.state_dict()``, inputs those of ``forward``'s arguments, results ``output``, or
     ``output_0``, ``output_1`` … ``example_inputs`` are arrays or Tensors, in nests too.
 
-    The number of rows is left open: the module runs on two numbers of rows, and what differs
-    follows the rows of the first input. ``batch_axis`` is the axis of rows, of every input that has
-    as many there as the first; with None all shapes are as in the example.
+    The file works for any number of rows: the module runs with two numbers of rows, which shows the
+    lengths that depend on it. ``batch_axis`` is the axis of the rows in the first input, and in
+    every input that has the same length there; with None all shapes are fixed.
 
-    The file is written beside and renamed. Returns its path. Checks of values (labels within a
-    range) are left out. Raises ExportError, which names operation and line, for what ONNX or this
-    export lacks; TypeError for other than a Module, ValueError for a negative ``batch_axis``,
-    DataError where the file cannot be written, ImportError without onnx.
+    The file is written under another name and renamed. Returns its path. Checks of values (labels
+    in a range) are not written. Raises ExportError, which names operation and line, for what ONNX
+    or this export lacks; TypeError for what is no Module, ValueError for a negative ``batch_axis``,
+    DataError if the file cannot be written, ImportError without onnx.
 
     >>> nn = tg.nn
     >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 3, seed=1))

@@ -25,8 +25,9 @@ class MultiheadAttention(Module):
     ``need_weights=False``.
 
     ``key_padding_mask`` (n, sources) and ``attn_mask`` (targets, sources), or
-    (n · heads, targets, sources), are True where nothing may be seen, or are floats that are added;
-    ``is_causal`` hides what comes later. A place that may see nothing has weights that are NaN.
+    (n · heads, targets, sources), are True at sources that a target may not use, or are floats that
+    are added to the scores; ``is_causal`` hides the later sources. A target that may use no source
+    has weights that are NaN.
     Parameters have PyTorch's names and shapes (``in_proj_weight``, ``in_proj_bias``,
     ``out_proj.weight``, ``out_proj.bias``; ``q_proj_weight`` and so on where kdim or vdim differ).
     Raises ShapeError for other shapes, ValueError for heads that do not divide embed_dim.

@@ -133,12 +133,12 @@ class Conv2d(_Convolution):
 class ConvTranspose2d(_Convolution):
     """``Conv2d`` in reverse, for images that grow: (n, in_channels, h, w) to (n, out, h', w').
 
-    ``weight`` is (in_channels, out_channels / groups, kh, kw), and each element of x adds it, times
-    itself, to a window of the result (Zeiler et al. 2010). The sizes are those of
-    ``functional.conv_transpose2d``; a ``Conv2d`` with the same arguments takes images back to the
-    size they had. With a ``stride`` above 1, ``Conv2d`` makes one size of several:
-    ``output_size`` (height, width), given with x, chooses among these, instead of
-    ``output_padding``.
+    ``weight`` is (in_channels, out_channels / groups, kh, kw). Each element of x is multiplied by
+    it and added to a window of the result (Zeiler et al. 2010). The sizes are those of
+    ``functional.conv_transpose2d``; a ``Conv2d`` with the same arguments gives images of the first
+    size again. With a ``stride`` above 1, images of several sizes have the same size behind
+    ``Conv2d``; ``output_size`` (height, width), given with x, chooses one of these sizes, instead
+    of ``output_padding``.
     Everything else is as in ``Conv2d``.
 
     >>> layer = tg.nn.ConvTranspose2d(8, 1, kernel_size=2, stride=2, seed=0)

@@ -110,7 +110,8 @@ class AdaptiveAvgPool2d(Module):
 class ZeroPad2d(Module):
     """Zeros around images: ``padding`` (left, right, top, bottom), or one int for all sides.
 
-    Negative numbers cut off. Raises ValueError for anything else, and for more than there is.
+    Negative numbers cut pixels off. Raises ValueError for anything else, and if more pixels would
+    be cut off than there are.
 
     >>> tg.nn.ZeroPad2d((1, 0, 2, 0))(np.ones((1, 1, 2, 2))).shape
     (1, 1, 4, 3)

@@ -32,10 +32,10 @@ class Module:
     """Base of all layers and models: write ``forward``, and set parameters as attributes.
 
     Every Tensor attribute belongs to the state, except recorded results; those that require grad
-    are parameters. Modules, and lists, tuples and dicts of modules or Tensors, are walked in the
-    order of definition, and each counts once, under its first name. So are the modules and the
-    parameters that a function in a list or in a Sequential knows of: as variables of its own or of
-    where it was made, default arguments, or the object that it is a method of.
+    are parameters. Modules, and lists, tuples and dicts of modules or Tensors, are searched in the
+    order of definition, and each counts once, under its first name. If a list or a Sequential has a
+    function, the modules and parameters that the function uses are found, too: its closure
+    variables, default arguments, and the object of a method.
 
     >>> class Net(tg.nn.Module):
     ...     def __init__(self):
@@ -140,7 +140,7 @@ class Module:
         module for those in the state, as a dict (of the names that differ) or a function. With
         ``strict=False`` names that only one side has are left out. The result names both kinds,
         ``missing`` and ``unexpected``. A Tensor that the module has at several places may be in the
-        state under any of their names, or all, as PyTorch's states have tied weights.
+        state under any of its names, or under all, as tied weights are in PyTorch's states.
 
         Raises ShapeError that names every missing, unexpected and misshapen entry, and every one of
         a dtype that does not fit or with values beyond the model's dtype, TypeError for what is no

@@ -15,10 +15,10 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
     """``module(*inputs, **options)`` with other Tensors or arrays in place of its own.
 
     ``params`` maps names, as of ``named_parameters()`` and ``state_dict()``, to values of the same
-    shapes; what it leaves out is the module's own, and the module is afterwards as it was. So a
-    network can be differentiated by ``tg.grad`` and the other transforms. Not for two threads that
-    call one module at the same time. Raises TypeError for other things than a module and a
-    dict, KeyError for unknown names, ShapeError for other shapes.
+    shapes; parameters without a value there keep their own. Afterwards the module is as before. So
+    a network can be differentiated by ``tg.grad`` and the other transforms. Two threads must not
+    call one module at the same time. Raises TypeError for other things than a module and a dict,
+    KeyError for unknown names, ShapeError for other shapes.
 
     >>> net = tg.nn.Linear(2, 1, seed=0)
     >>> params = {name: p.numpy() for name, p in net.named_parameters()}

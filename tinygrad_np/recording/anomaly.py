@@ -203,20 +203,22 @@ class Watch(Recorder):
 
 
 class anomaly:
-    """Stop with an error where something goes wrong: a ``with`` block around anything.
+    """A ``with`` block in which a value that is not finite is an error at once.
 
-    Raises FloatingPointError, with what ``tg.autopsy`` finds and the line, as soon as a loss that
-    ``backward()`` starts from, a gradient that arrives, a parameter after an optimiser's step, or
-    at the end a result that nothing has read is not finite: values that ``np.where`` does not take
-    are no error. It sees all operations of its thread on Tensors; what NumPy alone makes of plain
-    arrays it sees where such an operation reads it. Raises StaleValueError
-    at the write where an array is overwritten that a backward pass still needs: at ``t[...] = v``,
-    ``t.data[...] = v``, an optimiser's step, and a write into an array that was given to an
-    operation beside a Tensor, or into the one of which it is a view. These arrays are read-only
-    while a graph that needs them is there. A block in a block changes nothing.
+    Raises FloatingPointError, with what ``tg.autopsy`` finds and the line, as soon as one of these
+    is not finite: a loss that ``backward()`` starts from, a gradient, a parameter after an
+    optimiser's step, or, at the end of the block, a result that no operation has used. Values that
+    ``np.where`` does not choose are no error. The block sees all operations on Tensors of its
+    thread. It does not see what NumPy computes from plain arrays, until an operation on Tensors
+    uses it.
 
-    Everything in it runs as Python, replays too, and several times more slowly; ``fit`` looks into
-    what is not finite by itself, and needs none.
+    Raises StaleValueError when an array is overwritten that a backward pass still needs: at
+    ``t[...] = v``, ``t.data[...] = v``, an optimiser's step, and a write into an array that was an
+    operand beside a Tensor, or into the array of which that operand is a view. Such an array is
+    read-only as long as a graph needs it. A block inside a block changes nothing.
+
+    Everything in the block runs as Python (replayed steps, too), several times more slowly. ``fit``
+    needs no such block, because it looks for values that are not finite itself.
 
     >>> w = tg.Tensor([0.5, 0.0], requires_grad=True)
     >>> try:

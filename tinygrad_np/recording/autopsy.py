@@ -57,12 +57,11 @@ class Finding:
 def autopsy(loss: Tensor | Recording) -> Finding | None:
     """The first operation, forward or backward, that made a non-finite value from finite ones.
 
-    ``loss`` is a result whose graph is still there (before ``backward()``, or after
-    ``backward(retain_graph=True)``), or a recording of ``tg.trace``, which knows the lines of the
-    source too; values that it has released are computed again. Only what leads to a result or a
-    gradient that is not finite counts. None where all are finite. Nothing is paid for this before
-    it is called: of a tape the backward pass is run once more here. Raises TapeError where there is
-    no graph.
+    ``loss`` is a result whose graph still exists (before ``backward()``, or after
+    ``backward(retain_graph=True)``), or a recording of ``tg.trace``, which also knows the lines of
+    the source. Only operations that lead to a result or a gradient that is not finite are looked
+    at. Returns None if all results and gradients are finite. The backward pass is run once more for
+    this; a training is not slower unless you call it. Raises TapeError if there is no graph.
 
     >>> w = tg.Tensor([0.5, 0.0], requires_grad=True)
     >>> with np.errstate(divide="ignore"):

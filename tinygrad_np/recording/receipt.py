@@ -22,9 +22,10 @@ SUFFIXES = (".html", ".md", ".txt")
 class Receipt:
     """What ``tg.receipt`` found; ``print``, notebooks and ``save`` show it.
 
-    ``equations`` are pairs of a ``Row`` and the ``Check`` of each operand, ``ends`` the checks of
-    the whole function by each argument and parameter, and ``gradients`` their gradients by name (of
-    results that are not one number, weighed at random).
+    ``equations`` are pairs of a ``Row`` and a list with a ``Check`` for each operand. ``ends`` are
+    the checks of the whole function, one for each argument and parameter. ``gradients`` are the
+    gradients of arguments and parameters by name (if the result is not one number, of its elements
+    times random weights).
 
     >>> found = tg.receipt(np.sum, np.array([1.0, 2.0]))
     >>> found.agrees, found.ends[0].verdict
@@ -52,13 +53,13 @@ class Receipt:
 
     @property
     def legend(self) -> dict[str, str]:
-        """What the functions and constants in equations and rules are, but for NumPy's."""
+        """What the functions and constants in equations and rules mean, except NumPy's."""
         found = {row.equation.name: explained(row.equation.fn) for row, _ in self.equations}
         found |= {name: text for check in self.checks for name, text in check.rule.legend.items()}
         return {name: text for name, text in found.items() if text}
 
     def summary(self) -> list[str]:
-        """How many there are, and where they differ."""
+        """How many equations, rules and gradients there are, and which differ."""
         count = sum(len(checks) for _, checks in self.equations)
         number = len({row.number for row, _ in self.equations})
         counts = {"equation": number, "rule": count, "gradient": len(self.ends)}
@@ -92,7 +93,7 @@ class Receipt:
         return f"{self.title}({', '.join(self.summary())})"
 
     def parts(self) -> dict[str, Html]:
-        """The tables of the page, by what stands above them."""
+        """The tables of the page, by their titles."""
         found = {}
         if self.ends:
             ends = [(c[0], *c[2:]) for c in map(_marked, self.ends)]
@@ -118,7 +119,7 @@ class Receipt:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as a page (``.html``), as Markdown (``.md``) or as text (``.txt``).
 
-        Returns the path. Raises DataError for any other ending, and where it cannot be written.
+        Returns the path. Raises DataError for any other ending, and if the file cannot be written.
 
         >>> print(tg.receipt(np.sin, np.ones(2)).save("receipt.html"))
         receipt.html
@@ -163,7 +164,7 @@ READING = (
 
 
 def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
-    """Check every derivative in ``fn(*inputs)`` in two other ways, as a ``Receipt``.
+    """Check every derivative in ``fn(*inputs)`` by two other methods; the result is a ``Receipt``.
 
     ``fn`` is a function or a module, and is called once; ``inputs`` are arrays or nests of them,
     taken in float64 (integers as they are). For each equation that ``tg.trace`` shows, and for each
@@ -171,8 +172,8 @@ def receipt(fn: Callable[..., Any], *inputs: Any, seed: int = 0) -> Receipt:
     three numbers: autodiff, finite differences (Ridders 1982), and the complex step (Squire & Trapp
     1998) where the operation is holomorphic. Each equation is checked alone, then the whole
     function by each argument and parameter (not where ``fn`` computes gradients itself). Random
-    draws stay what they were, and so does what ``fn`` detaches. ``seed`` draws directions and
-    weights.
+    draws are the same in all computations, and what ``fn`` detaches stays a constant. ``seed``
+    draws the directions and weights.
 
     Raises what ``fn`` and ``tg.trace`` raise.
 

@@ -13,11 +13,12 @@ from .text import Row, as_html, lines, row_of, short
 class Recording:
     """The ``equations`` of one run, in the order they ran, and the ``variables`` in them.
 
-    ``results`` are what the run returned, ``names`` what Tensors in modules are called,
-    ``gradients`` those of a backward pass that was run for the recording, behind the first ``own``
-    equations. ``returned`` has the results with what is no Tensor among them. ``left`` says how the
-    first value left the tape (``t.item()``), and where: what was made of it stands as a number.
-    ``tg.trace`` and ``tg.tape_of`` make them; ``print`` shows the numbered equations.
+    ``results`` are the variables that the run returned, and ``returned`` is the whole result, with
+    what is no Tensor. ``names`` are the names of Tensors in modules. The first ``own`` equations
+    are those of the run itself; the others are those of a backward pass that was run for the
+    recording, and ``gradients`` are its results. If a value left the tape (``t.item()``), ``left``
+    says how and where first; what was computed from it is a plain number in the recording.
+    ``tg.trace`` and ``tg.tape_of`` make recordings; ``print`` shows the numbered equations.
 
     >>> tg.trace(lambda x: np.exp(x) + 1.0, np.ones(3))
     Recording of <lambda>(2 equations, 0 of them backward, 48 bytes, 6 FLOP)
@@ -48,9 +49,9 @@ class Recording:
         return [variable for variable in self.variables if variable.kind == kind]
 
     def release(self) -> None:
-        """Forget the arrays that the equations can make again: all results but random draws.
+        """Free the arrays that the equations can compute again: all results except random draws.
 
-        They are made again where they are needed, by ``tg.autopsy``.
+        ``tg.autopsy`` computes them again if it needs them.
 
         >>> found = tg.trace(np.exp, np.ones(3))
         >>> found.release()
@@ -65,7 +66,7 @@ class Recording:
                 variable.array = None
 
     def restore(self) -> None:
-        """Run the equations again for the arrays that were released."""
+        """Compute the released arrays again."""
         if any(variable.array is None for variable in self.variables):
             found = tables.run(self.equations, lambda _, call: call())
             for variable in self.variables:
@@ -74,8 +75,8 @@ class Recording:
     def ledger(self) -> tables.Table:
         """Lines of the source, ranked by the bytes that the backward pass reads of what they made.
 
-        Parameters and arguments are not counted: they are there anyway. Views count as what they
-        are views of.
+        Parameters and arguments are not counted, because they are in memory anyway. A view counts
+        as the array that it is a view of.
 
         >>> w = tg.Tensor(np.ones(1000), requires_grad=True)
         >>> tg.trace(lambda x: np.sum(np.exp(w * x)), np.ones(1000)).ledger().rows[0][1:]
@@ -86,9 +87,9 @@ class Recording:
     def costs(self, rounds: int = 5) -> tables.Table:
         """Lines of the source, ranked by the measured time of their equations, with their FLOPs.
 
-        The equations are computed again, ``rounds`` times, of which the median counts. Those of the
-        backward pass count to the line whose derivative they are. FLOPs are two for each
-        multiply-add of a product or a convolution, else one for each element.
+        The equations are computed again, ``rounds`` times; the time is the median. Time of the
+        backward pass is added to the line whose derivative it is. A multiply-add of a product or a
+        convolution is two FLOPs; any other operation is one FLOP for each element.
 
         >>> found = tg.trace(lambda x: x @ x + 1.0, np.ones((10, 10))).costs()
         >>> found.rows[0][4:]
@@ -97,7 +98,7 @@ class Recording:
         return tables.costs(self.equations, rounds)
 
     def rows(self) -> list[Row]:
-        """What there is to say of each equation."""
+        """A row for each equation: its number, text, module and line."""
         number = {equation: i for i, equation in enumerate(self.equations, 1)}
         found = []
         for equation, i in number.items():

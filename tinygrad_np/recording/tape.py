@@ -18,10 +18,10 @@ from .recording import Recording
 
 
 def tape_of(*results: Tensor, backward: bool = False) -> Recording:
-    """The operations that ``results`` depend on, as they are on the tape, as a ``Recording``.
+    """A ``Recording`` of the operations on the tape that ``results`` depend on.
 
-    With ``backward`` those of the backward pass follow, from cotangents of ones; the graph is kept,
-    and no ``.grad`` changes. The tape does not know lines of the source: ``tg.trace`` does.
+    With ``backward`` the operations of the backward pass follow, with cotangents of ones; the graph
+    is kept, and no ``.grad`` changes. The tape has no lines of the source; ``tg.trace`` has them.
     Raises TapeError if nothing was recorded, or if a backward has released the graph.
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")

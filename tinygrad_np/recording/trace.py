@@ -19,15 +19,14 @@ ARRAYS = (Tensor, np.ndarray, np.generic, float, complex)
 
 
 def trace(fn: Callable[..., Any], *example_inputs: Any, backward: bool = True) -> Recording:
-    """Run ``fn(*example_inputs)`` once and write down all that it does, as a ``Recording``.
+    """Run ``fn(*example_inputs)`` once and record all its operations, as a ``Recording``.
 
-    ``fn`` is a function, a module or a replayed step; it gets Tensors for arrays and floats, in
-    nests too.
-    Each equation has operation, operands and results with shapes and dtypes, bytes, FLOPs, the
-    line of the source it comes from, and the module it belongs to. With ``backward`` the backward
-    pass of what ``fn`` returns follows (of the sum of all elements), unless ``fn``
-    computes gradients itself. No ``.grad`` changes but by ``fn``'s own doing. What is made of a
-    value that leaves the tape (``t.item()``, ``if t``) is a number in it; ``left`` says where.
+    ``fn`` is a function, a module or a replayed step. It gets Tensors for arrays and floats, also
+    inside nests. Each equation has the operation, operands and results with shapes and dtypes,
+    bytes, FLOPs, the line of the source, and the module. With ``backward`` the backward pass of the
+    sum of all results follows, unless ``fn`` computes gradients itself. Only ``fn`` itself can
+    change a ``.grad``. If a value leaves the tape (``t.item()``, ``if t``), what is computed from
+    it is a plain number in the recording; ``left`` says where.
 
     Raises what ``fn`` raises, and TapeError inside of a step that is captured for a replay.
 

@@ -441,35 +441,34 @@ def replay(
     any nest of Tensors); it gets new Tensors for arrays, so writes into these do not reach the
     caller. The first call with arguments of given shapes and dtypes runs and records it; the second
     runs it both ways and compares every bit; later ones run the program in memory allocated once.
-    Other shapes are recorded anew. Gradients are in ``.grad`` of the leaves as ever; a gradient
-    that goes into a result, which is the end of no graph, is refused.
+    Other shapes are recorded anew. Gradients are in ``.grad`` of the leaves, as without replay. A
+    gradient that goes into a result is an error, because a replay keeps no graph.
 
     ``fn`` may be a transform: ``tg.replay(tg.value_and_grad(f))``, of ``grad``, ``jacobian``,
     ``hessian``, ``vmap``, also ``tg.replay(tg.hvp)`` and ``tg.replay(tg.jvp)``. Then plain arrays
     and numbers give plain arrays, as without ``tg.replay``.
 
     ``fn`` may call optimisers, draw from generators passed to functions of this package, and write
-    Tensors in place. What it reads besides (attributes, globals, numbers in lists and dicts, the
-    environment) is watched: where that is another, the step is recorded anew. What it prints, or
-    appends to a list that it does not read (no Tensors), happens only when it runs as Python: in
-    calls 1, 2, 4, 8, 16 …, where a replay is compared with it again. ``verify=n`` compares at
-    every n-th call instead, ``verify=False`` never. What other threads do, and settings that a
-    library reads by itself, are seen only then. A step that reads what code outside Python keeps
-    (a file, the clock, an iterator, a lock), or makes text of a Tensor, runs as Python in each
-    call; a warning says so, and ``repr(step)``.
+    Tensors in place. Everything else that it reads (attributes, globals, numbers in lists and
+    dicts, the environment) is watched; if a value has changed, the step is recorded anew. What it
+    prints, or appends to a list that it does not read (no Tensors), happens only when it runs as
+    Python: in calls 1, 2, 4, 8, 16 …, where the replay is compared with it again. ``verify=n``
+    compares at every n-th call instead, ``verify=False`` never. Only these comparisons notice what
+    other threads do, and settings that a library reads itself. A step that reads state outside of
+    Python (a file, the clock, an iterator, a lock), or makes text of a Tensor, runs as Python in
+    each call; a warning and ``repr(step)`` say so.
 
-    ``fuse=True`` (extra ``fuse``) compiles what lies between the matrix products, the optimiser's
-    update too: elementwise operations that follow each other become one loop. The results are the
-    same to the last bit. A fused operation does not warn of overflow; under
-    ``np.errstate(all="raise")`` the step runs unfused.
+    ``fuse=True`` (extra ``fuse``) compiles elementwise operations that follow each other, also
+    those of the optimiser, to one loop. The results are the same to the last bit. A fused operation
+    does not warn of overflow; under ``np.errstate(all="raise")`` the step runs without fusing.
 
-    Raw arrays that the step makes are constants, compared like the rest; those from outside are
-    compared byte by byte before each replay (make a Tensor of a large one).
+    NumPy arrays that the step makes are constants of the recording. NumPy arrays from outside are
+    compared byte by byte before each replay; make a Tensor of a large one.
 
     Raises ReplayError, with the line and the remedy, for what cannot be replayed: a value that
-    leaves the tape (``if t > 0``, ``t.item()``), a step that goes on changing what it reads (a
-    counter; to fill a cache in its first run, or to leave the same each time, is allowed), random
-    numbers that no operation draws (use ``tg.random``).
+    leaves the tape (``if t > 0``, ``t.item()``); a step that changes what it reads in each call,
+    such as a counter (it may fill a cache in its first run); random numbers that no operation draws
+    (use ``tg.random``).
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
     >>> @tg.replay

@@ -42,7 +42,7 @@ def fit(
     resume: bool = False,
     group: Group | None = None,
 ) -> History:
-    """Train, and return what each epoch gave and why the training ended.
+    """Train a model, and return the losses and accuracies of each epoch and why the training ended.
 
     ``batches`` is iterated once per epoch and gives ``x (n, ...)`` and ``y``: integer labels
     ``(n,)``, or whatever targets ``loss(outputs, y)`` takes; the loss gets both as Tensors. Either

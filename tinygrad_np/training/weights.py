@@ -36,13 +36,13 @@ def save(
 ) -> Path:
     """Write arrays by name to ``path``, which ends in ``.npz`` or ``.safetensors``.
 
-    ``state`` holds arrays, numbers or Tensors (PyTorch's too) of a numeric dtype; ``metadata``,
-    words by name, goes along in the header of safetensors or the comment of the zip archive that
-    an ``.npz`` is. The file is
-    written beside and renamed, so that it is either the old one or the new one; equal states give
-    equal bytes. Raises DataError for another ending, another dtype, a name that the format keeps
-    for itself, or a place that cannot be written, TypeError for what is no path or no state,
-    ImportError where safetensors is needed and not installed.
+    ``state`` has arrays, numbers or Tensors (also PyTorch's) of a numeric dtype. ``metadata`` has
+    texts by name; they are stored in the header of safetensors, or in the comment of the ``.npz``,
+    which is a zip archive. The data are first written to another file, which is then renamed; so
+    there is always either the old file or the new one. Equal states give equal bytes. Raises
+    DataError for another ending, another dtype, a name that the format needs for itself, and a
+    place that cannot be written, TypeError for what is no path or no state, ImportError if
+    safetensors is needed and not installed.
 
     >>> model = tg.nn.Linear(2, 1, seed=0)
     >>> path = tg.save("weights.npz", model.state_dict())
@@ -82,8 +82,9 @@ def save(
 def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read arrays by name from an ``.npz`` or ``.safetensors`` file.
 
-    Memory is taken only for what the file really holds. Raises DataError for a missing, damaged or
-    foreign file, ImportError where safetensors is needed and not installed.
+    The sizes that the file declares are checked before memory is allocated. Raises DataError for a
+    folder, and for a missing, damaged or other file, ImportError if safetensors is needed and not
+    installed.
 
     >>> path = tg.save("weights.npz", {"w": np.ones(2)})
     >>> tg.load(path)

@@ -16,14 +16,16 @@ PACKAGE = __name__.partition(".")[0] + "."
 def primitive(fn: F) -> F:
     """Make a function of arrays dispatch as NumPy's functions do (NEP 18).
 
-    Called with plain arrays the function just runs. Called with an operand that speaks
-    ``__array_function__`` (a Tensor) the call goes to that operand, which records it. Give the
-    result a derivative with ``defvjp``. Tensors are operands of their own: inside a list, tuple,
-    dict or dataclass they are refused with a TypeError, and so are those that require grad inside
-    anything else (sets, objects, iterators, functions), or that the function finds by itself.
-    Arrays that are Tensors' are read-only: a function that writes into its operands is refused with
-    a TapeError; it works on a copy instead. It returns an array or a tuple of arrays, each of which
-    has its own gradient (those of integers are constants, named tuples stay named).
+    Called with plain arrays, the function just runs. If an operand has ``__array_function__`` (as a
+    Tensor has), the call goes to that operand, which records it. Give the function a derivative
+    with ``defvjp``.
+
+    Each Tensor must be an operand itself. A Tensor inside a list, tuple, dict or dataclass is a
+    TypeError; so is one that requires grad inside any other object, or that the function uses
+    without getting it as an operand. The arrays of Tensors are read-only: a function that writes
+    into its operands is a TapeError, and must work on a copy. The function returns an array or a
+    tuple of arrays. Each array of a tuple has its own gradient; integers are constants, and named
+    tuples stay named.
 
     >>> @tg.primitive
     ... def double(x):

@@ -307,25 +307,27 @@ def defvjp(
     """Give ``fn`` a derivative.
 
     ``vjps[i](g, out, *operands, **options)`` returns the cotangent of operand ``i``, an array of
-    that operand's shape; ``None`` marks an argument without derivative. ``each(i, g, out, ...)``
-    serves functions of any number of operands. With ``broadcasts=True`` the cotangent may have the
-    shape of the result, and is summed down to the operand. Parameters whose values a rule does
-    not read are named with a leading underscore.
+    that operand's shape; ``None`` marks an argument without derivative. ``each(i, g, out, ...)`` is
+    the rule of functions with any number of operands. With ``broadcasts=True`` the cotangent may
+    have the shape of the result, and is summed down to the operand. If a rule does not read the
+    values of a parameter, the parameter's name starts with an underscore.
 
     ``selects=1`` says that the function may leave elements of an operand out, ``selects=2`` that
     the user chose which ones, as in ``where`` and ``clip``. ``reach`` takes the arguments of a rule
-    and returns an array that broadcasts to the operand's shape: 0 where an element moves only
-    elements of the result whose cotangent is 0. There the gradient is 0, even at an infinite slope.
-    ``eager`` computes ``fn`` of arrays and returns a ``Kept``, with values that the rule can use;
-    the rule must also work without them. ``traits`` say how the function acts, which makes replays
-    of it faster (``Traits``). The rules must be
-    written in NumPy functions (or primitives) to be differentiable themselves. What they are given
-    is read-only: a rule that writes into it is refused with a TapeError. Where operands and results
-    are real, so is a cotangent; of a complex function a real operand gets its real part. Where
-    ``fn`` returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` is a tuple with
-    a cotangent for each result: zeros for results that were not used and for integers, None for
-    None. Raises TypeError for what is no function, and TapeError for a function whose calls do not
-    come here (wrap it in ``tg.primitive``), and for rules that cannot be those of its operands.
+    and returns an array that broadcasts to the operand's shape. It is 0 for an element that has an
+    effect only on elements of the result whose cotangent is 0. There the gradient is 0, even at an
+    infinite slope. ``eager`` computes ``fn`` of arrays and returns a ``Kept``, with values that the
+    rule can use; the rule must also work without them. ``traits`` say how the function acts, which
+    makes replays of it faster (``Traits``).
+
+    Write the rules with NumPy functions or primitives; then they can be differentiated, too. A rule
+    gets read-only arrays; writing into one is a TapeError. If operands and results are real, the
+    cotangent must be real. A real operand of a complex function gets the real part. If ``fn``
+    returns a tuple (a list counts as one), ``out`` is that tuple, and ``g`` is a tuple with a
+    cotangent for each result: zeros for results that were not used and for integers, None for None.
+
+    Raises TypeError for what is no function, and TapeError for a function whose calls are not
+    recorded (wrap it in ``tg.primitive``), and for rules that do not fit its operands.
 
     >>> @tg.primitive
     ... def cube(x):
