@@ -310,13 +310,27 @@ def test_recipes_for_other_data_take_those(images: Path, monkeypatch: pytest.Mon
     assert asked == ["fashion", "there"]
 
 
-def test_progress_and_quiet(job: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert job("--epochs", 2, "--eager") == 0
+TRAINED = 500  # of 600 images; 100 are held out
+
+SPEEDS = {"replayed": (), "eager": ("--eager",), "small batches": ("--batch", 32)}
+
+
+@pytest.mark.parametrize("options", SPEEDS.values(), ids=SPEEDS)
+def test_images_per_second_are_those_of_the_epoch(
+    options: tuple[Any, ...], job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert job("--epochs", 2, "--json", tmp_path / "all.json", *options) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{DEFAULT} on bars, seed 0"
-    for epoch, line in enumerate(lines[1:3], start=1):
-        assert line.startswith(f"  epoch   {epoch}  loss ")
-        assert line.endswith(" images/s")
+    [result] = json.loads((tmp_path / "all.json").read_text())
+    for number, (line, epoch) in enumerate(zip(lines[1:3], result["history"], strict=True), 1):
+        told = re.fullmatch(rf"  epoch   {number}  loss .*  ([\d,]+) images/s", line)
+        assert told is not None
+        images = round(int(told[1].replace(",", "")) * epoch["seconds"])
+        assert images == pytest.approx(TRAINED, abs=1 + epoch["seconds"])
+
+
+def test_quiet(job: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert job("--epochs", 2, "--eager", "--quiet") == 0
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 4
