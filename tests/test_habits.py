@@ -72,6 +72,19 @@ def test_transpose_takes_all_axes() -> None:
     assert t.swapaxes(0, 1).shape == t.transpose(1, 0).shape == (3, 2)
 
 
+def test_functions_with_hints_are_replayed() -> None:
+    t = tg.Tensor(X, requires_grad=True)
+    soft = tg.nn.Softmax()
+
+    @tg.replay
+    def step(x: Any) -> Any:
+        return np.sum(tg.stack([t.transpose(1, 0), soft(t).transpose(1, 0)]) * x)
+
+    for _ in range(4):
+        step(np.ones((3, 2), np.float32))
+    assert "1 program captured" in repr(step)
+
+
 def test_functions_of_numpy_refuse_before_a_tensor_is_asked() -> None:
     """NumPy binds the arguments first: the sentence is NumPy's own, of arrays and of Tensors."""
     for given in (X, tg.Tensor(X, requires_grad=True)):

@@ -486,5 +486,5 @@ def test_what_stands_beside_arrays_in_a_nest(make: Any) -> None:
         (_, part) = split(make(x, other), y, 2, seed=0)
         assert len(leaves(part[0])[0]) == 2
     for other in (["a"] * 6, np.array([None] * 6), [[1], [1, 2]] * 3, np.zeros(5)):
-        with pytest.raises(DataError, match=r"found .*x(\.b|\[1\]|\['b'\]|\['of'\]\['b'\])"):
+        with pytest.raises(DataError, match=r"x(\.b|\[1\]|\['b'\]|\['of'\]\['b'\])"):
             batches(make(x, other), y, 4, shuffle=False)

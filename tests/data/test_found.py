@@ -152,8 +152,8 @@ PAIRS: dict[str, tuple[Any, Any, str]] = {
     "no labels": (ROWS, None, "found y of type NoneType, expected an array of numbers; give one y"),
     "a word": ("images", [1], "found x of type str, expected an array of numbers; give one row"),
     "a dict of numbers": ({"x": 1}, [1], "found arrays of shapes y (1,), expected in x and in y"),
-    "sparse": (Sparse(), [1, 2, 3], "found x of type Sparse, expected an array; give x.toarray()"),
-    "ragged": ([[1], [1, 2]], [1, 2], "found x as a list whose entries have several shapes"),
+    "sparse": (Sparse(), [1, 2, 3], "x is a sparse Sparse; give x.toarray()"),
+    "ragged": ([[1], [1, 2]], [1, 2], "x is a list whose entries have several lengths"),
 }
 
 

@@ -1,5 +1,6 @@
 """Masked arrays are refused where their mask would be lost."""
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np import data, nn, optim, training
 
 MASKED = np.ma.array(np.ones((4, 3), np.float32), mask=np.eye(4, 3, dtype=bool))
@@ -60,3 +62,32 @@ WAYS: dict[str, Callable[[], Any]] = {
 def test_masked_arrays_are_refused(name: str) -> None:
     with pytest.raises((TypeError, tg.DataError), match=r"mask.* would be lost"):
         WAYS[name]()
+
+
+class Sparse:
+    """As SciPy's matrices are."""
+
+    def toarray(self) -> Any:
+        return X
+
+
+STRANGE: dict[str, tuple[Any, str]] = {
+    "sparse": (Sparse(), "is a sparse Sparse; give x.toarray()."),
+    "matrix": (X.view(np.matrix), "is a matrix, whose mask, index or own arithmetic would be lost"),
+    "ragged": ([[1.0], [1.0, 2.0]] * 2, "is a list whose entries have several lengths; give rows"),
+}
+DOORS: dict[str, Callable[[Any], Any]] = {
+    "batches": lambda x: data.batches(x, Y, 2, seed=0),
+    "split": lambda x: data.split(x, Y, 2, seed=0),
+    "fit": lambda x: fit(x, Y),
+    "predict": lambda x: training.predict(nn.Linear(3, 2, seed=0), x),
+    "evaluate": lambda x: training.evaluate(nn.Linear(3, 2, seed=0), x, Y),
+    "diagnose": lambda x: training.diagnose(nn.Linear(3, 2, seed=0), x, Y),
+}
+
+
+@for_each(STRANGE, DOORS)
+def test_every_door_says_the_same_of_strange_arrays(what: str, door: str) -> None:
+    given, sentence = STRANGE[what]
+    with pytest.raises((TypeError, tg.DataError), match=f"x {re.escape(sentence)}"):
+        DOORS[door](given)

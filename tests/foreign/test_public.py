@@ -276,7 +276,7 @@ REFUSED = {
     "save, load": "does not become", "state_dict, load_state_dict": "does not become",
     "load_state_dict of NumPy's": "meets an array of NumPy's", "fit": "x is a tests Strict",
     "fit(replay=False)": "x is a tests Strict", "evaluate": "y is a tests Strict",
-    "data.batches": "found x as a tests Strict", "data.split": "found x as a tests Strict",
+    "data.batches": "x is a tests Strict", "data.split": "x is a tests Strict",
     "to_onnx": "no example input is an array",
 }  # fmt: skip
 

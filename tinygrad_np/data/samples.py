@@ -115,27 +115,30 @@ def _paired_arrays(caller: str, x: ArrayLike, y: ArrayLike) -> Pair:
     return xs, ys
 
 
-def as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
-    """An array; raises DataError for a ragged list, and for what NumPy takes for one thing."""
+def plain(what: str, given: Any, error: type[Exception] = DataError) -> NDArray[Any]:
+    """An array; raises ``error`` for a ragged list, and for what would lose something as one."""
     if hasattr(given, "toarray"):
-        raise DataError(
-            f"{caller}: found {name} of type {type(given).__name__}, expected an array; give "
-            f"{name}.toarray()"
+        raise error(
+            f"{what} is a sparse {type(given).__name__}; give {what.rpartition(' ')[2]}.toarray()."
         )
-    refuse_subclass(f"{caller}: {name}", given, DataError)
-    refuse_namespace(f"{caller}: {name}", given)
+    refuse_subclass(what, given, error)
+    refuse_namespace(what, given)
     if is_foreign(given):
-        raise DataError(
-            f"{caller}: found {name} as a {kind_of(given)}, expected an array of NumPy's, which "
-            "it would become unseen; convert it first"
+        raise error(
+            f"{what} is a {kind_of(given)}, and would become an array of NumPy's unseen; convert "
+            "it first."
         )
     try:
-        found = np.asarray(given)
-    except ValueError as error:
-        raise DataError(
-            f"{caller}: found {name} as a list whose entries have several shapes, expected one; "
-            "pad or cut them"
-        ) from error
+        return np.asarray(given)
+    except ValueError as ragged:
+        raise error(
+            f"{what} is a list whose entries have several lengths; give rows of one length."
+        ) from ragged
+
+
+def as_array(caller: str, name: str, given: Any) -> NDArray[Any]:
+    """The same for x or y; raises DataError for what NumPy takes for one thing, too."""
+    found = plain(f"{caller}: {name}", given)
     if not found.ndim and found.dtype.kind not in "biufc":
         raise DataError(
             f"{caller}: found {name} of type {type(given).__name__}, expected an array of numbers; "

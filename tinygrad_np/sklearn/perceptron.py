@@ -12,9 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import nn, optim
+from ..autodiff.nests import refuse_subclass
 from ..habits import hinted
 from ..training.fit import fit
-from ..training.inputs import refuse_mask
 from ..training.scoring import predict
 from .quasi_newton import lbfgs
 from .settings import ACTIVATIONS, SCHEDULES, check_settings
@@ -363,7 +363,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     def _refuse(self, **given: Any) -> None:
         """Refuse masked arrays and complex numbers."""
         for name, value in given.items():
-            refuse_mask(name, value)
+            refuse_subclass(name, value)
             if getattr(getattr(value, "dtype", None), "kind", "f") == "c":
                 raise ValueError(
                     f"{type(self).__name__}: Complex data not supported: {name} is of dtype "

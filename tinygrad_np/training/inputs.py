@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..arguments import shown
-from ..autodiff.nests import held, leaves, rebuild
-from ..autodiff.primitives import is_foreign, kind_of
+from ..autodiff.nests import held, leaves, rebuild, refuse_subclass
 from ..autodiff.tensor import Tensor
-from ..data.samples import ARRAYS, SETTINGS, arrays
+from ..data.samples import ARRAYS, SETTINGS, arrays, plain
 from ..errors import ShapeError
 from ..nn import Embedding
 from ..nn.module import Module
@@ -76,7 +75,7 @@ def numbers(name: str, value: Any, model: Module | None = None) -> Any:
     """An array, Tensor or nest of such, of numbers; a list gets the dtype of the ``model``.
 
     In a nest there may be numbers, words and None as well, for arguments that are no data. Raises
-    TypeError for words and objects elsewhere, and for masked arrays.
+    TypeError for words and objects elsewhere, and for what ``plain`` refuses.
     """
     if isinstance(value, ARRAYS):
         return _checked(name, value)
@@ -90,11 +89,6 @@ def numbers(name: str, value: Any, model: Module | None = None) -> Any:
     if held(value) is not None:
         parts = [_entry(f"an entry of {name}", part, model) for part in leaves(value)]
         return rebuild(value, parts)
-    if is_foreign(value):
-        raise TypeError(
-            f"{name} is a {kind_of(value)}, and would become an array of NumPy's unseen; convert "
-            "it first."
-        )
     return _checked(name, _as_array(name, value, model))
 
 
@@ -109,7 +103,7 @@ def _entry(name: str, part: Any, model: Module | None) -> Any:
 
 
 def _checked(name: str, array: Any) -> Any:
-    refuse_mask(name, array)
+    refuse_subclass(name, array)
     if array.dtype.kind not in "biufc":
         remedy = (
             "labels are class numbers: np.unique(y, return_inverse=True)[1], or "
@@ -123,23 +117,9 @@ def _checked(name: str, array: Any) -> Any:
     return array
 
 
-def refuse_mask(name: str, value: Any) -> None:
-    """Raise TypeError for a masked array, which NumPy would take for its data."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array of shape {value.shape}, whose mask would be lost; give "
-            f"{name}.filled(0), or only the rows without a mask."
-        )
-
-
 def _as_array(name: str, value: Any, model: Module | None) -> np.ndarray:
     """What is no array as one. Lists would make a network of float32 compute in float64."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise TypeError(
-            f"{name} is a list whose entries have several lengths; give rows of one length."
-        ) from None
+    array = plain(name, value, TypeError)
     if model is None or not isinstance(value, (list, tuple)):
         return array
     is_index = name[0] == "y" or any(isinstance(m, Embedding) for _, m in model.named_modules())
