@@ -184,9 +184,9 @@ def hinted(place: str) -> Callable[[F], F]:
                     raise TypeError(f"{error}{way(place, str(error))}") from None
                 raise
 
-        # each its own code, by which a replayed step knows what a function reads
-        called.__code__ = called.__code__.replace(co_name=function.__name__)
-        return called  # type: ignore[return-value] # of the same signature
+        made: Any = called  # with a code of its own: by that a replay knows what a function reads
+        made.__code__ = made.__code__.replace(co_name=function.__name__)
+        return made  # type: ignore[no-any-return] # of the same signature
 
     return around
 
