@@ -313,6 +313,12 @@ def test_a_function_that_computes_with_tensors_of_elsewhere_is_refused(parts: in
             tg.replay(step)(X)
 
 
+def test_a_rule_that_sums_too_much_is_refused() -> None:
+    fn = made(lambda x: x * 2, lambda g, _out, _x: np.sum(g) * 2)
+    with pytest.raises(tg.ShapeError, match=r"cotangent of shape \(\) for an operand of shape"):
+        tg.grad(lambda x: np.sum(fn(x)))(X)
+
+
 NO_RESULTS: dict[str, tuple[Any, str]] = {
     "dict": (lambda x: {"a": x}, "mine returned a dict instead of an array"),
     "None": (lambda x: None, "mine returned a NoneType instead of an array"),

@@ -209,13 +209,13 @@ def refuse_namespace(what: str, given: Any) -> None:
 
 
 def checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
-    """What a rule of the user's own returned: a number counts for each element.
+    """What a rule of the user's own returned: a Python number counts for each element.
 
     A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
     """
     value = values[argument]
     refuse_own_way(f"the cotangent that the rule of {name} returned", cotangent)
-    if isinstance(cotangent, (bool, int, float, complex)):
+    if type(cotangent) in (bool, int, float, complex):  # np.sum(g) is none: a sum too many
         cotangent = np.full(value.shape, cotangent)
     elif isinstance(cotangent, list):
         cotangent = np.asarray(cotangent)
