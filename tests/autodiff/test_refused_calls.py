@@ -1,5 +1,6 @@
 """Calls that NumPy refuses are refused on Tensors, and what few other tests come to."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -123,3 +124,43 @@ def test_a_complex_result_is_nothing_to_descend() -> None:
         for transform in (tg.grad, tg.value_and_grad):
             with pytest.raises(tg.TapeError, match="complex result; take its real part"):
                 transform(lambda u: np.sum(u * 2))(z)
+
+
+SCIPYS: dict[str, tuple[Any, ...]] = {  # what wraps a function, and objects that are called
+    "scipy.special.legendre_p": ("special.legendre_p", 2, ROW), "scipy.special.spherical_jn": ("special.spherical_jn", 1, ROW),
+    "scipy.special.diric": ("special.diric", ROW, 3), "scipy.stats.norm.logpdf": ("stats.norm.logpdf", ROW),
+    "scipy.interpolate.CubicSpline": ("interpolate.CubicSpline", ROW, ROW),
+    "scipy.linalg.cholesky of a Tensor (np.linalg.cholesky takes Tensors)": ("linalg.cholesky", np.eye(3)),
+    "scipy.linalg.inv of a Tensor (np.linalg.inv takes Tensors)": ("linalg.inv", np.eye(3)),
+    "scipy.fft.fft of a Tensor (np.fft.fft takes Tensors)": ("fft.fft", ROW),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", SCIPYS)
+def test_functions_of_scipy_are_named(said: str) -> None:
+    name, *args = SCIPYS[said]
+    room, *path = name.split(".")
+    fn: Any = pytest.importorskip(f"scipy.{room}")
+    for part in path:
+        if not hasattr(fn, part):  # an older SciPy
+            pytest.skip(f"no {said}")
+        fn = getattr(fn, part)
+    tensors = [tg.Tensor(a, True) if isinstance(a, np.ndarray) else a for a in args]
+    with pytest.raises(tg.DetachError, match=re.escape(said)):
+        fn(*tensors)
+
+
+COUNTS: dict[str, tuple[Any, str]] = {
+    "range": (lambda t: range(t[0]), "shape () and dtype float64 as an index or a count"),
+    "list": (lambda t: [1, 2][t], "shape (3,) and dtype float64 as an index or a count"),
+    "einsum": (lambda t: np.einsum("i,i", t, np.ones(2)), "einsum: "),
+    "dot": (lambda t: np.dot(t, np.ones(2)), "dot: "),
+    "roll": (lambda t: np.roll(t, t[0]), "roll has derivatives by its first operands (1)"),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_refusals_name_what_was_called(name: str) -> None:
+    fn, said = COUNTS[name]
+    with pytest.raises((TypeError, ValueError, tg.TapeError), match=re.escape(said)):
+        fn(tg.Tensor(ROW, True))

@@ -110,6 +110,7 @@ def test_aux_is_handed_through() -> None:
         (tg.grad(lambda z: z * z), (1j,), tg.TapeError, "complex.*real part.*tg.vjp"),
         (tg.grad(lambda x: x, 1), (1.0,), TypeError, "argnums=1 .* 1 arguments"),
         (tg.grad(lambda x: x, -2), (1.0,), TypeError, "argnums=-2"),
+        (tg.grad(lambda x, y: x, (0, -2)), (1.0, 1.0), TypeError, "names an argument twice"),
         (lambda: tg.vjp(lambda x: x, X)[1](np.ones(2)), (), tg.ShapeError, r"\(2,\).*\(3,\)"),
         (lambda: tg.vjp(lambda x: x, X)[1]((X, X)), (), tg.ShapeError, r"\(2, 3\).*\(3,\)"),
         (lambda: tg.jvp(np.sin, (X,), (np.ones(2),)), (), tg.ShapeError, r"\(2,\).*\(3,\)"),
@@ -228,6 +229,10 @@ def test_hessian() -> None:
     close(tg.hessian(lambda x: np.sum(x))(X), np.zeros((3, 3)))
     found = tg.hessian(lambda x, y: np.sum(x * y), (0, 1))(X, Y)
     close(found, ((np.zeros((3, 3)), np.eye(3)), (np.eye(3), np.zeros((3, 3)))))
+    third = np.zeros((3, 3, 3))
+    third[[0, 1, 2], [0, 1, 2], [0, 1, 2]] = 6 * X
+    close(tg.hessian(lambda x: x**3)(X), third)
+    close(tg.hessian(lambda x: {"a": x[:1] ** 3, "b": x[0]})(X)["a"], third[:1])
 
 
 def test_hessian_times_vectors() -> None:

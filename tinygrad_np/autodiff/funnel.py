@@ -72,7 +72,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         else:
             out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
-        raise calls.explained(error, rule, args) from error
+        raise calls.explained(error, rule, args, ways.numpys_own() or rule.name) from error
     saved = None
     if type(out) is not ndarray:
         if type(out) is Kept:

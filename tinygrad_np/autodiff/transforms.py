@@ -101,6 +101,10 @@ class Run:
             inner[n] = nest
         return f(*inner, **kwargs)
 
+    def is_number(self) -> bool:
+        """Whether the function returned one number."""
+        return len(self.outputs) == 1 and self.outputs[0]._array.size == 1
+
     def pulled(self, cotangents: list[Any], what: str = "a cotangent") -> list[Any]:
         """The cotangents of the variables, which can be differentiated where those given can."""
         given = [c for c in cotangents if isinstance(c, Tensor)]
@@ -204,7 +208,10 @@ def _positions(argnums: Argnums | None, args: Sequence[Any]) -> Sequence[int]:
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if any(not -len(args) <= n < len(args) for n in wanted):
         raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
-    return tuple(n % len(args) for n in wanted)
+    places = tuple(n % len(args) for n in wanted)
+    if len({*places}) < len(places):
+        raise TypeError(f"argnums={argnums} names an argument twice; name each once.")
+    return places
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
@@ -261,12 +268,13 @@ def marked(transformed: Function, argnums: Any) -> Function:
 def gradient(run: Run) -> Any:
     """The gradient of the one real number that was computed."""
     outputs = run.outputs
-    if len(outputs) != 1 or (array := outputs[0]._array).size != 1:
+    if not run.is_number():
         shapes = [t.shape for t in outputs]
         raise TapeError(
-            f"grad needs a function that returns one number, not results of shape {shapes}; "
+            f"a gradient needs a function that returns one number, not results of shape {shapes}; "
             "reduce it, or use tg.jacobian."
         )
+    array = outputs[0]._array
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     one = np.ones(array.shape, array.dtype) if array.shape else _one(array.dtype)
@@ -342,26 +350,28 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
            [0., 6.]])
     """
 
-    def rows(run: Run) -> Any:
-        blocks = []
-        for k, out in enumerate(run.outputs):
-            pulled = []
-            for i in range(out.size):
-                units = [np.zeros(o.shape, o.dtype) for o in run.outputs]
-                units[k].reshape(-1)[i] = 1  # one element after the other
-                pulled.append(
-                    run.pull(
-                        [akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records
-                    )
-                )
-            jacobians = [
-                _stacked([row[v] for row in pulled], out.shape, variable, run.records)
-                for v, variable in enumerate(run.variables)
-            ]
-            blocks.append(run.by_argument(jacobians))
-        return rebuild(run.value, blocks)
-
     return _transform(f, argnums, rows)
+
+
+def rows(run: Run) -> Any:
+    """The Jacobians of what was computed."""
+    blocks = []
+    for k, out in enumerate(run.outputs):
+        pulled = []
+        for i in range(out.size):
+            units = [np.zeros(o.shape, o.dtype) for o in run.outputs]
+            units[k].reshape(-1)[i] = 1  # one element after the other
+            pulled.append(
+                run.pull(
+                    [akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records
+                )
+            )
+        jacobians = [
+            _stacked([row[v] for row in pulled], out.shape, variable, run.records)
+            for v, variable in enumerate(run.variables)
+        ]
+        blocks.append(run.by_argument(jacobians))
+    return rebuild(run.value, blocks)
 
 
 def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records: bool) -> Any:
@@ -374,13 +384,19 @@ def _stacked(rows: list[Any], shape: tuple[int, ...], variable: Tensor, records:
 def hessian(f: Function, argnums: Argnums = 0) -> Function:
     """A function that returns the second derivatives of ``f``: the Jacobian of the gradient.
 
-    For a function of one array of shape ``s`` the result has shape ``s + s``.
+    For a function of one array of shape ``s`` the result has shape ``s + s``. Where ``f`` returns
+    more than one number it is the Jacobian of the Jacobian, ``t + s + s`` for a result of shape
+    ``t``.
 
     >>> tg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 2.0]))
     array([[4., 6.],
            [6., 0.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+
+    def first(run: Run) -> Any:
+        return gradient(run) if run.is_number() else rows(run)
+
+    return jacobian(_transform(f, argnums, first), argnums)
 
 
 def hvp(f: Function, primals: Any, vectors: Any, **kwargs: Any) -> Any:

@@ -6,6 +6,7 @@ from .case import Const, bools, complex_, real, row, scalar
 
 row(np.choose, np.array([[0, 1, 1], [1, 0, 0]]), [real(2, 3), real(3, seed=1)])
 row(np.choose, np.array([0, 2, 1]), real(3, 3))
+row(np.choose, np.array([0, 1, 1]), [real(3), 1.5])
 row(np.choose, np.array([-1, 4, 1]), [real(3), real(3, seed=1)], mode="wrap")
 row(np.choose, np.array([-1, 4, 1]), (real(3), scalar), mode="clip")
 wheres = bools(2, 3)

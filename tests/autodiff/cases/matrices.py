@@ -60,8 +60,10 @@ row(np.linalg.vecdot, real(2, 3), real(3, seed=1))
 row(np.linalg.vecdot, complex_(3, 2), complex_(3, 2, seed=3), axis=0)
 row(np.linalg.cross, real(2, 3), real(3, seed=1))
 row(np.cross, real(2, 3), real(3, 2, seed=1), axisb=0, axisc=0)
-for axes in ((), (1, 0, 1), (-1, 2, 0)):
+for axes in ((), (1, 0, 1), (-1, 2, 0), (1, 2, 0), (1, -1, -2), (-1, 1, 0)):
     row(np.trace, real(2, 3, 2), *axes)
+for offset in (-1, 0, 1):
+    row(np.trace, real(2, 3), offset, 1, 0)
 row(np.linalg.trace, real(2, 3, 2), offset=-1)
 for order in (1, -1, 2, -2, np.inf, -np.inf, "nuc"):
     row(np.linalg.norm, real(2, 3), order)

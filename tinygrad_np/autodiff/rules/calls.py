@@ -36,9 +36,10 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     if len(nodes) > rule.operands:
         refuse_count(rule, len(nodes))
     if len(nodes) > rule.count and any(nodes[rule.count :]):
+        give = "give tg.defvjp one rule for each operand, or " if rule.is_users else ""
         raise TapeError(
-            f"{rule.name} has {rule.count} rules, and an operand beyond them requires grad; give "
-            "tg.defvjp one rule for each operand, or pass that one as .detach()."
+            f"{rule.name} has derivatives by its first operands ({rule.count}), and one behind them "
+            f"requires grad; {give}pass that one as .detach(), or as a number (t.item())."
         )
     if (kind := out.dtype.kind) in "fc":
         return True
@@ -168,13 +169,13 @@ def refuse_namespace(what: str, given: Any) -> None:
 
 
 def checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
-    """What a rule of the user's own returned: a number counts for each element.
+    """What a rule of the user's own returned: a Python number counts for each element.
 
     A real operand of a complex function has the real part of its cotangent (``_fit`` takes it).
     """
     value = values[argument]
     refuse_own_way(f"the cotangent that the rule of {name} returned", cotangent)
-    if isinstance(cotangent, (bool, int, float, complex)):
+    if type(cotangent) in (bool, int, float, complex):  # np.sum(g) is none: a sum too many
         cotangent = np.full(value.shape, cotangent)
     elif isinstance(cotangent, list):
         cotangent = np.asarray(cotangent)
@@ -210,8 +211,8 @@ def check_dtype(dtype: Any, what: str) -> None:
 
 
 SIBLINGS = {
-    "numpy.polynomial": "(tinygrad_np.polynomial has what takes Tensors)",
-    "scipy": "(tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors)",
+    "numpy.polynomial": "tinygrad_np.polynomial has what takes Tensors",
+    "scipy": "tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors",
 }
 
 
@@ -221,15 +222,34 @@ def asking(what: str) -> str:
     while frame.f_back:
         module = str(frame.f_globals.get("__name__"))
         found = [said for room, said in SIBLINGS.items() if module.startswith(room + ".")]
-        if not found:
+        if found:
+            public, called = _public(frame, module)
+            if called:
+                room = next((r for r in ("linalg", "fft") if hasattr(getattr(np, r), called)), "")
+                others = f"np.{room}.{called} takes Tensors" if room else found[0]
+                name = f"{public}.{called}"
+        elif not module.startswith("numpy."):
             break
-        said, public = frame.f_code.co_name, module.split("._")[0]
-        if said.startswith("_") and (owner := frame.f_locals.get("self")) is not None:
-            said, public = type(owner).__name__, "numpy.polynomial"  # Polynomial and its like
-        if not said.startswith("_"):
-            name, others = f"{public}.{said}", found[0]
         frame = frame.f_back
-    return f"{name} of a Tensor {others} calls {what}, which" if name else what
+    return f"{name} of a Tensor ({others}) calls {what}, which" if name else what
+
+
+def _public(frame: Any, module: str) -> tuple[str, str]:
+    """The room and the name of what a frame of a library runs; no name if it is private."""
+    room, called, seen = module.split("._")[0], frame.f_code.co_name, frame.f_locals
+    owner = seen.get("self")
+    if "<locals>" in frame.f_code.co_qualname:  # what wraps a function has it
+        wrapped = [v for v in seen.values() if callable(v) and hasattr(v, "__code__")]
+        if wrapped:
+            room, called = wrapped[0].__module__.split("._")[0], wrapped[0].__name__
+    elif owner is not None:
+        names = vars(sys.modules.get(room, np)).items()
+        known = next((key for key, value in names if value is owner), "")
+        if not called.startswith("_"):
+            called = f"{known}.{called}" if known else called
+        else:
+            called = known or type(owner).__name__  # Polynomial and its like
+    return room, "" if called.startswith("_") else called
 
 
 def instead(fn: Any) -> str:
@@ -310,17 +330,17 @@ def released(name: str) -> str:
     )
 
 
-def explained(error: Exception, rule: Rule, args: tuple[Any, ...]) -> Exception:
-    """The error with the operation, its operands and, for products, the likely cure."""
+def explained(error: Exception, rule: Rule, args: tuple[Any, ...], called: str) -> Exception:
+    """The error with the function called, its operands and, for products, the likely cure."""
     if (found := theirs(error, rule, args)) is not None:
         return found
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
     if type(error) is not ValueError:
         error = error if rule.is_users else in_numpys_words(error)
-        error.add_note(f"in {rule.name} of\n  " + "\n  ".join(shown))
+        error.add_note(f"in {called} of\n  " + "\n  ".join(shown))
         return error
-    said = str(error).removeprefix(f"{rule.name}: ").partition(", with gufunc")[0]
-    text = f"{rule.name}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
+    said = re.sub(r"^\w+: ", "", str(error)).partition(", with gufunc")[0]
+    text = f"{called}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
     return ShapeError(text)
 
 

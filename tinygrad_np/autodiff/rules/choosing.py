@@ -19,7 +19,8 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
         raise TypeError(f"np.choose by dtype {a.dtype}; give integers.")
     choices = list(choices)
     shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
-    rows = np.stack([np.broadcast_to(choice, shape) for choice in choices])
+    dtype = np.result_type(*choices)  # a Python number has none of its own
+    rows = np.stack([np.broadcast_to(cast(as_array(choice), dtype), shape) for choice in choices])
     places = np.broadcast_to(cast(a, np.intp), shape)
     if mode == "wrap":
         places = np.remainder(places, len(choices))

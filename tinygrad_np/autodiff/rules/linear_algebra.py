@@ -373,10 +373,12 @@ def multiplied(chain: list[Any], cuts: dict[tuple[int, int], int], i: int, j: in
 def trace_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Any:
     """``g`` on the diagonal of two axes, 0 elsewhere."""
     first, second = axes_of((axis1, axis2), len(shape))
-    places = akin(np.eye(shape[first], shape[second], offset, dtype=bool), g)
+    eye = np.eye(shape[first], shape[second], offset, dtype=bool)
+    places = akin(eye if first < second else eye.T, g)
     if len(shape) > 2:
-        rest = [n if a in (first, second) else 1 for a, n in enumerate(shape)]
-        places = np.reshape(places if first < second else places.T, rest)
+        places = np.reshape(
+            places, [n if a in (first, second) else 1 for a, n in enumerate(shape)]
+        )
         g = np.expand_dims(g, (first, second))
     return np.where(places, g, 0)
 

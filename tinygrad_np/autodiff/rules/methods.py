@@ -84,6 +84,8 @@ def reduce_by(
         x = np.where(where, x, ufunc.identity)
     rest = [a for a in range(np.ndim(x)) if a not in axes]
     lined = np.reshape(np.transpose(x, [*rest, *axes]), (*(np.shape(x)[a] for a in rest), -1))
+    if initial is NOTHING and lined.shape[-1] == 1:
+        initial = ufunc.identity  # which changes what is alone: hypot(0, x) = |x|
     if initial is not NOTHING and initial is not None:
         first = np.broadcast_to(akin(np.asarray(initial, np.result_type(x)), x), shape)
         lined = np.concatenate([np.reshape(first, (*np.shape(lined)[:-1], 1)), lined], axis=-1)

@@ -164,7 +164,7 @@ def cond(x: Any, p: Any = None) -> Any:
 
     Where that is infinite it is a constant.
     """
-    if x.size == 0:
+    if 0 in x.shape[-2:]:
         raise np.linalg.LinAlgError(f"np.linalg.cond of shape {x.shape}: the matrix is empty.")
     if p in (None, 2, -2):
         s = decomposed(x)[1]

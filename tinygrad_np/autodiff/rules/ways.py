@@ -137,7 +137,8 @@ def way_of(called: str) -> str:
 
 def cut(what: str, shape: tuple[int, ...]) -> DetachError | TapeError:
     """The error where a Tensor would lose its history."""
-    name, converts = numpys_own(), what in CONVERSIONS
+    name = None if what.endswith(" which") else numpys_own()  # calls.asking has a name for it
+    converts = what in CONVERSIONS
     text = spelled() if converts and not name else ""
     head = text.partition("(")[0]
     called = name or head.rpartition(".")[2]
