@@ -114,7 +114,7 @@ def test_operands_by_keyword() -> None:
     one = made(fn, lambda g, _out, _x, w: g * w)
     with pytest.raises(tg.TapeError, match=r"first operands \(1\).*defvjp.*\.detach\(\)"):
         one(X, w=leaf())
-    with pytest.raises(tg.TapeError, match="mine has 1 rules"):
+    with pytest.raises(tg.TapeError, match=r"first operands \(1\)"):
         one(X, leaf())
     both = made(fn, lambda g, _out, _x, w: g * w, lambda g, _out, x, _w: g * x)
     x, w = leaf(), leaf(4.0, 5.0, 6.0)
