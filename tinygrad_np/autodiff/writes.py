@@ -23,7 +23,9 @@ STORES = {dis.opmap.get(name) for name in ("STORE_SUBSCR", "STORE_SLICE")}  # t[
 def put(target: "Tensor", what: str, index: Any, value: Any) -> None:
     """Write at an index."""
     layout, arrays = split_index(index)
-    value = value if isinstance(value, (type(target), list, *NUMBERS)) else np.asanyarray(value)
+    if not isinstance(value, (type(target), list, *NUMBERS)):
+        calls.refuse_own_way("the value written", value)
+        value = np.asanyarray(value)
     if isinstance(value, complex):
         calls.refuse_imaginary("the number written", value, target)
     if _is_part(target, value, layout, arrays):  # t[i] += v ends so

@@ -32,6 +32,7 @@ FUNNEL |= {__name__, f"{PACKAGE}.replay.capture"}
 TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.primitives.", TRANSFORMS)
 # what is done to Tensors that changes no value
 UNCHANGED = ("t.requires_grad = v", "t.register_hook(f)", "a write to memory that others share")
+FOREIGN = "a recording is of NumPy's arrays; convert those of another library."
 
 
 class Recorder:
@@ -244,7 +245,7 @@ class Recorder:
         """The variable of a Tensor that the step returned."""
         operand = self._operand("return", 0, tensor, tensor._array)
         if not isinstance(operand, Variable):
-            raise TypeError("a recording is of NumPy's arrays; convert those of another library.")
+            raise TypeError(FOREIGN)
         return operand
 
     def close(self) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
+from ..autodiff.primitives import has_no_protocols, is_foreign
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import TapeError
 from .names import give_names, places
-from .recorder import Recorder
+from .recorder import FOREIGN, Recorder
 from .recording import Recording
 from .tape import add_backward
 
@@ -53,6 +54,8 @@ def traced(
     for place, part in enumerate(parts):
         if isinstance(part, ARRAYS):
             parts[place] = recorder.argument(place, part)
+        elif is_foreign(part) or has_no_protocols(part):
+            raise TypeError(FOREIGN)
     args = rebuild(list(example_inputs), parts)
     mode.capture = recorder
     try:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import held, leaves, rebuild, tupled
-from ..autodiff.primitives import is_foreign, kind_of
+from ..autodiff.primitives import has_no_protocols, is_foreign, kind_of
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
@@ -85,7 +85,7 @@ def _identity(part: Any) -> Any:
     """What tells an argument that is no array from others: its value, or that it is this object."""
     if is_plain(part):
         return type(part), repr(part)
-    if is_foreign(part):
+    if is_foreign(part) or has_no_protocols(part):
         raise ReplayError(
             f"{users_line()}: an argument is a {kind_of(part)}, and replay is NumPy's; call the "
             "step without tg.replay, or give it arrays of NumPy's."

@@ -8,12 +8,14 @@ from .dispatch import (
     F,
     Kept,
     akin,
+    has_no_protocols,
     hidden_in,
     is_foreign,
     kind_of,
     needs_memory,
     number,
     primitive,
+    refuse_namespace,
     written_out,
 )
 from .elementwise import (
@@ -66,10 +68,11 @@ from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
     "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "chosen", "clip",
-    "cofactors", "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in",
-    "hint", "identity", "if_finite", "inverse_or_zero", "is_foreign", "join_index", "kind_of",
-    "largest_or_0", "last_writes", "length", "lent", "lexical_order", "needs_memory", "nonzero",
-    "number", "orthogonalised", "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at",
-    "replace_nonfinite", "second_cofactors", "settled", "shares", "sigmoid", "silent",
-    "split_index", "take_at", "unit", "updated", "variance", "where_finite_or", "written_out",
+    "cofactors", "concat", "contract", "decomposed", "deviation", "euclidean_norm",
+    "has_no_protocols", "hidden_in", "hint", "identity", "if_finite", "inverse_or_zero",
+    "is_foreign", "join_index", "kind_of", "largest_or_0", "last_writes", "length", "lent",
+    "lexical_order", "needs_memory", "nonzero", "number", "orthogonalised", "pad_zeros",
+    "power_norm", "primitive", "rebuilt", "refuse_namespace", "replace_at", "replace_nonfinite",
+    "second_cofactors", "settled", "shares", "sigmoid", "silent", "split_index", "take_at", "unit",
+    "updated", "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

@@ -53,6 +53,7 @@ def primitive(fn: F) -> F:
                 result = operand.__array_function__(dispatch, (kind,), args, kwargs)
                 if result is not NotImplemented:
                     return result
+            refuse_namespace(f"the operand of {fn.__name__}", operand)
         if not is_ours and (hidden := hidden_in(operands)) is not None:
             return hidden.__array_function__(dispatch, (type(hidden),), args, kwargs)
         return fn(*args, **kwargs)
@@ -87,6 +88,23 @@ def is_foreign(x: Any) -> bool:
     kind = type(x)
     speaks = hasattr(kind, "__array_function__") and not isinstance(x, np.ndarray)
     return speaks and not hasattr(kind, "mixes")
+
+
+def has_no_protocols(x: Any) -> bool:
+    """Whether it is an array of the array API standard alone, as array-api-strict's are."""
+    kind = type(x)
+    speaks = hasattr(kind, "__array_function__") or isinstance(x, np.generic)
+    return hasattr(kind, "__array_namespace__") and not speaks
+
+
+def refuse_namespace(what: str, given: Any) -> None:
+    """Refuse arrays of the array API standard alone: they would become NumPy's unseen."""
+    if has_no_protocols(given):
+        raise TypeError(
+            f"{what} is a {kind_of(given)}, an array of the array API standard without NumPy's "
+            "protocols (__array_ufunc__, __array_function__), which Tensors need; give "
+            "np.asarray(a), or an array that has them (CuPy, Dask)."
+        )
 
 
 def kind_of(given: Any) -> str:

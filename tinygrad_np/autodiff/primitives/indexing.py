@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import Kept, akin, is_foreign, primitive
+from .dispatch import Kept, akin, is_foreign, primitive, refuse_namespace
 from .elementwise import copied
 
 
@@ -27,6 +27,7 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if fixed and not isinstance(part, bool):
             layout.append(part)
             continue
+        refuse_namespace("an index", part)
         if not hasattr(part, "dtype"):
             part = np.asarray(part, dtype=None if np.size(part) else np.intp)
         if part.dtype.kind not in "biufc":
