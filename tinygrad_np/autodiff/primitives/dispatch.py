@@ -86,8 +86,9 @@ def akin(constant: Any, x: Any) -> Any:
 def is_foreign(x: Any) -> bool:
     """Whether it is an array of another library, which speaks NumPy's protocols."""
     kind = type(x)
-    speaks = hasattr(kind, "__array_function__") and not isinstance(x, np.ndarray)
-    return speaks and not hasattr(kind, "mixes")
+    if kind is np.ndarray or not hasattr(kind, "__array_function__"):
+        return False
+    return not hasattr(kind, "mixes") and not isinstance(x, np.ndarray)
 
 
 def has_no_protocols(x: Any) -> bool:
