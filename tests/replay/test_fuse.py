@@ -289,6 +289,44 @@ def test_what_is_joined() -> None:
     assert all(name[-1] == "multiply" and "greater" in name for name in joined[2:]), joined
 
 
+def test_what_is_joined_in_a_training_step() -> None:
+    """The check of the labels goes first, the labels are copied for the loop, one for an update."""
+    model = net()
+    step = twins.tg.replay(training_step(model, optim.Adam(model.parameters(), 0.1)))
+    for _ in range(3):
+        step(np.ones((9, 6), "f4"), np.arange(9) % 3)
+    names = {rule.traits.native: fn.__name__ for fn, rule in TABLE.items() if rule.traits.native}
+    joined = [[names.get(part.lines, "cast") for part in call.steps] for call in loops(step)]
+    assert ["add", "maximum", "subtract"] in joined
+    assert ["divide", "less_one_hot", "divide"] in joined
+    calls = [call for _, call in step.program.binding.instructions]
+    (updates,) = [c.args[1] for c in calls if getattr(c, "func", None) is fuse._performed]
+    ((made, _),) = updates._known.values()
+    assert [len(call.steps) for call in made] == [10]
+    step(np.ones((9, 6), "f4"), np.arange(9) % 3)
+    assert next(iter(updates._known.values()))[0] is made  # noted once
+
+
+def test_what_the_rest_of_an_operation_reads_is_written() -> None:
+    """A loop takes the copy that a write begins with; the write itself comes behind the loop."""
+
+    def make() -> Twin:
+        u = tg.Tensor(np.linspace(2, 3, 40).reshape(2, 20))
+
+        def step(scale: Any) -> Any:
+            result, copy = u * u + u, u * 2.0
+            copy[:, ::2] = result[:, ::2]
+            return copy * scale
+
+        def before(k: int) -> None:
+            with tg.no_grad():
+                u[...] = u * (1 + 0.1 * k)
+
+        return Twin(step, [u], before=before)
+
+    assert_twins(make, lambda k: (np.float64(k),))
+
+
 def test_threads_share_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuse, "THREADED_FROM", 100)
     monkeypatch.setattr(fuse, "thread_count", lambda: 3)
@@ -325,7 +363,7 @@ def test_raised_errors_come_from_numpy() -> None:
         loss.backward()
         return loss
 
-    for _ in range(3):
+    for _ in range(4):  # the fourth is compared, the fifth only replayed
         step(np.float32(0.1))
     assert list(loops(step))
     with np.errstate(all="raise"), pytest.raises(FloatingPointError, match="overflow"):
