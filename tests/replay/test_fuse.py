@@ -293,7 +293,7 @@ def test_what_is_joined_in_a_training_step() -> None:
     """The check of the labels goes first, the labels are copied for the loop, one for an update."""
     model = net()
     step = twins.tg.replay(training_step(model, optim.Adam(model.parameters(), 0.1)))
-    for _ in range(3):
+    for _ in range(4):  # the fourth is compared
         step(np.ones((9, 6), "f4"), np.arange(9) % 3)
     names = {rule.traits.native: fn.__name__ for fn, rule in TABLE.items() if rule.traits.native}
     joined = [[names.get(part.lines, "cast") for part in call.steps] for call in loops(step)]
@@ -301,10 +301,13 @@ def test_what_is_joined_in_a_training_step() -> None:
     assert ["divide", "less_one_hot", "divide"] in joined
     calls = [call for _, call in step.program.binding.instructions]
     (updates,) = [c.args[1] for c in calls if getattr(c, "func", None) is fuse._performed]
-    ((made, _),) = updates._known.values()
+    ((made, arrays),) = updates._known.values()
     assert [len(call.steps) for call in made] == [10]
+    _values, _grads, scratch = [array for array in arrays if array.size > 1][:3]
+    scratch.fill(7)
     step(np.ones((9, 6), "f4"), np.arange(9) % 3)
     assert next(iter(updates._known.values()))[0] is made  # noted once
+    assert (scratch == 7).all()  # which the loop does without
 
 
 def test_what_the_rest_of_an_operation_reads_is_written() -> None:

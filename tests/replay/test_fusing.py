@@ -312,7 +312,7 @@ def test_threads_are_for_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(run.used[1]) == 1
     assert not hasattr(run.func, "__self__")  # called at once, not by the crew
     assert ran(calls[0]) == [False]
-    monkeypatch.setattr(fuse, "THREADED_FROM", 1)
+    monkeypatch.setattr(fuse, "THREADED_FROM", a.size)
     assert ran(calls[0]) == [True]
 
 
