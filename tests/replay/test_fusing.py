@@ -358,3 +358,20 @@ def test_calls_that_may_raise_stay_numpys() -> None:
     assert order(*items(over="ignore")) == ["CALL"]
     for what in ("raise", "call", "print", "log"):
         assert order(*items(over=what)) == ["call", "call"]
+
+
+def test_short_rows_are_one_vector_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single row is no reason to compile for its length."""
+    lengths: list[int] = []
+
+    class Noted(native.Loop):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            lengths.append(self.short)
+
+    monkeypatch.setattr(native, "Loop", Noted)
+    short = native.SHORT
+    for shape in ((4, 6), (6,), (4, short), (4, short + 1)):
+        a, b, c = buffers(3, *shape)
+        assert ran(partial(np.add, a, b, c), partial(np.negative, c, b)) == [True]
+    assert lengths == [6, 0, short, 0]
