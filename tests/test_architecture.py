@@ -14,7 +14,7 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "habits", "files", "markup", "threads", "autodiff.shapes", "autodiff.nests",
+    "errors", "habits", "files", "foreign", "markup", "threads", "autodiff.shapes", "autodiff.nests",
     "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch",
     "autodiff.primitives.reductions", "autodiff.primitives.matrices",

@@ -329,8 +329,8 @@ DASK_REFUSED = {
     "to_numpy": "a recording is of NumPy's arrays", "autopsy": "a recording is of NumPy's arrays",
     **dict.fromkeys(REPLAYS, "an argument is a dask Array, and replay is NumPy's"),
     "fit": "is no memory", "evaluate": "y is a dask Array",
-    "data.batches": "found x as a dask Array",
-    "data.split": "found x as a dask Array", "to_onnx": "no example input is an array",
+    "data.batches": "x is a dask Array",
+    "data.split": "x is a dask Array", "to_onnx": "no example input is an array",
 }  # fmt: skip
 
 

@@ -310,6 +310,24 @@ def test_what_is_joined_in_a_training_step() -> None:
     assert (scratch == 7).all()  # which the loop does without
 
 
+def test_what_nobody_reads_is_not_written() -> None:
+    u = tg.Tensor(np.linspace(2, 3, 40).reshape(2, 20))
+
+    def f(scale: Any) -> Any:
+        square = u * u
+        return (square * 3.0) * square * scale
+
+    step = twins.tg.replay(f)
+    for _ in range(4):
+        step(2.0)
+    (run,) = loops(step)
+    results = {part.result: run.used[0][part.result] for part in run.steps}
+    for array in results.values():
+        array.fill(7)
+    assert step(2.0).numpy().tobytes() == f(2.0).numpy().tobytes()
+    assert [(array == 7).all() for array in results.values()].count(False) == 1 < len(results)
+
+
 def test_what_the_rest_of_an_operation_reads_is_written() -> None:
     """A loop takes the copy that a write begins with; the write itself comes behind the loop."""
 

@@ -372,6 +372,6 @@ def test_short_rows_are_one_vector_each(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(native, "Loop", Noted)
     short = native.SHORT
     for shape in ((4, 6), (6,), (4, short), (4, short + 1)):
-        a, b, c = buffers(3, *shape)
-        assert ran(partial(np.add, a, b, c), partial(np.negative, c, b)) == [True]
+        a, b, row = *buffers(2, *shape), array(*shape[-1:])
+        assert ran(partial(np.add, a, row, b), partial(np.negative, b, a)) == [True]
     assert lengths == [6, 0, short, 0]

@@ -4,18 +4,20 @@ Every function here takes arrays and dispatches like NumPy's own functions do, s
 called on Tensors and recorded.
 """
 
+from ...foreign import (
+    has_no_protocols,
+    is_foreign,
+    kind_of,
+    needs_memory,
+    refuse_namespace,
+)
 from .dispatch import (
     F,
     Kept,
     akin,
-    has_no_protocols,
     hidden_in,
-    is_foreign,
-    kind_of,
-    needs_memory,
     number,
     primitive,
-    refuse_namespace,
     written_out,
 )
 from .elementwise import (

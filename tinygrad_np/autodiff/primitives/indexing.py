@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import Kept, akin, is_foreign, primitive, refuse_namespace
+from ...foreign import is_foreign, refuse_namespace
+from .dispatch import Kept, akin, primitive
 from .elementwise import copied
 
 

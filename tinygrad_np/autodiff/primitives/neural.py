@@ -8,9 +8,10 @@ import numpy as np
 from numpy import ndarray
 
 from ...errors import DataError
+from ...foreign import is_foreign
 from ..shapes import BLOCK_ROWS, row_blocks
 from .bodies import maximum
-from .dispatch import Kept, akin, is_foreign, numbers, primitive, written_out
+from .dispatch import Kept, akin, numbers, primitive, written_out
 from .elementwise import cast, copied
 
 
