@@ -53,7 +53,7 @@ ORDER = [
     "replay.given", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "habits", "files", "markup", "arguments", "threads", "autodiff",
+    "version", "ctrl_c", "errors", "habits", "files", "foreign", "markup", "arguments", "threads", "autodiff",
     "batching", "recording", "watch", "replay", "random", "special", "polynomial", "nn",
     "optim", "parallel",
     "data", "export", "training", "draw", "sklearn", "run", "compat",
