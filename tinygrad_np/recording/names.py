@@ -3,24 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..autodiff.nests import held
+from ..autodiff.nests import held, parts
 from ..autodiff.tensor import Tensor
 from .equations import Call, Equation, Variable
 
 
 def places(nest: Any, name: str) -> list[str]:
     """How the arrays of a nest that is called ``name`` are written in Python, in order."""
-    if isinstance(nest, dict):
-        parts = {f"{name}[{key!r}]": part for key, part in nest.items()}
-    elif hasattr(type(nest), "_fields"):
-        parts = {f"{name}.{field}": getattr(nest, field) for field in nest._fields}
-    elif isinstance(nest, (list, tuple)):
-        parts = {f"{name}[{i}]": part for i, part in enumerate(nest)}
-    elif (fields := held(nest)) is not None:
-        parts = {f"{name}.{field}": part for field, part in fields.items()}
-    else:
+    if (found := parts(nest)) is None:
         return [] if nest is None else [name]
-    return [place for inner, part in parts.items() for place in places(part, inner)]
+    fields = getattr(type(nest), "_fields", found if held(nest) is not None else ())
+    ways = [f".{field}" for field in fields] or [f"[{key!r}]" for key in found]
+    pairs = zip(ways, found.values(), strict=True)
+    return [place for way, part in pairs for place in places(part, name + way)]
 
 
 def calls_of(equations: Iterable[Equation]) -> list[Call]:
