@@ -63,7 +63,6 @@ class Recorder:
         self._kept: list[Any] = []
         self._draws: dict[Any, Any] = {}  # results by operation and states of the generators
         self._known: dict[int, Variable] = {}
-        self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
     # What the engine calls.
 
@@ -262,7 +261,7 @@ class Recorder:
 
     # How it is written down, and what a capture adds to that.
 
-    def refuse(self, what: str, remedy: str, place: str = "") -> None:
+    def refuse(self, what: str, remedy: str) -> None:
         """What could not be done again."""
 
     def _perform(self, worker: Any) -> None:
@@ -277,18 +276,12 @@ class Recorder:
             self._kept.append(variable.array)
             variable.array = np.array(variable.array)
 
-    def _new_generator(self, generator: Any) -> None:
-        self.generators.append(generator)
-
     def _drawn(self, generator: Any) -> None:
         """An operation has drawn from a generator."""
 
     def _raw(self, array: np.ndarray, _operand: Any) -> Variable:
         """The variable of an array that is no Tensor's, which is seen for the first time."""
         return self._remember("constant", array)
-
-    def _again(self, variable: Variable) -> None:
-        """A variable is read again, of whose contents there is a note."""
 
     def _run(
         self,
@@ -357,9 +350,9 @@ class Recorder:
         if self.pulled is not self._last:
             self._of = self._pulls()
         equation.call, equation.of = self.call, self._of
-        if self._of is not None and equation.fn is np.positive and equation.reads:
+        if self._of is not None and equation.traits.copies and equation.reads:
             made = equation.reads[0].made  # a gradient's copy belongs where the gradient was made
-            equation.of = self._of if made is None else made.of
+            equation.of = (made and made.of) or self._of
         equation.part_of = self._part_of
         self.equations.append(equation)
         self._numbers.append(next_number())
@@ -405,7 +398,7 @@ class Recorder:
         """The variable of an operand, or the operand itself if it is no array."""
         if not isinstance(value, np.ndarray):
             if is_generator(value) and value not in self.generators:
-                self._new_generator(value)
+                self.generators.append(value)
             return value
         known = self._known.get(id(value))
         if known in self._overwritten:
@@ -414,8 +407,6 @@ class Recorder:
                 "make the view anew",
             )
         if known is not None:
-            if known in self._contents:
-                self._again(known)
             return known
         if not isinstance(operand, Tensor):
             return self._raw(value, operand)
