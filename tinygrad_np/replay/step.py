@@ -43,7 +43,7 @@ from .verify import (
 KEPT_SIGNATURES = 64
 NEVER = float("inf")
 UNSHARED = contextlib.nullcontext()
-PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
+PLAIN = frozenset([np.ndarray])
 MOST_SEEN = 10_000  # signatures that are counted
 MOST_CAPTURES = 16  # one after the other, without a replay
 
@@ -115,10 +115,6 @@ class Replay:
         if mode.capture is not None or mode.watch is not None:
             return self._called(args, named)
         result = self._called(args, named, plain=True)
-        if type(result) is Tensor:
-            return result.numpy()
-        if type(result) is tuple and TENSORS.issuperset(map(type, result)):
-            return tuple([part.numpy() for part in result])
         found = leaves(result)
         return rebuild(result, [v.numpy() if isinstance(v, Tensor) else v for v in found])
 
@@ -154,12 +150,7 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (
-            self.fn,
-            self.verify,
-            self.patience,
-            self.fuse,
-        )  # a copy captures for itself
+        return Replay, (self.fn, self.verify, self.patience, self.fuse)  # captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -286,17 +277,12 @@ class Replay:
             return None, filled
         if self._has_moved(given.key, walk):
             return None, filled
-        returned = leaves(result)
-        results = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
-        places = iter(range(len(results)))
-        where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         args, named = given.nest
         is_plain = PLAIN.issuperset(map(type, (*args, *named.values())))
-        specs = [*map(spec, given.inputs)] if is_plain else None
-        guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, results, result, where, self.fuse)
-        program.trace, program.held, program.due = trace, given.others(), self._due(0)
-        program.named = [*named]
+        guards = Guards(walk, capture, [*map(spec, given.inputs)] if is_plain else None)
+        program = Program(capture, guards, result, self.fuse)
+        program.trace, program.held = described(capture.equations), given.others()
+        program.due, program.named = self._due(0), [*named]
         return program, filled
 
     def _recorded(self, capture: Capture, given: Given) -> Any:
