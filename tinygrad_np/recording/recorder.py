@@ -5,23 +5,22 @@ mode and records it as an equation. The sweep runs the rules on Tensors then, so
 goes through the same funnel.
 """
 
-import sys
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import Slot
-from ..autodiff.nests import leaves, rebuild, tupled
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.rules.calls import as_arrays
 from ..autodiff.rules.table import Rule, field_of
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from .equations import Call, Equation, Variable, is_generator
-from .lines import PACKAGE, users_line
+from .lines import PACKAGE, outside, users_line
 from .recording import Recording
 
 # the modules a call passes through on its way from whoever wrote it to here
@@ -305,10 +304,10 @@ class Recorder:
             self._draws[draw] = out
             self._drawn(generator)
         if type(out) is not np.ndarray:
-            made, out = out, _arrays(out)
-            if out is None:
+            out = as_arrays(out)
+            if not isinstance(out, (np.ndarray, tuple)):
                 self.refuse(f"{name} gives no array", "call it outside the step")
-                return made
+                return out
         if isinstance(out, tuple):
             there = [i for i, part in enumerate(out) if part is not None]
             fields = [field_of(type(out), i) for i in range(len(out))]
@@ -422,7 +421,7 @@ class Recorder:
 
     def _is_own_code(self, passed: set[str]) -> bool:
         """Whether a rule made the call: the arrays that rules make depend on shapes alone."""
-        frame = _caller(passed)
+        frame = outside(passed.__contains__)
         return frame is not None and str(frame.f_globals.get("__name__")).startswith(TRUSTED)
 
 
@@ -460,19 +459,3 @@ def _only_source(equation: Equation) -> Variable | None:
     """The variable whose view the only result can be: were there others, it might move."""
     found = [v for v in equation.reads if v.kind != "constant"]
     return found[0] if len(found) == len(equation.results) == 1 else None
-
-
-def _caller(passed: set[str]) -> FrameType | None:
-    """The nearest frame of a module that is not in ``passed``."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") in passed:
-        frame = frame.f_back
-    return frame
-
-
-def _arrays(out: Any) -> Any:
-    if isinstance(out, (np.generic, bool, int, float, complex)):
-        return np.asarray(out)
-    if isinstance(out, (tuple, list)):
-        return tupled(type(out), [None if part is None else np.asarray(part) for part in out])
-    return out if isinstance(out, np.ndarray) else None
