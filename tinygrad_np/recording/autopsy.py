@@ -170,7 +170,7 @@ def _finding(equations: Sequence[Equation], equation: Equation, test: Any = np.i
     )
     of = equation.of
     return Finding(
-        _name(equation), (of or equation).line, _module(of or equation), _name(of) if of else "",
+        _name(equation), (of or equation).line, (of or equation).module, _name(of) if of else "",
         index, result.array[index].item(), words, _untaken(equations, equation, result, index),
     )  # fmt: skip
 
@@ -228,10 +228,6 @@ def _source(reader: Equation, found: Variable) -> str:
     if reader.name == "replace_at":
         return "what t[i] = v writes"
     return f"an operand of {_name(reader)}"
-
-
-def _module(equation: Equation) -> str:
-    return "" if equation.call is None else equation.call.title
 
 
 def _is_computed_with(equation: Equation, place: int) -> bool:

@@ -1,6 +1,7 @@
 """What modules and their Tensors are called in a recording: by their place in the model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..autodiff.nests import held, parts
@@ -57,33 +58,24 @@ def named(calls: Sequence[Call], whole: Any = None, around: Sequence[Any] = ()) 
     modules: dict[Any, str] = {}
     tensors: dict[Any, str] = {}
     roots = [call.module() for call in calls if call.around is None] if whole is None else [whole]
-    outer = {
-        part: module for module in around for name, part in module.named_modules() if name
-    }  # fmt: skip
-    roots = [_outermost(root, outer) for root in roots if root is not None]
-    for root, own in _told_apart(roots).items():
+    outer = {part: module for module in around for name, part in module.named_modules() if name}
+    for i, root in enumerate(roots):
+        while root in outer:
+            root = roots[i] = outer[root]
+    for root, own in _told_apart([root for root in roots if root is not None]).items():
         for path, module in root.named_modules():
             is_told = module is root and own == type(root).__name__
             modules.setdefault(module, "" if is_told else f"{own}.{path}".strip("."))
         for path, tensor in (*root.named_parameters(), *root.named_tensors()):
             tensors.setdefault(tensor, f"{own}.{path}".strip("."))
-    times: dict[Any, int] = {}
-    for call in calls:
-        times[call.module()] = times.get(call.module(), 0) + 1
-    seen: dict[Any, int] = {}
+    times, seen = Counter(call.module() for call in calls), Counter[Any]()
     for call in calls:
         module = call.module()
-        call.path = modules.get(module, "") if module is not None else ""
-        seen[module] = seen.get(module, 0) + 1
+        call.path = modules.get(module, "")
+        seen[module] += 1
         if module is not None and times[module] > 1:
             call.path = f"{call.path} call {seen[module]}".strip()
     return tensors
-
-
-def _outermost(module: Any, outer: Mapping[Any, Any]) -> Any:
-    while module in outer:
-        module = outer[module]
-    return module
 
 
 def _told_apart(roots: list[Any]) -> dict[Any, str]:
@@ -94,10 +86,9 @@ def _told_apart(roots: list[Any]) -> dict[Any, str]:
     distinct = list(dict.fromkeys(roots))
     inner = {part for root in distinct for name, part in root.named_modules() if name}
     apart = [module for module in distinct if module not in inner and module.parameters()]
-    kinds = [type(module).__name__ for module in apart]
-    named = dict.fromkeys(apart, "")
-    for i, (module, kind) in enumerate(zip(apart, kinds, strict=True)):
-        if len(apart) > 1:
-            number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
-            named[module] = kind + number
-    return named | {module: "" for module in distinct if module not in named}
+    kinds = [type(module).__name__ for module in apart] if len(apart) > 1 else []
+    named = dict.fromkeys([*apart, *distinct], "")
+    for i, kind in enumerate(kinds):
+        number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
+        named[apart[i]] = kind + number
+    return named
