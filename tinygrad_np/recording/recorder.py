@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import Slot
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.rules.calls import as_arrays
 from ..autodiff.rules.table import Rule, field_of
@@ -153,9 +152,8 @@ class Recorder:
         if change:
             self.deliver(tensor, change[0])
         elif tensor not in self.tensors:
-            before = getattr(tensor, "_grad", None)
-            if type(before) is Slot:
-                before = tensor._grad = Tensor._owning(np.array(before.array))
+            self.tensors[tensor] = None  # from here on it is known, and may be read
+            before = tensor.grad
             self.tensors[tensor] = before is not None
             if before is not None:
                 if before._node is not None:
@@ -274,6 +272,9 @@ class Recorder:
             self._known.pop(id(variable.array), None)
             self._kept.append(variable.array)
             variable.array = np.array(variable.array)
+
+    def _new_generator(self, generator: Any) -> None:
+        self.generators.append(generator)
 
     def _drawn(self, generator: Any) -> None:
         """An operation has drawn from a generator."""
@@ -397,7 +398,7 @@ class Recorder:
         """The variable of an operand, or the operand itself if it is no array."""
         if not isinstance(value, np.ndarray):
             if is_generator(value) and value not in self.generators:
-                self.generators.append(value)
+                self._new_generator(value)
             return value
         known = self._known.get(id(value))
         if known in self._overwritten:

@@ -60,7 +60,6 @@ class Program:
         self.runs = 0
         self.due = 0.0
         self.fused = fused
-        self.guards.bind()
 
     @cached_property
     def plan(self) -> Plan:
