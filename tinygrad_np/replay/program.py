@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import takewhile
 from operator import is_, length_hint
 from statistics import median
 from typing import Any
@@ -117,17 +118,14 @@ class Program:
 
     def _has_acted(self, failed: int) -> bool:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
-        if self.outside or self.became:
-            return True
-        place = self.plan.place
-        for equation in self.plan.equations:
-            if equation is self.begun[failed]:
-                return False
-            if equation.kind in ("write", "effect", "deliver", "become") or equation.draws:
-                return True
-            if any(v.root in place and place[v.root].fixed is not None for v in equation.results):
-                return True  # a gradient that may be there
-        return True
+        place, failing = self.plan.place, self.begun[failed]
+        fixed = {root for root, buffer in place.items() if buffer.fixed is not None}
+        return bool(self.outside or self.became) or any(
+            equation.kind in ("write", "effect", "deliver", "become")
+            or equation.draws
+            or not fixed.isdisjoint(v.root for v in equation.results)  # a gradient may be there
+            for equation in takewhile(lambda e: e is not failing, self.plan.equations)
+        )
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""

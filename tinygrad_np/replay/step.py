@@ -269,7 +269,7 @@ class Replay:
             result = self._recorded(capture, given)
         walk = Walk(capture.reads, [self.fn, *given.others()])
         capture.settle(walk.seen)
-        filled = _plain(capture, result)  # the values now: a plan may merge two variables
+        filled = detached(result, capture)  # the values now: a plan may merge two variables
         if walk.unseen is not None:
             local = self._local  # the first time may be for something lasting, as an import
             local.why = walk.unseen if given.key in local.unseen else None
@@ -358,7 +358,7 @@ class Replay:
             result = self._recorded(capture, given)
             compare_runs(program, described(capture.equations))
             compare_outcomes(ours, theirs if quick else outcome(program, result))
-            result = _plain(capture, result)
+            result = detached(result, capture)
             capture.close()  # its arrays need not wait for the garbage collector
         else:
             second, result = self._captured(given)
@@ -382,21 +382,14 @@ class Replay:
         return result
 
 
-def _plain(capture: Capture, result: Any) -> Any:
-    """What the step returned, without what is recorded of it."""
+def detached(result: Any, capture: Capture | None = None) -> Any:
+    """What the step returned, without its graph; of a ``capture`` in memory of its own."""
     parts = leaves(result)
     for i, part in enumerate(parts):
-        if isinstance(part, Tensor) and capture.variable(part).kind != "memory":
-            parts[i] = severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
-    return rebuild(result, parts)
-
-
-def detached(result: Any) -> Any:
-    """What the step returned as Python, without its graph."""
-    parts = leaves(result)
-    for i, part in enumerate(parts):
-        if isinstance(part, Tensor):
+        if isinstance(part, Tensor) and capture is None:
             parts[i] = severed(part._array) if leads_on(part) else part.detach()
+        elif isinstance(part, Tensor) and capture and capture.variable(part).kind != "memory":
+            parts[i] = severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
     return rebuild(result, parts)
 
 
