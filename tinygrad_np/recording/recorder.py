@@ -62,12 +62,11 @@ class Recorder:
         self._draws: dict[Any, Any] = {}  # results by operation and states of the generators
         self._known: dict[int, Variable] = {}
 
-    # What the engine calls.
+    # What the engine calls (``tape.Listener`` says when).
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
     ) -> Any:
-        """Run an operation of the table and write it down."""
         if getattr(rule.fn, "written_out", False):
             tensors = [
                 self._tensor(rule, i, a, v)
@@ -82,7 +81,6 @@ class Recorder:
         return self._run(rule, self._operands(rule, args, values), values, options)
 
     def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
-        """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
         if rule is None:  # one of the step's own
             if not isinstance(source._node, Record):
                 self._operand("detach", 0, source, source._array)
@@ -97,13 +95,8 @@ class Recorder:
             self._remember("constant", made)
 
     def write(
-        self,
-        rule: Rule,
-        target: Tensor,
-        operands: Sequence[Any],
-        values: Sequence[Any],
+        self, rule: Rule, target: Tensor, operands: Sequence[Any], values: Sequence[Any]
     ) -> None:
-        """An operation writes its result into its first operand, the memory of a Tensor."""
         both = [target, *operands], [target._array, *values]
         into, *rest = self._operands(rule, *both)
         if into.kind == "memory":
@@ -124,7 +117,6 @@ class Recorder:
         self._note("call", rule, [into, *rest], {}, [array])
 
     def become(self, target: Tensor, value: Tensor) -> None:
-        """``target`` is about to take over the memory of ``value``."""
         for leaf in self.tensors:
             if getattr(leaf, "_grad", None) is target:
                 self.gradient(leaf, value)
@@ -148,7 +140,6 @@ class Recorder:
         self._note("become", None, [operand], {"tensor": target}, [])
 
     def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
-        """``tensor.grad`` is about to be read, or is another from now on."""
         if change:
             self.deliver(tensor, change[0])
         elif tensor not in self.tensors:
@@ -199,7 +190,6 @@ class Recorder:
 
     @contextmanager
     def sweeping(self, records: bool) -> Iterator[None]:
-        """A block around a sweep, whose operations are recorded or not."""
         try:
             with mode.having(recording=records):
                 yield
@@ -293,7 +283,7 @@ class Recorder:
         name = spelled(rule)
         given = {k: self._operand(f"{name}({k}=)", 0, v, v) for k, v in options.items()}
         drawn = [v for v in (*values, *options.values()) if is_generator(v)]
-        draw = rule, *map(_state, drawn)
+        draw = rule, *((id(g), str(g.bit_generator.state)) for g in drawn)
         mode.capture = None
         try:
             out = rule.forward(*values, **options)
@@ -336,11 +326,12 @@ class Recorder:
             equation.fn = chosen(equation.fn, places)
         for i, result in zip(places or range(len(fields)), results, strict=False):
             result.field = fields[i]
-        source = _only_source(equation)
+        sources = [v for v in equation.reads if v.kind != "constant"]
         for result in results:
             result.made = equation
-            if source is not None and np.may_share_memory(result.array, source.array):
-                result.view_of = source
+            is_alone = len(sources) == len(results) == 1  # were there others, it might move
+            if is_alone and np.may_share_memory(result.array, sources[0].array):
+                result.view_of = sources[0]
         errors: Any = np.geterr()
         if errors != self.errors:
             equation.errors = errors
@@ -450,13 +441,3 @@ def chosen(fn: Any, places: list[int]) -> Any:
 
     call.places = places  # type: ignore[attr-defined]
     return call
-
-
-def _state(generator: Any) -> tuple[int, str]:
-    return id(generator), str(generator.bit_generator.state)
-
-
-def _only_source(equation: Equation) -> Variable | None:
-    """The variable whose view the only result can be: were there others, it might move."""
-    found = [v for v in equation.reads if v.kind != "constant"]
-    return found[0] if len(found) == len(equation.results) == 1 else None

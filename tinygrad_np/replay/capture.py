@@ -55,7 +55,6 @@ class Capture(Recorder):
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
     ) -> Any:
-        """Run an operation of the table and write it down."""
         if any(map(is_foreign, values)):
             raise refusal(
                 "computes with arrays of another library, and replay is NumPy's",
