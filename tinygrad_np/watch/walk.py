@@ -126,7 +126,11 @@ class Walk:
             of, labels = zip(*pairs.values(), strict=True) if pairs else ((), ())
             found += [Watch(get, of, labels)] if of else []
         for generator in self.reads.asked.values():
-            self._generator(generator)
+            _, read = self.reads.generators[id(generator)]
+            if id(generator) not in self.reads.drawing:
+                self.watches.append(Watch(_state, generator, f"the state of {read.name}"))
+            elif self.unseen is None:
+                self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
         if self.reads.warns:
             found.append(Watch(_filters, warnings, "the filters of warnings"))
         if self.reads.abstract:
@@ -135,26 +139,18 @@ class Walk:
             found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
         self.watches = found + self.watches
 
-    def _note_hidden(self, value: Any, read: Read) -> None:
-        if is_iterator(value) or is_hidden(value, id(value) in self._inner):
-            what = f"reads {read.name}, an object of class {type(value).__qualname__}"
-            self.unseen = read._replace(name=what)
-
-    def _generator(self, generator: Any) -> None:
-        """A generator whose state the step reads, beside drawing from it or not."""
-        _, read = self.reads.generators[id(generator)]
-        if id(generator) not in self.reads.drawing:
-            self.watches.append(Watch(_state, generator, f"the state of {read.name}"))
-        elif self.unseen is None:
-            self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
-
     def _visit_all(self) -> None:
         while self._todo:
             value, read = self._todo.pop()
             if not is_plain(value) and id(value) not in self.seen:
                 self.seen[id(value)] = value
-                if read.place and self.unseen is None:  # layers ask only for a class
-                    self._note_hidden(value, read)
+                if (
+                    read.place  # layers ask only for a class
+                    and self.unseen is None
+                    and (is_iterator(value) or is_hidden(value, id(value) in self._inner))
+                ):
+                    what = f"reads {read.name}, an object of class {type(value).__qualname__}"
+                    self.unseen = read._replace(name=what)
                 self._visit(value, read)
 
     def _hidden(self) -> list[Any]:
