@@ -9,14 +9,14 @@ from ..autodiff.tensor import Tensor
 from .equations import Call, Equation, Variable
 
 
-def places(nest: Any, name: str) -> list[str]:
-    """How the arrays of a nest that is called ``name`` are written in Python, in order."""
+def placed(nest: Any, name: str) -> list[tuple[str, Any]]:
+    """The arrays of a nest that is called ``name``, each with how it is written in Python."""
     if (found := parts(nest)) is None:
-        return [] if nest is None else [name]
+        return [] if nest is None else [(name, nest)]
     fields = getattr(type(nest), "_fields", found if held(nest) is not None else ())
     ways = [f".{field}" for field in fields] or [f"[{key!r}]" for key in found]
     pairs = zip(ways, found.values(), strict=True)
-    return [place for way, part in pairs for place in places(part, name + way)]
+    return [pair for way, part in pairs for pair in placed(part, name + way)]
 
 
 def calls_of(equations: Iterable[Equation]) -> list[Call]:

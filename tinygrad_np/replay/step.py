@@ -188,10 +188,9 @@ class Replay:
             return self.fn(*args, **named)
         given = Given(args, named)
         programs = self._local.programs.get(given.key, [])
-        if any(program.guards.gradients for program in programs):
-            with EXCLUSIVE:
-                return self._found(programs, given, plain)
-        return self._found(programs, given, plain)
+        shared = any(program.guards.gradients for program in programs)
+        with EXCLUSIVE if shared else UNSHARED:
+            return self._found(programs, given, plain)
 
     def _found(self, programs: list[Program], given: Given, plain: bool) -> Any:
         """Run the program that may run now; where there is none, capture one."""
