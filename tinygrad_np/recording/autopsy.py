@@ -162,7 +162,7 @@ def _finding(equations: Sequence[Equation], equation: Equation, test: Any = np.i
     )
     of = equation.of
     return Finding(
-        _name(equation), (of or equation).line, (of or equation).module, _name(of) if of else "",
+        _name(equation), (of or equation).line, (of or equation).module, _name(of),
         index, result.array[index].item(), words, _untaken(equations, equation, result, index),
     )  # fmt: skip
 

@@ -55,22 +55,6 @@ _called = functools.partial(map, operator.attrgetter("name"))
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__", "__name__")
 
 
-def _registered(_: None) -> list[str]:
-    return [sys.intern(str(abc.get_cache_token()))]
-
-
-def _filters(module: Any) -> list[Any]:
-    return list(module.filters)
-
-
-def _state(generator: Any) -> list[Any]:
-    return [generator_state(generator)]
-
-
-def _given(descriptor: Any, value: Any) -> list[Any]:
-    return [given_by(descriptor, value)]
-
-
 class Watch(NamedTuple):
     """``get(of)`` gives values, named by ``labels``: one for all, or one for each."""
 
@@ -118,8 +102,10 @@ class Walk:
 
     def _collect(self) -> None:
         """Watches that check the same thing of many objects."""
-        spaces = list(self._names.values())
-        found = [_getter(space, names) for space, names in spaces]
+        found = []
+        for space, names in self._names.values():
+            twice = [*names] * (2 if len(names) == 1 else 1)  # so that one comes as a tuple, too
+            found.append(Watch(operator.itemgetter(*twice), space, [names[n] for n in twice]))
         for space, names in self._absent.values():
             found.append(Watch(functools.partial(map, space.get), [*names], [*names.values()]))
         for get, pairs in self._alike.items():
@@ -128,13 +114,15 @@ class Walk:
         for generator in self.reads.asked.values():
             _, read = self.reads.generators[id(generator)]
             if id(generator) not in self.reads.drawing:
-                self.watches.append(Watch(_state, generator, f"the state of {read.name}"))
+                label = f"the state of {read.name}"
+                self.watches.append(Watch(lambda g: [generator_state(g)], generator, label))
             elif self.unseen is None:
                 self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
         if self.reads.warns:
-            found.append(Watch(_filters, warnings, "the filters of warnings"))
+            found.append(Watch(lambda of: [*of.filters], warnings, "the filters of warnings"))
         if self.reads.abstract:
-            found.append(Watch(_registered, None, "what is registered for an abstract class"))
+            label = "what is registered for an abstract class"
+            found.append(Watch(lambda of: [sys.intern(str(of()))], abc.get_cache_token, label))
         if "name" in self.reads.floating and self.tensors:
             found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
         self.watches = found + self.watches
@@ -274,7 +262,7 @@ class Walk:
         if own is not None and name in own:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
         elif isa(held, OF_C) and isa(value, held.__objclass__):
-            self.watches.append(Watch(functools.partial(_given, held), value, label))
+            self.watches.append(Watch(lambda of: [given_by(held, of)], value, label))
         elif not isa(held, SLOT):
             if own is not None:
                 self._alike[_lengths][id(own)] = own, label
@@ -340,9 +328,3 @@ def _is_fixed(value: Any) -> bool:
         return whose(value.__name__) < Whose.USER
     kinds = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.shape))
     return isa(value, kinds) and whose(getattr(value, "__module__", None)) < Whose.USER
-
-
-def _getter(space: Any, names: dict[str, str]) -> Watch:
-    """What gets the values of names, as a tuple also where there is one."""
-    twice = list(names) * (2 if len(names) == 1 else 1)
-    return Watch(operator.itemgetter(*twice), space, [names[name] for name in twice])
