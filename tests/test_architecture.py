@@ -14,7 +14,8 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "habits", "files", "foreign", "markup", "threads", "autodiff.shapes", "autodiff.nests",
+    "errors", "habits", "files", "foreign", "markup", "threads",
+    "autodiff.shapes", "autodiff.nests",
     "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch",
     "autodiff.primitives.reductions", "autodiff.primitives.matrices",
@@ -53,7 +54,8 @@ ORDER = [
     "replay.given", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "habits", "files", "foreign", "markup", "arguments", "threads", "autodiff",
+    "version", "ctrl_c", "errors", "habits", "files", "foreign", "markup", "arguments", "threads",
+    "autodiff",
     "batching", "recording", "watch", "replay", "random", "special", "polynomial", "nn",
     "optim", "parallel",
     "data", "export", "training", "draw", "sklearn", "run", "compat",

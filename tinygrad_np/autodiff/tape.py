@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .rules.table import Part, Several
+from .rules.table import Changes, Part, Several
 
 if TYPE_CHECKING:
     from .guards import Slot, Storage
@@ -173,16 +173,7 @@ class Leaf:
         self.slot: Slot | None = None  # where replays leave the gradient
 
 
-class Changes:
-    """``last`` is another object after a Tensor got other memory, or requires grad or ceases to."""
-
-    last: object = None
-
-    def note(self) -> None:
-        self.last = object()  # no number, of which threads could lose one
-
-
-changes = Changes()
+changes = Changes()  # a Tensor got other memory, or requires grad or ceases to
 RELEASED = object()
 NO_OPTIONS: dict[str, Any] = {}
 

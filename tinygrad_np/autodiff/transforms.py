@@ -362,9 +362,7 @@ def rows(run: Run) -> Any:
             units = [np.zeros(o.shape, o.dtype) for o in run.outputs]
             units[k].reshape(-1)[i] = 1  # one element after the other
             pulled.append(
-                run.pull(
-                    [akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records
-                )
+                run.pull([akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records)
             )
         jacobians = [
             _stacked([row[v] for row in pulled], out.shape, variable, run.records)

@@ -38,8 +38,8 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     if len(nodes) > rule.count and any(nodes[rule.count :]):
         give = "give tg.defvjp one rule for each operand, or " if rule.is_users else ""
         raise TapeError(
-            f"{rule.name} has derivatives by its first operands ({rule.count}), and one behind them "
-            f"requires grad; {give}pass that one as .detach(), or as a number (t.item())."
+            f"{rule.name} has derivatives by its first operands ({rule.count}), and one behind "
+            f"them requires grad; {give}pass that one as .detach(), or as a number (t.item())."
         )
     if (kind := out.dtype.kind) in "fc":
         return True
