@@ -12,7 +12,7 @@ from scipy.special import _ufuncs as hidden
 
 from ...errors import TapeError
 from ..primitives import primitive
-from .steady import gamma, psi, rgamma
+from .steady import away_from_ends, gamma, psi, rgamma
 from .table import elementwise
 
 
@@ -42,16 +42,9 @@ def is_pole(x: Any) -> Any:
     return np.logical_and(x <= 0, np.equal(x, np.floor(x)))
 
 
-def arrays(a: Any, b: Any) -> tuple[Any, Any]:
-    """Two operands, a Python number as an array like the other: chosen from it has no dtype."""
-    if not hasattr(a, "dtype"):
-        return np.full_like(b, a), b
-    return a, b if hasattr(b, "dtype") else np.full_like(a, b)
-
-
+@away_from_ends(lambda a, b: psi(a) - psi(a + b))
 def psi_gap(a: Any, b: Any) -> Any:
     """ψ(a) - ψ(a + b): mirrored where both have poles, and 0 at infinity."""
-    a, b = arrays(a, b)
     total = a + b
     mirrored, far = np.logical_and(is_pole(a), is_pole(total)), np.isposinf(a)
     a = np.where(far, 1, np.where(mirrored, 1 - a, a))
@@ -59,9 +52,9 @@ def psi_gap(a: Any, b: Any) -> Any:
     return psi(a) - psi(total)
 
 
+@away_from_ends(lambda out, a, b: out * (psi(a) - psi(a + b)))
 def beta_slope(out: Any, a: Any, b: Any) -> Any:
     """The slope of ``beta`` by a: where it is 0 that of 1/Γ(a + b), and 0 at infinity."""
-    a, b = arrays(a, b)
     none = np.logical_and(np.equal(out, 0), is_pole(a + b))
     left, right = np.where(none, a, 1), np.where(none, b, 1)
     gap = psi_gap(np.where(none, 1, a), np.where(none, 1, b))
@@ -83,18 +76,18 @@ def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, Any, Any]:
     return none, np.where(none, n, 1), np.where(none, k, 1)
 
 
+@away_from_ends(lambda out, n, k: out * (psi(n + 1) - psi(n - k + 1)))
 def binom_by_n(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` = Γ(n+1) / Γ(k+1) / Γ(n-k+1) by n."""
-    n, k = arrays(n, k)
     none, m, j = binom_poles(out, n, k)
     n, k = np.where(none, 1, n), np.where(none, 1, k)
     crossing = gamma(m + 1) * rgamma(j + 1) * crossing_slope(m + 1, m - j + 1)
     return np.where(none, crossing, out * (psi(n + 1) - psi(n - k + 1)))
 
 
+@away_from_ends(lambda out, n, k: out * (psi(n - k + 1) - psi(k + 1)))
 def binom_by_k(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` by k."""
-    n, k = arrays(n, k)
     none, m, j = binom_poles(out, n, k)
     n, k = np.where(none, 1, n), np.where(none, 1, k)
     first, second = rgamma(j + 1), rgamma(m - j + 1)

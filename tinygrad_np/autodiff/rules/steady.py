@@ -1,12 +1,14 @@
 """What the rules of SciPy's ufuncs share: the ufuncs in the dtype of arrays, series, quotients."""
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import special as sp
 
-from ..primitives import cast
+from ..primitives import F, cast
 
 ROOT_PI = math.sqrt(math.pi)
 
@@ -19,6 +21,8 @@ def steady(fn: np.ufunc) -> Any:
 
     def call(*operands: Any) -> Any:
         out = fn(*operands)
+        if getattr(operands[-1], "dtype", None) is out.dtype:
+            return out  # the commonest: 1.5 µs less
         dtypes = [v.dtype for v in operands if hasattr(v, "dtype")]
         if not dtypes:
             return out.item()  # a Python number, which has no dtype
@@ -42,6 +46,36 @@ def polynomial(coefficients: list[float], x: Any) -> Any:
     for coefficient in coefficients[1:]:
         total = total * x + coefficient
     return total
+
+
+def arrays(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two operands, a Python number as an array like the other: chosen from it has no dtype."""
+    if not hasattr(a, "dtype"):
+        return np.full_like(b, a), b
+    return a, b if hasattr(b, "dtype") else np.full_like(a, b)
+
+
+def away_from_ends(usual: Callable[..., Any]) -> Callable[[F], F]:
+    """A decorator of slopes by two operands that have forms for the ends of the domain.
+
+    ``usual`` is what they come to where it is finite and not 0, bit for bit and in less time. Only
+    arrays are looked at: a replay would keep what was seen for other values.
+    """
+
+    def decorate(whole: F) -> F:
+        @functools.wraps(whole)
+        def slope(*operands: Any) -> Any:
+            *first, a, b = operands
+            a, b = arrays(a, b)
+            if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+                found = usual(*first, a, b)
+                if math.isfinite(np.add.reduce(found, None)) and found.all():
+                    return found
+            return whole(*first, a, b)
+
+        return slope  # type: ignore[return-value]
+
+    return decorate
 
 
 def cut(n: Any) -> Any:
