@@ -70,6 +70,9 @@ class Listener(Protocol):
         """Let ``worker`` do what is no operation: it performs, saves and restores."""
 
 
+ORDINARY = frozenset(["recording", "capture", "watch"])  # what decides whether a mode is
+
+
 class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
@@ -86,8 +89,9 @@ class Mode(threading.local):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        plain = self.capture is None and self.watch is None
-        super().__setattr__("ordinary", self.recording and plain)
+        if name in ORDINARY:
+            plain = self.capture is None and self.watch is None
+            super().__setattr__("ordinary", self.recording and plain)
 
     @contextmanager
     def having(self, **values: Any) -> Iterator[None]:

@@ -5,7 +5,6 @@ HIPS/autograd ``x += v`` there gives the name ``x`` a new value and writes into 
 are differentiated by as floats, and a gradient by a number is a number.
 """
 
-import functools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,7 +59,7 @@ class Traced:
 
     def __init__(self, fun: Function, x: Any) -> None:
         self.x = x
-        self.run = run = Run(functools.partial(rebinding, fun), (mapped(floating, x),), 0)
+        self.run = run = rebinding(Run, fun, (mapped(floating, x),), 0)
         if not any(out._node for out in run.outputs):
             warnings.warn("Output seems independent of input.", stacklevel=4)
 
