@@ -32,11 +32,10 @@ def _ignoring() -> tuple[contextvars.ContextVar[Any], Any]:
     To set it takes 0.2 µs, np.errstate 1.
     """
     before = contextvars.copy_context()
-    with np.errstate(all="ignore", under="raise"):  # another than before in any case
-        with np.errstate(all="ignore"):
-            inside = contextvars.copy_context()
-    found = [(v, value) for v, value in inside.items() if before.get(v) is not value]
-    return found[0]
+    with np.errstate(all="ignore"):
+        inside = contextvars.copy_context()
+    found = (pair for pair in inside.items() if before.get(pair[0]) is not pair[1])
+    return next(found, (contextvars.ContextVar("none"), None))
 
 
 ERRORS, IGNORED = _ignoring()
@@ -124,8 +123,10 @@ def _descend(
                         heappush(waiting, (-min(top, place), ahead if place > top else parent))
                     if place > top:
                         ahead, top = parent, place
-            elif parent in own and (wrap is not None or type(cotangent) is ndarray):
-                arrived[parent] = _added(there, cotangent, wrap)
+            elif parent in own and wrap is not None:
+                arrived[parent] = added_to(there, cotangent)
+            elif parent in own and type(cotangent) is ndarray:
+                there += cotangent
             else:
                 arrived[parent] = there = there + cotangent
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):
@@ -137,14 +138,6 @@ def _descend(
         if waiting:
             ahead = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
         node = ahead
-
-
-def _added(there: Any, cotangent: Any, wrap: "type[Tensor] | None") -> Any:
-    """The sum, in the memory of ``there``, which the sweep made."""
-    if wrap is not None:
-        return added_to(there, cotangent)
-    there += cotangent
-    return there
 
 
 def _pull(
@@ -206,10 +199,10 @@ def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
         g = arrived.pop(node)
         if node.hooks is not None:
             g = fire(node.hooks, g)
-        if type(g) is np.float64:  # of numbers
-            g = np.array(g)
-        elif not _is_fresh(g) and not is_in_slot(node, g):
+        if type(g) is not ndarray:
             g = np.array(g) if isinstance(g, (ndarray, np.generic)) else np.positive(g)
+        elif not _is_fresh(g) and not is_in_slot(node, g):
+            g = np.array(g)
         found[node] = g
     return found
 
@@ -220,9 +213,9 @@ def is_in_slot(node: Any, g: Any) -> bool:
     return slot is not None and type(g) is ndarray and g.base is slot.room
 
 
-def _is_fresh(g: Any) -> bool:
+def _is_fresh(g: ndarray) -> bool:
     """Whether a rule made this buffer, or this view of all of it, and nobody else has it."""
-    if type(g) is not ndarray or getrefcount(g) > OWN:
+    if getrefcount(g) > OWN:
         return False
     base = g.base
     return base is None or (

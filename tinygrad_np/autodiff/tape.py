@@ -70,9 +70,6 @@ class Listener(Protocol):
         """Let ``worker`` do what is no operation: it performs, saves and restores."""
 
 
-ORDINARY = frozenset(["recording", "capture", "watch"])  # what decides whether a mode is
-
-
 class Mode(threading.local):
     """What the current thread does with the operations it applies.
 
@@ -84,14 +81,12 @@ class Mode(threading.local):
     capture: Listener | None = None
     watch: "Watch | None" = None
     again = False  # whether ``checkpoint`` makes a call again, which is to be what it was
-    rebinds = False  # whether ``t += v`` is no write, but a new value of the name t
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in ORDINARY:
-            plain = self.capture is None and self.watch is None
-            super().__setattr__("ordinary", self.recording and plain)
+        plain = self.capture is None and self.watch is None
+        super().__setattr__("ordinary", self.recording and plain)
 
     @contextmanager
     def having(self, **values: Any) -> Iterator[None]:
@@ -104,6 +99,12 @@ class Mode(threading.local):
         finally:
             for name, value in before.items():
                 setattr(self, name, value)
+
+
+class Names(threading.local):
+    """What the current thread does with the names of its variables."""
+
+    rebind = False  # whether ``t += v`` is no write, but a new value of the name t
 
 
 class Watch(Protocol):
@@ -242,7 +243,7 @@ class Record:
 
 
 Node = Leaf | Record
-mode = Mode()
+mode, names = Mode(), Names()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:
