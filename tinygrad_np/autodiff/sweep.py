@@ -4,6 +4,7 @@ import contextvars
 from cmath import isfinite
 from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush, heappushpop
+from operator import iadd
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,7 @@ def _ignoring() -> tuple[contextvars.ContextVar[Any], Any]:
     To set it takes 0.2 µs, np.errstate 1.
     """
     before = contextvars.copy_context()
-    with np.errstate(all="ignore"):
-        inside = contextvars.copy_context()
+    inside = np.errstate(all="ignore")(contextvars.copy_context)()
     found = (pair for pair in inside.items() if before.get(pair[0]) is not pair[1])
     return next(found, (contextvars.ContextVar("none"), None))
 
@@ -123,10 +123,8 @@ def _descend(
                         heappush(waiting, (-min(top, place), ahead if place > top else parent))
                     if place > top:
                         ahead, top = parent, place
-            elif parent in own and wrap is not None:
-                arrived[parent] = added_to(there, cotangent)
-            elif parent in own and type(cotangent) is ndarray:
-                there += cotangent
+            elif parent in own and (wrap is not None or type(cotangent) is ndarray):
+                arrived[parent] = added_to(there, cotangent) if wrap else iadd(there, cotangent)
             else:
                 arrived[parent] = there = there + cotangent
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):

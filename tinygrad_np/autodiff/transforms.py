@@ -39,12 +39,11 @@ class Run:
         self, f: Function, args: Sequence[Any], argnums: Argnums | None = None,
         kwargs: dict[str, Any] = NO_OPTIONS, has_aux: bool = False,
     ) -> None:  # fmt: skip
-        capture = watch = None
-        self.may_record = ordinary = mode.ordinary
+        ordinary = mode.ordinary
+        capture, watch = (None, None) if ordinary else (mode.capture, mode.watch)
+        self.may_record = ordinary or mode.recording
         self.is_single = isinstance(argnums, int)
         places = _positions(argnums, args)
-        if not ordinary:
-            capture, watch, self.may_record = mode.capture, mode.watch, mode.recording
         if capture is not None:
             args, kwargs = capture.lift([args, kwargs], declared=True)
         self.given = given = [args[n] for n in places]
