@@ -81,7 +81,6 @@ class Mode(threading.local):
     capture: Listener | None = None
     watch: "Watch | None" = None
     again = False  # whether ``checkpoint`` makes a call again, which is to be what it was
-    rebinds = False  # whether ``t += v`` is no write, but a new value of the name t
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -100,6 +99,12 @@ class Mode(threading.local):
         finally:
             for name, value in before.items():
                 setattr(self, name, value)
+
+
+class Names(threading.local):
+    """What the current thread does with the names of its variables."""
+
+    rebind = False  # whether ``t += v`` is no write, but a new value of the name t
 
 
 class Watch(Protocol):
@@ -229,7 +234,7 @@ class Record:
 
 
 Node = Leaf | Record
-mode = Mode()
+mode, names = Mode(), Names()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:
