@@ -14,7 +14,8 @@ PACKAGE = ROOT / "tinygrad_np"
 
 # Reading order is import order: a module may import only what stands before it.
 ORDER = [
-    "errors", "habits", "files", "markup", "threads", "autodiff.shapes", "autodiff.nests",
+    "errors", "habits", "files", "foreign", "markup", "threads",
+    "autodiff.shapes", "autodiff.nests",
     "autodiff.primitives.bodies",
     "autodiff.primitives.dispatch",
     "autodiff.primitives.reductions", "autodiff.primitives.matrices",
@@ -35,7 +36,9 @@ ORDER = [
     "autodiff.rules.nans", "autodiff.rules.building", "autodiff.rules.choosing",
     "autodiff.rules.windows", "autodiff.rules.products", "autodiff.rules.neural",
     "autodiff.rules.convolution", "autodiff.rules.constants", "autodiff.rules.several",
-    "autodiff.rules.special", "autodiff.rules.distributions", "autodiff.rules.methods",
+    "autodiff.rules.steady", "autodiff.rules.gammas", "autodiff.rules.bessel",
+    "autodiff.rules.log_sums", "autodiff.rules.special", "autodiff.rules.distributions",
+    "autodiff.rules.methods",
     "autodiff.rules", "autodiff.tape", "autodiff.guards", "autodiff.hooks", "autodiff.funnel",
     "autodiff.writes",
     "autodiff.operators", "autodiff.sweep", "autodiff.tensor", "autodiff.making",
@@ -53,7 +56,8 @@ ORDER = [
     "replay.given", "replay.step",
 ]  # fmt: skip
 ROOMS = [
-    "version", "ctrl_c", "errors", "habits", "files", "markup", "arguments", "threads", "autodiff",
+    "version", "ctrl_c", "errors", "habits", "files", "foreign", "markup", "arguments", "threads",
+    "autodiff",
     "batching", "recording", "watch", "replay", "random", "special", "polynomial", "nn",
     "optim", "parallel",
     "data", "export", "training", "draw", "sklearn", "run", "compat",

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .autodiff.primitives import refuse_namespace
 from .autodiff.rules.inverses import transposed
 from .autodiff.rules.polynomials import least_squares
 
@@ -38,6 +39,7 @@ Function = Callable[..., Any]
 
 def _array(value: Any) -> Any:
     """A Tensor or an array as it is, what else there is as an array; integers as floats."""
+    refuse_namespace("the operand", value)
     value = value if hasattr(value, "dtype") else np.asarray(value)
     return value + 0.0 if value.dtype.kind in "biu" else value
 

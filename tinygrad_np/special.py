@@ -16,7 +16,8 @@ from scipy import special as sp
 from scipy.special import _ufuncs as hidden
 
 from .autodiff.primitives import neural
-from .autodiff.rules.special import log_of_sum, multigammaln, sign_of_sum
+from .autodiff.rules.gammas import multigammaln
+from .autodiff.rules.log_sums import log_of_sum, sign_of_sum
 from .habits import hinted
 
 __all__ = [

@@ -253,6 +253,33 @@ def test_degenerate_operands_have_numbers_for_slopes() -> None:
     assert t.grad is not None and t.grad.numpy().tolist() == [0.5, 0.5]
 
 
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("name", ["beta", "betaln", "binom"])
+def test_short_forms_have_the_bits_of_those_with_ends(name: str, place: int) -> None:
+    """Arrays without an end are computed in a short way; a replay, and arrays with one, are not."""
+    fn = getattr(sp, name)
+    usual = np.array([[0.3, 1.7], [2.5, 40.0], [-1.3, 0.6], [6.0, 2.0]])
+    ends = np.array([[-1.0, 1.0], [0.0, 1.0], [1.0, 2.0], [np.inf, 1.0]])
+    for dtype, other in itertools.product((np.float64, np.float32), ("array", "number")):
+        given = usual.astype(dtype) if other == "array" else usual[:1].astype(dtype)
+        both = np.concatenate([given, ends.astype(dtype)])
+        fixed = (1 - place, 0.75)
+
+        def slope(rows: Any, fixed: Any = fixed, other: str = other) -> Any:
+            operands = [rows[:, 0], rows[:, 1]]
+            if other == "number":
+                operands[fixed[0]] = fixed[1]
+            return np.sum(fn(*operands))
+
+        step = tg.replay(tg.grad(slope))
+        with np.errstate(all="ignore"):
+            short = tg.grad(slope)(given)
+            whole = tg.grad(slope)(both)[: len(given)]
+            found = [step(rows) for rows in (given, given, given, ends[: len(given)], given)]
+        for slopes in (whole, found[0], found[2], found[4]):
+            assert slopes.tobytes() == short.tobytes(), (name, dtype, other)
+
+
 INF, PI, LN2 = np.inf, np.pi, np.log(2.0)
 ENDS: list[tuple[str, tuple[float, ...], int, float]] = [
     # the function, its operands, the place of one, the second derivative by that

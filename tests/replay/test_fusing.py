@@ -72,6 +72,7 @@ SINGLE: list[tuple[str, Any, bool]] = [
     ("a copy of booleans to booleans", partial(np.copyto, MASK.copy(), MASK), False),
     ("a copy of booleans to integers", partial(np.copyto, np.ones((4, 6), int), MASK), False),
     ("no result", partial(np.add, X, Y), False),
+    ("two elements", partial(np.add, X[0, :2], Y[0, :2], Z[0, :2]), True),
     ("one element", partial(np.add, X[:1, :1], Y[:1, :1], Z[:1, :1]), False),
     ("a result of another kind", partial(np.add, X, Y, np.empty((4, 6), "f8")), False),
     ("operands of two kinds", partial(np.add, X, Y.astype("f8"), np.empty((4, 6), "f8")), False),
@@ -79,6 +80,9 @@ SINGLE: list[tuple[str, Any, bool]] = [
     ("float16", partial(np.add, *[np.ones((4, 6), "f2")] * 3), False),
     ("a kind of array of its own", partial(np.add, np.ma.array(X), Y, Z), False),
     ("a number of NumPy's", partial(np.add, X, np.float32(2), Z), False),
+    ("a truth value", partial(np.add, X, True, Z), False),
+    ("numbers alone", partial(np.add, 1.0, 2.0, Z), False),
+    ("what has no row in the table", partial(np.vecdot, X, Y, np.empty(4, "f4")), False),
     ("a copy", partial(np.copyto, Z, X), True),
     ("a copy of booleans", partial(np.copyto, Z, MASK), True),
     ("a copy to booleans", partial(np.copyto, MASK.copy(), X, "unsafe"), False),
@@ -98,6 +102,14 @@ def test_what_does_not_agree_on_this_machine_stays_numpys(monkeypatch: pytest.Mo
     monkeypatch.setattr(native, "agrees", lambda *_: False)
     assert fuse.elementwise(partial(np.add, X, Y, Z)) is None
     assert fuse.by_row(traits, [X], np.empty((4, 1), "f4")) is None
+    monkeypatch.setattr(native, "agrees", lambda *_: True)  # as no lines do for np.positive
+    assert fuse.elementwise(partial(np.exp, X, Z)) is None
+
+
+def test_a_masked_array_is_not_one_number() -> None:
+    masked = np.ma.array(filled(2.0, 4, 6))
+    masked.flags.writeable = False
+    assert fuse._one_number(masked, [masked]) is masked
 
 
 @for_each(
@@ -190,6 +202,11 @@ def of_a_row_and_a_column() -> list[bool]:
     return of_two((np.add, a, row, b), (np.multiply, b, column, c))
 
 
+def a_row_first() -> list[bool]:
+    a, b, c = buffers(3, 4, 6)
+    return of_two((np.add, array(6), a, b), (np.multiply, b, a, c))
+
+
 def wider_than_the_first() -> list[bool]:
     """Operands of a shape to which the first result would have to be stretched."""
     a, b = buffers(2, 1, 6)
@@ -223,6 +240,7 @@ def the_same_view_twice() -> list[bool]:
     [
         (in_place, [True]),
         (of_three_axes, [True]),
+        (a_row_first, [True]),
         (with_an_axis_of_one, [True]),
         (the_same_view_twice, [True]),
         (a_narrow_one_in_place, [False, False]),
@@ -270,6 +288,7 @@ def test_a_maximum_of_rows_is_not_written_over_what_the_loop_has_read() -> None:
     other = fuse.Chain(add)
     assert other.takes(add)
     assert other.takes(fold._replace(out=array(4, 1)))
+    assert fuse.Chain(fold).takes(fold)  # a loop may begin with one
 
 
 def test_what_goes_by_rows_needs_rows_that_lie_so() -> None:
@@ -291,8 +310,9 @@ def test_threads_are_for_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     items = [fuse.Item(owner(), [call], fuse.elementwise(call)) for call in calls]
     [(_, run)] = fuse.chained(items, lambda *_: set(), fuse.Crew())
     assert len(run.used[1]) == 1
+    assert not hasattr(run.func, "__self__")  # called at once, not by the crew
     assert ran(calls[0]) == [False]
-    monkeypatch.setattr(fuse, "THREADED_FROM", 1)
+    monkeypatch.setattr(fuse, "THREADED_FROM", a.size)
     assert ran(calls[0]) == [True]
 
 
@@ -338,3 +358,20 @@ def test_calls_that_may_raise_stay_numpys() -> None:
     assert order(*items(over="ignore")) == ["CALL"]
     for what in ("raise", "call", "print", "log"):
         assert order(*items(over=what)) == ["call", "call"]
+
+
+def test_short_rows_are_one_vector_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single row is no reason to compile for its length."""
+    lengths: list[int] = []
+
+    class Noted(native.Loop):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            lengths.append(self.short)
+
+    monkeypatch.setattr(native, "Loop", Noted)
+    short = native.SHORT
+    for shape in ((4, 6), (6,), (4, short), (4, short + 1)):
+        a, b, row = *buffers(2, *shape), array(*shape[-1:])
+        assert ran(partial(np.add, a, row, b), partial(np.negative, b, a)) == [True]
+    assert lengths == [6, 0, short, 0]

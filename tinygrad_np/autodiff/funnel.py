@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import TapeError
 from .guards import EXCLUSIVE, Storage
 from .nests import are_whole, frozen, leaves, rebuild, tupled
-from .primitives import akin, hidden_in, identity, is_foreign, lent
+from .primitives import akin, hidden_in, identity, is_foreign, lent, refuse_namespace
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
 from .rules.lending import read_only, refuse_write
@@ -276,7 +276,7 @@ def _settle(
     if not known and requires_grad(args):
         kwargs = calls.without_defaults(rule, kwargs, allowed)
     # arrays among the options (masks, mostly) are copied: nothing guards them
-    if tensors or any(isinstance(value, ndarray) for value in kwargs.values()):
+    if tensors or any(hasattr(value, "dtype") for value in kwargs.values()):
         kwargs = {name: _kept(value) for name, value in kwargs.items()}
     return args, kwargs
 
@@ -285,6 +285,7 @@ def _kept(value: Any) -> Any:
     """An option's value, arrays and Tensors as copies."""
     if isinstance(value, Tensor):
         return value.copy()._array
+    refuse_namespace("an option of a function of Tensors", value)
     return np.array(admitted(value)) if isinstance(value, ndarray) else value
 
 
@@ -328,6 +329,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return fn(*unwrap(args), **unwrap(kwargs))
     if kwargs.get("out") is not None:
         return write_into(fn, args, kwargs)
+    for operand in leaves((args, kwargs)):
+        refuse_namespace("the operand beside a Tensor", operand)
     if fn in COMPOSITES:
         if mode.capture is not None:
             args, kwargs = mode.capture.lift((args, kwargs), declared=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import GradientError
 from .nests import leaves, rebuild
+from .primitives import refuse_namespace
 from .rules.calls import NUMERIC, brief
 from .tape import no_grad
 from .tensor import Tensor
@@ -78,6 +79,7 @@ def largest_error(
 
 
 def _widen(leaf: Any) -> Any:
+    refuse_namespace("an argument of gradcheck", leaf)
     value = leaf.numpy() if isinstance(leaf, Tensor) else np.asarray(leaf)
     if value.dtype.kind not in NUMERIC:
         raise TypeError(f"gradcheck: an argument {brief(leaf)}; give arrays of numbers.")

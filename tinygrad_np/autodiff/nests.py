@@ -34,13 +34,16 @@ def leaves(nest: Any) -> list[Any]:
     """The arrays of a nest, in order."""
     if (type(nest) is tuple or type(nest) is list) and SINGLE.issuperset(map(type, nest)):
         return list(nest)
-    if isinstance(nest, dict):
-        return [leaf for key in nest for leaf in leaves(nest[key])]
-    if isinstance(nest, (list, tuple)):
-        return [leaf for part in nest for leaf in leaves(part)]
-    if (parts := held(nest)) is not None:
-        return leaves(parts)
+    if (found := parts(nest)) is not None:
+        return [leaf for part in found.values() for leaf in leaves(part)]
     return [] if nest is None else [nest]
+
+
+def parts(nest: Any) -> dict[Any, Any] | None:
+    """The parts of a nest by key, place or field; None for what is in it."""
+    if isinstance(nest, dict):
+        return nest
+    return dict(enumerate(nest)) if isinstance(nest, (list, tuple)) else held(nest)
 
 
 def within(given: Any) -> Iterator[Any]:
@@ -68,8 +71,8 @@ def held(nest: Any) -> dict[str, Any] | None:
     """The fields of a dataclass that has arrays in it; None for all else, and what is called."""
     if not hasattr(type(nest), "__dataclass_fields__") or callable(nest):
         return None
-    parts = {f.name: getattr(nest, f.name, None) for f in dataclasses.fields(nest)}
-    return parts if any(hasattr(leaf, "dtype") for leaf in leaves(parts)) else None
+    found = {f.name: getattr(nest, f.name, None) for f in dataclasses.fields(nest)}
+    return found if any(hasattr(leaf, "dtype") for leaf in leaves(found)) else None
 
 
 def leaves_like(like: Any, nest: Any) -> list[Any]:
@@ -78,20 +81,13 @@ def leaves_like(like: Any, nest: Any) -> list[Any]:
     Dicts are matched by key, dataclasses by field, lists and tuples by place. Raises ShapeError
     where they differ.
     """
-    like, nest = (n if (parts := held(n)) is None else parts for n in (like, nest))
-    keys, given = _keys(like), _keys(nest)
-    if keys is None:
+    wanted, given = parts(like), parts(nest)
+    if wanted is None:
         return [] if like is None else [nest]
-    if given is None or set(given) != set(keys):
-        found = "one array" if given is None else f"a nest with the entries {given}"
-        raise ShapeError(f"{found} was given where one with the entries {keys} is needed.")
-    return [leaf for key in keys for leaf in leaves_like(like[key], nest[key])]
-
-
-def _keys(nest: Any) -> list[Any] | None:
-    if isinstance(nest, dict):
-        return list(nest)
-    return list(range(len(nest))) if isinstance(nest, (list, tuple)) else None
+    if given is None or given.keys() != wanted.keys():
+        found = "one array" if given is None else f"a nest with the entries {[*given]}"
+        raise ShapeError(f"{found} was given where one with the entries {[*wanted]} is needed.")
+    return [leaf for key in wanted for leaf in leaves_like(wanted[key], given[key])]
 
 
 def rebuild(nest: Any, values: list[Any]) -> Any:
@@ -105,9 +101,9 @@ def rebuild(nest: Any, values: list[Any]) -> Any:
     return _map(lambda _: next(found), nest)
 
 
-def tupled(kind: Any, parts: Any) -> Any:
-    """A tuple of ``parts`` as ``kind`` is one: named tuples stay named."""
-    return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
+def tupled(kind: Any, values: Any) -> Any:
+    """A tuple of ``values`` as ``kind`` is one: named tuples stay named."""
+    return kind(*values) if hasattr(kind, "_fields") else tuple(values)
 
 
 def are_whole(nest: list[Any]) -> bool:
@@ -132,9 +128,9 @@ def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
         return [_map(fn, part) for part in nest]
     if isinstance(nest, tuple):
         return tupled(type(nest), [_map(fn, part) for part in nest])
-    if (parts := held(nest)) is not None:
+    if (fields := held(nest)) is not None:
         made = copy.copy(nest)
-        for name, part in parts.items():
+        for name, part in fields.items():
             object.__setattr__(made, name, _map(fn, part))  # also where it is frozen
         return made
     return None if nest is None else fn(nest)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .rules.table import Part, Several
+from .rules.table import Changes, Part, Several
 
 if TYPE_CHECKING:
     from .guards import Slot, Storage
@@ -81,7 +81,6 @@ class Mode(threading.local):
     capture: Listener | None = None
     watch: "Watch | None" = None
     again = False  # whether ``checkpoint`` makes a call again, which is to be what it was
-    rebinds = False  # whether ``t += v`` is no write, but a new value of the name t
     ordinary = True  # recording, nothing else: one look for each operation instead of three
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -100,6 +99,12 @@ class Mode(threading.local):
         finally:
             for name, value in before.items():
                 setattr(self, name, value)
+
+
+class Names(threading.local):
+    """What the current thread does with the names of its variables."""
+
+    rebind = False  # whether ``t += v`` is no write, but a new value of the name t
 
 
 class Watch(Protocol):
@@ -173,16 +178,7 @@ class Leaf:
         self.slot: Slot | None = None  # where replays leave the gradient
 
 
-class Changes:
-    """``last`` is another object after a Tensor got other memory, or requires grad or ceases to."""
-
-    last: object = None
-
-    def note(self) -> None:
-        self.last = object()  # no number, of which threads could lose one
-
-
-changes = Changes()
+changes = Changes()  # a Tensor got other memory, or requires grad or ceases to
 RELEASED = object()
 NO_OPTIONS: dict[str, Any] = {}
 
@@ -238,7 +234,7 @@ class Record:
 
 
 Node = Leaf | Record
-mode = Mode()
+mode, names = Mode(), Names()
 
 
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:

@@ -39,12 +39,13 @@ class Run:
         self, f: Function, args: Sequence[Any], argnums: Argnums | None = None,
         kwargs: dict[str, Any] = NO_OPTIONS, has_aux: bool = False,
     ) -> None:  # fmt: skip
-        capture = mode.capture
+        ordinary = mode.ordinary
+        capture, watch = (None, None) if ordinary else (mode.capture, mode.watch)
+        self.may_record = ordinary or mode.recording
         self.is_single = isinstance(argnums, int)
         places = _positions(argnums, args)
         if capture is not None:
             args, kwargs = capture.lift([args, kwargs], declared=True)
-        self.may_record = mode.recording
         self.given = given = [args[n] for n in places]
         self.is_flat = flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
@@ -71,13 +72,13 @@ class Run:
         )
         older = _older(self.outputs, start)
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
-        records = capture is not None and mode.watch is not None
+        records = capture is not None and watch is not None
         if older and not records:  # what is from before may be differentiated by
             is_open = (isinstance(n, Leaf) and not n.closed for n in history(*older))
             records = mode.again or any(is_open)
         self.records = self.may_record and records
         plain = plain and not self.records and capture is None
-        if mode.watch is not None:  # inside vmap, where arrays stand for batches
+        if watch is not None:  # inside vmap, where arrays stand for batches
             plain = plain and all(isinstance(out._array, np.ndarray) for out in self.outputs)
         self.plain = plain
         # a sweep that finds nothing from before need not look for it
@@ -280,7 +281,7 @@ def gradient(run: Run) -> Any:
     one = np.ones(array.shape, array.dtype) if array.shape else _one(array.dtype)
     if type(array) is not np.ndarray:
         one = akin(one, array)
-    if run.records or mode.capture is not None:
+    if not run.plain and (run.records or mode.capture is not None):
         return run.by_argument(run.pull([one], run.records))
     node = outputs[0]._node
     return run.by_argument(run.swept([] if node is None else [(node, one)], False))
@@ -362,9 +363,7 @@ def rows(run: Run) -> Any:
             units = [np.zeros(o.shape, o.dtype) for o in run.outputs]
             units[k].reshape(-1)[i] = 1  # one element after the other
             pulled.append(
-                run.pull(
-                    [akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records
-                )
+                run.pull([akin(u, o) for u, o in zip(units, run.outputs, strict=True)], run.records)
             )
         jacobians = [
             _stacked([row[v] for row in pulled], out.shape, variable, run.records)

@@ -10,7 +10,7 @@ from ..errors import ShapeError, TapeError
 from .funnel import NUMBERS, admitted, apply, requires_grad, unwrap
 from .primitives import ARRAY, identity, lent, replace_at, split_index, take_at, updated
 from .rules import TABLE, calls
-from .tape import Leaf, Record, changes, mode
+from .tape import Leaf, Record, changes, mode, names
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -23,7 +23,9 @@ STORES = {dis.opmap.get(name) for name in ("STORE_SUBSCR", "STORE_SLICE")}  # t[
 def put(target: "Tensor", what: str, index: Any, value: Any) -> None:
     """Write at an index."""
     layout, arrays = split_index(index)
-    value = value if isinstance(value, (type(target), list, *NUMBERS)) else np.asanyarray(value)
+    if not isinstance(value, (type(target), list, *NUMBERS)):
+        calls.refuse_own_way("the value written", value)
+        value = np.asanyarray(value)
     if isinstance(value, complex):
         calls.refuse_imaginary("the number written", value, target)
     if _is_part(target, value, layout, arrays):  # t[i] += v ends so
@@ -186,7 +188,7 @@ def _become(target: "Tensor", other: "Tensor") -> None:
 
 def update(target: "Tensor", ufunc: np.ufunc, other: Any) -> "Tensor":
     """``t += other`` and the like."""
-    if mode.rebinds:
+    if names.rebind:
         return apply(ufunc, (target, other))
     what = "an update in place (t += v)"
     if _is_written_in_place(target, what, other):

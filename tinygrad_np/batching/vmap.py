@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..autodiff.nests import leaves, rebuild
+from ..autodiff.rules.calls import refuse_own_way
 from ..autodiff.tape import Leaf, history, mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import marked
@@ -119,6 +120,7 @@ def _batch_size(given: list[Any], axes: list[int | None]) -> int:
 
 
 def _first(leaf: Any, axis: int) -> Any:
+    refuse_own_way("an argument of tg.vmap", leaf)
     array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
     return np.moveaxis(array, axis, 0) if axis else array
 
@@ -134,6 +136,7 @@ def _of_all(leaf: Any, axis: int | None, level: Level) -> Any:
             )
         leaf = leaf.detach()
     value = leaf
+    refuse_own_way("a result inside tg.vmap", leaf)
     if isinstance(leaf, Tensor) and type(leaf._array) is Batched:
         value = leaf._array
     elif not hasattr(leaf, "dtype"):

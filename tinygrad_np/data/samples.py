@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..autodiff.nests import held, leaves, rebuild, refuse_subclass, tupled
-from ..autodiff.primitives import is_foreign, kind_of
-from ..autodiff.rules.calls import refuse_namespace
+from ..autodiff.primitives import is_foreign, kind_of, refuse_namespace
 from ..autodiff.tensor import Tensor
 from ..errors import DataError
 from ..nn.operands import to_numbers

@@ -277,7 +277,7 @@ class Script:
         of = equation.of
         if of is not None:
             return f", derivative of {of.part_of or of.name}"
-        parts = [equation.call.title if equation.call else "", short(equation.line)]
+        parts = [equation.module, short(equation.line)]
         return "".join(f", {part}" for part in parts if part)
 
     def _name(self, variable: Variable) -> str:

@@ -12,7 +12,7 @@ from ..errors import ShapeError
 from . import functional, init
 from .layers import Linear
 from .module import Module
-from .operands import entered, shape_of
+from .operands import as_array, entered, shape_of
 
 
 class MultiheadAttention(Module):
@@ -173,7 +173,7 @@ class MultiheadAttention(Module):
 
 
 def _mask(name: str, mask: Any) -> Any:
-    mask = mask if isinstance(mask, (Tensor, np.ndarray)) else np.asarray(mask)
+    mask = as_array("MultiheadAttention", mask, name)
     if mask.dtype.kind not in "bf":
         raise TypeError(
             f"MultiheadAttention: {name} of dtype {mask.dtype}; give booleans, True for places "

@@ -8,7 +8,7 @@ import numpy as np
 from ..arguments import is_whole, refusal
 from ..autodiff.making import array
 from ..autodiff.nests import held, leaves, refuse_subclass
-from ..autodiff.primitives import cast, is_foreign
+from ..autodiff.primitives import cast, is_foreign, refuse_namespace
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
@@ -67,6 +67,7 @@ def as_array(caller: str, x: Any, name: str, dtype: Any = None) -> Any:
     """What is neither array nor Tensor as an array; raises as ``entered`` does."""
     if isinstance(x, (Tensor, np.ndarray)) or is_foreign(x):
         return x
+    refuse_namespace(f"{caller}: {name}", x)
     if not isinstance(x, (list, tuple, str, bool, int, float)) and not hasattr(x, "__array__"):
         raise TypeError(f"{caller}: {name} is of type {type(x).__name__}; give an array.")
     try:

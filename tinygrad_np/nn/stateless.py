@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..arguments import refusal
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -38,7 +36,7 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
         raise KeyError(f"functional_call: {', '.join(unknown)}; this module has {known}.")
     new: dict[int, Any] = {}
     for name, value in params.items():
-        value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+        value = value if isinstance(value, Tensor) else Tensor(value)
         if value.shape != own[name].shape:
             raise ShapeError(
                 f"functional_call: {name} of shape {value.shape}; expected {own[name].shape}."

@@ -31,9 +31,8 @@ class Watch(Recorder):
         self._given_out: list[Lock] = []  # memory of Tensors that may be written to by hand
         self._outside: dict[int, np.ndarray] = {}  # that are no Tensors', by identity
         self._was_swept = False
-        self._open: set[Equation] = set()  # whose derivatives need what they read
+        self._open: dict[Equation | None, set[Variable]] = {}  # what their derivatives will need
         self._pulled: Record | None = None  # at which a sweep was last
-        self._retains = False  # whether a sweep kept what it has passed
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
@@ -43,7 +42,8 @@ class Watch(Recorder):
         if mode.recording and not rule.constant:
             nodes = [getattr(operand, "_node", None) for operand in args]
             for i in read(rule, nodes):
-                self._open.update(self.equations[-1:])
+                if (known := self._known.get(id(values[i]))) is not None and self.equations:
+                    self._open.setdefault(self.equations[-1], set()).add(known)
                 if isinstance(values, list) and isinstance(args[i], np.ndarray):
                     values[i] = self._view(values[i])
                 self.locks.need(values[i], users_line)
@@ -52,8 +52,7 @@ class Watch(Recorder):
     def lift(self, nest: Any, declared: bool = False, pulled: Any = None) -> Any:
         """Tensors that stand for arrays inside of a function are around views, too."""
         if pulled is not None:
-            self._retains, self._pulled = self._has_kept(), pulled[0]
-            self._open -= {self._of_record(pulled[0])}
+            self._close(pulled[0])
         before, nest = leaves(nest), super().lift(nest, declared, pulled)
         for old, new in zip(before, leaves(nest), strict=True) if declared else ():
             if old is not new:
@@ -67,7 +66,7 @@ class Watch(Recorder):
             try:
                 yield
             finally:
-                self._retains, self._pulled = self._has_kept(), None
+                self._close(None)
 
     def deliver(self, tensor: Tensor, gradient: Tensor | None) -> None:
         """A gradient is to be finite."""
@@ -123,16 +122,16 @@ class Watch(Recorder):
                 "values; write after backward(), or give the operation a copy."
             )
 
-    def _has_kept(self) -> bool:
-        """Whether a sweep kept a record that it has passed, for another one."""
-        return self._retains or (self._pulled is not None and not self._pulled.released)
+    def _close(self, pulled: Record | None) -> None:
+        """A sweep comes to a record: the one before is done, unless it is kept for another."""
+        if self._pulled is not None and self._pulled.released:
+            self._open.pop(self._of_record(self._pulled), None)
+        self._pulled = pulled
 
     def _saver(self, target: Tensor) -> str | None:
         """The operation that needs what is in a Tensor's memory, if there is one."""
         known = self._known.get(id(target._array))
-        is_over = self._was_swept and not self._has_kept()  # the search takes 40 ms
-        readers = self._open if is_over else self.equations
-        if not any(known in equation.reads for equation in readers):
+        if not any(known in needed for needed in self._open.values()):  # the search takes 40 ms
             return None
         gc.collect()  # graphs in cycles, as of an error's frames, will never be swept
         return next(savers(target._array), None)
@@ -190,7 +189,7 @@ class Watch(Recorder):
         self._outside = {k: self._outside[k] for k in outside if k in self._outside}
         self._kept.clear()
         self._overwritten.clear()
-        self._was_swept = self._retains = False
+        self._was_swept = False
         self._open.clear()
         self._draws.clear()  # else each mask of a dropout would be kept
         self._take_back()

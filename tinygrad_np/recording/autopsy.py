@@ -107,8 +107,9 @@ def find(equations: Sequence[Equation], ends: Iterable[Variable]) -> Finding | N
         worse = _first(equations, ends, _is_number)
         if isinstance(worse, Equation):
             return _finding(equations, worse, _is_number)
-    reader = found.reader if isinstance(found, Number) else None
-    reader = reader or next(e for e in equations if any(v is found for v in e.reads))
+    reader = found.source
+    if not isinstance(reader, Equation):
+        reader = next(e for e in equations if any(v is found for v in e.reads))
     shape = f", of shape {found.shape}," if found.shape else ""
     told = found.name or f"{_source(reader, found)}{shape}"
     if getattr(found.source, "requires_grad", False) and found.name is None:
@@ -117,16 +118,6 @@ def find(equations: Sequence[Equation], ends: Iterable[Variable]) -> Finding | N
     index = _where(found.array)
     value = np.asarray(found.array)[index].item()
     return Finding("", reader.line, "", "", index, value, (told,))
-
-
-class Number(Variable):
-    """A number that is no array's, read by one equation."""
-
-    __slots__ = ("reader",)
-
-    def __init__(self, value: Any, reader: Equation) -> None:
-        super().__init__(0, "constant", np.asarray(value))
-        self.reader = reader
 
 
 def _is_number(array: Any) -> Any:
@@ -149,7 +140,8 @@ def _first(
             continue
         bad = [v for v in variable.made.reads if is_bad(v, test)]
         numbers = [v for v in variable.made.operands if is_bad(v, test) and v not in bad]
-        sources += [Number(value, variable.made) for value in numbers]
+        # a number that is no array's, with the only equation that reads it
+        sources += [Variable(0, "constant", np.asarray(v), variable.made) for v in numbers]
         if not bad and not numbers:
             made.append(variable.made)
         new = [v for v in dict.fromkeys(bad) if v not in seen]
@@ -170,7 +162,7 @@ def _finding(equations: Sequence[Equation], equation: Equation, test: Any = np.i
     )
     of = equation.of
     return Finding(
-        _name(equation), (of or equation).line, _module(of or equation), _name(of) if of else "",
+        _name(equation), (of or equation).line, (of or equation).module, _name(of),
         index, result.array[index].item(), words, _untaken(equations, equation, result, index),
     )  # fmt: skip
 
@@ -228,10 +220,6 @@ def _source(reader: Equation, found: Variable) -> str:
     if reader.name == "replace_at":
         return "what t[i] = v writes"
     return f"an operand of {_name(reader)}"
-
-
-def _module(equation: Equation) -> str:
-    return "" if equation.call is None else equation.call.title
 
 
 def _is_computed_with(equation: Equation, place: int) -> bool:

@@ -156,6 +156,11 @@ class Equation:
         return str(getattr(named, "name", None) or getattr(named, "__name__", type(named).__name__))
 
     @property
+    def module(self) -> str:
+        """The module that was being called, as texts name it."""
+        return "" if self.call is None else self.call.title
+
+    @property
     def is_backward(self) -> bool:
         """Whether it belongs to a backward pass."""
         return self.of is not None or (self.kind == "deliver" and bool(self.operands))

@@ -113,12 +113,8 @@ def _returned(node: Any) -> Any:
     """The expression that a lambda is, or that a function of one line returns."""
     if isinstance(node, ast.Lambda):
         return node.body
-    body = [] if node is None else [s for s in node.body if not _is_docstring(s)]
+    body = [] if node is None else node.body[ast.get_docstring(node) is not None :]
     return body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
-
-
-def _is_docstring(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _written(fn: Any) -> ast.Lambda | ast.FunctionDef | None:

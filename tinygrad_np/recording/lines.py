@@ -3,7 +3,9 @@
 import enum
 import functools
 import sys
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 PACKAGE = __name__.split(".")[0]
 LIBRARIES = {"numpy", "scipy", *sys.stdlib_module_names} - {"__main__"}
@@ -34,9 +36,15 @@ def whose(module: str | None) -> Whose:
     return Whose.LIBRARY if first in LIBRARIES else Whose.USER
 
 
+def outside(inside: Callable[[Any], bool]) -> FrameType | None:
+    """The nearest frame of a module that is not ``inside``."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and inside(frame.f_globals.get("__name__")):
+        frame = frame.f_back
+    return frame
+
+
 def users_line() -> str:
     """Where in the user's code we are."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and whose(frame.f_globals.get("__name__")) < Whose.USER:
-        frame = frame.f_back
+    frame = outside(lambda module: whose(module) < Whose.USER)
     return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,20 +18,13 @@ class Lock:
         self.line = line
 
 
-class View(NamedTuple):
-    """A view that a graph keeps, the array it is of, and what is read-only while it is there."""
-
-    made: weakref.ref[np.ndarray]
-    of: np.ndarray
-    locks: list[Lock]
-
-
 class Locks:
     """All arrays that are read-only at the moment: an operand, and what it is a view of."""
 
     def __init__(self) -> None:
         self._held: dict[int, Lock] = {}
-        self._views: dict[int, View] = {}
+        # views that graphs keep: of what they are, and what is read-only while they are there
+        self._views: dict[int, tuple[np.ndarray, list[Lock]]] = {}
 
     def lines(self) -> list[str]:
         """Where the arrays were read."""
@@ -72,24 +65,23 @@ class Locks:
         if id(array) in self._views:
             return array
         made = array.view()
-        locks: list[Lock] = []
-
-        def end(_: Any, key: int = id(made)) -> None:
-            del self._views[key]
-            self.let_go(locks)
-
-        self._views[id(made)] = View(weakref.ref(made, end), array, locks)
+        self._views[id(made)] = array, []
+        weakref.finalize(made, self._end, id(made)).atexit = False
         return made
+
+    def _end(self, key: int) -> None:
+        _, locks = self._views.pop(key, (None, []))
+        self.let_go(locks)
 
     def need(self, view: Any, line: Callable[[], str]) -> None:
         """What this is a view of is read-only while the view is there."""
-        known = self._views.get(id(view))
-        if known is not None and not known.locks:
-            known.locks.extend(self.hold(known.of, line()))
+        of, locks = self._views.get(id(view), (None, []))
+        if of is not None and not locks:
+            locks += self.hold(of, line())
 
     def close(self) -> None:
         """Give all arrays their flags back, for good."""
-        self._views.clear()  # a weak reference that is gone calls nothing
+        self._views.clear()
         self.let_go([lock for lock in self._held.values() for _ in range(lock.holders)])
 
 

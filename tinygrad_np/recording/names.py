@@ -1,26 +1,22 @@
 """What modules and their Tensors are called in a recording: by their place in the model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..autodiff.nests import held
+from ..autodiff.nests import held, parts
 from ..autodiff.tensor import Tensor
 from .equations import Call, Equation, Variable
 
 
-def places(nest: Any, name: str) -> list[str]:
-    """How the arrays of a nest that is called ``name`` are written in Python, in order."""
-    if isinstance(nest, dict):
-        parts = {f"{name}[{key!r}]": part for key, part in nest.items()}
-    elif hasattr(type(nest), "_fields"):
-        parts = {f"{name}.{field}": getattr(nest, field) for field in nest._fields}
-    elif isinstance(nest, (list, tuple)):
-        parts = {f"{name}[{i}]": part for i, part in enumerate(nest)}
-    elif (fields := held(nest)) is not None:
-        parts = {f"{name}.{field}": part for field, part in fields.items()}
-    else:
-        return [] if nest is None else [name]
-    return [place for inner, part in parts.items() for place in places(part, inner)]
+def placed(nest: Any, name: str) -> list[tuple[str, Any]]:
+    """The arrays of a nest that is called ``name``, each with how it is written in Python."""
+    if (found := parts(nest)) is None:
+        return [] if nest is None else [(name, nest)]
+    fields = getattr(type(nest), "_fields", found if held(nest) is not None else ())
+    ways = [f".{field}" for field in fields] or [f"[{key!r}]" for key in found]
+    pairs = zip(ways, found.values(), strict=True)
+    return [pair for way, part in pairs for pair in placed(part, name + way)]
 
 
 def calls_of(equations: Iterable[Equation]) -> list[Call]:
@@ -62,33 +58,24 @@ def named(calls: Sequence[Call], whole: Any = None, around: Sequence[Any] = ()) 
     modules: dict[Any, str] = {}
     tensors: dict[Any, str] = {}
     roots = [call.module() for call in calls if call.around is None] if whole is None else [whole]
-    outer = {
-        part: module for module in around for name, part in module.named_modules() if name
-    }  # fmt: skip
-    roots = [_outermost(root, outer) for root in roots if root is not None]
-    for root, own in _told_apart(roots).items():
+    outer = {part: module for module in around for name, part in module.named_modules() if name}
+    for i, root in enumerate(roots):
+        while root in outer:
+            root = roots[i] = outer[root]
+    for root, own in _told_apart([root for root in roots if root is not None]).items():
         for path, module in root.named_modules():
             is_told = module is root and own == type(root).__name__
             modules.setdefault(module, "" if is_told else f"{own}.{path}".strip("."))
         for path, tensor in (*root.named_parameters(), *root.named_tensors()):
             tensors.setdefault(tensor, f"{own}.{path}".strip("."))
-    times: dict[Any, int] = {}
-    for call in calls:
-        times[call.module()] = times.get(call.module(), 0) + 1
-    seen: dict[Any, int] = {}
+    times, seen = Counter(call.module() for call in calls), Counter[Any]()
     for call in calls:
         module = call.module()
-        call.path = modules.get(module, "") if module is not None else ""
-        seen[module] = seen.get(module, 0) + 1
+        call.path = modules.get(module, "")
+        seen[module] += 1
         if module is not None and times[module] > 1:
             call.path = f"{call.path} call {seen[module]}".strip()
     return tensors
-
-
-def _outermost(module: Any, outer: Mapping[Any, Any]) -> Any:
-    while module in outer:
-        module = outer[module]
-    return module
 
 
 def _told_apart(roots: list[Any]) -> dict[Any, str]:
@@ -99,10 +86,9 @@ def _told_apart(roots: list[Any]) -> dict[Any, str]:
     distinct = list(dict.fromkeys(roots))
     inner = {part for root in distinct for name, part in root.named_modules() if name}
     apart = [module for module in distinct if module not in inner and module.parameters()]
-    kinds = [type(module).__name__ for module in apart]
-    named = dict.fromkeys(apart, "")
-    for i, (module, kind) in enumerate(zip(apart, kinds, strict=True)):
-        if len(apart) > 1:
-            number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
-            named[module] = kind + number
-    return named | {module: "" for module in distinct if module not in named}
+    kinds = [type(module).__name__ for module in apart] if len(apart) > 1 else []
+    named = dict.fromkeys([*apart, *distinct], "")
+    for i, kind in enumerate(kinds):
+        number = f" {kinds[: i + 1].count(kind)}" if kinds.count(kind) > 1 else ""
+        named[apart[i]] = kind + number
+    return named

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..files import replacing
 from ..markup import Html, counted, escape, facts, folded, joined, page, section, table
 from .checking import Check, Checking, Whole, wide_leaves
 from .formulas import explained
-from .text import Row, short
+from .text import Row, aligned, short
 from .trace import traced
 
 HEAD = ("by", "rule", "autodiff", "difference", "complex step", "error", "verdict")
@@ -73,19 +74,13 @@ class Receipt:
         return found + ["all agree"] * (len(found) == 1)
 
     def __str__(self) -> str:
-        shown = [HEAD, *(check.cells() for check in self.checks)]
-        widths = [max(len(cells[i]) for cells in shown) for i in range(len(HEAD))]
-
-        def line(cells: Sequence[str]) -> str:
-            words = [t.ljust(w) for t, w in zip(cells[:2], widths[:2], strict=True)]
-            numbers = [t.rjust(w) for t, w in zip(cells[2:6], widths[2:6], strict=True)]
-            return "      " + "  ".join([*words, *numbers, cells[6]])
-
-        text = [f"{self.title}: {', '.join(self.summary())}", line(HEAD)]
+        cells = [HEAD, *(check.cells() for check in self.checks)]
+        lines = iter([f"      {line}" for line in aligned(cells, "<<>>>><")])
+        text = [f"{self.title}: {', '.join(self.summary())}", next(lines)]
         for row, checks in self.equations:
             told = "  ".join(part for part in (row.left, row.place, short(row.line)) if part)
-            text += [f"{row.number:4d}  {told}", *(line(check.cells()) for check in checks)]
-        text += ["end to end"] * bool(self.ends) + [line(check.cells()) for check in self.ends]
+            text += [f"{row.number:4d}  {told}", *islice(lines, len(checks))]
+        text += ["end to end"] * bool(self.ends) + [*lines]
         text += [""] * bool(self.legend) + [f"{n}: {t}" for n, t in sorted(self.legend.items())]
         return "\n".join(text)
 

@@ -5,23 +5,21 @@ mode and records it as an equation. The sweep runs the rules on Tensors then, so
 goes through the same funnel.
 """
 
-import sys
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.guards import Slot
-from ..autodiff.nests import leaves, rebuild, tupled
+from ..autodiff.nests import leaves, rebuild
+from ..autodiff.rules.calls import as_arrays
 from ..autodiff.rules.table import Rule, field_of
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from .equations import Call, Equation, Variable, is_generator
-from .lines import PACKAGE, users_line
+from .lines import PACKAGE, outside, users_line
 from .recording import Recording
 
 # the modules a call passes through on its way from whoever wrote it to here
@@ -32,6 +30,7 @@ FUNNEL |= {__name__, f"{PACKAGE}.replay.capture"}
 TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.primitives.", TRANSFORMS)
 # what is done to Tensors that changes no value
 UNCHANGED = ("t.requires_grad = v", "t.register_hook(f)", "a write to memory that others share")
+FOREIGN = "a recording is of NumPy's arrays; convert those of another library."
 
 
 class Recorder:
@@ -63,14 +62,12 @@ class Recorder:
         self._kept: list[Any] = []
         self._draws: dict[Any, Any] = {}  # results by operation and states of the generators
         self._known: dict[int, Variable] = {}
-        self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
-    # What the engine calls.
+    # What the engine calls (``tape.Listener`` says when).
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
     ) -> Any:
-        """Run an operation of the table and write it down."""
         if getattr(rule.fn, "written_out", False):
             tensors = [
                 self._tensor(rule, i, a, v)
@@ -85,7 +82,6 @@ class Recorder:
         return self._run(rule, self._operands(rule, args, values), values, options)
 
     def make(self, made: Any, source: Any, rule: Rule | None = None) -> None:
-        """A Tensor is made around the memory of ``source``, or of an array that ``rule`` copied."""
         if rule is None:  # one of the step's own
             if not isinstance(source._node, Record):
                 self._operand("detach", 0, source, source._array)
@@ -100,13 +96,8 @@ class Recorder:
             self._remember("constant", made)
 
     def write(
-        self,
-        rule: Rule,
-        target: Tensor,
-        operands: Sequence[Any],
-        values: Sequence[Any],
+        self, rule: Rule, target: Tensor, operands: Sequence[Any], values: Sequence[Any]
     ) -> None:
-        """An operation writes its result into its first operand, the memory of a Tensor."""
         both = [target, *operands], [target._array, *values]
         into, *rest = self._operands(rule, *both)
         if into.kind == "memory":
@@ -127,7 +118,6 @@ class Recorder:
         self._note("call", rule, [into, *rest], {}, [array])
 
     def become(self, target: Tensor, value: Tensor) -> None:
-        """``target`` is about to take over the memory of ``value``."""
         for leaf in self.tensors:
             if getattr(leaf, "_grad", None) is target:
                 self.gradient(leaf, value)
@@ -151,13 +141,11 @@ class Recorder:
         self._note("become", None, [operand], {"tensor": target}, [])
 
     def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
-        """``tensor.grad`` is about to be read, or is another from now on."""
         if change:
             self.deliver(tensor, change[0])
         elif tensor not in self.tensors:
-            before = getattr(tensor, "_grad", None)
-            if type(before) is Slot:
-                before = tensor._grad = Tensor._owning(np.array(before.array))
+            self.tensors[tensor] = None  # from here on it is known, and may be read
+            before = tensor.grad
             self.tensors[tensor] = before is not None
             if before is not None:
                 if before._node is not None:
@@ -203,7 +191,6 @@ class Recorder:
 
     @contextmanager
     def sweeping(self, records: bool) -> Iterator[None]:
-        """A block around a sweep, whose operations are recorded or not."""
         try:
             with mode.having(recording=records):
                 yield
@@ -244,7 +231,7 @@ class Recorder:
         """The variable of a Tensor that the step returned."""
         operand = self._operand("return", 0, tensor, tensor._array)
         if not isinstance(operand, Variable):
-            raise TypeError("a recording is of NumPy's arrays; convert those of another library.")
+            raise TypeError(FOREIGN)
         return operand
 
     def close(self) -> None:
@@ -262,7 +249,7 @@ class Recorder:
 
     # How it is written down, and what a capture adds to that.
 
-    def refuse(self, what: str, remedy: str, place: str = "") -> None:
+    def refuse(self, what: str, remedy: str) -> None:
         """What could not be done again."""
 
     def _perform(self, worker: Any) -> None:
@@ -287,9 +274,6 @@ class Recorder:
         """The variable of an array that is no Tensor's, which is seen for the first time."""
         return self._remember("constant", array)
 
-    def _again(self, variable: Variable) -> None:
-        """A variable is read again, of whose contents there is a note."""
-
     def _run(
         self,
         rule: Rule,
@@ -300,7 +284,7 @@ class Recorder:
         name = spelled(rule)
         given = {k: self._operand(f"{name}({k}=)", 0, v, v) for k, v in options.items()}
         drawn = [v for v in (*values, *options.values()) if is_generator(v)]
-        draw = rule, *map(_state, drawn)
+        draw = rule, *((id(g), str(g.bit_generator.state)) for g in drawn)
         mode.capture = None
         try:
             out = rule.forward(*values, **options)
@@ -312,10 +296,10 @@ class Recorder:
             self._draws[draw] = out
             self._drawn(generator)
         if type(out) is not np.ndarray:
-            made, out = out, _arrays(out)
-            if out is None:
+            out = as_arrays(out)
+            if not isinstance(out, (np.ndarray, tuple)):
                 self.refuse(f"{name} gives no array", "call it outside the step")
-                return made
+                return out
         if isinstance(out, tuple):
             there = [i for i, part in enumerate(out) if part is not None]
             fields = [field_of(type(out), i) for i in range(len(out))]
@@ -343,11 +327,12 @@ class Recorder:
             equation.fn = chosen(equation.fn, places)
         for i, result in zip(places or range(len(fields)), results, strict=False):
             result.field = fields[i]
-        source = _only_source(equation)
+        sources = [v for v in equation.reads if v.kind != "constant"]
         for result in results:
             result.made = equation
-            if source is not None and np.may_share_memory(result.array, source.array):
-                result.view_of = source
+            is_alone = len(sources) == len(results) == 1  # were there others, it might move
+            if is_alone and np.may_share_memory(result.array, sources[0].array):
+                result.view_of = sources[0]
         errors: Any = np.geterr()
         if errors != self.errors:
             equation.errors = errors
@@ -357,9 +342,9 @@ class Recorder:
         if self.pulled is not self._last:
             self._of = self._pulls()
         equation.call, equation.of = self.call, self._of
-        if self._of is not None and equation.fn is np.positive and equation.reads:
+        if self._of is not None and equation.traits.copies and equation.reads:
             made = equation.reads[0].made  # a gradient's copy belongs where the gradient was made
-            equation.of = self._of if made is None else made.of
+            equation.of = (made and made.of) or self._of
         equation.part_of = self._part_of
         self.equations.append(equation)
         self._numbers.append(next_number())
@@ -414,8 +399,6 @@ class Recorder:
                 "make the view anew",
             )
         if known is not None:
-            if known in self._contents:
-                self._again(known)
             return known
         if not isinstance(operand, Tensor):
             return self._raw(value, operand)
@@ -431,7 +414,7 @@ class Recorder:
 
     def _is_own_code(self, passed: set[str]) -> bool:
         """Whether a rule made the call: the arrays that rules make depend on shapes alone."""
-        frame = _caller(passed)
+        frame = outside(passed.__contains__)
         return frame is not None and str(frame.f_globals.get("__name__")).startswith(TRUSTED)
 
 
@@ -459,29 +442,3 @@ def chosen(fn: Any, places: list[int]) -> Any:
 
     call.places = places  # type: ignore[attr-defined]
     return call
-
-
-def _state(generator: Any) -> tuple[int, str]:
-    return id(generator), str(generator.bit_generator.state)
-
-
-def _only_source(equation: Equation) -> Variable | None:
-    """The variable whose view the only result can be: were there others, it might move."""
-    found = [v for v in equation.reads if v.kind != "constant"]
-    return found[0] if len(found) == len(equation.results) == 1 else None
-
-
-def _caller(passed: set[str]) -> FrameType | None:
-    """The nearest frame of a module that is not in ``passed``."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") in passed:
-        frame = frame.f_back
-    return frame
-
-
-def _arrays(out: Any) -> Any:
-    if isinstance(out, (np.generic, bool, int, float, complex)):
-        return np.asarray(out)
-    if isinstance(out, (tuple, list)):
-        return tupled(type(out), [None if part is None else np.asarray(part) for part in out])
-    return out if isinstance(out, np.ndarray) else None

@@ -29,12 +29,11 @@ class Recording:
         equations: list[Equation],
         variables: list[Variable],
         results: Sequence[Variable],
-        title: str = "Recording",
     ) -> None:
         self.equations = equations
         self.variables = variables
         self.results = list(results)
-        self.title = title
+        self.title = "Recording"
         self.names: dict[Tensor, str] = {}
         self.gradients: list[Variable] = []
         self.own = len(equations)
@@ -102,7 +101,7 @@ class Recording:
         number = {equation: i for i, equation in enumerate(self.equations, 1)}
         found = []
         for equation, i in number.items():
-            place = "" if equation.call is None else equation.call.title
+            place = equation.module
             if equation.of is not None:
                 of = number.get(equation.of)
                 place = "backward" if of is None else f"backward of {of}"

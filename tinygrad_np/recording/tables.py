@@ -15,7 +15,7 @@ from ..autodiff.tape import NO_OPTIONS
 from ..markup import Html, facts, joined
 from ..markup import table as html_table
 from .equations import Equation, Variable, is_generator
-from .text import flops, short
+from .text import aligned, flops, short
 
 LONGEST = 60  # characters of a line of the source
 
@@ -43,13 +43,8 @@ class Table:
         return shown
 
     def __str__(self) -> str:
-        cells = [self.head, *self._cells()]
-        widths = [max(len(row[i]) for row in cells) for i in range(1, len(self.head))]
-        lines = [self.title]
-        for first, *others in cells:
-            right = "  ".join(text.rjust(w) for text, w in zip(others, widths, strict=True))
-            lines.append(f"{right}  {first}")
-        return "\n".join(lines)
+        cells = [(*others, first) for first, *others in [self.head, *self._cells()]]
+        return "\n".join([self.title, *aligned(cells, ">" * (len(self.head) - 1) + "<")])
 
     __repr__ = __str__
 
@@ -67,7 +62,7 @@ class Place(NamedTuple):
     def of(cls, equation: Equation) -> "Place":
         """Where an equation comes from: a derivative from the operation that it is of."""
         equation = equation.of or equation
-        return cls(equation.line, "" if equation.call is None else equation.call.title)
+        return cls(equation.line, equation.module)
 
     def __str__(self) -> str:
         """``0: Linear  model.py:12  loss = f(x)``, as far as that is known."""

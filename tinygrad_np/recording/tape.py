@@ -34,14 +34,18 @@ def tape_of(*results: Tensor, backward: bool = False) -> Recording:
     reader = Reader(results)
     found = reader.recording(results)
     if backward:
-        found.gradients = add_backward(reader.recorder(), results)
+        found.gradients = add_backward(reader, results)
     return found
 
 
-class Reader:
-    """Turns records into equations, each behind those it is computed from."""
+class Reader(Recorder):
+    """Turns records into equations, each behind those it is computed from.
+
+    Where the tape ends it goes on as a recorder.
+    """
 
     def __init__(self, results: Any) -> None:
+        super().__init__()
         for result in results:
             if not isinstance(result, Tensor):
                 raise TypeError(
@@ -55,9 +59,6 @@ class Reader:
                 "requires_grad=True, or it was computed under no_grad."
             )
         self.nodes = list(history(*roots))[::-1]
-        self.variables: list[Variable] = []
-        self.equations: list[Equation] = []
-        self.numbers: list[int] = []
         self.constants: dict[int, Variable] = {}  # by id: the tape holds them
         self.places: dict[Node, Variable] = {}
         # what each record gave: those that read it have it
@@ -93,30 +94,21 @@ class Reader:
                 inside.pop()
             if not isinstance(record.rule, Part):
                 self._add(record, parts.get(record), inside[-1].call)
-        outputs = [self._operand(t._node, t._array, None) for t in results]
-        found = Recording(self.equations, self.variables, outputs)
+        found = self.finished([self._read(t._node, t._array, None) for t in results])
         found.names = named(calls_of(self.equations), whole)
         by_node = {t._node: path for t, path in found.names.items() if t._node is not None}
         for variable in found.of_kind("memory"):
             variable.name = by_node.get(variable.source, variable.name)
         return found
 
-    def recorder(self) -> Recorder:
-        """One that goes on where the tape ends."""
-        recorder = Recorder()
-        recorder.equations, recorder.variables = self.equations, self.variables
-        recorder._numbers = self.numbers
-        recorder._known = {id(v.array): v for v in self.variables}
-        return recorder
-
     def _add(self, record: Record, parts: list[Record] | None, call: Call | None) -> None:
         guards = record.guards or [None] * len(record.values)
         operands = [
-            self._operand(parent, value, getattr(guard, "name", None))
+            self._read(parent, value, getattr(guard, "name", None))
             for value, parent, guard in zip(record.values, record.parents, guards, strict=True)
         ]
         made = parts or [record]
-        results = [self._variable("result", self._value(node), node) for node in made]
+        results = [self._place("result", self.values.get(node, node.out), node) for node in made]
         equation = Equation("call", record.rule, operands, record.kwargs, results, "")
         equation.call, equation.record = call, record
         if parts:
@@ -130,30 +122,24 @@ class Reader:
         for result in results:
             result.made = equation
         self.equations.append(equation)
-        self.numbers.append(record.number)
+        self._numbers.append(record.number)
 
-    def _value(self, node: Record) -> Any:
-        return self.values.get(node, node.out)
-
-    def _operand(self, node: Node | None, value: Any, name: str | None) -> Any:
+    def _read(self, node: Node | None, value: Any, name: str | None) -> Any:
         """The variable of an operand, or the operand itself if it is no array."""
         if node is not None:
             if node not in self.places:
-                self._variable("memory", value, node)
+                self._place("memory", value, node)
             return self.places[node]
         if not hasattr(value, "dtype") or isinstance(value, np.generic):
             return value
         if id(value) not in self.constants:
-            constant = self.constants[id(value)] = self._variable("constant", value, None)
+            constant = self.constants[id(value)] = self._remember("constant", value)
             constant.name = name
         return self.constants[id(value)]
 
-    def _variable(self, kind: str, value: Any, node: Node | None) -> Variable:
-        variable = Variable(len(self.variables), kind, value, node)
-        self.variables.append(variable)
-        if node is not None:
-            self.places[node] = variable
-            variable.name = getattr(node, "name", None)
+    def _place(self, kind: str, value: Any, node: Node) -> Variable:
+        variable = self.places[node] = self._remember(kind, value, node)
+        variable.name = getattr(node, "name", None)
         return variable
 
 

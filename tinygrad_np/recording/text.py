@@ -98,6 +98,13 @@ def lines(rows: Iterable[Row], with_source: bool = False) -> Iterable[str]:
         yield "  ".join(part for part in parts if part).rstrip()
 
 
+def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Rows of words as lines, each column to its side, ``<`` or ``>``."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    line = "  ".join(f"{{:{side}{n}}}" for side, n in zip(sides, widths, strict=True))
+    return [line.format(*row).rstrip() for row in rows]
+
+
 def as_html(title: str, summary: Sequence[str], rows: Iterable[Row], place: str) -> Html:
     """The rows as a table that a click shows; ``place`` is what stands above that column."""
     cells = [

@@ -1,17 +1,18 @@
 """``trace``: what a function does on example inputs, as a list of equations."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
+from ..autodiff.primitives import has_no_protocols, is_foreign
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import TapeError
-from .names import give_names, places
-from .recorder import Recorder
+from .names import give_names, placed
+from .recorder import FOREIGN, Recorder
 from .recording import Recording
 from .tape import add_backward
 
@@ -53,6 +54,8 @@ def traced(
     for place, part in enumerate(parts):
         if isinstance(part, ARRAYS):
             parts[place] = recorder.argument(place, part)
+        elif is_foreign(part) or has_no_protocols(part):
+            raise TypeError(FOREIGN)
     args = rebuild(list(example_inputs), parts)
     mode.capture = recorder
     try:
@@ -78,15 +81,16 @@ def traced(
 def _name(made: Recording, fn: Any, inputs: tuple[Any, ...]) -> None:
     """Give variables from outside the names they have there."""
     scope = _scope(fn)
-    around = [value for value in scope.values() if hasattr(type(value), "named_modules")]
-    made.names = give_names(made.equations, made.variables, around)
-    held = {id(tensor): place for place, tensor in _held(scope)}
+    modules = [value for value in scope.values() if hasattr(type(value), "named_modules")]
+    made.names = give_names(made.equations, made.variables, modules)
+    around = [pair for name, value in scope.items() for pair in placed(value, name)]
+    held = {id(part): place for place, part in around if isinstance(part, Tensor)}
     for variable in made.variables:
         if variable.name is None and (place := held.get(id(variable.source))) is not None:
             variable.name = made.names[variable.source] = place
     given = iter(made.of_kind("input"))
     for name, each in zip(names_of(fn, len(inputs)), inputs, strict=True):
-        for place, part in zip(places(each, name), leaves([each]), strict=True):
+        for place, part in placed(each, name):
             if isinstance(part, ARRAYS):
                 variable = next(given)
                 variable.name = variable.name or place
@@ -98,14 +102,6 @@ def _scope(fn: Any) -> dict[str, Any]:
         return {}
     found = inspect.getclosurevars(inspect.unwrap(fn))
     return {**found.globals, **found.nonlocals}
-
-
-def _held(scope: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """The Tensors among that, with how the function writes them."""
-    for name, value in scope.items():
-        for place, part in zip(places(value, name), leaves(value), strict=True):
-            if isinstance(part, Tensor):
-                yield place, part
 
 
 def names_of(fn: Any, count: int) -> list[str]:

@@ -50,11 +50,11 @@ class Capture(Recorder):
         self.reads = Reads()
         self.watched: list[tuple[np.ndarray, Any]] = []  # constants that somebody may write to
         self.refused: ReplayError | None = None  # the first refusal, which the step may catch
+        self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
     def apply(
         self, rule: Rule, args: Sequence[Any], values: Sequence[Any], options: dict[str, Any]
     ) -> Any:
-        """Run an operation of the table and write it down."""
         if any(map(is_foreign, values)):
             raise refusal(
                 "computes with arrays of another library, and replay is NumPy's",
@@ -104,7 +104,7 @@ class Capture(Recorder):
                 generator.place,
             )
         for variable, content in self._contents.items():
-            self._check_raw(variable, content)
+            self._check_raw(variable)
             base = variable.array
             while isinstance(base.base, np.ndarray):
                 base = base.base
@@ -113,9 +113,9 @@ class Capture(Recorder):
                 self.watched.append((variable.array, content))
             variable.array = np.array(variable.array)
 
-    def refuse(self, what: str, remedy: str, place: str = "") -> None:
+    def refuse(self, what: str, remedy: str) -> None:
         """Raise the error for what cannot be done again."""
-        raise refusal(what, remedy, place)
+        raise refusal(what, remedy)
 
     def _perform(self, worker: Any) -> None:
         with self.reads.paused():
@@ -129,10 +129,6 @@ class Capture(Recorder):
     def _forget(self, variables: set[Variable]) -> None:
         """A replay reads memory where it lies, whatever is there by then."""
 
-    def _new_generator(self, generator: Any) -> None:
-        super()._new_generator(generator)
-        self.reads.see(generator, users_line())
-
     def _drawn(self, generator: Any) -> None:
         self.reads.drawn(generator)
 
@@ -143,11 +139,15 @@ class Capture(Recorder):
             self._contents[raw] = array_state(array)
         return raw
 
-    def _again(self, variable: Variable) -> None:
-        self._check_raw(variable, self._contents[variable])
+    def _operand(self, name: str, i: int, operand: Any, value: Any) -> Any:
+        """An array that came once before is to be what it was."""
+        known = self._known.get(id(value))
+        if known is not None and known in self._contents:
+            self._check_raw(known)
+        return super()._operand(name, i, operand, value)
 
-    def _check_raw(self, variable: Variable, content: Any) -> None:
-        if array_state(variable.array) != content:
+    def _check_raw(self, variable: Variable) -> None:
+        if array_state(variable.array) != self._contents[variable]:
             raise refusal(
                 f"writes into an array of shape {variable.shape} that it has used before",
                 "write into a copy, or keep it in a Tensor and write t[...] = v",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.rules import TABLE
-from ..recording.equations import Equation, Variable
+from ..recording.equations import Equation
 from ..threads import Crew, thread_count
 from . import native
 from .bind import Binding, Instruction
@@ -115,9 +115,10 @@ def chained(
             if run is not None:
                 run.owners = [owner for owner, _ in group]  # type: ignore[attr-defined]
             found += group if run is None else [(group[0][0], run)]
-        chain, group = None if part is None else Chain(part), pairs
-        if chain is None or part is None or not chain.takes(part):
-            chain, group = None, []
+        chain, group = None, []
+        if part is not None and (begun := Chain(part)).takes(part):
+            chain, group = begun, pairs
+        else:
             found += pairs
     return found
 
@@ -138,7 +139,7 @@ def _items(
     operands: list[Any] = []
     for given in equation.operands:
         operand = binding.operand(given)
-        if isinstance(given, Variable) and given.dtype.kind in "iu":  # no loop makes integers
+        if given.dtype.kind in "iu":  # no loop makes integers
             made = np.empty(given.shape, np.int64)
             copy = Call(np.copyto, (made, operand, "unsafe")).bound(binding.cells)
             copies.append(Item(equation, [copy], free=True))
@@ -180,7 +181,7 @@ def elementwise(call: Any) -> Elementwise | None:
     if options or (fn is not np.copyto and len(args) != fn.nin + fn.nout):
         return None
     *operands, out = args
-    if not isinstance(out, np.ndarray) or out.size < 2:
+    if out.size < 2:
         return None
     operands = [_one_number(operand, operands) for operand in operands]
     if any(type(o) is not np.ndarray for o in operands):

@@ -1,12 +1,12 @@
 """The arguments of one call of a replayed step."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..autodiff.nests import held, leaves, rebuild, tupled
-from ..autodiff.primitives import is_foreign, kind_of
+from ..autodiff.nests import leaves, parts, rebuild
+from ..autodiff.primitives import has_no_protocols, is_foreign, kind_of
 from ..autodiff.tape import mode
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
@@ -25,7 +25,7 @@ class Given:
         self.parts = leaves(self.nest)
         self.inputs = self.arrays()
         values = ["array" if is_array(part) else _identity(part) for part in self.parts]
-        shown = repr(rebuild(_opened(self.nest), values))
+        shown = repr(_told(self.nest, iter(values)))
         specs = [(a.shape, a.dtype.str, a.strides) for a in self.inputs]
         self.key = (mode.recording, shown, *specs)
 
@@ -40,8 +40,8 @@ class Given:
     def passed_to(self, fn: Callable[..., Any], tensors: Iterable[Tensor]) -> Any:
         """What a function gives for the arguments, with these Tensors for the arrays."""
         found = iter(tensors)
-        parts = [next(found) if is_array(part) else part for part in self.parts]
-        args, named = rebuild(self.nest, parts)
+        given = [next(found) if is_array(part) else part for part in self.parts]
+        args, named = rebuild(self.nest, given)
         return fn(*args, **named)
 
 
@@ -68,24 +68,18 @@ def _array(part: Any) -> np.ndarray:
     return part._array  # type: ignore[no-any-return]
 
 
-def _opened(nest: Any) -> Any:
-    """A nest with dicts for its dataclasses, whose keys are class and field."""
-    if isinstance(nest, dict):
-        return {key: _opened(part) for key, part in nest.items()}
-    if isinstance(nest, list):
-        return [_opened(part) for part in nest]
-    if isinstance(nest, tuple):
-        return tupled(type(nest), [_opened(part) for part in nest])
-    if (parts := held(nest)) is None:
-        return nest
-    return {(type(nest), name): _opened(part) for name, part in parts.items()}
+def _told(nest: Any, values: Iterator[Any]) -> Any:
+    """A nest as its classes and keys, with these values in it."""
+    if (found := parts(nest)) is None:
+        return None if nest is None else next(values)
+    return type(nest), {key: _told(part, values) for key, part in found.items()}
 
 
 def _identity(part: Any) -> Any:
     """What tells an argument that is no array from others: its value, or that it is this object."""
     if is_plain(part):
         return type(part), repr(part)
-    if is_foreign(part):
+    if is_foreign(part) or has_no_protocols(part):
         raise ReplayError(
             f"{users_line()}: an argument is a {kind_of(part)}, and replay is NumPy's; call the "
             "step without tg.replay, or give it arrays of NumPy's."

@@ -39,8 +39,6 @@ class Guards:
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
-        named = [v for v in walk.seen.values() if hasattr(type(v), "named_tensors")]
-        self.modules = sorted(named, key=lambda module: -len(list(module.named_modules())))
         self.watched = [*walk.arrays.values(), *capture.watched]
         self.watches = [*walk.watches, END]
         self._gets = [watch.get for watch in self.watches], [watch.of for watch in self.watches]

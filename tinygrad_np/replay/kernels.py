@@ -40,9 +40,9 @@ class Cells:
     values: list[Any] = field(default_factory=list)
     recipes: list[tuple[int, Callable[[Any], Any], int]] = field(default_factory=list)
 
-    def add(self) -> Cell:
-        """A cell to be filled before each replay."""
-        self.values.append(None)
+    def add(self, value: Any = None) -> Cell:
+        """A cell to be filled before each replay, or with a ``value`` that stays."""
+        self.values.append(value)
         return Cell(len(self.values) - 1)
 
     def view(self, x: Any, fn: Callable[[Any], Any]) -> Any:
@@ -101,39 +101,32 @@ class Call:
 
     def bound(self, cells: Cells) -> Callable[[], Any]:
         """The call as a function of nothing: the fastest that Python has."""
-        places = [i for i, a in enumerate(self.args) if isinstance(a, Cell)]
-        names = [name for name, a in self.options.items() if isinstance(a, Cell)]
-        if not places and not names:
+        named = {name: a.place for name, a in self.options.items() if isinstance(a, Cell)}
+        if not named and not any(isinstance(a, Cell) for a in self.args):
             return partial(self.fn, *self.args, **self.options)
-        return _late(self.fn, self.args, places, self.options, names, cells.values)
+        late = [i for i, a in enumerate(self.args) if isinstance(a, Cell)]
+        if len(self.args) == 3 and late in ([0], [1]) and not self.options:  # 0.1 µs less
+            fn, values, (a, b, c) = self.fn, cells.values, self.args
+            at = self.args[late[0]].place
+            first = late == [0]
+            return (lambda: fn(values[at], b, c)) if first else lambda: fn(a, values[at], c)
+        held = [a if isinstance(a, Cell) else cells.add(a) for a in self.args]
+        return _late(self.fn, [cell.place for cell in held], self.options, named, cells.values)
 
 
 def _late(
-    fn: Any,
-    args: tuple[Any, ...],
-    places: list[int],
-    options: dict[str, Any],
-    names: list[str],
-    values: list[Any],
+    fn: Any, places: list[int], options: dict[str, Any], named: dict[str, int], values: list[Any]
 ) -> Callable[[], Any]:
-    """A call that looks up what is in its cells; the common forms are spelled out."""
-    if len(places) == 1 and not options and len(args) == 3:
-        a, b, c = args
-        at = args[places[0]].place
-        if places == [0]:
-            return lambda: fn(values[at], b, c)
-        if places == [1]:
-            return lambda: fn(a, values[at], c)
-
-    def call() -> Any:
-        filled = list(args)
-        for i in places:
-            filled[i] = values[args[i].place]
-        if not names:
-            return fn(*filled, **options)
-        return fn(*filled, **options | {name: values[options[name].place] for name in names})
-
-    return call
+    """A call that looks up its arguments at these places."""
+    options = {name: value for name, value in options.items() if name not in named}
+    if len(places) < 2 or named:
+        return lambda: fn(
+            *[values[place] for place in places],
+            **options,
+            **{name: values[place] for name, place in named.items()},
+        )
+    found = operator.itemgetter(*places)  # half of the time
+    return lambda: fn(*found(values), **options)
 
 
 def calls_for(

@@ -298,7 +298,7 @@ def _keep(key: str, code: bytes) -> None:
         return
     with contextlib.suppress(OSError, DataError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with replacing(path, synced=False) as file:  # its sum tells a torn one
             file.write(_sum(key, code) + code)
 
 

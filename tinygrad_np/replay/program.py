@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import takewhile
 from operator import is_, length_hint
 from statistics import median
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from ..recording.equations import Variable
 from ..recording.names import give_names
 from . import show
 from .bind import Binding
@@ -21,6 +21,8 @@ from .guards import Guards
 from .kernels import Cell, quieted
 from .plan import Plan, allocate, plan
 from .severed import leads_on, severed
+
+COMPUTED = np.float64(0)  # in the places of a result's Tensors
 
 
 class Untouched(Exception):
@@ -33,17 +35,14 @@ class Program:
     It belongs to one signature, and to one thread: its buffers are written by every run.
     """
 
-    def __init__(
-        self, capture: Capture, guards: Guards, outputs: Sequence[Variable], result: Any,
-        places: list[int | None], fused: bool = False,
-    ) -> None:  # fmt: skip
-        self.taken_down: Any = capture, outputs
+    def __init__(self, capture: Capture, guards: Guards, result: Any, fused: bool) -> None:
+        parts = leaves(result)
+        returned = [part for part in parts if isinstance(part, Tensor)]
+        self.taken_down: Any = capture, [*map(capture.variable, returned)]
         # the captured Tensors are not kept: they may hold a graph
-        parts = zip(places, leaves(result), strict=True)
-        self.parts = [part if place is None else np.float64(0) for place, part in parts]
+        self.parts = [COMPUTED if isinstance(part, Tensor) else part for part in parts]
         self.result = rebuild(result, self.parts)
-        self.places = places
-        self.lead_on = [leads_on(part) for part in leaves(result) if isinstance(part, Tensor)]
+        self.lead_on = [*map(leads_on, returned)]
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
         self.generators = capture.generators
@@ -62,7 +61,6 @@ class Program:
         self.runs = 0
         self.due = 0.0
         self.fused = fused
-        self.guards.bind()
 
     @cached_property
     def plan(self) -> Plan:
@@ -120,17 +118,14 @@ class Program:
 
     def _has_acted(self, failed: int) -> bool:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
-        if self.outside or self.became:
-            return True
-        place = self.plan.place
-        for equation in self.plan.equations:
-            if equation is self.begun[failed]:
-                return False
-            if equation.kind in ("write", "effect", "deliver", "become") or equation.draws:
-                return True
-            if any(v.root in place and place[v.root].fixed is not None for v in equation.results):
-                return True  # a gradient that may be there
-        return True
+        place, failing = self.plan.place, self.begun[failed]
+        fixed = {root for root, buffer in place.items() if buffer.fixed is not None}
+        return bool(self.outside or self.became) or any(
+            equation.kind in ("write", "effect", "deliver", "become")
+            or equation.draws
+            or not fixed.isdisjoint(v.root for v in equation.results)  # a gradient may be there
+            for equation in takewhile(lambda e: e is not failing, self.plan.equations)
+        )
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""
@@ -174,16 +169,16 @@ class Program:
             copy = self.only.copy("K")  # who computes on sees the memory that eager mode would give
             return copy if plain else Tensor._of(copy, None)
         made = []
-        parts = zip(self.plan.outputs, self.returned, self.lead_on, strict=True)
-        for variable, found, leads in parts:
+        for variable, found, leads in zip(
+            self.plan.outputs, self.returned, self.lead_on, strict=True
+        ):
             if variable.kind == "memory":
                 made.append(variable.source)
             else:
-                array = values[found.place] if isinstance(found, Cell) else found
-                array = array.copy("K")
+                array = (values[found.place] if isinstance(found, Cell) else found).copy("K")
                 make = severed if leads else Tensor._owning
                 made.append(array if plain else make(array))
         if self.single:
             return made[0]
-        held = zip(self.places, self.parts, strict=True)
-        return rebuild(self.result, [v if p is None else made[p] for p, v in held])
+        found = iter(made)
+        return rebuild(self.result, [next(found) if v is COMPUTED else v for v in self.parts])

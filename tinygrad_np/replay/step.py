@@ -43,7 +43,7 @@ from .verify import (
 KEPT_SIGNATURES = 64
 NEVER = float("inf")
 UNSHARED = contextlib.nullcontext()
-PLAIN, TENSORS = frozenset([np.ndarray]), frozenset([Tensor])
+PLAIN = frozenset([np.ndarray])
 MOST_SEEN = 10_000  # signatures that are counted
 MOST_CAPTURES = 16  # one after the other, without a replay
 
@@ -115,10 +115,6 @@ class Replay:
         if mode.capture is not None or mode.watch is not None:
             return self._called(args, named)
         result = self._called(args, named, plain=True)
-        if type(result) is Tensor:
-            return result.numpy()
-        if type(result) is tuple and TENSORS.issuperset(map(type, result)):
-            return tuple([part.numpy() for part in result])
         found = leaves(result)
         return rebuild(result, [v.numpy() if isinstance(v, Tensor) else v for v in found])
 
@@ -154,12 +150,7 @@ class Replay:
         self._local.doubted = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Replay, (
-            self.fn,
-            self.verify,
-            self.patience,
-            self.fuse,
-        )  # a copy captures for itself
+        return Replay, (self.fn, self.verify, self.patience, self.fuse)  # captures for itself
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -197,10 +188,9 @@ class Replay:
             return self.fn(*args, **named)
         given = Given(args, named)
         programs = self._local.programs.get(given.key, [])
-        if any(program.guards.gradients for program in programs):
-            with EXCLUSIVE:
-                return self._found(programs, given, plain)
-        return self._found(programs, given, plain)
+        shared = any(program.guards.gradients for program in programs)
+        with EXCLUSIVE if shared else UNSHARED:
+            return self._found(programs, given, plain)
 
     def _found(self, programs: list[Program], given: Given, plain: bool) -> Any:
         """Run the program that may run now; where there is none, capture one."""
@@ -278,7 +268,7 @@ class Replay:
             result = self._recorded(capture, given)
         walk = Walk(capture.reads, [self.fn, *given.others()])
         capture.settle(walk.seen)
-        filled = _plain(capture, result)  # the values now: a plan may merge two variables
+        filled = detached(result, capture)  # the values now: a plan may merge two variables
         if walk.unseen is not None:
             local = self._local  # the first time may be for something lasting, as an import
             local.why = walk.unseen if given.key in local.unseen else None
@@ -286,17 +276,12 @@ class Replay:
             return None, filled
         if self._has_moved(given.key, walk):
             return None, filled
-        returned = leaves(result)
-        results = [capture.variable(part) for part in returned if isinstance(part, Tensor)]
-        places = iter(range(len(results)))
-        where = [next(places) if isinstance(part, Tensor) else None for part in returned]
         args, named = given.nest
         is_plain = PLAIN.issuperset(map(type, (*args, *named.values())))
-        specs = [*map(spec, given.inputs)] if is_plain else None
-        guards, trace = Guards(walk, capture, specs), described(capture.equations)
-        program = Program(capture, guards, results, result, where, self.fuse)
-        program.trace, program.held, program.due = trace, given.others(), self._due(0)
-        program.named = [*named]
+        guards = Guards(walk, capture, [*map(spec, given.inputs)] if is_plain else None)
+        program = Program(capture, guards, result, self.fuse)
+        program.trace, program.held = described(capture.equations), given.others()
+        program.due, program.named = self._due(0), [*named]
         return program, filled
 
     def _recorded(self, capture: Capture, given: Given) -> Any:
@@ -372,7 +357,7 @@ class Replay:
             result = self._recorded(capture, given)
             compare_runs(program, described(capture.equations))
             compare_outcomes(ours, theirs if quick else outcome(program, result))
-            result = _plain(capture, result)
+            result = detached(result, capture)
             capture.close()  # its arrays need not wait for the garbage collector
         else:
             second, result = self._captured(given)
@@ -396,21 +381,14 @@ class Replay:
         return result
 
 
-def _plain(capture: Capture, result: Any) -> Any:
-    """What the step returned, without what is recorded of it."""
+def detached(result: Any, capture: Capture | None = None) -> Any:
+    """What the step returned, without its graph; of a ``capture`` in memory of its own."""
     parts = leaves(result)
     for i, part in enumerate(parts):
-        if isinstance(part, Tensor) and capture.variable(part).kind != "memory":
-            parts[i] = severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
-    return rebuild(result, parts)
-
-
-def detached(result: Any) -> Any:
-    """What the step returned as Python, without its graph."""
-    parts = leaves(result)
-    for i, part in enumerate(parts):
-        if isinstance(part, Tensor):
+        if isinstance(part, Tensor) and capture is None:
             parts[i] = severed(part._array) if leads_on(part) else part.detach()
+        elif isinstance(part, Tensor) and capture and capture.variable(part).kind != "memory":
+            parts[i] = severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
     return rebuild(result, parts)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff import tape
-from ..autodiff.guards import Slot, fingerprint
+from ..autodiff.guards import fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
@@ -61,11 +61,7 @@ class State:
     """What a step changes outside itself, as it was."""
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        for tensor in program.leaves:
-            if type(getattr(tensor, "_grad", None)) is Slot:
-                tensor._grad = Tensor._owning(np.array(tensor._grad.array))  # type: ignore[union-attr]
-        self.grads = [(tensor, getattr(tensor, "_grad", None)) for tensor in program.leaves]
+        self.grads = [(tensor, tensor.grad) for tensor in program.leaves]
         self.written = [(tensor, np.array(tensor._array)) for tensor in program.written]
         self.became = [(tensor, tensor._array, tensor._storage) for tensor in program.became]
         self.kept = Kept(program.effects)
@@ -108,7 +104,30 @@ def compare_runs(program: Program, second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same when it was captured a second time."""
     if (changed := program.guards.changed()) is not None:
         raise changes(Read(changed, None, ""))
-    _compare_traces(program.trace, second)
+    for was, now in itertools.zip_longest(program.trace, second):
+        if was is None or now is None or was.kind != now.kind:
+            did, does = ("ends" if line is None else f"calls {line.name}" for line in (was, now))
+            raise ReplayError(
+                f"{(now or was).place}: here the step {does}, and in its first run, with arguments "
+                f"of the same shapes, it {did}: something else decides what it does. Pass that to "
+                f"the step as a number or a word, or choose with np.where. {PLAIN}"
+            )
+        for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
+            if old != new:
+                remedy = (
+                    "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
+                    "with tg.random."
+                )
+                if str(new).startswith("Generator("):
+                    remedy = (
+                        "Make the generator once, outside the step: one made within it draws the "
+                        "same numbers each time."
+                    )
+                raise ReplayError(
+                    f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
+                    f"run of the step it got {old}, which a replay would use again. {remedy} "
+                    f"{PLAIN}"
+                )
 
 
 def outcome(program: Program, returned: Any) -> Outcome:
@@ -119,14 +138,8 @@ def outcome(program: Program, returned: Any) -> Outcome:
         if isinstance(part, Tensor)
     ]
     for tensor in program.leaves:
-        grad = getattr(tensor, "_grad", None)
-        array = grad.array if type(grad) is Slot else None if grad is None else grad._array
-        found.append(
-            (
-                f"the gradient of {_named(tensor, program)}",
-                None if array is None else np.array(array),
-            )
-        )
+        gradient = None if (grad := tensor.grad) is None else np.array(grad._array)
+        found.append((f"the gradient of {_named(tensor, program)}", gradient))
     for tensor in [*program.written, *program.became]:
         found.append((f"the memory of {_named(tensor, program)}", np.array(tensor._array)))
     for effect in program.effects:
@@ -178,34 +191,6 @@ def _distance(a: Any, b: Any) -> str:
         return ""
     with np.errstate(all="ignore"):
         return f" by up to {np.max(np.abs(a - b), initial=0):.3g}"
-
-
-def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
-    """Raise ReplayError unless the step did the same operations with the same numbers."""
-    for was, now in itertools.zip_longest(first, second):
-        if was is None or now is None or was.kind != now.kind:
-            did, does = ("ends" if line is None else f"calls {line.name}" for line in (was, now))
-            raise ReplayError(
-                f"{(now or was).place}: here the step {does}, and in its first run, with arguments "
-                f"of the same shapes, it {did}: something else decides what it does. Pass that to "
-                f"the step as a number or a word, or choose with np.where. {PLAIN}"
-            )
-        for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
-            if old != new:
-                remedy = (
-                    "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
-                    "with tg.random."
-                )
-                if str(new).startswith("Generator("):
-                    remedy = (
-                        "Make the generator once, outside the step: one made within it draws the "
-                        "same numbers each time."
-                    )
-                raise ReplayError(
-                    f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
-                    f"run of the step it got {old}, which a replay would use again. {remedy} "
-                    f"{PLAIN}"
-                )
 
 
 def described(equations: Sequence[Equation]) -> list[Line]:

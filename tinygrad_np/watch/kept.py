@@ -3,7 +3,6 @@
 import collections
 import functools
 import gc
-import random
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
 from .mentions import mentions
-from .objects import draws, fields, is_iterator, is_plain, isa, plain
+from .objects import access_to, draws, fields, is_iterator, is_plain, isa, plain
 
 
 class Kept:
@@ -42,7 +41,7 @@ class Kept:
     def _keep(self, value: Any) -> Iterable[Any]:
         """Keep what is in one object; the parts that may have more in them."""
         if draws(type(value)):
-            get, put = _generator(value)
+            get, put = access_to(value)
             self._back.append(functools.partial(put, get()))
         elif isa(value, np.ndarray):
             if value.flags.writeable:
@@ -96,13 +95,3 @@ def _refill(container: Any, was: Any) -> None:
         return
     container.clear()
     (container.extend if isa(container, (list, collections.deque)) else container.update)(was)
-
-
-def _generator(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """How the state of a generator is got and set."""
-    if isa(value, random.Random):
-        return value.getstate, value.setstate
-    if isa(value, np.random.RandomState):
-        return functools.partial(value.get_state, legacy=False), value.set_state
-    bits = value.bit_generator if isa(value, np.random.Generator) else value
-    return lambda: bits.state, lambda state: setattr(bits, "state", state)

@@ -8,7 +8,7 @@ import random
 import sys
 import types
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -173,11 +173,17 @@ def draws(kind: type) -> bool:
 
 def generator_state(value: Any) -> Any:
     """The state of a generator of random numbers, fit for ==."""
+    return _frozen(access_to(value)[0]())
+
+
+def access_to(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """How the state of a generator is got and set."""
     if isa(value, random.Random):
-        return value.getstate()
+        return value.getstate, value.setstate
     if isa(value, np.random.RandomState):
-        return _frozen(value.get_state(legacy=False))
-    return _frozen(value.bit_generator.state if isa(value, np.random.Generator) else value.state)
+        return functools.partial(value.get_state, legacy=False), value.set_state
+    bits = value.bit_generator if isa(value, np.random.Generator) else value
+    return lambda: bits.state, lambda state: setattr(bits, "state", state)
 
 
 def _frozen(state: Any) -> Any:

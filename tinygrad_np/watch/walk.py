@@ -50,24 +50,9 @@ _lengths = functools.partial(map, len)
 _types = functools.partial(map, type)
 _bases = functools.partial(map, operator.attrgetter("__mro__"))
 _names = functools.partial(map, operator.attrgetter("__name__"))
+ALIKE = (_cells, _lengths, _types, _bases, _names)
 _called = functools.partial(map, operator.attrgetter("name"))
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__", "__name__")
-
-
-def _registered(_: None) -> list[str]:
-    return [sys.intern(str(abc.get_cache_token()))]
-
-
-def _filters(module: Any) -> list[Any]:
-    return list(module.filters)
-
-
-def _state(generator: Any) -> list[Any]:
-    return [generator_state(generator)]
-
-
-def _given(descriptor: Any, value: Any) -> list[Any]:
-    return [given_by(descriptor, value)]
 
 
 class Watch(NamedTuple):
@@ -95,11 +80,9 @@ class Walk:
         self.seen: dict[int, Any] = {}
         self._names: dict[int, tuple[Any, dict[str, str]]] = {}  # namespaces, and labels of names
         self._absent: dict[int, tuple[Any, dict[str, str]]] = {}  # and of what is not in them
-        self._sized: dict[int, tuple[Any, str]] = {}  # namespaces in which a name is not
-        self._cells: dict[int, tuple[Any, str]] = {}
+        # what is looked at alike, with its label: _lengths of namespaces in which a name is not, …
+        self._alike: dict[Any, dict[int, tuple[Any, str]]] = {get: {} for get in ALIKE}
         self._inner: set[int] = set()  # what only objects of a library's classes have
-        self._objects: list[tuple[Any, str]] = []
-        self._kinds: dict[type, str] = {}
         code = getattr(roots[0], "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}" if code in reads.codes else ""
         self._todo = [(root, Read("an argument", root, place)) for root in reversed(roots)]
@@ -119,47 +102,43 @@ class Walk:
 
     def _collect(self) -> None:
         """Watches that check the same thing of many objects."""
-        spaces = list(self._names.values())
-        found = [_getter(space, names) for space, names in spaces]
+        found = []
+        for space, names in self._names.values():
+            twice = [*names] * (2 if len(names) == 1 else 1)  # so that one comes as a tuple, too
+            found.append(Watch(operator.itemgetter(*twice), space, [names[n] for n in twice]))
         for space, names in self._absent.values():
             found.append(Watch(functools.partial(map, space.get), [*names], [*names.values()]))
-        lists = [
-            (_cells, self._cells.values()), (_lengths, self._sized.values()),
-            (_types, self._objects), (_bases, self._kinds.items()), (_names, self._kinds.items()),
-        ]  # fmt: skip
-        for get, pairs in lists:
-            of, labels = [value for value, _ in pairs], [label for _, label in pairs]
+        for get, pairs in self._alike.items():
+            of, labels = zip(*pairs.values(), strict=True) if pairs else ((), ())
             found += [Watch(get, of, labels)] if of else []
         for generator in self.reads.asked.values():
-            self._generator(generator)
+            _, read = self.reads.generators[id(generator)]
+            if id(generator) not in self.reads.drawing:
+                label = f"the state of {read.name}"
+                self.watches.append(Watch(lambda g: [generator_state(g)], generator, label))
+            elif self.unseen is None:
+                self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
         if self.reads.warns:
-            found.append(Watch(_filters, warnings, "the filters of warnings"))
+            found.append(Watch(lambda of: [*of.filters], warnings, "the filters of warnings"))
         if self.reads.abstract:
-            found.append(Watch(_registered, None, "what is registered for an abstract class"))
+            label = "what is registered for an abstract class"
+            found.append(Watch(lambda of: [sys.intern(str(of()))], abc.get_cache_token, label))
         if "name" in self.reads.floating and self.tensors:
             found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
         self.watches = found + self.watches
-
-    def _note_hidden(self, value: Any, read: Read) -> None:
-        if is_iterator(value) or is_hidden(value, id(value) in self._inner):
-            what = f"reads {read.name}, an object of class {type(value).__qualname__}"
-            self.unseen = read._replace(name=what)
-
-    def _generator(self, generator: Any) -> None:
-        """A generator whose state the step reads, beside drawing from it or not."""
-        _, read = self.reads.generators[id(generator)]
-        if id(generator) not in self.reads.drawing:
-            self.watches.append(Watch(_state, generator, f"the state of {read.name}"))
-        elif self.unseen is None:
-            self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
 
     def _visit_all(self) -> None:
         while self._todo:
             value, read = self._todo.pop()
             if not is_plain(value) and id(value) not in self.seen:
                 self.seen[id(value)] = value
-                if read.place and self.unseen is None:  # layers ask only for a class
-                    self._note_hidden(value, read)
+                if (
+                    read.place  # layers ask only for a class
+                    and self.unseen is None
+                    and (is_iterator(value) or is_hidden(value, id(value) in self._inner))
+                ):
+                    what = f"reads {read.name}, an object of class {type(value).__qualname__}"
+                    self.unseen = read._replace(name=what)
                 self._visit(value, read)
 
     def _hidden(self) -> list[Any]:
@@ -213,7 +192,7 @@ class Walk:
             self._compare(read._replace(name=label), inside)
         self.watches.append(Watch(list if type(value) is list else contents, value, label))
         if isa(value, (*SEQUENCES, Mapping)):  # what left another may have come to this one
-            self._sized[id(value)] = value, label
+            self._alike[_lengths][id(value)] = value, label
         for part in inside:
             self._todo.append((part, read))
 
@@ -237,9 +216,12 @@ class Walk:
         if is_whole or unseen:
             names |= dict.fromkeys((*there, *inherited))
             if is_class:
-                self._sized[-id(value)] = vars(value), f"the attributes of {value.__name__}"
+                self._alike[_lengths][-id(value)] = (
+                    vars(value),
+                    f"the attributes of {value.__name__}",
+                )
             if (own := fields(value)) is not None:
-                self._sized[id(own)] = own, f"the attributes of {of.__name__}"
+                self._alike[_lengths][id(own)] = own, f"the attributes of {of.__name__}"
         named = value if is_class or isa(value, NAMED) else of
         for name in names:
             if self.reads.is_worked(value, name):
@@ -248,13 +230,14 @@ class Walk:
         if is_module:
             return
         if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
-            self._objects.append((value, f"the class of {of.__name__}"))
+            self._alike[_types][id(value)] = value, f"the class of {of.__name__}"
         for kind in kinds_of(value):
             if whose(kind.__module__) >= Whose.LAYERS:
                 methods = map(plain, vars(kind).values())
                 self._todo += [(method, read) for method in methods if self._ran(method)]
                 if whose(kind.__module__) is Whose.USER:
-                    self._kinds[kind] = f"the bases or the name of {kind.__name__}"
+                    label = f"the bases or the name of {kind.__name__}"
+                    self._alike[_bases][id(kind)] = self._alike[_names][id(kind)] = kind, label
                     self._todo.append((kind, Read(kind.__name__, kind, read.place)))
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
@@ -274,15 +257,15 @@ class Walk:
         kind = next((k for k in kinds if name in vars(k)), None)
         for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
             if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
-                self._sized[-id(between)] = vars(between), label
+                self._alike[_lengths][-id(between)] = vars(between), label
         held: Any = vars(kind).get(name) if kind is not None else None
         if own is not None and name in own:
             self._names.setdefault(id(own), (own, {}))[1][name] = label
         elif isa(held, OF_C) and isa(value, held.__objclass__):
-            self.watches.append(Watch(functools.partial(_given, held), value, label))
+            self.watches.append(Watch(lambda of: [given_by(held, of)], value, label))
         elif not isa(held, SLOT):
             if own is not None:
-                self._sized[id(own)] = own, label
+                self._alike[_lengths][id(own)] = own, label
             if kind is not None and whose(kind.__module__) is Whose.USER:
                 space = self.seen.setdefault(-id(kind), vars(kind))  # the same proxy each time
                 self._names.setdefault(id(space), (space, {}))[1][name] = label
@@ -302,7 +285,7 @@ class Walk:
             held = read._replace(name=label if unseen else name) if first is None else first
             if first is not None:
                 self._compare(first, now)
-            self._cells[id(cell)] = cell, held.name
+            self._alike[_cells][id(cell)] = cell, held.name
             self._todo.append((now, held))
         if whose(function.__module__) is Whose.USER:
             self.watches.append(Watch(_made_of, function, label))
@@ -345,9 +328,3 @@ def _is_fixed(value: Any) -> bool:
         return whose(value.__name__) < Whose.USER
     kinds = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc, type(np.shape))
     return isa(value, kinds) and whose(getattr(value, "__module__", None)) < Whose.USER
-
-
-def _getter(space: Any, names: dict[str, str]) -> Watch:
-    """What gets the values of names, as a tuple also where there is one."""
-    twice = list(names) * (2 if len(names) == 1 else 1)
-    return Watch(operator.itemgetter(*twice), space, [names[name] for name in twice])

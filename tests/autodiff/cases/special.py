@@ -12,7 +12,7 @@ if HAS_SCIPY:
 
     from tinygrad_np import special
     from tinygrad_np.autodiff.rules import distributions as densities
-    from tinygrad_np.autodiff.rules import of_scipy
+    from tinygrad_np.autodiff.rules import log_sums, of_scipy
     from tinygrad_np.autodiff.rules import special as rules
 
     of_scipy(sp.ndtr)  # fills the table
@@ -164,7 +164,7 @@ if HAS_SCIPY:
     row(sp.log_ndtr, np.array([0.0, 0.4]))
     row(special.logsumexp, complex_(2, 3), axis=1, _reference=sp.logsumexp)
     row(special.logsumexp, complex_(2, 3), axis=1, return_sign=True, _reference=sp.logsumexp)
-    row(rules.log_of_sum, real(2, 3), weights, (0,), True)
+    row(log_sums.log_of_sum, real(2, 3), weights, (0,), True)
     for ours, theirs in ((special.softmax, sp.softmax), (special.log_softmax, sp.log_softmax)):
         for options in ({}, {"axis": 0}, {"axis": (0, 1)}):
             row(ours, real(2, 3), **options, _reference=theirs)

@@ -4,14 +4,18 @@ Every function here takes arrays and dispatches like NumPy's own functions do, s
 called on Tensors and recorded.
 """
 
+from ...foreign import (
+    has_no_protocols,
+    is_foreign,
+    kind_of,
+    needs_memory,
+    refuse_namespace,
+)
 from .dispatch import (
     F,
     Kept,
     akin,
     hidden_in,
-    is_foreign,
-    kind_of,
-    needs_memory,
     number,
     primitive,
     written_out,
@@ -66,10 +70,11 @@ from .shaping import broadcast, concat, pad_zeros
 
 __all__ = [
     "ARRAY", "F", "Kept", "add_at", "added_to", "akin", "broadcast", "cast", "chosen", "clip",
-    "cofactors", "concat", "contract", "decomposed", "deviation", "euclidean_norm", "hidden_in",
-    "hint", "identity", "if_finite", "inverse_or_zero", "is_foreign", "join_index", "kind_of",
-    "largest_or_0", "last_writes", "length", "lent", "lexical_order", "needs_memory", "nonzero",
-    "number", "orthogonalised", "pad_zeros", "power_norm", "primitive", "rebuilt", "replace_at",
-    "replace_nonfinite", "second_cofactors", "settled", "shares", "sigmoid", "silent",
-    "split_index", "take_at", "unit", "updated", "variance", "where_finite_or", "written_out",
+    "cofactors", "concat", "contract", "decomposed", "deviation", "euclidean_norm",
+    "has_no_protocols", "hidden_in", "hint", "identity", "if_finite", "inverse_or_zero",
+    "is_foreign", "join_index", "kind_of", "largest_or_0", "last_writes", "length", "lent",
+    "lexical_order", "needs_memory", "nonzero", "number", "orthogonalised", "pad_zeros",
+    "power_norm", "primitive", "rebuilt", "refuse_namespace", "replace_at", "replace_nonfinite",
+    "second_cofactors", "settled", "shares", "sigmoid", "silent", "split_index", "take_at", "unit",
+    "updated", "variance", "where_finite_or", "written_out",
 ]  # fmt: skip

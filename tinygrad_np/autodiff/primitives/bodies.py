@@ -1,5 +1,6 @@
 """NumPy's own functions without their wrappers, which take longer than sums of small arrays."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,6 @@ from ..shapes import Axis
 add: Any = np.add.reduce
 maximum: Any = np.maximum.reduce
 minimum: Any = np.minimum.reduce
-logical_or: Any = np.logical_or.reduce
-logical_and: Any = np.logical_and.reduce
 
 
 def total(
@@ -21,32 +20,19 @@ def total(
     return add(a, axis, dtype, out, keepdims, *limits, **named)
 
 
-def largest(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *limits: Any, **named: Any
-) -> Any:
-    """``np.max``."""
-    return maximum(a, axis, None, out, keepdims, *limits, **named)
+def _reducing(reduce: Any, dtype: Any) -> Callable[..., Any]:
+    """``np.max`` and its relatives; ``limits`` are ``initial`` and ``where``."""
+
+    def body(
+        a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any
+    ) -> Any:
+        return reduce(a, axis, dtype, out, keepdims, **limits)
+
+    return body
 
 
-def least(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, *limits: Any, **named: Any
-) -> Any:
-    """``np.min``."""
-    return minimum(a, axis, None, out, keepdims, *limits, **named)
-
-
-def any_true(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any
-) -> Any:
-    """``np.any``."""
-    return logical_or(a, axis, bool, out, keepdims, **limits)
-
-
-def all_true(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, **limits: Any
-) -> Any:
-    """``np.all``."""
-    return logical_and(a, axis, bool, out, keepdims, **limits)
+largest, least = _reducing(maximum, None), _reducing(minimum, None)
+any_true, all_true = _reducing(np.logical_or.reduce, bool), _reducing(np.logical_and.reduce, bool)
 
 
 def mean(

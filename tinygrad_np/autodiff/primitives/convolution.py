@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from ...foreign import is_foreign, needs_memory
 from .convolving import Pair, convolved, convolved_back, convolved_weight, outputs, places
-from .dispatch import is_foreign, needs_memory, primitive, written_out
+from .dispatch import primitive, written_out
 
 IMAGES = 1 << 20  # elements of a row's products for so many images at a time
 COPIES = 1 << 18  # elements of copied rows, or of products to be added, so that they stay in cache

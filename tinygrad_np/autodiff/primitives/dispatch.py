@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ...foreign import is_foreign, refuse_namespace
 from ..nests import leaves, within
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,6 +54,7 @@ def primitive(fn: F) -> F:
                 result = operand.__array_function__(dispatch, (kind,), args, kwargs)
                 if result is not NotImplemented:
                     return result
+            refuse_namespace(f"the operand of {fn.__name__}", operand)
         if not is_ours and (hidden := hidden_in(operands)) is not None:
             return hidden.__array_function__(dispatch, (type(hidden),), args, kwargs)
         return fn(*args, **kwargs)
@@ -80,31 +82,6 @@ def akin(constant: Any, x: Any) -> Any:
     while hasattr(type(x), "mixes"):  # a Tensor, or the examples of a batch
         x = x._array if hasattr(type(x), "requires_grad") else getattr(x, "held", None)
     return np.asarray(constant, like=x) if is_foreign(x) else constant
-
-
-def is_foreign(x: Any) -> bool:
-    """Whether it is an array of another library, which speaks NumPy's protocols."""
-    kind = type(x)
-    speaks = hasattr(kind, "__array_function__") and not isinstance(x, np.ndarray)
-    return speaks and not hasattr(kind, "mixes")
-
-
-def kind_of(given: Any) -> str:
-    """The kind of an array of another library, as errors name it."""
-    kind = type(given)
-    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
-
-
-def needs_memory(what: str, x: Any) -> None:
-    """Raise TypeError for an array that nothing can be written into, as Dask's are.
-
-    A slice of one is no view, so that what is written there would be lost.
-    """
-    if is_foreign(x) and not hasattr(x, "fill"):
-        raise TypeError(
-            f"{what} writes into arrays, and a {kind_of(x)} is no memory (it has no fill()); "
-            "write it in functions of NumPy's, or convert the array."
-        )
 
 
 def number(x: Any) -> Any:

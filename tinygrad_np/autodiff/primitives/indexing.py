@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import Kept, akin, is_foreign, primitive
+from ...foreign import is_foreign, refuse_namespace
+from .dispatch import Kept, akin, primitive
 from .elementwise import copied
 
 
@@ -27,6 +28,7 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if fixed and not isinstance(part, bool):
             layout.append(part)
             continue
+        refuse_namespace("an index", part)
         if not hasattr(part, "dtype"):
             part = np.asarray(part, dtype=None if np.size(part) else np.intp)
         if part.dtype.kind not in "biufc":

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import TapeError
-from .dispatch import akin, is_foreign, primitive
+from ...foreign import is_foreign
+from .dispatch import akin, primitive
 from .reductions import largest_or_0
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy import ndarray
 
 from ...errors import DataError
+from ...foreign import is_foreign
 from ..shapes import BLOCK_ROWS, row_blocks
 from .bodies import maximum
-from .dispatch import Kept, akin, is_foreign, numbers, primitive, written_out
+from .dispatch import Kept, akin, numbers, primitive, written_out
 from .elementwise import cast, copied
 
 
@@ -97,22 +98,20 @@ def dot(x: Any, y: Any, out: Any) -> Any:
     return x.dot(y) if out is None else x.dot(y, out)
 
 
-@primitive
-def row_product(x: Any, w: Any, *, out: Any = None) -> Any:
-    """x w for each row of x: (n, in), (in, out) to (n, out)."""
+def each_row(x: Any, w: Any, out: Any) -> Any:
+    """x w, in blocks of rows: (n, in) and (in, out) or (in,)."""
     if len(x) <= 2 * BLOCK_ROWS or is_foreign(x):
         return dot(x, w, out)
     if out is None:
         dtype = np.result_type(x, w)
-        out = np.empty_like(x, dtype, "C", shape=(len(x), w.shape[1]))
+        out = np.empty_like(x, dtype, "C", shape=(len(x), *w.shape[1:]))
     for block in row_blocks(len(x)):
         x[block].dot(w, out[block])
     return out
 
 
-@primitive
-def row_contraction(x: Any, y: Any, *, out: Any = None) -> Any:
-    """xᵀ y, the sum over all rows: (n, a), (n, b) to (a, b)."""
+def over_rows(x: Any, y: Any, out: Any) -> Any:
+    """xᵀ y, the sum of blocks of rows: (n, a) or (n,), and (n, b) or (n,)."""
     if len(x) <= 2 * BLOCK_ROWS or is_foreign(x):
         return dot(x.T, y, out)
     first, *others = row_blocks(len(x))
@@ -121,6 +120,18 @@ def row_contraction(x: Any, y: Any, *, out: Any = None) -> Any:
     for block in others:
         total += x[block].T.dot(y[block], part)
     return total
+
+
+@primitive
+def row_product(x: Any, w: Any, *, out: Any = None) -> Any:
+    """x w for each row of x: (n, in), (in, out) to (n, out)."""
+    return each_row(x, w, out)
+
+
+@primitive
+def row_contraction(x: Any, y: Any, *, out: Any = None) -> Any:
+    """xᵀ y, the sum over all rows: (n, a), (n, b) to (a, b)."""
+    return over_rows(x, y, out)
 
 
 def ones_for(x: Any, count: int) -> Any:
@@ -135,28 +146,13 @@ def ones_for(x: Any, count: int) -> Any:
 @primitive
 def row_sum(x: Any, *, out: Any = None) -> Any:
     """The sum over all rows: (n, a) or (n,) to (a,) or (); as a product a third of the time."""
-    if len(x) <= 2 * BLOCK_ROWS or is_foreign(x):
-        return dot(ones_for(x, len(x)), x, out)
-    first, *others = row_blocks(len(x))
-    ones = ones_for(x, first.stop)
-    total = ones.dot(x[first], out)
-    part = None if out is None else np.empty_like(out)
-    for block in others:
-        total = np.add(total, ones[: block.stop - block.start].dot(x[block], part), out=out)
-    return total
+    return over_rows(ones_for(x, len(x)), x, out)
 
 
 @primitive
 def line_sums(x: Any, *, out: Any = None) -> Any:
     """The sum of each row: (n, a) to (n,); as a product a quarter of the time."""
-    ones = ones_for(x, x.shape[1])
-    if len(x) <= 2 * BLOCK_ROWS or is_foreign(x):
-        return dot(x, ones, out)
-    if out is None:
-        out = np.empty_like(x, shape=(len(x),))
-    for block in row_blocks(len(x)):
-        x[block].dot(ones, out[block])
-    return out
+    return each_row(x, ones_for(x, x.shape[1]), out)
 
 
 @primitive

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ...foreign import needs_memory
 from .convolving import Pair, outputs, places
-from .dispatch import needs_memory, primitive
+from .dispatch import primitive
 
 BLOCK = 1 << 16  # windows at a time, so that their shares stay in cache: 7.8 instead of 11.4 ms
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .dispatch import is_foreign, primitive
+from ...foreign import is_foreign
+from .dispatch import primitive
 from .elementwise import copied
 
 

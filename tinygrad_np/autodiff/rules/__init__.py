@@ -50,9 +50,8 @@ def of_scipy(fn: Any) -> tuple[bool, str]:
     """Whether ``fn`` is a ufunc of ``scipy.special`` that has a rule, and why it has none."""
     if not isinstance(fn, np.ufunc) or "scipy.special" not in sys.modules:
         return False, ""
-    from . import distributions, special  # fill the table
+    from . import bessel, distributions, gammas, special  # fill the table
 
-    del distributions
-
+    del bessel, distributions, gammas
     reason = special.REFUSED.get(fn.__name__)
     return fn in TABLE, f" ({reason})" if reason else ""

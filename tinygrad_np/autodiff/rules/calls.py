@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import PrecisionWarning, ShapeError, TapeError
 from ...habits import way
 from ..nests import leaves, refuse_subclass, tupled
-from ..primitives import is_foreign, kind_of, number, replace_at
+from ..primitives import is_foreign, kind_of, number, refuse_namespace, replace_at
 from .signatures import no_option, parameters, remedy
 from .table import Rule
 
@@ -38,8 +38,8 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     if len(nodes) > rule.count and any(nodes[rule.count :]):
         give = "give tg.defvjp one rule for each operand, or " if rule.is_users else ""
         raise TapeError(
-            f"{rule.name} has derivatives by its first operands ({rule.count}), and one behind them "
-            f"requires grad; {give}pass that one as .detach(), or as a number (t.item())."
+            f"{rule.name} has derivatives by its first operands ({rule.count}), and one behind "
+            f"them requires grad; {give}pass that one as .detach(), or as a number (t.item())."
         )
     if (kind := out.dtype.kind) in "fc":
         return True
@@ -151,21 +151,6 @@ def check_kind(rule: Rule, values: Sequence[Any]) -> None:
                 f"{rule.name} of its own; compute with NumPy (t.numpy()), or write it in functions "
                 "that the library has."
             )
-
-
-def refuse_namespace(what: str, given: Any) -> None:
-    """Refuse arrays of the array API standard alone: they would become NumPy's unseen."""
-    kind = type(given)
-    if (
-        hasattr(kind, "__array_namespace__")
-        and not hasattr(kind, "__array_function__")
-        and not isinstance(given, np.generic)
-    ):
-        raise TypeError(
-            f"{what} is a {kind_of(given)}, an array of the array API standard without NumPy's "
-            "protocols (__array_ufunc__, __array_function__), which Tensors need; give "
-            "np.asarray(a), or an array that has them (CuPy, Dask)."
-        )
 
 
 def checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:

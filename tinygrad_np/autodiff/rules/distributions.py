@@ -11,19 +11,8 @@ import numpy as np
 from scipy import special as sp
 
 from ..primitives import akin, cast, is_foreign, primitive
-from .special import (
-    ROOT_PI,
-    ROOT_TWO_PI,
-    betaln,
-    cut,
-    erf,
-    faddeeva_slope,
-    gammaln,
-    gauss,
-    steady,
-    xlog1py,
-    xlogy,
-)
+from .special import ROOT_TWO_PI, faddeeva_slope, gauss
+from .steady import ROOT_PI, betaln, cut, erf, gammaln, steady, xlog1py, xlogy
 from .table import elementwise
 
 gammaincinv = steady(sp.gammaincinv)

@@ -121,6 +121,8 @@ def matrix_power(a: Any, n: int) -> Any:
         a, n = np.linalg.inv(a), -n
     if n == 0:
         return np.zeros_like(a) + akin(np.eye(np.shape(a)[-1], dtype=np.result_type(a)), a)
+    if n == 3:  # as NumPy does it
+        return np.matmul(np.matmul(a, a), a)
     out = None
     while True:
         n, odd = divmod(n, 2)

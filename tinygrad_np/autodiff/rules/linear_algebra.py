@@ -376,9 +376,7 @@ def trace_back(g: Any, shape: tuple[int, ...], offset: int, axis1: int, axis2: i
     eye = np.eye(shape[first], shape[second], offset, dtype=bool)
     places = akin(eye if first < second else eye.T, g)
     if len(shape) > 2:
-        places = np.reshape(
-            places, [n if a in (first, second) else 1 for a, n in enumerate(shape)]
-        )
+        places = np.reshape(places, [n if a in (first, second) else 1 for a, n in enumerate(shape)])
         g = np.expand_dims(g, (first, second))
     return np.where(places, g, 0)
 

@@ -281,14 +281,18 @@ class Reading:
         )
 
 
-class Revision:
-    """``last`` is another object after a function was given rules."""
+class Changes:
+    """``last`` is another object after each change."""
 
     last: object = None
 
+    def note(self) -> None:
+        """Say that there was one."""
+        self.last = object()  # no number, of which threads could lose one
+
 
 TABLE: dict[Any, Rule] = {}
-revision = Revision()
+revision = Changes()  # of the rules of functions
 METADATA: set[Any] = set()
 FACTS: set[Any] = set()  # metadata that depend on shapes and dtypes alone
 WRITERS: set[Any] = set()
@@ -339,7 +343,7 @@ def defvjp(
     """
     _check_rules(fn, vjps, each)
     check_flag("broadcasts", broadcasts)
-    revision.last = object()
+    revision.note()
     TABLE[fn] = Rule(fn, vjps, each, broadcasts, reach, selects, eager, traits)
 
 

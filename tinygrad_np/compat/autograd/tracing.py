@@ -5,7 +5,6 @@ HIPS/autograd ``x += v`` there gives the name ``x`` a new value and writes into 
 are differentiated by as floats, and a gradient by a number is a number.
 """
 
-import functools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.nests import leaves, rebuild
-from ...autodiff.tape import mode
+from ...autodiff.tape import names
 from ...autodiff.tensor import Tensor
 from ...autodiff.transforms import Run, gradient
 
@@ -23,13 +22,13 @@ NESTS = (list, tuple, dict)
 
 def rebinding(fun: Function, *args: Any) -> Any:
     """``fun(*args)``, where ``x += v`` is as for numbers."""
-    if mode.rebinds:
+    if names.rebind:
         return fun(*args)
-    mode.rebinds = True
+    names.rebind = True
     try:
         return fun(*args)
     finally:
-        mode.rebinds = False
+        names.rebind = False
 
 
 def mapped(fn: Function, *nests: Any) -> Any:
@@ -60,8 +59,8 @@ class Traced:
 
     def __init__(self, fun: Function, x: Any) -> None:
         self.x = x
-        self.run = run = Run(functools.partial(rebinding, fun), (mapped(floating, x),), 0)
-        if not any(out._node for out in run.outputs):
+        self.run = run = rebinding(Run, fun, (mapped(floating, x),), 0)
+        if not [out for out in run.outputs if out._node is not None]:
             warnings.warn("Output seems independent of input.", stacklevel=4)
 
     @property
@@ -72,7 +71,8 @@ class Traced:
     def scalar(self, name: str) -> None:
         """Refuse what is no real number."""
         outputs = self.run.outputs
-        if len(outputs) != 1 or outputs[0].size != 1 or outputs[0].dtype.kind in "bc":
+        found = outputs[0]._array if len(outputs) == 1 else None
+        if found is None or found.size != 1 or found.dtype.kind in "bc":
             shapes = [f"{out.shape} {out.dtype}" for out in outputs]
             raise TypeError(
                 f"{name} needs a function that returns one real number, not {', '.join(shapes)}; "

@@ -1,0 +1,72 @@
+"""A Tensor's value has the bits that NumPy gives for the same arrays, however they lie.
+
+Which cases differ depends on the kernels of a processor's BLAS and LAPACK, so that the table names
+functions, and why.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_np as tg
+from tests.autodiff.cases import CASES, Case, Const, full_name, transform
+from tests.replay.every_case import Layout, backwards, dense, fortran, strided
+from tinygrad_np.autodiff.nests import leaves
+
+VECTORS = "one decomposition gives the value and what its slope needs; NumPy's has no vectors"
+PRODUCTS = "np.matmul makes the products, whose kernels and order are others"
+SUMS = "is made of other sums"
+DIFFER = {
+    **dict.fromkeys(
+        ["linalg.eigvalsh", "linalg.svdvals", "linalg.svd", "linalg.norm", "linalg.matrix_norm",
+         "linalg.cond"], VECTORS),
+    **dict.fromkeys(
+        ["dot", "inner", "vecdot", "matvec", "vecmat", "linalg.vecdot", "linalg.multi_dot",
+         "einsum", "poly", "polyfit", "linalg.qr"], PRODUCTS),
+    **dict.fromkeys(
+        ["var", "nanmean", "histogram", "histogramdd", "add.reduceat", "hypot.reduce",
+         "logaddexp.reduce", "logaddexp.reduceat", "gradient"], SUMS),
+}  # fmt: skip
+
+
+def is_same(x: Any, y: Any) -> bool:
+    x, y = np.asarray(x), np.asarray(y)
+    if (x.shape, x.dtype) != (y.shape, y.dtype):
+        return False
+    return x.tobytes() == y.tobytes() or np.array_equal(x, y, equal_nan=x.dtype.kind in "fc")
+
+
+def differs(case: Case, layout: Layout) -> bool:
+    def of_numpy(value: Any) -> Any:
+        value = value.array if isinstance(value, Const) else value
+        return layout(value) if isinstance(value, np.ndarray) else value
+
+    def of_ours(value: Any) -> Any:
+        array = of_numpy(value)
+        is_variable = isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+        return tg.from_numpy(array, requires_grad=True) if is_variable else array
+
+    with np.errstate(all="ignore"):
+        args, kwargs = transform(of_numpy, [case.args, case.kwargs])
+        wanted = leaves(case.fn(*args, **kwargs))
+        args, kwargs = transform(of_ours, [case.args, case.kwargs])
+        found = [getattr(v, "_array", v) for v in leaves(case.fn(*args, **kwargs))]
+    return len(found) != len(wanted) or not all(map(is_same, found, wanted))
+
+
+def differing(layouts: list[Layout], dtypes: str) -> set[str]:
+    own = [c for c in CASES if c.fn is c.reference]  # others are functions that NumPy lacks
+    cases = [case if dtype == "d" else case.astype("f") for case in own for dtype in dtypes]
+    return {full_name(c.fn) for c in cases for layout in layouts if differs(c, layout)}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_values_have_the_bits_of_numpys() -> None:
+    assert differing([fortran], "d") <= set(DIFFER)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_values_have_the_bits_of_numpys_however_arrays_lie() -> None:
+    assert differing([dense, fortran, strided, backwards], "df") <= set(DIFFER)

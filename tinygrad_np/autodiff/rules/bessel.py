@@ -1,0 +1,106 @@
+"""Bessel functions (DLMF 10) and their relatives in ``scipy.special``.
+
+By the order there is no closed form.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy import special as sp
+
+from .steady import (
+    ROOT_PI,
+    combined,
+    cut,
+    i0,
+    j0,
+    k0,
+    modstruve,
+    quotient,
+    rgamma,
+    struve,
+    y0,
+)
+from .table import elementwise
+
+
+def wobble(fn: Any, v: Any, x: Any, sign: int) -> Any:
+    """(f(v-1, x) ± f(v+1, x)) / 2, the slope of Bessel functions (DLMF 10.6.1, 10.29.1)."""
+    return (fn(v - 1, x) + sign * fn(v + 1, x)) / 2
+
+
+def first_order(zeroth: Any, out: Any, x: Any, second: Any) -> Any:
+    """The slope of J_1 or I_1: J_0 - J_1 / x, or near 0 from J_0 and ``second``(2, x)."""
+    near = np.abs(x) < 1
+    inside, outside = np.where(near, x, 0), np.where(near, 1, x)
+    return np.where(near, (zeroth + second(2, inside)) / 2, zeroth - out / outside)
+
+
+def along_real(g: Any, out: Any, x: Any) -> Any:
+    """What a factor exp(-|Re x|) adds to the cotangent."""
+    return np.real(g * out) * -np.sign(np.real(x))
+
+
+def along_imaginary(g: Any, out: Any, x: Any) -> Any:
+    """What a factor exp(-|Im x|) adds to the cotangent."""
+    if not np.iscomplexobj(x):
+        return np.zeros_like(g)
+    return np.real(g * out) * np.sign(np.imag(x)) * 1j
+
+
+def struve_term(v: Any, x: Any) -> Any:
+    """(x/2)**v / (√π Γ(v + 3/2)), of DLMF 11.4.25 and 11.4.29."""
+    return np.power(x / 2, v) * rgamma(v + 1.5) / ROOT_PI
+
+
+elementwise(sp.j0, lambda g, _out, x: g * -sp.j1(x))
+elementwise(sp.j1, lambda g, out, x: g * first_order(
+    j0(x), out, x, lambda v, z: -sp.jv(v, z)))  # fmt: skip
+elementwise(sp.y0, lambda g, _out, x: g * -sp.y1(x))
+elementwise(sp.y1, lambda g, out, x: g * (y0(x) - out / x))
+elementwise(sp.i0, lambda g, _out, x: g * sp.i1(x))
+elementwise(sp.i1, lambda g, out, x: g * first_order(i0(x), out, x, sp.iv))
+elementwise(sp.i0e, lambda g, out, x: g * (sp.i1e(x) - np.sign(x) * out))
+elementwise(sp.i1e, lambda g, out, x: g * (
+    first_order(sp.i0e(x), out, x, sp.ive) - np.sign(x) * out))  # fmt: skip
+elementwise(sp.k0, lambda g, _out, x: g * -sp.k1(x))
+elementwise(sp.k1, lambda g, out, x: -g * (k0(x) + out / x))
+elementwise(sp.k0e, lambda g, out, x: g * (out - sp.k1e(x)))
+elementwise(sp.k1e, lambda g, out, x: g * (out - sp.k0e(x) - out / x))
+elementwise(sp.jv, None, lambda g, _out, v, x: g * wobble(sp.jv, v, x, -1))
+elementwise(sp.yv, None, lambda g, _out, v, x: g * wobble(sp.yv, v, x, -1))
+elementwise(sp.yn, None, lambda g, _out, v, x: g * wobble(sp.yv, cut(v), x, -1))
+elementwise(sp.iv, None, lambda g, _out, v, x: g * wobble(sp.iv, v, x, 1))
+elementwise(sp.kv, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
+elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, cut(v), x, 1))
+elementwise(sp.hankel1, None, lambda g, _out, v, x: g * wobble(sp.hankel1, v, x, -1))
+elementwise(sp.hankel2, None, lambda g, _out, v, x: g * wobble(sp.hankel2, v, x, -1))
+elementwise(sp.hankel1e, None, lambda g, out, v, x: g * (
+    wobble(sp.hankel1e, v, x, -1) - 1j * out))  # fmt: skip
+elementwise(sp.hankel2e, None, lambda g, out, v, x: g * (
+    wobble(sp.hankel2e, v, x, -1) + 1j * out))  # fmt: skip
+elementwise(sp.jve, None, lambda g, out, v, x: (
+    g * wobble(sp.jve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
+elementwise(sp.yve, None, lambda g, out, v, x: (
+    g * wobble(sp.yve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
+elementwise(sp.ive, None, lambda g, out, v, x: (
+    g * wobble(sp.ive, v, x, 1) + along_real(g, out, x)))  # fmt: skip
+elementwise(sp.kve, None, lambda g, out, v, x: g * (out - wobble(sp.kve, v, x, 1)))
+elementwise(sp.struve, None, lambda g, _out, v, x: g * (
+    wobble(struve, v, x, -1) + struve_term(v, x) / 2))  # fmt: skip
+elementwise(sp.modstruve, None, lambda g, _out, v, x: g * (
+    wobble(modstruve, v, x, 1) + struve_term(v, x) / 2))  # fmt: skip
+elementwise(sp.ber, lambda g, _out, x: g * sp.berp(x))
+elementwise(sp.bei, lambda g, _out, x: g * sp.beip(x))
+elementwise(sp.ker, lambda g, _out, x: g * sp.kerp(x))
+elementwise(sp.kei, lambda g, _out, x: g * sp.keip(x))
+elementwise(sp.berp, lambda g, out, x: g * (-sp.bei(x) - np.where(x == 0, 0, quotient(out, x))))
+elementwise(sp.beip, lambda g, out, x: g * (sp.ber(x) - np.where(x == 0, 0.5, quotient(out, x))))
+elementwise(sp.kerp, lambda g, out, x: g * (-sp.kei(x) - out / x))
+elementwise(sp.keip, lambda g, out, x: g * (sp.ker(x) - out / x))
+elementwise(sp.airy, lambda g, out, x: combined(g, out[1], x * out[0], out[3], x * out[2]))
+elementwise(sp.iti0k0, lambda g, _out, x: combined(g, i0(x), k0(x)))
+elementwise(sp.itj0y0, lambda g, _out, x: combined(g, j0(x), y0(x)))
+elementwise(sp.itstruve0, lambda g, _out, x: g * struve(0, x))
+elementwise(sp.it2struve0, lambda g, _out, x: g * (struve(0, x) / -x))
+elementwise(sp.itmodstruve0, lambda g, _out, x: g * modstruve(0, x))

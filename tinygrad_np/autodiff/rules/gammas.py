@@ -1,0 +1,132 @@
+"""Γ and its relatives in ``scipy.special`` (DLMF 5).
+
+Where Γ has a pole 1/Γ is 0, and its slope is not: what is made of both has its slope there, too.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special as sp
+from scipy.special import _ufuncs as hidden
+
+from ...errors import TapeError
+from ..primitives import primitive
+from .steady import away_from_ends, gamma, psi, rgamma
+from .table import elementwise
+
+
+def trigamma(x: Any) -> Any:
+    """The slope of ψ, which SciPy has of real numbers only."""
+    if np.iscomplexobj(x):
+        raise TapeError(
+            "special.psi (digamma) of complex numbers has no derivative here, and so loggamma, "
+            "gamma and rgamma of them have no second one; give real numbers."
+        )
+    return hidden._zeta(2, x)
+
+
+def rgamma_slope(out: Any, x: Any) -> Any:
+    """-ψ(x) / Γ(x); left of 1/2 mirrored, where both have poles."""
+    if np.iscomplexobj(x):
+        return -psi(x) * out
+    left = x < 0.5
+    mirrored = np.where(left, 1 - x, 1)
+    turned = np.where(left, x, 0) * math.pi
+    tilt = np.cos(turned) - np.sin(turned) * psi(mirrored) / math.pi
+    return np.where(left, gamma(mirrored) * tilt, -psi(np.where(left, 1, x)) * out)
+
+
+def is_pole(x: Any) -> Any:
+    """Where Γ has a pole."""
+    return np.logical_and(x <= 0, np.equal(x, np.floor(x)))
+
+
+@away_from_ends(lambda a, b: psi(a) - psi(a + b))
+def psi_gap(a: Any, b: Any) -> Any:
+    """ψ(a) - ψ(a + b): mirrored where both have poles, and 0 at infinity."""
+    total = a + b
+    mirrored, far = np.logical_and(is_pole(a), is_pole(total)), np.isposinf(a)
+    a = np.where(far, 1, np.where(mirrored, 1 - a, a))
+    total = np.where(far, 1, np.where(mirrored, 1 - total, total))
+    return psi(a) - psi(total)
+
+
+@away_from_ends(lambda out, a, b: out * (psi(a) - psi(a + b)))
+def beta_slope(out: Any, a: Any, b: Any) -> Any:
+    """The slope of ``beta`` by a: where it is 0 that of 1/Γ(a + b), and 0 at infinity."""
+    none = np.logical_and(np.equal(out, 0), is_pole(a + b))
+    left, right = np.where(none, a, 1), np.where(none, b, 1)
+    gap = psi_gap(np.where(none, 1, a), np.where(none, 1, b))
+    gap = np.where(np.logical_and(np.equal(out, 0), np.isinf(gap)), 0, gap)
+    crossing = gamma(left) * gamma(right) * crossing_slope(left, left + right)
+    return np.where(none, crossing, out * gap)
+
+
+def crossing_slope(x: Any, y: Any) -> Any:
+    """The slope of Γ(x) / Γ(y), of which both move, over Γ(x)."""
+    out = rgamma(y)
+    return psi(x) * out + rgamma_slope(out, y)
+
+
+def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, Any, Any]:
+    """Where ``binom`` is 0 as one of 1/Γ is, and n and k there; 1, 1 elsewhere."""
+    none = np.logical_and(np.equal(out, 0), np.logical_or(is_pole(n - k + 1), is_pole(k + 1)))
+    none = np.logical_and(none, np.logical_not(is_pole(n + 1)))
+    return none, np.where(none, n, 1), np.where(none, k, 1)
+
+
+@away_from_ends(lambda out, n, k: out * (psi(n + 1) - psi(n - k + 1)))
+def binom_by_n(out: Any, n: Any, k: Any) -> Any:
+    """The slope of ``binom`` = Γ(n+1) / Γ(k+1) / Γ(n-k+1) by n."""
+    none, m, j = binom_poles(out, n, k)
+    n, k = np.where(none, 1, n), np.where(none, 1, k)
+    crossing = gamma(m + 1) * rgamma(j + 1) * crossing_slope(m + 1, m - j + 1)
+    return np.where(none, crossing, out * (psi(n + 1) - psi(n - k + 1)))
+
+
+@away_from_ends(lambda out, n, k: out * (psi(n - k + 1) - psi(k + 1)))
+def binom_by_k(out: Any, n: Any, k: Any) -> Any:
+    """The slope of ``binom`` by k."""
+    none, m, j = binom_poles(out, n, k)
+    n, k = np.where(none, 1, n), np.where(none, 1, k)
+    first, second = rgamma(j + 1), rgamma(m - j + 1)
+    tilt = rgamma_slope(first, j + 1) * second - first * rgamma_slope(second, m - j + 1)
+    crossing = gamma(m + 1) * tilt
+    return np.where(none, crossing, out * (psi(n - k + 1) - psi(k + 1)))
+
+
+elementwise(sp.gamma, lambda g, out, x: g * (out * psi(x)))
+elementwise(sp.gammaln, lambda g, _out, x: g * psi(x))
+elementwise(sp.loggamma, lambda g, _out, x: g * psi(x))
+elementwise(sp.rgamma, lambda g, out, x: g * rgamma_slope(out, x))
+elementwise(sp.gammasgn, lambda g, _out, _x: np.zeros_like(g))
+elementwise(sp.psi, lambda g, _out, x: g * trigamma(x))
+elementwise(hidden._zeta, None, lambda g, _out, s, q: g * (-s * hidden._zeta(s + 1, q)))
+elementwise(sp.poch, lambda g, out, z, m: g * (out * (psi(z + m) - psi(z))),
+            lambda g, out, z, m: g * (out * psi(z + m)))  # fmt: skip
+elementwise(sp.beta, lambda g, out, a, b: g * beta_slope(out, a, b),
+            lambda g, out, a, b: g * beta_slope(out, b, a))  # fmt: skip
+elementwise(sp.betaln, lambda g, _out, a, b: g * psi_gap(a, b),
+            lambda g, _out, a, b: g * psi_gap(b, a))  # fmt: skip
+elementwise(sp.binom, lambda g, out, n, k: g * binom_by_n(out, n, k),
+            lambda g, out, n, k: g * binom_by_k(out, n, k))  # fmt: skip
+
+
+@primitive
+def multigammaln(a: Any, d: Any) -> Any:
+    """The log of the multivariate gamma function of dimension ``d``, as SciPy's.
+
+    >>> from tinygrad_np import special
+    >>> float(special.multigammaln(3.0, 2).round(4))
+    1.5502
+    """
+    return sp.multigammaln(a, d)
+
+
+def multigamma_slope(a: Any, d: Any) -> Any:
+    """Σ ψ(a - j/2)."""
+    return sum(psi(a - j / 2) for j in range(int(d)))
+
+
+elementwise(multigammaln, lambda g, _out, a, d: g * multigamma_slope(a, d), None)
