@@ -68,6 +68,52 @@ def test_a_change_is_seen(make: Callable[[], Pair]) -> None:
     assert [step(np.ones(1)).item() for _ in range(3)] == [7.0] * 3
 
 
+def test_functions_of_one_decorator_have_cells_of_their_own() -> None:
+    def scaled(function: Any) -> Any:
+        k = 1.0
+
+        def call(x: Any, new: float | None = None) -> Any:
+            nonlocal k
+            k = k if new is None else new
+            return function(x) * k
+
+        return call
+
+    sine, cosine, w = scaled(np.sin), scaled(np.cos), tg.Tensor([1.0], requires_grad=True)
+
+    @tg.replay
+    def step(x: Any) -> Any:
+        loss = np.sum(sine(w) + cosine(w) * x)
+        loss.backward()
+        return loss
+
+    for change in (lambda: None, lambda: cosine(w, 3.0), lambda: sine(w, 2.0)):
+        change()
+        with tg.no_grad():
+            right = (sine(w) + cosine(w) * 2.0).item()
+        found = [step(np.full(1, 2.0)).item() for _ in range(5)]
+        assert found == [right] * 5
+        assert "1 program " in repr(step)
+
+
+def test_functions_of_one_decorator_that_count_are_refused() -> None:
+    def counted(function: Any) -> Any:
+        n = 0
+
+        def call(x: Any) -> Any:
+            nonlocal n
+            n += 1
+            return function(x) * n
+
+        return call
+
+    sine, cosine, w = counted(np.sin), counted(np.cos), tg.Tensor([1.0], requires_grad=True)
+    step = tg.replay(lambda x: np.sum(sine(w) + cosine(w) * x).backward())
+    with pytest.raises(tg.ReplayError, match="changes n, which is outside"):
+        for _ in range(5):
+            step(np.ones(1))
+
+
 def test_a_change_under_a_computed_name_is_seen_without_a_comparison() -> None:
     box = types.SimpleNamespace(k=1.0)
 

@@ -75,12 +75,15 @@ class Reads:
 
     ``attributes`` are known by the object's id and the name, ``variables`` (globals and cells) by
     the id of the namespace (or the code) and the name, ``contents``, ``arrays`` and ``generators``
-    by the object's id. The objects are held meanwhile, so that no id is used twice.
+    by the object's id. ``cells`` are those of functions that have one code, as a decorator makes
+    them, by their id. The objects are held meanwhile, so that no id is used twice.
     """
 
     def __init__(self) -> None:
         self.attributes: dict[tuple[int, str], Read] = {}
         self.variables: dict[tuple[int, str], Read] = {}
+        self.cells: dict[int, Read] = {}
+        self._shared: dict[types.CodeType, list[Any]] = {}
         self.contents: dict[int, Read] = {}
         self.arrays: dict[int, Read] = {}
         self.generators: dict[int, tuple[Any, Read]] = {}
@@ -269,6 +272,8 @@ class Reads:
             elif root in variables:
                 value = variables[root]
                 if kind == "cell":
+                    if self.variables.get((id(code), root), (0, value))[1] is not value:
+                        self._share(code)
                     self._note(self.variables, id(code), Read(root, value, place))
                 else:
                     self.see(value, place)
@@ -284,6 +289,22 @@ class Reads:
                 self._reach(value, namespace, place)
         if opaque:
             self._reflect(found, [*values, *((v, place) for v in variables.values())], origin)
+
+    def _share(self, code: types.CodeType) -> None:
+        """Note the cells of the functions with this code, if there are several."""
+        if code not in self._shared:
+            for function in self.functions(code) if len(self.functions(code)) > 1 else []:
+                for name, cell in zip(code.co_freevars, function.__closure__, strict=True):
+                    with contextlib.suppress(ValueError):  # it has no value
+                        read = self.variables.get((id(code), name), Read(name, None, ""))
+                        self.cells.setdefault(id(cell), read._replace(value=cell.cell_contents))
+
+    def functions(self, code: types.CodeType) -> list[Any]:
+        """All that have this code, as a decorator makes them: a look through all objects, once."""
+        if code not in self._shared:
+            found = [f for f in gc.get_referrers(code) if isa(f, types.FunctionType)]
+            self._shared[code] = found
+        return self._shared[code]
 
     def _reach(self, function: Any, namespace: dict[str, Any], place: str) -> None:
         """Note what a function reads that is nobody's argument."""

@@ -276,12 +276,14 @@ class Walk:
         if not (self._ran(function) or unseen):
             return
         code, label = function.__code__, function.__name__
+        ran = self._is_the_one(function)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 now = cell.cell_contents
             except ValueError:  # it has no value
                 continue
-            first = self.reads.variables.get((id(code), name))
+            noted = self.reads.variables.get((id(code), name))
+            first = self.reads.cells.get(id(cell), noted if ran else None)
             held = read._replace(name=label if unseen else name) if first is None else first
             if first is not None:
                 self._compare(first, now)
@@ -293,6 +295,25 @@ class Walk:
             place = f"{code.co_filename}:{code.co_firstlineno}"
             held = Read(f"the defaults of {label}", None, place)
             self._todo += [(part, held) for part in defaults]
+
+    def _is_the_one(self, function: types.FunctionType) -> bool:
+        """Whether what was noted first of a code's cells is of this function, not of another."""
+        if self._has_noted(function):
+            return True
+        others = self.reads.functions(function.__code__)
+        return not any(other is not function and self._has_noted(other) for other in others)
+
+    def _has_noted(self, function: types.FunctionType) -> bool:
+        """Whether the cells have the values that were noted first."""
+        code = function.__code__
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            first = self.reads.variables.get((id(code), name))
+            try:
+                if first is not None and not is_same(cell.cell_contents, first.value):
+                    return False
+            except ValueError:  # it has no value
+                return False
+        return True
 
     def _global(self, namespace: dict[str, Any], name: str) -> None:
         read = self.reads.variables.get((id(namespace), name))
