@@ -19,14 +19,16 @@ class Crew:
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
+        self._process = 0  # that of the pool: a fork has none of its threads
 
     def run(self, work: Callable[[Any], None], lists: Sequence[Any]) -> None:
         """``work`` on every list at the same time; the first is this thread's."""
         if len(lists) == 1:
             work(lists[0])
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(len(lists) - 1)
+        if self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(len(lists) - 1), os.getpid()
+        assert self._pool is not None
         others = [self._pool.submit(work, other) for other in lists[1:]]
         try:
             work(lists[0])

@@ -149,7 +149,7 @@ def in_jax(task: Images) -> Any:
     return step
 
 
-def in_tinygrad_np(task: Images, replay: bool) -> Any:
+def in_tinygrad_np(task: Images, replay: bool, fuse: bool = False) -> Any:
     """As the README writes it."""
     import tinygrad_np as tg
     from tinygrad_np import nn
@@ -166,7 +166,7 @@ def in_tinygrad_np(task: Images, replay: bool) -> Any:
         optimiser.step()
         return loss
 
-    run = tg.replay(train) if replay else train
+    run = tg.replay(train, fuse=fuse) if replay else train
     return lambda: float(run(task.x, task.y).item())
 
 
@@ -185,6 +185,7 @@ CONTENDERS: dict[str, Callable[[Images], Any]] = {
     "by hand": by_hand,
     "products alone": lambda task: by_hand(task, products_only=True),
     "replayed": lambda task: in_tinygrad_np(task, replay=True),
+    "fused": lambda task: in_tinygrad_np(task, replay=True, fuse=True),
     "eager": lambda task: in_tinygrad_np(task, replay=False),
     "PyTorch": in_torch,
     "channels last": lambda task: in_torch(task, channels_last=True),

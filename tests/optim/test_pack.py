@@ -1,7 +1,10 @@
 """Parameters packed into one buffer: the same bits as one parameter after another."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -317,6 +320,28 @@ def test_a_copy_after_a_step_of_several_threads(monkeypatch: Any) -> None:
     copied = copy.deepcopy(optimiser)
     copied.step()
     assert (copied.params[0].numpy() == -2).all() and (p.numpy() == -1).all()
+
+
+FORKED = """
+import os
+from tinygrad_np.threads import Crew
+
+crew, done = Crew(), []
+crew.run(done.append, ["here", "by another thread"])
+if child := os.fork():
+    os.waitpid(child, 0)
+else:
+    crew.run(done.append, ["in the child", "by a thread of its own"])
+    print(len(done), flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_several_threads_in_a_fork() -> None:
+    run = [sys.executable, "-W", "ignore", "-c", FORKED]
+    ended = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert ended.stdout == "4\n", ended.stderr
 
 
 @pytest.mark.parametrize("size", [pack.THREADED_FROM - 1, pack.THREADED_FROM + 12_345])

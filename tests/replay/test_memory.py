@@ -1,5 +1,8 @@
 """Gradients that sum what lies in memory in many ways: their bits are eager mode's in all modes."""
 
+import functools
+import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +11,10 @@ import pytest
 
 import tinygrad_np as tg
 from tests.each import for_each
+from tinygrad_np import nn
+from tinygrad_np.autodiff.primitives.convolution import LONG, SHARED
 from tinygrad_np.nn import functional as F
+from tinygrad_np.recording.equations import Variable
 
 LABELS = np.arange(8) % 3
 RNG = np.random.default_rng(0)
@@ -97,3 +103,35 @@ def test_sums_over_a_means_cotangent_have_the_same_bits_in_all_modes(name: str) 
 @for_each(CONSUMERS, ["f4", "f8"])
 def test_sums_over_cotangents_have_the_same_bits_in_all_modes(name: str, dtype: str) -> None:
     check_modes(name, dtype, [*MAKERS.values()])
+
+
+def test_convolutions_behind_each_other_copy_no_images() -> None:
+    """What convolutions and maxima give lies in order; no short product is BLAS's to share."""
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 5, seed=0), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5, seed=1),
+        nn.ReLU(), nn.Conv2d(16, 24, 3, seed=2), nn.ReLU(), nn.MaxPool2d(2),
+    )  # fmt: skip
+
+    @tg.replay
+    def step(x: Any) -> Any:
+        model.zero_grad()
+        loss = np.sum(model(x) ** 2)
+        loss.backward()
+        return loss
+
+    x = RNG.random((64, 1, 28, 28), np.float32)
+    assert step(x).item() == step(x).item()
+    calls = [
+        (owner.operands, call.func, call.args)
+        for owner, call in step._local.last.binding.instructions
+        if owner.name.startswith("convolve") and isinstance(call, functools.partial)
+    ]
+    copied = {np.size(args[2]) for _, fn, args in calls if fn is operator.setitem}
+    operands = {v.shape for given, *_ in calls for v in given if isinstance(v, Variable)}
+    whole = {shape for shape in operands if len(shape) == 4 and shape[0] == 64 and shape[1] > 1}
+    assert len(whole) == 4  # what two layers get, and the cotangents of all three
+    assert copied.isdisjoint(map(math.prod, whole))
+    products = [args for _, fn, args in calls if fn is np.matmul]
+    sizes = {args[0].shape[-2] * math.prod(args[1].shape[-2:]) for args in products}
+    assert len(sizes) > 4
+    assert not any(SHARED <= n < LONG for n in sizes), sizes

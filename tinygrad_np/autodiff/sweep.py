@@ -4,7 +4,6 @@ import contextvars
 from cmath import isfinite
 from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush, heappushpop
-from operator import iadd
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +123,7 @@ def _descend(
                     if place > top:
                         ahead, top = parent, place
             elif parent in own and (wrap is not None or type(cotangent) is ndarray):
-                arrived[parent] = added_to(there, cotangent) if wrap else iadd(there, cotangent)
+                arrived[parent] = added_to(there, cotangent) if wrap else there.__iadd__(cotangent)
             else:
                 arrived[parent] = there = there + cotangent
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):

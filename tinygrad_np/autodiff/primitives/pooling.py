@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...foreign import needs_memory
+from ...foreign import is_foreign, needs_memory
 from .convolving import Pair, outputs, places
 from .dispatch import primitive
 
@@ -125,7 +125,7 @@ def window_max_back(
         share, factor = (part[..., :size, :] for part in memory)
         share[...] = m
         given = g[..., rows, :]
-        if type(g) is np.ndarray and g.strides != top.strides:
+        if not is_foreign(g) and g.strides != top.strides:
             factor[...] = given
             given = factor
         np.divide(given, share, out=share)
