@@ -10,8 +10,8 @@ from typing import Any
 PACKAGE = __name__.split(".")[0]
 LIBRARIES = {"numpy", "scipy", *sys.stdlib_module_names} - {"__main__"}
 ENGINE = frozenset([
-    "autodiff", "batching", "data", "draw", "errors", "optim", "random", "recording", "replay",
-    "threads", "watch",
+    "arguments", "autodiff", "batching", "data", "draw", "errors", "foreign", "habits", "optim",
+    "random", "recording", "replay", "threads", "watch",
 ])  # fmt: skip
 # of the engine's rooms, what reads lists and settings that users change between steps
 OPEN = frozenset(["optim.clipping", "optim.optimisers", "optim.several"])
