@@ -350,12 +350,7 @@ class Tensor(Operators, ways.Foreign):
 
     def __index__(self) -> int:
         self._leave("its use as an index or count")
-        if self.ndim or self.dtype.kind not in "iu":
-            raise TypeError(
-                f"a Tensor of shape {self.shape} and dtype {self.dtype} as an index or a count, "
-                "which is one whole number; give int(t.item()), or a Tensor of integers."
-            )
-        return operator.index(self._array)
+        return calls.index(self._array)
 
     def __round__(self, digits: int | None = None) -> Any:
         return self._number(round) if digits is None else self.round(digits)

@@ -16,6 +16,7 @@ from ..errors import TapeError
 from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .primitives import akin, is_foreign
+from .rules import calls
 from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number
 from .tensor import Tensor, alias
@@ -43,7 +44,7 @@ class Run:
         capture, watch = (None, None) if ordinary else (mode.capture, mode.watch)
         self.may_record = ordinary or mode.recording
         self.is_single = isinstance(argnums, int)
-        places = _positions(argnums, args)
+        places = calls.positions(argnums, args)
         if capture is not None:
             args, kwargs = capture.lift([args, kwargs], declared=True)
         self.given = given = [args[n] for n in places]
@@ -191,30 +192,6 @@ def _taken(tensor: Tensor) -> Any:
     return tensor._array.copy() if is_foreign(tensor._array) else tensor.numpy()
 
 
-def _check(f: Any, argnums: Any = 0) -> None:
-    """Refuse what is no function, and places that are no numbers."""
-    if not callable(f):
-        raise TypeError(f"a function to differentiate was expected, not {f!r}.")
-    places = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
-    if not all(isinstance(n, (int, np.integer)) for n in places):
-        raise TypeError(f"argnums={argnums!r}; give the place of an argument, or a tuple of them.")
-
-
-def _positions(argnums: Argnums | None, args: Sequence[Any]) -> Sequence[int]:
-    """The arguments to differentiate by: all of them for None."""
-    if argnums is None:
-        return range(len(args))
-    if type(argnums) is int and 0 <= argnums < len(args):
-        return (argnums,)
-    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    if any(not -len(args) <= n < len(args) for n in wanted):
-        raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
-    places = tuple(n % len(args) for n in wanted)
-    if len({*places}) < len(places):
-        raise TypeError(f"argnums={argnums} names an argument twice; name each once.")
-    return places
-
-
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     """A function that returns ``f``'s value and its gradient by the arguments ``argnums``.
 
@@ -251,7 +228,7 @@ def _transform(
     f: Function, argnums: Argnums, finish: Callable[[Run], Any], has_aux: bool = False
 ) -> Function:
     """A function that gives what ``finish`` makes of a call of ``f``."""
-    _check(f, argnums)
+    calls.check_function(f, argnums)
 
     @functools.wraps(f)
     def transformed(*args: Any, **kwargs: Any) -> Any:
@@ -297,7 +274,7 @@ def vjp(f: Function, *args: Any, **kwargs: Any) -> tuple[Any, Callable[[Any], tu
     >>> value, pullback(1.0)
     (array(12.), (array(4.), array(3.)))
     """
-    _check(f)
+    calls.check_function(f)
     run = Run(f, args, None, kwargs)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
@@ -318,7 +295,7 @@ def jvp(f: Function, primals: Any, tangents: Any, **kwargs: Any) -> tuple[Any, A
     >>> tg.jvp(np.sin, (0.0,), (2.0,))
     (array(0.), array(2.))
     """
-    _check(f)
+    calls.check_function(f)
     primals, tangents = _arguments(primals), _arguments(tangents)
     if mode.capture is not None:
         tangents = mode.capture.lift(tangents, declared=True)

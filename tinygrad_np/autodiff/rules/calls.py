@@ -1,5 +1,6 @@
 """Checks of the arguments of the table's functions, and the messages of their errors."""
 
+import operator
 import re
 import sys
 import warnings
@@ -177,6 +178,30 @@ def checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: 
     )
 
 
+def check_function(f: Any, argnums: Any = 0) -> None:
+    """Refuse what is no function, and places that are no numbers."""
+    if not callable(f):
+        raise TypeError(f"a function to differentiate was expected, not {f!r}.")
+    places = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(n, (int, np.integer)) for n in places):
+        raise TypeError(f"argnums={argnums!r}; give the place of an argument, or a tuple of them.")
+
+
+def positions(argnums: int | tuple[int, ...] | None, args: Sequence[Any]) -> Sequence[int]:
+    """The arguments to differentiate by: all of them for None."""
+    if argnums is None:
+        return range(len(args))
+    if type(argnums) is int and 0 <= argnums < len(args):
+        return (argnums,)
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if any(not -len(args) <= n < len(args) for n in wanted):
+        raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
+    places = tuple(n % len(args) for n in wanted)
+    if len({*places}) < len(places):
+        raise TypeError(f"argnums={argnums} names an argument twice; name each once.")
+    return places
+
+
 def refuse_imaginary(what: str, given: Any, real: Any) -> None:
     """Refuse complex numbers for what is real: they would lose their imaginary part."""
     if np.iscomplexobj(given) and not np.iscomplexobj(real):
@@ -258,6 +283,16 @@ def truth(array: Any) -> bool:
             "(t > 0).all() or (t > 0).any(), or np.where(t > 0, a, b) to choose for each element."
         )
     return bool(array)
+
+
+def index(array: Any) -> int:
+    """One whole number as an index or a count."""
+    if array.ndim or array.dtype.kind not in "iu":
+        raise TypeError(
+            f"a Tensor of shape {array.shape} and dtype {array.dtype} as an index or a count, "
+            "which is one whole number; give int(t.item()), or a Tensor of integers."
+        )
+    return operator.index(array)
 
 
 def element(array: Any, index: tuple[Any, ...]) -> Any:
