@@ -1,5 +1,6 @@
 """What is given is used, or a sentence says what was not: rows, classes, labels, files, options."""
 
+import functools
 import io
 import re
 import warnings
@@ -60,7 +61,7 @@ def test_no_class_is_lost_where_a_seventh_becomes_the_test_part(order: str, tmp_
     files = [tmp_path / "a.npz", table(tmp_path / "a.csv", y, x.reshape(len(y), -1))]
     files += [table(tmp_path / "b.csv", [f"w{i}" for i in y], x.reshape(len(y), -1))]
     for path in files:
-        ((_, train), (_, test)), _ = said(lambda path=path: load(path))
+        ((_, train), (_, test)), _ = said(functools.partial(load, path))
         counts = np.bincount(np.r_[train, test])
         assert np.bincount(test).tolist() == (counts // 7).tolist()
         assert len(np.bincount(train)) == len(counts) and np.bincount(train).all()
@@ -85,7 +86,7 @@ def test_classes_of_few_rows_stay_in_training(tmp_path: Path) -> None:
 
 
 def holed(row: int, column: int, cell: str = "") -> list[list[Any]]:
-    rows = np.column_stack([Y, FLAT]).tolist()
+    rows: list[list[Any]] = np.column_stack([Y, FLAT]).tolist()
     rows[row][column] = cell
     return rows
 
@@ -99,13 +100,12 @@ def test_a_cell_that_is_missing_is_no_header(
         rows[0][7] = other
     path = tmp_path / "a.csv"
     path.write_text("\n".join(",".join(map(str, each)) for each in rows))
-    first = f"row {1 if other else row + 1}, column"
-    if (row, column, cell, other) == (0, 0, "nan", ""):
-        first = "label number 1: found 'nan'"
+    first = rf"row (1, column 8|{row + 1}, column {column + 1}):"
+    first += f"|(picture|label number) {row + 1}: found "
     if (row, column, cell, other) == (0, 0, "?", ""):  # a class may be called so
         assert "?" in load(path).names  # type: ignore[operator]
         return
-    with pytest.raises(DataError, match=re.escape(first)):
+    with pytest.raises(DataError, match=first):
         load(path)
 
 
@@ -125,7 +125,7 @@ def test_what_may_stand_in_a_header(tmp_path: Path) -> None:
         extra = [np.arange(84)] if head[0] in ("", "file") else []
         path = table(tmp_path / "a.csv", *extra, Y, FLAT, head=head)
         try:
-            found, _ = said(lambda path=path: load(path))
+            found, _ = said(functools.partial(load, path))
         except DataError as error:
             assert head[0] == "file" and "take the columns file out" in str(error)
         else:
@@ -137,8 +137,9 @@ def test_what_may_stand_in_a_header(tmp_path: Path) -> None:
 
 DATES = [f"2026-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(84)]
 ROWS: dict[str, Any] = {
-    "files": [f"img{i}.png" for i in range(84)], "counted": np.arange(84), "from 1000": np.arange(84) + 1000,
-    "dates": DATES, "nearly": [f"img{max(i, 9)}.png" for i in range(84)],
+    "files": [f"img{i}.png" for i in range(84)], "counted": np.arange(84),
+    "from 1000": np.arange(84) + 1000, "dates": DATES, "long": np.arange(84) + 10**9,
+    "nearly": [f"img{max(i, 9)}.png" for i in range(84)],
 }  # fmt: skip
 
 
@@ -148,8 +149,8 @@ def test_names_of_rows_are_no_labels(what: str, name: str | None, tmp_path: Path
     head = None if name is None else [name, *PIXELS]
     path = table(tmp_path / "a.csv", column, FLAT, head=head)
     if name == "label":
-        with pytest.raises(DataError, match=r"classes in 84 rows, as names .* of rows are, expected "
-                           r"several rows of each class; name the column of labels with label="):  # fmt: skip
+        told = "classes in 84 rows, as names .* of rows are, .*; name the column of labels with la"
+        with pytest.raises(DataError, match=told):
             load(path)
         return
     ((x, y), _), told = said(lambda: load(path))
@@ -174,14 +175,17 @@ def test_a_pixel_named_as_the_column_of_labels(tmp_path: Path) -> None:
     dark = FLAT * (np.arange(16) % 15 > 0).astype(np.uint8)  # the corners are empty
     named = table(tmp_path / "last.csv", dark, Y, head=[*PIXELS, "class"])
     for label in (0, 5, "pixel5"):
-        with pytest.raises(DataError, match=f"found label={label!r}, the column 'pixel.', beside "
-                           "one called 'class'; give label='class', or take that column out"):  # fmt: skip
+        told = f"found label={label!r}, the column 'pixel.', beside one called 'class'; give label="
+        with pytest.raises(DataError, match=told):
             load(named, label=label)
     bare = table(tmp_path / "bare.csv", dark, Y)
-    for label, told in ((0, "which is 0 in all rows, beside column 16, which has labels; give"),
-                        (5, r"which has numbers up to 25\d, beside column 16, which has labels")):  # fmt: skip
-        with pytest.raises(DataError, match=f"found label={label}, a column {told}"):
-            load(bare, label=label)
+    with pytest.raises(DataError, match="found label=0, a column which is 0 in all rows, beside "
+                       "column 16, which has labels; give label=16, or take"):  # fmt: skip
+        load(bare, label=0)
+    with pytest.warns(
+        DataWarning, match=r"a column which has numbers up to 25\d, beside column 16"
+    ):
+        load(bare, label=5, classes=256)
     for label in (16, -1):
         assert load(bare, label=label).classes == 10
 
@@ -196,7 +200,7 @@ NPZ: dict[str, list[str]] = {
 
 @for_each(NPZ)
 def test_short_names_of_parts(names: str, tmp_path: Path) -> None:
-    arrays = dict(zip(NPZ[names], (X[:50], Y[:50], X[50:], Y[50:]), strict=True))
+    arrays: Any = dict(zip(NPZ[names], (X[:50], Y[:50], X[50:], Y[50:]), strict=True))
     np.savez(tmp_path / "a.npz", **arrays)
     (_, y), (x, _) = load(tmp_path / "a.npz")
     np.testing.assert_array_equal(y, Y[:50])
@@ -227,18 +231,17 @@ def test_no_array_is_left_out_without_a_word(tmp_path: Path) -> None:
         ({"x": X, "y": Y, "fine_labels": Y}, "the array fine_labels was left out"),
         ({"x_train": X, "y_train": Y, "y_test": Y}, "the array y_test was left out"),
         ({"x_test": X, "y_test": Y}, "found the test part alone, a seventh is now the test part"),
-        ({**whole, "y_test": np.r_[11, Y[51:]]}, "classes 11 are in the test part alone"),
     ]  # fmt: skip
     for arrays, message in told_of:
         np.savez(tmp_path / "a.npz", **arrays)
-        classes = {"classes": 12} if "11" in message else {}
-        assert message in said(lambda classes=classes: load(tmp_path / "a.npz", **classes))[1]
+        assert message in said(lambda: load(tmp_path / "a.npz"))[1]
 
 
 STEPS: dict[str, tuple[list[int], dict[str, Any]]] = {
     "0 and 255": ([0, 255], {}), "tens": (list(range(0, 100, 10)), {"classes": 10}),
     "hundred and more": (list(range(100, 110)), {}), "signs": ([-1, 1], {}),
-    "signs and nought": ([-1, 0, 1], {"classes": 3}), "letters": (list(range(1, 27)), {"classes": 26}),
+    "signs and nought": ([-1, 0, 1], {"classes": 3}),
+    "letters": (list(range(1, 27)), {"classes": 26}),
 }  # fmt: skip
 
 
@@ -259,7 +262,9 @@ def test_ten_for_nought_and_numbers_with_gaps(tmp_path: Path) -> None:
     found, _ = said(lambda: load(tmp_path / "a.npz"))
     assert found.names == ("10", *"123456789")
     np.savez(tmp_path / "b.npz", x=X, y=np.where(Y, Y, 200))
-    with pytest.raises(DataError, match=r"found 200, expected 0 to 9; .*number them with np.unique\("):
+    with pytest.raises(
+        DataError, match=r"found 200, expected 0 to 9; .*number them with np.unique\("
+    ):
         load(tmp_path / "b.npz")
 
 
@@ -271,15 +276,15 @@ def zipped(*names: str) -> bytes:
 
 
 ARCHIVES: dict[str, tuple[bytes, str]] = {
-    "excel": (zipped("[Content_Types].xml", "xl/workbook.xml"), "this is an Excel file: save it as CSV"),
-    "old excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "this is an Excel file or the like: save it as CSV"),
-    "calc": (zipped("mimetype", "content.xml"), "this is an OpenDocument file: save it as CSV"),
-    "torch": (zipped("a/data.pkl", "a/data/0"), "this is a file of PyTorch's: read it with torch.load"),
-    "keras": (zipped("metadata.json", "config.json", "model.weights.h5"), "this is a model of Keras'"),
-    "csv": (zipped("train.csv"), "this is a zip archive with train.csv: unpack it"),
-    "folder": (zipped("a/0/1.png", "a/1/2.png"), "this is a zip archive with a/0/1.png and a/1/2.png: unpack"),
-    "rar": (b"Rar!\x1a\7\0", "unpack it"),
-    "tar": (b"a/b.png" + b"\0" * 250 + b"ustar\0" + b"\0" * 300, "this is a tar archive: unpack it"),
+    "excel": (zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel file: save it as CSV"),
+    "old excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file or the like: save it as CSV"),
+    "calc": (zipped("mimetype", "content.xml"), "an OpenDocument file: save it as CSV"),
+    "torch": (zipped("a/data.pkl", "a/data/0"), "a file of PyTorch's: read it with torch.load"),
+    "keras": (zipped("config.json", "model.weights.h5"), "a model of Keras'"),
+    "csv": (zipped("train.csv"), "a zip archive with train.csv: unpack it"),
+    "folder": (zipped("a/0/1.png", "a/1/2.png"), "zip archive with a/0/1.png and a/1/2.png: unp"),
+    "rar": (b"Rar!\x1a\7\0", "packed data (rar or zstd): unpack it"),
+    "tar": (b"a/b.png" + b"\0" * 250 + b"ustar\0" + b"\0" * 300, "a tar archive: unpack it"),
 }  # fmt: skip
 
 
@@ -287,7 +292,7 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
 def test_archives_are_called_what_they_are(what: str, tmp_path: Path) -> None:
     content, message = ARCHIVES[what]
     (tmp_path / "a").write_bytes(content)
-    with pytest.raises(DataError, match=re.escape(message)):
+    with pytest.raises(DataError, match="; this is .*" + re.escape(message)):
         load(tmp_path / "a")
 
 
@@ -312,7 +317,9 @@ def test_folders_whose_pictures_lie_elsewhere(tmp_path: Path) -> None:
             load(home)
     eight = [f"{c}/{i}.png" for c in "ab" for i in range(8)]
     home = write("d.png", *eight, "c/deep/1.png")
-    assert "c and 1 picture outside of folders of classes were left out" in said(lambda: load(home))[1]
+    assert (
+        "c and 1 picture outside of folders of classes were left out" in said(lambda: load(home))[1]
+    )
     (home / "a" / "7.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"7.png: not a readable picture"):
         load(home)
@@ -321,23 +328,33 @@ def test_folders_whose_pictures_lie_elsewhere(tmp_path: Path) -> None:
 def test_options_that_do_nothing_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=X, y=Y)
     assert load(tmp_path / "a.npz", size=(4, 4)).classes == 10
-    with pytest.raises(DataError, match=r"found size=\(32, 32\) and pictures of 4×4, expected a fold"):
+    with pytest.raises(
+        DataError, match=r"found size=\(32, 32\) and pictures of 4×4, expected a fold"
+    ):
         load(tmp_path / "a.npz", size=(32, 32))
     for option in ({"label": 0}, {"size": (32, 32)}, {"classes": 26}, {"transpose": True}):
-        with pytest.raises(DataError, match=f"found {next(iter(option))}=.*, expected none beside 'mnist'"):
+        with pytest.raises(
+            DataError, match=f"found {next(iter(option))}=.*, expected none beside 'mnist'"
+        ):
             load("mnist", **option)
 
 
 def test_files_that_are_not_there() -> None:
     for call in (tg.data.digits_from, load):
-        with pytest.raises(DataError, match=r"https://a.b/c.png.*; download it first, and give the path"):
+        with pytest.raises(
+            DataError, match=r"https://a.b/c.png.*address: download it first, and give the path"
+        ):
             call("https://a.b/c.png")
-    with pytest.raises(DataError, match=r"^nofile.png: cannot be read \(No such file.*\); check the path"):
+    with pytest.raises(
+        DataError, match=r"^nofile.png: cannot be read \(No such file.*\); check the path"
+    ):
         tg.data.digits_from("nofile.png")
 
 
 def test_stratify_needs_classes() -> None:
-    with pytest.raises(DataError, match="found 84 values of stratify in 84 samples, expected classes"):
+    with pytest.raises(
+        DataError, match="found 84 values of stratify in 84 samples, expected classes"
+    ):
         tg.data.split(X, Y, 10, 0, stratify=RNG.random(84))
 
 
@@ -346,4 +363,6 @@ def test_a_missing_label_is_named() -> None:
     pandas = pytest.importorskip("pandas")
     given[5] = pandas.NA
     with pytest.raises(DataError, match=r"label number 6: found '<NA>', expected a label for each"):
+        tg.data.from_sklearn(FLAT, pandas.Series(given))
+    with pytest.raises(DataError, match=r"label number 6: found nan, expected a label for each"):
         tg.data.from_sklearn(FLAT, pandas.Series(given, dtype="Int64"))
