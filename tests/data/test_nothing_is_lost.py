@@ -332,6 +332,10 @@ def test_options_that_do_nothing_are_refused(tmp_path: Path) -> None:
         DataError, match=r"found size=\(32, 32\) and pictures of 4×4, expected a fold"
     ):
         load(tmp_path / "a.npz", size=(32, 32))
+    words = table(tmp_path / "a.csv", [f"w{i}" for i in Y], FLAT)
+    assert load(words, classes=10).classes == 10
+    with pytest.raises(DataError, match="found classes=26 and labels of 10 words, expected a cl"):
+        load(words, classes=26)
     for option in ({"label": 0}, {"size": (32, 32)}, {"classes": 26}, {"transpose": True}):
         with pytest.raises(
             DataError, match=f"found {next(iter(option))}=.*, expected none beside 'mnist'"

@@ -106,7 +106,13 @@ def load(
             f"{place}: found size={size!r} and pictures of {'×'.join(map(str, found))}, expected a "
             "folder of pictures for each class, which alone is resized; leave size= out"
         )
-    return assembled(place, sources, names, classes, transpose)
+    made = assembled(place, sources, names, classes, transpose)
+    if classes is not None and made.names is not None and len(made.names) < classes:
+        raise DataError(
+            f"{place}: found classes={classes} and labels of {len(made.names)} words, expected a "
+            "class for each word; leave classes= out"
+        )
+    return made
 
 
 def load_pictures(

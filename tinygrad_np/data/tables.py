@@ -28,7 +28,6 @@ _LONG = re.compile(r"\s*\d{8,18}\s*")  # beyond what float32 has exactly
 _DECIMAL_COMMA = re.compile(rb"(?<=[0-9]),(?=[0-9])")
 _INDEX = ("", "unnamed: 0", "index")  # columns that count the rows
 _IDS = ("id", "imageid")  # columns that name the rows
-_EXACT = 1 << 24  # up to which float32 has all whole numbers
 _MOST_CLASSES = 62
 
 
@@ -152,7 +151,9 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     labels = None if at is None else columns[at]
     source = Source(as_images(place, pixels, len(pixels), said), labels, "", said)
     if ids is not None:
-        source.ids, source.id_name = _whole(columns[ids]), names[ids].strip() if names else ""
+        found = columns[ids]
+        source.ids = found.astype(np.int64) if found.dtype.kind in "biuf" else found
+        source.id_name = names[ids].strip() if names else ""
     return source
 
 
@@ -183,14 +184,6 @@ def _check_named(
     if low == high:
         raise DataError(f"{place}: {told}")
     said.append(told)
-
-
-def _whole(column: NDArray[Any]) -> NDArray[Any] | None:
-    """What names rows, as it was written; None for numbers too large for what they were read as."""
-    if column.dtype.kind not in "biuf":
-        return column
-    is_exact = column.dtype != np.float32 or column.max(initial=0) < _EXACT
-    return column.astype(np.int64) if is_exact else None
 
 
 def _is_whole(column: NDArray[Any]) -> bool:
