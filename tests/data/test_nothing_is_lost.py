@@ -363,6 +363,8 @@ def test_stratify_needs_classes() -> None:
 
 
 def test_a_missing_label_is_named() -> None:
+    with pytest.raises(DataError, match=r"label number 6: found nan, expected a label for each"):
+        tg.data.from_sklearn(FLAT, np.where(np.arange(84) == 5, np.nan, Y))
     given = Y.astype(object)
     pandas = pytest.importorskip("pandas")
     given[5] = pandas.NA
