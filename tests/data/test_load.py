@@ -106,13 +106,13 @@ def test_a_set_without_all_four_files(tmp_path: Path) -> None:
         load(home)
     (home / NAMES[2]).unlink()
     for place in (tmp_path, home, home / NAMES[0], home / NAMES[1]):
-        with pytest.warns(DataWarning, match="found the training files alone, a seventh is now th"):
+        with pytest.warns(DataWarning, match="found the training part alone, a seventh is now th"):
             check(load(place), seventh())
     own = tmp_path / "own"
     own.mkdir()
     for i, name in enumerate(NAMES[2:]):
         (own / name).write_bytes(idx((X, Y)[i]))
-    with pytest.warns(DataWarning, match="found the test files alone, a seventh is now the test p"):
+    with pytest.warns(DataWarning, match="found the test part alone, a seventh is now the test p"):
         check(load(own), seventh())
     for name in NAMES[2:]:  # of no part
         (own / name).rename(own / name.removeprefix("t10k-"))
@@ -122,7 +122,7 @@ def test_a_set_without_all_four_files(tmp_path: Path) -> None:
         load(own)
     np.savez(own / "a-train-imgs.npz", X)
     np.savez(own / "a-train-labels.npz", Y)
-    with pytest.warns(DataWarning, match="found the training files alone"):
+    with pytest.warns(DataWarning, match="found the training part alone"):
         check(load(own), seventh())
 
 
@@ -611,7 +611,7 @@ def test_what_is_refused_has_the_way_out(tmp_path: Path) -> None:
             with pytest.raises(DataError, match=re.escape(message)):
                 load(tmp_path / "data")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty: found no train-images-idx3-ubyte, plain or .gz"):
+    with pytest.raises(DataError, match=r"empty: found no file, expected an IDX, CSV, npz"):
         load(tmp_path / "empty")
     (tmp_path / "empty" / "x.pkl").write_bytes(pickle.dumps([1]))
     with pytest.raises(DataError, match=r"it has x.pkl: this is a pickle: a pickle can run code"):

@@ -15,7 +15,9 @@ import pytest
 import tinygrad_np as tg
 from tinygrad_np import __main__ as door
 from tinygrad_np import draw
+from tinygrad_np.errors import DataWarning
 from tinygrad_np.run import description, predict
+from tinygrad_np.run.recipes import RECIPES
 from tinygrad_np.training import weights
 
 TRAIN, (XT, YT) = tg.data.mnist()
@@ -168,12 +170,63 @@ def test_what_is_no_picture_or_none(trained: Path, tmp_path: Path) -> None:
     assert [place.name for place in tmp_path.iterdir()] == ["f.png"]
 
 
+def test_a_submission_has_the_ids_and_the_labels_of_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of networks that are not trained: what is looked at is what classes and rows are called."""
+    for labels, options in ((np.arange(1, 27), {"classes": 26}), (np.arange(1, 11), {}),
+                            (np.array([0, 255]), {})):  # fmt: skip
+        y = np.tile(labels, 40)
+        np.savez(tmp_path / "own.npz", x=np.resize(X, (len(y), 6, 6)), y=y)
+        with pytest.warns(DataWarning, match="became 0 to"):
+            dataset = tg.data.load(tmp_path / "own.npz", **options)
+        recipe = RECIPES["default"].fitted(dataset, [8])
+        words = description.describe(recipe, dataset, recipe.parts(dataset))
+        model = description.MLP(recipe.sizes, recipe.activation, norm=recipe.norm, seed=0)
+        weights.save(tmp_path / "w.npz", model.state_dict(), words)
+        rows = np.column_stack([28001 + np.arange(len(y)), np.resize(X, (len(y), 36))])
+        for name in ("ImageId", "id"):
+            head = ",".join([name, *(f"pixel{i}" for i in range(36))])
+            np.savetxt(tmp_path / "test.csv", rows, "%d", ",", header=head, comments="")
+            files = [tmp_path / "w.npz", tmp_path / "test.csv", "--csv", tmp_path / "s.csv"]
+            assert door.main(["predict", *map(str, files)]) == 0
+            first, *lines = (tmp_path / "s.csv").read_text().splitlines()
+            found = np.array([line.split(",") for line in lines], int)
+            assert first == f"{name},Label" and (found[:, 0] == rows[:, 0]).all()
+            assert set(found[:, 1]) <= set(y)
+        right = f"own.npz: {100 * (found[:, 1] == y).mean():.2f} % of {len(y):,} as labelled"
+        capsys.readouterr()
+        assert door.main(["predict", str(tmp_path / "w.npz"), str(tmp_path / "own.npz")]) == 0
+        assert capsys.readouterr().out.endswith(f"{right}\n")
+
+
+def test_messages_name_the_options_of_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "label=1"  # a path is left as it is
+    place.mkdir()
+    np.savez(place / "gap.npz", x=X[:70], y=np.where(Y[:70], Y[:70], 200))
+    np.savez(place / "ids.npz", x=X[:70], labels=np.arange(70) * 3)
+    np.savez(place / "plain.npz", x=X[:70], y=Y[:70])
+    for file, options, told in (
+        ("gap.npz", [], "or give --classes 201"),
+        ("ids.npz", [], "name the column of labels with --label, or leave these out"),
+        ("plain.npz", ["--side", "32"], "found --side 32 and pictures of 28×28, expected a folder"),
+    ):
+        words = ["train", "--data", str(place / file), "--out", str(tmp_path / "runs"), *options]
+        assert door.main(words) == 2
+        message = capsys.readouterr().err
+        assert told in message and str(place / file) in message
+        assert not [word for word in ("classes=", "size=", " label=") if word in message]
+
+
 def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "bare.npz", x=X[:9])
     none = str(tmp_path / "none")
     cases: list[tuple[list[str], str]] = [
         (["predict", none, none], "none: cannot be read (No such file"),
         (["predict"], "required: WEIGHTS, FILE"),
+        (["train", "--data", "https://a.b/c.csv"], "this is an address: download it first"),
         (["train", "--data", str(tmp_path / "bare.npz")], "found no labels, expected one for each"),
         (["train", "--sizes", "12,x"], "--sizes: '12,x', expected the widths of hidden layers"),
         (["train", "--lr", "0"], "--lr 0.0: a number above 0 is needed"),

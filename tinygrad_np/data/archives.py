@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from . import npz
 from .files import StrPath, one_line
-from .sources import LABEL_NAMES, Source, as_images, as_labels
+from .kinds import DOOR, known_archive
+from .sources import LABEL_NAMES, Source, as_images, as_labels, name_rows
 
 Arrays = dict[str, NDArray[Any]]
+# words of names; the short ones stand alone, or beside the x or y of a name like ytr or teX
 _PARTS = {
-    "train": re.compile("train|trn", re.I), "test": re.compile("test|tst", re.I),
-    "validation": re.compile("val", re.I),
+    part: re.compile(f"{long}|(?:(?<![a-z])|(?<=^[xy]))(?:{short})(?=[xy]?(?![a-z]))")
+    for part, long, short in (
+        ("train", "train(?:ing)?|trn", "tr"), ("test", "test(?:ing)?|tst", "te"),
+        ("validation", "valid(?:ation)?|val", "va|dev"),
+    )
 }  # fmt: skip
 _WORDS = re.compile("[a-z]+|[0-9]+")
 
@@ -31,9 +36,11 @@ def read_npz(path: StrPath) -> list[Source]:
     try:
         arrays = npz.read(Path(path))
     except Exception as error:  # whatever damage makes the reader raise
+        if told := known_archive(npz.others(Path(path))):
+            raise DataError(f"{path}: found no data set, expected {DOOR}; {told}") from error
         raise DataError(
-            f"{path}: not a readable .npz of arrays of numbers ({one_line(error)}); where it is an "
-            "archive of files unpack it, and write arrays with np.savez(path, x=x, y=y)"
+            f"{path}: not a readable .npz of arrays of numbers ({one_line(error)}); write arrays "
+            "with np.savez(path, x=x, y=y)"
         ) from error
     return read_arrays(os.fspath(path), arrays)
 
@@ -78,15 +85,16 @@ def read_arrays(place: str, arrays: Arrays) -> list[Source]:
     """The parts that arrays by name make up; each has pictures, and labels or none."""
     groups: dict[str, Arrays] = {}
     for name, array in arrays.items():
-        part = next((part for part, form in _PARTS.items() if form.search(name)), "")
+        part = next((part for part, form in _PARTS.items() if form.search(name.lower())), "")
         groups.setdefault(part, {})[name] = array
     left_out = "test" in groups and groups.pop("validation", None) is not None
-    if len(groups) > 1:
-        groups.pop("", None)
+    unused: Arrays = groups.pop("", {}) if "train" in groups else {}
+    if len(groups) > 1 and "" in groups:
+        groups["train"] = groups.pop("")
     sources = [
         source
         for part, group in groups.items()
-        for source in _read_part(place, group, "test" if part == "validation" else part)
+        for source in _read_part(place, group, "test" if part == "validation" else part, unused)
     ]
     if not sources:
         told = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:6])
@@ -94,44 +102,61 @@ def read_arrays(place: str, arrays: Arrays) -> list[Source]:
             f"{place}: found the arrays {told or 'none'}, expected pictures such as x_train (n, h, "
             "w) with labels y_train (n,), and x_test, y_test; write them so with np.savez"
         )
+    if unused:
+        several = len(unused) > 1
+        sources[0].said.append(f"the array{'s' * several} {', '.join(sorted(unused))} "
+                               f"{'were' if several else 'was'} left out")  # fmt: skip
     if left_out:
         sources[0].said.append("the validation part was left out")
     return sources
 
 
-def _read_part(place: str, group: Arrays, part: str) -> list[Source]:
-    """Nothing where there are no pictures in a group of arrays."""
+def _read_part(place: str, group: Arrays, part: str, unused: Arrays) -> list[Source]:
+    """Nothing where there are no pictures in a group of arrays; what is left goes to `unused`."""
     if (classes := _by_class(group)) is not None:
         group = classes
     wide = {name: array for name, array in group.items()
-            if array.ndim > 1 and not _is_label(name) and array.size > 1}  # fmt: skip
+            if array.ndim > 1 and not _is_label(name) and array.size != 1}  # fmt: skip
     if not wide:
+        unused |= group
         return []
     name = max(wide, key=lambda name: wide[name].size)
     shape = wide[name].shape
-    labels = _labels_of(place, {n: a for n, a in group.items() if n != name}, (shape[0], shape[-1]))
+    alike = [n for n in wide if wide[n].shape[1:] == shape[1:]]
+    if len(alike) > 1:
+        told = " and ".join(f"{n} {wide[n].shape}" for n in alike)
+        raise DataError(
+            f"{place}: found the arrays {told} for one part, expected names that tell the parts; "
+            "call them x_train, y_train, x_test and y_test, or put them together"
+        )
+    others = {n: array for n, array in group.items() if n != name}
+    of_labels = _labels_in(others, (shape[0], shape[-1]))
+    labels = as_labels(f"{place}, {of_labels}", others.pop(of_labels)) if of_labels else None
+    unused |= others
     said: list[str] = []
     count = None if labels is None else len(labels)
     return [Source(as_images(f"{place}, {name}", wide[name], count, said), labels, part, said)]
 
 
 def _words(name: str) -> list[str]:
-    return _WORDS.findall(re.sub("(train|trn|test|tst|valid|val)", "_", name.lower()))
+    name = name.lower()
+    for form in _PARTS.values():
+        name = form.sub("_", name)
+    return _WORDS.findall(name)
 
 
 def _is_label(name: str) -> bool:
     return any(word in LABEL_NAMES for word in _words(name))
 
 
-def _labels_of(place: str, others: Arrays, counts: tuple[int, ...]) -> NDArray[Any] | None:
+def _labels_in(others: Arrays, counts: tuple[int, ...]) -> str | None:
     """The array that has a label for each picture: by its name, or else by its length."""
     named = [name for name in others if _is_label(name)]
     likely = [
         name for name, array in others.items()
-        if array.size in counts and (array == np.rint(array)).all()
+        if array.size in counts and (array == np.rint(array)).all() and not name_rows(array.ravel())
     ]  # fmt: skip
-    name = next(iter(named or likely), None)
-    return None if name is None else as_labels(f"{place}, {name}", others[name])
+    return next(iter(named or likely), None)
 
 
 def _by_class(group: Arrays) -> Arrays | None:

@@ -13,7 +13,7 @@ from .. import arguments
 from ..errors import DataError, DataWarning
 from .datasets import Dataset, Part, check_labels
 from .orientation import is_transposed
-from .sources import Source, check_shapes, encoded
+from .sources import Source, check_shapes, encoded, name_rows
 
 _DIGITS = 10
 _LETTERS = 26
@@ -41,7 +41,15 @@ def assembled(
     said = [text for part in parts.values() for text in part.said]
     train, test = parts.get("train", parts.get("test")), parts.get("test")
     assert train is not None
-    for part in parts.values():
+    if len(parts) == 1 and train.part and train.labels is not None:
+        whole = "training" if train.part == "train" else "test"
+        said.append(f"found the {whole} part alone, a seventh is now the test part")
+    for name_of, part in parts.items():
+        if not len(part.images) and len(parts) > 1:
+            raise DataError(
+                f"{place}: the {'training' if name_of == 'train' else 'test'} part has no picture, "
+                "expected at least one; leave the part out or fill it"
+            )
         if part.labels is not None and len(part.labels) != len(part.images):
             raise DataError(
                 f"{part.place or place}: found {len(part.labels)} labels, expected "
@@ -65,8 +73,15 @@ def assembled(
         return Dataset(((turned, nothing), (turned[:0], nothing)))
     used = [part for part in (train, test) if part is not None]
     labels, names = encoded(place, [part.labels for part in used if part.labels is not None])
+    if classes is None and name_rows(found := np.concatenate(labels)):
+        raise DataError(
+            f"{place}: found {len(np.unique(found))} classes in {len(found)} rows, as names and "
+            "numbers of rows are, expected several rows of each class; name the column of labels "
+            "with label=, or leave these out"
+        )
+    if names is None:
+        labels, names, classes = _numbered(place, labels, name, classes, said)
     if names is None or classes not in (None, len(names)):
-        labels, classes = _from_zero(labels, name, classes, said)
         _check([part.place or place for part in used], labels, classes)
     turned = upright(train.images, labels[0], name, transpose, said)
     _say(place, said)
@@ -79,20 +94,27 @@ def assembled(
 
 
 def as_in_training(
-    place: str, sources: Sequence[Source], name: str = "", classes: int | None = None
+    place: str, sources: Sequence[Source], name: str = "", names: Sequence[str] = ()
 ) -> Source:
-    """All pictures as one piece, upright and with labels from 0 as `assembled` gives them.
+    """All pictures as one piece, upright and with labels as `assembled` gives them.
 
-    Labels that it would refuse stay as they are. What was changed is told by a DataWarning.
+    Numbers that are `names` of classes, and labels that it would refuse, stay as they are. What was
+    changed is told by a DataWarning.
     """
     found = joined(place, sources)
     labels = None
     if found.labels is not None:
         with suppress(DataError):
-            [labels], names = encoded(place, [found.labels])
-            if names is None:
-                [labels], _ = _from_zero([labels], name, classes, found.said)
-                found.labels = labels
+            [labels], words = encoded(place, [found.labels])
+            if words is None:
+                as_given = labels
+                changed: list[str] = []
+                [labels], _, _ = _numbered(place, [labels], name, len(names) or None, changed)
+                if set(map(str, np.unique(as_given))) <= set(names):
+                    found.labels = as_given
+                else:
+                    found.labels = labels
+                    found.said += changed
     found.images = upright(found.images, labels, name, None, found.said)
     _say(place, found.said)
     return found
@@ -103,12 +125,15 @@ def joined(place: str, sources: Sequence[Source]) -> Source:
     check_shapes(place, {source.images.shape[1:] for source in sources})
     labels = [source.labels for source in sources if source.labels is not None]
     said = [text for source in sources for text in source.said]
+    ids = [source.ids for source in sources if source.ids is not None]
     return Source(
         np.concatenate([source.images for source in sources]),
         np.concatenate(labels) if len(labels) == len(sources) else None,
         sources[0].part,
         said,
         sources[0].place if len(sources) == 1 else "",
+        np.concatenate(ids) if len(ids) == len(sources) else None,
+        sources[0].id_name,
     )
 
 
@@ -118,31 +143,59 @@ def _say(place: str, said: Sequence[str]) -> None:
         warnings.warn(f"{place}: {told}.", DataWarning, stacklevel=4)
 
 
-def _from_zero(
-    labels: list[NDArray[np.int64]], name: str, classes: int | None, said: list[str]
-) -> tuple[list[NDArray[np.int64]], int | None]:
-    """Labels less by one where they count from 1, else themselves; and how many classes it says."""
+def _numbered(
+    place: str, labels: list[NDArray[np.int64]], name: str, classes: int | None, said: list[str]
+) -> tuple[list[NDArray[np.int64]], tuple[str, ...] | None, int | None]:
+    """Labels from 0, what they were where they were others, and how many classes that says.
+
+    Labels from 1 become less by one, and those in equal steps, as 0 and 255, get their numbers.
+    """
     values = np.unique(np.concatenate(labels))
-    if not values.size or values[0] < 1:
-        return labels, classes
+    if not values.size:
+        return labels, None, classes
+    least, most = int(values[0]), int(values[-1])
+    ranges = [(int(part.min()), int(part.max())) for part in labels if part.size]
+    if sorted(ranges) == [(0, most - 1), (1, most)] and all(
+        len(np.unique(part)) == most for part in labels
+    ):
+        told = " and test labels ".join(f"from {low} to {high}" for low, high in ranges)
+        raise DataError(
+            f"{place}: found training labels {told}, expected the same classes in both; take 1 off "
+            "those that count from 1"
+        )
+    if least >= 1 and (count := _counts_from_one(values, name, classes, said)):
+        zero = " (10 stands for 0)" if count == _DIGITS else ""
+        said.append(f"labels 1 to {count} became 0 to {count - 1}{zero}")
+        names = [str(i) for i in range(1, count + 1)]
+        if zero:
+            return [part % count for part in labels], (names[-1], *names[:-1]), count
+        return [part - 1 for part in labels], tuple(names), count
+    steps, count = np.diff(values), len(values)
+    outside = least < 0 or most >= (classes or max(_DIGITS, int(np.count_nonzero(values)) + 1))
+    if outside and classes in (None, count) and steps.size and (steps == steps[0]).all():
+        said.append(f"labels {', '.join(map(str, values[:3]))}{', …' * (count > 3)} became 0 to "
+                    f"{count - 1}, and are the names of the classes")  # fmt: skip
+        return [values.searchsorted(part) for part in labels], tuple(map(str, values)), count
+    return labels, None, classes
+
+
+def _counts_from_one(
+    values: NDArray[np.int64], name: str, classes: int | None, said: list[str]
+) -> int:
+    """How many classes there are where labels, all above 0, count from 1; else 0."""
     most = int(values[-1])
     whole = len(values) == most  # 1, 2, … and no other
     # files of EMNIST's letters count from 1, and a part of them may lack some
-    letters = "letters" in name.lower() and most <= _LETTERS and classes in (None, _LETTERS)
-    if letters:
-        classes = _LETTERS
-    elif classes is None and whole and most == _DIGITS:
-        classes = _DIGITS
-    if classes is not None and (letters or most == classes):
-        zero = " (10 stands for 0)" if classes == _DIGITS else ""
-        said.append(f"labels 1 to {classes} became 0 to {classes - 1}{zero}")
-        return [part % classes if zero else part - 1 for part in labels], classes
-    if classes is not None and whole and most < classes - 1:
+    if "letters" in name.lower() and most <= _LETTERS and classes in (None, _LETTERS):
+        return _LETTERS
+    if classes is None:
+        return _DIGITS if whole and most == _DIGITS else 0
+    if whole and most < classes - 1:
         said.append(
             f"labels 1 to {most} of {classes} classes were left as they are, so that no picture is "
             "of class 0; where they count from 1, take 1 off"
         )
-    return labels, classes
+    return classes if most == classes else 0
 
 
 def _check(places: Sequence[str], labels: list[NDArray[np.int64]], classes: int | None) -> None:
@@ -174,9 +227,9 @@ def upright(
 
 
 def _seventh(place: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[Part, Part]:
-    """The last n // 7 rows become the test part, or of each class where rows are sorted by it.
+    """The last n // 7 rows become the test part, or of each class where rows of one stand together.
 
-    A seventh is MNIST's own proportion.
+    A seventh is MNIST's own proportion. A class is never in the test part alone.
     """
     n = len(labels)
     if n < 7:
@@ -184,11 +237,18 @@ def _seventh(place: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -
             f"{place}: found {n} rows, expected at least 7, as a seventh becomes the test part; "
             "add rows"
         )
-    if (np.diff(labels) < 0).any() or labels[0] == labels[-1]:
-        kept, held = slice(n - n // 7), slice(n - n // 7, n)
-        return (images[kept], labels[kept]), (images[held], labels[held])
     counts = np.bincount(labels)
-    last = np.arange(n) - np.repeat(np.cumsum(counts), counts) >= -np.repeat(counts // 7, counts)
-    if not last.any():  # no class has seven
-        last[6::7] = True
+    last = np.arange(n) >= n - n // 7
+    by_chance = n - (counts / n * counts).sum()  # how often the class changes in rows in any order
+    if (
+        2 * np.count_nonzero(np.diff(labels)) <= by_chance
+        or np.setdiff1d(labels[last], labels[~last]).size
+    ):
+        order = np.argsort(labels, kind="stable")
+        place_in = np.empty(n, np.intp)  # of a row in its class, from its end
+        place_in[order] = np.arange(n) - np.repeat(np.cumsum(counts), counts)
+        last = place_in >= -(counts // 7)[labels]
+        if not last.any():  # no class has seven
+            several = order[counts[labels[order]] > 1]
+            last[several[min(6, len(several) - 1) :: 7]] = True
     return (images[~last], labels[~last]), (images[last], labels[last])

@@ -75,7 +75,12 @@ def _stratified(order: NDArray[np.intp], by: NDArray[Any], count: int) -> NDArra
             f"split: found stratify of shape {by.shape}, expected ({len(order)},), a class for "
             "each sample; give stratify=y for labels (n,)"
         )
-    _, places = np.unique(by, return_inverse=True)
+    values, places = np.unique(by, return_inverse=True)
+    if 2 * len(values) > len(by):
+        raise DataError(
+            f"split: found {len(values)} values of stratify in {len(by)} samples, expected classes "
+            "of several samples each; leave stratify out, or give classes made of the values"
+        )
     shares = np.bincount(places) * (count / len(order))
     taken = np.floor(shares + 1e-9).astype(np.intp)
     taken[np.argsort(taken - shares, kind="stable")[: count - taken.sum()]] += 1

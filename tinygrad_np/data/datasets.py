@@ -20,7 +20,8 @@ class Dataset(tuple[Part, Part]):
     """``((x_train, y_train), (x_test, y_test))``, and what the classes are called.
 
     Images are (n, h, w) uint8, labels (n,) int64; where a file has none, they are None and the test
-    part is empty. ``names`` has a word for each class where the place has words, else it is None.
+    part is empty. ``names`` has what each class is called there if labels were words, or numbers
+    that do not count from 0, else it is None.
 
     >>> (x, y), (x_test, y_test) = tg.data.mnist()
     >>> x.shape, y.shape, x_test.shape
@@ -131,7 +132,8 @@ def check_labels(source: str, labels: NDArray[np.int64], classes: int = _CLASSES
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         least, most = labels.min(), labels.max()
-        remedy = f", or give classes={most + 1}" if least >= 0 else ""
+        remedy = ", number them with np.unique(labels, return_inverse=True)[1]"
+        remedy += f", or give classes={most + 1}" if least >= 0 else ""
         if least == 1:
             ten = "; labels % 10 if 10 stands for 0" if most == 10 else ""
             remedy += f" (labels - 1 count from 0{ten})"

@@ -147,17 +147,29 @@ def opened(caller: str, path: StrPath) -> Iterator[BinaryIO]:
         with open(path, "rb") as file:
             yield file
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        raise DataError(not_found(str(path), error)) from error
     except MemoryError as error:
         raise DataError(
             f"{path}: its content does not fit into memory; use a smaller file"
         ) from error
 
 
+def not_found(path: str, error: OSError) -> str:
+    """What to say of a file that cannot be read."""
+    return f"{path}: cannot be read ({error.strerror}); {way_to(path)}"
+
+
+def way_to(path: str) -> str:
+    """What to do where there is no such file."""
+    if re.match("[a-z]{2,}:/", path):
+        return "this is an address: download it first, and give the path of the file"
+    return "check the path"
+
+
 def listed(folder: Path, most: int | None = None) -> list[Path]:
     """What is in a folder, in order, but for hidden entries; no more than the first ``most``."""
     try:
-        entries = (entry for entry in folder.iterdir() if entry.name[0] != ".")
+        entries = (each for each in folder.iterdir() if not each.name.startswith((".", "__MACOSX")))
         return sorted(islice(entries, most))
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); check the path") from error

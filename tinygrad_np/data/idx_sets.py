@@ -61,16 +61,12 @@ class IdxSet:
         needed = [(part, role) for part in self.parts or ["train", "test"] for role in ROLES]
         return next((each for each in needed if each not in self.files), None)
 
-    def read(self, alone: bool = False) -> list[Source]:
-        """The parts that there are; ``alone``: no other is missed."""
-        sources = [
+    def read(self) -> list[Source]:
+        """The parts that there are."""
+        return [
             _read_pair(self.files[part, "images"], self.files.get((part, "labels")), part)
             for part in self.parts
         ]
-        if len(self.parts) == 1 and self.parts[0] and sources[0].labels is not None and not alone:
-            whole = "training" if self.parts == ["train"] else "test"
-            sources[0].said.append(f"found the {whole} files alone, a seventh is now the test part")
-        return sources
 
 
 def set_of(path: Path, kind: str = "idx", alone: bool = False) -> IdxSet:

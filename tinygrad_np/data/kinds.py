@@ -1,5 +1,7 @@
 """What a file is, by how its content starts, and what reads it."""
 
+from collections.abc import Sequence
+
 PICKLE = (
     "a pickle can run code, so it is not read: if you trust it, read it with the library "
     "that wrote it and save the arrays with np.savez"
@@ -26,6 +28,8 @@ _ALL: list[tuple[str, str, str, list[bytes]]] = [
     ("an array of NumPy's", "", f"np.load(path) reads it, {_SAVED}", [b"\x93NUM"]),
     ("an HDF5 file", "", f"h5py.File(path) reads it, {_SAVED}", [b"\x89HDF"]),
     ("packed data (bzip2, xz or 7z)", "", "unpack it", [b"BZh", b"\xfd7zX", b"7z\xbc\xaf"]),
+    ("packed data (rar or zstd)", "", "unpack it", [b"Rar!", b"\x28\xb5\x2f\xfd"]),
+    ("an Excel file or the like", "", "save it as CSV", [b"\xd0\xcf\x11\xe0"]),
     ("text in UTF-16", "", "save it in UTF-8", [b"\xff\xfe", b"\xfe\xff"]),
     ("JSON", "", f"json.load(file) reads it, {_SAVED}", [b"{", b"["]),
     ("a drawing or XML", "", _SHOWN, [b"<?xml", b"<svg"]),
@@ -34,7 +38,18 @@ _ALL: list[tuple[str, str, str, list[bytes]]] = [
     ("a pickle", "", PICKLE, [b"\x80%c" % i for i in range(2, 6)]),
 ]  # fmt: skip
 _BMP = b"BM"  # and four bytes of a length, then zeros
-START = 32  # bytes of a file that are needed
+_TAR = slice(257, 262)  # where such an archive has its mark
+START = _TAR.stop  # bytes of a file that are needed
+# what zip archives are, and an entry that shows it
+_ZIPPED = [
+    ("xl/workbook.", "an Excel file: save it as CSV"),
+    ("[Content_Types].xml", "a file of an office program: save tables as CSV, pictures as PNG"),
+    ("content.xml", "an OpenDocument file: save it as CSV"),
+    ("data.pkl", "a file of PyTorch's: read it with torch.load, and save arrays of pictures and "
+     "labels with np.savez(path, x=x, y=y)"),
+    ("model.weights.h5", "a model of Keras' and no data: save arrays of pictures and labels with "
+     "np.savez(path, x=x, y=y)"),
+]  # fmt: skip
 
 
 def kind(start: bytes) -> str:
@@ -49,7 +64,20 @@ def kind(start: bytes) -> str:
 
 def known_kind(start: bytes) -> str:
     """What a file is that starts so, and what reads it; nothing where that is not known."""
+    if start[_TAR] == b"ustar":
+        return "this is a tar archive: unpack it"
     for told, _, remedy, starts in _ALL:
         if start.startswith(tuple(starts)):
             return f"this is {told}: {remedy}"
     return ""
+
+
+def known_archive(entries: Sequence[str]) -> str:
+    """What a zip archive is that has these entries beside arrays; nothing where there are none."""
+    for shows, told in _ZIPPED:
+        if any(shows in entry for entry in entries):
+            return f"this is {told}"
+    if not entries:
+        return ""
+    first = " and ".join(entries[:2]) + ", …" * (len(entries) > 2)
+    return f"this is a zip archive with {first}: unpack it, and give the path of what was in it"

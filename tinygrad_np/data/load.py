@@ -12,12 +12,13 @@ from ..errors import DataError
 from .archives import read_mat, read_npz
 from .assemble import as_in_training, assembled
 from .datasets import Dataset, fashion_mnist, mnist, published
-from .files import Content, StrPath, opened
+from .files import Content, StrPath, opened, way_to
 from .idx_sets import (
     FOUR,
     TABLES,
     IdxSet,
     files_in,
+    kind_of,
     parsed,
     pieces,
     set_of,
@@ -27,7 +28,7 @@ from .idx_sets import (
     the_one,
 )  # fmt: skip
 from .kinds import DOOR, START, kind, known_kind
-from .pictures import read_classes
+from .pictures import pictures_in, read_classes
 from .sources import Source
 from .tables import Label, read_csv, read_parquet
 
@@ -56,13 +57,14 @@ def load(
       not; with `size`, (h, w), all pictures are made so.
 
     The result is ``((x_train, y_train), (x_test, y_test))`` with images (n, h, w) uint8 and labels
-    (n,) int64 from 0; where classes have words, `names` of the result has these. What has no test
-    part gives the last seventh of its rows, or where they are sorted by class of each class; what
-    has no labels gives None for them, and no test part.
-    `classes` is needed where labels leave gaps above 9; labels from 1 to `classes` then count from
-    0. Pictures that are transposed, as EMNIST's, are turned upright; `transpose` decides it.
-    What was changed is told by a DataWarning. Raises DataError for anything else, with what was
-    found and what to do; no pickle is read.
+    (n,) int64 from 0; where labels are words or count otherwise, `names` of the result has these.
+    What has no test part gives the last seventh of its rows, or of each class where the rows of one
+    stand together; what has no labels gives None for them, and no test part.
+    `classes` is needed where labels leave gaps above 9; labels from 1 to `classes` then become 0 to
+    `classes` - 1, and those in equal steps (0 and 255) get the numbers from 0. Pictures that are
+    transposed, as EMNIST's, are turned upright; `transpose` decides it. What was changed is
+    told by a DataWarning. Raises DataError for anything else, with what was found and what to do;
+    no pickle is read.
 
     >>> (x_train, y_train), (x_test, y_test) = tg.data.load("mnist")
     >>> x_train.shape, y_test.dtype
@@ -70,11 +72,21 @@ def load(
     """
     place = os.fspath(arguments.path("load", "path", path))
     if isinstance(path, str) and path in ("mnist", "fashion"):
+        for option, given, usual in (
+            ("label", label, None), ("size", size, (28, 28)), ("classes", classes, 10),
+            ("transpose", transpose, False),
+        ):  # fmt: skip
+            if given not in (None, usual):
+                raise DataError(
+                    f"load: found {option}={given!r}, expected none beside {path!r}, which is read "
+                    "as it is; leave it out"
+                )
         return mnist() if path == "mnist" else fashion_mnist()
     if not os.path.lexists(place) or not str(path):
         raise DataError(
             f"found no data set, folder or file called {os.fspath(path)!r}, expected mnist, "
-            f"fashion, a folder of four IDX files, or {DOOR}; check the spelling"
+            f"fashion, a folder of four IDX files, or {DOOR}; "
+            f"{way_to(place).replace('check the path', 'check the spelling')}"
         )
     if not (label is None or isinstance(label, str) or arguments.is_whole(label)):
         needed = "the name or the place of a column (0 is the first, -1 the last)"
@@ -86,16 +98,30 @@ def load(
     else:
         sources, names = _read_file(Path(place), label)
     if isinstance(sources, Dataset):
-        return sources
-    return assembled(place, sources, names, classes, transpose)
+        parts = zip(("train", "test"), sources, strict=True)
+        sources = [Source(x, y, part) for part, (x, y) in parts]
+    found = sources[0].images.shape[1:]
+    if size is not None and found != size:
+        raise DataError(
+            f"{place}: found size={size!r} and pictures of {'×'.join(map(str, found))}, expected a "
+            "folder of pictures for each class, which alone is resized; leave size= out"
+        )
+    made = assembled(place, sources, names, classes, transpose)
+    if classes is not None and made.names is not None and len(made.names) < classes:
+        raise DataError(
+            f"{place}: found classes={classes} and labels of {len(made.names)} words, expected a "
+            "class for each word; leave classes= out"
+        )
+    return made
 
 
 def load_pictures(
-    path: Path, size: tuple[int, int] | None = None, classes: int | None = None
+    path: Path, size: tuple[int, int] | None = None, names: Sequence[str] = ()
 ) -> Source:
     """All pictures of a file or folder, in order, upright and labelled as `load` has them.
 
-    The labels of IDX files are taken from beside the file; of folders all parts are read.
+    The labels of IDX files are taken from beside the file; of folders all parts are read. Labels
+    that are `names` of classes stay as they are.
     """
     if path.is_dir():
         read, name = _read_folder(path, None, size)
@@ -103,7 +129,7 @@ def load_pictures(
         read, name = _read_file(path, None, alone=True)
     if isinstance(read, Dataset):
         return Source(np.concatenate([x for x, _ in read]), np.concatenate([y for _, y in read]))
-    return as_in_training(str(path), read, name, classes)
+    return as_in_training(str(path), read, name, names)
 
 
 def _no_table(path: Path, label: Label) -> DataError:
@@ -130,7 +156,7 @@ def _read_file(path: Path, label: Label, alone: bool = False) -> tuple[list[Sour
     if found == "idx" or (found == "npz" and parsed(path.name)[2]):
         whole = set_of(path, found, alone)
         if found == "idx" or whole.missing() is None:
-            return whole.read(alone), path.name
+            return whole.read(), path.name
     if found == "npz":
         return read_npz(path), path.name
     if found == "parquet" and not alone and (shards := shards_of(path)):
@@ -156,12 +182,13 @@ def _read_folder(
         raise _no_table(folder, label)
     if found:
         return published(found.home) or found.read(), found.group
-    if not sets:
-        if classes := read_classes(folder, size):
-            return classes, folder.name
-        if tables:
-            return _read_tables(folder, tables, label)
-    raise _incomplete(folder, next(iter(sets), IdxSet(folder, "", {})))
+    if sets or (label is None and any(kind_of(path) == "idx" for path in files)):
+        raise _incomplete(next(iter(sets), IdxSet(folder, "", {})))
+    if label is None and (classes := read_classes(folder, size)):
+        return classes, folder.name
+    if tables:
+        return _read_tables(folder, tables, label)
+    raise _nothing(folder, files)
 
 
 def _tables(files: Sequence[Path]) -> list[Path]:
@@ -201,18 +228,32 @@ def _read_pieces(parts: Mapping[Path, str], label: Label) -> list[Source]:
     return sources
 
 
-def _incomplete(folder: Path, found: IdxSet) -> DataError:
+def _incomplete(found: IdxSet) -> DataError:
     start = f"{found.group}-" if found.group else ""
     names = {"train": f"{start}train-", "test": f"{start}test-" if start else "t10k-", "": start}
     ends = {"images": "images-idx3-ubyte", "labels": "labels-idx1-ubyte"}
     part, role = found.missing() or FOUR[0]
-    remedy = "check the path or add the file"
-    if found.files:
-        remedy += "; the path of one file of images alone is enough for what is there"
-    told = [f"it has {path.name}: {kind}" for path in files_in(folder, 1)
-            if not found.files and (kind := known_kind(start_of(path)))]  # fmt: skip
     wanted = [names[part] + ends[role] for part, role in FOUR]
     return DataError(
         f"{found.home}: found no {names[part]}{ends[role]}, plain or .gz, expected the four files "
-        f"{', '.join(wanted)}, or {DOOR}; {[*told, remedy][0]}"
+        f"{', '.join(wanted)}, or {DOOR}; check the path or add the file; the path of one file of "
+        "images alone is enough for what is there"
     )
+
+
+def _nothing(folder: Path, files: Sequence[Path]) -> DataError:
+    """What is in a folder that has no data set."""
+    of_pictures = [place for place in dict.fromkeys(path.parent for path in files)
+                   if pictures_in(place)]  # fmt: skip
+    if of_pictures:
+        places = [str(place.relative_to(folder)) for place in of_pictures[:4]]
+        told = ", ".join("the folder itself" if place == "." else place for place in places)
+        return DataError(
+            f"{folder}: found pictures in {told}{', …' * (len(of_pictures) > 4)}, expected a "
+            "folder of pictures for each class, as in cat/1.png and dog/1.png, or those in train "
+            "and test; move them so, or give the path of the folder that has such folders"
+        )
+    known = [f"{path.name}: {told}" for path in files if (told := known_kind(start_of(path)))]
+    names = ", ".join(str(path.relative_to(folder)) for path in files[:4]) or "no file"
+    remedy = f"it has {known[0]}" if known else "check the path"
+    return DataError(f"{folder}: found {names}, expected {DOOR}; {remedy}")

@@ -67,6 +67,15 @@ def read_comment(source: Path) -> bytes:
         return archive.comment
 
 
+def others(source: Path) -> list[str]:
+    """The entries of an archive that are no arrays; none where it cannot be read."""
+    try:
+        with _Sparing(source) as file, zipfile.ZipFile(file) as archive:
+            return [name for name in archive.namelist() if not name.endswith((".npy", "/"))]
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return []
+
+
 class _Sparing(io.FileIO):
     """A file read in pieces, so that no length in an archive makes `zipfile` ask for more."""
 

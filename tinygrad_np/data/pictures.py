@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..errors import DataError
-from .files import StrPath, listed, one_line
+from .files import StrPath, listed, not_found, one_line
 from .kinds import START, kind
 from .sources import GREY, PARTS, Source
 
 _MOST_PIXELS = 1 << 27  # of one picture
+_ENDINGS = {
+    ".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm",
+    ".pbm", ".heic", ".heif", ".avif",
+}  # fmt: skip
 _VALIDATION = ("val", "valid", "validation")
 _LONGEST = 2048  # pixels of a side that a photo is reduced to while it is decoded
 
@@ -41,6 +45,8 @@ def decoded(name: str, file: StrPath | BinaryIO) -> NDArray[np.uint8]:
             f"{name}: found a picture of more than {_MOST_PIXELS:,} pixels; make it smaller"
         ) from error
     except Exception as error:  # whatever damage makes Pillow raise
+        if isinstance(error, OSError) and error.errno:
+            raise DataError(not_found(name, error)) from error
         raise DataError(
             f"{name}: not a readable picture ({one_line(error)}); open and save it in a program "
             "that shows it"
@@ -98,7 +104,7 @@ def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
     inner = [place for place in listed(folder) if place.is_dir()]
     parts = [(PARTS[place.name.lower()], place) for place in inner if place.name.lower() in PARTS]
     validation = [place for place in inner if place.name.lower() in _VALIDATION and parts]
-    if not parts and len(inner) == 1 and not _pictures(inner[0]):
+    if not parts and len(inner) == 1 and not pictures_in(inner[0]):
         return read_classes(inner[0], size)
     said: list[str] = []
     if validation and any(part == "test" for part, _ in parts):
@@ -108,9 +114,15 @@ def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
     found = []
     for part, place in parts or [("", folder)]:
         classes = [each for each in listed(place) if each.is_dir()]
-        files = [(each.name, file) for each in classes for file in _pictures(each)]
+        files = [(each.name, file) for each in classes for file in pictures_in(each)]
         if files:
             found.append(_read_all(place, part, files, size, said))
+            missing = [each.name for each in classes if each.name not in dict(files)]
+            if loose := len(pictures_in(place)):
+                several = "s" * (loose > 1)
+                missing.append(f"{loose} picture{several} outside of folders of classes")
+            if missing:
+                said.append(f"{place}: {' and '.join(missing)} were left out")
     shapes = {source.images.shape[1:] for source in found}
     if len(shapes) > 1:
         raise _sizes(folder, sorted(shapes))
@@ -156,8 +168,14 @@ def _sizes(place: Path, shapes: list[Any]) -> DataError:
     )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return [place for place in listed(folder) if is_picture(place)] if folder.is_dir() else []
+def pictures_in(folder: Path) -> list[Path]:
+    """The files in a folder that are pictures, or are called so."""
+    if not folder.is_dir():
+        return []
+    return [
+        place for place in listed(folder)
+        if is_picture(place) or (place.suffix.lower() in _ENDINGS and place.is_file())
+    ]  # fmt: skip
 
 
 def is_picture(path: StrPath) -> bool:

@@ -21,6 +21,8 @@ GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _ABSENT = ["", "nan", "<NA>"]  # what a missing label becomes as a word
 _WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
 _LEAST_WHITE = 100.0  # the brightest pixel of pictures with fractions, such as scaled ones
+_ONE_FOR_EACH = 0.75  # values for each row: as many as this are no classes
+_FEW = (10, 6)  # numbers, words: so many may be classes of one row each
 _MARGIN = 0.25  # how far beyond 0 to 1 a resampled picture reaches (that of a well-known .mat file)
 
 
@@ -37,6 +39,8 @@ class Source:
     part: str = ""
     said: list[str] = field(default_factory=list)
     place: str = ""  # of the labels, where it is not that of the whole
+    ids: NDArray[Any] | None = None  # what names the rows, (n,) numbers or words
+    id_name: str = ""  # what the column of these is called
 
 
 def check_shapes(place: str, shapes: set[Any]) -> None:
@@ -173,6 +177,21 @@ def as_labels(place: str, given: NDArray[Any]) -> NDArray[Any]:
     return squeezed
 
 
+def _no_label(place: str, row: Any, found: str) -> DataError:
+    return DataError(
+        f"{place}, label number {row + 1}: found {found}, expected a label for each picture; leave "
+        "the pictures without one out"
+    )
+
+
+def name_rows(values: NDArray[Any]) -> bool:
+    """Whether nearly each value is there once, as in names of files, dates and numbers of rows."""
+    words = values.dtype.kind not in "biuf"
+    return len(np.unique(values.astype(str) if words else values)) > max(
+        _ONE_FOR_EACH * len(values), _FEW[words]
+    )
+
+
 def encoded(
     place: str, parts: Sequence[NDArray[Any]]
 ) -> tuple[list[NDArray[np.int64]], tuple[str, ...] | None]:
@@ -187,16 +206,15 @@ def encoded(
         if joined.dtype.kind == "O":  # a class may be called "none"; None is none
             absent = np.flatnonzero([v is None or str(v) in _ABSENT for v in joined])
         if absent.size:
-            raise DataError(
-                f"{place}, label number {absent[0] + 1}: found {str(joined[absent[0]])!r}, "
-                "expected a label for each picture; leave the pictures without one out"
-            )
+            raise _no_label(place, absent[0], repr(str(joined[absent[0]])))
         if all(name.strip().lstrip("+-").replace(".", "", 1).isdigit() for name in names):
             joined = np.array([float(name) for name in names])[places]
         else:
             ends = np.cumsum([len(part) for part in parts])[:-1]
             numbers = np.split(places.astype(np.int64), ends)
             return numbers, tuple(str(name).strip() for name in names)
+    if (absent := np.flatnonzero(np.isnan(joined))).size:
+        raise _no_label(place, absent[0], "nan")
     wrong = np.flatnonzero(joined != np.rint(joined))
     if wrong.size:
         raise DataError(

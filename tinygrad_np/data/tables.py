@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import functools
 import io
 import math
 import os
@@ -19,12 +20,14 @@ from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
 from .pictures import decoded
-from .sources import LABEL_NAMES, Source, as_images, check_shapes, sides
+from .sources import LABEL_NAMES, Source, as_images, check_shapes, name_rows, sides
 
 Label = str | int | None
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+_LONG = re.compile(r"\s*\d{8,18}\s*")  # beyond what float32 has exactly
 _DECIMAL_COMMA = re.compile(rb"(?<=[0-9]),(?=[0-9])")
-_INDEX = ("", "unnamed: 0", "id", "imageid", "index")  # columns that count the rows
+_INDEX = ("", "unnamed: 0", "index")  # columns that count the rows
+_IDS = ("id", "imageid")  # columns that name the rows
 _MOST_CLASSES = 62
 
 
@@ -35,7 +38,8 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
     may have a decimal comma. `label` is the name or the place of the column of labels (-1 is the
     last one); without it that is the column that is called so, or else, where one column is left
     over from square pictures, the first one or the last, whichever looks like labels. A column that
-    counts the rows is left out. Raises DataError with the row and column of the first fault.
+    counts or names the rows is left out. Raises DataError with the row and column of the first
+    fault.
     """
     with opened("load", path) as file:
         content = Content(file, os.fspath(path))
@@ -55,6 +59,11 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
         elif separator != ",":
             block, blocks = _with_points(block), map(_with_points, blocks)
         lines = [*filter(None, block.split(b"\n", 8)[:8]), b"", b""][:2]
+        is_open = any(lines) and all(line.endswith(separator.encode()) for line in lines if line)
+        if is_open:
+            cut = functools.partial(re.compile(rb"%b(?=\n)" % separator.encode()).sub, b"")
+            block, blocks = cut(block), map(cut, blocks)
+            lines = [line[:-1] for line in lines]
         first, second = (_cells(line.decode("utf-8", "replace"), separator) for line in lines)
         numbers = sum(map(bool, map(_NUMBER.fullmatch, second)))
         odd = second and len(second) != len(first) and 2 * numbers < len(second)
@@ -66,9 +75,15 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
         header = first if _is_header(first) else None
         if header:
             block = block.partition(b"\n")[2]
-        at = None if label is None else _label_column(content.name, header, len(first), label)
-        rows = _rows(content, chain([block], blocks), separator, len(first), 1 + bool(header), at)
+        texts = {i for i, name in enumerate(header or ()) if name.strip().lower() in _IDS}
+        if label is not None:
+            texts.add(_label_column(content.name, header, len(first), label) or 0)
+        rows = _rows(
+            content, chain([block], blocks), separator, len(first), 1 + bool(header), texts
+        )
     source = from_columns(os.fspath(path), header, rows, label)
+    if is_open:
+        source.said.append("the last column, which is empty, was left out")
     if header and _is_counted(header):
         told = f"{','.join(header[:3])},… was taken for names of columns"
         source.said.append(f"the first row {told}, as pandas writes them, not for a picture")
@@ -80,7 +95,7 @@ class Columns:
     """Numbers (n, columns), and of the columns that are words these, (n,) each, by their place."""
 
     numbers: NDArray[Any]
-    words: dict[int, NDArray[np.str_]]
+    words: dict[int, NDArray[Any]]
     first: int = 1  # the number of the first row
 
     def __getitem__(self, i: int) -> NDArray[Any]:
@@ -91,14 +106,21 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     """Pictures in columns of which one may have the labels; see `read_csv`."""
     count = columns.numbers.shape[1]
     at, said = _label_column(place, names, count, label), list[str]()
+    called = [name.strip().lower() for name in names or [""] * count]
     kept = [i for i in range(count) if i != at]
+    ids = next((i for i in kept if called[i] in _IDS), None)
     if names is not None:
-        kept = [i for i in kept if names[i].strip().lower() not in _INDEX]
+        kept = [i for i in kept if called[i] not in (*_INDEX, *_IDS)]
     fits = _is_square if at is None else sides  # pictures in colours only where labels are known
     if not fits(len(kept)):
         if at is None and fits(len(kept) - 1):
             at = _left_over(names, kept, columns, said)
             kept.remove(at)
+            if _name_rows(columns[at]):
+                shown = names[at] if names else at + 1
+                said.append(f"the column {shown}, with another value in nearly each row, was taken "
+                            "for names of rows, not for labels")  # fmt: skip
+                ids, at = (at if ids is None else ids), None
         if not fits(len(kept)):
             odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
             remedy = f"; take the columns {', '.join(odd)} out of the file" if odd else ""
@@ -107,11 +129,15 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
                 f"one column of labels or none; name the column of labels with label={remedy}"
             )
     if words := [i for i in kept if i in columns.words]:
+        cells = columns[words[0]].tolist()
+        row = next((i for i, cell in enumerate(cells) if not _NUMBER.fullmatch(str(cell))), 0)
         raise DataError(
-            f"{place}, row {columns.first}, column {words[0] + 1}: found "
-            f"{str(columns[words[0]][0])[:20]!r}, expected a number; correct the cell, or name the "
+            f"{place}, row {columns.first + row}, column {words[0] + 1}: found "
+            f"{str(cells[row])[:20]!r}, expected a number; correct the cell, or name the "
             "column of labels with label="
         )
+    if label is not None and at is not None:
+        _check_named(place, names, columns, kept, label, at, said)
     pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
     if names is not None and (order := _numeric_order([names[i] for i in kept])) is not None:
         kept = [kept[i] for i in order]
@@ -123,7 +149,46 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     elif pixels.shape[1] != len(kept):
         pixels = columns.numbers[:, kept]
     labels = None if at is None else columns[at]
-    return Source(as_images(place, pixels, len(pixels), said), labels, "", said)
+    source = Source(as_images(place, pixels, len(pixels), said), labels, "", said)
+    if ids is not None:
+        found = columns[ids]
+        source.ids = found.astype(np.int64) if found.dtype.kind in "biuf" else found
+        source.id_name = names[ids].strip() if names else ""
+    return source
+
+
+def _check_named(
+    place: str, names: Sequence[str] | None, columns: Columns, kept: Sequence[int], label: Label,
+    at: int, said: list[str],
+) -> None:  # fmt: skip
+    """That the column of labels that was named is no pixel beside one that has the labels."""
+    if names is not None and names[at].strip().lower() not in LABEL_NAMES:
+        others = [names[i] for i in kept if names[i].strip().lower() in LABEL_NAMES]
+        if others:
+            raise DataError(
+                f"{place}: found label={label!r}, the column {names[at]!r}, beside one called "
+                f"{others[0]!r}; give label={others[0]!r}, or take that column out of the file"
+            )
+    ends = [i for i in (kept[0], kept[-1]) if _are_labels(columns[i])] if kept else []
+    column = columns[at]
+    if column.dtype.kind not in "biuf" and all(map(_NUMBER.fullmatch, map(str, column))):
+        column = column.astype(np.float64)
+    if len(ends) != 1 or _are_labels(column) or not len(column):
+        return
+    low, high = column.min(), column.max()
+    found = f"is {low:g} in all rows" if low == high else f"has numbers up to {high:g}"
+    told = (
+        f"found label={label!r}, a column which {found}, beside column {ends[0]}, which has "
+        f"labels; give label={ends[0]}, or take that column out of the file"
+    )
+    if low == high:
+        raise DataError(f"{place}: {told}")
+    said.append(told)
+
+
+def _is_whole(column: NDArray[Any]) -> bool:
+    """Whether a column has words or whole numbers."""
+    return column.dtype.kind not in "biuf" or bool((column == np.rint(column)).all())
 
 
 def _is_square(count: int) -> bool:
@@ -132,12 +197,13 @@ def _is_square(count: int) -> bool:
 
 def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[int]:
     """The columns that look like no pixels: they hold words, or are called otherwise than most."""
+    words = [i for i in kept if i in columns.words and _are_words(columns[i])]
     if names is None:
-        return [i for i in kept if i in columns.words]
+        return words
     forms = {i: re.sub(r"\d+", "", names[i]) for i in kept}
     usual, often = Counter(forms.values()).most_common(1)[0]
     alike = often > len(kept) // 2
-    return [i for i in kept if i in columns.words or (alike and forms[i] != usual)]
+    return [i for i in kept if i in words or (alike and forms[i] != usual)]
 
 
 def _numeric_order(names: Sequence[str]) -> list[int] | None:
@@ -187,7 +253,9 @@ def _left_over(
     It is the only one that looks like no pixels, else the first or the last.
     """
     odd = _odd(names, kept, columns)
-    if len(odd) == 1:
+    if len(odd) != 1:
+        odd = [i for i in (kept[0], kept[-1]) if _name_rows(columns[i])]
+    if odd:
         return odd[0]
     first, last = (_are_labels(columns[i]) for i in (kept[0], kept[-1]))
     if not first and not last and len(columns.numbers):
@@ -199,30 +267,45 @@ def _left_over(
     return kept[-1] if last and not first else kept[0]
 
 
+def _are_words(column: NDArray[Any]) -> bool:
+    """Whether most cells of a column are no numbers."""
+    return 2 * sum(map(bool, map(_NUMBER.fullmatch, map(str, column)))) < len(column)
+
+
+def _name_rows(column: NDArray[Any]) -> bool:
+    """Whether a column has words or whole numbers, and another one in nearly each row."""
+    if column.dtype.kind in "biuf":
+        return _is_whole(column) and len(np.unique(column)) == len(column) and name_rows(column)
+    return _are_words(column) and name_rows(column)
+
+
 def _are_labels(column: NDArray[Any]) -> bool:
     """Whether a column looks like labels."""
     if column.dtype.kind not in "biuf":
         return True
     if not len(column):
         return False
-    whole = (column == np.rint(column)).all() and 0 <= column.min() <= column.max()
-    return bool(whole and column.max() < _MOST_CLASSES and len(np.unique(column)) > 1)
+    whole = _is_whole(column) and column.min() >= 0 and column.max() < _MOST_CLASSES
+    return bool(whole and len(np.unique(column)) > 1)
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Names of columns and no first row; one word alone may be a label."""
-    words = [cell for cell in cells if not _NUMBER.fullmatch(cell)]
-    return (
-        _is_counted(cells)
-        or len(words) > 1
-        or any(word.strip().lower() in (*LABEL_NAMES, "") for word in words)
-    )
+    """Names of columns and no first row, where one may be a word and others missing."""
+    named = [cell.strip() for cell in cells if cell.strip()]
+    numbers = [cell for cell in named if _NUMBER.fullmatch(cell)]
+    words = [cell.lower() for cell in named if not _NUMBER.fullmatch(cell)]
+    if 2 * len(words) > len(named) > 1 or (numbers and _is_counted(numbers)):
+        return True
+    if len(set(numbers)) < len(numbers) or not any(word in LABEL_NAMES for word in words):
+        return False
+    places = [*map(float, numbers)] or [0]
+    return words != ["y"] or max(places) - min(places) < len(places)  # a letter, beside pixels
 
 
 def _is_counted(cells: Sequence[str]) -> bool:
     """Whether a row is 0, 1, 2, … or has ".1", ".2" at what is there again: names by pandas."""
     names = [cell.strip() for cell in cells]
-    if names == list(map(str, range(len(names)))):
+    if names[-1:] == [str(len(names) - 1)] and names == list(map(str, range(len(names)))):
         return True
     met: Counter[str] = Counter()
     for name in names:
@@ -249,20 +332,20 @@ def _with_points(block: bytes) -> bytes:
 
 def _rows(
     content: Content, blocks: Iterable[bytes], separator: str, count: int, row: int,
-    at: int | None,
+    texts: set[int],
 ) -> Columns:  # fmt: skip
     """All rows; a column is of words where one of the first cells of its blocks is one.
 
-    That at the place `at` is, too, where any cell is one.
+    Those at the places `texts` are, too, where any cell is one, or a number as it was written.
     """
     first = row
     numbers: list[NDArray[Any]] = []
-    words: list[dict[int, NDArray[np.str_]]] = []
+    words: list[dict[int, NDArray[Any]]] = []
     for block in filter(None, blocks):
         table = parse_cells(block, count) if separator == "," else None
-        found: dict[int, NDArray[np.str_]] = {}
+        found: dict[int, NDArray[Any]] = {}
         if table is None:
-            table, found = _parsed(content, block, separator, count, row, at)
+            table, found = _parsed(content, block, separator, count, row, texts)
         numbers.append(table)
         words.append(found)
         row += len(table)
@@ -270,7 +353,7 @@ def _rows(
         raise content.fault(f"row {row}", "the end", "a row of pixels", "give a CSV with images")
     joined = {
         i: np.concatenate([
-            found[i] if i in found else np.char.mod("%g", part[:, i])
+            found[i] if i in found else np.char.mod("%.8g", part[:, i])
             for found, part in zip(words, numbers, strict=True)
         ])
         for i in sorted(set().union(*words))
@@ -279,13 +362,15 @@ def _rows(
 
 
 def _parsed(
-    content: Content, block: bytes, separator: str, count: int, row: int, at: int | None
-) -> tuple[NDArray[Any], dict[int, NDArray[np.str_]]]:
+    content: Content, block: bytes, separator: str, count: int, row: int, texts: set[int]
+) -> tuple[NDArray[Any], dict[int, NDArray[Any]]]:
     """The columns of a block whose cells are not all small whole numbers."""
     text = block.decode("utf-8", "replace")
     lines = [line for line in text.split("\n") if line.strip()]
     first = _cells(lines[0], separator) if lines else []
-    words = [i for i, cell in enumerate(first) if i == at or not _NUMBER.fullmatch(cell)]
+    words = [i for i, cell in enumerate(first)
+             if i in texts or (cell.strip() and not _NUMBER.fullmatch(cell))
+             or _LONG.fullmatch(cell)]  # fmt: skip
     numbers = [i for i in range(count) if i not in words]
     found = np.zeros((len(lines), count), np.float32)
     try:
@@ -294,7 +379,12 @@ def _parsed(
                 lines, np.float32, None, separator, usecols=numbers, ndmin=2, quotechar='"'
             )
         cells = list(csv.reader(lines, delimiter=separator)) if words else []
-        columns = {i: np.array([line[i].strip() for line in cells]) for i in words}
+        columns: dict[int, NDArray[Any]] = {
+            i: np.array([line[i].strip() for line in cells]) for i in words
+        }
+        for i in words:
+            if i not in texts and np.char.isdigit(columns[i]).all():
+                columns[i] = columns[i].astype(np.int64)
         if '"' in text or all(line.count(separator) == count - 1 for line in lines):
             return found, columns
     except (ValueError, IndexError):

@@ -7,13 +7,15 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import nn
 from ..data.digits import digits_from
 from ..data.load import load_pictures
-from ..data.pictures import decoded, grey, is_picture
+from ..data.pictures import decoded, grey, is_picture, pictures_in
+from ..data.sources import Source
 from ..draw.figures import empty_figure
 from ..errors import DataError, DataWarning
 from ..training.scoring import predict
@@ -40,32 +42,32 @@ class Guesses:
     images: np.ndarray
     shares: np.ndarray
     labels: np.ndarray | None
+    ids: np.ndarray | None = None  # what the file calls its pictures
+    id_name: str = ""
 
 
-def pictures(
-    path: Path, described: Description, as_it_is: bool = False
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """What is in a file or folder, as the network takes it, (n, h, w) uint8, and labels or None."""
-    paths = [path]
-    if path.is_dir():
-        paths = sorted(place for place in path.iterdir() if is_picture(place)) or [path]
-    if not is_picture(paths[0]):
-        found = load_pictures(path, described.shape, described.sizes[-1])
-        images = found.images
-        if not len(images):
-            raise DataError(f"{path}: found no picture, expected at least one; give another file")
-    elif described.cut and not as_it_is:
-        return np.concatenate([digits_from(place) for place in paths]), None
-    else:
-        return np.stack([grey(decoded(str(p), p), described.shape) for p in paths]), None
-    if images.shape[1:] != described.shape:
-        told = "×".join(map(str, images.shape[1:]))
+def pictures(path: Path, described: Description, as_it_is: bool = False) -> Source:
+    """What is in a file or folder, as the network takes it."""
+    paths = pictures_in(path) if path.is_dir() else [path] * is_picture(path)
+    if paths and described.cut and not as_it_is:
+        return Source(np.concatenate([digits_from(place) for place in paths]), None)
+    if paths:
+        return Source(np.stack([grey(decoded(str(p), p), described.shape) for p in paths]), None)
+    if as_it_is:
+        raise DataError(
+            f"{path}: found no photo or drawing, which alone --as-is is for; leave it out"
+        )
+    found = load_pictures(path, described.shape, described.classes)
+    if not len(found.images):
+        raise DataError(f"{path}: found no picture, expected at least one; give another file")
+    if found.images.shape[1:] != described.shape:
+        told = "×".join(map(str, found.images.shape[1:]))
         wanted = "×".join(map(str, described.shape))
         raise DataError(
             f"{path}: found pictures of {told} pixels, expected {wanted} as in training; resize "
             "them, or train on such with `train --data`"
         )
-    return images, found.labels
+    return found
 
 
 def scaled(images: np.ndarray, described: Description) -> np.ndarray:
@@ -80,11 +82,11 @@ def guesses(
     model: nn.Module, described: Description, path: Path, as_it_is: bool = False
 ) -> Guesses:
     """What the network takes each picture in a file for."""
-    images, labels = pictures(path, described, as_it_is)
-    logits = predict(model, scaled(images, described)).astype(np.float64)
+    found = pictures(path, described, as_it_is)
+    logits = predict(model, scaled(found.images, described)).astype(np.float64)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
-    return Guesses(str(path), images, shares, labels)
+    return Guesses(str(path), found.images, shares, found.labels, found.ids, found.id_name)
 
 
 def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
@@ -110,11 +112,11 @@ def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
 def _right(each: Guesses, names: Sequence[str]) -> str:
     """The share of guesses that are the labels, which are words or numbers."""
     assert each.labels is not None
-    guess, labels, classes = each.shares.argmax(axis=1), each.labels, np.arange(len(names))
-    if labels.dtype.kind not in "biuf":
-        labels, classes = labels.astype(str), np.array(names)
+    guess, labels, classes = each.shares.argmax(axis=1), each.labels.astype(str), np.array(names)
+    if each.labels.dtype.kind in "biuf" and not np.isin(labels, classes).any():
+        classes = np.arange(len(names)).astype(str)  # of classes that are words
     known = np.isin(labels, classes)
-    strange = np.unique(labels[~known].astype(str))
+    strange = np.unique(labels[~known])
     such = ", ".join(map(repr, strange[:3].tolist()))
     told = f"labels such as {such} are none of the network's classes ({names[0]} … {names[-1]})"
     if not known.any():
@@ -125,12 +127,15 @@ def _right(each: Guesses, names: Sequence[str]) -> str:
 
 
 def submission(found: Sequence[Guesses], names: Sequence[str]) -> bytes:
-    """All guesses as Kaggle takes them: ImageId from 1 on, Label."""
+    """All guesses as Kaggle takes them: ImageId, as in the files or else from 1 on, and Label."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["ImageId", "Label"])
     guess = [names[i] for each in found for i in each.shares.argmax(axis=1)]
-    writer.writerows(enumerate(guess, 1))
+    ids: list[Any] = [i for each in found if each.ids is not None for i in each.ids.tolist()]
+    if len(ids) != len(guess):
+        ids = list(range(1, len(guess) + 1))
+    writer.writerow([found[0].id_name or "ImageId", "Label"])
+    writer.writerows(zip(ids, guess, strict=True))
     return file.getvalue().encode()
 
 

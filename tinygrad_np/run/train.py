@@ -197,10 +197,24 @@ def _read(given: argparse.Namespace, place: str, note: Callable[[object], None])
     size = None if given.side is None else (given.side, given.side)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", DataWarning)
-        dataset = data.load(place, label=label, classes=given.classes, size=size)
+        try:
+            dataset = data.load(place, label=label, classes=given.classes, size=size)
+        except DataError as error:
+            raise DataError(_with_options(str(error), place)) from error
     for warning in said:
-        note(warning.message)
+        note(_with_options(str(warning.message), place))
     return dataset
+
+
+def _with_options(message: str, place: str) -> str:
+    """A message of `load` with the options of the command line for its arguments."""
+    parts = []
+    for part in message.split(place):
+        part = re.sub(r"\bsize=\((\d+), \d+\)", r"--side \1", part)
+        part = re.sub(r"\b(label|classes)=(?=[\w'-])", r"--\1 ", part)
+        part = re.sub(r"\b(label|classes)=", r"--\1", part).replace("size=", "--side")
+        parts.append(part.replace(" (not with transpose=False)", ""))
+    return place.join(parts)
 
 
 def _changed(given: argparse.Namespace, recipe: Recipe, dataset: Dataset) -> Recipe:
