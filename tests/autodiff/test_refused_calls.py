@@ -11,7 +11,7 @@ import tinygrad_np as tg
 from tinygrad_np.autodiff import funnel
 from tinygrad_np.autodiff.rules import TABLE, convolution, linear_algebra
 from tinygrad_np.autodiff.rules.table import whole
-from tinygrad_np.autodiff.tape import mode
+from tinygrad_np.autodiff.tape import names
 from tinygrad_np.nn import functional as F
 
 X = np.array([[0.5, -1.2, 2.0], [1.5, 0.7, -0.3]])
@@ -94,7 +94,7 @@ def test_nothing_has_gradients_of_nothing() -> None:
 
 
 def test_an_update_may_make_another_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mode, "rebinds", True)
+    monkeypatch.setattr(names, "rebind", True)
     t = tg.Tensor(ROW, requires_grad=True)
     u = t
     u += 1.0

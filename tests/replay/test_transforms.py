@@ -13,6 +13,7 @@ import tinygrad_np as tg
 from tests.each import run_all
 from tinygrad_np import ReplayError
 from tinygrad_np.autodiff.nests import leaves
+from tinygrad_np.autodiff.rules import TABLE
 
 X = np.linspace(0.3, 1.2, 5)
 MATRIX = np.arange(15.0).reshape(5, 3) / 7
@@ -290,3 +291,17 @@ def check_nest(seed: int) -> None:
 @pytest.mark.parametrize("seeds", [range(10), pytest.param(range(10, 80), marks=pytest.mark.slow)])
 def test_nests_drawn_at_random(seeds: range) -> None:
     run_all(check_nest, [(seed,) for seed in seeds])
+
+
+COMPLEX = [fn for fn in TABLE if isinstance(fn, np.ufunc) and fn.nin == 1 and "D->D" in fn.types]
+
+
+@pytest.mark.parametrize("ufunc", COMPLEX, ids=lambda fn: fn.__name__)
+def test_one_complex_number_has_the_bits_of_eager_mode(ufunc: np.ufunc) -> None:
+    """NumPy multiplies its complex scalars in other bits than arrays of one element."""
+    f = tg.grad(lambda x, y: np.real(ufunc(x) * y + ufunc(y) ** x / ufunc(x * y)))
+    step, rng = tg.replay(f), np.random.default_rng(0)
+    for x, y in rng.normal(size=(10, 2, 2)) @ [1, 1j]:
+        x, y = np.array(x), np.array(y)
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(step(x, y), f(x, y), strict=True)

@@ -368,11 +368,8 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     array([[4., 6.],
            [6., 0.]])
     """
-
-    def first(run: Run) -> Any:
-        return gradient(run) if run.is_number() else rows(run)
-
-    return jacobian(_transform(f, argnums, first), argnums)
+    first = _transform(f, argnums, lambda run: (gradient if run.is_number() else rows)(run))
+    return jacobian(first, argnums)
 
 
 def hvp(f: Function, primals: Any, vectors: Any, **kwargs: Any) -> Any:
