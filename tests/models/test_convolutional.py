@@ -24,7 +24,7 @@ PARAMETERS = {
     "pytorch-example": 1_199_882,
     "quick": 9_410,
     "resnet": 82_234,
-    "wide": 131_306,
+    "pairs": 144_298,
 }
 
 
@@ -41,7 +41,7 @@ def test_every_network_has_recipes_with_and_without_distortions() -> None:
     for name in pairs:
         plain, distorted = RECIPES[name], RECIPES[f"{name}-distorted"]
         assert plain.transform is None and distorted.transform is not None
-        assert distorted.network in (plain.network, networks.Wide, networks.Deep)
+        assert distorted.network in (plain.network, networks.Pairs, networks.Deep)
         assert distorted.dataset == plain.dataset
 
 

@@ -14,7 +14,7 @@ from .. import data, nn, optim
 from ..data.datasets import Dataset
 from ..errors import DataError
 from ..nn.functional import cross_entropy
-from .networks import CNN, MLP, Compact, Deep, Halving, LeNet5, PyTorchExample, Quick, ResNet, Wide
+from .networks import CNN, MLP, Compact, Deep, Halving, LeNet5, Pairs, PyTorchExample, Quick, ResNet
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Schedule = Callable[[int, int], optim.optimisers.LearningRate]
@@ -204,8 +204,14 @@ def _one_cycle(peak: float) -> Schedule:
 
 # sizes of the distortions: chosen on validation images, near those of Simard et al. (2003)
 _DIGITS = data.augment.Distort(shift=1, rotation=10, scale=0.12, shear=0.12, alpha=34, sigma=5)
+_MOVED_DIGITS = data.augment.Distort(shift=2, rotation=10, scale=0.1, shear=0.1)
 _CLOTHES = data.augment.Distort(shift=1, mirror=0.5)
 _SHARP_CLOTHES = data.augment.Distort(shift=2, mirror=0.5, whole=True)
+
+_SGD: dict[str, Any] = {
+    "optimiser": "sgd",
+    "settings": (("momentum", 0.9), ("nesterov", True), ("weight_decay", 5e-4)),
+}
 
 
 def _full_batch(name: str, initial: Any, reported: float) -> Recipe:
@@ -326,8 +332,8 @@ RECIPES: dict[str, Recipe] = {
             2e-2, 8, network=Compact,
         ),
         _own(
-            "best-distorted", "twice the channels of best, every image distorted anew",
-            (784, 32, 64, 128, 10), 1e-2, 10, network=Wide, transform=_DIGITS,
+            "best-distorted", "five convolutions in pairs, every image distorted anew",
+            (784, 32, 64, 128, 10), 0.1, 18, network=Pairs, transform=_MOVED_DIGITS, **_SGD,
         ),
         _own(
             "fashion-best", "three convolutions, batch normalisation, dropout",
@@ -336,8 +342,7 @@ RECIPES: dict[str, Recipe] = {
         _own(
             "fashion-best-distorted", "deeper, images moved by whole pixels and mirrored anew",
             (784, 16, 64, 128, 10), 0.1, 36, network=Deep, dataset="fashion",
-            transform=_SHARP_CLOTHES, label_smoothing=0.1, optimiser="sgd",
-            settings=(("momentum", 0.9), ("nesterov", True), ("weight_decay", 5e-4)),
+            transform=_SHARP_CLOTHES, label_smoothing=0.1, **_SGD,
         ),
         _own(
             "fashion", "dropout and batch normalisation", peak=2e-3, epochs=30,
