@@ -421,3 +421,19 @@ def test_the_cnn_takes_flat_images_and_images() -> None:
     np.testing.assert_array_equal(logits.numpy(), model(x.reshape(2, 1, 28, 28)).numpy())
     shapes = [p.shape for p in model.parameters() if p.ndim > 1]
     assert shapes == [(2, 1, 5, 5), (3, 2, 5, 5), (7, 48), (10, 7)]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 1, 3, 0)])
+def test_one_image_may_have_any_stride(order: tuple[int, ...]) -> None:
+    """NumPy leaves the strides of axes with one element open."""
+    x = np.random.default_rng(0).normal(size=(1, 4, 6, 6))
+    laid = np.ascontiguousarray(x.transpose(order))
+    strides = [s if n > 1 else 1232 for s, n in zip(laid.strides, laid.shape, strict=True)]
+    odd = np.lib.stride_tricks.as_strided(laid, laid.shape, strides).transpose(np.argsort(order))
+    weight = np.random.default_rng(1).normal(size=(3, 4, 5, 5))
+    step = tg.value_and_grad(lambda x, w: np.sum(F.conv2d(x, w, padding=1) ** 2), (0, 1))
+    right, replayed = step(x, weight), tg.replay(step)
+    for found in (step(odd, weight), *(replayed(odd, weight) for _ in range(3))):
+        np.testing.assert_array_equal(found[0], right[0])
+        for a, b in zip(found[1], right[1], strict=True):
+            np.testing.assert_allclose(a, b, 1e-12)

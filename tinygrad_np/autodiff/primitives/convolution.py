@@ -125,10 +125,15 @@ def by_place(weight: Any, dtype: Any, groups: int, axes: tuple[int, ...]) -> Any
     return ordered(weight.reshape(groups, outs // groups, *others).transpose(axes), dtype)
 
 
+def steps(x: Any) -> tuple[int, ...]:
+    """The strides of an array in C order; NumPy leaves those of axes of one element open."""
+    return np.ndarray(x.shape, x.dtype, x).strides
+
+
 @primitive
 def overlapping(x: Any, start: int, size: int, step: int, count: int) -> Any:
     """A view: ``count`` times ``size`` rows of (..., rows, columns) in C order, ``step`` apart."""
-    *others, across, along = x.strides
+    *others, across, along = steps(x)
     shape = (count, *x.shape[:-2], size, x.shape[-1])
     strides = (step * across, *others, across, along)
     return np.ndarray(shape, x.dtype, x, start * across, strides)
@@ -137,7 +142,7 @@ def overlapping(x: Any, start: int, size: int, step: int, count: int) -> Any:
 @primitive
 def columns_seen(x: Any, counts: Pair, kernel: Pair) -> Any:
     """A view (h', kw, kh c, w' n) of (h, c, w, n) in C order: what columns of the kernel see."""
-    high, across, wide, along = x.strides
+    high, across, wide, along = steps(x)
     shape = (counts[0], kernel[1], kernel[0] * x.shape[1], counts[1] * x.shape[3])
     return np.ndarray(shape, x.dtype, x, 0, (high, wide, across, along))
 
