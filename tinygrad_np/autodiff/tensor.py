@@ -50,7 +50,7 @@ class Tensor(Operators, ways.Foreign):
     _node: Node | None
     _storage: Storage | None
     _shared: Shared | None  # set where other Tensors lie in the same memory
-    _taken: Any  # how a constant was taken from another's memory: rule, values, options
+    _taken: Any  # how a constant was taken from the base: rule, values, options of each view
     _grad: "Tensor | Slot | None"
     _name: str | None
 

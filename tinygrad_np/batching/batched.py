@@ -57,7 +57,9 @@ class Level:
         is_inside = mode.capture is None if node is None else node.number > self.number
         if is_inside or (type(array) is Batched and array.level is self):
             return tensor
-        return Tensor._of(Batched(tensor, self, False), None)
+        inside = Tensor._of(Batched(tensor, self, False), None)
+        inside._shared = tensor._share()
+        return inside
 
 
 class Batched(NDArrayOperatorsMixin):
@@ -66,15 +68,32 @@ class Batched(NDArrayOperatorsMixin):
     Where it ``varies`` not, ``held`` is the same for all, without that axis.
     """
 
-    __slots__ = ("__weakref__", "held", "level", "varies")
-    base = None  # it is no view
+    __slots__ = ("__weakref__", "held", "level", "of", "varies")
     mixes = True
     computes_itself = True  # operations with it are its own, not the table's
 
-    def __init__(self, held: Any, level: Level, varies: bool = True) -> None:
+    def __init__(self, held: Any, level: Level, varies: bool = True, of: Any = None) -> None:
         self.held = held
         self.level = level
         self.varies = varies
+        self.of = of
+
+    @property
+    def base(self) -> Any:
+        """What is the same for all that lie in one memory: views, and what they are views of."""
+        held = self.held
+        if self.of is not None:
+            return self.of.base
+        if isinstance(held, Tensor):
+            return getattr(held, "_shared", None) if held._storage is None else held._storage
+        while isinstance(getattr(held, "base", None), np.ndarray):
+            held = held.base
+        return held
+
+    @property
+    def flags(self) -> Any:
+        """Of what is held: whether it may be written to."""
+        return getattr(self.held, "_array", self.held).flags
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -277,7 +296,8 @@ def aligned(x: Any, ndim: int, level: Level) -> Any:
 
 def spread(x: Any, level: Level, shape: tuple[int, ...]) -> Any:
     """What is held by all examples, broadcast to ``shape`` in each."""
-    return np.broadcast_to(aligned(x, len(shape), level), (level.size, *shape))
+    whole, wide = aligned(x, len(shape), level), (level.size, *shape)
+    return whole if np.shape(whole) == wide else np.broadcast_to(whole, wide)
 
 
 def one_by_one(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
