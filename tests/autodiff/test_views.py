@@ -70,6 +70,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "array_split": lambda t: np.array_split(t, 2, axis=1)[1],
     "hsplit": lambda t: np.hsplit(t, 2)[1],
     "vsplit": lambda t: np.vsplit(t, 3)[1],
+    "unstack": lambda t: np.unstack(t)[1] if hasattr(np, "unstack") else t[1],
     "dsplit": lambda t: np.dsplit(t[..., None], 1)[0],
     "iteration": lambda t: next(iter(t)),
     "list": lambda t: list(t)[2],
@@ -180,7 +181,7 @@ def write_once(name: str, kind: str, what: str, to_base: bool, expected: Any) ->
 # What must work, beside being never silent.
 WORKS = [
     "row", "rows", "backwards", "all", "T", "swapaxes", "reshape", "ravel", "flip", "expand_dims",
-    "atleast_3d", "split", "iteration",
+    "atleast_3d", "split", "unstack", "iteration",
 ]  # fmt: skip
 
 

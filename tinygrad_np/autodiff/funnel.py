@@ -370,7 +370,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 def _of_unruled(out: Any, given: list[Any]) -> Any:
     """A result of a function without a rule, in memory of its own or of what was given."""
-    if not isinstance(out, ndarray):
+    if not isinstance(out, ndarray) and not hasattr(out, "computes_itself"):
         return out
     if mode.capture is not None:
         return Tensor._owning(out)

@@ -77,7 +77,7 @@ def _is_written_in_place(target: "Tensor", what: str, value: Any) -> bool:
         _refuse_read_only(what)
     if target._node is None:
         records = mode.capture is not None or (mode.recording and requires_grad(value))
-        records = records or _is_of_many(target) or _is_of_many(value)
+        records = records or calls.is_of_many(target) or calls.is_of_many(value)
         return target._storage is not None and not records and target._sharers() > 0
     if mode.recording:
         if isinstance(target._node, Leaf):
@@ -92,11 +92,6 @@ def _is_written_in_place(target: "Tensor", what: str, value: Any) -> bool:
             ".detach() first, or write outside no_grad."
         )
     return True
-
-
-def _is_of_many(value: Any) -> bool:
-    """Whether this is one value for each example of a ``vmap``, which no memory can hold."""
-    return hasattr(getattr(value, "_array", None), "computes_itself")
 
 
 def _refuse_read_only(what: str) -> None:
@@ -193,6 +188,8 @@ def _become(target: "Tensor", other: "Tensor") -> None:
     """Take over another Tensor's value and history; what was saved before keeps its own."""
     if mode.capture is not None:
         mode.capture.become(target, other)
+    if calls.is_of_many(other) and not calls.is_of_many(target):
+        other._array.level.enter(target)
     target._array, target._node, target._storage = other._array, other._node, other._storage
     target._shared, target._taken = None, getattr(other, "_taken", ())
     changes.note()

@@ -6,6 +6,7 @@ which records: ``vmap`` can be differentiated, too.
 """
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -35,12 +36,30 @@ class Level:
     that goes for all Tensors, since what is inside is no array that a replay could be told of.
     """
 
-    __slots__ = ("number", "outer", "size")
+    __slots__ = ("entered", "number", "outer", "size")
 
     def __init__(self, size: int, outer: Watch | None) -> None:
         self.number = next_number()
         self.size = size
         self.outer = outer
+        self.entered: list[tuple[Any, ...]] = []
+
+    def enter(self, tensor: Tensor) -> None:
+        """A Tensor that was the same for all examples is about to differ between them."""
+        before = tensor._array, tensor._node, tensor._storage
+        self.entered.append((weakref.ref(tensor), before))
+
+    def leave(self, results: list[Any]) -> None:
+        """The function has returned ``results``: what else has differed since is from outside."""
+        for ref, before in self.entered:
+            tensor = ref()
+            if tensor is not None and all(tensor is not result for result in results):
+                tensor._array, tensor._node, tensor._storage = before
+                raise TapeError(
+                    f"a write inside tg.vmap into a Tensor of shape {tensor.shape} from outside, of "
+                    "a value that differs between examples; write into a copy of it (w * 1), and "
+                    "return that."
+                )
 
     def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """``args`` with ``Batched`` around what comes from outside."""
@@ -158,14 +177,10 @@ class Batched(NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         return bool(self._refuse("a truth value (if t, while t, and, or)"))
 
-    def __float__(self) -> float:
-        return float(self._refuse("a Python number"))
+    def __float__(self) -> Any:
+        return self._refuse("a Python number")
 
-    def __int__(self) -> int:
-        return int(self._refuse("a Python number"))
-
-    def __complex__(self) -> complex:
-        return complex(self._refuse("a Python number"))
+    __int__ = __complex__ = __float__
 
     def __index__(self) -> int:
         return int(self._refuse("an index or count"))

@@ -118,6 +118,8 @@ class Recorder:
         self._note("call", rule, [into, *rest], {}, [array])
 
     def become(self, target: Tensor, value: Tensor) -> None:
+        if not isinstance(target._array, np.ndarray):  # inside tg.vmap
+            return
         for leaf in self.tensors:
             if getattr(leaf, "_grad", None) is target:
                 self.gradient(leaf, value)

@@ -135,8 +135,8 @@ def way_of(called: str) -> str:
     return f"use {also}np.where(mask, fill, t) for what is masked"
 
 
-def cut(what: str, shape: tuple[int, ...]) -> DetachError | TapeError:
-    """The error where a Tensor would lose its history."""
+def cut(what: str, shape: tuple[int, ...], of_many: bool = False) -> DetachError | TapeError:
+    """The error where a Tensor would lose its history, or is ``of_many`` examples."""
     name = None if what.endswith(" which") else numpys_own()  # calls.asking has a name for it
     converts = what in CONVERSIONS
     text = spelled() if converts and not name else ""
@@ -148,10 +148,18 @@ def cut(what: str, shape: tuple[int, ...]) -> DetachError | TapeError:
     if name and what.startswith(f"{name.rpartition('.')[2]} with out="):
         name = None  # the user's own out=
     shown = f"np.{name} of t" if name else f"{what} in {text}" if text and text != what else what
+    way = f"{way}, or " if way else ""
+    if of_many:
+        return TapeError(
+            f"{shown} needs the numbers of a Tensor that differs between the examples of tg.vmap "
+            f"(shape {shape}): {way}use tg.array or tg.stack to make one Tensor of several, a "
+            "Tensor as the target of a write, and np.where(condition, a, b) to choose; look at "
+            "values outside."
+        )
     kind = TapeError if called in ITERATORS else DetachError
     return kind(
         f"{shown} would lose the history of a Tensor that requires grad (shape {shape}): "
-        f"{f'{way}, or ' if way else ''}use .item() or .numpy() (or .detach()) if you want the "
+        f"{way}use .item() or .numpy() (or .detach()) if you want the "
         "values alone, tg.array or tg.stack to make one Tensor of several, and a Tensor as the "
         "target of a write."
     )
