@@ -181,6 +181,9 @@ class Recorder:
         if declared and self._is_own_code(FUNNEL | {TRANSFORMS}):
             return nest
         parts = leaves(nest)
+        beside = [getattr(pulled[1], "_array", None), *parts] if pulled else []
+        if any(hasattr(part, "computes_itself") for part in beside):
+            return nest  # inside tg.vmap, where arrays beside those of a batch are constants
         for i, part in enumerate(parts):
             if not isinstance(part, np.ndarray):
                 continue
