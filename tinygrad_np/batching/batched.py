@@ -15,17 +15,13 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.primitives import ARRAY, cast, take_at
-from ..autodiff.rules import COMPOSITES, FACTS, TABLE
+from ..autodiff.rules import COMPOSITES, FACTS, TABLE, ways
 from ..autodiff.tape import Watch, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
 
 Batching = Callable[..., Any]  # of a function, the level, and the function's arguments
 RULES: dict[Any, Batching] = {}  # how functions are computed for all examples at once
-INSTEAD = (
-    "inside tg.vmap it differs between examples; choose with np.where(condition, a, b), and look "
-    "at values outside."
-)
 
 
 class Level:
@@ -56,9 +52,9 @@ class Level:
             if tensor is not None and all(tensor is not result for result in results):
                 tensor._array, tensor._node, tensor._storage = before
                 raise TapeError(
-                    f"a write inside tg.vmap into a Tensor of shape {tensor.shape} from outside, of "
-                    "a value that differs between examples; write into a copy of it (w * 1), and "
-                    "return that."
+                    f"a write inside tg.vmap into a Tensor of shape {tensor.shape} from outside: it "
+                    "would be one for each example; write into a copy of it (w * 1), and return "
+                    "that."
                 )
 
     def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -169,7 +165,7 @@ class Batched(NDArrayOperatorsMixin):
         return computed(fn, args, kwargs)
 
     def _refuse(self, what: str) -> Any:
-        raise TapeError(f"{what} is not known for a Tensor of shape {self.shape}; {INSTEAD}")
+        raise ways.cut(what, self.shape, True)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self._refuse("its array (t.numpy(), np.asarray(t))")
@@ -183,7 +179,7 @@ class Batched(NDArrayOperatorsMixin):
     __int__ = __complex__ = __float__
 
     def __index__(self) -> int:
-        return int(self._refuse("an index or count"))
+        return int(self._refuse("its use as an index or count"))
 
     def item(self, *_index: Any) -> Any:
         """Refused: there is one number in each example."""

@@ -124,6 +124,11 @@ class Recorder:
             if getattr(leaf, "_grad", None) is target:
                 self.gradient(leaf, value)
         known = self._known.get(id(target._array))
+        if known is not None and known.kind == "input":
+            self.refuse(
+                "writes into an argument, which would not reach the caller",
+                "write into a copy (x * 1), and return it",
+            )
         if target not in self.became:
             if target in self._detached or (known is not None and known.kind != "memory"):
                 return  # a Tensor of the step's own

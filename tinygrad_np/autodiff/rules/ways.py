@@ -33,7 +33,11 @@ WAYS = {
     "fromiter": "use t itself, or tg.stack([f(x) for x in t])",
     "nditer": "loop over t, or over t.reshape(-1)",
     "nested_iters": "loop over t, and over the parts of it",
-    "poly1d": "make a polynomial of all its coefficients, np.poly1d(tg.stack([a, b]))",
+    "poly1d": "use np.polyval(c, x), or make a polynomial of all its coefficients, np.poly1d(c), "
+    "c = tg.stack([a, b])",
+    "polymul": "use np.convolve, which keeps leading zeros",
+    "polydiv": "divide values, np.polyval(u, x) / np.polyval(v, x): leading zeros decide here",
+    "poly": "multiply the factors with np.convolve: whether complex roots are pairs decides here",
     "bmat": "use np.block([[t, u], [v, w]])",
     "as_strided": "use np.lib.stride_tricks.sliding_window_view(t, shape), np.broadcast_to or t[i]",
     "asarray_chkfinite": "use t itself, and np.isfinite(t).all() for the check",
@@ -84,7 +88,7 @@ def numpys_own() -> str | None:
         if module == FUNNEL and code.co_name in ("apply", "_apply_unruled"):
             fn = frame.f_locals["fn"]
             name = qualified(str(getattr(fn, "__module__", "")), name_of(fn))
-        elif module.startswith("numpy."):
+        elif module.startswith("numpy.") and "<locals>" not in code.co_qualname:  # no np.errstate
             called = code.co_name
             seen = frame.f_locals
             owner = seen.get("self", seen.get("subtype", seen.get("cls")))
@@ -93,7 +97,7 @@ def numpys_own() -> str | None:
                 called = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
                 called = getattr(owner, "__name__", called)  # a function of np.ma is an object
             name = qualified(module, called)
-        elif not module.startswith(PACKAGE):
+        elif not module.startswith((PACKAGE, "numpy.")):
             break
         frame = frame.f_back  # type: ignore[assignment]
     return name
@@ -143,7 +147,7 @@ def cut(what: str, shape: tuple[int, ...], of_many: bool = False) -> DetachError
     head = text.partition("(")[0]
     called = name or head.rpartition(".")[2]
     way = way_of(f"ma.{called}" if head.endswith(f"ma.{called}") else called)
-    if name and not converts:  # NumPy writes into an array that it was given, or has made of one
+    if name and not converts and not of_many:  # NumPy writes into an array that it was given, or has made of one
         way = "give arrays beside t as Tensors too (tg.array(x))"
     if name and what.startswith(f"{name.rpartition('.')[2]} with out="):
         name = None  # the user's own out=
@@ -152,9 +156,9 @@ def cut(what: str, shape: tuple[int, ...], of_many: bool = False) -> DetachError
     if of_many:
         return TapeError(
             f"{shown} needs the numbers of a Tensor that differs between the examples of tg.vmap "
-            f"(shape {shape}): {way}use tg.array or tg.stack to make one Tensor of several, a "
-            "Tensor as the target of a write, and np.where(condition, a, b) to choose; look at "
-            "values outside."
+            f"(shape {shape}): {way}choose with np.where(condition, a, b), make one Tensor of "
+            "several with tg.array or tg.stack, write into a Tensor in place of an array, or look "
+            "at values outside."
         )
     kind = TapeError if called in ITERATORS else DetachError
     return kind(
