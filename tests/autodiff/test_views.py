@@ -36,6 +36,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "rollaxis": lambda t: np.rollaxis(t, 1),
     "reshape": lambda t: np.reshape(t, (4, 3)),
     "reshape method": lambda t: t.reshape(-1),
+    "reshape in Fortran's order": lambda t: t.T.reshape(-1, order="F"),
     "reshape of a transpose": lambda t: t.T.reshape(-1),  # a copy
     "ravel": np.ravel,
     "ravel method": lambda t: t.ravel(),

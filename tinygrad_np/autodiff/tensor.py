@@ -315,21 +315,16 @@ class Tensor(Operators, ways.Foreign):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self._node is not None or calls.is_of_many(self):
-            self._refuse_leaving(calls.asking("np.asarray(t)"))
+            self._refuse_detaching(calls.asking("np.asarray(t)"), True)
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
-    def _refuse_detaching(self, what: str) -> None:
-        if self._node is not None and not getattr(self._node, "severed", False):
-            raise ways.cut(what, self.shape)
-
-    def _refuse_leaving(self, what: str) -> None:
-        """Refuse what would lose the history, or needs the numbers of one example."""
-        if calls.is_of_many(self):
-            raise ways.cut(what, self.shape, True)
-        self._refuse_detaching(what)
+    def _refuse_detaching(self, what: str, or_many: bool = False) -> None:
+        of_many = or_many and calls.is_of_many(self)  # where the numbers of one are asked for
+        if of_many or (self._node is not None and not getattr(self._node, "severed", False)):
+            raise ways.cut(what, self.shape, of_many)
 
     def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:
         """Tell a capture, if there is one, that the value leaves the tape."""
@@ -341,7 +336,7 @@ class Tensor(Operators, ways.Foreign):
         return calls.truth(self._array)
 
     def _number(self, kind: Any) -> Any:
-        self._refuse_leaving(f"{kind.__name__}(t)")
+        self._refuse_detaching(f"{kind.__name__}(t)", True)
         self._leave(f"{kind.__name__}(t)")
         return kind(self._array[()])
 

@@ -74,7 +74,7 @@ def _is_written_in_place(target: "Tensor", what: str, value: Any) -> bool:
     That is the memory of a leaf, or of constants that share it: all of them see the write then.
     """
     if not getattr(getattr(target._array, "flags", None), "writeable", True):
-        _refuse_read_only(what)
+        raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
     if target._node is None:
         records = mode.capture is not None or (mode.recording and requires_grad(value))
         records = records or calls.is_of_many(target) or calls.is_of_many(value)
@@ -92,10 +92,6 @@ def _is_written_in_place(target: "Tensor", what: str, value: Any) -> bool:
             ".detach() first, or write outside no_grad."
         )
     return True
-
-
-def _refuse_read_only(what: str) -> None:
-    raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
 
 
 def write_now(target: "Tensor", fn: Any, *operands: Any) -> None:
@@ -161,8 +157,7 @@ def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
         places = np.arange(base.size).reshape(base.shape)
         for rule, (_, *rest), options in way:
             places = rule.forward(places, *rest, **options)
-        if not places.flags.writeable:
-            _refuse_read_only("a write to a view")
+        places[...] = places  # which NumPy refuses of views that are read-only
         index = (ARRAY,), type(base)._owning(places)
         flat = apply(replace_at, (base.reshape(-1), other, *index))
         _become(base, flat.reshape(base.shape))

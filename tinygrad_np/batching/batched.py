@@ -96,14 +96,7 @@ class Batched(NDArrayOperatorsMixin):
     @property
     def base(self) -> Any:
         """What is the same for all that lie in one memory: views, and what they are views of."""
-        held = self.held
-        if self.of is not None:
-            return self.of.base
-        if isinstance(held, Tensor):
-            return getattr(held, "_shared", None) if held._storage is None else held._storage
-        while isinstance(getattr(held, "base", None), np.ndarray):
-            held = held.base
-        return held
+        return memory(self.held) if self.of is None else self.of.base
 
     @property
     def flags(self) -> Any:
@@ -275,6 +268,15 @@ def held(x: Batched) -> Any:
     return x.held
 
 
+def memory(array: Any) -> Any:
+    """What all arrays have in common that lie in the memory of this one."""
+    if isinstance(array, Tensor):
+        return getattr(array, "_shared", None) if array._storage is None else array._storage
+    while isinstance(getattr(array, "base", None), np.ndarray):
+        array = array.base
+    return array
+
+
 def likeness(x: Batched) -> Any:
     """An array of the shape and dtype of one example."""
     return np.broadcast_to(np.empty((), x.dtype), x.shape)
@@ -338,7 +340,10 @@ def one_by_one(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
             "give what decides the shape as an argument that is the same for all (in_axes=None)."
         )
     stacked = [np.stack(column)[: level.size] for column in zip(*parts, strict=True)]
-    return rebuild(results[0], [Batched(column, level) for column in stacked])
+    found = [x for x in leaves([args, kwargs]) if is_varying(x, level)]
+    sources = [next((x for x in found if memory(x.held) is memory(p)), None) for p in parts[0]]
+    made = [Batched(v, level, True, of) for v, of in zip(stacked, sources, strict=True)]
+    return rebuild(results[0], made)
 
 
 def each_element(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
