@@ -229,11 +229,7 @@ def _placed(array: Any, node: Record | None, given: tuple[Any, ...], taken: Any 
     if node is None or storage is None:
         tensor._shared = source._share()
     if node is None and taken is not None:
-        base = tensor._shared.base()
-        is_base = base is not None and source._array is base._array
-        before = () if is_base else getattr(source, "_taken", None)
-        if before is not None and taken[1][0] is source._array:
-            tensor._taken = (*before, taken)
+        tensor._taken = (*getattr(source, "_taken", ()), taken)
         if taken[0].fn in (identity, lent):
             tensor._storage = None  # none writes through those
     return tensor
