@@ -204,8 +204,7 @@ class Operators:
     def flatten(self, order: str = "C") -> "Tensor":
         """The elements in one row."""
         row = self.reshape(-1, order=order)
-        is_own = type(row._array) is np.ndarray and not np.may_share_memory(row._array, self._array)
-        return row if is_own else row.copy()
+        return row.copy() if np.may_share_memory(row._array, self._array) else row
 
     def astype(
         self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True,

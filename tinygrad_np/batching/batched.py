@@ -228,7 +228,8 @@ def computed(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     found = [part for part in leaves([args, kwargs]) if type(part) is Batched]
     level = max((part.level for part in found), key=lambda level: level.number)
     if fn in FACTS:
-        return fn(*opened(args, level, likeness), **opened(kwargs, level, likeness))
+        how = held if fn in (np.may_share_memory, np.shares_memory) else likeness
+        return fn(*opened(args, level, how), **opened(kwargs, level, how))
     inside, mode.watch = mode.watch, level.outer
     try:
         if not any(part.varies for part in found if part.level is level):
