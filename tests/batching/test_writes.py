@@ -116,7 +116,7 @@ REPLAYED: dict[str, Callable[[Any], Any]] = {
     "a transposed row": lambda t: t.T[1:].__setitem__(0, t[0, 1]),
     "an element": lambda t: t.__setitem__((0, 1), t[1, 1] * 3),
     "an update": lambda t: t.__iadd__(t[0] * 2),
-    "np.add.at": lambda t: np.add.at(t, [0, 0], t[1]),
+    "np.add.at": lambda t: np.add.at(t, [0, 0], t[1] * 1),
 }
 
 
@@ -127,28 +127,26 @@ def test_writes_are_replayed(name: str) -> None:
         REPLAYED[name](t)
         return np.sum(t * t)
 
+    batch = BATCH[:, :2, :2]
     for transform in (
         tg.vmap(f), tg.vmap(tg.grad(f)), tg.jacobian(tg.vmap(f)), tg.vmap(lambda x: tg.hvp(f, x, x))
     ):  # fmt: skip
         replayed = tg.replay(transform)
         for k in range(3):
-            np.testing.assert_array_equal(replayed(BATCH + k), transform(BATCH + k))
+            np.testing.assert_array_equal(replayed(batch + k), transform(batch + k))
 
 
 def test_values_of_examples_are_written_into_what_is_the_same_for_all() -> None:
     def f(x: Any) -> Any:
         t = tg.Tensor(np.zeros(3))
-        u = t[:1]
-        u[0] = x
+        t[:1][0] = x
         t.reshape(3, 1)[1:][1] = x * 2
-        return t, u
+        return t
 
     def g(x: Any) -> Any:
-        return np.sum(f(x)[0] ** 2)
+        return np.sum(f(x) ** 2)
 
-    t, u = tg.vmap(lambda x: f(x)[0])(np.arange(3.0)), tg.vmap(g)(np.arange(3.0))
-    np.testing.assert_array_equal(t, [[0, 0, 0], [1, 0, 2], [2, 0, 4]])
-    np.testing.assert_array_equal(u, [0, 5, 20])
+    np.testing.assert_array_equal(tg.vmap(f)(np.arange(3.0)), [[0, 0, 0], [1, 0, 2], [2, 0, 4]])
     np.testing.assert_array_equal(tg.vmap(tg.grad(g))(np.arange(3.0)), [0, 10, 20])
 
 
