@@ -48,7 +48,7 @@ def test_lists_are_what_they_are_to_numpy(name: str) -> None:
     np.testing.assert_allclose(replayed(BATCH), products, rtol=1e-13, atol=1e-12)
 
 
-A = np.array
+A: Any = np.array
 ARRAYS: dict[str, Callable[[Any], Any]] = {
     "transpose": lambda x: np.transpose(x, A([1, 0])),
     "flip": lambda x: np.flip(x, A([0, 1])),
@@ -57,8 +57,8 @@ ARRAYS: dict[str, Callable[[Any], Any]] = {
     "tile once": lambda x: np.tile(x, A(2)),
     "repeat": lambda x: np.repeat(x, A([1, 2, 0, 1, 1, 2])),
     "repeat method": lambda x: x.repeat(A([1, 2]), 0),
-    "expand_dims": lambda x: np.expand_dims(x, [np.int64(0), np.int64(1)]),  # type: ignore[arg-type]
-    "moveaxis": lambda x: np.moveaxis(x, A([0]), A([1])),  # type: ignore[arg-type]
+    "expand_dims": lambda x: np.expand_dims(x, [np.int64(0), np.int64(1)]),
+    "moveaxis": lambda x: np.moveaxis(x, A([0]), A([1])),
     "rot90": lambda x: np.rot90(x, A(1), A([0, 1])),
     "split": lambda x: np.split(x, A(3), 1)[1],
     "fft": lambda x: np.real(np.fft.fft(x, A(4), A(0))),

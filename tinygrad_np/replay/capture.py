@@ -91,7 +91,8 @@ class Capture(Recorder):
         raise refusal(
             f"takes a value out of a Tensor: {how}{place}",
             f"{way}return the Tensor and look at it outside the step, choose with np.where, or "
-            f"take rows by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
+            "take rows by labels with F.one_hot(t, k) or from a Tensor, "
+            f"tg.Tensor(table)[t]{itself}",
         )
 
     def settle(self, reached: Mapping[int, Any]) -> None:
