@@ -443,3 +443,33 @@ def test_indices_of_each_example_into_one_array() -> None:
     )
     f = lambda i: np.take_along_axis(table, i, 0)
     np.testing.assert_array_equal(tg.vmap(f)(places), np.stack([f(i) for i in places]))
+
+
+def test_a_write_into_an_argument_is_numpys_unless_the_argument_is_the_transforms_own() -> None:
+    def f(x: Any, w: Any) -> Any:
+        w[0] = 5.0
+        return np.sum(x * w)
+
+    x = np.ones(2)
+    passed_on: list[Callable[[Any], Any]] = [
+        lambda w: f(x, w), lambda w: tg.grad(f)(x, w), lambda w: tg.value_and_grad(f)(x, w),
+        lambda w: tg.jacobian(f)(x, w), lambda w: tg.hessian(f)(x, w),
+        lambda w: tg.vmap(f, (0, None))(np.ones((3, 2)), w), lambda w: tg.checkpoint(f)(x, w),
+        lambda w: tg.vjp(lambda x: f(x, w), x), lambda w: tg.grad(lambda x: f(x, w=w))(x),
+    ]  # fmt: skip
+    for kind in (np.array, tg.Tensor):
+        for call in passed_on:
+            w = kind([1.0, 2.0])
+            call(w)
+            assert w.tolist() == [5.0, 2.0]
+    for call in (lambda w: tg.vmap(f)(w, w), lambda w: tg.vmap(f, (None, 0))(x, w)):
+        batch = np.ones((3, 2))
+        call(batch)
+        assert batch.tolist() == np.ones((3, 2)).tolist()
+    w = np.ones(2)
+    with pytest.raises(tg.TapeError):
+        tg.grad(f, 1)(x, w)
+    for step in (f, tg.grad(f), tg.jacobian(f), tg.vmap(f, (0, None)), tg.checkpoint(f)):
+        with pytest.raises(tg.ReplayError, match="writes into an argument, which would not reach"):
+            tg.replay(step)(np.ones((3, 2)), w)
+    assert w.tolist() == [1.0, 1.0]

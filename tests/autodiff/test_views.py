@@ -36,6 +36,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "rollaxis": lambda t: np.rollaxis(t, 1),
     "reshape": lambda t: np.reshape(t, (4, 3)),
     "reshape method": lambda t: t.reshape(-1),
+    "reshape in Fortran's order": lambda t: t.T.reshape(-1, order="F"),
     "reshape of a transpose": lambda t: t.T.reshape(-1),  # a copy
     "ravel": np.ravel,
     "ravel method": lambda t: t.ravel(),
@@ -70,6 +71,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "array_split": lambda t: np.array_split(t, 2, axis=1)[1],
     "hsplit": lambda t: np.hsplit(t, 2)[1],
     "vsplit": lambda t: np.vsplit(t, 3)[1],
+    "unstack": lambda t: np.unstack(t)[1] if hasattr(np, "unstack") else t[1],
     "dsplit": lambda t: np.dsplit(t[..., None], 1)[0],
     "iteration": lambda t: next(iter(t)),
     "list": lambda t: list(t)[2],
@@ -180,7 +182,7 @@ def write_once(name: str, kind: str, what: str, to_base: bool, expected: Any) ->
 # What must work, beside being never silent.
 WORKS = [
     "row", "rows", "backwards", "all", "T", "swapaxes", "reshape", "ravel", "flip", "expand_dims",
-    "atleast_3d", "split", "iteration",
+    "atleast_3d", "split", "unstack", "iteration",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Axes, counts and shapes as lists of integers, under every transform, replayed and not."""
+"""Axes, counts and shapes as lists or arrays, under every transform, replayed and not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +46,38 @@ def test_lists_are_what_they_are_to_numpy(name: str) -> None:
         np.testing.assert_array_equal(replayed(BATCH), product(BATCH))
     products = np.tensordot(expected, X)
     np.testing.assert_allclose(replayed(BATCH), products, rtol=1e-13, atol=1e-12)
+
+
+A: Any = np.array
+ARRAYS: dict[str, Callable[[Any], Any]] = {
+    "transpose": lambda x: np.transpose(x, A([1, 0])),
+    "flip": lambda x: np.flip(x, A([0, 1])),
+    "roll": lambda x: np.roll(x, A([1, 2]), A([0, 1])),
+    "tile": lambda x: np.tile(x, A([2, 1])),
+    "tile once": lambda x: np.tile(x, A(2)),
+    "repeat": lambda x: np.repeat(x, A([1, 2, 0, 1, 1, 2])),
+    "repeat method": lambda x: x.repeat(A([1, 2]), 0),
+    "expand_dims": lambda x: np.expand_dims(x, [np.int64(0), np.int64(1)]),
+    "moveaxis": lambda x: np.moveaxis(x, A([0]), A([1])),
+    "rot90": lambda x: np.rot90(x, A(1), A([0, 1])),
+    "split": lambda x: np.split(x, A(3), 1)[1],
+    "fft": lambda x: np.real(np.fft.fft(x, A(4), A(0))),
+    "trace": lambda x: np.trace(x, A(1)),
+    "std": lambda x: np.std(x, axis=A(1), ddof=A(1)),
+    "max": lambda x: np.max(x, axis=A(1), initial=A(3)),
+}  # fmt: skip
+
+
+@for_each(ARRAYS)
+def test_arrays_are_what_they_are_to_numpy(name: str) -> None:
+    def f(x: Any) -> Any:
+        return np.sum(ARRAYS[name](x) ** 2 * 1.5)
+
+    product = tg.vmap(lambda x: tg.hvp(f, x, X))
+    replayed = tg.replay(product)
+    for _ in range(3):
+        np.testing.assert_array_equal(replayed(BATCH), product(BATCH))
+    np.testing.assert_allclose(product(BATCH), [tg.hvp(f, x, X) for x in BATCH], rtol=1e-13)
 
 
 def test_a_variable_that_is_used_three_times() -> None:

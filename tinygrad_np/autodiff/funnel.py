@@ -229,7 +229,7 @@ def _placed(array: Any, node: Record | None, given: tuple[Any, ...], taken: Any 
     if node is None or storage is None:
         tensor._shared = source._share()
     if node is None and taken is not None:
-        tensor._taken = taken
+        tensor._taken = (*getattr(source, "_taken", ()), taken)
         if taken[0].fn in (identity, lent):
             tensor._storage = None  # none writes through those
     return tensor
@@ -368,7 +368,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 def _of_unruled(out: Any, given: list[Any]) -> Any:
     """A result of a function without a rule, in memory of its own or of what was given."""
-    if not isinstance(out, ndarray):
+    if not isinstance(out, ndarray) and not hasattr(out, "computes_itself"):
         return out
     if mode.capture is not None:
         return Tensor._owning(out)

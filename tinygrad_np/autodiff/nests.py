@@ -107,8 +107,8 @@ def tupled(kind: Any, values: Any) -> Any:
 
 
 def are_whole(nest: list[Any]) -> bool:
-    """Whether all in a nest of lists are Python's integers."""
-    return bool(nest) and all(type(leaf) is int for leaf in leaves(nest))
+    """Whether all in a nest of lists are integers."""
+    return bool(nest) and all(type(v) is int or isinstance(v, np.integer) for v in leaves(nest))
 
 
 def frozen(nest: Any) -> Any:

@@ -272,7 +272,7 @@ def _wrapped(
     operands: list[Any] = list(values)
     if mode.capture is not None:
         operands = mode.capture.lift(operands, pulled=(record, g))
-        options = mode.capture.lift(options) if options else options
+        options = mode.capture.lift(options, pulled=(record, g)) if options else options
     for i, parent in enumerate(parents):
         if parent is not None:
             operands[i] = wrap._of(values[i], parent)

@@ -50,7 +50,7 @@ class Tensor(Operators, ways.Foreign):
     _node: Node | None
     _storage: Storage | None
     _shared: Shared | None  # set where other Tensors lie in the same memory
-    _taken: Any  # how a constant was taken from another's memory: rule, values, options
+    _taken: Any  # how a constant was taken from the base: rule, values, options of each view
     _grad: "Tensor | Slot | None"
     _name: str | None
 
@@ -314,16 +314,17 @@ class Tensor(Operators, ways.Foreign):
         return apply(fn, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self._node is not None:
-            self._refuse_detaching(calls.asking("np.asarray(t)"))
+        if self._node is not None or calls.is_of_many(self):
+            self._refuse_detaching(calls.asking("np.asarray(t)"), True)
         self._leave("np.asarray(t)", self)
         if copy or (dtype is not None and dtype != self.dtype):
             return np.array(self._array, dtype=dtype)
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
-    def _refuse_detaching(self, what: str) -> None:
-        if self._node is not None and not getattr(self._node, "severed", False):
-            raise ways.cut(what, self.shape)
+    def _refuse_detaching(self, what: str, or_many: bool = False) -> None:
+        of_many = or_many and calls.is_of_many(self)  # where the numbers of one are asked for
+        if of_many or (self._node is not None and not getattr(self._node, "severed", False)):
+            raise ways.cut(what, self.shape, of_many)
 
     def _leave(self, how: str, array_of: "Tensor | None" = None) -> None:
         """Tell a capture, if there is one, that the value leaves the tape."""
@@ -335,7 +336,7 @@ class Tensor(Operators, ways.Foreign):
         return calls.truth(self._array)
 
     def _number(self, kind: Any) -> Any:
-        self._refuse_detaching(f"{kind.__name__}(t)")
+        self._refuse_detaching(f"{kind.__name__}(t)", True)
         self._leave(f"{kind.__name__}(t)")
         return kind(self._array[()])
 

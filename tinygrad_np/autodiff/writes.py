@@ -73,10 +73,11 @@ def _is_written_in_place(target: "Tensor", what: str, value: Any) -> bool:
 
     That is the memory of a leaf, or of constants that share it: all of them see the write then.
     """
-    if isinstance(target._array, ndarray) and not target._array.flags.writeable:
+    if not getattr(getattr(target._array, "flags", None), "writeable", True):
         raise ValueError(f"{what}: the destination is read-only; write into a copy of it.")
     if target._node is None:
         records = mode.capture is not None or (mode.recording and requires_grad(value))
+        records = records or calls.is_of_many(target) or calls.is_of_many(value)
         return target._storage is not None and not records and target._sharers() > 0
     if mode.recording:
         if isinstance(target._node, Leaf):
@@ -131,8 +132,8 @@ def _write_through(target: "Tensor", what: str, other: "Tensor", value: Any) -> 
 
 def _way_from(target: "Tensor", base: "Tensor | None") -> Any:
     """The views that lead from ``base`` to this Tensor, if one can write through them."""
-    node, taken = target._node, getattr(target, "_taken", None)
-    way = [taken] if node is None and taken is not None else []
+    node = target._node
+    way = [*getattr(target, "_taken", ())] if node is None else []
     while isinstance(node, Record) and node.parents and (base is None or node is not base._node):
         way.insert(0, (node.rule, node.values, node.kwargs))
         node = node.parents[0]
@@ -156,6 +157,7 @@ def _write_base(base: "Tensor", other: "Tensor", way: Any) -> None:
         places = np.arange(base.size).reshape(base.shape)
         for rule, (_, *rest), options in way:
             places = rule.forward(places, *rest, **options)
+        places[...] = places  # which NumPy refuses of views that are read-only
         index = (ARRAY,), type(base)._owning(places)
         flat = apply(replace_at, (base.reshape(-1), other, *index))
         _become(base, flat.reshape(base.shape))
@@ -181,8 +183,10 @@ def _become(target: "Tensor", other: "Tensor") -> None:
     """Take over another Tensor's value and history; what was saved before keeps its own."""
     if mode.capture is not None:
         mode.capture.become(target, other)
+    if calls.is_of_many(other) and not calls.is_of_many(target):
+        other._array.level.enter(target)
     target._array, target._node, target._storage = other._array, other._node, other._storage
-    target._shared = None
+    target._shared, target._taken = None, getattr(other, "_taken", ())
     changes.note()
 
 

@@ -6,6 +6,7 @@ which records: ``vmap`` can be differentiated, too.
 """
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -14,17 +15,13 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.primitives import ARRAY, cast, take_at
-from ..autodiff.rules import COMPOSITES, FACTS, TABLE
+from ..autodiff.rules import COMPOSITES, FACTS, TABLE, ways
 from ..autodiff.tape import Watch, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
 
 Batching = Callable[..., Any]  # of a function, the level, and the function's arguments
 RULES: dict[Any, Batching] = {}  # how functions are computed for all examples at once
-INSTEAD = (
-    "inside tg.vmap it differs between examples; choose with np.where(condition, a, b), and look "
-    "at values outside."
-)
 
 
 class Level:
@@ -35,12 +32,30 @@ class Level:
     that goes for all Tensors, since what is inside is no array that a replay could be told of.
     """
 
-    __slots__ = ("number", "outer", "size")
+    __slots__ = ("entered", "number", "outer", "size")
 
     def __init__(self, size: int, outer: Watch | None) -> None:
         self.number = next_number()
         self.size = size
         self.outer = outer
+        self.entered: list[tuple[Any, ...]] = []
+
+    def enter(self, tensor: Tensor) -> None:
+        """A Tensor that was the same for all examples is about to differ between them."""
+        before = tensor._array, tensor._node, tensor._storage
+        self.entered.append((weakref.ref(tensor), before))
+
+    def leave(self, results: list[Any]) -> None:
+        """The function has returned ``results``: what else has differed since is from outside."""
+        for ref, before in self.entered:
+            tensor = ref()
+            if tensor is not None and all(tensor is not result for result in results):
+                tensor._array, tensor._node, tensor._storage = before
+                raise TapeError(
+                    f"a write inside tg.vmap into a Tensor of shape {tensor.shape} from outside: "
+                    "it would be one for each example; write into a copy of it (w * 1), and "
+                    "return that."
+                )
 
     def operands(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """``args`` with ``Batched`` around what comes from outside."""
@@ -57,7 +72,9 @@ class Level:
         is_inside = mode.capture is None if node is None else node.number > self.number
         if is_inside or (type(array) is Batched and array.level is self):
             return tensor
-        return Tensor._of(Batched(tensor, self, False), None)
+        inside = Tensor._of(Batched(tensor, self, False), None)
+        inside._shared = tensor._share()
+        return inside
 
 
 class Batched(NDArrayOperatorsMixin):
@@ -66,15 +83,25 @@ class Batched(NDArrayOperatorsMixin):
     Where it ``varies`` not, ``held`` is the same for all, without that axis.
     """
 
-    __slots__ = ("__weakref__", "held", "level", "varies")
-    base = None  # it is no view
+    __slots__ = ("__weakref__", "held", "level", "of", "varies")
     mixes = True
     computes_itself = True  # operations with it are its own, not the table's
 
-    def __init__(self, held: Any, level: Level, varies: bool = True) -> None:
+    def __init__(self, held: Any, level: Level, varies: bool = True, of: Any = None) -> None:
         self.held = held
         self.level = level
         self.varies = varies
+        self.of = of
+
+    @property
+    def base(self) -> Any:
+        """What is the same for all that lie in one memory: views, and what they are views of."""
+        return memory(self.held) if self.of is None else self.of.base
+
+    @property
+    def flags(self) -> Any:
+        """Of what is held: whether it may be written to."""
+        return getattr(self.held, "_array", self.held).flags
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,7 +158,7 @@ class Batched(NDArrayOperatorsMixin):
         return computed(fn, args, kwargs)
 
     def _refuse(self, what: str) -> Any:
-        raise TapeError(f"{what} is not known for a Tensor of shape {self.shape}; {INSTEAD}")
+        raise ways.cut(what, self.shape, True)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self._refuse("its array (t.numpy(), np.asarray(t))")
@@ -139,17 +166,13 @@ class Batched(NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         return bool(self._refuse("a truth value (if t, while t, and, or)"))
 
-    def __float__(self) -> float:
-        return float(self._refuse("a Python number"))
+    def __float__(self) -> Any:
+        return self._refuse("a Python number")
 
-    def __int__(self) -> int:
-        return int(self._refuse("a Python number"))
-
-    def __complex__(self) -> complex:
-        return complex(self._refuse("a Python number"))
+    __int__ = __complex__ = __float__
 
     def __index__(self) -> int:
-        return int(self._refuse("an index or count"))
+        return int(self._refuse("its use as an index or count"))
 
     def item(self, *_index: Any) -> Any:
         """Refused: there is one number in each example."""
@@ -205,7 +228,8 @@ def computed(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     found = [part for part in leaves([args, kwargs]) if type(part) is Batched]
     level = max((part.level for part in found), key=lambda level: level.number)
     if fn in FACTS:
-        return fn(*opened(args, level, likeness), **opened(kwargs, level, likeness))
+        how = held if fn in (np.may_share_memory, np.shares_memory) else likeness
+        return fn(*opened(args, level, how), **opened(kwargs, level, how))
     inside, mode.watch = mode.watch, level.outer
     try:
         if not any(part.varies for part in found if part.level is level):
@@ -245,6 +269,15 @@ def held(x: Batched) -> Any:
     return x.held
 
 
+def memory(array: Any) -> Any:
+    """What all arrays have in common that lie in the memory of this one."""
+    if isinstance(array, Tensor):
+        return getattr(array, "_shared", None) if array._storage is None else array._storage
+    while isinstance(getattr(array, "base", None), np.ndarray):
+        array = array.base
+    return array
+
+
 def likeness(x: Batched) -> Any:
     """An array of the shape and dtype of one example."""
     return np.broadcast_to(np.empty((), x.dtype), x.shape)
@@ -277,7 +310,8 @@ def aligned(x: Any, ndim: int, level: Level) -> Any:
 
 def spread(x: Any, level: Level, shape: tuple[int, ...]) -> Any:
     """What is held by all examples, broadcast to ``shape`` in each."""
-    return np.broadcast_to(aligned(x, len(shape), level), (level.size, *shape))
+    whole, wide = aligned(x, len(shape), level), (level.size, *shape)
+    return whole if np.shape(whole) == wide else np.broadcast_to(whole, wide)
 
 
 def one_by_one(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
@@ -307,7 +341,10 @@ def one_by_one(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
             "give what decides the shape as an argument that is the same for all (in_axes=None)."
         )
     stacked = [np.stack(column)[: level.size] for column in zip(*parts, strict=True)]
-    return rebuild(results[0], [Batched(column, level) for column in stacked])
+    found = [x for x in leaves([args, kwargs]) if is_varying(x, level)]
+    sources = [next((x for x in found if memory(x.held) is memory(p)), None) for p in parts[0]]
+    made = [Batched(v, level, True, of) for v, of in zip(stacked, sources, strict=True)]
+    return rebuild(results[0], made)
 
 
 def each_element(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:

@@ -168,7 +168,7 @@ def of_matrices(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
 def tile(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
     given = arguments(fn, args, kwargs)
     x, reps = given["A"], given["reps"]
-    reps = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    reps = tuple(np.ravel(reps).tolist())
     ndim = max(len(reps), x.ndim)
     return Batched(fn(aligned(x, ndim, level), (1,) * (ndim - len(reps) + 1) + reps), level)
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.rules.calls import refuse_own_way
@@ -57,8 +56,9 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
             out = f(*rebuild(list(args), inner), **kwargs)
         finally:
             mode.watch = level.outer
+        level.leave(results := leaves(out))
         places = _axes("out_axes", out_axes, out)
-        found = [_of_all(leaf, a, level) for leaf, a in zip(leaves(out), places, strict=True)]
+        found = [_of_all(leaf, a, level) for leaf, a in zip(results, places, strict=True)]
         is_plain = not any(isinstance(leaf, Tensor) for leaf in (*given, *leaves(kwargs)))
         if is_plain and not any(isinstance(v, Tensor) and _belongs_to_others(v) for v in found):
             found = [v.numpy() if isinstance(v, Tensor) else v for v in found]
@@ -156,4 +156,9 @@ def _of_all(leaf: Any, axis: int | None, level: Level) -> Any:
     if not varies:
         value = np.broadcast_to(value, (level.size, *np.shape(value)))
         value = value.copy()
-    return np.moveaxis(value, 0, normalize_axis_index(axis, np.ndim(value))) if axis else value
+    if not -(ndim := np.ndim(value)) <= axis < ndim:
+        raise ShapeError(
+            f"tg.vmap with out_axes={axis} of a result of shape {np.shape(leaf)}, which has the "
+            f"axes {-ndim} to {ndim - 1} with that of the examples."
+        )
+    return np.moveaxis(value, 0, axis) if axis else value

@@ -118,10 +118,17 @@ class Recorder:
         self._note("call", rule, [into, *rest], {}, [array])
 
     def become(self, target: Tensor, value: Tensor) -> None:
+        if not isinstance(target._array, np.ndarray):  # inside tg.vmap
+            return
         for leaf in self.tensors:
             if getattr(leaf, "_grad", None) is target:
                 self.gradient(leaf, value)
         known = self._known.get(id(target._array))
+        if known is not None and known.kind == "input":
+            self.refuse(
+                "writes into an argument, which would not reach the caller",
+                "write into a copy (x * 1), and return it",
+            )
         if target not in self.became:
             if target in self._detached or (known is not None and known.kind != "memory"):
                 return  # a Tensor of the step's own
@@ -179,6 +186,9 @@ class Recorder:
         if declared and self._is_own_code(FUNNEL | {TRANSFORMS}):
             return nest
         parts = leaves(nest)
+        beside = [getattr(pulled[1], "_array", None), *parts] if pulled else []
+        if any(hasattr(part, "computes_itself") for part in beside):
+            return nest  # inside tg.vmap, where arrays beside those of a batch are constants
         for i, part in enumerate(parts):
             if not isinstance(part, np.ndarray):
                 continue

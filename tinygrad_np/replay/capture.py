@@ -7,6 +7,7 @@ import numpy as np
 
 from ..autodiff.nests import leaves
 from ..autodiff.primitives import is_foreign
+from ..autodiff.rules import ways
 from ..autodiff.rules.table import Rule
 from ..autodiff.sweep import OWN, references
 from ..autodiff.tape import mode
@@ -84,10 +85,14 @@ class Capture(Recorder):
             return
         given = known is not None and known.kind == "input"
         itself = "; the argument of the step is a Tensor: use it itself" if given else ""
+        name = ways.numpys_own() or ""
+        way = f"{found}, or " if (found := ways.way_of(name)) else ""
+        place = f" in np.{name}" if name and f"np.{name}" != how else ""
         raise refusal(
-            f"takes a value out of a Tensor: {how}",
-            "return the Tensor and look at it outside the step, choose with np.where, or take rows "
-            f"by labels with F.one_hot(t, k) or from a Tensor, tg.Tensor(table)[t]{itself}",
+            f"takes a value out of a Tensor: {how}{place}",
+            f"{way}return the Tensor and look at it outside the step, choose with np.where, or "
+            "take rows by labels with F.one_hot(t, k) or from a Tensor, "
+            f"tg.Tensor(table)[t]{itself}",
         )
 
     def settle(self, reached: Mapping[int, Any]) -> None:

@@ -439,6 +439,11 @@ def say_if_wider(rule: Rule, listed: np.dtype[Any], dtypes: Sequence[np.dtype[An
             )
 
 
+def is_of_many(value: Any) -> bool:
+    """Whether this Tensor has one value for each example of a ``vmap``: no memory can hold it."""
+    return hasattr(getattr(value, "_array", None), "computes_itself")
+
+
 def lost(what: str, is_view_of_leaf: bool) -> TapeError:
     """The error for a write that would not reach everyone it should."""
     if is_view_of_leaf:

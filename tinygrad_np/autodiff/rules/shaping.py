@@ -1,5 +1,6 @@
 """Functions that move elements and change none of them."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def repeat_back(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
 
 def tile_back(g: Any, x: Any, reps: Any) -> Any:
     """Each element collects the copies of itself."""
-    counts = tuple(map(int, (reps,) if isinstance(reps, (int, np.integer)) else reps))
+    counts = tuple(map(int, np.ravel(reps)))
     ndim = max(len(counts), np.ndim(x))
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - np.ndim(x)) + np.shape(x)
@@ -215,7 +216,8 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Slices along ``axis``; the first ones are one longer where the division leaves a rest."""
     n = np.shape(ary)[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
+    if np.ndim(indices_or_sections) == 0:
+        indices_or_sections = operator.index(indices_or_sections)
         if indices_or_sections < 1:
             raise ValueError(f"np.array_split into {indices_or_sections} sections; at least 1.")
         quotient, rest = divmod(n, indices_or_sections)
@@ -232,7 +234,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Equal slices, or slices at the given places."""
     n = np.shape(ary)[axis]
-    if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
+    if np.ndim(indices_or_sections) == 0 and n % indices_or_sections:
         raise ValueError(
             f"np.split: axis {axis} of length {n} does not divide into {indices_or_sections} "
             "equal parts; np.array_split makes unequal ones."

@@ -33,7 +33,11 @@ WAYS = {
     "fromiter": "use t itself, or tg.stack([f(x) for x in t])",
     "nditer": "loop over t, or over t.reshape(-1)",
     "nested_iters": "loop over t, and over the parts of it",
-    "poly1d": "make a polynomial of all its coefficients, np.poly1d(tg.stack([a, b]))",
+    "poly1d": "use np.polyval(c, x), or make a polynomial of all its coefficients, np.poly1d(c), "
+    "c = tg.stack([a, b])",
+    "polymul": "use np.convolve, which keeps leading zeros",
+    "polydiv": "divide values, np.polyval(u, x) / np.polyval(v, x): leading zeros decide here",
+    "poly": "multiply the factors with np.convolve: whether complex roots are pairs decides here",
     "bmat": "use np.block([[t, u], [v, w]])",
     "as_strided": "use np.lib.stride_tricks.sliding_window_view(t, shape), np.broadcast_to or t[i]",
     "asarray_chkfinite": "use t itself, and np.isfinite(t).all() for the check",
@@ -84,7 +88,7 @@ def numpys_own() -> str | None:
         if module == FUNNEL and code.co_name in ("apply", "_apply_unruled"):
             fn = frame.f_locals["fn"]
             name = qualified(str(getattr(fn, "__module__", "")), name_of(fn))
-        elif module.startswith("numpy."):
+        elif module.startswith("numpy.") and "<locals>" not in code.co_qualname:  # no np.errstate
             called = code.co_name
             seen = frame.f_locals
             owner = seen.get("self", seen.get("subtype", seen.get("cls")))
@@ -93,7 +97,7 @@ def numpys_own() -> str | None:
                 called = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
                 called = getattr(owner, "__name__", called)  # a function of np.ma is an object
             name = qualified(module, called)
-        elif not module.startswith(PACKAGE):
+        elif not module.startswith((PACKAGE, "numpy.")):
             break
         frame = frame.f_back  # type: ignore[assignment]
     return name
@@ -135,23 +139,33 @@ def way_of(called: str) -> str:
     return f"use {also}np.where(mask, fill, t) for what is masked"
 
 
-def cut(what: str, shape: tuple[int, ...]) -> DetachError | TapeError:
-    """The error where a Tensor would lose its history."""
+def cut(what: str, shape: tuple[int, ...], of_many: bool = False) -> DetachError | TapeError:
+    """The error where a Tensor would lose its history, or is ``of_many`` examples."""
     name = None if what.endswith(" which") else numpys_own()  # calls.asking has a name for it
     converts = what in CONVERSIONS
     text = spelled() if converts and not name else ""
     head = text.partition("(")[0]
     called = name or head.rpartition(".")[2]
     way = way_of(f"ma.{called}" if head.endswith(f"ma.{called}") else called)
-    if name and not converts:  # NumPy writes into an array that it was given, or has made of one
+    if (
+        name and not converts and not of_many
+    ):  # NumPy writes into an array that it was given, or has made of one
         way = "give arrays beside t as Tensors too (tg.array(x))"
     if name and what.startswith(f"{name.rpartition('.')[2]} with out="):
         name = None  # the user's own out=
     shown = f"np.{name} of t" if name else f"{what} in {text}" if text and text != what else what
+    way = f"{way}, or " if way else ""
+    if of_many:
+        return TapeError(
+            f"{shown} needs the numbers of a Tensor that differs between the examples of tg.vmap "
+            f"(shape {shape}): {way}choose with np.where(condition, a, b), make one Tensor of "
+            "several with tg.array or tg.stack, write into a Tensor in place of an array, or look "
+            "at values outside."
+        )
     kind = TapeError if called in ITERATORS else DetachError
     return kind(
         f"{shown} would lose the history of a Tensor that requires grad (shape {shape}): "
-        f"{f'{way}, or ' if way else ''}use .item() or .numpy() (or .detach()) if you want the "
+        f"{way}use .item() or .numpy() (or .detach()) if you want the "
         "values alone, tg.array or tg.stack to make one Tensor of several, and a Tensor as the "
         "target of a write."
     )
