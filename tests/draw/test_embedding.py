@@ -1,6 +1,7 @@
 """Features in the plane: what is near stays near, and the libraries are asked the right thing."""
 
 import io
+import itertools
 import sys
 import types
 from typing import Any
@@ -124,3 +125,14 @@ def test_the_picture() -> None:
     assert file.getvalue().startswith(b"\x89PNG")
     [axes] = draw.embedding(values, labels, "pca").axes
     assert [text.get_text() for text in axes.texts] == ["0", "1", "2"]
+
+
+def test_labels_at_one_place_stand_apart() -> None:
+    pytest.importorskip("matplotlib")
+    values = np.zeros((6, 2))
+    values[0] = 1
+    figure = draw.embedding(values, np.arange(6) % 3, "pca", names=["ant", "bee", "cow"])
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert all(
+        a.y1 <= b.y0 + 1e-6 or b.y1 <= a.y0 + 1e-6 for a, b in itertools.combinations(boxes, 2)
+    )
