@@ -45,6 +45,7 @@ class Guard:
         # whether a callback or Ctrl-C wants an end
         self.joined: list[float] = []
         self.ends = [False, False]  # of this process
+        self.unknown: list[str] | None = None  # what the first loss reached besides the model
         self._right = Tensor(0.0)
         # one that has a step() of its own is a part of the step, as one of the user's own is
         self.is_ours = is_ours(optimiser)

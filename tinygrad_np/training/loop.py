@@ -25,6 +25,7 @@ from .inputs import as_tensors, given_batch
 from .interrupt import Interrupt
 from .metrics import measured
 from .processes import copies, joined_rows, share, validated, weights, whole_state
+from .reached import warn_of_unknown
 from .resume import Keeper
 from .scoring import Judge
 from .step import forward_pass, is_count, made_at, rate_of, training_step, with_remedy
@@ -293,6 +294,9 @@ class Loop:
                 before.restore()
                 self.is_settled = True
             raise with_remedy(error, group[-1][1], number, step) from error
+        if self.guard.unknown:
+            warn_of_unknown(self.guard.unknown)
+            self.guard.unknown = []
         losses = looks.pop() if self.given.names else {}
         own = {name: loss.item() for name, loss in losses.items()}
         right = 0.0

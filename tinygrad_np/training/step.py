@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arguments import shown
-from ..autodiff.tape import no_grad
+from ..autodiff.nests import leaves
+from ..autodiff.tape import next_number, no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, ReplayError, ShapeError, TapeError
 from ..nn.functional import binary_cross_entropy_with_logits, cross_entropy, nll_loss
@@ -19,6 +20,7 @@ from .callbacks import Run
 from .decision import GREATEST, has_classes
 from .guard import Guard
 from .inputs import Call, rows
+from .reached import unknown
 
 
 def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
@@ -40,8 +42,9 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         return outputs if _may_be_judged(outputs, y) else None
 
     def step(*given: Any) -> tuple[Any, ...]:
+        since = next_number()
         guard.zero_grad()
-        total, parts, looks = None, dict[str, Any](), []
+        parts, looks = dict[str, Any](), []
         shares: Any = None
         if run.group is not None:  # what each batch counts beside those of all processes
             *given, shares = given  # type: ignore[assignment]
@@ -50,6 +53,9 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         kept = []
         for (x, y), share in zip(pairs, shares, strict=True):
             outputs, losses = forward(x, y)
+            if guard.unknown is None:
+                known = (*guard.params, *leaves(given))
+                guard.unknown = unknown(run.model, outputs, losses.values(), known, since)
             looks.append(found(outputs, y))
             if isinstance(share, Tensor):
                 losses = {n: value * share.astype(value.dtype) for n, value in losses.items()}
@@ -65,9 +71,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         if names:
             _separately(run, guard, kept)
         with no_grad():
-            for value in parts.values():
-                total = value if total is None else total + value
-        assert total is not None
+            total = functools.reduce(operator.add, parts.values())
         right = None
         if run.group is not None and all(is_count(look) for look in looks):
             with no_grad():
