@@ -294,9 +294,9 @@ class Loop:
                 before.restore()
                 self.is_settled = True
             raise with_remedy(error, group[-1][1], number, step) from error
-        if self.guard.unknown:
-            warn_of_unknown(self.guard.unknown)
-            self.guard.unknown = []
+        if self.guard.reached.unknown:
+            warn_of_unknown(self.guard.reached.unknown)
+            self.guard.reached.unknown = []
         losses = looks.pop() if self.given.names else {}
         own = {name: loss.item() for name, loss in losses.items()}
         right = 0.0

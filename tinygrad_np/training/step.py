@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arguments import shown
-from ..autodiff.nests import leaves
 from ..autodiff.tape import next_number, no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, ReplayError, ShapeError, TapeError
@@ -20,7 +19,6 @@ from .callbacks import Run
 from .decision import GREATEST, has_classes
 from .guard import Guard
 from .inputs import Call, rows
-from .reached import unknown
 
 
 def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
@@ -30,6 +28,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     by name where there are several, all of before the update.
     """
     forward, names, wanted = forward_pass(run, looks=True), run.names, bool(run.metrics)
+    look = guard.reached.look
     is_fixed = run.loss is cross_entropy  # which refuses labels that are no class
 
     def found(outputs: Any, y: Any) -> Any:
@@ -53,9 +52,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         kept = []
         for (x, y), share in zip(pairs, shares, strict=True):
             outputs, losses = forward(x, y)
-            if guard.unknown is None:
-                known = (*guard.params, *leaves(given))
-                guard.unknown = unknown(run.model, outputs, losses.values(), known, since)
+            look(outputs, losses.values(), given, since)
             looks.append(found(outputs, y))
             if isinstance(share, Tensor):
                 losses = {n: value * share.astype(value.dtype) for n, value in losses.items()}

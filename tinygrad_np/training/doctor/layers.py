@@ -18,7 +18,7 @@ from ...nn.module import Module
 from ...nn.normalisation import BatchNorm1d
 from ..decision import Decision, row_decision
 from ..inputs import Call, as_arrays, as_tensors, part, rows
-from ..reached import unknown
+from ..reached import reached
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
@@ -121,7 +121,8 @@ def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Star
     value = loss(outputs, given[1])
     if isinstance(value, dict):
         raise TypeError(f"the loss gives {list(value)}, expected one number, such as their sum")
-    beside = unknown(model, outputs, [value], leaves(given), since)
+    look = reached(model)
+    look.look(outputs, [value], given, since)
     connected = isinstance(value, Tensor) and value.requires_grad
     if connected:
         value.backward()
@@ -130,7 +131,7 @@ def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Star
         outputs=outputs if isinstance(outputs, np.ndarray) else np.zeros(()),
         loss=float(_array(value)), chance=None, classes=None,
         takes_logits=False, accuracy=None, is_connected=connected, evaluating=evaluating,
-        unknown=beside,
+        unknown=look.unknown or [],
     )  # fmt: skip
     start.layers = watch.layers()
     start.parameters = [_parameter(name, p, model) for name, p in model.named_parameters()]
