@@ -34,12 +34,9 @@ class Reached:
         for node in history(*map(_node, losses)):
             kind = self._stranger(node)
             for parent, value in zip(node.parents, getattr(node, "values", ()), strict=False):
-                if (
-                    type(parent) is not Leaf
-                    or parent in known
-                    or parent.slot
-                    or parent.closed is not None
-                ):
+                if type(parent) is not Leaf or parent in known or parent.closed is not None:
+                    continue
+                if parent.slot is not None and parent.slot.trains:
                     continue
                 if parent.number < since or kind is not None:
                     found[parent] = f"{parent.name or 'a Tensor'} {value.shape}"
