@@ -77,7 +77,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         program can draw it; then nothing is written.
         """
         del quiet  # the renderer says nothing unless it fails
-        if outfile is None and format is None and render.is_picture(filename):
+        if None is outfile is format is not filename and render.is_picture(filename):
             filename, outfile = None, filename
         if outfile is None:
             text = Path(directory or self.directory, filename or self.filename)
@@ -98,16 +98,19 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
     def save(
         self, filename: Any = None, directory: Any = None, *, skip_existing: Any = False
     ) -> str:
-        """Write the file as its name says: a picture (svg, png, pdf), else the DOT text.
+        """Write the file as its name says: a picture (svg, png, pdf), or the DOT text (dot, gv).
 
         Returns the path. As ``tg.draw.save``, writes the DOT text beside and warns with
-        RenderWarning where no installed program can draw.
+        RenderWarning where no installed program can draw. Raises ValueError for another ending.
         """
         path = Path(directory or self.directory or "", filename or self.filename)
         if skip_existing and path.exists():
             return str(path)
+        is_text = path.suffix == ".gv"  # Graphviz's own ending
+        if not is_text:
+            render.check_ending(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if render.is_picture(path):
+        if not is_text:
             return str(render.save(self, path))
         with replacing(path) as file:
             file.write(self.source.encode())
