@@ -2,8 +2,11 @@
 
 import functools
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,8 +19,7 @@ NAMES: dict[str, dict[str, str]] = {
     "tinygrad_np": {
         "tensor": "use tg.Tensor(values, requires_grad=…)",
         **{name: f"use np.{known}, which takes Tensors" for name, known in (
-            ("cat", "concatenate"), ("concat", "concatenate"), ("matmul", "matmul"),
-            ("sum", "sum"), ("mean", "mean"), ("exp", "exp"), ("where", "where"))},
+            ("cat", "concatenate"), ("concat", "concatenate"))},
         **{name: f"use tg.Tensor(np.{name}(…), requires_grad=…)" for name in (
             "zeros", "ones", "arange", "linspace", "eye")},
         "rand": "use tg.Tensor(np.random.default_rng(seed).random(shape))",
@@ -108,6 +110,10 @@ NAMES: dict[str, dict[str, str]] = {
         **{name: f"make the layers with dtype=np.{dtype}" for name, dtype in (
             ("half", "float16"), ("float", "float32"), ("double", "float64"))},
     },
+    "Schedule": {
+        "step": "leave it out: the optimiser asks its lr for the rate of each step",
+        "get_last_lr": "call it with the number of steps done, schedule(0)",
+    },
     "History": {
         "history": "use [epoch.train_loss for epoch in history], or print(history[-1])",
     },
@@ -164,9 +170,17 @@ ARGUMENTS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
+ROOMS = ("nn", "nn.functional", "optim", "training", "data", "draw")  # where names of ours are
+
+
 def lacking(place: str, name: str) -> AttributeError:
-    """The error for a name that a module of the package lacks."""
-    way = NAMES[place].get(name)
+    """The error for a name that a module of the package lacks: where it is, or what does it."""
+    package, way = __name__.partition(".")[0], NAMES[place].get(name)
+    for room in ROOMS if way is None else ():
+        if name in getattr(sys.modules.get(f"{package}.{room}"), "__all__", ()):
+            way = f"use tg.{room}.{name}"
+    if way is None and place == package and name.islower() and callable(getattr(np, name, None)):
+        way = f"use np.{name}, which takes Tensors"
     return AttributeError(f"module {place!r} has no attribute {name!r}{f'; {way}' if way else ''}")
 
 

@@ -1,6 +1,7 @@
 """Tensor: an array that records the operations on it; its data, and NumPy's protocols."""
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,14 @@ class Tensor(Operators, ways.Foreign):
         if mode.capture is not None:
             mode.capture.gradient(self)
         found = getattr(self, "_grad", None)
+        if found is None and type(self._node) is Record:
+            warnings.warn(
+                "t.grad of a result is None: gradients are left at leaves, made with "
+                "requires_grad=True; w = w - step makes a result of w, so write w -= step inside "
+                "tg.no_grad(), and t.register_hook(f) sees the gradient of a result.",
+                UserWarning,
+                stacklevel=2,
+            )
         if type(found) is Slot:
             found = self._grad = Tensor._owning(np.array(found.array))
         return found

@@ -62,6 +62,11 @@ class Run:
             if not isinstance(value, tuple) or len(value) != 2:
                 raise TypeError(f"has_aux=True: f returned {value!r}, not (number, anything).")
             value, self.aux = value
+        if value is None:
+            name = getattr(f, "__qualname__", "the function")
+            raise TapeError(
+                f"{name} returned None, which has no derivative; is a `return` missing?"
+            )
         self.value = value
         is_one = type(value) is Tensor
         self.outputs = (

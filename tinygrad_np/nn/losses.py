@@ -178,6 +178,8 @@ def _class_weight(name: str, weight: Any, lined: Any) -> Any:
             f"{name}: weight of shape {shape_of(weight)} for {lined.shape[1]} classes; give one "
             "weight for each class."
         )
+    if type(weight) is np.ndarray and not weight.any():
+        raise ValueError(f"{name}: all weights are 0, so that nothing counts; give some above 0.")
     return weight
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -201,10 +202,12 @@ def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
                         "Make the generator once, outside the step: one made within it draws the "
                         "same numbers each time."
                     )
+                was_given, given = (re.sub(r" at 0x\w+", "", str(v)) for v in (old, new))
+                another = "another " * (was_given == given)
                 raise ReplayError(
-                    f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
-                    f"run of the step it got {old}, which a replay would use again. {remedy} "
-                    f"{PLAIN}"
+                    f"{now.place}: {now.name} gets {given} as operand {place} here, and in the "
+                    f"first run of the step it got {another}{was_given}, which a replay would use "
+                    f"again. {remedy} {PLAIN}"
                 )
 
 

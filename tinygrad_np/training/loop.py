@@ -167,8 +167,12 @@ class Loop:
         ]
         if new := [name for name in strangers if name not in self.strangers]:
             self.strangers += new
+            own = {id(tensor) for _, tensor in self.given.model.named_tensors()}
+            cause = "did not require grad when the optimiser was made"
+            if not own >= known:
+                cause = "took the place of what the optimiser was made with"
             warnings.warn(
-                f"fit: {', '.join(new)} did not require grad when the optimiser was made, so the "
+                f"fit: {', '.join(new)} {cause}, so the "
                 "optimiser does not change it; call optimiser.add_param_group({'params': …}), or "
                 "make the optimiser later.",
                 RuntimeWarning,
@@ -293,7 +297,8 @@ class Loop:
             if not self.guard.is_updating:
                 before.restore()
                 self.is_settled = True
-            raise with_remedy(error, group[-1][1], number, step) from error
+            own = self.guard.is_updating
+            raise with_remedy(error, group[-1][1], number, step, own) from error
         if self.guard.reached.unknown:
             warn_of_unknown(self.guard.reached.unknown)
             self.guard.reached.unknown = []

@@ -226,8 +226,16 @@ def made_at(optimiser: Any) -> int | None:
     return max(times) if len(times) == len(parts) else None
 
 
-def with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:
+def with_remedy(
+    error: Exception, y: Any, number: int, step: int, is_updating: bool = False
+) -> Exception:
     """The error of a step, with what only the training knows of it."""
+    if is_updating and isinstance(error, ReplayError) and "takes a value out" in str(error):
+        first = str(error).partition(". ")[0]
+        return ReplayError(
+            f"{first}, in step() of an optimiser of your own; write p[...] = p - lr * p.grad "
+            "inside tg.no_grad(), override update() instead of step(), or train with fit(…, replay=False)."
+        )
     if isinstance(error, ReplayError) and "replay=False" not in str(error):
         return ReplayError(
             f"{error} Or train with fit(..., replay=False), which runs each step as Python: for a "
