@@ -271,13 +271,16 @@ def _stacking(traced: trace.Trace, picture: Picture) -> list[tuple[str, str]]:
     return list(edges)
 
 
-Detail = str | list[list[str]]  # a line that is escaped already, or rows of cells
+Cell = str | tuple[str, int]  # the second one stands in the middle over so many columns
+Detail = str | list[list[Cell]]  # a line that is escaped already, or rows of cells
 
 
 def html(title: str, details: Sequence[Detail]) -> str:
     """A label of one strong line and smaller ones; rows of cells are a table in Courier."""
     strong = f"<b>{labels.escape(title)}</b>"
-    columns = max([len(row) for rows in details if isinstance(rows, list) for row in rows] or [0])
+    columns = max(
+        [_width(row) for rows in details if isinstance(rows, list) for row in rows] or [0]
+    )
     if not columns:
         return f"<{strong}{''.join(f'<br/>{_small(str(line))}' for line in details)}>"
     lines = [f'<tr><td colspan="{columns}">{strong}</td></tr>']
@@ -286,11 +289,23 @@ def html(title: str, details: Sequence[Detail]) -> str:
             lines.append(f'<tr><td colspan="{columns}">{_small(detail)}</td></tr>')
             continue
         for row in detail:
-            cells = [cell and _small(f"&#160;{labels.escape(cell)}", "Courier") for cell in row]
-            cells += [""] * (columns - len(cells))
-            lines.append("<tr>" + "".join(f'<td align="right">{c}</td>' for c in cells) + "</tr>")
+            cells = [*map(_cell, row)] + ["<td></td>"] * (columns - _width(row))
+            lines.append(f"<tr>{''.join(cells)}</tr>")
     table = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">'
     return f"<{table}{''.join(lines)}</table>>"
+
+
+def _width(row: Sequence[Cell]) -> int:
+    return sum(1 if isinstance(cell, str) else cell[1] for cell in row)
+
+
+def _cell(cell: Cell) -> str:
+    """A cell of a table; an empty one is a gap."""
+    if not cell:
+        return '<td width="12"></td>'
+    if isinstance(cell, tuple):
+        return f'<td colspan="{cell[1]}">{_small(labels.escape(cell[0]), "Courier")}</td>'
+    return f'<td align="right">{_small(f"&#160;{labels.escape(cell)}", "Courier")}</td>'
 
 
 def _small(line: str, face: str = "") -> str:

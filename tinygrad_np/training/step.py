@@ -234,7 +234,8 @@ def with_remedy(
         first = str(error).partition(". ")[0]
         return ReplayError(
             f"{first}, in step() of an optimiser of your own; write p[...] = p - lr * p.grad "
-            "inside tg.no_grad(), override update() instead of step(), or train with fit(…, replay=False)."
+            "inside tg.no_grad(), override update() instead of step(), or train with "
+            "fit(…, replay=False)."
         )
     if isinstance(error, ReplayError) and "replay=False" not in str(error):
         return ReplayError(
