@@ -33,6 +33,7 @@ NAMES: dict[str, dict[str, str]] = {
         **{name: f"use the function nn.functional.{known}" for name, known in (
             ("CrossEntropyLoss", "cross_entropy"), ("NLLLoss", "nll_loss"),
             ("MSELoss", "mse_loss"), ("L1Loss", "l1_loss"), ("HuberLoss", "huber_loss"),
+            ("SmoothL1Loss", "smooth_l1_loss"),
             ("BCELoss", "binary_cross_entropy"),
             ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"))},
         "Dense": "use nn.Linear(in_features, out_features)",
@@ -154,6 +155,10 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "learning_rate": "use lr=",
         **dict.fromkeys(["beta1", "beta_1", "beta2", "beta_2"], "use betas=(0.9, 0.999)"),
         "epsilon": "use eps=",
+        **dict.fromkeys(["foreach", "fused", "capturable", "differentiable"], "leave it out"),
+        "maximize": "there is none: give the loss with a minus",
+        **dict.fromkeys(["amsgrad", "dampening"], "there is none; write an optimiser of your own "
+            "with update(), which has its effect"),
         "decay": "use weight_decay=, or a schedule for lr such as tg.optim.StepDecay",
         "clipnorm": "use clip_norm=",
         "lr": "there is no usual one: give the learning rate, as in SGD(params, lr=0.1)",
