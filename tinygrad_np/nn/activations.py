@@ -1,6 +1,5 @@
 """Activations as modules."""
 
-import math
 from typing import Any
 
 from ..arguments import finite, one_of, real, whole
@@ -90,16 +89,17 @@ class Softplus(Module):
     array([0.693, 2.127])
     """
 
-    def __init__(self, beta: float = 1.0, threshold: float = math.inf) -> None:
+    def __init__(self, beta: float = 1.0, threshold: float | None = None) -> None:
         self.beta = real("Softplus", "beta", beta, "a number above 0", ends="()")
-        self.threshold = threshold
+        self.threshold = None if threshold is None else finite("Softplus", "threshold", threshold)
 
     def forward(self, x: Any) -> Any:
         return functional.softplus(x, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         said = [f"beta={self.beta}"] * (self.beta != 1)
-        return ", ".join(said + [f"threshold={self.threshold}"] * (self.threshold != math.inf))
+        said += [f"threshold={self.threshold}"] * (self.threshold is not None)
+        return ", ".join(said)
 
 
 class ELU(Module):

@@ -68,7 +68,7 @@ def silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
-def softplus(x: Any, beta: float = 1.0, threshold: float = math.inf) -> Any:
+def softplus(x: Any, beta: float = 1.0, threshold: float | None = None) -> Any:
     """log(1 + exp(beta x)) / beta, which does not overflow; x where beta x > ``threshold``.
 
     >>> tg.nn.functional.softplus(np.array([0.0, 1000.0])).round(3)
@@ -77,7 +77,9 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = math.inf) -> Any:
     beta = real("softplus", "beta", beta, "a number above 0", ends="()")
     x = floats("softplus", x)
     soft = np.logaddexp(x, 0) if beta == 1 else np.logaddexp(beta * x, 0) / beta
-    return soft if threshold == math.inf else np.where(np.greater(beta * x, threshold), x, soft)
+    if threshold is None:
+        return soft
+    return np.where(np.greater(beta * x, finite("softplus", "threshold", threshold)), x, soft)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:

@@ -72,11 +72,8 @@ def _as_images(name: str, x: Any, kernel: Any, stride: Any, padding: Any) -> tup
         raise ShapeError(f"{name}: x of shape {shape_of(x)}; expected (n, channels, length).")
     long = sized(name, "kernel_size", kernel, 1)
     steps = long if stride is None else sized(name, "stride", stride, 1)
-    return np.expand_dims(x, 2), [
-        (1, *long),
-        (1, *steps),
-        (0, *sized(name, "padding", padding, 1, 0)),
-    ]
+    around = sized(name, "padding", padding, 1, 0)
+    return np.expand_dims(x, 2), [(1, *long), (1, *steps), (0, *around)]
 
 
 def _lowest(x: Any) -> Any:
