@@ -272,7 +272,7 @@ def _stacking(traced: trace.Trace, picture: Picture) -> list[tuple[str, str]]:
 
 
 Cell = str | tuple[str, int]  # the second one stands in the middle over so many columns
-Detail = str | list[list[Cell]]  # a line that is escaped already, or rows of cells
+Detail = str | Sequence[Sequence[Cell]]  # a line that is escaped already, or rows of cells
 
 
 def html(title: str, details: Sequence[Detail]) -> str:

@@ -165,8 +165,10 @@ def _value_lines(value: Any, slope: Any) -> list[Detail]:
         return [[list(row) for row in zip(*tables, strict=True)] if too_wide else tables]
     if tables and len(tables[0]) <= BESIDE + 1:
         wide = len(tables[0]) - 1
-        blocks = [[[(word, wide)], *(row if any(row) else [""] * wide for row in rows)]
-                  for word, rows in shown]  # fmt: skip
+        blocks: list[Any] = [
+            [[(word, wide)], *(row if any(row) else [""] * wide for row in rows)]
+            for word, rows in shown
+        ]
         if len(blocks) == 1:
             return blocks
         return [[[*left, "", *right] for left, right in zip(*blocks, strict=True)]]

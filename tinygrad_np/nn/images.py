@@ -75,9 +75,8 @@ class MaxPool1d(MaxPool2d):
     axes = 1
 
     def forward(self, x: Any) -> Any:
-        return functional.max_pool1d(
-            x, *self.kernel_size, *self.stride, *self.padding, *self.dilation, self.ceil_mode
-        )
+        (size,), (step,), (around,) = self.kernel_size, self.stride, self.padding
+        return functional.max_pool1d(x, size, step, around, self.dilation[0], self.ceil_mode)
 
 
 class AvgPool2d(_Pool):
@@ -117,8 +116,8 @@ class AvgPool1d(AvgPool2d):
     axes = 1
 
     def forward(self, x: Any) -> Any:
-        sizes = (*self.kernel_size, *self.stride, *self.padding)
-        return functional.avg_pool1d(x, *sizes, self.ceil_mode, self.count_include_pad)
+        (size,), (step,), (around,) = self.kernel_size, self.stride, self.padding
+        return functional.avg_pool1d(x, size, step, around, self.ceil_mode, self.count_include_pad)
 
 
 class AdaptiveAvgPool2d(Module):

@@ -47,9 +47,9 @@ def max_pool1d(
     >>> tg.nn.functional.max_pool1d(np.array([[[1.0, 3.0, 2.0, 0.0]]]), 2).tolist()
     [[[3.0, 2.0]]]
     """
-    x, sizes = _as_images("max_pool1d", x, kernel_size, stride, padding)
+    x, kernel, steps, around = _as_images("max_pool1d", x, kernel_size, stride, padding)
     apart = (1, *sized("max_pool1d", "dilation", dilation, 1))
-    return np.squeeze(max_pool2d(x, *sizes, apart, ceil_mode), 2)
+    return np.squeeze(max_pool2d(x, kernel, steps, around, apart, ceil_mode), 2)
 
 
 def avg_pool1d(
@@ -61,11 +61,13 @@ def avg_pool1d(
     >>> tg.nn.functional.avg_pool1d(np.array([[[1.0, 3.0, 2.0, 0.0]]]), 2).tolist()
     [[[2.0, 1.0]]]
     """
-    x, sizes = _as_images("avg_pool1d", x, kernel_size, stride, padding)
-    return np.squeeze(avg_pool2d(x, *sizes, ceil_mode, count_include_pad), 2)
+    x, kernel, steps, around = _as_images("avg_pool1d", x, kernel_size, stride, padding)
+    return np.squeeze(avg_pool2d(x, kernel, steps, around, ceil_mode, count_include_pad), 2)
 
 
-def _as_images(name: str, x: Any, kernel: Any, stride: Any, padding: Any) -> tuple[Any, list[Any]]:
+def _as_images(
+    name: str, x: Any, kernel: Any, stride: Any, padding: Any
+) -> tuple[Any, Sizes, Sizes, Sizes]:
     """Sequences as images of one row, and kernel, stride and padding of these."""
     x = entered(name, x)
     if len(shape_of(x)) != 3:
@@ -73,7 +75,7 @@ def _as_images(name: str, x: Any, kernel: Any, stride: Any, padding: Any) -> tup
     long = sized(name, "kernel_size", kernel, 1)
     steps = long if stride is None else sized(name, "stride", stride, 1)
     around = sized(name, "padding", padding, 1, 0)
-    return np.expand_dims(x, 2), [(1, *long), (1, *steps), (0, *around)]
+    return np.expand_dims(x, 2), (1, *long), (1, *steps), (0, *around)
 
 
 def _lowest(x: Any) -> Any:

@@ -140,7 +140,7 @@ class Recipe:
         most = max((int(y.max(initial=0)) for _, y in dataset), default=0) + 1
         names = getattr(dataset, "names", None)
         classes = len(names) if names else max(most, self.sizes[-1])
-        if classes < 2:
+        if names and len(names) < 2:
             raise DataError(
                 f"found the class {names[0]!r} alone, expected two or more to tell apart; give a "
                 "folder, or a word among the labels, for each class."

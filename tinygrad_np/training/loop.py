@@ -297,8 +297,8 @@ class Loop:
             if not self.guard.is_updating:
                 before.restore()
                 self.is_settled = True
-            own = self.guard.is_updating
-            raise with_remedy(error, group[-1][1], number, step, own) from error
+            updating = self.guard.is_updating
+            raise with_remedy(error, group[-1][1], number, step, updating) from error
         if self.guard.reached.unknown:
             warn_of_unknown(self.guard.reached.unknown)
             self.guard.reached.unknown = []
