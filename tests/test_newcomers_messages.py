@@ -69,7 +69,7 @@ ROWS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "step on arrays": (lambda: fit(linear(), OnArrays), tg.ReplayError, OWN),
     "hidden": (lambda: fit(Hidden()), ValueError, "where a Module does not look, as in a set"),
     "a generator for each step": (
-        lambda: fit(Drawing()), tg.ReplayError, r"it got another Generator\(PCG64\), which",
+        lambda: fit(Drawing()), tg.ReplayError, r"it got a new Generator\(PCG64\), which",
     ),
     "rename": (renamed(lambda _: None), TypeError, "gives None for weight.*`return` missing"),
     "rename to None": (renamed({"bias": None}), TypeError, "gives None for bias, expected the"),

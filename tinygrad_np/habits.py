@@ -3,6 +3,7 @@
 import functools
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -187,6 +188,23 @@ def lacking(place: str, name: str) -> AttributeError:
     if way is None and place == package and name.islower() and callable(getattr(np, name, None)):
         way = f"use np.{name}, which takes Tensors"
     return AttributeError(f"module {place!r} has no attribute {name!r}{f'; {way}' if way else ''}")
+
+
+def warn_of_result() -> None:
+    """Say that a result has no gradient of its own; the caller of the caller asked for it."""
+    warnings.warn(
+        "t.grad of a result is None: gradients are left at leaves, made with requires_grad=True; "
+        "w = w - step makes a result of w, so write w -= step inside tg.no_grad(), and "
+        "t.register_hook(f) sees the gradient of a result.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def nothing(function: Any) -> str:
+    """What is said of a function that returned None to a transform."""
+    name = getattr(function, "__qualname__", "the function")
+    return f"{name} returned None, which has no derivative; is a `return` missing?"
 
 
 def hinted(place: str) -> Callable[[F], F]:

@@ -1,13 +1,12 @@
 """Tensor: an array that records the operations on it; its data, and NumPy's protocols."""
 
 import operator
-import warnings
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from ..habits import NAMES
+from ..habits import NAMES, warn_of_result
 from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
@@ -135,13 +134,7 @@ class Tensor(Operators, ways.Foreign):
             mode.capture.gradient(self)
         found = getattr(self, "_grad", None)
         if found is None and type(self._node) is Record:
-            warnings.warn(
-                "t.grad of a result is None: gradients are left at leaves, made with "
-                "requires_grad=True; w = w - step makes a result of w, so write w -= step inside "
-                "tg.no_grad(), and t.register_hook(f) sees the gradient of a result.",
-                UserWarning,
-                stacklevel=2,
-            )
+            warn_of_result()
         if type(found) is Slot:
             found = self._grad = Tensor._owning(np.array(found.array))
         return found

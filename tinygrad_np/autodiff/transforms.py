@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import TapeError
+from ..habits import nothing
 from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .primitives import akin, is_foreign
@@ -63,10 +64,7 @@ class Run:
                 raise TypeError(f"has_aux=True: f returned {value!r}, not (number, anything).")
             value, self.aux = value
         if value is None:
-            name = getattr(f, "__qualname__", "the function")
-            raise TapeError(
-                f"{name} returned None, which has no derivative; is a `return` missing?"
-            )
+            raise TapeError(nothing(f))
         self.value = value
         is_one = type(value) is Tensor
         self.outputs = (

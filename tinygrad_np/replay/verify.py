@@ -202,12 +202,10 @@ def _compare_traces(first: Sequence[Line], second: Sequence[Line]) -> None:
                         "Make the generator once, outside the step: one made within it draws the "
                         "same numbers each time."
                     )
-                was_given, given = (re.sub(r" at 0x\w+", "", str(v)) for v in (old, new))
-                another = "another " * (was_given == given)
                 raise ReplayError(
-                    f"{now.place}: {now.name} gets {given} as operand {place} here, and in the "
-                    f"first run of the step it got {another}{was_given}, which a replay would use "
-                    f"again. {remedy} {PLAIN}"
+                    f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
+                    f"run of the step it got {old}, which a replay would use again. {remedy} "
+                    f"{PLAIN}"
                 )
 
 
@@ -223,13 +221,23 @@ def _kind(equation: Equation) -> Any:
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 
 
+class Told(str):
+    """What ``repr`` tells; a message leaves a place in memory out."""
+
+    __slots__ = ()
+
+    def __format__(self, _spec: str) -> str:
+        text = re.sub(r" at 0x\w+", "", self)
+        return text if text == self else f"a new {text}"
+
+
 def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = []
     for place, value in [*enumerate(equation.operands), *equation.options.items()]:
         if isinstance(value, Tensor):
             found.append((place, f"a Tensor {value.shape}"))
         elif not isinstance(value, Variable):
-            found.append((place, repr(value)))
+            found.append((place, Told(repr(value))))
         elif value.kind == "constant" and value.array is not None:
             found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
         else:

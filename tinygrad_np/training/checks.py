@@ -129,7 +129,7 @@ def warn_of_schedule(run: Run) -> None:
         return
     parts = run.optimiser.parts if isinstance(run.optimiser, Several) else [run.optimiser]
     for each in (each for each in parts if isinstance(each, Optimiser)):
-        last = each.steps + epoch * (run.epochs - len(run.history))
+        last = each.steps - run.done + epoch * run.epochs
         for schedule in (group["lr"] for group in each.param_groups):
             ends = steps_of(schedule)
             if ends is not None and 10 * last > 11 * ends:
