@@ -45,7 +45,7 @@ ORDER = [
     "autodiff.transforms", "autodiff.checkpoint", "autodiff.gradcheck",
     "recording.lines", "recording.equations",
     "recording.text", "recording.tables", "recording.names", "recording.recording",
-    "recording.recorder", "recording.tape", "recording.trace",
+    "recording.recorder", "recording.tape", "recording.trace", "recording.reached",
     "recording.formulas", "recording.checking", "recording.receipt",
     "recording.autopsy", "recording.locks", "recording.anomaly",
     "watch.mentions", "watch.objects", "watch.kept", "watch.unseen", "watch.reads", "watch.walk",

@@ -2,8 +2,12 @@
 
 import functools
 import re
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,8 +20,7 @@ NAMES: dict[str, dict[str, str]] = {
     "tinygrad_np": {
         "tensor": "use tg.Tensor(values, requires_grad=…)",
         **{name: f"use np.{known}, which takes Tensors" for name, known in (
-            ("cat", "concatenate"), ("concat", "concatenate"), ("matmul", "matmul"),
-            ("sum", "sum"), ("mean", "mean"), ("exp", "exp"), ("where", "where"))},
+            ("cat", "concatenate"), ("concat", "concatenate"))},
         **{name: f"use tg.Tensor(np.{name}(…), requires_grad=…)" for name in (
             "zeros", "ones", "arange", "linspace", "eye")},
         "rand": "use tg.Tensor(np.random.default_rng(seed).random(shape))",
@@ -31,6 +34,7 @@ NAMES: dict[str, dict[str, str]] = {
         **{name: f"use the function nn.functional.{known}" for name, known in (
             ("CrossEntropyLoss", "cross_entropy"), ("NLLLoss", "nll_loss"),
             ("MSELoss", "mse_loss"), ("L1Loss", "l1_loss"), ("HuberLoss", "huber_loss"),
+            ("SmoothL1Loss", "smooth_l1_loss"),
             ("BCELoss", "binary_cross_entropy"),
             ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"))},
         "Dense": "use nn.Linear(in_features, out_features)",
@@ -108,6 +112,10 @@ NAMES: dict[str, dict[str, str]] = {
         **{name: f"make the layers with dtype=np.{dtype}" for name, dtype in (
             ("half", "float16"), ("float", "float32"), ("double", "float64"))},
     },
+    "Schedule": {
+        "step": "leave it out: the optimiser asks its lr for the rate of each step",
+        "get_last_lr": "call it with the number of steps done, schedule(0)",
+    },
     "History": {
         "history": "use [epoch.train_loss for epoch in history], or print(history[-1])",
     },
@@ -148,6 +156,10 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "learning_rate": "use lr=",
         **dict.fromkeys(["beta1", "beta_1", "beta2", "beta_2"], "use betas=(0.9, 0.999)"),
         "epsilon": "use eps=",
+        **dict.fromkeys(["foreach", "fused", "capturable", "differentiable"], "leave it out"),
+        "maximize": "there is none: give the loss with a minus",
+        **dict.fromkeys(["amsgrad", "dampening"], "there is none; write an optimiser of your own "
+            "with update(), which has its effect"),
         "decay": "use weight_decay=, or a schedule for lr such as tg.optim.StepDecay",
         "clipnorm": "use clip_norm=",
         "lr": "there is no usual one: give the learning rate, as in SGD(params, lr=0.1)",
@@ -164,10 +176,35 @@ ARGUMENTS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
+ROOMS = ("nn", "nn.functional", "optim", "training", "data", "draw")  # where names of ours are
+
+
 def lacking(place: str, name: str) -> AttributeError:
-    """The error for a name that a module of the package lacks."""
-    way = NAMES[place].get(name)
+    """The error for a name that a module of the package lacks: where it is, or what does it."""
+    package, way = __name__.partition(".")[0], NAMES[place].get(name)
+    for room in ROOMS if way is None else ():
+        if name in getattr(sys.modules.get(f"{package}.{room}"), "__all__", ()):
+            way = f"use tg.{room}.{name}"
+    if way is None and place == package and name.islower() and callable(getattr(np, name, None)):
+        way = f"use np.{name}, which takes Tensors"
     return AttributeError(f"module {place!r} has no attribute {name!r}{f'; {way}' if way else ''}")
+
+
+def warn_of_result() -> None:
+    """Say that a result has no gradient of its own; the caller of the caller asked for it."""
+    warnings.warn(
+        "t.grad of a result is None: gradients are left at leaves, made with requires_grad=True; "
+        "w = w - step makes a result of w, so write w -= step inside tg.no_grad(), and "
+        "t.register_hook(f) sees the gradient of a result.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def nothing(function: Any) -> str:
+    """What is said of a function that returned None to a transform."""
+    name = getattr(function, "__qualname__", "the function")
+    return f"{name} returned None, which has no derivative; is a `return` missing?"
 
 
 def hinted(place: str) -> Callable[[F], F]:

@@ -124,3 +124,12 @@ def test_the_picture() -> None:
     assert file.getvalue().startswith(b"\x89PNG")
     [axes] = draw.embedding(values, labels, "pca").axes
     assert [text.get_text() for text in axes.texts] == ["0", "1", "2"]
+
+
+def test_labels_at_one_place_stand_apart() -> None:
+    pytest.importorskip("matplotlib")
+    values = np.zeros((6, 2))
+    values[0] = 1
+    figure = draw.embedding(values, np.arange(6) % 3, "pca", names=["ant", "bee", "cow"])
+    _, bee, cow = (text.get_window_extent() for text in figure.axes[0].texts)
+    assert bee.y1 == pytest.approx(cow.y0)

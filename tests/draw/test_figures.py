@@ -258,6 +258,15 @@ def test_long_names_of_classes_are_slanted(names: list[str], angle: float) -> No
     assert {label.get_rotation() for label in axes.get_xticklabels()} == {angle}
 
 
+def test_long_names_of_classes_are_their_number_and_beginning() -> None:
+    names = ["$cash$", "x" * 16, "a name of many words"]
+    [axes] = figures.confusion(np.eye(3, dtype=int), names).axes
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == [
+            r"\$cash\$", "x" * 16, "2 a name of ma…",
+        ]  # fmt: skip
+
+
 def test_confusion() -> None:
     counts = np.array([[1000, 5, 0], [300, 200, 0], [0, 0, 0]])
     figure = figures.confusion(counts, ["cat", "dog", "cow"], title="pets")

@@ -245,7 +245,7 @@ def test_values_of_arrays():
     big = np.arange(20.0)
     y = (w * 2.0).sum() + (leaf(big, "big") * 1j).real.sum() + leaf([1.0, 2.0], "pair").sum()
     found = {label[0]: label[2:] for label in lines(graph(y, values=True)).values()}
-    assert found["w"] == ["  value   grad", " 1.0 -2.5  2.0 2.0", " 0.125 1e+05  2.0 2.0"]
+    assert found["w"] == ["value  grad", "1.0 -2.5  2.0 2.0", "0.125 1e+05  2.0 2.0"]
     assert found["big"] == ["value 0.0 … 19.0", "grad 0.0 … 0.0"]
     assert found["· × 1j"][0] == "value |·| up to 19.0"
     assert found["pair"] == ["value [1.0, 2.0]", "grad [1.0, 1.0]"]

@@ -1,5 +1,6 @@
 """Pictures in files and notebooks: which program draws them, and what happens without one."""
 
+import functools
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -267,3 +268,13 @@ def test_a_notebook_without_a_program_shows_the_text(only):
     text = small()._repr_mimebundle_()["text/plain"]
     assert text.startswith("no program to draw the graph is installed")
     assert text.endswith(small().source)
+
+
+@pytest.mark.parametrize("name", ["net.jpg", "net.jpeg", "net.gif", "net.svgz", "net.txt", "net"])
+def test_no_text_is_saved_under_the_name_of_something_else(tmp_path, name):
+    for write in (small().save, functools.partial(save, small())):
+        with pytest.raises(
+            ValueError, match=r"use one of the endings \.svg, \.png, \.pdf, \.dot\."
+        ):
+            write(tmp_path / "new" / name)
+    assert not any(tmp_path.iterdir())

@@ -92,6 +92,13 @@ def test_the_steps_of_a_loop_are_one():
     assert len(loops(lstm)) == 2  # of the state and of the output
 
 
+@pytest.mark.parametrize(("kind", "nodes"), [(nn.LSTM, 31), (nn.GRU, 32), (nn.RNN, 17)])
+def test_what_a_stack_gathers_of_many_steps_is_one_too(kind, nodes):
+    drawn = graph(Function(lambda m, x: m.r(x)[0][-1], r=kind(4, 3, seed=0)), np.ones((20, 2, 4)))
+    assert boxes(drawn).count("× 20") + titles(drawn).count("× 20") == 2
+    assert len(lines(drawn)) <= nodes
+
+
 def test_chains_and_values_of_the_first():
     y = functools.reduce(lambda t, _: t * 2.0, range(30), leaf(1.0, "x"))
     drawn = graph(y, values=True)

@@ -48,7 +48,8 @@ def modules() -> list[nn.Module]:
     plain = [
         nn.ELU(), nn.GELU(approximate="tanh"), nn.Identity(), nn.LeakyReLU(), nn.ReLU(),
         nn.Sigmoid(), nn.SiLU(), nn.Softmax(), nn.Softplus(), nn.Tanh(), nn.Flatten(),
-        nn.AvgPool2d(2), nn.MaxPool2d(2), nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.LayerNorm(3),
+        nn.AvgPool2d(2), nn.MaxPool2d(2), nn.AvgPool1d(2), nn.MaxPool1d(2), nn.BatchNorm1d(3),
+        nn.BatchNorm2d(3), nn.LayerNorm(3),
         nn.Dropout(seed=0), nn.Dropout2d(seed=0), nn.GroupNorm(1, 3), nn.AdaptiveAvgPool2d(1),
         nn.ZeroPad2d(1), nn.Upsample(scale_factor=2),
     ]  # fmt: skip

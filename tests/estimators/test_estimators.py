@@ -428,3 +428,8 @@ def test_the_example_of_the_documentation() -> None:
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == (expected, "")
+
+
+def test_a_word_for_weights_of_classes() -> None:
+    with pytest.raises(ValueError, match="found class_weight='auto', expected 'balanced', a dict"):
+        MLPClassifier(class_weight="auto", max_iter=1).fit(np.eye(4), [0, 1, 0, 1])

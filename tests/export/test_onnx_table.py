@@ -46,6 +46,7 @@ def last(fn: Callable[..., Any], *layers: nn.Module) -> nn.Module:
 
 LAYERS: dict[str, Callable[[], Case]] = {
     "AdaptiveAvgPool2d": lambda: (nn.AdaptiveAvgPool2d((3, 5)), images),
+    "AvgPool1d": lambda: (nn.AvgPool1d(3, 2, padding=1), lines),
     "AvgPool2d": lambda: (nn.AvgPool2d(3, 2, padding=1), images),
     "BatchNorm1d": lambda: (used(nn.BatchNorm1d(4), rows(9)), rows),
     "BatchNorm2d": lambda: (used(nn.BatchNorm2d(3), images(6)), images),
@@ -67,6 +68,7 @@ LAYERS: dict[str, Callable[[], Case]] = {
     "LayerNorm": lambda: (nn.LayerNorm(8), lines),
     "LeakyReLU": lambda: (nn.LeakyReLU(0.1), rows),
     "Linear": lambda: (nn.Linear(4, 3, seed=0), rows),
+    "MaxPool1d": lambda: (nn.MaxPool1d(3, 2, padding=1), lines),
     "MaxPool2d": lambda: (nn.MaxPool2d(3, 2, padding=1), images),
     "ModuleDict": lambda: (
         Of(lambda x, m: m["a"](x), nn.ModuleDict({"a": nn.Linear(4, 2, seed=0)})), rows,
@@ -93,6 +95,7 @@ LAYERS: dict[str, Callable[[], Case]] = {
 W, B = np.linspace(-1, 1, 81, dtype=FLOAT).reshape(3, 3, 3, 3), np.ones(3, FLOAT)
 FUNCTIONS: dict[str, Callable[[], Case]] = {
     "adaptive_avg_pool2d": lambda: (Of(lambda x: F.adaptive_avg_pool2d(x, 3)), images),
+    "avg_pool1d": lambda: (Of(lambda x: F.avg_pool1d(x, 2)), lines),
     "avg_pool2d": lambda: (Of(lambda x: F.avg_pool2d(x, 2, 1)), images),
     "batch_norm": lambda: (Of(lambda x: F.batch_norm(x, B * 0, B * 2, B, B)), images),
     "conv1d": lambda: (Of(lambda x: F.conv1d(x, W[0], B, padding=1)), lines),
@@ -110,6 +113,7 @@ FUNCTIONS: dict[str, Callable[[], Case]] = {
     "linear": lambda: (Of(lambda x: F.linear(x, rows(3), B)), rows),
     "log_softmax": lambda: (Of(lambda x: F.log_softmax(x, axis=1)), rows),
     "logsumexp": lambda: (Of(lambda x: F.logsumexp(x, axis=1)), rows),
+    "max_pool1d": lambda: (Of(lambda x: F.max_pool1d(x, 2)), lines),
     "max_pool2d": lambda: (Of(lambda x: F.max_pool2d(x, 2)), images),
     "one_hot": lambda: (Of(lambda x: F.one_hot(x, 7)), words),
     "pad": lambda: (
@@ -137,6 +141,7 @@ LOSSES: dict[str, Callable[[], Case]] = {
     "mse_loss": lambda: (Of(F.mse_loss), signed),
     "multi_margin_loss": lambda: (Of(F.multi_margin_loss), labelled),
     "nll_loss": lambda: (Of(lambda x, y: F.nll_loss(F.log_softmax(x, axis=1), y)), labelled),
+    "smooth_l1_loss": lambda: (Of(F.smooth_l1_loss), signed),
 }  # fmt: skip
 GROUPS = {"Layers": LAYERS, "Functions": FUNCTIONS, "Losses": LOSSES}
 OTHERS = {"Module", "functional", "functional_call", "init"}

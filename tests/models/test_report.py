@@ -92,7 +92,8 @@ def test_a_page_with_everything(
     assert "uint8 (300, 28, 28)" in written
     for field in fields(Recipe):  # but for those that are not set
         is_set = (
-            getattr(result.recipe, field.name) not in (None, "", ()) and field.name != "by_hand"
+            getattr(result.recipe, field.name) not in (None, "", ())
+            and field.name not in report.ELSEWHERE
         )
         assert (f"<tr><th>{field.name}</th>" in written) == is_set
     for name in ("NumPy", "Python", "BLAS", "processor", "system", "tinygrad_np"):
@@ -179,16 +180,37 @@ def test_precision_and_recall_have_a_row_for_each_class(results: list[Result]) -
     assert rows[1] == ("1", "100.00", "50.00", "66.67", "2")
     assert rows[-1] == ("mean", "83.33", "83.33", "77.78", "4")
     fashion = report.per_class(replace(result, dataset="fashion"))
-    assert [row[0] for row in fashion] == [*report.FASHION, "mean"]
+    assert [row[0] for row in fashion] == [
+        *(f"{i} {name}" for i, name in enumerate(report.FASHION)), "mean",
+    ]  # fmt: skip
+    own = report.per_class(replace(result, dataset="pets", names=tuple("abcdefghij")))
+    assert own[9] == ("9 j", "–", "–", "–", "0")
 
 
-def test_the_configuration_is_readable(parts: Parts) -> None:
-    rows = dict(report.configuration(replace(RECIPES["default"], epochs=2), parts))
+def test_names_of_classes_are_in_every_picture_that_shows_classes(
+    results: list[Result], parts: Parts, plain: Any
+) -> None:
+    names = tuple(f"class {i}" for i in range(10))
+    result = replace(results[0], names=names, dataset="pets")
+    for _, _, make in report._pictures(result, parts, ""):
+        make()
+    asked = {"predictions", "hardest", "saliency", "embedding"}
+    assert {name for name, (_, named) in plain.items() if named.get("names") == names} == asked
+    assert plain["confusion"][0][1] == names
+
+
+def test_the_configuration_is_readable(results: list[Result], parts: Parts) -> None:
+    of = functools.partial(replace, results[0], dataset="pets")
+    recipe = replace(RECIPES["default"], epochs=2)
+    rows = dict(report.configuration(of(recipe=recipe), parts))
+    assert rows["dataset"] == "pets"
+    assert not {"validation", "train", "reported", "judged_on"} & rows.keys()
     assert rows["schedule"].startswith("OneCycle(peak=0.008, steps=4, warm_up=0.2")
     assert rows["initial"] == "tinygrad_np.nn.init.he_uniform"
     assert rows["sizes"] == "(784, 128, 64, 10)"
-    assert dict(report.configuration(SMALL, parts))["schedule"] == "0.3"
-    used = [value for name, value in report.configuration(SMALL, parts) if name == "images used"]
+    small = report.configuration(of(recipe=SMALL), parts)
+    assert dict(small)["schedule"] == "0.3"
+    used = [value for name, value in small if name == "images used"]
     assert used == ["250 training", "50 validation", "80 test"]
 
 

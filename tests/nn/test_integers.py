@@ -21,7 +21,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "gelu": lambda x: F.gelu(x, approximate="tanh"),
     "linear": lambda x: F.linear(x, W[:, :, 0, 0]),
     **{loss.__name__: lambda x, loss=loss: loss(x, x[::-1])
-       for loss in (F.mse_loss, F.l1_loss, F.huber_loss)},
+       for loss in (F.mse_loss, F.l1_loss, F.huber_loss, F.smooth_l1_loss)},
     "binary_cross_entropy_with_logits":
         lambda x: F.binary_cross_entropy_with_logits(x, np.ones((6, 4))),
     "binary_cross_entropy": lambda x: F.binary_cross_entropy(np.minimum(x, 1), np.ones((6, 4))),
@@ -37,6 +37,8 @@ OF_IMAGES: dict[str, Callable[[Any], Any]] = {
     "conv1d": lambda x: F.conv1d(x[:, :, 0], W[..., 0]),
     "conv2d": lambda x: F.conv2d(x, W, padding="same"),
     "conv_transpose2d": lambda x: F.conv_transpose2d(x, W, stride=2),
+    "max_pool1d": lambda x: F.max_pool1d(x[:, :, 0], 3, 2, 1),
+    "avg_pool1d": lambda x: F.avg_pool1d(x[:, :, 0], 3, 2, 1),
     "max_pool2d": lambda x: F.max_pool2d(x, 3, 2, 1),
     "avg_pool2d": lambda x: F.avg_pool2d(x, 3, 2, 1),
     "adaptive_avg_pool2d": lambda x: F.adaptive_avg_pool2d(x, (4, 3)),

@@ -40,6 +40,8 @@ def rows() -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
         ("mse_loss", (Z, Z[::-1]), {}),
         ("l1_loss", (Z, Z[::-1]), {}),
         ("huber_loss", (Z, Z[::-1]), {"delta": 0.7}),
+        ("smooth_l1_loss", (Z, Z[::-1]), {"beta": 0.7}),
+        ("smooth_l1_loss", (Z, Z[::-1]), {"beta": 0}),
         ("binary_cross_entropy", (P, T), {}),
         ("binary_cross_entropy", (P[2:], T[2:]), {"weight": W}),
         ("binary_cross_entropy_with_logits", (Z, SHARES), {"weight": W}),

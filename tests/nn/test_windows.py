@@ -26,6 +26,11 @@ POOLS: list[Case] = [
     ([(0, 3, 4, 4)], {"kernel_size": 2}),
 ]  # fmt: skip
 # odd sizes, size 1, padding larger than needed, no images, groups, one group for each channel
+LINES: list[Any] = [
+    ([(3, 4, 9)], {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ([(2, 1, 8)], {"kernel_size": 2, "ceil_mode": True}),
+    ([(0, 2, 4)], {"kernel_size": 2}),
+]
 CASES: dict[str, list[Case]] = {
     "conv1d": [
         ([(3, 4, 9), (5, 4, 3), (5,)], {}),
@@ -61,6 +66,8 @@ CASES: dict[str, list[Case]] = {
         ([(1, 2, 6, 6), (2, 1, 3, 3), (1,)], {"padding": 3}),
         ([(0, 2, 3, 3), (2, 3, 2, 2), (3,)], {"stride": 2}),
     ],
+    "max_pool1d": LINES,
+    "avg_pool1d": LINES,
     "max_pool2d": POOLS,
     "avg_pool2d": POOLS,
     "adaptive_avg_pool2d": [
@@ -155,6 +162,8 @@ SMALL: dict[str, Case] = {
         [(1, 2, 2, 1), (2, 1, 2, 1), (2,)],
         {"groups": 2, "stride": 2, "padding": (1, 0), "output_padding": (1, 1)},
     ),
+    "max_pool1d": ([(1, 1, 5)], {"kernel_size": 2, "stride": 1}),
+    "avg_pool1d": ([(1, 1, 5)], {"kernel_size": 2, "stride": 1, "padding": 1}),
     "max_pool2d": ([(1, 1, 3, 3)], {"kernel_size": 2, "stride": 1}),
     "avg_pool2d": ([(1, 1, 3, 3)], {"kernel_size": 2, "stride": 1, "padding": 1}),
     "adaptive_avg_pool2d": ([(1, 1, 3, 4)], {"output_size": 2}),
@@ -177,7 +186,7 @@ def test_the_tables_have_every_function_of_windows() -> None:
     assert known | {"group_norm"} == set(CASES) == set(SMALL)
 
 
-CHOOSING = ("max_pool2d", "pad", "interpolate")
+CHOOSING = ("max_pool1d", "max_pool2d", "pad", "interpolate")
 
 
 @for_each(CASES)

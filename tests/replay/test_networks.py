@@ -231,6 +231,9 @@ IMAGED: dict[str, Callable[[], nn.Module]] = {
     "dropped channels": lambda: nn.Dropout2d(0.5, seed=1),
     "largest, overlapping": lambda: nn.MaxPool2d(3, 2, 1),
     "means": lambda: nn.AvgPool2d((2, 3)),
+    "of rows": lambda: nn.Sequential(
+        lambda x: np.reshape(x, (len(x), 2, 36)), nn.MaxPool1d(3, 2, 1), nn.AvgPool1d(2)
+    ),
     "batch norm": lambda: nn.BatchNorm2d(2),
     "group norm": lambda: nn.GroupNorm(2, 2),
     "parts": lambda: nn.AdaptiveAvgPool2d((4, 3)),

@@ -55,7 +55,7 @@ def network(seed: int = 0, hidden: int = 8, bits: Any = None) -> nn.Module:
 
 
 def adam(model: nn.Module) -> optim.Optimiser:
-    schedule = optim.OneCycle(0.03, EPOCHS * STEPS)
+    schedule = optim.OneCycle(0.03, EPOCHS * STEPS, final_divisor=100)  # of which some go on longer
     return optim.Adam(model.parameters(), schedule, weight_decay=1e-3)
 
 

@@ -86,13 +86,13 @@ class Slot:
     Nobody else has it: a leaf whose ``.grad`` is a slot gives a copy to whoever reads that.
     ``room`` is the same memory for an eager backward. NumPy makes views of it refer to it, as it
     rests on no array; so its references tell whether a backward is at it. Other kinds of arrays
-    have no room.
+    have no room. ``trains`` says whether an optimiser made it, for a parameter of its.
     """
 
-    __slots__ = ("alone", "array", "room")
+    __slots__ = ("alone", "array", "room", "trains")
 
-    def __init__(self, array: np.ndarray) -> None:
-        self.array, self.room = array, None
+    def __init__(self, array: np.ndarray, trains: bool = False) -> None:
+        self.array, self.room, self.trains = array, None, trains
         if isinstance(array, np.ndarray):
             behind = Lent(array, None)
             behind.__array_interface__ = array.__array_interface__  # which lets write

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from ..habits import NAMES
+from ..habits import NAMES, warn_of_result
 from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
@@ -133,6 +133,8 @@ class Tensor(Operators, ways.Foreign):
         if mode.capture is not None:
             mode.capture.gradient(self)
         found = getattr(self, "_grad", None)
+        if found is None and type(self._node) is Record:
+            warn_of_result()
         if type(found) is Slot:
             found = self._grad = Tensor._owning(np.array(found.array))
         return found

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import TapeError
+from ..habits import nothing
 from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .primitives import akin, is_foreign
@@ -64,6 +65,8 @@ class Run:
             if not isinstance(value, tuple) or len(value) != 2:
                 raise TypeError(f"has_aux=True: f returned {value!r}, not (number, anything).")
             value, self.aux = value
+        if value is None:
+            raise TapeError(nothing(f))
         self.value = value
         is_one = type(value) is Tensor
         self.outputs = (

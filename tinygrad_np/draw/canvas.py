@@ -77,7 +77,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         program can draw it; then nothing is written.
         """
         del quiet  # the renderer says nothing unless it fails
-        if outfile is None and format is None and render.is_picture(filename):
+        if None is outfile is format is not filename and render.is_picture(filename):
             filename, outfile = None, filename
         if outfile is None:
             text = Path(directory or self.directory, filename or self.filename)
@@ -98,16 +98,19 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
     def save(
         self, filename: Any = None, directory: Any = None, *, skip_existing: Any = False
     ) -> str:
-        """Write the file as its name says: a picture (svg, png, pdf), else the DOT text.
+        """Write the file as its name says: a picture (svg, png, pdf), or the DOT text (dot, gv).
 
         Returns the path. As ``tg.draw.save``, writes the DOT text beside and warns with
-        RenderWarning where no installed program can draw.
+        RenderWarning where no installed program can draw. Raises ValueError for another ending.
         """
         path = Path(directory or self.directory or "", filename or self.filename)
         if skip_existing and path.exists():
             return str(path)
+        is_text = path.suffix == ".gv"  # Graphviz's own ending
+        if not is_text:
+            render.check_ending(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if render.is_picture(path):
+        if not is_text:
             return str(render.save(self, path))
         with replacing(path) as file:
             file.write(self.source.encode())
@@ -268,13 +271,16 @@ def _stacking(traced: trace.Trace, picture: Picture) -> list[tuple[str, str]]:
     return list(edges)
 
 
-Detail = str | list[list[str]]  # a line that is escaped already, or rows of cells
+Cell = str | tuple[str, int]  # the second one stands in the middle over so many columns
+Detail = str | Sequence[Sequence[Cell]]  # a line that is escaped already, or rows of cells
 
 
 def html(title: str, details: Sequence[Detail]) -> str:
     """A label of one strong line and smaller ones; rows of cells are a table in Courier."""
     strong = f"<b>{labels.escape(title)}</b>"
-    columns = max([len(row) for rows in details if isinstance(rows, list) for row in rows] or [0])
+    columns = max(
+        [_width(row) for rows in details if isinstance(rows, list) for row in rows] or [0]
+    )
     if not columns:
         return f"<{strong}{''.join(f'<br/>{_small(str(line))}' for line in details)}>"
     lines = [f'<tr><td colspan="{columns}">{strong}</td></tr>']
@@ -283,11 +289,23 @@ def html(title: str, details: Sequence[Detail]) -> str:
             lines.append(f'<tr><td colspan="{columns}">{_small(detail)}</td></tr>')
             continue
         for row in detail:
-            cells = [cell and _small(f"&#160;{labels.escape(cell)}", "Courier") for cell in row]
-            cells += [""] * (columns - len(cells))
-            lines.append("<tr>" + "".join(f'<td align="right">{c}</td>' for c in cells) + "</tr>")
+            cells = [*map(_cell, row)] + ["<td></td>"] * (columns - _width(row))
+            lines.append(f"<tr>{''.join(cells)}</tr>")
     table = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">'
     return f"<{table}{''.join(lines)}</table>>"
+
+
+def _width(row: Sequence[Cell]) -> int:
+    return sum(1 if isinstance(cell, str) else cell[1] for cell in row)
+
+
+def _cell(cell: Cell) -> str:
+    """A cell of a table; an empty one is a gap."""
+    if not cell:
+        return '<td width="12"></td>'
+    if isinstance(cell, tuple):
+        return f'<td colspan="{cell[1]}">{_small(labels.escape(cell[0]), "Courier")}</td>'
+    return f'<td align="right">{_small(f"&#160;{labels.escape(cell)}", "Courier")}</td>'
 
 
 def _small(line: str, face: str = "") -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..arguments import one_of, whole
 from ..errors import ShapeError
-from .figures import empty_figure, headed, plain, words
+from .figures import empty_figure, headed, naming, plain, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +37,7 @@ def embedding(
     values, labels = plain("embedding", "features", features), plain("embedding", "labels", labels)
     if names is not None:
         words("embedding", names, int(labels.max(initial=-1)) + 1)
+    name = naming("embedding", names, 0)
     if labels.shape != values.shape[:1]:
         raise ShapeError(
             f"embedding: features of shape {values.shape} and labels of shape {labels.shape}; "
@@ -48,18 +49,35 @@ def embedding(
     places = project(values, method, seed)
     axes = figure.subplots()
     palette = colormaps["tab10" if len(np.unique(labels)) <= 10 else "tab20"]
+    texts: list[Any] = []
     for i, label in enumerate(np.unique(labels)):
         own = places[labels == label]
         axes.scatter(own[:, 0], own[:, 1], s=10, color=palette(i % palette.N), linewidths=0)
-        name = str(label) if names is None else names[label]
         text = axes.annotate(
-            name, np.median(own, axis=0), ha="center", va="center", fontsize=12, weight="bold"
-        )
+            name(label), np.median(own, axis=0), xytext=(0, 0), textcoords="offset points",
+            ha="center", va="center", fontsize=12, weight="bold",
+        )  # fmt: skip
         text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+        texts.append(text)
     axes.set(xticks=[], yticks=[], aspect="equal")
     summary = f"{len(values):,} examples, {values[0].size} features, {_NAMES[method]}"
     axes.set_title(headed(title, summary), wrap=True)
+    _apart(figure, texts)
     return figure
+
+
+def _apart(figure: "Figure", texts: Sequence[Any]) -> None:
+    """Move labels up, from the lowest on, off those below them."""
+    figure.draw_without_rendering()  # which finds the places
+    boxes = [text.get_window_extent() for text in texts]
+    settled: list[Any] = []
+    for i in sorted(range(len(texts)), key=lambda i: (boxes[i].y0, i)):
+        box = boxes[i]
+        for other in sorted(settled, key=lambda box: box.y0):
+            if box.overlaps(other):
+                box = box.translated(0, other.y1 - box.y0)
+        texts[i].set_position((0, (box.y0 - boxes[i].y0) * 72 / figure.dpi))
+        settled.append(box)
 
 
 def project(features: Any, method: str = "tsne", seed: int = 0) -> np.ndarray:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Okabe & Ito 2008: colours that stay apart for every kind of colour vision.
 TRAIN, VALIDATION, WRONG, RIGHT = "#0072B2", "#D55E00", "#D55E00", "#333333"
+LONG = 16  # letters that a name has room for
 
 
 def empty_figure(width: float, height: float) -> "Figure":
@@ -225,13 +226,16 @@ def _checked(place: str, images: Any, labels: Any, logits: Any) -> tuple[Any, An
 
 
 def naming(place: str, names: Sequence[str] | None, classes: int) -> Callable[[int], str]:
-    """What a class is called: its name, or its number where no names are given."""
+    """What a class is called: its name, of a long one its number and beginning; or its number."""
     if names is None:
         return str
-    names = words(place, names)
-    if len(names) < classes:
-        raise ShapeError(f"{place}: {len(names)} names for {classes} classes; give one for each.")
-    return names.__getitem__
+    given = [str(name).replace("$", r"\$") for name in words(place, names)]  # which begins formulas
+    if len(given) < classes:
+        raise ShapeError(f"{place}: {len(given)} names for {classes} classes; give one for each.")
+    return [
+        name if len(name) <= LONG else f"{i} {name[: LONG - 4].strip()}…"
+        for i, name in enumerate(given)
+    ].__getitem__
 
 
 def _labelled(
@@ -270,12 +274,13 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     """
     counts = plain("confusion", "counts", counts)
     classes = counts.shape[0] if counts.ndim else 0
-    names = list(map(str, range(classes))) if names is None else list(words("confusion", names))
-    if counts.shape != 2 * (len(names),):
+    named = classes if names is None else len(words("confusion", names))
+    if counts.shape != 2 * (named,):
         raise ShapeError(
-            f"confusion: counts of shape {counts.shape} for {len(names)} classes; expected "
+            f"confusion: counts of shape {counts.shape} for {named} classes; expected "
             "(classes, classes) as training.confusion gives them, and a name for each class."
         )
+    called = list(map(naming("confusion", names, classes), range(classes)))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(0.6 * len(counts) + 1.2, 4)
     figure = empty_figure(side, side + 0.3)
@@ -289,9 +294,9 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     right = f"{np.trace(counts):,} of {counts.sum():,} right"
     axes.set(xlabel="prediction", ylabel="label")
     axes.set_title(headed(title, right), wrap=True)
-    slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if max(map(len, names)) > 3 else {}
-    axes.set_xticks(range(len(names)), names, **slant)
-    axes.set_yticks(range(len(names)), names)
+    slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if max(map(len, called)) > 3 else {}
+    axes.set_xticks(range(classes), called, **slant)
+    axes.set_yticks(range(classes), called)
     return figure
 
 

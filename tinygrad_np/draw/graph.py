@@ -164,10 +164,14 @@ def _value_lines(value: Any, slope: Any) -> list[Detail]:
         too_wide = len(tables[0]) > labels.ACROSS + 1
         return [[list(row) for row in zip(*tables, strict=True)] if too_wide else tables]
     if tables and len(tables[0]) <= BESIDE + 1:
-        wide = len(tables[0])  # with an empty cell before each block
-        blocks = [[[word], *rows] for word, rows in shown]
-        padded = [[[""] * (wide - len(row)) + list(row) for row in block] for block in blocks]
-        return [[[cell for row in line for cell in row] for line in zip(*padded, strict=True)]]
+        wide = len(tables[0]) - 1
+        blocks: list[Any] = [
+            [[(word, wide)], *(row if any(row) else [""] * wide for row in rows)]
+            for word, rows in shown
+        ]
+        if len(blocks) == 1:
+            return blocks
+        return [[[*left, "", *right] for left, right in zip(*blocks, strict=True)]]
     lines: list[Detail] = []
     for word, rows in shown:
         lines += [word, rows] if isinstance(rows, list) else [f"{word} {labels.escape(rows, 200)}"]

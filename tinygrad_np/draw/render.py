@@ -83,7 +83,7 @@ def picture(source: str, format: str) -> bytes:
 
 def is_picture(path: Any) -> bool:
     """Whether a file name ends like one of the formats."""
-    return path is not None and Path(path).suffix.lower()[1:] in FORMATS
+    return Path(path).suffix.lower()[1:] in FORMATS
 
 
 def picture_for(path: Path, source: str, format: str | None = None) -> bytes:

@@ -77,11 +77,12 @@ class _Finder:
             for offset in range(period):
                 count = (length - offset) // period
                 first, end = start + offset, start + offset + count * period
+                if count < LEAST or taken[first:end].any():
+                    left -= 1
+                    continue
                 left -= 3 * period
                 if left < 0:
                     return chosen
-                if count < LEAST or taken[first:end].any():
-                    continue
                 if self._checked(Repeat(first, period, 3)) is None:
                     continue
                 left -= end - first

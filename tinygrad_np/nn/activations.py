@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..arguments import finite, one_of, whole
+from ..arguments import finite, one_of, real, whole
 from ..habits import hinted
 from . import functional
 from .module import Module
@@ -81,14 +81,25 @@ class SiLU(Module):
 
 
 class Softplus(Module):
-    """log(1 + exp(x)), a smooth form of max(x, 0).
+    """log(1 + exp(beta x)) / beta, a smooth form of max(x, 0); x where beta x > ``threshold``.
+
+    It does not overflow without a threshold, and has none unless one is given.
 
     >>> tg.nn.Softplus()(np.array([0.0, 2.0])).round(3)
     array([0.693, 2.127])
     """
 
+    def __init__(self, beta: float = 1.0, threshold: float | None = None) -> None:
+        self.beta = real("Softplus", "beta", beta, "a number above 0", ends="()")
+        self.threshold = None if threshold is None else finite("Softplus", "threshold", threshold)
+
     def forward(self, x: Any) -> Any:
-        return functional.softplus(x)
+        return functional.softplus(x, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        said = [f"beta={self.beta}"] * (self.beta != 1)
+        said += [f"threshold={self.threshold}"] * (self.threshold is not None)
+        return ", ".join(said)
 
 
 class ELU(Module):

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from ..arguments import dtype as kind
-from ..arguments import finite, flag, one_of, real, share, whole
+from ..arguments import finite, flag, is_whole, one_of, real, refusal, share, whole
 from ..autodiff.primitives import cast, drawing, elementwise, neural
 from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
+from ..autodiff.transforms import stop_gradient
 from ..errors import ShapeError
 from .convolving import conv1d, conv2d, conv_transpose2d
 from .losses import (
@@ -23,18 +24,19 @@ from .losses import (
     mse_loss,
     multi_margin_loss,
     nll_loss,
+    smooth_l1_loss,
 )
 from .operands import as_array, entered, floats, integers, shape_of, to_features, to_images
-from .pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from .pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .resizing import interpolate, pad
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
+    "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose2d", "cross_entropy",
     "dropout", "dropout2d", "elu", "embedding", "gelu", "group_norm", "hinge_loss", "huber_loss",
     "interpolate", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsumexp",
-    "max_pool2d", "mse_loss", "multi_margin_loss", "nll_loss", "one_hot", "pad", "relu", "sigmoid",
-    "silu", "softmax", "softplus", "tanh",
+    "max_pool1d", "max_pool2d", "mse_loss", "multi_margin_loss", "nll_loss", "one_hot", "pad",
+    "relu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
 GELUS = ("none", "tanh")
@@ -66,13 +68,18 @@ def silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
-def softplus(x: Any) -> Any:
-    """log(1 + exp(x)), which does not overflow.
+def softplus(x: Any, beta: float = 1.0, threshold: float | None = None) -> Any:
+    """log(1 + exp(beta x)) / beta, which does not overflow; x where beta x > ``threshold``.
 
     >>> tg.nn.functional.softplus(np.array([0.0, 1000.0])).round(3)
     array([6.93e-01, 1.00e+03])
     """
-    return np.logaddexp(floats("softplus", x), 0)
+    beta = real("softplus", "beta", beta, "a number above 0", ends="()")
+    x = floats("softplus", x)
+    soft = np.logaddexp(x, 0) if beta == 1 else np.logaddexp(beta * x, 0) / beta
+    if threshold is None:
+        return soft
+    return np.where(np.greater(beta * x, finite("softplus", "threshold", threshold)), x, soft)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -228,9 +235,10 @@ def dropout2d(
     return x * dropout(ones, p, training, generator)
 
 
-def embedding(indices: Any, weight: Any) -> Any:
+def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
     """The rows of ``weight`` (entries, features) at integers (...,): (..., features).
 
+    No gradient goes to the row ``padding_idx``, which may count from the end.
     Raises TypeError for indices that are not integers, DataError for those out of range, ShapeError
     for a weight of other than two axes.
 
@@ -244,8 +252,21 @@ def embedding(indices: Any, weight: Any) -> Any:
         raise ShapeError(
             f"embedding: weight of shape {shape_of(weight)}; expected (entries, features)."
         )
-    known = neural.in_range(indices, shape_of(weight)[0], "embedding")
-    return np.take(weight, known, axis=0)
+    entries = shape_of(weight)[0]
+    known = neural.in_range(indices, entries, "embedding")
+    rows = np.take(weight, known, axis=0)
+    if padding_idx is None:
+        return rows
+    padding = padded_at("embedding", padding_idx, entries)
+    return np.where(np.expand_dims(np.equal(known, padding), -1), stop_gradient(rows), rows)
+
+
+def padded_at(place: str, padding_idx: Any, entries: int) -> int:
+    """The row of padding, counted from the start; raises ValueError where there is none."""
+    if not is_whole(padding_idx) or not -entries <= padding_idx < entries:
+        needed = f"an int from {-entries} to {entries - 1}"
+        raise refusal(place, "padding_idx", padding_idx, needed, ValueError)
+    return int(padding_idx) % entries
 
 
 def batch_norm(

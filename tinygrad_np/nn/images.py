@@ -11,16 +11,20 @@ from .pooling import parts
 from .resizing import Counts, Factors, chosen
 
 
-class _Pool2d(Module):
-    """What both kinds of pooling keep."""
+class _Pool(Module):
+    """What all kinds of pooling keep."""
+
+    axes = 2
 
     def __init__(
         self, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, ceil_mode: bool
     ) -> None:
         name = type(self).__name__
-        self.kernel_size = sized(name, "kernel_size", kernel_size)
-        self.stride = self.kernel_size if stride is None else sized(name, "stride", stride)
-        self.padding = sized(name, "padding", padding, least=0)
+        self.kernel_size = sized(name, "kernel_size", kernel_size, self.axes)
+        self.stride = self.kernel_size
+        if stride is not None:
+            self.stride = sized(name, "stride", stride, self.axes)
+        self.padding = sized(name, "padding", padding, self.axes, least=0)
         self.ceil_mode = flag(name, "ceil_mode", ceil_mode)
 
     def extra_repr(self) -> str:
@@ -33,7 +37,7 @@ class _Pool2d(Module):
         return []
 
 
-class MaxPool2d(_Pool2d):
+class MaxPool2d(_Pool):
     """The largest of each window, as ``functional.max_pool2d``.
 
     >>> tg.nn.MaxPool2d(2)(np.ones((1, 3, 4, 4))).shape
@@ -50,7 +54,7 @@ class MaxPool2d(_Pool2d):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode)
-        self.dilation = sized("MaxPool2d", "dilation", dilation)
+        self.dilation = sized(type(self).__name__, "dilation", dilation, self.axes)
 
     def forward(self, x: Any) -> Any:
         return functional.max_pool2d(
@@ -58,10 +62,24 @@ class MaxPool2d(_Pool2d):
         )
 
     def _more(self) -> list[str]:
-        return [f"dilation={short(self.dilation)}"] * (self.dilation != (1, 1))
+        return [f"dilation={short(self.dilation)}"] * (max(self.dilation) > 1)
 
 
-class AvgPool2d(_Pool2d):
+class MaxPool1d(MaxPool2d):
+    """The largest of each window of sequences (n, c, l), as ``functional.max_pool1d``.
+
+    >>> tg.nn.MaxPool1d(2)(np.ones((1, 3, 4))).shape
+    (1, 3, 2)
+    """
+
+    axes = 1
+
+    def forward(self, x: Any) -> Any:
+        (size,), (step,), (around,) = self.kernel_size, self.stride, self.padding
+        return functional.max_pool1d(x, size, step, around, self.dilation[0], self.ceil_mode)
+
+
+class AvgPool2d(_Pool):
     """The mean of each window, as ``functional.avg_pool2d``.
 
     >>> tg.nn.AvgPool2d(2)(np.ones((1, 3, 4, 4))).shape
@@ -77,7 +95,7 @@ class AvgPool2d(_Pool2d):
         count_include_pad: bool = True,
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode)
-        self.count_include_pad = flag("AvgPool2d", "count_include_pad", count_include_pad)
+        self.count_include_pad = flag(type(self).__name__, "count_include_pad", count_include_pad)
 
     def forward(self, x: Any) -> Any:
         return functional.avg_pool2d(
@@ -86,6 +104,20 @@ class AvgPool2d(_Pool2d):
 
     def _more(self) -> list[str]:
         return ["count_include_pad=False"] * (not self.count_include_pad)
+
+
+class AvgPool1d(AvgPool2d):
+    """The mean of each window of sequences (n, c, l), as ``functional.avg_pool1d``.
+
+    >>> tg.nn.AvgPool1d(2)(np.ones((1, 3, 4))).shape
+    (1, 3, 2)
+    """
+
+    axes = 1
+
+    def forward(self, x: Any) -> Any:
+        (size,), (step,), (around,) = self.kernel_size, self.stride, self.padding
+        return functional.avg_pool1d(x, size, step, around, self.ceil_mode, self.count_include_pad)
 
 
 class AdaptiveAvgPool2d(Module):

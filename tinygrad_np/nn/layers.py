@@ -1,6 +1,7 @@
 """Layers, except activations and normalisation."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -56,18 +57,34 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """All axes but the first in one: (n, ...) to (n, features).
+    """The axes from ``start_dim`` to ``end_dim`` in one: (n, ...) to (n, features) by default.
 
     >>> tg.nn.Flatten()(np.ones((2, 3, 4))).shape
     (2, 12)
     """
 
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim = whole("Flatten", "start_dim", start_dim, least=-sys.maxsize)
+        self.end_dim = whole("Flatten", "end_dim", end_dim, least=-sys.maxsize)
+
     def forward(self, x: Any) -> Any:
         x = entered("Flatten", x)
         if not x.shape:
             raise ShapeError("Flatten: x of shape (); expected (n, ...); give x.reshape(1, 1).")
-        rows, *others = x.shape
-        return np.reshape(x, (rows, math.prod(others)))
+        shape, axes = x.shape, len(x.shape)
+        start, end = (d + axes * (d < 0) for d in (self.start_dim, self.end_dim))
+        if (start, end) == (1, 0):  # one axis, which is that of the examples
+            return np.reshape(x, (*shape, 1))
+        if not 0 <= start <= end < axes:
+            raise ShapeError(
+                f"Flatten: x of shape {shape} has no axes from {self.start_dim} to {self.end_dim}."
+            )
+        size = math.prod(shape[start : end + 1])
+        return np.reshape(x, (*shape[:start], size, *shape[end + 1 :]))
+
+    def extra_repr(self) -> str:
+        usual = (self.start_dim, self.end_dim) == (1, -1)
+        return "" if usual else f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Dropout(Module):
@@ -112,7 +129,8 @@ class Embedding(Module):
     """A row of weights for each of ``num_embeddings`` integers: (...,) to (..., embedding_dim).
 
     ``weight`` (num_embeddings, embedding_dim) starts standard normal, from ``seed`` as in
-    ``Linear``. Raises ValueError for sizes below 1.
+    ``Linear``. The row ``padding_idx`` starts as zeros and gets no gradient. Raises ValueError for
+    sizes below 1 and a row that is not there.
 
     >>> layer = tg.nn.Embedding(100, 8, seed=0)
     >>> layer(np.array([[3, 5, 5]])).shape
@@ -123,6 +141,7 @@ class Embedding(Module):
         self,
         num_embeddings: int,
         embedding_dim: int,
+        padding_idx: int | None = None,
         *,
         seed: init.Seed = None,
         dtype: Any = np.float32,
@@ -131,10 +150,15 @@ class Embedding(Module):
         whole("Embedding", "embedding_dim", embedding_dim)
         shape = num_embeddings, embedding_dim
         weight = init.weights("Embedding", init.standard_normal, shape, seed, dtype)
+        if padding_idx is not None:
+            padding_idx = functional.padded_at("Embedding", padding_idx, num_embeddings)
+            weight[padding_idx] = 0
+        self.padding_idx = padding_idx
         self.weight = Tensor(weight, requires_grad=True, name="weight")
 
     def forward(self, x: Any) -> Any:
-        return functional.embedding(x, self.weight)
+        return functional.embedding(x, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        return "{}, {}".format(*self.weight.shape)
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return "{}, {}".format(*self.weight.shape) + padding

@@ -178,6 +178,8 @@ def _class_weight(name: str, weight: Any, lined: Any) -> Any:
             f"{name}: weight of shape {shape_of(weight)} for {lined.shape[1]} classes; give one "
             "weight for each class."
         )
+    if type(weight) is np.ndarray and not weight.any():
+        raise ValueError(f"{name}: all weights are 0, so that nothing counts; give some above 0.")
     return weight
 
 
@@ -273,6 +275,19 @@ def huber_loss(prediction: Any, target: Any, delta: float = 1.0, *, reduction: s
     apart = np.abs(prediction - target)
     near = np.minimum(apart, delta)  # near² / 2 + delta · (apart - near)
     return _reduced("huber_loss", near * (apart - near / 2), reduction)
+
+
+def smooth_l1_loss(
+    prediction: Any, target: Any, beta: float = 1.0, *, reduction: str = "mean"
+) -> Any:
+    """``huber_loss`` of ``beta``, divided by it; ``l1_loss`` where that is 0 (Girshick 2015).
+
+    >>> float(tg.nn.functional.smooth_l1_loss(np.array([0.5, 4.0]), np.zeros(2)))
+    1.8125
+    """
+    if real("smooth_l1_loss", "beta", beta) == 0:
+        return l1_loss(prediction, target, reduction=reduction)
+    return huber_loss(prediction, target, beta, reduction=reduction) / beta
 
 
 @in_single

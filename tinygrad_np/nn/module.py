@@ -3,6 +3,7 @@
 import functools
 import os
 import types
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -186,6 +187,14 @@ class Module:
                 f"the state does not fit this model: {'; '.join(wrong)}"
                 f"{_way(misfits) or sizes * others}."
             )
+        if state and own and not given:
+            warnings.warn(
+                f"load_state_dict(strict=False): none of the {len(state)} entries, such as "
+                f"{_printable(next(iter(state)))}, is one of the module's, such as "
+                f"{next(iter(own))}, so that nothing was loaded{_way(misfits)}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         for name in given:
             own[name]._write()[...] = given[name]
         return misfits
@@ -309,6 +318,13 @@ def _renamed(state: Mapping[str, Any], rename: Any) -> Mapping[str, Any]:
     if not isinstance(rename, Mapping):
         function("load_state_dict", "rename", rename, "(name), or a dict of names,")
     named = [rename.get(n, n) if isinstance(rename, Mapping) else rename(n) for n in state]
+    for name, new in zip(state, named, strict=True):
+        if not isinstance(new, str):
+            missing = "; is a `return` missing?" if new is None and callable(rename) else "."
+            raise TypeError(
+                f"load_state_dict: rename gives {shown(new)} for {_printable(name)}, expected the "
+                f"name in this module{missing}"
+            )
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
         raise ValueError(

@@ -38,6 +38,46 @@ def max_pool2d(
     return windows.window_max(framed(x, widths, _lowest(x)), kernel, steps, apart)
 
 
+def max_pool1d(
+    x: Any, kernel_size: int, stride: int | None = None, padding: int = 0, dilation: int = 1,
+    ceil_mode: bool = False,
+) -> Any:  # fmt: skip
+    """The largest of each window: (n, c, l) to (n, c, l'), as ``max_pool2d``.
+
+    >>> tg.nn.functional.max_pool1d(np.array([[[1.0, 3.0, 2.0, 0.0]]]), 2).tolist()
+    [[[3.0, 2.0]]]
+    """
+    x, kernel, steps, around = _as_images("max_pool1d", x, kernel_size, stride, padding)
+    apart = (1, *sized("max_pool1d", "dilation", dilation, 1))
+    return np.squeeze(max_pool2d(x, kernel, steps, around, apart, ceil_mode), 2)
+
+
+def avg_pool1d(
+    x: Any, kernel_size: int, stride: int | None = None, padding: int = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True,
+) -> Any:  # fmt: skip
+    """The mean of each window: (n, c, l) to (n, c, l'), as ``avg_pool2d``.
+
+    >>> tg.nn.functional.avg_pool1d(np.array([[[1.0, 3.0, 2.0, 0.0]]]), 2).tolist()
+    [[[2.0, 1.0]]]
+    """
+    x, kernel, steps, around = _as_images("avg_pool1d", x, kernel_size, stride, padding)
+    return np.squeeze(avg_pool2d(x, kernel, steps, around, ceil_mode, count_include_pad), 2)
+
+
+def _as_images(
+    name: str, x: Any, kernel: Any, stride: Any, padding: Any
+) -> tuple[Any, Sizes, Sizes, Sizes]:
+    """Sequences as images of one row, and kernel, stride and padding of these."""
+    x = entered(name, x)
+    if len(shape_of(x)) != 3:
+        raise ShapeError(f"{name}: x of shape {shape_of(x)}; expected (n, channels, length).")
+    long = sized(name, "kernel_size", kernel, 1)
+    steps = long if stride is None else sized(name, "stride", stride, 1)
+    around = sized(name, "padding", padding, 1, 0)
+    return np.expand_dims(x, 2), (1, *long), (1, *steps), (0, *around)
+
+
 def _lowest(x: Any) -> Any:
     """What is below every number of the dtype."""
     dtype = np.result_type(x)

@@ -11,6 +11,7 @@ from ..autodiff.tensor import Tensor
 from .schedules import CosineDecay, InverseTimeDecay, OneCycle, StepDecay, WarmUp
 
 Group = dict[str, Any]
+_NOTHING = 1e3  # a rate so many times smaller than the largest trains nothing
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,24 @@ def _base(schedule: Any) -> float:
     return float(schedule(0) if callable(schedule) else schedule)
 
 
+def steps_of(schedule: Any) -> int | None:
+    """After how many steps a schedule is as good as 0 for good; None for any other."""
+    if isinstance(schedule, WarmUp):
+        inner = steps_of(schedule.schedule)
+        return None if inner is None else schedule.steps + inner
+    if isinstance(schedule, Scaled):
+        return steps_of(schedule.schedule)
+    if isinstance(schedule, OneCycle):
+        return schedule.steps if schedule.final_divisor >= _NOTHING else None
+    if isinstance(schedule, CosineDecay):
+        return schedule.steps if schedule.lr >= _NOTHING * schedule.final else None
+    return None
+
+
 NO_PARAMETERS = (
     "the optimiser was given no parameters: params is empty, as model.parameters() is where all "
-    "are frozen; give a model that has some, with requires_grad=True."
+    "are frozen, or stand where a Module does not look, as in a set or another object; give a "
+    "model that has some, with requires_grad=True, as attributes or in a list."
 )
 
 

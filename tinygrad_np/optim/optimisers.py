@@ -345,9 +345,10 @@ def _setting(name: str) -> property:
         except AttributeError:
             found = []
         if not found or name not in {**self._defaults, **found[0]}:
+            given = "" if name == "lr" else f", {name}={name}"
             raise AttributeError(
                 f"{type(self).__name__} has no setting {name} yet; hand it to "
-                f"super().__init__(params, lr, {name}={name})."
+                f"super().__init__(params, lr{given})."
             )
         return found
 

@@ -79,7 +79,7 @@ class Pack:
 
     def _slots(self) -> list[Slot]:
         """Where replays leave the gradients: in ``grads``, as the parameters lie in ``values``."""
-        slots = [Slot(part) for part in self.parts(self.grads)]
+        slots = [Slot(part, trains=True) for part in self.parts(self.grads)]
         for parameter, slot in zip(self.params, slots, strict=True):
             leaf = parameter._node
             assert isinstance(leaf, Leaf)

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import called, real, share, whole
+from ..habits import NAMES
 
 
 def _check(schedule: Any, *counts: str) -> None:
@@ -15,8 +16,19 @@ def _check(schedule: Any, *counts: str) -> None:
             (whole if name in counts else real)(type(schedule).__name__, name, value)
 
 
+class Schedule:
+    """What all schedules have in common: they say what they are asked for in PyTorch's names."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            way = NAMES["Schedule"].get(name)
+            said = f"{type(self).__name__} has no attribute {name!r}{f'; {way}' * bool(way)}"
+            raise AttributeError(said)
+
+
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(Schedule):
     """lr · factor^⌊step / every⌋.
 
     >>> rate = tg.optim.StepDecay(0.1, every=10, factor=0.5)
@@ -36,7 +48,7 @@ class StepDecay:
 
 
 @dataclass(frozen=True)
-class InverseTimeDecay:
+class InverseTimeDecay(Schedule):
     """lr / (1 + decay · ⌊step / every⌋).
 
     >>> tg.optim.InverseTimeDecay(0.1, decay=0.5)(2)
@@ -55,7 +67,7 @@ class InverseTimeDecay:
 
 
 @dataclass(frozen=True)
-class CosineDecay:
+class CosineDecay(Schedule):
     """Half a cosine from ``lr`` to ``final`` over ``steps`` (Loshchilov & Hutter 2017, eq. 5).
 
     >>> rate = tg.optim.CosineDecay(0.1, steps=100)
@@ -76,7 +88,7 @@ class CosineDecay:
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Schedule):
     """Up in a straight line to ``peak``, then down along half a cosine (Smith & Topin 2018).
 
     Starts at ``peak / start_divisor``, reaches ``peak`` after ``warm_up`` (a share) of the
@@ -110,7 +122,7 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Schedule):
     """In a straight line from ``start`` to where ``schedule`` begins, over ``steps``; then that.
 
     ``schedule`` is a number or a function of the step, which is called with the steps since the

@@ -235,7 +235,7 @@ class Replay:
         changed = programs[0].guards.changed() if programs else None
         reason = f"reads {changed}, which changes in every call" if changed else ""
         if (why := self._local.why) is not None:
-            reason = f"{why.name} ({why.place}), which a replay cannot watch"
+            reason = f"{why.name}{f' ({why.place})' * bool(why.place)}, which a replay cannot watch"
         if reason and not self._local.has_warned:
             self._local.has_warned = True
             warnings.warn(

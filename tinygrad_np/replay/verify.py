@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -205,13 +206,23 @@ def _kind(equation: Equation) -> Any:
     return equation.kind, fn, len(equation.operands), tuple(equation.options)
 
 
+class Told(str):
+    """What ``repr`` tells; a message leaves a place in memory out."""
+
+    __slots__ = ()
+
+    def __format__(self, _spec: str) -> str:
+        text = re.sub(r" at 0x\w+", "", self)
+        return text if text == self else f"a new {text}"
+
+
 def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = []
     for place, value in [*enumerate(equation.operands), *equation.options.items()]:
         if isinstance(value, Tensor):
             found.append((place, f"a Tensor {value.shape}"))
         elif not isinstance(value, Variable):
-            found.append((place, repr(value)))
+            found.append((place, Told(repr(value))))
         elif value.kind == "constant" and value.array is not None:
             found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
         else:

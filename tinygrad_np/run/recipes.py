@@ -133,13 +133,18 @@ class Recipe:
         """The recipe for a data set of another size of picture, or other classes.
 
         ``hidden`` are the widths of the hidden layers instead of the recipe's. Raises DataError
-        where its network cannot take them.
+        where its network cannot take them, and for data of one class.
         """
         images = dataset[0][0]
         pixels = images[0].size if len(images) else self.sizes[0]
         most = max((int(y.max(initial=0)) for _, y in dataset), default=0) + 1
         names = getattr(dataset, "names", None)
         classes = len(names) if names else max(most, self.sizes[-1])
+        if names and len(names) < 2:
+            raise DataError(
+                f"found the class {names[0]!r} alone, expected two or more to tell apart; give a "
+                "folder, or a word among the labels, for each class."
+            )
         if self.network is not None:
             if hidden is not None:
                 raise DataError(

@@ -26,12 +26,15 @@ from .description import describe
 from .environment import environment
 from .outputs import run_name, write
 from .progress import Drawing
-from .recipes import Parts, Recipe
+from .recipes import Parts
 from .run import Result, weights_sha256
 
 Note = Callable[[object], None]
 EMBEDDED = 1000  # test images in the picture of the features
 GROUP_PARTS = 2  # pictures of several seeds
+NONE = "–"  # a share of nothing, as the precision of a class that is never predicted
+# of a recipe: a name in models.by_hand, what the rows of images say, and what the headline says
+ELSEWHERE = ("by_hand", "validation", "train", "judged_on", "reported")
 LEFT_OUT = "There is no picture: Ctrl-C came while the report was drawn."
 # how to read each picture
 READ = {
@@ -193,13 +196,18 @@ def per_class(result: Result) -> list[tuple[str, ...]]:
     classes = result.test_logits.shape[1]
     found = training.precision_recall(guesses, labels, classes)
     columns = [100 * found.precision, 100 * found.recall, 100 * found.f1]
-    names = _names(result) or tuple(map(str, range(classes)))
+    names = [f"{i} {name}" for i, name in enumerate(_names(result) or [""] * classes)]
     rows = [
-        (name, *(f"{column[i]:.2f}" for column in columns), f"{found.support[i]:,}")
+        (name.strip(), *(_percent(column[i]) for column in columns), f"{found.support[i]:,}")
         for i, name in enumerate(names)
     ]
-    means = [f"{np.mean(column[np.isfinite(column)]):.2f}" for column in columns]
+    known = [column[np.isfinite(column)] for column in columns]
+    means = [_percent(column.mean()) if column.size else NONE for column in known]
     return [*rows, ("mean", *means, f"{len(labels):,}")]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else NONE
 
 
 def spread(shares: Any) -> str:
@@ -325,17 +333,19 @@ def _graph(result: Result, parts: Parts, folder: Path, note: Note) -> page.Html:
 def _circumstances(result: Result, dataset: Dataset, parts: Parts) -> list[page.Html]:
     """Configuration, environment and data."""
     return [
-        page.section("Configuration", page.table(configuration(result.recipe, parts))),
+        page.section("Configuration", page.table(configuration(result, parts))),
         page.section("Environment", page.table(environment().items())),
         page.section("Data", page.table(checksums(dataset), head=("", "array", "SHA-256"))),
     ]
 
 
-def configuration(recipe: Recipe, parts: Parts) -> list[tuple[str, str]]:
-    """What a recipe sets; functions by name, the schedule as what it makes."""
+def configuration(result: Result, parts: Parts) -> list[tuple[str, str]]:
+    """What the run was trained with; functions by name, the schedule as what it makes."""
+    recipe = result.recipe
     fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
-    del fields["by_hand"]  # a name in models.by_hand, which the run has not seen
-    fields["schedule"] = recipe.learning_rate(parts.train)
+    for name in ELSEWHERE:
+        del fields[name]
+    fields |= {"schedule": recipe.learning_rate(parts.train), "dataset": result.dataset}
     rows = [(name, _shown(value)) for name, value in fields.items() if value not in (None, "", ())]
     used = [("images used", f"{len(x):,} {name}") for name, (x, _) in (
         ("training", parts.train), ("validation", parts.validation), ("test", parts.test),
@@ -372,7 +382,7 @@ def _name(result: Result) -> str:
 
 
 def _names(result: Result) -> tuple[str, ...] | None:
-    return FASHION if result.dataset == "fashion" else None
+    return FASHION if result.dataset == "fashion" else result.names
 
 
 def _accuracies(result: Result) -> tuple[float, float, float]:

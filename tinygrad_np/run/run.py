@@ -53,6 +53,7 @@ class Result:
     test_logits: np.ndarray
     test: tuple[np.ndarray, np.ndarray]
     histograms: training.Histograms | None = None
+    names: tuple[str, ...] | None = None  # of the classes, where they have words
     folder: str = ""  # the name of its own among those of other runs
 
     @property
@@ -176,6 +177,7 @@ def run(
         test_logits=logits,
         test=dataset[1],
         histograms=record,
+        names=getattr(dataset, "names", None),
     )
 
 
@@ -223,9 +225,10 @@ def kept(
     except (OSError, ValueError, TypeError, KeyError, ShapeError):
         return None
     return Result(
-        recipe=recipe, dataset=dataset_name, seed=seed, epochs=len(epochs), history=history,
-        model=model, test_logits=predict(model, parts.test[0]), test=dataset[1], folder=folder.name,
-        **figures,
+        recipe=replace(recipe, epochs=len(epochs)), dataset=dataset_name, seed=seed,
+        epochs=len(epochs), history=history, model=model,
+        test_logits=predict(model, parts.test[0]), test=dataset[1],
+        names=getattr(dataset, "names", None), folder=folder.name, **figures,
     )  # fmt: skip
 
 

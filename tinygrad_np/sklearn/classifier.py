@@ -235,6 +235,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         weights = super()._row_weights(X, y, given)
         if self.class_weight is None:
             return weights
+        if isinstance(self.class_weight, str) and self.class_weight != "balanced":
+            raise ValueError(
+                f"{type(self).__name__}: found class_weight={self.class_weight!r}, expected "
+                "'balanced', a dict {class: number} or None."
+            )
         labels = y.astype(int) if self._several else self.classes_[y]
         by_class: np.ndarray = compute_sample_weight(self.class_weight, labels).astype(X.dtype)
         return by_class if weights is None else weights * by_class

@@ -16,8 +16,10 @@ from ..data.samples import arrays
 from ..errors import DataError, ShapeError
 from ..nn import Conv1d, Conv2d, Flatten, Linear, Sequential
 from ..nn.module import Module
+from ..optim.groups import steps_of
+from ..optim.optimisers import Optimiser
 from ..optim.several import Several
-from .callbacks import EarlyStopping
+from .callbacks import EarlyStopping, Run
 from .decision import Decision, Loss, decision
 from .history import MONITORS
 from .inputs import Call, are_paired, as_arrays, as_tensors, numbers, part, rows, shapes
@@ -118,6 +120,27 @@ def warn_of_pixels(model: Module, x: Any) -> None:
             RuntimeWarning,
             stacklevel=9,
         )
+
+
+def warn_of_schedule(run: Run) -> None:
+    """Warn of a learning rate that is as good as 0 long before the training ends."""
+    epoch = run.steps_per_epoch()
+    if epoch is None:
+        return
+    parts = run.optimiser.parts if isinstance(run.optimiser, Several) else [run.optimiser]
+    for each in (each for each in parts if isinstance(each, Optimiser)):
+        last = each.steps - run.done + epoch * run.epochs
+        for schedule in (group["lr"] for group in each.param_groups):
+            ends = steps_of(schedule)
+            if ends is not None and 10 * last > 11 * ends:
+                warnings.warn(
+                    f"fit: the learning rate of {type(schedule).__name__} is as good as 0 from "
+                    f"step {ends:,} on, and this training goes on to step {last:,}; make it "
+                    "for as many steps as all epochs have, steps=batches × epochs.",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+                return
 
 
 def check_validation(model: Module, validation: Any, loss: Loss) -> Decision | None:

@@ -11,7 +11,14 @@ from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from ..parallel import Group
 from .callbacks import EarlyStopping, ProgressBar, Run, hooks
-from .checks import Arrays, check_settings, check_validation, given_optimiser, monitored
+from .checks import (
+    Arrays,
+    check_settings,
+    check_validation,
+    given_optimiser,
+    monitored,
+    warn_of_schedule,
+)  # fmt: skip
 from .decision import Loss
 from .history import History
 from .loop import Loop
@@ -127,6 +134,7 @@ def fit(
             loop.tally, loop.best = loop.keeper.resume(keep_best)
     elif resume or checkpoint_every is not None:
         raise ValueError("resume and checkpoint_every need a file; give checkpoint=PATH.")
+    warn_of_schedule(run)
     if group is None:
         loop.run()
     else:

@@ -13,6 +13,7 @@ from ..nn.module import Module
 from ..optim.optimisers import Optimiser
 from ..optim.several import Several, is_ours, packs
 from ..parallel import Group
+from .reached import reached
 
 # Updates between two copies of weights and optimiser's state. Each takes 10 % of a step of
 # 784-128-64-10 with 32 examples, and what comes of a loss or gradient is looked at in every step.
@@ -59,6 +60,7 @@ class Guard:
         # gradients that no step would ever clear
         given = getattr(optimiser, "params", None)
         theirs = set(map(id, given if isinstance(given, (list, tuple)) else self.params))
+        self.reached = reached(model, self.params)
         self._others = [p for p in model.parameters() if id(p) not in theirs]
 
     @property

@@ -25,6 +25,7 @@ from .inputs import as_tensors, given_batch
 from .interrupt import Interrupt
 from .metrics import measured
 from .processes import copies, joined_rows, share, validated, weights, whole_state
+from .reached import warn_of_unknown
 from .resume import Keeper
 from .scoring import Judge
 from .step import forward_pass, is_count, made_at, rate_of, training_step, with_remedy
@@ -166,8 +167,12 @@ class Loop:
         ]
         if new := [name for name in strangers if name not in self.strangers]:
             self.strangers += new
+            own = {id(tensor) for _, tensor in self.given.model.named_tensors()}
+            cause = "did not require grad when the optimiser was made"
+            if not own >= known:
+                cause = "took the place of what the optimiser was made with"
             warnings.warn(
-                f"fit: {', '.join(new)} did not require grad when the optimiser was made, so the "
+                f"fit: {', '.join(new)} {cause}, so the "
                 "optimiser does not change it; call optimiser.add_param_group({'params': …}), or "
                 "make the optimiser later.",
                 RuntimeWarning,
@@ -292,7 +297,11 @@ class Loop:
             if not self.guard.is_updating:
                 before.restore()
                 self.is_settled = True
-            raise with_remedy(error, group[-1][1], number, step) from error
+            updating = self.guard.is_updating
+            raise with_remedy(error, group[-1][1], number, step, updating) from error
+        if self.guard.reached.unknown:
+            warn_of_unknown(self.guard.reached.unknown)
+            self.guard.reached.unknown = []
         losses = looks.pop() if self.given.names else {}
         own = {name: loss.item() for name, loss in losses.items()}
         right = 0.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arguments import shown
-from ..autodiff.tape import no_grad
+from ..autodiff.tape import next_number, no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, ReplayError, ShapeError, TapeError
 from ..nn.functional import binary_cross_entropy_with_logits, cross_entropy, nll_loss
@@ -28,6 +28,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
     by name where there are several, all of before the update.
     """
     forward, names, wanted = forward_pass(run, looks=True), run.names, bool(run.metrics)
+    look = guard.reached.look
     is_fixed = run.loss is cross_entropy  # which refuses labels that are no class
 
     def found(outputs: Any, y: Any) -> Any:
@@ -40,8 +41,9 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         return outputs if _may_be_judged(outputs, y) else None
 
     def step(*given: Any) -> tuple[Any, ...]:
+        since = next_number()
         guard.zero_grad()
-        total, parts, looks = None, dict[str, Any](), []
+        parts, looks = dict[str, Any](), []
         shares: Any = None
         if run.group is not None:  # what each batch counts beside those of all processes
             *given, shares = given  # type: ignore[assignment]
@@ -50,6 +52,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         kept = []
         for (x, y), share in zip(pairs, shares, strict=True):
             outputs, losses = forward(x, y)
+            look(outputs, losses.values(), given, since)
             looks.append(found(outputs, y))
             if isinstance(share, Tensor):
                 losses = {n: value * share.astype(value.dtype) for n, value in losses.items()}
@@ -65,9 +68,7 @@ def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
         if names:
             _separately(run, guard, kept)
         with no_grad():
-            for value in parts.values():
-                total = value if total is None else total + value
-        assert total is not None
+            total = functools.reduce(operator.add, parts.values())
         right = None
         if run.group is not None and all(is_count(look) for look in looks):
             with no_grad():
@@ -225,8 +226,17 @@ def made_at(optimiser: Any) -> int | None:
     return max(times) if len(times) == len(parts) else None
 
 
-def with_remedy(error: Exception, y: Any, number: int, step: int) -> Exception:
+def with_remedy(
+    error: Exception, y: Any, number: int, step: int, is_updating: bool = False
+) -> Exception:
     """The error of a step, with what only the training knows of it."""
+    if is_updating and isinstance(error, ReplayError) and "takes a value out" in str(error):
+        first = str(error).partition(". ")[0]
+        return ReplayError(
+            f"{first}, in step() of an optimiser of your own; write p[...] = p - lr * p.grad "
+            "inside tg.no_grad(), override update() instead of step(), or train with "
+            "fit(…, replay=False)."
+        )
     if isinstance(error, ReplayError) and "replay=False" not in str(error):
         return ReplayError(
             f"{error} Or train with fit(..., replay=False), which runs each step as Python: for a "

@@ -107,7 +107,8 @@ def _examined(
     chosen = rng.permutation(rows(x))[:LOOKED_AT]
     some, targets = part(x, chosen), part(y, chosen)
     try:
-        start = look(copy.deepcopy(model), some, targets, loss)
+        twin, _ = copy.deepcopy((model, optimiser))  # whose parameters are known
+        start = look(twin, some, targets, loss)
     except Exception as error:  # whatever a model or a loss raises is what the user wants named
         measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return measured

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.nests import leaves, rebuild
-from ...autodiff.tape import no_grad
+from ...autodiff.tape import next_number, no_grad
 from ...autodiff.tensor import Tensor
 from ...data.samples import arrays
 from ...nn.activations import Identity
@@ -18,6 +18,7 @@ from ...nn.module import Module
 from ...nn.normalisation import BatchNorm1d
 from ..decision import Decision, row_decision
 from ..inputs import Call, as_arrays, as_tensors, part, rows
+from ..reached import reached
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
@@ -86,6 +87,7 @@ class Start:
     constant: float | None = None
     layers: list[Layer] = field(default_factory=list)
     parameters: list[Parameter] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # what the loss reaches besides the model
 
     @property
     def is_trained(self) -> bool:
@@ -114,10 +116,13 @@ def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Star
     model.train()
     call = Call(model)
     watch = Watch(model, x)
-    outputs = call(as_tensors(x))
-    value = loss(outputs, as_tensors(y))
+    given, since = (as_tensors(x), as_tensors(y)), next_number()
+    outputs = call(given[0])
+    value = loss(outputs, given[1])
     if isinstance(value, dict):
         raise TypeError(f"the loss gives {list(value)}, expected one number, such as their sum")
+    look = reached(model)
+    look.look(outputs, [value], given, since)
     connected = isinstance(value, Tensor) and value.requires_grad
     if connected:
         value.backward()
@@ -126,6 +131,7 @@ def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Star
         outputs=outputs if isinstance(outputs, np.ndarray) else np.zeros(()),
         loss=float(_array(value)), chance=None, classes=None,
         takes_logits=False, accuracy=None, is_connected=connected, evaluating=evaluating,
+        unknown=look.unknown or [],
     )  # fmt: skip
     start.layers = watch.layers()
     start.parameters = [_parameter(name, p, model) for name, p in model.named_parameters()]

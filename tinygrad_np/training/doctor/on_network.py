@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..decision import GREATEST
+from ..reached import WHERE
 from .layers import Layer
 from .report import TRAINED, Finding, Measurements, figure, fine, note, warning
 
@@ -69,6 +70,14 @@ def connected(m: Measurements) -> Iterator[Finding]:
             f"{_it(without)}.",
             "call the layer in forward, or remove it.",
             {"count": len(without)},
+        )
+    if start.unknown:
+        yield warning(
+            "parts unknown to the model",
+            f"the loss goes through {_list(start.unknown)}, which the model does not know, so that "
+            f"{'they are' if len(start.unknown) > 1 else 'it is'} neither trained nor switched by "
+            "eval().",
+            f"{WHERE}.",
         )
     none = [p.name for p in start.parameters if p.gradient == 0 and len(p.shape) > 1]
     if none:
