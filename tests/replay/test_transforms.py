@@ -293,7 +293,11 @@ def test_nests_drawn_at_random(seeds: range) -> None:
     run_all(check_nest, [(seed,) for seed in seeds])
 
 
-COMPLEX = [fn for fn in TABLE if isinstance(fn, np.ufunc) and fn.nin == 1 and "D->D" in fn.types]
+COMPLEX = [
+    fn
+    for fn in TABLE
+    if fn in vars(np).values() and isinstance(fn, np.ufunc) and fn.nin == 1 and "D->D" in fn.types
+]
 
 
 @pytest.mark.parametrize("ufunc", COMPLEX, ids=lambda fn: fn.__name__)

@@ -152,7 +152,7 @@ def _pull(
     if type(g) is Several:
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-    if wrap is None and not _is_real(g):
+    if wrap is None and rule.is_ufunc and not (rule.is_users or _is_real(g)):
         g, out, *operands = map(_kept_array, (g, out, *values))
     if wrap is not None:
         operands, out, options = _wrapped(node, g, values, parents, out, wrap, options)
@@ -186,6 +186,10 @@ def _pull(
 
 class Number(ndarray):
     """One complex number, whose products stay arrays: those of NumPy's scalars have other bits."""
+
+    def __array_function__(self, fn: Any, *others: Any) -> Any:
+        ours = hasattr(fn, "implementation")  # which takes it as any array
+        return NotImplemented if ours else super().__array_function__(fn, *others)
 
 
 def _is_real(g: Any) -> bool:

@@ -215,7 +215,7 @@ class Checking:
         weights = [self.random(self.values[v]) * (v in some or not some) for v in equation.results]
 
         def call(k: int, x: Any) -> Any:
-            made = equation.fn(*operands[:k], x, *operands[k + 1 :], **options)
+            made = equation.fn(*operands[:k], np.asarray(x), *operands[k + 1 :], **options)
             several = len(equation.results) > 1
             return list(zip(weights, made if several else [made], strict=True))
 
