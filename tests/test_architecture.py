@@ -17,6 +17,7 @@ ORDER = [
     "errors", "habits", "files", "foreign", "markup", "threads",
     "autodiff.shapes", "autodiff.nests",
     "autodiff.primitives.bodies",
+    "autodiff.primitives.numbers",
     "autodiff.primitives.dispatch",
     "autodiff.primitives.reductions", "autodiff.primitives.matrices",
     "autodiff.primitives.elementwise", "autodiff.primitives.indexing",

@@ -1,6 +1,5 @@
 """The reverse sweep: from a result to the variables, in falling order of the records' numbers."""
 
-import contextvars
 from cmath import isfinite
 from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush, heappushpop
@@ -14,6 +13,7 @@ from .guards import EXCLUSIVE
 from .hooks import fire
 from .nests import tupled
 from .primitives import added_to, cast, if_finite, is_foreign, where_finite_or
+from .primitives.numbers import ERRORS, IGNORED, Number, is_real, kept_array
 from .rules.calls import check_kind, check_known, checked, released, theirs
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 
 ndarray = np.ndarray
 ROOM = 1 << 14  # elements of a gradient; smaller ones are copied in less time
-
-
-def _ignoring() -> tuple[contextvars.ContextVar[Any], Any]:
-    """The variable in which NumPy keeps how errors of numbers are treated, and "ignore" for it.
-
-    To set it takes 0.2 µs, np.errstate 1.
-    """
-    before = contextvars.copy_context()
-    inside = np.errstate(all="ignore")(contextvars.copy_context)()
-    found = (pair for pair in inside.items() if before.get(pair[0]) is not pair[1])
-    return next(found, (contextvars.ContextVar("none"), None))
-
-
-ERRORS, IGNORED = _ignoring()
 
 
 def sweep(
@@ -92,7 +78,7 @@ def _descend(
             raise TapeError(released(rule.name))
         chosen = selected.pop(node, 0) if selected else 0
         chooses = 2 if "where" in node.kwargs else chosen | rule.selects
-        if quick and (arity := rule.arity) and chosen < rule.heeds and (g.shape or _is_real(g)):
+        if quick and (arity := rule.arity) and chosen < rule.heeds and (g.shape or is_real(g)):
             # the commonest operations spelled out: 1 µs less for each
             if node.guards is not None:
                 _check_unchanged(node, parents, 0)
@@ -152,8 +138,8 @@ def _pull(
     if type(g) is Several:
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-    if wrap is None and rule.is_ufunc and not (rule.is_users or _is_real(g)):
-        g, out, *operands = map(_kept_array, (g, out, *values))
+    if wrap is None and rule.is_ufunc and not (rule.is_users or is_real(g)):
+        g, out, *operands = map(kept_array, (g, out, *values))
     if wrap is not None:
         operands, out, options = _wrapped(node, g, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
@@ -182,25 +168,6 @@ def _pull(
             check_kind(rule, values)
         pulled.append((parent, cotangent, values[argument]))
     return pulled
-
-
-class Number(ndarray):
-    """One complex number, whose products stay arrays: those of NumPy's scalars have other bits."""
-
-    def __array_function__(self, fn: Any, *others: Any) -> Any:
-        ours = hasattr(fn, "implementation")  # which takes it as any array
-        return NotImplemented if ours else super().__array_function__(fn, *others)
-
-
-def _is_real(g: Any) -> bool:
-    """Whether this is an array or a number, which is not complex."""
-    return getattr(g, "shape", None) is not None and g.dtype.kind != "c"
-
-
-def _kept_array(value: Any) -> Any:
-    """A complex number as a ``Number``, anything else as it is."""
-    is_one = isinstance(value, (ndarray, np.complexfloating)) and not value.shape
-    return np.asarray(value).view(Number) if is_one else value
 
 
 def _room(leaf: Any) -> Any:
