@@ -144,8 +144,10 @@ TWO.update(calls_of_signals.TWO)
 REFUSALS: dict[Any, str] = {
     np.reshape: "reshape with order=",
     np.average: "np.average: weights of shape",  # over several axes
-    np.fft.hfft: "hfft: x of shape",  # of nothing, as einsum
-    **dict.fromkeys([np.fft.irfft, np.fft.irfft2, np.fft.irfftn], "irfft: x of shape"),
+    np.fft.hfft: "fft.hfft: x of shape",  # of nothing, as einsum
+    np.fft.irfft: "fft.irfft: x of shape",
+    np.fft.irfft2: "fft.irfft2: x of shape",
+    np.fft.irfftn: "fft.irfftn: x of shape",
     np.einsum: "np.einsum: the axes 'i'",  # of (0, 3), where NumPy gives whatever is in memory
 }
 OURS = (tg.TapeError, NotImplementedError, tg.DetachError)

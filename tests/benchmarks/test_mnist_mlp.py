@@ -429,7 +429,7 @@ BAD: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
     "unknown recipe": (lambda _: ["--recipe", "ref-9"], "there is no recipe 'ref-9'; known: "),
     "unknown data set": (lambda p: ["--dataset", p / "nothing"], "found no data set, folder or"),
     "empty name": (lambda _: ["--dataset", ""], "found no data set"),
-    "empty folder": (lambda p: ["--dataset", empty(p / "e")], f"found no {NAMES[0]}"),
+    "empty folder": (lambda p: ["--dataset", empty(p / "e")], "found no file"),
     "missing file": (lambda p: ["--dataset", without(p / "d", NAMES[3])], f"found no {NAMES[3]}"),
     "wrong magic": (
         lambda p: ["--dataset", broken(p / "d", NAMES[0], lambda b: b"\1" + b[1:])],
@@ -455,11 +455,11 @@ BAD: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
         lambda p: ["--dataset", write_idx(p / "d", side=24), "--recipe", "cnn"],
         "576 pixels each and the network of recipe cnn has 784 inputs",
     ),
-    "no images": (lambda p: ["--dataset", write_idx(p / "d", train=0)], "a part without images"),
+    "no images": (lambda p: ["--dataset", write_idx(p / "d", train=0)], "part has no picture"),
     "three images": (lambda p: ["--dataset", write_idx(p / "d", train=3)], "split: found"),
     "no test images": (
         lambda p: ["--dataset", write_idx(p / "d", test=0)],
-        "a part without images",
+        "the test part has no picture",
     ),
     "corrupt CSV": (
         lambda p: ["--dataset", file(p / "t.csv", b"label,pixel0\n1,x\n")],

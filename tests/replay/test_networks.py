@@ -372,4 +372,11 @@ def test_everything_the_package_has_is_here() -> None:
     assert set(made) == own - {optim.Optimiser}
     found = [v for v in vars(schedules).values() if isinstance(v, type)]
     decays = {v.__name__ for v in found if v.__module__ == schedules.__name__}
-    assert decays == {"StepDecay", "InverseTimeDecay", "CosineDecay", "OneCycle", "WarmUp"}
+    assert decays == {
+        "StepDecay",
+        "InverseTimeDecay",
+        "CosineDecay",
+        "OneCycle",
+        "Schedule",
+        "WarmUp",
+    }

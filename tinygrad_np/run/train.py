@@ -209,7 +209,7 @@ def _read(given: argparse.Namespace, place: str, note: Callable[[object], None])
 def _with_options(message: str, place: str) -> str:
     """A message of `load` with the options of the command line for its arguments."""
     parts = []
-    for part in message.split(place):
+    for part in message.split(place) if place else [message]:
         part = re.sub(r"\bsize=\((\d+), \d+\)", r"--side \1", part)
         part = re.sub(r"\b(label|classes)=(?=[\w'-])", r"--\1 ", part)
         part = re.sub(r"\b(label|classes)=", r"--\1", part).replace("size=", "--side")

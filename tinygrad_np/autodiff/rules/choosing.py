@@ -19,8 +19,10 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
         raise TypeError(f"np.choose by dtype {a.dtype}; give integers.")
     choices = list(choices)
     shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
-    dtype = np.result_type(*choices)  # a Python number has none of its own
-    rows = np.stack([np.broadcast_to(cast(as_array(choice), dtype), shape) for choice in choices])
+    given = [as_array(choice) for choice in choices]
+    kinds = zip(choices, given, strict=True)  # a Python number has no dtype of its own
+    dtype = np.result_type(*(c if type(c) in (bool, int, float, complex) else x for c, x in kinds))
+    rows = np.stack([np.broadcast_to(cast(x, dtype), shape) for x in given])
     places = np.broadcast_to(cast(a, np.intp), shape)
     if mode == "wrap":
         places = np.remainder(places, len(choices))

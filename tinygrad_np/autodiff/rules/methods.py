@@ -120,7 +120,10 @@ def reduceat_by(ufunc: np.ufunc, x: Any, indices: Any, axis: int = 0, dtype: Any
         taken = x[(*lead, places)]
         wide = taken if np.result_type(x) != np.float16 else cast(taken, np.float32)
         return laid(cast(add_at(wide, shape, (*lead, ARRAY), owners), np.result_type(taken)))
-    parts = [ufunc.reduce(x[(*lead, slice(i, j))], axis=axis) for i, j in spans]
+    parts = [  # what is alone stays as it is: hypot.reduce makes |x| of it
+        ufunc.reduce(x[(*lead, slice(i, j))], axis=axis) if j - i > 1 else x[(*lead, i)]
+        for i, j in spans
+    ]
     return np.stack(parts, axis=axis)
 
 
