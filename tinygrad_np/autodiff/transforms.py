@@ -44,7 +44,7 @@ class Run:
         ordinary = mode.ordinary
         capture, watch = (None, None) if ordinary else (mode.capture, mode.watch)
         self.may_record = ordinary or mode.recording
-        self.is_single = isinstance(argnums, int)
+        self.is_single = isinstance(argnums, (int, np.integer))
         places = calls.positions(argnums, args)
         if capture is not None:
             args, kwargs = capture.lift([args, kwargs], declared=True)

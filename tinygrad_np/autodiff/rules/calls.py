@@ -191,6 +191,7 @@ def positions(argnums: int | tuple[int, ...] | None, args: Sequence[Any]) -> Seq
     """The arguments to differentiate by: all of them for None."""
     if argnums is None:
         return range(len(args))
+    argnums = int(argnums) if isinstance(argnums, np.integer) else argnums
     if type(argnums) is int and 0 <= argnums < len(args):
         return (argnums,)
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)

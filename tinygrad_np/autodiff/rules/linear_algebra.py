@@ -10,6 +10,7 @@ import numpy as np
 
 from ..primitives import akin, cast, contract
 from ..shapes import axes_of
+from .shaping import laid
 from .table import Traits, composite, defvjp, terms
 
 
@@ -50,9 +51,9 @@ defvjp(
 def dot(a: Any, b: Any) -> Any:
     """Products of scalars, of matrices, or over the last and the second-last axis."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return np.multiply(a, b)
+        return laid(np.multiply(a, b))
     if np.ndim(b) <= 2:
-        return np.matmul(a, b)
+        return laid(np.matmul(a, b))
     return np.tensordot(a, b, axes=((np.ndim(a) - 1,), (np.ndim(b) - 2,)))
 
 
@@ -160,15 +161,16 @@ def cross(
         )
     third = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     if sizes == (2, 2):
-        return third
+        return laid(third)
     forth, back = [1, 2, 0], [2, 0, 1]
     if sizes == (3, 3):
-        return np.moveaxis(a[..., forth] * b[..., back] - a[..., back] * b[..., forth], -1, axisc)
+        both = laid(a[..., forth] * b[..., back] - a[..., back] * b[..., forth])
+        return np.moveaxis(both, -1, axisc)
     if sizes == (2, 3):
         first, second = a[..., 1] * b[..., 2], -a[..., 0] * b[..., 2]
     else:
         first, second = -a[..., 2] * b[..., 1], a[..., 2] * b[..., 0]
-    return np.moveaxis(np.stack([first, second, third], -1), -1, axisc)
+    return np.moveaxis(laid(np.stack([first, second, third], -1)), -1, axisc)
 
 
 @composite(np.linalg.cross)

@@ -12,6 +12,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ..primitives import akin, cast, pad_zeros
 from ..primitives.samples import characteristic, full_rank, roots_of
 from .inverses import transposed
+from .shaping import laid
 from .table import Traits, composite, defvjp
 
 
@@ -136,7 +137,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     n = len(x) if N is None else N
     x = cast(x, np.promote_types(x.dtype, int))
     table = powers(x, n - 1) if n > 0 else np.zeros_like(x, shape=(len(x), n))
-    return table if increasing else table[:, ::-1]
+    return table if increasing else laid(table[:, ::-1])
 
 
 @composite(np.trim_zeros)

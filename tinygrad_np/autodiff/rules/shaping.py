@@ -297,4 +297,6 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
         arr, axis = np.reshape(arr, (-1,)), 0
     obj = np.asarray(obj) if hasattr(obj, "__array_function__") else obj
     stay = np.delete(np.arange(np.shape(arr)[axis]), obj)
-    return laid(arr[(*(slice(None),) * axes_of(axis, np.ndim(arr))[0], stay)], arr)
+    left = arr[(*(slice(None),) * axes_of(axis, np.ndim(arr))[0], stay)]
+    is_one = isinstance(obj, slice) or (np.size(obj) == 1 and np.asarray(obj).dtype != bool)
+    return laid(left, arr) if is_one else left  # which NumPy takes by an index, as here

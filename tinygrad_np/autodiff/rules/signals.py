@@ -9,6 +9,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ..primitives import ARRAY, add_at, akin, cast, pad_zeros, take_at
 from ..primitives.samples import bessel, convolved, interpolate, sample_weights
 from ..shapes import as_array, axes_of
+from .shaping import laid
 from .table import composite, defvjp, elementwise, terms, whole
 
 MODES = {0: "valid", 1: "same", 2: "full"}
@@ -161,7 +162,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
             step = widened(step, np.result_type(step.dtype, np.float16))
             step = np.diff(step)
         slope = cast(differences(np.moveaxis(f, a, -1), step, edge_order), dtype)
-        slopes.append(np.moveaxis(slope, -1, a))
+        slopes.append(laid(np.moveaxis(slope, -1, a), f))
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
@@ -212,7 +213,7 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     v = np.conjugate(v) if np.iscomplexobj(v) else v
     if np.shape(a) >= np.shape(v):
         return convolve(a, v[::-1], mode)
-    return convolve(v, a[::-1], mode)[::-1]
+    return laid(convolve(v, a[::-1], mode)[::-1])
 
 
 defvjp(sample_weights, lambda g, _out, _w, _count, _whole: g)
@@ -292,7 +293,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
     lead = (slice(None),) * axes_of((axis,), np.ndim(p))[0]
     first, others = p[(*lead, slice(1))], p[(*lead, slice(1, None))]
     parts = [first, others + np.cumsum(turns, axis=axis)]
-    return cast(np.concatenate(parts, axis=axis), dtype)
+    return laid(cast(np.concatenate(parts, axis=axis), dtype), p)
 
 
 @composite(np.ediff1d)
