@@ -86,7 +86,7 @@ def of_numpy(tensor: type) -> str:
     """The table of a Tensor's methods that are NumPy's functions."""
     rows = ["\n### Methods that are NumPy's functions\n", "| method | as |", "|---|---|"]
     for name in sorted(dir(tensor)):
-        method = inspect.getattr_static(tensor, name)
+        method = inspect.unwrap(inspect.getattr_static(tensor, name))
         if name[0] != "_" and inspect.isfunction(method) and method.__closure__:
             fn = inspect.getclosurevars(method).nonlocals["fn"]
             own = fn.__name__ if not hasattr(np, fn.__name__) else f"np.{fn.__name__}"

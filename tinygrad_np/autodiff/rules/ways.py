@@ -88,7 +88,7 @@ def numpys_own() -> str | None:
         if module == FUNNEL and code.co_name in ("apply", "_apply_unruled"):
             fn = frame.f_locals["fn"]
             name = qualified(str(getattr(fn, "__module__", "")), name_of(fn))
-        elif module.startswith("numpy.") and "<locals>" not in code.co_qualname:  # no np.errstate
+        elif module.startswith("numpy.") and not code.co_qualname.startswith("errstate."):
             called = code.co_name
             seen = frame.f_locals
             owner = seen.get("self", seen.get("subtype", seen.get("cls")))
