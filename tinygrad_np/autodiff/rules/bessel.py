@@ -12,6 +12,7 @@ from .steady import (
     ROOT_PI,
     combined,
     cut,
+    from_pole,
     i0,
     j0,
     k0,
@@ -57,7 +58,8 @@ elementwise(sp.j0, lambda g, _out, x: g * -sp.j1(x))
 elementwise(sp.j1, lambda g, out, x: g * first_order(
     j0(x), out, x, lambda v, z: -sp.jv(v, z)))  # fmt: skip
 elementwise(sp.y0, lambda g, _out, x: g * -sp.y1(x))
-elementwise(sp.y1, lambda g, out, x: g * (y0(x) - out / x))
+elementwise(sp.y1, lambda g, out, x: g * from_pole(
+    lambda out, x: y0(x) - out / x, out, x))  # fmt: skip
 elementwise(sp.i0, lambda g, _out, x: g * sp.i1(x))
 elementwise(sp.i1, lambda g, out, x: g * first_order(i0(x), out, x, sp.iv))
 elementwise(sp.i0e, lambda g, out, x: g * (sp.i1e(x) - np.sign(x) * out))
@@ -65,11 +67,15 @@ elementwise(sp.i1e, lambda g, out, x: g * (
     first_order(sp.i0e(x), out, x, sp.ive) - np.sign(x) * out))  # fmt: skip
 elementwise(sp.k0, lambda g, _out, x: g * -sp.k1(x))
 elementwise(sp.k1, lambda g, out, x: -g * (k0(x) + out / x))
-elementwise(sp.k0e, lambda g, out, x: g * (out - sp.k1e(x)))
-elementwise(sp.k1e, lambda g, out, x: g * (out - sp.k0e(x) - out / x))
+elementwise(sp.k0e, lambda g, out, x: g * from_pole(
+    lambda out, x: out - sp.k1e(x), out, x))  # fmt: skip
+elementwise(sp.k1e, lambda g, out, x: g * from_pole(
+    lambda out, x: out - sp.k0e(x) - out / x, out, x))  # fmt: skip
 elementwise(sp.jv, None, lambda g, _out, v, x: g * wobble(sp.jv, v, x, -1))
-elementwise(sp.yv, None, lambda g, _out, v, x: g * wobble(sp.yv, v, x, -1))
-elementwise(sp.yn, None, lambda g, _out, v, x: g * wobble(sp.yv, cut(v), x, -1))
+elementwise(sp.yv, None, lambda g, out, v, x: g * from_pole(
+    lambda _out, x: wobble(sp.yv, v, x, -1), out, x))  # fmt: skip
+elementwise(sp.yn, None, lambda g, out, v, x: g * from_pole(
+    lambda _out, x: wobble(sp.yv, cut(v), x, -1), out, x))  # fmt: skip
 elementwise(sp.iv, None, lambda g, _out, v, x: g * wobble(sp.iv, v, x, 1))
 elementwise(sp.kv, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
 elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, cut(v), x, 1))
@@ -82,10 +88,12 @@ elementwise(sp.hankel2e, None, lambda g, out, v, x: g * (
 elementwise(sp.jve, None, lambda g, out, v, x: (
     g * wobble(sp.jve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
 elementwise(sp.yve, None, lambda g, out, v, x: (
-    g * wobble(sp.yve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
+    g * from_pole(lambda _out, x: wobble(sp.yve, v, x, -1), out, x)
+    + along_imaginary(g, out, x)))  # fmt: skip
 elementwise(sp.ive, None, lambda g, out, v, x: (
     g * wobble(sp.ive, v, x, 1) + along_real(g, out, x)))  # fmt: skip
-elementwise(sp.kve, None, lambda g, out, v, x: g * (out - wobble(sp.kve, v, x, 1)))
+elementwise(sp.kve, None, lambda g, out, v, x: g * from_pole(
+    lambda out, x: out - wobble(sp.kve, v, x, 1), out, x))  # fmt: skip
 elementwise(sp.struve, None, lambda g, _out, v, x: g * (
     wobble(struve, v, x, -1) + struve_term(v, x) / 2))  # fmt: skip
 elementwise(sp.modstruve, None, lambda g, _out, v, x: g * (

@@ -69,6 +69,19 @@ def crossing_slope(x: Any, y: Any) -> Any:
     return psi(x) * out + rgamma_slope(out, y)
 
 
+@away_from_ends(lambda out, z, m: out * (psi(z + m) - psi(z)))
+def poch_by_z(out: Any, z: Any, m: Any) -> Any:
+    """The slope of ``poch`` = Γ(z+m) / Γ(z) by z: at poles of both mirrored."""
+    total = z + m
+    none = np.logical_and(is_pole(z), np.logical_not(is_pole(total)))
+    left, right = np.where(none, z, 1), np.where(none, total, 1)
+    both = np.logical_and(is_pole(z), is_pole(total))
+    z = np.where(none, 1, np.where(both, 1 - z, z))
+    total = np.where(none, 1, np.where(both, 1 - total, total))
+    crossing = gamma(right) * crossing_slope(right, left)
+    return np.where(none, crossing, out * (psi(total) - psi(z)))
+
+
 def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, Any, Any]:
     """Where ``binom`` is 0 as one of 1/Γ is, and n and k there; 1, 1 elsewhere."""
     none = np.logical_and(np.equal(out, 0), np.logical_or(is_pole(n - k + 1), is_pole(k + 1)))
@@ -103,7 +116,7 @@ elementwise(sp.rgamma, lambda g, out, x: g * rgamma_slope(out, x))
 elementwise(sp.gammasgn, lambda g, _out, _x: np.zeros_like(g))
 elementwise(sp.psi, lambda g, _out, x: g * trigamma(x))
 elementwise(hidden._zeta, None, lambda g, _out, s, q: g * (-s * hidden._zeta(s + 1, q)))
-elementwise(sp.poch, lambda g, out, z, m: g * (out * (psi(z + m) - psi(z))),
+elementwise(sp.poch, lambda g, out, z, m: g * poch_by_z(out, z, m),
             lambda g, out, z, m: g * (out * psi(z + m)))  # fmt: skip
 elementwise(sp.beta, lambda g, out, a, b: g * beta_slope(out, a, b),
             lambda g, out, a, b: g * beta_slope(out, b, a))  # fmt: skip

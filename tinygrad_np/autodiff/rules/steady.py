@@ -90,6 +90,14 @@ def combined(g: Any, *slopes: Any) -> Any:
     return sum(part * slope for part, slope in zip(g, slopes, strict=True) if part is not None)
 
 
+def from_pole(usual: Callable[[Any, Any], Any], out: Any, x: Any) -> Any:
+    """``usual``(out, x), and where ``out`` is infinite at x = 0 what leads away from there."""
+    pole = np.logical_and(x == 0, np.isinf(out))
+    away = 1 / np.where(pole, x + 0.0, 1)  # without the sign of -0.0
+    slope = usual(np.where(pole, 1, out), np.where(pole, 1, x))
+    return np.where(pole, np.where(np.real(out) > 0, -away, away), slope)
+
+
 def beside(x: Any, y: Any, pole: int = 0) -> Any:
     """y, but inside of its domain, beyond ``pole``, where x is 0: there x rules."""
     y = y if hasattr(y, "dtype") else np.full_like(x, y)
