@@ -3,6 +3,7 @@
 By the order there is no closed form.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import special as sp
 
 from .steady import (
     ROOT_PI,
+    arrays,
     combined,
     cut,
     from_pole,
@@ -17,12 +19,18 @@ from .steady import (
     j0,
     k0,
     modstruve,
+    polynomial,
     quotient,
     rgamma,
     struve,
     y0,
 )
 from .table import elementwise
+
+# of H_0(x) / x in x**2, highest first; exact to 1e-16 for |x| < 1
+STRUVE_RATIO = [
+    (-1) ** k * (2 / math.pi) / math.prod(range(1, 2 * k + 2, 2)) ** 2 for k in range(7, -1, -1)
+]
 
 
 def wobble(fn: Any, v: Any, x: Any, sign: int) -> Any:
@@ -52,6 +60,31 @@ def along_imaginary(g: Any, out: Any, x: Any) -> Any:
 def struve_term(v: Any, x: Any) -> Any:
     """(x/2)**v / (√π Γ(v + 3/2)), of DLMF 11.4.25 and 11.4.29."""
     return np.power(x / 2, v) * rgamma(v + 1.5) / ROOT_PI
+
+
+def struve_slope(fn: Any, v: Any, x: Any, sign: int) -> Any:
+    """The slope of ``struve`` (sign -1) and ``modstruve``; near 0 by its series (DLMF 11.2)."""
+    v, x = arrays(v, x)
+    near = np.abs(x) < 0.1
+    half, outside = np.where(near, x, 0) / 2, np.where(near, 1, x)
+    total: Any = 0
+    for k in range(5):
+        power = v + 2 * k
+        factor = sign**k * (power + 1) / 2 * rgamma(power - k + 1.5) / math.gamma(k + 1.5)
+        none = factor == 0
+        if k:  # beside the first no other decides at 0
+            none = np.logical_or(none, np.logical_and(half == 0, power < 0))
+        total = total + np.where(none, 0, factor) * np.power(
+            np.where(none, 1, half), np.where(none, 0, power))  # fmt: skip
+    apart = wobble(fn, v, outside, sign) + struve_term(v, outside) / 2
+    return np.where(near, total, apart)
+
+
+def struve_ratio(x: Any) -> Any:
+    """H_0(x) / x, near 0 by its series."""
+    near = np.abs(x) < 1
+    inside, outside = np.where(near, x, 0), np.where(near, 1, x)
+    return np.where(near, polynomial(STRUVE_RATIO, inside * inside), struve(0, outside) / outside)
 
 
 elementwise(sp.j0, lambda g, _out, x: g * -sp.j1(x))
@@ -88,27 +121,27 @@ elementwise(sp.hankel2e, None, lambda g, out, v, x: g * (
 elementwise(sp.jve, None, lambda g, out, v, x: (
     g * wobble(sp.jve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
 elementwise(sp.yve, None, lambda g, out, v, x: (
-    g * from_pole(lambda _out, x: wobble(sp.yve, v, x, -1), out, x)
-    + along_imaginary(g, out, x)))  # fmt: skip
+    g * wobble(sp.yve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
 elementwise(sp.ive, None, lambda g, out, v, x: (
     g * wobble(sp.ive, v, x, 1) + along_real(g, out, x)))  # fmt: skip
 elementwise(sp.kve, None, lambda g, out, v, x: g * from_pole(
     lambda out, x: out - wobble(sp.kve, v, x, 1), out, x))  # fmt: skip
-elementwise(sp.struve, None, lambda g, _out, v, x: g * (
-    wobble(struve, v, x, -1) + struve_term(v, x) / 2))  # fmt: skip
-elementwise(sp.modstruve, None, lambda g, _out, v, x: g * (
-    wobble(modstruve, v, x, 1) + struve_term(v, x) / 2))  # fmt: skip
+elementwise(sp.struve, None, lambda g, _out, v, x: g * struve_slope(struve, v, x, -1))
+elementwise(sp.modstruve, None, lambda g, _out, v, x: g * struve_slope(
+    modstruve, v, x, 1))  # fmt: skip
 elementwise(sp.ber, lambda g, _out, x: g * sp.berp(x))
 elementwise(sp.bei, lambda g, _out, x: g * sp.beip(x))
 elementwise(sp.ker, lambda g, _out, x: g * sp.kerp(x))
 elementwise(sp.kei, lambda g, _out, x: g * sp.keip(x))
 elementwise(sp.berp, lambda g, out, x: g * (-sp.bei(x) - np.where(x == 0, 0, quotient(out, x))))
 elementwise(sp.beip, lambda g, out, x: g * (sp.ber(x) - np.where(x == 0, 0.5, quotient(out, x))))
-elementwise(sp.kerp, lambda g, out, x: g * (-sp.kei(x) - out / x))
-elementwise(sp.keip, lambda g, out, x: g * (sp.ker(x) - out / x))
+elementwise(sp.kerp, lambda g, out, x: g * from_pole(
+    lambda out, x: -sp.kei(x) - out / x, out, x))  # fmt: skip
+elementwise(sp.keip, lambda g, out, x: g * np.where(
+    x == 0, sp.ker(x) / 2, sp.ker(x) - out / np.where(x == 0, 1, x)))  # fmt: skip
 elementwise(sp.airy, lambda g, out, x: combined(g, out[1], x * out[0], out[3], x * out[2]))
 elementwise(sp.iti0k0, lambda g, _out, x: combined(g, i0(x), k0(x)))
 elementwise(sp.itj0y0, lambda g, _out, x: combined(g, j0(x), y0(x)))
 elementwise(sp.itstruve0, lambda g, _out, x: g * struve(0, x))
-elementwise(sp.it2struve0, lambda g, _out, x: g * (struve(0, x) / -x))
+elementwise(sp.it2struve0, lambda g, _out, x: g * -struve_ratio(x))
 elementwise(sp.itmodstruve0, lambda g, _out, x: g * modstruve(0, x))

@@ -12,10 +12,24 @@ from scipy import special as sp
 
 from ..primitives import akin, cast, is_foreign, primitive
 from .special import ROOT_TWO_PI, faddeeva_slope, gauss
-from .steady import ROOT_PI, betaln, cut, erf, gammaln, steady, xlog1py, xlogy
+from .steady import (
+    ROOT_PI,
+    arrays,
+    betaln,
+    cut,
+    erf,
+    gammaln,
+    polynomial,
+    steady,
+    xlog1py,
+    xlogy,
+)
 from .table import elementwise
 
 gammaincinv = steady(sp.gammaincinv)
+# (2k+1)!!, highest first, and (2k+2) times that
+ODD_PRODUCTS = [math.prod(range(1, 2 * k + 2, 2)) for k in range(7, -1, -1)]
+EVEN_PRODUCTS = [(2 * k + 2) * math.prod(range(1, 2 * k + 2, 2)) for k in range(7, -1, -1)]
 
 
 def bell(x: Any) -> Any:
@@ -25,9 +39,11 @@ def bell(x: Any) -> Any:
 
 def hazard(x: Any) -> Any:
     """The normal density at x over its integral up to x, to all digits at both ends."""
-    left, right = np.where(x > 0, 0, x), np.where(x > 0, x, 0)
+    far = x < -1e4
+    left, right = np.where(np.logical_or(x > 0, far), 0, x), np.where(x > 0, x, 0)
     tail = math.sqrt(2 / math.pi) / sp.erfcx(left * -math.sqrt(0.5))
-    return np.where(x > 0, bell(right) / sp.ndtr(right), tail)
+    x = np.where(far, x, -1)
+    return np.where(far, -x - 1 / x, np.where(right > 0, bell(right) / sp.ndtr(right), tail))
 
 
 @primitive
@@ -147,15 +163,31 @@ def lambda_density(p: Any, lam: Any) -> Any:
 
 
 def voigt_slope(x: Any, sigma: Any, gamma: Any) -> Any:
-    """The slope of σ√(2π) times the complex Voigt function by x, and its z = (x + iγ) / σ√2."""
-    z = (x + 1j * gamma) / (sigma * math.sqrt(2))
-    return faddeeva_slope(z) / (sigma * sigma * (2 * ROOT_PI)), z
+    """The slope of the complex Voigt function by x; far from 0, or where σ is 0, by its series."""
+    far, place, sigma = voigt_places(x, sigma, gamma)
+    near = np.where(far, 1, sigma)
+    usual = faddeeva_slope(np.where(far, 1, place) / (near * math.sqrt(2)))
+    inverse, few = 1 / np.where(far, place, 1), np.where(far, sigma, 0)
+    apart = polynomial(ODD_PRODUCTS, np.square(few * inverse)) * inverse * inverse
+    return np.where(far, apart * (-1j / math.pi), usual / (near * near * (2 * ROOT_PI)))
+
+
+def voigt_places(x: Any, sigma: Any, gamma: Any) -> tuple[Any, Any, Any]:
+    """Where x + iγ is far away beside σ, x + iγ, and σ: arrays in the dtype of the whole."""
+    like = x + sigma + gamma
+    x, sigma, gamma = (arrays(v, like)[0] for v in (x, sigma, gamma))
+    return np.hypot(x, gamma) >= 42 * np.abs(sigma), x + 1j * gamma, sigma
 
 
 def voigt_by_sigma(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
     """The slope of ``voigt_profile`` by the deviation of its normal part."""
-    slope, z = voigt_slope(x, sigma, gamma)
-    return -out / sigma - np.real(z * slope) * math.sqrt(2)
+    slope = voigt_slope(x, sigma, gamma)
+    far, place, sigma = voigt_places(x, sigma, gamma)
+    near = np.where(far, 1, sigma)
+    usual = -out / near - np.real(np.where(far, 1, place) * slope) / near
+    inverse, few = 1 / np.where(far, place, 1), np.where(far, sigma, 0)
+    bend = polynomial(EVEN_PRODUCTS, np.square(few * inverse)) * inverse * inverse * inverse
+    return np.where(far, few * np.real(bend * (1j / math.pi)), usual)  # σ times the second by x
 
 
 elementwise(
@@ -200,9 +232,9 @@ elementwise(sp.owens_t,
             lambda g, _out, h, a: g * (np.exp(h * h * (1 + a * a) * -0.5) / (2 * math.pi)
                                        / (1 + a * a)))  # fmt: skip
 elementwise(sp.voigt_profile,
-            lambda g, _out, x, s, c: g * np.real(voigt_slope(x, s, c)[0]),
+            lambda g, _out, x, s, c: g * np.real(voigt_slope(x, s, c)),
             lambda g, out, x, s, c: g * voigt_by_sigma(out, x, s, c),
-            lambda g, _out, x, s, c: g * -np.imag(voigt_slope(x, s, c)[0]))  # fmt: skip
+            lambda g, _out, x, s, c: g * -np.imag(voigt_slope(x, s, c)))  # fmt: skip
 elementwise(sp.tklmbda, lambda g, out, _x, lam: g * lambda_density(out, lam), None)
 
 # distributions: cumulative, its complement, and the inverse

@@ -15,6 +15,8 @@ COMPOSITES: dict[Any, Callable[..., Any]] = {}
 def name_of(fn: Any) -> str:
     """What errors and drawings call a function; of a ufunc's method both names."""
     name = getattr(fn, "__name__", repr(fn))
+    if isinstance(fn, np.ufunc):
+        return name.lstrip("_")  # behind the functions of SciPy that are written in Python
     ufunc = getattr(fn, "__self__", None)
     if not isinstance(ufunc, np.ufunc):
         return name

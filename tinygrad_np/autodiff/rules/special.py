@@ -16,7 +16,7 @@ from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
 from ..primitives import primitive
 from .elementwise import LOG10, power_base, power_exponent
-from .steady import ROOT_PI, beside, combined, cut, hyp2f1, polynomial, quotient
+from .steady import ROOT_PI, beside, combined, cut, from_pole, hyp2f1, polynomial, quotient
 from .table import elementwise
 
 ROOT_TWO_PI = math.sqrt(2 * math.pi)
@@ -25,6 +25,8 @@ DEGREE = math.pi / 180
 EXPREL_SLOPE = [1 / (math.factorial(k) * (k + 2)) for k in range(17, -1, -1)]
 # of log(1 + u) / u, highest first; exact to 1e-16 for |u| < 0.02
 LOG_RATIO = [(-1) ** k / (k + 1) for k in range(9, -1, -1)]
+# of sinh(x) / x in x**2, highest first; exact to 1e-16 for |x| < 1
+SINH_RATIO = [1 / math.factorial(2 * k + 1) for k in range(8, -1, -1)]
 # how much 1/x**2, 1/x**4, … count in x**2 times the slope of dawsn, and with signs of erfcx
 DECAY = [math.prod(range(1, 2 * k + 2, 2)) / 2**k for k in range(7, -1, -1)]
 
@@ -115,9 +117,17 @@ def pseudo_huber_by_delta(delta: Any, r: Any) -> Any:
 
 def spence_slope(x: Any) -> Any:
     """-log(x) / (x - 1), near 1 by its series."""
-    near = np.abs(x - 1) < 0.02
-    inside, outside = np.where(near, x - 1, 0), np.where(near, 2, x)
-    return -np.where(near, polynomial(LOG_RATIO, inside), np.log(outside) / (outside - 1))
+    near, end = np.abs(x - 1) < 0.02, x == 0
+    inside, outside = np.where(near, x - 1, 0), np.where(np.logical_or(near, end), 2, x)
+    slope = -np.where(near, polynomial(LOG_RATIO, inside), np.log(outside) / (outside - 1))
+    return np.where(end, np.log(np.where(end, x + 0.0, 1)), slope)
+
+
+def sinh_ratio(x: Any) -> Any:
+    """sinh(x) / x, near 0 by its series."""
+    near = np.abs(x) < 1
+    inside, outside = np.where(near, x, 0), np.where(near, 1, x)
+    return np.where(near, polynomial(SINH_RATIO, inside * inside), np.sinh(outside) / outside)
 
 
 def expn_slope(n: Any, x: Any) -> Any:
@@ -142,6 +152,13 @@ def legendre_slope(m: Any, v: Any, out: Any, x: Any) -> Any:
     return (v * x * out - (v + m) * sp.lpmv(m, v - 1, x)) / ((x - 1) * (x + 1))
 
 
+def omega_slope(out: Any) -> Any:
+    """ω / (1 + ω), which is 1 at infinity."""
+    far = np.isinf(out)
+    out = np.where(far, 0, out)
+    return np.where(far, 1, out / (1 + out))
+
+
 def faddeeva_slope(z: Any) -> Any:
     """The slope of ``wofz``: -2 z w(z) + 2i/√π."""
     return -2 * z * sp.wofz(z) + 2j / ROOT_PI
@@ -159,7 +176,7 @@ elementwise(sp.erfcinv, lambda g, out, _x: g * (np.exp(out * out) * (-ROOT_PI / 
 # logistic functions, entropies, losses
 elementwise(sp.expit, lambda g, out, x: g * (out * sp.expit(-x)))
 elementwise(sp.log_expit, lambda g, _out, x: g * sp.expit(-x))
-elementwise(sp.logit, lambda g, _out, x: g / (x * (1 - x)))
+elementwise(sp.logit, lambda g, _out, x: g * (1 / (x + 0.0) + 1 / (1 - x)))
 elementwise(sp.xlogy, lambda g, _out, x, y: g * np.log(beside(x, y)),
             lambda g, _out, x, y: g * quotient(x, y))  # fmt: skip
 elementwise(sp.xlog1py, lambda g, _out, x, y: g * np.log1p(beside(x, y, -1)),
@@ -209,10 +226,11 @@ elementwise(sp.cotdg, lambda g, out, _x: g * ((1 + out * out) * -DEGREE))
 
 # integrals and functions that solve an equation
 elementwise(sp.exp1, lambda g, _out, x: g * (-np.exp(-x) / x))
-elementwise(sp.expi, lambda g, _out, x: g * (np.exp(x) / x))
+elementwise(sp.expi, lambda g, out, x: g * from_pole(
+    lambda _out, x: np.exp(x) / x, out, x))  # fmt: skip
 elementwise(sp.expn, None, lambda g, _out, n, x: g * expn_slope(n, x))
 elementwise(sp.spence, lambda g, _out, x: g * spence_slope(x))
-elementwise(sp.wrightomega, lambda g, out, _x: g * (out / (1 + out)))
+elementwise(sp.wrightomega, lambda g, out, _x: g * omega_slope(out))
 elementwise(hidden._lambertw, lambda g, out, _z, _k, _tol: g * (np.exp(-out) / (1 + out)),
             None, None)  # fmt: skip
 elementwise(sp.ellipk, lambda g, _out, m: g * (
@@ -268,8 +286,10 @@ elementwise(sp.eval_sh_jacobi, None, None, None, lambda g, _out, n, p, q, x: g *
 elementwise(sp.lpmv, None, None, lambda g, out, m, v, x: g * legendre_slope(m, v, out, x))
 
 # several results
-elementwise(sp.sici, lambda g, _out, x: combined(g, np.sinc(x / math.pi), np.cos(x) / x))
-elementwise(sp.shichi, lambda g, _out, x: combined(g, np.sinh(x) / x, np.cosh(x) / x))
+elementwise(sp.sici, lambda g, out, x: combined(
+    g, np.sinc(x / math.pi), from_pole(lambda _out, x: np.cos(x) / x, out[1], x)))  # fmt: skip
+elementwise(sp.shichi, lambda g, out, x: combined(
+    g, sinh_ratio(x), from_pole(lambda _out, x: np.cosh(x) / x, out[1], x)))  # fmt: skip
 elementwise(sp.fresnel, lambda g, _out, x: combined(
     g, np.sin(x * x * (math.pi / 2)), np.cos(x * x * (math.pi / 2))))  # fmt: skip
 elementwise(sp.ellipj, lambda g, out, _u, m: combined(
