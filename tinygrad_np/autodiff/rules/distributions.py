@@ -28,8 +28,8 @@ from .table import elementwise
 
 gammaincinv = steady(sp.gammaincinv)
 # (2k+1)!!, highest first, and (2k+2) times that
-ODD_PRODUCTS = [math.prod(range(1, 2 * k + 2, 2)) for k in range(7, -1, -1)]
-EVEN_PRODUCTS = [(2 * k + 2) * math.prod(range(1, 2 * k + 2, 2)) for k in range(7, -1, -1)]
+ODD_PRODUCTS = [float(math.prod(range(1, 2 * k + 2, 2))) for k in range(7, -1, -1)]
+EVEN_PRODUCTS = [(2 * k + 2) * odd for k, odd in zip(range(7, -1, -1), ODD_PRODUCTS, strict=True)]
 
 
 def bell(x: Any) -> Any:
