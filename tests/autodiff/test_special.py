@@ -216,6 +216,8 @@ MPMATH: dict[str, tuple[Callable[[Any, Any], Any], list[float]]] = {
                [-300.0, -6.0, -1.0, -0.5, -1e-9, 0.0, 1e-9, 0.99, 1.01, 6.0]),
     "ellipk": (lambda m, x: m.diff(m.ellipk, x), [-50.0, -1.0, 0.0, 1e-9, 0.5, 0.999]),
     "ellipe": (lambda m, x: m.diff(m.ellipe, x), [-50.0, -1.0, 0.0, 1e-9, 0.5, 0.999]),
+    "ellipkinc": (lambda m, x: m.diff(lambda v: m.ellipf(4, v), x), [-50.0, -1.0, 0.0, 1e-9, 0.5]),
+    "ellipeinc": (lambda m, x: m.diff(lambda v: m.ellipe(4, v), x), [-50.0, -1.0, 0.0, 1e-9, 0.5]),
     "rgamma": (lambda m, x: m.diff(m.rgamma, x), [-6.0, -5.5, -1.0, 0.0, 0.49, 0.51, 1.0, 20.0]),
     "spence": (lambda m, x: m.mpf(-1) if x == 1 else m.log(x) / (1 - x),
                [1e-3, 0.97, 0.99, 1.0, 1.0 + 1e-9, 1.01, 1.03, 50.0]),
@@ -229,7 +231,8 @@ def test_slopes_keep_their_digits(name: str) -> None:
     exact, points = MPMATH[name]
     with mpmath.workdps(60):
         wanted = [float(exact(mpmath.mp, mpmath.mpf(x))) for x in points]
-    found = [slopes(getattr(sp, name), (x,))[1][0] for x in points]
+    before = (4.0,) if name in ("ellipkinc", "ellipeinc") else ()
+    found = [slopes(getattr(sp, name), (*before, x))[1][-1] for x in points]
     np.testing.assert_allclose(found, wanted, rtol=2e-12, atol=2e-16)
 
 
@@ -327,6 +330,7 @@ ENDS: list[tuple[str, tuple[float, ...], int, float]] = [
     ("yn", (2, 0.0), 1, -INF), ("k0e", (0.0,), 0, INF), ("k1e", (0.0,), 0, INF),
     ("kve", (0.5, 0.0), 1, INF), ("kerp", (0.0,), 0, -INF), ("keip", (0.0,), 0, -INF),
     ("wrightomega", (INF,), 0, 0.0),
+    ("ellipkinc", (PI, 0.0), 1, PI * 9 / 32), ("ellipeinc", (PI, 0.0), 1, -PI * 3 / 32),
 ]  # fmt: skip
 SLOPES: list[tuple[str, tuple[float, ...], int, float]] = [
     # the function, its operands, the place of one, the slope by that
@@ -346,6 +350,10 @@ SLOPES: list[tuple[str, tuple[float, ...], int, float]] = [
     ("kve", (1.0, 0.0), 1, -INF), ("kerp", (0.0,), 0, INF), ("keip", (0.0,), 0, INF),
     ("logit", (0.0,), 0, INF), ("logit", (1.0,), 0, INF), ("spence", (0.0,), 0, -INF),
     ("spence", (-0.0,), 0, -INF), ("expi", (-0.0,), 0, INF), ("wrightomega", (INF,), 0, 1.0),
+    ("ellipkinc", (PI, 0.0), 1, PI / 4), ("ellipeinc", (PI, 0.0), 1, -PI / 4),
+    ("ellipkinc", (0.0, 0.5), 1, 0.0), ("ellipkinc", (-PI / 4, 0.0), 1, (1 - PI / 2) / 8),
+    ("ellipkinc", (PI / 4, 1.0), 1, (2**0.5 - np.arcsinh(1)) / 4),
+    ("ellipeinc", (PI / 4, 1.0), 1, (0.5**0.5 - np.arcsinh(1)) / 2),
 ]  # fmt: skip
 
 

@@ -108,6 +108,8 @@ if HAS_SCIPY:
         row(fn, np.array([-2.0, 0.0, 0.9]))
     for fn in (sp.ellipkinc, sp.ellipeinc):
         row(fn, real(2, 3), 0.4)
+        row(fn, 4.0, np.array([-2.0, 0.0, 0.9]))
+        row(fn, real(2, 3), low)
     row(sp.ellipj, real(2, 3), 0.4)
     for name in ("wright_bessel", "log_wright_bessel"):
         if hasattr(sp, name):

@@ -16,7 +16,18 @@ from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
 from ..primitives import primitive
 from .elementwise import LOG10, power_base, power_exponent
-from .steady import ROOT_PI, beside, combined, cut, from_pole, hyp2f1, polynomial, quotient
+from .steady import (
+    ROOT_PI,
+    arrays,
+    beside,
+    combined,
+    cut,
+    elliprd,
+    from_pole,
+    hyp2f1,
+    polynomial,
+    quotient,
+)
 from .table import elementwise
 
 ROOT_TWO_PI = math.sqrt(2 * math.pi)
@@ -84,6 +95,52 @@ def elliptic_slope(b: float, m: Any) -> Any:
     """₂F₁(½, b; 2; m), which is 0 at -∞: the slopes of ellipk (b = ½) and ellipe."""
     far = np.isneginf(m)
     return np.where(far, 0, hyp2f1(0.5, b, 2.0, np.where(far, 0, m)))
+
+
+@primitive
+def elliptic_by_m(phi: Any, m: Any, power: int) -> Any:
+    """½ ∫ sin² / Δ^power from 0 to φ, where Δ² = 1 - m sin² and power is 1 or 3 (DLMF 19.25)."""
+    phi, m = arrays(phi, m)
+    turns = np.round(phi / math.pi)
+    angle = phi - turns * math.pi
+
+    def part(sine: Any, cosine: Any, m: Any) -> Any:
+        rest = 1 - m * np.square(sine)
+        order = (rest, 1) if power == 1 else (1, rest)
+        return np.power(sine, 3) * (elliprd(np.square(cosine), *order) / 6)
+
+    more = turns != 0
+    half = part(np.ones_like(angle), np.zeros_like(angle), np.where(more, m, 0))
+    return part(np.sin(angle), np.cos(angle), m) + 2 * turns * np.where(more, half, 0)
+
+
+def delta(phi: Any, m: Any) -> Any:
+    """Δ, the square root of 1 - m sin²(φ)."""
+    return np.sqrt(1 - m * np.square(np.sin(phi)))
+
+
+def first_by_m_again(phi: Any, m: Any) -> Any:
+    """¼ ∫ sin⁴ / Δ³ from 0 to φ, near m = 0 by its series."""
+    near = np.abs(m) < 0.01
+    inside, outside = np.where(near, m, 0), np.where(near, 0.5, m)
+    sine, cosine = np.sin(phi), np.cos(phi)
+    moment, factor = (phi - sine * cosine) / 2, 0.25  # ∫ sin²
+    total: Any = 0
+    for k in range(8):
+        moment = ((2 * k + 3) * moment - np.power(sine, 2 * k + 3) * cosine) / (2 * k + 4)
+        total = total + factor * np.power(inside, k) * moment
+        factor *= (k + 1.5) / (k + 1)
+    apart = elliptic_by_m(phi, outside, 3) - elliptic_by_m(phi, outside, 1)
+    return np.where(near, total, apart / (2 * outside))
+
+
+def elliptic_by_m_again(phi: Any, m: Any, power: int) -> Any:
+    """The slope of ``elliptic_by_m`` by m."""
+    first = first_by_m_again(phi, m)
+    if power == 1:
+        return first
+    edge = np.power(np.sin(phi) / delta(phi, m), 3) * np.cos(phi) / 2
+    return (3 * elliptic_by_m(phi, m, 3) - 2 * first - edge) / (2 * (1 - m))
 
 
 def log_quotient(x: Any, y: Any) -> Any:
@@ -238,8 +295,14 @@ elementwise(sp.ellipk, lambda g, _out, m: g * (
 elementwise(sp.ellipkm1, lambda g, _out, p: g * (
     elliptic_slope(0.5, 1 - p) / p * (-math.pi / 8)))  # fmt: skip
 elementwise(sp.ellipe, lambda g, _out, m: g * (elliptic_slope(1.5, m) * (-math.pi / 8)))
-elementwise(sp.ellipkinc, lambda g, _out, phi, m: g / np.sqrt(1 - m * np.square(np.sin(phi))), None)
-elementwise(sp.ellipeinc, lambda g, _out, phi, m: g * np.sqrt(1 - m * np.square(np.sin(phi))), None)
+elementwise(sp.ellipkinc, lambda g, _out, phi, m: g / delta(phi, m),
+            lambda g, _out, phi, m: g * elliptic_by_m(phi, m, 3))  # fmt: skip
+elementwise(sp.ellipeinc, lambda g, _out, phi, m: g * delta(phi, m),
+            lambda g, _out, phi, m: -g * elliptic_by_m(phi, m, 1))  # fmt: skip
+elementwise(elliptic_by_m, lambda g, _out, phi, m, power: (
+    g * (np.square(np.sin(phi)) / np.power(delta(phi, m), power) / 2)),
+            lambda g, _out, phi, m, power: g * elliptic_by_m_again(phi, m, power),
+            None)  # fmt: skip
 elementwise(sp.wright_bessel, None, None,
             lambda g, _out, a, b, x: g * sp.wright_bessel(a, a + b, x))  # fmt: skip
 if hasattr(sp, "log_wright_bessel"):  # since SciPy 1.14

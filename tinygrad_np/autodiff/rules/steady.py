@@ -35,8 +35,8 @@ def steady(fn: np.ufunc) -> Any:
 betaln, erf, gamma, gammaln, hyp2f1, i0, j0, k0 = map(
     steady, (sp.betaln, sp.erf, sp.gamma, sp.gammaln, sp.hyp2f1, sp.i0, sp.j0, sp.k0)
 )
-modstruve, psi, rgamma, struve, xlog1py, xlogy, y0 = map(
-    steady, (sp.modstruve, sp.psi, sp.rgamma, sp.struve, sp.xlog1py, sp.xlogy, sp.y0)
+modstruve, psi, rgamma, struve, xlog1py, xlogy, y0, elliprd = map(
+    steady, (sp.modstruve, sp.psi, sp.rgamma, sp.struve, sp.xlog1py, sp.xlogy, sp.y0, sp.elliprd)
 )
 
 
