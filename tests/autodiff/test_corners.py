@@ -1,5 +1,6 @@
 """Lines of the engine that ordinary programs seldom reach."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -74,3 +75,45 @@ def test_products_that_do_not_fit_are_told_with_their_operands() -> None:
 def test_writers_of_constants_are_told_the_way() -> None:
     with pytest.raises(tg.TapeError, match=r"np\.putmask cannot write into a Tensor"):
         np.putmask(tg.Tensor([1.0, 2.0]), [True, False], 3.0)
+
+
+class Wrapped:
+    """Of a library that has NumPy's older protocol alone."""
+
+    def __array_wrap__(self, *_: Any) -> Any:
+        raise AssertionError
+
+
+FOREIGN: dict[str, tuple[Callable[[tg.Tensor], Any], str]] = {
+    "PyTorch's functions": (lambda t: t.__torch_function__(abs), "PyTorch's abs takes no Tensor"),
+    "DLPack": (lambda t: t.__dlpack_device__(), "would lose its history"),
+    "written": (lambda t: t.__setitem__(0, Wrapped()), "which is no array of NumPy's"),
+    "no option": (lambda t: t.std(foo=0), "std takes no option foo="),
+    "nothing": (lambda _: tg.grad(lambda _: None)(1.0), "return"),
+    "of examples": (lambda t: tg.vmap(lambda x: np.array([x, x]))(t), "differs between the ex"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_others_ask_of_tensors_is_refused(name: str) -> None:
+    call, said = FOREIGN[name]
+    with pytest.raises((TypeError, tg.TapeError), match=said):
+        call(tg.Tensor([1.0, 2.0]))
+
+
+def test_the_gradient_of_a_result_is_none_with_a_warning() -> None:
+    result = tg.Tensor(1.0, requires_grad=True) * 2
+    with pytest.warns(UserWarning, match="grad"):
+        assert result.grad is None
+
+
+def test_a_batched_value_in_a_tensor_from_outside_is_refused_at_the_end() -> None:
+    outer = tg.Tensor([0.0])
+
+    def step(x: Any) -> Any:
+        outer[0] = x
+        return x
+
+    with pytest.raises((tg.TapeError, TypeError)):
+        tg.vmap(step)(np.ones(2))
+    assert outer.tolist() == [0.0]

@@ -437,3 +437,11 @@ def test_one_image_may_have_any_stride(order: tuple[int, ...]) -> None:
         np.testing.assert_array_equal(found[0], right[0])
         for a, b in zip(found[1], right[1], strict=True):
             np.testing.assert_allclose(a, b, 1e-12)
+
+
+def test_products_in_pieces_of_columns() -> None:
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(64, 6, 14, 14)), rng.normal(size=(16, 6, 5, 5))
+    seen = np.lib.stride_tricks.sliding_window_view(x, (5, 5), (2, 3))
+    right = np.einsum("nchwuv,ocuv->nohw", seen, weight, optimize=True)
+    np.testing.assert_allclose(F.conv2d(x, weight), right, 1e-10, 1e-10)

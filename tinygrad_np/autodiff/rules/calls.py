@@ -191,10 +191,9 @@ def positions(argnums: int | tuple[int, ...] | None, args: Sequence[Any]) -> Seq
     """The arguments to differentiate by: all of them for None."""
     if argnums is None:
         return range(len(args))
-    argnums = int(argnums) if isinstance(argnums, np.integer) else argnums
     if type(argnums) is int and 0 <= argnums < len(args):
         return (argnums,)
-    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    wanted = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     if any(not -len(args) <= n < len(args) for n in wanted):
         raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
     places = tuple(n % len(args) for n in wanted)
