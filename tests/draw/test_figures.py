@@ -274,7 +274,7 @@ def test_titles_of_images_stand_apart_and_inside() -> None:
         figure.draw_without_rendering()
         boxes = [axes.title.get_window_extent() for axes in figure.axes]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-        assert all(0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 @pytest.mark.parametrize("names", [None, [f"class {i}" for i in range(41)]])
