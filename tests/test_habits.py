@@ -107,32 +107,33 @@ def test_each_remedy_names_what_is_there() -> None:
                 of = getattr(of, part)
 
 
-T = tg.Tensor(np.ones((2, 3)), requires_grad=True)
+HERE: Any = tg  # whose types are not asked
+T: Any = tg.Tensor(np.ones((2, 3)), requires_grad=True)
 NETWORK = tg.nn.Linear(3, 2, seed=0)
 CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     **{
-        name: (lambda name=name: getattr(tg.nn, name)(inplace=True),
+        name: (lambda name=name: getattr(HERE.nn, name)(inplace=True),
                rf"^{name}\.__init__\(\) .*'inplace'; leave it out: an activation")
         for name in ("ReLU", "SiLU", "LeakyReLU", "ELU", "Dropout", "Dropout2d", "Tanh", "Identity")
     },
-    "of a base": (lambda: tg.nn.BatchNorm2d(3, device=0), r"^BatchNorm2d\.__init__\(\) .*; leave"),
-    "private": (lambda: tg.nn.Conv2d(1, 1, 1, device=0), r"^Conv2d\.__init__\(\) .*; leave it out"),
+    "of a base": (lambda: HERE.nn.BatchNorm2d(3, device=0), r"^BatchNorm2d\.__init__\(\) .*; leave"),
+    "private": (lambda: HERE.nn.Conv2d(1, 1, 1, device=0), r"^Conv2d\.__init__\(\) .*; leave it out"),
     "flatten(start_dim=)": (
         lambda: T.flatten(start_dim=0), r"^Tensor\.flatten\(\) .*; use t\.reshape\(len\(t\), -1\)",
     ),
     "copy": (lambda: T.copy(dim=0), r"^Tensor\.copy\(\) got"),
     "sort": (lambda: T.sort(dim=0), r"; use axis=, as in NumPy\.$"),
-    "one_hot": (lambda: tg.nn.functional.one_hot([0], num_classes=1), "; use classes="),
-    "reduce": (lambda: tg.nn.functional.mse_loss(T, T, reduce=True), "; use reduction='mean', "),
-    "divisor": (lambda: tg.nn.functional.avg_pool2d(T, 2, divisor_override=1), "multiply the mean"),
-    "evaluate": (lambda: tg.training.evaluate(NETWORK, X), r"'y'; the call is .*\(model, x, y\)"),
+    "one_hot": (lambda: HERE.nn.functional.one_hot([0], num_classes=1), "; use classes="),
+    "reduce": (lambda: HERE.nn.functional.mse_loss(T, T, reduce=True), "; use reduction='mean', "),
+    "divisor": (lambda: HERE.nn.functional.avg_pool2d(T, 2, divisor_override=1), "multiply the mean"),
+    "evaluate": (lambda: HERE.training.evaluate(NETWORK, X), r"'y'; the call is .*\(model, x, y\)"),
     "predict": (
-        lambda: tg.training.predict(NETWORK, tg.data.batches(X, X, 1, seed=0)),
+        lambda: HERE.training.predict(NETWORK, HERE.data.batches(X, X, 1, seed=0)),
         "x is an object of type Batches, expected an array .* for x, y in batches",
     ),
-    "utils": (lambda: tg.nn.utils, "; an optimiser clips gradients"),
-    "kaiming": (lambda: tg.nn.init.kaiming_normal_, "initial=nn.init.he_normal"),
-    "LogSoftmax": (lambda: tg.nn.LogSoftmax, "; use the function nn.functional.log_softmax"),
+    "utils": (lambda: HERE.nn.utils, "; an optimiser clips gradients"),
+    "kaiming": (lambda: HERE.nn.init.kaiming_normal_, "initial=nn.init.he_normal"),
+    "LogSoftmax": (lambda: HERE.nn.LogSoftmax, "; use the function nn.functional.log_softmax"),
 }  # fmt: skip
 
 
@@ -145,4 +146,4 @@ def test_what_was_called_is_named_with_the_remedy(case: str) -> None:
 
 def test_flatten_from_an_axis_on() -> None:
     with pytest.raises(NotImplementedError, match=r"t\.reshape\(len\(t\), -1\) to keep the first"):
-        T.flatten(1)  # type: ignore[arg-type]
+        T.flatten(1)

@@ -140,8 +140,9 @@ def test_labels_stand_inside_of_the_frame() -> None:
     values = np.zeros((10, 2))
     values[:5] = [[-9, -9], [9, -9], [-9, 9], [9, 9], [9, 9]]
     names = [f"a long name {i}" for i in range(10)]
-    [axes] = draw.embedding(values, np.arange(10), "pca", names=names).axes
-    axes.figure.draw_without_rendering()
+    figure = draw.embedding(values, np.arange(10), "pca", names=names)
+    [axes] = figure.axes
+    figure.draw_without_rendering()
     frame, boxes = axes.get_window_extent(), [t.get_window_extent() for t in axes.texts]
     for i, box in enumerate(boxes):
         assert frame.padded(0.1).containsx(box.x0) and frame.padded(0.1).containsx(box.x1)

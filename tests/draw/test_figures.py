@@ -270,7 +270,8 @@ def test_long_names_of_classes_are_their_beginning() -> None:
 def test_titles_of_images_stand_apart_and_inside() -> None:
     names = ["hummingbird", "golden retriever", "German shepherd of the house"]
     for show in (figures.hardest, figures.predictions):
-        figure = show(*(np.repeat(a, 4, 0) for a in (IMAGES, LABELS, LOGITS)), names=names)
+        images, labels, logits = (np.repeat(a, 4, 0) for a in (IMAGES, LABELS, LOGITS))
+        figure = show(images, labels, logits, names=names)
         figure.draw_without_rendering()
         boxes = [axes.title.get_window_extent() for axes in figure.axes]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -100,9 +100,9 @@ def _check_optimiser(optimiser: Any) -> None:
         )
 
 
-def _check_parameters(model: Module, optimisers: list[Any]) -> None:
+def _check_parameters(model: Module, optimisers: Iterable[Any]) -> None:
     """Raise ValueError where no optimiser has one of the model's parameters."""
-    lists = [getattr(optimiser, "params", None) for optimiser in optimisers]
+    lists: list[Any] = [getattr(optimiser, "params", None) for optimiser in optimisers]
     if not lists or not all(isinstance(params, (list, tuple)) for params in lists):
         return  # one of the user's own, which knows
     params = [parameter for params in lists for parameter in params]
