@@ -113,7 +113,7 @@ T: Any = tg.Tensor(np.ones((2, 3)), requires_grad=True)
 NETWORK = tg.nn.Linear(3, 2, seed=0)
 CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     **{
-        name: (lambda name=name: getattr(HERE.nn, name)(inplace=True),
+        name: (lambda name=name: getattr(nn, name)(inplace=True),  # type: ignore[misc]
                rf"^{name}\.__init__\(\) .*'inplace'; leave it out: an activation")
         for name in ("ReLU", "SiLU", "LeakyReLU", "ELU", "Dropout", "Dropout2d", "Tanh", "Identity")
     },
@@ -124,17 +124,17 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "copy": (lambda: T.copy(dim=0), r"^Tensor\.copy\(\) got"),
     "sort": (lambda: T.sort(dim=0), r"; use axis=, as in NumPy\.$"),
-    "one_hot": (lambda: HERE.nn.functional.one_hot([0], num_classes=1), "; use classes="),
-    "reduce": (lambda: HERE.nn.functional.mse_loss(T, T, reduce=True), "; use reduction='mean', "),
-    "divisor": (lambda: HERE.nn.functional.avg_pool2d(T, 2, divisor_override=1), "multiply the mean"),
+    "one_hot": (lambda: nn.functional.one_hot([0], num_classes=1), "; use classes="),
+    "reduce": (lambda: nn.functional.mse_loss(T, T, reduce=True), "; use reduction='mean', "),
+    "divisor": (lambda: nn.functional.avg_pool2d(T, 2, divisor_override=1), "multiply the mean"),
     "evaluate": (lambda: HERE.training.evaluate(NETWORK, X), r"'y'; the call is .*\(model, x, y\)"),
     "predict": (
         lambda: HERE.training.predict(NETWORK, HERE.data.batches(X, X, 1, seed=0)),
         "x is an object of type Batches, expected an array .* for x, y in batches",
     ),
-    "utils": (lambda: HERE.nn.utils, "; an optimiser clips gradients"),
-    "kaiming": (lambda: HERE.nn.init.kaiming_normal_, "initial=nn.init.he_normal"),
-    "LogSoftmax": (lambda: HERE.nn.LogSoftmax, "; use the function nn.functional.log_softmax"),
+    "utils": (lambda: nn.utils, "; an optimiser clips gradients"),
+    "kaiming": (lambda: nn.init.kaiming_normal_, "initial=nn.init.he_normal"),
+    "LogSoftmax": (lambda: nn.LogSoftmax, "; use the function nn.functional.log_softmax"),
 }  # fmt: skip
 
 
