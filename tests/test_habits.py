@@ -68,7 +68,7 @@ def test_transpose_takes_all_axes() -> None:
     t = tg.Tensor(X, requires_grad=True)
     for words in ({"dim0": 0, "dim1": 1}, {"dims": (1, 0)}):
         with pytest.raises(TypeError, match=r"; use t.swapaxes\(i, j\), or t.transpose\(i, j, …\)"):
-            t.transpose(**words)  # type: ignore[arg-type]
+            t.transpose(**words)
     assert t.swapaxes(0, 1).shape == t.transpose(1, 0).shape == (3, 2)
 
 
@@ -105,3 +105,46 @@ def test_each_remedy_names_what_is_there() -> None:
             of: Any = {"np": np, "tg": tg}.get(home, t)
             for part in used.split("."):
                 of = getattr(of, part)
+
+
+HERE: Any = tg  # whose types are not asked
+nn = HERE.nn
+T: Any = tg.Tensor(np.ones((2, 3)), requires_grad=True)
+NETWORK = tg.nn.Linear(3, 2, seed=0)
+CALLS: dict[str, tuple[Callable[[], Any], str]] = {
+    **{
+        name: (lambda name=name: getattr(nn, name)(inplace=True),  # type: ignore[misc]
+               rf"^{name}\.__init__\(\) .*'inplace'; leave it out: an activation")
+        for name in ("ReLU", "SiLU", "LeakyReLU", "ELU", "Dropout", "Dropout2d", "Tanh", "Identity")
+    },
+    "of a base": (lambda: nn.BatchNorm2d(3, device=0), r"^BatchNorm2d\.__init__\(\) .*; "),
+    "private": (lambda: nn.Conv2d(1, 1, 1, device=0), r"^Conv2d\.__init__\(\) .*; leave"),
+    "flatten(start_dim=)": (
+        lambda: T.flatten(start_dim=0), r"^Tensor\.flatten\(\) .*; use t\.reshape\(len\(t\), -1\)",
+    ),
+    "copy": (lambda: T.copy(dim=0), r"^Tensor\.copy\(\) got"),
+    "sort": (lambda: T.sort(dim=0), r"; use axis=, as in NumPy\.$"),
+    "one_hot": (lambda: nn.functional.one_hot([0], num_classes=1), "; use classes="),
+    "reduce": (lambda: nn.functional.mse_loss(T, T, reduce=True), "; use reduction='mean', "),
+    "divisor": (lambda: nn.functional.avg_pool2d(T, 2, divisor_override=1), "multiply the mean"),
+    "evaluate": (lambda: HERE.training.evaluate(NETWORK, X), r"'y'; the call is .*\(model, x, y\)"),
+    "predict": (
+        lambda: HERE.training.predict(NETWORK, HERE.data.batches(X, X, 1, seed=0)),
+        "x is an object of type Batches, expected an array .* for x, y in batches",
+    ),
+    "utils": (lambda: nn.utils, "; an optimiser clips gradients"),
+    "kaiming": (lambda: nn.init.kaiming_normal_, "initial=nn.init.he_normal"),
+    "LogSoftmax": (lambda: nn.LogSoftmax, "; use the function nn.functional.log_softmax"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_what_was_called_is_named_with_the_remedy(case: str) -> None:
+    call, message = CALLS[case]
+    with pytest.raises((TypeError, AttributeError), match=message):
+        call()
+
+
+def test_flatten_from_an_axis_on() -> None:
+    with pytest.raises(NotImplementedError, match=r"t\.reshape\(len\(t\), -1\) to keep the first"):
+        T.flatten(1)

@@ -115,7 +115,9 @@ def test_the_gradient_of_a_result_is_none_and_says_why() -> None:
     [words] = said(lambda: result.grad)
     assert words.startswith("t.grad of a result is None") and "write w -= step inside" in words
     np.sum(result**2).backward()
-    for quiet in (w, w.detach(), tg.Tensor([1.0])):
+    cleared = w * 3
+    cleared.grad = None
+    for quiet in (cleared, w, w.detach(), tg.Tensor([1.0])):
         assert said(lambda quiet=quiet: (quiet.grad, repr(quiet))) == []
     assert said(lambda: (repr(other), tg.draw.graph(np.sum(other), values=True))) == []
 

@@ -14,6 +14,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 _BATCHES = "tg.data.batches(x, y, batch_size=64, seed=0)"
 _FIT = f"the call is tg.training.fit(model, {_BATCHES}, optimiser, epochs=5)"
 _CPU = "leave it out: all runs on the CPU, in main memory"
+_NUMPY = {
+    **dict.fromkeys(["dim", "dims"], "use axis=, as in NumPy"),
+    "keepdim": "use keepdims=, as in NumPy",
+    **dict.fromkeys(["unbiased", "correction"], "use ddof=, as in NumPy"),
+    **dict.fromkeys(["reduce", "size_average"], "use reduction='mean', 'sum' or 'none'"),
+    "num_classes": "use classes=",
+    "divisor_override": "there is none: multiply the mean by size / divisor",
+}
+_LAYER = {
+    **_NUMPY,
+    "inplace": "leave it out: an activation gives a new Tensor",
+    "device": _CPU,
+    "track_running_stats": "there is none: they are always kept",
+    **dict.fromkeys(
+        ["proj_size", "add_bias_kv", "add_zero_attn", "max_norm", "scale_grad_by_freq", "sparse"],
+        "there is none, so leave it out",
+    ),
+}
 
 # names of functions and classes, by the module or class that lacks them
 NAMES: dict[str, dict[str, str]] = {
@@ -44,6 +62,14 @@ NAMES: dict[str, dict[str, str]] = {
         "MaxPooling2D": "use nn.MaxPool2d",
         "BatchNormalization": "use nn.BatchNorm1d or nn.BatchNorm2d",
         "Model": "use nn.Module",
+        "LogSoftmax": "use the function nn.functional.log_softmax",
+        "utils": "an optimiser clips gradients, as in SGD(params, lr=0.1, clip_norm=1.0)",
+    },
+    "tinygrad_np.nn.init": {
+        name: f"a layer takes the function itself, as in nn.Linear(4, 2, initial=nn.init.{known})"
+        for name, known in (
+            ("xavier_uniform_", "xavier_uniform"), ("xavier_normal_", "xavier_normal"),
+            ("kaiming_uniform_", "he_uniform"), ("kaiming_normal_", "he_normal"))
     },
     "tinygrad_np.optim": {
         name: f"a schedule is the lr itself, as in SGD(params, lr={known}(…))"
@@ -87,6 +113,11 @@ NAMES: dict[str, dict[str, str]] = {
         "dim": "use t.ndim",
         "numel": "use t.size",
         "pow": "use t**v",
+        **dict.fromkeys(["mm", "bmm"], "use t @ other"),
+        **{name: f"use t {sign} v" for name, sign in (
+            ("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="))},
+        "split": "use np.split(t, places, axis)",
+        "topk": "use np.sort(t)[..., ::-1][..., :k], and np.argsort(-t)[..., :k] for the places",
         "norm": "use np.linalg.norm(t)",
         "gather": "use np.take_along_axis(t, indices, axis)",
         "index_select": "use np.take(t, indices, axis)",
@@ -146,11 +177,12 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "": "the call is (x, y), (x_test, y_test) = tg.data.split(x, y, 0.2, seed=0)",
     },
     "Linear": {
+        **_LAYER,
         **dict.fromkeys(["units", "activation", "input_shape", "input_dim"],
             "the call is Linear(in_features, out_features); an activation is a layer of its own"),
         "": "the call is Linear(in_features, out_features)",
     },
-    "Dropout": {"rate": "use p="},
+    "Dropout": {"rate": "use p=", **_LAYER},
     "MLP": dict.fromkeys(("hidden_layers", "hidden_sizes"), "use hidden_layer_sizes="),
     "optimiser": {
         "learning_rate": "use lr=",
@@ -165,11 +197,10 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "lr": "there is no usual one: give the learning rate, as in SGD(params, lr=0.1)",
         "params": "give model.parameters() first",
     },
-    "numpy": {
-        **dict.fromkeys(["dim", "dims"], "use axis=, as in NumPy"),
-        "keepdim": "use keepdims=, as in NumPy",
-        **dict.fromkeys(["unbiased", "correction"], "use ddof=, as in NumPy"),
-    },
+    "numpy": _NUMPY,
+    "layer": _LAYER,
+    "flatten": {"": "use t.reshape(len(t), -1), which keeps the first axis"},
+    "evaluate": {"": "the call is tg.training.evaluate(model, x, y), of arrays"},
     "transpose": dict.fromkeys(["dim0", "dim1", "dims", "axes"],
         "use t.swapaxes(i, j), or t.transpose(i, j, …) with all axes"),
     "to": {"": "leave .to(…) out: all runs on the CPU; a layer's dtype is given as dtype="},
@@ -218,12 +249,26 @@ def hinted(place: str) -> Callable[[F], F]:
             except TypeError as error:
                 trace = error.__traceback__
                 if trace is not None and trace.tb_next is None:  # the function was not entered
-                    raise TypeError(f"{error}{way(place, str(error))}") from None
+                    kind, name, said = (
+                        type(args[0] if args else None),
+                        function.__name__,
+                        str(error),
+                    )
+                    if getattr(kind, name, None) is called:  # a method, inherited perhaps
+                        said = said.replace(function.__qualname__, f"{kind.__name__}.{name}")
+                    raise TypeError(f"{said}{way(place, said)}") from None
                 raise
 
         return called  # type: ignore[return-value] # of the same signature
 
     return around
+
+
+def named_as(name: str, kind: type) -> None:
+    """Let messages about the methods of a class have another one's name."""
+    for each, method in vars(kind).items():
+        if callable(method):
+            method.__qualname__ = f"{name}.{each}"
 
 
 def way(place: str, message: str) -> str:

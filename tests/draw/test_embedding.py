@@ -133,3 +133,18 @@ def test_labels_at_one_place_stand_apart() -> None:
     figure = draw.embedding(values, np.arange(6) % 3, "pca", names=["ant", "bee", "cow"])
     _, bee, cow = (text.get_window_extent() for text in figure.axes[0].texts)
     assert bee.y1 == pytest.approx(cow.y0)
+
+
+def test_labels_stand_inside_of_the_frame() -> None:
+    pytest.importorskip("matplotlib")
+    values = np.zeros((10, 2))
+    values[:5] = [[-9, -9], [9, -9], [-9, 9], [9, 9], [9, 9]]
+    names = [f"a long name {i}" for i in range(10)]
+    figure = draw.embedding(values, np.arange(10), "pca", names=names)
+    [axes] = figure.axes
+    figure.draw_without_rendering()
+    frame, boxes = axes.get_window_extent(), [t.get_window_extent() for t in axes.texts]
+    for i, box in enumerate(boxes):
+        assert frame.padded(0.1).containsx(box.x0) and frame.padded(0.1).containsx(box.x1)
+        assert frame.padded(0.1).containsy(box.y0) and frame.padded(0.1).containsy(box.y1)
+        assert not any(box.padded(-0.1).overlaps(other.padded(-0.1)) for other in boxes[:i])

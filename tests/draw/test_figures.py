@@ -258,13 +258,32 @@ def test_long_names_of_classes_are_slanted(names: list[str], angle: float) -> No
     assert {label.get_rotation() for label in axes.get_xticklabels()} == {angle}
 
 
-def test_long_names_of_classes_are_their_number_and_beginning() -> None:
-    names = ["$cash$", "x" * 16, "a name of many words"]
-    [axes] = figures.confusion(np.eye(3, dtype=int), names).axes
+def test_long_names_of_classes_are_their_beginning() -> None:
+    names = ["$cash$", "x" * 16, "a name of many words", "y" * 17, "y" * 18]
+    [axes] = figures.confusion(np.eye(5, dtype=int), names).axes
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
         assert [label.get_text() for label in labels] == [
-            r"\$cash\$", "x" * 16, "2 a name of ma…",
+            r"\$cash\$", "x" * 16, "a name of many…", "y" * 10 + "… (#3)", "y" * 10 + "… (#4)",
         ]  # fmt: skip
+
+
+def test_titles_of_images_stand_apart_and_inside() -> None:
+    names = ["hummingbird", "golden retriever", "German shepherd of the house"]
+    for show in (figures.hardest, figures.predictions):
+        images, labels, logits = (np.repeat(a, 4, 0) for a in (IMAGES, LABELS, LOGITS))
+        figure = show(images, labels, logits, names=names)
+        figure.draw_without_rendering()
+        boxes = [axes.title.get_window_extent() for axes in figure.axes]
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+@pytest.mark.parametrize("names", [None, [f"class {i}" for i in range(41)]])
+def test_confusion_of_many_classes(names: list[str] | None) -> None:
+    figure = figures.confusion(np.eye(41, dtype=int), names)
+    [axes] = figure.axes
+    assert axes.get_title() == "41 of 41 right, 41 classes without names and counts"
+    assert not axes.texts and max(figure.get_size_inches()) < 10
 
 
 def test_confusion() -> None:

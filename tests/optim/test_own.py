@@ -265,6 +265,27 @@ def test_an_own_step_is_captured_once_and_compared_once(captures: list[Any]) -> 
     assert len(captures) == 2
 
 
+def test_what_update_keeps_is_named_in_the_class() -> None:
+    def kept(_: Any, p: Any, g: Any, state: Any, *__: Any) -> Any:
+        state["m"] = 0.9 * state.get("m", 0) + g
+        return p - state["m"]
+
+    def by_default(_: Any, p: Any, g: Any, state: Any, *__: Any) -> Any:
+        return p - state.setdefault("m", np.zeros_like(p)) - g
+
+    for update in (kept, by_default):
+        for states, named in (((), r"\('m',\)"), (("v",), r"\('v', 'm'\)")):
+            p = tg.Tensor([1.0, 2.0], requires_grad=True)
+            p.grad = tg.Tensor([1.0, 1.0])
+            kind: Any = type("Own", (optim.Optimiser,), {"update": update, "states": states})
+            with pytest.raises(ValueError, match=rf"keeps 'm' .* lost .* states = {named};"):
+                kind([p], 0.1).step()
+            assert p.tolist() == [1, 2]
+    for name in ("states", "settings"):
+        with pytest.raises(TypeError, match=rf"Own: {name}='m' .* {name} = \('m',\)\.$"):
+            type("Own", (optim.Optimiser,), {name: "m"})
+
+
 def test_what_update_returns_is_checked() -> None:
     for returned, text in ((None, "returned None"), (np.zeros(3), r"of shape \(3,\)")):
         p = tg.Tensor([1.0, 2.0], requires_grad=True)

@@ -165,3 +165,38 @@ def test_a_schedule_that_a_group_scales_and_a_second_training() -> None:
     assert said(model, optimiser=optimiser) == []
     [words] = said(model, optimiser=optimiser)
     assert "goes on to step 8; make it for as many steps as all epochs have" in words
+
+
+def called(teacher: nn.Module, x: Any) -> Any:
+    return teacher(x)
+
+
+def constant(teacher: nn.Module, x: Any) -> Any:
+    with tg.no_grad():
+        return teacher(x)
+
+
+@pytest.mark.parametrize("replay", [True, False])
+@pytest.mark.parametrize("use", [called, constant])
+def test_what_the_warning_proposes_ends_it(use: Any, replay: bool) -> None:
+    """A teacher outside of the model, and a parameter of the loss given to an optimiser."""
+    model = nn.Linear(4, 2, seed=0)
+    teacher = nn.Sequential(nn.Linear(4, 2, seed=1), nn.Dropout(0.5, seed=2))
+    scale = tg.Tensor(np.ones(2, np.float32), requires_grad=True)
+
+    def loss(outputs: Any, x: Any) -> Any:
+        return np.mean((outputs * scale - use(teacher, x)) ** 2)
+
+    given: Any = {"batches": [(X, X)] * 2, "replay": replay}
+    [words] = said(model, loss, **given)
+    assert "of a loss are given to the optimiser; what" in words and "tg.no_grad()" in words
+    if use is called:
+        teacher.requires_grad_(False).eval()
+    both = [optim.Adam(model.parameters(), 0.01), optim.SGD([scale], 0.1)]
+    assert said(model, loss, optimiser=both, **given) == []
+
+
+def test_one_of_several_optimisers_has_the_models_parameters() -> None:
+    others = [optim.SGD([tg.Tensor([1.0], requires_grad=True)], lr=0.1) for _ in range(2)]
+    with pytest.raises(ValueError, match="none of the optimiser's 2 parameters is one of the"):
+        said(nn.Linear(4, 2, seed=0), optimiser=others)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..habits import hinted
+from ..habits import hinted, named_as
 from .funnel import apply
 from .hooks import Handle, register
 from .primitives import cast, split_index, take_at
@@ -129,7 +129,7 @@ class Operators:
     argmax, argmin, argsort = map(_method, (np.argmax, np.argmin, np.argsort))
     argpartition, choose = map(_method, (np.argpartition, np.choose))
     sort, partition, fill, put = map(
-        _in_place, (np.sort, np.partition, indexing.fill, indexing.put)
+        _in_place, map(hinted("numpy"), (np.sort, np.partition, indexing.fill, indexing.put))
     )
     cumsum, cumprod, trace, dot = map(_method, (np.cumsum, np.cumprod, np.trace, np.dot))
     swapaxes, squeeze, ravel = map(_method, (np.swapaxes, np.squeeze, np.ravel))
@@ -201,6 +201,7 @@ class Operators:
         """
         return register(self, hook)  # type: ignore[arg-type] # a Tensor
 
+    @hinted("flatten")
     def flatten(self, order: str = "C") -> "Tensor":
         """The elements in one row."""
         row = self.reshape(-1, order=order)
@@ -236,3 +237,6 @@ class Operators:
         return apply(np.conjugate, (self,)) if self._array.dtype.kind == "c" else self  # type: ignore[return-value]
 
     conjugate = conj
+
+
+named_as("Tensor", Operators)

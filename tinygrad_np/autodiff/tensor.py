@@ -133,7 +133,7 @@ class Tensor(Operators, ways.Foreign):
         if mode.capture is not None:
             mode.capture.gradient(self)
         found = getattr(self, "_grad", None)
-        if found is None and type(self._node) is Record:
+        if found is None and type(self._node) is Record and not hasattr(self, "_grad"):
             warn_of_result()
         if type(found) is Slot:
             found = self._grad = Tensor._owning(np.array(found.array))

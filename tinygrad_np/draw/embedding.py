@@ -57,6 +57,7 @@ def embedding(
             name(label), np.median(own, axis=0), xytext=(0, 0), textcoords="offset points",
             ha="center", va="center", fontsize=12, weight="bold",
         )  # fmt: skip
+        text.set_in_layout(False)
         text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
         texts.append(text)
     axes.set(xticks=[], yticks=[], aspect="equal")
@@ -67,17 +68,31 @@ def embedding(
 
 
 def _apart(figure: "Figure", texts: Sequence[Any]) -> None:
-    """Move labels up, from the lowest on, off those below them."""
+    """Move labels into the frame, and up, from the lowest on, off those below them.
+
+    Those that would then be above the frame go down again, and push others down.
+    """
     figure.draw_without_rendering()  # which finds the places
-    boxes = [text.get_window_extent() for text in texts]
-    settled: list[Any] = []
-    for i in sorted(range(len(texts)), key=lambda i: (boxes[i].y0, i)):
-        box = boxes[i]
-        for other in sorted(settled, key=lambda box: box.y0):
-            if box.overlaps(other):
-                box = box.translated(0, other.y1 - box.y0)
-        texts[i].set_position((0, (box.y0 - boxes[i].y0) * 72 / figure.dpi))
-        settled.append(box)
+    frame = figure.axes[0].get_window_extent()
+    found = [text.get_window_extent() for text in texts]
+    boxes = [
+        box.translated(
+            max(frame.x0 - box.x0, 0) + min(frame.x1 - box.x1, 0), max(frame.y0 - box.y0, 0)
+        )
+        for box in found
+    ]
+    for way in (1, -1):
+        settled: list[Any] = []
+        for i in sorted(range(len(texts)), key=lambda i: (way * boxes[i].y0, i)):
+            box = boxes[i] if way > 0 else boxes[i].translated(0, min(frame.y1 - boxes[i].y1, 0))
+            for other in sorted(settled, key=lambda box: way * box.y0):
+                if box.overlaps(other):
+                    box = box.translated(0, other.y1 - box.y0 if way > 0 else other.y0 - box.y1)
+            boxes[i] = box
+            settled.append(box)
+    for text, box, old in zip(texts, boxes, found, strict=True):
+        points = 72 / figure.dpi
+        text.set_position(((box.x0 - old.x0) * points, (box.y0 - old.y0) * points))
 
 
 def project(features: Any, method: str = "tsne", seed: int = 0) -> np.ndarray:

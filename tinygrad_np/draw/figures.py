@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Okabe & Ito 2008: colours that stay apart for every kind of colour vision.
 TRAIN, VALIDATION, WRONG, RIGHT = "#0072B2", "#D55E00", "#D55E00", "#333333"
 LONG = 16  # letters that a name has room for
+LETTER = 0.085  # inches that one takes at most, of size 10
+MANY = 40  # classes of which a matrix has neither names nor counts
 
 
 def empty_figure(width: float, height: float) -> "Figure":
@@ -226,15 +228,19 @@ def _checked(place: str, images: Any, labels: Any, logits: Any) -> tuple[Any, An
 
 
 def naming(place: str, names: Sequence[str] | None, classes: int) -> Callable[[int], str]:
-    """What a class is called: its name, of a long one its number and beginning; or its number."""
+    """What a class is called: its name or the beginning of a long one; without names its number.
+
+    Where two beginnings are one, the number stands behind them.
+    """
     if names is None:
         return str
     given = [str(name).replace("$", r"\$") for name in words(place, names)]  # which begins formulas
     if len(given) < classes:
         raise ShapeError(f"{place}: {len(given)} names for {classes} classes; give one for each.")
+    short = [n if len(n) <= LONG else f"{n[: LONG - 1].strip()}…" for n in given]
     return [
-        name if len(name) <= LONG else f"{i} {name[: LONG - 4].strip()}…"
-        for i, name in enumerate(given)
+        name if short.count(name) < 2 or name == given[i] else f"{name[: LONG - 6].strip()}… (#{i})"
+        for i, name in enumerate(short)
     ].__getitem__
 
 
@@ -246,7 +252,9 @@ def _labelled(
     columns = max(int(np.ceil(np.sqrt(len(images)))), 1)
     rows = max(-(-len(images) // columns), 1)
     name, between = naming(place, names, classes), " " if names is None else "\n"
-    figure = empty_figure(max(1.6 * columns, 6), (1.95 if names is None else 2.15) * rows + 0.7)
+    widest = max(len(name(i)) for i in {0, *labels.tolist(), *guesses.tolist()})
+    width = max(1.6, LETTER * (len("taken for ") + widest)) if names is not None else 1.6
+    figure = empty_figure(max(width * columns, 6), (1.95 if names is None else 2.15) * rows + 0.7)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
     each = zip(figure.axes, pictures(images), labels, guesses, said, strict=False)
@@ -267,7 +275,8 @@ def _labelled(
 def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") -> "Figure":
     """A confusion matrix: rows are labels, columns predictions, (classes, classes) counts.
 
-    ``names`` has one for each class, else it is its number. Raises ShapeError for other shapes.
+    ``names`` has one for each class, else it is its number; more than 40 classes are drawn without
+    names and counts. Raises ShapeError for other shapes.
 
     >>> figure = tg.draw.confusion(np.array([[8, 2], [1, 9]]), names=["cat", "dog"])
     >>> figure.savefig("confusion.png")
@@ -282,18 +291,23 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
         )
     called = list(map(naming("confusion", names, classes), range(classes)))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = max(0.6 * len(counts) + 1.2, 4)
+    is_large = classes > MANY
+    side = 9 if is_large else max(0.6 * classes + 1.2, 4)
     figure = empty_figure(side, side + 0.3)
     axes = figure.subplots()
     axes.imshow(share**0.4, cmap="Blues", vmin=0, vmax=1)  # so that one in a hundred still shows
     for i, row in enumerate(counts):
         for j, value in enumerate(row):
-            if value:
+            if value and not is_large:
                 colour = "white" if share[i, j] > 0.3 else "black"
                 axes.text(j, i, str(value), ha="center", va="center", color=colour, fontsize=10)
     right = f"{np.trace(counts):,} of {counts.sum():,} right"
     axes.set(xlabel="prediction", ylabel="label")
+    if is_large:
+        right += f", {classes} classes without names and counts"
     axes.set_title(headed(title, right), wrap=True)
+    if is_large:
+        return figure
     slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if max(map(len, called)) > 3 else {}
     axes.set_xticks(range(classes), called, **slant)
     axes.set_yticks(range(classes), called)

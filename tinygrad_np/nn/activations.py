@@ -3,12 +3,18 @@
 from typing import Any
 
 from ..arguments import finite, one_of, real, whole
-from ..habits import hinted
 from . import functional
 from .module import Module
 
 
-class Identity(Module):
+class Plain(Module):
+    """Base of those without arguments."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class Identity(Plain):
     """The input itself, for instance where another layer will be put later.
 
     >>> tg.nn.Identity()(3.0)
@@ -19,7 +25,7 @@ class Identity(Module):
         return x
 
 
-class ReLU(Module):
+class ReLU(Plain):
     """max(x, 0).
 
     >>> tg.nn.ReLU()(np.array([-2.0, 3.0]))
@@ -47,7 +53,7 @@ class LeakyReLU(Module):
         return f"{self.negative_slope}"
 
 
-class Tanh(Module):
+class Tanh(Plain):
     """The hyperbolic tangent.
 
     >>> tg.nn.Tanh()(np.array([0.0, 1.0])).round(3)
@@ -58,7 +64,7 @@ class Tanh(Module):
         return functional.tanh(x)
 
 
-class Sigmoid(Module):
+class Sigmoid(Plain):
     """1 / (1 + exp(-x)).
 
     >>> tg.nn.Sigmoid()(np.array([0.0, 2.0])).round(3)
@@ -69,7 +75,7 @@ class Sigmoid(Module):
         return functional.sigmoid(x)
 
 
-class SiLU(Module):
+class SiLU(Plain):
     """x times its logistic function, also called swish (Elfwing et al. 2018).
 
     >>> tg.nn.SiLU()(np.array([-1.0, 2.0])).round(3)
@@ -147,7 +153,6 @@ class Softmax(Module):
            [0.119, 0.881]])
     """
 
-    @hinted("numpy")
     def __init__(self, axis: int = -1) -> None:
         self.axis = whole("Softmax", "axis", axis, least=None)
 

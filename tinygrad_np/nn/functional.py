@@ -13,6 +13,7 @@ from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import stop_gradient
 from ..errors import ShapeError
+from ..habits import hinted
 from .convolving import conv1d, conv2d, conv_transpose2d
 from .losses import (
     binary_cross_entropy,
@@ -465,6 +466,7 @@ def _standardised_groups(x: Any, weight: Any, bias: Any, groups: int, eps: float
     return out if bias is None else out + np.reshape(bias, channels)
 
 
+@hinted("numpy")
 def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     """Rows of the identity matrix: (...,) integers in 0 … classes - 1 to (..., classes).
 

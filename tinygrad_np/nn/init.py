@@ -11,11 +11,17 @@ import numpy as np
 
 from .. import arguments
 from ..arguments import real, refusal, whole
+from ..habits import lacking
 
 __all__ = [
     "fans", "he_normal", "he_uniform", "normal", "standard_normal", "uniform", "xavier_normal",
     "xavier_uniform", "zeros",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> None:
+    raise lacking(__name__, name)
+
 
 # a string, because NumPy imports its random module only when it is asked for: 12 ms
 Seed: TypeAlias = "int | np.random.Generator | None"

@@ -9,7 +9,6 @@ import numpy as np
 from ..arguments import flag, generator, share, whole
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
-from ..habits import hinted
 from . import functional, init
 from .module import Module
 from .operands import entered
@@ -29,7 +28,6 @@ class Linear(Module):
     ((2, 3), (2,), (5, 2))
     """
 
-    @hinted("Linear")
     def __init__(
         self,
         in_features: int,
@@ -100,7 +98,6 @@ class Dropout(Module):
     [1.0, 1.0, 1.0]
     """
 
-    @hinted("Dropout")
     def __init__(self, p: float = 0.5, *, seed: init.Seed = None) -> None:
         self.p = share("Dropout", "p", p)
         self.generator = generator("Dropout", seed)

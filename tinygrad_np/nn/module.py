@@ -16,7 +16,7 @@ from ..autodiff.primitives import is_foreign
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
-from ..habits import NAMES, hinted
+from ..habits import ARGUMENTS, NAMES, hinted
 from .shown import as_html
 
 LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
@@ -51,6 +51,12 @@ class Module:
     >>> [name for name, _ in net.named_parameters()]
     ['inner.weight', 'inner.bias', 'outer.weight', 'outer.bias']
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls) and cls.__module__.startswith(f"{LIBRARIES[0]}."):
+            place = cls.__name__ if cls.__name__ in ARGUMENTS else "layer"
+            cls.__init__ = hinted(place)(cls.__init__)  # type: ignore[method-assign]
 
     training = True
     _frozen: frozenset[Tensor] | set[Tensor] = frozenset()

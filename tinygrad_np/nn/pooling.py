@@ -10,6 +10,7 @@ from ..autodiff.primitives import convolution, convolving
 from ..autodiff.primitives import pooling as windows
 from ..autodiff.rules.elementwise import in_single
 from ..errors import ShapeError
+from ..habits import hinted
 from .convolving import Sizes, check_windows, covered, framed
 from .operands import entered, shape_of, sized, to_images
 
@@ -84,6 +85,7 @@ def _lowest(x: Any) -> Any:
     return np.iinfo(dtype).min if dtype.kind in "iu" else False if dtype.kind == "b" else -np.inf
 
 
+@hinted("numpy")
 def avg_pool2d(
     x: Any,
     kernel_size: Sizes,

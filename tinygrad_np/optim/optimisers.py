@@ -77,6 +77,12 @@ class Optimiser(Stateful):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        for name in ("settings", "states"):
+            if isinstance(word := getattr(cls, name), str):
+                raise TypeError(
+                    f"{cls.__name__}: {name}={word!r} is one word; write a tuple, "
+                    f"{name} = ({word!r},)."
+                )
         if "__init__" in vars(cls):
             cls.__init__ = hinted("optimiser")(cls.__init__)  # type: ignore[method-assign]
         for name in cls.settings:
@@ -313,6 +319,12 @@ class Optimiser(Stateful):
             raise ShapeError(
                 f"{type(self).__name__}.update() returned {shown(new)} for a parameter of shape "
                 f"{values.shape}; return what the parameter becomes."
+            )
+        if unknown := [name for name in kept if name not in self._states(group)]:
+            raise ValueError(
+                f"{type(self).__name__}.update() keeps {', '.join(map(repr, unknown))} in its "
+                "state, which would be lost after this step; name all that is kept in the class, "
+                f"states = {(*self._states(group), *unknown)}; such arrays are zeros at first."
             )
         values[...] = new
         for array, name in zip(state, self._states(group), strict=True):

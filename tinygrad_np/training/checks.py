@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,28 +77,35 @@ def given_optimiser(model: Module, optimiser: Any) -> Any:
     """One optimiser, or several as one. Raises TypeError and ValueError for what is none."""
     parts = list(optimiser.values()) if isinstance(optimiser, dict) else optimiser
     if not isinstance(parts, (list, tuple)) or all(isinstance(p, Tensor) for p in parts):
-        _check_optimiser(model, optimiser)
+        _check_optimiser(optimiser)
+        _check_parameters(model, [optimiser])
         return optimiser
     for each in parts:
-        _check_optimiser(model, each)
+        _check_optimiser(each)
         if not isinstance(getattr(each, "params", None), (list, tuple)):
             raise TypeError(
                 f"fit: of several optimisers, {shown(each)} has no list of its parameters; give it "
                 "an attribute params, or derive it from tg.optim.Optimiser."
             )
+    _check_parameters(model, parts)
     return Several(optimiser)
 
 
-def _check_optimiser(model: Module, optimiser: Any) -> None:
+def _check_optimiser(optimiser: Any) -> None:
     missing = [n for n in ("zero_grad", "step") if not callable(getattr(optimiser, n, None))]
     if missing or isinstance(optimiser, type):
         raise TypeError(
             f"fit needs an optimiser with zero_grad() and step(), not {shown(optimiser)}; give one "
             "such as tg.optim.Adam(model.parameters(), 0.001), or several in a list or a dict."
         )
-    params = getattr(optimiser, "params", None)
-    if not isinstance(params, (list, tuple)):
+
+
+def _check_parameters(model: Module, optimisers: Iterable[Any]) -> None:
+    """Raise ValueError where no optimiser has one of the model's parameters."""
+    lists: list[Any] = [getattr(optimiser, "params", None) for optimiser in optimisers]
+    if not lists or not all(isinstance(params, (list, tuple)) for params in lists):
         return  # one of the user's own, which knows
+    params = [parameter for params in lists for parameter in params]
     own = {id(tensor) for _, tensor in model.named_tensors()}
     if not any(id(parameter) in own for parameter in params):
         raise ValueError(

@@ -129,6 +129,12 @@ def _as_array(name: str, value: Any, model: Module | None) -> np.ndarray:
 
 def examples(name: str, value: Any, model: Module | None = None) -> Any:
     """``numbers`` with an axis of examples; raises ShapeError for one number."""
+    known = isinstance(value, (*ARRAYS, str, bytes, list, tuple, dict)) or held(value) is not None
+    if not known and hasattr(value, "__iter__") and not hasattr(value, "__array__"):
+        raise TypeError(
+            f"{name} is {shown(value)}, expected an array (n, ...); of batches give the "
+            "arrays, one batch at a time: for x, y in batches."
+        )
     value = numbers(name, value, model)
     if not arrays(value):
         raise ShapeError(f"{name} is one number, {shown(value)}; expected an array (n, ...).")

@@ -26,8 +26,9 @@ def warn_of_unknown(found: list[str]) -> None:
     """Say once what is not trained."""
     warnings.warn(
         f"fit: the loss goes through {', '.join(found)}, which the model does not know, so that it "
-        f"is neither trained nor switched by eval(): {WHERE}; what is to stay as it is gets "
-        ".requires_grad_(False) or .eval().",
+        f"is neither trained nor switched by eval(): {WHERE}; parameters of a loss are "
+        "given to the optimiser; what is to stay as it is gets .requires_grad_(False) and .eval(), "
+        "or is called inside tg.no_grad().",
         RuntimeWarning,
         stacklevel=9,
     )

@@ -12,6 +12,7 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from ..habits import hinted
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from .checks import EVALUATION_ROWS, check_loss, check_model
@@ -97,6 +98,7 @@ def evaluate(
 def evaluate(
     model: Module, x: Any, y: Any, loss: Loss = ..., *, metrics: OwnMetrics
 ) -> tuple[float, float, dict[str, float]]: ...
+@hinted("evaluate")
 def evaluate(
     model: Module,
     x: Any,

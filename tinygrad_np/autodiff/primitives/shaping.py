@@ -45,8 +45,8 @@ def reshape(x: Any, shape: Any, order: Any = "C", copy: Any = None, *, out: Any 
     """
     if order not in ("C", "F"):
         raise NotImplementedError(
-            f"reshape or ravel with order={order!r}, which depends on the memory, has no "
-            "derivative here; use 'C' or 'F'."
+            f"reshape or ravel with order={order!r}, which has no derivative here; use 'C' or 'F', "
+            "or t.reshape(len(t), -1) to keep the first axis."
         )
     if is_foreign(x):  # Dask takes no single length, and has no order
         wanted = (shape,) if isinstance(shape, (int, np.integer)) else shape
