@@ -134,6 +134,7 @@ def joined(place: str, sources: Sequence[Source]) -> Source:
         sources[0].place if len(sources) == 1 else "",
         np.concatenate(ids) if len(ids) == len(sources) else None,
         sources[0].id_name,
+        sources[0].by_file,
     )
 
 

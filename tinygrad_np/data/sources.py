@@ -1,5 +1,6 @@
 """What is found in a file before it is a data set: pictures as they lie there, and their labels."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,13 @@ class Source:
     place: str = ""  # of the labels, where it is not that of the whole
     ids: NDArray[Any] | None = None  # what names the rows, (n,) numbers or words
     id_name: str = ""  # what the column of these is called
+    by_file: bool = False  # these are names of files
+
+
+def natural(name: str) -> tuple[list[Any], str]:
+    """A key that sorts names by the numbers in them: 2.png before 10.png."""
+    pieces = re.split("([0-9]+)", name)
+    return [int(each) if i % 2 else each for i, each in enumerate(pieces)], name
 
 
 def check_shapes(place: str, shapes: set[Any]) -> None:
