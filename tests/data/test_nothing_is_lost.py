@@ -162,6 +162,53 @@ def test_names_of_rows_are_no_labels(what: str, name: str | None, tmp_path: Path
     assert list(map(str, ids)) == list(map(str, column))
 
 
+@for_each(ROWS, ("file,label", "date,…,label", "file,kind", "", "…,label,file"))
+def test_names_of_rows_beside_labels(what: str, heads: str, tmp_path: Path) -> None:
+    column, head = ROWS[what], heads.replace("…", ",".join(PIXELS)).split(",")
+    columns = [column, FLAT, Y] if heads[:1] == "d" else [column, Y, FLAT]
+    columns = [FLAT, Y, column] if heads[:1] == "…" else columns
+    head += PIXELS * ("…" not in heads)
+    path = table(tmp_path / "a.csv", *columns, head=head if heads else None)
+    (parts, told), (source, _) = said(lambda: load(path)), said(lambda: load_pictures(path))
+    assert np.array_equal(np.r_[parts[0][1], parts[1][1]], Y) and np.array_equal(source.images, X)
+    assert "for names of rows, not for labels" in told
+    assert list(map(str, source.ids)) == list(map(str, column))
+
+
+SIGNS = np.array([*"0123456789ABCDEFGHIJ"])[np.arange(84) % 20]
+
+
+@for_each((0, 10, 19), (True, False), (True, False))
+def test_labels_of_digits_and_letters(
+    first: int, before: bool, headed: bool, tmp_path: Path
+) -> None:
+    y, dark = np.roll(SIGNS, -first), FLAT * (np.arange(16) % 15 > 0).astype(np.uint8)
+    columns, head = ([y, dark], ["label", *PIXELS]) if before else ([dark, y], [*PIXELS, "label"])
+    found = load(table(tmp_path / "a.csv", *columns, head=head if headed else None))
+    assert found.names == tuple("0123456789ABCDEFGHIJ")
+    assert [found.names[i] for i in np.r_[found[0][1], found[1][1]]] == y.tolist()
+
+
+def test_small_tables_of_other_numbers_are_no_pictures(tmp_path: Path) -> None:
+    hint = r"for a table of other numbers see MLPClassifier \(docs/estimators.md\)"
+    for count in (1, 2, 3, 4, 13, 16, 30):
+        x = RNG.integers(0, 9, (84, count))
+        for head in (None, [*(f"f{i}" for i in range(count)), "class"]):
+            with pytest.raises(DataError, match=hint):
+                load(table(tmp_path / "a.csv", x, Y % 3, head=head))
+    np.savez(tmp_path / "a.npz", x=RNG.integers(0, 9, (84, 4)), y=Y % 3)
+    with pytest.raises(DataError, match=hint):
+        load(tmp_path / "a.npz")
+
+
+def test_the_index_of_pandas_in_parquet_is_no_pixel(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    columns = {"label": Y, **dict(zip(PIXELS, FLAT.T, strict=True)), "__index_level_0__": 83 - Y}
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table(columns), tmp_path / "a.parquet")
+    found = load(tmp_path / "a.parquet")
+    assert np.array_equal(np.r_[found[0][1], found[1][1]], Y)
+
+
 def test_arrays_that_name_rows_are_no_labels(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=X, ids=np.arange(84))
     ((_, y), _), told = said(lambda: load(tmp_path / "a.npz"))
