@@ -259,7 +259,10 @@ def test_no_array_is_left_out_without_a_word(tmp_path: Path) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
         ({"a": X[:50], "b": Y[:50], "c": X[50:], "d": Y[50:]},
          r"found the arrays a \(50, 4, 4\) and c \(34, 4, 4\) for one part"),
-        ({"x": X[:50], "y": Y[:50], "x2": X[50:]}, r"found the arrays x \(50, 4, 4\) and x2"),
+        ({"x": X[:50], "y": Y[:50], "x2": X[50:]}, r"arrays x .* and x2.*, or leave one out"),
+        ({"x": X, "y": Y.astype(str)}, r"y.npy has words where numbers are needed; for wo"),
+        ({"x": X, "names": Y.astype(str)}, "names.npy has words where numbers are needed"),
+        ({"x": X.astype(str), "y": Y}, "x.npy has words where numbers are needed"),
         ({**whole, "x_train": X[:0], "y_train": Y[:0]},
          "the training part has no picture, expected at least one"),
         ({**whole, "x_test": X[:0], "y_test": Y[:0]}, "the test part has no picture"),
@@ -275,6 +278,9 @@ def test_no_array_is_left_out_without_a_word(tmp_path: Path) -> None:
     told_of: list[tuple[dict[str, Any], str]] = [
         ({**whole, "mean": X[0]}, "the array mean was left out"),
         ({**whole, "x_extra": X, "n": np.array(3)}, "the arrays n, x_extra were left out"),
+        ({**whole, "classes": Y.astype(str), "mean": X[0]}, "the arrays classes, mean were left"),
+        ({"x": X, "y": Y, "names": Y.astype(object)}, "the array names was left out"),
+        ({"x": X[:10], "y": Y[:10]}, "the test part is empty, as there is one row of each class"),
         ({"x": X, "y": Y, "fine_labels": Y}, "the array fine_labels was left out"),
         ({"x_train": X, "y_train": Y, "y_test": Y}, "the array y_test was left out"),
         ({"x_test": X, "y_test": Y}, "found the test part alone, a seventh is now the test part"),
@@ -364,9 +370,15 @@ def test_folders_whose_pictures_lie_elsewhere(tmp_path: Path) -> None:
             load(home)
     eight = [f"{c}/{i}.png" for c in "ab" for i in range(8)]
     home = write("d.png", *eight, "c/deep/1.png")
-    assert (
-        "c and 1 picture outside of folders of classes were left out" in said(lambda: load(home))[1]
+    left = "c and 1 picture outside of folders of classes were left out"
+    assert said(lambda: load(home))[1] == f"{home}: {left}."
+    deep = write(*(f"deep/{each}" for each in eight), "deep/c/d/1.png")
+    assert said(lambda: load(deep))[1] == f"{deep}: c was left out."
+    parts = write(
+        *(f"{part}/{each}" for part in ("test", "train") for each in eight), "train/1.png"
     )
+    alone = "in train, 1 picture outside of folders of classes was left out"
+    assert said(lambda: load(parts))[1] == f"{parts}: {alone}."
     (home / "a" / "7.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"7.png: not a readable picture"):
         load(home)

@@ -125,7 +125,7 @@ def read_classes(
                 several = "s" * (loose > 1)
                 missing.append(f"{loose} picture{several} outside of folders of classes")
             if missing:
-                where = "" if place == (home or folder) else f"in {place.name}, "
+                where = "" if place == folder else f"in {place.name}, "
                 several = "were" if len(missing) > 1 or loose > 1 else "was"
                 said.append(f"{where}{' and '.join(missing)} {several} left out")
     shapes = {source.images.shape[1:] for source in found}

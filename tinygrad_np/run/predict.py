@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -149,15 +149,15 @@ def submission(found: Sequence[Guesses], names: Sequence[str]) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     guess = [names[i] for each in found for i in each.shares.argmax(axis=1)]
+    called = [each for each in found if each.ids is not None]
     bare = [each.name for each in found if each.ids is None]
-    if 0 < len(bare) < len(found):
-        other = next(each.name for each in found if each.ids is not None)
+    if called and bare:
         raise DataError(
-            f"{bare[0]}: found pictures without names, beside those of {other}, which have them, "
-            "expected both with or both without for --csv; write a file for each"
+            f"{bare[0]}: found pictures without names, beside those of {called[0].name}, which have "
+            "them, expected both with or both without for --csv; write a file for each"
         )
-    ids: list[Any] = [i for each in found if each.ids is not None for i in each.ids.tolist()]
-    stems = [Path(i).stem for each in found if each.by_file for i in each.ids.tolist()]
+    ids: list[Any] = [i for each in called for i in cast(np.ndarray, each.ids).tolist()]
+    stems = [Path(i).stem for i in ids] if all(each.by_file for each in called) else []
     if len(set(stems)) == len(ids) and all(map(str.isdecimal, stems)):
         ids = stems
     ids = ids or list(range(1, len(guess) + 1))
