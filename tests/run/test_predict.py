@@ -234,6 +234,15 @@ def test_pictures_are_called_as_their_files(
         whole = sorted(names, key=lambda name: natural(name)[0])
         assert shown[: len(ids)] == [str(home / name) for name in whole]
     assert guessed(home.parent / "0" / "2.png", home.parent / "0" / "1.jpg") == ["2", "1"]
+    both = [tmp_path / "0", tmp_path / "2"]
+    assert guessed(*both) == [
+        str(p / n)
+        for p, n in zip(
+            [both[0]] * 3 + [both[1]] * 2,
+            ["1.jpg", "2.png", "10.png", "1.jpg", "1.png"],
+            strict=True,
+        )
+    ]
     image.fromarray(np.hstack([photo, photo])).save(tmp_path / "0" / "1.jpg")
     assert guessed(tmp_path / "0") == ["1.jpg, 1", "1.jpg, 2", "2.png", "10.png"]
     assert f"{tmp_path / '0' / '1.jpg'}, 2  " in capsys.readouterr().out

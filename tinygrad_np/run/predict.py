@@ -46,6 +46,11 @@ class Guesses:
     id_name: str = ""
     by_file: bool = False  # these are the names of files in a folder, or of one picture
 
+    def files(self) -> list[str]:
+        """The paths of pictures that are called as their files."""
+        home = Path(self.name) if Path(self.name).is_dir() else Path(self.name).parent
+        return [] if self.ids is None else [str(home / each) for each in self.ids.tolist()]
+
 
 def pictures(path: Path, described: Description, as_it_is: bool = False) -> Source:
     """What is in a file or folder, as the network takes it."""
@@ -110,9 +115,7 @@ def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
     for each in found:
         for i, shares in enumerate(each.shares[: SHOWN - len(rows) + 1], 1):
             place = each.name if len(each.shares) == 1 else f"{each.name}, {i}"
-            if each.by_file and each.ids is not None:
-                home = Path(each.name)
-                place = str((home if home.is_dir() else home.parent) / each.ids[i - 1])
+            place = each.files()[i - 1] if each.by_file else place
             first, second = np.argsort(-shares, kind="stable")[:2]
             rows.append((place, names[first], f"{100 * shares[first]:.1f} %",
                          f"{names[second]} ({100 * shares[second]:.1f} %)"))  # fmt: skip
@@ -153,13 +156,15 @@ def submission(found: Sequence[Guesses], names: Sequence[str]) -> bytes:
     bare = [each.name for each in found if each.ids is None]
     if called and bare:
         raise DataError(
-            f"{bare[0]}: found pictures without names, beside those of {called[0].name}, which have "
-            "them, expected both with or both without for --csv; write a file for each"
+            f"{bare[0]}: found pictures without names, beside those of {called[0].name}, which "
+            "have them, expected both with or both without for --csv; write a file for each"
         )
     ids: list[Any] = [i for each in called for i in cast(np.ndarray, each.ids).tolist()]
     stems = [Path(i).stem for i in ids] if all(each.by_file for each in called) else []
     if len(set(stems)) == len(ids) and all(map(str.isdecimal, stems)):
         ids = stems
+    elif stems and len(set(ids)) < len(ids):  # in several folders
+        ids = [file for each in called for file in each.files()]
     ids = ids or list(range(1, len(guess) + 1))
     writer.writerow([found[0].id_name or "ImageId", "Label"])
     writer.writerows(zip(ids, guess, strict=True))
