@@ -187,6 +187,10 @@ def test_labels_of_digits_and_letters(
     found = load(table(tmp_path / "a.csv", *columns, head=head if headed else None))
     assert found.names == tuple("0123456789ABCDEFGHIJ")
     assert [found.names[i] for i in np.r_[found[0][1], found[1][1]]] == y.tolist()
+    path = tmp_path / "b.csv"
+    path.write_text("\n".join(",".join(map(str, each)) for each in holed(5, 0, "O")))
+    with pytest.raises(DataError, match="row 6, column 1: found 'O', expected a number"):
+        load(path)
 
 
 def test_small_tables_of_other_numbers_are_no_pictures(tmp_path: Path) -> None:

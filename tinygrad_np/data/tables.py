@@ -394,7 +394,10 @@ def _rows(
 
 
 def _lettered(block: bytes, separator: str, count: int, texts: set[int]) -> set[int]:
-    """The first or the last column, where it has words with letters below a number."""
+    """The first or the last column, where it has words with letters below a number.
+
+    One alone is a slip of the pen.
+    """
     lines = [line for line in block.decode("utf-8", "replace").split("\n") if line.strip()]
     found = set()
     for i, cells in (
@@ -402,7 +405,7 @@ def _lettered(block: bytes, separator: str, count: int, texts: set[int]) -> set[
         (count - 1, (line.rsplit(separator, 1)[-1].strip(' "') for line in lines)),
     ):
         first = next(cells, "")
-        if i not in texts and _NUMBER.fullmatch(first) and any(
+        if i not in texts and _NUMBER.fullmatch(first) and 1 < sum(
             each[:1].isalpha() and each.lower() not in _MISSING for each in cells
         ):  # fmt: skip
             found.add(i)
