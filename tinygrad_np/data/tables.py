@@ -405,9 +405,9 @@ def _lettered(block: bytes, separator: str, count: int, texts: set[int]) -> set[
         (count - 1, (line.rsplit(separator, 1)[-1].strip(' "') for line in lines)),
     ):
         first = next(cells, "")
-        if i not in texts and _NUMBER.fullmatch(first) and 1 < sum(
+        if i not in texts and _NUMBER.fullmatch(first) and sum(
             each[:1].isalpha() and each.lower() not in _MISSING for each in cells
-        ):  # fmt: skip
+        ) > 1:  # fmt: skip
             found.add(i)
     return found
 
