@@ -284,7 +284,7 @@ def test_an_empty_root_is_told_of_its_own_files(tmp_path: Path) -> None:
 
 
 def write_csv(path: Path, labels: list[int]) -> str:
-    path.write_text("label,pixel0\n" + "".join(f"{y},{i}\n" for i, y in enumerate(labels)))
+    path.write_text("label,pixel0\n" + "".join(f"{y},{i + 240}\n" for i, y in enumerate(labels)))
     return str(path)
 
 
@@ -292,7 +292,7 @@ def test_last_seventh_of_a_csv_is_the_test_part(tmp_path: Path) -> None:
     labels = [i % 10 for i in range(15)]
     train, test = load_dataset(write_csv(tmp_path / "a.csv", labels))
     assert (train[1].tolist(), test[1].tolist()) == (labels[:13], labels[13:])
-    assert (train[0].ravel().tolist(), test[0].ravel().tolist()) == ([*range(13)], [13, 14])
+    assert (train[0].ravel().tolist(), test[0].ravel().tolist()) == ([*range(240, 253)], [253, 254])
 
 
 @pytest.mark.parametrize(

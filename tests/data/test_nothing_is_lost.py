@@ -162,6 +162,57 @@ def test_names_of_rows_are_no_labels(what: str, name: str | None, tmp_path: Path
     assert list(map(str, ids)) == list(map(str, column))
 
 
+@for_each(ROWS, ("file,label", "date,…,label", "file,kind", "", "…,label,file"))
+def test_names_of_rows_beside_labels(what: str, heads: str, tmp_path: Path) -> None:
+    column, head = ROWS[what], heads.replace("…", ",".join(PIXELS)).split(",")
+    columns = [column, FLAT, Y] if heads[:1] == "d" else [column, Y, FLAT]
+    columns = [FLAT, Y, column] if heads[:1] == "…" else columns
+    head += PIXELS * ("…" not in heads)
+    path = table(tmp_path / "a.csv", *columns, head=head if heads else None)
+    (parts, told), (source, _) = said(lambda: load(path)), said(lambda: load_pictures(path))
+    assert np.array_equal(np.r_[parts[0][1], parts[1][1]], Y) and np.array_equal(source.images, X)
+    assert "for names of rows, not for labels" in told
+    assert list(map(str, source.ids)) == list(map(str, column))
+
+
+SIGNS = np.array([*"0123456789ABCDEFGHIJ"])[np.arange(84) % 20]
+
+
+@for_each((0, 10, 19), (True, False), (True, False))
+def test_labels_of_digits_and_letters(
+    first: int, before: bool, headed: bool, tmp_path: Path
+) -> None:
+    y, dark = np.roll(SIGNS, -first), FLAT * (np.arange(16) % 15 > 0).astype(np.uint8)
+    columns, head = ([y, dark], ["label", *PIXELS]) if before else ([dark, y], [*PIXELS, "label"])
+    found = load(table(tmp_path / "a.csv", *columns, head=head if headed else None))
+    assert found.names == tuple("0123456789ABCDEFGHIJ")
+    assert [found.names[i] for i in np.r_[found[0][1], found[1][1]]] == y.tolist()
+    path = tmp_path / "b.csv"
+    path.write_text("\n".join(",".join(map(str, each)) for each in holed(5, 0, "O")))
+    with pytest.raises(DataError, match="row 6, column 1: found 'O', expected a number"):
+        load(path)
+
+
+def test_small_tables_of_other_numbers_are_no_pictures(tmp_path: Path) -> None:
+    hint = r"for a table of other numbers see MLPClassifier \(docs/estimators.md\)"
+    for count in (1, 2, 3, 4, 13, 16, 30):
+        x = RNG.integers(0, 9, (84, count))
+        for head in (None, [*(f"f{i}" for i in range(count)), "class"]):
+            with pytest.raises(DataError, match=hint):
+                load(table(tmp_path / "a.csv", x, Y % 3, head=head))
+    np.savez(tmp_path / "a.npz", x=RNG.integers(0, 9, (84, 4)), y=Y % 3)
+    with pytest.raises(DataError, match=hint):
+        load(tmp_path / "a.npz")
+
+
+def test_the_index_of_pandas_in_parquet_is_no_pixel(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    columns = {"label": Y, **dict(zip(PIXELS, FLAT.T, strict=True)), "__index_level_0__": 83 - Y}
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table(columns), tmp_path / "a.parquet")
+    found = load(tmp_path / "a.parquet")
+    assert np.array_equal(np.r_[found[0][1], found[1][1]], Y)
+
+
 def test_arrays_that_name_rows_are_no_labels(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=X, ids=np.arange(84))
     ((_, y), _), told = said(lambda: load(tmp_path / "a.npz"))
@@ -212,7 +263,10 @@ def test_no_array_is_left_out_without_a_word(tmp_path: Path) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
         ({"a": X[:50], "b": Y[:50], "c": X[50:], "d": Y[50:]},
          r"found the arrays a \(50, 4, 4\) and c \(34, 4, 4\) for one part"),
-        ({"x": X[:50], "y": Y[:50], "x2": X[50:]}, r"found the arrays x \(50, 4, 4\) and x2"),
+        ({"x": X[:50], "y": Y[:50], "x2": X[50:]}, r"arrays x .* and x2.*, or leave one out"),
+        ({"x": X, "y": Y.astype(str)}, r"y.npy has words where numbers are needed; for wo"),
+        ({"x": X, "names": Y.astype(str)}, "names.npy has words where numbers are needed"),
+        ({"x": X.astype(str), "y": Y}, "x.npy has words where numbers are needed"),
         ({**whole, "x_train": X[:0], "y_train": Y[:0]},
          "the training part has no picture, expected at least one"),
         ({**whole, "x_test": X[:0], "y_test": Y[:0]}, "the test part has no picture"),
@@ -228,6 +282,9 @@ def test_no_array_is_left_out_without_a_word(tmp_path: Path) -> None:
     told_of: list[tuple[dict[str, Any], str]] = [
         ({**whole, "mean": X[0]}, "the array mean was left out"),
         ({**whole, "x_extra": X, "n": np.array(3)}, "the arrays n, x_extra were left out"),
+        ({**whole, "classes": Y.astype(str), "mean": X[0]}, "the arrays classes, mean were left"),
+        ({"x": X, "y": Y, "names": Y.astype(object)}, "the array names was left out"),
+        ({"x": X[:10], "y": Y[:10]}, "the test part is empty, as there is one row of each class"),
         ({"x": X, "y": Y, "fine_labels": Y}, "the array fine_labels was left out"),
         ({"x_train": X, "y_train": Y, "y_test": Y}, "the array y_test was left out"),
         ({"x_test": X, "y_test": Y}, "found the test part alone, a seventh is now the test part"),
@@ -317,9 +374,15 @@ def test_folders_whose_pictures_lie_elsewhere(tmp_path: Path) -> None:
             load(home)
     eight = [f"{c}/{i}.png" for c in "ab" for i in range(8)]
     home = write("d.png", *eight, "c/deep/1.png")
-    assert (
-        "c and 1 picture outside of folders of classes were left out" in said(lambda: load(home))[1]
+    left = "c and 1 picture outside of folders of classes were left out"
+    assert said(lambda: load(home))[1] == f"{home}: {left}."
+    deep = write(*(f"deep/{each}" for each in eight), "deep/c/d/1.png")
+    assert said(lambda: load(deep))[1] == f"{deep}: c was left out."
+    parts = write(
+        *(f"{part}/{each}" for part in ("test", "train") for each in eight), "train/1.png"
     )
+    alone = "in train, 1 picture outside of folders of classes was left out"
+    assert said(lambda: load(parts))[1] == f"{parts}: {alone}."
     (home / "a" / "7.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"7.png: not a readable picture"):
         load(home)

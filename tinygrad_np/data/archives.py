@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,14 @@ def read_npz(path: StrPath) -> list[Source]:
     """Read the pictures in an ``.npz`` whose arrays are called as Keras' or in a like way.
 
     That is `x_train y_train x_test y_test`, `train_images train_labels …`, or one part alone.
-    Raises DataError for what has none, and for arrays that are pickled.
+    Arrays of words and pickled ones are left out beside labels that are numbers. Raises DataError
+    where they may be the labels or pictures, and for what has no pictures.
     """
+    no_numbers: dict[str, npz.NoNumbersError] = {}
     try:
-        arrays = npz.read(Path(path))
+        arrays = npz.read(Path(path), no_numbers)
+        if no_numbers and not _has_all(os.fspath(path), arrays):
+            raise next(iter(no_numbers.values()))
     except Exception as error:  # whatever damage makes the reader raise
         if told := known_archive(npz.others(Path(path))):
             raise DataError(f"{path}: found no data set, expected {DOOR}; {told}") from error
@@ -42,7 +46,15 @@ def read_npz(path: StrPath) -> list[Source]:
             f"{path}: not a readable .npz of arrays of numbers ({one_line(error)}); write arrays "
             "with np.savez(path, x=x, y=y)"
         ) from error
-    return read_arrays(os.fspath(path), arrays)
+    return read_arrays(os.fspath(path), arrays, list(no_numbers))
+
+
+def _has_all(place: str, arrays: Arrays) -> bool:
+    """Whether there are pictures with labels without arrays that are none of numbers."""
+    try:
+        return all(source.labels is not None for source in read_arrays(place, dict(arrays)))
+    except DataError:
+        return False
 
 
 def read_mat(path: StrPath) -> list[Source]:
@@ -81,8 +93,11 @@ def _flat(found: Mapping[str, Any], start: str = "") -> Arrays:
     return arrays
 
 
-def read_arrays(place: str, arrays: Arrays) -> list[Source]:
-    """The parts that arrays by name make up; each has pictures, and labels or none."""
+def read_arrays(place: str, arrays: Arrays, left: Sequence[str] = ()) -> list[Source]:
+    """The parts that arrays by name make up; each has pictures, and labels or none.
+
+    Those called `left` are told of as left out.
+    """
     groups: dict[str, Arrays] = {}
     for name, array in arrays.items():
         part = next((part for part, form in _PARTS.items() if form.search(name.lower())), "")
@@ -102,9 +117,9 @@ def read_arrays(place: str, arrays: Arrays) -> list[Source]:
             f"{place}: found the arrays {told or 'none'}, expected pictures such as x_train (n, h, "
             "w) with labels y_train (n,), and x_test, y_test; write them so with np.savez"
         )
-    if unused:
-        several = len(unused) > 1
-        sources[0].said.append(f"the array{'s' * several} {', '.join(sorted(unused))} "
+    if without := sorted([*unused, *left]):
+        several = len(without) > 1
+        sources[0].said.append(f"the array{'s' * several} {', '.join(without)} "
                                f"{'were' if several else 'was'} left out")  # fmt: skip
     if left_out:
         sources[0].said.append("the validation part was left out")
@@ -127,7 +142,7 @@ def _read_part(place: str, group: Arrays, part: str, unused: Arrays) -> list[Sou
         told = " and ".join(f"{n} {wide[n].shape}" for n in alike)
         raise DataError(
             f"{place}: found the arrays {told} for one part, expected names that tell the parts; "
-            "call them x_train, y_train, x_test and y_test, or put them together"
+            "call them x_train, y_train, x_test and y_test, put them together, or leave one out"
         )
     others = {n: array for n, array in group.items() if n != name}
     of_labels = _labels_in(others, (shape[0], shape[-1]))

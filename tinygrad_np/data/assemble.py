@@ -84,9 +84,13 @@ def assembled(
     if names is None or classes not in (None, len(names)):
         _check([part.place or place for part in used], labels, classes)
     turned = upright(train.images, labels[0], name, transpose, said)
-    _say(place, said)
     if test is None:
-        return Dataset(_seventh(place, turned, labels[0]), names)
+        made = Dataset(_seventh(place, turned, labels[0]), names)
+        if not len(made[1][1]):
+            said.append("the test part is empty, as there is one row of each class; add rows")
+        _say(place, said)
+        return made
+    _say(place, said)
     other = test.images
     if turned is not train.images:
         other = np.ascontiguousarray(other.transpose(0, 2, 1))
@@ -134,6 +138,7 @@ def joined(place: str, sources: Sequence[Source]) -> Source:
         sources[0].place if len(sources) == 1 else "",
         np.concatenate(ids) if len(ids) == len(sources) else None,
         sources[0].id_name,
+        sources[0].by_file,
     )
 
 

@@ -41,11 +41,18 @@ def write(file: BinaryIO, arrays: Mapping[str, np.ndarray], comment: bytes = b""
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def read(source: Path) -> dict[str, np.ndarray]:
+class NoNumbersError(ValueError):
+    """An array of words or objects."""
+
+
+def read(
+    source: Path, no_numbers: dict[str, NoNumbersError] | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of an archive of ours or of ``np.savez`` and ``np.savez_compressed``.
 
     Memory is taken as content arrives. Raises ValueError and whatever `zipfile` raises for
-    anything but an archive of arrays of numbers.
+    anything but an archive of arrays of numbers; with `no_numbers` those of words and objects are
+    passed over and put there.
     """
     with _Sparing(source) as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -55,9 +62,14 @@ def read(source: Path) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
         for member in members:
             name = member.filename.removesuffix(".npy")
-            if name in arrays:
+            if name in arrays or name in (no_numbers or ()):
                 raise ValueError(f"it has two entries {name!r}")
-            arrays[name] = _read_member(archive, member)
+            try:
+                arrays[name] = _read_member(archive, member)
+            except NoNumbersError as error:
+                if no_numbers is None:
+                    raise
+                no_numbers[name] = error
         return arrays
 
 
@@ -119,7 +131,7 @@ def _read_header(file: IO[bytes], name: str) -> tuple[np.dtype[Any], bool, tuple
         if kind:
             what = "objects" if kind[1] == b"O" else "words"
             remedy = "for words as labels store np.unique(words, return_inverse=True)[1]"
-            raise ValueError(f"{name} has {what} where numbers are needed; {remedy}")
+            raise NoNumbersError(f"{name} has {what} where numbers are needed; {remedy}")
         raise ValueError(
             f"{name} has a header that does not describe an array of numbers: {header[:80]!r}"
         )

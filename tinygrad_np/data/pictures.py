@@ -94,18 +94,21 @@ def _weights(old: int, new: int) -> NDArray[np.float64]:
     return np.asarray(np.clip(1 - np.abs(centres - np.arange(old)), 0, 1))
 
 
-def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
+def read_classes(
+    folder: Path, size: tuple[int, int] | None, home: Path | None = None
+) -> list[Source]:
     """The pictures in the folders of a folder; their names are the labels.
 
     Folders called train and test have such folders within, and one called validation is taken for
     a test part where there is none. Without `size`, (h, w), all pictures
-    must have one size. Nothing where there are no such folders.
+    must have one size; they are called as their files are in `home`, which is the folder itself
+    where none is given. Nothing where there are no such folders.
     """
     inner = [place for place in listed(folder) if place.is_dir()]
     parts = [(PARTS[place.name.lower()], place) for place in inner if place.name.lower() in PARTS]
     validation = [place for place in inner if place.name.lower() in _VALIDATION and parts]
     if not parts and len(inner) == 1 and not pictures_in(inner[0]):
-        return read_classes(inner[0], size)
+        return read_classes(inner[0], size, home or folder)
     said: list[str] = []
     if validation and any(part == "test" for part, _ in parts):
         said.append("the validation part was left out")
@@ -116,13 +119,15 @@ def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
         classes = [each for each in listed(place) if each.is_dir()]
         files = [(each.name, file) for each in classes for file in pictures_in(each)]
         if files:
-            found.append(_read_all(place, part, files, size, said))
+            found.append(_read_all(home or folder, place, part, files, size, said))
             missing = [each.name for each in classes if each.name not in dict(files)]
             if loose := len(pictures_in(place)):
                 several = "s" * (loose > 1)
                 missing.append(f"{loose} picture{several} outside of folders of classes")
             if missing:
-                said.append(f"{place}: {' and '.join(missing)} were left out")
+                where = "" if place == folder else f"in {place.name}, "
+                several = "were" if len(missing) > 1 or loose > 1 else "was"
+                said.append(f"{where}{' and '.join(missing)} {several} left out")
     shapes = {source.images.shape[1:] for source in found}
     if len(shapes) > 1:
         raise _sizes(folder, sorted(shapes))
@@ -130,8 +135,8 @@ def read_classes(folder: Path, size: tuple[int, int] | None) -> list[Source]:
 
 
 def _read_all(
-    place: Path, part: str, files: list[tuple[str, Path]], size: tuple[int, int] | None,
-    said: list[str],
+    folder: Path, place: Path, part: str, files: list[tuple[str, Path]],
+    size: tuple[int, int] | None, said: list[str],
 ) -> Source:  # fmt: skip
     images: list[NDArray[np.uint8]] = []
     coloured = False
@@ -144,7 +149,9 @@ def _read_all(
         raise _sizes(place, shapes)
     if coloured:
         said.append("pictures in colours were made grey")
-    return Source(np.stack(images), np.array([name for name, _ in files]), part, said)
+    labels = np.array([name for name, _ in files])
+    ids = np.array([str(file.relative_to(folder)) for _, file in files])
+    return Source(np.stack(images), labels, part, said, ids=ids, by_file=True)
 
 
 def grey(picture: NDArray[Any], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:

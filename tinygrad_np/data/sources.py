@@ -1,5 +1,6 @@
 """What is found in a file before it is a data set: pictures as they lie there, and their labels."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,10 @@ PARTS = {
     **dict.fromkeys(["test", "testing", "t10k"], "test"),
 }
 GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+OTHER_TABLES = (
+    "for a table of other numbers see MLPClassifier (docs/estimators.md) or docs/own_model.md"
+)
+SMALL = 64  # columns: fewer, of small whole numbers, are measurements and no pixels
 _ABSENT = ["", "nan", "<NA>"]  # what a missing label becomes as a word
 _WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
 _LEAST_WHITE = 100.0  # the brightest pixel of pictures with fractions, such as scaled ones
@@ -41,6 +46,13 @@ class Source:
     place: str = ""  # of the labels, where it is not that of the whole
     ids: NDArray[Any] | None = None  # what names the rows, (n,) numbers or words
     id_name: str = ""  # what the column of these is called
+    by_file: bool = False  # these are names of files
+
+
+def natural(name: str) -> tuple[list[Any], str]:
+    """A key that sorts names by the numbers in them: 2.png before 10.png."""
+    pieces = re.split("([0-9]+)", name)
+    return [int(each) if i % 2 else each for i, each in enumerate(pieces)], name
 
 
 def check_shapes(place: str, shapes: set[Any]) -> None:
@@ -58,12 +70,25 @@ def as_images(
     columns (k·k, n); `count` is the number of labels where it is known. Colours become grey.
     Whole numbers from 0 to 255 stay as they are; where the largest is 1 or 16 they are stretched,
     as are numbers from 0 to 1. With `white` that value becomes 255, others in proportion.
-    Raises DataError for other shapes and values.
+    Raises DataError for other shapes and values, and for tables of a few small numbers.
     """
     pixels = _with_channels(_in_order(place, given, count), place, said)
+    if given.ndim == 2 and white is None and pixels.size and pixels.dtype.kind in "iuf":
+        _check_small(place, pixels)
     if white is None and pixels.dtype == np.uint8 and pixels.max(initial=0) not in _WHITES:
         return np.ascontiguousarray(pixels)
     return _as_bytes(place, pixels, said, white)
+
+
+def _check_small(place: str, pixels: NDArray[Any]) -> None:
+    """That rows of a few whole numbers are pictures: a pixel is white, or is not far from it."""
+    count, low, high = pixels[0].size, pixels.min(), pixels.max()
+    if count < SMALL and low >= 0 and 0 < high < _LEAST_WHITE and high not in _WHITES and (
+        pixels == np.rint(pixels)).all():  # fmt: skip
+        raise DataError(
+            f"{place}: found {count} columns of numbers from {low:g} to {high:g}, expected pixels, "
+            f"which reach 255, 16 or 1; {OTHER_TABLES}"
+        )
 
 
 def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any]:
@@ -152,8 +177,8 @@ def _as_bytes(
         parts = "" if whole else " with fractions"
         raise DataError(
             f"{place}: found numbers from {low:g} to {high:g}{parts}, expected pixels from 0 to "
-            "255 or 0 to 1; scale pixels and save them with np.savez(path, x=x, y=y); for a table "
-            "of other numbers see MLPClassifier (docs/estimators.md) or docs/own_model.md"
+            "255 or 0 to 1; scale pixels and save them with np.savez(path, x=x, y=y); "
+            f"{OTHER_TABLES}"
         )
     said.append(f"pixels from {low:.3g} to {high:.3g} became 0 to 255")
     return np.asarray(np.rint(scaled), np.uint8)

@@ -20,15 +20,25 @@ from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
 from .pictures import decoded
-from .sources import LABEL_NAMES, Source, as_images, check_shapes, name_rows, sides
+from .sources import (
+    LABEL_NAMES,
+    OTHER_TABLES,
+    SMALL,
+    Source,
+    as_images,
+    check_shapes,
+    name_rows,
+    sides,
+)
 
 Label = str | int | None
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _LONG = re.compile(r"\s*\d{8,18}\s*")  # beyond what float32 has exactly
 _DECIMAL_COMMA = re.compile(rb"(?<=[0-9]),(?=[0-9])")
-_INDEX = ("", "unnamed: 0", "index")  # columns that count the rows
+_INDEX = ("", "unnamed: 0", "__index_level_0__", "index")  # columns that count the rows
 _IDS = ("id", "imageid")  # columns that name the rows
 _MOST_CLASSES = 62
+_MISSING = ("nan", "na", "n/a", "null", "none", "<na>")
 
 
 def read_csv(path: StrPath, label: Label = None) -> Source:
@@ -112,21 +122,29 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     if names is not None:
         kept = [i for i in kept if called[i] not in (*_INDEX, *_IDS)]
     fits = _is_square if at is None else sides  # pictures in colours only where labels are known
+    ways = (0,) if at is not None else (0, 1)  # how many columns of labels may be among these
+    alone = any(fits(len(kept) - k) for k in ways)
+    of_rows = [] if alone else _of_rows(kept, columns)
+    if any(fits(len(kept) - len(of_rows) - k) for k in ways):
+        for i in of_rows:
+            kept.remove(i)
+            said.append(_told_of_rows(names, i))
+        ids = next(iter(of_rows), None) if ids is None else ids
     if not fits(len(kept)):
         if at is None and fits(len(kept) - 1):
             at = _left_over(names, kept, columns, said)
             kept.remove(at)
             if _name_rows(columns[at]):
-                shown = names[at] if names else at + 1
-                said.append(f"the column {shown}, with another value in nearly each row, was taken "
-                            "for names of rows, not for labels")  # fmt: skip
+                said.append(_told_of_rows(names, at))
                 ids, at = (at if ids is None else ids), None
         if not fits(len(kept)):
             odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
-            remedy = f"; take the columns {', '.join(odd)} out of the file" if odd else ""
+            remedies = ["name the column of labels with label="] * (at is None)
+            remedies += [f"take the columns {', '.join(odd)} out of the file"] * bool(odd)
+            remedies += [OTHER_TABLES] * (at is not None or len(kept) < SMALL)
             raise DataError(
                 f"{place}: found {count} columns, expected a square number of pixels, and "
-                f"one column of labels or none; name the column of labels with label={remedy}"
+                f"one column of labels or none; {'; '.join(remedies)}"
             )
     if words := [i for i in kept if i in columns.words]:
         cells = columns[words[0]].tolist()
@@ -155,6 +173,19 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         source.ids = found.astype(np.int64) if found.dtype.kind in "biuf" else found
         source.id_name = names[ids].strip() if names else ""
     return source
+
+
+def _of_rows(kept: Sequence[int], columns: Columns) -> list[int]:
+    """The columns of words that name the rows, and the first or the last of numbers that do."""
+    likely = [i for i in kept if i in columns.words or i in (kept[0], kept[-1])]
+    return [i for i in likely if _name_rows(columns[i])]
+
+
+def _told_of_rows(names: Sequence[str] | None, i: int) -> str:
+    return (
+        f"the column {names[i] if names else i + 1}, with another value in nearly each row, was "
+        "taken for names of rows, not for labels"
+    )
 
 
 def _check_named(
@@ -345,6 +376,7 @@ def _rows(
         table = parse_cells(block, count) if separator == "," else None
         found: dict[int, NDArray[Any]] = {}
         if table is None:
+            texts = texts | _lettered(block, separator, count, texts)
             table, found = _parsed(content, block, separator, count, row, texts)
         numbers.append(table)
         words.append(found)
@@ -359,6 +391,25 @@ def _rows(
         for i in sorted(set().union(*words))
     }  # fmt: skip
     return Columns(np.concatenate(numbers), joined, first)
+
+
+def _lettered(block: bytes, separator: str, count: int, texts: set[int]) -> set[int]:
+    """The first or the last column, where it has words with letters below a number.
+
+    One alone is a slip of the pen.
+    """
+    lines = [line for line in block.decode("utf-8", "replace").split("\n") if line.strip()]
+    found = set()
+    for i, cells in (
+        (0, (line.split(separator, 1)[0].strip(' "') for line in lines)),
+        (count - 1, (line.rsplit(separator, 1)[-1].strip(' "') for line in lines)),
+    ):
+        first = next(cells, "")
+        if i not in texts and _NUMBER.fullmatch(first) and sum(
+            each[:1].isalpha() and each.lower() not in _MISSING for each in cells
+        ) > 1:  # fmt: skip
+            found.add(i)
+    return found
 
 
 def _parsed(

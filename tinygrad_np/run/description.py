@@ -84,6 +84,15 @@ def weights_at(place: Path) -> Path:
     return found
 
 
+def is_weights(place: Path) -> bool:
+    """Whether a file, or the folder of a run, has weights that ``train`` wrote."""
+    file = place / "weights.npz" if place.is_dir() else place
+    try:
+        return file.suffix in (".npz", ".safetensors") and KEY in weights.metadata(file)
+    except DataError:
+        return False
+
+
 def rebuilt(path: Path) -> tuple[nn.Module, Description]:
     """The network in a file of weights that ``train`` wrote, ready to predict.
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from .. import nn
 from ..data.digits import digits_from
 from ..data.load import load_pictures
 from ..data.pictures import decoded, grey, is_picture, pictures_in
-from ..data.sources import Source
+from ..data.sources import Source, natural
 from ..draw.figures import empty_figure
 from ..errors import DataError, DataWarning
 from ..training.scoring import predict
 from .command_line import Arguments, guarded, new_file, new_folder, not_an_input
-from .description import Description, rebuilt, weights_at
+from .description import Description, is_weights, rebuilt, weights_at
 from .outputs import write, write_picture
 from .train import notes
 
@@ -44,30 +44,47 @@ class Guesses:
     labels: np.ndarray | None
     ids: np.ndarray | None = None  # what the file calls its pictures
     id_name: str = ""
+    by_file: bool = False  # these are the names of files in a folder, or of one picture
+
+    def files(self) -> list[str]:
+        """The paths of pictures that are called as their files."""
+        home = Path(self.name) if Path(self.name).is_dir() else Path(self.name).parent
+        return [] if self.ids is None else [str(home / each) for each in self.ids.tolist()]
 
 
 def pictures(path: Path, described: Description, as_it_is: bool = False) -> Source:
     """What is in a file or folder, as the network takes it."""
+    if is_weights(path):
+        raise DataError(
+            f"{path}: these are weights; WEIGHTS comes first and once, then files with pictures"
+        )
     paths = pictures_in(path) if path.is_dir() else [path] * is_picture(path)
-    if paths and described.cut and not as_it_is:
-        return Source(np.concatenate([digits_from(place) for place in paths]), None)
     if paths:
-        return Source(np.stack([grey(decoded(str(p), p), described.shape) for p in paths]), None)
+        paths.sort(key=lambda place: natural(place.name))
+        cut = described.cut and not as_it_is
+        found = [
+            digits_from(p) if cut else grey(decoded(str(p), p), described.shape)[np.newaxis]
+            for p in paths
+        ]
+        ids = [place.name if len(each) == 1 else f"{place.name}, {i}"
+               for place, each in zip(paths, found, strict=True)
+               for i in range(1, len(each) + 1)]  # fmt: skip
+        return Source(np.concatenate(found), None, ids=np.array(ids), by_file=True)
     if as_it_is:
         raise DataError(
             f"{path}: found no photo or drawing, which alone --as-is is for; leave it out"
         )
-    found = load_pictures(path, described.shape, described.classes)
-    if not len(found.images):
+    source = load_pictures(path, described.shape, described.classes)
+    if not len(source.images):
         raise DataError(f"{path}: found no picture, expected at least one; give another file")
-    if found.images.shape[1:] != described.shape:
-        told = "×".join(map(str, found.images.shape[1:]))
+    if source.images.shape[1:] != described.shape:
+        told = "×".join(map(str, source.images.shape[1:]))
         wanted = "×".join(map(str, described.shape))
         raise DataError(
             f"{path}: found pictures of {told} pixels, expected {wanted} as in training; resize "
             "them, or train on such with `train --data`"
         )
-    return found
+    return source
 
 
 def scaled(images: np.ndarray, described: Description) -> np.ndarray:
@@ -86,7 +103,9 @@ def guesses(
     logits = predict(model, scaled(found.images, described)).astype(np.float64)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
-    return Guesses(str(path), found.images, shares, found.labels, found.ids, found.id_name)
+    return Guesses(
+        str(path), found.images, shares, found.labels, found.ids, found.id_name, found.by_file
+    )
 
 
 def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
@@ -96,6 +115,7 @@ def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
     for each in found:
         for i, shares in enumerate(each.shares[: SHOWN - len(rows) + 1], 1):
             place = each.name if len(each.shares) == 1 else f"{each.name}, {i}"
+            place = each.files()[i - 1] if each.by_file else place
             first, second = np.argsort(-shares, kind="stable")[:2]
             rows.append((place, names[first], f"{100 * shares[first]:.1f} %",
                          f"{names[second]} ({100 * shares[second]:.1f} %)"))  # fmt: skip
@@ -113,11 +133,9 @@ def _right(each: Guesses, names: Sequence[str]) -> str:
     """The share of guesses that are the labels, which are words or numbers."""
     assert each.labels is not None
     guess, labels, classes = each.shares.argmax(axis=1), each.labels.astype(str), np.array(names)
-    if each.labels.dtype.kind in "biuf" and not np.isin(labels, classes).any():
-        classes = np.arange(len(names)).astype(str)  # of classes that are words
     known = np.isin(labels, classes)
-    strange = np.unique(labels[~known])
-    such = ", ".join(map(repr, strange[:3].tolist()))
+    strange = sorted(set(labels[~known].tolist()), key=natural)
+    such = ", ".join(map(repr, strange[:3]))
     told = f"labels such as {such} are none of the network's classes ({names[0]} … {names[-1]})"
     if not known.any():
         return told
@@ -127,13 +145,27 @@ def _right(each: Guesses, names: Sequence[str]) -> str:
 
 
 def submission(found: Sequence[Guesses], names: Sequence[str]) -> bytes:
-    """All guesses as Kaggle takes them: ImageId, as in the files or else from 1 on, and Label."""
+    """All guesses as Kaggle takes them: ImageId, as in the files or else from 1 on, and Label.
+
+    Pictures are called as their files; where all those are numbers with an ending, as the numbers.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     guess = [names[i] for each in found for i in each.shares.argmax(axis=1)]
-    ids: list[Any] = [i for each in found if each.ids is not None for i in each.ids.tolist()]
-    if len(ids) != len(guess):
-        ids = list(range(1, len(guess) + 1))
+    called = [each for each in found if each.ids is not None]
+    bare = [each.name for each in found if each.ids is None]
+    if called and bare:
+        raise DataError(
+            f"{bare[0]}: found pictures without names, beside those of {called[0].name}, which "
+            "have them, expected both with or both without for --csv; write a file for each"
+        )
+    ids: list[Any] = [i for each in called for i in cast(np.ndarray, each.ids).tolist()]
+    stems = [Path(i).stem for i in ids] if all(each.by_file for each in called) else []
+    if len(set(stems)) == len(ids) and all(map(str.isdecimal, stems)):
+        ids = stems
+    elif stems and len(set(ids)) < len(ids):  # in several folders
+        ids = [file for each in called for file in each.files()]
+    ids = ids or list(range(1, len(guess) + 1))
     writer.writerow([found[0].id_name or "ImageId", "Label"])
     writer.writerows(zip(ids, guess, strict=True))
     return file.getvalue().encode()
