@@ -443,3 +443,12 @@ def test_operations_with_several_results() -> None:
     replayed = tg.replay(tg.vmap(tg.grad(f)))
     for k in range(3):
         same(replayed(matrices + k), tg.vmap(tg.grad(f))(matrices + k))
+
+
+def test_a_batch_of_constants_inside_a_replayed_step() -> None:
+    def f(x: Any) -> Any:
+        return tg.vmap(lambda y: np.sum(x) * y)(np.ones(2))
+
+    replayed = tg.replay(f)
+    for k in range(3):
+        assert replayed(np.arange(3.0) + k).tolist() == [3 + 3 * k] * 2

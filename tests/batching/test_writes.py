@@ -60,12 +60,20 @@ MADE: dict[str, Callable[[Any, Any], Any]] = {
     "of a recorded result": lambda f, batch: tg.vmap(f)(tg.Tensor(batch, requires_grad=True) * 1),
     "recorded inside": lambda f, batch: tg.vmap(lambda x: tg.vjp(f, x)[0])(batch),
     "of a vmap": lambda f, batch: [v[0] for v in tg.vmap(tg.vmap(f))(batch[None])],
+    "of a recorded result, in a vmap of something else": lambda f, batch: [
+        v[0] for v in tg.vjp(lambda b: twofold(f, b), batch)[0]
+    ],
     "the same for all": lambda f, batch: [
         np.stack(rows)
         for rows in zip(*[[r.detach().numpy()[0] for r in _for_all(f, x)] for x in batch],
                         strict=True)
     ],
 }  # fmt: skip
+
+
+def twofold(f: Callable[[Any], Any], batch: Any) -> Any:
+    """All examples in a ``vmap`` whose own examples are others."""
+    return tg.vmap(lambda y: [r + y for r in tg.vmap(f)(batch)])(np.zeros(1))
 
 
 def _for_all(f: Callable[[Any], Any], x: Any) -> Any:
@@ -129,7 +137,8 @@ def test_writes_are_replayed(name: str) -> None:
 
     batch = BATCH[:, :2, :2]
     for transform in (
-        tg.vmap(f), tg.vmap(tg.grad(f)), tg.jacobian(tg.vmap(f)), tg.vmap(lambda x: tg.hvp(f, x, x))
+        tg.vmap(f), tg.vmap(tg.grad(f)), tg.jacobian(tg.vmap(f)),
+        tg.vmap(lambda x: tg.hvp(f, x, x)), lambda b: twofold(lambda x: [f(x)], b)[0],
     ):  # fmt: skip
         replayed = tg.replay(transform)
         for k in range(3):

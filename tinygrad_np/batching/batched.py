@@ -72,9 +72,15 @@ class Level:
         is_inside = mode.capture is None if node is None else node.number > self.number
         if is_inside or (type(array) is Batched and array.level is self):
             return tensor
+        tensor = from_outside(tensor, self.outer)
         inside = Tensor._of(Batched(tensor, self, False), None)
         inside._shared = tensor._share()
         return inside
+
+
+def from_outside(given: Any, outer: Watch | None) -> Any:
+    """What a ``vmap`` is given, as the one around it sees it: the memory of its views is that."""
+    return given if outer is None else outer.operands((given,))[0]
 
 
 class Batched(NDArrayOperatorsMixin):
