@@ -18,11 +18,16 @@ BATCH = X + np.array([0.0, 100.0]).reshape(2, 1, 1)
 WEIGHTS = np.arange(1.0, 13.0)
 
 
-def program(view: Callable[[Any], Any], write: Callable[[Any], None], to_base: bool) -> Any:
-    """A function of one example that writes to a view, or beside it, and gives both."""
+def program(
+    view: Callable[[Any], Any], write: Callable[[Any], None], to_base: bool, own: bool = True
+) -> Any:
+    """A function of one example that writes to a view, or beside it, and gives both.
+
+    What it writes to is its ``own``, or its argument.
+    """
 
     def f(x: Any) -> Any:
-        t = x * 1.0
+        t = x * 1.0 if own else x
         seen = view(t)
         write(t if to_base else seen)
         return t * 1.0, seen * 1.0
@@ -48,7 +53,7 @@ def slopes(f: Callable[[Any], Any], batch: Any) -> Any:
 def looped(f: Callable[[Any], Any], batch: Any) -> Any:
     """The results of NumPy's loop, or None where NumPy refuses."""
     try:
-        columns = zip(*[f(x) for x in batch], strict=True)
+        columns = zip(*[f(x.copy()) for x in batch], strict=True)
     except ValueError:
         return None
     return [np.stack(column) for column in columns]
@@ -60,9 +65,6 @@ MADE: dict[str, Callable[[Any, Any], Any]] = {
     "of a recorded result": lambda f, batch: tg.vmap(f)(tg.Tensor(batch, requires_grad=True) * 1),
     "recorded inside": lambda f, batch: tg.vmap(lambda x: tg.vjp(f, x)[0])(batch),
     "of a vmap": lambda f, batch: [v[0] for v in tg.vmap(tg.vmap(f))(batch[None])],
-    "of a recorded result, in a vmap of something else": lambda f, batch: [
-        v[0] for v in tg.vjp(lambda b: twofold(f, b), batch)[0]
-    ],
     "the same for all": lambda f, batch: [
         np.stack(rows)
         for rows in zip(*[[r.detach().numpy()[0] for r in _for_all(f, x)] for x in batch],
@@ -81,6 +83,15 @@ def _for_all(f: Callable[[Any], Any], x: Any) -> Any:
     return tg.vmap(lambda one: [r * one for r in f(w)])(tg.Tensor(np.ones(1)))
 
 
+OF_ARGUMENTS: dict[str, Callable[[Any, Any], Any]] = {
+    "vmap": MADE["vmap"],
+    "of a vmap": lambda f, batch: [v[0] for v in twofold(f, batch)],
+    "recorded outside": lambda f, batch: [
+        v[0] for v in tg.vjp(lambda b: twofold(f, b), batch)[0]
+    ],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_write_has_numpys_effect_or_is_refused(name: str) -> None:
     for (what, write), to_base in itertools.product(WRITES.items(), [False, True]):
@@ -92,6 +103,23 @@ def test_a_write_has_numpys_effect_or_is_refused(name: str) -> None:
                     found = made(f, BATCH)
                 except REFUSED:
                     assert to_base or name not in WORKS or what not in ("set", "add", "multiply")
+                    continue
+                assert expected is not None, "NumPy refuses"
+                for a, b in zip(found, expected, strict=True):
+                    np.testing.assert_array_equal(np.asarray(getattr(a, "data", a)), b)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_write_to_an_argument_has_numpys_effect_on_the_example_or_is_refused(name: str) -> None:
+    for what, to_base in itertools.product(["set", "add to a part"], [False, True]):
+        f = program(VIEWS[name], WRITES[what], to_base, own=False)
+        expected = looped(f, BATCH)
+        for kind, made in OF_ARGUMENTS.items():
+            with named(name, kind, what, "to the base" if to_base else "to the view"):
+                try:
+                    found = made(f, BATCH.copy())
+                except REFUSED:
+                    assert to_base or name not in WORKS or what != "set"
                     continue
                 assert expected is not None, "NumPy refuses"
                 for a, b in zip(found, expected, strict=True):
