@@ -206,3 +206,63 @@ def test_a_tensor_from_outside_keeps_its_value() -> None:
     with pytest.raises(ValueError, match="sequence") as caught:  # NumPy's, because of ours
         tg.vmap(lambda x, w: w.__setitem__(0, x), (0, None))(np.ones(3), array)
     assert "write into a Tensor in place of an array" in str(caught.value.__cause__)
+
+
+LAID: dict[str, Callable[[Any], Any]] = {
+    "a sum": lambda x: x + 1.0,
+    "a transpose": lambda x: x.T * 1.0,
+    "a copy": lambda x: x.T.copy(),
+    "np.copy": lambda x: np.copy(x.T),
+    "np.copy in C's order": lambda x: np.copy(x.T, order="C"),
+    "np.copy in Fortran's order": lambda x: np.copy(x, order="F"),
+    "np.copy as it lies": lambda x: np.copy(x.T, order="A"),
+    "another dtype": lambda x: x.T.astype(np.float32),
+    "another dtype in C's order": lambda x: x.T.astype(np.float64, order="C"),
+    "the same dtype in Fortran's order": lambda x: x.astype(np.float64, order="F", copy=False),
+    "a ufunc in Fortran's order": lambda x: np.add(x, 1.0, order="F"),
+    "a copy of what is broadcast": lambda x: np.broadcast_to(x[0], (3, 4)).copy(),
+    "columns": lambda x: x[:, [0, 2, 1]],
+    "np.take": lambda x: np.take(x, [0, 2, 1], axis=1),
+    "np.stack": lambda x: np.stack([x[0], x[1], x[2]], 1),
+    "np.concatenate": lambda x: np.concatenate([x.T, x.T]),
+    "np.sort": lambda x: np.sort(x.T, axis=0),
+    "np.cumsum": lambda x: np.cumsum(x, axis=0),
+    "np.fft": lambda x: np.abs(np.fft.fft(x.T, axis=0)),
+    "np.pad": lambda x: np.pad(x.T, ((0, 0), (0, 3))),
+    "einsum": lambda x: np.einsum("ij,jk->ki", x, x.T),
+    "beside zeros": lambda x: np.zeros((3, 3)).T + x[:, :3],
+}
+ROWS: dict[str, Callable[[Any], Any]] = {
+    "reshape": lambda t: t.reshape(-1),
+    "reshape of a transpose": lambda t: np.reshape(t.T, (-1, 3)),
+}
+
+
+@for_each(LAID)
+def test_a_reshape_is_a_view_where_that_of_one_example_is(name: str) -> None:
+    """An example is one in memory of its own: what lies between two of them is not seen."""
+    for (what, row), to_base in itertools.product(ROWS.items(), [False, True]):
+
+        def f(x: Any, row: Any = row, to_base: bool = to_base) -> Any:
+            t = LAID[name](x)
+            v = row(t)
+            (t if to_base else v)[0] = 100.0
+            return [t, v]
+
+        expected = looped(f, BATCH)
+        assert expected is not None
+        batches = [(axis, np.moveaxis(BATCH, 0, axis).copy()) for axis in (0, 1, 2)]
+        batches += [(0, np.moveaxis(batch, axis, 0)) for axis, batch in batches[1:]]
+        for axis, batch in batches:
+            with named(
+                name, what, axis, batch.strides, "to the base" if to_base else "to the view"
+            ):
+                try:
+                    found = tg.vmap(f, axis)(batch)
+                    twice = tg.vmap(tg.vmap(f, axis), 2)(np.stack([batch, batch], 2))
+                except tg.TapeError:
+                    assert to_base
+                    continue
+                for a, b, both in zip(found, expected, twice, strict=True):
+                    np.testing.assert_array_equal(a, b)
+                    np.testing.assert_array_equal(both[1], b)

@@ -94,7 +94,7 @@ class Batched(NDArrayOperatorsMixin):
     computes_itself = True  # operations with it are its own, not the table's
 
     def __init__(self, held: Any, level: Level, varies: bool = True, of: Any = None) -> None:
-        self.held = held
+        self.held = outermost(held) if varies else held
         self.level = level
         self.varies = varies
         self.of = of
@@ -108,6 +108,12 @@ class Batched(NDArrayOperatorsMixin):
     def flags(self) -> Any:
         """Of what is held: whether it may be written to."""
         return getattr(self.held, "_array", self.held).flags
+
+    @property
+    def one(self) -> Any:
+        """An array that lies in memory as one example does; its numbers mean nothing."""
+        array = laid_as(self.held)
+        return array[0] if self.varies and len(array) else array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -282,6 +288,31 @@ def memory(array: Any) -> Any:
     while isinstance(getattr(array, "base", None), np.ndarray):
         array = array.base
     return array
+
+
+def laid_as(array: Any) -> Any:
+    """The array of NumPy's that shows how this one lies."""
+    array = getattr(array, "_array", array)
+    return array.one if type(array) is Batched else array
+
+
+def outermost(held: Any) -> Any:
+    """What is held, with the examples one after the other in memory, each as it lies alone.
+
+    So a function that keeps how its operands lie, or gives a view where it can, does for all
+    examples what it does for one.
+    """
+    array = laid_as(held)
+    if type(array) is not np.ndarray or array.flags.c_contiguous:
+        return held
+    far, *near = [abs(n) for n in array.strides]
+    if not far or all(n <= far or k == 1 for n, k in zip(near, array.shape[1:], strict=True)):
+        return held
+    axes = [0, *(1 + i for i in sorted(range(len(near)), key=lambda i: -near[i]))]
+    made = np.copy(np.transpose(held, axes), order="C")
+    if type(made) is np.ndarray:
+        made.flags.writeable = array.flags.writeable
+    return np.transpose(made, np.argsort(axes).tolist())
 
 
 def likeness(x: Batched) -> Any:
