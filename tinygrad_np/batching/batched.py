@@ -285,7 +285,7 @@ def memory(array: Any) -> Any:
     """What all arrays have in common that lie in the memory of this one."""
     if isinstance(array, Tensor):
         return getattr(array, "_shared", None) if array._storage is None else array._storage
-    while isinstance(getattr(array, "base", None), np.ndarray):
+    while getattr(array, "base", None) is not None:  # as_strided has an object between
         array = array.base
     return array
 
