@@ -11,7 +11,7 @@ from numpy.polynomial.chebyshev import chebval
 
 import tinygrad_np as tg
 from tests.autodiff.cases import BY_FUNCTION, Case, full_name
-from tests.each import run_all
+from tests.each import for_each, run_all
 from tinygrad_np import ShapeError, TapeError
 from tinygrad_np.autodiff.nests import leaves, rebuild
 from tinygrad_np.nn import functional as F
@@ -452,3 +452,33 @@ def test_a_batch_of_constants_inside_a_replayed_step() -> None:
     replayed = tg.replay(f)
     for k in range(3):
         assert replayed(np.arange(3.0) + k).tolist() == [3 + 3 * k] * 2
+
+
+TAKEN_OUT: dict[str, Callable[[Any], Any]] = {
+    "float": float,
+    "item": lambda t: t.item(),
+    "tolist": lambda t: t.tolist(),
+    "a truth value": lambda t: 1.0 if t > 0 else 2.0,
+    "np.asarray": np.asarray,
+    "np.ascontiguousarray": lambda t: np.ascontiguousarray(t)[0],
+}
+
+
+@for_each(TAKEN_OUT)
+def test_what_is_the_same_for_all_is_refused_as_outside(name: str) -> None:
+    """A number of it is that of a Tensor outside; no sentence says that the examples differ."""
+
+    def f(x: Any, w: Any) -> Any:
+        return x * TAKEN_OUT[name](w[1])
+
+    x, w = np.ones((2, 3)), np.arange(3.0)
+    for over, of in ((f, x[0]), (tg.vmap(f, (0, None)), x)):
+        assert np.shape(over(of, w)) == of.shape
+        with pytest.raises(tg.ReplayError, match="takes a value out of a Tensor"):
+            tg.replay(over)(of, w)
+        leaf = tg.Tensor(w, requires_grad=True)
+        if name in ("item", "tolist", "a truth value"):
+            assert over(of, leaf).shape == of.shape
+        else:
+            with pytest.raises(tg.DetachError):
+                over(of, leaf)

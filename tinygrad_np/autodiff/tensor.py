@@ -324,7 +324,7 @@ class Tensor(Operators, ways.Foreign):
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
     def _refuse_detaching(self, what: str, or_many: bool = False) -> None:
-        of_many = or_many and calls.is_of_many(self)  # where the numbers of one are asked for
+        of_many = or_many and getattr(self._array, "varies", False)  # numbers of one are asked for
         if of_many or (self._node is not None and not getattr(self._node, "severed", False)):
             raise ways.cut(what, self.shape, of_many)
 

@@ -6,6 +6,7 @@ which records: ``vmap`` can be differentiated, too.
 """
 
 import math
+import operator
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -169,30 +170,37 @@ class Batched(NDArrayOperatorsMixin):
             return NotImplemented
         return computed(fn, args, kwargs)
 
-    def _refuse(self, what: str) -> Any:
-        raise ways.cut(what, self.shape, True)
+    def _alone(self, what: str) -> Any:
+        """What is the same for all, without its wrapping; refused where examples differ."""
+        if self.varies:
+            raise ways.cut(what, self.shape, True)
+        return self.held
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        self._refuse("its array (t.numpy(), np.asarray(t))")
+        return np.array(self._alone("its array (t.numpy(), np.asarray(t))"), dtype)
 
     def __bool__(self) -> bool:
-        return bool(self._refuse("a truth value (if t, while t, and, or)"))
+        return bool(self._alone("a truth value (if t, while t, and, or)"))
 
-    def __float__(self) -> Any:
-        return self._refuse("a Python number")
+    def __float__(self) -> float:
+        return float(self._alone("a Python number"))
 
-    __int__ = __complex__ = __float__
+    def __int__(self) -> int:
+        return int(self._alone("a Python number"))
+
+    def __complex__(self) -> complex:
+        return complex(self._alone("a Python number"))
 
     def __index__(self) -> int:
-        return int(self._refuse("its use as an index or count"))
+        return operator.index(self._alone("its use as an index or count"))
 
-    def item(self, *_index: Any) -> Any:
-        """Refused: there is one number in each example."""
-        self._refuse("a Python number (t.item())")
+    def item(self, *index: Any) -> Any:
+        """One element as a Python number, which is refused where examples differ."""
+        return self._alone("a Python number (t.item())").item(*index)
 
     def tolist(self) -> Any:
-        """Refused: there is one list in each example."""
-        self._refuse("its values (t.tolist())")
+        """The values as nested lists, which are refused where examples differ."""
+        return self._alone("its values (t.tolist())").tolist()
 
     def __len__(self) -> int:
         if not self.shape:
