@@ -482,3 +482,24 @@ def test_what_is_the_same_for_all_is_refused_as_outside(name: str) -> None:
         else:
             with pytest.raises(tg.DetachError):
                 over(of, leaf)
+
+
+def test_what_is_detached_inside_is_a_constant_outside() -> None:
+    x = np.arange(1.0, 4.0)
+    inside = {
+        "an example": (lambda v: tg.vmap(lambda a: a.detach() * a)(v), x),
+        "stop_gradient": (lambda v: tg.vmap(lambda a: tg.stop_gradient(a * a) * a)(v), x * x),
+        "the same for all": (lambda v: tg.vmap(lambda a: (v * 1).detach() * a)(x), 0 * x),
+        "of another vmap": (
+            lambda v: tg.vmap(lambda a: tg.vmap(lambda b: a.detach() * a * b)(np.ones(2)))(v), 2 * x
+        ),
+        "a gradient": (tg.vmap(tg.grad(lambda a: a.detach() * a**2)), 2 * x),
+        "a gradient without it": (tg.vmap(tg.grad(lambda a: a**3)), 6 * x),
+    }  # fmt: skip
+    for name, (f, expected) in inside.items():
+        slope = tg.grad(lambda v, f=f: np.sum(f(v)))
+        replayed = tg.replay(slope)
+        for _ in range(2):
+            replayed(x)
+        for found in (slope(x), replayed(x)):
+            np.testing.assert_array_equal(found, expected, err_msg=name)

@@ -202,6 +202,12 @@ class Batched(NDArrayOperatorsMixin):
         """The values as nested lists, which are refused where examples differ."""
         return self._alone("its values (t.tolist())").tolist()
 
+    def detach(self) -> "Batched":
+        """The same values, which are constants outside, too."""
+        inside = self.held
+        inside = inside.detach() if isinstance(inside, (Tensor, Batched)) else inside
+        return Batched(inside, self.level, self.varies, self.of)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of an array without axes.")

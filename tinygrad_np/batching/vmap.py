@@ -135,7 +135,7 @@ def _of_all(leaf: Any, axis: int | None, level: Level) -> Any:
                 "a Tensor made with requires_grad=True inside tg.vmap: its gradient would be lost; "
                 "take the gradient inside (tg.grad), or pass the Tensor as an argument."
             )
-        leaf = leaf.detach()
+        leaf = leaf._without_history()
     value = leaf
     refuse_own_way("a result inside tg.vmap", leaf)
     if isinstance(leaf, Tensor) and type(leaf._array) is Batched:
