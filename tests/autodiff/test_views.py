@@ -64,6 +64,8 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "diff of none": lambda t: np.diff(t, n=0),
     "nan_to_num in place": lambda t: np.nan_to_num(t, copy=False),
     "broadcast_to": lambda t: np.broadcast_to(t, (2, 3, 4)),
+    "windows": lambda t: np.lib.stride_tricks.sliding_window_view(t, 2, axis=1),
+    "windows of all axes": lambda t: np.lib.stride_tricks.sliding_window_view(t, (2, 3)),
     "diagonal": np.diagonal,
     "diag": np.diag,
     "linalg.diagonal": np.linalg.diagonal,

@@ -11,7 +11,7 @@ from numpy.polynomial.chebyshev import chebval
 
 import tinygrad_np as tg
 from tests.autodiff.cases import BY_FUNCTION, Case, full_name
-from tests.each import run_all
+from tests.each import for_each, run_all
 from tinygrad_np import ShapeError, TapeError
 from tinygrad_np.autodiff.nests import leaves, rebuild
 from tinygrad_np.nn import functional as F
@@ -443,3 +443,63 @@ def test_operations_with_several_results() -> None:
     replayed = tg.replay(tg.vmap(tg.grad(f)))
     for k in range(3):
         same(replayed(matrices + k), tg.vmap(tg.grad(f))(matrices + k))
+
+
+def test_a_batch_of_constants_inside_a_replayed_step() -> None:
+    def f(x: Any) -> Any:
+        return tg.vmap(lambda y: np.sum(x) * y)(np.ones(2))
+
+    replayed = tg.replay(f)
+    for k in range(3):
+        assert replayed(np.arange(3.0) + k).tolist() == [3 + 3 * k] * 2
+
+
+TAKEN_OUT: dict[str, Callable[[Any], Any]] = {
+    "float": float,
+    "item": lambda t: t.item(),
+    "tolist": lambda t: t.tolist(),
+    "a truth value": lambda t: 1.0 if t > 0 else 2.0,
+    "np.asarray": np.asarray,
+    "np.ascontiguousarray": lambda t: np.ascontiguousarray(t)[0],
+}
+
+
+@for_each(TAKEN_OUT)
+def test_what_is_the_same_for_all_is_refused_as_outside(name: str) -> None:
+    """A number of it is that of a Tensor outside; no sentence says that the examples differ."""
+
+    def f(x: Any, w: Any) -> Any:
+        return x * TAKEN_OUT[name](w[1])
+
+    x, w = np.ones((2, 3)), np.arange(3.0)
+    for over, of in ((f, x[0]), (tg.vmap(f, (0, None)), x)):
+        assert np.shape(over(of, w)) == of.shape
+        with pytest.raises(tg.ReplayError, match="takes a value out of a Tensor"):
+            tg.replay(over)(of, w)
+        leaf = tg.Tensor(w, requires_grad=True)
+        if name in ("item", "tolist", "a truth value"):
+            assert over(of, leaf).shape == of.shape
+        else:
+            with pytest.raises(tg.DetachError):
+                over(of, leaf)
+
+
+def test_what_is_detached_inside_is_a_constant_outside() -> None:
+    x = np.arange(1.0, 4.0)
+    inside = {
+        "an example": (lambda v: tg.vmap(lambda a: a.detach() * a)(v), x),
+        "stop_gradient": (lambda v: tg.vmap(lambda a: tg.stop_gradient(a * a) * a)(v), x * x),
+        "the same for all": (lambda v: tg.vmap(lambda a: (v * 1).detach() * a)(x), 0 * x),
+        "of another vmap": (
+            lambda v: tg.vmap(lambda a: tg.vmap(lambda b: a.detach() * a * b)(np.ones(2)))(v), 2 * x
+        ),
+        "a gradient": (tg.vmap(tg.grad(lambda a: a.detach() * a**2)), 2 * x),
+        "a gradient without it": (tg.vmap(tg.grad(lambda a: a**3)), 6 * x),
+    }  # fmt: skip
+    for name, (f, expected) in inside.items():
+        slope = tg.grad(lambda v, f=f: np.sum(f(v)))
+        replayed = tg.replay(slope)
+        for _ in range(2):
+            replayed(x)
+        for found in (slope(x), replayed(x)):
+            np.testing.assert_array_equal(found, expected, err_msg=name)

@@ -10,6 +10,7 @@ from .funnel import apply
 from .hooks import Handle, register
 from .primitives import cast, split_index, take_at
 from .rules import calls, indexing
+from .rules.shaping import lies
 from .tape import NO_OPTIONS
 from .writes import put, update
 
@@ -212,13 +213,14 @@ class Operators:
         copy: bool = True,
     ) -> "Tensor":  # fmt: skip
         """The values in another dtype, in memory as NumPy sees fit; integers are constants."""
-        del order, subok
+        del subok
         if not np.can_cast(self._array.dtype, dtype, casting):
             kept = f"with casting={casting!r}"
             raise TypeError(f"cannot convert a Tensor of {self._array.dtype} to {dtype} {kept}.")
-        if not copy and np.dtype(dtype) == self._array.dtype:
+        if not copy and np.dtype(dtype) == self._array.dtype and lies(self, order):
             return self  # type: ignore[return-value] # which is a Tensor
-        return apply(cast, (self, np.dtype(dtype)))
+        made = apply(cast, (self, np.dtype(dtype)))
+        return made if lies(made, order) else made.copy(order)
 
     def copy(self, order: Any = "C") -> "Tensor":
         """The same values in memory of their own, recorded."""

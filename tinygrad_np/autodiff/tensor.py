@@ -279,6 +279,13 @@ class Tensor(Operators, ways.Foreign):
 
     def detach(self) -> "Tensor":
         """The same values as a constant."""
+        made = self._without_history()
+        if calls.is_of_many(self):
+            made._array = self._array.detach()
+        return made
+
+    def _without_history(self) -> "Tensor":
+        """The same values; what a ``vmap`` outside has recorded of them stays."""
         made = Tensor._of(self._array, None, self._storage)
         made._shared = self._share()
         if mode.capture is not None:
@@ -324,7 +331,7 @@ class Tensor(Operators, ways.Foreign):
         return self._read_only() if isinstance(self._array, ndarray) else np.asarray(self._array)
 
     def _refuse_detaching(self, what: str, or_many: bool = False) -> None:
-        of_many = or_many and calls.is_of_many(self)  # where the numbers of one are asked for
+        of_many = or_many and getattr(self._array, "varies", False)  # numbers of one are asked for
         if of_many or (self._node is not None and not getattr(self._node, "severed", False)):
             raise ways.cut(what, self.shape, of_many)
 

@@ -144,7 +144,7 @@ class Run:
         if self.plain:
             values = [_taken(v) if isinstance(v, Tensor) else v for v in values]
         elif not self.records:
-            values = [v.detach() if isinstance(v, Tensor) else Tensor(v) for v in values]
+            values = [v._without_history() if isinstance(v, Tensor) else Tensor(v) for v in values]
         return rebuild(like, values)
 
     def by_argument(self, values: list[Any]) -> Any:

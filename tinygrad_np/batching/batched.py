@@ -6,6 +6,7 @@ which records: ``vmap`` can be differentiated, too.
 """
 
 import math
+import operator
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -72,9 +73,15 @@ class Level:
         is_inside = mode.capture is None if node is None else node.number > self.number
         if is_inside or (type(array) is Batched and array.level is self):
             return tensor
+        tensor = from_outside(tensor, self.outer)
         inside = Tensor._of(Batched(tensor, self, False), None)
         inside._shared = tensor._share()
         return inside
+
+
+def from_outside(given: Any, outer: Watch | None) -> Any:
+    """What a ``vmap`` is given, as the one around it sees it: the memory of its views is that."""
+    return given if outer is None else outer.operands((given,))[0]
 
 
 class Batched(NDArrayOperatorsMixin):
@@ -88,7 +95,7 @@ class Batched(NDArrayOperatorsMixin):
     computes_itself = True  # operations with it are its own, not the table's
 
     def __init__(self, held: Any, level: Level, varies: bool = True, of: Any = None) -> None:
-        self.held = held
+        self.held = outermost(held) if varies else held
         self.level = level
         self.varies = varies
         self.of = of
@@ -102,6 +109,12 @@ class Batched(NDArrayOperatorsMixin):
     def flags(self) -> Any:
         """Of what is held: whether it may be written to."""
         return getattr(self.held, "_array", self.held).flags
+
+    @property
+    def one(self) -> Any:
+        """An array that lies in memory as one example does; its numbers mean nothing."""
+        array = laid_as(self.held)
+        return array[0] if self.varies and len(array) else array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -157,30 +170,43 @@ class Batched(NDArrayOperatorsMixin):
             return NotImplemented
         return computed(fn, args, kwargs)
 
-    def _refuse(self, what: str) -> Any:
-        raise ways.cut(what, self.shape, True)
+    def _alone(self, what: str) -> Any:
+        """What is the same for all, without its wrapping; refused where examples differ."""
+        if self.varies:
+            raise ways.cut(what, self.shape, True)
+        return self.held
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        self._refuse("its array (t.numpy(), np.asarray(t))")
+        return np.array(self._alone("its array (t.numpy(), np.asarray(t))"), dtype)
 
     def __bool__(self) -> bool:
-        return bool(self._refuse("a truth value (if t, while t, and, or)"))
+        return bool(self._alone("a truth value (if t, while t, and, or)"))
 
-    def __float__(self) -> Any:
-        return self._refuse("a Python number")
+    def __float__(self) -> float:
+        return float(self._alone("a Python number"))
 
-    __int__ = __complex__ = __float__
+    def __int__(self) -> int:
+        return int(self._alone("a Python number"))
+
+    def __complex__(self) -> complex:
+        return complex(self._alone("a Python number"))
 
     def __index__(self) -> int:
-        return int(self._refuse("its use as an index or count"))
+        return operator.index(self._alone("its use as an index or count"))
 
-    def item(self, *_index: Any) -> Any:
-        """Refused: there is one number in each example."""
-        self._refuse("a Python number (t.item())")
+    def item(self, *index: Any) -> Any:
+        """One element as a Python number, which is refused where examples differ."""
+        return self._alone("a Python number (t.item())").item(*index)
 
     def tolist(self) -> Any:
-        """Refused: there is one list in each example."""
-        self._refuse("its values (t.tolist())")
+        """The values as nested lists, which are refused where examples differ."""
+        return self._alone("its values (t.tolist())").tolist()
+
+    def detach(self) -> "Batched":
+        """The same values, which are constants outside, too."""
+        inside = self.held
+        inside = inside.detach() if isinstance(inside, (Tensor, Batched)) else inside
+        return Batched(inside, self.level, self.varies, self.of)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -273,9 +299,34 @@ def memory(array: Any) -> Any:
     """What all arrays have in common that lie in the memory of this one."""
     if isinstance(array, Tensor):
         return getattr(array, "_shared", None) if array._storage is None else array._storage
-    while isinstance(getattr(array, "base", None), np.ndarray):
+    while getattr(array, "base", None) is not None:  # as_strided has an object between
         array = array.base
     return array
+
+
+def laid_as(array: Any) -> Any:
+    """The array of NumPy's that shows how this one lies."""
+    array = getattr(array, "_array", array)
+    return array.one if type(array) is Batched else array
+
+
+def outermost(held: Any) -> Any:
+    """What is held, with the examples one after the other in memory, each as it lies alone.
+
+    So a function that keeps how its operands lie, or gives a view where it can, does for all
+    examples what it does for one.
+    """
+    array = laid_as(held)
+    if type(array) is not np.ndarray or array.flags.c_contiguous:
+        return held
+    far, *near = [abs(n) for n in array.strides]
+    if not far or all(n <= far or k == 1 for n, k in zip(near, array.shape[1:], strict=True)):
+        return held
+    axes = [0, *(1 + i for i in sorted(range(len(near)), key=lambda i: -near[i]))]
+    made = np.copy(np.transpose(held, axes), order="C")
+    if type(made) is np.ndarray:
+        made.flags.writeable = array.flags.writeable
+    return np.transpose(made, np.argsort(axes).tolist())
 
 
 def likeness(x: Batched) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..autodiff.primitives import (
     ARRAY,
@@ -65,6 +66,7 @@ ALL_AXES = dict.fromkeys([
     np.sum, np.prod, np.mean, np.max, np.min, np.amax, np.amin, np.any, np.all, np.count_nonzero,
     np.flip, neural.logsumexp, neural.softmax, neural.log_softmax, reductions.variance,
     reductions.deviation, reductions.length, reductions.unit, products.power_norm,
+    sliding_window_view,
 ], ("axis",)) | dict.fromkeys([np.fft.fftn, np.fft.ifftn, np.fft.fftshift, np.fft.ifftshift],
     ("axes",))  # fmt: skip
 ONE_ROW = dict.fromkeys([

@@ -12,7 +12,7 @@ from ..autodiff.tape import Leaf, history, mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import marked
 from ..errors import ShapeError, TapeError
-from .batched import Batched, Level, is_varying
+from .batched import Batched, Level, from_outside, is_varying
 
 Axes = Any  # an int, None, or a nest of these
 
@@ -48,7 +48,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         axes = _axes("in_axes", _per_argument(in_axes, args), list(args))
         level = Level(_batch_size(given, axes), mode.watch)
         inner = [
-            leaf if axis is None else Tensor._of(Batched(_first(leaf, axis), level), None)
+            leaf if axis is None else Tensor._of(Batched(_first(leaf, axis, level), level), None)
             for leaf, axis in zip(given, axes, strict=True)
         ]
         mode.watch = level
@@ -59,7 +59,8 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         level.leave(results := leaves(out))
         places = _axes("out_axes", out_axes, out)
         found = [_of_all(leaf, a, level) for leaf, a in zip(results, places, strict=True)]
-        is_plain = not any(isinstance(leaf, Tensor) for leaf in (*given, *leaves(kwargs)))
+        tensors = any(isinstance(leaf, Tensor) for leaf in (*given, *leaves(kwargs)))
+        is_plain = mode.capture is None and not tensors  # no value leaves a step
         if is_plain and not any(isinstance(v, Tensor) and _belongs_to_others(v) for v in found):
             found = [v.numpy() if isinstance(v, Tensor) else v for v in found]
         else:
@@ -119,9 +120,9 @@ def _batch_size(given: list[Any], axes: list[int | None]) -> int:
     return int(sizes[0])
 
 
-def _first(leaf: Any, axis: int) -> Any:
+def _first(leaf: Any, axis: int, level: Level) -> Any:
     refuse_own_way("an argument of tg.vmap", leaf)
-    array = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+    array = from_outside(leaf, level.outer) if hasattr(leaf, "dtype") else np.asarray(leaf)
     return np.moveaxis(array, axis, 0) if axis else array
 
 
@@ -134,7 +135,7 @@ def _of_all(leaf: Any, axis: int | None, level: Level) -> Any:
                 "a Tensor made with requires_grad=True inside tg.vmap: its gradient would be lost; "
                 "take the gradient inside (tg.grad), or pass the Tensor as an argument."
             )
-        leaf = leaf.detach()
+        leaf = leaf._without_history()
     value = leaf
     refuse_own_way("a result inside tg.vmap", leaf)
     if isinstance(leaf, Tensor) and type(leaf._array) is Batched:

@@ -115,21 +115,27 @@ defvjp(
 @composite(np.copy)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:  # noqa: ARG001 - NumPy's options
     """The same values in memory of their own."""
-    return broadcast(a, np.shape(a), *(() if _lies(a, order) else (order,)))
+    return broadcast(a, np.shape(a), *(() if lies(a, order) else (order,)))
 
 
-def _lies(x: Any, order: str) -> bool:
+def lies(x: Any, order: str) -> bool:
     """Whether a copy that keeps the memory's order has this one."""
-    array = getattr(x, "_array", x)
+    array = _one(x)
     if order == "K" or type(array) is not np.ndarray:
         return True
     flags = array.flags
     return bool({"C": flags.c_contiguous, "F": flags.f_contiguous, "A": flags.forc}[order])
 
 
+def _one(x: Any) -> Any:
+    """The array, or a Tensor's; of many examples one."""
+    array = getattr(x, "_array", x)
+    return getattr(array, "one", array)
+
+
 def is_fortran(x: Any) -> bool:
     """Whether an array, or a Tensor's, lies with its first axis last."""
-    array = getattr(x, "_array", x)
+    array = _one(x)
     return type(array) is np.ndarray and array.flags.fnc
 
 
@@ -139,7 +145,7 @@ def laid(x: Any, like: Any = None) -> Any:
     How an array lies decides how what is computed of it is rounded.
     """
     order = "F" if is_fortran(like) else "C"
-    return x if _lies(x, order) else copy(x, order)
+    return x if lies(x, order) else copy(x, order)
 
 
 def places_of(x: Any) -> Any:
