@@ -9,8 +9,7 @@ from ..habits import hinted, named_as
 from .funnel import apply
 from .hooks import Handle, register
 from .primitives import cast, split_index, take_at
-from .rules import calls, indexing
-from .rules.shaping import lies
+from .rules import calls, indexing, shaping
 from .tape import NO_OPTIONS
 from .writes import put, update
 
@@ -217,10 +216,9 @@ class Operators:
         if not np.can_cast(self._array.dtype, dtype, casting):
             kept = f"with casting={casting!r}"
             raise TypeError(f"cannot convert a Tensor of {self._array.dtype} to {dtype} {kept}.")
-        if not copy and np.dtype(dtype) == self._array.dtype and lies(self, order):
+        if not copy and np.dtype(dtype) == self._array.dtype and shaping.lies(self, order):
             return self  # type: ignore[return-value] # which is a Tensor
-        made = apply(cast, (self, np.dtype(dtype)))
-        return made if lies(made, order) else made.copy(order)
+        return shaping.ordered(apply(cast, (self, np.dtype(dtype))), order)  # type: ignore[no-any-return]
 
     def copy(self, order: Any = "C") -> "Tensor":
         """The same values in memory of their own, recorded."""

@@ -279,14 +279,7 @@ class Tensor(Operators, ways.Foreign):
 
     def detach(self) -> "Tensor":
         """The same values as a constant."""
-        made = self._without_history()
-        if calls.is_of_many(self):
-            made._array = self._array.detach()
-        return made
-
-    def _without_history(self) -> "Tensor":
-        """The same values; what a ``vmap`` outside has recorded of them stays."""
-        made = Tensor._of(self._array, None, self._storage)
+        made = Tensor._of(calls.detached(self._array), None, self._storage)
         made._shared = self._share()
         if mode.capture is not None:
             mode.capture.make(made, self)

@@ -144,7 +144,9 @@ class Run:
         if self.plain:
             values = [_taken(v) if isinstance(v, Tensor) else v for v in values]
         elif not self.records:
-            values = [v._without_history() if isinstance(v, Tensor) else Tensor(v) for v in values]
+            values = [
+                calls.without_history(v) if isinstance(v, Tensor) else Tensor(v) for v in values
+            ]
         return rebuild(like, values)
 
     def by_argument(self, values: list[Any]) -> Any:

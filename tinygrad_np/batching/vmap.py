@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff.nests import leaves, rebuild
-from ..autodiff.rules.calls import refuse_own_way
+from ..autodiff.rules.calls import refuse_own_way, without_history
 from ..autodiff.tape import Leaf, history, mode
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import marked
@@ -135,7 +135,7 @@ def _of_all(leaf: Any, axis: int | None, level: Level) -> Any:
                 "a Tensor made with requires_grad=True inside tg.vmap: its gradient would be lost; "
                 "take the gradient inside (tg.grad), or pass the Tensor as an argument."
             )
-        leaf = leaf._without_history()
+        leaf = without_history(leaf)
     value = leaf
     refuse_own_way("a result inside tg.vmap", leaf)
     if isinstance(leaf, Tensor) and type(leaf._array) is Batched:

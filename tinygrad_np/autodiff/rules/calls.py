@@ -444,6 +444,18 @@ def is_of_many(value: Any) -> bool:
     return hasattr(getattr(value, "_array", None), "computes_itself")
 
 
+def detached(array: Any) -> Any:
+    """What a constant holds: of many examples what is no more recorded outside, either."""
+    return array.detach() if hasattr(array, "computes_itself") else array
+
+
+def without_history(tensor: Any) -> Any:
+    """The same values as a constant here; what is recorded of them outside a ``vmap`` stays."""
+    made = tensor.detach()
+    made._array = tensor._array
+    return made
+
+
 def lost(what: str, is_view_of_leaf: bool) -> TapeError:
     """The error for a write that would not reach everyone it should."""
     if is_view_of_leaf:

@@ -139,13 +139,17 @@ def is_fortran(x: Any) -> bool:
     return type(array) is np.ndarray and array.flags.fnc
 
 
+def ordered(x: Any, order: str) -> Any:
+    """``x``, or a copy of it that lies in this order."""
+    return x if lies(x, order) else copy(x, order)
+
+
 def laid(x: Any, like: Any = None) -> Any:
     """``x`` as NumPy lays what it makes anew: in C's order, if ``like`` has Fortran's in that.
 
     How an array lies decides how what is computed of it is rounded.
     """
-    order = "F" if is_fortran(like) else "C"
-    return x if lies(x, order) else copy(x, order)
+    return ordered(x, "F" if is_fortran(like) else "C")
 
 
 def places_of(x: Any) -> Any:
