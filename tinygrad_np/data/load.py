@@ -28,9 +28,10 @@ from .idx_sets import (
     the_one,
 )  # fmt: skip
 from .kinds import DOOR, START, kind, known_kind
+from .parquet import read_parquet
 from .pictures import pictures_in, read_classes
 from .sources import Source
-from .tables import Label, read_csv, read_parquet
+from .tables import Label, read_csv
 
 _DEEP = 3  # levels of folders that are looked into
 

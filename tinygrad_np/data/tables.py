@@ -1,9 +1,8 @@
-"""Pictures in the rows of a table: CSV files of every order, and the columns of Parquet files."""
+"""Pictures in the rows of a table: CSV files of every order, columns of any file."""
 
 import codecs
 import csv
 import functools
-import io
 import math
 import os
 import re
@@ -19,14 +18,12 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
-from .pictures import decoded
 from .sources import (
     LABEL_NAMES,
     OTHER_TABLES,
     SMALL,
     Source,
     as_images,
-    check_shapes,
     name_rows,
     sides,
 )
@@ -87,7 +84,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
             block = block.partition(b"\n")[2]
         texts = {i for i, name in enumerate(header or ()) if name.strip().lower() in _IDS}
         if label is not None:
-            texts.add(_label_column(content.name, header, len(first), label) or 0)
+            texts.add(label_column(content.name, header, len(first), label) or 0)
         rows = _rows(
             content, chain([block], blocks), separator, len(first), 1 + bool(header), texts
         )
@@ -115,7 +112,7 @@ class Columns:
 def from_columns(place: str, names: Sequence[str] | None, columns: Columns, label: Label) -> Source:
     """Pictures in columns of which one may have the labels; see `read_csv`."""
     count = columns.numbers.shape[1]
-    at, said = _label_column(place, names, count, label), list[str]()
+    at, said = label_column(place, names, count, label), list[str]()
     called = [name.strip().lower() for name in names or [""] * count]
     kept = [i for i in range(count) if i != at]
     ids = next((i for i in kept if called[i] in _IDS), None)
@@ -253,7 +250,7 @@ def _numeric_order(names: Sequence[str]) -> list[int] | None:
     return None if sorted(turned) == turned else order
 
 
-def _label_column(place: str, names: Sequence[str] | None, count: int, label: Label) -> int | None:
+def label_column(place: str, names: Sequence[str] | None, count: int, label: Label) -> int | None:
     if isinstance(label, str):
         alike = [i for i, name in enumerate(names or ()) if name.lower() == label.lower()]
         if len(alike) == 1:
@@ -461,46 +458,3 @@ def _fault(
                     "correct the cell",
                 )  # fmt: skip
     return content.fault(f"row {row}", "an unreadable row", "numbers", "correct the table")
-
-
-def read_parquet(path: StrPath, label: Label = None) -> Source:
-    """Read pictures from a Parquet file: a column for each pixel, or one of pictures.
-
-    Those are encoded (as the hubs keep them: PNG or JPEG in `bytes`, which needs Pillow) or lists
-    of numbers. `label` as in `read_csv`. Raises ImportError without pyarrow.
-    """
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise ImportError(f"{path}: Parquet files need pyarrow: pip install pyarrow.") from None
-    try:
-        table = parquet.read_table(path)
-        names = [str(name) for name in table.column_names]
-        columns = [table.column(i).to_pylist() for i in range(len(names))]
-    except Exception as error:  # whatever damage makes pyarrow raise
-        told = " ".join(str(error).split())[:200]
-        raise DataError(f"{path}: not a readable Parquet file ({told}).") from error
-    nested = [i for i, column in enumerate(columns)
-              if column and isinstance(column[0], (dict, list, bytes))]  # fmt: skip
-    if not nested:
-        arrays = [np.array(column) for column in columns]
-        words = {i: a for i, a in enumerate(arrays) if a.dtype.kind not in "biuf"}
-        kept = [np.zeros(len(a)) if i in words else a for i, a in enumerate(arrays)]
-        return from_columns(str(path), names, Columns(np.stack(kept, axis=1), words), label)
-    at = _label_column(str(path), names, len(names), label)
-    images = _pictures_in(str(path), columns[nested[0]])
-    said: list[str] = []
-    labels = None if at is None else np.array(columns[at])
-    return Source(as_images(str(path), images, len(images), said), labels, "", said)
-
-
-def _pictures_in(place: str, column: list[Any]) -> NDArray[Any]:
-    """The pictures of one column, as they are encoded there."""
-    pictures: list[Any] = [cell.get("bytes") if isinstance(cell, dict) else cell for cell in column]
-    if any(picture is None for picture in pictures):
-        raise DataError(f"{place}: found a row without a picture; remove such rows")
-    if isinstance(pictures[0], bytes):
-        pictures = [decoded(f"{place}, row {i}", io.BytesIO(picture))
-                    for i, picture in enumerate(pictures, 1)]  # fmt: skip
-    check_shapes(place, {np.shape(picture) for picture in pictures})
-    return np.array(pictures)
