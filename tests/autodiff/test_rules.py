@@ -368,7 +368,7 @@ def unread_by(vjp: Any, before: int) -> list[str]:
     loaded = {
         instruction.argval
         for instruction in dis.get_instructions(vjp)
-        if instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF"))
+        if instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE"))
     }
     names: set[str] = set()
     for value in loaded:  # newer Pythons load two names at once

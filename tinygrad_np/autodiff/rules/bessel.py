@@ -92,7 +92,7 @@ elementwise(sp.j1, lambda g, out, x: g * first_order(
     j0(x), out, x, lambda v, z: -sp.jv(v, z)))  # fmt: skip
 elementwise(sp.y0, lambda g, _out, x: g * -sp.y1(x))
 elementwise(sp.y1, lambda g, out, x: g * from_pole(
-    lambda out, x: y0(x) - out / x, out, x))  # fmt: skip
+    lambda y, t: y0(t) - y / t, out, x))  # fmt: skip
 elementwise(sp.i0, lambda g, _out, x: g * sp.i1(x))
 elementwise(sp.i1, lambda g, out, x: g * first_order(i0(x), out, x, sp.iv))
 elementwise(sp.i0e, lambda g, out, x: g * (sp.i1e(x) - np.sign(x) * out))
@@ -101,14 +101,14 @@ elementwise(sp.i1e, lambda g, out, x: g * (
 elementwise(sp.k0, lambda g, _out, x: g * -sp.k1(x))
 elementwise(sp.k1, lambda g, out, x: -g * (k0(x) + out / x))
 elementwise(sp.k0e, lambda g, out, x: g * from_pole(
-    lambda out, x: out - sp.k1e(x), out, x))  # fmt: skip
+    lambda y, t: y - sp.k1e(t), out, x))  # fmt: skip
 elementwise(sp.k1e, lambda g, out, x: g * from_pole(
-    lambda out, x: out - sp.k0e(x) - out / x, out, x))  # fmt: skip
+    lambda y, t: y - sp.k0e(t) - y / t, out, x))  # fmt: skip
 elementwise(sp.jv, None, lambda g, _out, v, x: g * wobble(sp.jv, v, x, -1))
 elementwise(sp.yv, None, lambda g, out, v, x: g * from_pole(
-    lambda _out, x: wobble(sp.yv, v, x, -1), out, x))  # fmt: skip
+    lambda _, t: wobble(sp.yv, v, t, -1), out, x))  # fmt: skip
 elementwise(sp.yn, None, lambda g, out, v, x: g * from_pole(
-    lambda _out, x: wobble(sp.yv, cut(v), x, -1), out, x))  # fmt: skip
+    lambda _, t: wobble(sp.yv, cut(v), t, -1), out, x))  # fmt: skip
 elementwise(sp.iv, None, lambda g, _out, v, x: g * wobble(sp.iv, v, x, 1))
 elementwise(sp.kv, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
 elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, cut(v), x, 1))
@@ -125,7 +125,7 @@ elementwise(sp.yve, None, lambda g, out, v, x: (
 elementwise(sp.ive, None, lambda g, out, v, x: (
     g * wobble(sp.ive, v, x, 1) + along_real(g, out, x)))  # fmt: skip
 elementwise(sp.kve, None, lambda g, out, v, x: g * from_pole(
-    lambda out, x: out - wobble(sp.kve, v, x, 1), out, x))  # fmt: skip
+    lambda y, t: y - wobble(sp.kve, v, t, 1), out, x))  # fmt: skip
 elementwise(sp.struve, None, lambda g, _out, v, x: g * struve_slope(struve, v, x, -1))
 elementwise(sp.modstruve, None, lambda g, _out, v, x: g * struve_slope(
     modstruve, v, x, 1))  # fmt: skip
@@ -136,7 +136,7 @@ elementwise(sp.kei, lambda g, _out, x: g * sp.keip(x))
 elementwise(sp.berp, lambda g, out, x: g * (-sp.bei(x) - np.where(x == 0, 0, quotient(out, x))))
 elementwise(sp.beip, lambda g, out, x: g * (sp.ber(x) - np.where(x == 0, 0.5, quotient(out, x))))
 elementwise(sp.kerp, lambda g, out, x: g * from_pole(
-    lambda out, x: -sp.kei(x) - out / x, out, x))  # fmt: skip
+    lambda y, t: -sp.kei(t) - y / t, out, x))  # fmt: skip
 elementwise(sp.keip, lambda g, out, x: g * np.where(
     x == 0, sp.ker(x) / 2, sp.ker(x) - out / np.where(x == 0, 1, x)))  # fmt: skip
 elementwise(sp.airy, lambda g, out, x: combined(g, out[1], x * out[0], out[3], x * out[2]))

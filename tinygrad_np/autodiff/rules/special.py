@@ -284,7 +284,7 @@ elementwise(sp.cotdg, lambda g, out, _x: g * ((1 + out * out) * -DEGREE))
 # integrals and functions that solve an equation
 elementwise(sp.exp1, lambda g, _out, x: g * (-np.exp(-x) / x))
 elementwise(sp.expi, lambda g, out, x: g * from_pole(
-    lambda _out, x: np.exp(x) / x, out, x))  # fmt: skip
+    lambda _, t: np.exp(t) / t, out, x))  # fmt: skip
 elementwise(sp.expn, None, lambda g, _out, n, x: g * expn_slope(n, x))
 elementwise(sp.spence, lambda g, _out, x: g * spence_slope(x))
 elementwise(sp.wrightomega, lambda g, out, _x: g * omega_slope(out))
@@ -350,9 +350,9 @@ elementwise(sp.lpmv, None, None, lambda g, out, m, v, x: g * legendre_slope(m, v
 
 # several results
 elementwise(sp.sici, lambda g, out, x: combined(
-    g, np.sinc(x / math.pi), from_pole(lambda _out, x: np.cos(x) / x, out[1], x)))  # fmt: skip
+    g, np.sinc(x / math.pi), from_pole(lambda _, t: np.cos(t) / t, out[1], x)))  # fmt: skip
 elementwise(sp.shichi, lambda g, out, x: combined(
-    g, sinh_ratio(x), from_pole(lambda _out, x: np.cosh(x) / x, out[1], x)))  # fmt: skip
+    g, sinh_ratio(x), from_pole(lambda _, t: np.cosh(t) / t, out[1], x)))  # fmt: skip
 elementwise(sp.fresnel, lambda g, _out, x: combined(
     g, np.sin(x * x * (math.pi / 2)), np.cos(x * x * (math.pi / 2))))  # fmt: skip
 elementwise(sp.ellipj, lambda g, out, _u, m: combined(
