@@ -147,9 +147,7 @@ def cut(what: str, shape: tuple[int, ...], of_many: bool = False) -> DetachError
     head = text.partition("(")[0]
     called = name or head.rpartition(".")[2]
     way = way_of(f"ma.{called}" if head.endswith(f"ma.{called}") else called)
-    if (
-        name and not converts and not of_many
-    ):  # NumPy writes into an array that it was given, or has made of one
+    if name and not (converts or of_many):  # NumPy writes into an array, its own or given
         way = "give arrays beside t as Tensors too (tg.array(x))"
     if name and what.startswith(f"{name.rpartition('.')[2]} with out="):
         name = None  # the user's own out=
