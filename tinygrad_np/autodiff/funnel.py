@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import TapeError
 from .guards import EXCLUSIVE, Storage
-from .nests import are_whole, frozen, leaves, rebuild, tupled
+from .nests import CLOSED, are_whole, frozen, leaves, rebuild, tupled
 from .primitives import akin, hidden_in, identity, is_foreign, lent, refuse_namespace
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
 from .rules.calls import NUMERIC, check_call
@@ -329,8 +329,10 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return fn(*unwrap(args), **unwrap(kwargs))
     if kwargs.get("out") is not None:
         return write_into(fn, args, kwargs)
-    for operand in leaves((args, kwargs)):
-        refuse_namespace("the operand beside a Tensor", operand)
+    for operand in (*args, *kwargs.values()):
+        if type(operand) is not Tensor and type(operand) not in CLOSED:  # need no look: 5 µs less
+            for part in leaves(operand):
+                refuse_namespace("the operand beside a Tensor", part)
     if fn in COMPOSITES:
         if mode.capture is not None:
             args, kwargs = mode.capture.lift((args, kwargs), declared=True)
