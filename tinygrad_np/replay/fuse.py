@@ -5,10 +5,12 @@ shape become one loop in machine code, in which intermediate results stay in reg
 computes by an algorithm of its own, such as exp, stays NumPy's call: no bit is another one.
 """
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +20,13 @@ from ..recording.equations import Equation
 from ..threads import Crew, thread_count
 from . import native
 from .bind import Binding, Instruction
-from .kernels import Call, Cell, Cells, Traced, Tracer
+from .kernels import Call, Cell, Cells, Traced, Tracer, UntraceableError
 from .memory import layout
 from .plan import last_uses
 
 THREADED_FROM = 1 << 18  # elements; below, handing work to a thread costs more than it saves
+HELD_BELOW = 1 << 14  # elements; other threads of Python wait for some microseconds
+FLOATS = np.dtype(np.float32), np.dtype(np.float64)  # of this processor's order of bytes
 QUIET = {"ignore", "warn"}  # what NumPy does at an error, of which a loop does the first
 
 
@@ -154,15 +158,14 @@ def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
     shape = np.shape(operands[0])
     if any(type(v) is not np.ndarray for v in (*operands, out)) or len(shape) != 2:
         return None
-    letter = out.dtype.char
-    if shape[0] < 2 or not 2 <= shape[1] <= native.SHORT or letter not in "fd":
+    if shape[0] < 2 or not 2 <= shape[1] <= native.SHORT:
         return None
-    if operands[0].dtype != out.dtype:
+    if out.dtype not in FLOATS or operands[0].dtype != out.dtype:
         return None
     if traits.folds is None:
         return Elementwise(traits.native, operands, out, "columns")
     lines = TABLE[traits.folds].traits.native
-    agree = native.agrees(traits.folds, lines, letter)
+    agree = native.agrees(traits.folds, lines, out.dtype.char)
     return Elementwise(lines, operands, out, "folds") if agree else None
 
 
@@ -186,26 +189,26 @@ def elementwise(call: Any) -> Elementwise | None:
     operands = [_one_number(operand, operands) for operand in operands]
     if any(type(o) is not np.ndarray for o in operands):
         return None
-    kinds = {o.dtype.char for o in operands}
-    if len(kinds) != 1:
+    dtype, *others = {o.dtype for o in operands}
+    if others:
         return None
-    (kind,) = kinds
     if fn is np.copyto:
-        fits = out.dtype.char in "fd" and kind in ("?", out.dtype.char)
+        fits = out.dtype in FLOATS and dtype in (np.bool_, out.dtype)
         return Elementwise((), operands, out) if fits else None
     lines = TABLE[fn].traits.native if fn in TABLE else ()
-    if not lines or kind not in "fd" or out.dtype.char not in (kind, "?"):
+    if not lines or dtype not in FLOATS:
         return None
-    return Elementwise(lines, operands, out) if native.agrees(fn, lines, kind) else None
+    if fn.resolve_dtypes((*[dtype] * fn.nin, None))[-1] != out.dtype:
+        return None
+    return Elementwise(lines, operands, out) if native.agrees(fn, lines, dtype.char) else None
 
 
 def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
-    """A Python number as an array, and an array that was filled with one number as that."""
+    """A Python number as an array, and an array of one number as that, if nobody can write to it."""
     if type(operand) in (int, float):
         kinds = [o.dtype for o in operands if isinstance(o, np.ndarray)]
         return np.array(operand, kinds[0]) if kinds else operand
-    is_array = type(operand) is np.ndarray and operand.size > 1
-    if is_array and operand.base is None and not operand.flags.writeable:
+    if type(operand) is np.ndarray and operand.size > 1 and type(operand.base) is bytes:
         one = operand.reshape(-1)[:1]
         if operand.tobytes() == one.tobytes() * operand.size:
             return one.reshape(())
@@ -318,7 +321,8 @@ class Chain:
         ]  # fmt: skip
         places = [table.ctypes.data for table in tables]
         if len(places) == 1:
-            run = partial(native.holding_the_lock(address), places[0])
+            call = native.holding_the_lock if rows * cols < HELD_BELOW else native.without_the_lock
+            run = partial(call(address), places[0])
         else:
             run = partial(crew.run, native.without_the_lock(address), places)
         run.used, run.steps = (self.arrays, tables), self.steps  # type: ignore[attr-defined]
@@ -354,36 +358,86 @@ def _performed(effect: Any, updates: "Updates") -> None:
         ACTIVE.updates = None
 
 
+class Noted(NamedTuple):
+    """How a pack of parameters is changed: calls for each thread, or None if that is not known.
+
+    They are the right ones for these ``pieces`` and ``settings``, those of the group by ``names``.
+    """
+
+    pieces: Any
+    names: list[str]
+    settings: list[Any]
+    calls: list[list[Callable[[], Any]]] | None
+
+
+class Group(dict[str, Any]):
+    """The settings of a group of parameters, which notes those that are read."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self.names: list[str] = []
+
+    def __getitem__(self, name: str) -> Any:
+        self.names.append(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.append(name)
+        return super().get(name, default)
+
+
 class Updates:
-    """An optimiser's changes of pieces of its parameters: each is noted once, and joined."""
+    """An optimiser's changes of its parameters: each is noted once, and joined."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self._known: dict[Any, tuple[Any, ...]] = {}
+        self._known: dict[Any, Noted] = {}
 
-    def __call__(
-        self, change: Callable[..., None], group: dict[str, Any], numbers: Sequence[np.ndarray],
-        values: np.ndarray, g: np.ndarray, scratch: np.ndarray, *state: np.ndarray,
-    ) -> None:  # fmt: skip
-        """``change(group, numbers, values, g, scratch, *state)``."""
-        settings = [value for name, value in group.items() if name not in ("params", "lr")]
-        key = (id(values), id(g), *settings)
-        found = self._known.get(key)
-        if found is None:
-            arrays = (*numbers, values, g, scratch, *state)
-            calls = self._noted(change, group, numbers, *arrays[len(numbers) :])
-            found = self._known[key] = calls, arrays  # which keeps their ids
-        for call in found[0]:
-            call()
+    def calls(self, optimiser: Any, pack: Any) -> list[list[Callable[[], Any]]] | None:
+        """Calls that change the parameters of a pack, for each thread."""
+        found = self._known.get(pack)
+        if (
+            found is None
+            or found.pieces is not pack.pieces
+            or found.settings != optimiser.settings_of(pack.group, found.names)
+        ):
+            found = self._known[pack] = self._noted(optimiser, pack)
+        return found.calls
 
-    def _noted(
-        self, change: Any, group: dict[str, Any], numbers: Sequence[np.ndarray], *arrays: np.ndarray
+    def _noted(self, optimiser: Any, pack: Any) -> Noted:
+        group, calls = Group(pack.group), None
+        if optimiser.is_noted():
+            with contextlib.suppress(UntraceableError):
+                calls = self._calls(optimiser, pack, group)
+        names = list(dict.fromkeys(group.names))
+        return Noted(pack.pieces, names, optimiser.settings_of(pack.group, names), calls)
+
+    def _calls(self, optimiser: Any, pack: Any, group: Group) -> list[list[Callable[[], Any]]]:
+        """One loop over all, which needs none of its scratch, or the calls for each piece."""
+        values, _, scratch, *_ = pack.pieces[0][0]
+        both = (np.empty_like(values, scratch.dtype, shape=pack.values.shape) for _ in range(2))
+        whole = self._joined(optimiser, pack, group, (pack.values, pack.grads, *both, *pack.state))
+        if len(whole) == 1:
+            return [whole]
+        return [
+            [call for piece in pieces for call in self._joined(optimiser, pack, group, piece)]
+            for pieces in pack.pieces
+        ]
+
+    def _joined(
+        self, optimiser: Any, pack: Any, group: Group, arrays: Sequence[np.ndarray]
     ) -> list[Callable[[], Any]]:
         tracer = Tracer(Cells())
-        lent = {id(a): Traced(tracer, a, np.empty_like(a)) for a in (*numbers, *arrays)}
-        change(group, [lent[id(n)] for n in numbers], *[lent[id(a)] for a in arrays])
-        bound = [call.bound(tracer.cells) for call in tracer.calls]
+        lent = {
+            id(a): Traced(tracer, a, np.empty_like(a)) for a in (*pack.numbers, pack.factor, *arrays)
+        }
+        numbers = [lent[id(number)] for number in pack.numbers]
+        stand_in = SimpleNamespace(group=group, numbers=numbers, factor=lent[id(pack.factor)])
+        optimiser.change_pieces(stand_in, [[lent[id(a)] for a in arrays]])
+        bound: list[Any] = [call.bound(tracer.cells) for call in tracer.calls]
         items = [Item(None, [call], elementwise(call)) for call in bound]
-        whole = chained(items, lambda *_: {id(arrays[2])}, self._crew)
+        values, _, _, _, *state = arrays
+        unused = {id(a) for call in bound for a in call.args} - {*map(id, (values, *state))}
+        whole = chained(items, lambda *_: unused, self._crew)
         found = whole if len(whole) == 1 else chained(items, lambda *_: set(), self._crew)
         return [call for _, call in found]

@@ -23,6 +23,7 @@ VECTOR = 128  # bytes
 SHORT = 64  # columns
 SUM = hashlib.sha256().digest_size
 Lines = tuple[str, ...]
+ENGINES: list[Any] = []
 TYPES = {"f": "float", "d": "double", "?": "i8", np.dtype(np.int64).char: "i64"}
 
 
@@ -218,7 +219,7 @@ def compiled(text: str) -> int:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine.made())
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    machine.engines.append(engine)  # whose end is that of the code
+    ENGINES.append(engine)  # whose end is that of the code
     return int(engine.get_function_address("run"))
 
 
@@ -254,15 +255,15 @@ class _Machine:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         self.llvm: Any = llvm
-        self.engines: list[Any] = []
-        self.described = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+        features = llvm.get_host_cpu_features().flatten()
+        self.described = (llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
         self.target = self.made()
 
     def made(self) -> Any:
         """A compiler of its own, as each engine takes one over."""
-        triple = self.llvm.Target.from_triple(self.llvm.get_process_triple())
-        cpu, features = self.described
-        return triple.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+        triple, cpu, features = self.described
+        target = self.llvm.Target.from_triple(triple)
+        return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 
 
 @functools.cache
