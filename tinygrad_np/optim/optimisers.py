@@ -13,7 +13,6 @@ from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..habits import hinted
-from ..replay.fuse import ACTIVE
 from ..threads import Crew
 from .groups import (
     NO_PARAMETERS,
@@ -197,24 +196,32 @@ class Optimiser(Stateful):
         else:
             mode.capture.effect(self)
 
-    def perform(self, cautious: bool = False) -> bool:
+    def perform(self, cautious: bool = False, updates: Any = None) -> bool:
         """``step``, whether or not one is captured: what a replay does at this place.
 
         A ``cautious`` step is not made where a gradient has NaN or infinite elements. The result
-        is whether it was made.
+        is whether it was made. ``updates`` are the loops of a fused replay.
         """
-        whole = [not self._is_own and pack.is_whole() for pack in self._packs]
-        if cautious and not all(map(_is_finite, self._packs, whole)):
+        packs = self._packs
+        whole = [False] * len(packs) if self._is_own else [*map(Pack.is_whole, packs)]
+        if cautious and not all(map(_is_finite, packs, whole)):
             return False
-        rates = [self.rate(p.group) for p in self._packs] if self._several else [self.rate()]
+        if self._several:
+            rates = [self.rate(pack.group) for pack in packs]
+        else:
+            rates = [self.rate()] * len(packs)
         self.steps += 1
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
-        for i, (pack, at_once) in enumerate(zip(self._packs, whole, strict=True)):
+        for pack, at_once, rate in zip(packs, whole, rates, strict=True):
             if (names := self._states(pack.group)) != pack.names:
                 pack.rename(names)
-            change = self._all_at_once if at_once else self._one_by_one
-            change(pack, rates[i if self._several else 0])
+            if self._factor != 1:
+                pack.factor.fill(self._factor)
+            if at_once:
+                self._all_at_once(pack, rate, updates)
+            else:
+                self._one_by_one(pack, rate)
         return True
 
     def is_finite(self) -> bool:
@@ -235,18 +242,13 @@ class Optimiser(Stateful):
                     total += sum(map(squares, cut(g)))
         return total
 
-    def _all_at_once(self, pack: Pack, rate: float) -> None:
+    def _all_at_once(self, pack: Pack, rate: float, updates: Any) -> None:
         age = pack.ages[0] + 1
         pack.ages = [age] * len(pack.ages)
         self._set_numbers(pack.group, pack.numbers, rate, age)
-        pack.factor.fill(self._factor)
         pack.written()
-        updates = ACTIVE.updates
-        calls = None if updates is None else updates.calls(self, pack)
-        if calls is None:
+        if updates is None or not updates.make(self, pack):
             self._crew.run(functools.partial(self.change_pieces, pack), pack.pieces)
-        else:
-            self._crew.run(_call, calls)
         if self.max_norm is not None:
             for view in pack.views:
                 bound_rows(view, self.max_norm)
@@ -287,7 +289,6 @@ class Optimiser(Stateful):
                 continue
             pack.ages[i] += 1
             self._set_numbers(pack.group, pack.numbers, rate, pack.ages[i])
-            pack.factor.fill(self._factor)
             values, state = parameter._write(), states[i] if states else ()
             scratch, spare = (np.empty_like(values, working(values.dtype)) for _ in range(2))
             self.change_pieces(pack, [(values, grad._array, scratch, spare, *state)])
@@ -380,11 +381,6 @@ def _setting(name: str) -> property:
 
 
 Optimiser.lr = _setting("lr")
-
-
-def _call(calls: Iterable[Callable[[], Any]]) -> None:
-    for call in calls:
-        call()
 
 
 def _is_finite(pack: Pack, whole: bool) -> bool:

@@ -7,7 +7,6 @@ computes by an algorithm of its own, such as exp, stays NumPy's call: no bit is 
 
 import contextlib
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -132,7 +131,7 @@ def _items(
 ) -> list[Item]:
     """The calls of an equation, those together that a loop does row by row."""
     if equation.kind == "effect":
-        calls = [partial(_performed, equation.fn, updates)]
+        calls = [partial(equation.fn.perform, updates=updates)]
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
         return [Item(equation, calls, free=free)]
@@ -341,25 +340,8 @@ def _shares(rows: int, cols: int, threads: int) -> list[tuple[int, int, int, int
     return [(*p, 0, cols) if rows >= threads else (0, rows, *p) for p in pairs]
 
 
-class Active(threading.local):
-    """Who makes an optimiser's changes in the current thread, beside the optimiser itself."""
-
-    updates: "Updates | None" = None
-
-
-ACTIVE = Active()
-
-
-def _performed(effect: Any, updates: "Updates") -> None:
-    ACTIVE.updates = updates
-    try:
-        effect.perform()
-    finally:
-        ACTIVE.updates = None
-
-
 class Noted(NamedTuple):
-    """How a pack of parameters is changed: calls for each thread, or None if that is not known.
+    """How a pack of parameters is changed: calls for each thread, none if that is not known.
 
     They are the right ones for these ``pieces`` and ``settings``, those of the group by ``names``.
     """
@@ -367,7 +349,7 @@ class Noted(NamedTuple):
     pieces: Any
     names: list[str]
     settings: list[Any]
-    calls: list[list[Callable[[], Any]]] | None
+    calls: list[list[Callable[[], Any]]]
 
 
 class Group(dict[str, Any]):
@@ -393,8 +375,8 @@ class Updates:
         self._crew = crew
         self._known: dict[Any, Noted] = {}
 
-    def calls(self, optimiser: Any, pack: Any) -> list[list[Callable[[], Any]]] | None:
-        """Calls that change the parameters of a pack, for each thread."""
+    def make(self, optimiser: Any, pack: Any) -> bool:
+        """Change the parameters of a pack; whether it is known how."""
         found = self._known.get(pack)
         if (
             found is None
@@ -402,10 +384,13 @@ class Updates:
             or found.settings != optimiser.settings_of(pack.group, found.names)
         ):
             found = self._known[pack] = self._noted(optimiser, pack)
-        return found.calls
+        if found.calls:
+            self._crew.run(_call, found.calls)
+        return bool(found.calls)
 
     def _noted(self, optimiser: Any, pack: Any) -> Noted:
-        group, calls = Group(pack.group), None
+        group = Group(pack.group)
+        calls: list[list[Callable[[], Any]]] = []
         if optimiser.is_noted():
             with contextlib.suppress(UntraceableError):
                 calls = self._calls(optimiser, pack, group)
@@ -441,3 +426,8 @@ class Updates:
         whole = chained(items, lambda *_: unused, self._crew)
         found = whole if len(whole) == 1 else chained(items, lambda *_: set(), self._crew)
         return [call for _, call in found]
+
+
+def _call(calls: Iterable[Callable[[], Any]]) -> None:
+    for call in calls:
+        call()
