@@ -7,6 +7,7 @@ computes by an algorithm of its own, such as exp, stays NumPy's call: no bit is 
 
 import contextlib
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff.primitives.neural import in_range
 from ..autodiff.rules import TABLE
 from ..recording.equations import Equation
 from ..threads import Crew, thread_count
@@ -32,7 +34,8 @@ QUIET = {"ignore", "warn"}  # what NumPy does at an error, of which a loop does 
 class Elementwise(NamedTuple):
     """A call that a loop can do: its lines in LLVM's language, operands and result.
 
-    Of the ``form`` "columns" they name the element's column, of "folds" they join each row.
+    Of the ``form`` "columns" they name the element's column. "folds" and "picks" give one number
+    for each row: they join its elements, or take the one that the second operand names.
     """
 
     lines: native.Lines
@@ -81,11 +84,11 @@ def joined(binding: Binding, instructions: Iterable[Instruction], crew: Crew) ->
                for later in (False, True)]  # fmt: skip
         return ids[0] - ids[1]
 
-    updates = Updates(crew)
+    updates, labels = Updates(crew), Labels(binding)
     groups = itertools.groupby(instructions, lambda pair: pair[0])
     items = [
         item for equation, group in groups
-        for item in _items(binding, equation, [call for _, call in group], updates)
+        for item in _items(binding, equation, [call for _, call in group], updates, labels)
     ]  # fmt: skip
     return chained(items, unused, crew)
 
@@ -126,30 +129,60 @@ def chained(
     return found
 
 
+class Labels:
+    """Integers as a loop reads them; those of an argument are copied once in each replay."""
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self._made: dict[Any, np.ndarray] = {}
+
+    def copied(self, equation: Equation, given: Any) -> tuple[np.ndarray, list[Item]]:
+        """The memory of the copy, and the call that makes it unless another one has."""
+        operand = self.binding.operand(given)
+        if given in self._made:
+            return self._made[given], []
+        made = np.empty(given.shape, np.int64)
+        if isinstance(operand, Cell):
+            self._made[given] = made
+        copy = Call(operator.setitem, (made, ..., operand)).bound(self.binding.cells)
+        return made, [Item(equation, [copy], free=True)]
+
+
 def _items(
-    binding: Binding, equation: Equation, calls: list[Any], updates: "Updates"
+    binding: Binding, equation: Equation, calls: list[Any], updates: "Updates", labels: Labels
 ) -> list[Item]:
     """The calls of an equation, those together that a loop does row by row."""
     if equation.kind == "effect":
         calls = [partial(equation.fn.perform, updates=updates)]
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
-        return [Item(equation, calls, free=free)]
+        copies: list[Item] = []
+        if free and equation.rule is not None and equation.rule.fn is in_range:
+            given, classes, _ = equation.operands
+            made, copies = labels.copied(equation, given)
+            limit, wrong = np.array(classes, np.uint64), np.empty(made.shape, bool)
+            calls = [partial(_in_range, made.view(np.uint64), limit, wrong, *calls)]
+        return [*copies, Item(equation, calls, free=free)]
     fn, traits = equation.fn, equation.traits
     if isinstance(fn, np.ufunc) or not (traits.native or traits.folds):
         return [Item(equation, [call], elementwise(call)) for call in calls]
-    copies: list[Item] = []
+    copies = []
     operands: list[Any] = []
     for given in equation.operands:
         operand = binding.operand(given)
         if given.dtype.kind in "iu":  # no loop makes integers
-            made = np.empty(given.shape, np.int64)
-            copy = Call(np.copyto, (made, operand, "unsafe")).bound(binding.cells)
-            copies.append(Item(equation, [copy], free=True))
+            made, copies = labels.copied(equation, given)
             operand = made.reshape(-1, 1)
         operands.append(operand)
     part = by_row(traits, operands, binding.operand(equation.results[0]))
     return [*(copies if part else []), Item(equation, calls, part)]
+
+
+def _in_range(labels: Any, limit: Any, wrong: Any, check: Callable[[], Any]) -> None:
+    """Let the check itself look at labels only if one, -1 as the largest number, is too large."""
+    np.greater_equal(labels, limit, wrong)
+    if 1 in wrong.tobytes():
+        check()
 
 
 def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
@@ -162,7 +195,8 @@ def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
     if out.dtype not in FLOATS or operands[0].dtype != out.dtype:
         return None
     if traits.folds is None:
-        return Elementwise(traits.native, operands, out, "columns")
+        form = "columns" if out.shape == shape else "picks"
+        return Elementwise(traits.native, operands, out.reshape(shape[0], -1), form)
     lines = TABLE[traits.folds].traits.native
     agree = native.agrees(traits.folds, lines, out.dtype.char)
     return Elementwise(lines, operands, out, "folds") if agree else None
@@ -226,8 +260,8 @@ class Chain:
 
     def takes(self, part: Elementwise) -> bool:
         """Add an operation, if it can be a part of the same loop."""
-        folds = part.form == "folds"
-        if (part.operands[0] if folds else part.out).shape != self.shape:
+        narrows = part.form in ("folds", "picks")
+        if (part.operands[0] if narrows else part.out).shape != self.shape:
             return False
         before, by_row = len(self.arrays), self.by_row
         self.by_row |= bool(part.form)
@@ -236,7 +270,7 @@ class Chain:
             result = self._place(part.out)
             written = {**self.written, result: id(part.out)}
             fits = self._is_apart(written) and self._order(result) is not None
-            fits &= result >= before or not folds
+            fits &= result >= before or result in self.written or not narrows
         except ValueError:  # shapes that do not broadcast to this one
             fits = False
         if not fits:
@@ -244,7 +278,7 @@ class Chain:
             self.by_row = by_row
             return False
         self.written = written
-        self.steps.append(native.Step(part.lines, places, result, folds))
+        self.steps.append(native.Step(part.lines, places, result, part.form))
         return True
 
     def _place(self, array: np.ndarray) -> int:
