@@ -194,9 +194,10 @@ def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
         return None
     if out.dtype not in FLOATS or operands[0].dtype != out.dtype:
         return None
+    if traits.folds is None and out.ndim == 1:
+        return Elementwise(traits.native, operands, out.reshape(-1, 1), "picks")
     if traits.folds is None:
-        form = "columns" if out.shape == shape else "picks"
-        return Elementwise(traits.native, operands, out.reshape(shape[0], -1), form)
+        return Elementwise(traits.native, operands, out, "columns")
     lines = TABLE[traits.folds].traits.native
     agree = native.agrees(traits.folds, lines, out.dtype.char)
     return Elementwise(lines, operands, out, "folds") if agree else None
