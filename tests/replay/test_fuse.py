@@ -588,6 +588,10 @@ def test_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "_machine", broken)
     with pytest.raises(ImportError, match=r"not start here \(OSError: libLLVM\.so: cannot open "):
         twins.tg.replay(lambda x: x)
+    old = types.SimpleNamespace(llvm=types.SimpleNamespace(llvm_version_info=(15, 0, 7)))
+    monkeypatch.setattr(native, "_machine", lambda: old)
+    with pytest.raises(ImportError, match=r"too old: pip install 'llvmlite>=0\.45'"):
+        twins.tg.replay(lambda x: x)
     monkeypatch.setattr(native, "_machine", native._Machine)
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     with pytest.raises(ImportError, match=r"fuse=True\) compiles with llvmlite: pip install"):

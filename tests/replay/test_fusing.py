@@ -273,14 +273,14 @@ def test_a_refused_call_leaves_the_chain_as_it_was() -> None:
     chain = fuse.Chain(fuse.Elementwise((), [a], b))
     add, copy = TABLE[np.add].traits.native, fuse.Elementwise((), [a], b)
     assert chain.takes(copy)
-    places = len(chain.arrays), dict(chain.written), chain.by_row
+    places = len(chain.arrays), dict(chain.written), chain.order
     for refused in (
         fuse.Elementwise(add, [b, wrong], c),
         fuse.Elementwise(add, [array(5, 6), b], c),
         fuse.Elementwise((), [array(2, 6)], d, "columns"),
     ):
         assert not chain.takes(refused)
-        assert (len(chain.arrays), chain.written, chain.by_row) == places
+        assert (len(chain.arrays), chain.written, chain.order) == places
 
 
 def test_a_maximum_of_rows_is_not_written_over_what_the_loop_has_read() -> None:
@@ -302,7 +302,6 @@ def test_what_goes_by_rows_needs_rows_that_lie_so() -> None:
     turned = array(6, 4).T
     for operands, out, fits in (
         ([X, labels], np.empty_like(X), True),
-        ([X], np.empty_like(X), False),
         ([turned, labels], np.empty_like(turned), False),
     ):
         part = fuse.Elementwise(lines, operands, out, "columns")

@@ -256,29 +256,29 @@ class Chain:
         self.shape = part.operands[0].shape if part.form else part.out.shape
         self.arrays: list[np.ndarray] = []
         self.steps: list[native.Step] = []
-        self.by_row = False
         self.written: dict[int, int] = {}  # the places of results, and the ids of their arrays
+        self.order: Any = None
 
     def takes(self, part: Elementwise) -> bool:
         """Add an operation, if it can be a part of the same loop."""
         narrows = part.form in ("folds", "picks")
         if (part.operands[0] if narrows else part.out).shape != self.shape:
             return False
-        before, by_row = len(self.arrays), self.by_row
-        self.by_row |= bool(part.form)
+        before = len(self.arrays)
+        by_row = any((part.form, *(step.form for step in self.steps)))
         try:
             places = tuple(map(self._place, part.operands))
             result = self._place(part.out)
+            order = self._order(result, by_row)
             written = {**self.written, result: id(part.out)}
-            fits = self._is_apart(written) and self._order(result) is not None
+            fits = order is not None and self._is_apart(written)
             fits &= result >= before or result in self.written or not narrows
         except ValueError:  # shapes that do not broadcast to this one
             fits = False
         if not fits:
             del self.arrays[before:]
-            self.by_row = by_row
             return False
-        self.written = written
+        self.written, self.order = written, order
         self.steps.append(native.Step(part.lines, places, result, part.form))
         return True
 
@@ -292,20 +292,18 @@ class Chain:
         return len(self.arrays) - 1
 
     def _is_apart(self, written: Iterable[int]) -> bool:
-        """Whether nothing that is written lies in the memory of another view, or in a broadcast."""
-        return all(
-            self.arrays[w].shape in (self.shape, (*self.shape[:-1], 1))
-            and not any(
-                np.may_share_memory(self.arrays[w], other)
-                for k, other in enumerate(self.arrays) if k != w
-            )
+        """Whether nothing that is written lies in the memory of another view."""
+        return not any(
+            np.may_share_memory(self.arrays[w], other)
             for w in written
-        )  # fmt: skip
+            for k, other in enumerate(self.arrays)
+            if k != w
+        )
 
-    def _order(self, result: int) -> tuple[int, int, list[tuple[int, int]]] | None:
+    def _order(self, result: int, by_row: bool) -> tuple[int, int, list[tuple[int, int]]] | None:
         """Rows, columns, and each array's steps from row to row and from column to column.
 
-        None where the elements of a row do not lie side by side.
+        None where the elements of a row do not lie side by side, or rows are no axis ``by_row``.
         """
         wide = [np.broadcast_to(array, self.shape) for array in self.arrays]
         axes = sorted(range(len(self.shape)), key=lambda a: -abs(wide[result].strides[a]))
@@ -319,7 +317,7 @@ class Chain:
             else:
                 dims.append((size, steps))
         nothing = (1, [0] * len(wide))
-        if len(dims) > 2 or (self.by_row and (len(dims) < 2 or axes != [0, 1])):
+        if len(dims) > 2 or (by_row and axes != [0, 1]):
             return None
         (rows, outer), (cols, inner) = [*[nothing] * (2 - len(dims)), *dims]
         if any(step not in (0, a.itemsize) for a, step in zip(wide, inner, strict=True)):
@@ -331,7 +329,7 @@ class Chain:
 
         ``unused`` are ids of arrays whose values nobody reads afterwards.
         """
-        rows, cols, steps = self._order(next(iter(self.written))) or (1, 1, [])
+        rows, cols, steps = self.order
         threads = thread_count() if rows * cols >= THREADED_FROM else 1
         kept = [k for k, array in self.written.items() if array not in unused]
         if (len(self.steps) < 2 and threads == 1) or not kept:

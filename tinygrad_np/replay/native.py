@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import DataError
 from ..files import cache, replacing
 
+OLDEST = (16, 0, 0)  # of LLVM, that of llvmlite 0.45 is 20; before, pointers had other names
 VECTOR = 128  # bytes
 SHORT = 64  # columns
 SUM = hashlib.sha256().digest_size
@@ -244,13 +245,15 @@ def check() -> None:
     """Raise ImportError, with the way, where the compiler is missing or does not start."""
     use = "tg.replay(fuse=True) compiles with llvmlite"
     try:
-        _machine()
+        version = _machine().llvm.llvm_version_info
     except ModuleNotFoundError as error:
         raise ImportError(f"{use}: pip install llvmlite.") from error
     except Exception as error:  # as OSError where its library is
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         remedy = "reinstall it, pip install --force-reinstall llvmlite, or go without fuse=True"
         raise ImportError(f"{use}, which does not start here ({why}); {remedy}.") from error
+    if version < OLDEST:
+        raise ImportError(f"{use}, and this one is too old: pip install 'llvmlite>=0.45'.")
 
 
 class _Machine:
