@@ -213,15 +213,15 @@ class Optimiser(Stateful):
         self.steps += 1
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
-        for pack, at_once, rate in zip(packs, whole, rates, strict=True):
+        for pack, at_once, now in zip(packs, whole, rates, strict=True):
             if (names := self._states(pack.group)) != pack.names:
                 pack.rename(names)
             if self._factor != 1:
                 pack.factor.fill(self._factor)
             if at_once:
-                self._all_at_once(pack, rate, updates)
+                self._all_at_once(pack, now, updates)
             else:
-                self._one_by_one(pack, rate)
+                self._one_by_one(pack, now)
         return True
 
     def is_finite(self) -> bool:

@@ -238,7 +238,7 @@ def elementwise(call: Any) -> Elementwise | None:
 
 
 def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
-    """A Python number as an array, and an array of one number as that, if nobody can write to it."""
+    """A Python number as an array, and an array that is and stays one number as that."""
     if type(operand) in (int, float):
         kinds = [o.dtype for o in operands if isinstance(o, np.ndarray)]
         return np.array(operand, kinds[0]) if kinds else operand
@@ -447,7 +447,8 @@ class Updates:
     ) -> list[Callable[[], Any]]:
         tracer = Tracer(Cells())
         lent = {
-            id(a): Traced(tracer, a, np.empty_like(a)) for a in (*pack.numbers, pack.factor, *arrays)
+            id(a): Traced(tracer, a, np.empty_like(a))
+            for a in (*pack.numbers, pack.factor, *arrays)
         }
         numbers = [lent[id(number)] for number in pack.numbers]
         stand_in = SimpleNamespace(group=group, numbers=numbers, factor=lent[id(pack.factor)])
