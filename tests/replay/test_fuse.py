@@ -1,11 +1,13 @@
 """Fused replays: the same bits as eager mode, from loops in machine code."""
 
 import functools
+import gc
 import itertools
 import re
 import sys
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tinygrad_np import nn, optim
 from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.autodiff.rules import TABLE
 from tinygrad_np.nn import functional as F
+from tinygrad_np.optim import pack
 from tinygrad_np.replay import fuse, native
 
 pytest.importorskip("llvmlite")
@@ -158,6 +161,7 @@ def test_every_operation_of_the_table(turn: int) -> None:
 BY_ROW: dict[Any, Callable[..., Any]] = {
     neural.line_max: lambda x, _: neural.line_max(x),
     neural.less_one_hot: neural.less_one_hot,
+    neural.pick: lambda x, labels: np.expand_dims(neural.pick(x, labels), 1),
 }
 
 
@@ -206,7 +210,7 @@ def test_labels_out_of_range_change_nothing() -> None:
     x, y = np.ones((9, 6), "f4"), np.arange(9) % 3
     for _ in range(3):
         step(x, y)
-    assert any(part.folds for call in loops(step) for part in call.steps)
+    assert {part.form for call in loops(step) for part in call.steps} >= {"folds", "picks"}
     before = [p.tolist() for p in model.parameters()]
     for wrong in (3, -1):
         with pytest.raises(tg.DataError, match="labels from"):
@@ -256,6 +260,24 @@ def test_optimisers(made: Callable[[Any], Any]) -> None:
     assert_twins(make, batch, calls=10, runs=None)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f8", "c8"])
+def test_an_update_of_another_dtype(dtype: str) -> None:
+    def make() -> Twin:
+        w = tg.Tensor(np.linspace(-1, 1, 40).astype(dtype).reshape(8, 5), requires_grad=True)
+        optimiser = optim.Adam([w], 0.01, clip_norm=0.1)
+
+        def step(x: Any) -> Any:
+            optimiser.zero_grad()
+            loss = np.sum(np.real(w * np.conj(w)) * x)
+            loss.backward()
+            optimiser.step()
+            return loss
+
+        return Twin(step, [w])
+
+    assert_twins(make, lambda k: [np.float16(k + 1)], calls=5, runs=None)
+
+
 def counted(sizes: list[int], rows: int, dtype: str = "f4") -> list[Any]:
     """The loops of a training step."""
     weights = [
@@ -290,24 +312,85 @@ def test_what_is_joined() -> None:
 
 
 def test_what_is_joined_in_a_training_step() -> None:
-    """The check of the labels goes first, the labels are copied for the loop, one for an update."""
+    """Labels are copied once, and checked first; one loop for an update."""
     model = net()
-    step = twins.tg.replay(training_step(model, optim.Adam(model.parameters(), 0.1)))
+    optimiser = optim.Adam(model.parameters(), 0.1)
+    step = twins.tg.replay(training_step(model, optimiser))
     for _ in range(4):  # the fourth is compared
         step(np.ones((9, 6), "f4"), np.arange(9) % 3)
     names = {rule.traits.native: fn.__name__ for fn, rule in TABLE.items() if rule.traits.native}
     joined = [[names.get(part.lines, "cast") for part in call.steps] for call in loops(step)]
-    assert ["add", "maximum", "subtract"] in joined
+    assert ["add", "maximum", "subtract", "pick"] in joined
     assert ["divide", "less_one_hot", "divide"] in joined
-    calls = [call for _, call in step.program.binding.instructions]
-    (updates,) = [c.args[1] for c in calls if getattr(c, "func", None) is fuse._performed]
-    ((made, arrays),) = updates._known.values()
-    assert [len(call.steps) for call in made] == [10]
-    _values, _grads, scratch = [array for array in arrays if array.size > 1][:3]
-    scratch.fill(7)
+    owners = [equation.name for equation, _ in step.program.binding.instructions]
+    assert owners.count("in_range") == 2  # a copy and a check
+    noted = changes_of(step, optimiser)
+    [[update]] = noted.calls
+    assert len(update.steps) == 10
+    [pack] = optimiser._packs
+    kept = {id(a) for a in (pack.values, *pack.state)}
+    others = [a for a in update.used[0] if a.size > 1 and a is not pack.grads and id(a) not in kept]
+    for array in others:
+        array.fill(7)
     step(np.ones((9, 6), "f4"), np.arange(9) % 3)
-    assert next(iter(updates._known.values()))[0] is made  # noted once
-    assert (scratch == 7).all()  # which the loop does without
+    assert changes_of(step, optimiser) is noted  # noted once
+    assert others and all((array == 7).all() for array in others)  # which the loop does without
+
+
+def changes_of(step: Any, optimiser: optim.Optimiser) -> Any:
+    """How a step changes the parameters of an optimiser's only pack."""
+    calls = [call for _, call in step.program.binding.instructions if isinstance(call, partial)]
+    [updates] = [c.keywords["updates"] for c in calls if "updates" in c.keywords]
+    [(pack, noted)] = updates._known.items()
+    assert [pack] == optimiser._packs
+    return noted
+
+
+def test_settings_that_change_are_noted_anew_and_the_old_ones_forgotten() -> None:
+    """Whatever they are: a list cannot be a key."""
+    found: list[list[Any]] = []
+    for fused in (False, True):
+        model = net()
+        optimiser = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        step = tg.replay(training_step(model, optimiser), fuse=fused)
+        for k in range(12):
+            if k > 4:
+                optimiser.momentum = 0.9 - k / 100
+            step(np.ones((9, 6), "f4"), np.arange(9) % 3)
+        if fused:
+            assert changes_of(step, optimiser).names == ["weight_decay", "momentum", "nesterov"]
+        adam = optim.Adam(model.parameters(), 0.1, clip_norm=0.1)
+        step = tg.replay(training_step(model, adam), fuse=fused)
+        for k in range(6):
+            adam.param_groups[0]["betas"] = [0.9, 0.9 + k / 100]
+            adam.clip_norm = (0.1, 100.0)[k % 2]
+            step(np.ones((9, 6), "f4"), np.arange(9) % 3)
+        found.append([p.tolist() for p in model.parameters()])
+    assert found[0] == found[1]
+
+
+def test_an_update_is_one_loop_on_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the pieces are that NumPy's calls go in, and none of them for what has no loop."""
+    monkeypatch.setattr(pack, "PIECE", 30)
+    monkeypatch.setattr(pack, "THREADED_FROM", 100)
+    for module in (pack, fuse):
+        monkeypatch.setattr(module, "thread_count", lambda: 3)
+    monkeypatch.setattr(fuse, "THREADED_FROM", 100)
+    for made, whole in (
+        (lambda p: optim.SGD(p, 0.1, weight_decay=0.1), True),
+        (lambda p: optim.Adam(p, 0.1), True),
+        (lambda p: optim.RMSprop(p, 0.1, centered=True), False),  # np.clip is in between
+    ):
+        optimiser = made((model := net()).parameters())
+        step = twins.tg.replay(training_step(model, optimiser))
+        for _ in range(4):
+            step(np.ones((9, 6), "f4"), np.arange(9) % 3)
+        calls = changes_of(step, optimiser).calls
+        pieces = optimiser._packs[0].pieces
+        assert [len(lists) for lists in (pieces, pieces[0])] == [3, 6]
+        counts = [sum(hasattr(call, "used") for call in of_thread) for of_thread in calls]
+        assert counts == ([1] if whole else [12] * 3)
+        assert not whole or len(calls[0][0].used[1]) == 3
 
 
 def test_what_nobody_reads_is_not_written() -> None:
@@ -326,6 +409,33 @@ def test_what_nobody_reads_is_not_written() -> None:
         array.fill(7)
     assert step(2.0).numpy().tobytes() == f(2.0).numpy().tobytes()
     assert [(array == 7).all() for array in results.values()].count(False) == 1 < len(results)
+
+
+def test_arrays_of_another_order_of_bytes_stay_numpys() -> None:
+    values = np.linspace(1, 2, 40).reshape(4, 10).astype(np.dtype("f4").newbyteorder())
+
+    def make() -> Twin:
+        outside, memory = tg.Tensor(values), tg.from_numpy(values)
+        return Twin(lambda x: [(outside + 1) * outside * x, ((memory * 2) - values) / memory])
+
+    assert_twins(make, lambda k: [np.float32(k)])
+
+
+def test_a_read_only_array_may_be_written_to_by_its_owner() -> None:
+    owned = np.full((4, 10), 2.0)
+
+    def make() -> Twin:
+        memory, other = tg.from_numpy(owned), tg.Tensor(np.linspace(1, 2, 40).reshape(4, 10))
+
+        def before(k: int) -> None:
+            owned.flags.writeable = True
+            owned[1, 1] = k
+            owned.flags.writeable = False
+
+        return Twin(lambda x: (other * memory + memory) * x, before=before)
+
+    owned.flags.writeable = False
+    assert_twins(make, lambda k: [np.float64(k)], calls=5)
 
 
 def test_what_the_rest_of_an_operation_reads_is_written() -> None:
@@ -415,6 +525,44 @@ def test_code_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert file.read_bytes() == content  # that is another's
 
 
+def test_code_is_kept_for_each_processor_system_and_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    text = native.Loop(
+        [("f", "each")] * 2, [native.Step(FUNCTIONS[np.negative], (0,), 1)], [1]
+    ).text()
+    machine, described = native._machine(), native._machine().described
+    others = [(*described[:i], "another", *described[i + 1 :]) for i in range(len(described))]
+    for count, seen in enumerate([described, *others], 1):
+        monkeypatch.setattr(machine, "described", seen)
+        monkeypatch.setattr(machine, "made", lambda: native._Machine.made(native._Machine()))
+        native.compiled.__wrapped__(text)
+        assert len(list(tmp_path.rglob("*.o"))) == count
+    version = (0, 0, 0)
+    llvm = types.SimpleNamespace(**vars(machine.llvm) | {"llvm_version_info": version})
+    monkeypatch.setattr(machine, "llvm", llvm)
+    native.compiled.__wrapped__(text)
+    assert len(list(tmp_path.rglob("*.o"))) == count + 1
+
+
+def test_code_stays_when_the_compiler_is_made_again() -> None:
+    """As where two threads make the first fused steps at once: each has begun to make one."""
+    x = np.linspace(-1, 1, 7, dtype="f4")
+    result = np.empty_like(x)
+    table = np.array([1, 7, x.ctypes.data, 0, result.ctypes.data, 0], np.int64)
+    lines = FUNCTIONS[np.negative]
+    text = native.Loop([("f", "each")] * 2, [native.Step(lines, (0,), 1)], [1]).text()
+    native._machine.cache_clear()
+    address = native.compiled.__wrapped__(text)
+    native._machine.cache_clear()
+    native._machine()
+    gc.collect()
+    assert any(engine.get_function_address("run") == address for engine in native.ENGINES)
+    native.holding_the_lock(address)(table.ctypes.data)
+    assert (result == -x).all()
+
+
 def test_code_is_not_kept_where_it_cannot_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -439,6 +587,10 @@ def test_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(native, "_machine", broken)
     with pytest.raises(ImportError, match=r"not start here \(OSError: libLLVM\.so: cannot open "):
+        twins.tg.replay(lambda x: x)
+    old = types.SimpleNamespace(llvm=types.SimpleNamespace(llvm_version_info=(15, 0, 7)))
+    monkeypatch.setattr(native, "_machine", lambda: old)
+    with pytest.raises(ImportError, match=r"too old: pip install 'llvmlite>=0\.45'"):
         twins.tg.replay(lambda x: x)
     monkeypatch.setattr(native, "_machine", native._Machine)
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)

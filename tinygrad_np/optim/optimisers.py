@@ -13,7 +13,6 @@ from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..habits import hinted
-from ..replay.fuse import ACTIVE
 from ..threads import Crew
 from .groups import (
     NO_PARAMETERS,
@@ -197,24 +196,32 @@ class Optimiser(Stateful):
         else:
             mode.capture.effect(self)
 
-    def perform(self, cautious: bool = False) -> bool:
+    def perform(self, cautious: bool = False, updates: Any = None) -> bool:
         """``step``, whether or not one is captured: what a replay does at this place.
 
         A ``cautious`` step is not made where a gradient has NaN or infinite elements. The result
-        is whether it was made.
+        is whether it was made. ``updates`` are the loops of a fused replay.
         """
-        whole = [not self._is_own and pack.is_whole() for pack in self._packs]
-        if cautious and not all(map(_is_finite, self._packs, whole)):
+        packs = self._packs
+        whole = [False] * len(packs) if self._is_own else [*map(Pack.is_whole, packs)]
+        if cautious and not all(map(_is_finite, packs, whole)):
             return False
-        rates = [self.rate(p.group) for p in self._packs] if self._several else [self.rate()]
+        if self._several:
+            rates = [self.rate(pack.group) for pack in packs]
+        else:
+            rates = [self.rate()] * len(packs)
         self.steps += 1
         most = self.clip_norm
         self._factor = 1.0 if most is None else clipping(most, self._squares(whole))
-        for i, (pack, at_once) in enumerate(zip(self._packs, whole, strict=True)):
+        for pack, at_once, now in zip(packs, whole, rates, strict=True):
             if (names := self._states(pack.group)) != pack.names:
                 pack.rename(names)
-            change = self._all_at_once if at_once else self._one_by_one
-            change(pack, rates[i if self._several else 0])
+            if self._factor != 1:
+                pack.factor.fill(self._factor)
+            if at_once:
+                self._all_at_once(pack, now, updates)
+            else:
+                self._one_by_one(pack, now)
         return True
 
     def is_finite(self) -> bool:
@@ -235,44 +242,43 @@ class Optimiser(Stateful):
                     total += sum(map(squares, cut(g)))
         return total
 
-    def _all_at_once(self, pack: Pack, rate: float) -> None:
+    def _all_at_once(self, pack: Pack, rate: float, updates: Any) -> None:
         age = pack.ages[0] + 1
         pack.ages = [age] * len(pack.ages)
         self._set_numbers(pack.group, pack.numbers, rate, age)
         pack.written()
-        updates = ACTIVE.updates
-        if updates is not None and not self._is_noted():
-            updates = None
-        change = functools.partial(self._change_pieces, pack, updates=updates)
-        self._crew.run(change, pack.pieces)
+        if updates is None or not updates.make(self, pack):
+            self._crew.run(functools.partial(self.change_pieces, pack), pack.pieces)
         if self.max_norm is not None:
             for view in pack.views:
                 bound_rows(view, self.max_norm)
 
-    def _is_noted(self) -> bool:
+    def is_noted(self) -> bool:
         """Whether a change is calls of NumPy on its arrays, and its settings alone say which."""
         change = type(self)._change
         return change is not Optimiser._change and change.__module__.startswith(__package__)
 
-    def _change_pieces(
-        self, pack: Pack, pieces: Iterable[tuple[Any, ...]], updates: Any = None
-    ) -> None:
+    def settings_of(self, group: Group, names: Iterable[str]) -> list[Any]:
+        """What says which calls a change is, of the group what has these names."""
+        return [self.clip_value, self._factor == 1, *map(group.get, names)]
+
+    def change_pieces(self, pack: Any, pieces: Iterable[tuple[Any, ...]]) -> None:
+        """Change (values, gradients, two of scratch, *state), one after the other."""
         for values, g, scratch, spare, *state in pieces:
             kind = values.dtype.char
             if kind == "e":  # float16, which ends at 65,504, and eps is 0 in it
                 whole, used = values.astype(np.float32), g.astype(np.float32)
-                self._change_pieces(pack, [(whole, used, scratch, spare, *state)])
+                self.change_pieces(pack, [(whole, used, scratch, spare, *state)])
                 values[...] = whole
                 continue
             if kind in "FDG":
                 # two real numbers; g is ∂/∂re − i ∂/∂im, and the way down against its conjugate
                 arrays = (values, np.conjugate(g, spare), scratch, spare, *state)
                 parts = [tuple(a.real for a in arrays), tuple(a.imag for a in arrays)]
-                self._change_pieces(pack, parts)
+                self.change_pieces(pack, parts)
                 continue
-            used = self._used(pack.group, values, g, scratch, spare)
-            change = self._change if updates is None else functools.partial(updates, self._change)
-            change(pack.group, pack.numbers, values, used, scratch, *state)
+            used = self._used(pack, values, g, scratch, spare)
+            self._change(pack.group, pack.numbers, values, used, scratch, *state)
 
     def _one_by_one(self, pack: Pack, rate: float) -> None:
         """Parameters whose gradients lie here and there, or are not there at all."""
@@ -285,19 +291,19 @@ class Optimiser(Stateful):
             self._set_numbers(pack.group, pack.numbers, rate, pack.ages[i])
             values, state = parameter._write(), states[i] if states else ()
             scratch, spare = (np.empty_like(values, working(values.dtype)) for _ in range(2))
-            self._change_pieces(pack, [(values, grad._array, scratch, spare, *state)])
+            self.change_pieces(pack, [(values, grad._array, scratch, spare, *state)])
             if self.max_norm is not None:
                 bound_rows(values, self.max_norm)
         pack.uneven = len(set(pack.ages)) > 1
 
-    def _used(self, group: Group, values: Any, g: Any, scratch: Any, spare: Any) -> Any:
+    def _used(self, pack: Any, values: Any, g: Any, scratch: Any, spare: Any) -> Any:
         """The gradient that the step goes by, clipped and with decay: ``g`` itself or ``spare``."""
         if self.clip_value is not None:
             # 14 instead of 84 µs for 109,386 elements by np.minimum and np.maximum
             g = np.clip(g, -self.clip_value, self.clip_value, out=spare)
         elif self._factor != 1:
-            g = np.multiply(g, self._factor, spare)
-        decay = 0.0 if self.decoupled else group.get("weight_decay")
+            g = np.multiply(g, pack.factor, spare)
+        decay = 0.0 if self.decoupled else pack.group.get("weight_decay")
         if decay:
             np.multiply(values, decay, scratch)
             g = np.add(scratch, g, spare)

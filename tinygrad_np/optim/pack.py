@@ -57,12 +57,15 @@ class Pack:
         self.slots = self._slots()
         # a Python number takes 0.3 µs more in each call than an array of it
         dtype = working(self.values.dtype)
-        self.numbers = [np.zeros_like(self.values, dtype, shape=()).real for _ in range(numbers)]
+        self.factor, *self.numbers = (
+            np.zeros_like(self.values, dtype, shape=()).real for _ in range(1 + numbers)
+        )
         self.names = tuple(states)
         self.state = [np.zeros_like(self.values, dtype) for _ in states]
         self.ages = [0] * len(self.params)  # how many gradients each parameter had
         self.uneven = False  # whether some had more than others
         self.pieces = self._pieces()
+        self._changes: object = None  # the last change of memory that was looked at
 
     def _gather(self) -> None:
         """Move the parameters' arrays into one buffer."""
@@ -142,8 +145,13 @@ class Pack:
         Gradients of an eager backward are copied there: two copies for each parameter instead of
         all the calls of an update.
         """
-        if self.uneven or not all(map(is_, map(_array, self.params), self.views)):
+        if self.uneven:
             return False
+        last = changes.last
+        if last is not self._changes:
+            if not all(map(is_, map(_array, self.params), self.views)):
+                return False
+            self._changes = last
         return all(map(is_, map(_grad, self.params), self.slots)) or self._collect()
 
     def _collect(self) -> bool:

@@ -51,12 +51,12 @@ class Several:
         """The learning rate of the first one's next step."""
         return float(self.parts[0].rate())
 
-    def perform(self, cautious: bool = False) -> bool:
+    def perform(self, cautious: bool = False, updates: Any = None) -> bool:
         """All steps, or with ``cautious`` none where a gradient is not finite."""
         if cautious and not all(part.is_finite() for part in self.parts):
             return False
         for part in self.parts:
-            part.perform()
+            part.perform(updates=updates)
         return True
 
     def is_ours(self) -> bool:

@@ -5,31 +5,37 @@ shape become one loop in machine code, in which intermediate results stay in reg
 computes by an algorithm of its own, such as exp, stays NumPy's call: no bit is another one.
 """
 
+import contextlib
 import itertools
-import threading
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autodiff.primitives.neural import in_range
 from ..autodiff.rules import TABLE
 from ..recording.equations import Equation
 from ..threads import Crew, thread_count
 from . import native
 from .bind import Binding, Instruction
-from .kernels import Call, Cell, Cells, Traced, Tracer
+from .kernels import Call, Cell, Cells, Traced, Tracer, UntraceableError
 from .memory import layout
 from .plan import last_uses
 
 THREADED_FROM = 1 << 18  # elements; below, handing work to a thread costs more than it saves
+HELD_BELOW = 1 << 14  # elements; other threads of Python wait for some microseconds
+FLOATS = np.dtype(np.float32), np.dtype(np.float64)  # of this processor's order of bytes
 QUIET = {"ignore", "warn"}  # what NumPy does at an error, of which a loop does the first
 
 
 class Elementwise(NamedTuple):
     """A call that a loop can do: its lines in LLVM's language, operands and result.
 
-    Of the ``form`` "columns" they name the element's column, of "folds" they join each row.
+    Of the ``form`` "columns" they name the element's column. "folds" and "picks" give one number
+    for each row: they join its elements, or take the one that the second operand names.
     """
 
     lines: native.Lines
@@ -78,11 +84,11 @@ def joined(binding: Binding, instructions: Iterable[Instruction], crew: Crew) ->
                for later in (False, True)]  # fmt: skip
         return ids[0] - ids[1]
 
-    updates = Updates(crew)
+    updates, labels = Updates(crew), Labels(binding)
     groups = itertools.groupby(instructions, lambda pair: pair[0])
     items = [
         item for equation, group in groups
-        for item in _items(binding, equation, [call for _, call in group], updates)
+        for item in _items(binding, equation, [call for _, call in group], updates, labels)
     ]  # fmt: skip
     return chained(items, unused, crew)
 
@@ -123,30 +129,60 @@ def chained(
     return found
 
 
+class Labels:
+    """Integers as a loop reads them; those of an argument are copied once in each replay."""
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self._made: dict[Any, np.ndarray] = {}
+
+    def copied(self, equation: Equation, given: Any) -> tuple[np.ndarray, list[Item]]:
+        """The memory of the copy, and the call that makes it unless another one has."""
+        operand = self.binding.operand(given)
+        if given in self._made:
+            return self._made[given], []
+        made = np.empty(given.shape, np.int64)
+        if isinstance(operand, Cell):
+            self._made[given] = made
+        copy = Call(operator.setitem, (made, ..., operand)).bound(self.binding.cells)
+        return made, [Item(equation, [copy], free=True)]
+
+
 def _items(
-    binding: Binding, equation: Equation, calls: list[Any], updates: "Updates"
+    binding: Binding, equation: Equation, calls: list[Any], updates: "Updates", labels: Labels
 ) -> list[Item]:
     """The calls of an equation, those together that a loop does row by row."""
     if equation.kind == "effect":
-        calls = [partial(_performed, equation.fn, updates)]
+        calls = [partial(equation.fn.perform, updates=updates)]
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
-        return [Item(equation, calls, free=free)]
+        copies: list[Item] = []
+        if free and equation.rule is not None and equation.rule.fn is in_range:
+            given, classes, _ = equation.operands
+            made, copies = labels.copied(equation, given)
+            limit, wrong = np.array(classes, np.uint64), np.empty(made.shape, bool)
+            calls = [partial(_in_range, made.view(np.uint64), limit, wrong, *calls)]
+        return [*copies, Item(equation, calls, free=free)]
     fn, traits = equation.fn, equation.traits
     if isinstance(fn, np.ufunc) or not (traits.native or traits.folds):
         return [Item(equation, [call], elementwise(call)) for call in calls]
-    copies: list[Item] = []
+    copies = []
     operands: list[Any] = []
     for given in equation.operands:
         operand = binding.operand(given)
         if given.dtype.kind in "iu":  # no loop makes integers
-            made = np.empty(given.shape, np.int64)
-            copy = Call(np.copyto, (made, operand, "unsafe")).bound(binding.cells)
-            copies.append(Item(equation, [copy], free=True))
+            made, copies = labels.copied(equation, given)
             operand = made.reshape(-1, 1)
         operands.append(operand)
     part = by_row(traits, operands, binding.operand(equation.results[0]))
     return [*(copies if part else []), Item(equation, calls, part)]
+
+
+def _in_range(labels: Any, limit: Any, wrong: Any, check: Callable[[], Any]) -> None:
+    """Let the check itself look at labels only if one, -1 as the largest number, is too large."""
+    np.greater_equal(labels, limit, wrong)
+    if 1 in wrong.tobytes():
+        check()
 
 
 def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
@@ -154,15 +190,16 @@ def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
     shape = np.shape(operands[0])
     if any(type(v) is not np.ndarray for v in (*operands, out)) or len(shape) != 2:
         return None
-    letter = out.dtype.char
-    if shape[0] < 2 or not 2 <= shape[1] <= native.SHORT or letter not in "fd":
+    if shape[0] < 2 or not 2 <= shape[1] <= native.SHORT:
         return None
-    if operands[0].dtype != out.dtype:
+    if out.dtype not in FLOATS or operands[0].dtype != out.dtype:
         return None
+    if traits.folds is None and out.ndim == 1:
+        return Elementwise(traits.native, operands, out.reshape(-1, 1), "picks")
     if traits.folds is None:
         return Elementwise(traits.native, operands, out, "columns")
     lines = TABLE[traits.folds].traits.native
-    agree = native.agrees(traits.folds, lines, letter)
+    agree = native.agrees(traits.folds, lines, out.dtype.char)
     return Elementwise(lines, operands, out, "folds") if agree else None
 
 
@@ -186,26 +223,26 @@ def elementwise(call: Any) -> Elementwise | None:
     operands = [_one_number(operand, operands) for operand in operands]
     if any(type(o) is not np.ndarray for o in operands):
         return None
-    kinds = {o.dtype.char for o in operands}
-    if len(kinds) != 1:
+    dtype, *others = {o.dtype for o in operands}
+    if others:
         return None
-    (kind,) = kinds
     if fn is np.copyto:
-        fits = out.dtype.char in "fd" and kind in ("?", out.dtype.char)
+        fits = out.dtype in FLOATS and dtype in (np.bool_, out.dtype)
         return Elementwise((), operands, out) if fits else None
     lines = TABLE[fn].traits.native if fn in TABLE else ()
-    if not lines or kind not in "fd" or out.dtype.char not in (kind, "?"):
+    if not lines or dtype not in FLOATS:
         return None
-    return Elementwise(lines, operands, out) if native.agrees(fn, lines, kind) else None
+    if fn.resolve_dtypes((*[dtype] * fn.nin, None))[-1] != out.dtype:
+        return None
+    return Elementwise(lines, operands, out) if native.agrees(fn, lines, dtype.char) else None
 
 
 def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
-    """A Python number as an array, and an array that was filled with one number as that."""
+    """A Python number as an array, and an array that is and stays one number as that."""
     if type(operand) in (int, float):
         kinds = [o.dtype for o in operands if isinstance(o, np.ndarray)]
         return np.array(operand, kinds[0]) if kinds else operand
-    is_array = type(operand) is np.ndarray and operand.size > 1
-    if is_array and operand.base is None and not operand.flags.writeable:
+    if type(operand) is np.ndarray and type(operand.base) is bytes:
         one = operand.reshape(-1)[:1]
         if operand.tobytes() == one.tobytes() * operand.size:
             return one.reshape(())
@@ -219,30 +256,30 @@ class Chain:
         self.shape = part.operands[0].shape if part.form else part.out.shape
         self.arrays: list[np.ndarray] = []
         self.steps: list[native.Step] = []
-        self.by_row = False
         self.written: dict[int, int] = {}  # the places of results, and the ids of their arrays
+        self.order: Any = None
 
     def takes(self, part: Elementwise) -> bool:
         """Add an operation, if it can be a part of the same loop."""
-        folds = part.form == "folds"
-        if (part.operands[0] if folds else part.out).shape != self.shape:
+        narrows = part.form in ("folds", "picks")
+        if (part.operands[0] if narrows else part.out).shape != self.shape:
             return False
-        before, by_row = len(self.arrays), self.by_row
-        self.by_row |= bool(part.form)
+        before = len(self.arrays)
+        by_row = any((part.form, *(step.form for step in self.steps)))
         try:
             places = tuple(map(self._place, part.operands))
             result = self._place(part.out)
+            order = self._order(result, by_row)
             written = {**self.written, result: id(part.out)}
-            fits = self._is_apart(written) and self._order(result) is not None
-            fits &= result >= before or not folds
+            fits = order is not None and self._is_apart(written)
+            fits &= result >= before or result in self.written or not narrows
         except ValueError:  # shapes that do not broadcast to this one
             fits = False
         if not fits:
             del self.arrays[before:]
-            self.by_row = by_row
             return False
-        self.written = written
-        self.steps.append(native.Step(part.lines, places, result, folds))
+        self.written, self.order = written, order
+        self.steps.append(native.Step(part.lines, places, result, part.form))
         return True
 
     def _place(self, array: np.ndarray) -> int:
@@ -255,20 +292,18 @@ class Chain:
         return len(self.arrays) - 1
 
     def _is_apart(self, written: Iterable[int]) -> bool:
-        """Whether nothing that is written lies in the memory of another view, or in a broadcast."""
-        return all(
-            self.arrays[w].shape in (self.shape, (*self.shape[:-1], 1))
-            and not any(
-                np.may_share_memory(self.arrays[w], other)
-                for k, other in enumerate(self.arrays) if k != w
-            )
+        """Whether nothing that is written lies in the memory of another view."""
+        return not any(
+            np.may_share_memory(self.arrays[w], other)
             for w in written
-        )  # fmt: skip
+            for k, other in enumerate(self.arrays)
+            if k != w
+        )
 
-    def _order(self, result: int) -> tuple[int, int, list[tuple[int, int]]] | None:
+    def _order(self, result: int, by_row: bool) -> tuple[int, int, list[tuple[int, int]]] | None:
         """Rows, columns, and each array's steps from row to row and from column to column.
 
-        None where the elements of a row do not lie side by side.
+        None where the elements of a row do not lie side by side, or rows are no axis ``by_row``.
         """
         wide = [np.broadcast_to(array, self.shape) for array in self.arrays]
         axes = sorted(range(len(self.shape)), key=lambda a: -abs(wide[result].strides[a]))
@@ -282,7 +317,7 @@ class Chain:
             else:
                 dims.append((size, steps))
         nothing = (1, [0] * len(wide))
-        if len(dims) > 2 or (self.by_row and (len(dims) < 2 or axes != [0, 1])):
+        if len(dims) > 2 or (by_row and axes != [0, 1]):
             return None
         (rows, outer), (cols, inner) = [*[nothing] * (2 - len(dims)), *dims]
         if any(step not in (0, a.itemsize) for a, step in zip(wide, inner, strict=True)):
@@ -294,7 +329,7 @@ class Chain:
 
         ``unused`` are ids of arrays whose values nobody reads afterwards.
         """
-        rows, cols, steps = self._order(next(iter(self.written))) or (1, 1, [])
+        rows, cols, steps = self.order
         threads = thread_count() if rows * cols >= THREADED_FROM else 1
         kept = [k for k, array in self.written.items() if array not in unused]
         if (len(self.steps) < 2 and threads == 1) or not kept:
@@ -318,7 +353,8 @@ class Chain:
         ]  # fmt: skip
         places = [table.ctypes.data for table in tables]
         if len(places) == 1:
-            run = partial(native.holding_the_lock(address), places[0])
+            call = native.holding_the_lock if rows * cols < HELD_BELOW else native.without_the_lock
+            run = partial(call(address), places[0])
         else:
             run = partial(crew.run, native.without_the_lock(address), places)
         run.used, run.steps = (self.arrays, tables), self.steps  # type: ignore[attr-defined]
@@ -337,53 +373,95 @@ def _shares(rows: int, cols: int, threads: int) -> list[tuple[int, int, int, int
     return [(*p, 0, cols) if rows >= threads else (0, rows, *p) for p in pairs]
 
 
-class Active(threading.local):
-    """Who makes an optimiser's changes in the current thread, beside the optimiser itself."""
+class Noted(NamedTuple):
+    """How a pack of parameters is changed: calls for each thread, none if that is not known.
 
-    updates: "Updates | None" = None
+    They are the right ones for these ``pieces`` and ``settings``, those of the group by ``names``.
+    """
+
+    pieces: Any
+    names: list[str]
+    settings: list[Any]
+    calls: list[list[Callable[[], Any]]]
 
 
-ACTIVE = Active()
+class Group(dict[str, Any]):
+    """The settings of a group of parameters, which notes those that are read."""
 
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self.names: list[str] = []
 
-def _performed(effect: Any, updates: "Updates") -> None:
-    ACTIVE.updates = updates
-    try:
-        effect.perform()
-    finally:
-        ACTIVE.updates = None
+    def __getitem__(self, name: str) -> Any:
+        self.names.append(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.append(name)
+        return super().get(name, default)
 
 
 class Updates:
-    """An optimiser's changes of pieces of its parameters: each is noted once, and joined."""
+    """An optimiser's changes of its parameters: each is noted once, and joined."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self._known: dict[Any, tuple[Any, ...]] = {}
+        self._known: dict[Any, Noted] = {}
 
-    def __call__(
-        self, change: Callable[..., None], group: dict[str, Any], numbers: Sequence[np.ndarray],
-        values: np.ndarray, g: np.ndarray, scratch: np.ndarray, *state: np.ndarray,
-    ) -> None:  # fmt: skip
-        """``change(group, numbers, values, g, scratch, *state)``."""
-        settings = [value for name, value in group.items() if name not in ("params", "lr")]
-        key = (id(values), id(g), *settings)
-        found = self._known.get(key)
-        if found is None:
-            arrays = (*numbers, values, g, scratch, *state)
-            calls = self._noted(change, group, numbers, *arrays[len(numbers) :])
-            found = self._known[key] = calls, arrays  # which keeps their ids
-        for call in found[0]:
-            call()
+    def make(self, optimiser: Any, pack: Any) -> bool:
+        """Change the parameters of a pack; whether it is known how."""
+        found = self._known.get(pack)
+        if (
+            found is None
+            or found.pieces is not pack.pieces
+            or found.settings != optimiser.settings_of(pack.group, found.names)
+        ):
+            found = self._known[pack] = self._noted(optimiser, pack)
+        if found.calls:
+            self._crew.run(_call, found.calls)
+        return bool(found.calls)
 
-    def _noted(
-        self, change: Any, group: dict[str, Any], numbers: Sequence[np.ndarray], *arrays: np.ndarray
+    def _noted(self, optimiser: Any, pack: Any) -> Noted:
+        group = Group(pack.group)
+        calls: list[list[Callable[[], Any]]] = []
+        if optimiser.is_noted():
+            with contextlib.suppress(UntraceableError):
+                calls = self._calls(optimiser, pack, group)
+        names = list(dict.fromkeys(group.names))
+        return Noted(pack.pieces, names, optimiser.settings_of(pack.group, names), calls)
+
+    def _calls(self, optimiser: Any, pack: Any, group: Group) -> list[list[Callable[[], Any]]]:
+        """One loop over all, which needs none of its scratch, or the calls for each piece."""
+        values, _, scratch, *_ = pack.pieces[0][0]
+        both = (np.empty_like(values, scratch.dtype, shape=pack.values.shape) for _ in range(2))
+        whole = self._joined(optimiser, pack, group, (pack.values, pack.grads, *both, *pack.state))
+        if len(whole) == 1:
+            return [whole]
+        return [
+            [call for piece in pieces for call in self._joined(optimiser, pack, group, piece)]
+            for pieces in pack.pieces
+        ]
+
+    def _joined(
+        self, optimiser: Any, pack: Any, group: Group, arrays: Sequence[np.ndarray]
     ) -> list[Callable[[], Any]]:
         tracer = Tracer(Cells())
-        lent = {id(a): Traced(tracer, a, np.empty_like(a)) for a in (*numbers, *arrays)}
-        change(group, [lent[id(n)] for n in numbers], *[lent[id(a)] for a in arrays])
-        bound = [call.bound(tracer.cells) for call in tracer.calls]
+        lent = {
+            id(a): Traced(tracer, a, np.empty_like(a))
+            for a in (*pack.numbers, pack.factor, *arrays)
+        }
+        numbers = [lent[id(number)] for number in pack.numbers]
+        stand_in = SimpleNamespace(group=group, numbers=numbers, factor=lent[id(pack.factor)])
+        optimiser.change_pieces(stand_in, [[lent[id(a)] for a in arrays]])
+        bound: list[Any] = [call.bound(tracer.cells) for call in tracer.calls]
         items = [Item(None, [call], elementwise(call)) for call in bound]
-        whole = chained(items, lambda *_: {id(arrays[2])}, self._crew)
+        values, _, _, _, *state = arrays
+        unused = {id(a) for call in bound for a in call.args} - {*map(id, (values, *state))}
+        whole = chained(items, lambda *_: unused, self._crew)
         found = whole if len(whole) == 1 else chained(items, lambda *_: set(), self._crew)
         return [call for _, call in found]
+
+
+def _call(calls: Iterable[Callable[[], Any]]) -> None:
+    for call in calls:
+        call()

@@ -205,9 +205,9 @@ def _spread(operand: Any, out: Any) -> Any:
         inner.add(axis)
         size *= out.shape[axis]
     first = tuple(slice(None) if axis in inner else slice(1) for axis in range(out.ndim))
-    spread = np.full_like(out[first], operand)
-    spread.flags.writeable = False  # so that one may see that it stays one number
-    return spread
+    made = np.full_like(out[first], operand)
+    # around bytes, so that one may see that it stays one number
+    return np.ndarray(made.shape, made.dtype, made.tobytes(), 0, made.strides)
 
 
 def _write(fn: Any, *args: Any, out: Any, **options: Any) -> None:

@@ -19,10 +19,12 @@ import numpy as np
 from ..errors import DataError
 from ..files import cache, replacing
 
+OLDEST = (16, 0, 0)  # of LLVM, that of llvmlite 0.45 is 20; before, pointers had other names
 VECTOR = 128  # bytes
 SHORT = 64  # columns
 SUM = hashlib.sha256().digest_size
 Lines = tuple[str, ...]
+ENGINES: list[Any] = []
 TYPES = {"f": "float", "d": "double", "?": "i8", np.dtype(np.int64).char: "i64"}
 
 
@@ -30,13 +32,14 @@ class Step(NamedTuple):
     """An operation of a loop, with the places of its operands and of its result.
 
     The lines are those that the operation's row has, none to copy or to make numbers of truth
-    values. With ``folds`` they join what they gave before with each next element of a row.
+    values. Of the ``form`` "folds" they join what they gave before with each next element of a row,
+    of "picks" they take one of a row.
     """
 
     lines: Lines
     operands: tuple[int, ...]
     result: int
-    folds: bool = False
+    form: str = ""
 
 
 class Loop:
@@ -102,16 +105,18 @@ class Loop:
 
     def _spread(self, k: int, place: str) -> None:
         """Read one number, for single elements and for whole vectors."""
-        self._put(f"%one{k} = load {TYPES[self.kinds[k][0]]}, ptr {place}")
-        self._repeat(k)
+        letter, _ = self.kinds[k]
+        self._put(f"%one{k} = load {TYPES[letter]}, ptr {place}")
+        self._repeat(letter, f"%k{k}", f"%one{k}")
 
-    def _repeat(self, k: int) -> None:
+    def _repeat(self, letter: str, name: str, one: str) -> str:
         """Make a vector of one number."""
-        one = TYPES[self.kinds[k][0]]
-        many = f"<{self.width} x {one}>"
-        self._put(f"%first{k} = insertelement {many} poison, {one} %one{k}, i64 0")
+        kind = TYPES[letter]
+        many = f"<{self.width} x {kind}>"
+        self._put(f"{name}.first = insertelement {many} poison, {kind} {one}, i64 0")
         zeros = f"<{self.width} x i32> zeroinitializer"
-        self._put(f"%many{k} = shufflevector {many} %first{k}, {many} poison, {zeros}")
+        self._put(f"{name}.many = shufflevector {many} {name}.first, {many} poison, {zeros}")
+        return f"{name}.many"
 
     def _pass(self, name: str, before: str, start: str, end: str, width: int, then: str) -> None:
         """A loop over columns that takes ``width`` at once."""
@@ -124,36 +129,40 @@ class Loop:
     def _columns(self, name: str, start: str, width: int) -> None:
         """All operations on ``width`` columns from ``start`` on."""
         values: dict[int, str] = {}
-        for number, (lines, operands, result, folds) in enumerate(self.steps):
+        ones: dict[int, str] = {}  # of each row
+        for number, (lines, operands, result, form) in enumerate(self.steps):
             found = [self._read(k, name, start, width, values) for k in operands]
             letters = self.kinds[operands[0]][0], self.kinds[result][0]
             label = f"%{name}.v{number}"
-            if folds:
-                self._fold(lines, found[0], letters, label, result)
-                values[result] = f"%many{result}"
+            if form in ("folds", "picks"):
+                if form == "folds":
+                    one = self._fold(lines, found[0], letters, label)
+                else:
+                    found[1] = f"%one{operands[1]}"
+                    one = self._compute(lines, found, letters, label, width)
+                ones[result] = f"{label}.one"
+                self._put(f"{ones[result]} = freeze {TYPES[letters[1]]} {one}")
+                values[result] = self._repeat(letters[1], label, ones[result])
             else:
                 values[result] = self._compute(lines, found, letters, label, width)
         for k in self.kept:
             letter, reading = self.kinds[k]
             size = np.dtype(letter).itemsize
             if reading == "row":
-                self._put(f"store {TYPES[letter]} %one{k}, ptr %row{k}, align {size}")
+                self._put(f"store {TYPES[letter]} {ones[k]}, ptr %row{k}, align {size}")
                 continue
             kind, place = self._type(letter, width), self._place(k, name, start)
             self._put(f"store {kind} {values[k]}, ptr {place}, align {size}")
 
-    def _fold(
-        self, lines: Lines, row: str, letters: tuple[str, str], name: str, result: int
-    ) -> None:
+    def _fold(self, lines: Lines, row: str, letters: tuple[str, str], name: str) -> str:
         """Join the elements of a row, from left to right."""
-        kind, whole = TYPES[letters[0]], self._type(letters[0], self.width)
+        whole = self._type(letters[0], self.width)
         for i in range(self.width):
             self._put(f"{name}.e{i} = extractelement {whole} {row}, i64 {i}")
         found = f"{name}.e0"
         for i in range(1, self.width):
             found = self._compute(lines, [found, f"{name}.e{i}"], letters, f"{name}.to{i}", 1)
-        self._put(f"%one{result} = freeze {kind} {found}")
-        self._repeat(result)
+        return found
 
     def _place(self, k: int, name: str, start: str) -> str:
         kind, place = TYPES[self.kinds[k][0]], f"%{name}.at{k}"
@@ -166,7 +175,7 @@ class Loop:
         if k not in values:
             letter, reading = self.kinds[k]
             if reading != "each":
-                return f"%one{k}" if width == 1 else f"%many{k}"
+                return f"%one{k}" if width == 1 else f"%k{k}.many"
             place, size = self._place(k, name, start), np.dtype(letter).itemsize
             kind = self._type(letter, width)
             values[k] = f"%{name}.in{k}"
@@ -218,7 +227,7 @@ def compiled(text: str) -> int:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine.made())
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    machine.engines.append(engine)  # whose end is that of the code
+    ENGINES.append(engine)  # whose end is that of the code
     return int(engine.get_function_address("run"))
 
 
@@ -236,13 +245,15 @@ def check() -> None:
     """Raise ImportError, with the way, where the compiler is missing or does not start."""
     use = "tg.replay(fuse=True) compiles with llvmlite"
     try:
-        _machine()
+        version = _machine().llvm.llvm_version_info
     except ModuleNotFoundError as error:
         raise ImportError(f"{use}: pip install llvmlite.") from error
     except Exception as error:  # as OSError where its library is
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         remedy = "reinstall it, pip install --force-reinstall llvmlite, or go without fuse=True"
         raise ImportError(f"{use}, which does not start here ({why}); {remedy}.") from error
+    if version < OLDEST:
+        raise ImportError(f"{use}, and this one is too old: pip install 'llvmlite>=0.45'.")
 
 
 class _Machine:
@@ -254,15 +265,15 @@ class _Machine:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         self.llvm: Any = llvm
-        self.engines: list[Any] = []
-        self.described = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+        features = llvm.get_host_cpu_features().flatten()
+        self.described = (llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
         self.target = self.made()
 
     def made(self) -> Any:
         """A compiler of its own, as each engine takes one over."""
-        triple = self.llvm.Target.from_triple(self.llvm.get_process_triple())
-        cpu, features = self.described
-        return triple.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+        triple, cpu, features = self.described
+        target = self.llvm.Target.from_triple(triple)
+        return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 
 
 @functools.cache

@@ -93,7 +93,7 @@ class Guard:
             self.optimiser.step()
             self.is_updating = False
 
-    def perform(self) -> None:
+    def perform(self, updates: Any = None) -> None:
         """What a replay does at this place."""
         loss = float(self._loss._array)
         if self.group is not None:
@@ -113,7 +113,7 @@ class Guard:
                 self._copied, self._copied_at = self._copy(), self.updates
         if is_finite and self.is_ours:
             self.is_updating = True
-            is_finite = self.optimiser.perform(cautious=True)
+            is_finite = self.optimiser.perform(True, updates)
             self.is_updating = False
         elif is_finite:
             grads = [parameter.grad for parameter in self.params]

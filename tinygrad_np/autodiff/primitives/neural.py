@@ -320,18 +320,19 @@ def less_one_hot(p: Any, labels: Any, *, out: Any = None) -> Any:
     return out
 
 
-def exponentials(logits: Any) -> tuple[Any, Any, Any]:
-    """Logits less the largest of their row, their exponentials, and the sums of those."""
-    shifted = logits - line_max(logits)
+def exponentials(shifted: Any) -> tuple[Any, Any]:
+    """The exponentials of logits less the largest of their row, and the sums of those."""
     powers = np.exp(shifted)
-    return shifted, powers, line_sums(powers)
+    return powers, line_sums(powers)
 
 
 def loss_and_powers(logits: Any, labels: Any) -> tuple[Any, Any]:
     """The loss, and the exponentials with their sums."""
     labels = in_range(labels, np.shape(logits)[1], "cross_entropy")
-    shifted, powers, totals = exponentials(logits)
-    return row_sum(np.log(totals) - pick(shifted, labels)) / len(labels), (powers, totals)
+    shifted = logits - line_max(logits)
+    picked = pick(shifted, labels)  # here, so that a loop of a fused replay may do it, too
+    powers, totals = exponentials(shifted)
+    return row_sum(np.log(totals) - picked) / len(labels), (powers, totals)
 
 
 @written_out
@@ -355,7 +356,7 @@ def slope_of_powers(powers: Any, totals: Any, labels: Any) -> Any:
 @written_out
 def cross_entropy_slope(logits: Any, labels: Any) -> Any:
     """(softmax - one hot) / n, the gradient of ``cross_entropy``."""
-    return slope_of_powers(*exponentials(logits)[1:], labels)
+    return slope_of_powers(*exponentials(logits - line_max(logits)), labels)
 
 
 @functools.cache

@@ -212,7 +212,7 @@ defvjp(
     lambda g, _out, _x, labels: place(g, labels, np.shape(_x)[1]),
     None,
     selects=1,
-    traits=Traits(by_row=2),
+    traits=Traits(by_row=2, native=("extractelement {t} {a}, i64 {b}",)),
 )
 defvjp(place, lambda g, _out, _g, labels, _classes: pick(g, labels), None)
 defvjp(
