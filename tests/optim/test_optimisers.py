@@ -282,6 +282,44 @@ def test_a_constant_gradient_leaves_no_root_of_less_than_nothing() -> None:
     assert np.isfinite(p.numpy()).all() and (np.sign(p.numpy()) == -np.sign(g)).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "dtype"),
+    [(name, settings, np.float32) for name, settings in SETTINGS[::2]]
+    + [("Adam", {"lr": 0.01}, dtype) for dtype in (np.float16, np.float64, np.complex64)],
+)
+def test_a_state_has_no_numbers_below_the_normal_ones(
+    name: str, settings: dict[str, Any], dtype: Any, monkeypatch: Any
+) -> None:
+    """With them each step is slow, and 0.9 of the least is the least. No parameter moves by it."""
+    least = np.finfo(np.float32 if dtype == np.float16 else dtype).smallest_normal
+
+    def trained(replayed: bool) -> tuple[Any, Any]:
+        p = tg.Tensor(np.array([0.5, 2, -3], dtype), requires_grad=True)
+        optimiser = getattr(optim, name)([p], **settings)
+
+        def step(x: Any) -> Any:
+            optimiser.zero_grad()
+            loss = np.sum(np.real(p) * x)
+            loss.backward()
+            optimiser.step()
+            return loss
+
+        run = tg.replay(step) if replayed else step
+        for i in range(64):
+            if i == 60:
+                for state in optimiser._packs[0].state:
+                    state[1] = least / 2
+            run(np.array([1, 0, 0.5], np.float32))
+        return optimiser._packs[0].state, p.numpy()
+
+    state, numbers = trained(True)
+    parts = np.abs([[part.real, part.imag] for part in state])
+    assert not np.any((parts > 0) & (parts < least))
+    np.testing.assert_array_equal(trained(False)[1], numbers)
+    monkeypatch.setattr(optim.optimisers, "FLUSHED", 65)
+    np.testing.assert_array_equal(trained(True)[1], numbers)
+
+
 def test_biases_without_decay_in_a_replayed_step() -> None:
     """Two optimisers, one after the other, as the documentation has it."""
 

@@ -29,6 +29,8 @@ from .state import Stateful
 
 LearningRate = float | Callable[[int], float]
 
+FLUSHED = 64  # steps from one look at tiny numbers to the next
+
 
 class Optimiser(Stateful):
     """Base of the optimisers: keeps the parameters, counts the steps, asks for the rate.
@@ -222,6 +224,9 @@ class Optimiser(Stateful):
                 self._all_at_once(pack, now, updates)
             else:
                 self._one_by_one(pack, now)
+        if self.steps % FLUSHED == 0 and self.is_noted():
+            for pack in packs:
+                pack.flush()
         return True
 
     def is_finite(self) -> bool:

@@ -1,6 +1,7 @@
 """Parameters side by side in one buffer, so that an optimiser needs a handful of calls for all."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from operator import attrgetter, is_
 from sys import getrefcount
@@ -168,6 +169,18 @@ class Pack:
             if grad is not slot:
                 np.copyto(slot.array, grad._array)  # type: ignore[union-attr]
         return True
+
+    def flush(self) -> None:
+        """Set numbers of the state that are too small for a normal one of their dtype to 0.
+
+        A moment without gradients becomes so small and stays so, as 0.9 of the least number is
+        rounded to that number; with such ones an update takes two to five times as long.
+        """
+        for _, _, _, _, *state in itertools.chain.from_iterable(self.pieces):
+            for part in state:
+                if isinstance(part, np.ndarray):
+                    for numbers in (part.real, part.imag) if part.dtype.kind == "c" else (part,):
+                        numbers[np.abs(numbers) < np.finfo(part.dtype).smallest_normal] = 0
 
     def written(self) -> None:
         """Note that the parameters' memory is written to."""
