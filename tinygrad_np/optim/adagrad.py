@@ -28,7 +28,6 @@ class Adagrad(Optimiser):
 
     settings = ("lr_decay", "eps", "weight_decay", "initial_accumulator_value")
     states = ("square",)
-    numbers = 3
 
     def _checked(self, name: str, value: Any) -> Any:
         return real("Adagrad", name, value)
@@ -51,12 +50,10 @@ class Adagrad(Optimiser):
             lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value,
         )  # fmt: skip
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         # the state is kept without its first value
         slowed = rate / (1 + (age - 1) * group["lr_decay"])
-        found = (group["eps"], slowed, group["initial_accumulator_value"])
-        for number, value in zip(numbers, found, strict=True):
-            number.fill(value)
+        return group["eps"], slowed, group["initial_accumulator_value"]
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
@@ -88,7 +85,6 @@ class Adadelta(Optimiser):
 
     settings = ("rho", "eps", "weight_decay")
     states = ("square", "moved")
-    numbers = 4
     eps: float
 
     def __init__(
@@ -112,11 +108,9 @@ class Adadelta(Optimiser):
             return share("Adadelta", name, value, ends="[)")
         return real("Adadelta", name, value)
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         del age
-        found = (group["rho"], math.sqrt(1 - group["rho"]), group["eps"], rate)
-        for number, value in zip(numbers, found, strict=True):
-            number.fill(value)
+        return group["rho"], math.sqrt(1 - group["rho"]), group["eps"], rate
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

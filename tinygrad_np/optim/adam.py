@@ -19,7 +19,6 @@ class _Moments(Optimiser):
 
     settings = ("betas", "eps", "weight_decay")
     states = ("first", "second")
-    numbers = 4
 
     def __init__(
         self,
@@ -40,15 +39,12 @@ class _Moments(Optimiser):
             raise refusal(place, "betas", value, "a pair of numbers from 0 to below 1")
         return tuple(share(place, "betas", beta, ends="[)") for beta in value)
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
         # √(second moment, bias-corrected) = root · √(second); eps is brought to the same scale
         root = math.sqrt((1 - beta2) / (1 - beta2**age))
         factor = rate * (1 - beta1) / (1 - beta1**age) / root
-        for number, value in zip(
-            numbers, (beta1, beta2, group["eps"] / root, factor), strict=False
-        ):
-            number.fill(value)
+        return beta1, beta2, group["eps"] / root, factor
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
@@ -112,7 +108,6 @@ class AdamW(_Moments):
     [0.89]
     """
 
-    numbers = 5
     decoupled = True
 
     def __init__(
@@ -130,9 +125,8 @@ class AdamW(_Moments):
         limits = (clip_norm, clip_value, max_norm)
         super().__init__(params, lr, betas, eps, weight_decay, limits)
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
-        super()._set_numbers(group, numbers, rate, age)
-        numbers[4].fill(1 - rate * group["weight_decay"])
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
+        return *super()._numbers_of(group, rate, age), 1 - rate * group["weight_decay"]
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

@@ -70,7 +70,6 @@ class Optimiser(Stateful):
 
     settings: tuple[str, ...] = ()  # what, besides ``lr``, a group may have of its own
     states: tuple[str, ...] = ()  # what the arrays are called that are kept for each parameter
-    numbers = 1  # how many numbers a change needs
     decoupled = False  # whether the step itself sees to ``weight_decay``
     weight_decay = 0.0  # of one that has no such setting
     lr: Any
@@ -139,7 +138,7 @@ class Optimiser(Stateful):
         check_parameters(params, len(self.params))
         if len({*self.params, *params}) < len(self.params) + len(params):
             raise ValueError("a parameter was given to the optimiser twice; give each once.")
-        self._packs = [*self._packs, *gathered(made, self._states(made), self.numbers)]
+        self._packs = [*self._packs, *gathered(made, self._states(made))]
         self.params = (*self.params, *params)
         self.param_groups = [*self.param_groups, made]
         self._greatest_rate = greatest_rate(self.params)
@@ -238,7 +237,7 @@ class Optimiser(Stateful):
     def _all_at_once(self, pack: Pack, rate: float) -> None:
         age = pack.ages[0] + 1
         pack.ages = [age] * len(pack.ages)
-        self._set_numbers(pack.group, pack.numbers, rate, age)
+        pack.set_numbers(self._numbers_of(pack.group, rate, age))
         pack.written()
         updates = ACTIVE.updates
         if updates is not None and not self._is_noted():
@@ -282,7 +281,7 @@ class Optimiser(Stateful):
             if grad is None:
                 continue
             pack.ages[i] += 1
-            self._set_numbers(pack.group, pack.numbers, rate, pack.ages[i])
+            pack.set_numbers(self._numbers_of(pack.group, rate, pack.ages[i]))
             values, state = parameter._write(), states[i] if states else ()
             scratch, spare = (np.empty_like(values, working(values.dtype)) for _ in range(2))
             self._change_pieces(pack, [(values, grad._array, scratch, spare, *state)])
@@ -303,10 +302,10 @@ class Optimiser(Stateful):
             g = np.add(scratch, g, spare)
         return g
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
-        """Fill in what a change needs; ``age`` counts the parameter's gradients, this one too."""
-        del numbers
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
+        """The numbers of a change; ``age`` counts the parameter's gradients, this one too."""
         self._now = {**group, "lr": rate, "step": age}
+        return ()
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

@@ -34,7 +34,7 @@ class Pack:
     """
 
     def __init__(
-        self, params: Sequence[Tensor], group: dict[str, Any], states: Sequence[str], numbers: int
+        self, params: Sequence[Tensor], group: dict[str, Any], states: Sequence[str]
     ) -> None:
         self.params = list(params)
         self.group = group
@@ -55,11 +55,9 @@ class Pack:
         self.views = [p._array for p in self.params]
         self.storages = [_storage(p) for p in self.params]
         self.slots = self._slots()
-        # a Python number takes 0.3 µs more in each call than an array of it
-        dtype = working(self.values.dtype)
-        self.numbers = [np.zeros_like(self.values, dtype, shape=()).real for _ in range(numbers)]
+        self.numbers: list[np.ndarray] = []  # what a change needs, see ``set_numbers``
         self.names = tuple(states)
-        self.state = [np.zeros_like(self.values, dtype) for _ in states]
+        self.state = [np.zeros_like(self.values, working(self.values.dtype)) for _ in states]
         self.ages = [0] * len(self.params)  # how many gradients each parameter had
         self.uneven = False  # whether some had more than others
         self.pieces = self._pieces()
@@ -105,6 +103,14 @@ class Pack:
             _like(flat[start : start + view.size], view)
             for start, view in zip(starts, self.views, strict=True)
         ]
+
+    def set_numbers(self, values: Sequence[float]) -> None:
+        """Note the numbers of a change: each as an array, which takes 0.3 µs less in a call."""
+        if not self.numbers:
+            dtype = working(self.values.dtype)
+            self.numbers = [np.zeros_like(self.values, dtype, shape=()).real for _ in values]
+        for number, value in zip(self.numbers, values, strict=True):
+            number.fill(value)
 
     def set_ages(self, ages: Sequence[int]) -> None:
         """Note how many gradients each parameter had."""
@@ -182,13 +188,13 @@ def _storage(parameter: Tensor) -> Storage:
     return parameter._storage
 
 
-def gathered(group: dict[str, Any], states: Sequence[str], numbers: int) -> list[Pack]:
+def gathered(group: dict[str, Any], states: Sequence[str]) -> list[Pack]:
     """Packs of a group: one for each dtype, and one for each parameter that cannot be moved."""
     groups: dict[Any, list[Tensor]] = {}
     for i, parameter in enumerate(group["params"]):
         movable = _is_movable(parameter)
         groups.setdefault(parameter.dtype if movable else i, []).append(parameter)
-    return [Pack(params, group, states, numbers) for params in groups.values()]
+    return [Pack(params, group, states) for params in groups.values()]
 
 
 def _is_movable(parameter: Tensor) -> bool:

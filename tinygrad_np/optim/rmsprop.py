@@ -28,7 +28,6 @@ class RMSprop(Optimiser):
     """
 
     settings = ("alpha", "eps", "weight_decay", "momentum", "centered")
-    numbers = 5
 
     def __init__(
         self,
@@ -58,14 +57,12 @@ class RMSprop(Optimiser):
         mean, velocity = ("mean",) * group["centered"], ("velocity",) * bool(group["momentum"])
         return ("square", *mean, *velocity)
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         del age
         alpha = group["alpha"]
         # √(mean square) = root · √square; eps is brought to the same scale, root into the rate
         root = math.sqrt(1 - alpha)
-        found = (alpha, 1 - alpha, group["eps"] / root, rate / root, group["momentum"])
-        for number, value in zip(numbers, found, strict=True):
-            number.fill(value)
+        return alpha, 1 - alpha, group["eps"] / root, rate / root, group["momentum"]
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

@@ -53,9 +53,9 @@ class SGD(Optimiser):
             raise ValueError("nesterov=True needs a momentum above 0.")
         return ("velocity",) if group["momentum"] else ()
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         del group, age
-        numbers[0].fill(rate)
+        return (rate,)
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

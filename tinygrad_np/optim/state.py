@@ -22,7 +22,6 @@ class Stateful:
     params: tuple[Tensor, ...]
     param_groups: list[dict[str, Any]]
     steps: int
-    numbers: int
     _packs: list[Pack]
     _defaults: dict[str, Any]
     _crew: Crew
@@ -123,7 +122,7 @@ class Stateful:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state["kept"])
         groups = self.param_groups
-        self._packs = [p for g in groups for p in gathered(g, self._states(g), self.numbers)]
+        self._packs = [p for g in groups for p in gathered(g, self._states(g))]
         self._crew = Crew()
         found = {parameter: (age, arrays) for parameter, age, arrays in state["found"]}
         for pack in self._packs:
