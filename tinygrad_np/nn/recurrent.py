@@ -25,9 +25,18 @@ class _Recurrent(Module):
     states: ClassVar[tuple[str, ...]] = ("h0",)
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int, bias: bool, batch_first: bool,
-        dropout: float, bidirectional: bool, *, seed: init.Seed, dtype: Any,
-    ) -> None:  # fmt: skip
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        seed: init.Seed = None,
+        dtype: Any = np.float32,
+    ) -> None:
         place = type(self).__name__
         self.input_size = whole(place, "input_size", input_size)
         self.hidden_size = whole(place, "hidden_size", hidden_size)
@@ -211,24 +220,6 @@ class LSTM(_Recurrent):
     gates = 4
     states = ("h0", "c0")
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        seed: init.Seed = None,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            seed=seed, dtype=dtype,
-        )  # fmt: skip
-
     def _step(self, entering: Any, recurring: Any, state: State) -> State:
         i, f, g, o = self._parts(entering + recurring)
         cell = functional.sigmoid(f) * state[1] + functional.sigmoid(i) * np.tanh(g)
@@ -248,24 +239,6 @@ class GRU(_Recurrent):
     """
 
     gates = 3
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        seed: init.Seed = None,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            seed=seed, dtype=dtype,
-        )  # fmt: skip
 
     def _step(self, entering: Any, recurring: Any, state: State) -> State:
         r, z, n = self._parts(entering)
