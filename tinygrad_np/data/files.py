@@ -3,7 +3,6 @@
 import codecs
 import gzip
 import hashlib
-import io
 import math
 import os
 import re
@@ -51,10 +50,9 @@ _CSV_UNPACK_FREE = 1 << 26
 
 _MOST_TOLD = 300
 
-_CELL = re.compile(rb"[0-9]{1,3}")
-_FLOAT = re.compile(rb"[0-9]{1,3}(\.0*)?")
+_CELL = re.compile(rb"[0-9]{1,3}(\.0*)?")
 _OTHER_TABLES = "tg.data.load(path) reads tables without labels or a header, and of other orders"
-_FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=,|$)")  # of a whole number
+_FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=[,\n])")  # of a whole number
 
 _COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")
 
@@ -115,7 +113,7 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Read a CSV of images in the layout of Kaggle's `train.csv`, plain or gzip.
 
     The first row names the columns and starts with `label`; each further row has a label and k·k
-    pixels, whole numbers from 0 to 255, all of a row as `5.0` perhaps. A byte order mark before
+    pixels, whole numbers from 0 to 255, perhaps as `5.0`. A byte order mark before
     them is skipped. Returns images (n, k, k) uint8 and labels (n,) int64. Raises DataError with the
     row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
     over 64 MiB and 100 times its size.
@@ -347,10 +345,9 @@ def _read_table(content: Content, limit: int) -> NDArray[np.uint8]:
     for block in chain([start], blocks):
         table = parse_cells(block, columns)
         if table is None:
-            table = parse_cells(_without_fractions(block, columns), columns)
+            table = parse_cells(_FRACTION.sub(b"", block), columns)
         if table is None:
-            faults = (_cell_faults(content, block, row, columns, cell) for cell in (_FLOAT, _CELL))
-            raise next(chain.from_iterable(faults))
+            raise next(_cell_faults(content, block, row, columns))
         tables.append(table)
         row += len(table)
     if row == 2:
@@ -417,18 +414,7 @@ def parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
     return values.astype(np.uint8).reshape(-1, columns)
 
 
-def _without_fractions(block: bytes, columns: int) -> bytes:
-    """A block whose rows of floats (5.0) are of whole numbers; one float among others stays."""
-    made = bytearray()
-    for row in io.BytesIO(block):
-        whole, count = _FRACTION.subn(b"", row) if row.count(b",") == columns - 1 else (row, 0)
-        made += whole if count in (columns, columns - 1) else row  # the label may be an integer
-    return bytes(made)
-
-
-def _cell_faults(
-    content: Content, block: bytes, row: int, columns: int, form: re.Pattern[bytes]
-) -> Iterator[DataError]:
+def _cell_faults(content: Content, block: bytes, row: int, columns: int) -> Iterator[DataError]:
     """What `parse_cells` refused, in reading order."""
     for number, line in enumerate(block.split(b"\n")[:-1], start=row):
         cells = line.split(b",")
@@ -436,7 +422,7 @@ def _cell_faults(
             found, expected = f"{len(cells)} cells", f"{columns} as in row 1"
             yield content.fault(f"row {number}", found, expected, "correct or remove the row")
         for column, cell in enumerate(cells, start=1):
-            if not form.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
+            if not _CELL.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
                 place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
                 remedy = "correct the cell; tg.data.load(path) reads other numbers"
                 yield content.fault(place, shown_cell(cell), expected, remedy)

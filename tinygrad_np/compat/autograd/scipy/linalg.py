@@ -151,16 +151,8 @@ def det(a: Any, *_options: Any, **_named: Any) -> Any:
     return np.linalg.det(a)
 
 
-@_beside(_theirs.pinv)
-def pinv(a: Any) -> Any:
-    """The pseudoinverse."""
-    return np.linalg.pinv(a)
-
-
-@_beside(_theirs.norm)
-def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The norm of a vector or matrix."""
-    return np.linalg.norm(a, ord, axis, keepdims)
+pinv = _beside(_theirs.pinv)(np.linalg.pinv)
+norm = _beside(_theirs.norm)(np.linalg.norm)
 
 
 @_beside(_theirs.solve)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import beta as theirs
 
-from ..choice import beside
+from ..choice import beside, exponential
 
 
 @beside(theirs.logpdf)
@@ -19,10 +19,7 @@ def logpdf(x: Any, a: Any, b: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
     return np.where(inside, log_z - special.betaln(a, b) - np.log(scale), -np.inf)
 
 
-@beside(theirs.pdf)
-def pdf(x: Any, a: Any, b: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The density."""
-    return np.exp(logpdf(x, a, b, loc, scale))
+pdf = exponential(theirs.pdf, logpdf)
 
 
 @beside(theirs.cdf)

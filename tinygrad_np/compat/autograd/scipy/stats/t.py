@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import t as theirs
 
-from ..choice import beside
+from ..choice import beside, exponential
 
 
 @beside(theirs.logpdf)
@@ -17,10 +17,7 @@ def logpdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
     return -(df + 1) / 2 * np.log1p(z * z / df) - shape - np.log(scale)
 
 
-@beside(theirs.pdf)
-def pdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The density."""
-    return np.exp(logpdf(x, df, loc, scale))
+pdf = exponential(theirs.pdf, logpdf)
 
 
 @beside(theirs.cdf)
