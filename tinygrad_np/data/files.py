@@ -280,17 +280,13 @@ def _read_header(content: Content) -> _Header:
         raise content.fault(
             f"byte {content.position}", "the end", f"{rank} dimensions", "get the file again"
         )
-    return _checked_header(content, magic + sizes, struct.unpack(f">{rank}I", sizes))
-
-
-def _checked_header(content: Content, raw: bytes, shape: tuple[int, ...]) -> _Header:
-    dtype = _DTYPES[raw[2]]
+    dtype, shape = _DTYPES[magic[2]], struct.unpack(f">{rank}I", sizes)
     # NumPy refuses by the non-zero dimensions even where the array is empty.
     if math.prod(size for size in shape if size) * dtype.itemsize > _MAX_BYTES:
         raise content.fault(
             "byte 4", f"shape {shape}", f"at most {_MAX_BYTES} bytes", "get the file again"
         )
-    return _Header(raw, dtype, shape)
+    return _Header(magic + sizes, dtype, shape)
 
 
 def _read_body(content: Content, header: _Header) -> bytes:
@@ -314,7 +310,7 @@ def _check_sha256(content: Content, header: bytes, body: bytes, expected: str) -
             "uncompressed content",
             f"SHA-256 {checksum.hexdigest()}",
             expected,
-            "get the published file, or use load_folder for data of your own",
+            "get the published file, or use tg.data.load for data of your own",
         )
 
 

@@ -100,15 +100,12 @@ def _norm(r: Reading) -> str:
 def _mean(r: Reading) -> str:
     """The mean of windows is a node of its own."""
     made = getattr(r.equation.operands[0], "made", None)
-    if made is None or made.rule is None or made.rule.fn is not convolution.windows:
-        return _reduction("ReduceMean")(r)
-    kernel, stride, dilation = made.operands[1:]
-    x = made.operands[0]
-    if r.option(1, "axis") != (0, 1) or r.option(-1, "keepdims") or len(x.shape) != 4:
-        return _reduction("ReduceMean")(r)
-    if dilation != (1, 1):  # which opset 19 brings
-        return _reduction("ReduceMean")(r)
-    return r.add("AveragePool", r.graph.read(x), kernel_shape=kernel, strides=stride)
+    if made is not None and made.rule is not None and made.rule.fn is convolution.windows:
+        x, kernel, stride, dilation = made.operands
+        is_whole = r.option(1, "axis") == (0, 1) and not r.option(-1, "keepdims")
+        if is_whole and len(x.shape) == 4 and dilation == (1, 1):  # others opset 19 brings
+            return r.add("AveragePool", r.graph.read(x), kernel_shape=kernel, strides=stride)
+    return _reduction("ReduceMean")(r)
 
 
 def _along(r: Reading, x: str) -> tuple[str, Any]:
