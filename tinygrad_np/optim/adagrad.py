@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import real, share
+from ..arguments import real
 from .groups import Group
-from .optimisers import LearningRate, Optimiser
+from .optimisers import Check, LearningRate, Optimiser, below_one
 
 
 class Adagrad(Optimiser):
@@ -26,11 +26,10 @@ class Adagrad(Optimiser):
     [0.9]
     """
 
-    settings = ("lr_decay", "eps", "weight_decay", "initial_accumulator_value")
+    checks: ClassVar[dict[str, Check]] = dict.fromkeys(
+        ["lr_decay", "eps", "weight_decay", "initial_accumulator_value"], real
+    )
     states = ("square",)
-
-    def _checked(self, name: str, value: Any) -> Any:
-        return real("Adagrad", name, value)
 
     def __init__(
         self,
@@ -83,7 +82,7 @@ class Adadelta(Optimiser):
     >>> optimiser.step()
     """
 
-    settings = ("rho", "eps", "weight_decay")
+    checks: ClassVar[dict[str, Check]] = {"rho": below_one, "eps": real, "weight_decay": real}
     states = ("square", "moved")
     eps: float
 
@@ -102,11 +101,6 @@ class Adadelta(Optimiser):
         super().__init__(
             params, lr, clip_norm, clip_value, max_norm, rho=rho, eps=eps, weight_decay=weight_decay
         )
-
-    def _checked(self, name: str, value: Any) -> Any:
-        if name == "rho":
-            return share("Adadelta", name, value, ends="[)")
-        return real("Adadelta", name, value)
 
     def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         del age

@@ -2,13 +2,19 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import real, refusal, share
+from ..arguments import real, refusal
 from .groups import Group
-from .optimisers import LearningRate, Optimiser
+from .optimisers import Check, LearningRate, Optimiser, below_one
+
+
+def _betas(place: str, name: str, value: Any) -> tuple[float, ...]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise refusal(place, name, value, "a pair of numbers from 0 to below 1")
+    return tuple(below_one(place, name, beta) for beta in value)
 
 
 class _Moments(Optimiser):
@@ -17,7 +23,7 @@ class _Moments(Optimiser):
     The moments are kept without their factors 1 − β, which saves two passes over the parameters.
     """
 
-    settings = ("betas", "eps", "weight_decay")
+    checks: ClassVar[dict[str, Check]] = {"betas": _betas, "eps": real, "weight_decay": real}
     states = ("first", "second")
 
     def __init__(
@@ -30,14 +36,6 @@ class _Moments(Optimiser):
         limits: tuple[float | None, float | None, float | None],
     ) -> None:
         super().__init__(params, lr, *limits, betas=betas, eps=eps, weight_decay=weight_decay)
-
-    def _checked(self, name: str, value: Any) -> Any:
-        place = type(self).__name__
-        if name != "betas":
-            return real(place, name, value)
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise refusal(place, "betas", value, "a pair of numbers from 0 to below 1")
-        return tuple(share(place, "betas", beta, ends="[)") for beta in value)
 
     def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]

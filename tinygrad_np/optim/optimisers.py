@@ -3,12 +3,11 @@
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import called, real, shown
+from ..arguments import called, is_real, real, share, shown
 from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -29,6 +28,8 @@ from .pack import Pack, gathered, working
 from .state import Stateful
 
 LearningRate = float | Callable[[int], float]
+Check = Callable[[str, str, Any], Any]  # of a class's setting by name and value, as in `arguments`
+below_one = functools.partial(share, ends="[)")
 
 
 class Optimiser(Stateful):
@@ -69,6 +70,7 @@ class Optimiser(Stateful):
     """
 
     settings: tuple[str, ...] = ()  # what, besides ``lr``, a group may have of its own
+    checks: ClassVar[dict[str, Check]] = {}  # the settings of one of the package's own
     states: tuple[str, ...] = ()  # what the arrays are called that are kept for each parameter
     decoupled = False  # whether the step itself sees to ``weight_decay``
     weight_decay = 0.0  # of one that has no such setting
@@ -76,6 +78,8 @@ class Optimiser(Stateful):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "checks" in vars(cls):
+            cls.settings = tuple(cls.checks)
         for name in ("settings", "states"):
             if isinstance(word := getattr(cls, name), str):
                 raise TypeError(
@@ -146,8 +150,8 @@ class Optimiser(Stateful):
 
     def _checked(self, name: str, value: Any) -> Any:
         """A setting of a group; raises TypeError or ValueError for what it cannot be."""
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        return real(type(self).__name__, name, value) if is_number else value
+        check = self.checks.get(name, real if is_real(value) else None)
+        return value if check is None else check(type(self).__name__, name, value)
 
     def _states(self, group: Group) -> tuple[str, ...]:
         """What the arrays are called that are kept for each parameter of a group."""

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import flag, real, share
+from ..arguments import flag, real
 from .groups import Group
-from .optimisers import LearningRate, Optimiser
+from .optimisers import Check, LearningRate, Optimiser, below_one
 
 
 class RMSprop(Optimiser):
@@ -27,7 +27,9 @@ class RMSprop(Optimiser):
     [0.9]
     """
 
-    settings = ("alpha", "eps", "weight_decay", "momentum", "centered")
+    checks: ClassVar[dict[str, Check]] = {
+        "alpha": below_one, "eps": real, "weight_decay": real, "momentum": real, "centered": flag,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -47,11 +49,6 @@ class RMSprop(Optimiser):
             params, lr, clip_norm, clip_value, max_norm, alpha=alpha, eps=eps,
             weight_decay=weight_decay, momentum=momentum, centered=centered,
         )  # fmt: skip
-
-    def _checked(self, name: str, value: Any) -> Any:
-        if name == "alpha":
-            return share("RMSprop", name, value, ends="[)")
-        return flag("RMSprop", name, value) if name == "centered" else real("RMSprop", name, value)
 
     def _states(self, group: Group) -> tuple[str, ...]:
         mean, velocity = ("mean",) * group["centered"], ("velocity",) * bool(group["momentum"])
