@@ -26,17 +26,6 @@ class _Moments(Optimiser):
     checks: ClassVar[dict[str, Check]] = {"betas": _betas, "eps": real, "weight_decay": real}
     states = ("first", "second")
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: LearningRate,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
-        limits: tuple[float | None, float | None, float | None],
-    ) -> None:
-        super().__init__(params, lr, *limits, betas=betas, eps=eps, weight_decay=weight_decay)
-
     def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
         # √(second moment, bias-corrected) = root · √(second); eps is brought to the same scale
@@ -89,8 +78,10 @@ class Adam(_Moments):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        limits = (clip_norm, clip_value, max_norm)
-        super().__init__(params, lr, betas, eps, weight_decay, limits)
+        super().__init__(
+            params, lr, clip_norm, clip_value, max_norm,
+            betas=betas, eps=eps, weight_decay=weight_decay,
+        )  # fmt: skip
 
 
 class AdamW(_Moments):
@@ -120,8 +111,10 @@ class AdamW(_Moments):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        limits = (clip_norm, clip_value, max_norm)
-        super().__init__(params, lr, betas, eps, weight_decay, limits)
+        super().__init__(
+            params, lr, clip_norm, clip_value, max_norm,
+            betas=betas, eps=eps, weight_decay=weight_decay,
+        )  # fmt: skip
 
     def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         return *super()._numbers_of(group, rate, age), 1 - rate * group["weight_decay"]
