@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -80,12 +79,19 @@ def read_idx(file: BinaryIO, name: str, sha256: str | None = None) -> NDArray[An
     Returns and raises as `load_idx` does.
     """
     content = Content(file, name)
-    header = _read_header(content)
-    body = _read_body(content, header)
+    header, dtype, shape = _read_header(content)
+    count = math.prod(shape) * dtype.itemsize
+    declared = f"{len(header) + count} bytes as declared ({dtype.name} of shape {shape})"
+    body = content.read(count)
+    place = f"byte {content.position}"
+    if len(body) < count:
+        raise content.fault(place, "the end", declared, "get the file again")
+    if content.read(1):
+        raise content.fault(place, "more data", declared, "get the file again")
     if sha256 is not None:
-        _check_sha256(content, header.raw, body, sha256)
-    array: NDArray[Any] = np.ndarray(header.shape, header.dtype, buffer=body)
-    return array.astype(header.dtype.newbyteorder("="))
+        _check_sha256(content, header, body, sha256)
+    array: NDArray[Any] = np.ndarray(shape, dtype, buffer=body)
+    return array.astype(dtype.newbyteorder("="))
 
 
 def save_idx(path: StrPath, array: NDArray[Any]) -> None:
@@ -245,22 +251,8 @@ class Content:
             ) from error
 
 
-@dataclass(frozen=True)
-class _Header:
-    raw: bytes
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    @property
-    def body_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    def __str__(self) -> str:
-        total = len(self.raw) + self.body_bytes
-        return f"{total} bytes as declared ({self.dtype.name} of shape {self.shape})"
-
-
-def _read_header(content: Content) -> _Header:
+def _read_header(content: Content) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
+    """The header as it is, and the dtype and shape that it declares."""
     magic = content.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         known = known_kind(magic)
@@ -286,20 +278,7 @@ def _read_header(content: Content) -> _Header:
         raise content.fault(
             "byte 4", f"shape {shape}", f"at most {_MAX_BYTES} bytes", "get the file again"
         )
-    return _Header(magic + sizes, dtype, shape)
-
-
-def _read_body(content: Content, header: _Header) -> bytes:
-    body = content.read(header.body_bytes)
-    if len(body) < header.body_bytes:
-        raise content.fault(
-            f"byte {content.position}", "the end", str(header), "get the file again"
-        )
-    if content.read(1):
-        raise content.fault(
-            f"byte {content.position - 1}", "more data", str(header), "get the file again"
-        )
-    return body
+    return magic + sizes, dtype, shape
 
 
 def _check_sha256(content: Content, header: bytes, body: bytes, expected: str) -> None:
