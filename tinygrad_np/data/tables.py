@@ -133,10 +133,13 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     if ids is None and of_rows:
         ids = of_rows[0]
     if not sides(len(kept)):
-        odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
-        remedies = ["name the column of labels with label="] * (at is None)
-        remedies += [f"take the columns {', '.join(odd)} out of the file"] * bool(odd)
-        remedies += [OTHER_TABLES] * (at is not None or len(kept) < LEAST**2)
+        remedies = []
+        if len(kept) >= LEAST**2:
+            odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
+            remedies += ["name the column of labels with label="] * (at is None)
+            remedies += [f"take the columns {', '.join(odd)} out of the file"] * bool(odd)
+        if at is not None or not remedies:
+            remedies.append(OTHER_TABLES)
         raise DataError(
             f"{place}: found {count} columns, expected a square number of pixels, "
             f"{LEAST}×{LEAST} at least, and one column of labels or none; {'; '.join(remedies)}"
