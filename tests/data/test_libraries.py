@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_np.data import from_sklearn, from_torchvision, load_dataset, mnist
+from tinygrad_np.data import from_sklearn, from_torchvision, mnist
 from tinygrad_np.errors import DataError, DataWarning
 
 
@@ -184,15 +184,3 @@ BAD_TORCHVISION: dict[str, tuple[tuple[Any, Any], str]] = {
 def test_bad_torchvision(arguments: tuple[Any, Any], message: str) -> None:
     with pytest.raises(DataError, match=f"^from_torchvision{re.escape(message)}"):
         from_torchvision(*arguments)
-
-
-def test_kaggles_train_csv(tmp_path: Any) -> None:
-    """42,000 rows of the competition become 36,000 and 6,000; here a hundredth of them."""
-    (images, labels), _ = mnist()
-    rows = np.column_stack([labels[:420], images[:420].reshape(420, 784)])
-    names = ",".join(["label", *(f"pixel{i}" for i in range(784))])
-    np.savetxt(tmp_path / "train.csv", rows, "%d", ",", header=names, comments="")
-    (x_train, y_train), (x_test, y_test) = load_dataset(str(tmp_path / "train.csv"))
-    np.testing.assert_array_equal(x_train, images[:360], strict=True)
-    np.testing.assert_array_equal(x_test, images[360:420], strict=True)
-    np.testing.assert_array_equal(np.concatenate([y_train, y_test]), labels[:420], strict=True)
