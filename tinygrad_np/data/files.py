@@ -1,6 +1,7 @@
 """Image files as they are published: IDX (the format of MNIST) and Kaggle's CSV, plain or gzip."""
 
 import codecs
+import csv
 import gzip
 import hashlib
 import math
@@ -152,6 +153,8 @@ def opened(caller: str, path: StrPath) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise DataError(not_found(str(path), error)) from error
+    except csv.Error as error:  # of a cell that is too long for Python's reader
+        raise DataError(f"{path}: found no table ({error}); give the path of a CSV") from error
     except MemoryError as error:
         raise DataError(
             f"{path}: its content does not fit into memory; use a smaller file"
