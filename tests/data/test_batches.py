@@ -41,8 +41,6 @@ def test_normalise_leaves_its_input_alone() -> None:
 
 
 BAD_NORMALISE = {
-    "scaled": ((PIXELS / 255,), "found float64 images of shape (4, 8, 8), expected uint8 from 0"),
-    "wide": ((PIXELS.astype(np.int64),), "found int64 images of shape (4, 8, 8), expected uint8"),
     "integer result": (
         (PIXELS, None, None, np.int32),
         "found dtype=the class int32, expected a floating dtype",
@@ -125,8 +123,6 @@ def test_split_gives_copies() -> None:
 X = np.zeros((6, 2))
 Y = np.zeros(6)
 BAD_SPLIT = {
-    "lengths": ((X, Y[:5], 2, 0), "found x of shape (6, 2) and y of shape (5,), expected the same"),
-    "scalar": ((X, np.float64(1), 2, 0), "found x of shape (6, 2) and y of shape (), expected"),
     "none": (
         (X, Y, 0, 0),
         "found fraction_or_count=0 for 6 samples, expected a count from 1 to 5 or a fraction",
@@ -218,10 +214,6 @@ def test_batches_are_the_callers_own(shuffle: bool) -> None:
 
 
 BAD_BATCHES = {
-    "lengths": ((X, Y[:5], 2, 0), "found x of shape (6, 2) and y of shape (5,), expected the same"),
-    "size 0": ((X, Y, 0, 0), "found batch_size=0, expected an int from 1 up"),
-    "size float": ((X, Y, 2.0, 0), "found batch_size=2.0, expected an int from 1 up"),
-    "size bool": ((X, Y, True, 0), "found batch_size=True, expected an int from 1 up"),
     "no seed": ((X, Y, 2), "found seed=None, expected an int from 0 up or a np.random.Generator"),
     "text seed": ((X, Y, 2, "0"), "found seed='0', expected an int from 0 up"),
     "transform unseeded": (
