@@ -178,8 +178,6 @@ DATA: list[Row] = [
           x=X, y=Y, fraction_or_count=2, seed=0),
     *rows(data.normalise, {"images": set(), "mean": ANY_NUMBER, "std": ABOVE_ZERO,
                            "dtype": set()}, images=RAW, mean=0.1, std=0.3),
-    *rows(data.one_hot, {"labels": {"zero"}, "classes": COUNT, "dtype": set()},
-          labels=Y, classes=3),
     *rows(augment.Distort, {"shift": REAL, "rotation": REAL, "scale": SHARE, "shear": REAL,
                             "alpha": REAL, "sigma": ABOVE_ZERO, "background": ANY_NUMBER,
                             "mirror": SHARE, "whole": FLAG}),
