@@ -128,7 +128,9 @@ def test_nodes_of_other_writers_mean_what_the_reference_says(onnx: Any, tmp_path
 def test_attributes_of_a_node_are_keywords_of_its_function(onnx: Any) -> None:
     for kind, call in NODES.items():
         known = set(onnx.defs.get_schema(kind, 18).attributes) if kind != "Gelu" else set()
-        parameters = [] if isinstance(call, np.ufunc) else inspect.signature(call).parameters.values()
+        parameters = (
+            [] if isinstance(call, np.ufunc) else inspect.signature(call).parameters.values()
+        )
         assert not known & {p.name for p in parameters if p.kind is not p.KEYWORD_ONLY}, kind
 
 

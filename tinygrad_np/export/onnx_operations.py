@@ -54,18 +54,6 @@ def _truth(kind: str) -> Write:
     return write
 
 
-def _line_sums(r: Reading) -> str:
-    return _reduced(r, "ReduceSum", r.x(), -1, False)
-
-
-def _line_max(r: Reading) -> str:
-    return _reduced(r, "ReduceMax", r.x(), 1, True)
-
-
-def _row_sum(r: Reading) -> str:
-    return _reduced(r, "ReduceSum", r.x(), 0, False)
-
-
 def _mse_loss(r: Reading) -> str:
     x = r.x()
     return _reduced(r, "ReduceMean", r.add("Mul", x, x), None, False)
@@ -177,10 +165,6 @@ def _squeezed(r: Reading) -> str:
     shape = r.shapes_of(0)[0]
     axes = [i for i, n in enumerate(shape) if n == 1] if axis is None else _axes(r, axis)
     return r.add("Squeeze", r.x(), r.constant(axes, np.int64)) if axes else r.add("Identity", r.x())
-
-
-def _joined(r: Reading) -> str:
-    return r.add("Concat", *r.operands(r.dtype), axis=r.option(-1, "axis", 0))
 
 
 def _padded(r: Reading) -> str:
@@ -332,10 +316,6 @@ def _moving(r: Reading) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _convolution(r: Reading) -> str:
-    return r.add("Conv", r.x(0, r.dtype), r.x(1, r.dtype), **_moving(r))
-
-
 def _transposed(r: Reading) -> str:
     moving, size = _moving(r), r.option(2, "size")
     inner, kernel = r.shapes_of(0)[0][2:], r.shapes_of(1)[0][2:]
@@ -389,9 +369,9 @@ OPERATIONS: dict[Any, Write] = {
     np.mean: _mean,
     np.any: _truth("ReduceMax"),
     np.all: _truth("ReduceMin"),
-    neural.line_sums: _line_sums,
-    neural.line_max: _line_max,
-    neural.row_sum: _row_sum,
+    neural.line_sums: lambda r: _reduced(r, "ReduceSum", r.x(), -1, False),
+    neural.line_max: lambda r: _reduced(r, "ReduceMax", r.x(), 1, True),
+    neural.row_sum: lambda r: _reduced(r, "ReduceSum", r.x(), 0, False),
     neural.mse_loss: _mse_loss,
     neural.pick: _picked,
     primitives.variance: _variance,
@@ -410,7 +390,9 @@ OPERATIONS: dict[Any, Write] = {
     np.rollaxis: _permuted,
     np.expand_dims: _inserted,
     np.squeeze: _squeezed,
-    primitives.concat: _joined,
+    primitives.concat: lambda r: r.add(
+        "Concat", *r.operands(r.dtype), axis=r.option(-1, "axis", 0)
+    ),
     primitives.pad_zeros: _padded,
     primitives.take_at: _taken,
     np.flip: _flipped,
@@ -423,7 +405,7 @@ OPERATIONS: dict[Any, Write] = {
     np.dot: _dot,
     neural.row_product: _product,
     primitives.contract: _contraction,
-    convolution.convolve: _convolution,
+    convolution.convolve: lambda r: r.add("Conv", r.x(0, r.dtype), r.x(1, r.dtype), **_moving(r)),
     convolution.convolve_back: _transposed,
     pooling.window_max: _largest,
     convolution.windows: _windows,
