@@ -139,18 +139,8 @@ def solve_banded(
     return _banded(ab, b, *map(int, l_and_u))
 
 
-@_beside(_theirs.inv)
-def inv(a: Any, *_options: Any, **_named: Any) -> Any:
-    """The inverse."""
-    return np.linalg.inv(a)
-
-
-@_beside(_theirs.det)
-def det(a: Any, *_options: Any, **_named: Any) -> Any:
-    """The determinant."""
-    return np.linalg.det(a)
-
-
+inv = _beside(_theirs.inv)(lambda a, *_options, **_named: np.linalg.inv(a))
+det = _beside(_theirs.det)(lambda a, *_options, **_named: np.linalg.det(a))
 pinv = _beside(_theirs.pinv)(np.linalg.pinv)
 norm = _beside(_theirs.norm)(np.linalg.norm)
 

@@ -20,9 +20,6 @@ def logpdf(x: Any, a: Any, b: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
 
 
 pdf = exponential(theirs.pdf, logpdf)
-
-
-@beside(theirs.cdf)
-def cdf(x: Any, a: Any, b: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The probability of less."""
-    return special.betainc(a, b, np.clip((x - loc) / scale, 0, 1))
+cdf = beside(theirs.cdf)(
+    lambda x, a, b, loc=0.0, scale=1.0: special.betainc(a, b, np.clip((x - loc) / scale, 0, 1))
+)

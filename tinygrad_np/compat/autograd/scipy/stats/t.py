@@ -18,15 +18,7 @@ def logpdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
 
 
 pdf = exponential(theirs.pdf, logpdf)
-
-
-@beside(theirs.cdf)
-def cdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The probability of less."""
-    return special.stdtr(df, (x - loc) / scale)
-
-
-@beside(theirs.logcdf)
-def logcdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The logarithm of ``cdf``."""
-    return np.log(cdf(x, df, loc, scale))
+cdf = beside(theirs.cdf)(lambda x, df, loc=0.0, scale=1.0: special.stdtr(df, (x - loc) / scale))
+logcdf = beside(theirs.logcdf)(
+    lambda x, df, loc=0.0, scale=1.0: np.log(special.stdtr(df, (x - loc) / scale))
+)
