@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from . import functional, init
 from .convolving import Sizes, covered, paddings
 from .module import Module
-from .operands import shape_of, short, sized
+from .operands import shape_of, short, sized, unusual
 
 MODES = ("zeros", "reflect", "replicate", "circular")  # what may stand around an image
 
@@ -80,13 +80,9 @@ class _Convolution(Module):
     def extra_repr(self) -> str:
         ins, outs = self._channels()
         said = [f"{ins}, {outs}, kernel_size={short(self.kernel_size)}"]
-        for name, usual in (("stride", 1), ("padding", 0), ("output_padding", 0), ("dilation", 1)):
-            value: Any = getattr(self, name, (usual,))
-            if any(each != usual for each in value):
-                said.append(f"{name}={short(value)}")
-        said += [f"groups={self.groups}"] * (self.groups > 1) + ["bias=False"] * (self.bias is None)
-        said += [f"padding_mode={self.padding_mode!r}"] * (self.padding_mode != "zeros")
-        return ", ".join(said)
+        said += unusual(self, stride=1, padding=0, output_padding=0, dilation=1, groups=1)
+        said += ["bias=False"] * (self.bias is None)
+        return ", ".join([*said, *unusual(self, padding_mode="zeros")])
 
 
 class Conv1d(_Convolution):

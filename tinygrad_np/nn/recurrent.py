@@ -13,7 +13,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
 from .module import Module
-from .operands import entered, shape_of
+from .operands import entered, shape_of, unusual
 
 State = tuple[Any, ...]
 
@@ -152,12 +152,10 @@ class _Recurrent(Module):
         return [x[:, i * size : (i + 1) * size] for i in range(self.gates)]
 
     def extra_repr(self) -> str:
-        said = f"{self.input_size}, {self.hidden_size}"
-        said += f", num_layers={self.num_layers}" if self.num_layers > 1 else ""
-        said += ", bias=False" if self._parameter("bias_ih", "l0") is None else ""
-        said += ", batch_first=True" if self.batch_first else ""
-        said += f", dropout={self.dropout}" if self.dropout else ""
-        return said + (", bidirectional=True" if self.bidirectional else "")
+        said = [f"{self.input_size}, {self.hidden_size}", *unusual(self, num_layers=1)]
+        said += ["bias=False"] * (self._parameter("bias_ih", "l0") is None)
+        said += unusual(self, batch_first=False, dropout=0.0, bidirectional=False)
+        return ", ".join(said)
 
 
 class RNN(_Recurrent):
