@@ -5,6 +5,7 @@ import pickle
 import re
 import struct
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,24 @@ def test_labels_in_columns_and_arrays_in_archives_of_one(tmp_path: Path) -> None
         np.savez(more / f"k49-{part}-imgs.npz", x)
         np.savez(more / f"k49-{part}-labels.npz", y)
     check(load(more))
+
+
+def test_names_in_files_are_shown_on_one_line(tmp_path: Path) -> None:
+    odd = "a\n\x1b[2J"
+    for name in ("k-train-imgs.npz", "k-train-labels.npz", "other.npz"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(f"{odd}.npy", b"damaged")
+    for name in ("k-train-imgs.npz", "other.npz"):
+        with pytest.raises(DataError, match="not a readable .npz") as caught:
+            load(tmp_path / name)
+        assert str(caught.value).isprintable()
+    head = ["label", *PIXELS, '"\x1b[2J"']
+    with pytest.raises(DataError, match=r"take the columns \\x1b\[2J out of the file") as caught:
+        load(table(tmp_path / "a.csv", np.column_stack([FIRST, Y % 3]), head))
+    assert str(caught.value).isprintable()
+    np.savez(tmp_path / "b.npz", x=X, y=Y, **{odd: X[0]})
+    with pytest.warns(DataWarning, match=r"the array a\\n\\x1b\[2J was left out"):
+        load(tmp_path / "b.npz")
 
 
 def test_labels_beyond_nine(tmp_path: Path) -> None:

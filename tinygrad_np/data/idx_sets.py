@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from . import npz
-from .files import Content, listed, load_idx, opened
+from .files import Content, listed, load_idx, one_line, opened
 from .kinds import START, kind
 from .sources import PARTS, Source, as_images, as_labels
 
@@ -210,4 +210,5 @@ def _array_in(path: Path) -> NDArray[Any]:
     try:
         return next(iter(npz.read(path).values()))
     except Exception as error:  # whatever damage makes the reader raise
-        raise DataError(f"{path}: not a readable .npz ({error}); get the file again") from error
+        told = f"not a readable .npz ({one_line(error)}); get the file again"
+        raise DataError(f"{path}: {told}") from error

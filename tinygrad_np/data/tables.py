@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..markup import printable
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
 from .sources import (
@@ -79,7 +80,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
                 f"{path}: found text that starts with {shown_cell(start)} and is no table, "
                 f"expected {DOOR}; give the path of such"
             )
-        header = first if _is_header(first) else None
+        header = list(map(printable, first)) if _is_header(first) else None
         if header:
             block = block.partition(b"\n")[2]
         texts = {i for i, name in enumerate(header or ()) if name.strip().lower() in _IDS}
