@@ -56,10 +56,11 @@ def natural(name: str) -> tuple[list[Any], str]:
     return [int(each) if i % 2 else each for i, each in enumerate(pieces)], name
 
 
-def check_shapes(place: str, shapes: set[Any]) -> None:
+def check_shapes(place: object, shapes: set[Any], remedy: str = "resize them") -> None:
     """Raise DataError where pictures that are to stand in one array have several shapes."""
     if len(shapes) > 1:
-        raise DataError(f"{place}: found pictures of shapes {shapes}, expected one; resize them")
+        told = " and ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:3])
+        raise DataError(f"{place}: found pictures of {told} pixels, expected one size; {remedy}")
 
 
 def as_images(
