@@ -93,7 +93,7 @@ def _in_order(place: str, given: NDArray[Any], count: int | None, least: int) ->
         if count in (None, len(given)) and (each := sides(given.shape[1], least)):
             return given.reshape(len(given), *each)
         remedy += f"; {OTHER_TABLES}"
-    elif given.ndim in (3, 4) and shape:
+    elif given.ndim in (3, 4):
         if count in (None, shape[0]):
             return given
         if shape[-1] == count:
