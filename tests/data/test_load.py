@@ -166,6 +166,9 @@ def test_names_in_files_are_shown_on_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"take the columns \\x1b\[2J out of the file") as caught:
         load(table(tmp_path / "a.csv", np.column_stack([FIRST, Y % 3]), head))
     assert str(caught.value).isprintable()
+    small = np.column_stack([Y, X[:, 8:16, 8:16].reshape(70, 64)])
+    path = table(tmp_path / "long.csv", small, ["label", *(f"{'9' * 5000}{i}" for i in range(64))])
+    np.testing.assert_array_equal(load(path)[0][0], X[:60, 8:16, 8:16])
     np.savez(tmp_path / "b.npz", x=X, y=Y, **{odd: X[0]})
     with pytest.warns(DataWarning, match=r"the array a\\n\\x1b\[2J was left out"):
         load(tmp_path / "b.npz")

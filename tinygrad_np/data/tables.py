@@ -237,7 +237,8 @@ def _numeric_order(names: Sequence[str]) -> list[int] | None:
     """
     if len({re.sub(r"\d+", "", name) for name in names}) != 1:
         return None
-    numbers = [tuple(map(int, re.findall(r"\d+", name))) for name in names]
+    # of more digits Python makes no number
+    numbers = [tuple(map(int, re.findall(r"\d{1,4000}", name))) for name in names]
     order = sorted(range(len(names)), key=numbers.__getitem__)
     if len(set(numbers)) < len(names) or sorted(numbers) == numbers:
         return None
