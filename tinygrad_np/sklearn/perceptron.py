@@ -93,8 +93,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
                 parts[4:] = None, None
             data, held = tuple(parts[::2]), tuple(parts[1::2])
         watch = Watch(self, len(data[0]), held)
-        self._optimiser = self._new_optimiser(len(data[0]), self.max_iter)
-        self._train(data, self._optimiser, self.max_iter, watch)
+        optimiser = self._new_optimiser(len(data[0]), self.max_iter)
+        self._optimiser: optim.Optimiser | None = optimiser
+        self._train(data, optimiser, self.max_iter, watch)
         if watch.stops and not watch.stopped and self.history_.stopped == "finished":
             self._warn_of_the_end(f"max_iter={self.max_iter} epochs are over")
         return self
