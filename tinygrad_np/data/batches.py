@@ -1,11 +1,12 @@
 """From arrays of a data set to what a network is fed: parts of it, and batches."""
 
+import copy
 import textwrap
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -181,27 +182,33 @@ class _Position:
     given: int
 
 
-@dataclass(eq=False, repr=False)
 class Batches:
     """What `batches` returns: iterate once per epoch; `len` is the number of batches."""
 
-    _x: Any
-    _y: Any
-    _batch_size: int
-    _generator: "np.random.Generator | None"
-    _shuffle: bool
-    _transform: "Transform | None"
-    _ahead: int
-    _drop_last: bool
-    _skip: int = 0
-    _position: _Position | None = None  # in the epoch begun last, None between epochs
-    _rank: int = 0
-    _size: int = 1
-    _whole: "Batches | None" = None  # what this is a share of
-
-    def __post_init__(self) -> None:
-        self._samples = n = length(self._x)
-        self._count = n // self._batch_size if self._drop_last else -(-n // self._batch_size)
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int,
+        generator: "np.random.Generator | None",
+        shuffle: bool,
+        transform: "Transform | None",
+        ahead: int,
+        drop_last: bool = False,
+    ) -> None:
+        self._x = x
+        self._y = y
+        self._batch_size = batch_size
+        self._generator = generator
+        self._shuffle = shuffle
+        self._transform = transform
+        self._ahead = ahead
+        self._samples = n = length(x)
+        self._count = n // batch_size if drop_last else -(-n // batch_size)
+        self._skip = 0
+        self._position: _Position | None = None  # in the epoch begun last, None between epochs
+        self._rank, self._size = 0, 1
+        self._whole: Batches | None = None  # what this is a share of
 
     def __len__(self) -> int:
         return self._count
@@ -231,7 +238,9 @@ class Batches:
         It draws from the same generator, which must be in the same state in all processes, and its
         state is that of the whole. A transform draws from a generator that is the process's own.
         """
-        return replace(self, _rank=rank, _size=size, _whole=self)
+        made = copy.copy(self)
+        made._rank, made._size, made._whole = rank, size, self
+        return made
 
     @property
     def whole(self) -> "Batches":
