@@ -190,14 +190,6 @@ def test_download_into_a_file_is_refused(nowhere: Path) -> None:
         fashion_mnist(nowhere / "file", download=True)
 
 
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_folder(tmp_path: Path, suffix: str) -> None:
-    (x_train, y_train), test = load_folder(str(write_small(tmp_path, suffix)))
-    assert is_small(((x_train, y_train), test))
-    assert [x_train.dtype, y_train.dtype] == [np.dtype(np.uint8), np.dtype(np.int64)]
-    assert x_train.flags.writeable
-
-
 BAD_FOLDER: dict[str, tuple[int, Any, str]] = {
     "count": (1, np.zeros(4, np.uint8), "found 4 labels, expected 5, one for each image;"),
     "label": (3, np.array([7, 10], np.uint8), "label number 2: found 10, expected 0 to 9;"),
@@ -218,14 +210,6 @@ def test_bad_folder(tmp_path: Path, index: int, array: Any, message: str) -> Non
     save_idx(write_small(tmp_path) / f"{NAMES[index]}.gz", array)
     with pytest.raises(DataError, match=f"^{re.escape(str(tmp_path))}.*{re.escape(message)}"):
         load_folder(tmp_path)
-
-
-def test_incomplete_folder(tmp_path: Path) -> None:
-    (write_small(tmp_path) / f"{NAMES[2]}.gz").unlink()
-    for folder, missing in ((tmp_path, NAMES[2]),):
-        message = f"{folder}: found no {missing}, plain or .gz, expected the four files {NAMES[0]}"
-        with pytest.raises(DataError, match=f"^{re.escape(message)}"):
-            load_folder(folder)
 
 
 def test_dataset_by_name(nowhere: Path) -> None:
@@ -284,7 +268,8 @@ def test_an_empty_root_is_told_of_its_own_files(tmp_path: Path) -> None:
 
 
 def write_csv(path: Path, labels: list[int]) -> str:
-    path.write_text("label,pixel0\n" + "".join(f"{y},{i + 240}\n" for i, y in enumerate(labels)))
+    rows = [f"{y}{f',{i + 240}' * 64}\n" for i, y in enumerate(labels)]
+    path.write_text("".join([f"label{',pixel' * 64}\n", *rows]))
     return str(path)
 
 
@@ -292,7 +277,8 @@ def test_last_seventh_of_a_csv_is_the_test_part(tmp_path: Path) -> None:
     labels = [i % 10 for i in range(15)]
     train, test = load_dataset(write_csv(tmp_path / "a.csv", labels))
     assert (train[1].tolist(), test[1].tolist()) == (labels[:13], labels[13:])
-    assert (train[0].ravel().tolist(), test[0].ravel().tolist()) == ([*range(240, 253)], [253, 254])
+    corners = [x[:, 0, 0].tolist() for x, _ in (train, test)]
+    assert corners == [[*range(240, 253)], [253, 254]]
 
 
 @pytest.mark.parametrize(

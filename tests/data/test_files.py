@@ -111,7 +111,7 @@ def test_checksum_is_of_the_uncompressed_content(tmp_path: Path) -> None:
     assert load_idx(tmp_path / "a.gz", sha256=right).shape == (2, 2)
     assert refusal(lambda path: load_idx(path, sha256="0" * 64), tmp_path / "a.gz") == (
         f", uncompressed content: found SHA-256 {right}, expected {'0' * 64}; "
-        "get the published file, or use load_folder for data of your own"
+        "get the published file, or use tg.data.load for data of your own"
     )
 
 

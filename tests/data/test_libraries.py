@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_np.data import from_sklearn, from_torchvision, load_dataset, mnist
+from tinygrad_np.data import from_sklearn, from_torchvision, mnist
 from tinygrad_np.errors import DataError, DataWarning
 
 
@@ -21,7 +21,7 @@ class Frame:
         return np.array(self.values, dtype, copy=copy)
 
 
-def pixels(n: int = 15, side: int = 4) -> Any:
+def pixels(n: int = 15, side: int = 8) -> Any:
     return np.random.default_rng(0).integers(0, 256, (n, side * side), np.uint8)
 
 
@@ -35,8 +35,8 @@ def test_pixels_and_labels_of_any_kind(y: Any, kind: Any) -> None:
     x = pixels()
     for values in (x, x.astype(float), x.astype(np.int64), Frame(x)):
         (x_train, y_train), (x_test, y_test) = from_sklearn(values, Frame(given))
-        np.testing.assert_array_equal(x_train, x.reshape(15, 4, 4)[:13], strict=True)
-        np.testing.assert_array_equal(x_test, x.reshape(15, 4, 4)[13:], strict=True)
+        np.testing.assert_array_equal(x_train, x.reshape(15, 8, 8)[:13], strict=True)
+        np.testing.assert_array_equal(x_test, x.reshape(15, 8, 8)[13:], strict=True)
         np.testing.assert_array_equal(y_train, LABELS[:13].astype(np.int64), strict=True)
         np.testing.assert_array_equal(y_test, LABELS[13:].astype(np.int64), strict=True)
         x_train[...] = 0
@@ -46,9 +46,9 @@ def test_pixels_and_labels_of_any_kind(y: Any, kind: Any) -> None:
 def test_openml_gives_mnist() -> None:
     """Its 70,000 rows are MNIST's training images, then its test images."""
     (x_train, y_train), (x_test, y_test) = mnist()
-    x_train, x_test = x_train[:, 12:16, 12:16], x_test[:, 12:16, 12:16]
+    x_train, x_test = x_train[:, 10:18, 10:18], x_test[:, 10:18, 10:18]
     whole = (x_train, y_train), (x_test, y_test)
-    x = np.concatenate([x_train, x_test]).reshape(70_000, 16)
+    x = np.concatenate([x_train, x_test]).reshape(70_000, 64)
     y = np.concatenate([y_train, y_test]).astype(str).astype(object)
     found = from_sklearn(SimpleNamespace(data=x, target=y))
     for part, expected in zip(found, whole, strict=True):
@@ -72,10 +72,10 @@ def test_load_digits() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_scaled_pixels_come_back(dtype: Any) -> None:
     (x_train, _), _ = from_sklearn(pixels().astype(dtype) / dtype(255), LABELS, largest=1)
-    np.testing.assert_array_equal(x_train, pixels().reshape(15, 4, 4)[:13], strict=True)
+    np.testing.assert_array_equal(x_train, pixels().reshape(15, 8, 8)[:13], strict=True)
     with pytest.warns(DataWarning, match="pixels from 0 to 1 became 0 to 255"):
         x_train = from_sklearn(pixels().astype(dtype) / dtype(255), LABELS)[0][0]
-    np.testing.assert_array_equal(x_train, pixels().reshape(15, 4, 4)[:13], strict=True)
+    np.testing.assert_array_equal(x_train, pixels().reshape(15, 8, 8)[:13], strict=True)
 
 
 def changed(place: Any, value: Any) -> Any:
@@ -103,7 +103,7 @@ BAD_SKLEARN: dict[str, tuple[tuple[Any, ...], str]] = {
     "half": ((changed((1, 0), -0.5), LABELS), ": found numbers from -0.5 to 255 with fractions"),
     "largest": ((pixels(), LABELS, 0), ": found largest=0, expected a number above 0, the value"),
     "above": ((pixels(), LABELS, 16), ": found numbers from 0 to 255, expected 0 to 16; check the"),
-    "count": ((pixels(), LABELS[1:]), ": found an array of shape (15, 16), expected pictures"),
+    "count": ((pixels(), LABELS[1:]), ": found an array of shape (15, 64), expected pictures"),
     "columns": ((pixels(), np.ones((15, 3))), ": found labels of shape (15, 3), expected (n,)"),
     "name": ((pixels(), labelled(3, "cat")), ", label number 4: found 10, expected 0 to 9; use"),
     "fraction": ((pixels(), LABELS + 0.5), ", label number 1: found 0.5, expected whole"),
@@ -116,8 +116,8 @@ BAD_SKLEARN: dict[str, tuple[tuple[Any, ...], str]] = {
 
 def test_what_else_is_taken() -> None:
     """Pictures as they are, labels with a 1 at the class, truth values, words."""
-    x, expected = pixels(), pixels().reshape(15, 4, 4)[:13]
-    for images, labels in ((x.reshape(15, 4, 4), LABELS), (x, np.eye(10)[LABELS])):
+    x, expected = pixels(), pixels().reshape(15, 8, 8)[:13]
+    for images, labels in ((x.reshape(15, 8, 8), LABELS), (x, np.eye(10)[LABELS])):
         found = from_sklearn(images, labels)
         np.testing.assert_array_equal(found[0][0], expected, strict=True)
         np.testing.assert_array_equal(found[0][1], LABELS[:13])
@@ -134,7 +134,7 @@ def test_bad_sklearn(arguments: tuple[Any, ...], message: str) -> None:
 
 
 def part(n: int, data: Any = None, targets: Any = None) -> Any:
-    images = pixels(n).reshape(n, 4, 4) if data is None else data
+    images = pixels(n).reshape(n, 8, 8) if data is None else data
     return SimpleNamespace(data=images, targets=LABELS[:n] if targets is None else targets)
 
 
@@ -152,9 +152,9 @@ def test_torchvision_without_torch(as_list: bool) -> None:
 
 def test_torchvision_with_torch() -> None:
     torch = pytest.importorskip("torch")
-    train = part(15, torch.tensor(pixels().reshape(15, 4, 4)), torch.tensor(LABELS))
+    train = part(15, torch.tensor(pixels().reshape(15, 8, 8)), torch.tensor(LABELS))
     (x_train, y_train), _ = from_torchvision(train, part(4))
-    np.testing.assert_array_equal(x_train, pixels().reshape(15, 4, 4), strict=True)
+    np.testing.assert_array_equal(x_train, pixels().reshape(15, 8, 8), strict=True)
     np.testing.assert_array_equal(y_train, LABELS.astype(np.int64), strict=True)
     x_train[...] = 0
     assert train.data.any()
@@ -173,7 +173,7 @@ BAD_TORCHVISION: dict[str, tuple[tuple[Any, Any], str]] = {
     ),
     "count": (
         (part(15, None, [1]), part(4)),
-        ", training part: found an array of shape (15, 4, 4), ",
+        ", training part: found an array of shape (15, 8, 8), ",
     ),
     "label": ((part(4, None, [1, 2, 47, 0]), part(4)), ", training part, label number 3: found 47"),
     "sizes": ((part(4, COLOURED[..., 0]), part(4)), ": found training images of shape (4, 32, 32)"),
@@ -184,15 +184,3 @@ BAD_TORCHVISION: dict[str, tuple[tuple[Any, Any], str]] = {
 def test_bad_torchvision(arguments: tuple[Any, Any], message: str) -> None:
     with pytest.raises(DataError, match=f"^from_torchvision{re.escape(message)}"):
         from_torchvision(*arguments)
-
-
-def test_kaggles_train_csv(tmp_path: Any) -> None:
-    """42,000 rows of the competition become 36,000 and 6,000; here a hundredth of them."""
-    (images, labels), _ = mnist()
-    rows = np.column_stack([labels[:420], images[:420].reshape(420, 784)])
-    names = ",".join(["label", *(f"pixel{i}" for i in range(784))])
-    np.savetxt(tmp_path / "train.csv", rows, "%d", ",", header=names, comments="")
-    (x_train, y_train), (x_test, y_test) = load_dataset(str(tmp_path / "train.csv"))
-    np.testing.assert_array_equal(x_train, images[:360], strict=True)
-    np.testing.assert_array_equal(x_test, images[360:420], strict=True)
-    np.testing.assert_array_equal(np.concatenate([y_train, y_test]), labels[:420], strict=True)

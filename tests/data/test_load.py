@@ -5,6 +5,7 @@ import pickle
 import re
 import struct
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ NAMED: dict[str, Callable[[str], str]] = {
     "gzip without the ending": str,
     "a folder for each": lambda n: f"{n}/{n}",
     "deep": lambda n: f"archive/data/{n}.gz",
+    "dots, packed": lambda n: n.replace("-idx", ".idx") + ".gz",
+    "dots in folders": lambda n: f"{n}/{n}".replace("-idx", ".idx"),
     "kmnist": lambda n: "kmnist-" + n + ".gz",
     "digits of the extended set": lambda n: "digits-" + n.replace("t10k", "test"),
     "other words": lambda n: n.replace("t10k", "testing").replace("train", "training"),
@@ -102,7 +105,8 @@ def test_a_set_without_all_four_files(tmp_path: Path) -> None:
     """Images and labels of one part are enough; the test part is then a seventh of it."""
     home = four(tmp_path / "data")
     (home / NAMES[3]).unlink()
-    with pytest.raises(DataError, match=r"data: found no t10k-labels-idx1-ubyte, plain or .gz"):
+    with pytest.raises(DataError, match=r"data: found no t10k-labels-idx1-ubyte, plain or .gz, exp"
+                       f"ected the four files {NAMES[0]}"):  # fmt: skip
         load(home)
     (home / NAMES[2]).unlink()
     for place in (tmp_path, home, home / NAMES[0], home / NAMES[1]):
@@ -147,6 +151,27 @@ def test_labels_in_columns_and_arrays_in_archives_of_one(tmp_path: Path) -> None
         np.savez(more / f"k49-{part}-imgs.npz", x)
         np.savez(more / f"k49-{part}-labels.npz", y)
     check(load(more))
+
+
+def test_names_in_files_are_shown_on_one_line(tmp_path: Path) -> None:
+    odd = "a\n\x1b[2J"
+    for name in ("k-train-imgs.npz", "k-train-labels.npz", "other.npz"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(f"{odd}.npy", b"damaged")
+    for name in ("k-train-imgs.npz", "other.npz"):
+        with pytest.raises(DataError, match="not a readable .npz") as caught:
+            load(tmp_path / name)
+        assert str(caught.value).isprintable()
+    head = ["label", *PIXELS, '"\x1b[2J"']
+    with pytest.raises(DataError, match=r"take the columns \\x1b\[2J out of the file") as caught:
+        load(table(tmp_path / "a.csv", np.column_stack([FIRST, Y % 3]), head))
+    assert str(caught.value).isprintable()
+    small = np.column_stack([Y, X[:, 8:16, 8:16].reshape(70, 64)])
+    path = table(tmp_path / "long.csv", small, ["label", *(f"{'9' * 5000}{i}" for i in range(64))])
+    np.testing.assert_array_equal(load(path)[0][0], X[:60, 8:16, 8:16])
+    np.savez(tmp_path / "b.npz", x=X, y=Y, **{odd: X[0]})
+    with pytest.warns(DataWarning, match=r"the array a\\n\\x1b\[2J was left out"):
+        load(tmp_path / "b.npz")
 
 
 def test_labels_beyond_nine(tmp_path: Path) -> None:
@@ -407,16 +432,19 @@ def test_columns_to_remove_are_named(tmp_path: Path) -> None:
 BAD_TABLES: dict[str, tuple[str, str]] = {
     "word": ("label,a,b,c,d\n1,2,3,4,5\n1,2,x,4,5\n", "row 3, column 3: found 'x', expected a num"),
     "short": ("label;a;b;c;d\n1;2;3;4;5\n1;2;3;4\n", "row 3: found 4 cells, expected 5 as in row"),
-    "count": ("a,b,c\n1,2,3\n", "found 3 columns, expected a square number of pixels, and one col"),
+    "count": ("a,b,c\n1,2,3\n", "found 3 columns, expected a square number of pixels, 8×8 at le"),
     "range": (
-        "label,a,b,c,d\n1,2,3,4,-9\n",
+        "label" + ",p" * 64 + "\n1,-9" + ",4" * 63 + "\n",
         "found numbers from -9 to 4, expected pixels from 0 to 255 or 0",
     ),
     "header alone": ("label,a,b,c,d\n", "row 2: found the end, expected a row of pixels"),
     "half a label": (
-        "label,a,b,c,d\n" + "1.5,2,3,4,255\n" * 7,
+        "label" + ",p" * 64 + "\n" + ("1.5" + ",255" * 64 + "\n") * 7,
         "label number 1: found 1.5, expected",
     ),
+    "long cell": (f"label,a\n1,{'2' * 200_000}\n", "found no table (field larger than field limit"),
+    "long name": (f"label,{'a' * 200_000}\n1,2\n", "found no table (field larger than field limit"),
+    "long word": (f"label,a\nx,2\n{'x' * 200_000},2\n", "found no table (field larger than field"),
     "page": ("<!DOCTYPE html>", "this is a web page: get the file that it links to"),
     "nothing": ("", "it is empty"),
     "blank": ("\n\n", "is no table"),
@@ -636,9 +664,9 @@ def test_a_table_that_holds_no_pictures_is_not_cut_to_pixels(tmp_path: Path) -> 
     lines = ["a,b,c,d,label", *(",".join(map(str, [*row, k])) for row, k in zip(x, y, strict=True))]
     (tmp_path / "iris.csv").write_text("\n".join(lines))
     np.savez(tmp_path / "iris.npz", x=x.reshape(60, 2, 2), y=y)
-    for name in ("iris.csv", "iris.npz"):
-        with pytest.raises(DataError, match="with fractions, expected pixels"):
-            tg.data.load(tmp_path / name)
+    for name, message in (("csv", "found 5 columns"), ("npz", "with fractions, expected pixels")):
+        with pytest.raises(DataError, match=f"{message}.*for a table of other numbers see MLPC"):
+            tg.data.load(tmp_path / f"iris.{name}")
     np.savez(tmp_path / "scaled.npz", x=rng.uniform(0, 255, (60, 4, 4)), y=y)
     with pytest.warns(DataWarning, match="rounded to whole numbers"):
         tg.data.load(tmp_path / "scaled.npz")

@@ -19,10 +19,10 @@ from tinygrad_np.data.load import load_pictures
 from tinygrad_np.errors import DataError, DataWarning
 
 RNG = np.random.default_rng(0)
-X = RNG.integers(0, 256, (84, 4, 4)).astype(np.uint8)
+X = RNG.integers(0, 256, (84, 8, 8)).astype(np.uint8)
 Y = np.arange(84) % 10
 FLAT = X.reshape(84, -1)
-PIXELS = [f"pixel{i}" for i in range(16)]
+PIXELS = [f"pixel{i}" for i in range(64)]
 
 
 def said(call: Callable[[], Any]) -> tuple[Any, str]:
@@ -91,7 +91,7 @@ def holed(row: int, column: int, cell: str = "") -> list[list[Any]]:
     return rows
 
 
-@for_each((0, 5), (0, 3, 16), ("", "nan", "?"), ("", "a"))
+@for_each((0, 5), (0, 3, 64), ("", "nan", "?"), ("", "a"))
 def test_a_cell_that_is_missing_is_no_header(
     row: int, column: int, cell: str, other: str, tmp_path: Path
 ) -> None:
@@ -119,9 +119,9 @@ def test_lines_that_end_with_a_separator_keep_the_first_row(tmp_path: Path) -> N
 
 
 def test_what_may_stand_in_a_header(tmp_path: Path) -> None:
-    numbers = list(map(str, range(16)))
+    numbers = list(map(str, range(64)))
     for head in (["y", *numbers], ["kind", *numbers], ["", "label", *numbers],
-                 ["file", "digit", *map(str, range(1, 17))]):  # fmt: skip
+                 ["file", "digit", *map(str, range(1, 65))]):  # fmt: skip
         extra = [np.arange(84)] if head[0] in ("", "file") else []
         path = table(tmp_path / "a.csv", *extra, Y, FLAT, head=head)
         try:
@@ -182,7 +182,7 @@ SIGNS = np.array([*"0123456789ABCDEFGHIJ"])[np.arange(84) % 20]
 def test_labels_of_digits_and_letters(
     first: int, before: bool, headed: bool, tmp_path: Path
 ) -> None:
-    y, dark = np.roll(SIGNS, -first), FLAT * (np.arange(16) % 15 > 0).astype(np.uint8)
+    y, dark = np.roll(SIGNS, -first), FLAT * (np.arange(64) % 63 > 0).astype(np.uint8)
     columns, head = ([y, dark], ["label", *PIXELS]) if before else ([dark, y], [*PIXELS, "label"])
     found = load(table(tmp_path / "a.csv", *columns, head=head if headed else None))
     assert found.names == tuple("0123456789ABCDEFGHIJ")
@@ -193,16 +193,28 @@ def test_labels_of_digits_and_letters(
         load(path)
 
 
-def test_small_tables_of_other_numbers_are_no_pictures(tmp_path: Path) -> None:
+@for_each((2, 3, 4, 9, 13, 16, 30, 49), (1, 9, 256))
+def test_tables_of_few_columns_are_no_pictures(count: int, most: int, tmp_path: Path) -> None:
+    """Whatever the numbers are: fewer columns than 8×8 pixels are measurements."""
     hint = r"for a table of other numbers see MLPClassifier \(docs/estimators.md\)"
-    for count in (1, 2, 3, 4, 13, 16, 30):
-        x = RNG.integers(0, 9, (84, count))
-        for head in (None, [*(f"f{i}" for i in range(count)), "class"]):
+    x = RNG.integers(0, most + 1, (84, count))
+    for head in (None, [*(f"f{i}" for i in range(count)), "class"]):
+        for y in ([Y % 3], []):
+            path = table(tmp_path / "a.csv", x, *y, head=head and head[: count + len(y)])
             with pytest.raises(DataError, match=hint):
-                load(table(tmp_path / "a.csv", x, Y % 3, head=head))
-    np.savez(tmp_path / "a.npz", x=RNG.integers(0, 9, (84, 4)), y=Y % 3)
-    with pytest.raises(DataError, match=hint):
-        load(tmp_path / "a.npz")
+                load(path)
+    np.savez(tmp_path / "a.npz", x=x, y=Y % 3)
+    for call in (lambda: load(tmp_path / "a.npz"), lambda: tg.data.from_sklearn(x, Y % 3)):
+        with pytest.raises(DataError, match=hint):
+            call()
+    assert count not in (9, 16, 49) or tg.data.from_sklearn(x, Y % 3, largest=most + 1)
+
+
+def test_tables_of_colours_are_pictures(tmp_path: Path) -> None:
+    x = np.repeat(FLAT, 3, axis=1).reshape(84, 64, 3).transpose(0, 2, 1).reshape(84, -1)
+    for columns in ((Y, x), (x, Y)):
+        found, told = said(lambda c=columns: load(table(tmp_path / "a.csv", *c)))  # type: ignore[misc]
+        assert np.array_equal(np.r_[found[0][0], found[1][0]], X) and "were made grey" in told
 
 
 def test_the_index_of_pandas_in_parquet_is_no_pixel(tmp_path: Path) -> None:
@@ -223,7 +235,7 @@ def test_arrays_that_name_rows_are_no_labels(tmp_path: Path) -> None:
 
 
 def test_a_pixel_named_as_the_column_of_labels(tmp_path: Path) -> None:
-    dark = FLAT * (np.arange(16) % 15 > 0).astype(np.uint8)  # the corners are empty
+    dark = FLAT * (np.arange(64) % 63 > 0).astype(np.uint8)  # the corners are empty
     named = table(tmp_path / "last.csv", dark, Y, head=[*PIXELS, "class"])
     for label in (0, 5, "pixel5"):
         told = f"found label={label!r}, the column 'pixel.', beside one called 'class'; give label="
@@ -231,13 +243,13 @@ def test_a_pixel_named_as_the_column_of_labels(tmp_path: Path) -> None:
             load(named, label=label)
     bare = table(tmp_path / "bare.csv", dark, Y)
     with pytest.raises(DataError, match="found label=0, a column which is 0 in all rows, beside "
-                       "column 16, which has labels; give label=16, or take"):  # fmt: skip
+                       "column 64, which has labels; give label=64, or take"):  # fmt: skip
         load(bare, label=0)
     with pytest.warns(
-        DataWarning, match=r"a column which has numbers up to 25\d, beside column 16"
+        DataWarning, match=r"a column which has numbers up to 25\d, beside column 64"
     ):
         load(bare, label=5, classes=256)
-    for label in (16, -1):
+    for label in (64, -1):
         assert load(bare, label=label).classes == 10
 
 
@@ -262,7 +274,7 @@ def test_no_array_is_left_out_without_a_word(tmp_path: Path) -> None:
     whole = {"x_train": X[:50], "y_train": Y[:50], "x_test": X[50:], "y_test": Y[50:]}
     refused: list[tuple[dict[str, Any], str]] = [
         ({"a": X[:50], "b": Y[:50], "c": X[50:], "d": Y[50:]},
-         r"found the arrays a \(50, 4, 4\) and c \(34, 4, 4\) for one part"),
+         r"found the arrays a \(50, 8, 8\) and c \(34, 8, 8\) for one part"),
         ({"x": X[:50], "y": Y[:50], "x2": X[50:]}, r"arrays x .* and x2.*, or leave one out"),
         ({"x": X, "y": Y.astype(str)}, r"y.npy has words where numbers are needed; for wo"),
         ({"x": X, "names": Y.astype(str)}, "names.npy has words where numbers are needed"),
@@ -390,9 +402,9 @@ def test_folders_whose_pictures_lie_elsewhere(tmp_path: Path) -> None:
 
 def test_options_that_do_nothing_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=X, y=Y)
-    assert load(tmp_path / "a.npz", size=(4, 4)).classes == 10
+    assert load(tmp_path / "a.npz", size=(8, 8)).classes == 10
     with pytest.raises(
-        DataError, match=r"found size=\(32, 32\) and pictures of 4×4, expected a fold"
+        DataError, match=r"found size=\(32, 32\) and pictures of 8×8, expected a fold"
     ):
         load(tmp_path / "a.npz", size=(32, 32))
     words = table(tmp_path / "a.csv", [f"w{i}" for i in Y], FLAT)

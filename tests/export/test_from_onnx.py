@@ -1,6 +1,7 @@
 """ONNX files of other writers, node by node and as PyTorch writes them; what is refused."""
 
 import importlib.util
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import tinygrad_np as tg
 from tests.export.each import FLOAT, difference, images, outputs, rows
 from tinygrad_np import nn
+from tinygrad_np.export.onnx_nodes import NODES
 from tinygrad_np.nn import functional as F
 
 
@@ -103,6 +105,7 @@ def nodes() -> list[tuple[str, list[Any], dict[str, Any]]]:
         ("Sum", [m, v, m], {}),
         ("Div", [np.array([-7, 7]), np.array([2, -2])], {}),
         ("Mod", [np.array([-7, 7]), np.array([2, -2])], {}),
+        ("Mod", [m, v + 1], {"fmod": 1}),
         ("Pow", [abs(m), v], {}),
         ("Dropout", [m], {}),
     ]  # fmt: skip
@@ -120,6 +123,15 @@ def test_nodes_of_other_writers_mean_what_the_reference_says(onnx: Any, tmp_path
     found = outputs(tg.from_onnx(path)(images()))
     wanted = [F.softmax(images().reshape(6, 64)).reshape(2, 3, 8, 8)]
     assert difference(found, wanted) < 1e-6
+
+
+def test_attributes_of_a_node_are_keywords_of_its_function(onnx: Any) -> None:
+    for kind, call in NODES.items():
+        known = set(onnx.defs.get_schema(kind, 18).attributes) if kind != "Gelu" else set()
+        parameters = (
+            [] if isinstance(call, np.ufunc) else inspect.signature(call).parameters.values()
+        )
+        assert not known & {p.name for p in parameters if p.kind is not p.KEYWORD_ONLY}, kind
 
 
 def test_files_that_are_not_known_are_refused_with_the_node(onnx: Any, tmp_path: Path) -> None:

@@ -180,16 +180,16 @@ def test_a_submission_has_the_ids_and_the_labels_of_the_files(
     for labels, options in ((np.arange(1, 27), {"classes": 26}), (np.arange(1, 11), {}),
                             (np.array([0, 255]), {})):  # fmt: skip
         y = np.tile(labels, 40)
-        np.savez(tmp_path / "own.npz", x=np.resize(X, (len(y), 6, 6)), y=y)
+        np.savez(tmp_path / "own.npz", x=np.resize(X, (len(y), 8, 8)), y=y)
         with pytest.warns(DataWarning, match="became 0 to"):
             dataset = tg.data.load(tmp_path / "own.npz", **options)
         recipe = RECIPES["default"].fitted(dataset, [8])
         words = description.describe(recipe, dataset, recipe.parts(dataset))
         model = description.MLP(recipe.sizes, recipe.activation, norm=recipe.norm, seed=0)
         weights.save(tmp_path / "w.npz", model.state_dict(), words)
-        rows = np.column_stack([28001 + np.arange(len(y)), np.resize(X, (len(y), 36))])
+        rows = np.column_stack([28001 + np.arange(len(y)), np.resize(X, (len(y), 64))])
         for name in ("ImageId", "id"):
-            head = ",".join([name, *(f"pixel{i}" for i in range(36))])
+            head = ",".join([name, *(f"pixel{i}" for i in range(64))])
             np.savetxt(tmp_path / "test.csv", rows, "%d", ",", header=head, comments="")
             files = [tmp_path / "w.npz", tmp_path / "test.csv", "--csv", tmp_path / "s.csv"]
             assert door.main(["predict", *map(str, files)]) == 0

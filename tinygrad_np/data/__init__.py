@@ -1,6 +1,7 @@
 """Data sets from files to batches: IDX and CSV, MNIST and Fashion-MNIST, pixels and labels."""
 
 from ..habits import lacking
+from ..nn.functional import one_hot
 from . import augment
 from .batches import batches, split
 from .datasets import Dataset, fashion_mnist, mnist
@@ -8,7 +9,7 @@ from .digits import digits_from
 from .files import load_csv, load_idx, save_idx
 from .libraries import from_sklearn, from_torchvision
 from .load import load
-from .scaling import normalise, one_hot
+from .scaling import normalise
 
 # the names that `load` had before it read more than IDX and CSV
 load_dataset = load_folder = load

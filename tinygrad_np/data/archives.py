@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..markup import printable
 from . import npz
 from .files import StrPath, one_line
 from .kinds import DOOR, known_archive
@@ -99,6 +100,7 @@ def read_arrays(place: str, arrays: Arrays, left: Sequence[str] = ()) -> list[So
     Those called `left` are told of as left out.
     """
     groups: dict[str, Arrays] = {}
+    arrays = {printable(name): array for name, array in arrays.items()}
     for name, array in arrays.items():
         part = next((part for part, form in _PARTS.items() if form.search(name.lower())), "")
         groups.setdefault(part, {})[name] = array
@@ -117,7 +119,7 @@ def read_arrays(place: str, arrays: Arrays, left: Sequence[str] = ()) -> list[So
             f"{place}: found the arrays {told or 'none'}, expected pictures such as x_train (n, h, "
             "w) with labels y_train (n,), and x_test, y_test; write them so with np.savez"
         )
-    if without := sorted([*unused, *left]):
+    if without := sorted([*unused, *map(printable, left)]):
         several = len(without) > 1
         sources[0].said.append(f"the array{'s' * several} {', '.join(without)} "
                                f"{'were' if several else 'was'} left out")  # fmt: skip

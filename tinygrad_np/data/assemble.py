@@ -17,6 +17,7 @@ from .sources import Source, check_shapes, encoded, name_rows
 
 _DIGITS = 10
 _LETTERS = 26
+_CALLED = {"train": "training", "test": "test"}
 
 
 def assembled(
@@ -39,16 +40,15 @@ def assembled(
         if (group := [source for source in sources if (source.part == "test") == (part == "test")])
     }
     said = [text for part in parts.values() for text in part.said]
-    train, test = parts.get("train", parts.get("test")), parts.get("test")
-    assert train is not None
-    if len(parts) == 1 and train.part and train.labels is not None:
-        whole = "training" if train.part == "train" else "test"
-        said.append(f"found the {whole} part alone, a seventh is now the test part")
+    train, *others = parts.values()
+    test = others[0] if others else None
+    if test is None and train.part and train.labels is not None:
+        said.append(f"found the {_CALLED[train.part]} part alone, a seventh is now the test part")
     for name_of, part in parts.items():
-        if not len(part.images) and len(parts) > 1:
+        if not len(part.images) and test is not None:
             raise DataError(
-                f"{place}: the {'training' if name_of == 'train' else 'test'} part has no picture, "
-                "expected at least one; leave the part out or fill it"
+                f"{place}: the {_CALLED[name_of]} part has no picture, expected at least one; "
+                "leave the part out or fill it"
             )
         if part.labels is not None and len(part.labels) != len(part.images):
             raise DataError(
@@ -57,8 +57,6 @@ def assembled(
             )
     if test is not None and test.labels is None and train.labels is not None:
         said.append("the test part, which has no labels, was left out")
-        test = None
-    if test is train:
         test = None
     if test is not None and train.images.shape[1:] != test.images.shape[1:]:
         raise DataError(
@@ -88,13 +86,11 @@ def assembled(
         made = Dataset(_seventh(place, turned, labels[0]), names)
         if not len(made[1][1]):
             said.append("the test part is empty, as there is one row of each class; add rows")
-        _say(place, said)
-        return made
+    else:
+        other = upright(test.images, None, name, turned is not train.images, [])
+        made = Dataset(((turned, labels[0]), (other, labels[1])), names)
     _say(place, said)
-    other = test.images
-    if turned is not train.images:
-        other = np.ascontiguousarray(other.transpose(0, 2, 1))
-    return Dataset(((turned, labels[0]), (other, labels[1])), names)
+    return made
 
 
 def as_in_training(

@@ -1,7 +1,6 @@
 """From arrays of a data set to what a network is fed: parts of it, and batches."""
 
 import copy
-import inspect
 import textwrap
 import warnings
 from collections import deque
@@ -165,22 +164,14 @@ def _first(nest: Any) -> Any:
 
 def _check_transform(transform: Any) -> None:
     """Raise DataError for anything but a function of a batch and a generator."""
-    wanted = "(x_batch, generator) that gives the batch, such as augment.Distort(rotation=10),"
-    arguments.function("batches", "transform", transform, wanted, DataError)
-    try:
-        signature: Any = inspect.signature(transform)
-    except (TypeError, ValueError):  # what is written in C may tell none
-        return
-    try:
-        signature.bind(None, None)
-        fits = not isinstance(transform, np.ufunc)  # whose second argument is the result
-    except TypeError:
-        fits = False
-    if not fits:
-        raise DataError(
-            f"batches(transform={arguments.shown(transform)}): a function of {wanted} is needed, "
-            f"and this one takes {signature}; leave the generator unused: lambda x, generator: …"
-        )
+    wanted = (
+        "(x_batch, generator) that gives the batch, such as augment.Distort(rotation=10) or "
+        "lambda x, generator: …,"
+    )
+    arguments.function("batches", "transform", transform, wanted, DataError, count=2)
+    if isinstance(transform, np.ufunc):  # whose second argument is the result
+        needed = f"a function of {wanted}"
+        raise arguments.refusal("batches", "transform", transform, needed, DataError)
 
 
 @dataclass

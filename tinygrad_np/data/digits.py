@@ -12,6 +12,7 @@ from ..errors import DataError
 from .ink import Floats, Mask, components, extreme, strokes, width_of
 from .lines import without_lines
 from .pictures import decoded, shrunk, upright
+from .sources import GREY
 
 SIDE = 28  # pixels of a picture
 BOX = 20  # pixels of the box that a digit is fitted into
@@ -126,7 +127,7 @@ def _grey(values: NDArray[Any]) -> Floats:
         return scaled
     if values.shape[2] < 3:
         return np.asarray(scaled[..., 0])
-    grey = np.asarray(scaled[..., :3] @ np.array([0.299, 0.587, 0.114]))  # ITU-R BT.601
+    grey = np.asarray(scaled[..., :3] @ GREY)
     if values.shape[2] == 3:
         return grey
     white = 255.0 if values.dtype == np.uint8 or scaled.max() > 1 else 1.0

@@ -1,9 +1,9 @@
 """Image files as they are published: IDX (the format of MNIST) and Kaggle's CSV, plain or gzip."""
 
 import codecs
+import csv
 import gzip
 import hashlib
-import io
 import math
 import os
 import re
@@ -12,7 +12,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -51,10 +50,9 @@ _CSV_UNPACK_FREE = 1 << 26
 
 _MOST_TOLD = 300
 
-_CELL = re.compile(rb"[0-9]{1,3}")
-_FLOAT = re.compile(rb"[0-9]{1,3}(\.0*)?")
+_CELL = re.compile(rb"[0-9]{1,3}(\.0*)?")
 _OTHER_TABLES = "tg.data.load(path) reads tables without labels or a header, and of other orders"
-_FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=,|$)")  # of a whole number
+_FRACTION = re.compile(rb"(?<=[0-9])\.0*(?=[,\n])")  # of a whole number
 
 _COMMA, _NEWLINE = (ord(mark) - ord("0") + 256 for mark in ",\n")
 
@@ -82,12 +80,19 @@ def read_idx(file: BinaryIO, name: str, sha256: str | None = None) -> NDArray[An
     Returns and raises as `load_idx` does.
     """
     content = Content(file, name)
-    header = _read_header(content)
-    body = _read_body(content, header)
+    header, dtype, shape = _read_header(content)
+    count = math.prod(shape) * dtype.itemsize
+    declared = f"{len(header) + count} bytes as declared ({dtype.name} of shape {shape})"
+    body = content.read(count)
+    place = f"byte {content.position}"
+    if len(body) < count:
+        raise content.fault(place, "the end", declared, "get the file again")
+    if content.read(1):
+        raise content.fault(place, "more data", declared, "get the file again")
     if sha256 is not None:
-        _check_sha256(content, header.raw, body, sha256)
-    array: NDArray[Any] = np.ndarray(header.shape, header.dtype, buffer=body)
-    return array.astype(header.dtype.newbyteorder("="))
+        _check_sha256(content, header, body, sha256)
+    array: NDArray[Any] = np.ndarray(shape, dtype, buffer=body)
+    return array.astype(dtype.newbyteorder("="))
 
 
 def save_idx(path: StrPath, array: NDArray[Any]) -> None:
@@ -115,7 +120,7 @@ def load_csv(path: StrPath) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Read a CSV of images in the layout of Kaggle's `train.csv`, plain or gzip.
 
     The first row names the columns and starts with `label`; each further row has a label and k·k
-    pixels, whole numbers from 0 to 255, all of a row as `5.0` perhaps. A byte order mark before
+    pixels, whole numbers from 0 to 255, perhaps as `5.0`. A byte order mark before
     them is skipped. Returns images (n, k, k) uint8 and labels (n,) int64. Raises DataError with the
     row (the header is row 1) and column of the first fault, and for a gzip file that unpacks to
     over 64 MiB and 100 times its size.
@@ -148,6 +153,8 @@ def opened(caller: str, path: StrPath) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise DataError(not_found(str(path), error)) from error
+    except csv.Error as error:  # of a cell that is too long for Python's reader
+        raise DataError(f"{path}: found no table ({error}); give the path of a CSV") from error
     except MemoryError as error:
         raise DataError(
             f"{path}: its content does not fit into memory; use a smaller file"
@@ -247,22 +254,8 @@ class Content:
             ) from error
 
 
-@dataclass(frozen=True)
-class _Header:
-    raw: bytes
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    @property
-    def body_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    def __str__(self) -> str:
-        total = len(self.raw) + self.body_bytes
-        return f"{total} bytes as declared ({self.dtype.name} of shape {self.shape})"
-
-
-def _read_header(content: Content) -> _Header:
+def _read_header(content: Content) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
+    """The header as it is, and the dtype and shape that it declares."""
     magic = content.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         known = known_kind(magic)
@@ -282,30 +275,13 @@ def _read_header(content: Content) -> _Header:
         raise content.fault(
             f"byte {content.position}", "the end", f"{rank} dimensions", "get the file again"
         )
-    return _checked_header(content, magic + sizes, struct.unpack(f">{rank}I", sizes))
-
-
-def _checked_header(content: Content, raw: bytes, shape: tuple[int, ...]) -> _Header:
-    dtype = _DTYPES[raw[2]]
+    dtype, shape = _DTYPES[magic[2]], struct.unpack(f">{rank}I", sizes)
     # NumPy refuses by the non-zero dimensions even where the array is empty.
     if math.prod(size for size in shape if size) * dtype.itemsize > _MAX_BYTES:
         raise content.fault(
             "byte 4", f"shape {shape}", f"at most {_MAX_BYTES} bytes", "get the file again"
         )
-    return _Header(raw, dtype, shape)
-
-
-def _read_body(content: Content, header: _Header) -> bytes:
-    body = content.read(header.body_bytes)
-    if len(body) < header.body_bytes:
-        raise content.fault(
-            f"byte {content.position}", "the end", str(header), "get the file again"
-        )
-    if content.read(1):
-        raise content.fault(
-            f"byte {content.position - 1}", "more data", str(header), "get the file again"
-        )
-    return body
+    return magic + sizes, dtype, shape
 
 
 def _check_sha256(content: Content, header: bytes, body: bytes, expected: str) -> None:
@@ -316,7 +292,7 @@ def _check_sha256(content: Content, header: bytes, body: bytes, expected: str) -
             "uncompressed content",
             f"SHA-256 {checksum.hexdigest()}",
             expected,
-            "get the published file, or use load_folder for data of your own",
+            "get the published file, or use tg.data.load for data of your own",
         )
 
 
@@ -347,10 +323,9 @@ def _read_table(content: Content, limit: int) -> NDArray[np.uint8]:
     for block in chain([start], blocks):
         table = parse_cells(block, columns)
         if table is None:
-            table = parse_cells(_without_fractions(block, columns), columns)
+            table = parse_cells(_FRACTION.sub(b"", block), columns)
         if table is None:
-            faults = (_cell_faults(content, block, row, columns, cell) for cell in (_FLOAT, _CELL))
-            raise next(chain.from_iterable(faults))
+            raise next(_cell_faults(content, block, row, columns))
         tables.append(table)
         row += len(table)
     if row == 2:
@@ -417,18 +392,7 @@ def parse_cells(block: bytes, columns: int) -> NDArray[np.uint8] | None:
     return values.astype(np.uint8).reshape(-1, columns)
 
 
-def _without_fractions(block: bytes, columns: int) -> bytes:
-    """A block whose rows of floats (5.0) are of whole numbers; one float among others stays."""
-    made = bytearray()
-    for row in io.BytesIO(block):
-        whole, count = _FRACTION.subn(b"", row) if row.count(b",") == columns - 1 else (row, 0)
-        made += whole if count in (columns, columns - 1) else row  # the label may be an integer
-    return bytes(made)
-
-
-def _cell_faults(
-    content: Content, block: bytes, row: int, columns: int, form: re.Pattern[bytes]
-) -> Iterator[DataError]:
+def _cell_faults(content: Content, block: bytes, row: int, columns: int) -> Iterator[DataError]:
     """What `parse_cells` refused, in reading order."""
     for number, line in enumerate(block.split(b"\n")[:-1], start=row):
         cells = line.split(b",")
@@ -436,7 +400,7 @@ def _cell_faults(
             found, expected = f"{len(cells)} cells", f"{columns} as in row 1"
             yield content.fault(f"row {number}", found, expected, "correct or remove the row")
         for column, cell in enumerate(cells, start=1):
-            if not form.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
+            if not _CELL.fullmatch(cell) or int(cell.partition(b".")[0]) > 255:
                 place, expected = f"row {number}, column {column}", "a whole number from 0 to 255"
                 remedy = "correct the cell; tg.data.load(path) reads other numbers"
                 yield content.fault(place, shown_cell(cell), expected, remedy)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from . import npz
-from .files import Content, listed, load_idx, opened
+from .files import Content, listed, load_idx, one_line, opened
 from .kinds import START, kind
 from .sources import PARTS, Source, as_images, as_labels
 
@@ -31,16 +31,6 @@ TABLES = {".csv", ".mat", ".parquet", ".pq"}
 ROLES = ("images", "labels")
 Key = tuple[str, str]  # the part of a data set, and what a file has of it
 FOUR: list[Key] = [(part, role) for part in ("train", "test") for role in ROLES]
-
-
-@dataclass(frozen=True)
-class _Role:
-    """What the name of a file says: which set it belongs to, which part, and what it holds."""
-
-    home: Path
-    group: str
-    part: str
-    role: str
 
 
 @dataclass(frozen=True)
@@ -74,27 +64,23 @@ def set_of(path: Path, kind: str = "idx", alone: bool = False) -> IdxSet:
 
     ``alone``: of the set only the part that the file is of.
     """
-    own = _role(path)
-    if (
-        not own.role
-        and (given := _nameless(files_in(path.parent, 0)))
-        and path in given.files.values()
-    ):
-        part = next(key[0] for key, other in given.files.items() if other == path)
-        kept = {key: other for key, other in given.files.items() if key[0] == part or not alone}
+    own, key = _role(path)
+    given = None if key[1] else _nameless(files_in(path.parent, 0))
+    if given is not None and path in given.files.values():
+        kept = {k: other for k, other in given.files.items() if k[0] == key[0] or not alone}
         return IdxSet(given.home, given.group, kept)
     found: dict[Key, Path] = {}
-    for other in files_in(own.home, 1):
-        role = _role(other)
-        if (role.home, role.group) == (own.home, own.group) and kind_of(other) == kind:
-            found.setdefault((role.part, role.role), other)
-    if own.role:
-        found[own.part, own.role] = path
+    for other in files_in(own[0], 1):
+        its_set, its_key = _role(other)
+        if its_set == own and kind_of(other) == kind:
+            found.setdefault(its_key, other)
+    if key[1]:
+        found[key] = path
     if alone or any(each not in found for each in FOUR):
-        found = {key: other for key, other in found.items() if key[0] == own.part}
-    if (own.part, "labels") not in found or (own.part, "images") not in found:
-        found = {(own.part, "images"): path}
-    return IdxSet(own.home, own.group, found)
+        found = {each: other for each, other in found.items() if each[0] == key[0]}
+    if any((key[0], role) not in found for role in ROLES):
+        found = {(key[0], "images"): path}
+    return IdxSet(*own, found)
 
 
 def shards_of(path: Path) -> list[Path]:
@@ -116,12 +102,10 @@ def sets_in(files: Sequence[Path]) -> list[IdxSet]:
     """The data sets that files make up; what is called so may be damaged."""
     sets: dict[tuple[Path, str], IdxSet] = {}
     for path in files:
-        own = _role(path)
-        found = kind_of(path) if own.role else ""
-        if found == "idx" or (own.role and own.part and path.suffix not in TABLES
-                              and found != "picture"):  # fmt: skip
-            key = own.home, own.group
-            sets.setdefault(key, IdxSet(*key, {})).files.setdefault((own.part, own.role), path)
+        own, (part, role) = _role(path)
+        found = kind_of(path) if role else ""
+        if found == "idx" or (role and part and path.suffix not in TABLES and found != "picture"):
+            sets.setdefault(own, IdxSet(*own, {})).files.setdefault((part, role), path)
     made = list(sets.values())
     if all(each.missing() for each in made) and (given := _nameless(files)):
         made.append(given)
@@ -132,10 +116,11 @@ def _nameless(files: Sequence[Path]) -> IdxSet | None:
     """The set of IDX files whose names tell no role: labels have one axis or two, images more."""
     found: dict[Key, Path] = {}
     for path in files:
-        own, start = _role(path), start_of(path)
-        if own.role or kind(start or b"\0") != "idx" or len(start) < 4:
+        _, (part, role) = _role(path)
+        start = start_of(path)
+        if role or kind(start or b"\0") != "idx" or len(start) < 4:
             continue
-        key = own.part, "images" if start[3] > 2 else "labels"
+        key = part, "images" if start[3] > 2 else "labels"
         if key in found or any(path.parent != other.parent for other in found.values()):
             return None
         found[key] = path
@@ -200,10 +185,11 @@ def parsed(name: str) -> tuple[str, str, str]:
     return "-".join(left), part, role
 
 
-def _role(path: Path) -> _Role:
+def _role(path: Path) -> tuple[tuple[Path, str], Key]:
+    """The set that a file belongs to by its name, and what it has of that."""
     group, part, role = parsed(path.name)
     named = role and parsed(path.parent.name) == (group, part, role)
-    return _Role(path.parent.parent if named else path.parent, group, part, role)
+    return (path.parent.parent if named else path.parent, group), (part, role)
 
 
 def _read_pair(images: Path, labels: Path | None, part: str) -> Source:
@@ -224,4 +210,5 @@ def _array_in(path: Path) -> NDArray[Any]:
     try:
         return next(iter(npz.read(path).values()))
     except Exception as error:  # whatever damage makes the reader raise
-        raise DataError(f"{path}: not a readable .npz ({error}); get the file again") from error
+        told = f"not a readable .npz ({one_line(error)}); get the file again"
+        raise DataError(f"{path}: {told}") from error

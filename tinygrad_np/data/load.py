@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import arguments
 from ..errors import DataError
 from .archives import read_mat, read_npz
@@ -98,9 +96,6 @@ def load(
         sources, names = _read_folder(Path(place), label, size)
     else:
         sources, names = _read_file(Path(place), label)
-    if isinstance(sources, Dataset):
-        parts = zip(("train", "test"), sources, strict=True)
-        sources = [Source(x, y, part) for part, (x, y) in parts]
     found = sources[0].images.shape[1:]
     if size is not None and found != size:
         raise DataError(
@@ -128,8 +123,6 @@ def load_pictures(
         read, name = _read_folder(path, None, size)
     else:
         read, name = _read_file(path, None, alone=True)
-    if isinstance(read, Dataset):
-        return Source(np.concatenate([x for x, _ in read]), np.concatenate([y for _, y in read]))
     return as_in_training(str(path), read, name, names)
 
 
@@ -174,7 +167,7 @@ def _read_file(path: Path, label: Label, alone: bool = False) -> tuple[list[Sour
 
 def _read_folder(
     folder: Path, label: Label, size: tuple[int, int] | None
-) -> tuple[list[Source] | Dataset, str]:
+) -> tuple[list[Source], str]:
     files = files_in(folder, _DEEP - 1)
     sets = sets_in(files)
     found = the_one(folder, sets)
@@ -182,7 +175,11 @@ def _read_folder(
     if label is not None and (found or not tables):
         raise _no_table(folder, label)
     if found:
-        return published(found.home) or found.read(), found.group
+        whole = published(found.home)
+        if whole is None:
+            return found.read(), found.group
+        parts = zip(("train", "test"), whole, strict=True)
+        return [Source(*pair, part) for part, pair in parts], found.group
     if sets or (label is None and any(kind_of(path) == "idx" for path in files)):
         raise _incomplete(next(iter(sets), IdxSet(folder, "", {})))
     if label is None and (classes := read_classes(folder, size)):

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .files import StrPath
+from ..markup import printable
+from .files import StrPath, one_line
 from .pictures import decoded
 from .sources import Source, as_images, check_shapes
 from .tables import Columns, Label, from_columns, label_column
@@ -25,11 +26,10 @@ def read_parquet(path: StrPath, label: Label = None) -> Source:
         raise ImportError(f"{path}: Parquet files need pyarrow: pip install pyarrow.") from None
     try:
         table = parquet.read_table(path)
-        names = [str(name) for name in table.column_names]
+        names = [printable(str(name)) for name in table.column_names]
         columns = [table.column(i).to_pylist() for i in range(len(names))]
     except Exception as error:  # whatever damage makes pyarrow raise
-        told = " ".join(str(error).split())[:200]
-        raise DataError(f"{path}: not a readable Parquet file ({told}).") from error
+        raise DataError(f"{path}: not a readable Parquet file ({one_line(error)}).") from error
     nested = [i for i, column in enumerate(columns)
               if column and isinstance(column[0], (dict, list, bytes))]  # fmt: skip
     if not nested:

@@ -12,7 +12,7 @@ from .. import arguments
 from ..errors import DataError
 from .files import StrPath, listed, not_found, one_line
 from .kinds import START, kind
-from .sources import GREY, PARTS, Source
+from .sources import GREY, PARTS, Source, check_shapes
 
 _MOST_PIXELS = 1 << 27  # of one picture
 _ENDINGS = {
@@ -20,6 +20,7 @@ _ENDINGS = {
     ".pbm", ".heic", ".heif", ".avif",
 }  # fmt: skip
 _VALIDATION = ("val", "valid", "validation")
+_RESIZED = "give size=(28, 28) to have them all made so"
 _LONGEST = 2048  # pixels of a side that a photo is reduced to while it is decoded
 
 
@@ -128,9 +129,7 @@ def read_classes(
                 where = "" if place == folder else f"in {place.name}, "
                 several = "were" if len(missing) > 1 or loose > 1 else "was"
                 said.append(f"{where}{' and '.join(missing)} {several} left out")
-    shapes = {source.images.shape[1:] for source in found}
-    if len(shapes) > 1:
-        raise _sizes(folder, sorted(shapes))
+    check_shapes(folder, {source.images.shape[1:] for source in found}, _RESIZED)
     return found
 
 
@@ -144,9 +143,7 @@ def _read_all(
         picture = decoded(str(file), file)
         coloured = coloured or (picture.ndim == 3 and bool(np.ptp(picture[..., :3], axis=2).any()))
         images.append(grey(picture, size))
-    shapes = sorted({image.shape for image in images})
-    if len(shapes) > 1:
-        raise _sizes(place, shapes)
+    check_shapes(place, {image.shape for image in images}, _RESIZED)
     if coloured:
         said.append("pictures in colours were made grey")
     labels = np.array([name for name, _ in files])
@@ -165,14 +162,6 @@ def grey(picture: NDArray[Any], size: tuple[int, int] | None = None) -> NDArray[
     if size is not None and values.shape != size:
         values = shrunk(values, *size)
     return np.rint(values).astype(np.uint8)
-
-
-def _sizes(place: Path, shapes: list[Any]) -> DataError:
-    told = " and ".join(f"{h}×{w}" for h, w in shapes[:3])
-    return DataError(
-        f"{place}: found pictures of {told} pixels, expected one size; give size=(28, 28) to have "
-        "them all made so"
-    )
 
 
 def pictures_in(folder: Path) -> list[Path]:

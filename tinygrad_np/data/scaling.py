@@ -1,13 +1,12 @@
-"""Pixels as numbers from 0 to 1, labels as rows of noughts with a one."""
+"""Pixels as numbers from 0 to 1."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments
 from ..errors import DataError
-from .samples import as_array
 
 _LARGEST_SCALED = 16  # the white of scikit-learn's digits
 
@@ -77,33 +76,3 @@ def _not_pixels(images: Any) -> str:
         f"normalise: found {images.dtype} images of shape {images.shape}, expected uint8 from 0 to "
         f"255; {remedy}"
     )
-
-
-def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """Return 1 at each label's place and 0 elsewhere, shape (*labels.shape, classes).
-
-    `labels` are integers from 0 to classes - 1. Raises DataError, with the first wrong label and
-    its index, if they are not.
-
-    >>> tg.data.one_hot([2, 0], 3).tolist()
-    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
-    indices = as_array("one_hot", "labels", labels)
-    arguments.whole("one_hot", "classes", classes, error=DataError)
-    dtype = arguments.dtype("one_hot", "dtype", dtype, "biufc", DataError)
-    if indices.dtype.kind not in "iu":
-        raise DataError(
-            f"one_hot: found labels of dtype {indices.dtype}, expected integers; convert with "
-            "astype(np.int64)"
-        )
-    flat = indices.ravel()
-    wrong = np.flatnonzero((flat < 0) | (flat >= classes))
-    if wrong.size:
-        place = tuple(int(i) for i in np.unravel_index(wrong[0], indices.shape))
-        raise DataError(
-            f"one_hot: found label {flat[wrong[0]]} at index {place}, expected 0 to {classes - 1}; "
-            "check the labels or the number of classes"
-        )
-    encoded = np.zeros((flat.size, classes), dtype)
-    encoded[np.arange(flat.size), flat] = 1
-    return encoded.reshape(*indices.shape, classes)

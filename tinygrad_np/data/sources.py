@@ -1,5 +1,6 @@
 """What is found in a file before it is a data set: pictures as they lie there, and their labels."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 OTHER_TABLES = (
     "for a table of other numbers see MLPClassifier (docs/estimators.md) or docs/own_model.md"
 )
-SMALL = 64  # columns: fewer, of small whole numbers, are measurements and no pixels
-_ABSENT = ["", "nan", "<NA>"]  # what a missing label becomes as a word
+LEAST = 8  # pixels of a side: a table of fewer columns is taken for measurements
+MISSING = ("", "nan", "<na>")  # what a missing label becomes as a word, in small letters
 _WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
 _LEAST_WHITE = 100.0  # the brightest pixel of pictures with fractions, such as scaled ones
 _ONE_FOR_EACH = 0.75  # values for each row: as many as this are no classes
@@ -55,10 +56,11 @@ def natural(name: str) -> tuple[list[Any], str]:
     return [int(each) if i % 2 else each for i, each in enumerate(pieces)], name
 
 
-def check_shapes(place: str, shapes: set[Any]) -> None:
+def check_shapes(place: object, shapes: set[Any], remedy: str = "resize them") -> None:
     """Raise DataError where pictures that are to stand in one array have several shapes."""
     if len(shapes) > 1:
-        raise DataError(f"{place}: found pictures of shapes {shapes}, expected one; resize them")
+        told = " and ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:3])
+        raise DataError(f"{place}: found pictures of {told} pixels, expected one size; {remedy}")
 
 
 def as_images(
@@ -70,38 +72,28 @@ def as_images(
     columns (k·k, n); `count` is the number of labels where it is known. Colours become grey.
     Whole numbers from 0 to 255 stay as they are; where the largest is 1 or 16 they are stretched,
     as are numbers from 0 to 1. With `white` that value becomes 255, others in proportion.
-    Raises DataError for other shapes and values, and for tables of a few small numbers.
+    Rows have at least 8·8 numbers for each colour, or any number with `white`, which tells that
+    they are pixels. Raises DataError for other shapes and values.
     """
-    pixels = _with_channels(_in_order(place, given, count), place, said)
-    if given.ndim == 2 and white is None and pixels.size and pixels.dtype.kind in "iuf":
-        _check_small(place, pixels)
+    least = LEAST if white is None else 1
+    pixels = _with_channels(_in_order(place, given, count, least), place, said)
     if white is None and pixels.dtype == np.uint8 and pixels.max(initial=0) not in _WHITES:
         return np.ascontiguousarray(pixels)
     return _as_bytes(place, pixels, said, white)
 
 
-def _check_small(place: str, pixels: NDArray[Any]) -> None:
-    """That rows of a few whole numbers are pictures: a pixel is white, or is not far from it."""
-    count, low, high = pixels[0].size, pixels.min(), pixels.max()
-    if count < SMALL and low >= 0 and 0 < high < _LEAST_WHITE and high not in _WHITES and (
-        pixels == np.rint(pixels)).all():  # fmt: skip
-        raise DataError(
-            f"{place}: found {count} columns of numbers from {low:g} to {high:g}, expected pixels, "
-            f"which reach 255, 16 or 1; {OTHER_TABLES}"
-        )
-
-
-def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any]:
+def _in_order(place: str, given: NDArray[Any], count: int | None, least: int) -> NDArray[Any]:
     """With the pictures along the first axis, and at least three axes."""
-    shape = given.shape
+    shape, remedy = given.shape, "reshape it and save it with np.savez(path, x=x, y=y)"
     if given.ndim == 2:
         if (count not in (None, shape[0]) and shape[1] == count) or (
-            count is None and not sides(shape[1]) and sides(shape[0])
+            count is None and not sides(shape[1], least) and sides(shape[0], least)
         ):  # fmt: skip
             given = given.T
-        if count in (None, len(given)) and (each := sides(given.shape[1])):
+        if count in (None, len(given)) and (each := sides(given.shape[1], least)):
             return given.reshape(len(given), *each)
-    elif given.ndim in (3, 4) and shape:
+        remedy += f"; {OTHER_TABLES}"
+    elif given.ndim in (3, 4):
         if count in (None, shape[0]):
             return given
         if shape[-1] == count:
@@ -109,15 +101,15 @@ def _in_order(place: str, given: NDArray[Any], count: int | None) -> NDArray[Any
     wanted = "pictures" if count is None else f"pictures for {count} labels"
     raise DataError(
         f"{place}: found an array of shape {shape}, expected {wanted}, as (n, h, w) or square ones "
-        "in rows (n, k·k); reshape it and save it with np.savez(path, x=x, y=y)"
+        f"in rows (n, k·k) with k from {least} up; {remedy}"
     )
 
 
-def sides(pixels: int) -> tuple[int, ...]:
-    """The shape of a square picture, grey or in colours, that has so many numbers."""
-    for channels in ((), (3,)):
-        side = round((pixels / (channels or (1,))[0]) ** 0.5)
-        if side and side * side * (channels or (1,))[0] == pixels:
+def sides(numbers: int, least: int = LEAST) -> tuple[int, ...]:
+    """The shape of a square picture, grey or in colours, that has so many numbers; or ()."""
+    for channels, count in (((), numbers), ((3,), numbers / 3)):
+        side = math.isqrt(int(count))
+        if side >= least and side * side == count:
             return (*channels, side, side)
     return ()
 
@@ -227,9 +219,9 @@ def encoded(
     joined = np.concatenate([np.asarray(part) for part in parts]) if parts else np.empty(0)
     if joined.dtype.kind not in "biuf":
         names, places = np.unique(joined.astype(str), return_inverse=True)
-        absent = np.flatnonzero(np.isin(names, _ABSENT)[places])
+        absent = np.flatnonzero(np.isin(np.char.lower(names), MISSING)[places])
         if joined.dtype.kind == "O":  # a class may be called "none"; None is none
-            absent = np.flatnonzero([v is None or str(v) in _ABSENT for v in joined])
+            absent = np.flatnonzero([v is None or str(v).lower() in MISSING for v in joined])
         if absent.size:
             raise _no_label(place, absent[0], repr(str(joined[absent[0]])))
         if all(name.strip().lstrip("+-").replace(".", "", 1).isdigit() for name in names):

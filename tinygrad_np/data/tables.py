@@ -3,7 +3,6 @@
 import codecs
 import csv
 import functools
-import math
 import os
 import re
 from collections import Counter
@@ -16,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..markup import printable
 from .files import Content, StrPath, csv_limit, line_blocks, opened, parse_cells, shown_cell
 from .kinds import DOOR, known_kind
 from .sources import (
     LABEL_NAMES,
+    LEAST,
+    MISSING,
     OTHER_TABLES,
-    SMALL,
     Source,
     as_images,
     name_rows,
@@ -29,13 +30,13 @@ from .sources import (
 )
 
 Label = str | int | None
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 _LONG = re.compile(r"\s*\d{8,18}\s*")  # beyond what float32 has exactly
 _DECIMAL_COMMA = re.compile(rb"(?<=[0-9]),(?=[0-9])")
 _INDEX = ("", "unnamed: 0", "__index_level_0__", "index")  # columns that count the rows
 _IDS = ("id", "imageid")  # columns that name the rows
 _MOST_CLASSES = 62
-_MISSING = ("nan", "na", "n/a", "null", "none", "<na>")
+_NO_NUMBERS = (*MISSING, "na", "n/a", "null", "none")  # letters that stand for a missing number
 
 
 def read_csv(path: StrPath, label: Label = None) -> Source:
@@ -79,7 +80,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
                 f"{path}: found text that starts with {shown_cell(start)} and is no table, "
                 f"expected {DOOR}; give the path of such"
             )
-        header = first if _is_header(first) else None
+        header = list(map(printable, first)) if _is_header(first) else None
         if header:
             block = block.partition(b"\n")[2]
         texts = {i for i, name in enumerate(header or ()) if name.strip().lower() in _IDS}
@@ -113,36 +114,37 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     """Pictures in columns of which one may have the labels; see `read_csv`."""
     count = columns.numbers.shape[1]
     at, said = label_column(place, names, count, label), list[str]()
-    called = [name.strip().lower() for name in names or [""] * count]
-    kept = [i for i in range(count) if i != at]
-    ids = next((i for i in kept if called[i] in _IDS), None)
-    if names is not None:
-        kept = [i for i in kept if called[i] not in (*_INDEX, *_IDS)]
-    fits = _is_square if at is None else sides  # pictures in colours only where labels are known
-    ways = (0,) if at is not None else (0, 1)  # how many columns of labels may be among these
-    alone = any(fits(len(kept) - k) for k in ways)
-    of_rows = [] if alone else _of_rows(kept, columns)
-    if any(fits(len(kept) - len(of_rows) - k) for k in ways):
-        for i in of_rows:
-            kept.remove(i)
-            said.append(_told_of_rows(names, i))
-        ids = next(iter(of_rows), None) if ids is None else ids
-    if not fits(len(kept)):
-        if at is None and fits(len(kept) - 1):
-            at = _left_over(names, kept, columns, said)
-            kept.remove(at)
-            if _name_rows(columns[at]):
-                said.append(_told_of_rows(names, at))
-                ids, at = (at if ids is None else ids), None
-        if not fits(len(kept)):
+    called = [name.strip().lower() if names else "?" for name in names or [""] * count]
+    ids = next((i for i in range(count) if i != at and called[i] in _IDS), None)
+    kept = [i for i in range(count) if i != at and called[i] not in (*_INDEX, *_IDS)]
+    of_rows = _of_rows(kept, columns)
+    if _may_be_pictures(len(kept), at) or not _may_be_pictures(len(kept) - len(of_rows), at):
+        of_rows = []
+    kept = [i for i in kept if i not in of_rows]
+    if at is None and not sides(len(kept)) and sides(len(kept) - 1):
+        at = _left_over(names, kept, columns, said)
+        kept.remove(at)
+        if _name_rows(columns[at]):
+            of_rows, at = [*of_rows, at], None
+    said += [
+        f"the column {names[i] if names else i + 1}, with another value in nearly each row, was "
+        "taken for names of rows, not for labels"
+        for i in of_rows
+    ]
+    if ids is None and of_rows:
+        ids = of_rows[0]
+    if not sides(len(kept)):
+        remedies = []
+        if len(kept) >= LEAST**2:
             odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
-            remedies = ["name the column of labels with label="] * (at is None)
+            remedies += ["name the column of labels with label="] * (at is None)
             remedies += [f"take the columns {', '.join(odd)} out of the file"] * bool(odd)
-            remedies += [OTHER_TABLES] * (at is not None or len(kept) < SMALL)
-            raise DataError(
-                f"{place}: found {count} columns, expected a square number of pixels, and "
-                f"one column of labels or none; {'; '.join(remedies)}"
-            )
+        if at is not None or not remedies:
+            remedies.append(OTHER_TABLES)
+        raise DataError(
+            f"{place}: found {count} columns, expected a square number of pixels, "
+            f"{LEAST}×{LEAST} at least, and one column of labels or none; {'; '.join(remedies)}"
+        )
     if words := [i for i in kept if i in columns.words]:
         cells = columns[words[0]].tolist()
         row = next((i for i, cell in enumerate(cells) if not _NUMBER.fullmatch(str(cell))), 0)
@@ -153,16 +155,15 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         )
     if label is not None and at is not None:
         _check_named(place, names, columns, kept, label, at, said)
-    pixels = columns.numbers[:, slice(kept[0], kept[-1] + 1) if kept else slice(0)]
     if names is not None and (order := _numeric_order([names[i] for i in kept])) is not None:
         kept = [kept[i] for i in order]
         said.append(
             f"columns of pixels were put in the order of their numbers ({names[kept[0]]}, "
             f"{names[kept[1]]}, …)"
         )
-        pixels = columns.numbers[:, kept]
-    elif pixels.shape[1] != len(kept):
-        pixels = columns.numbers[:, kept]
+    first, end = kept[0], kept[-1] + 1  # a slice is no copy
+    in_a_row = kept == list(range(first, end))
+    pixels = columns.numbers[:, first:end] if in_a_row else columns.numbers[:, kept]
     labels = None if at is None else columns[at]
     source = Source(as_images(place, pixels, len(pixels), said), labels, "", said)
     if ids is not None:
@@ -176,13 +177,6 @@ def _of_rows(kept: Sequence[int], columns: Columns) -> list[int]:
     """The columns of words that name the rows, and the first or the last of numbers that do."""
     likely = [i for i in kept if i in columns.words or i in (kept[0], kept[-1])]
     return [i for i in likely if _name_rows(columns[i])]
-
-
-def _told_of_rows(names: Sequence[str] | None, i: int) -> str:
-    return (
-        f"the column {names[i] if names else i + 1}, with another value in nearly each row, was "
-        "taken for names of rows, not for labels"
-    )
 
 
 def _check_named(
@@ -219,8 +213,9 @@ def _is_whole(column: NDArray[Any]) -> bool:
     return column.dtype.kind not in "biuf" or bool((column == np.rint(column)).all())
 
 
-def _is_square(count: int) -> bool:
-    return math.isqrt(count) ** 2 == count
+def _may_be_pictures(count: int, at: int | None) -> bool:
+    """Whether so many columns may be pixels, or pixels and labels where these are not known."""
+    return bool(sides(count) or (at is None and sides(count - 1)))
 
 
 def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[int]:
@@ -242,7 +237,8 @@ def _numeric_order(names: Sequence[str]) -> list[int] | None:
     """
     if len({re.sub(r"\d+", "", name) for name in names}) != 1:
         return None
-    numbers = [tuple(map(int, re.findall(r"\d+", name))) for name in names]
+    # of more digits Python makes no number
+    numbers = [tuple(map(int, re.findall(r"\d{1,4000}", name))) for name in names]
     order = sorted(range(len(names)), key=numbers.__getitem__)
     if len(set(numbers)) < len(names) or sorted(numbers) == numbers:
         return None
@@ -403,7 +399,7 @@ def _lettered(block: bytes, separator: str, count: int, texts: set[int]) -> set[
     ):
         first = next(cells, "")
         if i not in texts and _NUMBER.fullmatch(first) and sum(
-            each[:1].isalpha() and each.lower() not in _MISSING for each in cells
+            each[:1].isalpha() and each.lower() not in _NO_NUMBERS for each in cells
         ) > 1:  # fmt: skip
             found.add(i)
     return found

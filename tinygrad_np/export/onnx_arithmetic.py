@@ -84,24 +84,12 @@ def _quotient(r: Reading, x: str, y: str) -> str:
     return r.add("Floor", r.add("Div", x, y))
 
 
-def _where(r: Reading) -> str:
-    return r.add("Where", r.x(0, bool), r.x(1, r.dtype), r.x(2, r.dtype))
-
-
 def _clip(r: Reading) -> str:
     found = r.x(0, r.dtype)
     for i, kind in ((1, "Max"), (2, "Min")):
         if len(r.equation.operands) > i and r.equation.operands[i] is not None:
             found = r.add(kind, found, r.x(i, r.dtype))
     return found
-
-
-def _cast(r: Reading) -> str:
-    return r.cast(r.x(), r.dtype)
-
-
-def _same(r: Reading) -> str:
-    return r.add("Identity", r.x())
 
 
 def _rounded(r: Reading) -> str:
@@ -167,10 +155,10 @@ ELEMENTWISE: dict[Any, Write] = {
     np.logaddexp: _formula(_logaddexp),
     np.remainder: _formula(_remainder),
     np.floor_divide: _formula(_quotient),
-    np.where: _where,
+    np.where: lambda r: r.add("Where", r.x(0, bool), r.x(1, r.dtype), r.x(2, r.dtype)),
     np.clip: _clip,
     primitives.clip: _clip,
-    primitives.cast: _cast,
-    primitives.identity: _same,
-    np.copy: _same,
+    primitives.cast: lambda r: r.cast(r.x(), r.dtype),
+    primitives.identity: lambda r: r.add("Identity", r.x()),
+    np.copy: lambda r: r.add("Identity", r.x()),
 }

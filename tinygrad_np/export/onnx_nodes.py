@@ -46,10 +46,6 @@ def _divide(x: Any, y: Any) -> Any:
     return x / y
 
 
-def _mod(x: Any, y: Any, fmod: int = 0) -> Any:
-    return np.fmod(x, y) if fmod else np.remainder(x, y)
-
-
 def _power(x: Any, y: Any) -> Any:
     """The result has the dtype of the base; an exponent that is one number stays a number."""
     if not isinstance(y, Tensor) and np.size(y) == 1 and np.ndim(y) <= np.ndim(x):
@@ -61,10 +57,6 @@ def _clip(x: Any, low: Any = None, high: Any = None, *, min: Any = None, max: An
     bounds = [a if g is None else plain(g) for g, a in ((low, min), (high, max))]
     kept = [None if b is None else np.asarray(b, x.dtype).item() for b in bounds]
     return x if kept == [None, None] else np.clip(x, *kept)
-
-
-def _gelu(x: Any, *, approximate: str = "none") -> Any:
-    return F.gelu(x, approximate=approximate)
 
 
 def _hard_sigmoid(x: Any, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
@@ -268,22 +260,6 @@ def _reshape(x: Any, given: Any = None, *, shape: Any = None, allowzero: int = 0
     return np.reshape(x, lengths)
 
 
-def _transpose(x: Any, *, perm: Any = None) -> Any:
-    return np.transpose(x, None if perm is None else tuple(perm))
-
-
-def _squeeze(x: Any, given: Any = None, *, axes: Any = None) -> Any:
-    return np.squeeze(x, _either(given, axes))
-
-
-def _unsqueeze(x: Any, given: Any = None, *, axes: Any = None) -> Any:
-    return np.expand_dims(x, _either(given, axes) or ())
-
-
-def _concat(*values: Any, axis: int) -> Any:
-    return np.concatenate(values, axis=axis)
-
-
 def _split(x: Any, given: Any = None, *, axis: int = 0, split: Any = None,
            num_outputs: int = 0, outputs: int = 0) -> Any:  # fmt: skip
     lengths = _either(given, split)
@@ -308,10 +284,6 @@ def _slice(x: Any, first: Any = None, last: Any = None, along: Any = None, by: A
             stop = None if b < -n else b
             index[axis] = slice(min(a, n - 1), stop, step)
     return x[tuple(index)]
-
-
-def _gather(x: Any, index: Any, *, axis: int = 0) -> Any:
-    return np.take(x, index, axis=axis)
 
 
 def _pad(x: Any, given: Any = None, value: Any = None, along: Any = None, *, pads: Any = None,
@@ -375,14 +347,6 @@ def _places(n: int, count: int, scale: float, how: str) -> np.ndarray:
     return shift + ((i + 0.5) / scale - 0.5)
 
 
-def _expand(x: Any, shape: Any) -> Any:
-    return np.broadcast_to(x, np.broadcast_shapes(x.shape, numbers(shape)))
-
-
-def _shape(x: Any, *, start: int = 0, end: int | None = None) -> Any:
-    return np.array(x.shape[start:end], np.int64)
-
-
 def _filled(shape: Any, *, value: Any = None) -> Any:
     filling = np.zeros(1, np.float32) if value is None else value
     return np.full(numbers(shape), filling.item(), filling.dtype)
@@ -397,28 +361,8 @@ def _trilu(x: Any, k: Any = None, *, upper: int = 1) -> Any:
     return (np.triu if upper else np.tril)(x, 0 if k is None else int(plain(k).item()))
 
 
-def _cumsum(x: Any, axis: Any) -> Any:
-    return np.cumsum(x, axis=int(plain(axis).item()))
-
-
 def _cast(x: Any, *, to: Any, saturate: int = 1) -> Any:  # noqa: ARG001 - of float8
     return cast(x, to) if isinstance(x, Tensor) else np.asarray(x).astype(to)
-
-
-def _where(condition: Any, x: Any, y: Any) -> Any:
-    return np.where(condition, x, y)
-
-
-def _prelu(x: Any, slope: Any) -> Any:
-    return np.where(x > 0, x, slope * x)
-
-
-def _einsum(*values: Any, equation: str) -> Any:
-    return np.einsum(equation.replace(" ", ""), *values)
-
-
-def _length(x: Any, axis: Any, keepdims: bool) -> Any:
-    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 def _dropout(x: Any, *_: Any, ratio: float = 0.5, seed: int = 0) -> Any:  # noqa: ARG001
@@ -440,15 +384,21 @@ NODES: dict[str, Node] = {
     "And": np.logical_and, "ArgMax": _extreme(np.argmax), "ArgMin": _extreme(np.argmin),
     "Asin": np.arcsin, "Asinh": np.arcsinh, "Atan": np.arctan, "Atanh": np.arctanh,
     "AveragePool": _average_pool, "BatchNormalization": _batch_norm, "Cast": _cast,
-    "Ceil": np.ceil, "Clip": _clip, "Concat": _concat, "ConstantOfShape": _filled,
-    "Conv": _conv, "ConvTranspose": _conv_transpose, "Cos": np.cos, "Cosh": np.cosh,
-    "CumSum": _cumsum, "Div": _divide, "Dropout": _dropout, "Einsum": _einsum,
+    "Ceil": np.ceil, "Clip": _clip,
+    "Concat": lambda *values, axis: np.concatenate(values, axis=axis),
+    "ConstantOfShape": _filled, "Conv": _conv, "ConvTranspose": _conv_transpose, "Cos": np.cos,
+    "Cosh": np.cosh,
+    "CumSum": lambda x, axis: np.cumsum(x, axis=int(plain(axis).item())),
+    "Div": _divide, "Dropout": _dropout,
+    "Einsum": lambda *values, equation: np.einsum(equation.replace(" ", ""), *values),
     "Elu": lambda x, *, alpha=1.0: F.elu(x, alpha), "Equal": np.equal, "Erf": neural.erf,
-    "Exp": np.exp, "Expand": _expand, "Flatten": _flatten, "Floor": np.floor,
-    "Gather": _gather,
+    "Exp": np.exp,
+    "Expand": lambda x, shape: np.broadcast_to(x, np.broadcast_shapes(x.shape, numbers(shape))),
+    "Flatten": _flatten, "Floor": np.floor,
+    "Gather": lambda x, index, *, axis=0: np.take(x, index, axis=axis),
     "GatherElements": lambda x, index, *, axis=0: np.take_along_axis(x, index, axis),
-    "Gelu": _gelu, "Gemm": _gemm,
-    "GlobalAveragePool": _global(np.mean), "GlobalMaxPool": _global(np.max),
+    "Gelu": lambda x, *, approximate="none": F.gelu(x, approximate),
+    "Gemm": _gemm, "GlobalAveragePool": _global(np.mean), "GlobalMaxPool": _global(np.max),
     "Greater": np.greater, "GreaterOrEqual": np.greater_equal,
     "GroupNormalization": _group_norm, "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda x: x * _hard_sigmoid(x, alpha=1 / 6), "Identity": lambda x: x,
@@ -458,25 +408,30 @@ NODES: dict[str, Node] = {
     "LessOrEqual": np.less_equal, "Log": np.log, "LogSoftmax": _softmax(F.log_softmax),
     "MatMul": np.matmul, "Max": _folded(np.maximum), "MaxPool": _max_pool,
     "Mean": lambda *values: functools.reduce(np.add, values) / len(values),
-    "Min": _folded(np.minimum), "Mish": lambda x: x * np.tanh(F.softplus(x)), "Mod": _mod,
+    "Min": _folded(np.minimum), "Mish": lambda x: x * np.tanh(F.softplus(x)),
+    "Mod": lambda x, y, *, fmod=0: np.fmod(x, y) if fmod else np.remainder(x, y),
     "Mul": np.multiply, "Neg": np.negative, "Not": np.logical_not, "Or": np.logical_or,
-    "PRelu": _prelu, "Pad": _pad, "Pow": _power, "Range": _range, "Reciprocal": np.reciprocal,
+    "PRelu": lambda x, slope: np.where(x > 0, x, slope * x),
+    "Pad": _pad, "Pow": _power, "Range": _range, "Reciprocal": np.reciprocal,
     "ReduceL1": _reduction(lambda x, **o: np.sum(np.absolute(x), **o)),
-    "ReduceL2": _reduction(_length), "ReduceLogSumExp": _reduction(
-        lambda x, axis, keepdims: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
-    ),
+    "ReduceL2": _reduction(lambda x, **o: np.sqrt(np.sum(x * x, **o))),
+    "ReduceLogSumExp": _reduction(lambda x, **o: np.log(np.sum(np.exp(x), **o))),
     "ReduceMax": _reduction(np.max), "ReduceMean": _reduction(np.mean),
     "ReduceMin": _reduction(np.min), "ReduceProd": _reduction(np.prod),
     "ReduceSum": _reduction(np.sum),
     "ReduceSumSquare": _reduction(lambda x, **o: np.sum(x * x, **o)),
     "Relu": neural.relu, "Reshape": _reshape, "Resize": _resize, "Round": np.rint,
-    "Selu": _selu, "Shape": _shape,
-    "Sigmoid": F.sigmoid, "Sign": np.sign,
-    "Sin": np.sin, "Sinh": np.sinh, "Size": lambda x: np.array(x.size, np.int64),
+    "Selu": _selu,
+    "Shape": lambda x, *, start=0, end=None: np.array(x.shape[start:end], np.int64),
+    "Sigmoid": F.sigmoid, "Sign": np.sign, "Sin": np.sin, "Sinh": np.sinh,
+    "Size": lambda x: np.array(x.size, np.int64),
     "Slice": _slice, "Softmax": _softmax(F.softmax), "Softplus": F.softplus,
     "Softsign": lambda x: x / (1 + np.absolute(x)), "Split": _split, "Sqrt": np.sqrt,
-    "Squeeze": _squeeze, "Sub": np.subtract, "Sum": _folded(np.add), "Tan": np.tan,
-    "Tanh": np.tanh, "Tile": lambda x, repeats: np.tile(x, numbers(repeats)),
-    "Transpose": _transpose, "Trilu": _trilu, "Unsqueeze": _unsqueeze, "Where": _where,
-    "Xor": np.logical_xor,
+    "Squeeze": lambda x, given=None, *, axes=None: np.squeeze(x, _either(given, axes)),
+    "Sub": np.subtract, "Sum": _folded(np.add), "Tan": np.tan, "Tanh": np.tanh,
+    "Tile": lambda x, repeats: np.tile(x, numbers(repeats)),
+    "Transpose": lambda x, *, perm=None: np.transpose(x, perm and tuple(perm)),
+    "Trilu": _trilu,
+    "Unsqueeze": lambda x, given=None, *, axes=None: np.expand_dims(x, _either(given, axes) or ()),
+    "Where": lambda condition, x, y: np.where(condition, x, y), "Xor": np.logical_xor,
 }  # fmt: skip

@@ -54,18 +54,6 @@ def _truth(kind: str) -> Write:
     return write
 
 
-def _line_sums(r: Reading) -> str:
-    return _reduced(r, "ReduceSum", r.x(), -1, False)
-
-
-def _line_max(r: Reading) -> str:
-    return _reduced(r, "ReduceMax", r.x(), 1, True)
-
-
-def _row_sum(r: Reading) -> str:
-    return _reduced(r, "ReduceSum", r.x(), 0, False)
-
-
 def _mse_loss(r: Reading) -> str:
     x = r.x()
     return _reduced(r, "ReduceMean", r.add("Mul", x, x), None, False)
@@ -100,15 +88,12 @@ def _norm(r: Reading) -> str:
 def _mean(r: Reading) -> str:
     """The mean of windows is a node of its own."""
     made = getattr(r.equation.operands[0], "made", None)
-    if made is None or made.rule is None or made.rule.fn is not convolution.windows:
-        return _reduction("ReduceMean")(r)
-    kernel, stride, dilation = made.operands[1:]
-    x = made.operands[0]
-    if r.option(1, "axis") != (0, 1) or r.option(-1, "keepdims") or len(x.shape) != 4:
-        return _reduction("ReduceMean")(r)
-    if dilation != (1, 1):  # which opset 19 brings
-        return _reduction("ReduceMean")(r)
-    return r.add("AveragePool", r.graph.read(x), kernel_shape=kernel, strides=stride)
+    if made is not None and made.rule is not None and made.rule.fn is convolution.windows:
+        x, kernel, stride, dilation = made.operands
+        is_whole = r.option(1, "axis") == (0, 1) and not r.option(-1, "keepdims")
+        if is_whole and len(x.shape) == 4 and dilation == (1, 1):  # others opset 19 brings
+            return r.add("AveragePool", r.graph.read(x), kernel_shape=kernel, strides=stride)
+    return _reduction("ReduceMean")(r)
 
 
 def _along(r: Reading, x: str) -> tuple[str, Any]:
@@ -180,10 +165,6 @@ def _squeezed(r: Reading) -> str:
     shape = r.shapes_of(0)[0]
     axes = [i for i, n in enumerate(shape) if n == 1] if axis is None else _axes(r, axis)
     return r.add("Squeeze", r.x(), r.constant(axes, np.int64)) if axes else r.add("Identity", r.x())
-
-
-def _joined(r: Reading) -> str:
-    return r.add("Concat", *r.operands(r.dtype), axis=r.option(-1, "axis", 0))
 
 
 def _padded(r: Reading) -> str:
@@ -335,10 +316,6 @@ def _moving(r: Reading) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _convolution(r: Reading) -> str:
-    return r.add("Conv", r.x(0, r.dtype), r.x(1, r.dtype), **_moving(r))
-
-
 def _transposed(r: Reading) -> str:
     moving, size = _moving(r), r.option(2, "size")
     inner, kernel = r.shapes_of(0)[0][2:], r.shapes_of(1)[0][2:]
@@ -392,9 +369,9 @@ OPERATIONS: dict[Any, Write] = {
     np.mean: _mean,
     np.any: _truth("ReduceMax"),
     np.all: _truth("ReduceMin"),
-    neural.line_sums: _line_sums,
-    neural.line_max: _line_max,
-    neural.row_sum: _row_sum,
+    neural.line_sums: lambda r: _reduced(r, "ReduceSum", r.x(), -1, False),
+    neural.line_max: lambda r: _reduced(r, "ReduceMax", r.x(), 1, True),
+    neural.row_sum: lambda r: _reduced(r, "ReduceSum", r.x(), 0, False),
     neural.mse_loss: _mse_loss,
     neural.pick: _picked,
     primitives.variance: _variance,
@@ -413,7 +390,9 @@ OPERATIONS: dict[Any, Write] = {
     np.rollaxis: _permuted,
     np.expand_dims: _inserted,
     np.squeeze: _squeezed,
-    primitives.concat: _joined,
+    primitives.concat: lambda r: r.add(
+        "Concat", *r.operands(r.dtype), axis=r.option(-1, "axis", 0)
+    ),
     primitives.pad_zeros: _padded,
     primitives.take_at: _taken,
     np.flip: _flipped,
@@ -426,7 +405,7 @@ OPERATIONS: dict[Any, Write] = {
     np.dot: _dot,
     neural.row_product: _product,
     primitives.contract: _contraction,
-    convolution.convolve: _convolution,
+    convolution.convolve: lambda r: r.add("Conv", r.x(0, r.dtype), r.x(1, r.dtype), **_moving(r)),
     convolution.convolve_back: _transposed,
     pooling.window_max: _largest,
     convolution.windows: _windows,

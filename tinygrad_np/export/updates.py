@@ -179,9 +179,9 @@ def updates(optimiser: Optimiser) -> list[Update]:
             }
             calls: list[Any] = []
             age, rate = pack.ages[i] + 1, worker.rate(pack.group)
-            numbers = [np.zeros_like(number) for number in pack.numbers]
             worker._factor = 1.0
-            worker._set_numbers(pack.group, numbers, rate, age)
+            pack.set_numbers(worker._numbers_of(pack.group, rate, age))
+            numbers = [number.copy() for number in pack.numbers]
             dtype = working(values.dtype)
             given = [np.asarray(grad._array), *(np.empty_like(values, dtype) for _ in range(2))]
             for each in drawing:

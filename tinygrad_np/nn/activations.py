@@ -5,6 +5,7 @@ from typing import Any
 from ..arguments import finite, one_of, real, whole
 from . import functional
 from .module import Module
+from .operands import unusual
 
 
 class Plain(Module):
@@ -103,9 +104,7 @@ class Softplus(Module):
         return functional.softplus(x, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
-        said = [f"beta={self.beta}"] * (self.beta != 1)
-        said += [f"threshold={self.threshold}"] * (self.threshold is not None)
-        return ", ".join(said)
+        return ", ".join(unusual(self, beta=1.0, threshold=None))
 
 
 class ELU(Module):

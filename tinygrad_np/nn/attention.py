@@ -12,7 +12,7 @@ from ..errors import ShapeError
 from . import functional, init
 from .layers import Linear
 from .module import Module
-from .operands import as_array, entered, shape_of
+from .operands import as_array, entered, shape_of, unusual
 
 
 class MultiheadAttention(Module):
@@ -167,9 +167,8 @@ class MultiheadAttention(Module):
         return found
 
     def extra_repr(self) -> str:
-        said = f"{self.embed_dim}, {self.num_heads}"
-        said += f", dropout={self.dropout}" if self.dropout else ""
-        return said + (", batch_first=True" if self.batch_first else "")
+        sizes = [str(self.embed_dim), str(self.num_heads)]
+        return ", ".join([*sizes, *unusual(self, dropout=0.0, batch_first=False)])
 
 
 def _mask(name: str, mask: Any) -> Any:

@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from . import functional, init
 from .convolving import Sizes, covered, paddings
 from .module import Module
-from .operands import shape_of, short, sized
+from .operands import shape_of, short, sized, unusual
 
 MODES = ("zeros", "reflect", "replicate", "circular")  # what may stand around an image
 
@@ -65,12 +65,13 @@ class _Convolution(Module):
         """A weight (out_channels, in_channels / groups, kernel) as the layer has it."""
         return weight
 
-    def _framed(self, x: Any) -> tuple[Any, Any]:
-        """x with its frame, if that is not of zeros, and the padding that is left to do."""
-        if self.padding_mode == "zeros" or len(shape_of(x)) != self.axes + 2:
-            return x, self.padding
-        ends = [width for both in reversed(self._widths) for width in both]
-        return functional.pad(x, tuple(ends), self.padding_mode), 0
+    def _correlated(self, fn: Any, x: Any) -> Any:
+        """``fn`` of x, in its frame if that is not of zeros."""
+        padding = self.padding
+        if self.padding_mode != "zeros" and len(shape_of(x)) == self.axes + 2:
+            ends = [width for both in reversed(self._widths) for width in both]
+            x, padding = functional.pad(x, tuple(ends), self.padding_mode), 0
+        return fn(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def _channels(self) -> tuple[int, int]:
         out_channels, inner = self.weight.shape[:2]
@@ -79,13 +80,9 @@ class _Convolution(Module):
     def extra_repr(self) -> str:
         ins, outs = self._channels()
         said = [f"{ins}, {outs}, kernel_size={short(self.kernel_size)}"]
-        for name, usual in (("stride", 1), ("padding", 0), ("output_padding", 0), ("dilation", 1)):
-            value: Any = getattr(self, name, (usual,))
-            if any(each != usual for each in value):
-                said.append(f"{name}={short(value)}")
-        said += [f"groups={self.groups}"] * (self.groups > 1) + ["bias=False"] * (self.bias is None)
-        said += [f"padding_mode={self.padding_mode!r}"] * (self.padding_mode != "zeros")
-        return ", ".join(said)
+        said += unusual(self, stride=1, padding=0, output_padding=0, dilation=1, groups=1)
+        said += ["bias=False"] * (self.bias is None)
+        return ", ".join([*said, *unusual(self, padding_mode="zeros")])
 
 
 class Conv1d(_Convolution):
@@ -102,10 +99,7 @@ class Conv1d(_Convolution):
     axes = 1
 
     def forward(self, x: Any) -> Any:
-        x, padding = self._framed(x)
-        return functional.conv1d(
-            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        return self._correlated(functional.conv1d, x)
 
 
 class Conv2d(_Convolution):
@@ -124,10 +118,7 @@ class Conv2d(_Convolution):
     """
 
     def forward(self, x: Any) -> Any:
-        x, padding = self._framed(x)
-        return functional.conv2d(
-            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        return self._correlated(functional.conv2d, x)
 
 
 class ConvTranspose2d(_Convolution):

@@ -84,26 +84,12 @@ def conv_transpose2d(
     array([[[[ 1., 10.,  2., 20.]]]])
     """
     caller = "conv_transpose2d"
-    x, weight, bias = _operands(caller, x, weight, bias)
+    x, weight, bias, steps, apart, groups = _fitting(
+        caller, 2, x, weight, bias, stride, dilation, groups
+    )
     shape, kernel = shape_of(x), shape_of(weight)
-    channels = None if bias is None else shape_of(bias)
-    groups = whole(caller, "groups", groups)
-    steps, apart = sized(caller, "stride", stride), sized(caller, "dilation", dilation)
     cut = sized(caller, "padding", padding, least=0)
     left = sized(caller, "output_padding", output_padding, least=0)
-    if (
-        len(shape) != 4
-        or len(kernel) != 4
-        or shape[1] != kernel[0]
-        or shape[1] % groups
-        or channels not in (None, (kernel[1] * groups,))
-    ):
-        remedy = to_images(shape, kernel[0]) if len(kernel) == 4 else ""
-        raise ShapeError(
-            f"{caller}: x of shape {shape}, weight {kernel}, bias {channels} and groups={groups}; "
-            f"expected (n, c, h, w), (c, o / groups, kh, kw) and (o,), with groups that divide c"
-            f"{remedy}."
-        )
     if any(p >= max(s, d) for p, s, d in zip(left, steps, apart, strict=True)):
         raise ValueError(
             f"{caller}: output_padding={output_padding} for stride={stride} and "
@@ -137,10 +123,38 @@ def _spread(
     return out if bias is None else out + np.reshape(bias, (-1, 1, 1))
 
 
-def _operands(caller: str, x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any]:
+EXPECTED = {
+    "conv1d": "(n, c, l), (o, c / groups, k) and (o,), with groups that divide o",
+    "conv2d": "(n, c, h, w), (o, c / groups, kh, kw) and (o,), with groups that divide o",
+    "conv_transpose2d": "(n, c, h, w), (c, o / groups, kh, kw) and (o,), with groups that divide c",
+}
+
+
+def _fitting(
+    caller: str, axes: int, x: Any, weight: Any, bias: Any, stride: Any, dilation: Any, groups: Any
+) -> Any:
+    """The operands, and stride, dilation and groups; raises ShapeError where they do not fit."""
     weight = entered(caller, weight, name="weight")
     bias = None if bias is None else entered(caller, bias, weight, "bias")
-    return entered(caller, x, weight), weight, bias
+    x = entered(caller, x, weight)
+    shape, kernel = shape_of(x), shape_of(weight)
+    channels = None if bias is None else shape_of(bias)
+    groups = whole(caller, "groups", groups)
+    steps = sized(caller, "stride", stride, axes)
+    apart = sized(caller, "dilation", dilation, axes)
+    first, second = (*kernel, 0, 0)[:2]
+    ins, outs = second * groups, first
+    if caller == "conv_transpose2d":
+        ins, outs = first, second * groups
+    fits = len(shape) == len(kernel) == axes + 2 and shape[1] == ins and first % groups == 0
+    if not fits or channels not in (None, (outs,)):
+        to_fitting = to_images if axes == 2 else to_sequences
+        remedy = to_fitting(shape, ins) if len(kernel) == axes + 2 else ""
+        raise ShapeError(
+            f"{caller}: x of shape {shape}, weight {kernel}, bias {channels} and groups={groups}; "
+            f"expected {EXPECTED[caller]}{remedy}."
+        )
+    return x, weight, bias, steps, apart, groups
 
 
 def _correlated(
@@ -148,28 +162,10 @@ def _correlated(
     dilation: Any, groups: int,
 ) -> Any:  # fmt: skip
     """The convolution along one axis or two, once all is known to fit."""
-    x, weight, bias = _operands(caller, x, weight, bias)
-    shape, kernel = shape_of(x), shape_of(weight)
-    channels = None if bias is None else shape_of(bias)
-    groups = whole(caller, "groups", groups)
-    steps = sized(caller, "stride", stride, axes)
-    apart = sized(caller, "dilation", dilation, axes)
-    if (
-        len(shape) != axes + 2
-        or len(kernel) != axes + 2
-        or shape[1] != kernel[1] * groups
-        or kernel[0] % groups
-        or channels not in (None, kernel[:1])
-    ):
-        expected = "(n, c, h, w), (o, c / groups, kh, kw)"
-        if axes == 1:
-            expected = "(n, c, l), (o, c / groups, k)"
-        to_fitting = to_images if axes == 2 else to_sequences
-        remedy = to_fitting(shape, kernel[1] * groups) if len(kernel) == axes + 2 else ""
-        raise ShapeError(
-            f"{caller}: x of shape {shape}, weight {kernel}, bias {channels} and groups={groups}; "
-            f"expected {expected} and (o,), with groups that divide o{remedy}."
-        )
+    x, weight, bias, steps, apart, groups = _fitting(
+        caller, axes, x, weight, bias, stride, dilation, groups
+    )
+    kernel = shape_of(weight)
     x = framed(x, paddings(caller, padding, kernel[2:], steps, apart))
     check_windows(caller, shape_of(x), kernel[2:], steps, apart)
     if axes == 2:

@@ -461,9 +461,8 @@ def _standardised_groups(x: Any, weight: Any, bias: Any, groups: int, eps: float
     shape = shape_of(x)
     lined = np.reshape(x, (shape[0] * groups, math.prod(shape[1:]) // groups))
     out = np.reshape(neural.standardise(lined, axis=1, eps=eps), shape)
-    channels = (-1, *(1 for _ in shape[2:]))
-    out = out if weight is None else out * np.reshape(weight, channels)
-    return out if bias is None else out + np.reshape(bias, channels)
+    out = out if weight is None else out * _across(weight, shape)
+    return out if bias is None else out + _across(bias, shape)
 
 
 @hinted("numpy")

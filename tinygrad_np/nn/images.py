@@ -6,7 +6,7 @@ from ..arguments import flag, is_whole, one_of, refusal
 from . import functional
 from .convolving import Sizes
 from .module import Module
-from .operands import short, sized
+from .operands import short, sized, unusual
 from .pooling import parts
 from .resizing import Counts, Factors, chosen
 
@@ -28,13 +28,11 @@ class _Pool(Module):
         self.ceil_mode = flag(name, "ceil_mode", ceil_mode)
 
     def extra_repr(self) -> str:
-        said = [short(self.kernel_size)]
-        said += [f"stride={short(self.stride)}"] * (self.stride != self.kernel_size)
-        said += [f"padding={short(self.padding)}"] * any(self.padding)
-        return ", ".join([*said, *self._more(), *["ceil_mode=True"] * self.ceil_mode])
-
-    def _more(self) -> list[str]:
-        return []
+        others = unusual(
+            self, stride=self.kernel_size, padding=0, dilation=1, count_include_pad=True,
+            ceil_mode=False,
+        )  # fmt: skip
+        return ", ".join([short(self.kernel_size), *others])
 
 
 class MaxPool2d(_Pool):
@@ -60,9 +58,6 @@ class MaxPool2d(_Pool):
         return functional.max_pool2d(
             x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
-
-    def _more(self) -> list[str]:
-        return [f"dilation={short(self.dilation)}"] * (max(self.dilation) > 1)
 
 
 class MaxPool1d(MaxPool2d):
@@ -101,9 +96,6 @@ class AvgPool2d(_Pool):
         return functional.avg_pool2d(
             x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
         )
-
-    def _more(self) -> list[str]:
-        return ["count_include_pad=False"] * (not self.count_include_pad)
 
 
 class AvgPool1d(AvgPool2d):

@@ -11,7 +11,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
 from .module import Module
-from .operands import entered
+from .operands import entered, unusual
 
 
 class Linear(Module):
@@ -157,5 +157,4 @@ class Embedding(Module):
         return functional.embedding(x, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return "{}, {}".format(*self.weight.shape) + padding
+        return ", ".join([*map(str, self.weight.shape), *unusual(self, padding_idx=None)])

@@ -112,10 +112,8 @@ class LayerNorm(Module):
         inner = given if isinstance(given, (tuple, list)) and given else (given,)
         self.normalized_shape = tuple(whole(place, "normalized_shape", size) for size in inner)
         self.eps = real(place, "eps", eps)
-        weight, bias = (
-            flag(place, "elementwise_affine", elementwise_affine),
-            flag(place, "bias", bias),
-        )
+        weight = flag(place, "elementwise_affine", elementwise_affine)
+        bias = flag(place, "bias", bias)
         dtype = floating(place, "dtype", dtype)
         self.weight, self.bias = _affine(self.normalized_shape, weight, weight and bias, dtype)
 

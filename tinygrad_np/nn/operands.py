@@ -104,6 +104,12 @@ def short(sizes: Any) -> str:
     return str(sizes[0] if len(set(sizes)) == 1 else sizes)
 
 
+def unusual(module: Any, **usual: Any) -> list[str]:
+    """What ``repr`` shows of a layer's arguments: those that it has, and not as usual."""
+    shown = {name: short(getattr(module, name, value)) for name, value in usual.items()}
+    return [f"{name}={value}" for name, value in shown.items() if value != short(usual[name])]
+
+
 def integers(caller: str, values: Any, name: str = "labels") -> None:
     """Raises TypeError for labels or indices that are not integers."""
     if values.dtype.kind not in "iu":

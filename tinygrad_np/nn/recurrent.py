@@ -13,7 +13,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
 from .module import Module
-from .operands import entered, shape_of
+from .operands import entered, shape_of, unusual
 
 State = tuple[Any, ...]
 
@@ -25,9 +25,18 @@ class _Recurrent(Module):
     states: ClassVar[tuple[str, ...]] = ("h0",)
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int, bias: bool, batch_first: bool,
-        dropout: float, bidirectional: bool, *, seed: init.Seed, dtype: Any,
-    ) -> None:  # fmt: skip
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        seed: init.Seed = None,
+        dtype: Any = np.float32,
+    ) -> None:
         place = type(self).__name__
         self.input_size = whole(place, "input_size", input_size)
         self.hidden_size = whole(place, "hidden_size", hidden_size)
@@ -143,12 +152,10 @@ class _Recurrent(Module):
         return [x[:, i * size : (i + 1) * size] for i in range(self.gates)]
 
     def extra_repr(self) -> str:
-        said = f"{self.input_size}, {self.hidden_size}"
-        said += f", num_layers={self.num_layers}" if self.num_layers > 1 else ""
-        said += ", bias=False" if self._parameter("bias_ih", "l0") is None else ""
-        said += ", batch_first=True" if self.batch_first else ""
-        said += f", dropout={self.dropout}" if self.dropout else ""
-        return said + (", bidirectional=True" if self.bidirectional else "")
+        said = [f"{self.input_size}, {self.hidden_size}", *unusual(self, num_layers=1)]
+        said += ["bias=False"] * (self._parameter("bias_ih", "l0") is None)
+        said += unusual(self, batch_first=False, dropout=0.0, bidirectional=False)
+        return ", ".join(said)
 
 
 class RNN(_Recurrent):
@@ -211,24 +218,6 @@ class LSTM(_Recurrent):
     gates = 4
     states = ("h0", "c0")
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        seed: init.Seed = None,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            seed=seed, dtype=dtype,
-        )  # fmt: skip
-
     def _step(self, entering: Any, recurring: Any, state: State) -> State:
         i, f, g, o = self._parts(entering + recurring)
         cell = functional.sigmoid(f) * state[1] + functional.sigmoid(i) * np.tanh(g)
@@ -248,24 +237,6 @@ class GRU(_Recurrent):
     """
 
     gates = 3
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        seed: init.Seed = None,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            seed=seed, dtype=dtype,
-        )  # fmt: skip
 
     def _step(self, entering: Any, recurring: Any, state: State) -> State:
         r, z, n = self._parts(entering)

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import real, share
+from ..arguments import real
 from .groups import Group
-from .optimisers import LearningRate, Optimiser
+from .optimisers import Check, LearningRate, Optimiser, below_one
 
 
 class Adagrad(Optimiser):
@@ -26,12 +26,10 @@ class Adagrad(Optimiser):
     [0.9]
     """
 
-    settings = ("lr_decay", "eps", "weight_decay", "initial_accumulator_value")
+    checks: ClassVar[dict[str, Check]] = dict.fromkeys(
+        ["lr_decay", "eps", "weight_decay", "initial_accumulator_value"], real
+    )
     states = ("square",)
-    numbers = 3
-
-    def _checked(self, name: str, value: Any) -> Any:
-        return real("Adagrad", name, value)
 
     def __init__(
         self,
@@ -51,12 +49,10 @@ class Adagrad(Optimiser):
             lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value,
         )  # fmt: skip
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         # the state is kept without its first value
         slowed = rate / (1 + (age - 1) * group["lr_decay"])
-        found = (group["eps"], slowed, group["initial_accumulator_value"])
-        for number, value in zip(numbers, found, strict=True):
-            number.fill(value)
+        return group["eps"], slowed, group["initial_accumulator_value"]
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
@@ -86,9 +82,8 @@ class Adadelta(Optimiser):
     >>> optimiser.step()
     """
 
-    settings = ("rho", "eps", "weight_decay")
+    checks: ClassVar[dict[str, Check]] = {"rho": below_one, "eps": real, "weight_decay": real}
     states = ("square", "moved")
-    numbers = 4
     eps: float
 
     def __init__(
@@ -107,16 +102,9 @@ class Adadelta(Optimiser):
             params, lr, clip_norm, clip_value, max_norm, rho=rho, eps=eps, weight_decay=weight_decay
         )
 
-    def _checked(self, name: str, value: Any) -> Any:
-        if name == "rho":
-            return share("Adadelta", name, value, ends="[)")
-        return real("Adadelta", name, value)
-
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         del age
-        found = (group["rho"], math.sqrt(1 - group["rho"]), group["eps"], rate)
-        for number, value in zip(numbers, found, strict=True):
-            number.fill(value)
+        return group["rho"], math.sqrt(1 - group["rho"]), group["eps"], rate
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

@@ -2,13 +2,19 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import real, refusal, share
+from ..arguments import real, refusal
 from .groups import Group
-from .optimisers import LearningRate, Optimiser
+from .optimisers import Check, LearningRate, Optimiser, below_one
+
+
+def _betas(place: str, name: str, value: Any) -> tuple[float, ...]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise refusal(place, name, value, "a pair of numbers from 0 to below 1")
+    return tuple(below_one(place, name, beta) for beta in value)
 
 
 class _Moments(Optimiser):
@@ -17,38 +23,15 @@ class _Moments(Optimiser):
     The moments are kept without their factors 1 − β, which saves two passes over the parameters.
     """
 
-    settings = ("betas", "eps", "weight_decay")
+    checks: ClassVar[dict[str, Check]] = {"betas": _betas, "eps": real, "weight_decay": real}
     states = ("first", "second")
-    numbers = 4
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: LearningRate,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
-        limits: tuple[float | None, float | None, float | None],
-    ) -> None:
-        super().__init__(params, lr, *limits, betas=betas, eps=eps, weight_decay=weight_decay)
-
-    def _checked(self, name: str, value: Any) -> Any:
-        place = type(self).__name__
-        if name != "betas":
-            return real(place, name, value)
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise refusal(place, "betas", value, "a pair of numbers from 0 to below 1")
-        return tuple(share(place, "betas", beta, ends="[)") for beta in value)
-
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
         # √(second moment, bias-corrected) = root · √(second); eps is brought to the same scale
         root = math.sqrt((1 - beta2) / (1 - beta2**age))
         factor = rate * (1 - beta1) / (1 - beta1**age) / root
-        for number, value in zip(
-            numbers, (beta1, beta2, group["eps"] / root, factor), strict=False
-        ):
-            number.fill(value)
+        return beta1, beta2, group["eps"] / root, factor
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any
@@ -95,8 +78,10 @@ class Adam(_Moments):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        limits = (clip_norm, clip_value, max_norm)
-        super().__init__(params, lr, betas, eps, weight_decay, limits)
+        super().__init__(
+            params, lr, clip_norm, clip_value, max_norm,
+            betas=betas, eps=eps, weight_decay=weight_decay,
+        )  # fmt: skip
 
 
 class AdamW(_Moments):
@@ -112,7 +97,6 @@ class AdamW(_Moments):
     [0.89]
     """
 
-    numbers = 5
     decoupled = True
 
     def __init__(
@@ -127,12 +111,13 @@ class AdamW(_Moments):
         clip_value: float | None = None,
         max_norm: float | None = None,
     ) -> None:
-        limits = (clip_norm, clip_value, max_norm)
-        super().__init__(params, lr, betas, eps, weight_decay, limits)
+        super().__init__(
+            params, lr, clip_norm, clip_value, max_norm,
+            betas=betas, eps=eps, weight_decay=weight_decay,
+        )  # fmt: skip
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
-        super()._set_numbers(group, numbers, rate, age)
-        numbers[4].fill(1 - rate * group["weight_decay"])
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
+        return *super()._numbers_of(group, rate, age), 1 - rate * group["weight_decay"]
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

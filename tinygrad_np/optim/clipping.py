@@ -1,5 +1,6 @@
 """The norm of all gradients, bounded: for loops of one's own; optimisers have ``clip_norm``."""
 
+import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -69,12 +70,6 @@ def _wide(grad: Any) -> Any:
 def _norm(grads: list[Any], order: float) -> Any:
     sizes = [np.abs(np.reshape(grad, (-1,))) for grad in grads]
     if order == math.inf:
-        tops = [np.max(size, initial=0.0) for size in sizes]
-        total = tops[0]
-        for top in tops[1:]:
-            total = np.maximum(total, top)
-        return total
-    total = 0.0
-    for size in sizes:
-        total = total + np.sum(size**order)
+        return functools.reduce(np.maximum, [np.max(size, initial=0.0) for size in sizes])
+    total: Any = sum(np.sum(size**order) for size in sizes)
     return np.sqrt(total) if order == 2 else total ** (1 / order)

@@ -3,12 +3,11 @@
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import called, real, shown
+from ..arguments import called, is_real, real, share, shown
 from ..autodiff.tape import mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
@@ -28,6 +27,8 @@ from .pack import Pack, gathered, working
 from .state import Stateful
 
 LearningRate = float | Callable[[int], float]
+Check = Callable[[str, str, Any], Any]  # of a class's setting by name and value, as in `arguments`
+below_one = functools.partial(share, ends="[)")
 
 FLUSHED = 64  # steps from one look at tiny numbers to the next
 
@@ -70,14 +71,16 @@ class Optimiser(Stateful):
     """
 
     settings: tuple[str, ...] = ()  # what, besides ``lr``, a group may have of its own
+    checks: ClassVar[dict[str, Check]] = {}  # the settings of one of the package's own
     states: tuple[str, ...] = ()  # what the arrays are called that are kept for each parameter
-    numbers = 1  # how many numbers a change needs
     decoupled = False  # whether the step itself sees to ``weight_decay``
     weight_decay = 0.0  # of one that has no such setting
     lr: Any
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "checks" in vars(cls):
+            cls.settings = tuple(cls.checks)
         for name in ("settings", "states"):
             if isinstance(word := getattr(cls, name), str):
                 raise TypeError(
@@ -140,7 +143,7 @@ class Optimiser(Stateful):
         check_parameters(params, len(self.params))
         if len({*self.params, *params}) < len(self.params) + len(params):
             raise ValueError("a parameter was given to the optimiser twice; give each once.")
-        self._packs = [*self._packs, *gathered(made, self._states(made), self.numbers)]
+        self._packs = [*self._packs, *gathered(made, self._states(made))]
         self.params = (*self.params, *params)
         self.param_groups = [*self.param_groups, made]
         self._greatest_rate = greatest_rate(self.params)
@@ -148,8 +151,8 @@ class Optimiser(Stateful):
 
     def _checked(self, name: str, value: Any) -> Any:
         """A setting of a group; raises TypeError or ValueError for what it cannot be."""
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        return real(type(self).__name__, name, value) if is_number else value
+        check = self.checks.get(name, real if is_real(value) else None)
+        return value if check is None else check(type(self).__name__, name, value)
 
     def _states(self, group: Group) -> tuple[str, ...]:
         """What the arrays are called that are kept for each parameter of a group."""
@@ -250,7 +253,7 @@ class Optimiser(Stateful):
     def _all_at_once(self, pack: Pack, rate: float, updates: Any) -> None:
         age = pack.ages[0] + 1
         pack.ages = [age] * len(pack.ages)
-        self._set_numbers(pack.group, pack.numbers, rate, age)
+        pack.set_numbers(self._numbers_of(pack.group, rate, age))
         pack.written()
         if updates is None or not updates.make(self, pack):
             self._crew.run(functools.partial(self.change_pieces, pack), pack.pieces)
@@ -293,7 +296,7 @@ class Optimiser(Stateful):
             if grad is None:
                 continue
             pack.ages[i] += 1
-            self._set_numbers(pack.group, pack.numbers, rate, pack.ages[i])
+            pack.set_numbers(self._numbers_of(pack.group, rate, pack.ages[i]))
             values, state = parameter._write(), states[i] if states else ()
             scratch, spare = (np.empty_like(values, working(values.dtype)) for _ in range(2))
             self.change_pieces(pack, [(values, grad._array, scratch, spare, *state)])
@@ -314,10 +317,10 @@ class Optimiser(Stateful):
             g = np.add(scratch, g, spare)
         return g
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
-        """Fill in what a change needs; ``age`` counts the parameter's gradients, this one too."""
-        del numbers
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
+        """The numbers of a change; ``age`` counts the parameter's gradients, this one too."""
         self._now = {**group, "lr": rate, "step": age}
+        return ()
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

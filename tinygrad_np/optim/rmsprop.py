@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import flag, real, share
+from ..arguments import flag, real
 from .groups import Group
-from .optimisers import LearningRate, Optimiser
+from .optimisers import Check, LearningRate, Optimiser, below_one
 
 
 class RMSprop(Optimiser):
@@ -27,8 +27,9 @@ class RMSprop(Optimiser):
     [0.9]
     """
 
-    settings = ("alpha", "eps", "weight_decay", "momentum", "centered")
-    numbers = 5
+    checks: ClassVar[dict[str, Check]] = {
+        "alpha": below_one, "eps": real, "weight_decay": real, "momentum": real, "centered": flag,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -49,23 +50,16 @@ class RMSprop(Optimiser):
             weight_decay=weight_decay, momentum=momentum, centered=centered,
         )  # fmt: skip
 
-    def _checked(self, name: str, value: Any) -> Any:
-        if name == "alpha":
-            return share("RMSprop", name, value, ends="[)")
-        return flag("RMSprop", name, value) if name == "centered" else real("RMSprop", name, value)
-
     def _states(self, group: Group) -> tuple[str, ...]:
         mean, velocity = ("mean",) * group["centered"], ("velocity",) * bool(group["momentum"])
         return ("square", *mean, *velocity)
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         del age
         alpha = group["alpha"]
         # √(mean square) = root · √square; eps is brought to the same scale, root into the rate
         root = math.sqrt(1 - alpha)
-        found = (alpha, 1 - alpha, group["eps"] / root, rate / root, group["momentum"])
-        for number, value in zip(numbers, found, strict=True):
-            number.fill(value)
+        return alpha, 1 - alpha, group["eps"] / root, rate / root, group["momentum"]
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

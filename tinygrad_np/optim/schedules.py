@@ -2,22 +2,23 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import called, real, share, whole
 from ..habits import NAMES
 
 
-def _check(schedule: Any, *counts: str) -> None:
-    """Whether the fields are numbers from 0 up, and some ints from 1 up."""
-    for name, value in vars(schedule).items():
-        if not (name == "schedule" and callable(value) and not isinstance(value, type)):
-            (whole if name in counts else real)(type(schedule).__name__, name, value)
-
-
+@dataclass(frozen=True)
 class Schedule:
-    """What all schedules have in common: they say what they are asked for in PyTorch's names."""
+    """What all schedules have in common: fields are checked, and PyTorch's names are answered."""
+
+    def __post_init__(self) -> None:
+        """Raise where a field is no number from 0 up, or no int from 1 up if it counts."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (field.name == "schedule" and callable(value) and not isinstance(value, type)):
+                (whole if field.type is int else real)(type(self).__name__, field.name, value)
 
     if not TYPE_CHECKING:
 
@@ -40,9 +41,6 @@ class StepDecay(Schedule):
     every: int
     factor: float = 0.1
 
-    def __post_init__(self) -> None:
-        _check(self, "every")
-
     def __call__(self, step: int) -> float:
         return self.lr * self.factor ** (step // self.every)
 
@@ -58,9 +56,6 @@ class InverseTimeDecay(Schedule):
     lr: float
     decay: float
     every: int = 1
-
-    def __post_init__(self) -> None:
-        _check(self, "every")
 
     def __call__(self, step: int) -> float:
         return self.lr / (1 + self.decay * (step // self.every))
@@ -78,9 +73,6 @@ class CosineDecay(Schedule):
     lr: float
     steps: int
     final: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check(self, "steps")
 
     def __call__(self, step: int) -> float:
         share = min(step / self.steps, 1.0)
@@ -106,7 +98,7 @@ class OneCycle(Schedule):
     final_divisor: float = 1e4
 
     def __post_init__(self) -> None:
-        _check(self, "steps")
+        super().__post_init__()
         share("OneCycle", "warm_up", self.warm_up)
         for name in ("start_divisor", "final_divisor"):
             real("OneCycle", name, getattr(self, name), "a number above 0", ends="()")
@@ -139,9 +131,6 @@ class WarmUp(Schedule):
 
     def __repr__(self) -> str:
         return f"WarmUp({called(self.schedule)}, steps={self.steps}, start={self.start})"
-
-    def __post_init__(self) -> None:
-        _check(self, "steps")
 
     def __call__(self, step: int) -> float:
         after = max(step - self.steps, 0)

@@ -1,13 +1,13 @@
 """Stochastic gradient descent."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..arguments import flag, real, share
 from .groups import Group
-from .optimisers import LearningRate, Optimiser
+from .optimisers import Check, LearningRate, Optimiser
 
 
 class SGD(Optimiser):
@@ -24,7 +24,7 @@ class SGD(Optimiser):
     [0.8]
     """
 
-    settings = ("momentum", "nesterov", "weight_decay")
+    checks: ClassVar[dict[str, Check]] = {"momentum": share, "nesterov": flag, "weight_decay": real}
 
     def __init__(
         self,
@@ -43,19 +43,14 @@ class SGD(Optimiser):
             momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
         )  # fmt: skip
 
-    def _checked(self, name: str, value: Any) -> Any:
-        if name == "momentum":
-            return share("SGD", name, value)
-        return flag("SGD", name, value) if name == "nesterov" else real("SGD", name, value)
-
     def _states(self, group: Group) -> tuple[str, ...]:
         if group["nesterov"] and not group["momentum"]:
             raise ValueError("nesterov=True needs a momentum above 0.")
         return ("velocity",) if group["momentum"] else ()
 
-    def _set_numbers(self, group: Group, numbers: list[Any], rate: float, age: int) -> None:
+    def _numbers_of(self, group: Group, rate: float, age: int) -> tuple[float, ...]:
         del group, age
-        numbers[0].fill(rate)
+        return (rate,)
 
     def _change(
         self, group: Group, numbers: Any, values: Any, g: Any, scratch: Any, *state: Any

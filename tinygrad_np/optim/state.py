@@ -14,6 +14,7 @@ from ..threads import Crew
 from .pack import Pack, gathered
 
 MADE_ANEW = ("_packs", "_crew")  # for each copy of an optimiser
+Kept = dict[Tensor, tuple[int, dict[str, np.ndarray]]]  # gradients had, and arrays by name
 
 
 class Stateful:
@@ -22,7 +23,6 @@ class Stateful:
     params: tuple[Tensor, ...]
     param_groups: list[dict[str, Any]]
     steps: int
-    numbers: int
     _packs: list[Pack]
     _defaults: dict[str, Any]
     _crew: Crew
@@ -88,49 +88,47 @@ class Stateful:
                 parts = [parts[i] for parts in states]
                 yield parameter, pack.ages[i], dict(zip(pack.names, parts, strict=True))
 
+    def _kept(self) -> Kept:
+        """Copies of the state, by parameter."""
+        return {
+            parameter: (age, {name: np.array(part) for name, part in parts.items()})
+            for parameter, age, parts in self._each()
+        }
+
+    def _take(self, kept: Kept) -> None:
+        """Make the state what ``_kept`` found, under the names that it had."""
+        for pack in self._packs:
+            found = [kept[parameter] for parameter in pack.params]
+            pack.set_ages([age for age, _ in found])
+            if (names := tuple(found[0][1])) != pack.names:
+                pack.rename(names)
+        for parameter, _, parts in self._each():
+            for name, part in parts.items():
+                part[...] = kept[parameter][1][name]
+
     def save(self) -> dict[str, Any]:
         """The state, and the parameters' values, as they are now."""
-        return {
-            "steps": self.steps,
-            "ages": [list(pack.ages) for pack in self._packs],
-            "names": [list(pack.names) for pack in self._packs],
-            "state": [[np.array(flat) for flat in pack.state] for pack in self._packs],
-            "values": [np.array(parameter._array) for parameter in self.params],
-        }
+        values = [np.array(parameter._array) for parameter in self.params]
+        return {"steps": self.steps, "kept": self._kept(), "values": values}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Make state and values what ``save`` found."""
         self.steps = saved["steps"]
-        found = zip(self._packs, saved["ages"], saved["names"], saved["state"], strict=True)
-        for pack, ages, names, state in found:
-            pack.set_ages(ages)
-            if list(pack.names) != names:
-                pack.rename(names)
-            for flat, values in zip(pack.state, state, strict=True):
-                flat[...] = values
+        self._take(saved["kept"])
         for parameter, values in zip(self.params, saved["values"], strict=True):
             parameter._write()[...] = values
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles take: settings, and the state of each parameter."""
-        kept = {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
-        each = self._each()
-        found = [
-            (p, age, {n: np.array(part) for n, part in parts.items()}) for p, age, parts in each
-        ]
-        return {"kept": kept, "found": found}
+        settings = {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
+        return {"settings": settings, "kept": list(self._kept().items())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state["kept"])
+        vars(self).update(state["settings"])
         groups = self.param_groups
-        self._packs = [p for g in groups for p in gathered(g, self._states(g), self.numbers)]
+        self._packs = [pack for g in groups for pack in gathered(g, self._states(g))]
         self._crew = Crew()
-        found = {parameter: (age, arrays) for parameter, age, arrays in state["found"]}
-        for pack in self._packs:
-            pack.set_ages([found[parameter][0] for parameter in pack.params])
-        for parameter, _, parts in self._each():
-            for name, part in parts.items():
-                part[...] = found[parameter][1][name]
+        self._take(dict(state["kept"]))
 
 
 def in_words(value: Any) -> Any:

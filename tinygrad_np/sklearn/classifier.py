@@ -1,5 +1,6 @@
 """The classifier."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..nn.functional import (
 from .perceptron import Perceptron, takes_steps
 
 
+@dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     """A network with softmax and cross-entropy on top; of two classes one output and a sigmoid.
 
@@ -72,50 +74,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     array(['right', 'left'], dtype='<U5')
     """
 
-    @hinted("MLP")
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        schedule: Any = "constant",
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        max_fun: int = 15000,
-        dropout: float = 0.0,
-        weight_decay: float = 0.01,
-        initial: str = "auto",
-        class_weight: Any = None,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes, activation, solver=solver, alpha=alpha, batch_size=batch_size,
-            learning_rate=learning_rate, learning_rate_init=learning_rate_init, power_t=power_t,
-            schedule=schedule, max_iter=max_iter, shuffle=shuffle, random_state=random_state,
-            tol=tol, verbose=verbose, warm_start=warm_start, momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum, early_stopping=early_stopping,
-            validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change, max_fun=max_fun, dropout=dropout,
-            weight_decay=weight_decay, initial=initial,
-        )  # fmt: skip
-        self.class_weight = class_weight
+    _: KW_ONLY
+    class_weight: Any = None
 
     def _loss(self, outputs: Any, y: Any, reduction: str = "mean") -> Any:
         if self._is_binary:
@@ -266,3 +226,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+MLPClassifier.__init__ = hinted("MLP")(MLPClassifier.__init__)  # type: ignore[method-assign]

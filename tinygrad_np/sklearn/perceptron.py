@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -24,70 +25,38 @@ FLOATS = (np.float64, np.float32)
 REPLAYED = 50  # batches of an epoch; of fewer, captures and comparisons cost more than is gained
 
 
+@dataclass(eq=False, repr=False)  # which writes __init__, where scikit-learn reads the settings
 class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """An estimator but for the loss, the targets and the score."""
 
-    _optimiser: optim.Optimiser | None
-
-    @hinted("MLP")
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        schedule: Any = "constant",
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        max_fun: int = 15000,
-        dropout: float = 0.0,
-        weight_decay: float = 0.01,
-        initial: str = "auto",
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.schedule = schedule
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.initial = initial
+    hidden_layer_sizes: Any = (100,)
+    activation: str = "relu"
+    _: KW_ONLY
+    solver: str = "adam"
+    alpha: float = 0.0001
+    batch_size: Any = "auto"
+    learning_rate: str = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    schedule: Any = "constant"
+    max_iter: int = 200
+    shuffle: bool = True
+    random_state: Any = None
+    tol: float = 1e-4
+    verbose: bool = False
+    warm_start: bool = False
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    n_iter_no_change: int = 10
+    max_fun: int = 15000
+    dropout: float = 0.0
+    weight_decay: float = 0.01
+    initial: str = "auto"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on ``X`` (n, features), float32 or float64, and ``y``; returns the estimator.
@@ -124,8 +93,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
                 parts[4:] = None, None
             data, held = tuple(parts[::2]), tuple(parts[1::2])
         watch = Watch(self, len(data[0]), held)
-        self._optimiser = self._new_optimiser(len(data[0]), self.max_iter)
-        self._train(data, self._optimiser, self.max_iter, watch)
+        optimiser = self._new_optimiser(len(data[0]), self.max_iter)
+        self._optimiser: optim.Optimiser | None = optimiser
+        self._train(data, optimiser, self.max_iter, watch)
         if watch.stops and not watch.stopped and self.history_.stopped == "finished":
             self._warn_of_the_end(f"max_iter={self.max_iter} epochs are over")
         return self
@@ -399,10 +369,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         raise NotImplementedError
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
-        raise NotImplementedError
+        """The classes of which each part is to have its share; None for numbers."""
+        del y
+        return None
 
     def _held_score(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
         raise NotImplementedError
+
+
+Perceptron.__init__ = hinted("MLP")(Perceptron.__init__)  # type: ignore[method-assign]
 
 
 class _Adam(optim.Adam):
@@ -411,9 +386,9 @@ class _Adam(optim.Adam):
     That is the order of computation at the end of section 2 of Kingma & Ba (2015).
     """
 
-    def _set_numbers(self, group: Any, numbers: list[Any], rate: float, age: int) -> None:
-        super()._set_numbers(group, numbers, rate, age)
-        numbers[2].fill(group["eps"] / math.sqrt(1 - group["betas"][1]))
+    def _numbers_of(self, group: Any, rate: float, age: int) -> tuple[float, ...]:
+        beta1, beta2, _, factor = super()._numbers_of(group, rate, age)
+        return beta1, beta2, group["eps"] / math.sqrt(1 - beta2), factor
 
 
 def takes_steps(estimator: Any) -> bool:

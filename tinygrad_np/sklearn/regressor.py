@@ -60,9 +60,6 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _outputs(self, y: np.ndarray) -> int:
         return int(y.shape[1])
 
-    def _strata(self, y: np.ndarray) -> None:
-        del y
-
     def _held_score(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
         return float(r2_score(y, outputs, sample_weight=weights))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn, optim
+from ..arguments import is_whole
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module | None]] = {
     "relu": nn.ReLU,
@@ -30,7 +31,7 @@ def _one_of(*names: str) -> tuple[Callable[[Any], bool], str]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+    return is_whole(value) and bool(value >= 1)
 
 
 def _is_real(value: Any, below: float = math.inf) -> bool:

@@ -210,10 +210,6 @@ class VSpace:
                     basis[k][place] = unit
                     yield rebuild(self.like, basis)
 
-    def zeros_like(self) -> Any:
-        """Another name of ``zeros``."""
-        return self.zeros()
-
     def add(self, x: Any, y: Any) -> Any:
         """The sum of two elements."""
         return mapped(lambda a, b: a + b, x, y)
@@ -233,10 +229,6 @@ class VSpace:
     def covector(self, x: Any) -> Any:
         """The element that the inner product turns into a cotangent: its conjugate."""
         return mapped(np.conj, x)
-
-    def flatten(self, x: Any) -> Any:
-        """All numbers in one row."""
-        return np.concatenate([np.ravel(leaf) for leaf in leaves(x)])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VSpace) and self._signature() == other._signature()

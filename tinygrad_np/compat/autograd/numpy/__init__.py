@@ -76,24 +76,17 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
     return _np.append(asarray(arr), asarray(values), axis)
 
 
-def atleast_1d(*arrays: Any) -> Any:
-    """``np.atleast_1d``, of each array by itself."""
-    return _each(_np.atleast_1d, arrays)
+def _each(fn: Any) -> Any:
+    """``fn`` of each array by itself."""
+
+    def call(*arrays: Any) -> Any:
+        made = [fn(asarray(a)) for a in arrays]
+        return made[0] if len(made) == 1 else tuple(made)
+
+    return call
 
 
-def atleast_2d(*arrays: Any) -> Any:
-    """``np.atleast_2d``, of each array by itself."""
-    return _each(_np.atleast_2d, arrays)
-
-
-def atleast_3d(*arrays: Any) -> Any:
-    """``np.atleast_3d``, of each array by itself."""
-    return _each(_np.atleast_3d, arrays)
-
-
-def _each(fn: Any, arrays: Any) -> Any:
-    made = [fn(asarray(a)) for a in arrays]
-    return made[0] if len(made) == 1 else tuple(made)
+atleast_1d, atleast_2d, atleast_3d = map(_each, (_np.atleast_1d, _np.atleast_2d, _np.atleast_3d))
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ....autodiff.nests import leaves
 from ....autodiff.tensor import Tensor
 from ..wrap_util import wraps
@@ -20,3 +22,8 @@ def beside(theirs: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return call  # type: ignore[no-any-return]
 
     return choose
+
+
+def exponential(theirs: Any, log: Callable[..., Any]) -> Callable[..., Any]:
+    """A density or probability, from its logarithm."""
+    return beside(theirs)(lambda *args, **kwargs: np.exp(log(*args, **kwargs)))

@@ -139,28 +139,10 @@ def solve_banded(
     return _banded(ab, b, *map(int, l_and_u))
 
 
-@_beside(_theirs.inv)
-def inv(a: Any, *_options: Any, **_named: Any) -> Any:
-    """The inverse."""
-    return np.linalg.inv(a)
-
-
-@_beside(_theirs.det)
-def det(a: Any, *_options: Any, **_named: Any) -> Any:
-    """The determinant."""
-    return np.linalg.det(a)
-
-
-@_beside(_theirs.pinv)
-def pinv(a: Any) -> Any:
-    """The pseudoinverse."""
-    return np.linalg.pinv(a)
-
-
-@_beside(_theirs.norm)
-def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The norm of a vector or matrix."""
-    return np.linalg.norm(a, ord, axis, keepdims)
+inv = _beside(_theirs.inv)(lambda a, *_options, **_named: np.linalg.inv(a))
+det = _beside(_theirs.det)(lambda a, *_options, **_named: np.linalg.det(a))
+pinv = _beside(_theirs.pinv)(np.linalg.pinv)
+norm = _beside(_theirs.norm)(np.linalg.norm)
 
 
 @_beside(_theirs.solve)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import beta as theirs
 
-from ..choice import beside
+from ..choice import beside, exponential
 
 
 @beside(theirs.logpdf)
@@ -19,13 +19,7 @@ def logpdf(x: Any, a: Any, b: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
     return np.where(inside, log_z - special.betaln(a, b) - np.log(scale), -np.inf)
 
 
-@beside(theirs.pdf)
-def pdf(x: Any, a: Any, b: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The density."""
-    return np.exp(logpdf(x, a, b, loc, scale))
-
-
-@beside(theirs.cdf)
-def cdf(x: Any, a: Any, b: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The probability of less."""
-    return special.betainc(a, b, np.clip((x - loc) / scale, 0, 1))
+pdf = exponential(theirs.pdf, logpdf)
+cdf = beside(theirs.cdf)(
+    lambda x, a, b, loc=0.0, scale=1.0: special.betainc(a, b, np.clip((x - loc) / scale, 0, 1))
+)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import dirichlet as theirs
 
-from ..choice import beside
+from ..choice import beside, exponential
 
 rvs = theirs.rvs
 
@@ -22,7 +22,4 @@ def logpdf(x: Any, alpha: Any) -> Any:
     return np.sum(special.xlogy(powers, x), axis=0) + scale
 
 
-@beside(theirs.pdf)
-def pdf(x: Any, alpha: Any) -> Any:
-    """The density."""
-    return np.exp(logpdf(x, alpha))
+pdf = exponential(theirs.pdf, logpdf)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import gamma as theirs
 
-from ..choice import beside
+from ..choice import beside, exponential
 
 
 @beside(theirs.logpdf)
@@ -19,13 +19,7 @@ def logpdf(x: Any, a: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
     return np.where(inside, found, -np.inf)
 
 
-@beside(theirs.pdf)
-def pdf(x: Any, a: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The density."""
-    return np.exp(logpdf(x, a, loc, scale))
-
-
-@beside(theirs.cdf)
-def cdf(x: Any, a: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The probability of less."""
-    return special.gammainc(a, np.maximum((x - loc) / scale, 0))
+pdf = exponential(theirs.pdf, logpdf)
+cdf = beside(theirs.cdf)(
+    lambda x, a, loc=0.0, scale=1.0: special.gammainc(a, np.maximum((x - loc) / scale, 0))
+)

@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal as theirs
 from .....autodiff.primitives import primitive
 from .....autodiff.rules import defvjp
 from ...tracing import getval
-from ..choice import beside
+from ..choice import beside, exponential
 
 rvs = theirs.rvs
 
@@ -64,10 +64,7 @@ def logpdf(x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False)
     return (squares + volume + d * math.log(2 * math.pi)) * -0.5
 
 
-@beside(theirs.pdf)
-def pdf(x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
-    """The density."""
-    return np.exp(logpdf(x, mean, cov, allow_singular))
+pdf = exponential(theirs.pdf, logpdf)
 
 
 @beside(theirs.entropy)

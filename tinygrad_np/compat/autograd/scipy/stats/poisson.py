@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import poisson as theirs
 
-from ..choice import beside
+from ..choice import beside, exponential
 
 
 @beside(theirs.logpmf)
@@ -19,10 +19,7 @@ def logpmf(k: Any, mu: Any, loc: Any = 0) -> Any:
     return np.where(is_count, found, -np.inf)
 
 
-@beside(theirs.pmf)
-def pmf(k: Any, mu: Any, loc: Any = 0) -> Any:
-    """The probability."""
-    return np.exp(logpmf(k, mu, loc))
+pmf = exponential(theirs.pmf, logpmf)
 
 
 @beside(theirs.cdf)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import t as theirs
 
-from ..choice import beside
+from ..choice import beside, exponential
 
 
 @beside(theirs.logpdf)
@@ -17,19 +17,8 @@ def logpdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
     return -(df + 1) / 2 * np.log1p(z * z / df) - shape - np.log(scale)
 
 
-@beside(theirs.pdf)
-def pdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The density."""
-    return np.exp(logpdf(x, df, loc, scale))
-
-
-@beside(theirs.cdf)
-def cdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The probability of less."""
-    return special.stdtr(df, (x - loc) / scale)
-
-
-@beside(theirs.logcdf)
-def logcdf(x: Any, df: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
-    """The logarithm of ``cdf``."""
-    return np.log(cdf(x, df, loc, scale))
+pdf = exponential(theirs.pdf, logpdf)
+cdf = beside(theirs.cdf)(lambda x, df, loc=0.0, scale=1.0: special.stdtr(df, (x - loc) / scale))
+logcdf = beside(theirs.logcdf)(
+    lambda x, df, loc=0.0, scale=1.0: np.log(special.stdtr(df, (x - loc) / scale))
+)
