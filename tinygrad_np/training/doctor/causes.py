@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from .layers import Start
 from .on_data import few, inputs, labels, related
 from .on_network import (
     activations,
@@ -10,11 +11,13 @@ from .on_network import (
     connected,
     depth,
     finite,
+    first_loss,
     lost,
+    mixed,
+    optimised,
     outputs,
-    start,
     symmetry,
-)  # fmt: skip
+)
 from .on_steps import one_batch, rates, updates
 from .report import TRAINED, UNRELATED, Finding, Level, Measurements
 
@@ -54,15 +57,17 @@ DONE = (
     "learning rate too high", "learning rate too low", "updates too small", "uneven updates",
     "no rate learns", UNRELATED,
 )  # fmt: skip
-LOOKS: tuple[Callable[[Measurements], Iterator[Finding]], ...] = (
-    inputs, labels, few, finite, connected, symmetry, chained, lost, outputs, start, activations,
-    depth, one_batch, related, rates, updates,
+AT_START: tuple[Callable[[Start], Iterator[Finding]], ...] = (
+    finite, connected, symmetry, chained, lost, outputs, first_loss, activations, depth,
 )  # fmt: skip
 
 
 def findings(m: Measurements) -> list[Finding]:
     """Everything that was looked at, worst first."""
-    found = [finding for look in LOOKS for finding in look(m)]
+    found = [*inputs(m), *labels(m), *few(m)]
+    found += [finding for look in AT_START if m.start for finding in look(m.start)]
+    for look in (optimised, mixed, one_batch, related, rates, updates):
+        found += look(m)
     warned = {finding.name for finding in found if finding.level == "warning"}
     if m.start is not None and m.start.is_trained:
         warned.add(TRAINED)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.tape import no_grad
-from ...autodiff.tensor import Tensor
+from ...nn.layers import Dropout
 from ...nn.module import Module
-from ...optim import SGD, Adam, Optimiser
-from ..decision import GREATEST, Decision
+from ...optim import Adam, Optimiser
+from ..decision import Decision
 from ..inputs import Call, as_tensors, part, rows
 from .facts import above
 from .layers import Start
@@ -77,16 +77,6 @@ class RangeTest:
     given: float | None = None
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """The learning rate of a step that grows by the same factor in each."""
-
-    first: int
-
-    def __call__(self, step: int) -> float:
-        return LOWEST * 10 ** ((step - self.first) / PER_DECADE)
-
-
 def drawn(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
     """Batches without end; every example once in each round."""
     rng = np.random.default_rng(seed)
@@ -134,21 +124,18 @@ def overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start) -> Overfit:
     is gone; without classes, if nine tenths are; and, in any case, if hardly any is left of what
     outputs have that know no example.
     """
-    best = None
     x, y = (part(nest, slice(OVERFIT_EXAMPLES)) for nest in (x, y))
+    tried = []
     for rate in OVERFIT_RATES:
-        found = _overfit(copy.deepcopy(model), loss, x, y, start, rate)
-        if best is None or found.learned or found.losses[-1] < best.losses[-1]:
-            best = found
-        if found.learned:
-            break
-    assert best is not None
-    return best
+        tried.append(_overfit(copy.deepcopy(model), loss, x, y, start, rate))
+        if tried[-1].learned:
+            return tried[-1]
+    return min(tried, key=lambda found: float(found.losses[-1]))
 
 
 def _overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start, rate: float) -> Overfit:
     for _, module in model.named_modules():
-        module.training = type(module).__name__ != "Dropout"
+        module.training = not isinstance(module, Dropout)
     optimiser = Adam(model.parameters(), rate)
     losses = []
     right = None
@@ -167,13 +154,7 @@ def _overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start, rate: floa
 
 
 def transfer(
-    model: Module,
-    loss: Loss,
-    x: Any,
-    y: np.ndarray,
-    rate: float,
-    seed: int,
-    decided: Decision = GREATEST,
+    model: Module, loss: Loss, x: Any, y: np.ndarray, rate: float, seed: int, decided: Decision
 ) -> tuple[float, float]:
     """The accuracy on examples held out from a short training, and what chance gives.
 
@@ -203,7 +184,8 @@ def range_test(
     """
     given = greatest_rate(optimiser)
     highest = max(HIGHEST, 10 * given)
-    optimiser.lr = Sweep(optimiser.steps)
+    first = optimiser.steps
+    optimiser.lr = lambda step: LOWEST * 10 ** ((step - first) / PER_DECADE)
     rates, losses = [], []
     for _ in range(round(PER_DECADE * math.log10(highest / LOWEST)) + 1):
         rates.append(optimiser.rate())
@@ -244,8 +226,3 @@ def greatest_rate(optimiser: Optimiser) -> float:
     if not callable(optimiser.lr):
         return float(optimiser.lr)
     return max(float(optimiser.lr(step)) for step in range(SCHEDULED))
-
-
-def plain(lr: float) -> Callable[[list[Tensor]], Optimiser]:
-    """What makes plain gradient descent at a rate."""
-    return lambda parameters: SGD(parameters, lr)
