@@ -28,19 +28,26 @@ FINISHED = "result.json"
 FIGURES = (
     "train_seconds", "train_accuracy", "validation_accuracy", "test_accuracy", "test_loss",
 )  # fmt: skip
+FASHION = (
+    "T-shirt/top", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
 # trains a recipe's network without ``fit``: from (recipe, model, parts, batches, callbacks)
 Trainer = Callable[[Recipe, nn.Module, Parts, Any, Iterable[Any]], History]
 
 
 @dataclass
 class Result:
-    """What a run gave; accuracies in 0 … 1, seconds of training alone.
+    """What a run on ``data`` gave; accuracies in 0 … 1, seconds of training alone.
 
-    ``epochs`` is how many were asked for; ``history.stopped`` says whether they were all trained.
+    ``dataset`` is what the data are called, ``parts`` those that the recipe cut. ``epochs`` is how
+    many were asked for; ``history.stopped`` says whether they were all trained.
     """
 
     recipe: Recipe
     dataset: str
+    data: Dataset
+    parts: Parts
     seed: int
     epochs: int
     train_seconds: float
@@ -51,10 +58,18 @@ class Result:
     history: History
     model: nn.Module
     test_logits: np.ndarray
-    test: tuple[np.ndarray, np.ndarray]
     histograms: training.Histograms | None = None
-    names: tuple[str, ...] | None = None  # of the classes, where they have words
     folder: str = ""  # the name of its own among those of other runs
+
+    @property
+    def test(self) -> tuple[np.ndarray, np.ndarray]:
+        """The images and labels that it is tested on."""
+        return self.data[1]
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Those of the classes, where they have words."""
+        return FASHION if self.dataset == "fashion" else getattr(self.data, "names", None)
 
     @property
     def judged(self) -> float:
@@ -73,11 +88,7 @@ class Result:
             "dataset": self.dataset,
             "seed": self.seed,
             "epochs": len(self.history),
-            "train_seconds": self.train_seconds,
-            "train_accuracy": self.train_accuracy,
-            "validation_accuracy": self.validation_accuracy,
-            "test_accuracy": self.test_accuracy,
-            "test_loss": self.test_loss,
+            **{name: getattr(self, name) for name in FIGURES},
             "reported_accuracy": self.reported,
             "parameters": sum(p.size for p in self.model.parameters()),
             "weights_sha256": weights_sha256(self.model.state_dict()),
@@ -165,6 +176,8 @@ def run(
     return Result(
         recipe=recipe,
         dataset=dataset_name,
+        data=dataset,
+        parts=parts,
         seed=seed,
         epochs=recipe.epochs,
         train_seconds=sum(epoch.seconds for epoch in history),
@@ -175,9 +188,7 @@ def run(
         history=history,
         model=model,
         test_logits=logits,
-        test=dataset[1],
         histograms=record,
-        names=getattr(dataset, "names", None),
     )
 
 
@@ -225,10 +236,9 @@ def kept(
     except (OSError, ValueError, TypeError, KeyError, ShapeError):
         return None
     return Result(
-        recipe=replace(recipe, epochs=len(epochs)), dataset=dataset_name, seed=seed,
-        epochs=len(epochs), history=history, model=model,
-        test_logits=predict(model, parts.test[0]), test=dataset[1],
-        names=getattr(dataset, "names", None), folder=folder.name, **figures,
+        recipe=replace(recipe, epochs=len(epochs)), dataset=dataset_name, data=dataset,
+        parts=parts, seed=seed, epochs=len(epochs), history=history, model=model,
+        test_logits=predict(model, parts.test[0]), folder=folder.name, **figures,
     )  # fmt: skip
 
 

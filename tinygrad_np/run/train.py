@@ -22,9 +22,9 @@ from ..parallel import Group
 from .command_line import Arguments, at_least, guarded, new_file, new_folder, not_an_input
 from .doctor import examine
 from .outputs import run_name, write_json
-from .progress import Bar, Drawing
+from .progress import Drawing, progress
 from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
-from .report import GROUP_PARTS, number_of_parts, spread, write_group, write_run
+from .report import spread, write_group, write_run
 from .run import FINISHED, Result, Trainer, keep, kept, run, vacant
 
 PROBE = 500  # training images for the histograms of activations and gradients
@@ -337,23 +337,20 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                     note(f"{title}: nothing to resume under {given.out}; training from the start.")
             elif is_first:
                 (folder / FINISHED).unlink(missing_ok=True)
-            bar = Bar(title, count, epochs, given.quiet, note)
-            try:
-                result = run(
-                    recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.trainer,
-                    replay=not given.eager, callbacks=[bar], probe=PROBE if is_first else 0,
-                    resume=given.resume, group=group,
-                    checkpoint=checkpoints[-1] if given.trainer is None else None,
-                )  # fmt: skip
-            finally:
-                bar.close()
+            result = run(
+                recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.trainer,
+                replay=not given.eager, probe=PROBE if is_first else 0,
+                callbacks=[] if given.quiet else [progress(title, count, epochs, note)],
+                resume=given.resume, group=group,
+                checkpoint=checkpoints[-1] if given.trainer is None else None,
+            )  # fmt: skip
             result.folder = folder.name
-            drawing = Drawing(number_of_parts(result, parts), given.quiet)
+            drawing = Drawing(given.quiet)
             groups[-1].append(result)
             labels = result.test[1]
             if result.test_accuracy <= np.bincount(labels).max() / len(labels):
                 note(f"{title}: no better than one guess for all; --doctor says why.")
-            write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
+            write = functools.partial(write_run, result, given.out, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if result.history.stopped == "interrupted" or not drawn:
                 break
@@ -361,10 +358,10 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                 keep(result, folder, options)
         if len(groups[-1]) > 1 and drawn:
             again = command(given, recipe, name, given.seed, given.seeds)
-            drawing = Drawing(GROUP_PARTS, given.quiet)
+            drawing = Drawing(given.quiet)
             together = run_name(recipe.name, name, given.seed, groups[-1][-1].seed)
             folder, options = _folder(given, together, again, note)
-            write = functools.partial(write_group, groups[-1], dataset, parts, folder, again, note)
+            write = functools.partial(write_group, groups[-1], folder, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if is_first and drawn:
                 write_json(folder / FINISHED, {"command": options})

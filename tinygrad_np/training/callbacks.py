@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -127,12 +128,12 @@ class ProgressBar:
     Raises ImportError where tqdm is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "") -> None:
         try:
             from tqdm import tqdm
         except ImportError:
             raise ImportError("a progress bar needs tqdm: pip install tqdm.") from None
-        self._make = tqdm
+        self._make = partial(tqdm, desc=title or None, unit=" steps")
         self._bar: Any = None
 
     def __repr__(self) -> str:
@@ -142,7 +143,7 @@ class ProgressBar:
         """Draw the empty bar, or as full as a resumed training is."""
         steps = run.steps_per_epoch()
         total = None if steps is None else steps * run.epochs
-        self._bar = self._make(total=total, initial=run.done, unit=" steps")
+        self._bar = self._make(total=total, initial=run.done)
 
     def on_step(self, now: Progress) -> None:
         """One step further."""

@@ -22,7 +22,7 @@ from ..optim.several import Several
 from .callbacks import EarlyStopping, Run
 from .decision import Decision, Loss, decision
 from .history import MONITORS
-from .inputs import Call, are_paired, as_arrays, as_tensors, numbers, part, rows, shapes
+from .inputs import are_paired, as_arrays, as_tensors, numbers, outputs_of, part, rows, shapes
 
 Arrays = tuple[Any, Any]
 EVALUATION_ROWS = 2048
@@ -197,16 +197,16 @@ def check_validation(model: Module, validation: Any, loss: Loss) -> Decision | N
 def _tried(model: Module, x: Any) -> Any:
     """What a copy of the model gives for two examples, None where it cannot be copied."""
     try:
-        twin = Call(copy.deepcopy(model).train())
+        twin = copy.deepcopy(model).train()
     except Exception:  # a model may hold what nobody can copy: then fit finds out later
         return None
     with no_grad(), np.errstate(all="ignore"):
         try:
-            return twin(as_tensors(part(x, [0, -1])))
+            return outputs_of(twin, as_tensors(part(x, [0, -1])))
         except (ValueError, TypeError, IndexError) as error:
             first = error
         try:  # it may be made for one number of examples
-            return twin(as_tensors(part(x, slice(EVALUATION_ROWS))))
+            return outputs_of(twin, as_tensors(part(x, slice(EVALUATION_ROWS))))
         except (ValueError, TypeError, IndexError):
             raise DataError(
                 f"validation: the model does not take x of {shapes(x)}: {first}"

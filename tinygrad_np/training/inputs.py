@@ -15,24 +15,19 @@ from ..nn import Embedding
 from ..nn.module import Module
 
 
-class Call:
-    """How a model takes x: an array as it is, a tuple or list as arguments, a dict as keywords.
+def outputs_of(model: Module, x: Any) -> Any:
+    """What a model gives: an array goes in as it is, a tuple or list as arguments, a dict by name.
 
     Where ``forward`` does not take that many, or not these names, the nest is its one argument.
     """
-
-    def __init__(self, model: Module) -> None:
-        self.model = model
-
-    def __call__(self, x: Any) -> Any:
-        if not isinstance(x, (tuple, list, dict)):  # the commonest; to look at names takes 0.1 ms
-            return self.model(x)
-        least, most, names, needed, any_name = _taken(self.model)
-        if isinstance(x, dict):
-            known = any_name or all(name in names for name in x)
-            fits = bool(x) and known and all(name in x for name in needed)
-            return self.model(**x) if fits else self.model(x)
-        return self.model(*x) if least <= len(x) <= most else self.model(x)
+    if not isinstance(x, (tuple, list, dict)):  # the commonest; to look at names takes 0.1 ms
+        return model(x)
+    least, most, names, needed, any_name = _taken(model)
+    if isinstance(x, dict):
+        known = any_name or all(name in names for name in x)
+        fits = bool(x) and known and all(name in x for name in needed)
+        return model(**x) if fits else model(x)
+    return model(*x) if least <= len(x) <= most else model(x)
 
 
 def _taken(model: Module) -> tuple[float, float, list[str], list[str], bool]:

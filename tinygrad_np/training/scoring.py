@@ -1,8 +1,9 @@
 """A model's outputs for data, and their loss and accuracy."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -18,11 +19,11 @@ from ..nn.module import Module
 from .checks import EVALUATION_ROWS, check_loss, check_model
 from .decision import Decision, Loss, decision
 from .inputs import (
-    Call,
     are_paired,
     as_arrays,
     as_tensors,
     examples,
+    outputs_of,
     part,
     rows,
     shapes,
@@ -43,9 +44,14 @@ def predict(model: Module, x: Any) -> Any:
     (5, 2)
     """
     check_model("predict", model)
+    return predicted(model, x, partial(outputs_of, model))
+
+
+def predicted(model: Module, x: Any, call: Callable[[Any], Any]) -> Any:
+    """What ``call`` gives for the Tensors of x while the model is in evaluation mode."""
     x = examples("x", x, model)
     with evaluating(model), no_grad():
-        return _outputs(Call(model), x)
+        return _outputs(call, x)
 
 
 @contextmanager
@@ -61,7 +67,7 @@ def evaluating(model: Module) -> Iterator[None]:
             attributes.update({} if training is None else {"training": training})
 
 
-def _outputs(call: Call, x: Any) -> Any:
+def _outputs(call: Callable[[Any], Any], x: Any) -> Any:
     """The outputs for x, some rows at a time where all arrays have a row for each example."""
     n = rows(x) if are_paired(x) else 0
     if n <= EVALUATION_ROWS:

@@ -16,10 +16,9 @@ from ...nn.activations import Identity
 from ...nn.images import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample, ZeroPad2d
 from ...nn.layers import Dropout, Embedding, Flatten
 from ...nn.module import Module
-from ...nn.normalisation import BatchNorm1d
 from ..decision import Decision, row_decision
-from ..inputs import Call, as_arrays, as_tensors, part, rows
-from ..reached import reached
+from ..inputs import as_arrays, as_tensors, outputs_of, part, rows
+from ..reached import SWITCHED, reached
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
@@ -110,14 +109,12 @@ def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Star
     Raises what the model and the loss raise.
     """
     evaluating = [
-        name
-        for name, m in model.named_modules()
-        if isinstance(m, (Dropout, BatchNorm1d)) and not m.training
+        name for name, m in model.named_modules() if isinstance(m, SWITCHED) and not m.training
     ]
     model.train()
     watch = Watch(model, x)
     given, since = (as_tensors(x), as_tensors(y)), next_number()
-    outputs = Call(model)(given[0])
+    outputs = outputs_of(model, given[0])
     value = loss(outputs, given[1])
     if isinstance(value, dict):
         raise TypeError(f"the loss gives {list(value)}, expected one number, such as their sum")
@@ -167,10 +164,11 @@ def _loss_of(loss: Callable[[Any, Any], Any], outputs: Any, y: Any) -> float:
 
 def mixing(model: Module, x: Any) -> float:
     """How far a first output is another one without the other examples, relative to its size."""
-    call = Call(copy.deepcopy(model).eval())
+    twin = copy.deepcopy(model).eval()
     with no_grad():
-        together, alone = (arrays(as_arrays(call(as_tensors(part(x, slice(n))))))
-                           for n in (rows(x), 1))  # fmt: skip
+        together, alone = (
+            arrays(as_arrays(outputs_of(twin, as_tensors(part(x, slice(n)))))) for n in (rows(x), 1)
+        )
     changes = [0.0]
     for whole, one in zip(together, alone, strict=False):
         if len(whole) == rows(x) and one.shape == (1, *whole.shape[1:]):

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.tape import no_grad
-from ...nn.layers import Dropout
-from ...nn.module import Module
+from ...nn import GRU, LSTM, RNN, Dropout, Module, MultiheadAttention
 from ...optim import Adam, Optimiser
 from ..decision import Decision
-from ..inputs import Call, as_tensors, part, rows
+from ..inputs import as_tensors, outputs_of, part, rows
 from .facts import above
 from .layers import Start
 
@@ -23,6 +22,7 @@ OVERFIT_EXAMPLES, OVERFIT_STEPS, OVERFIT_RATES = 32, 200, (3e-3, 3e-2, 3e-4)
 LOWEST, HIGHEST, PER_DECADE = 1e-6, 10.0, 20  # learning rates; steps
 WINDOW = 11  # steps that losses are averaged over, half a decade
 HELD_OUT = 1000  # examples at most that a short training is judged by
+DROPPING = (Dropout, MultiheadAttention, RNN, LSTM, GRU)  # what dropout may be in
 SCHEDULED = 20_000  # steps in which the greatest rate of a schedule is looked for
 
 
@@ -92,7 +92,7 @@ def drawn(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
 def _step(model: Module, optimiser: Optimiser, loss: Loss, x: Any, y: Any) -> tuple[float, Any]:
     """The loss, and the outputs, before an update."""
     optimiser.zero_grad()
-    outputs = Call(model)(as_tensors(x))
+    outputs = outputs_of(model, as_tensors(x))
     value = loss(outputs, as_tensors(y))
     value.backward()
     optimiser.step()
@@ -135,7 +135,7 @@ def overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start) -> Overfit:
 
 def _overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start, rate: float) -> Overfit:
     for _, module in model.named_modules():
-        module.training = not isinstance(module, Dropout)
+        module.training = not isinstance(module, DROPPING)
     optimiser = Adam(model.parameters(), rate)
     losses = []
     right = None
@@ -169,7 +169,7 @@ def transfer(
         _step(model, optimiser, loss, *next(batches))
     with no_grad():
         some = as_tensors(part(x, order[:held]))
-        guesses = decided.classes(Call(model.eval())(some).numpy())
+        guesses = decided.classes(outputs_of(model.eval(), some).numpy())
     labels = np.ravel(y[order[:held]])
     common = float(np.unique(labels, return_counts=True)[1].max() / held)
     return float(np.mean(guesses == labels)), above(common, held, 1)
