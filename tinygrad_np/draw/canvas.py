@@ -77,7 +77,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         program can draw it; then nothing is written.
         """
         del quiet  # the renderer says nothing unless it fails
-        if None is outfile is format is not filename and render.is_picture(filename):
+        if filename is not None and outfile is format is None and render.is_picture(filename):
             filename, outfile = None, filename
         if outfile is None:
             text = Path(directory or self.directory, filename or self.filename)
@@ -101,20 +101,14 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
         """Write the file as its name says: a picture (svg, png, pdf), or the DOT text (dot, gv).
 
         Returns the path. As ``tg.draw.save``, writes the DOT text beside and warns with
-        RenderWarning where no installed program can draw. Raises ValueError for another ending.
+        RenderWarning where no installed program can draw. Raises DataError for another ending.
         """
         path = Path(directory or self.directory or "", filename or self.filename)
         if skip_existing and path.exists():
             return str(path)
-        is_text = path.suffix == ".gv"  # Graphviz's own ending
-        if not is_text:
-            render.check_ending(path)
+        render.check_ending(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not is_text:
-            return str(render.save(self, path))
-        with replacing(path) as file:
-            file.write(self.source.encode())
-        return str(path)
+        return str(render.save(self, path))
 
     def __repr__(self) -> str:
         heading = re.search(r'colspan="\d+">(.*?)</td>', self.graph_attr.get("label", ""))

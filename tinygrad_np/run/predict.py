@@ -18,6 +18,7 @@ from ..data.pictures import decoded, grey, is_picture, pictures_in
 from ..data.sources import Source, natural
 from ..draw.figures import empty_figure
 from ..errors import DataError, DataWarning
+from ..recording.text import aligned
 from ..training.scoring import predict
 from .command_line import Arguments, guarded, new_file, new_folder, not_an_input
 from .description import Description, is_weights, rebuilt, weights_at
@@ -119,8 +120,7 @@ def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
             first, second = np.argsort(-shares, kind="stable")[:2]
             rows.append((place, names[first], f"{100 * shares[first]:.1f} %",
                          f"{names[second]} ({100 * shares[second]:.1f} %)"))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
+    lines = aligned(rows, "<<><")
     if count > len(rows) - 1:
         lines.append(f"… and {count - len(rows) + 1:,} more; --csv FILE writes all")
     for each in found:
@@ -198,10 +198,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--show", action="store_true", help="write a picture of what the network saw of each file"
     )
     parser.add_argument(
-        "--out",
-        type=new_folder,
-        default="runs/seen",
-        help="where --show writes (%(default)s)",
+        "--out", type=new_folder, default="runs/seen", help="where --show writes (%(default)s)"
     )
     parser.add_argument(
         "--as-is", action="store_true", help="resize pictures, find and cut out no digits"

@@ -125,13 +125,13 @@ def write_group(
     rows = [
         (
             page.link(f"../{_name(r)}/report.html", f"seed {r.seed}"),
-            *(f"{100 * share:.2f}" for share in _accuracies(r)),
+            *(f"{100 * share:.2f}" for share in accuracies(r)),
             f"{r.train_seconds:.2f}",
             weights_sha256(r.model.state_dict()),
         )
         for r in results
     ]
-    columns = list(zip(*map(_accuracies, results), strict=True))
+    columns = list(zip(*map(accuracies, results), strict=True))
     rows.append(("mean ± sd", *map(spread, columns),
                  f"{statistics.mean(r.train_seconds for r in results):.2f}", ""))  # fmt: skip
     head = ("", "train %", "validation %", "test %", "seconds", "SHA-256 of the weights")
@@ -346,7 +346,7 @@ def _name(result: Result) -> str:
     return result.folder or run_name(result.recipe.name, result.dataset, result.seed)
 
 
-def _accuracies(result: Result) -> tuple[float, float, float]:
+def accuracies(result: Result) -> tuple[float, float, float]:
     return result.train_accuracy, result.validation_accuracy, result.test_accuracy
 
 

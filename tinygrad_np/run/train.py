@@ -19,12 +19,13 @@ from .. import data
 from ..data.datasets import Dataset
 from ..errors import DataError, DataWarning
 from ..parallel import Group
+from ..recording.text import aligned
 from .command_line import Arguments, at_least, guarded, new_file, new_folder, not_an_input
 from .doctor import examine
 from .outputs import run_name, write_json
 from .progress import Drawing, progress
 from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
-from .report import spread, write_group, write_run
+from .report import accuracies, spread, write_group, write_run
 from .run import FINISHED, Result, Trainer, keep, kept, run, vacant
 
 PROBE = 500  # training images for the histograms of activations and gradients
@@ -239,14 +240,10 @@ def table(results: Iterable[list[Result]]) -> str:
 
     Of a training that ended early its epochs are told as "2/6".
     """
-    results = list(results)
-    wide = max(9, *(len(group[0].recipe.name) + 2 for group in results))
-    place = max(9, *(len(Path(group[0].dataset).name) + 2 for group in results))
-    head = (
-        f"{'recipe':<{wide}}{'data':<{place}}{'network':<22}{'epochs':>6}{'seconds':>9}"
-        f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>26}"
-    )
-    lines = [head, "-" * len(head)]
+    rows: list[tuple[str, ...]] = [
+        ("recipe", "data", "network", "epochs", "seconds", "train %", "validation %", "test %",
+         "reported %")
+    ]  # fmt: skip
     for group in results:
         first, last = group[0], group[-1]
         epochs = f"{len(last.history)}/{last.epochs}"
@@ -255,14 +252,12 @@ def table(results: Iterable[list[Result]]) -> str:
         if first.reported is not None:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
             reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
-        lines.append(
-            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<{place}}{first.recipe.shown:<22}{epochs:>6}"
-            f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
-            f"{spread([r.train_accuracy for r in group]):>15}"
-            f"{spread([r.validation_accuracy for r in group]):>15}"
-            f"{spread([r.test_accuracy for r in group]):>15}{reported:>26}"
-        )
-    return "\n".join(lines)
+        seconds = f"{statistics.mean(r.train_seconds for r in group):.2f}"
+        shares = map(spread, zip(*map(accuracies, group), strict=True))
+        rows.append((first.recipe.name, Path(first.dataset).name, first.recipe.shown, epochs,
+                     seconds, *shares, reported))  # fmt: skip
+    head, *lines = aligned(rows, "<<<>>>>>>")
+    return "\n".join([head, "-" * len(head), *lines])
 
 
 def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, seeds: int = 1) -> str:
