@@ -102,8 +102,7 @@ def guesses(
     """What the network takes each picture in a file for."""
     found = pictures(path, described, as_it_is)
     logits = predict(model, scaled(found.images, described)).astype(np.float64)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = np.asarray(nn.functional.softmax(logits))
     return Guesses(
         str(path), found.images, shares, found.labels, found.ids, found.id_name, found.by_file
     )

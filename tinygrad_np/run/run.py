@@ -166,11 +166,7 @@ def run(
     with Interrupt() as interrupt:  # Ctrl-C would lose what was trained
         logits = predict(model, parts.test[0])
         test_loss, test_accuracy = score(logits, parts.test[1])
-        if group is None:
-            train_accuracy = training.evaluate(model, *parts.train)[1]
-        else:
-            judge = Judge(cross_entropy)
-            _, train_accuracy = evaluated_by(group, model, *parts.train, cross_entropy, judge)
+        _, train_accuracy = evaluated_by(group, model, *parts.train, Judge(cross_entropy))
     if interrupt.asked if group is None else group.sum(interrupt.asked)[0]:
         history.stopped = "interrupted"
     return Result(

@@ -67,7 +67,7 @@ def parse(
     usual = RECIPES[default]
     ends = {"first": together[0], "last": together[-1]}
     parser = Arguments(program, description=DESCRIPTION.format(program=program, **ends))
-    parser.set_defaults(program=program, trainer=None, together=together)
+    parser.set_defaults(program=program, by_hand=None, together=together)
     parser.add_argument(
         "--recipe", default=default,
         help=f"one of {', '.join(RECIPES)}, or all: {', '.join(together)} (default {default})",
@@ -109,9 +109,8 @@ def parse(
     )
     if by_hand is not None:
         parser.add_argument(
-            "--by-hand", action="store_const", const=by_hand, dest="trainer",
-            help="pencil-and-paper gradients",
-        )  # fmt: skip
+            "--by-hand", action="store_const", const=by_hand, help="pencil-and-paper gradients"
+        )
     parser.add_argument(
         "--mpi", action="store_true", help="share each batch with the processes mpirun started"
     )
@@ -124,25 +123,25 @@ def parse(
     at_least(given, epochs=1, seeds=1, seed=0, classes=2, side=1, batch=1)
     if given.lr is not None and not 0 < given.lr < math.inf:
         raise DataError(f"--lr {given.lr}: a number above 0 is needed.")
-    if given.recipe == "all" and (wrong := _given(
-        *((f"--{name}", getattr(given, name) is not None) for name in ("sizes", "lr", "batch"))
-    )):  # fmt: skip
-        raise DataError(f"--recipe all trains recipes as they are; leave out {wrong}.")
-    hand = ("--by-hand", given.trainer is not None)
-    if given.doctor and (wrong := _given(hand, ("--json", given.json is not None))):
-        raise DataError(f"--doctor trains nothing; leave out {wrong}.")
-    if given.resume and (wrong := _given(hand, ("--doctor", given.doctor))):
-        raise DataError(f"--resume needs checkpoints; leave out {wrong}.")
-    if given.mpi and (wrong := _given(hand, ("--doctor", given.doctor))):
-        raise DataError(f"--mpi shares the steps of a training; leave out {wrong}.")
+    every = given.recipe == "all"
+    for is_given, reason, others in (
+        (every, "--recipe all trains recipes as they are", ("sizes", "lr", "batch")),
+        (given.doctor, "--doctor trains nothing", ("by-hand", "json")),
+        (given.resume, "--resume needs checkpoints", ("by-hand", "doctor")),
+        (given.mpi, "--mpi shares the steps of a training", ("by-hand", "doctor")),
+    ):
+        if is_given and (wrong := _given(given, *others)):
+            raise DataError(f"{reason}; leave out {wrong}.")
     not_an_input("--json", given.json, [Path(given.dataset or "")])
     if given.json in (given.out, *given.out.parents):
         raise DataError(f"--json {given.json}: --out makes that a folder; name another file.")
     return given
 
 
-def _given(*options: tuple[str, bool]) -> str:
-    return " and ".join(name for name, is_given in options if is_given)
+def _given(given: argparse.Namespace, *options: str) -> str:
+    """Which of the options the command line has."""
+    has = (o for o in options if getattr(given, o.replace("-", "_")) not in (None, False))
+    return " and ".join(f"--{option}" for option in has)
 
 
 def jobs(
@@ -177,8 +176,7 @@ def _places(given: argparse.Namespace, recipe: Recipe) -> tuple[str, ...]:
 
 def _loaded(given: argparse.Namespace, place: str, note: Callable[[object], None]) -> Dataset:
     """The data set at a place, with labels and images; what was changed in it is noted."""
-    own = [(f"--{name}", getattr(given, name) is not None) for name in ("label", "classes", "side")]
-    if place in ("mnist", "fashion") and (wrong := _given(*own)):
+    if place in ("mnist", "fashion") and (wrong := _given(given, "label", "classes", "side")):
         raise DataError(f"{wrong}: only for your own data; give --data PATH, or leave it out.")
     dataset = data.mnist() if place == "mnist" else _read(given, place, note)
     if any(labels is None for _, labels in dataset):
@@ -271,9 +269,7 @@ def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, see
         value = getattr(given, option)
         words += [f"--{option}", value] if value is not None else []
     words += ["--sizes", ",".join(map(str, given.sizes))] if given.sizes is not None else []
-    words += ["--by-hand"] if given.trainer is not None else []
-    words += ["--eager"] if given.eager else []
-    words += ["--mpi"] if given.mpi else []
+    words += [f"--{option}" for option in ("by-hand", "eager", "mpi") if _given(given, option)]
     return shlex.join(map(str, words))
 
 
@@ -318,7 +314,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             again = command(given, recipe, name, seed)
             folder, options = _folder(given, run_name(recipe.name, name, seed), again, note)
-            if given.trainer is None:
+            if given.by_hand is None:
                 checkpoints.append(folder / "checkpoint.npz")
             if given.resume:
                 earlier = kept(folder, options, recipe, name, dataset, parts, seed)
@@ -333,11 +329,11 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
             elif is_first:
                 (folder / FINISHED).unlink(missing_ok=True)
             result = run(
-                recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.trainer,
+                recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.by_hand,
                 replay=not given.eager, probe=PROBE if is_first else 0,
                 callbacks=[] if given.quiet else [progress(title, count, epochs, note)],
                 resume=given.resume, group=group,
-                checkpoint=checkpoints[-1] if given.trainer is None else None,
+                checkpoint=checkpoints[-1] if given.by_hand is None else None,
             )  # fmt: skip
             result.folder = folder.name
             drawing = Drawing(given.quiet)
@@ -363,7 +359,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         result = groups[-1][-1]
         if result.history.stopped == "interrupted" or not drawn:
             where = f"in epoch {len(result.history)} of {epochs}"
-            further = "" if given.trainer else "; --resume goes on from there"
+            further = "" if given.by_hand else "; --resume goes on from there"
             if not drawn:
                 where = f"with {drawing.done} of {drawing.parts} parts of the report drawn"
             note(f"interrupted {where}{further}.")

@@ -99,14 +99,15 @@ class _Patient:
         """All that is measured; nothing more where there is no first loss, or none to go down."""
         model, x, y, loss = self.model, self.x, self.y, self.loss
         rng = np.random.default_rng(self.seed)
-        measured = Measurements(data_facts(x, y, rng))
+        targets = y if isinstance(y, np.ndarray) else np.empty((0, 0))
+        measured = Measurements(data_facts(x, rng), targets)
         if any(facts.bad for facts in measured.inputs):
             return measured
         chosen = rng.permutation(rows(x))[:LOOKED_AT]
-        some, targets = part(x, chosen), part(y, chosen)
+        some, some_targets = part(x, chosen), part(y, chosen)
         try:
             twin, _ = copy.deepcopy((model, optimiser))  # whose parameters are known
-            start = look(twin, some, targets, loss)
+            start = look(twin, some, some_targets, loss)
         except Exception as error:  # whatever a model or a loss raises is what the user wants named
             measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
             return measured
@@ -126,7 +127,7 @@ class _Patient:
             return measured
         if len(chosen) > 1:
             measured.mixed = mixing(model, part(some, slice(8)))
-        measured.overfit = overfit(self._copy(), loss, some, targets, start)
+        measured.overfit = overfit(self._copy(), loss, some, some_targets, start)
         if decided is not None:
             labels = y if decided.two is None else np.ravel(y == decided.two[1]).astype(np.int64)
             measured.neighbours = near = nearest_neighbours(x, labels, rng)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .facts import DataFacts
+from .facts import DataFacts, counts_of
 from .report import UNRELATED, Finding, Measurements, figure, fine, note, warning
 
 FEW = 50  # examples of a class
@@ -78,36 +78,36 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
 
 
 def labels(m: Measurements) -> Iterator[Finding]:
-    d = m.data
+    counts = counts_of(m.targets)
     classes = m.start.classes if m.start is not None else None
     if m.failure is not None:
         yield from _refused(m)
     if m.one_hot:
         yield note(
             "labels one-hot",
-            f"the labels have shape {d.label_shape} and are one-hot; the loss takes them as "
+            f"the labels have shape {m.targets.shape} and are one-hot; the loss takes them as "
             "probabilities of the classes, and no accuracy is computed.",
             "give class numbers: y.argmax(axis=1).",
         )
-    if d.counts is None or (classes is None and m.failure is None):
+    if counts is None or (classes is None and m.failure is None):
         return
-    present = int(np.count_nonzero(d.counts))
-    share = float(d.counts.max() / d.counts.sum())
+    present = int(np.count_nonzero(counts))
+    share = float(counts.max() / counts.sum())
     if present == 1:
         yield warning(
             "one class",
-            f"all {d.shape[0]:,} labels are {d.counts.argmax()}, so there is nothing to learn.",
+            f"all {counts.sum():,} labels are {counts.argmax()}, so there is nothing to learn.",
             "check how the labels are loaded, and that they are shuffled before a split.",
         )
     elif share > 0.5 and share > 3 / present:
         yield warning(
             "class imbalance",
-            f"{100 * share:.0f} % of the examples have label {d.counts.argmax()}; a network that "
+            f"{100 * share:.0f} % of the examples have label {counts.argmax()}; a network that "
             "always gives this label reaches the same accuracy.",
             "judge it by training.precision_recall, and draw rare classes more often.",
         )
     elif m.failure is None:
-        counts = d.counts[d.counts > 0]
+        counts = counts[counts > 0]
         yield fine(
             "labels",
             f"{present} classes of {counts.min():,} to {counts.max():,} examples.",
@@ -141,20 +141,20 @@ def few(m: Measurements) -> Iterator[Finding]:
 
 def _refused(m: Measurements) -> Iterator[Finding]:
     """Why there is no first loss."""
-    d = m.data
-    outputs = m.failure or ""
-    if len(d.label_shape) == 2 and d.label_shape[1] > 1 and d.label_low >= 0 and d.label_high == 1:
-        name, text = "labels one-hot", f"the labels have shape {d.label_shape} and are one-hot."
+    y, outputs = m.targets, m.failure or ""
+    low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
+    if y.ndim == 2 and y.shape[1] > 1 and low >= 0 and high == 1:
+        name, text = "labels one-hot", f"the labels have shape {y.shape} and are one-hot."
         remedy = "give class numbers: y.argmax(axis=1)."
-    elif len(d.label_shape) == 2 and d.label_shape[1] == 1:
-        name, text = "labels in a column", f"the labels have shape {d.label_shape}."
+    elif y.ndim == 2 and y.shape[1] == 1:
+        name, text = "labels in a column", f"the labels have shape {y.shape}."
         remedy = "give them as (n,): y.ravel(), as integers."
-    elif len(d.label_shape) == 1 and d.label_dtype.startswith(("float", "bool")):
-        name, text = "labels not integers", f"the labels have dtype {d.label_dtype}."
+    elif y.ndim == 1 and y.dtype.kind in "fb":
+        name, text = "labels not integers", f"the labels have dtype {y.dtype}."
         remedy = "give class numbers: y.astype(np.int64)."
     elif "out of range" in outputs or "label" in outputs:
         name = "labels out of range"
-        text = f"the labels go from {figure(d.label_low)} to {figure(d.label_high)}."
+        text = f"the labels go from {figure(low)} to {figure(high)}."
         remedy = "count classes from 0, and give the network as many outputs as there are classes."
     else:
         name, text = "no first loss", "the model or the loss cannot be computed."

@@ -53,7 +53,8 @@ UNRELATED = "labels unrelated to inputs"
 class Measurements:
     """Everything that was measured; None where it was not possible."""
 
-    inputs: list[DataFacts]  # one for each array, all with the facts of the targets
+    inputs: list[DataFacts]  # one for each array
+    targets: np.ndarray  # without entries where there are several arrays
     start: Start | None = None
     failure: str | None = None  # the error of the first loss, where there is none
     one_hot: bool = False  # whether a loss of classes took one-hot rows as shares of the classes
