@@ -151,9 +151,7 @@ def _traced(program: Program, parts: Sequence[Row | Group], names: dict[Any, str
     tracer = Tracer(names, numbered=True)
     tracer.inputs = {v.number: (names[v.number], v) for v in program.inputs}
     _fill(tracer, parts, 0)
-    outputs = program.plan.outputs
-    words = [f"result {k}" if len(outputs) > 1 else "result" for k in range(1, len(outputs) + 1)]
-    made = tracer.finished(zip(words, outputs, strict=True))
+    made = tracer.finished(program.plan.outputs)
     for item in made.items:
         if item.kind == "parameter":
             for box in made.around(item.box):

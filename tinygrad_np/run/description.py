@@ -47,7 +47,6 @@ class Description:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What each class is called."""
         return self.names or tuple(map(str, range(self.sizes[-1])))
 
 

@@ -50,12 +50,10 @@ class WithLoss(Module):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 2 with one line on stderr for bad input."""
     return guarded("draw", lambda: _draw(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
     parser = Arguments(PROGRAM, description=DESCRIPTION)
     parser.add_argument("model", metavar="MODEL_OR_RECIPE")
     parser.add_argument("--out", type=new_file, required=True, help="a .svg, .png, .pdf, .dot file")
@@ -138,7 +136,6 @@ def find(name: str) -> Module:
 
 
 def _of_sizes(sizes: list[int]) -> Module:
-    """Linear layers with ReLU between them."""
     if min(sizes) < 1 or sum(a * b for a, b in itertools.pairwise(sizes)) > LARGEST:
         raise DataError(
             f"sizes {'-'.join(map(str, sizes))}: each must be at least 1, and the network have at "

@@ -60,7 +60,6 @@ def chosen(weights: Path | None) -> tuple[nn.Module, Description, str]:
 
 
 def page(described: Description, origin: str) -> str:
-    """The page that is served."""
     told = json.dumps({"classes": described.classes, "origin": origin}).replace("<", "\\u003c")
     style, body, script = (_own(f"playground.{kind}") for kind in ("css", "html", "js"))
     return assembled("Playground", asset("arrays.css") + style, asset("arrays.js") + script, body,
@@ -72,7 +71,6 @@ def _own(name: str) -> str:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
     parser = Arguments(PROGRAM, description=DESCRIPTION)
     parser.add_argument("weights", metavar="WEIGHTS", type=Path, nargs="?")
     parser.add_argument(
@@ -85,7 +83,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Serve the page until Ctrl-C."""
     model, described, origin = chosen(given.weights)
     with Server(Session(model, described, given.lr), page(described, origin)) as server:
         print(f"{origin}\n{server.address}\nCtrl-C ends it.", flush=True)

@@ -128,7 +128,6 @@ class Session:
 
 
 def array(name: str, values: np.ndarray, is_given: bool = False) -> list[Any]:
-    """An array as the page draws it."""
     side = math.isqrt(values.size)
     sides = {values.size} if values.ndim == 2 and side * side == values.size else set()
     shape = f"{values.dtype}{list(values.shape)}"

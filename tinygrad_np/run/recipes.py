@@ -77,7 +77,6 @@ class Recipe:
         return kind + "-".join(map(str, sizes))
 
     def build(self, seed: nn.init.Seed = 0, dtype: Any = np.float32) -> nn.Module:
-        """The network with its initial weights."""
         if self.network is not None:
             made = {"initial": self.initial, "seed": seed, "dtype": dtype}
             return self.network(classes=self.sizes[-1], **made)
@@ -156,7 +155,6 @@ class Recipe:
         return replace(self, sizes=(pixels, *inner, classes))
 
     def batches(self, train: Arrays, seed: Any) -> Any:
-        """What ``fit`` iterates over in each epoch."""
         if self.batch_size is None:
             return [train]
         return data.batches(
@@ -169,11 +167,9 @@ class Recipe:
         return 1 if self.batch_size is None else -(-len(train[0]) // self.batch_size)
 
     def learning_rate(self, train: Arrays) -> optim.optimisers.LearningRate:
-        """The learning rate as the optimisers take it."""
         return self.schedule(self.steps_per_epoch(train), self.epochs)
 
     def build_optimiser(self, model: nn.Module, train: Arrays) -> optim.Optimiser:
-        """The optimiser of the recipe on the model's parameters."""
         make: Any = OPTIMISERS[self.optimiser]
         made: optim.Optimiser = make(
             model.parameters(), self.learning_rate(train), **dict(self.settings)

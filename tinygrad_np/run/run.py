@@ -40,8 +40,8 @@ Trainer = Callable[[Recipe, nn.Module, Parts, Any, Iterable[Any]], History]
 class Result:
     """What a run on ``data`` gave; accuracies in 0 … 1, seconds of training alone.
 
-    ``dataset`` is what the data are called, ``parts`` those that the recipe cut. ``epochs`` is how
-    many were asked for; ``history.stopped`` says whether they were all trained.
+    ``dataset`` is what the data are called, ``parts`` those that the recipe cut;
+    ``history.stopped`` says whether all epochs of the recipe were trained.
     """
 
     recipe: Recipe
@@ -49,7 +49,6 @@ class Result:
     data: Dataset
     parts: Parts
     seed: int
-    epochs: int
     train_seconds: float
     train_accuracy: float
     validation_accuracy: float
@@ -82,7 +81,6 @@ class Result:
         return self.recipe.reported_accuracy(self.dataset)
 
     def as_json(self) -> dict[str, Any]:
-        """The run as one JSON object."""
         return {
             "recipe": self.recipe.name,
             "dataset": self.dataset,
@@ -103,7 +101,6 @@ def run(
     parts: Parts | None = None,
     *,
     seed: int = 0,
-    epochs: int | None = None,
     trainer: Trainer | None = None,
     replay: bool = True,
     callbacks: Iterable[Any] = (),
@@ -117,17 +114,13 @@ def run(
     ``parts`` are those of the recipe for the data set, where the caller has them already. A
     ``trainer`` stands in for ``training.fit``; without ``replay`` every step runs as Python, to
     the same weights. The weights and the order of the batches come from two generators of the same
-    seed. ``epochs`` instead of the recipe's also fits its schedule.
-    ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to
-    50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached,
-    also while accuracies are measured.
-    The file ``checkpoint`` always has a recent state of the training; with ``resume`` it goes on
-    from there, without it the file is written anew. With a ``group`` its processes share the
-    training. Raises DataError where the data do not fit the network, and for a checkpoint of
-    another run.
+    seed. ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of
+    up to 50 epochs, on so many training examples. Ctrl-C ends the training and gives what was
+    reached, also while accuracies are measured. The file ``checkpoint`` always has a recent state
+    of the training; with ``resume`` it goes on from there, without it the file is written anew.
+    With a ``group`` its processes share the training. Raises DataError where the data do not fit
+    the network, and for a checkpoint of another run.
     """
-    if epochs is not None:
-        recipe = replace(recipe, epochs=epochs)
     parts = parts or recipe.parts(dataset)
     weights_seed, order_seed = np.random.default_rng(seed).spawn(2)
     model = recipe.build(weights_seed)
@@ -175,7 +168,6 @@ def run(
         data=dataset,
         parts=parts,
         seed=seed,
-        epochs=recipe.epochs,
         train_seconds=sum(epoch.seconds for epoch in history),
         train_accuracy=train_accuracy,
         validation_accuracy=validation_accuracy,
@@ -233,7 +225,7 @@ def kept(
         return None
     return Result(
         recipe=replace(recipe, epochs=len(epochs)), dataset=dataset_name, data=dataset,
-        parts=parts, seed=seed, epochs=len(epochs), history=history, model=model,
+        parts=parts, seed=seed, history=history, model=model,
         test_logits=predict(model, parts.test[0]), folder=folder.name, **figures,
     )  # fmt: skip
 

@@ -60,10 +60,7 @@ def parse(
     together: Sequence[str] = REFERENCES,
     default: str = DEFAULT,
 ) -> argparse.Namespace:
-    """The command line; with ``by_hand``, what trains so, it has that option too.
-
-    ``together`` are the recipes that "all" stands for.
-    """
+    """``by_hand`` is what trains so, if there is that option; "all" are the recipes ``together``."""
     usual = RECIPES[default]
     ends = {"first": together[0], "last": together[-1]}
     parser = Arguments(program, description=DESCRIPTION.format(program=program, **ends))
@@ -222,6 +219,8 @@ def _changed(given: argparse.Namespace, recipe: Recipe, dataset: Dataset) -> Rec
         recipe = with_rate(recipe, given.lr)
     if given.batch is not None:
         recipe = replace(recipe, batch_size=given.batch)
+    if given.epochs is not None:
+        recipe = replace(recipe, epochs=given.epochs)
     return recipe.fitted(dataset, given.sizes)
 
 
@@ -244,8 +243,9 @@ def table(results: Iterable[list[Result]]) -> str:
     ]  # fmt: skip
     for group in results:
         first, last = group[0], group[-1]
-        epochs = f"{len(last.history)}/{last.epochs}"
-        epochs = str(last.epochs) if last.history.stopped == "finished" else epochs
+        epochs = str(first.recipe.epochs)
+        if last.history.stopped != "finished":
+            epochs = f"{len(last.history)}/{epochs}"
         reported = "none"
         if first.reported is not None:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
@@ -260,10 +260,9 @@ def table(results: Iterable[list[Result]]) -> str:
 
 def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, seeds: int = 1) -> str:
     """What repeats one run, or the runs of several seeds."""
-    epochs = given.epochs or recipe.epochs
     words: list[object] = ["mpirun", "-n", given.processes] if given.mpi else []
     words += [*given.program.split(), "--recipe", recipe.name]
-    words += ["--data", name, "--epochs", epochs, "--seed", seed]
+    words += ["--data", name, "--epochs", recipe.epochs, "--seed", seed]
     words += ["--seeds", seeds] if seeds > 1 else []
     for option in ("label", "classes", "side", "lr", "batch"):
         value = getattr(given, option)
@@ -282,7 +281,7 @@ def train(given: argparse.Namespace) -> int:
     """
     note = notes()
     if given.doctor:
-        return examine(jobs(given, note), given.out, given.epochs, note)
+        return examine(jobs(given, note), given.out, note)
     if not given.mpi:
         return _train(given, note, None)
     group = Group()
@@ -304,7 +303,6 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
     checkpoints: list[Path] = []
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
-        epochs = given.epochs or recipe.epochs
         count = len(parts.train[0])
         if given.batch is not None and given.batch > count:
             note(f"--batch {given.batch}: there are {count:,} training images, one step an epoch.")
@@ -329,9 +327,9 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
             elif is_first:
                 (folder / FINISHED).unlink(missing_ok=True)
             result = run(
-                recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.by_hand,
+                recipe, name, dataset, parts, seed=seed, trainer=given.by_hand,
                 replay=not given.eager, probe=PROBE if is_first else 0,
-                callbacks=[] if given.quiet else [progress(title, count, epochs, note)],
+                callbacks=[] if given.quiet else [progress(title, count, recipe.epochs, note)],
                 resume=given.resume, group=group,
                 checkpoint=checkpoints[-1] if given.by_hand is None else None,
             )  # fmt: skip
@@ -358,7 +356,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                 write_json(folder / FINISHED, {"command": options})
         result = groups[-1][-1]
         if result.history.stopped == "interrupted" or not drawn:
-            where = f"in epoch {len(result.history)} of {epochs}"
+            where = f"in epoch {len(result.history)} of {recipe.epochs}"
             further = "" if given.by_hand else "; --resume goes on from there"
             if not drawn:
                 where = f"with {drawing.done} of {drawing.parts} parts of the report drawn"
@@ -397,7 +395,6 @@ def written(write: Callable[..., Path], drawing: Drawing) -> bool:
 
 
 def report(groups: list[list[Result]], given: argparse.Namespace) -> None:
-    """Print the table and write the figures."""
     print(table(groups))
     print(f"weights, pictures and reports: {given.out}/")
     if given.json is not None:
