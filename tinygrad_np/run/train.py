@@ -60,7 +60,7 @@ def parse(
     together: Sequence[str] = REFERENCES,
     default: str = DEFAULT,
 ) -> argparse.Namespace:
-    """``by_hand`` is what trains so, if there is that option; "all" are the recipes ``together``."""
+    """``by_hand`` trains so, if there is that option; "all" stands for the recipes ``together``."""
     usual = RECIPES[default]
     ends = {"first": together[0], "last": together[-1]}
     parser = Arguments(program, description=DESCRIPTION.format(program=program, **ends))
