@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from models import by_hand
-from tinygrad_np import DataError, nn, training
+from tinygrad_np import DataError, nn, optim, training
 from tinygrad_np.run.recipes import RECIPES, Arrays, Parts, Recipe
-from tinygrad_np.training.callbacks import hooks
+from tinygrad_np.training.callbacks import Run, hooks
 from tinygrad_np.training.history import Epoch, History, Progress
 from tinygrad_np.training.interrupt import Interrupt
 
@@ -31,11 +31,14 @@ def fit_by_hand(
     names = [name for name, _ in model.named_parameters()]
     parameters = [p.numpy() for p in model.parameters()]
     update: by_hand.Update = by_hand.sgd_step
-    if recipe.optimiser == "adam":
+    if recipe.optimiser is optim.Adam:
         update = functools.partial(_adam, by_hand.AdamState.zeros(parameters))
     rates = _rates(recipe, parts.train)
     told = hooks(callbacks)
     history = History("validation_accuracy", "finished")
+    run = Run(model, batches, None, recipe.epochs, recipe.loss, parts.validation, history)
+    for on_start in told["on_start"]:
+        on_start(run)
     with Interrupt() as interrupt:
         for number in range(1, recipe.epochs + 1):
             rate = next(rates)
@@ -64,6 +67,8 @@ def fit_by_hand(
             if interrupt.asked:
                 history.stopped = "interrupted"
                 break
+    for on_end in told["on_end"]:
+        on_end(history)
     return history
 
 

@@ -44,10 +44,8 @@ def picture(program: Program, title: str, inputs: Sequence[str], max_nodes: int)
         traced = _traced(program, chained, names)
     chosen = fit(traced, max_nodes)
 
-    def label(_: int, node: Drawn) -> str:
-        return _label(traced, node)
-
-    return drawing(traced, chosen, label, _heading(program, title, traced), WORDS)
+    nodes = [{"label": _label(traced, node)} for node in chosen.nodes]
+    return drawing(traced, chosen, nodes, _heading(program, title, traced), WORDS)
 
 
 def _names(program: Program, inputs: Sequence[str]) -> dict[Any, str]:
@@ -151,9 +149,7 @@ def _traced(program: Program, parts: Sequence[Row | Group], names: dict[Any, str
     tracer = Tracer(names, numbered=True)
     tracer.inputs = {v.number: (names[v.number], v) for v in program.inputs}
     _fill(tracer, parts, 0)
-    outputs = program.plan.outputs
-    words = [f"result {k}" if len(outputs) > 1 else "result" for k in range(1, len(outputs) + 1)]
-    made = tracer.finished(zip(words, outputs, strict=True))
+    made = tracer.finished(program.plan.outputs)
     for item in made.items:
         if item.kind == "parameter":
             for box in made.around(item.box):
@@ -162,7 +158,6 @@ def _traced(program: Program, parts: Sequence[Row | Group], names: dict[Any, str
 
 
 def _fill(tracer: Tracer, parts: Sequence[Row | Group], around: int) -> None:
-    """Equations and groups that lie in the box ``around``."""
     for part in parts:
         if isinstance(part, Row):
             tracer.add(part.equation, around, part.place)

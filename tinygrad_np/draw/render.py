@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import arguments
+from ..errors import DataError
 from ..files import replacing
 from .widths import steadied
 
@@ -40,20 +41,18 @@ def programs() -> list[str]:
     The latter is looked for beside this Python, where a virtual environment that was not activated
     has it, where pip puts programs, and on the path.
     """
-    folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
-    folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
+    of_user = sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user"))
+    folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts"), of_user, None]
     pure = [shutil.which("graphviz-pure", path=folder) for folder in folders]
-    pure.append(shutil.which("graphviz-pure"))
-    first_pure = next((program for program in pure if program), None)
-    return [program for program in (shutil.which("dot"), first_pure) if program]
+    return [program for program in (shutil.which("dot"), next(filter(None, pure), None)) if program]
 
 
 def picture(source: str, format: str) -> bytes:
-    """DOT text drawn as ``format`` (svg, png, pdf, …; dot is the text itself).
+    """DOT text drawn as ``format`` (svg, png, pdf, …; dot and gv are the text itself).
 
     Raises RenderError if no program is installed, or none that is installed knows the format.
     """
-    if format == "dot":
+    if format in ("dot", "gv"):
         return source.encode()
     found = programs()
     if not found:
@@ -89,38 +88,37 @@ def is_picture(path: Any) -> bool:
 def picture_for(path: Path, source: str, format: str | None = None) -> bytes:
     """What a file is to hold: the drawing as ``format``, or as the file's ending says.
 
-    Raises RenderError as ``picture`` does, ValueError for an unknown ending.
+    Raises RenderError as ``picture`` does, DataError for an unknown ending.
     """
     if format is None:
         check_ending(path)
     return picture(source, format or path.suffix.lower()[1:])
 
 
-def write(source: str, path: str | os.PathLike[str]) -> None:
+def write(source: str, path: Path) -> None:
     """Draw DOT text into a file, which is written beside and renamed.
 
     Raises what ``picture_for`` raises, DataError for a place that cannot be written; then there is
     no file.
     """
-    path = Path(path)
     drawn = picture_for(path, source)
     with replacing(path) as file:
         file.write(drawn)
 
 
 def check_ending(path: Path) -> None:
-    """Raise ValueError for a file name that names no format."""
-    if not is_picture(path):
+    """Raise DataError for a file name that names no format."""
+    if not is_picture(path) and path.suffix != ".gv":  # Graphviz's own, of the text
         endings = ", ".join(f".{known}" for known in FORMATS)
-        raise ValueError(f"{path} does not say what to write: use one of the endings {endings}.")
+        raise DataError(f"{path} does not say what to write: use one of the endings {endings}.")
 
 
 def save(graph: Any, path: str | os.PathLike[str]) -> Path:
     """Save a graph as its file name says (.svg, .png, .pdf or .dot) and return the path written.
 
     Where no installed program can draw it the DOT text is saved beside, with the ending .dot, and a
-    RenderWarning says what to install. Raises ValueError for another ending, DataError for a place
-    that cannot be written.
+    RenderWarning says what to install. Raises DataError for another ending, and for a place that
+    cannot be written.
 
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
     >>> print(tg.draw.save(tg.draw.graph(np.sum(w**2)), "graph.dot"))

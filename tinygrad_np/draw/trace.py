@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..autodiff import nests
 from ..autodiff.rules.table import Several
 from ..autodiff.sweep import sweep
-from ..autodiff.tape import NO_OPTIONS, Node, mode
+from ..autodiff.tape import Node, mode
 from ..autodiff.tensor import Tensor
 from ..errors import DetachError, TapeError
 from ..markup import counted
@@ -89,7 +89,7 @@ def of_tensor(result: Tensor) -> Trace:
 
     Raises TapeError if nothing was recorded, or if a backward has released the graph.
     """
-    return _of_tape(tape_of(result), ["result"])
+    return of_recording(tape_of(result), numbered=False)
 
 
 def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
@@ -114,32 +114,25 @@ def of_module(module: Module, inputs: Sequence[Any]) -> Trace:
             variable.kind, variable.name = "input", inputs_known[id(variable.array)]
         elif variable.kind == "constant":
             variable.name = known.get(id(variable.array), variable.name)
-    word = "output {}" if len(results) > 1 else "output"
-    return _of_tape(tape, [word.format(i) for i in range(1, len(results) + 1)], own)
+    return of_recording(tape, "output", own, numbered=False)
 
 
-def of_recording(made: Recording) -> Trace:
-    """The equations of a recording, in the modules they ran in, or were the derivative of."""
-    count = len(made.results)
-    words = [f"result {i}" if count > 1 else "result" for i in range(1, count + 1)]
-    tracer = Tracer(made.names, numbered=True)
-    place = _boxes(tracer.made.boxes, calls_of(made.equations), None)
+def of_recording(
+    made: Recording, word: str = "result", whole: Module | None = None, numbered: bool = True
+) -> Trace:
+    """The equations of a recording, in the modules they ran in, or were the derivative of.
+
+    ``whole`` is the module around everything, if one is.
+    """
+    calls = [c for c in calls_of(made.equations) if whole is None or c.module() is not whole]
+    tracer = Tracer(made.names, numbered)
+    place = _boxes(tracer.made.boxes, calls, whole)
     for equation in made.equations:
         if equation.of is None:
-            tracer.add(equation, place[equation.call])
+            tracer.add(equation, _innermost(place, equation.call))
         else:
             tracer.add(equation, _backward(tracer, place, equation.of.call))
-    return tracer.finished(list(zip(words, made.results, strict=True)))
-
-
-def _of_tape(tape: Recording, words: Sequence[str], whole: Module | None = None) -> Trace:
-    """The equations of a tape in boxes for modules; ``whole`` is the box around everything."""
-    calls = [c for c in calls_of(tape.equations) if whole is None or c.module() is not whole]
-    tracer = Tracer(tape.names, shares=True)
-    place = _boxes(tracer.made.boxes, calls, whole)
-    for equation in tape.equations:
-        tracer.add(equation, _innermost(place, equation.call))
-    return tracer.finished(list(zip(words, tape.results, strict=True)))
+    return tracer.finished(made.results, word)
 
 
 def _check_inputs(module: Module, inputs: Sequence[Any]) -> None:
@@ -216,25 +209,21 @@ SOURCES = ("input", "parameter", "constant", "result")
 class Tracer:
     """Turns equations into items, each after those it is computed from.
 
-    ``names`` are those of Tensors from outside. With ``shares`` a source stands in the innermost
-    box around all its uses, else in that of the first; with ``numbered`` results have the names
-    that print gives them. Variables are known by number: those of a loop have the same.
+    ``names`` are those of Tensors from outside. With ``numbered`` results have the names that print
+    gives them, and a source stands in the box of its first use, else in the innermost one around
+    all its uses. Variables are known by number: those of a loop have the same.
     """
 
-    def __init__(
-        self, names: Mapping[Any, str] = NO_OPTIONS, shares: bool = False, numbered: bool = False
-    ) -> None:
+    def __init__(self, names: Mapping[Any, str], numbered: bool) -> None:
         self.made = Trace([], [Box("", "", 0, 0, 0)])
         self.names = names
         self.inputs: dict[int, tuple[str, Variable]] = {}  # by number, where a loop has parts
-        self.shares = shares
         self.numbered = numbered
         self.places: dict[int, int] = {}
         self.delivered: dict[Tensor, int] = {}
         self.loops: set[int] = set()  # boxes of loops, and those in them
 
     def box(self, title: str, around: int, is_loop: bool = False) -> int:
-        """A new box in another one."""
         self.made.boxes.append(Box("", title, 0, around, self.made.boxes[around].depth + 1))
         box = len(self.made.boxes) - 1
         if is_loop or around in self.loops:
@@ -242,7 +231,6 @@ class Tracer:
         return box
 
     def add(self, equation: Equation, box: int, memory: str = "") -> None:
-        """An equation that lies in a box."""
         sources = [self._place(v, box) for v in equation.reads if not v.is_number]
         if equation.kind == "deliver":
             self._deliver(equation, sources, box)
@@ -268,14 +256,15 @@ class Tracer:
                             _node(result), box, equation=equation)  # fmt: skip
                 self.places[result.number] = self._add(part)
 
-    def finished(self, results: Iterable[tuple[str, Variable]]) -> Trace:
-        """Everything, with the results, each with what it is called if it has no name."""
-        for word, variable in results:
+    def finished(self, results: Sequence[Variable], word: str = "result") -> Trace:
+        """Everything, with the results; those that have no name are called ``word``."""
+        for number, variable in enumerate(results, 1):
+            called = f"{word} {number}" if len(results) > 1 else word
             source = self._place(variable, 0)
             own = variable.name if variable.kind == "result" else None
             if self.made.items[source].kind == "operation" and not self.numbered:
                 self.made.items[source].name = None
-            self._add(Item("result", own or word, "", _array(variable), [source]))
+            self._add(Item("result", own or called, "", _array(variable), [source]))
         return self.made
 
     def _add(self, item: Item) -> int:
@@ -321,7 +310,7 @@ class Tracer:
             where = 0 if kind == "input" else box
             source = Item(kind, name, "", _array(variable), [], _node(variable), where)
             place = self.places[variable.number] = self._add(source)
-        elif self.shares and items[place].kind != "operation":
+        elif not self.numbered and items[place].kind != "operation":
             items[place].box = self.made.common(items[place].box, box)
         return place
 

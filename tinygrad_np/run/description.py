@@ -1,7 +1,7 @@
 """What weights carry with them, so that their network can be made again: JSON, and no code."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,6 @@ class Description:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What each class is called."""
         return self.names or tuple(map(str, range(self.sizes[-1])))
 
 
@@ -56,18 +55,13 @@ def describe(recipe: Recipe, dataset: Dataset, parts: Parts) -> dict[str, str]:
     images = dataset[0][0]
     ring = np.ones(images.shape[1:], bool)
     ring[_RING:-_RING, _RING:-_RING] = False
-    described = {
-        "network": next((name for name, made in NETWORKS.items() if made is recipe.network), "mlp"),
-        "sizes": recipe.sizes,
-        "activation": recipe.activation,
-        "norm": recipe.norm,
-        "shape": images.shape[1:],
-        "mean": parts.mean,
-        "std": parts.std,
-        "names": getattr(dataset, "names", None),
-        "cut": images.shape[1:] == (28, 28) and bool(images[:, ring].mean() < _EMPTY),
-    }
-    return {KEY: json.dumps(described)}
+    network = next((name for name, made in NETWORKS.items() if made is recipe.network), "mlp")
+    cut = images.shape[1:] == (28, 28) and bool(images[:, ring].mean() < _EMPTY)
+    described = Description(
+        network, recipe.sizes, recipe.activation, recipe.norm, images.shape[1:], parts.mean,
+        parts.std, getattr(dataset, "names", None), cut,
+    )  # fmt: skip
+    return {KEY: json.dumps(asdict(described))}
 
 
 def weights_at(place: Path) -> Path:

@@ -1,7 +1,6 @@
 """The doctor at the command line: what is wrong with a recipe's network before it is trained."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +26,14 @@ def examined(recipe: Recipe, parts: Parts, seed: int = 0) -> training.Diagnosis:
 
 
 def examine(
-    jobs: Iterable[tuple[Recipe, str, Dataset]],
-    out: Path,
-    epochs: int | None,
-    note: Callable[[object], None],
+    jobs: Iterable[tuple[Recipe, str, Dataset]], out: Path, note: Callable[[object], None]
 ) -> int:
     """Diagnose each recipe on its data, print the findings, write text and pictures.
 
-    ``epochs`` instead of the recipe's fits its schedule. The exit code is 0, whatever is found: the
-    findings are the result. Raises what the recipe and the files raise.
+    The exit code is 0, whatever is found: the findings are the result. Raises what the recipe and
+    the files raise.
     """
     for recipe, name, dataset in jobs:
-        recipe = replace(recipe, epochs=epochs or recipe.epochs)
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
         folder = out / f"{stem(recipe.name, name)}-doctor"
         report = examined(recipe, parts)

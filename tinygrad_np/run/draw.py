@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,10 @@ from ..draw.graph import graph
 from ..draw.render import RenderError, check_ending, write
 from ..errors import DataError
 from ..nn import functional
-from ..nn.activations import ReLU
-from ..nn.containers import Sequential
-from ..nn.layers import Embedding, Linear
+from ..nn.layers import Embedding
 from ..nn.module import Module
 from .command_line import Arguments, guarded, new_file
+from .networks import MLP
 from .recipes import RECIPES
 
 LARGEST = 10**8  # parameters of a network that is made only to be drawn
@@ -52,12 +50,10 @@ class WithLoss(Module):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 2 with one line on stderr for bad input."""
     return guarded("draw", lambda: _draw(parse(arguments)))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
     parser = Arguments(PROGRAM, description=DESCRIPTION)
     parser.add_argument("model", metavar="MODEL_OR_RECIPE")
     parser.add_argument("--out", type=new_file, required=True, help="a .svg, .png, .pdf, .dot file")
@@ -70,7 +66,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _draw(given: argparse.Namespace) -> int:
-    _check_target(given.out)
+    check_ending(given.out)
     picture = _drawn(given.model, given.shape, given.loss)
     try:
         write(picture.source, given.out)
@@ -119,19 +115,10 @@ def _dtypes(model: Module, count: int) -> Iterator[tuple[type, ...]]:
 
 def _first_is_embedding(model: Module) -> bool:
     """Whether the first of its layers that has parameters is one."""
-    layers = (m for _, m in model.named_modules() if any(map(_is_tensor, vars(m).values())))
-    return isinstance(next(layers, None), Embedding)
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor)
-
-
-def _check_target(path: Path) -> None:
-    try:
-        check_ending(path)
-    except ValueError as error:
-        raise DataError(str(error)) from None
+    for _, module in model.named_modules():
+        if any(isinstance(value, Tensor) for value in vars(module).values()):
+            return isinstance(module, Embedding)
+    return False
 
 
 def find(name: str) -> Module:
@@ -149,18 +136,12 @@ def find(name: str) -> Module:
 
 
 def _of_sizes(sizes: list[int]) -> Module:
-    """Linear layers with ReLU between them."""
-    pairs = list(itertools.pairwise(sizes))
-    if min(sizes) < 1 or sum(a * b for a, b in pairs) > LARGEST:
+    if min(sizes) < 1 or sum(a * b for a, b in itertools.pairwise(sizes)) > LARGEST:
         raise DataError(
             f"sizes {'-'.join(map(str, sizes))}: each must be at least 1, and the network have at "
             f"most {LARGEST:,} weights."
         )
-    rng = np.random.default_rng(0)
-    layers: list[Module] = []
-    for fan_in, fan_out in pairs:
-        layers += [Linear(fan_in, fan_out, seed=rng), ReLU()]
-    return Sequential(*layers[:-1])
+    return MLP(sizes, seed=0)
 
 
 def _of_python_name(name: str) -> Module:

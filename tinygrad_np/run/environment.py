@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -48,16 +49,9 @@ def processor() -> str:
 
 
 def _commit() -> str:
-    """The commit of a checkout, read from its files; "" where there is none."""
-    git = ROOT / ".git"
+    """The commit of a checkout; "" where there is none, or no Git to ask."""
+    command = ["git", "-C", str(ROOT), "--git-dir=.git", "rev-parse", "HEAD"]
     try:
-        head = (git / "HEAD").read_text(encoding="ascii").strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        if (git / name).is_file():
-            return (git / name).read_text(encoding="ascii").strip()
-        packed = (git / "packed-refs").read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError):
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
         return ""
-    return next((line.split()[0] for line in packed if line.endswith(f" {name}")), "")

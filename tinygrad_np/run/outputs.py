@@ -44,5 +44,4 @@ def _finite(value: Any) -> Any:
 
 
 def write_picture(path: Path, figure: "Figure") -> None:
-    """A figure as a PNG file."""
     write(path, png(figure, dpi=120))

@@ -58,21 +58,15 @@ class Session:
         x, note = self.prepared(drawing)
         shape = self.described.shape
         layers = leaf_layers(self.model)
-        with (
-            np.errstate(all="ignore"),
-            evaluating(self.model),
-            tapped(self.model, layers) as outputs,
-        ):
+        with evaluating(self.model), tapped(self.model, layers) as outputs:
             seen = Seen("playground", self.model, x, None, 1)
         logits = seen.logits[0].astype(np.float64)
         if not np.isfinite(logits).all():
             raise Refused(409, f"the network gives {logits.tolist()}; forget what was learned.")
-        shares = np.exp(logits - logits.max())
-        shares /= shares.sum()
         kinds = {name: type(module).__name__ for name, module in self.model.named_modules()}
         return {
             "guess": int(seen.guesses[0]),
-            "shares": [round(float(share), 4) for share in shares],
+            "shares": [round(float(share), 4) for share in nn.functional.softmax(logits)],
             "seen": array("what the network sees", x.reshape(shape), is_given=True),
             "saliency": array(
                 f"gradient of the score of {self.described.classes[seen.guesses[0]]}",
@@ -134,7 +128,6 @@ class Session:
 
 
 def array(name: str, values: np.ndarray, is_given: bool = False) -> list[Any]:
-    """An array as the page draws it."""
     side = math.isqrt(values.size)
     sides = {values.size} if values.ndim == 2 and side * side == values.size else set()
     shape = f"{values.dtype}{list(values.shape)}"

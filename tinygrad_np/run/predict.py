@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..data.pictures import decoded, grey, is_picture, pictures_in
 from ..data.sources import Source, natural
 from ..draw.figures import empty_figure
 from ..errors import DataError, DataWarning
+from ..recording.text import aligned
 from ..training.scoring import predict
 from .command_line import Arguments, guarded, new_file, new_folder, not_an_input
 from .description import Description, is_weights, rebuilt, weights_at
@@ -36,20 +37,20 @@ SHOWN = 40  # rows of the table, and pictures of a figure
 
 @dataclass
 class Guesses:
-    """The pictures of one file as the network saw them, and its probabilities."""
+    """The pictures of one file as the network saw them, and its probabilities (n, classes)."""
 
     name: str
-    images: np.ndarray
+    source: Source
     shares: np.ndarray
-    labels: np.ndarray | None
-    ids: np.ndarray | None = None  # what the file calls its pictures
-    id_name: str = ""
-    by_file: bool = False  # these are the names of files in a folder, or of one picture
+
+    def ids(self) -> list[Any]:
+        """What the file calls its pictures, nothing where it does not."""
+        return [] if self.source.ids is None else self.source.ids.tolist()
 
     def files(self) -> list[str]:
         """The paths of pictures that are called as their files."""
         home = Path(self.name) if Path(self.name).is_dir() else Path(self.name).parent
-        return [] if self.ids is None else [str(home / each) for each in self.ids.tolist()]
+        return [str(home / each) for each in self.ids()]
 
 
 def pictures(path: Path, described: Description, as_it_is: bool = False) -> Source:
@@ -101,11 +102,8 @@ def guesses(
     """What the network takes each picture in a file for."""
     found = pictures(path, described, as_it_is)
     logits = predict(model, scaled(found.images, described)).astype(np.float64)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return Guesses(
-        str(path), found.images, shares, found.labels, found.ids, found.id_name, found.by_file
-    )
+    shares = np.asarray(nn.functional.softmax(logits))
+    return Guesses(str(path), found, shares)
 
 
 def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
@@ -115,24 +113,23 @@ def table(found: Sequence[Guesses], names: Sequence[str]) -> str:
     for each in found:
         for i, shares in enumerate(each.shares[: SHOWN - len(rows) + 1], 1):
             place = each.name if len(each.shares) == 1 else f"{each.name}, {i}"
-            place = each.files()[i - 1] if each.by_file else place
+            place = each.files()[i - 1] if each.source.by_file else place
             first, second = np.argsort(-shares, kind="stable")[:2]
             rows.append((place, names[first], f"{100 * shares[first]:.1f} %",
                          f"{names[second]} ({100 * shares[second]:.1f} %)"))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}" for a, b, c, d in rows]
+    lines = aligned(rows, "<<><")
     if count > len(rows) - 1:
         lines.append(f"… and {count - len(rows) + 1:,} more; --csv FILE writes all")
     for each in found:
-        if each.labels is not None and len(each.shares):
-            lines.append(f"{each.name}: {_right(each, names)}")
+        if each.source.labels is not None:
+            labels = each.source.labels.astype(str)
+            lines.append(f"{each.name}: {_right(each.shares.argmax(axis=1), labels, names)}")
     return "\n".join(lines)
 
 
-def _right(each: Guesses, names: Sequence[str]) -> str:
+def _right(guess: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> str:
     """The share of guesses that are the labels, which are words or numbers."""
-    assert each.labels is not None
-    guess, labels, classes = each.shares.argmax(axis=1), each.labels.astype(str), np.array(names)
+    classes = np.array(names)
     known = np.isin(labels, classes)
     strange = sorted(set(labels[~known].tolist()), key=natural)
     such = ", ".join(map(repr, strange[:3]))
@@ -152,28 +149,28 @@ def submission(found: Sequence[Guesses], names: Sequence[str]) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     guess = [names[i] for each in found for i in each.shares.argmax(axis=1)]
-    called = [each for each in found if each.ids is not None]
-    bare = [each.name for each in found if each.ids is None]
+    called = [each for each in found if each.ids()]
+    bare = [each.name for each in found if not each.ids()]
     if called and bare:
         raise DataError(
             f"{bare[0]}: found pictures without names, beside those of {called[0].name}, which "
             "have them, expected both with or both without for --csv; write a file for each"
         )
-    ids: list[Any] = [i for each in called for i in cast(np.ndarray, each.ids).tolist()]
-    stems = [Path(i).stem for i in ids] if all(each.by_file for each in called) else []
+    ids = [i for each in called for i in each.ids()]
+    stems = [Path(i).stem for i in ids] if all(each.source.by_file for each in called) else []
     if len(set(stems)) == len(ids) and all(map(str.isdecimal, stems)):
         ids = stems
     elif stems and len(set(ids)) < len(ids):  # in several folders
         ids = [file for each in called for file in each.files()]
     ids = ids or list(range(1, len(guess) + 1))
-    writer.writerow([found[0].id_name or "ImageId", "Label"])
+    writer.writerow([found[0].source.id_name or "ImageId", "Label"])
     writer.writerows(zip(ids, guess, strict=True))
     return file.getvalue().encode()
 
 
 def seen(each: Guesses, names: Sequence[str]) -> object:
     """A figure of what the network saw of a file, with its guesses."""
-    count = min(len(each.images), SHOWN)
+    count = min(len(each.shares), SHOWN)
     columns = min(count, 10)
     rows = -(-count // columns)
     figure = empty_figure(1.1 * max(columns, 3), 1.45 * rows + 0.4)
@@ -181,7 +178,7 @@ def seen(each: Guesses, names: Sequence[str]) -> object:
     for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.set_axis_off()
         if i < count:
-            axes.imshow(each.images[i], cmap="gray", vmin=0, vmax=255)
+            axes.imshow(each.source.images[i], cmap="gray", vmin=0, vmax=255)
             best = int(each.shares[i].argmax())
             title = f"{names[best]}  {100 * each.shares[i, best]:.0f} %"
             axes.set_title(title, fontsize="small")
@@ -189,7 +186,6 @@ def seen(each: Guesses, names: Sequence[str]) -> object:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
     parser = Arguments(PROGRAM, description=DESCRIPTION)
     parser.add_argument("weights", metavar="WEIGHTS", type=Path)
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+")
@@ -198,10 +194,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--show", action="store_true", help="write a picture of what the network saw of each file"
     )
     parser.add_argument(
-        "--out",
-        type=new_folder,
-        default="runs/seen",
-        help="where --show writes (%(default)s)",
+        "--out", type=new_folder, default="runs/seen", help="where --show writes (%(default)s)"
     )
     parser.add_argument(
         "--as-is", action="store_true", help="resize pictures, find and cut out no digits"
@@ -214,7 +207,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the table, write what was asked for."""
     note = notes()
     model, described = rebuilt(weights_at(given.weights))
     with warnings.catch_warnings(record=True) as said:
@@ -238,5 +230,4 @@ def run(given: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 2 with one line on stderr for bad input."""
     return guarded("predict", lambda: run(parse(arguments)))

@@ -2,84 +2,58 @@
 
 import signal
 import sys
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
 
-from ..training.callbacks import Run
-from ..training.history import Epoch, History, Progress
+from ..training.callbacks import ProgressBar, Run
+from ..training.history import Epoch, History
 from ..training.interrupt import Interrupt
 
 Made = TypeVar("Made")
 
 
-class Bar:
-    """Progress: a bar on a terminal where tqdm is installed, else lines; nothing if quiet."""
+class Bar(ProgressBar):
+    """The bar of ``fit``, which says at its end what follows: that takes seconds on large data."""
 
-    def __init__(
-        self, title: str, images: int, epochs: int, quiet: bool, note: Callable[[object], None]
-    ) -> None:
-        self.quiet = quiet
-        self.seen = 0
-        self.before = 0
-        self.shown = 0.0
-        self.images = images
-        self.epochs = epochs
-        self.bar: Any = None
-        if quiet:
-            return
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            note("for a progress bar: pip install tqdm.")
-        else:
-            if sys.stderr.isatty():
-                self.bar = tqdm(total=images * epochs, desc=title, unit=" images", unit_scale=True)
-                return
-        print(title)
+    def on_end(self, _: History) -> None:
+        self._bar.set_postfix_str("measuring accuracies")
+        self._bar.close()
+
+
+class Lines:
+    """A line for an epoch, or for so many of them that there are about twenty lines."""
+
+    def __init__(self, images: int, epochs: int) -> None:
+        self.images, self.often = images, max(epochs // 20, 1)
+        self.steps = 1
 
     def on_start(self, run: Run) -> None:
-        """A training that is resumed has its first steps behind it."""
-        self.seen = run.done * self.images // (run.steps_per_epoch() or 1)
-        self.before = self.seen - self.seen % max(self.images, 1)
-
-    def on_step(self, now: Progress) -> None:
-        """One batch is done."""
-        self.seen += now.images
-        if self.bar is None or time.perf_counter() - self.shown < 0.1:
-            return
-        self.shown = time.perf_counter()
-        self.bar.update(self.seen - self.bar.n)
-        accuracy = "" if now.accuracy != now.accuracy else f", accuracy {100 * now.accuracy:.1f} %"
-        self.bar.set_postfix_str(f"epoch {now.epoch}, loss {now.loss:.3f}{accuracy}")
+        self.steps = run.steps_per_epoch() or 1
 
     def on_epoch(self, done: Epoch) -> None:
-        """One epoch is done."""
-        often = max(self.epochs // 20, 1)
-        if self.quiet or self.bar is not None or done.epoch % often:
+        if done.epoch % self.often:
             return
-        images = self.seen - self.before  # of this epoch, which may have been broken off
-        self.before = self.seen
-        rate = images / max(done.seconds, 1e-9)
+        images = self.images * len(done.step_losses) / self.steps  # it may have been broken off
         broken = "" if done.finished else ", broken off"
         print(
             f"  epoch {done.epoch:3d}{broken}  loss {done.train_loss:.4f}  accuracy "
             f"{100 * done.train_accuracy:.2f} %  validation "
-            f"{100 * (done.validation_accuracy or 0):.2f} %  {rate:,.0f} images/s",
+            f"{100 * (done.validation_accuracy or 0):.2f} %  "
+            f"{images / max(done.seconds, 1e-9):,.0f} images/s",
             flush=True,
         )
 
-    def on_end(self, _: History) -> None:
-        """What follows takes seconds on large data."""
-        if self.bar is not None:
-            self.bar.set_postfix_str("measuring accuracies")
 
-    def close(self) -> None:
-        """The run is over."""
-        if self.bar is not None:
-            self.bar.update(self.seen - self.bar.n)
-            self.bar.close()
+def progress(title: str, images: int, epochs: int, note: Callable[[object], None]) -> Bar | Lines:
+    """What shows a training: a bar on a terminal where tqdm is installed, else lines."""
+    if sys.stderr.isatty():
+        try:
+            return Bar(title)
+        except ImportError:
+            note("for a progress bar: pip install tqdm.")
+    print(title)
+    return Lines(images, epochs)
 
 
 class Drawing(Interrupt):
@@ -88,27 +62,26 @@ class Drawing(Interrupt):
     The part that is being made ends at once; what is written between two of them is finished.
     """
 
-    def __init__(self, parts: int, quiet: bool = True) -> None:
+    def __init__(self, quiet: bool = True) -> None:
         super().__init__()
-        self.parts = parts
         self.quiet = quiet
-        self.done = 0
+        self.parts = self.done = 0
         self._inside = False
         self.bar: Any = None
 
-    def __enter__(self) -> "Drawing":
-        super().__enter__()
+    def begin(self, parts: int) -> None:
+        """Show that so many parts are to come."""
+        self.parts = parts
         if self.quiet:
-            return self
+            return
         try:
             from tqdm import tqdm
         except ImportError:
             tqdm = None
         if tqdm is not None and sys.stderr.isatty():
-            self.bar = tqdm(total=self.parts, desc="drawing the report", unit=" parts")
+            self.bar = tqdm(total=parts, desc="drawing the report", unit=" parts")
         else:
             print("  drawing the report", flush=True)
-        return self
 
     def __exit__(self, *exception: Any) -> None:
         if self.bar is not None:

@@ -49,7 +49,6 @@ def receipt(model: Module, x: np.ndarray, y: np.ndarray) -> Receipt:
 
 
 def parse(arguments: Sequence[str] | None, program: str = PROGRAM) -> argparse.Namespace:
-    """The command line."""
     parser = Arguments(program, description=__doc__)
     parser.add_argument("--recipe", default=DEFAULT, help=f"one of {', '.join(RECIPES)}")
     parser.add_argument(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import draw, training
+from .. import draw, markup, training
 from ..data.datasets import Dataset
 from ..draw import page
 from ..draw.attribution import convolutions
@@ -26,12 +26,11 @@ from .description import describe
 from .environment import environment
 from .outputs import run_name, write
 from .progress import Drawing
-from .recipes import Parts
 from .run import Result, weights_sha256
 
 Note = Callable[[object], None]
+Picture = tuple[str, str, Callable[[], Any]]  # the file's name, the heading, what makes the figure
 EMBEDDED = 1000  # test images in the picture of the features
-GROUP_PARTS = 2  # pictures of several seeds
 NONE = "–"  # a share of nothing, as the precision of a class that is never predicted
 # of a recipe: a name in models.by_hand, what the rows of images say, and what the headline says
 ELSEWHERE = ("by_hand", "validation", "train", "judged_on", "reported")
@@ -65,102 +64,84 @@ READ = {
     "graph": "Data flow from top to bottom; rest the pointer on a node for its value and the rule "
     "by which gradients pass it.",
 }
-FASHION = (
-    "T-shirt/top", "trouser", "pullover", "dress", "coat",
-    "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
 
 
-def write_run(
-    result: Result,
-    dataset: Dataset,
-    parts: Parts,
-    out: Path,
-    command: str,
-    note: Note,
-    progress: Drawing | None = None,
-) -> Path:
+def write_run(result: Result, out: Path, command: str, note: Note, progress: Drawing) -> Path:
     """Write the folder of one run, and return it.
 
     It gets ``weights.npz``, a PNG for each picture, ``graph.svg`` (or ``.dot``) and
-    ``report.html``, which holds everything; ``parts`` are those the network was trained on, and
-    ``command`` repeats the run. Without matplotlib the pictures are missing and ``note`` is told,
-    and the page says, what to install. After Ctrl-C the pictures that are not drawn yet are left
-    out, and ``progress`` says so; a second one raises KeyboardInterrupt.
+    ``report.html``, which holds everything; ``command`` repeats the run. Without matplotlib the
+    pictures are missing and ``note`` is told, and the page says, what to install. After Ctrl-C the
+    pictures that are not drawn yet are left out, and ``progress`` says so; a second one raises
+    KeyboardInterrupt.
     """
-    progress = progress or Drawing(number_of_parts(result, parts))
     started = time.perf_counter()
     folder = out / _name(result)
     state = result.model.state_dict()
-    described = describe(result.recipe, dataset, parts)
+    described = describe(result.recipe, result.data, result.parts)
     weights.save(folder / "weights.npz", state, described)
     title = f"{result.recipe.name} on {Path(result.dataset).name}, seed {result.seed}"
-    shown = [_pictured(folder, *each, note, progress) for each in _pictures(result, parts, title)]
-    graph = progress.part("graph", lambda: _graph(result, parts, folder, note)) or LEFT_OUT
-    write(folder / "report.html", page.page(
+    pictures = _pictures(result, title)
+    progress.begin(len(pictures) + 1)
+    shown = [_pictured(folder, *each, note, progress) for each in pictures]
+    graph = progress.part("graph", lambda: _graph(result, folder, note)) or LEFT_OUT
+    write(folder / "report.html", markup.page(
         title,
         result.recipe.summary,
-        page.section("Result", page.table(headline(result))),
+        markup.section("Result", markup.table(headline(result))),
         *shown,
-        page.section("Precision and recall", page.table(per_class(result), head=(
+        markup.section("Precision and recall", markup.table(per_class(result), head=(
             "class", "precision %", "recall %", "F1 %", "test images",
         ))),
-        page.section("Network", graph, page.code(repr(result.model))),
-        *_circumstances(result, dataset, parts),
-        page.section(
-            "Weights", page.table([("SHA-256 of names, dtypes, shapes and bytes",
+        markup.section("Network", graph, markup.code(repr(result.model))),
+        *_circumstances(result),
+        markup.section(
+            "Weights", markup.table([("SHA-256 of names, dtypes, shapes and bytes",
                                     weights_sha256(state))])),
-        page.section("Repeat", page.code(command)),
+        markup.section("Repeat", markup.code(command)),
         f"Written in {time.perf_counter() - started:.1f} s.",
     ).encode())  # fmt: skip
     return folder
 
 
 def write_group(
-    results: list[Result],
-    dataset: Dataset,
-    parts: Parts,
-    folder: Path,
-    command: str,
-    note: Note,
-    progress: Drawing | None = None,
+    results: list[Result], folder: Path, command: str, note: Note, progress: Drawing
 ) -> Path:
     """Write the folder with the page of several seeds of one recipe, whose own are beside it.
 
     After Ctrl-C pictures are left out as ``write_run`` does.
     """
-    progress = progress or Drawing(GROUP_PARTS)
     first = results[0]
     seeds = f"{first.seed}-{results[-1].seed}"
     title = f"{first.recipe.name} on {Path(first.dataset).name}, seeds {seeds.replace('-', ' … ')}"
     histories = [result.history for result in results]
     counts = sum(_confusion(result) for result in results)
-    shown = [
-        _pictured(folder, "curves", "Curves", lambda: draw.curves(histories, title), note,
-                  progress),
-        _pictured(folder, "confusion", "Confusion, all seeds",
-                  lambda: draw.confusion(counts, _names(first), title), note, progress),
-    ]  # fmt: skip
+    pictures: list[Picture] = [
+        ("curves", "Curves", lambda: draw.curves(histories, title)),
+        ("confusion", "Confusion, all seeds", lambda: draw.confusion(counts, first.names, title)),
+    ]
+    progress.begin(len(pictures))
+    shown = [_pictured(folder, *each, note, progress) for each in pictures]
     rows = [
         (
             page.link(f"../{_name(r)}/report.html", f"seed {r.seed}"),
-            *(f"{100 * share:.2f}" for share in _accuracies(r)),
+            *(f"{100 * share:.2f}" for share in accuracies(r)),
             f"{r.train_seconds:.2f}",
             weights_sha256(r.model.state_dict()),
         )
         for r in results
     ]
-    columns = list(zip(*map(_accuracies, results), strict=True))
+    columns = list(zip(*map(accuracies, results), strict=True))
     rows.append(("mean ± sd", *map(spread, columns),
                  f"{statistics.mean(r.train_seconds for r in results):.2f}", ""))  # fmt: skip
     head = ("", "train %", "validation %", "test %", "seconds", "SHA-256 of the weights")
-    write(folder / "report.html", page.page(
+    write(folder / "report.html", markup.page(
         title,
         first.recipe.summary,
-        page.section("Results", page.table(rows, head)),
+        markup.section("Results", markup.table(rows, head)),
         *shown,
-        *_circumstances(first, dataset, parts),
-        page.section("Repeat", page.code(command)),
+        *_circumstances(first),
+        markup.section("Repeat", markup.code(command)),
     ).encode())  # fmt: skip
     return folder
 
@@ -181,7 +162,7 @@ def headline(result: Result) -> list[tuple[str, str]]:
         ("training accuracy", f"{100 * result.train_accuracy:.2f} %"),
         ("test loss", f"{result.test_loss:.4f} nats"),
         ("parameters", f"{sum(p.size for p in result.model.parameters()):,}"),
-        ("epochs", f"{len(result.history)} of {result.epochs}, {result.history.stopped}"),
+        ("epochs", f"{len(result.history)} of {result.recipe.epochs}, {result.history.stopped}"),
         ("training took", f"{result.train_seconds:.2f} s"),
     ]
     if result.reported is not None:
@@ -196,7 +177,7 @@ def per_class(result: Result) -> list[tuple[str, ...]]:
     classes = result.test_logits.shape[1]
     found = training.precision_recall(guesses, labels, classes)
     columns = [100 * found.precision, 100 * found.recall, 100 * found.f1]
-    names = [f"{i} {name}" for i, name in enumerate(_names(result) or [""] * classes)]
+    names = [f"{i} {name}" for i, name in enumerate(result.names or [""] * classes)]
     rows = [
         (name.strip(), *(_percent(column[i]) for column in columns), f"{found.support[i]:,}")
         for i, name in enumerate(names)
@@ -216,55 +197,40 @@ def spread(shares: Any) -> str:
     return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.2f}"
 
 
-def number_of_parts(result: Result, parts: Parts) -> int:
-    """How many pictures a run has, with the graph."""
-    return len(_pictures(result, parts, "")) + 1
-
-
-def _pictures(result: Result, parts: Parts, title: str) -> list[tuple[str, str, Any]]:
-    """File name, heading and what makes the figure, in the order of the page."""
+def _pictures(result: Result, title: str) -> list[Picture]:
+    """Those of a run, in the order of the page."""
     images, labels = result.test
-    logits, names, record = result.test_logits, _names(result), result.histograms
-    layer, shape = hidden_layer(result), images.shape[1:]
-    model, x, kinds = result.model, parts.test[0], np.unique(labels, return_index=True)[1]
-    of_other = {"filters", "feature_maps", "grad_cam"}
+    logits, names, record, model = (
+        result.test_logits, result.names, result.histograms, result.model,
+    )  # fmt: skip
+    layer, shape, inputs = hidden_layer(result), images.shape[1:], result.parts.test[0]
+    firsts = inputs[np.unique(labels, return_index=True)[1]]  # one of each class
+    named: Any = {"title": title, "names": names}
+    inside: list[Picture] = [
+        ("weights", "Weights of the first layer", lambda: draw.weights(model, shape, title=title)),
+    ]
+    on_images: list[Picture] = []
     if convolutions(model):
-        of_other = {"weights"}
-    every: list[tuple[str, str, Any]] = [
+        inside = [
+            ("filters", "Filters", lambda: draw.filters(model, title=title)),
+            (
+                "feature_maps",
+                "Feature maps",
+                lambda: draw.feature_maps(model, inputs[0], title=title, shape=shape),
+            ),
+        ]
+        on_images = [
+            ("grad_cam", "Grad-CAM", lambda: draw.grad_cam(model, firsts, shape=shape, **named)),
+        ]
+    return [
         ("curves", "Curves", lambda: draw.curves(result.history, title)),
-        (
-            "predictions",
-            "Predictions",
-            lambda: draw.predictions(images, labels, logits, title=title, names=names),
-        ),
-        (
-            "hardest",
-            "Hardest images",
-            lambda: draw.hardest(images, labels, logits, title=title, names=names),
-        ),
+        ("predictions", "Predictions", lambda: draw.predictions(images, labels, logits, **named)),
+        ("hardest", "Hardest images", lambda: draw.hardest(images, labels, logits, **named)),
         ("confusion", "Confusion", lambda: draw.confusion(_confusion(result), names, title)),
         ("reliability", "Calibration", lambda: draw.reliability(logits, labels, title=title)),
-        (
-            "weights",
-            "Weights of the first layer",
-            lambda: draw.weights(model, shape, title=title),
-        ),
-        ("filters", "Filters", lambda: draw.filters(model, title=title)),
-        (
-            "feature_maps",
-            "Feature maps",
-            lambda: draw.feature_maps(model, x[0], title=title, shape=shape),
-        ),
-        (
-            "saliency",
-            "Saliency",
-            lambda: draw.saliency(model, x[kinds], title=title, names=names, shape=shape),
-        ),
-        (
-            "grad_cam",
-            "Grad-CAM",
-            lambda: draw.grad_cam(model, x[kinds], title=title, names=names, shape=shape),
-        ),
+        *inside,
+        ("saliency", "Saliency", lambda: draw.saliency(model, firsts, shape=shape, **named)),
+        *on_images,
         (
             "histograms",
             "Activations and gradients over time",
@@ -273,10 +239,9 @@ def _pictures(result: Result, parts: Parts, title: str) -> list[tuple[str, str, 
         (
             "embedding",
             f"Features of the last hidden layer ({layer})",
-            lambda: _embedding(result, parts, layer, title),
+            lambda: _embedding(result, layer, title),
         ),
     ]
-    return [picture for picture in every if picture[0] not in of_other]
 
 
 def hidden_layer(result: Result) -> str:
@@ -284,19 +249,19 @@ def hidden_layer(result: Result) -> str:
     return leaf_layers(result.model)[-2:][0]
 
 
-def _embedding(result: Result, parts: Parts, layer: str, title: str) -> Any:
+def _embedding(result: Result, layer: str, title: str) -> Any:
     """t-SNE where scikit-learn is installed, else PCA."""
-    x, labels = parts.test[0][:EMBEDDED], parts.test[1][:EMBEDDED]
+    x, labels = (array[:EMBEDDED] for array in result.parts.test)
     values = training.features(result.model, x, layer)
     try:
-        return draw.embedding(values, labels, "tsne", names=_names(result), title=title)
+        return draw.embedding(values, labels, "tsne", names=result.names, title=title)
     except ImportError:
-        return draw.embedding(values, labels, "pca", names=_names(result), title=title)
+        return draw.embedding(values, labels, "pca", names=result.names, title=title)
 
 
 def _pictured(
-    folder: Path, name: str, heading: str, make: Any, note: Note, progress: Drawing
-) -> page.Html:
+    folder: Path, name: str, heading: str, make: Callable[[], Any], note: Note, progress: Drawing
+) -> markup.Html:
     """A picture in a file and as a section of the page; or the sentence why there is none."""
 
     def drawn() -> str:
@@ -313,35 +278,34 @@ def _pictured(
         write(folder / f"{name}.png", content)
         return page.picture(content, heading, READ[name])
 
-    return page.section(heading, progress.part(heading, drawn) or LEFT_OUT)
+    return markup.section(heading, progress.part(heading, drawn) or LEFT_OUT)
 
 
-def _graph(result: Result, parts: Parts, folder: Path, note: Note) -> page.Html:
+def _graph(result: Result, folder: Path, note: Note) -> markup.Html:
     """The graph in a file and as a drawing of the page, or as text where nothing can draw it."""
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
         # two examples: batch normalisation in training takes no fewer
-        made = draw.graph(result.model, np.repeat(parts.test[0][:1], 2, axis=0))
+        made = draw.graph(result.model, np.repeat(result.parts.test[0][:1], 2, axis=0))
         written = draw.save(made, folder / "graph.svg")
     for warning in given:
         note(warning.message)
     if written.suffix == ".svg":
         return page.drawing(written.read_text(encoding="utf-8"), READ["graph"])
-    return page.code(made.source)
+    return markup.code(made.source)
 
 
-def _circumstances(result: Result, dataset: Dataset, parts: Parts) -> list[page.Html]:
-    """Configuration, environment and data."""
+def _circumstances(result: Result) -> list[markup.Html]:
     return [
-        page.section("Configuration", page.table(configuration(result, parts))),
-        page.section("Environment", page.table(environment().items())),
-        page.section("Data", page.table(checksums(dataset), head=("", "array", "SHA-256"))),
+        markup.section("Configuration", markup.table(configuration(result))),
+        markup.section("Environment", markup.table(environment().items())),
+        markup.section("Data", markup.table(checksums(result.data), head=("", "array", "SHA-256"))),
     ]
 
 
-def configuration(result: Result, parts: Parts) -> list[tuple[str, str]]:
+def configuration(result: Result) -> list[tuple[str, str]]:
     """What the run was trained with; functions by name, the schedule as what it makes."""
-    recipe = result.recipe
+    recipe, parts = result.recipe, result.parts
     fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
     for name in ELSEWHERE:
         del fields[name]
@@ -381,11 +345,7 @@ def _name(result: Result) -> str:
     return result.folder or run_name(result.recipe.name, result.dataset, result.seed)
 
 
-def _names(result: Result) -> tuple[str, ...] | None:
-    return FASHION if result.dataset == "fashion" else result.names
-
-
-def _accuracies(result: Result) -> tuple[float, float, float]:
+def accuracies(result: Result) -> tuple[float, float, float]:
     return result.train_accuracy, result.validation_accuracy, result.test_accuracy
 
 

@@ -28,21 +28,27 @@ FINISHED = "result.json"
 FIGURES = (
     "train_seconds", "train_accuracy", "validation_accuracy", "test_accuracy", "test_loss",
 )  # fmt: skip
+FASHION = (
+    "T-shirt/top", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
 # trains a recipe's network without ``fit``: from (recipe, model, parts, batches, callbacks)
 Trainer = Callable[[Recipe, nn.Module, Parts, Any, Iterable[Any]], History]
 
 
 @dataclass
 class Result:
-    """What a run gave; accuracies in 0 … 1, seconds of training alone.
+    """What a run on ``data`` gave; accuracies in 0 … 1, seconds of training alone.
 
-    ``epochs`` is how many were asked for; ``history.stopped`` says whether they were all trained.
+    ``dataset`` is what the data are called, ``parts`` those that the recipe cut;
+    ``history.stopped`` says whether all epochs of the recipe were trained.
     """
 
     recipe: Recipe
     dataset: str
+    data: Dataset
+    parts: Parts
     seed: int
-    epochs: int
     train_seconds: float
     train_accuracy: float
     validation_accuracy: float
@@ -51,10 +57,17 @@ class Result:
     history: History
     model: nn.Module
     test_logits: np.ndarray
-    test: tuple[np.ndarray, np.ndarray]
     histograms: training.Histograms | None = None
-    names: tuple[str, ...] | None = None  # of the classes, where they have words
     folder: str = ""  # the name of its own among those of other runs
+
+    @property
+    def test(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.data[1]
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Those of the classes, where they have words."""
+        return FASHION if self.dataset == "fashion" else getattr(self.data, "names", None)
 
     @property
     def judged(self) -> float:
@@ -67,17 +80,12 @@ class Result:
         return self.recipe.reported_accuracy(self.dataset)
 
     def as_json(self) -> dict[str, Any]:
-        """The run as one JSON object."""
         return {
             "recipe": self.recipe.name,
             "dataset": self.dataset,
             "seed": self.seed,
             "epochs": len(self.history),
-            "train_seconds": self.train_seconds,
-            "train_accuracy": self.train_accuracy,
-            "validation_accuracy": self.validation_accuracy,
-            "test_accuracy": self.test_accuracy,
-            "test_loss": self.test_loss,
+            **{name: getattr(self, name) for name in FIGURES},
             "reported_accuracy": self.reported,
             "parameters": sum(p.size for p in self.model.parameters()),
             "weights_sha256": weights_sha256(self.model.state_dict()),
@@ -92,7 +100,6 @@ def run(
     parts: Parts | None = None,
     *,
     seed: int = 0,
-    epochs: int | None = None,
     trainer: Trainer | None = None,
     replay: bool = True,
     callbacks: Iterable[Any] = (),
@@ -106,17 +113,13 @@ def run(
     ``parts`` are those of the recipe for the data set, where the caller has them already. A
     ``trainer`` stands in for ``training.fit``; without ``replay`` every step runs as Python, to
     the same weights. The weights and the order of the batches come from two generators of the same
-    seed. ``epochs`` instead of the recipe's also fits its schedule.
-    ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of up to
-    50 epochs, on so many training examples. Ctrl-C ends the training and gives what was reached,
-    also while accuracies are measured.
-    The file ``checkpoint`` always has a recent state of the training; with ``resume`` it goes on
-    from there, without it the file is written anew. With a ``group`` its processes share the
-    training. Raises DataError where the data do not fit the network, and for a checkpoint of
-    another run.
+    seed. ``callbacks`` are those of ``training.fit``; with ``probe`` the result has histograms of
+    up to 50 epochs, on so many training examples. Ctrl-C ends the training and gives what was
+    reached, also while accuracies are measured. The file ``checkpoint`` always has a recent state
+    of the training; with ``resume`` it goes on from there, without it the file is written anew.
+    With a ``group`` its processes share the training. Raises DataError where the data do not fit
+    the network, and for a checkpoint of another run.
     """
-    if epochs is not None:
-        recipe = replace(recipe, epochs=epochs)
     parts = parts or recipe.parts(dataset)
     weights_seed, order_seed = np.random.default_rng(seed).spawn(2)
     model = recipe.build(weights_seed)
@@ -155,18 +158,15 @@ def run(
     with Interrupt() as interrupt:  # Ctrl-C would lose what was trained
         logits = predict(model, parts.test[0])
         test_loss, test_accuracy = score(logits, parts.test[1])
-        if group is None:
-            train_accuracy = training.evaluate(model, *parts.train)[1]
-        else:
-            judge = Judge(cross_entropy)
-            _, train_accuracy = evaluated_by(group, model, *parts.train, cross_entropy, judge)
+        _, train_accuracy = evaluated_by(group, model, *parts.train, Judge(cross_entropy))
     if interrupt.asked if group is None else group.sum(interrupt.asked)[0]:
         history.stopped = "interrupted"
     return Result(
         recipe=recipe,
         dataset=dataset_name,
+        data=dataset,
+        parts=parts,
         seed=seed,
-        epochs=recipe.epochs,
         train_seconds=sum(epoch.seconds for epoch in history),
         train_accuracy=train_accuracy,
         validation_accuracy=validation_accuracy,
@@ -175,9 +175,7 @@ def run(
         history=history,
         model=model,
         test_logits=logits,
-        test=dataset[1],
         histograms=record,
-        names=getattr(dataset, "names", None),
     )
 
 
@@ -187,15 +185,17 @@ def keep(result: Result, folder: Path, command: str) -> None:
     write_json(folder / FINISHED, found)
 
 
-def vacant(folder: Path, command: str) -> Path:
+def vacant(folder: Path, command: str, note: Callable[[object], None]) -> Path:
     """This folder or the first of those with numbers behind its name that loses no other run.
 
-    Such a folder has no finished run, or one of the same command.
+    Such a folder has no finished run, or one of the same command; it is told where it is another.
     """
     for number in itertools.count(1):
         place = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
         if _finished(place).get("command", command) == command:
             break
+    if place != folder:
+        note(f"{folder} has a run of other data or settings; this one goes to {place}.")
     return place
 
 
@@ -225,10 +225,9 @@ def kept(
     except (OSError, ValueError, TypeError, KeyError, ShapeError):
         return None
     return Result(
-        recipe=replace(recipe, epochs=len(epochs)), dataset=dataset_name, seed=seed,
-        epochs=len(epochs), history=history, model=model,
-        test_logits=predict(model, parts.test[0]), test=dataset[1],
-        names=getattr(dataset, "names", None), folder=folder.name, **figures,
+        recipe=replace(recipe, epochs=len(epochs)), dataset=dataset_name, data=dataset,
+        parts=parts, seed=seed, history=history, model=model,
+        test_logits=predict(model, parts.test[0]), folder=folder.name, **figures,
     )  # fmt: skip
 
 

@@ -19,12 +19,13 @@ from .. import data
 from ..data.datasets import Dataset
 from ..errors import DataError, DataWarning
 from ..parallel import Group
+from ..recording.text import aligned
 from .command_line import Arguments, at_least, guarded, new_file, new_folder, not_an_input
 from .doctor import examine
 from .outputs import run_name, write_json
-from .progress import Bar, Drawing
+from .progress import Drawing, progress
 from .recipes import DEFAULT, RECIPES, REFERENCES, Recipe, with_rate
-from .report import GROUP_PARTS, number_of_parts, spread, write_group, write_run
+from .report import accuracies, spread, write_group, write_run
 from .run import FINISHED, Result, Trainer, keep, kept, run, vacant
 
 PROBE = 500  # training images for the histograms of activations and gradients
@@ -59,14 +60,11 @@ def parse(
     together: Sequence[str] = REFERENCES,
     default: str = DEFAULT,
 ) -> argparse.Namespace:
-    """The command line; with ``by_hand``, what trains so, it has that option too.
-
-    ``together`` are the recipes that "all" stands for.
-    """
+    """``by_hand`` trains so, if there is that option; "all" stands for the recipes ``together``."""
     usual = RECIPES[default]
     ends = {"first": together[0], "last": together[-1]}
     parser = Arguments(program, description=DESCRIPTION.format(program=program, **ends))
-    parser.set_defaults(program=program, trainer=None, together=together)
+    parser.set_defaults(program=program, by_hand=None, together=together)
     parser.add_argument(
         "--recipe", default=default,
         help=f"one of {', '.join(RECIPES)}, or all: {', '.join(together)} (default {default})",
@@ -108,9 +106,8 @@ def parse(
     )
     if by_hand is not None:
         parser.add_argument(
-            "--by-hand", action="store_const", const=by_hand, dest="trainer",
-            help="pencil-and-paper gradients",
-        )  # fmt: skip
+            "--by-hand", action="store_const", const=by_hand, help="pencil-and-paper gradients"
+        )
     parser.add_argument(
         "--mpi", action="store_true", help="share each batch with the processes mpirun started"
     )
@@ -123,25 +120,25 @@ def parse(
     at_least(given, epochs=1, seeds=1, seed=0, classes=2, side=1, batch=1)
     if given.lr is not None and not 0 < given.lr < math.inf:
         raise DataError(f"--lr {given.lr}: a number above 0 is needed.")
-    if given.recipe == "all" and (wrong := _given(
-        *((f"--{name}", getattr(given, name) is not None) for name in ("sizes", "lr", "batch"))
-    )):  # fmt: skip
-        raise DataError(f"--recipe all trains recipes as they are; leave out {wrong}.")
-    hand = ("--by-hand", given.trainer is not None)
-    if given.doctor and (wrong := _given(hand, ("--json", given.json is not None))):
-        raise DataError(f"--doctor trains nothing; leave out {wrong}.")
-    if given.resume and (wrong := _given(hand, ("--doctor", given.doctor))):
-        raise DataError(f"--resume needs checkpoints; leave out {wrong}.")
-    if given.mpi and (wrong := _given(hand, ("--doctor", given.doctor))):
-        raise DataError(f"--mpi shares the steps of a training; leave out {wrong}.")
+    every = given.recipe == "all"
+    for is_given, reason, others in (
+        (every, "--recipe all trains recipes as they are", ("sizes", "lr", "batch")),
+        (given.doctor, "--doctor trains nothing", ("by-hand", "json")),
+        (given.resume, "--resume needs checkpoints", ("by-hand", "doctor")),
+        (given.mpi, "--mpi shares the steps of a training", ("by-hand", "doctor")),
+    ):
+        if is_given and (wrong := _given(given, *others)):
+            raise DataError(f"{reason}; leave out {wrong}.")
     not_an_input("--json", given.json, [Path(given.dataset or "")])
     if given.json in (given.out, *given.out.parents):
         raise DataError(f"--json {given.json}: --out makes that a folder; name another file.")
     return given
 
 
-def _given(*options: tuple[str, bool]) -> str:
-    return " and ".join(name for name, is_given in options if is_given)
+def _given(given: argparse.Namespace, *options: str) -> str:
+    """Which of the options the command line has."""
+    has = (o for o in options if getattr(given, o.replace("-", "_")) not in (None, False))
+    return " and ".join(f"--{option}" for option in has)
 
 
 def jobs(
@@ -176,8 +173,7 @@ def _places(given: argparse.Namespace, recipe: Recipe) -> tuple[str, ...]:
 
 def _loaded(given: argparse.Namespace, place: str, note: Callable[[object], None]) -> Dataset:
     """The data set at a place, with labels and images; what was changed in it is noted."""
-    own = [(f"--{name}", getattr(given, name) is not None) for name in ("label", "classes", "side")]
-    if place in ("mnist", "fashion") and (wrong := _given(*own)):
+    if place in ("mnist", "fashion") and (wrong := _given(given, "label", "classes", "side")):
         raise DataError(f"{wrong}: only for your own data; give --data PATH, or leave it out.")
     dataset = data.mnist() if place == "mnist" else _read(given, place, note)
     if any(labels is None for _, labels in dataset):
@@ -223,6 +219,8 @@ def _changed(given: argparse.Namespace, recipe: Recipe, dataset: Dataset) -> Rec
         recipe = with_rate(recipe, given.lr)
     if given.batch is not None:
         recipe = replace(recipe, batch_size=given.batch)
+    if given.epochs is not None:
+        recipe = replace(recipe, epochs=given.epochs)
     return recipe.fitted(dataset, given.sizes)
 
 
@@ -239,46 +237,38 @@ def table(results: Iterable[list[Result]]) -> str:
 
     Of a training that ended early its epochs are told as "2/6".
     """
-    results = list(results)
-    wide = max(9, *(len(group[0].recipe.name) + 2 for group in results))
-    place = max(9, *(len(Path(group[0].dataset).name) + 2 for group in results))
-    head = (
-        f"{'recipe':<{wide}}{'data':<{place}}{'network':<22}{'epochs':>6}{'seconds':>9}"
-        f"{'train %':>15}{'validation %':>15}{'test %':>15}{'reported %':>26}"
-    )
-    lines = [head, "-" * len(head)]
+    rows: list[tuple[str, ...]] = [
+        ("recipe", "data", "network", "epochs", "seconds", "train %", "validation %", "test %",
+         "reported %")
+    ]  # fmt: skip
     for group in results:
         first, last = group[0], group[-1]
-        epochs = f"{len(last.history)}/{last.epochs}"
-        epochs = str(last.epochs) if last.history.stopped == "finished" else epochs
+        epochs = str(first.recipe.epochs)
+        if last.history.stopped != "finished":
+            epochs = f"{len(last.history)}/{epochs}"
         reported = "none"
         if first.reported is not None:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
             reported = f"{100 * first.reported:.2f} {first.recipe.judged_on} {verdict}"
-        lines.append(
-            f"{first.recipe.name:<{wide}}{Path(first.dataset).name:<{place}}{first.recipe.shown:<22}{epochs:>6}"
-            f"{statistics.mean(r.train_seconds for r in group):>9.2f}"
-            f"{spread([r.train_accuracy for r in group]):>15}"
-            f"{spread([r.validation_accuracy for r in group]):>15}"
-            f"{spread([r.test_accuracy for r in group]):>15}{reported:>26}"
-        )
-    return "\n".join(lines)
+        seconds = f"{statistics.mean(r.train_seconds for r in group):.2f}"
+        shares = map(spread, zip(*map(accuracies, group), strict=True))
+        rows.append((first.recipe.name, Path(first.dataset).name, first.recipe.shown, epochs,
+                     seconds, *shares, reported))  # fmt: skip
+    head, *lines = aligned(rows, "<<<>>>>>>")
+    return "\n".join([head, "-" * len(head), *lines])
 
 
 def command(given: argparse.Namespace, recipe: Recipe, name: str, seed: int, seeds: int = 1) -> str:
     """What repeats one run, or the runs of several seeds."""
-    epochs = given.epochs or recipe.epochs
     words: list[object] = ["mpirun", "-n", given.processes] if given.mpi else []
     words += [*given.program.split(), "--recipe", recipe.name]
-    words += ["--data", name, "--epochs", epochs, "--seed", seed]
+    words += ["--data", name, "--epochs", recipe.epochs, "--seed", seed]
     words += ["--seeds", seeds] if seeds > 1 else []
     for option in ("label", "classes", "side", "lr", "batch"):
         value = getattr(given, option)
         words += [f"--{option}", value] if value is not None else []
     words += ["--sizes", ",".join(map(str, given.sizes))] if given.sizes is not None else []
-    words += ["--by-hand"] if given.trainer is not None else []
-    words += ["--eager"] if given.eager else []
-    words += ["--mpi"] if given.mpi else []
+    words += [f"--{option}" for option in ("by-hand", "eager", "mpi") if _given(given, option)]
     return shlex.join(map(str, words))
 
 
@@ -291,7 +281,7 @@ def train(given: argparse.Namespace) -> int:
     """
     note = notes()
     if given.doctor:
-        return examine(jobs(given, note), given.out, given.epochs, note)
+        return examine(jobs(given, note), given.out, note)
     if not given.mpi:
         return _train(given, note, None)
     group = Group()
@@ -313,7 +303,6 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
     checkpoints: list[Path] = []
     for recipe, name, dataset in jobs(given, note):
         parts = recipe.parts(dataset)  # refuses images of a wrong size before folders are made
-        epochs = given.epochs or recipe.epochs
         count = len(parts.train[0])
         if given.batch is not None and given.batch > count:
             note(f"--batch {given.batch}: there are {count:,} training images, one step an epoch.")
@@ -322,8 +311,9 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             again = command(given, recipe, name, seed)
-            folder, options = _folder(given, run_name(recipe.name, name, seed), again, note)
-            if given.trainer is None:
+            options = again.removeprefix(given.program).strip()
+            folder = vacant(given.out / run_name(recipe.name, name, seed), options, note)
+            if given.by_hand is None:
                 checkpoints.append(folder / "checkpoint.npz")
             if given.resume:
                 earlier = kept(folder, options, recipe, name, dataset, parts, seed)
@@ -337,23 +327,20 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                     note(f"{title}: nothing to resume under {given.out}; training from the start.")
             elif is_first:
                 (folder / FINISHED).unlink(missing_ok=True)
-            bar = Bar(title, count, epochs, given.quiet, note)
-            try:
-                result = run(
-                    recipe, name, dataset, parts, seed=seed, epochs=epochs, trainer=given.trainer,
-                    replay=not given.eager, callbacks=[bar], probe=PROBE if is_first else 0,
-                    resume=given.resume, group=group,
-                    checkpoint=checkpoints[-1] if given.trainer is None else None,
-                )  # fmt: skip
-            finally:
-                bar.close()
+            result = run(
+                recipe, name, dataset, parts, seed=seed, trainer=given.by_hand,
+                replay=not given.eager, probe=PROBE if is_first else 0,
+                callbacks=[] if given.quiet else [progress(title, count, recipe.epochs, note)],
+                resume=given.resume, group=group,
+                checkpoint=checkpoints[-1] if given.by_hand is None else None,
+            )  # fmt: skip
             result.folder = folder.name
-            drawing = Drawing(number_of_parts(result, parts), given.quiet)
+            drawing = Drawing(given.quiet)
             groups[-1].append(result)
             labels = result.test[1]
             if result.test_accuracy <= np.bincount(labels).max() / len(labels):
                 note(f"{title}: no better than one guess for all; --doctor says why.")
-            write = functools.partial(write_run, result, dataset, parts, given.out, again, note)
+            write = functools.partial(write_run, result, given.out, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if result.history.stopped == "interrupted" or not drawn:
                 break
@@ -361,17 +348,18 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                 keep(result, folder, options)
         if len(groups[-1]) > 1 and drawn:
             again = command(given, recipe, name, given.seed, given.seeds)
-            drawing = Drawing(GROUP_PARTS, given.quiet)
+            drawing = Drawing(given.quiet)
             together = run_name(recipe.name, name, given.seed, groups[-1][-1].seed)
-            folder, options = _folder(given, together, again, note)
-            write = functools.partial(write_group, groups[-1], dataset, parts, folder, again, note)
+            options = again.removeprefix(given.program).strip()
+            folder = vacant(given.out / together, options, note)
+            write = functools.partial(write_group, groups[-1], folder, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if is_first and drawn:
                 write_json(folder / FINISHED, {"command": options})
         result = groups[-1][-1]
         if result.history.stopped == "interrupted" or not drawn:
-            where = f"in epoch {len(result.history)} of {epochs}"
-            further = "" if given.trainer else "; --resume goes on from there"
+            where = f"in epoch {len(result.history)} of {recipe.epochs}"
+            further = "" if given.by_hand else "; --resume goes on from there"
             if not drawn:
                 where = f"with {drawing.done} of {drawing.parts} parts of the report drawn"
             note(f"interrupted {where}{further}.")
@@ -383,17 +371,6 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         for checkpoint in checkpoints:
             checkpoint.unlink(missing_ok=True)
     return 0
-
-
-def _folder(
-    given: argparse.Namespace, name: str, command: str, note: Callable[[object], None]
-) -> tuple[Path, str]:
-    """Where a run goes, which is said where another one has the usual place; its options."""
-    usual, options = given.out / name, command.removeprefix(given.program).strip()
-    folder = vacant(usual, options)
-    if folder != usual:
-        note(f"{usual} has a run of other data or settings; this one goes to {folder}.")
-    return folder, options
 
 
 def _everywhere(group: Group | None, holds: bool) -> bool:
@@ -409,7 +386,6 @@ def written(write: Callable[..., Path], drawing: Drawing) -> bool:
 
 
 def report(groups: list[list[Result]], given: argparse.Namespace) -> None:
-    """Print the table and write the figures."""
     print(table(groups))
     print(f"weights, pictures and reports: {given.out}/")
     if given.json is not None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,9 @@ class Run:
     metrics: Metrics = field(default_factory=dict)
     accumulate: int = 1
     group: Group | None = None
+    early_stopping: "EarlyStopping | None" = None
+    keep_best: bool = False
+    replay: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,25 +131,23 @@ class ProgressBar:
     Raises ImportError where tqdm is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "") -> None:
         try:
             from tqdm import tqdm
         except ImportError:
             raise ImportError("a progress bar needs tqdm: pip install tqdm.") from None
-        self._make = tqdm
+        self._make = partial(tqdm, desc=title or None, unit=" steps")
         self._bar: Any = None
 
     def __repr__(self) -> str:
         return "ProgressBar()"
 
     def on_start(self, run: Run) -> None:
-        """Draw the empty bar, or as full as a resumed training is."""
         steps = run.steps_per_epoch()
         total = None if steps is None else steps * run.epochs
-        self._bar = self._make(total=total, initial=run.done, unit=" steps")
+        self._bar = self._make(total=total, initial=run.done)
 
     def on_step(self, now: Progress) -> None:
-        """One step further."""
         shares = "" if math.isnan(now.accuracy) else f", accuracy {100 * now.accuracy:.1f} %"
         own = "".join(f", {name} {value:.3g}" for name, value in now.metrics.items())
         text = f"epoch {now.epoch}, loss {now.loss:.3f}{shares}{own}"
@@ -153,7 +155,6 @@ class ProgressBar:
         self._bar.update()
 
     def on_end(self, history: History) -> None:
-        """Leave the bar as it is, with the reason of an end before time."""
         if history.stopped != "finished":
             self._bar.set_postfix_str(f"stopped: {history.stopped}")
         self._bar.close()

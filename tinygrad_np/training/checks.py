@@ -19,10 +19,10 @@ from ..nn.module import Module
 from ..optim.groups import steps_of
 from ..optim.optimisers import Optimiser
 from ..optim.several import Several
-from .callbacks import EarlyStopping, Run
+from .callbacks import Run
 from .decision import Decision, Loss, decision
 from .history import MONITORS
-from .inputs import Call, are_paired, as_arrays, as_tensors, numbers, part, rows, shapes
+from .inputs import are_paired, as_arrays, as_tensors, numbers, outputs_of, part, rows, shapes
 
 Arrays = tuple[Any, Any]
 EVALUATION_ROWS = 2048
@@ -197,36 +197,31 @@ def check_validation(model: Module, validation: Any, loss: Loss) -> Decision | N
 def _tried(model: Module, x: Any) -> Any:
     """What a copy of the model gives for two examples, None where it cannot be copied."""
     try:
-        twin = Call(copy.deepcopy(model).train())
+        twin = copy.deepcopy(model).train()
     except Exception:  # a model may hold what nobody can copy: then fit finds out later
         return None
     with no_grad(), np.errstate(all="ignore"):
         try:
-            return twin(as_tensors(part(x, [0, -1])))
+            return outputs_of(twin, as_tensors(part(x, [0, -1])))
         except (ValueError, TypeError, IndexError) as error:
             first = error
         try:  # it may be made for one number of examples
-            return twin(as_tensors(part(x, slice(EVALUATION_ROWS))))
+            return outputs_of(twin, as_tensors(part(x, slice(EVALUATION_ROWS))))
         except (ValueError, TypeError, IndexError):
             raise DataError(
                 f"validation: the model does not take x of {shapes(x)}: {first}"
             ) from first
 
 
-def monitored(
-    validation: Arrays | None,
-    early_stopping: EarlyStopping | None,
-    keep_best: bool,
-    metrics: list[str],
-    decided: Decision | None,
-) -> str:
+def monitored(run: Run, decided: Decision | None) -> str:
     """What the best epoch goes by."""
-    if validation is None and keep_best:
+    validation, early_stopping = run.validation, run.early_stopping
+    if validation is None and run.keep_best:
         raise ValueError("keep_best=True needs validation data; give validation=(x, y).")
     monitor = "train_loss"
     if early_stopping is not None:
         monitor = early_stopping.monitor
-        own = [f"{part}_{name}" for name in metrics for part in ("train", "validation")]
+        own = [f"{part}_{name}" for name in run.reported() for part in ("train", "validation")]
         if monitor not in (*MONITORS, *own):
             raise ValueError(
                 f"early stopping monitors {monitor}; it must be one of "

@@ -8,8 +8,8 @@ from typing import Any
 from ..arguments import shown
 from ..nn.module import Module
 from .checks import check_model
-from .inputs import Call
-from .scoring import predict
+from .inputs import outputs_of
+from .scoring import predicted
 
 
 def features(model: Module, x: Any, layer: str) -> Any:
@@ -28,26 +28,15 @@ def features(model: Module, x: Any, layer: str) -> Any:
     """
     check_model("features", model)
     with tapped(model, [layer]) as outputs:
-        return predict(_Last(model, layer, outputs), x)
 
+        def last(x: Any) -> Any:
+            outputs.clear()
+            outputs_of(model, x)
+            if layer not in outputs:
+                raise ValueError(f"layer {layer!r} was not called; choose one that the model uses.")
+            return outputs[layer][-1]
 
-class _Last(Module):
-    """The network, giving the output of one of its layers instead of its own."""
-
-    def __init__(self, model: Module, layer: str, outputs: dict[str, list[Any]]) -> None:
-        self.model = model
-        self._call = Call(model)
-        self._layer = layer
-        self._outputs = outputs
-
-    def forward(self, x: Any) -> Any:
-        self._outputs.clear()
-        self._call(x)
-        if self._layer not in self._outputs:
-            raise ValueError(
-                f"layer {self._layer!r} was not called; choose one that the model uses."
-            )
-        return self._outputs[self._layer][-1]
+        return predicted(model, x, last)
 
 
 def leaf_layers(model: Module) -> list[str]:

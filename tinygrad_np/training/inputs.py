@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,24 +16,19 @@ from ..nn import Embedding
 from ..nn.module import Module
 
 
-class Call:
-    """How a model takes x: an array as it is, a tuple or list as arguments, a dict as keywords.
+def outputs_of(model: Module, x: Any) -> Any:
+    """What a model gives: an array goes in as it is, a tuple or list as arguments, a dict by name.
 
     Where ``forward`` does not take that many, or not these names, the nest is its one argument.
     """
-
-    def __init__(self, model: Module) -> None:
-        self.model = model
-
-    def __call__(self, x: Any) -> Any:
-        if not isinstance(x, (tuple, list, dict)):  # the commonest; to look at names takes 0.1 ms
-            return self.model(x)
-        least, most, names, needed, any_name = _taken(self.model)
-        if isinstance(x, dict):
-            known = any_name or all(name in names for name in x)
-            fits = bool(x) and known and all(name in x for name in needed)
-            return self.model(**x) if fits else self.model(x)
-        return self.model(*x) if least <= len(x) <= most else self.model(x)
+    if not isinstance(x, (tuple, list, dict)):  # the commonest; to look at names takes 0.1 ms
+        return model(x)
+    least, most, names, needed, any_name = _taken(model)
+    if isinstance(x, dict):
+        known = any_name or all(name in names for name in x)
+        fits = bool(x) and known and all(name in x for name in needed)
+        return model(**x) if fits else model(x)
+    return model(*x) if least <= len(x) <= most else model(x)
 
 
 def _taken(model: Module) -> tuple[float, float, list[str], list[str], bool]:
@@ -155,8 +151,7 @@ def part(nest: Any, which: Any) -> Any:
     """The examples ``which``, a slice or a list of indices."""
     if isinstance(nest, ARRAYS):
         return nest[which] if nest.ndim else nest
-    parts = [p[which] if isinstance(p, ARRAYS) and p.ndim else p for p in leaves(nest)]
-    return rebuild(nest, parts)
+    return _mapped(nest, lambda p: p[which] if isinstance(p, ARRAYS) and p.ndim else p)
 
 
 def as_tensors(nest: Any) -> Any:
@@ -165,26 +160,30 @@ def as_tensors(nest: Any) -> Any:
         return nest
     if isinstance(nest, np.ndarray):
         return Tensor(nest)
-    is_array = (np.ndarray, np.generic)
-    return rebuild(nest, [Tensor(p) if isinstance(p, is_array) else p for p in leaves(nest)])
+    return _mapped(nest, lambda p: Tensor(p) if isinstance(p, (np.ndarray, np.generic)) else p)
 
 
 def as_arrays(nest: Any) -> Any:
     """Tensors as arrays, copied."""
     if isinstance(nest, Tensor):
         return nest.numpy()
-    return rebuild(nest, [p.numpy() if isinstance(p, Tensor) else p for p in leaves(nest)])
+    return _mapped(nest, lambda p: p.numpy() if isinstance(p, Tensor) else p)
 
 
 def with_floats(nest: Any, dtype: Any) -> Any:
     """A nest of arrays whose real numbers are all of ``dtype``."""
     if isinstance(nest, np.ndarray):
         return nest.astype(dtype)
-    parts = [
-        p.astype(dtype) if isinstance(p, np.ndarray) and p.dtype.kind == "f" else p
-        for p in leaves(nest)
-    ]
-    return rebuild(nest, parts)
+
+    def changed(leaf: Any) -> Any:
+        is_float = isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
+        return leaf.astype(dtype) if is_float else leaf
+
+    return _mapped(nest, changed)
+
+
+def _mapped(nest: Any, change: Callable[[Any], Any]) -> Any:
+    return rebuild(nest, [change(leaf) for leaf in leaves(nest)])
 
 
 def shapes(nest: Any) -> str:

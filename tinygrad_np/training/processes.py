@@ -14,7 +14,6 @@ from ..optim.several import is_ours
 from ..parallel import Group
 from ..parallel.same import checksum
 from .callbacks import Run
-from .decision import Loss
 from .guard import generators
 from .inputs import are_paired, part, rows
 from .resume import data_state, first_checksum, is_stateless, set_data_state
@@ -132,20 +131,20 @@ def validated(run: Run, judge: Judge) -> tuple[float, float, dict[str, float]]:
     """
     assert run.validation is not None
     if run.group is None or run.reported():
-        return evaluated(run.model, *run.validation, run.loss, run.metrics, judge)
-    return *evaluated_by(run.group, run.model, *run.validation, run.loss, judge), {}
+        return evaluated(run.model, *run.validation, run.metrics, judge)
+    return *evaluated_by(run.group, run.model, *run.validation, judge), {}
 
 
 def evaluated_by(
-    group: Group, model: Module, x: Any, y: Any, loss: Loss, judge: Judge
+    group: Group | None, model: Module, x: Any, y: Any, judge: Judge
 ) -> tuple[float, float]:
-    """(mean loss, accuracy) of data of which each process takes its rows."""
+    """(mean loss, accuracy) of data of which each process takes its rows, if there are several."""
     count = rows(x, y)
-    if count < group.size or not are_paired(x, y):
-        return evaluated(model, x, y, loss, {}, judge)[:2]
+    if group is None or count < group.size or not are_paired(x, y):
+        return evaluated(model, x, y, {}, judge)[:2]
     which = share_of(count, group.rank, group.size)
     x, y = part(x, which), part(y, which)
     own = rows(x, y)
-    value, right, _ = evaluated(model, x, y, loss, {}, judge)
+    value, right, _ = evaluated(model, x, y, {}, judge)
     value, right = group.sum(value * own, right * own)
     return value / count, right / count

@@ -14,7 +14,7 @@ from ..nn.functional import cross_entropy
 from ..nn.module import Module
 from .checks import check_loss, check_model
 from .features import leaf_layers, tapped
-from .inputs import Call, as_tensors, examples
+from .inputs import as_tensors, examples, outputs_of
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Histograms:
         twin.zero_grad()
         names = list(self.activations)
         with tapped(twin, names) as outputs, np.errstate(all="ignore"):  # fit tells what diverges
-            self._loss(Call(twin)(as_tensors(self._x)), as_tensors(self._y)).backward()
+            self._loss(outputs_of(twin, as_tensors(self._x)), as_tensors(self._y)).backward()
         self.epochs.append(epoch)
         for name in names:
             taken = leaves(outputs.get(name, []))

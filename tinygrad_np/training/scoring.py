@@ -1,8 +1,9 @@
 """A model's outputs for data, and their loss and accuracy."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -18,11 +19,11 @@ from ..nn.module import Module
 from .checks import EVALUATION_ROWS, check_loss, check_model
 from .decision import Decision, Loss, decision
 from .inputs import (
-    Call,
     are_paired,
     as_arrays,
     as_tensors,
     examples,
+    outputs_of,
     part,
     rows,
     shapes,
@@ -43,9 +44,14 @@ def predict(model: Module, x: Any) -> Any:
     (5, 2)
     """
     check_model("predict", model)
+    return predicted(model, x, partial(outputs_of, model))
+
+
+def predicted(model: Module, x: Any, call: Callable[[Any], Any]) -> Any:
+    """What ``call`` gives for the Tensors of x while the model is in evaluation mode."""
     x = examples("x", x, model)
     with evaluating(model), no_grad():
-        return _outputs(Call(model), x)
+        return _outputs(call, x)
 
 
 @contextmanager
@@ -61,7 +67,7 @@ def evaluating(model: Module) -> Iterator[None]:
             attributes.update({} if training is None else {"training": training})
 
 
-def _outputs(call: Call, x: Any) -> Any:
+def _outputs(call: Callable[[Any], Any], x: Any) -> Any:
     """The outputs for x, some rows at a time where all arrays have a row for each example."""
     n = rows(x) if are_paired(x) else 0
     if n <= EVALUATION_ROWS:
@@ -119,16 +125,16 @@ def evaluate(
     >>> accuracy in (0.0, 1.0)
     True
     """
-    value, right, own = evaluated(model, x, y, loss, named(metrics), Judge(loss))
+    check_model("evaluate", model)
+    check_loss("evaluate", loss)
+    value, right, own = evaluated(model, x, y, named(metrics), Judge(loss))
     return (value, right) if metrics is None else (value, right, own)
 
 
 def evaluated(
-    model: Module, x: Any, y: Any, loss: Loss, metrics: Metrics, judge: "Judge"
+    model: Module, x: Any, y: Any, metrics: Metrics, judge: "Judge"
 ) -> tuple[float, float, dict[str, float]]:
-    """The same with own metrics, and with the losses by name where there are several."""
-    check_model("evaluate", model)
-    check_loss("evaluate", loss)
+    """The same by a judge, and with the losses by name where there are several."""
     y = as_arrays(examples("y", y, model))
     if not rows(y):
         raise ShapeError(f"evaluate: y of {shapes(y)}; expected (n, ...) with n at least 1.")
@@ -138,41 +144,39 @@ def evaluated(
             f"evaluate: x has {found:,} rows and y of {shapes(y)} has {rows(y):,}; give one label "
             "for each row."
         )
-    value, right, losses = _scored(outputs, y, loss, judge)
+    value, right, losses = judge.scored(outputs, y)
     return value, right, {**losses, **measured(metrics, outputs, y)}
 
 
 def score(outputs: Any, y: Any, loss: Loss = cross_entropy) -> tuple[float, float]:
     """(mean loss, accuracy) of outputs (n, ...) for labels ``y (n,)``, as ``evaluate``."""
-    return _scored(outputs, y, loss, Judge(loss))[:2]
-
-
-def _scored(
-    outputs: Any, y: Any, loss: Loss, judge: "Judge"
-) -> tuple[float, float, dict[str, float]]:
-    outputs = with_floats(outputs, np.float64)
-    right, counted = judge.counted(outputs, y)
-    with no_grad():
-        given = loss(as_tensors(outputs), as_tensors(y))
-    losses = {}
-    for name, value in (given if isinstance(given, dict) else {"": given}).items():
-        if not isinstance(value, (Tensor, np.ndarray, np.generic, float, int)) or np.ndim(value):
-            raise TypeError(
-                f"the loss, {shown(loss)}, gave {shown(value)} for outputs of {shapes(outputs)} "
-                f"and targets of {shapes(y)}; it is to give one number."
-            )
-        losses[name] = float(np.asarray(value))
-    accuracy = right / counted if counted else math.nan
-    return sum(losses.values()), accuracy, losses if isinstance(given, dict) else {}
+    return Judge(loss).scored(outputs, y)[:2]
 
 
 class Judge:
-    """How many outputs are right; what they mean is found out once."""
+    """The loss of outputs, and how many are right; what they mean is found out once."""
 
     def __init__(self, loss: Loss, decided: Decision | None = None) -> None:
         self.loss = loss
         self.decision = decided
         self.is_known = decided is not None
+
+    def scored(self, outputs: Any, y: Any) -> tuple[float, float, dict[str, float]]:
+        """The loss, or the sum of several, the accuracy, and the losses where they have names."""
+        outputs = with_floats(outputs, np.float64)
+        right, counted = self.counted(outputs, y)
+        with no_grad():
+            given = self.loss(as_tensors(outputs), as_tensors(y))
+        losses, numbers = {}, (Tensor, np.ndarray, np.generic, float, int)
+        for name, value in (given if isinstance(given, dict) else {"": given}).items():
+            if not isinstance(value, numbers) or np.ndim(value):
+                raise TypeError(
+                    f"the loss, {shown(self.loss)}, gave {shown(value)} for outputs of "
+                    f"{shapes(outputs)} and targets of {shapes(y)}; it is to give one number."
+                )
+            losses[name] = float(np.asarray(value))
+        accuracy = right / counted if counted else math.nan
+        return sum(losses.values()), accuracy, losses if isinstance(given, dict) else {}
 
     def counted(self, outputs: Any, y: Any) -> tuple[int, int]:
         """How many are right, and how many count: none where outputs mean no classes."""

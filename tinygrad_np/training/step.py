@@ -18,7 +18,7 @@ from ..optim.several import Several
 from .callbacks import Run
 from .decision import GREATEST, has_classes
 from .guard import Guard
-from .inputs import Call, rows
+from .inputs import outputs_of, rows
 
 
 def training_step(run: Run, guard: Guard) -> Callable[..., tuple[Any, ...]]:
@@ -102,14 +102,13 @@ def forward_pass(run: Run, looks: bool = False) -> Callable[[Any, Any], tuple[An
 
     If it ``looks`` whether the outputs are what the loss takes, it warns where they are not.
     """
-    loss, call, names = run.loss, Call(run.model), run.names
-    kind = type(run.model).__name__
+    model, loss, names = run.model, run.loss, run.names
 
     def forward(x: Any, y: Any) -> tuple[Any, dict[str, Any]]:
-        outputs = call(x)
+        outputs = outputs_of(model, x)
         if outputs is None:
             raise TypeError(
-                f"fit: the model, of class {kind}, returned None; is a `return` "
+                f"fit: the model, of class {type(model).__name__}, returned None; is a `return` "
                 "missing in its forward?"
             )
         if looks:

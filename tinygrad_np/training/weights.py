@@ -122,14 +122,7 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         if source.suffix == ".npz":
             words = json.loads(npz.read_comment(source) or b"{}")
         else:
-            with open(source, "rb") as file:
-                length, start = int.from_bytes(file.read(8), "little"), file.read(1)
-                if start not in (b"{", b""):
-                    raise ValueError("it starts neither as an .npz nor as safetensors")
-                file.seek(8)
-                if length > _MAX_HEADER:
-                    raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
-                words = json.loads(file.read(length)).get(_METADATA, {})
+            words = json.loads(_header(source)).get(_METADATA, {})
         if not isinstance(words, dict):
             raise ValueError(f"metadata of type {type(words).__name__}")
         return {str(name): str(value) for name, value in words.items()}
@@ -213,13 +206,19 @@ def _packed(target: Path, arrays: dict[str, np.ndarray], words: dict[str, str]) 
 
 def _read_safetensors(source: Path) -> dict[str, np.ndarray]:
     files = _safetensors()
+    _header(source)
+    return dict(files.load_file(source))
+
+
+def _header(source: Path) -> bytes:
+    """The header of a file of safetensors, which is JSON; raises ValueError for none."""
     with open(source, "rb") as file:
-        length, start = int.from_bytes(file.read(8), "little"), file.read(1)
-    if start not in (b"{", b""):
-        raise ValueError(f"a header that starts with {start!r}, not with a brace")
+        length, header = int.from_bytes(file.read(8), "little"), file.read(_MAX_HEADER)
+    if header[:1] not in (b"{", b""):
+        raise ValueError(f"a header that starts with {header[:1]!r}, not with a brace")
     if length > _MAX_HEADER:
         raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
-    return dict(files.load_file(source))
+    return header[:length]
 
 
 def _safetensors() -> Any:

@@ -3,19 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from .on_data import few, inputs, labels, related
-from .on_network import (
-    activations,
-    chained,
-    connected,
-    depth,
-    finite,
-    lost,
-    outputs,
-    start,
-    symmetry,
-)  # fmt: skip
-from .on_steps import one_batch, rates, updates
+from . import on_data, on_network, on_steps
+from .layers import Start
 from .report import TRAINED, UNRELATED, Finding, Level, Measurements
 
 # What follows from what: a finding on the left is only noted where one on the right explains it.
@@ -54,15 +43,22 @@ DONE = (
     "learning rate too high", "learning rate too low", "updates too small", "uneven updates",
     "no rate learns", UNRELATED,
 )  # fmt: skip
-LOOKS: tuple[Callable[[Measurements], Iterator[Finding]], ...] = (
-    inputs, labels, few, finite, connected, symmetry, chained, lost, outputs, start, activations,
-    depth, one_batch, related, rates, updates,
+AT_START: tuple[Callable[[Start], Iterator[Finding]], ...] = (
+    on_network.finite, on_network.connected, on_network.symmetry, on_network.chained,
+    on_network.lost, on_network.outputs, on_network.first_loss, on_network.activations,
+    on_network.depth,
+)  # fmt: skip
+BEHIND: tuple[Callable[[Measurements], Iterator[Finding]], ...] = (
+    on_network.optimised, on_network.mixed, on_steps.one_batch, on_data.related, on_steps.rates,
+    on_steps.updates,
 )  # fmt: skip
 
 
 def findings(m: Measurements) -> list[Finding]:
     """Everything that was looked at, worst first."""
-    found = [finding for look in LOOKS for finding in look(m)]
+    found = [*on_data.inputs(m), *on_data.labels(m), *on_data.few(m)]
+    found += [finding for look in AT_START if m.start for finding in look(m.start)]
+    found += [finding for look in BEHIND for finding in look(m)]
     warned = {finding.name for finding in found if finding.level == "warning"}
     if m.start is not None and m.start.is_trained:
         warned.add(TRAINED)

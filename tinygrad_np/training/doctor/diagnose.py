@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,27 +21,19 @@ from .causes import findings
 from .facts import data_facts, nearest_neighbours
 from .layers import look, mixing
 from .report import Diagnosis, Measurements
-from .trials import (
-    Loss,
-    drawn,
-    measure_updates,
-    overfit,
-    plain,
-    range_test,
-    transfer,
-)
+from .trials import Loss, drawn, measure_updates, overfit, range_test, transfer
 
 LOOKED_AT = 512  # examples that activations and gradients are measured on
 GREATEST_BATCH = 1024  # of the short trainings; a full batch would take minutes
 
-MakeOptimiser = Callable[[list[Tensor]], Optimiser]
+Optimised = Optimiser | Callable[[list[Tensor]], Optimiser] | float | None
 
 
 def diagnose(
     model: Module,
     x: Any,
     y: Any,
-    optimiser: Optimiser | MakeOptimiser | float | None = None,
+    optimiser: Optimised = None,
     *,
     loss: Loss = cross_entropy,
     batch_size: int = 128,
@@ -50,14 +43,13 @@ def diagnose(
 
     ``x`` and ``y`` are training data as the model gets them, arrays or nests of them as ``fit``
     takes; what only outputs of classes have is looked at where there is one array of outputs and
-    one of targets. ``optimiser`` is the one it is trained
-    with, a function from parameters to one, or the learning rate of plain gradient descent; without
-    one its rate is only suggested. Everything is tried on copies: weights, optimiser, generators
-    and modes stay as they are. It looks at the data, the loss at the start against ln(classes),
-    dead and saturated units, gradients by depth, one batch learned by heart, a range of learning
-    rates (Smith 2017) and the size of updates: some 500 steps in all. ``str`` of the result is the
-    report; ``draw.diagnosis`` draws it. Raises ShapeError for no examples, or another number of
-    targets.
+    one of targets. ``optimiser`` is the one it is trained with, a function from parameters to one,
+    or the learning rate of plain gradient descent; without one its rate is only suggested.
+    Everything is tried on copies: weights, optimiser, generators and modes stay as they are. It
+    looks at the data, the loss at the start against ln(classes), dead and saturated units,
+    gradients by depth, one batch learned by heart, a range of learning rates (Smith 2017) and the
+    size of updates: some 500 steps in all. ``str`` of the result is the report; ``draw.diagnosis``
+    draws it. Raises ShapeError for no examples, or another number of targets.
 
     >>> nn = tg.nn
     >>> model = nn.Sequential(nn.Linear(4, 8, seed=0), nn.ReLU(), nn.Linear(8, 2, seed=1))
@@ -77,7 +69,8 @@ def diagnose(
             "with n at least 1."
         )
     with np.errstate(all="ignore"):  # what is not finite is a finding
-        measured = _examined(model, x, y, optimiser, loss, min(batch_size, GREATEST_BATCH), seed)
+        patient = _Patient(model, x, y, loss, min(batch_size, GREATEST_BATCH), seed)
+        measured = patient.examined(optimiser)
     return Diagnosis(findings(measured), measured)
 
 
@@ -91,99 +84,90 @@ def _check_optimiser(optimiser: Any) -> None:
         real("diagnose", "optimiser", optimiser, needed)
 
 
-def _examined(
-    model: Module,
-    x: Any,
-    y: Any,
-    optimiser: Optimiser | MakeOptimiser | float | None,
-    loss: Loss,
-    batch_size: int,
-    seed: int,
-) -> Measurements:
-    rng = np.random.default_rng(seed)
-    measured = Measurements(data_facts(x, y, rng))
-    if any(facts.bad for facts in measured.inputs):
-        return measured
-    chosen = rng.permutation(rows(x))[:LOOKED_AT]
-    some, targets = part(x, chosen), part(y, chosen)
-    try:
-        twin, _ = copy.deepcopy((model, optimiser))  # whose parameters are known
-        start = look(twin, some, targets, loss)
-    except Exception as error:  # whatever a model or a loss raises is what the user wants named
-        measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return measured
-    measured.start = start
-    measured.one_hot = (
-        loss is cross_entropy
-        and isinstance(y, np.ndarray)
-        and y.ndim == 2
-        and bool(np.isin(y, (0, 1)).all() and (np.sum(y, axis=1) == 1).all())
-    )
-    if start.decision == GREATEST and not 0 <= y.min() <= y.max() < start.outputs.shape[1]:
-        measured.failure = f"some labels are out of range for {start.classes} outputs."
-        return measured
-    gradients = [p.gradient for p in start.parameters if p.gradient is not None]
-    if not start.is_connected or not all(map(math.isfinite, [start.loss, *gradients])):
-        return measured
-    if len(chosen) > 1:
-        measured.mixed = mixing(model, part(some, slice(8)))
-    measured.overfit = overfit(copy.deepcopy(model).train(), loss, some, targets, start)
-    decided = start.decision
-    if decided is not None:
-        labels = y if decided.two is None else np.ravel(y == decided.two[1]).astype(np.int64)
-        measured.neighbours = nearest_neighbours(x, labels, rng)
-    near = measured.neighbours
-    if near is not None and near[0] < near[1] and measured.overfit.learned:
-        patient = copy.deepcopy(model).train()
-        rate = measured.overfit.rate
-        measured.transfer = transfer(patient, loss, x, y, rate, seed, decided or GREATEST)
-    _with_optimiser(measured, model, x, y, optimiser, loss, batch_size, seed)
-    return measured
+@dataclass
+class _Patient:
+    """A model, its data, and the trainings of its copies."""
 
+    model: Module
+    x: Any
+    y: Any
+    loss: Loss
+    batch_size: int
+    seed: int
 
-def _with_optimiser(
-    measured: Measurements,
-    model: Module,
-    x: Any,
-    y: Any,
-    optimiser: Optimiser | MakeOptimiser | float | None,
-    loss: Loss,
-    batch_size: int,
-    seed: int,
-) -> None:
-    """The range of learning rates, and the updates at the optimiser's own or the suggested one."""
-    if isinstance(optimiser, Optimiser):
-        own = dict(model.named_parameters())
-        missing = [name for name, p in own.items() if not any(p is q for q in optimiser.params)]
-        measured.foreign = len(missing) == len(own)
-        measured.left_out = [] if measured.foreign else missing
-    given = None if measured.foreign else optimiser
-    patient, treated = _copies(model, given)
-    test = range_test(patient, treated, loss, drawn(x, y, batch_size, seed))
-    if given is None:
-        test.given = None
-    measured.range_test = test
-    if given is None:
-        given = test.suggested
-    if given is not None:
-        patient, treated = _copies(model, given)
-        batches = drawn(x, y, batch_size, seed)
-        measured.updates = measure_updates(patient, treated, loss, batches)
+    def examined(self, optimiser: Optimised) -> Measurements:
+        """All that is measured; nothing more where there is no first loss, or none to go down."""
+        model, x, y, loss = self.model, self.x, self.y, self.loss
+        rng = np.random.default_rng(self.seed)
+        targets = y if isinstance(y, np.ndarray) else np.empty((0, 0))
+        measured = Measurements(data_facts(x, rng), targets)
+        if any(facts.bad for facts in measured.inputs):
+            return measured
+        chosen = rng.permutation(rows(x))[:LOOKED_AT]
+        some, some_targets = part(x, chosen), part(y, chosen)
+        try:
+            twin, _ = copy.deepcopy((model, optimiser))  # whose parameters are known
+            start = look(twin, some, some_targets, loss)
+        except Exception as error:  # whatever a model or a loss raises is what the user wants named
+            measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return measured
+        measured.start = start
+        measured.one_hot = (
+            loss is cross_entropy
+            and isinstance(y, np.ndarray)
+            and y.ndim == 2
+            and bool(np.isin(y, (0, 1)).all() and (np.sum(y, axis=1) == 1).all())
+        )
+        decided = start.decision
+        if decided == GREATEST and not 0 <= y.min() <= y.max() < start.outputs.shape[1]:
+            measured.failure = f"some labels are out of range for {start.classes} outputs."
+            return measured
+        gradients = [p.gradient for p in start.parameters if p.gradient is not None]
+        if not start.is_connected or not all(map(math.isfinite, [start.loss, *gradients])):
+            return measured
+        if len(chosen) > 1:
+            measured.mixed = mixing(model, part(some, slice(8)))
+        measured.overfit = overfit(self._copy(), loss, some, some_targets, start)
+        if decided is not None:
+            labels = y if decided.two is None else np.ravel(y == decided.two[1]).astype(np.int64)
+            measured.neighbours = near = nearest_neighbours(x, labels, rng)
+            if near is not None and near[0] < near[1] and measured.overfit.learned:
+                rate = measured.overfit.rate
+                measured.transfer = transfer(self._copy(), loss, x, y, rate, self.seed, decided)
+        self._with_optimiser(measured, optimiser)
+        return measured
 
+    def _with_optimiser(self, measured: Measurements, optimiser: Optimised) -> None:
+        """The range of rates, and the updates at the optimiser's own or the suggested one."""
+        if isinstance(optimiser, Optimiser):
+            own = dict(self.model.named_parameters())
+            missing = [name for name, p in own.items() if not any(p is q for q in optimiser.params)]
+            measured.foreign = len(missing) == len(own)
+            measured.left_out = [] if measured.foreign else missing
+        given = None if measured.foreign else optimiser
+        test = range_test(*self._copies(given), self.loss, self._batches())
+        measured.range_test = test
+        if given is None:
+            test.given, given = None, test.suggested
+        if given is not None:
+            measured.updates = measure_updates(*self._copies(given), self.loss, self._batches())
 
-def _copies(
-    model: Module, optimiser: Optimiser | MakeOptimiser | float | None
-) -> tuple[Module, Optimiser]:
-    """A copy of the model in training mode, and an optimiser of its own."""
-    if isinstance(optimiser, Optimiser):
-        patient, treated = copy.deepcopy((model, optimiser))
-        return patient.train(), treated
-    patient = copy.deepcopy(model).train()
-    if optimiser is None:
-        return patient, SGD(patient.parameters(), 0.0)
-    make = optimiser if callable(optimiser) else plain(float(optimiser))
-    treated = make(patient.parameters())
-    if not isinstance(treated, Optimiser):
-        needed = "a function from parameters to an optimiser, such as tg.optim.Adam,"
-        raise refusal("diagnose", "optimiser", optimiser, needed)
-    return patient, treated
+    def _batches(self) -> Iterator[tuple[Any, Any]]:
+        return drawn(self.x, self.y, self.batch_size, self.seed)
+
+    def _copy(self) -> Module:
+        return copy.deepcopy(self.model).train()
+
+    def _copies(self, optimiser: Optimised) -> tuple[Module, Optimiser]:
+        """A copy of the model in training mode, and an optimiser of its own."""
+        if isinstance(optimiser, Optimiser):
+            patient, treated = copy.deepcopy((self.model, optimiser))
+            return patient.train(), treated
+        patient = self._copy()
+        if not callable(optimiser):
+            return patient, SGD(patient.parameters(), float(optimiser or 0))
+        treated = optimiser(patient.parameters())
+        if not isinstance(treated, Optimiser):
+            needed = "a function from parameters to an optimiser, such as tg.optim.Adam,"
+            raise refusal("diagnose", "optimiser", optimiser, needed)
+        return patient, treated

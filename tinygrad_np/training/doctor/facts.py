@@ -14,12 +14,10 @@ FEWEST = 100  # rows below which nothing is said about neighbours
 
 @dataclass
 class DataFacts:
-    """Ranges of an array of inputs, counts of the labels.
+    """Ranges of an array of inputs, which is called ``name`` in sentences.
 
-    ``name`` is what stands for the array in sentences.
     ``bad`` counts entries that are not finite, ``first_bad`` is the first one's index; ``spread``
-    is the greatest standard deviation of a feature over the median one. ``counts`` has the examples
-    of each label, None where the labels are no classes.
+    is the greatest standard deviation of a feature over the median one.
     """
 
     shape: tuple[int, ...]
@@ -32,21 +30,21 @@ class DataFacts:
     whole: bool
     bad: int
     first_bad: tuple[int, ...] | None
-    label_shape: tuple[int, ...]
-    label_dtype: str
-    label_low: float
-    label_high: float
-    counts: np.ndarray | None
     name: str
 
 
-def data_facts(x: Any, y: Any, rng: "np.random.Generator") -> list[DataFacts]:
-    """The facts of each array of inputs (n, ...), and of targets (n, ...)."""
-    return [_facts(name, array, y, rng) for name, array in named_arrays("x", x)]
+def data_facts(x: Any, rng: "np.random.Generator") -> list[DataFacts]:
+    """The facts of each array of inputs (n, ...)."""
+    return [_facts(name, array, rng) for name, array in named_arrays("x", x)]
 
 
-def _facts(name: str, x: np.ndarray, targets: Any, rng: "np.random.Generator") -> DataFacts:
-    y = targets if isinstance(targets, np.ndarray) else np.empty((0, 0))  # several have no classes
+def counts_of(y: np.ndarray) -> np.ndarray | None:
+    """The examples of each label, None where the labels are no classes."""
+    are_classes = y.ndim == 1 and y.dtype.kind in "iu" and y.size and y.min() >= 0
+    return np.bincount(y) if are_classes and y.max() < 1_000_000 else None
+
+
+def _facts(name: str, x: np.ndarray, rng: "np.random.Generator") -> DataFacts:
     finite = np.isfinite(x) if x.dtype.kind == "f" else np.ones(1, bool)
     bad = int(finite.size - np.count_nonzero(finite))
     first = tuple(int(i) for i in np.argwhere(~finite)[0]) if bad else None
@@ -55,7 +53,6 @@ def _facts(name: str, x: np.ndarray, targets: Any, rng: "np.random.Generator") -
     kept = x[finite] if bad else x
     stds = some.std(axis=0) if not bad else np.ones(1)
     stds = stds[stds > 0]
-    are_classes = y.ndim == 1 and y.dtype.kind in "iu" and y.size and y.min() >= 0
     return DataFacts(
         shape=x.shape,
         dtype=str(x.dtype),
@@ -67,11 +64,6 @@ def _facts(name: str, x: np.ndarray, targets: Any, rng: "np.random.Generator") -
         whole=bool(np.array_equal(some, np.round(some))),
         bad=bad,
         first_bad=first,
-        label_shape=y.shape,
-        label_dtype=str(y.dtype),
-        label_low=float(y.min()) if y.size else 0.0,
-        label_high=float(y.max()) if y.size else 0.0,
-        counts=np.bincount(y) if are_classes and y.max() < 1_000_000 else None,
         name=name,
     )
 

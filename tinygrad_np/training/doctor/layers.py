@@ -1,6 +1,7 @@
 """One pass forward and backward, with measurements of every layer."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +14,11 @@ from ...autodiff.tensor import Tensor
 from ...data.samples import arrays
 from ...nn.activations import Identity
 from ...nn.images import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample, ZeroPad2d
-from ...nn.layers import Dropout, Flatten
+from ...nn.layers import Dropout, Embedding, Flatten
 from ...nn.module import Module
-from ...nn.normalisation import BatchNorm1d
 from ..decision import Decision, row_decision
-from ..inputs import Call, as_arrays, as_tensors, part, rows
-from ..reached import reached
+from ..inputs import as_arrays, as_tensors, outputs_of, part, rows
+from ..reached import SWITCHED, reached
 
 BINS = 60
 # tanh beyond which its slope 1 - a² is below 5 % of the greatest; a sigmoid is a tanh, squeezed
@@ -109,15 +109,12 @@ def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Star
     Raises what the model and the loss raise.
     """
     evaluating = [
-        name
-        for name, m in model.named_modules()
-        if isinstance(m, (Dropout, BatchNorm1d)) and not m.training
+        name for name, m in model.named_modules() if isinstance(m, SWITCHED) and not m.training
     ]
     model.train()
-    call = Call(model)
     watch = Watch(model, x)
     given, since = (as_tensors(x), as_tensors(y)), next_number()
-    outputs = call(given[0])
+    outputs = outputs_of(model, given[0])
     value = loss(outputs, given[1])
     if isinstance(value, dict):
         raise TypeError(f"the loss gives {list(value)}, expected one number, such as their sum")
@@ -167,16 +164,28 @@ def _loss_of(loss: Callable[[Any, Any], Any], outputs: Any, y: Any) -> float:
 
 def mixing(model: Module, x: Any) -> float:
     """How far a first output is another one without the other examples, relative to its size."""
-    call = Call(copy.deepcopy(model).eval())
+    twin = copy.deepcopy(model).eval()
     with no_grad():
-        together, alone = (arrays(as_arrays(call(as_tensors(part(x, slice(n))))))
-                           for n in (rows(x), 1))  # fmt: skip
+        together, alone = (
+            arrays(as_arrays(outputs_of(twin, as_tensors(part(x, slice(n)))))) for n in (rows(x), 1)
+        )
     changes = [0.0]
     for whole, one in zip(together, alone, strict=False):
         if len(whole) == rows(x) and one.shape == (1, *whole.shape[1:]):
             size = float(np.abs(whole).max()) or 1.0
             changes.append(float(np.abs(whole[0] - one[0]).max()) / size)
     return max(changes)
+
+
+@dataclass
+class Seen:
+    """An array between layers: what ``module`` put out, None for what a function made."""
+
+    name: str
+    module: Module | None
+    array: np.ndarray
+    probe: Tensor | None = None
+    source: int | None = None
 
 
 class Watch:
@@ -187,14 +196,11 @@ class Watch:
     """
 
     def __init__(self, model: Module, x: Any) -> None:
-        self.seen: list[tuple[str, Module | None, np.ndarray, Tensor | None]] = []
-        self.sources: list[int | None] = []
-        self.known: list[np.ndarray] = arrays(x)
-        self.names: dict[str, int] = {}
-        modules = list(model.named_modules())
-        for name, module in modules:
-            inside = [m for n, m in module.named_modules() if n]
-            if not inside:
+        self.seen: list[Seen] = []
+        self.given: list[np.ndarray] = arrays(x)
+        self.calls = Counter[str]()
+        for name, module in list(model.named_modules()):
+            if len(list(module.named_modules())) == 1:  # none inside
                 self._wrap(name or type(module).__name__, module)
 
     def _wrap(self, name: str, module: Module) -> None:
@@ -205,68 +211,57 @@ class Watch:
                 self._input(name, value)
             source = self._source(inputs[0]) if inputs else None
             out = forward(*inputs, **options)
-            if not isinstance(out, Tensor) or out.dtype.kind != "f":
+            if not _is_float(out):
                 return out
             probe = None
             if out.requires_grad:
                 probe = Tensor(np.zeros_like(out.numpy()), requires_grad=True)
                 out = out + probe
-            self._note(self._numbered(name), module, out, probe, source)
+            self.calls[name] += 1
+            called = name if self.calls[name] == 1 else f"{name} ({self.calls[name]})"
+            self.seen.append(Seen(called, module, out.numpy(), probe, source))
             return out
 
         module.forward = watched  # type: ignore[method-assign]
 
     def _input(self, name: str, value: Any) -> None:
-        if not isinstance(value, Tensor) or value.dtype.kind != "f":
+        if not _is_float(value):
             return
         array = value.numpy()
-        if not any(_is_same(array, other) for other in self.known):
-            self._note(f"input of {name}", None, value, None)
+        known = [*self.given, *(each.array for each in self.seen)]
+        if not any(_is_same(array, other) for other in known):
+            self.seen.append(Seen(f"input of {name}", None, array))
 
     def _source(self, value: Any) -> int | None:
         """The place of the layer whose output this is."""
         if not isinstance(value, Tensor):
             return None
         array = value.numpy()
-        places = [i for i, entry in enumerate(self.seen) if _is_same(array, entry[2])]
+        places = [i for i, each in enumerate(self.seen) if _is_same(array, each.array)]
         return places[-1] if places else None
-
-    def _note(
-        self,
-        name: str,
-        module: Module | None,
-        value: Tensor,
-        probe: Tensor | None,
-        source: int | None = None,
-    ) -> None:
-        array = value.numpy()
-        self.sources.append(source)
-        self.known.append(array)
-        self.seen.append((name, module, array, probe))
-
-    def _numbered(self, name: str) -> str:
-        self.names[name] = self.names.get(name, 0) + 1
-        return name if self.names[name] == 1 else f"{name} ({self.names[name]})"
 
     def layers(self) -> list[Layer]:
         """What was seen, in the order of the calls."""
         layers: list[Layer] = []
-        for entry, source in zip(self.seen, self.sources, strict=True):
-            layer = _layer(*entry)
-            layer.source = source
-            if not any(before.weighted for before in layers):
-                layer.dead = layer.saturated = None  # what is done to inputs is no activation
-            layers.append(layer)
+        for seen in self.seen:
+            layers.append(_layer(seen))
+            if not any(before.weighted for before in layers[:-1]):
+                layers[-1].dead = layers[-1].saturated = None  # done to inputs: no activation
         return layers
 
 
-def _layer(name: str, module: Module | None, array: np.ndarray, probe: Tensor | None) -> Layer:
+def _is_float(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype.kind == "f"
+
+
+def _layer(seen: Seen) -> Layer:
+    module, array, probe = seen.module, seen.array, seen.probe
     weighted = module is not None and any(p.ndim > 1 for p in module.parameters())
     kind = "function" if module is None else type(module).__name__
     finite = array[np.isfinite(array)].astype(np.float64)
     activation = not weighted and not isinstance(module, PASSED_ON) and finite.size > 0
-    layer = Layer(
-        name=name,
+    return Layer(
+        name=seen.name,
         kind=kind,
         weighted=weighted,
         mean=float(finite.mean()) if finite.size else 0.0,
@@ -276,10 +271,9 @@ def _layer(name: str, module: Module | None, array: np.ndarray, probe: Tensor | 
         dead=_dead(array) if activation else None,
         saturated=_saturated(finite, kind) if activation else None,
         histogram=_histogram(finite),
+        gradient=None if probe is None or probe.grad is None else _norm(probe.grad),
+        source=seen.source,
     )
-    if probe is not None and probe.grad is not None:
-        layer.gradient = float(np.linalg.norm(probe.grad.numpy().astype(np.float64)))
-    return layer
 
 
 def _dead(array: np.ndarray) -> float | None:
@@ -309,19 +303,22 @@ def _histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _parameter(name: str, parameter: Tensor, model: Module) -> Parameter:
-    values = parameter.numpy().astype(np.float64)
-    grad = parameter.grad
+    values, grad = parameter.numpy(), parameter.grad
     owner = dict(model.named_modules()).get(name.rpartition(".")[0])
     rows = values.reshape(len(values), -1) if values.ndim > 1 else values[None]
     return Parameter(
         name=name,
         shape=parameter.shape,
-        norm=float(np.linalg.norm(values)),
-        gradient=None if grad is None else float(np.linalg.norm(grad.numpy().astype(np.float64))),
+        norm=_norm(parameter),
+        gradient=None if grad is None else _norm(grad),
         same_rows=len(rows) > 1
-        and type(owner).__name__ != "Embedding"
+        and not isinstance(owner, Embedding)
         and bool((rows == rows[0]).all()),
     )
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(np.linalg.norm(tensor.numpy().astype(np.float64)))
 
 
 def _array(value: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .facts import DataFacts
+from .facts import DataFacts, counts_of
 from .report import UNRELATED, Finding, Measurements, figure, fine, note, warning
 
 FEW = 50  # examples of a class
@@ -20,7 +20,6 @@ def inputs(m: Measurements) -> Iterator[Finding]:
 
 
 def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
-    numbers = {"low": d.low, "high": d.high, "mean": d.mean, "std": d.std}
     ranged = f"the inputs{name} go from {figure(d.low)} to {figure(d.high)}"
     if d.bad:
         assert d.first_bad is not None
@@ -29,14 +28,12 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
             f"{d.bad:,} entries of the inputs are NaN or infinite, the first at "
             f"{d.name}{[*d.first_bad]}; one of them makes the loss and all weights NaN.",
             "remove these examples, or fill in the mean of the feature.",
-            {"bad": d.bad},
         )
     elif d.std == 0:
         yield warning(
             "constant inputs",
             f"all inputs{name} are {figure(d.low)}, so that no example differs from another.",
             "check how the data are loaded.",
-            numbers,
         )
     elif d.whole and d.low >= 0 and 64 < d.high <= 255:
         yield warning(
@@ -44,7 +41,6 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
             f"{ranged}, as pixels do that were not divided by 255; the first layer's outputs and "
             "gradients are about a hundred times larger than its initial weights are meant for.",
             "scale with tg.data.normalise(images), or divide by 255.",
-            numbers,
         )
     elif d.low >= 0 and d.high <= 1 / 64:
         yield warning(
@@ -52,7 +48,6 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
             f"{ranged}, as pixels do that were divided by 255 twice; they are so close to 0 "
             "that the first layer learns very slowly.",
             "scale the pixels only once.",
-            numbers,
         )
     elif abs(d.mean) > 3 * d.std:
         yield warning(
@@ -60,7 +55,6 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
             f"the mean of the inputs{name} is {figure(d.mean)} and their standard deviation "
             f"{figure(d.std)}; the gradients of a unit's weights then have the same sign.",
             "subtract the mean of the training inputs (LeCun et al. 1998, section 4.3).",
-            numbers,
         )
     elif d.std > 10:
         yield warning(
@@ -68,7 +62,6 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
             f"{ranged}, with a standard deviation of {figure(d.std)}; initial weights are "
             "meant for about 1.",
             "divide by the standard deviation of the training inputs.",
-            numbers,
         )
     elif d.spread > 100:
         yield warning(
@@ -76,61 +69,54 @@ def _of_array(d: DataFacts, name: str) -> Iterator[Finding]:
             f"the standard deviation of one feature is {figure(d.spread)} times that of a typical "
             "feature, so that it outweighs the others.",
             "standardise each feature by its own mean and standard deviation.",
-            {"spread": d.spread},
         )
     else:
         yield fine(
             "inputs",
             f"{ranged}, mean {figure(d.mean)}, standard deviation {figure(d.std)}.",
-            numbers=numbers,
         )
 
 
 def labels(m: Measurements) -> Iterator[Finding]:
-    d = m.data
+    counts = counts_of(m.targets)
     classes = m.start.classes if m.start is not None else None
     if m.failure is not None:
         yield from _refused(m)
     if m.one_hot:
         yield note(
             "labels one-hot",
-            f"the labels have shape {d.label_shape} and are one-hot; the loss takes them as "
+            f"the labels have shape {m.targets.shape} and are one-hot; the loss takes them as "
             "probabilities of the classes, and no accuracy is computed.",
             "give class numbers: y.argmax(axis=1).",
         )
-    if d.counts is None or (classes is None and m.failure is None):
+    if counts is None or (classes is None and m.failure is None):
         return
-    present = int(np.count_nonzero(d.counts))
-    share = float(d.counts.max() / d.counts.sum())
-    numbers = {"classes": present, "greatest_share": share}
+    present = int(np.count_nonzero(counts))
+    share = float(counts.max() / counts.sum())
     if present == 1:
         yield warning(
             "one class",
-            f"all {d.shape[0]:,} labels are {d.counts.argmax()}, so there is nothing to learn.",
+            f"all {counts.sum():,} labels are {counts.argmax()}, so there is nothing to learn.",
             "check how the labels are loaded, and that they are shuffled before a split.",
-            numbers,
         )
     elif share > 0.5 and share > 3 / present:
         yield warning(
             "class imbalance",
-            f"{100 * share:.0f} % of the examples have label {d.counts.argmax()}; a network that "
+            f"{100 * share:.0f} % of the examples have label {counts.argmax()}; a network that "
             "always gives this label reaches the same accuracy.",
             "judge it by training.precision_recall, and draw rare classes more often.",
-            numbers,
         )
     elif m.failure is None:
-        counts = d.counts[d.counts > 0]
+        counts = counts[counts > 0]
         yield fine(
             "labels",
             f"{present} classes of {counts.min():,} to {counts.max():,} examples.",
-            numbers=numbers,
         )
     if classes is not None and 1 < present < classes:
         yield note(
             "outputs without examples",
             f"the network has {classes} outputs and the labels {present} classes.",
             "remove the outputs that no label uses.",
-            numbers,
         )
 
 
@@ -150,26 +136,25 @@ def few(m: Measurements) -> Iterator[Finding]:
         "accuracy on them says little about new examples.",
         "more examples, augmented ones (tg.data.augment), a smaller network, or pretrained "
         "weights; measure the accuracy on held-out examples.",
-        {"examples": n, "parameters": size},
     )
 
 
 def _refused(m: Measurements) -> Iterator[Finding]:
     """Why there is no first loss."""
-    d = m.data
-    outputs = m.failure or ""
-    if len(d.label_shape) == 2 and d.label_shape[1] > 1 and d.label_low >= 0 and d.label_high == 1:
-        name, text = "labels one-hot", f"the labels have shape {d.label_shape} and are one-hot."
+    y, outputs = m.targets, m.failure or ""
+    low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
+    if y.ndim == 2 and y.shape[1] > 1 and low >= 0 and high == 1:
+        name, text = "labels one-hot", f"the labels have shape {y.shape} and are one-hot."
         remedy = "give class numbers: y.argmax(axis=1)."
-    elif len(d.label_shape) == 2 and d.label_shape[1] == 1:
-        name, text = "labels in a column", f"the labels have shape {d.label_shape}."
+    elif y.ndim == 2 and y.shape[1] == 1:
+        name, text = "labels in a column", f"the labels have shape {y.shape}."
         remedy = "give them as (n,): y.ravel(), as integers."
-    elif len(d.label_shape) == 1 and d.label_dtype.startswith(("float", "bool")):
-        name, text = "labels not integers", f"the labels have dtype {d.label_dtype}."
+    elif y.ndim == 1 and y.dtype.kind in "fb":
+        name, text = "labels not integers", f"the labels have dtype {y.dtype}."
         remedy = "give class numbers: y.astype(np.int64)."
     elif "out of range" in outputs or "label" in outputs:
         name = "labels out of range"
-        text = f"the labels go from {figure(d.label_low)} to {figure(d.label_high)}."
+        text = f"the labels go from {figure(low)} to {figure(high)}."
         remedy = "count classes from 0, and give the network as many outputs as there are classes."
     else:
         name, text = "no first loss", "the model or the loss cannot be computed."
@@ -180,7 +165,7 @@ def _refused(m: Measurements) -> Iterator[Finding]:
 def related(m: Measurements) -> Iterator[Finding]:
     if m.transfer is None or m.neighbours is None:
         return
-    share, chance = m.neighbours
+    share, _ = m.neighbours
     right, by_chance = m.transfer
     few = m.data.shape[0] < TELLING
     doubt = ", of which there are too few to be sure" if few else ""
@@ -193,5 +178,4 @@ def related(m: Measurements) -> Iterator[Finding]:
             f"same label in {100 * share:.0f} % of cases, no better than chance{doubt}. Inputs and "
             "labels may be in different orders.",
             "shuffle both with one permutation, rng.permutation(n), and check a few by eye.",
-            {"neighbours": share, "chance": chance, "held_out": right},
         )

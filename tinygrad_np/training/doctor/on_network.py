@@ -7,16 +7,13 @@ import numpy as np
 
 from ..decision import GREATEST
 from ..reached import WHERE
-from .layers import Layer
+from .layers import Layer, Start
 from .report import TRAINED, Finding, Measurements, figure, fine, note, warning
 
 CHAINS = ("Dropout", "Flatten", "Identity", "BatchNorm1d")  # what leaves linear what was linear
 
 
-def finite(m: Measurements) -> Iterator[Finding]:
-    start = m.start
-    if start is None or m.data.bad:
-        return
+def finite(start: Start) -> Iterator[Finding]:
     weights = [p.name for p in start.parameters if not math.isfinite(p.norm)]
     layers = [layer for layer in start.layers if not layer.finite]
     gradients = [
@@ -25,16 +22,14 @@ def finite(m: Measurements) -> Iterator[Finding]:
     if weights:
         yield warning(
             "weights not finite",
-            f"{weights[0]} has NaN or infinite values "
-            "before any step, and so has all that comes after it.",
+            f"{weights[0]} has NaN or infinite values before any step, and so has all that comes "
+            "after it.",
             "build the model anew; a run that diverged leaves such weights.",
         )
     elif layers:
-        first = layers[0]
         yield warning(
             "activations not finite",
-            f"the first values that are NaN or "
-            f"infinite come out of {_named(first)}, from finite ones.",
+            f"the first NaN or infinite values come out of {_named(layers[0])}, from finite ones.",
             "look there for log of 0, division by 0, exp of large numbers.",
         )
     elif not math.isfinite(start.loss):
@@ -51,10 +46,7 @@ def finite(m: Measurements) -> Iterator[Finding]:
         )
 
 
-def connected(m: Measurements) -> Iterator[Finding]:
-    start = m.start
-    if start is None:
-        return
+def connected(start: Start) -> Iterator[Finding]:
     without = [p.name for p in start.parameters if p.gradient is None]
     if not start.is_connected:
         yield warning(
@@ -66,31 +58,38 @@ def connected(m: Measurements) -> Iterator[Finding]:
     elif without:
         yield warning(
             "unused parameters",
-            f"{_list(without)} {_are(without)} without a gradient: the outputs do not depend on "
-            f"{_it(without)}.",
+            f"no gradient reaches {_list(without)}: the outputs do not depend on it.",
             "call the layer in forward, or remove it.",
-            {"count": len(without)},
         )
     if start.unknown:
         yield warning(
             "parts unknown to the model",
             f"the loss goes through {_list(start.unknown)}, which the model does not know, so that "
-            f"{'they are' if len(start.unknown) > 1 else 'it is'} neither trained nor switched by "
-            "eval().",
+            "it is neither trained nor switched by eval().",
             f"{WHERE}.",
         )
     none = [p.name for p in start.parameters if p.gradient == 0 and len(p.shape) > 1]
     if none:
         yield warning(
             "gradients of 0",
-            f"{_list(none)} {_have(none)} a gradient of exactly 0 and will not change.",
+            f"the gradient of {_list(none)} is exactly 0, so that no step changes it.",
             "find the first layer whose outputs do not depend on these parameters.",
         )
+    if start.evaluating:
+        yield note(
+            "evaluation mode",
+            f"evaluation mode is on in {_list(start.evaluating)}: no dropout, no statistics of the "
+            "batch. fit() switches it off; a loop of your own must.",
+            "call model.train() before training.",
+        )
+
+
+def optimised(m: Measurements) -> Iterator[Finding]:
     if m.foreign:
         yield warning(
             "optimiser of another model",
-            "the optimiser has none of this "
-            "model's parameters, so that its steps change nothing here.",
+            "the optimiser has none of this model's parameters, so that its steps change nothing "
+            "here.",
             "make the optimiser from model.parameters() after building the model.",
         )
     elif m.left_out:
@@ -99,19 +98,10 @@ def connected(m: Measurements) -> Iterator[Finding]:
             f"the optimiser does not have {_list(m.left_out)}.",
             "if they are not frozen on purpose: give model.parameters().",
         )
-    if start.evaluating:
-        yield note(
-            "evaluation mode",
-            f"{_list(start.evaluating)} {_are(start.evaluating)} in evaluation mode: no dropout, "
-            "no statistics of the batch. fit() switches them on; a loop of your own must.",
-            "call model.train() before training.",
-        )
 
 
-def symmetry(m: Measurements) -> Iterator[Finding]:
-    if m.start is None:
-        return
-    weights = [p for p in m.start.parameters if len(p.shape) > 1]
+def symmetry(start: Start) -> Iterator[Finding]:
+    weights = [p for p in start.parameters if len(p.shape) > 1]
     same = [p.name for p in weights[:-1] if p.same_rows]
     if same:
         yield warning(
@@ -119,13 +109,12 @@ def symmetry(m: Measurements) -> Iterator[Finding]:
             f"all units of {_list(same)} start with the same weights, get the same gradients and "
             "stay equal: each layer can do no more than one unit.",
             "draw initial weights at random, from nn.init.he_uniform for ReLU.",
-            {"count": len(same)},
         )
 
 
-def chained(m: Measurements) -> Iterator[Finding]:
+def chained(start: Start) -> Iterator[Finding]:
     """Linear layers without an activation between them: together they are one linear layer."""
-    layers = m.start.layers if m.start is not None else []
+    layers = start.layers
     for layer in layers:
         source = layer.source
         while source is not None and layers[source].kind in CHAINS:
@@ -140,10 +129,9 @@ def chained(m: Measurements) -> Iterator[Finding]:
             return
 
 
-def lost(m: Measurements) -> Iterator[Finding]:
-    layers = m.start.layers if m.start is not None else []
-    weighted = [layer for layer in layers if layer.weighted]
-    first = next((layer for layer in layers if not layer.varies), None)
+def lost(start: Start) -> Iterator[Finding]:
+    weighted = [layer for layer in start.layers if layer.weighted]
+    first = next((layer for layer in start.layers if not layer.varies), None)
     if first is None or first in weighted[-1:] or 1 in (first.dead, first.saturated):
         return
     yield warning(
@@ -154,16 +142,13 @@ def lost(m: Measurements) -> Iterator[Finding]:
     )
 
 
-def outputs(m: Measurements) -> Iterator[Finding]:
-    start = m.start
-    if start is None or start.classes is None or not np.isfinite(start.outputs).all():
-        return
+def outputs(start: Start) -> Iterator[Finding]:
     outputs = start.outputs
+    if start.classes is None or not np.isfinite(outputs).all():
+        return
     last = start.layers[-1].kind if start.layers else ""
     low, high = float(outputs.min()), float(outputs.max())
-    numbers = {"low": low, "high": high}
     sums = outputs.sum(axis=1, dtype=np.float64)
-    ranged = f"the outputs lie between {figure(low)} and {figure(high)}"
     if start.takes_logits and low >= 0 and np.abs(sums - 1).max() < 1e-3:
         floor = -math.log(math.e / (math.e + start.classes - 1))
         yield warning(
@@ -171,7 +156,6 @@ def outputs(m: Measurements) -> Iterator[Finding]:
             "every row of outputs sums to 1, and the loss takes the softmax once more: it cannot "
             f"fall below {floor:.2f}, and its gradients are small.",
             "return logits from forward, and use softmax for predictions only.",
-            {"floor": floor},
         )
     elif (start.takes_logits or start.decision != GREATEST) and (
         low < high
@@ -179,36 +163,33 @@ def outputs(m: Measurements) -> Iterator[Finding]:
     ):
         yield warning(
             "activation on the outputs",
-            f"{ranged}, as after an activation; logits must be able to take any value.",
+            f"the outputs lie between {figure(low)} and {figure(high)}, as after an activation; "
+            "logits must be able to take any value.",
             "leave out the activation after the last layer.",
-            numbers,
         )
+
+
+def mixed(m: Measurements) -> Iterator[Finding]:
     if m.mixed > 1e-2:
         yield warning(
             "examples mixed",
             "in evaluation mode the output of an example changes with the other examples of the "
             f"batch, by {100 * m.mixed:.0f} % of the greatest output.",
             "look for a reshape, mean or softmax along the wrong axis; axis 0 counts examples.",
-            {"change": m.mixed},
         )
 
 
-def start(m: Measurements) -> Iterator[Finding]:
-    start = m.start
-    if start is None:
-        return
+def first_loss(start: Start) -> Iterator[Finding]:
     if start.classes is None and start.constant is not None and start.is_trained:
         yield note(
             TRAINED,
             f"it is {figure(start.loss)}; a constant output, the mean of the targets, has "
             f"{figure(start.constant)}: the network has learned something already.",
             "if it is new, look for the target among the inputs.",
-            {"loss": start.loss, "constant": start.constant},
         )
     if start.chance is None or start.chance < 0.1 or start.classes is None:
         return
     loss, chance = start.loss, start.chance
-    numbers = {"loss": loss, "chance": chance}
     equal = f"equal outputs is ln({start.classes})"
     if start.decision != GREATEST:
         equal = "outputs of 0 is ln(2)" if abs(chance - math.log(2)) < 1e-4 else "outputs of 0"
@@ -219,14 +200,12 @@ def start(m: Measurements) -> Iterator[Finding]:
             f"{text}: the initial outputs are too large, and the first steps only shrink them.",
             "use he_uniform or he_normal for ReLU, xavier for tanh, and divide the last layer's "
             "initial weights by 10.",
-            numbers,
         )
     elif loss > 1.3 * chance:
         yield note(
             "loss high at start",
             f"{text}: the initial outputs are somewhat large.",
             "smaller initial weights in the last layer.",
-            numbers,
         )
     elif start.is_trained:
         yield note(
@@ -234,39 +213,32 @@ def start(m: Measurements) -> Iterator[Finding]:
             f"{text}: the network has learned something already. It was trained before, or its "
             "inputs contain the labels.",
             "if it is new, look for the label among the inputs.",
-            numbers,
         )
     else:
-        yield fine("loss at start", f"{text}.", numbers=numbers)
+        yield fine("loss at start", f"{text}.")
 
 
-def activations(m: Measurements) -> Iterator[Finding]:
-    start = m.start
-    if start is None:
-        return
+def activations(start: Start) -> Iterator[Finding]:
     dead = [layer for layer in start.layers if layer.dead is not None]
     flat = [layer for layer in start.layers if layer.saturated is not None]
     if dead:
         worst = max(dead, key=lambda layer: layer.dead or 0)
         share = worst.dead or 0.0
-        numbers = {"share": share}
         text = f"in {_named(worst)} {100 * share:.0f} % of the units are 0 for every example"
         if share > 0.5:
             yield warning(
                 "dead ReLUs",
                 f"{text}; they get no gradient, so they stay at 0.",
                 "smaller learning rate, He initialisation, biases at 0, or LeakyReLU.",
-                numbers,
             )
         elif share > 0.25:
-            yield note("dead ReLUs", f"{text}.", "watch whether their number grows.", numbers)
+            yield note("dead ReLUs", f"{text}.", "watch whether their number grows.")
         else:
             text = f"{text}, and in no layer more" if share else "no unit is 0 for every example"
-            yield fine("ReLUs", f"{text}.", numbers=numbers)
+            yield fine("ReLUs", f"{text}.")
     if flat:
         worst = max(flat, key=lambda layer: layer.saturated or 0)
         share = worst.saturated or 0.0
-        numbers = {"share": share}
         text = (
             f"in {_named(worst)} {100 * share:.0f} % of the values lie where the slope is below "
             "5 % of its greatest"
@@ -277,21 +249,16 @@ def activations(m: Measurements) -> Iterator[Finding]:
                 f"{text}; hardly any gradient gets through.",
                 "smaller initial weights (xavier), standardised inputs, or "
                 "a normalisation layer before it.",
-                numbers,
             )
         elif share > 0.25:
-            yield note("saturated activations", f"{text}.", "smaller initial weights.", numbers)
+            yield note("saturated activations", f"{text}.", "smaller initial weights.")
         else:
-            text = (
-                f"{text}, and in no layer more"
-                if share
-                else "no value lies where the activation is flat"
-            )
-            yield fine("saturation", f"{text}.", numbers=numbers)
+            text = f"{text}, and in no layer more" if share else "no value lies where one is flat"
+            yield fine("saturation", f"{text}.")
 
 
-def depth(m: Measurements) -> Iterator[Finding]:
-    profile = m.start.depth_profile if m.start is not None else []
+def depth(start: Start) -> Iterator[Finding]:
+    profile = start.depth_profile
     if len(profile) < 2 or not all(math.isfinite(norm) for _, norm in profile):
         return
     (first, low), (last, high) = profile[0], profile[-1]
@@ -299,7 +266,6 @@ def depth(m: Measurements) -> Iterator[Finding]:
         return
     ratio = low / high
     step = ratio ** (1 / (len(profile) - 1))
-    numbers = {"ratio": ratio, "per_layer": step}
     text = (
         f"the gradient at {first} is {figure(ratio)} times that at {last}, the last of "
         f"{len(profile)} layers: a factor of {figure(step)} from one to the next"
@@ -310,7 +276,6 @@ def depth(m: Measurements) -> Iterator[Finding]:
             f"{text}. The first layers hardly learn.",
             "He initialisation with ReLU, xavier with tanh, BatchNorm1d or LayerNorm before the "
             "activations, or fewer layers.",
-            numbers,
         )
     elif ratio > 1e3:
         yield warning(
@@ -318,10 +283,9 @@ def depth(m: Measurements) -> Iterator[Finding]:
             f"{text}. One rate cannot suit all layers.",
             "smaller initial weights (he_uniform for ReLU, xavier for tanh), a normalisation "
             "layer, or clip_norm in the optimiser.",
-            numbers,
         )
     else:
-        yield fine("gradients by depth", f"{text}.", numbers=numbers)
+        yield fine("gradients by depth", f"{text}.")
 
 
 def _named(layer: Layer) -> str:
@@ -331,15 +295,3 @@ def _named(layer: Layer) -> str:
 def _list(names: list[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
-def _are(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _have(names: list[str]) -> str:
-    return "has" if len(names) == 1 else "have"
-
-
-def _it(names: list[str]) -> str:
-    return "it" if len(names) == 1 else "them"

@@ -10,14 +10,12 @@ def one_batch(m: Measurements) -> Iterator[Finding]:
     if test is None:
         return
     first, last = float(test.losses[0]), float(test.losses[-1])
-    numbers = {"first": first, "last": last}
     text = f"the loss of {test.examples} examples goes from {figure(first)} to {figure(last)}"
     if test.accuracy is not None:
-        numbers["accuracy"] = test.accuracy
         text += f" and {100 * test.accuracy:.0f} % of them are right"
     text += f" after {len(test.losses)} steps"
     if test.learned:
-        yield fine("one batch by heart", f"{text}.", numbers=numbers)
+        yield fine("one batch by heart", f"{text}.")
     else:
         yield warning(
             "one batch not learned",
@@ -25,7 +23,6 @@ def one_batch(m: Measurements) -> Iterator[Finding]:
             "loss or the labels, not the optimiser.",
             "check that forward uses x, that the loss compares what it should, and that equal "
             "inputs have equal labels.",
-            numbers,
         )
 
 
@@ -36,8 +33,8 @@ def rates(m: Measurements) -> Iterator[Finding]:
     if test.given == 0:
         yield warning(
             "learning rate 0",
-            "the optimiser's learning rate is 0 in every "
-            "step, so that no weight moves and the loss stays the same.",
+            "the optimiser's learning rate is 0 in every step, so that no weight moves and the "
+            "loss stays the same.",
             "give a rate above 0, and check the schedule's arguments.",
         )
         return
@@ -57,34 +54,27 @@ def rates(m: Measurements) -> Iterator[Finding]:
             "first make the network learn one batch; then check that labels fit their inputs.",
         )
         return
-    numbers = {"suggested": test.suggested}
     text = f"the loss falls fastest at a rate of about {figure(test.suggested)}"
     if test.diverges is not None:
-        numbers["diverges"] = test.diverges
         text += f" and diverges at {figure(test.diverges)}"
     if test.given is None:
-        yield fine("learning rate", f"{text}.", numbers=numbers)
+        yield fine("learning rate", f"{text}.")
         return
-    numbers["given"] = test.given
     text += f"; the optimiser's largest rate is {figure(test.given)}"
-    if m.updates is not None and m.updates.grow:
+    grow = m.updates is not None and m.updates.grow
+    if m.updates is not None and grow:
         first, last = float(m.updates.losses[0]), float(m.updates.losses[-1])
         text += f", which takes the loss from {figure(first)} to {figure(last)} in its first steps"
-    if (test.diverges is not None and test.given > test.diverges) or (
-        m.updates is not None and m.updates.grow
-    ):
-        yield warning(
-            "learning rate too high", f"{text}.", f"start with {figure(test.suggested)}.", numbers
-        )
+    if grow or (test.diverges is not None and test.given > test.diverges):
+        yield warning("learning rate too high", f"{text}.", f"start with {figure(test.suggested)}.")
     elif test.given < test.suggested / 30:
         yield warning(
             "learning rate too low",
             f"{text}: training takes many times longer than necessary.",
             f"start with {figure(test.suggested)}.",
-            numbers,
         )
     else:
-        yield fine("learning rate", f"{text}.", numbers=numbers)
+        yield fine("learning rate", f"{text}.")
 
 
 def updates(m: Measurements) -> Iterator[Finding]:
@@ -95,7 +85,6 @@ def updates(m: Measurements) -> Iterator[Finding]:
     if not medians:
         return
     (least, low), (most, high) = (f(medians.items(), key=lambda item: item[1]) for f in (min, max))
-    numbers = {"least": low, "most": high}
     text = f"a step changes {least} by {figure(low)} of its size"
     if most != least:
         text += f" and {most} by {figure(high)}"
@@ -106,21 +95,18 @@ def updates(m: Measurements) -> Iterator[Finding]:
             "updates too large",
             f"{text}: what was learned is overwritten.",
             f"a smaller learning rate; {slower}.",
-            numbers,
         )
     elif high < 1e-5:
         yield warning(
             "updates too small",
             f"{text}: the weights hardly move.",
             f"a greater learning rate; {slower}.",
-            numbers,
         )
     elif low < high / 1000:
         yield warning(
             "uneven updates",
             f"{text}: {least} hardly changes, compared with the others.",
             "the same initialisation for all layers, or Adam.",
-            numbers,
         )
     else:
-        yield fine("updates", f"{text}.", numbers=numbers)
+        yield fine("updates", f"{text}.")

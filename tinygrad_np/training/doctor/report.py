@@ -22,8 +22,7 @@ class Finding:
     """One thing that was looked at.
 
     ``name`` is the cause (or, for "ok", what was looked at) in two or three words, ``cause`` says
-    what was measured and what it does, ``remedy`` what to do (empty if nothing), ``numbers`` holds
-    the figures of the sentence by name.
+    what was measured and what it does, ``remedy`` what to do (empty if nothing).
 
     >>> finding = tg.training.Finding("note", "large inputs", "They reach 255.", "Divide by 255.")
     >>> finding.name
@@ -34,15 +33,13 @@ class Finding:
     name: str
     cause: str
     remedy: str = ""
-    numbers: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        text = textwrap.fill(f"{SIGNS[self.level]} {self.name}: {self.cause}", WIDTH,
-                             subsequent_indent="  ")  # fmt: skip
-        if not self.remedy:
-            return text
-        return f"{text}\n" + textwrap.fill(
-            f"→ {self.remedy}", WIDTH, initial_indent="  ", subsequent_indent="    "
+        lines = [f"{SIGNS[self.level]} {self.name}: {self.cause}"]
+        lines += [f"  → {self.remedy}"] if self.remedy else []
+        return "\n".join(
+            textwrap.fill(line, WIDTH, subsequent_indent="  " * i)
+            for i, line in enumerate(lines, 1)
         )
 
 
@@ -56,7 +53,8 @@ UNRELATED = "labels unrelated to inputs"
 class Measurements:
     """Everything that was measured; None where it was not possible."""
 
-    inputs: list[DataFacts]  # one for each array, all with the facts of the targets
+    inputs: list[DataFacts]  # one for each array
+    targets: np.ndarray  # without entries where there are several arrays
     start: Start | None = None
     failure: str | None = None  # the error of the first loss, where there is none
     one_hot: bool = False  # whether a loss of classes took one-hot rows as shares of the classes

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.tape import no_grad
-from ...autodiff.tensor import Tensor
-from ...nn.module import Module
-from ...optim import SGD, Adam, Optimiser
-from ..decision import GREATEST, Decision
-from ..inputs import Call, as_tensors, part, rows
+from ...nn import GRU, LSTM, RNN, Dropout, Module, MultiheadAttention
+from ...optim import Adam, Optimiser
+from ..decision import Decision
+from ..inputs import as_tensors, outputs_of, part, rows
 from .facts import above
 from .layers import Start
 
@@ -23,6 +22,7 @@ OVERFIT_EXAMPLES, OVERFIT_STEPS, OVERFIT_RATES = 32, 200, (3e-3, 3e-2, 3e-4)
 LOWEST, HIGHEST, PER_DECADE = 1e-6, 10.0, 20  # learning rates; steps
 WINDOW = 11  # steps that losses are averaged over, half a decade
 HELD_OUT = 1000  # examples at most that a short training is judged by
+DROPPING = (Dropout, MultiheadAttention, RNN, LSTM, GRU)  # what dropout may be in
 SCHEDULED = 20_000  # steps in which the greatest rate of a schedule is looked for
 
 
@@ -40,7 +40,6 @@ class Updates:
 
     @property
     def medians(self) -> dict[str, float]:
-        """The usual ratio of each weight."""
         return {name: float(np.median(steps)) for name, steps in self.ratios.items()}
 
     @property
@@ -77,16 +76,6 @@ class RangeTest:
     given: float | None = None
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """The learning rate of a step that grows by the same factor in each."""
-
-    first: int
-
-    def __call__(self, step: int) -> float:
-        return LOWEST * 10 ** ((step - self.first) / PER_DECADE)
-
-
 def drawn(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
     """Batches without end; every example once in each round."""
     rng = np.random.default_rng(seed)
@@ -100,9 +89,8 @@ def drawn(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
 
 
 def _step(model: Module, optimiser: Optimiser, loss: Loss, x: Any, y: Any) -> tuple[float, Any]:
-    """The loss, and the outputs, before an update."""
     optimiser.zero_grad()
-    outputs = Call(model)(as_tensors(x))
+    outputs = outputs_of(model, as_tensors(x))
     value = loss(outputs, as_tensors(y))
     value.backward()
     optimiser.step()
@@ -134,21 +122,18 @@ def overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start) -> Overfit:
     is gone; without classes, if nine tenths are; and, in any case, if hardly any is left of what
     outputs have that know no example.
     """
-    best = None
     x, y = (part(nest, slice(OVERFIT_EXAMPLES)) for nest in (x, y))
+    tried = []
     for rate in OVERFIT_RATES:
-        found = _overfit(copy.deepcopy(model), loss, x, y, start, rate)
-        if best is None or found.learned or found.losses[-1] < best.losses[-1]:
-            best = found
-        if found.learned:
-            break
-    assert best is not None
-    return best
+        tried.append(_overfit(copy.deepcopy(model), loss, x, y, start, rate))
+        if tried[-1].learned:
+            return tried[-1]
+    return min(tried, key=lambda found: float(found.losses[-1]))
 
 
 def _overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start, rate: float) -> Overfit:
     for _, module in model.named_modules():
-        module.training = type(module).__name__ != "Dropout"
+        module.training = not isinstance(module, DROPPING)
     optimiser = Adam(model.parameters(), rate)
     losses = []
     right = None
@@ -167,13 +152,7 @@ def _overfit(model: Module, loss: Loss, x: Any, y: Any, start: Start, rate: floa
 
 
 def transfer(
-    model: Module,
-    loss: Loss,
-    x: Any,
-    y: np.ndarray,
-    rate: float,
-    seed: int,
-    decided: Decision = GREATEST,
+    model: Module, loss: Loss, x: Any, y: np.ndarray, rate: float, seed: int, decided: Decision
 ) -> tuple[float, float]:
     """The accuracy on examples held out from a short training, and what chance gives.
 
@@ -188,7 +167,7 @@ def transfer(
         _step(model, optimiser, loss, *next(batches))
     with no_grad():
         some = as_tensors(part(x, order[:held]))
-        guesses = decided.classes(Call(model.eval())(some).numpy())
+        guesses = decided.classes(outputs_of(model.eval(), some).numpy())
     labels = np.ravel(y[order[:held]])
     common = float(np.unique(labels, return_counts=True)[1].max() / held)
     return float(np.mean(guesses == labels)), above(common, held, 1)
@@ -203,7 +182,8 @@ def range_test(
     """
     given = greatest_rate(optimiser)
     highest = max(HIGHEST, 10 * given)
-    optimiser.lr = Sweep(optimiser.steps)
+    first = optimiser.steps
+    optimiser.lr = lambda step: LOWEST * 10 ** ((step - first) / PER_DECADE)
     rates, losses = [], []
     for _ in range(round(PER_DECADE * math.log10(highest / LOWEST)) + 1):
         rates.append(optimiser.rate())
@@ -244,8 +224,3 @@ def greatest_rate(optimiser: Optimiser) -> float:
     if not callable(optimiser.lr):
         return float(optimiser.lr)
     return max(float(optimiser.lr(step)) for step in range(SCHEDULED))
-
-
-def plain(lr: float) -> Callable[[list[Tensor]], Optimiser]:
-    """What makes plain gradient descent at a rate."""
-    return lambda parameters: SGD(parameters, lr)
