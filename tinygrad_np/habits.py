@@ -24,7 +24,7 @@ _NUMPY = {
 }
 _LAYER = {
     **_NUMPY,
-    "inplace": "leave it out: an activation gives a new Tensor",
+    "inplace": "leave it out: an activation returns a new Tensor",
     "device": _CPU,
     "track_running_stats": "there is none: they are always kept",
     **dict.fromkeys(

@@ -192,7 +192,7 @@ def test_another_result_the_second_time_is_an_error(how: str) -> None:
         state["x"] = tg.Tensor(X * 2)
     if how == "graph":
         state["w"] = tg.Tensor(W, requires_grad=True)
-    with pytest.raises(StaleValueError, match=r"f gave another result when tg\.checkpoint called"):
+    with pytest.raises(StaleValueError, match=r"f returned another result when tg\.checkpoint"):
         out.backward()
 
 

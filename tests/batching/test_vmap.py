@@ -399,7 +399,7 @@ def test_what_is_no_batch_is_refused() -> None:
     add = tg.vmap(np.add)
     for call, error, said in [
         (lambda: tg.vmap(3), TypeError, "takes a function, not 3"),  # type: ignore[arg-type]
-        (lambda: add(X, Y[:3]), ShapeError, r"different lengths \[5, 3\]"),
+        (lambda: add(X, Y[:3]), ShapeError, r"of \[5, 3\] examples; give as many"),
         (lambda: add(X, 3.0), ShapeError, r"axis 0 of an argument of shape \(\); give in_axes"),
         (lambda: tg.vmap(np.sin, 2)(X), ShapeError, r"along axis 2 of an argument of shape"),
         (lambda: tg.vmap(np.sin, None)(X), ShapeError, "at least one an axis"),

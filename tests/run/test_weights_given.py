@@ -102,7 +102,7 @@ DOORS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
         "new.npz": "",
         "runs/one": "runs/one: a checkpoint is an .npz or .safetensors file; give the path of such,"
         " as in runs/one/checkpoint.npz.",
-        "new": "new: a checkpoint is an .npz or .safetensors file; give the path of such, as in "
+        "new": "new: a checkpoint is an .npz or .safetensors file; give such a path, as in "
         "new.npz.",
     }),
 }  # fmt: skip

@@ -270,7 +270,7 @@ def test_weights_are_copied_again() -> None:
             seen.append(model.state_dict())
 
     optimiser = Late(model.parameters(), 0.1)
-    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="of 6 updates before"):
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="from 6 updates before"):
         training.fit(model, [(X, Y)] * 10, optimiser, epochs=9, callbacks=[Watch()])
     state = model.state_dict()
     assert all((state[n] == seen[63][n]).all() for n in state)

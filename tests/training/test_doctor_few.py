@@ -118,7 +118,7 @@ def nothing(parameters: Any) -> list[Any]:
         ({"y": np.array(["a", "b"] * 10)}, "y of shape .20,. has dtype <U1"),
         ({"y": np.array([0, 1] * 10, object)}, "y of shape .20,. has dtype object"),
         ({"x": np.full((20, 3), None)}, "x of shape .20, 3. has dtype object"),
-        ({"x": [[1.0], [2.0, 3.0]] * 10}, "x is a list whose entries have several lengths"),
+        ({"x": [[1.0], [2.0, 3.0]] * 10}, "x is a list whose entries have different lengths"),
     ]
 )
 def test_words_and_objects_are_refused_in_a_sentence(case: tuple[Any, str]) -> None:

@@ -47,7 +47,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "one output": (lambda: fit(X, Y > 0, 1), r"labels.astype\(np.int64\)"),
     "one output, integers": (lambda: fit(X, Y, 1), "give it two, or take .*binary_cross_entropy"),
     "labels with NaN": (lambda: fit(X, cut(np.nan)), "such as nan; they must be integers. Leave"),
-    "labels with halves": (lambda: fit(X, cut(0.5)), "such as 0.5; .* no classes take mse_loss"),
+    "labels with halves": (lambda: fit(X, cut(0.5)), "such as 0.5; .* no classes use mse_loss"),
     "whole floats": (lambda: fit(X, cut(1.0)), r"labels.astype\(np.int64\)"),
     "rows too wide": (lambda: net()(X[:, :4]), "make in_features 4, or give rows of 5 numbers"),
     "early stopping as a callback": (

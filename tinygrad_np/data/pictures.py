@@ -170,8 +170,8 @@ def grey(picture: NDArray[Any], size: tuple[int, int] | None = None) -> NDArray[
 def _sizes(place: Path, shapes: list[Any]) -> DataError:
     told = " and ".join(f"{h}×{w}" for h, w in shapes[:3])
     return DataError(
-        f"{place}: found pictures of {told} pixels, expected one size; give size=(28, 28) to have "
-        "them all made so"
+        f"{place}: found pictures of {told} pixels, expected one size; give size=(28, 28) to "
+        "resize them all"
     )
 
 

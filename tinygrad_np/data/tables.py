@@ -77,7 +77,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
         if odd or not first or (len(first) == 1 and not _NUMBER.fullmatch(first[0])):
             raise DataError(
                 f"{path}: found text that starts with {shown_cell(start)} and is no table, "
-                f"expected {DOOR}; give the path of such"
+                f"expected {DOOR}; give the path of one"
             )
         header = first if _is_header(first) else None
         if header:
@@ -195,7 +195,7 @@ def _check_named(
         if others:
             raise DataError(
                 f"{place}: found label={label!r}, the column {names[at]!r}, beside one called "
-                f"{others[0]!r}; give label={others[0]!r}, or take that column out of the file"
+                f"{others[0]!r}; give label={others[0]!r}, or remove that column from the file"
             )
     ends = [i for i in (kept[0], kept[-1]) if _are_labels(columns[i])] if kept else []
     column = columns[at]
@@ -207,7 +207,7 @@ def _check_named(
     found = f"is {low:g} in all rows" if low == high else f"has numbers up to {high:g}"
     told = (
         f"found label={label!r}, a column which {found}, beside column {ends[0]}, which has "
-        f"labels; give label={ends[0]}, or take that column out of the file"
+        f"labels; give label={ends[0]}, or remove that column from the file"
     )
     if low == high:
         raise DataError(f"{place}: {told}")

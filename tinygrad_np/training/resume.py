@@ -252,11 +252,9 @@ def keeper_at(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
     """What keeps a training in a file. Raises DataError for a file of another kind or in use."""
     if path.suffix not in (".npz", ".safetensors"):
         raise DataError(
-            f"{path}: a checkpoint is an .npz or .safetensors file; give the path of such, as in "
+            f"{path}: a checkpoint is an .npz or .safetensors file; give such a path, as in "
             f"{path / 'checkpoint.npz' if path.is_dir() else path.with_suffix('.npz')}."
         )
     if path.exists() and not resume:
-        raise DataError(
-            f"{path}: is there already; give resume=True to go on with it, or remove it."
-        )
+        raise DataError(f"{path}: exists already; give resume=True to continue it, or remove it.")
     return Keeper(path, run, every)
