@@ -92,7 +92,7 @@ def _axes(name: str, axes: Axes, nest: Any) -> list[int | None]:
         )
     keys: Any = list(nest) if isinstance(nest, dict) else range(len(nest))
     if len(axes) != len(nest) or (isinstance(axes, dict) and set(axes) != set(keys)):
-        raise TypeError(f"{name} has {axes!r} for a nest with the entries {list(keys)}.")
+        raise TypeError(f"{name} has {axes!r} for a nest with the entries {[*keys]}; give as many.")
     return [axis for key in keys for axis in _axes(name, axes[key], nest[key])]
 
 

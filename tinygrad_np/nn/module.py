@@ -63,7 +63,9 @@ class Module:
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """The result for the given inputs; every module defines its own."""
-        raise NotImplementedError(f"{type(self).__name__} does not define forward().")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define forward(); write def forward(self, x)."
+        )
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         started = next_number()
