@@ -224,8 +224,8 @@ def lacking(place: str, name: str) -> AttributeError:
 def warn_of_result() -> None:
     """Say that a result has no gradient of its own; the caller of the caller asked for it."""
     warnings.warn(
-        "t.grad of a result is None: gradients are left at leaves, made with requires_grad=True; "
-        "w = w - step makes a result of w, so write w -= step inside tg.no_grad(), and "
+        "t.grad of a result is None: only leaves, Tensors made with requires_grad=True, keep their "
+        "gradient; w = w - step makes a result of w, so write w -= step inside tg.no_grad(), and "
         "t.register_hook(f) sees the gradient of a result.",
         UserWarning,
         stacklevel=3,
