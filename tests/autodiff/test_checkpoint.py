@@ -201,7 +201,7 @@ def test_an_overwritten_argument_is_an_error() -> None:
     out = KEPT(w)
     with tg.no_grad():
         w[0, 0] = 7.0
-    with pytest.raises(StaleValueError, match="gave another result"):
+    with pytest.raises(StaleValueError, match="returned another result"):
         out.backward()
 
 

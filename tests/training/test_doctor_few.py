@@ -82,7 +82,7 @@ def test_nests_are_looked_at_array_by_array() -> None:
     lost = training.diagnose(Two(0.0), {"image": image, "word": word}, y, loss=both)
     assert "gradients of 0" in [finding.name for finding in lost.warnings]
     refused = training.diagnose(Two(), {"image": image, "word": word}, y, loss=several)
-    assert "the loss gives ['size', 'kind'], expected one number" in refused.findings[0].cause
+    assert "the loss returns ['size', 'kind'], expected one number" in refused.findings[0].cause
 
 
 class Sum(nn.Module):

@@ -233,10 +233,10 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     ),
     "several losses": (
         {"loss": lambda z, _: {"a": z.mean(), "b": z.sum()}}, TypeError,
-        r"it gives losses \['a', 'b'\] for one optimiser; give one number, such as their sum",
+        r"it returns losses \['a', 'b'\] for one optimiser; give one number, such as their sum",
     ),
     "a tuple of losses": (
-        {"loss": lambda z, _: (z.mean(), z.sum())}, TypeError, "it gives 2 losses for one",
+        {"loss": lambda z, _: (z.mean(), z.sum())}, TypeError, "it returns 2 losses for one",
     ),
     "targets as an array": (
         {"loss": lambda z, t: F.mse_loss(z, t.numpy()[:, None])}, ReplayError,
@@ -246,7 +246,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "a metric by name": ({"metrics": ["f1"]}, TypeError, "found 'f1', expected func"),
     "a metric's name": ({"metrics": {"a b": len}}, ValueError, "found the name 'a b', expected a"),
     "a metric of rows": (
-        {"metrics": {"rows": lambda z, _: z[:, 0]}}, TypeError, r"rows gave ndarray of",
+        {"metrics": {"rows": lambda z, _: z[:, 0]}}, TypeError, r"rows returned ndarray of",
     ),
     "an unknown monitor": (
         {"early_stopping": training.EarlyStopping(1, "validation_f1", mode="max"), **pair(X, Y)},
@@ -390,9 +390,9 @@ def trained(
 
 # losses, rates and moments of freezing, and what is said of them
 LEARNING_NOTHING: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"loss": lambda o, t: {"a": F.cross_entropy(o, t)}}, TypeError, r"it gives losses \['a'\]"),
-    ({"loss": lambda o, t: (F.cross_entropy(o, t), o)}, TypeError, "it gives 2 losses for one"),
-    ({"loss": lambda o, t: [F.cross_entropy(o, t)]}, TypeError, "it gives 1 losses for one"),
+    ({"loss": lambda o, t: {"a": F.cross_entropy(o, t)}}, TypeError, r"it returns losses \['a'\]"),
+    ({"loss": lambda o, t: (F.cross_entropy(o, t), o)}, TypeError, "it returns 2 losses for one"),
+    ({"loss": lambda o, t: [F.cross_entropy(o, t)]}, TypeError, "it returns 1 losses for one"),
     ({"loss": lambda o, t: F.cross_entropy(o.detach(), t)}, tg.TapeError, r"fit\(loss=.*\.detach"),
     ({"loss": lambda o, _: np.sum(np.fft.fft(o) * 1j)}, tg.TapeError, "a complex number, dtype"),
     ({"loss": lambda o: np.mean(o)}, TypeError, r"a function of \(outputs, targets\)"),

@@ -189,7 +189,7 @@ def test_what_the_warning_proposes_ends_it(use: Any, replay: bool) -> None:
 
     given: Any = {"batches": [(X, X)] * 2, "replay": replay}
     [words] = said(model, loss, **given)
-    assert "of a loss are given to the optimiser; what" in words and "tg.no_grad()" in words
+    assert "give parameters of a loss to the optimiser" in words and "tg.no_grad()" in words
     if use is called:
         teacher.requires_grad_(False).eval()
     both = [optim.Adam(model.parameters(), 0.01), optim.SGD([scale], 0.1)]

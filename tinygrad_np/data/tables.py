@@ -137,7 +137,7 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         if not fits(len(kept)):
             odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
             remedies = ["name the column of labels with label="] * (at is None)
-            remedies += [f"take the columns {', '.join(odd)} out of the file"] * bool(odd)
+            remedies += [f"remove the columns {', '.join(odd)} from the file"] * bool(odd)
             remedies += [OTHER_TABLES] * (at is not None or len(kept) < SMALL)
             raise DataError(
                 f"{place}: found {count} columns, expected a square number of pixels, and "
