@@ -242,7 +242,7 @@ def test_weights_that_an_update_made_infinite_are_given_up(
     batches = [(X[:16].astype(dtype), Y[:16])] * (lost if found_by == "the end" else 20)
     saves = found_by == "a save" and case != "own step"  # which has no state to save
     options: Any = {"checkpoint": tmp_path / "c.npz", "checkpoint_every": 1} if saves else {}
-    said = r"an update made \d\.weight.* not finite.*the weights of \d+ updates? before"
+    said = r"an update made \d\.weight.* not finite.*the weights from \d+ updates? before"
     with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match=said):
         found = training.fit(
             model, batches, optimiser, epochs=9, loss=loss, replay=replay, **options

@@ -147,8 +147,8 @@ def check_parameters(params: Iterable[Any], first: int) -> None:
             )
         if not parameter.requires_grad or parameter._is_result:
             raise ValueError(
-                f"an optimiser works on leaves, Tensors made with requires_grad=True; entry {i} of "
-                f"shape {parameter.shape}, is not one."
+                f"an optimiser works on leaves, made with requires_grad=True; entry {i}, of shape "
+                f"{parameter.shape}, is not one."
             )
 
 
