@@ -69,11 +69,11 @@ REASONS: dict[str, str] = {
     ),
 }  # fmt: skip
 FIRST = """\
-NumPy speaks first in a few calls. `np.frombuffer(t)`, `np.fromstring(t)` and `memoryview(t)` want
-bytes, and nobody asks the Tensor. `np.bmat(t)` of one Tensor is None. `np.fromiter(t, float)`,
-`array[0] = t` and `p[0] = t` of a `np.poly1d` raise "setting an array element with a sequence"; the
-way is the sentence above that in the traceback. `np.nditer` and `np.nested_iters` name the way
-where the program calls them by these names."""
+A few calls raise NumPy's own error. `np.frombuffer(t)`, `np.fromstring(t)` and `memoryview(t)` want
+bytes. `np.fromiter(t, float)`, `array[0] = t` and `p[0] = t` of a `np.poly1d` raise "setting an
+array element with a sequence"; the sentence above that in the traceback says what to do.
+`np.bmat(t)` of one Tensor is None. `np.nditer` and `np.nested_iters` say what to do if the program
+calls them by these names."""
 THROUGH_OTHERS = {  # NumPy's own code calls functions of the table
     "fromfunction": "calls your function with arrays of indices; the operations in it are recorded",
     "row_stack": "calls np.vstack",

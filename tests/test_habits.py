@@ -82,7 +82,7 @@ def test_functions_with_hints_are_replayed() -> None:
 
     for _ in range(4):
         step(np.ones((3, 2), np.float32))
-    assert "1 program captured" in repr(step)
+    assert "1 program recorded" in repr(step)
 
 
 def test_functions_of_numpy_refuse_before_a_tensor_is_asked() -> None:

@@ -71,9 +71,9 @@ ROWS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a generator for each step": (
         lambda: fit(Drawing()), tg.ReplayError, r"it got a new Generator\(PCG64\), which",
     ),
-    "rename": (renamed(lambda _: None), TypeError, "gives None for weight.*`return` missing"),
-    "rename to None": (renamed({"bias": None}), TypeError, "gives None for bias, expected the"),
-    "rename to a number": (renamed(lambda _: 3), TypeError, "gives 3 for weight, expected the"),
+    "rename": (renamed(lambda _: None), TypeError, "returns None for weight.*`return` missing"),
+    "rename to None": (renamed({"bias": None}), TypeError, "returns None for bias, expected the"),
+    "rename to a number": (renamed(lambda _: 3), TypeError, "returns 3 for weight, expected the"),
     "weights of 0": (
         lambda: F.cross_entropy(X, Y, weight=np.zeros(4)), ValueError, "all weights are 0",
     ),

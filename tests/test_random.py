@@ -279,7 +279,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "derivative": (
         lambda: tg.random.bernoulli(3, p_with_grad, generator=G),
         tg.DetachError,
-        "tg.random.bernoulli: p requires grad, and draws have no derivative by it; give p.detach()",
+        "tg.random.bernoulli: p requires grad, and a draw has no derivative; give p.detach()",
     ),
     "array": (
         lambda: tg.random.permutation(X, generator=G),  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from .version import __version__
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "train": (train.main, "train a network on MNIST or other images: weights, pictures, a report"),
-    "predict": (predict.main, "what a trained network takes your photos, drawings or tables for"),
+    "predict": (predict.main, "what a trained network sees in your photos, drawings or tables"),
     "draw": (draw.main, "draw the graph of a recipe's network, or of your own my.module:function"),
     "check": (receipt.main, "the gradient receipt: every derivative of a network in a second way"),
     "playground": (playground.main, "draw digits in the browser, look inside, let it learn"),

@@ -24,7 +24,7 @@ _NUMPY = {
 }
 _LAYER = {
     **_NUMPY,
-    "inplace": "leave it out: an activation gives a new Tensor",
+    "inplace": "leave it out: an activation returns a new Tensor",
     "device": _CPU,
     "track_running_stats": "there is none: they are always kept",
     **dict.fromkeys(
@@ -224,8 +224,8 @@ def lacking(place: str, name: str) -> AttributeError:
 def warn_of_result() -> None:
     """Say that a result has no gradient of its own; the caller of the caller asked for it."""
     warnings.warn(
-        "t.grad of a result is None: gradients are left at leaves, made with requires_grad=True; "
-        "w = w - step makes a result of w, so write w -= step inside tg.no_grad(), and "
+        "t.grad of a result is None: only leaves, Tensors made with requires_grad=True, keep their "
+        "gradient; w = w - step makes a result of w, so write w -= step inside tg.no_grad(), and "
         "t.register_hook(f) sees the gradient of a result.",
         UserWarning,
         stacklevel=3,

@@ -83,8 +83,7 @@ def bernoulli(
     sizes = _sizes("bernoulli", shape)
     if isinstance(p, Tensor) and p.requires_grad:
         raise DetachError(
-            "tg.random.bernoulli: p requires grad, and draws have no derivative by it; give "
-            "p.detach()."
+            "tg.random.bernoulli: p requires grad, and a draw has no derivative; give p.detach()."
         )
     (p,) = _parameters("bernoulli", sizes, p=p)
     return apply(drawing.bernoulli, (p, sizes, np.dtype(dtype).str, generator))

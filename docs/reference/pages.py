@@ -33,7 +33,6 @@ MODULES = {
     "tinygrad_np.random": "tg.random: noise",
     "tinygrad_np.polynomial": "tg.polynomial: polynomials",
     "tinygrad_np.special": "tinygrad_np.special: SciPy's special functions",
-    "tinygrad_np.distributions": "tinygrad_np.distributions: SciPy's distributions",
     "tinygrad_np.sklearn": "tinygrad_np.sklearn: estimators",
     "tinygrad_np.compat.autograd": "tinygrad_np.compat.autograd: HIPS/autograd's names",
 }

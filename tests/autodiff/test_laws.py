@@ -550,7 +550,7 @@ REFUSALS: dict[str, tuple[type[Exception], str, Callable[[Any, Any], Any]]] = {
         lambda t, a: np.linalg.qr(np.stack([t, t]).astype(np.float16), mode="raw"),  # type: ignore[call-overload]
     ),
     "einsum order": (NotImplementedError, "order", lambda t, a: np.einsum("i->i", t, order="C")),
-    "einsum axes": (TypeError, "a list of axes behind", lambda t, a: np.einsum(t, "i", a, [0])),
+    "einsum axes": (TypeError, "a list of axes after", lambda t, a: np.einsum(t, "i", a, [0])),
     "einsum count": (ValueError, "names 2 operands, not 1", lambda t, a: np.einsum("i,i", t)),
     "tensordot shapes": (ValueError, "do not fit", lambda t, a: np.tensordot(t, t[:2], 1)),
     "labels out of range": (

@@ -154,7 +154,10 @@ COUNTS: dict[str, tuple[Any, str]] = {
     "list": (lambda t: [1, 2][t], "shape (3,) and dtype float64 as an index or a count"),
     "einsum": (lambda t: np.einsum("i,i", t, np.ones(2)), "einsum: "),
     "dot": (lambda t: np.dot(t, np.ones(2)), "dot: "),
-    "roll": (lambda t: np.roll(t, t[0]), "roll has derivatives by its first operands (1)"),
+    "roll": (
+        lambda t: np.roll(t, t[0]),
+        "roll has derivatives with respect to its first operands (1)",
+    ),
 }
 
 

@@ -563,7 +563,7 @@ def test_control_c_leaves_results_and_resume_goes_on(
         interrupted_at(3, patch)
         assert job(*given) == 130
     printed = capsys.readouterr()
-    assert printed.err == "interrupted in epoch 3 of 4; --resume goes on from there.\n"
+    assert printed.err == "interrupted in epoch 3 of 4; --resume continues from there.\n"
     assert " 3/4 " in printed.out
     assert printed.out.splitlines()[2].startswith(DEFAULT)
     [reached] = json.loads((tmp_path / "r.json").read_text())
@@ -594,7 +594,7 @@ def test_what_has_finished_is_kept_and_what_has_not_begun_is_said(
         patch.setattr(train, "run", None)
         assert job(*given) == 0
     again = capsys.readouterr()
-    finished = "has finished before, and is kept; without --resume it is trained anew.\n"
+    finished = "has finished; without --resume it is trained again.\n"
     assert again.out == printed.out
     assert again.err == f"{title}0: {finished}"
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -113,7 +113,7 @@ PAIRS: dict[str, tuple[Any, Any, str]] = {
     "a word": ("images", [1], "found x of type str, expected an array of numbers; give one row"),
     "a dict of numbers": ({"x": 1}, [1], "found arrays of shapes y (1,), expected in x and in y"),
     "sparse": (Sparse(), [1, 2, 3], "x is a sparse Sparse; give x.toarray()"),
-    "ragged": ([[1], [1, 2]], [1, 2], "x is a list whose entries have several lengths"),
+    "ragged": ([[1], [1, 2]], [1, 2], "x is a list whose entries have different lengths"),
 }
 
 

@@ -425,7 +425,7 @@ def test_columns_in_the_order_of_their_names(tmp_path: Path) -> None:
 def test_columns_to_remove_are_named(tmp_path: Path) -> None:
     for name, column in (("usage", ["Training"] * 70), ("fold", Y % 3)):
         rows = [[*row, cell] for row, cell in zip(FIRST.tolist(), column, strict=True)]
-        with pytest.raises(DataError, match=f"take the columns {name} out of the file"):
+        with pytest.raises(DataError, match=f"remove the columns {name} from the file"):
             load(table(tmp_path / "a.csv", rows, ["label", *PIXELS, name]))
 
 

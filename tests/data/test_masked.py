@@ -74,7 +74,10 @@ class Sparse:
 STRANGE: dict[str, tuple[Any, str]] = {
     "sparse": (Sparse(), "is a sparse Sparse; give x.toarray()."),
     "matrix": (X.view(np.matrix), "is a matrix, whose mask, index or own arithmetic would be lost"),
-    "ragged": ([[1.0], [1.0, 2.0]] * 2, "is a list whose entries have several lengths; give rows"),
+    "ragged": (
+        [[1.0], [1.0, 2.0]] * 2,
+        "is a list whose entries have different lengths; give rows",
+    ),
 }
 DOORS: dict[str, Callable[[Any], Any]] = {
     "batches": lambda x: data.batches(x, Y, 2, seed=0),

@@ -127,7 +127,7 @@ def test_what_may_stand_in_a_header(tmp_path: Path) -> None:
         try:
             found, _ = said(functools.partial(load, path))
         except DataError as error:
-            assert head[0] == "file" and "take the columns file out" in str(error)
+            assert head[0] == "file" and "remove the columns file from" in str(error)
         else:
             assert len(found[0][0]) + len(found[1][0]) == 84
     words = ["y", *(["x"] * 41), *(["y"] * 42)]  # the label of the first row
@@ -243,7 +243,7 @@ def test_a_pixel_named_as_the_column_of_labels(tmp_path: Path) -> None:
             load(named, label=label)
     bare = table(tmp_path / "bare.csv", dark, Y)
     with pytest.raises(DataError, match="found label=0, a column which is 0 in all rows, beside "
-                       "column 64, which has labels; give label=64, or take"):  # fmt: skip
+                       "column 64, which has labels; give label=64, or remove"):  # fmt: skip
         load(bare, label=0)
     with pytest.warns(
         DataWarning, match=r"a column which has numbers up to 25\d, beside column 64"

@@ -209,8 +209,8 @@ def test_the_same_step_gives_the_same_bytes_in_every_process(tmp_path):
     ("arguments", "options", "error", "message"),
     [
         ([tg.replay(abs)], {}, tg.ReplayError, "call the step twice first"),
-        ([tg.replay(abs), 1.0], {}, TypeError, r"drawn as it was captured: graph\(step\)"),
-        ([tg.replay(abs)], {"values": True}, TypeError, "drawn as it was captured"),
+        ([tg.replay(abs), 1.0], {}, TypeError, r"drawn as it was recorded: graph\(step\)"),
+        ([tg.replay(abs)], {"values": True}, TypeError, "drawn as it was recorded"),
         ([tg.replay(abs)], {"max_nodes": 2}, ValueError, "max_nodes=2"),
     ],
 )

@@ -214,11 +214,11 @@ def test_a_chart_leaves_gaps_and_has_round_numbers() -> None:
 
 def test_a_replayed_step_shows_its_equations(shown: list[Any]) -> None:
     replay = next(t for t in shown if type(t) is Replay and t._local.last is not None)
-    assert text(replay).startswith("Replay(objects.&lt;locals&gt;.step, 1 program captured")
+    assert text(replay).startswith("Replay(objects.&lt;locals&gt;.step, 1 program recorded")
     assert text(replay.program).startswith(f"Program · {str(replay.program).split(',')[0]}")
     assert "row_product(" in text(replay)
     assert re.search(r"test_shown\.py:\d+", text(replay))
-    assert "nothing captured yet: call it twice" in text(tg.replay(np.sin))
+    assert "nothing recorded yet: call it twice" in text(tg.replay(np.sin))
 
 
 def test_figures_show_themselves(shown: list[Any]) -> None:

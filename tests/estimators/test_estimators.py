@@ -364,7 +364,7 @@ def test_refusals(iris: Data) -> None:
         MLPClassifier().partial_fit(x, y, classes=[0, 1, 2]).partial_fit(x, y, classes=[0, 1])
     with pytest.raises(ValueError, match="does not support early_stopping"):
         MLPClassifier(early_stopping=True).partial_fit(x, y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="how many steps schedule='cosine' is to take"):
+    with pytest.raises(ValueError, match="how many steps schedule='cosine' will take"):
         MLPRegressor(schedule="cosine").partial_fit(x, y)
     with pytest.raises(ValueError, match="y has 2 targets, and 1 in the earlier call"):
         MLPRegressor().partial_fit(x, y).partial_fit(x, x[:, :2])
@@ -391,7 +391,7 @@ def test_interrupted_training_keeps_what_was_reached(iris: Data) -> None:
         return 0.05
 
     network = MLPClassifier((8,), batch_size=30, schedule=interrupt, random_state=0)
-    with pytest.warns(UserWarning, match="interrupted after 2 epochs, the last one not whole"):
+    with pytest.warns(UserWarning, match="interrupted after 2 epochs, the last one unfinished"):
         network.fit(*iris)
     assert network.n_iter_ == 2
     assert network.score(*iris) > 0.5

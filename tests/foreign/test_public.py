@@ -425,7 +425,7 @@ def test_what_dask_lacks_is_said_with_the_operation() -> None:
 
     for wrong, said in (
         (lambda: slope(np.median, V), "middle or its derivative, of a dask Array, needs what that"),
-        (lambda: slope(np.sort, X), "of a dask Array gave an array of NumPy's"),
+        (lambda: slope(np.sort, X), "of a dask Array returned an array of NumPy's"),
         (lambda: slope(lambda t: t[np.array([0, 0])], V), r"lacks or refuses \(np.add.at\)"),
         (lambda: slope(lambda t: np.prod(t, initial=2), V), "prod or its .* 'initial'"),
         (lambda: np.linalg.eigh(tg.Tensor(da.from_array(X[:4]))), "eigh of a dask Array gave"),

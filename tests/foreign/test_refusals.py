@@ -51,7 +51,7 @@ def test_a_rule_gives_the_kind_that_it_was_given() -> None:
         return x * 2
 
     tg.defvjp(twice, lambda g, out, x: np.ones(x.shape))  # noqa: ARG005
-    with pytest.raises(TypeError, match=r"twice of a tests Strict gave an array of NumPy's"):
+    with pytest.raises(TypeError, match=r"twice of a tests Strict returned an array of NumPy's"):
         tg.grad(lambda x: np.sum(twice(x)))(Strict(np.ones(2)))
 
 

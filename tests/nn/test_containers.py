@@ -127,7 +127,7 @@ def test_states_that_fit_in_part() -> None:
     assert net.load_state_dict(whole, rename=lambda name: name.removeprefix("net.")) == ([], [])
     with pytest.raises(tg.ShapeError, match=r"0\.bias has shape"):
         net.load_state_dict({"0.bias": np.ones(5)}, strict=False)
-    with pytest.raises(ValueError, match="rename gives x for several entries"):
+    with pytest.raises(ValueError, match="rename returns x for several entries"):
         net.load_state_dict(whole, rename=lambda _: "x")
     with pytest.raises(TypeError, match="rename"):
         net.load_state_dict(whole, rename=3)  # type: ignore[arg-type]

@@ -167,7 +167,7 @@ def test_what_is_no_array_is_refused_by_type(layer: Any, shape: Any) -> None:
     for wrong in (None, nn.ReLU(), {"x": 1}, object()):
         with pytest.raises(TypeError, match=rf": x is of type {type(wrong).__name__}; give an arr"):
             layer(wrong)
-    with pytest.raises(tg.ShapeError, match="entries have several lengths"):
+    with pytest.raises(tg.ShapeError, match="entries have different lengths"):
         layer([[1.0, 2.0, 3.0], [1.0]])
 
 

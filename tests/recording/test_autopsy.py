@@ -198,13 +198,13 @@ def test_a_branch_that_was_not_taken_is_named() -> None:
     found = tg.autopsy(tg.trace(loss))
     assert found is not None and found.operation == "log"
     assert re.fullmatch(
-        r"(plain|where) \(test_autopsy\.py:\d+\) did not take it, .*", found.untaken
+        r"(plain|where) \(test_autopsy\.py:\d+\) did not choose it, .*", found.untaken
     )
     assert str(found).endswith(found.untaken)
     # a rule of one's own makes 0 / 0 where nothing arrives
     found = tg.autopsy(np.sum(np.where(zero > 0, squeezed(zero), zero)))
     assert found is not None and found.of == "squeezed" and np.isnan(found.value)
-    assert found.untaken == "no cotangent arrives there: where did not take it"
+    assert found.untaken == "no cotangent arrives there: where did not choose it"
     one = leaf(1.0)  # no branch at all: 0 times what is infinite
     for loss, said in (
         (lambda: np.sum(squeezed(zero * 1.0) * 0.0), "multiply"),
@@ -214,7 +214,7 @@ def test_a_branch_that_was_not_taken_is_named() -> None:
     ):
         found = tg.autopsy(loss())
         assert found is not None and found.of == "squeezed"
-        does = "makes it 0" if said == "multiply" else "did not take it"
+        does = "makes it 0" if said == "multiply" else "did not choose it"
         assert found.untaken == f"no cotangent arrives there: {said} {does}"
 
 

@@ -676,7 +676,7 @@ def test_shapes_that_depend_on_values(name: str, count: int) -> None:
     if name == "a write to a mask" and count == 2:
         return
     message = (
-        r"(t\[index\]|\w+) gives shape \(\d, ?\) and dtype .* here, .* its shape depends on values"
+        r"(t\[index\]|\w+) returns shape \(\d, ?\) and dtype .* here, .* shape depends on values"
     )
     with pytest.raises(tg.ReplayError, match=message.replace(", ?", ",?")):
         step(shorter)

@@ -326,7 +326,7 @@ def test_remedies() -> None:
 def test_lines_of_the_checks() -> None:
     """What a later check finds is told with the line of the call where nothing better is known."""
     step = tg.replay(lambda x: x * 2)
-    with pytest.raises(tg.ReplayError, match=rf"{re.escape(__file__)}:\d+: nothing is captured"):
+    with pytest.raises(tg.ReplayError, match=rf"{re.escape(__file__)}:\d+: nothing is recorded"):
         step.program  # noqa: B018
 
 

@@ -317,7 +317,7 @@ def test_errors_inside_the_step_leave_everything_usable() -> None:
     assert [step(np.full(2, k)).item() for k in (1.0, 2.0, 3.0)] == [3.0, 6.0, 9.0]
     assert w.grad is not None and w.grad.tolist() == [3.0, 3.0]
     assert (w * 2).sum().requires_grad
-    with pytest.raises(tg.ReplayError, match="nothing is captured yet"):
+    with pytest.raises(tg.ReplayError, match="nothing is recorded yet"):
         _ = tg.replay(lambda x: x).program
 
 

@@ -73,7 +73,7 @@ def test_the_equations_are_numbered_and_have_a_kind_a_place_and_a_cost() -> None
     head, *lines = str(step.program).splitlines()
     equations = step.program.plan.equations
     assert re.fullmatch(
-        rf"{len(equations)} equations of \d+ captured, \d+ calls, \d+ buffers of [\d,]+ bytes in "
+        rf"{len(equations)} equations of \d+ recorded, \d+ calls, \d+ buffers of [\d,]+ bytes in "
         "all",
         head,
     )
@@ -221,10 +221,10 @@ def test_a_profile_in_print() -> None:
 def test_there_is_nothing_to_show_before_the_second_call() -> None:
     step = tg.replay(lambda x: x * 2)
     for looked in (lambda: step.program, step.profile):
-        with pytest.raises(tg.ReplayError, match=r"nothing is captured yet; call the step twice"):
+        with pytest.raises(tg.ReplayError, match=r"nothing is recorded yet; call the step twice"):
             looked()
     step(np.ones(2))
-    with pytest.raises(tg.ReplayError, match=r"nothing is captured yet"):
+    with pytest.raises(tg.ReplayError, match=r"nothing is recorded yet"):
         _ = step.program
     step(np.ones(2))
-    assert str(step.program).startswith("1 equation of 1 captured, 1 call, 1 buffer of 16 bytes")
+    assert str(step.program).startswith("1 equation of 1 recorded, 1 call, 1 buffer of 16 bytes")

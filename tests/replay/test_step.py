@@ -33,7 +33,7 @@ def test_a_copy_captures_for_itself(how: Any) -> None:
         step(np.ones(2))
     twin = how({"step": step})["step"] if how is copy.deepcopy else how(step)
     assert (twin.fn, twin.verify) == (step.fn, 3)
-    with pytest.raises(tg.ReplayError, match="nothing is captured yet"):
+    with pytest.raises(tg.ReplayError, match="nothing is recorded yet"):
         _ = twin.program
     assert [twin(np.full(2, k)).tolist() for k in (1.0, 2.0, 3.0)] == [
         [2.0] * 2,

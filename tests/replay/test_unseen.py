@@ -496,7 +496,7 @@ def test_what_only_tells_is_replayed(tell: Any, capsys: Any) -> None:
     assert [run(np.full(2, float(k))).tolist() for k in range(5)] == [
         [2.0 * k] * 2 for k in range(5)
     ]
-    assert "1 program captured" in repr(run)
+    assert "1 program recorded" in repr(run)
     assert run.program.runs == 4
     capsys.readouterr()
 

@@ -171,7 +171,7 @@ def test_results_over_what_is_read(
     Path("a.csv").write_text("1")
     for words in (["predict", "w.npz", "a.csv", "--csv"], ["train", "--data", "a.csv", "--json"]):
         assert door.main([*words, f"{tmp_path}/a.csv"]) == 2
-        assert "a.csv: that is read, too; name another file.\n" in capsys.readouterr().err
+        assert "a.csv: this file is also read; name another.\n" in capsys.readouterr().err
     assert Path("a.csv").read_text() == "1"
 
 

@@ -28,7 +28,7 @@ def test_ctrl_c_on_a_process_that_draws_its_report(tmp_path: Path) -> None:
     ]  # fmt: skip
     code, rest, errors = interrupted(command, "  drawing the report")
     assert code == 130, errors
-    told = "of 10 parts of the report drawn; --resume goes on from there."
+    told = "of 10 parts of the report drawn; --resume continues from there."
     assert errors.splitlines()[-1].startswith("interrupted with ")
     assert errors.splitlines()[-1].endswith(told)
     assert "Traceback" not in errors

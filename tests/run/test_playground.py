@@ -242,7 +242,7 @@ def test_the_weights_are_those_named_or_the_newest(
     bad.parent.mkdir()
     bad.write_bytes(b"no weights")
     assert playground.chosen(None)[2].startswith("runs/old/weights.npz")
-    assert capsys.readouterr().out.startswith("passed over: runs/bad/weights.npz")
+    assert capsys.readouterr().out.startswith("left out: runs/bad/weights.npz")
     for given in (old, old.parent):
         assert playground.chosen(given)[2] == f"the weights of {old}"
     for words, sentence in [

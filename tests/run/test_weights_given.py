@@ -100,9 +100,9 @@ DOORS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
          "module.state_dict(), is needed."}),
     "checkpoint": (fitted, {
         "new.npz": "",
-        "runs/one": "runs/one: a checkpoint is an .npz or .safetensors file; give the path of such,"
+        "runs/one": "runs/one: a checkpoint is an .npz or .safetensors file; give such a path,"
         " as in runs/one/checkpoint.npz.",
-        "new": "new: a checkpoint is an .npz or .safetensors file; give the path of such, as in "
+        "new": "new: a checkpoint is an .npz or .safetensors file; give such a path, as in "
         "new.npz.",
     }),
 }  # fmt: skip

@@ -333,7 +333,7 @@ def test_a_model_without_a_generator_names_it(tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "training.npz"
     path.write_bytes(b"work of a week")
-    with pytest.raises(DataError, match=r"training\.npz: is there already; give resume=True"):
+    with pytest.raises(DataError, match=r"training\.npz: exists already; give resume=True"):
         Training().fit(checkpoint=path)
     with pytest.raises(DataError, match=r"not a readable file of weights"):
         Training().fit(checkpoint=path, resume=True)

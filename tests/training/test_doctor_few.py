@@ -82,7 +82,7 @@ def test_nests_are_looked_at_array_by_array() -> None:
     lost = training.diagnose(Two(0.0), {"image": image, "word": word}, y, loss=both)
     assert "gradients of 0" in [finding.name for finding in lost.warnings]
     refused = training.diagnose(Two(), {"image": image, "word": word}, y, loss=several)
-    assert "the loss gives ['size', 'kind'], expected one number" in refused.findings[0].cause
+    assert "the loss returns ['size', 'kind'], expected one number" in refused.findings[0].cause
 
 
 class Sum(nn.Module):
@@ -118,7 +118,7 @@ def nothing(parameters: Any) -> list[Any]:
         ({"y": np.array(["a", "b"] * 10)}, "y of shape .20,. has dtype <U1"),
         ({"y": np.array([0, 1] * 10, object)}, "y of shape .20,. has dtype object"),
         ({"x": np.full((20, 3), None)}, "x of shape .20, 3. has dtype object"),
-        ({"x": [[1.0], [2.0, 3.0]] * 10}, "x is a list whose entries have several lengths"),
+        ({"x": [[1.0], [2.0, 3.0]] * 10}, "x is a list whose entries have different lengths"),
     ]
 )
 def test_words_and_objects_are_refused_in_a_sentence(case: tuple[Any, str]) -> None:

@@ -239,7 +239,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "a metric by name": ({"metrics": ["f1"]}, TypeError, "found 'f1', expected func"),
     "a metric's name": ({"metrics": {"a b": len}}, ValueError, "found the name 'a b', expected a"),
     "a metric of rows": (
-        {"metrics": {"rows": lambda z, _: z[:, 0]}}, TypeError, r"rows gave ndarray of",
+        {"metrics": {"rows": lambda z, _: z[:, 0]}}, TypeError, r"rows returned ndarray of",
     ),
     "an unknown monitor": (
         {"early_stopping": training.EarlyStopping(1, "validation_f1", mode="max"), **pair(X, Y)},
@@ -384,9 +384,9 @@ def trained(
 # losses, rates and moments of freezing, and what is said of them
 LEARNING_NOTHING: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"loss": lambda o, t: {"a": F.cross_entropy(o, t), "b": np.sum(o)}}, TypeError,
-     r"it gives losses \['a', 'b'\] for one optimiser; give one number, such as their sum"),
-    ({"loss": lambda o, t: (F.cross_entropy(o, t), o)}, TypeError, "it gives 2 losses for one"),
-    ({"loss": lambda o, t: [F.cross_entropy(o, t)]}, TypeError, "it gives 1 losses for one"),
+     r"it returns losses \['a', 'b'\] for one optimiser; give one number, such as their sum"),
+    ({"loss": lambda o, t: (F.cross_entropy(o, t), o)}, TypeError, "it returns 2 losses for one"),
+    ({"loss": lambda o, t: [F.cross_entropy(o, t)]}, TypeError, "it returns 1 losses for one"),
     ({"loss": lambda o, t: F.cross_entropy(o.detach(), t)}, tg.TapeError, r"fit\(loss=.*\.detach"),
     ({"loss": lambda o, _: np.sum(np.fft.fft(o) * 1j)}, tg.TapeError, "a complex number, dtype"),
     ({"loss": lambda o: np.mean(o)}, TypeError, r"a function of \(outputs, targets\)"),

@@ -45,9 +45,9 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "more labels": (lambda: fit(X, Y * 2), r"0 … 2\. Then the last layer needs 5 outputs"),
     "labels -1 and 1": (lambda: fit(X, np.sign(Y - 0.5).astype(int), 2), r"\(labels \+ 1\) // 2"),
     "one output": (lambda: fit(X, Y > 0, 1), r"labels.astype\(np.int64\)"),
-    "one output, integers": (lambda: fit(X, Y, 1), "give it two, or take .*binary_cross_entropy"),
+    "one output, integers": (lambda: fit(X, Y, 1), "give it two, or use .*binary_cross_entropy"),
     "labels with NaN": (lambda: fit(X, cut(np.nan)), "such as nan; they must be integers. Leave"),
-    "labels with halves": (lambda: fit(X, cut(0.5)), "such as 0.5; .* no classes take mse_loss"),
+    "labels with halves": (lambda: fit(X, cut(0.5)), "such as 0.5; .* no classes use mse_loss"),
     "whole floats": (lambda: fit(X, cut(1.0)), r"labels.astype\(np.int64\)"),
     "rows too wide": (lambda: net()(X[:, :4]), "make in_features 4, or give rows of 5 numbers"),
     "early stopping as a callback": (
@@ -57,7 +57,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "PyTorch's schedules": (lambda: optim.StepLR, r"is the lr itself, .*lr=StepDecay"),
     "a history as Keras has it": (
         lambda: fit(X, Y)["loss"],  # type: ignore[call-overload]
-        r"take history\[-1\].train_loss for the last one",
+        r"use history\[-1\].train_loss for the last one",
     ),
     "a state from within": (
         lambda: Inside().load_state_dict(net().state_dict()),

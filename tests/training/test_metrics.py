@@ -37,7 +37,7 @@ def test_shapes_are_refused(metric: Any, predictions: Any, labels: Any) -> None:
     with pytest.raises(ShapeError) as caught:
         metric(np.zeros(predictions, int), np.zeros(labels, int))
     assert f"predictions of shape {predictions} and labels of shape {labels}" in str(caught.value)
-    hint = "of logits take argmax(axis=1)"
+    hint = "of logits use argmax(axis=1)"
     assert (hint in str(caught.value)) == (len(predictions) == 2)
 
 

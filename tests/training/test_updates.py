@@ -227,7 +227,7 @@ def test_what_does_not_fit_is_refused() -> None:
         ([part, "adam"], {}, TypeError, "not 'adam'"),
         ([part, Bare()], {}, TypeError, "type Bare has no list of its parameters"),
         ({"a b": part}, {}, ValueError, "names of the optimisers"),
-        ({"critic": part}, {}, TypeError, r"gave \['generator', 'critic'\] for the optimisers"),
+        ({"critic": part}, {}, TypeError, r"returned \['generator', 'critic'\] for the optimisers"),
         ({"critic": part, "generator": rest}, {"metrics": {"critic": len}}, ValueError, "another"),
         (adam, {"accumulate": 0}, ValueError, r"fit\(accumulate=0\)"),
     ):

@@ -126,7 +126,7 @@ class Call:
             same = same and (foreign or np.array_equal(result._array, kept, equal_nan=True))
         if not same:
             raise StaleValueError(
-                f"{getattr(self.f, '__name__', self.f)} gave another result when tg.checkpoint "
+                f"{getattr(self.f, '__name__', self.f)} returned another result when tg.checkpoint "
                 "called it again: let it depend on its arguments alone, write to none of what it "
                 "reads before backward(), and draw with tg.random."
             )

@@ -195,7 +195,7 @@ def _several(
     """
     if any(type(part) is Tensor for part in (out if isinstance(out, tuple) else [out])):
         raise TypeError(
-            f"{rule.name} gave a Tensor: it computed with Tensors that are no operands of its own, "
+            f"{rule.name} returned a Tensor: it computed with Tensors that are not its operands, "
             "which its rules do not see; make each one an operand, or use its array, t.numpy()."
         )
     if not isinstance(out, tuple):

@@ -148,7 +148,7 @@ def _difference(
     shapes = ", ".join(str(np.shape(out)) for out in leaves(value))
     index = tuple(int(i) for i in place)
     return (
-        f"the derivative of {getattr(f, '__name__', repr(f))} by array {k} of its arguments "
-        f"(shape {ours.shape}, results {shapes}) differs at index {index}: autodiff "
+        f"the derivative of {getattr(f, '__name__', repr(f))} with respect to array {k} of its "
+        f"arguments (shape {ours.shape}, results {shapes}) differs at index {index}: autodiff "
         f"{ours[place]!r}, finite differences {theirs[place]!r}."
     )

@@ -110,7 +110,7 @@ class Tensor(Operators, ways.Foreign):
     @data.setter
     def data(self, value: Any) -> None:
         if self._is_result:
-            raise TapeError("only a leaf's data can be replaced; this Tensor is a result.")
+            raise TapeError("t.data = v needs a leaf, and this is a result; write t[...] = v.")
         self._leave("t.data = v")
         if self._storage is not None and value is self._storage.lent():
             self._storage.write()

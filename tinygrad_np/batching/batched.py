@@ -388,7 +388,7 @@ def one_by_one(fn: Any, level: Level, args: Any, kwargs: Any) -> Any:
     parts = [[p if hasattr(p, "shape") else np.asarray(p) for p in leaves(r)] for r in results]
     if len({tuple(p.shape for p in part) for part in parts}) > 1:
         raise ShapeError(
-            f"{getattr(fn, '__name__', fn)} inside tg.vmap gives another shape in each example; "
+            f"{getattr(fn, '__name__', fn)} inside tg.vmap returns another shape in each example; "
             "give what decides the shape as an argument that is the same for all (in_axes=None)."
         )
     stacked = [np.stack(column)[: level.size] for column in zip(*parts, strict=True)]

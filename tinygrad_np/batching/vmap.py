@@ -77,7 +77,7 @@ def _belongs_to_others(result: Tensor) -> bool:
 
 def _per_argument(axes: Axes, args: Sequence[Any]) -> Axes:
     if isinstance(axes, (tuple, list)) and len(axes) != len(args):
-        raise TypeError(f"in_axes={axes!r} of a function called with {len(args)} arguments.")
+        raise TypeError(f"in_axes={axes!r} for {len(args)} arguments; give one axis for each.")
     return axes
 
 
@@ -92,7 +92,7 @@ def _axes(name: str, axes: Axes, nest: Any) -> list[int | None]:
         )
     keys: Any = list(nest) if isinstance(nest, dict) else range(len(nest))
     if len(axes) != len(nest) or (isinstance(axes, dict) and set(axes) != set(keys)):
-        raise TypeError(f"{name} has {axes!r} for a nest with the entries {list(keys)}.")
+        raise TypeError(f"{name} has {axes!r} for a nest with the entries {[*keys]}; give as many.")
     return [axis for key in keys for axis in _axes(name, axes[key], nest[key])]
 
 
@@ -114,9 +114,9 @@ def _batch_size(given: list[Any], axes: list[int | None]) -> int:
             )
         sizes.append(shape[axis])
     if not sizes:
-        raise ShapeError("tg.vmap of no argument: give at least one an axis in in_axes.")
+        raise ShapeError("tg.vmap of no argument: give an axis for at least one in in_axes.")
     if len(set(sizes)) > 1:
-        raise ShapeError(f"tg.vmap of batches of different lengths {sizes}.")
+        raise ShapeError(f"tg.vmap of {sizes} examples; give as many in each argument.")
     return int(sizes[0])
 
 

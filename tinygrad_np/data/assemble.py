@@ -161,8 +161,8 @@ def _numbered(
     ):
         told = " and test labels ".join(f"from {low} to {high}" for low, high in ranges)
         raise DataError(
-            f"{place}: found training labels {told}, expected the same classes in both; take 1 off "
-            "those that count from 1"
+            f"{place}: found training labels {told}, expected the same classes in both; subtract 1 "
+            "from those that count from 1"
         )
     if least >= 1 and (count := _counts_from_one(values, name, classes, said)):
         zero = " (10 stands for 0)" if count == _DIGITS else ""
@@ -194,7 +194,7 @@ def _counts_from_one(
     if whole and most < classes - 1:
         said.append(
             f"labels 1 to {most} of {classes} classes were left as they are, so that no picture is "
-            "of class 0; where they count from 1, take 1 off"
+            "of class 0; if they count from 1, subtract 1"
         )
     return classes if most == classes else 0
 

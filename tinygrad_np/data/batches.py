@@ -133,8 +133,8 @@ def batches(
             check_numbers("batches", part, array)
         if isinstance(given, (list, tuple)) and isinstance(_first(given), float):
             warnings.warn(
-                f"batches: {name} is a list of Python numbers, which NumPy takes for float64, and "
-                f"so a network of float32 computes in float64; give np.array({name}, np.float32).",
+                f"batches: {name} is a list of Python numbers, which NumPy makes float64, so that "
+                f"a network of float32 computes in float64; give np.array({name}, np.float32).",
                 PrecisionWarning,
                 stacklevel=3,
             )
@@ -165,7 +165,7 @@ def _first(nest: Any) -> Any:
 def _check_transform(transform: Any) -> None:
     """Raise DataError for anything but a function of a batch and a generator."""
     wanted = (
-        "(x_batch, generator) that gives the batch, such as augment.Distort(rotation=10) or "
+        "(x_batch, generator) that returns the batch, such as augment.Distort(rotation=10) or "
         "lambda x, generator: …,"
     )
     arguments.function("batches", "transform", transform, wanted, DataError, count=2)

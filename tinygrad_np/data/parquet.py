@@ -29,7 +29,8 @@ def read_parquet(path: StrPath, label: Label = None) -> Source:
         names = [printable(str(name)) for name in table.column_names]
         columns = [table.column(i).to_pylist() for i in range(len(names))]
     except Exception as error:  # whatever damage makes pyarrow raise
-        raise DataError(f"{path}: not a readable Parquet file ({one_line(error)}).") from error
+        told = f"{path}: not a readable Parquet file ({one_line(error)}); get the file again."
+        raise DataError(told) from error
     nested = [i for i, column in enumerate(columns)
               if column and isinstance(column[0], (dict, list, bytes))]  # fmt: skip
     if not nested:

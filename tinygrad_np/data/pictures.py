@@ -20,7 +20,7 @@ _ENDINGS = {
     ".pbm", ".heic", ".heif", ".avif",
 }  # fmt: skip
 _VALIDATION = ("val", "valid", "validation")
-_RESIZED = "give size=(28, 28) to have them all made so"
+_RESIZED = "give size=(28, 28) to resize them all"
 _LONGEST = 2048  # pixels of a side that a photo is reduced to while it is decoded
 
 

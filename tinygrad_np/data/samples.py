@@ -131,7 +131,7 @@ def plain(what: str, given: Any, error: type[Exception] = DataError) -> NDArray[
         return np.asarray(given)
     except ValueError as ragged:
         raise error(
-            f"{what} is a list whose entries have several lengths; give rows of one length."
+            f"{what} is a list whose entries have different lengths; give rows of one length."
         ) from ragged
 
 

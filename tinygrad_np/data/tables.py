@@ -78,7 +78,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
         if odd or not first or (len(first) == 1 and not _NUMBER.fullmatch(first[0])):
             raise DataError(
                 f"{path}: found text that starts with {shown_cell(start)} and is no table, "
-                f"expected {DOOR}; give the path of such"
+                f"expected {DOOR}; give the path of one"
             )
         header = list(map(printable, first)) if _is_header(first) else None
         if header:
@@ -138,7 +138,7 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
         if len(kept) >= LEAST**2:
             odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
             remedies += ["name the column of labels with label="] * (at is None)
-            remedies += [f"take the columns {', '.join(odd)} out of the file"] * bool(odd)
+            remedies += [f"remove the columns {', '.join(odd)} from the file"] * bool(odd)
         if at is not None or not remedies:
             remedies.append(OTHER_TABLES)
         raise DataError(
@@ -189,7 +189,7 @@ def _check_named(
         if others:
             raise DataError(
                 f"{place}: found label={label!r}, the column {names[at]!r}, beside one called "
-                f"{others[0]!r}; give label={others[0]!r}, or take that column out of the file"
+                f"{others[0]!r}; give label={others[0]!r}, or remove that column from the file"
             )
     ends = [i for i in (kept[0], kept[-1]) if _are_labels(columns[i])] if kept else []
     column = columns[at]
@@ -201,7 +201,7 @@ def _check_named(
     found = f"is {low:g} in all rows" if low == high else f"has numbers up to {high:g}"
     told = (
         f"found label={label!r}, a column which {found}, beside column {ends[0]}, which has "
-        f"labels; give label={ends[0]}, or take that column out of the file"
+        f"labels; give label={ends[0]}, or remove that column from the file"
     )
     if low == high:
         raise DataError(f"{place}: {told}")

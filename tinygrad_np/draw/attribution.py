@@ -102,7 +102,7 @@ class Seen:
         self.given, self.x = len(x), x[:count]
         if not isinstance(outputs, Tensor) or outputs.ndim != 2 or not outputs.shape[1]:
             raise ShapeError(
-                f"{place}: the model gives {shapes(outputs)} for one image of shape "
+                f"{place}: the model returns {shapes(outputs)} for one image of shape "
                 f"{x.shape[1:]}; expected one Tensor (1, classes)."
             )
         with evaluating(model), no_grad():
@@ -198,7 +198,7 @@ def batch(place: str, model: Module, images: Any) -> tuple[np.ndarray, Any]:
         if parts and all(part.shape[:1] == (1,) for part in parts):
             return tried, outputs
     raise problem or ShapeError(
-        f"{place}: the model gives {shapes(outputs)} for images of shape {x.shape}; expected one "
+        f"{place}: the model returns {shapes(outputs)} for images of shape {x.shape}; expected one "
         "row for each image."
     )
 

@@ -287,7 +287,7 @@ def confusion(counts: Any, names: Sequence[str] | None = None, title: str = "") 
     if counts.shape != 2 * (named,):
         raise ShapeError(
             f"confusion: counts of shape {counts.shape} for {named} classes; expected "
-            "(classes, classes) as training.confusion gives them, and a name for each class."
+            "(classes, classes) as training.confusion returns them, and a name for each class."
         )
     called = list(map(naming("confusion", names, classes), range(classes)))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

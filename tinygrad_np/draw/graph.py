@@ -65,7 +65,7 @@ def graph(
     number("graph", "max_nodes", max_nodes, least=3)
     if isinstance(tensor_or_module, (Replay, Program)):
         if example_inputs or values:
-            raise TypeError("a replayed step is drawn as it was captured: graph(step).")
+            raise TypeError("a replayed step is drawn as it was recorded: graph(step).")
         return _of_program(tensor_or_module, max_nodes)
     one_of("graph", "colour", colour, COLOURS)
     if isinstance(tensor_or_module, Recording):

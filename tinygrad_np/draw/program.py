@@ -174,7 +174,7 @@ def _heading(program: Program, title: str, traced: Trace) -> str:
     pools = program.binding.memory()
     facts = [
         f"<b>{labels.escape(title)}</b>, {counted(equations, 'equation')} of "
-        f"{program.plan.captured:,} captured",
+        f"{program.plan.captured:,} recorded",
         f"{counted(len(program.binding.instructions), 'call')}, "
         f"{counted(len(pools), 'buffer')} of {sum(pools):,} bytes in all",
     ]

@@ -55,7 +55,8 @@ def from_onnx(path: str | os.PathLike[str]) -> "OnnxModule":
             kind.shape.SetInParent()
         onnx.checker.check_model(model)
     except Exception as error:  # whatever damage makes the library raise
-        raise DataError(f"{source}: not a readable ONNX file ({one_line(error)}).") from error
+        told = f"{source}: not a readable ONNX file ({one_line(error)}); get the file again."
+        raise DataError(told) from error
     try:
         return OnnxModule(onnx, model).eval()
     except DataError as error:

@@ -182,7 +182,7 @@ def _pairs(first: Recording, second: Recording) -> Pair:
             )
         twins[a] = b
     if not first.results:
-        raise ExportError("to_onnx: the module returns no Tensor; return what the file is to give.")
+        raise ExportError("to_onnx: the module returns no Tensor; return what the file is for.")
     pairs = zip(first.results, second.results, strict=False)
     if len(first.results) != len(second.results) or not all(both(*pair) for pair in pairs):
         raise ExportError(

@@ -59,8 +59,8 @@ def weights(place: str, initial: Any, shape: Shape, seed: Seed, dtype: Any) -> n
         ) from error
     if found.shape != shape:
         raise ValueError(
-            f"{place}: initial, {arguments.shown(initial)}, gave values of shape {found.shape}; "
-            f"expected {shape}."
+            f"{place}: initial, {arguments.shown(initial)}, returned values of shape "
+            f"{found.shape}; expected {shape}."
         )
     return found
 

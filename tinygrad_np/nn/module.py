@@ -63,7 +63,9 @@ class Module:
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """The result for the given inputs; every module defines its own."""
-        raise NotImplementedError(f"{type(self).__name__} does not define forward().")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define forward(); write def forward(self, x)."
+        )
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         started = next_number()
@@ -328,13 +330,13 @@ def _renamed(state: Mapping[str, Any], rename: Any) -> Mapping[str, Any]:
         if not isinstance(new, str):
             missing = "; is a `return` missing?" if new is None and callable(rename) else "."
             raise TypeError(
-                f"load_state_dict: rename gives {shown(new)} for {_printable(name)}, expected the "
-                f"name in this module{missing}"
+                f"load_state_dict: rename returns {shown(new)} for {_printable(name)}, expected "
+                f"the name in this module{missing}"
             )
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
         raise ValueError(
-            f"load_state_dict: rename gives {', '.join(twice)} for several entries of the state."
+            f"load_state_dict: rename returns {', '.join(twice)} for several entries of the state."
         )
     return dict(zip(named, state.values(), strict=True))
 

@@ -74,7 +74,7 @@ def as_array(caller: str, x: Any, name: str, dtype: Any = None) -> Any:
         made = np.asarray(x)
     except ValueError:
         raise ShapeError(
-            f"{caller}: {name} is a list whose entries have several lengths; give rows of one "
+            f"{caller}: {name} is a list whose entries have different lengths; give rows of one "
             "length."
         ) from None
     narrows = dtype is not None and dtype.kind == "f" and made.dtype.kind in "biuf"
@@ -92,7 +92,7 @@ def sized(caller: str, name: str, sizes: Any, axes: int = 2, least: int = 1) -> 
         return (sizes,) * axes  # 0.2 instead of 2.6 µs
     every = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,) * axes
     if len(every) != axes or not all(is_whole(n) and n >= least for n in every):
-        pair = " or a pair (height, width) of such" * (axes == 2)
+        pair = " or a pair (height, width) of them" * (axes == 2)
         raise refusal(caller, name, sizes, f"an int from {least} up{pair}", ValueError)
     return tuple(map(int, every))
 
@@ -117,7 +117,7 @@ def integers(caller: str, values: Any, name: str = "labels") -> None:
         if array.dtype.kind == "f" and (broken := array[array != np.rint(array)]).size:
             raise TypeError(
                 f"{caller}: {name} of dtype {array.dtype}, such as {broken.flat[0]}; they must be "
-                "integers. Leave out rows with NaN; for numbers that are no classes take mse_loss."
+                "integers. Leave out rows with NaN; for numbers that are no classes use mse_loss."
             )
         raise TypeError(
             f"{caller}: {name} of dtype {values.dtype}; {to_integers(name, values.dtype)}."

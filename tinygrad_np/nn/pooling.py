@@ -196,7 +196,7 @@ def parts(caller: str, output_size: Any) -> tuple[int | None, int | None]:
         )
         return high, wide
     if output_size is None:
-        needed = "an int from 1 up or a pair (height, width) of such"
+        needed = "an int from 1 up or a pair (height, width) of them"
         raise refusal(caller, "output_size", output_size, needed, ValueError)
     high, wide = sized(caller, "output_size", output_size)
     return high, wide

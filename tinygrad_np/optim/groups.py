@@ -106,7 +106,7 @@ def group_of(place: str, given: Any, defaults: Group, check: Callable[[str, Any]
     params = given["params"]
     if not isinstance(params, Tensor) and not isinstance(params, Iterable):
         raise TypeError(
-            f"{place}: a group has params={shown(params)}; a Tensor or a list of such is needed."
+            f"{place}: a group has params={shown(params)}; a Tensor or a list of Tensors is needed."
         )
     known = {"params", "name", *defaults}
     if unknown := [name for name in given if name not in known]:
@@ -147,7 +147,7 @@ def check_parameters(params: Iterable[Any], first: int) -> None:
             )
         if not parameter.requires_grad or parameter._is_result:
             raise ValueError(
-                f"an optimiser works on leaves that require grad; entry {i}, of shape "
+                f"an optimiser works on leaves, made with requires_grad=True; entry {i}, of shape "
                 f"{parameter.shape}, is not one."
             )
 

@@ -183,7 +183,7 @@ def _untaken(
         new = {v for v in after.results if is_bad(v)}
         taken = new or not after.results  # by memory from outside
         if not taken and after.rule is not None and after.rule.selects:
-            return f"{_told(after)} did not take it, the backward pass met it"
+            return f"{_told(after)} did not choose it, the backward pass met it"
         bad |= new
     return ""
 
@@ -198,7 +198,7 @@ def _why_not(equations: Sequence[Equation], of: Equation, index: tuple[int, ...]
         same = g.shape == shape
         arrives = bool(g.array[index] if same else g.array.any())
         if arrives and after.rule is not None and after.rule.selects:
-            return f": {_told(after)} did not take it"
+            return f": {_told(after)} did not choose it"
         if arrives and same:
             return f": {_told(after)} makes it 0"
         reached.update(after.results)

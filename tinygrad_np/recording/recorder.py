@@ -308,7 +308,7 @@ class Recorder:
         if type(out) is not np.ndarray:
             out = as_arrays(out)
             if not isinstance(out, (np.ndarray, tuple)):
-                self.refuse(f"{name} gives no array", "call it outside the step")
+                self.refuse(f"{name} returns no array", "call it outside the step")
                 return out
         if isinstance(out, tuple):
             there = [i for i, part in enumerate(out) if part is not None]

@@ -25,7 +25,7 @@ CHANGES = {
     "t.data = v": ("replaces t.data", "write t[...] = v inside tg.no_grad()"),
     "t.requires_grad = v": (
         "changes requires_grad of a Tensor from outside",
-        "change it before the step, or take the Tensor's .detach() within",
+        "change it before the step, or use the Tensor's .detach() within",
     ),
     "t.register_hook(f)": (
         "gives a leaf from outside another hook",

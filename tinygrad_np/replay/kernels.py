@@ -161,13 +161,13 @@ def keep(equation: Equation, out: np.ndarray, result: Any) -> None:
     name = spelled(equation.rule) if equation.rule else equation.name
     if result.dtype.kind != out.dtype.kind and "c" in (result.dtype.kind, out.dtype.kind):
         raise ReplayError(
-            f"{equation.line}: {name} gives numbers of dtype {result.dtype} here, and of "
+            f"{equation.line}: {name} returns numbers of dtype {result.dtype} here, and of "
             f"{out.dtype} in the first run of the step: whether its results are complex "
             "depends on values. Give it complex numbers (x + 0j): then they always are."
         )
     if result.shape != out.shape or result.dtype != out.dtype:
         raise ReplayError(
-            f"{equation.line}: {name} gives shape {result.shape} and dtype {result.dtype} "
+            f"{equation.line}: {name} returns shape {result.shape} and dtype {result.dtype} "
             f"here, and {out.shape} and {out.dtype} in the first run of the step: its shape "
             "depends on values. Use functions whose shapes do not, such as np.where for a mask."
         )

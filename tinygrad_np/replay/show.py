@@ -50,7 +50,7 @@ def _memory(variable: Variable, plan: Plan) -> str:
 def _summary(program: "Program", found: list[Row]) -> list[str]:
     pools = program.binding.memory()
     return [
-        f"{counted(len(found), 'equation')} of {program.plan.captured} captured",
+        f"{counted(len(found), 'equation')} of {program.plan.captured} recorded",
         counted(len(program.binding.instructions), "call"),
         f"{counted(len(pools), 'buffer')} of {sum(pools):,} bytes in all",
     ]

@@ -146,11 +146,11 @@ class Replay:
         captured = f"{len(found)} programs" if len(found) != 1 else "1 program"
         if (why := self._local.why) is not None:
             return f"Replay({self.__qualname__}, runs as Python: it {why.name} at {why.place})"
-        return f"Replay({self.__qualname__}, {captured} captured in this thread)"
+        return f"Replay({self.__qualname__}, {captured} recorded in this thread)"
 
     def _repr_html_(self) -> str:
         if self._local.last is None:
-            return facts("Replay", [self.__qualname__, "nothing captured yet: call it twice"])
+            return facts("Replay", [self.__qualname__, "nothing recorded yet: call it twice"])
         return as_html(self._local.last, repr(self))
 
     def recheck(self) -> None:
@@ -169,7 +169,7 @@ class Replay:
         program = self._local.last
         if program is None:
             raise ReplayError(
-                f"{users_line()}: nothing is captured yet; call the step twice first."
+                f"{users_line()}: nothing is recorded yet; call the step twice first."
             )
         return program
 

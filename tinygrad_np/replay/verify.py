@@ -165,7 +165,7 @@ def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
         if not _same_bits(ours, theirs):
             raise ReplayError(
                 f"{users_line()}: {what} of the replay differs from that of the step itself"
-                f"{_distance(ours, theirs)}: the step does something that cannot be captured, such "
+                f"{_distance(ours, theirs)}: the step does something that cannot be recorded, such "
                 f"as reading the clock, or a value inside a library. {PLAIN}"
             )
 

@@ -123,7 +123,7 @@ def _writable(path: Path, is_folder: bool) -> Path:
 def not_an_input(option: str, target: Path | None, inputs: Iterable[Path]) -> None:
     """Raise DataError where a result would be written over what is read."""
     if target is not None and any(_resolved(target) == _resolved(place) for place in inputs):
-        raise DataError(f"{option} {target}: that is read, too; name another file.")
+        raise DataError(f"{option} {target}: this file is also read; name another.")
 
 
 def _resolved(path: Path) -> Path:

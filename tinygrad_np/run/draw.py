@@ -31,7 +31,7 @@ DESCRIPTION = """Draw the computation graph of a network.
 MODEL_OR_RECIPE is the name of a recipe, layer sizes of an MLP such as 784-128-64-10, or
 my.module:name of a Module, or of a class or function without arguments that makes one; my.module is
 looked for in the working directory too. The shape of its input is the module's own
-``input_shape`` behind a batch of 1, what its first layer takes, or --shape; its dtype is what the
+``input_shape`` after a batch of 1, what its first layer takes, or --shape; its dtype is what the
 module runs on, float32 or int64.
 Exit code 2: the input was bad, or no program that can draw is installed, and nothing was written.
 A .dot file needs no such program."""
@@ -154,7 +154,7 @@ def _of_python_name(name: str) -> Module:
         raise DataError(f"{name}: {error}; give my.module:name.") from None
     model = found if isinstance(found, Module) else found()
     if not isinstance(model, Module):
-        raise DataError(f"{name} gives {type(model).__name__}, not a Module.")
+        raise DataError(f"{name} returns {type(model).__name__}, not a Module.")
     return model
 
 

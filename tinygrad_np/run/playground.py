@@ -53,7 +53,7 @@ def chosen(weights: Path | None) -> tuple[nn.Module, Description, str]:
         try:
             return *rebuilt(path), f"{path}, the newest weights in {RUNS}"
         except DataError as error:
-            print(f"passed over: {' '.join(str(error).split())}", flush=True)
+            print(f"left out: {' '.join(str(error).split())}", flush=True)
     print(f"no weights in {RUNS}: training a small network for a few seconds", flush=True)
     return *quick(), f"a small network, trained on {QUICK:,} digits of MNIST just now"
 

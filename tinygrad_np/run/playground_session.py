@@ -62,7 +62,7 @@ class Session:
             seen = Seen("playground", self.model, x, None, 1)
         logits = seen.logits[0].astype(np.float64)
         if not np.isfinite(logits).all():
-            raise Refused(409, f"the network gives {logits.tolist()}; forget what was learned.")
+            raise Refused(409, f"the network returns {logits.tolist()}; forget what was learned.")
         kinds = {name: type(module).__name__ for name, module in self.model.named_modules()}
         return {
             "guess": int(seen.guesses[0]),

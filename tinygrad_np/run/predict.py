@@ -26,10 +26,10 @@ from .outputs import write, write_picture
 from .train import notes
 
 PROGRAM = "python -m tinygrad_np predict"
-DESCRIPTION = """Say what a trained network takes pictures for.
+DESCRIPTION = """Print what a trained network sees in pictures.
 
 WEIGHTS is the weights.npz of a run of `python -m tinygrad_np train`, or the folder of the run.
-FILE is a photo or drawing (the digits on it are found and cut out), a folder of such, or any file
+FILE is a photo or drawing (the digits on it are found and cut out), a folder of them, or any file
 that `train --data` takes: CSV, IDX, npz, mat, Parquet, with labels or without.
 """
 SHOWN = 40  # rows of the table, and pictures of a figure
@@ -83,7 +83,7 @@ def pictures(path: Path, described: Description, as_it_is: bool = False) -> Sour
         wanted = "×".join(map(str, described.shape))
         raise DataError(
             f"{path}: found pictures of {told} pixels, expected {wanted} as in training; resize "
-            "them, or train on such with `train --data`"
+            "them, or train on pictures of this size with `train --data`"
         )
     return source
 
@@ -189,7 +189,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Arguments(PROGRAM, description=DESCRIPTION)
     parser.add_argument("weights", metavar="WEIGHTS", type=Path)
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+")
-    parser.add_argument("--csv", type=new_file, help="write ImageId,Label, as Kaggle takes it")
+    parser.add_argument("--csv", type=new_file, help="write ImageId,Label, as Kaggle expects it")
     parser.add_argument(
         "--show", action="store_true", help="write a picture of what the network saw of each file"
     )

@@ -36,7 +36,7 @@ DESCRIPTION = """Train a recipe on MNIST, and print its accuracy beside the repo
 {program} --data PATH        on data of your own, see --help
 {program} --recipe all       one after the other, from {first} to {last}
 {program} --seed 3           one run with another seed; --seeds 5: five runs
-{program} --resume           go on with a run that was interrupted
+{program} --resume           continue a run that was interrupted
 {program} --doctor           why a network would not learn, before training
 """
 
@@ -98,11 +98,11 @@ def parse(
         type=new_folder,
         default="runs",
         help="where results go (default runs): each run in a folder of its name, with a number "
-        "behind it where one of other data or settings has finished",
+        "after it where a run of other data or settings has finished",
     )
     parser.add_argument("--json", type=new_file, help="write all figures to this file")
     parser.add_argument(
-        "--resume", action="store_true", help="go on with what was interrupted under --out"
+        "--resume", action="store_true", help="continue what was interrupted under --out"
     )
     if by_hand is not None:
         parser.add_argument(
@@ -319,8 +319,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
                 earlier = kept(folder, options, recipe, name, dataset, parts, seed)
                 if _everywhere(group, earlier is not None):
                     assert earlier is not None
-                    note(f"{title}: has finished before, and is kept; without --resume it is "
-                         "trained anew.")  # fmt: skip
+                    note(f"{title}: has finished; without --resume it is trained again.")
                     groups[-1].append(earlier)
                     continue
                 if not checkpoints[-1].exists():
@@ -339,7 +338,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
             groups[-1].append(result)
             labels = result.test[1]
             if result.test_accuracy <= np.bincount(labels).max() / len(labels):
-                note(f"{title}: no better than one guess for all; --doctor says why.")
+                note(f"{title}: no better than one guess for all images; see --doctor.")
             write = functools.partial(write_run, result, given.out, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if result.history.stopped == "interrupted" or not drawn:
@@ -359,7 +358,7 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         result = groups[-1][-1]
         if result.history.stopped == "interrupted" or not drawn:
             where = f"in epoch {len(result.history)} of {recipe.epochs}"
-            further = "" if given.by_hand else "; --resume goes on from there"
+            further = "" if given.by_hand else "; --resume continues from there"
             if not drawn:
                 where = f"with {drawing.done} of {drawing.parts} parts of the report drawn"
             note(f"interrupted {where}{further}.")

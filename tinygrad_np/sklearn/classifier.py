@@ -187,7 +187,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             raise ValueError(
                 f"{type(self).__name__}: y of shape {y.shape} is {type_of_target(y)}; expected "
                 "classes (n,), or 0 and 1 for each of several labels (n, labels), as "
-                "sklearn.preprocessing.MultiLabelBinarizer gives. Train one classifier for each "
+                "sklearn.preprocessing.MultiLabelBinarizer returns. Train one classifier for each "
                 "column otherwise."
             )
 

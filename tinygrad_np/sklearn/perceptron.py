@@ -106,8 +106,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             raise ValueError("partial_fit does not support early_stopping=True.")
         if isinstance(self.schedule, str) and self.schedule != "constant":
             raise ValueError(
-                f"partial_fit cannot know how many steps schedule={self.schedule!r} is to take; "
-                "use 'constant' or a function of the number of steps done."
+                f"partial_fit cannot know how many steps schedule={self.schedule!r} will take; use "
+                "'constant' or a function of the number of steps done."
             )
         weights = self._row_weights(X, y, sample_weight)
         if first:
@@ -190,9 +190,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         widths = [layer.weight.shape[0] for layer in self._layers()[:-1]]
         if (now := self._widths()) != widths:
             raise ValueError(
-                f"{type(self).__name__}: the weights to go on with are of hidden layers "
+                f"{type(self).__name__}: the weights of the last fit have hidden layers of "
                 f"{tuple(widths)}, and hidden_layer_sizes is {tuple(now)}; set it back, or call "
-                "fit with warm_start=False to begin anew."
+                "fit with warm_start=False to start again."
             )
 
     def _widths(self) -> list[int]:
@@ -268,8 +268,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             self._refuse_what_diverged(self.history_.cause)
         if self.history_.stopped == "interrupted":
             warnings.warn(
-                f"{type(self).__name__}: interrupted after {self.n_iter_} epochs, the last one not "
-                "whole; the weights are those reached.",
+                f"{type(self).__name__}: interrupted after {self.n_iter_} epochs, the last one "
+                "unfinished; the weights are those of that moment.",
                 stacklevel=3,
             )
 
@@ -396,7 +396,7 @@ def takes_steps(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError(
             f"{type(estimator).__name__}: partial_fit takes one pass of steps, and solver='lbfgs' "
-            "has none; take another solver."
+            "has none; use another solver."
         )
     return True
 

@@ -89,7 +89,7 @@ def check_settings(estimator: Any) -> None:
                 raise ValueError(
                     f"{name}: solver='lbfgs' minimises one function, all rows at once, and has no "
                     f"use for {setting}={getattr(estimator, setting)!r}; set {setting}={neutral}, "
-                    "or take another solver."
+                    "or use another solver."
                 )
     if estimator.solver == "sgd" and scheduled and estimator.learning_rate != "constant":
         raise ValueError(

@@ -99,7 +99,7 @@ class EarlyStopping:
                 "or validation_NAME for a metric of your own."
             )
         if self.mode is not None or own:
-            needed = f"'max' if {self.monitor} is to rise, or 'min' if to fall,"
+            needed = f"'max' if {self.monitor} should rise, or 'min' if it should fall,"
             if not isinstance(self.mode, str) or self.mode not in ("max", "min"):
                 raise refusal("EarlyStopping", "mode", self.mode, needed, ValueError)
 

@@ -106,7 +106,8 @@ class Checkpoint:
             return cls._of(arrays)
         except Exception as error:  # whatever is missing or of another kind
             text = f"{type(error).__name__}: {one_line(error)}"
-            raise DataError(f"{path}: not a readable checkpoint ({text}).") from error
+            told = f"{path}: not a readable checkpoint ({text}); use an earlier copy of it."
+            raise DataError(told) from error
 
     @classmethod
     def _of(cls, arrays: dict[str, np.ndarray]) -> "Checkpoint":

@@ -122,8 +122,9 @@ def warn_of_pixels(model: Module, x: Any) -> None:
     first = next((layer for layer in layers if not isinstance(layer, Flatten)), None)
     if isinstance(first, (Linear, Conv1d, Conv2d)):
         warnings.warn(
-            f"fit: x is of dtype uint8, up to {x.max()}, and comes into {type(first).__name__} as "
-            "it is; a network learns better from small numbers: give x.astype(np.float32) / 255.",
+            f"fit: x is of dtype uint8, up to {x.max()}, and comes into {type(first).__name__} "
+            "unchanged; a network learns better from small numbers: give x.astype(np.float32) / "
+            "255.",
             RuntimeWarning,
             stacklevel=9,
         )
@@ -141,9 +142,9 @@ def warn_of_schedule(run: Run) -> None:
             ends = steps_of(schedule)
             if ends is not None and 10 * last > 11 * ends:
                 warnings.warn(
-                    f"fit: the learning rate of {type(schedule).__name__} is as good as 0 from "
-                    f"step {ends:,} on, and this training goes on to step {last:,}; make it "
-                    "for as many steps as all epochs have, steps=batches × epochs.",
+                    f"fit: the learning rate of {type(schedule).__name__} is nearly 0 from step "
+                    f"{ends:,} on, and this training has {last:,} steps; make the "
+                    "schedule for all of them, steps=batches × epochs.",
                     RuntimeWarning,
                     stacklevel=4,
                 )

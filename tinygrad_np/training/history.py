@@ -191,7 +191,8 @@ class History(Sequence[Epoch]):
     def __getitem__(self, index: int | slice) -> Epoch | list[Epoch]:
         if isinstance(index, str):
             raise TypeError(
-                f"history[{index!r}]: epochs are counted; take history[-1].train_loss for the last "
+                f"history[{index!r}]: the index is an epoch's number from 0 on; use "
+                "history[-1].train_loss for the last "
                 "one, [epoch.train_loss for epoch in history] for all."
             )
         return self.epochs[index]

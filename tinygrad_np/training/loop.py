@@ -237,8 +237,8 @@ class Loop:
         ago = self.guard.go_back()
         self.history.cause = (
             f"fit: an update made {', '.join(lost)} not finite, which was seen in batch "
-            f"{len(tally.losses)} of epoch {number}; the training ends with the weights of "
-            f"{ago} update{'s' * (ago > 1)} before. Take a smaller learning rate, or look at "
+            f"{len(tally.losses)} of epoch {number}; the training ends with the weights from "
+            f"{ago} update{'s' * (ago > 1)} before. Use a smaller learning rate, or look at "
             "update() or step() of an optimiser of your own."
         )
         return "diverged"
@@ -335,7 +335,7 @@ class Loop:
         unit = "batch" if self.given.accumulate == 1 else "update"
         return (
             f"fit: {what} in {unit} {step} of epoch {number}; its update was not made, and the "
-            f"training ends with the weights of before.{began}"
+            f"training ends with the weights from before.{began}"
         )
 
 

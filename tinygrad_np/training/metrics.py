@@ -23,7 +23,7 @@ def named(metrics: Metrics | Iterable[Callable[[Any, Any], Any]] | None) -> Metr
         return {}
     if not isinstance(metrics, (Mapping, list, tuple, set)):
         raise refusal(
-            "fit", "metrics", metrics, "a dict of names and functions, or a list of such,"
+            "fit", "metrics", metrics, "a dict of names and functions, or a list of functions,"
         )
     if isinstance(metrics, Mapping):
         pairs = list(metrics.items())
@@ -61,8 +61,8 @@ def measured(metrics: Metrics, outputs: Any, targets: Any) -> dict[str, float]:
             found[name] = float(value)
         except (TypeError, ValueError):
             raise TypeError(
-                f"metrics: {name} gave {type(value).__name__} of shape {np.shape(value)}; a metric "
-                "gives one number for all the examples, such as their mean."
+                f"metrics: {name} returned {type(value).__name__} of shape {np.shape(value)}; a "
+                "metric returns one number for all the examples, such as their mean."
             ) from None
     return found
 
@@ -235,7 +235,7 @@ def _paired(name: str, predictions: Any, labels: Any) -> tuple[np.ndarray, np.nd
     predictions, labels = _plain(name, "predictions", predictions), _plain(name, "labels", labels)
     shape = predictions.shape
     if len(shape) != 1 or shape != labels.shape or not shape[0]:
-        remedy = "; of logits take argmax(axis=1)" if len(shape) == 2 else ""
+        remedy = "; of logits use argmax(axis=1)" if len(shape) == 2 else ""
         raise ShapeError(
             f"{name}: predictions of shape {shape} and labels of shape {labels.shape}; "
             f"expected (n,) for both, with n at least 1{remedy}."

@@ -30,7 +30,7 @@ def given_group(group: Any, optimiser: Any) -> Group | None:
         raise TypeError(
             f"fit(group=...): the optimiser {type(optimiser).__name__} has a step() of its own, "
             "before which gradients of other processes cannot be added; override update() instead, "
-            "or take one such as tg.optim.Adam."
+            "or use one such as tg.optim.Adam."
         )
     return group if group.size > 1 else None
 

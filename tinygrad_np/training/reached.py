@@ -10,8 +10,8 @@ from ..nn.normalisation import BatchNorm1d
 from ..recording.reached import Reached
 
 WHERE = (
-    "a Module finds what is its attribute, or in a list, tuple, dict or nn.ModuleList that is one, "
-    "and nothing in a set, a deque, another object or a function, and no layer that forward makes"
+    "a Module finds what is an attribute, or in a list, tuple, dict or nn.ModuleList that is an "
+    "attribute, but not what is in a set, another object or a function, nor what forward makes"
 )
 SWITCHED = (Dropout, BatchNorm1d)  # by train() and eval()
 
@@ -26,9 +26,9 @@ def warn_of_unknown(found: list[str]) -> None:
     """Say once what is not trained."""
     warnings.warn(
         f"fit: the loss goes through {', '.join(found)}, which the model does not know, so that it "
-        f"is neither trained nor switched by eval(): {WHERE}; parameters of a loss are "
-        "given to the optimiser; what is to stay as it is gets .requires_grad_(False) and .eval(), "
-        "or is called inside tg.no_grad().",
+        f"is neither trained nor switched by eval(): {WHERE}; give parameters of a loss "
+        "to the optimiser; for layers that should not change call .requires_grad_(False) and "
+        ".eval(), or use them inside tg.no_grad().",
         RuntimeWarning,
         stacklevel=9,
     )

@@ -37,12 +37,12 @@ class Keeper:
     def __init__(self, path: Path, run: Run, every: int | None, resume: bool) -> None:
         if path.suffix not in (".npz", ".safetensors"):
             raise DataError(
-                f"{path}: a checkpoint is an .npz or .safetensors file; give the path of such, as "
+                f"{path}: a checkpoint is an .npz or .safetensors file; give such a path, as "
                 f"in {path / 'checkpoint.npz' if path.is_dir() else path.with_suffix('.npz')}."
             )
         if path.exists() and not resume:
             raise DataError(
-                f"{path}: is there already; give resume=True to go on with it, or remove it."
+                f"{path}: exists already; give resume=True to continue it, or remove it."
             )
         if every is not None:
             whole("fit", "checkpoint_every", every)

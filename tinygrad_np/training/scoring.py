@@ -86,8 +86,8 @@ def _outputs(call: Callable[[Any], Any], x: Any) -> Any:
 def _output(given: Any) -> Any:
     if not any(isinstance(leaf, Tensor) for leaf in leaves(given)):
         raise TypeError(
-            f"predict: the model gives {shown(given)}; one Tensor (n, ...) is needed, or a tuple, "
-            "dict or dataclass of such: give a module whose forward returns only these."
+            f"predict: the model returns {shown(given)}; one Tensor (n, ...) is needed, or a "
+            "tuple, dict or dataclass of Tensors: give a module whose forward returns only these."
         )
     return as_arrays(given)
 
@@ -171,8 +171,8 @@ class Judge:
         for name, value in (given if isinstance(given, dict) else {"": given}).items():
             if not isinstance(value, numbers) or np.ndim(value):
                 raise TypeError(
-                    f"the loss, {shown(self.loss)}, gave {shown(value)} for outputs of "
-                    f"{shapes(outputs)} and targets of {shapes(y)}; it is to give one number."
+                    f"the loss, {shown(self.loss)}, returned {shown(value)} for outputs of "
+                    f"{shapes(outputs)} and targets of {shapes(y)}; it must return one number."
                 )
             losses[name] = float(np.asarray(value))
         accuracy = right / counted if counted else math.nan

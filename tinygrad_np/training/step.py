@@ -86,14 +86,14 @@ def is_count(look: Any) -> bool:
 
 # of a loss and what made the outputs: what is wrong, where nothing else can be meant
 _MADE = {
-    (cross_entropy, "softmax"): "cross_entropy takes logits, and the model gives probabilities; "
+    (cross_entropy, "softmax"): "cross_entropy takes logits, and the model returns probabilities; "
     "leave out its softmax, which cross_entropy has in it",
-    (nll_loss, "softmax"): "nll_loss takes logarithms, and the model gives probabilities; use "
+    (nll_loss, "softmax"): "nll_loss takes logarithms, and the model returns probabilities; use "
     "log_softmax in it, or logits and loss=cross_entropy",
-    (nll_loss, "linear"): "nll_loss takes logarithms of probabilities, and the model gives logits; "
-    "use loss=cross_entropy, or log_softmax in the model",
+    (nll_loss, "linear"): "nll_loss takes logarithms of probabilities, and the model returns "
+    "logits; use loss=cross_entropy, or log_softmax in the model",
     (binary_cross_entropy_with_logits, "sigmoid"): "binary_cross_entropy_with_logits takes logits, "
-    "and the model gives probabilities; leave out its sigmoid",
+    "and the model returns probabilities; leave out its sigmoid",
 }
 
 
@@ -129,7 +129,7 @@ def forward_pass(run: Run, looks: bool = False) -> Callable[[Any, Any], tuple[An
             return outputs, {"": _checked(loss, value)}
         if not isinstance(value, dict) or set(value) != set(names):
             raise TypeError(
-                f"fit(loss={shown(loss)}): it gave "
+                f"fit(loss={shown(loss)}): it returned "
                 f"{list(value) if isinstance(value, dict) else shown(value)} for the optimisers "
                 f"{list(names)}; give a dict of losses with these names."
             )
@@ -150,8 +150,9 @@ def _checked(loss: Any, value: Any) -> Any:
     if isinstance(value, (dict, list, tuple)):
         told = f"losses {list(value)}" if isinstance(value, dict) else f"{len(value)} losses"
         raise TypeError(
-            f"fit(loss={shown(loss)}): it gives {told} for one optimiser; give one number, such as "
-            "their sum, each times its weight, or an optimiser for each in a dict of these names."
+            f"fit(loss={shown(loss)}): it returns {told} for one optimiser; give one number, such "
+            "as their sum, each times its weight, or an optimiser for each in a dict of these "
+            "names."
         )
     if not isinstance(value, Tensor):
         raise TypeError(
@@ -161,8 +162,8 @@ def _checked(loss: Any, value: Any) -> Any:
         )
     if value.size != 1:
         raise ShapeError(
-            f"fit(loss={shown(loss)}): it gives shape {value.shape}, expected one number; take "
-            "the mean over it, np.mean(…)."
+            f"fit(loss={shown(loss)}): it returns shape {value.shape}, expected one number; use "
+            "its mean, np.mean(…)."
         )
     return value
 
@@ -171,8 +172,8 @@ def _descending(run: Run, loss: Tensor) -> Tensor:
     """The loss, if it has a gradient by the parameters; raises TapeError if not."""
     if loss.dtype.kind == "c":
         raise TapeError(
-            f"fit(loss={shown(run.loss)}): it gives a complex number, dtype {loss.dtype}; give its "
-            "real part, np.real(…), or its modulus."
+            f"fit(loss={shown(run.loss)}): it returns a complex number, dtype {loss.dtype}; give "
+            "its real part, np.real(…), or its modulus."
         )
     if loss.requires_grad:
         return loss

@@ -55,8 +55,8 @@ def save(
     if {"class", "settings", "ages"} <= state.keys():
         raise TypeError(
             "save: this is the state of an optimiser, which holds more than arrays; "
-            "fit(…, checkpoint=path) "
-            "keeps it with the weights, or save the arrays in it by themselves: "
+            "fit(…, checkpoint=path) keeps it with the weights, or save the arrays in it by "
+            "themselves: "
             "{n: a for n, a in state.items() if isinstance(a, np.ndarray)}."
         )
     if target.suffix not in (".npz", ".safetensors"):
@@ -104,7 +104,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             if array.dtype.kind not in "biufc":
                 raise ValueError(f"{name} has dtype {array.dtype}, which NumPy does not have")
             if array.dtype == bool and array.view(np.uint8).max(initial=0) > 1:
-                raise ValueError(f"{name} has truth values other than 0 and 1")
+                raise ValueError(f"{name} has booleans other than 0 and 1")
         return arrays
     except ImportError:
         raise

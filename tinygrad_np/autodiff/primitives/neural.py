@@ -265,7 +265,7 @@ def _within(labels: Any, classes: int, caller: str) -> str:
         return ""
     if classes == 1:
         return (
-            " A network with one output has no classes: give it two, or take the loss "
+            " A network with one output has no classes: give it two, or use the loss "
             "binary_cross_entropy_with_logits."
         )
     if low < 0:

@@ -197,7 +197,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
         out = func(a, axis + ndim if axis < 0 else axis)
         a = out if np.ndim(out) == np.ndim(a) else np.expand_dims(out, axis)
         if np.ndim(a) != ndim:
-            raise ValueError("np.apply_over_axes: the function gave an array of another ndim.")
+            raise ValueError("np.apply_over_axes: the function returned an array of another ndim.")
     return a
 
 

@@ -39,8 +39,8 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     if len(nodes) > rule.count and any(nodes[rule.count :]):
         give = "give tg.defvjp one rule for each operand, or " if rule.is_users else ""
         raise TapeError(
-            f"{rule.name} has derivatives by its first operands ({rule.count}), and one behind "
-            f"them requires grad; {give}pass that one as .detach(), or as a number (t.item())."
+            f"{rule.name} has derivatives with respect to its first operands ({rule.count}), and a "
+            f"later one requires grad; {give}pass that one as .detach(), or as a number (t.item())."
         )
     if (kind := out.dtype.kind) in "fc":
         return True
@@ -65,9 +65,9 @@ def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) 
             "np.add.at(t, index, v)."
         )
     if method == "accumulate" and np.ndim(inputs[0]) == 0:
-        raise TypeError(f"{name} of shape (): there is no axis that it is to run along.")
+        raise TypeError(f"{name} of shape (): there is no axis to run along.")
     if method == "accumulate" and options.get("axis", 0) is None:
-        raise ValueError(f"{name} with axis=None: give the one axis that it is to run along.")
+        raise ValueError(f"{name} with axis=None: give the one axis to run along.")
     if options.get("dtype") is not None and METHODS.get((method, ufunc)) in UNTYPED:
         raise NotImplementedError(f"{name} with dtype= cannot be recorded; give t.astype(dtype).")
 
@@ -148,9 +148,9 @@ def check_kind(rule: Rule, values: Sequence[Any]) -> None:
     for value in values:
         if is_foreign(value):
             raise TypeError(
-                f"{rule.name} of a {kind_of(value)} gave an array of NumPy's: that library has no "
-                f"{rule.name} of its own; compute with NumPy (t.numpy()), or write it in functions "
-                "that the library has."
+                f"{rule.name} of a {kind_of(value)} returned an array of NumPy's: that library has "
+                f"no {rule.name} of its own; compute with NumPy (t.numpy()), or write it in "
+                "functions that the library has."
             )
 
 
@@ -195,7 +195,7 @@ def positions(argnums: int | tuple[int, ...] | None, args: Sequence[Any]) -> Seq
         return (argnums,)
     wanted = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     if any(not -len(args) <= n < len(args) for n in wanted):
-        raise TypeError(f"argnums={argnums} of a function called with {len(args)} arguments.")
+        raise TypeError(f"argnums={argnums} of a call with {len(args)} arguments; count from 0.")
     places = tuple(n % len(args) for n in wanted)
     if len({*places}) < len(places):
         raise TypeError(f"argnums={argnums} names an argument twice; name each once.")
@@ -221,8 +221,8 @@ def check_dtype(dtype: Any, what: str) -> None:
 
 
 SIBLINGS = {
-    "numpy.polynomial": "tinygrad_np.polynomial has what takes Tensors",
-    "scipy": "tinygrad_np.special and tinygrad_np.compat.autograd have what takes Tensors",
+    "numpy.polynomial": "tinygrad_np.polynomial has functions that take Tensors",
+    "scipy": "tinygrad_np.special and tinygrad_np.compat.autograd have functions that take Tensors",
 }
 
 
@@ -289,8 +289,8 @@ def index(array: Any) -> int:
     """One whole number as an index or a count."""
     if array.ndim or array.dtype.kind not in "iu":
         raise TypeError(
-            f"a Tensor of shape {array.shape} and dtype {array.dtype} as an index or a count, "
-            "which is one whole number; give int(t.item()), or a Tensor of integers."
+            f"a Tensor of shape {array.shape} and dtype {array.dtype} as an index or a count: "
+            "one whole number is needed; give int(t.item()), or a Tensor of integers."
         )
     return operator.index(array)
 
@@ -317,7 +317,7 @@ def as_numbers(data: Any, dtype: Any) -> Any:
         given = brief(data).removeprefix("of ")
         if "inhomogeneous" in str(error):
             raise ShapeError(
-                f"a Tensor of {given}{wanted}: its rows have several lengths; give rows of one "
+                f"a Tensor of {given}{wanted}: its rows have different lengths; give rows of one "
                 "length, filled up with zeros, say, or a Tensor for each row."
             ) from None
         kind = type(error)
@@ -432,7 +432,7 @@ def say_if_wider(rule: Rule, listed: np.dtype[Any], dtypes: Sequence[np.dtype[An
             while frame.f_back and frame.f_globals["__name__"].startswith(PACKAGE):
                 frame, depth = frame.f_back, depth + 1
             warnings.warn(
-                f"{rule.name} of a {dtype} Tensor and a Python list, which NumPy takes for "
+                f"{rule.name} of a {dtype} Tensor and a Python list, which NumPy makes "
                 f"{listed}, is {wide}; write np.array(list, np.{dtype}) to stay in {dtype}.",
                 PrecisionWarning,
                 stacklevel=depth,

@@ -92,7 +92,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     n = int(np.prod(shape))
     if np.size(a) != n * n:
         raise np.linalg.LinAlgError(
-            f"np.linalg.tensorsolve of shapes {np.shape(a)} and {np.shape(b)}: the axes behind "
+            f"np.linalg.tensorsolve of shapes {np.shape(a)} and {np.shape(b)}: the axes after "
             f"those of b, {shape}, do not make a square matrix."
         )
     return np.reshape(np.linalg.solve(np.reshape(a, (n, n)), np.reshape(b, (-1,))), shape)

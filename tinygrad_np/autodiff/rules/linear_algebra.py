@@ -278,7 +278,7 @@ AXES = string.ascii_uppercase + string.ascii_lowercase  # in the order in which 
 def _lettered(operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """Subscripts and operands, of operands that each have a list of their axes behind them."""
     if not all(isinstance(axes, (list, tuple)) for axes in (*operands[1::2], operands[-1])):
-        raise TypeError("np.einsum takes subscripts, or a list of axes behind each operand.")
+        raise TypeError("np.einsum takes subscripts, or a list of axes after each operand.")
     rows = ["".join("..." if k is Ellipsis else AXES[k] for k in axes) for axes in operands[1::2]]
     given = operands[: len(rows) * 2 : 2]
     if len(operands) % 2:

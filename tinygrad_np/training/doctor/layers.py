@@ -117,7 +117,7 @@ def look(model: Module, x: Any, y: Any, loss: Callable[[Any, Any], Any]) -> Star
     outputs = outputs_of(model, given[0])
     value = loss(outputs, given[1])
     if isinstance(value, dict):
-        raise TypeError(f"the loss gives {list(value)}, expected one number, such as their sum")
+        raise TypeError(f"the loss returns {list(value)}, expected one number, such as their sum")
     look = reached(model)
     look.look(outputs, [value], given, since)
     connected = isinstance(value, Tensor) and value.requires_grad
