@@ -104,7 +104,7 @@ class Capture(Recorder):
         """
         if (generator := self.reads.moved_generator()) is not None:
             raise refusal(
-                f"draws random numbers outside of Tensors ({generator.name})",
+                f"draws random numbers outside of Tensors ({type(generator.owner).__name__})",
                 "use tg.random, or pass the numbers as an argument",
                 generator.place,
             )

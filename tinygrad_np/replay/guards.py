@@ -39,7 +39,7 @@ class Guards:
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
-        self.watched = [*walk.arrays.values(), *capture.watched]
+        self.watched = [*walk.arrays, *capture.watched]
         self.watches = [*walk.watches, END]
         self._gets = [watch.get for watch in self.watches], [watch.of for watch in self.watches]
         self.became = [(tensor, tensor._sharers()) for tensor in capture.became]

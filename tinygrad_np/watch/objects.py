@@ -74,6 +74,8 @@ def is_same(now: Any, was: Any) -> bool:
         return False
     if isa(now, (list, tuple)):
         return len(now) == len(was) and all(map(is_same, now, was))
+    if isa(now, bytes):  # of an array there may be many
+        return is_plain(now) and now == was
     return is_plain(now) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
 
 
@@ -125,11 +127,14 @@ def origin_of(value: Any) -> Whose:
     return Whose.USER if given and fields(value) is not None else origin
 
 
-def bound_to(value: Any) -> Any:
-    """The object whose method, of a class not written in Python, this is; else None."""
-    owner = value.__self__ if hasattr(type(value), "__self__") else None
-    function = isa(value, types.MethodType) or isa(owner, (types.ModuleType, type))
-    return None if function else owner
+def held_by(value: Any) -> list[Any]:
+    """What an object holds that never holds another: a tuple, a method."""
+    if isa(value, (tuple, frozenset)):
+        return list(value)
+    if isa(value, types.MethodType):
+        return [value.__self__, value.__func__]
+    owner = value.__self__ if hasattr(type(value), "__self__") else None  # of a class of C
+    return [] if owner is None or isa(owner, (types.ModuleType, type)) else [owner]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -140,26 +145,48 @@ def is_inert(kind: Any) -> bool:
     return all(whose(k.__module__) is not Whose.LIBRARY for k in kind.__mro__ if k is not object)
 
 
-def contents(container: Any) -> list[Any] | None:
-    """What a container has in it, keys of a dict included; None for what is no container."""
-    if is_inert(type(container)):  # type: ignore[arg-type]
+def variable(space: dict[str, Any], name: str) -> Any:
+    """What a name in a namespace means; MISSING where it is not there."""
+    return space.get(name, MISSING)
+
+
+def cell(holder: Any, _name: str = "") -> Any:
+    """What a variable of a closure is; MISSING where it has no value."""
+    try:
+        return holder.cell_contents
+    except ValueError:
+        return MISSING
+
+
+def closure(function: types.FunctionType) -> list[tuple[str, Any]]:
+    """The variables of a function's closure that have a value: names and cells."""
+    pairs = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return [(name, holder) for name, holder in pairs if cell(holder) is not MISSING]
+
+
+def content(value: Any, _name: str = "") -> Any:
+    """What is in an object beside attributes, fit for ``is_same``; None where nothing is.
+
+    Of what holds other objects it is a list of these, keys of a dict included.
+    """
+    if is_inert(type(value)):  # type: ignore[arg-type]
         return None
-    if isa(container, SEQUENCES):
-        return list(container)
-    if isa(container, functools.partial):
-        return [container.func, container.args, container.keywords]
-    own = isa(container, (dict, collections.UserDict))
-    library = whose(type(container).__module__) is Whose.LIBRARY
-    if own or (library and isa(container, Mapping)):
-        return [*container, *container.values()]
-    if isa(container, functools._lru_cache_wrapper):
-        held = gc.get_referents(container)
+    if isa(value, (*SEQUENCES, tuple)):
+        return list(value)
+    if isa(value, functools.partial):
+        return [value.func, value.args, value.keywords]
+    own = isa(value, (dict, collections.UserDict))
+    library = whose(type(value).__module__) is Whose.LIBRARY
+    if own or (library and isa(value, Mapping)):
+        return [*value, *value.values()]
+    if isa(value, functools._lru_cache_wrapper):
+        held = gc.get_referents(value)
         known = [part for d in held if type(d) is dict for part in d.values()]
         results = [p for p in (*held, *known) if not isa(p, (type, dict, types.FunctionType))]
-        return [container.cache_info().misses, *sorted(results, key=id)]
-    if isa(container, np.ndarray):
-        return container.ravel().tolist() if container.dtype.hasobject else None
-    return None
+        return [value.cache_info().misses, *sorted(results, key=id)]
+    if isa(value, np.ndarray):
+        return value.ravel().tolist() if value.dtype.hasobject else array_state(value)
+    return (_frozen(access_to(value)[0]()),) if draws(type(value)) else None
 
 
 def draws(kind: type) -> bool:
@@ -169,11 +196,6 @@ def draws(kind: type) -> bool:
     if "numpy.random" not in sys.modules:
         return False
     return issubclass(kind, (np.random.Generator, np.random.RandomState, np.random.BitGenerator))
-
-
-def generator_state(value: Any) -> Any:
-    """The state of a generator of random numbers, fit for ==."""
-    return _frozen(access_to(value)[0]())
 
 
 def access_to(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:

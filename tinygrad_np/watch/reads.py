@@ -24,20 +24,20 @@ from ..recording.lines import Whose, whose
 from .mentions import Mentions, mentions
 from .objects import (
     MISSING,
-    array_state,
     attribute,
     attributes,
-    bound_to,
-    contents,
+    cell,
+    content,
     draws,
     fields,
-    generator_state,
+    held_by,
     is_inert,
     is_plain,
     isa,
     member,
     origin_of,
     plain,
+    variable,
 )
 from .unseen import (
     HIDING,
@@ -58,54 +58,43 @@ PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)
 
 
 class Read(NamedTuple):
-    """A name that was looked up: what it is called, its value then, and where that was."""
+    """What was looked up: what it is called, its value then, where that was, and whose it is."""
 
     name: str
     value: Any
     place: str
-
-
-def _placed(read: Read, place: str) -> Read:
-    """The same with a place, where it has none of the user's yet."""
-    return read if read.place or not place else read._replace(place=place)
+    owner: Any = None
 
 
 class Reads:
     """Everything that was read, each with its value at the first time, and where that was.
 
-    ``attributes`` are known by the object's id and the name, ``variables`` (globals and cells) by
-    the id of the namespace (or the code) and the name, ``contents``, ``arrays`` and ``generators``
-    by the object's id. ``cells`` are those of functions that have one code, as a decorator makes
-    them, by their id. The objects are held meanwhile, so that no id is used twice.
+    ``notes`` are known by how to look, the id of the owner, and the name: ``attribute`` of an
+    object, ``variable`` of a namespace, ``content`` of a container, an array or a generator, and
+    ``cell`` of a function's code; of functions that have one code, as a decorator makes them, each
+    cell is an owner. Owners are held meanwhile, so that no id is used twice.
     """
 
     def __init__(self) -> None:
-        self.attributes: dict[tuple[int, str], Read] = {}
-        self.variables: dict[tuple[int, str], Read] = {}
-        self.cells: dict[int, Read] = {}
-        self._shared: dict[types.CodeType, list[Any]] = {}
-        self.contents: dict[int, Read] = {}
-        self.arrays: dict[int, Read] = {}
-        self.generators: dict[int, tuple[Any, Read]] = {}
+        self.notes: dict[tuple[Any, int, str], Read] = {}
         self.codes: dict[types.CodeType, Mentions | None] = {}
-        self.namespaces: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
         self.floating: set[str] = set()
         self.imports: set[str] = set()
-        self.used: set[int] = set()
-        self.appended: set[int] = set()  # containers; those not used besides are not read
+        self.used: dict[int, Any] = {}
+        self.appended: dict[int, Any] = {}  # containers; those not used besides are not read
         self.unseen: Read | None = None  # what the step does that no guard can watch
         self.warns = False  # whether the filters of warnings may decide
         self.drawing: set[int] = set()  # generators that captured operations draw from
         self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
-        self._free: set[Any] = set()  # functions of Python's that look at their arguments alone
         self.abstract = False  # whether it has classes that others may be registered for
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
-        self.whole: set[int] = set()  # objects of which any attribute may be read
+        self.whole: dict[int, Any] = {}  # objects of which any attribute may be read
         self.named: set[tuple[int, str]] = set()  # attributes that the code mentions,
         self.worked: set[tuple[int, str]] = set()  # and those that only effects change
-        self._opaque: set[int] = set()  # containers with such functions
-        self._held: list[Any] = []
+        self._free: set[Any] = set()  # functions of Python's that look at their arguments alone
+        self._opaque: dict[int, Any] = {}  # containers with such as read by computed names
+        self._functions: dict[types.CodeType, list[Any]] = {}
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
@@ -171,47 +160,47 @@ class Reads:
 
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
-        read = Read(type(generator).__name__, generator_state(generator), "")
-        self.generators[id(generator)] = generator, read
+        read = Read("", content(generator), "", generator)
+        self.notes[content, id(generator), ""] = read
         self.drawing.add(id(generator))
 
     def moved_generator(self) -> Read | None:
         """A generator whose state is not what was noted last, if there is one."""
-        moved = (read for g, read in self.generators.values() if generator_state(g) != read.value)
-        return next(moved, None)
+        for (look, _, _), read in self.notes.items():
+            if look is content and draws(type(read.owner)) and content(read.owner) != read.value:
+                return read
+        return None
+
+    def note(self, look: Any, owner: Any, name: str, place: str) -> Any:
+        """What this is now; what it was at the first time stays known."""
+        value = look(owner, name)
+        self._keep(look, Read(name, value, place, owner))
+        self.see(value, place)
+        return value
+
+    def _keep(self, look: Any, read: Read) -> None:
+        """Keep a note; one that is there already only gets a place, if it has none."""
+        key = look, id(read.owner), read.name
+        first = self.notes.setdefault(key, read)
+        if read.place and not first.place:
+            self.notes[key] = first._replace(place=read.place)
 
     def see(self, value: Any, place: str) -> None:
-        """Note what a value contains, or the state of a generator."""
-        self.abstract |= bool(place) and isa(value, abc.ABCMeta)
+        """Note what is in a value."""
         if is_inert(type(value)):  # type: ignore[arg-type]
+            self.abstract |= bool(place) and isa(value, abc.ABCMeta)
             return
-        if id(value) in self.generators:
-            self.generators[id(value)] = value, _placed(self.generators[id(value)][1], place)
-            return
-        if (known := self.contents.get(id(value))) is not None:
-            self.contents[id(value)] = _placed(known, place)
-            return
-        inside = list(value) if isa(value, tuple) else contents(value)
-        if inside is not None:
-            self._held.append(value)
-            self.contents[id(value)] = Read("", inside, place)
-            for part in inside:
-                self.see(part, place)
-                if id(part) in self._opaque or is_opaque(part):
-                    self._opaque.add(id(value))
-        elif isa(value, np.ndarray):
-            if id(value) not in self.arrays:
-                self._held.append(value)
-                self.arrays[id(value)] = Read("", array_state(value), place)
-        elif draws(type(value)):
-            read = Read(type(value).__name__, generator_state(value), place)
-            self.generators[id(value)] = value, read
-        elif (
-            owner := value.__self__ if isa(value, types.MethodType) else bound_to(value)
-        ) is not None:
-            if draws(type(owner)):
-                self.asked[id(owner)] = owner
-            self.see(owner, place)
+        is_known = (content, id(value), "") in self.notes
+        inside = None if is_known else content(value)
+        if is_known or inside is not None:
+            self._keep(content, Read("", inside, place, value))
+        parts = inside if isa(inside, list) else held_by(value)
+        for part in () if is_known else parts:
+            if inside is None and draws(type(part)):
+                self.asked[id(part)] = part
+            self.see(part, place)
+            if id(part) in self._opaque or is_opaque(part):
+                self._opaque[id(value)] = value
 
     def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
         if event == "c_call":  # half of all events
@@ -262,21 +251,14 @@ class Reads:
         for kind, root, names, line in found.chains:
             place = f"{code.co_filename}:{line}" if origin is Whose.USER else ""
             if kind == "global":
-                space = namespace
-                self.namespaces.setdefault((id(space), root), (space, root))
-                if root not in space:  # of Python itself, or of nobody
-                    space = vars(builtins)
-                    self.namespaces.setdefault((id(space), root), (space, root))
-                value = space.get(root, MISSING)
-                self._note(self.variables, id(space), Read(root, value, place))
+                value = self.note(variable, namespace, root, place)
+                if value is MISSING:  # of Python itself, or of nobody
+                    value = self.note(variable, vars(builtins), root, place)
             elif root in variables:
                 value = variables[root]
                 if kind == "cell":
-                    if self.variables.get((id(code), root), (0, value))[1] is not value:
-                        self._share(code)
-                    self._note(self.variables, id(code), Read(root, value, place))
-                else:
-                    self.see(value, place)
+                    self._enclosed(code, Read(root, value, place, code))
+                self.see(value, place)
             else:
                 self.floating.update(names)
                 continue
@@ -290,21 +272,21 @@ class Reads:
         if opaque:
             self._reflect(found, [*values, *((v, place) for v in variables.values())], origin)
 
-    def _share(self, code: types.CodeType) -> None:
-        """Note the cells of the functions with this code, if there are several."""
-        if code not in self._shared:
-            for function in self.functions(code) if len(self.functions(code)) > 1 else []:
-                for name, cell in zip(code.co_freevars, function.__closure__, strict=True):
-                    with contextlib.suppress(ValueError):  # it has no value
-                        read = self.variables.get((id(code), name), Read(name, None, ""))
-                        self.cells.setdefault(id(cell), read._replace(value=cell.cell_contents))
+    def _enclosed(self, code: types.CodeType, read: Read) -> None:
+        """Note a variable of a closure; where it was another before, all that have this code."""
+        first = self.notes.get((cell, id(code), read.name), read)
+        if first.value is not read.value and code not in self._functions:
+            several = self.functions(code)
+            for holder in [c for f in several for c in f.__closure__] if len(several) > 1 else []:
+                self._keep(cell, Read("", cell(holder), read.place, holder))
+        self._keep(cell, read)
 
     def functions(self, code: types.CodeType) -> list[Any]:
         """All that have this code, as a decorator makes them: a look through all objects, once."""
-        if code not in self._shared:
+        if code not in self._functions:
             found = [f for f in gc.get_referrers(code) if isa(f, types.FunctionType)]
-            self._shared[code] = found
-        return self._shared[code]
+            self._functions[code] = found
+        return self._functions[code]
 
     def _reach(self, function: Any, namespace: dict[str, Any], place: str) -> None:
         """Note what a function reads that is nobody's argument."""
@@ -323,20 +305,13 @@ class Reads:
         for value, place in values:
             if draws(type(value)):
                 self.asked[id(value)] = value
-            self._held.append(value)
-            self.whole.add(id(value))
+            self.whole[id(value)] = value
             if isa(value, types.ModuleType):
                 for name in found.words if whose(value.__name__) < Whose.USER else ():
-                    self._of_module(value, name, place)
+                    self.note(variable, vars(value), name, place)
             elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in attributes(value):
-                    self._attribute(value, Read(name, attribute(value, name), place))
-
-    def _note(self, table: dict[tuple[int, str], Read], where: int, read: Read) -> None:
-        """Note a name and its value, which stays what it was at the first time."""
-        key = where, read.name
-        table[key] = _placed(table.get(key, read), read.place)
-        self.see(read.value, read.place)
+                    self.note(attribute, value, name, place)
 
     def _follow(self, value: Any, names: Sequence[str], place: str) -> Any:
         """Note the attributes along a chain; what it leads to."""
@@ -346,34 +321,24 @@ class Reads:
             if isa(getter := plain(member(value, name)), operator.attrgetter):  # of a property
                 for path in getter.__reduce__()[1]:
                     self._follow(value, path.split("."), place)
-            if name in APPENDING and contents(value) is not None:
-                self._held.append(value)
-                self.appended.add(id(value))
-                self.contents[id(value)] = self.contents[id(value)]._replace(place=place)
+            if name in APPENDING and isa(content(value), list):
+                self.appended[id(value)] = value
+                key = content, id(value), ""
+                self.notes[key] = self.notes[key]._replace(place=place)
                 return MISSING
             if is_plain(value, PLAIN_KINDS):
                 self.floating |= {name} & {"name"}  # a Tensor's
                 return MISSING
-            owner, value = value, attribute(value, name)
+            owner = value
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
-                self._of_module(owner, name, place)
-                if contents(value) is not None:  # sys.modules, os.environ
+                value = self.note(variable, vars(owner), name, place)
+                if isa(content(value), list):  # sys.modules, os.environ
                     self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
                 continue
             self.named.add((id(owner), name))
-            self._attribute(owner, Read(name, value, place))
+            value = self.note(attribute, owner, name, place)
             if value is MISSING or hasattr(type(value), "__get__"):
                 self.floating.update(names[i + 1 :])
                 return value
-        self._held.append(value)
-        self.used.add(id(value))
+        self.used[id(value)] = value
         return value
-
-    def _of_module(self, module: types.ModuleType, name: str, place: str) -> None:
-        space = vars(module)
-        self.namespaces[id(space), name] = space, name
-        self._note(self.variables, id(space), Read(name, space.get(name, MISSING), place))
-
-    def _attribute(self, owner: Any, read: Read) -> None:
-        self._held.append(owner)
-        self._note(self.attributes, id(owner), read)

@@ -19,18 +19,18 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
 from .objects import (
-    MISSING,
     OF_C,
     SEQUENCES,
     SLOT,
-    array_state,
     attribute,
     attributes,
-    bound_to,
-    contents,
+    cell,
+    closure,
+    content,
+    draws,
     fields,
-    generator_state,
     given_by,
+    held_by,
     is_iterator,
     is_plain,
     is_same,
@@ -39,19 +39,18 @@ from .objects import (
     member,
     origin_of,
     plain,
+    variable,
 )
 from .reads import Read, Reads
 from .unseen import is_hidden, looks_around
 
 ARRAYS = (Tensor, np.ndarray)
+FIXED = (*ARRAYS, tuple, frozenset)  # whose attributes nobody sets, but of classes of the user's
 NAMED = (types.FunctionType, types.ModuleType)
-_cells = functools.partial(map, operator.attrgetter("cell_contents"))
-_lengths = functools.partial(map, len)
-_types = functools.partial(map, type)
-_bases = functools.partial(map, operator.attrgetter("__mro__"))
-_names = functools.partial(map, operator.attrgetter("__name__"))
-ALIKE = (_cells, _lengths, _types, _bases, _names)
-_called = functools.partial(map, operator.attrgetter("name"))
+# what is looked at of one object after the other
+CELL, BASES, NAME, CALLED = map(
+    operator.attrgetter, ("cell_contents", "__mro__", "__name__", "name")
+)
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__", "__name__")
 
 
@@ -76,23 +75,24 @@ class Walk:
         self.unseen = reads.unseen
         self.watches: list[Watch] = []
         self.tensors: dict[Tensor, None] = {}
-        self.arrays: dict[int, tuple[np.ndarray, Any]] = {}
+        self.arrays: list[tuple[np.ndarray, Any]] = []
         self.seen: dict[int, Any] = {}
         self._names: dict[int, tuple[Any, dict[str, str]]] = {}  # namespaces, and labels of names
         self._absent: dict[int, tuple[Any, dict[str, str]]] = {}  # and of what is not in them
-        # what is looked at alike, with its label: _lengths of namespaces in which a name is not, …
-        self._alike: dict[Any, dict[int, tuple[Any, str]]] = {get: {} for get in ALIKE}
+        # by what is got of each: objects with their labels
+        self._each: dict[Any, dict[int, tuple[Any, str]]] = {}
         self._inner: set[int] = set()  # what only objects of a library's classes have
         code = getattr(roots[0], "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}" if code in reads.codes else ""
         self._todo = [(root, Read("an argument", root, place)) for root in reversed(roots)]
         self._known: dict[int, list[str]] = {}
-        for owner, name in reads.attributes:
-            self._known.setdefault(owner, []).append(name)
-        for namespace, name in reads.namespaces.values():
-            self._global(namespace, name)
+        for (look, owner, name), read in reads.notes.items():
+            if look is attribute:
+                self._known.setdefault(owner, []).append(name)
+            elif look is variable:
+                self._variable(read)
         for name in reads.imports & sys.modules.keys():
-            self._names.setdefault(id(sys.modules), (sys.modules, {}))[1][name] = name
+            self._name(sys.modules, name, name)
             self._todo.append((sys.modules[name], Read(name, sys.modules[name], "")))
         self._todo += reads.roots
         self._visit_all()
@@ -108,23 +108,21 @@ class Walk:
             found.append(Watch(operator.itemgetter(*twice), space, [names[n] for n in twice]))
         for space, names in self._absent.values():
             found.append(Watch(functools.partial(map, space.get), [*names], [*names.values()]))
-        for get, pairs in self._alike.items():
-            of, labels = zip(*pairs.values(), strict=True) if pairs else ((), ())
-            found += [Watch(get, of, labels)] if of else []
+        for get, pairs in self._each.items():
+            of, labels = zip(*pairs.values(), strict=True)
+            found.append(Watch(functools.partial(map, get), of, labels))
         for generator in self.reads.asked.values():
-            _, read = self.reads.generators[id(generator)]
+            name = type(generator).__name__
             if id(generator) not in self.reads.drawing:
-                label = f"the state of {read.name}"
-                self.watches.append(Watch(lambda g: [generator_state(g)], generator, label))
+                found.append(Watch(content, generator, f"the state of {name}"))
             elif self.unseen is None:
-                self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
+                place = self.reads.notes[content, id(generator), ""].place
+                self.unseen = Read(f"looks into a {name}, and draws from it", None, place)
         if self.reads.warns:
             found.append(Watch(lambda of: [*of.filters], warnings, "the filters of warnings"))
         if self.reads.abstract:
             label = "what is registered for an abstract class"
             found.append(Watch(lambda of: [sys.intern(str(of()))], abc.get_cache_token, label))
-        if "name" in self.reads.floating and self.tensors:
-            found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
         self.watches = found + self.watches
 
     def _visit_all(self) -> None:
@@ -151,50 +149,41 @@ class Walk:
         return [function for function in found if isa(function, types.FunctionType)]
 
     def _visit(self, value: Any, read: Read) -> None:
+        """Watch what is in an object, and go on to what it holds."""
+        held = held_by(value)
         if (wrapped := (fields(value) or {}).get("__wrapped__")) is not None:
-            self._todo.append((wrapped, read))
+            held = [wrapped, *held]
         if isa(value, Tensor):
             self.tensors[value] = None
+            if "name" in self.reads.floating:
+                self._watch(CALLED, value, "the name of a Tensor")
         elif isa(value, types.FunctionType):
             self._function(value, read)
-            self._attributes(value, read)
-        elif isa(value, types.MethodType):
-            self._todo += [(value.__self__, read), (value.__func__, read)]
-        elif (owner := bound_to(value)) is not None:
-            self._todo.append((owner, read))
-        elif isa(value, (tuple, frozenset)):
-            for part in value:
-                self._todo.append((part, read))
-        elif isa(value, np.ndarray) and not value.dtype.hasobject:
-            content = array_state(value)
-            self.arrays[id(value)] = value, content
-            first = self.reads.arrays.get(id(value))
-            if first is not None and first.value != content:
-                label, place = f"what is in {read.name}", first.place or read.place
-                self._change(Read(label, None, place), content)
-        else:
-            self._container(value, read)
-            self._attributes(value, read)
-            return
-        if whose(type(value).__module__) is Whose.USER:
+        elif not (held or isa(value, tuple)):
+            self._content(value, read)
+        self._todo += [(part, read) for part in held]
+        if not (held or isa(value, FIXED)) or whose(type(value).__module__) is Whose.USER:
             self._attributes(value, read)
 
-    def _container(self, value: Any, read: Read) -> None:
-        inside = contents(value)
-        if inside is None:
+    def _content(self, value: Any, read: Read) -> None:
+        """What is in a container or an array."""
+        now = content(value)
+        if now is None or draws(type(value)):
             return
-        label = f"what is in {read.name}"
-        if (first := self.reads.contents.get(id(value))) is not None:
-            appended = id(value) in self.reads.appended and id(value) not in self.reads.used
-            if appended and not any(isa(p, ARRAYS) for p in inside[len(first.value) :]):
+        first = self._first(content, value)
+        only_appended = id(value) in self.reads.appended and id(value) not in self.reads.used
+        if first is not None and only_appended:
+            if not any(isa(part, ARRAYS) for part in now[len(first.value) :]):
                 return  # a list of runs, say, that the step does not read
-            read = Read(read.name, first.value, first.place or read.place)
-            self._compare(read._replace(name=label), inside)
-        self.watches.append(Watch(list if type(value) is list else contents, value, label))
+        label = f"what is in {read.name}"
+        held = self._compared(first, now, read._replace(name=label))._replace(name=read.name)
+        if isa(now, tuple):
+            self.arrays.append((value, now))
+            return
+        self.watches.append(Watch(list if type(value) is list else content, value, label))
         if isa(value, (*SEQUENCES, Mapping)):  # what left another may have come to this one
-            self._alike[_lengths][id(value)] = value, label
-        for part in inside:
-            self._todo.append((part, read))
+            self._watch(len, value, label)
+        self._todo += [(part, held) for part in now]
 
     def _attributes(self, value: Any, read: Read) -> None:
         """The attributes of an object, a class or a file that were read, or may have been."""
@@ -204,71 +193,75 @@ class Walk:
         if is_module and origin < Whose.USER:
             return
         known, floating = self._known.get(id(value), ()), self.reads.floating
-        there = attributes(value)
-        is_whole = id(value) in self.reads.whole
-        is_whole |= self.reads.reflects and origin >= Whose.LAYERS and not is_module
-        inherited = [] if is_class else attributes(of)
-        names = dict.fromkeys(known)
-        names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
+        there = [*attributes(value), *([] if is_class else attributes(of))]
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
-        unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
-        unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
-        if is_whole or unseen:
-            names |= dict.fromkeys((*there, *inherited))
-            if is_class:
-                self._alike[_lengths][-id(value)] = (
-                    vars(value),
-                    f"the attributes of {value.__name__}",
-                )
-            if (own := fields(value)) is not None:
-                self._alike[_lengths][id(own)] = own, f"the attributes of {of.__name__}"
+        is_whole = (
+            id(value) in self.reads.whole
+            or (self.reads.reflects and origin >= Whose.LAYERS and not is_module)
+            or (unseen and not isa(value, (type, *NAMED)))  # C compares and shows all that it has
+            or any(looks_around(member(value, name)) for name in (*known, *floating))
+        )
+        if is_whole:
+            own, label = fields(value), f"the attributes of {of.__name__}"
+            spaces = ([self._space(value)] if is_class else []) + ([] if own is None else [own])
+            for space in spaces:
+                self._watch(len, space, label)
         named = value if is_class or isa(value, NAMED) else of
-        for name in names:
-            if self.reads.is_worked(value, name):
-                continue
-            self._attribute(value, name, Read(f"{named.__name__}.{name}", None, read.place))
+        for name in dict.fromkeys([*known, *(n for n in there if is_whole or n in floating)]):
+            if not self.reads.is_worked(value, name):
+                self._attribute(value, name, read._replace(name=f"{named.__name__}.{name}"))
         if is_module:
             return
         if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
-            self._alike[_types][id(value)] = value, f"the class of {of.__name__}"
+            self._watch(type, value, f"the class of {of.__name__}")
         for kind in kinds_of(value):
             if whose(kind.__module__) >= Whose.LAYERS:
                 methods = map(plain, vars(kind).values())
                 self._todo += [(method, read) for method in methods if self._ran(method)]
                 if whose(kind.__module__) is Whose.USER:
                     label = f"the bases or the name of {kind.__name__}"
-                    self._alike[_bases][id(kind)] = self._alike[_names][id(kind)] = kind, label
+                    self._watch(BASES, kind, label)
+                    self._watch(NAME, kind, label)
                     self._todo.append((kind, Read(kind.__name__, kind, read.place)))
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
-        now = attribute(value, name)
-        if (first := self.reads.attributes.get((id(value), name))) is not None:
-            read = first._replace(name=read.name)
-            self._compare(read, now)
-        elif whose(type(value).__module__) is Whose.LIBRARY:
+        """One attribute, and where it is kept."""
+        now, first = attribute(value, name), self._first(attribute, value, name)
+        if first is None and whose(type(value).__module__) is Whose.LIBRARY:
             self._inner.add(id(now))
-        self._place(value, name, read.name)
-        self._todo.append((now, read))
-
-    def _place(self, value: Any, name: str, label: str) -> None:
-        """Where an attribute is kept."""
+        self._todo.append((now, self._compared(first, now, read)))
         own = vars(value) if isa(value, types.ModuleType) else fields(value)
-        kinds = kinds_of(value)
-        kind = next((k for k in kinds if name in vars(k)), None)
-        for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
-            if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
-                self._alike[_lengths][-id(between)] = vars(between), label
-        held: Any = vars(kind).get(name) if kind is not None else None
+        held: Any = None
+        users = False
+        for kind in kinds_of(value):
+            users = whose(kind.__module__) is Whose.USER
+            if name in vars(kind):
+                held = vars(kind)[name]
+                break
+            if users:  # it may get an attribute of that name
+                self._watch(len, self._space(kind), read.name)
         if own is not None and name in own:
-            self._names.setdefault(id(own), (own, {}))[1][name] = label
+            self._name(own, name, read.name)
         elif isa(held, OF_C) and isa(value, held.__objclass__):
-            self.watches.append(Watch(lambda of: [given_by(held, of)], value, label))
+            self._watch(functools.partial(given_by, held), value, read.name)
         elif not isa(held, SLOT):
             if own is not None:
-                self._alike[_lengths][id(own)] = own, label
-            if kind is not None and whose(kind.__module__) is Whose.USER:
-                space = self.seen.setdefault(-id(kind), vars(kind))  # the same proxy each time
-                self._names.setdefault(id(space), (space, {}))[1][name] = label
+                self._watch(len, own, read.name)
+            if users and name in vars(kind):
+                self._name(self._space(kind), name, read.name)
+
+    def _space(self, kind: type) -> Any:
+        """The namespace of a class, the same view of it each time."""
+        return self.seen.setdefault(-id(kind), vars(kind))
+
+    def _name(self, space: Any, name: str, label: str) -> None:
+        """A name in a namespace, or that it is not there."""
+        names = self._names if name in space else self._absent
+        names.setdefault(id(space), (space, {}))[1][name] = label
+
+    def _watch(self, get: Callable[[Any], Any], of: Any, label: str) -> None:
+        """What is got of an object, as of others."""
+        self._each.setdefault(get, {})[id(of)] = of, label
 
     def _function(self, function: types.FunctionType, read: Read) -> None:
         """A function that ran: its closure, and what its parameters are by default."""
@@ -276,69 +269,54 @@ class Walk:
         if not (self._ran(function) or unseen):
             return
         code, label = function.__code__, function.__name__
-        ran = self._is_the_one(function)
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                now = cell.cell_contents
-            except ValueError:  # it has no value
-                continue
-            noted = self.reads.variables.get((id(code), name))
-            first = self.reads.cells.get(id(cell), noted if ran else None)
-            held = read._replace(name=label if unseen else name) if first is None else first
-            if first is not None:
-                self._compare(first, now)
-            self._alike[_cells][id(cell)] = cell, held.name
-            self._todo.append((now, held))
+        # what was noted by the code is of this function, or of another that has it
+        ours = self._is_noted(function) or not any(map(self._is_noted, self.reads.functions(code)))
+        for name, holder in closure(function):
+            first = self._first(cell, holder) or (self._first(cell, code, name) if ours else None)
+            held = read._replace(name=label if unseen else name)
+            held = self._compared(first, holder.cell_contents, held)
+            self._watch(CELL, holder, held.name)
+            self._todo.append((holder.cell_contents, held))
         if whose(function.__module__) is Whose.USER:
             self.watches.append(Watch(_made_of, function, label))
-            defaults = (function.__defaults__, function.__kwdefaults__)
             place = f"{code.co_filename}:{code.co_firstlineno}"
             held = Read(f"the defaults of {label}", None, place)
-            self._todo += [(part, held) for part in defaults]
+            self._todo += [
+                (part, held) for part in (function.__defaults__, function.__kwdefaults__)
+            ]
 
-    def _is_the_one(self, function: types.FunctionType) -> bool:
-        """Whether what was noted first of a code's cells is of this function, not of another."""
-        if self._has_noted(function):
-            return True
-        others = self.reads.functions(function.__code__)
-        return not any(other is not function and self._has_noted(other) for other in others)
-
-    def _has_noted(self, function: types.FunctionType) -> bool:
-        """Whether the cells have the values that were noted first."""
+    def _is_noted(self, function: types.FunctionType) -> bool:
+        """Whether the variables of a closure are what was noted first of its code's."""
         code = function.__code__
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            first = self.reads.variables.get((id(code), name))
-            try:
-                if first is not None and not is_same(cell.cell_contents, first.value):
-                    return False
-            except ValueError:  # it has no value
-                return False
-        return True
+        pairs = zip(code.co_freevars, function.__closure__ or (), strict=True)
+        firsts = [(self._first(cell, code, name), cell(holder)) for name, holder in pairs]
+        return all(first is None or is_same(now, first.value) for first, now in firsts)
 
-    def _global(self, namespace: dict[str, Any], name: str) -> None:
-        read = self.reads.variables.get((id(namespace), name))
-        now, origin = namespace.get(name, MISSING), whose(namespace.get("__name__"))
-        if read is None:  # it is looked up in Python's own
-            if origin is Whose.USER:
-                self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
-        elif origin is Whose.USER or (read.place and not _is_fixed(now)):
-            self._compare(read, now)
-            if now is MISSING:
-                self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
-            else:
-                self._names.setdefault(id(namespace), (namespace, {}))[1][name] = name
-                if not _is_fixed(now):
-                    self._todo.append((now, read))
+    def _variable(self, first: Read) -> None:
+        """A name in a namespace: of the user's, or of a library's that the user's code reads."""
+        space, name, now = first.owner, first.name, variable(first.owner, first.name)
+        ours = whose(space.get("__name__")) is Whose.USER
+        if ours or (first.place and not _is_fixed(now)):
+            self._name(space, name, name)
+            read = self._compared(first, now, first)
+            if not _is_fixed(now):
+                self._todo.append((now, read))
 
-    def _compare(self, read: Read, now: Any) -> None:
-        """Note a difference between what was read first and what is there after the step."""
-        if not is_same(now, read.value):
-            self._change(read, now)
+    def _first(self, look: Any, owner: Any, name: str = "") -> Read | None:
+        """What was noted first."""
+        return self.reads.notes.get((look, id(owner), name))
 
-    def _change(self, read: Read, now: Any) -> None:
-        self.changes.setdefault(read.name, (read, now))
+    def _compared(self, first: Read | None, now: Any, read: Read) -> Read:
+        """A reading, of what was noted ``first`` if it was; if that is another now, it changed."""
+        if first is None:
+            return read
+        read = Read(read.name, first.value, first.place or read.place)
+        if not is_same(now, first.value):
+            self.changes.setdefault(read.name, (read, now))
+        return read
 
     def _ran(self, function: Any) -> bool:
+        """Whether code of the user's ran, or of layers."""
         code = function.__code__ if isa(function, types.FunctionType) else None
         return self.reads.codes.get(code) is not None  # type: ignore[arg-type]
 
