@@ -20,7 +20,6 @@ from ..markup import facts
 from ..recording.anomaly import Watch
 from ..recording.lines import users_line
 from ..recording.recorder import argument
-from ..watch.objects import is_same
 from ..watch.reads import Read
 from ..watch.walk import Walk
 from .capture import Capture, refusal
@@ -32,9 +31,9 @@ from .severed import leads_on, severed
 from .show import Profile, as_html
 from .verify import (
     State,
-    changes,
     compare_outcomes,
     compare_runs,
+    compare_state,
     described,
     is_equal,
     outcome,
@@ -60,7 +59,6 @@ class Local(threading.local):
         self.why: Read | None = None  # why the step runs as Python from now on
         self.in_vain = 0  # captures since the last replay
         self.odd: set[Any] = set()  # signatures whose last two runs were different
-        self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
         self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
 
 
@@ -233,7 +231,7 @@ class Replay:
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
         changed = programs[0].guards.changed() if programs else None
-        reason = f"reads {changed}, which changes in every call" if changed else ""
+        reason = f"reads {changed[0].name}, which changes in every call" if changed else ""
         if (why := self._local.why) is not None:
             reason = f"{why.name}{f' ({why.place})' * bool(why.place)}, which a replay cannot watch"
         if reason and not self._local.has_warned:
@@ -258,11 +256,7 @@ class Replay:
             del everything[next(k for k in everything if k != key)]
 
     def _captured(self, given: Given) -> tuple[Program | None, Any]:
-        """Run the function and take it down; the program, and what it returned.
-
-        There is no program where the step has changed what it reads: it may do that once, as when
-        it fills a cache, or where it leaves the same behind each time.
-        """
+        """Run the function and take it down; the program if there may be one, and the result."""
         capture = Capture()
         with capture.reads.noted():
             result = self._recorded(capture, given)
@@ -273,8 +267,6 @@ class Replay:
             local = self._local  # the first time may be for something lasting, as an import
             local.why = walk.unseen if given.key in local.unseen else None
             local.unseen.add(given.key)
-            return None, filled
-        if self._has_moved(given.key, walk):
             return None, filled
         args, named = given.nest
         is_plain = PLAIN.issuperset(map(type, (*args, *named.values())))
@@ -310,20 +302,9 @@ class Replay:
             mode.capture = None
         return result
 
-    def _has_moved(self, key: Any, walk: Walk) -> bool:
-        """Whether the step has changed what it reads; raises ReplayError where it goes on so."""
-        before = self._local.moved.pop(key, {})
-        for name, (read, now) in walk.changes.items():
-            if name in before and not is_same(now, before[name]):
-                raise changes(read, now)
-            self._local.moved.setdefault(key, {})[name] = now
-        return bool(walk.changes)
-
     def _due(self, runs: int) -> float:
         """The run before which a program is to be verified next: calls 2, 4, 8, 16 …"""
-        if self.verify is False:
-            return NEVER
-        return 2 * runs if self.verify is True else runs + self.verify if runs else 0
+        return 2 * runs if self.verify is True else runs + (self.verify or NEVER) if runs else 0
 
     def _verified(self, program: Program, given: Given) -> Any:
         """Replay the step, take it back, run it as it is written, and compare.
@@ -352,31 +333,32 @@ class Replay:
             if is_equal(ours, theirs) and program.guards.changed() is None:
                 return detached(result)
             before.restore()
+        second: Program | None = None
         if replayed:  # what it reads is known, and watched
             capture = Capture()
-            result = self._recorded(capture, given)
-            compare_runs(program, described(capture.equations))
-            compare_outcomes(ours, theirs if quick else outcome(program, result))
-            result = detached(result, capture)
+            result = detached(self._recorded(capture, given), capture)
+            trace = described(capture.equations)
             capture.close()  # its arrays need not wait for the garbage collector
         else:
             second, result = self._captured(given)
-            if second is not None:
-                try:
-                    compare_runs(program, second.trace)
-                except ReplayError:
-                    if given.key in self._local.odd:
-                        raise
-                    self._local.odd.add(given.key)
-                    self._local.programs[given.key].remove(program)
-                    self._keep(given.key, second)
-                    return result
-                second.forget()
-                compare_outcomes(ours, outcome(program, result))
-            elif given.key in self._local.unseen:
+            if second is None:
                 self._local.programs[given.key].remove(program)
                 return result
+            trace = second.trace
+        compare_state(program)
+        try:
+            compare_runs(program, trace)
+        except ReplayError:
+            if second is None or given.key in self._local.odd:
+                raise
+            self._local.odd.add(given.key)
+            self._local.programs[given.key].remove(program)
+            self._keep(given.key, second)
+            return result
+        if second is not None:
+            second.forget()
             self._local.odd.discard(given.key)
+        compare_outcomes(ours, theirs if quick else outcome(program, result))
         program.due = self._due(program.runs)
         return result
 

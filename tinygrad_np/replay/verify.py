@@ -18,7 +18,6 @@ from ..recording.equations import Equation, Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
 from ..watch.kept import Kept
-from ..watch.reads import Read
 from .capture import PLAIN, refusal
 from .native import with_one_nan
 from .program import Program
@@ -85,26 +84,26 @@ class State:
             generator.bit_generator.state = state
 
 
-def changes(read: Read, now: Any = None) -> ReplayError:
-    """The error for a step that changes what it reads outside."""
+def compare_state(program: Program) -> None:
+    """Raise ReplayError if the step has changed what it reads outside."""
+    if (changed := program.guards.changed()) is None:
+        return
+    (name, place), now = changed
     remedy = (
         "change it outside the step (in fit: count in a callback's on_step), or keep it in a "
         "Tensor and write t[...] = v"
     )
-    inside = now[len(read.value) :] if isinstance(now, list) and read.value is not None else [now]
-    if any(isinstance(part, (Tensor, np.ndarray)) for part in inside):
+    if isinstance(now, (Tensor, np.ndarray)):
         remedy = (
             "return the value from the step and keep it (a number as float(t)) outside of it; in "
             "fit return it from the model, (out, t), and the loss gets the tuple"
         )
-    what = f"changes {read.name}, which is outside of it and would stay as it is in a replay"
-    return refusal(what, remedy, read.place)
+    what = f"changes {name}, which is outside of it and would stay as it is in a replay"
+    raise refusal(what, remedy, place)
 
 
 def compare_runs(program: Program, second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same when it was captured a second time."""
-    if (changed := program.guards.changed()) is not None:
-        raise changes(Read(changed, None, ""))
     for was, now in itertools.zip_longest(program.trace, second):
         if was is None or now is None or was.kind != now.kind:
             did, does = ("ends" if line is None else f"calls {line.name}" for line in (was, now))

@@ -74,8 +74,6 @@ def is_same(now: Any, was: Any) -> bool:
         return False
     if isa(now, (list, tuple)):
         return len(now) == len(was) and all(map(is_same, now, was))
-    if isa(now, bytes):  # of an array there may be many
-        return is_plain(now) and now == was
     return is_plain(now) and repr(now) == repr(was)  # -0.0 is not 0.0, NaN is NaN
 
 
@@ -137,6 +135,12 @@ def held_by(value: Any) -> list[Any]:
     return [] if owner is None or isa(owner, (types.ModuleType, type)) else [owner]
 
 
+def closure(function: types.FunctionType) -> list[tuple[str, Any]]:
+    """The names and cells of what a function closes over, as far as these have a value."""
+    pairs = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return [(name, cell) for name, cell in pairs if gc.get_referents(cell)]
+
+
 @functools.lru_cache(maxsize=4096)
 def is_inert(kind: Any) -> bool:
     """Whether objects of a class have nothing in them but attributes."""
@@ -145,48 +149,26 @@ def is_inert(kind: Any) -> bool:
     return all(whose(k.__module__) is not Whose.LIBRARY for k in kind.__mro__ if k is not object)
 
 
-def variable(space: dict[str, Any], name: str) -> Any:
-    """What a name in a namespace means; MISSING where it is not there."""
-    return space.get(name, MISSING)
-
-
-def cell(holder: Any, _name: str = "") -> Any:
-    """What a variable of a closure is; MISSING where it has no value."""
-    try:
-        return holder.cell_contents
-    except ValueError:
-        return MISSING
-
-
-def closure(function: types.FunctionType) -> list[tuple[str, Any]]:
-    """The variables of a function's closure that have a value: names and cells."""
-    pairs = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return [(name, holder) for name, holder in pairs if cell(holder) is not MISSING]
-
-
-def content(value: Any, _name: str = "") -> Any:
-    """What is in an object beside attributes, fit for ``is_same``; None where nothing is.
-
-    Of what holds other objects it is a list of these, keys of a dict included.
-    """
-    if is_inert(type(value)):  # type: ignore[arg-type]
+def contents(container: Any) -> list[Any] | None:
+    """What a container has in it, keys of a dict included; None for what is no container."""
+    if is_inert(type(container)):  # type: ignore[arg-type]
         return None
-    if isa(value, (*SEQUENCES, tuple)):
-        return list(value)
-    if isa(value, functools.partial):
-        return [value.func, value.args, value.keywords]
-    own = isa(value, (dict, collections.UserDict))
-    library = whose(type(value).__module__) is Whose.LIBRARY
-    if own or (library and isa(value, Mapping)):
-        return [*value, *value.values()]
-    if isa(value, functools._lru_cache_wrapper):
-        held = gc.get_referents(value)
+    if isa(container, SEQUENCES):
+        return list(container)
+    if isa(container, functools.partial):
+        return [container.func, container.args, container.keywords]
+    own = isa(container, (dict, collections.UserDict))
+    library = whose(type(container).__module__) is Whose.LIBRARY
+    if own or (library and isa(container, Mapping)):
+        return [*container, *container.values()]
+    if isa(container, functools._lru_cache_wrapper):
+        held = gc.get_referents(container)
         known = [part for d in held if type(d) is dict for part in d.values()]
         results = [p for p in (*held, *known) if not isa(p, (type, dict, types.FunctionType))]
-        return [value.cache_info().misses, *sorted(results, key=id)]
-    if isa(value, np.ndarray):
-        return value.ravel().tolist() if value.dtype.hasobject else array_state(value)
-    return (_frozen(access_to(value)[0]()),) if draws(type(value)) else None
+        return [container.cache_info().misses, *sorted(results, key=id)]
+    if isa(container, np.ndarray):
+        return container.ravel().tolist() if container.dtype.hasobject else None
+    return None
 
 
 def draws(kind: type) -> bool:
@@ -196,6 +178,11 @@ def draws(kind: type) -> bool:
     if "numpy.random" not in sys.modules:
         return False
     return issubclass(kind, (np.random.Generator, np.random.RandomState, np.random.BitGenerator))
+
+
+def generator_state(value: Any) -> Any:
+    """The state of a generator of random numbers, fit for ==."""
+    return _frozen(access_to(value)[0]())
 
 
 def access_to(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:

@@ -1,8 +1,8 @@
 """What the Python code of a step reads while it is captured.
 
 ``sys.setprofile`` reports every Python function that runs. The names in its code (globals, closure
-cells, attributes of what these and the arguments hold) are looked up when the function begins, and
-stored with their values. ``guards`` checks them afterwards.
+cells, attributes of what these and the arguments hold) are looked up when the function begins.
+``walk`` finds afterwards what they lead to.
 """
 
 import abc
@@ -26,10 +26,10 @@ from .objects import (
     MISSING,
     attribute,
     attributes,
-    cell,
-    content,
+    contents,
     draws,
     fields,
+    generator_state,
     held_by,
     is_inert,
     is_plain,
@@ -37,7 +37,6 @@ from .objects import (
     member,
     origin_of,
     plain,
-    variable,
 )
 from .unseen import (
     HIDING,
@@ -58,43 +57,55 @@ PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)
 
 
 class Read(NamedTuple):
-    """What was looked up: what it is called, its value then, where that was, and whose it is."""
+    """What is read: what it is called, and where in the user's code that is, if that is known."""
 
     name: str
-    value: Any
     place: str
-    owner: Any = None
 
 
-class Reads:
-    """Everything that was read, each with its value at the first time, and where that was.
+class Names:
+    """Names that are looked up in objects, each with the first place in the user's code.
 
-    ``notes`` are known by how to look, the id of the owner, and the name: ``attribute`` of an
-    object, ``variable`` of a namespace, ``content`` of a container, an array or a generator, and
-    ``cell`` of a function's code; of functions that have one code, as a decorator makes them, each
-    cell is an owner. Owners are held meanwhile, so that no id is used twice.
+    Objects are known by their id, and held, so that none is used twice.
     """
 
     def __init__(self) -> None:
-        self.notes: dict[tuple[Any, int, str], Read] = {}
+        self.of: dict[int, tuple[Any, dict[str, str]]] = {}
+
+    def add(self, owner: Any, name: str, place: str) -> None:
+        """A name, with its place if it has none yet."""
+        places = self.of.setdefault(id(owner), (owner, {}))[1]
+        places[name] = places.get(name) or place
+
+    def places(self, owner: Any) -> dict[str, str]:
+        """Those of an object."""
+        return self.of[id(owner)][1] if id(owner) in self.of else {}
+
+
+class Reads:
+    """Everything that is read: ``attributes`` of objects, ``variables`` of namespaces, and more."""
+
+    def __init__(self) -> None:
+        self.attributes = Names()
+        self.variables = Names()
         self.codes: dict[types.CodeType, Mentions | None] = {}
-        self.floating: set[str] = set()
+        self.floating: set[str] = set()  # attributes of objects that are not known
         self.imports: set[str] = set()
+        self.reflects = False  # whether the user's code reads any attribute of what it has
+        self.whole: dict[int, Any] = {}  # objects of which any attribute may be read
         self.used: dict[int, Any] = {}
-        self.appended: dict[int, Any] = {}  # containers; those not used besides are not read
-        self.unseen: Read | None = None  # what the step does that no guard can watch
-        self.warns = False  # whether the filters of warnings may decide
+        self.appended: dict[int, tuple[Any, int]] = {}  # with their lengths; not read, if not used
+        self.worked: set[tuple[int, str]] = set()  # attributes that effects change
+        self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
+        self.generators: dict[int, tuple[Any, Any, str]] = {}  # with states and places
         self.drawing: set[int] = set()  # generators that captured operations draw from
         self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
         self.abstract = False  # whether it has classes that others may be registered for
-        self.reflects = False  # whether the user's code reads any attribute of what it has
-        self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
-        self.whole: dict[int, Any] = {}  # objects of which any attribute may be read
-        self.named: set[tuple[int, str]] = set()  # attributes that the code mentions,
-        self.worked: set[tuple[int, str]] = set()  # and those that only effects change
+        self.warns = False  # whether the filters of warnings may decide
+        self.unseen: Read | None = None  # what the step does that no guard can watch
         self._free: set[Any] = set()  # functions of Python's that look at their arguments alone
-        self._opaque: dict[int, Any] = {}  # containers with such as read by computed names
-        self._functions: dict[types.CodeType, list[Any]] = {}
+        self._seen: dict[int, Any] = {}
+        self._opaque: set[int] = set()  # of these, what holds functions that read computed names
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
@@ -155,52 +166,36 @@ class Reads:
 
     def is_worked(self, value: Any, name: str) -> bool:
         """Whether only an effect has to do with an attribute."""
-        key = id(value), name
-        return key in self.worked and key not in self.named and name not in self.floating
+        read = name in self.attributes.places(value) or name in self.floating
+        return (id(value), name) in self.worked and not read
 
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
-        read = Read("", content(generator), "", generator)
-        self.notes[content, id(generator), ""] = read
+        self.generators[id(generator)] = generator, generator_state(generator), ""
         self.drawing.add(id(generator))
 
     def moved_generator(self) -> Read | None:
         """A generator whose state is not what was noted last, if there is one."""
-        for (look, _, _), read in self.notes.items():
-            if look is content and draws(type(read.owner)) and content(read.owner) != read.value:
-                return read
-        return None
-
-    def note(self, look: Any, owner: Any, name: str, place: str) -> Any:
-        """What this is now; what it was at the first time stays known."""
-        value = look(owner, name)
-        self._keep(look, Read(name, value, place, owner))
-        self.see(value, place)
-        return value
-
-    def _keep(self, look: Any, read: Read) -> None:
-        """Keep a note; one that is there already only gets a place, if it has none."""
-        key = look, id(read.owner), read.name
-        first = self.notes.setdefault(key, read)
-        if read.place and not first.place:
-            self.notes[key] = first._replace(place=read.place)
+        found = self.generators.values()
+        moved = (Read(type(g).__name__, p) for g, state, p in found if generator_state(g) != state)
+        return next(moved, None)
 
     def see(self, value: Any, place: str) -> None:
-        """Note what is in a value."""
+        """Look into what the code has: for generators, and for functions that reflect."""
         if is_inert(type(value)):  # type: ignore[arg-type]
             self.abstract |= bool(place) and isa(value, abc.ABCMeta)
-            return
-        is_known = (content, id(value), "") in self.notes
-        inside = None if is_known else content(value)
-        if is_known or inside is not None:
-            self._keep(content, Read("", inside, place, value))
-        parts = inside if isa(inside, list) else held_by(value)
-        for part in () if is_known else parts:
-            if inside is None and draws(type(part)):
-                self.asked[id(part)] = part
-            self.see(part, place)
-            if id(part) in self._opaque or is_opaque(part):
-                self._opaque[id(value)] = value
+        elif draws(type(value)):
+            _, state, known = self.generators.get(id(value)) or (0, generator_state(value), "")
+            self.generators[id(value)] = value, state, known or place
+        elif id(value) not in self._seen:
+            self._seen[id(value)] = value
+            inside = contents(value)
+            for part in held_by(value) if inside is None else inside:
+                if inside is None and draws(type(part)):  # whose method it is
+                    self.asked[id(part)] = part
+                self.see(part, place)
+                if id(part) in self._opaque or is_opaque(part):
+                    self._opaque.add(id(value))
 
     def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
         if event == "c_call":  # half of all events
@@ -241,7 +236,7 @@ class Reads:
         """Note that the step does what no guard can watch."""
         user = users_frame(frame)
         if self.unseen is None and user is not None:
-            self.unseen = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
+            self.unseen = Read(what, f"{user.f_code.co_filename}:{user.f_lineno}")
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""
@@ -251,14 +246,14 @@ class Reads:
         for kind, root, names, line in found.chains:
             place = f"{code.co_filename}:{line}" if origin is Whose.USER else ""
             if kind == "global":
-                value = self.note(variable, namespace, root, place)
+                value = self._variable(namespace, root, place)
                 if value is MISSING:  # of Python itself, or of nobody
-                    value = self.note(variable, vars(builtins), root, place)
+                    value = self._variable(vars(builtins), root, place)
             elif root in variables:
                 value = variables[root]
-                if kind == "cell":
-                    self._enclosed(code, Read(root, value, place, code))
                 self.see(value, place)
+                if kind == "cell":
+                    self.variables.add(code, root, place)
             else:
                 self.floating.update(names)
                 continue
@@ -266,27 +261,18 @@ class Reads:
             values.append((value, place))
             opaque = opaque or id(value) in self._opaque or is_opaque(value)
             if place and isa(value, type) and value.__module__ in HIDING and self.unseen is None:
-                self.unseen = Read(f"uses {value.__name__}", None, place)
+                self.unseen = Read(f"uses {value.__name__}", place)
             if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
                 self._reach(value, namespace, place)
         if opaque:
             self._reflect(found, [*values, *((v, place) for v in variables.values())], origin)
 
-    def _enclosed(self, code: types.CodeType, read: Read) -> None:
-        """Note a variable of a closure; where it was another before, all that have this code."""
-        first = self.notes.get((cell, id(code), read.name), read)
-        if first.value is not read.value and code not in self._functions:
-            several = self.functions(code)
-            for holder in [c for f in several for c in f.__closure__] if len(several) > 1 else []:
-                self._keep(cell, Read("", cell(holder), read.place, holder))
-        self._keep(cell, read)
-
-    def functions(self, code: types.CodeType) -> list[Any]:
-        """All that have this code, as a decorator makes them: a look through all objects, once."""
-        if code not in self._functions:
-            found = [f for f in gc.get_referrers(code) if isa(f, types.FunctionType)]
-            self._functions[code] = found
-        return self._functions[code]
+    def _variable(self, space: dict[str, Any], name: str, place: str) -> Any:
+        """What a name in a namespace means."""
+        self.variables.add(space, name, place)
+        value = space.get(name, MISSING)
+        self.see(value, place)
+        return value
 
     def _reach(self, function: Any, namespace: dict[str, Any], place: str) -> None:
         """Note what a function reads that is nobody's argument."""
@@ -294,7 +280,7 @@ class Reads:
         space = namespace if name == ("builtins", "globals") else REACHED.get(name)
         if space is not None:
             self.see(space, place)
-            self.roots.append((space, Read(f"what {name[1]} reads", space, place)))
+            self.roots.append((space, Read(f"what {name[1]} reads", place)))
 
     def _reflect(self, found: Mentions, values: list[tuple[Any, str]], origin: Whose) -> None:
         """Any attribute of these may be read; in the user's code of anything that is reached."""
@@ -303,15 +289,15 @@ class Reads:
             self.floating |= {word for word in found.words if word.isidentifier()}
             self.imports |= found.words & sys.modules.keys()
         for value, place in values:
+            self.whole[id(value)] = value
             if draws(type(value)):
                 self.asked[id(value)] = value
-            self.whole[id(value)] = value
-            if isa(value, types.ModuleType):
+            elif isa(value, types.ModuleType):
                 for name in found.words if whose(value.__name__) < Whose.USER else ():
-                    self.note(variable, vars(value), name, place)
+                    self._variable(vars(value), name, place)
             elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in attributes(value):
-                    self.note(attribute, value, name, place)
+                    self.see(attribute(value, name), place)
 
     def _follow(self, value: Any, names: Sequence[str], place: str) -> Any:
         """Note the attributes along a chain; what it leads to."""
@@ -321,22 +307,21 @@ class Reads:
             if isa(getter := plain(member(value, name)), operator.attrgetter):  # of a property
                 for path in getter.__reduce__()[1]:
                     self._follow(value, path.split("."), place)
-            if name in APPENDING and isa(content(value), list):
-                self.appended[id(value)] = value
-                key = content, id(value), ""
-                self.notes[key] = self.notes[key]._replace(place=place)
+            if name in APPENDING and (inside := contents(value)) is not None:
+                self.appended.setdefault(id(value), (value, len(inside)))
                 return MISSING
             if is_plain(value, PLAIN_KINDS):
                 self.floating |= {name} & {"name"}  # a Tensor's
                 return MISSING
             owner = value
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
-                value = self.note(variable, vars(owner), name, place)
-                if isa(content(value), list):  # sys.modules, os.environ
-                    self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
+                value = self._variable(vars(owner), name, place)
+                if contents(value) is not None:  # sys.modules, os.environ
+                    self.roots.append((value, Read(f"{owner.__name__}.{name}", place)))
                 continue
-            self.named.add((id(owner), name))
-            value = self.note(attribute, owner, name, place)
+            self.attributes.add(owner, name, place)
+            value = attribute(owner, name)
+            self.see(value, place)
             if value is MISSING or hasattr(type(value), "__get__"):
                 self.floating.update(names[i + 1 :])
                 return value

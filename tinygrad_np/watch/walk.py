@@ -1,4 +1,4 @@
-"""What the step read that others can change, and how to look whether it is the same.
+"""What a step reads that others can change, and how to look whether it is the same.
 
 ``Walk`` finds it, starting from the step, its arguments and the globals. It makes watches, which
 get what is to be compared: numbers by value, containers by their elements, the rest by identity.
@@ -22,108 +22,101 @@ from .objects import (
     OF_C,
     SEQUENCES,
     SLOT,
+    array_state,
     attribute,
     attributes,
-    cell,
     closure,
-    content,
-    draws,
+    contents,
     fields,
+    generator_state,
     given_by,
     held_by,
     is_iterator,
     is_plain,
-    is_same,
     isa,
     kinds_of,
     member,
     origin_of,
     plain,
-    variable,
 )
 from .reads import Read, Reads
 from .unseen import is_hidden, looks_around
 
 ARRAYS = (Tensor, np.ndarray)
-FIXED = (*ARRAYS, tuple, frozenset)  # whose attributes nobody sets, but of classes of the user's
+FIXED = (*ARRAYS, tuple, frozenset)  # who has attributes is of a class of the user's
 NAMED = (types.FunctionType, types.ModuleType)
-# what is looked at of one object after the other
-CELL, BASES, NAME, CALLED = map(
-    operator.attrgetter, ("cell_contents", "__mro__", "__name__", "name")
-)
+CELL = operator.attrgetter("cell_contents")
+BASES = operator.attrgetter("__mro__")
+NAME = operator.attrgetter("__name__")
+CALLED = operator.attrgetter("name")
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__", "__name__")
 
 
 class Watch(NamedTuple):
-    """``get(of)`` gives values, named by ``labels``: one for all, or one for each."""
+    """``get(of)`` gives values; ``reads`` say what they are: one for all, or one for each."""
 
     get: Callable[[Any], Any]
     of: Any
-    labels: Any
+    reads: Read | Sequence[Read]
 
 
 class Walk:
-    """What the step read that others can change, as far as it can be reached.
-
-    ``changes`` has what the step itself has changed, with the value after it: by name, as it was
-    read first.
-    """
+    """What a step reads that others can change, as far as it can be reached."""
 
     def __init__(self, reads: Reads, roots: Sequence[Any]) -> None:
         self.reads = reads
-        self.changes: dict[str, tuple[Read, Any]] = {}
         self.unseen = reads.unseen
         self.watches: list[Watch] = []
         self.tensors: dict[Tensor, None] = {}
-        self.arrays: list[tuple[np.ndarray, Any]] = []
+        self.arrays: list[tuple[np.ndarray, Any, Read]] = []
         self.seen: dict[int, Any] = {}
-        self._names: dict[int, tuple[Any, dict[str, str]]] = {}  # namespaces, and labels of names
-        self._absent: dict[int, tuple[Any, dict[str, str]]] = {}  # and of what is not in them
-        # by what is got of each: objects with their labels
-        self._each: dict[Any, dict[int, tuple[Any, str]]] = {}
+        self._names: dict[int, tuple[Any, dict[str, Read]]] = {}  # in namespaces,
+        self._absent: dict[int, tuple[Any, dict[str, Read]]] = {}  # and what is not in them
+        # by what is got of each of them: objects
+        self._each: dict[Any, dict[int, tuple[Any, Read]]] = {}
         self._inner: set[int] = set()  # what only objects of a library's classes have
         code = getattr(roots[0], "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}" if code in reads.codes else ""
-        self._todo = [(root, Read("an argument", root, place)) for root in reversed(roots)]
-        self._known: dict[int, list[str]] = {}
-        for (look, owner, name), read in reads.notes.items():
-            if look is attribute:
-                self._known.setdefault(owner, []).append(name)
-            elif look is variable:
-                self._variable(read)
+        self._todo = [(root, Read("an argument", place)) for root in reversed(roots)]
+        for space, places in reads.variables.of.values():
+            if isa(space, dict):
+                for name, place in places.items():
+                    self._variable(space, Read(name, place))
         for name in reads.imports & sys.modules.keys():
-            self._name(sys.modules, name, name)
-            self._todo.append((sys.modules[name], Read(name, sys.modules[name], "")))
+            self._name(sys.modules, name, Read(name, ""))
+            self._todo.append((sys.modules[name], Read(name, "")))
         self._todo += reads.roots
         self._visit_all()
-        self._todo += [(function, Read(function.__name__, 0, "")) for function in self._hidden()]
+        self._todo += [(function, Read(function.__name__, "")) for function in self._hidden()]
         self._visit_all()
         self._collect()
 
     def _collect(self) -> None:
         """Watches that check the same thing of many objects."""
-        found = []
         for space, names in self._names.values():
             twice = [*names] * (2 if len(names) == 1 else 1)  # so that one comes as a tuple, too
-            found.append(Watch(operator.itemgetter(*twice), space, [names[n] for n in twice]))
+            of = [names[name] for name in twice]
+            self.watches.append(Watch(operator.itemgetter(*twice), space, of))
         for space, names in self._absent.values():
-            found.append(Watch(functools.partial(map, space.get), [*names], [*names.values()]))
+            get = functools.partial(map, space.get)
+            self.watches.append(Watch(get, [*names], [*names.values()]))
         for get, pairs in self._each.items():
-            of, labels = zip(*pairs.values(), strict=True)
-            found.append(Watch(functools.partial(map, get), of, labels))
+            objects, of = zip(*pairs.values(), strict=True)
+            self.watches.append(Watch(functools.partial(map, get), objects, of))
         for generator in self.reads.asked.values():
-            name = type(generator).__name__
+            name, place = type(generator).__name__, self.reads.generators[id(generator)][2]
             if id(generator) not in self.reads.drawing:
-                found.append(Watch(content, generator, f"the state of {name}"))
+                read = Read(f"the state of {name}", place)
+                self.watches.append(Watch(lambda g: [generator_state(g)], generator, read))
             elif self.unseen is None:
-                place = self.reads.notes[content, id(generator), ""].place
-                self.unseen = Read(f"looks into a {name}, and draws from it", None, place)
+                self.unseen = Read(f"looks into a {name}, and draws from it", place)
         if self.reads.warns:
-            found.append(Watch(lambda of: [*of.filters], warnings, "the filters of warnings"))
+            read = Read("the filters of warnings", "")
+            self.watches.append(Watch(lambda of: [*of.filters], warnings, read))
         if self.reads.abstract:
-            label = "what is registered for an abstract class"
-            found.append(Watch(lambda of: [sys.intern(str(of()))], abc.get_cache_token, label))
-        self.watches = found + self.watches
+            read = Read("what is registered for an abstract class", "")
+            token = abc.get_cache_token
+            self.watches.append(Watch(lambda of: [sys.intern(str(of()))], token, read))
 
     def _visit_all(self) -> None:
         while self._todo:
@@ -156,43 +149,38 @@ class Walk:
         if isa(value, Tensor):
             self.tensors[value] = None
             if "name" in self.reads.floating:
-                self._watch(CALLED, value, "the name of a Tensor")
+                self._watch(CALLED, value, Read("the name of a Tensor", read.place))
         elif isa(value, types.FunctionType):
             self._function(value, read)
-        elif not (held or isa(value, tuple)):
-            self._content(value, read)
+        elif (inside := contents(value)) is not None:
+            self._contents(value, inside, read)
+        elif isa(value, np.ndarray):
+            whole = Read(f"what is in {read.name}", read.place)
+            self.arrays.append((value, array_state(value), whole))
         self._todo += [(part, read) for part in held]
         if not (held or isa(value, FIXED)) or whose(type(value).__module__) is Whose.USER:
             self._attributes(value, read)
 
-    def _content(self, value: Any, read: Read) -> None:
-        """What is in a container or an array."""
-        now = content(value)
-        if now is None or draws(type(value)):
-            return
-        first = self._first(content, value)
-        only_appended = id(value) in self.reads.appended and id(value) not in self.reads.used
-        if first is not None and only_appended:
-            if not any(isa(part, ARRAYS) for part in now[len(first.value) :]):
+    def _contents(self, value: Any, inside: list[Any], read: Read) -> None:
+        """What is in a container."""
+        if id(value) in self.reads.appended and id(value) not in self.reads.used:
+            _, length = self.reads.appended[id(value)]
+            if not any(isa(part, ARRAYS) for part in inside[length:]):
                 return  # a list of runs, say, that the step does not read
-        label = f"what is in {read.name}"
-        held = self._compared(first, now, read._replace(name=label))._replace(name=read.name)
-        if isa(now, tuple):
-            self.arrays.append((value, now))
-            return
-        self.watches.append(Watch(list if type(value) is list else content, value, label))
+        whole = Read(f"what is in {read.name}", read.place)
+        self.watches.append(Watch(list if type(value) is list else contents, value, whole))
         if isa(value, (*SEQUENCES, Mapping)):  # what left another may have come to this one
-            self._watch(len, value, label)
-        self._todo += [(part, held) for part in now]
+            self._watch(len, value, whole)
+        self._todo += [(part, read) for part in inside]
 
     def _attributes(self, value: Any, read: Read) -> None:
-        """The attributes of an object, a class or a file that were read, or may have been."""
+        """The attributes of an object, a class or a file that are read, or may be."""
         is_class, is_module = isa(value, type), isa(value, types.ModuleType)
         of = value if is_class else type(value)
         origin = origin_of(value)
         if is_module and origin < Whose.USER:
             return
-        known, floating = self._known.get(id(value), ()), self.reads.floating
+        known, floating = self.reads.attributes.places(value), self.reads.floating
         there = [*attributes(value), *([] if is_class else attributes(of))]
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
         is_whole = (
@@ -201,67 +189,58 @@ class Walk:
             or (unseen and not isa(value, (type, *NAMED)))  # C compares and shows all that it has
             or any(looks_around(member(value, name)) for name in (*known, *floating))
         )
+        names = [*known, *(name for name in there if name in floating)]
         if is_whole:
-            own, label = fields(value), f"the attributes of {of.__name__}"
-            spaces = ([self._space(value)] if is_class else []) + ([] if own is None else [own])
-            for space in spaces:
-                self._watch(len, space, label)
+            names += [name for name in there if (id(value), name) not in self.reads.worked]
+            all_of_it = Read(f"the attributes of {of.__name__}", read.place)
+            if is_class:
+                self._watch(len, self._space(value), all_of_it)
+            if (own := fields(value)) is not None:
+                self._watch(len, own, all_of_it)
         named = value if is_class or isa(value, NAMED) else of
-        for name in dict.fromkeys([*known, *(n for n in there if is_whole or n in floating)]):
-            if not self.reads.is_worked(value, name):
-                self._attribute(value, name, read._replace(name=f"{named.__name__}.{name}"))
-        if is_module:
-            return
+        for name in dict.fromkeys(names):
+            place = known.get(name, read.place)
+            self._attribute(value, name, Read(f"{named.__name__}.{name}", place))
+        if not is_module:
+            self._classes(value, origin, read)
+
+    def _classes(self, value: Any, origin: Whose, read: Read) -> None:
+        """The class of an object, and what it inherits: methods that ran, bases, names."""
         if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
-            self._watch(type, value, f"the class of {of.__name__}")
+            self._watch(type, value, Read(f"the class of {type(value).__name__}", read.place))
         for kind in kinds_of(value):
             if whose(kind.__module__) >= Whose.LAYERS:
                 methods = map(plain, vars(kind).values())
                 self._todo += [(method, read) for method in methods if self._ran(method)]
                 if whose(kind.__module__) is Whose.USER:
-                    label = f"the bases or the name of {kind.__name__}"
-                    self._watch(BASES, kind, label)
-                    self._watch(NAME, kind, label)
-                    self._todo.append((kind, Read(kind.__name__, kind, read.place)))
+                    what = Read(f"the bases or the name of {kind.__name__}", read.place)
+                    self._watch(BASES, kind, what)
+                    self._watch(NAME, kind, what)
+                    self._todo.append((kind, Read(kind.__name__, read.place)))
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
         """One attribute, and where it is kept."""
-        now, first = attribute(value, name), self._first(attribute, value, name)
-        if first is None and whose(type(value).__module__) is Whose.LIBRARY:
+        now = attribute(value, name)
+        of_library = whose(type(value).__module__) is Whose.LIBRARY
+        if of_library and name not in self.reads.attributes.places(value):
             self._inner.add(id(now))
-        self._todo.append((now, self._compared(first, now, read)))
+        self._todo.append((now, read))
         own = vars(value) if isa(value, types.ModuleType) else fields(value)
-        held: Any = None
-        users = False
-        for kind in kinds_of(value):
-            users = whose(kind.__module__) is Whose.USER
-            if name in vars(kind):
-                held = vars(kind)[name]
-                break
-            if users:  # it may get an attribute of that name
-                self._watch(len, self._space(kind), read.name)
+        kinds = kinds_of(value)
+        kind = next((k for k in kinds if name in vars(k)), None)
+        for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
+            if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
+                self._watch(len, self._space(between), read)
+        held: Any = vars(kind)[name] if kind is not None else None
         if own is not None and name in own:
-            self._name(own, name, read.name)
+            self._name(own, name, read)
         elif isa(held, OF_C) and isa(value, held.__objclass__):
-            self._watch(functools.partial(given_by, held), value, read.name)
+            self._watch(functools.partial(given_by, held), value, read)
         elif not isa(held, SLOT):
             if own is not None:
-                self._watch(len, own, read.name)
-            if users and name in vars(kind):
-                self._name(self._space(kind), name, read.name)
-
-    def _space(self, kind: type) -> Any:
-        """The namespace of a class, the same view of it each time."""
-        return self.seen.setdefault(-id(kind), vars(kind))
-
-    def _name(self, space: Any, name: str, label: str) -> None:
-        """A name in a namespace, or that it is not there."""
-        names = self._names if name in space else self._absent
-        names.setdefault(id(space), (space, {}))[1][name] = label
-
-    def _watch(self, get: Callable[[Any], Any], of: Any, label: str) -> None:
-        """What is got of an object, as of others."""
-        self._each.setdefault(get, {})[id(of)] = of, label
+                self._watch(len, own, read)
+            if kind is not None and whose(kind.__module__) is Whose.USER:
+                self._name(self._space(kind), name, read)
 
     def _function(self, function: types.FunctionType, read: Read) -> None:
         """A function that ran: its closure, and what its parameters are by default."""
@@ -269,54 +248,39 @@ class Walk:
         if not (self._ran(function) or unseen):
             return
         code, label = function.__code__, function.__name__
-        # what was noted by the code is of this function, or of another that has it
-        ours = self._is_noted(function) or not any(map(self._is_noted, self.reads.functions(code)))
-        for name, holder in closure(function):
-            first = self._first(cell, holder) or (self._first(cell, code, name) if ours else None)
-            held = read._replace(name=label if unseen else name)
-            held = self._compared(first, holder.cell_contents, held)
-            self._watch(CELL, holder, held.name)
-            self._todo.append((holder.cell_contents, held))
+        places = self.reads.variables.places(code)
+        for name, cell in closure(function):
+            held = Read(label if unseen else name, places.get(name, read.place))
+            self._watch(CELL, cell, held)
+            self._todo.append((cell.cell_contents, held))
         if whose(function.__module__) is Whose.USER:
-            self.watches.append(Watch(_made_of, function, label))
             place = f"{code.co_filename}:{code.co_firstlineno}"
-            held = Read(f"the defaults of {label}", None, place)
-            self._todo += [
-                (part, held) for part in (function.__defaults__, function.__kwdefaults__)
-            ]
+            self.watches.append(Watch(_made_of, function, Read(label, place)))
+            held = Read(f"the defaults of {label}", place)
+            self._todo += [(function.__defaults__, held), (function.__kwdefaults__, held)]
 
-    def _is_noted(self, function: types.FunctionType) -> bool:
-        """Whether the variables of a closure are what was noted first of its code's."""
-        code = function.__code__
-        pairs = zip(code.co_freevars, function.__closure__ or (), strict=True)
-        firsts = [(self._first(cell, code, name), cell(holder)) for name, holder in pairs]
-        return all(first is None or is_same(now, first.value) for first, now in firsts)
-
-    def _variable(self, first: Read) -> None:
-        """A name in a namespace: of the user's, or of a library's that the user's code reads."""
-        space, name, now = first.owner, first.name, variable(first.owner, first.name)
-        ours = whose(space.get("__name__")) is Whose.USER
-        if ours or (first.place and not _is_fixed(now)):
-            self._name(space, name, name)
-            read = self._compared(first, now, first)
+    def _variable(self, space: dict[str, Any], read: Read) -> None:
+        """A name in a namespace of the user's; what the user's code has of a library's."""
+        now = space.get(read.name)
+        if whose(space.get("__name__")) is Whose.USER or (read.place and not _is_fixed(now)):
+            self._name(space, read.name, read)
             if not _is_fixed(now):
                 self._todo.append((now, read))
 
-    def _first(self, look: Any, owner: Any, name: str = "") -> Read | None:
-        """What was noted first."""
-        return self.reads.notes.get((look, id(owner), name))
+    def _name(self, space: Any, name: str, read: Read) -> None:
+        """A name in a namespace, or that it is not there."""
+        names = self._names if name in space else self._absent
+        names.setdefault(id(space), (space, {}))[1][name] = read
 
-    def _compared(self, first: Read | None, now: Any, read: Read) -> Read:
-        """A reading, of what was noted ``first`` if it was; if that is another now, it changed."""
-        if first is None:
-            return read
-        read = Read(read.name, first.value, first.place or read.place)
-        if not is_same(now, first.value):
-            self.changes.setdefault(read.name, (read, now))
-        return read
+    def _watch(self, get: Callable[[Any], Any], of: Any, read: Read) -> None:
+        """What is got of an object, as of others."""
+        self._each.setdefault(get, {})[id(of)] = of, read
+
+    def _space(self, kind: type) -> Any:
+        """The namespace of a class, the same view of it each time."""
+        return self.seen.setdefault(-id(kind), vars(kind))
 
     def _ran(self, function: Any) -> bool:
-        """Whether code of the user's ran, or of layers."""
         code = function.__code__ if isa(function, types.FunctionType) else None
         return self.reads.codes.get(code) is not None  # type: ignore[arg-type]
 
