@@ -58,7 +58,6 @@ class Local(threading.local):
         self.unseen: set[Any] = set()  # signatures whose last capture saw what no guard can
         self.why: Read | None = None  # why the step runs as Python from now on
         self.in_vain = 0  # captures since the last replay
-        self.odd: set[Any] = set()  # signatures whose last two runs were different
         self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
 
 
@@ -202,7 +201,8 @@ class Replay:
                 return self._as_written(given, [])
             self._local.in_vain += 1
             program, result = self._captured(given)
-            self._keep(given.key, program)
+            if program is not None:
+                self._keep(given.key, program)
             return result
         if not program.guards.is_bound():
             program.link()
@@ -243,15 +243,18 @@ class Replay:
             )
         return detached(given.passed_to(self.fn, map(argument, given.inputs)))
 
-    def _keep(self, key: Any, program: Program | None) -> None:
-        if program is None:
-            return
-        program.link()
+    def _keep(self, key: Any, program: Program) -> None:
+        """Keep a program, unless there is one for the state that its run has left behind."""
         self._local.unseen.discard(key)
         everything = self._local.programs
         programs = everything.setdefault(key, [])
-        programs.insert(0, program)
-        del programs[4:]  # the same shapes with other numbers outside, or gradients at entry
+        known = any(other.due and other.guards.hold() for other in programs)
+        if known and program.guards.hold():
+            program.forget()
+            return
+        program.link()
+        programs.append(program)
+        del programs[:-4]  # the same shapes with other numbers outside, or gradients at entry
         while len(everything) > KEPT_SIGNATURES:
             del everything[next(k for k in everything if k != key)]
 
@@ -272,7 +275,7 @@ class Replay:
         is_plain = PLAIN.issuperset(map(type, (*args, *named.values())))
         guards = Guards(walk, capture, [*map(spec, given.inputs)] if is_plain else None)
         program = Program(capture, guards, result, self.fuse)
-        program.trace, program.held = described(capture.equations), given.others()
+        program.trace, program.held = described(capture, result), given.others()
         program.due, program.named = self._due(0), [*named]
         return program, filled
 
@@ -309,13 +312,14 @@ class Replay:
     def _verified(self, program: Program, given: Given) -> Any:
         """Replay the step, take it back, run it as it is written, and compare.
 
-        The first run of a step may differ from all others, as when it fills a cache: as long as
-        nobody has a result of its program, the second's takes its place. Between the runs that are
-        due, as at the start of an epoch, the step is taken down only if its outcome is another one:
-        that takes five times as long as to run it.
+        A program counts from here on: the step did the same twice, and left all that it reads as it
+        was. Its first run may differ from all others, as when it fills a cache; then the second's
+        program takes the place. Between the runs that are due, as at the start of an epoch, the
+        step is taken down only if its outcome is another one: that takes five times as long as to
+        run it.
         """
-        replayed, quick = program.runs > 0, 0 < program.runs < program.due
-        before = State(program)
+        is_known, quick = program.due > 0, program.runs < program.due
+        programs, before = self._local.programs[given.key], State(program)
         ours: Any = None
         try:
             ours = outcome(program, program.run(given.inputs))
@@ -334,30 +338,29 @@ class Replay:
                 return detached(result)
             before.restore()
         second: Program | None = None
-        if replayed:  # what it reads is known, and watched
+        if is_known:  # and what it reads is watched
             capture = Capture()
-            result = detached(self._recorded(capture, given), capture)
-            trace = described(capture.equations)
+            result = self._recorded(capture, given)
+            trace, result = described(capture, result), detached(result, capture)
             capture.close()  # its arrays need not wait for the garbage collector
         else:
             second, result = self._captured(given)
             if second is None:
-                self._local.programs[given.key].remove(program)
+                programs.remove(program)
                 return result
             trace = second.trace
         compare_state(program)
         try:
             compare_runs(program, trace)
         except ReplayError:
-            if second is None or given.key in self._local.odd:
+            if second is None or program.is_second:
                 raise
-            self._local.odd.add(given.key)
-            self._local.programs[given.key].remove(program)
+            second.is_second = True
+            programs.remove(program)
             self._keep(given.key, second)
             return result
         if second is not None:
             second.forget()
-            self._local.odd.discard(given.key)
         compare_outcomes(ours, theirs if quick else outcome(program, result))
         program.due = self._due(program.runs)
         return result
@@ -413,7 +416,7 @@ def replay(
     dicts, the environment) is watched; if a value has changed, the step is recorded anew. What it
     prints, or appends to a list that it does not read (no Tensors), happens only when it runs as
     Python: in calls 1, 2, 4, 8, 16 …, where the replay is compared with it again. ``verify=n``
-    compares at every n-th call instead, ``verify=False`` never. Only these comparisons notice what
+    compares at every n-th call instead, ``verify=False`` in call 2 alone. Only these notice what
     other threads do, and settings that a library reads itself. A step that reads state outside of
     Python (a file, the clock, an iterator, a lock), or makes text of a Tensor, runs as Python in
     each call; a warning and ``repr(step)`` say so.

@@ -18,7 +18,8 @@ from ..recording.equations import Equation, Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
 from ..watch.kept import Kept
-from .capture import PLAIN, refusal
+from ..watch.objects import is_plain
+from .capture import PLAIN, Capture, refusal
 from .native import with_one_nan
 from .program import Program
 
@@ -55,6 +56,17 @@ class Content(NamedTuple):
             digest = hashlib.sha256(repr(self.bits).encode()).hexdigest()[:12]
             return f"an array {self.shape} of {self.dtype} with SHA-256 {digest}"
         return repr(np.frombuffer(self.bits, self.dtype).reshape(self.shape))
+
+
+class Which(NamedTuple):
+    """A variable, known by its number and its Tensor from outside, if it has one."""
+
+    number: int
+    source: int
+    told: str
+
+    def __str__(self) -> str:
+        return self.told
 
 
 class State:
@@ -125,8 +137,8 @@ def compare_runs(program: Program, second: Sequence[Line]) -> None:
                     )
                 raise ReplayError(
                     f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
-                    f"run of the step it got {old}, which a replay would use again. {remedy} "
-                    f"{PLAIN}"
+                    f"run of the step it got {'another' if str(new) == str(old) else old}, which "
+                    f"a replay would use again. {remedy} {PLAIN}"
                 )
 
 
@@ -193,11 +205,15 @@ def _distance(a: Any, b: Any) -> str:
         return f" by up to {np.max(np.abs(a - b), initial=0):.3g}"
 
 
-def described(equations: Sequence[Equation]) -> list[Line]:
-    """The equations of a step as they were captured, before any are simplified."""
-    return [
-        Line(_kind(e), spelled(e.rule) if e.rule else e.name, e.line, _fixed(e)) for e in equations
-    ]
+def described(capture: Capture, result: Any) -> list[Line]:
+    """What a step did, before any of it is simplified, and what it returned."""
+    made = []
+    for e in capture.equations:
+        given = [*enumerate(e.operands), *e.options.items()]
+        made.append(Line(_kind(e), spelled(e.rule) if e.rule else e.name, e.line, _fixed(given)))
+    parts = [capture.variable(p) if isinstance(p, Tensor) else p for p in leaves(result)]
+    given = [(i, p) for i, p in enumerate(parts) if isinstance(p, Variable) or is_plain(p)]
+    return [*made, Line("return", "return", users_line(), _fixed(given))]
 
 
 def _kind(equation: Equation) -> Any:
@@ -215,16 +231,17 @@ class Told(str):
         return text if text == self else f"a new {text}"
 
 
-def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
+def _fixed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = []
-    for place, value in [*enumerate(equation.operands), *equation.options.items()]:
+    for place, value in given:
         if isinstance(value, Tensor):
-            found.append((place, f"a Tensor {value.shape}"))
+            found.append((place, Which(0, id(value), f"a Tensor {value.shape}")))
         elif not isinstance(value, Variable):
             found.append((place, Told(repr(value))))
         elif value.kind == "constant" and value.array is not None:
             found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
         else:
             what = f"{KINDS[value.kind]} of shape {value.shape} and dtype {value.dtype}"
-            found.append((place, what))
+            source = id(value.source) if isinstance(value.source, Tensor) else 0
+            found.append((place, Which(value.number, source, what)))
     return found
