@@ -17,7 +17,7 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..markup import facts
-from ..recording.anomaly import Watch
+from ..recording.anomaly import Inspector
 from ..recording.lines import users_line
 from ..recording.recorder import argument
 from ..watch.reads import Read
@@ -176,7 +176,7 @@ class Replay:
 
     def _run(self, args: tuple[Any, ...], named: dict[str, Any], plain: bool = False) -> Any:
         """The long way: find the program, or capture one."""
-        if isinstance(mode.capture, Watch):  # which has to see what is computed of arrays
+        if isinstance(mode.capture, Inspector):  # which has to see what is computed of arrays
             given = Given(args, named)
             arrays = [part for part in given.parts if is_array(part)]
             tensors = [part if isinstance(part, Tensor) else argument(part) for part in arrays]
