@@ -213,7 +213,8 @@ def described(capture: Capture, result: Any) -> list[Line]:
         made.append(Line(_kind(e), spelled(e.rule) if e.rule else e.name, e.line, _fixed(given)))
     parts = [capture.variable(p) if isinstance(p, Tensor) else p for p in leaves(result)]
     given = [(i, p) for i, p in enumerate(parts) if isinstance(p, Variable) or is_plain(p)]
-    return [*made, Line("return", "return", users_line(), _fixed(given))]
+    places = [i for i, _ in given]
+    return [*made, Line(("return", places), "return", users_line(), _fixed(given))]
 
 
 def _kind(equation: Equation) -> Any:
@@ -235,7 +236,7 @@ def _fixed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = []
     for place, value in given:
         if isinstance(value, Tensor):
-            found.append((place, Which(0, id(value), f"a Tensor {value.shape}")))
+            found.append((place, f"a Tensor {value.shape}"))
         elif not isinstance(value, Variable):
             found.append((place, Told(repr(value))))
         elif value.kind == "constant" and value.array is not None:
