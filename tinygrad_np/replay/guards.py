@@ -68,11 +68,11 @@ class Guards:
         if self.became and self.is_lent():
             return False
         fit = not self.gradients or self._gradients_fit()
-        return fit and (not self.watched or self._is_untouched())
+        return fit and not (self.watched and self.written())
 
     def hold(self) -> bool:
         """Whether all that the step read is the same; ``is_bound`` says this of its memory."""
-        if self.changed() is not None or not self._gradients_fit():
+        if self.changed() or self.written() or not self._gradients_fit():
             return False
         return all(
             tensor._node is node and alike(tensor._array, variable)
@@ -100,9 +100,6 @@ class Guards:
             for i, (a, b) in enumerate(itertools.zip_longest(now, found, fillvalue=MISSING)):
                 if not is_same(a, b):
                     return (reads if isinstance(reads, Read) else reads[i]), a
-        for array, content, read in self.watched:
-            if array_state(array) != content:
-                return read, None
         moved = map(operator.is_not, map(_node, self.tensors), self.nodes)
         names = [t.name or "a Tensor" for t in itertools.compress(self.tensors, moved)]
         return (Read(f"whether {names[0]} requires grad", ""), None) if names else None
@@ -122,9 +119,10 @@ class Guards:
             return False
         return not self.entries or all(map(_is_there, self.entries))
 
-    def _is_untouched(self) -> bool:
-        """Whether arrays that somebody may still have are what they were."""
-        return all(array_state(array) == content for array, content, _ in self.watched)
+    def written(self) -> tuple[Read, Any] | None:
+        """An array that somebody may still have, and has written to, if there is one."""
+        found = (read for array, content, read in self.watched if array_state(array) != content)
+        return next(((read, None) for read in found), None)
 
 
 def _is_there(entry: Variable) -> bool:

@@ -98,7 +98,8 @@ class State:
 
 def compare_state(program: Program) -> None:
     """Raise ReplayError if the step has changed what it reads outside."""
-    if (changed := program.guards.changed()) is None:
+    changed = program.guards.changed() or program.guards.written()
+    if changed is None:
         return
     (name, place), now = changed
     remedy = (

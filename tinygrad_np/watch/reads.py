@@ -94,7 +94,8 @@ class Reads:
         self.reflects = False  # whether the user's code reads any attribute of what it has
         self.whole: dict[int, Any] = {}  # objects of which any attribute may be read
         self.used: dict[int, Any] = {}
-        self.appended: dict[int, tuple[Any, int]] = {}  # with their lengths; not read, if not used
+        # with lengths before and places; what is not used besides is not read
+        self.appended: dict[int, tuple[Any, int, str]] = {}
         self.worked: set[tuple[int, str]] = set()  # attributes that effects change
         self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
         self.generators: dict[int, tuple[Any, Any, str]] = {}  # with states and places
@@ -308,7 +309,7 @@ class Reads:
                 for path in getter.__reduce__()[1]:
                     self._follow(value, path.split("."), place)
             if name in APPENDING and (inside := contents(value)) is not None:
-                self.appended.setdefault(id(value), (value, len(inside)))
+                self.appended.setdefault(id(value), (value, len(inside), place))
                 return MISSING
             if is_plain(value, PLAIN_KINDS):
                 self.floating |= {name} & {"name"}  # a Tensor's

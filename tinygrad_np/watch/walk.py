@@ -92,14 +92,15 @@ class Walk:
         self._collect()
 
     def _collect(self) -> None:
-        """Watches that check the same thing of many objects."""
+        """Watches that check the same thing of many objects; what has a name comes first."""
+        found = []
         for space, names in self._names.values():
             twice = [*names] * (2 if len(names) == 1 else 1)  # so that one comes as a tuple, too
-            of = [names[name] for name in twice]
-            self.watches.append(Watch(operator.itemgetter(*twice), space, of))
+            found.append(Watch(operator.itemgetter(*twice), space, [names[n] for n in twice]))
         for space, names in self._absent.values():
             get = functools.partial(map, space.get)
-            self.watches.append(Watch(get, [*names], [*names.values()]))
+            found.append(Watch(get, [*names], [*names.values()]))
+        self.watches = found + self.watches
         for get, pairs in self._each.items():
             objects, of = zip(*pairs.values(), strict=True)
             self.watches.append(Watch(functools.partial(map, get), objects, of))
@@ -163,11 +164,13 @@ class Walk:
 
     def _contents(self, value: Any, inside: list[Any], read: Read) -> None:
         """What is in a container."""
-        if id(value) in self.reads.appended and id(value) not in self.reads.used:
-            _, length = self.reads.appended[id(value)]
-            if not any(isa(part, ARRAYS) for part in inside[length:]):
-                return  # a list of runs, say, that the step does not read
         whole = Read(f"what is in {read.name}", read.place)
+        if id(value) in self.reads.appended:
+            _, length, place = self.reads.appended[id(value)]
+            new = any(isa(part, ARRAYS) for part in inside[length:])
+            if not (new or id(value) in self.reads.used):
+                return  # a list of runs, say, that the step does not read
+            whole = whole._replace(place=place)
         self.watches.append(Watch(list if type(value) is list else contents, value, whole))
         if isa(value, (*SEQUENCES, Mapping)):  # what left another may have come to this one
             self._watch(len, value, whole)
