@@ -117,16 +117,17 @@ def compare_state(program: Program) -> None:
 
 def compare_runs(program: Program, second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same when it was captured a second time."""
-    for was, now in itertools.zip_longest(program.trace, second):
-        if was is None or now is None or was.kind != now.kind:
-            did, does = ("ends" if line is None else f"calls {line.name}" for line in (was, now))
+    for was, now in zip(program.trace, second, strict=False):
+        if was.kind != now.kind:
+            did, does = (f"calls {line.name}" if line.name else "ends" for line in (was, now))
             raise ReplayError(
-                f"{(now or was).place}: here the step {does}, and in its first run, with arguments "
-                f"of the same shapes, it {did}: something else decides what it does. Pass that to "
-                f"the step as a number or a word, or choose with np.where. {PLAIN}"
+                f"{now.place}: here the step {does}, and in its first run, with arguments of the "
+                f"same shapes, it {did}: something else decides what it does. Pass that to the "
+                f"step as a number or a word, or choose with np.where. {PLAIN}"
             )
         for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
             if old != new:
+                got = "another" if str(new) == str(old) else old
                 remedy = (
                     "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
                     "with tg.random."
@@ -137,9 +138,9 @@ def compare_runs(program: Program, second: Sequence[Line]) -> None:
                         "same numbers each time."
                     )
                 raise ReplayError(
-                    f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
-                    f"run of the step it got {'another' if str(new) == str(old) else old}, which "
-                    f"a replay would use again. {remedy} {PLAIN}"
+                    f"{now.place}: {now.name or 'return'} gets {new} as operand {place} here, and "
+                    f"in the first run of the step it got {got}, which a replay would use again. "
+                    f"{remedy} {PLAIN}"
                 )
 
 
@@ -215,7 +216,7 @@ def described(capture: Capture, result: Any) -> list[Line]:
     parts = [capture.variable(p) if isinstance(p, Tensor) else p for p in leaves(result)]
     given = [(i, p) for i, p in enumerate(parts) if isinstance(p, Variable) or is_plain(p)]
     places = [i for i, _ in given]
-    return [*made, Line(("return", places), "return", users_line(), _fixed(given))]
+    return [*made, Line(("return", places), "", users_line(), _fixed(given))]
 
 
 def _kind(equation: Equation) -> Any:
