@@ -233,7 +233,7 @@ class Replay:
 
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
-        changed = programs[0].guards.changed() if programs else None
+        changed = programs[-1].guards.changed() if programs else None
         reason = f"reads {changed[0].name}, which changes in every call" if changed else ""
         if (why := self._local.why) is not None:
             reason = f"{why.name}{f' ({why.place})' * bool(why.place)}, which a replay cannot watch"

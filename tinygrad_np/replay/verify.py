@@ -1,7 +1,6 @@
 """Compare a replay with the step: both run from the same state, and all bits must be equal."""
 
 import hashlib
-import itertools
 import math
 import re
 from collections.abc import Sequence
