@@ -72,7 +72,7 @@ class Guards:
 
     def hold(self) -> bool:
         """Whether all that the step read is the same; ``is_bound`` says this of its memory."""
-        if self.changed() or self.written() or not self._gradients_fit():
+        if self.moved() or not self._gradients_fit():
             return False
         return all(
             tensor._node is node and alike(tensor._array, variable)
@@ -89,6 +89,10 @@ class Guards:
         if bound:
             self.bind()  # other objects with equal numbers
         return bound
+
+    def moved(self) -> tuple[Read, Any] | None:
+        """What is not as it was of all that the step reads, arrays included."""
+        return self.changed() or self.written()
 
     def changed(self) -> tuple[Read, Any] | None:
         """What the step reads and finds changed, if anything, and what it is now."""

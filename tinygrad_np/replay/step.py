@@ -200,9 +200,10 @@ class Replay:
             if self._waits(given.key):
                 return self._as_written(given, [])
             self._local.in_vain += 1
-            before = [p for p in programs[-1:] if p.guards.changed() is None]
+            # it may not run for gradients that are there, or not: so its guards tell
+            told = [program for program in programs[-1:] if program.guards.moved() is None]
             program, result = self._captured(given)
-            for last in before:  # it may not run, for gradients that are there or not
+            for last in told:
                 compare_state(last)
             if program is not None:
                 self._keep(given.key, program)
@@ -337,7 +338,7 @@ class Replay:
         if quick:
             result = given.passed_to(self.fn, map(argument, given.inputs))
             theirs = outcome(program, result)
-            if is_equal(ours, theirs) and program.guards.changed() is None:
+            if is_equal(ours, theirs) and program.guards.moved() is None:
                 return detached(result)
             before.restore()
         second: Program | None = None

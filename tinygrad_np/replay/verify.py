@@ -97,10 +97,9 @@ class State:
 
 def compare_state(program: Program) -> None:
     """Raise ReplayError if the step has changed what it reads outside."""
-    changed = program.guards.changed() or program.guards.written()
-    if changed is None:
+    if (moved := program.guards.moved()) is None:
         return
-    (name, place), now = changed
+    (name, place), now = moved
     remedy = (
         "change it outside the step (in fit: count in a callback's on_step), or keep it in a "
         "Tensor and write t[...] = v"
