@@ -539,7 +539,7 @@ NAMED: list[tuple[Callable[[], Any], str]] = [
      r"^the gradient given to backward\(\), of shape \(2,\), is inf at index \(1,\)"),
     (lambda: np.logaddexp(leaf(-np.inf), leaf(-np.inf)).backward(),
      r"^an array given to Tensor\(\), of shape \(1,\), is -inf at index \(0,\)"),
-    (assigned, r"^what t\[i\] = v writes is nan"),
+    (assigned, r"^an operand of t\[index\] = v is nan"),
     (lambda: np.mean(leaf()).backward(),
      r"^mean gives nan, of an operand of shape \(0,\), which is empty"),
     (fitted, r"^an operand of linear, of shape \(4, 2\), is nan at index \(3, 1\)"),

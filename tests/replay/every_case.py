@@ -202,7 +202,7 @@ def difference(
     try:
         with np.errstate(all="ignore"):
             made = FORMS[form](cases, layout)
-            return differences(*made, 2 + verify, 1 + verify, verify)
+            return differences(*made, 3, 2, verify)
     except ReplayError as error:
         return str(error)
 

@@ -327,7 +327,7 @@ def runs(verify: Any, calls: int = 7) -> list[int]:
 
 @pytest.mark.parametrize(
     ("verify", "expected"),
-    [(True, [0, 1, 3]), (False, [0]), (1, [0, 1, 3, 5]), (2, [0, 1, 4]), (100, [0, 1])],
+    [(True, [0, 1, 3]), (False, [0, 1]), (1, [0, 1, 3, 5]), (2, [0, 1, 4]), (100, [0, 1])],
 )
 def test_how_often_the_step_is_run(verify: Any, expected: list[int]) -> None:
     assert runs(verify) == expected

@@ -88,9 +88,8 @@ def differences(
 ) -> str:
     """What differs between the step as written and replayed, in the first call where it does.
 
-    ``runs`` is how often the step may be run as Python, besides the checks at calls 4, 8, 16 …:
-    twice for each signature, or once without ``verify``: then nothing but the comparison here
-    looks at the replays, from the second call on, and the second capture is saved.
+    ``runs`` is how often the step may be run as Python, besides the checks at calls 4, 8, 16 …,
+    which there are none of without ``verify``: twice for each signature.
     """
     eager, other = make(), make()
     ran: list[None] = []

@@ -22,7 +22,7 @@ from .recorder import Recorder
 from .text import short
 
 
-class Watch(Recorder):
+class Inspector(Recorder):
     """Records, looks at what arrives, and forgets after each backward pass."""
 
     def __init__(self) -> None:
@@ -229,18 +229,18 @@ class anomaly:
     log gives -inf at index
     """
 
-    _watch: Watch | None = None
+    _watch: Inspector | None = None
 
     def __repr__(self) -> str:
         return "anomaly()"
 
     def __enter__(self) -> None:
         self._watch = None
-        if isinstance(mode.capture, Watch):  # the block around looks
+        if isinstance(mode.capture, Inspector):  # the block around looks
             return
         if mode.capture is not None:
             raise TapeError("tg.anomaly() inside of a step that is being recorded; put it around.")
-        self._watch = mode.capture = Watch()
+        self._watch = mode.capture = Inspector()
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
         watch = self._watch

@@ -215,11 +215,9 @@ def _name(equation: Equation | None) -> str:
 
 def _source(reader: Equation, found: Variable) -> str:
     """What an operation reads that comes from outside."""
-    if reader.name == "cast" and found.kind == "constant":  # of an array that becomes a Tensor
+    if reader.traits.copies and found.kind == "constant":  # of an array that becomes a Tensor
         return "the gradient given to backward()" if reader.of else "an array given to Tensor()"
-    if reader.name == "replace_at":
-        return "what t[i] = v writes"
-    return f"an operand of {_name(reader)}"
+    return f"an operand of {reader.traits.spelled or _name(reader)}"
 
 
 def _is_computed_with(equation: Equation, place: int) -> bool:

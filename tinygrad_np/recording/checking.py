@@ -312,7 +312,7 @@ def _back(recording: Recording) -> tuple[int, dict[Variable, Variable]]:
     start, results = recording.own, recording.results
     seeds: dict[Variable, Variable] = {}
     for equation in recording.equations[start : start + len(results)]:
-        of = equation.operands[0] if equation.name == "ones_like" else None
+        of = equation.operands[0] if equation.traits.shape_only else None
         if of not in results:
             break
         seeds[equation.results[0]] = of

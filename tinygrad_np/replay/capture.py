@@ -49,7 +49,7 @@ class Capture(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self.reads = Reads()
-        self.watched: list[tuple[np.ndarray, Any]] = []  # constants that somebody may write to
+        self.watched: list[tuple[np.ndarray, Any, Read]] = []  # that somebody may write to
         self.refused: ReplayError | None = None  # the first refusal, which the step may catch
         self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
@@ -115,7 +115,7 @@ class Capture(Recorder):
                 base = base.base
             made = base.base is None and references(base) <= OWN + (base is variable.array)
             if not made and id(variable.array) not in reached:
-                self.watched.append((variable.array, content))
+                self.watched.append((variable.array, content, Read("what is in an array", "")))
             variable.array = np.array(variable.array)
 
     def refuse(self, what: str, remedy: str) -> None:
@@ -127,7 +127,7 @@ class Capture(Recorder):
             kept = Kept([worker])
         for iterator in kept.iterators[:1]:
             what = f"updates with an optimiser that holds a {type(iterator).__name__}"
-            self.reads.unseen = self.reads.unseen or Read(what, None, users_line())
+            self.reads.unseen = self.reads.unseen or Read(what, users_line())
         with self.reads.working(worker):
             worker.perform()
 

@@ -11,6 +11,7 @@ from ..autodiff.rules.table import revision
 from ..autodiff.tape import changes, mode
 from ..recording.equations import Variable
 from ..watch.objects import MISSING, array_state, is_same
+from ..watch.reads import Read
 from ..watch.walk import Walk, Watch
 from .capture import Capture
 from .memory import alike
@@ -20,7 +21,7 @@ spec = operator.attrgetter("shape", "dtype", "strides")
 _chain, _flat = itertools.chain, itertools.chain.from_iterable
 _array, _node = operator.attrgetter("_array"), operator.attrgetter("_node")
 # where a container has more in it, this is not in its place
-END = Watch(operator.attrgetter("last", "last"), revision, "what tg.defvjp was given")
+END = Watch(operator.attrgetter("last", "last"), revision, Read("what tg.defvjp was given", ""))
 
 
 class Guards:
@@ -39,7 +40,7 @@ class Guards:
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
-        self.watched = [*walk.arrays.values(), *capture.watched]
+        self.watched = [*walk.arrays, *capture.watched]
         self.watches = [*walk.watches, END]
         self._gets = [watch.get for watch in self.watches], [watch.of for watch in self.watches]
         self.became = [(tensor, tensor._sharers()) for tensor in capture.became]
@@ -67,11 +68,11 @@ class Guards:
         if self.became and self.is_lent():
             return False
         fit = not self.gradients or self._gradients_fit()
-        return fit and (not self.watched or self._is_untouched())
+        return fit and not (self.watched and self.written())
 
     def hold(self) -> bool:
         """Whether all that the step read is the same; ``is_bound`` says this of its memory."""
-        if self.changed() is not None or not self._gradients_fit() or not self._is_untouched():
+        if self.moved() or not self._gradients_fit():
             return False
         return all(
             tensor._node is node and alike(tensor._array, variable)
@@ -89,19 +90,23 @@ class Guards:
             self.bind()  # other objects with equal numbers
         return bound
 
-    def changed(self) -> str | None:
-        """What the step reads and finds changed, by name, if anything."""
-        for (get, of, labels), found in zip(self.watches, self.found, strict=True):
+    def moved(self) -> tuple[Read, Any] | None:
+        """What is not as it was of all that the step reads, arrays included."""
+        return self.changed() or self.written()
+
+    def changed(self) -> tuple[Read, Any] | None:
+        """What the step reads and finds changed, if anything, and what it is now."""
+        for (get, of, reads), found in zip(self.watches, self.found, strict=True):
             try:
                 now = [*get(of)]
             except GONE:
-                return "a variable that has no value now"
+                return Read("a variable that has no value now", ""), None
             for i, (a, b) in enumerate(itertools.zip_longest(now, found, fillvalue=MISSING)):
                 if not is_same(a, b):
-                    return labels if isinstance(labels, str) else labels[i]
+                    return (reads if isinstance(reads, Read) else reads[i]), a
         moved = map(operator.is_not, map(_node, self.tensors), self.nodes)
         names = [t.name or "a Tensor" for t in itertools.compress(self.tensors, moved)]
-        return f"whether {names[0]} requires grad" if names else None
+        return (Read(f"whether {names[0]} requires grad", ""), None) if names else None
 
     def _stay(self) -> bool:
         """Whether the Tensors have the memory they had, and require grad as they did."""
@@ -118,9 +123,10 @@ class Guards:
             return False
         return not self.entries or all(map(_is_there, self.entries))
 
-    def _is_untouched(self) -> bool:
-        """Whether arrays that somebody may still have are what they were."""
-        return all(array_state(array) == content for array, content in self.watched)
+    def written(self) -> tuple[Read, Any] | None:
+        """An array that somebody may still have, and has written to, if there is one."""
+        found = (read for array, content, read in self.watched if array_state(array) != content)
+        return next(((read, None) for read in found), None)
 
 
 def _is_there(entry: Variable) -> bool:

@@ -54,6 +54,7 @@ class Program:
         written = [e.operands[0].source for e in capture.equations if e.kind == "write"]
         self.written = list(dict.fromkeys(written))
         self.trace: list[Any] = []  # what the step did, before it was planned
+        self.is_second = False  # whether it has replaced one that did something else
         self.names: dict[Any, str] = {}  # of Tensors from outside, in their modules
         self.guards = guards
         self.held: list[Any] = []  # arguments that are no arrays: the signature has their id

@@ -17,10 +17,9 @@ from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import differentiated_by
 from ..errors import ReplayError
 from ..markup import facts
-from ..recording.anomaly import Watch
+from ..recording.anomaly import Inspector
 from ..recording.lines import users_line
 from ..recording.recorder import argument
-from ..watch.objects import is_same
 from ..watch.reads import Read
 from ..watch.walk import Walk
 from .capture import Capture, refusal
@@ -32,9 +31,9 @@ from .severed import leads_on, severed
 from .show import Profile, as_html
 from .verify import (
     State,
-    changes,
     compare_outcomes,
     compare_runs,
+    compare_state,
     described,
     is_equal,
     outcome,
@@ -59,8 +58,6 @@ class Local(threading.local):
         self.unseen: set[Any] = set()  # signatures whose last capture saw what no guard can
         self.why: Read | None = None  # why the step runs as Python from now on
         self.in_vain = 0  # captures since the last replay
-        self.odd: set[Any] = set()  # signatures whose last two runs were different
-        self.moved: dict[Any, dict[str, Any]] = {}  # by signature: what its last run changed
         self.seen: dict[Any, int] = {}  # by signature: its runs before there was a program
 
 
@@ -187,7 +184,7 @@ class Replay:
 
     def _run(self, args: tuple[Any, ...], named: dict[str, Any], plain: bool = False) -> Any:
         """The long way: find the program, or capture one."""
-        if isinstance(mode.capture, Watch):  # which has to see what is computed of arrays
+        if isinstance(mode.capture, Inspector):  # which has to see what is computed of arrays
             given = Given(args, named)
             arrays = [part for part in given.parts if is_array(part)]
             tensors = [part if isinstance(part, Tensor) else argument(part) for part in arrays]
@@ -211,8 +208,13 @@ class Replay:
             if self._waits(given.key):
                 return self._as_written(given, [])
             self._local.in_vain += 1
+            # it may not run for gradients that are there, or not: so its guards tell
+            told = [program for program in programs[-1:] if program.guards.moved() is None]
             program, result = self._captured(given)
-            self._keep(given.key, program)
+            for last in told:
+                compare_state(last)
+            if program is not None:
+                self._keep(given.key, program)
             return result
         if not program.guards.is_bound():
             program.link()
@@ -240,8 +242,8 @@ class Replay:
 
     def _as_written(self, given: Given, programs: list[Program]) -> Any:
         """Run a step that would be captured in every call, without a capture."""
-        changed = programs[0].guards.changed() if programs else None
-        reason = f"reads {changed}, which changes in every call" if changed else ""
+        changed = programs[-1].guards.changed() if programs else None
+        reason = f"reads {changed[0].name}, which changes in every call" if changed else ""
         if (why := self._local.why) is not None:
             reason = f"{why.name}{f' ({why.place})' * bool(why.place)}, which a replay cannot watch"
         if reason and not self._local.has_warned:
@@ -253,24 +255,23 @@ class Replay:
             )
         return detached(given.passed_to(self.fn, map(argument, given.inputs)))
 
-    def _keep(self, key: Any, program: Program | None) -> None:
-        if program is None:
-            return
-        program.link()
+    def _keep(self, key: Any, program: Program) -> None:
+        """Keep a program, unless there is one for the state that its run has left behind."""
         self._local.unseen.discard(key)
         everything = self._local.programs
         programs = everything.setdefault(key, [])
-        programs.insert(0, program)
-        del programs[4:]  # the same shapes with other numbers outside, or gradients at entry
+        known = any(other.due and other.guards.hold() for other in programs)
+        if known and program.guards.hold():
+            program.forget()
+            return
+        program.link()
+        programs.append(program)
+        del programs[:-4]  # the same shapes with other numbers outside, or gradients at entry
         while len(everything) > KEPT_SIGNATURES:
             del everything[next(k for k in everything if k != key)]
 
     def _captured(self, given: Given) -> tuple[Program | None, Any]:
-        """Run the function and take it down; the program, and what it returned.
-
-        There is no program where the step has changed what it reads: it may do that once, as when
-        it fills a cache, or where it leaves the same behind each time.
-        """
+        """Run the function and take it down; the program if there may be one, and the result."""
         capture = Capture()
         with capture.reads.noted():
             result = self._recorded(capture, given)
@@ -282,13 +283,11 @@ class Replay:
             local.why = walk.unseen if given.key in local.unseen else None
             local.unseen.add(given.key)
             return None, filled
-        if self._has_moved(given.key, walk):
-            return None, filled
         args, named = given.nest
         is_plain = PLAIN.issuperset(map(type, (*args, *named.values())))
         guards = Guards(walk, capture, [*map(spec, given.inputs)] if is_plain else None)
         program = Program(capture, guards, result, self.fuse)
-        program.trace, program.held = described(capture.equations), given.others()
+        program.trace, program.held = described(capture, result), given.others()
         program.due, program.named = self._due(0), [*named]
         return program, filled
 
@@ -318,31 +317,21 @@ class Replay:
             mode.capture = None
         return result
 
-    def _has_moved(self, key: Any, walk: Walk) -> bool:
-        """Whether the step has changed what it reads; raises ReplayError where it goes on so."""
-        before = self._local.moved.pop(key, {})
-        for name, (read, now) in walk.changes.items():
-            if name in before and not is_same(now, before[name]):
-                raise changes(read, now)
-            self._local.moved.setdefault(key, {})[name] = now
-        return bool(walk.changes)
-
     def _due(self, runs: int) -> float:
         """The run before which a program is to be verified next: calls 2, 4, 8, 16 …"""
-        if self.verify is False:
-            return NEVER
-        return 2 * runs if self.verify is True else runs + self.verify if runs else 0
+        return 2 * runs if self.verify is True else runs + (self.verify or NEVER) if runs else 0
 
     def _verified(self, program: Program, given: Given) -> Any:
         """Replay the step, take it back, run it as it is written, and compare.
 
-        The first run of a step may differ from all others, as when it fills a cache: as long as
-        nobody has a result of its program, the second's takes its place. Between the runs that are
-        due, as at the start of an epoch, the step is taken down only if its outcome is another one:
-        that takes five times as long as to run it.
+        A program counts from here on: the step did the same twice, and left all that it reads as it
+        was. Its first run may differ from all others, as when it fills a cache; then the second's
+        program takes the place. Between the runs that are due, as at the start of an epoch, the
+        step is taken down only if its outcome is another one: that takes five times as long as to
+        run it.
         """
-        replayed, quick = program.runs > 0, 0 < program.runs < program.due
-        before = State(program)
+        is_known, quick = program.due > 0, program.runs < program.due
+        programs, before = self._local.programs[given.key], State(program)
         ours: Any = None
         try:
             ours = outcome(program, program.run(given.inputs))
@@ -357,34 +346,34 @@ class Replay:
         if quick:
             result = given.passed_to(self.fn, map(argument, given.inputs))
             theirs = outcome(program, result)
-            if is_equal(ours, theirs) and program.guards.changed() is None:
+            if is_equal(ours, theirs) and program.guards.moved() is None:
                 return detached(result)
             before.restore()
-        if replayed:  # what it reads is known, and watched
+        second: Program | None = None
+        if is_known:  # and what it reads is watched
             capture = Capture()
             result = self._recorded(capture, given)
-            compare_runs(program, described(capture.equations))
-            compare_outcomes(ours, theirs if quick else outcome(program, result))
-            result = detached(result, capture)
+            trace, result = described(capture, result), detached(result, capture)
             capture.close()  # its arrays need not wait for the garbage collector
         else:
             second, result = self._captured(given)
-            if second is not None:
-                try:
-                    compare_runs(program, second.trace)
-                except ReplayError:
-                    if given.key in self._local.odd:
-                        raise
-                    self._local.odd.add(given.key)
-                    self._local.programs[given.key].remove(program)
-                    self._keep(given.key, second)
-                    return result
-                second.forget()
-                compare_outcomes(ours, outcome(program, result))
-            elif given.key in self._local.unseen:
-                self._local.programs[given.key].remove(program)
+            if second is None:
+                programs.remove(program)
                 return result
-            self._local.odd.discard(given.key)
+            trace = second.trace
+        compare_state(program)
+        try:
+            compare_runs(program, trace)
+        except ReplayError:
+            if second is None or program.is_second:
+                raise
+            second.is_second = True
+            programs.remove(program)
+            self._keep(given.key, second)
+            return result
+        if second is not None:
+            second.forget()
+        compare_outcomes(ours, theirs if quick else outcome(program, result))
         program.due = self._due(program.runs)
         return result
 
@@ -439,7 +428,7 @@ def replay(
     dicts, the environment) is watched; if a value has changed, the step is recorded anew. What it
     prints, or appends to a list that it does not read (no Tensors), happens only when it runs as
     Python: in calls 1, 2, 4, 8, 16 …, where the replay is compared with it again. ``verify=n``
-    compares at every n-th call instead, ``verify=False`` never. Only these comparisons notice what
+    compares at every n-th call instead, ``verify=False`` in call 2 alone. Only these notice what
     other threads do, and settings that a library reads itself. A step that reads state outside of
     Python (a file, the clock, an iterator, a lock), or makes text of a Tensor, runs as Python in
     each call; a warning and ``repr(step)`` say so.

@@ -1,7 +1,6 @@
 """Compare a replay with the step: both run from the same state, and all bits must be equal."""
 
 import hashlib
-import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from ..recording.equations import Equation, Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
 from ..watch.kept import Kept
-from ..watch.reads import Read
-from .capture import PLAIN, refusal
+from ..watch.objects import is_plain
+from .capture import PLAIN, Capture, refusal
 from .native import with_one_nan
 from .program import Program
 
@@ -58,6 +57,17 @@ class Content(NamedTuple):
         return repr(np.frombuffer(self.bits, self.dtype).reshape(self.shape))
 
 
+class Which(NamedTuple):
+    """A variable, known by its number and its Tensor from outside, if it has one."""
+
+    number: int
+    source: int
+    told: str
+
+    def __str__(self) -> str:
+        return self.told
+
+
 class State:
     """What a step changes outside itself, as it was."""
 
@@ -85,36 +95,37 @@ class State:
             generator.bit_generator.state = state
 
 
-def changes(read: Read, now: Any = None) -> ReplayError:
-    """The error for a step that changes what it reads outside."""
+def compare_state(program: Program) -> None:
+    """Raise ReplayError if the step has changed what it reads outside."""
+    if (moved := program.guards.moved()) is None:
+        return
+    (name, place), now = moved
     remedy = (
         "change it outside the step (in fit: count in a callback's on_step), or keep it in a "
         "Tensor and write t[...] = v"
     )
-    inside = now[len(read.value) :] if isinstance(now, list) and read.value is not None else [now]
-    if any(isinstance(part, (Tensor, np.ndarray)) for part in inside):
+    if isinstance(now, (Tensor, np.ndarray)):
         remedy = (
             "return the value from the step and keep it (a number as float(t)) outside of it; in "
             "fit return it from the model, (out, t), and the loss gets the tuple"
         )
-    what = f"changes {read.name}, which is outside of it and would stay as it is in a replay"
-    return refusal(what, remedy, read.place)
+    what = f"changes {name}, which is outside of it and would stay as it is in a replay"
+    raise refusal(what, remedy, place)
 
 
 def compare_runs(program: Program, second: Sequence[Line]) -> None:
     """Raise ReplayError unless the step did the same when it was captured a second time."""
-    if (changed := program.guards.changed()) is not None:
-        raise changes(Read(changed, None, ""))
-    for was, now in itertools.zip_longest(program.trace, second):
-        if was is None or now is None or was.kind != now.kind:
-            did, does = ("ends" if line is None else f"calls {line.name}" for line in (was, now))
+    for was, now in zip(program.trace, second, strict=False):
+        if was.kind != now.kind:
+            did, does = (f"calls {line.name}" if line.name else "ends" for line in (was, now))
             raise ReplayError(
-                f"{(now or was).place}: here the step {does}, and in its first run, with arguments "
-                f"of the same shapes, it {did}: something else decides what it does. Pass that to "
-                f"the step as a number or a word, or choose with np.where. {PLAIN}"
+                f"{now.place}: here the step {does}, and in its first run, with arguments of the "
+                f"same shapes, it {did}: something else decides what it does. Pass that to the "
+                f"step as a number or a word, or choose with np.where. {PLAIN}"
             )
         for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
             if old != new:
+                got = "another" if str(new) == str(old) else old
                 remedy = (
                     "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
                     "with tg.random."
@@ -125,9 +136,9 @@ def compare_runs(program: Program, second: Sequence[Line]) -> None:
                         "same numbers each time."
                     )
                 raise ReplayError(
-                    f"{now.place}: {now.name} gets {new} as operand {place} here, and in the first "
-                    f"run of the step it got {old}, which a replay would use again. {remedy} "
-                    f"{PLAIN}"
+                    f"{now.place}: {now.name or 'return'} gets {new} as operand {place} here, and "
+                    f"in the first run of the step it got {got}, which a replay would use again. "
+                    f"{remedy} {PLAIN}"
                 )
 
 
@@ -194,11 +205,16 @@ def _distance(a: Any, b: Any) -> str:
         return f" by up to {np.max(np.abs(a - b), initial=0):.3g}"
 
 
-def described(equations: Sequence[Equation]) -> list[Line]:
-    """The equations of a step as they were captured, before any are simplified."""
-    return [
-        Line(_kind(e), spelled(e.rule) if e.rule else e.name, e.line, _fixed(e)) for e in equations
-    ]
+def described(capture: Capture, result: Any) -> list[Line]:
+    """What a step did, before any of it is simplified, and what it returned."""
+    made = []
+    for e in capture.equations:
+        given = [*enumerate(e.operands), *e.options.items()]
+        made.append(Line(_kind(e), spelled(e.rule) if e.rule else e.name, e.line, _fixed(given)))
+    parts = [capture.variable(p) if isinstance(p, Tensor) else p for p in leaves(result)]
+    given = [(i, p) for i, p in enumerate(parts) if isinstance(p, Variable) or is_plain(p)]
+    places = [i for i, _ in given]
+    return [*made, Line(("return", places), "", users_line(), _fixed(given))]
 
 
 def _kind(equation: Equation) -> Any:
@@ -216,9 +232,9 @@ class Told(str):
         return text if text == self else f"a new {text}"
 
 
-def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
+def _fixed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = []
-    for place, value in [*enumerate(equation.operands), *equation.options.items()]:
+    for place, value in given:
         if isinstance(value, Tensor):
             found.append((place, f"a Tensor {value.shape}"))
         elif not isinstance(value, Variable):
@@ -227,5 +243,6 @@ def _fixed(equation: Equation) -> list[tuple[Any, Any]]:
             found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
         else:
             what = f"{KINDS[value.kind]} of shape {value.shape} and dtype {value.dtype}"
-            found.append((place, what))
+            source = id(value.source) if isinstance(value.source, Tensor) else 0
+            found.append((place, Which(value.number, source, what)))
     return found

@@ -12,7 +12,7 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
 from .mentions import mentions
-from .objects import access_to, draws, fields, is_iterator, is_plain, isa, plain
+from .objects import access_to, closure, draws, fields, is_iterator, is_plain, isa, plain
 
 
 class Kept:
@@ -76,12 +76,9 @@ class Kept:
         self._back += [functools.partial(space.__setitem__, name, space[name]) for name in roots]
         found = [space[name] for name in roots]
         found += [function.__defaults__, function.__kwdefaults__]
-        for cell in function.__closure__ or ():
-            try:
-                found.append(cell.cell_contents)
-            except ValueError:  # it has no value
-                continue
-            self._back.append(functools.partial(setattr, cell, "cell_contents", found[-1]))
+        for _, held in closure(function):
+            found.append(held.cell_contents)
+            self._back.append(functools.partial(setattr, held, "cell_contents", found[-1]))
         return found
 
 

@@ -125,11 +125,20 @@ def origin_of(value: Any) -> Whose:
     return Whose.USER if given and fields(value) is not None else origin
 
 
-def bound_to(value: Any) -> Any:
-    """The object whose method, of a class not written in Python, this is; else None."""
-    owner = value.__self__ if hasattr(type(value), "__self__") else None
-    function = isa(value, types.MethodType) or isa(owner, (types.ModuleType, type))
-    return None if function else owner
+def held_by(value: Any) -> list[Any]:
+    """What an object holds that never holds another: a tuple, a method."""
+    if isa(value, (tuple, frozenset)):
+        return list(value)
+    if isa(value, types.MethodType):
+        return [value.__self__, value.__func__]
+    owner = value.__self__ if hasattr(type(value), "__self__") else None  # of a class of C
+    return [] if owner is None or isa(owner, (types.ModuleType, type)) else [owner]
+
+
+def closure(function: types.FunctionType) -> list[tuple[str, Any]]:
+    """The names and cells of what a function closes over, as far as these have a value."""
+    pairs = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return [(name, cell) for name, cell in pairs if gc.get_referents(cell)]
 
 
 @functools.lru_cache(maxsize=4096)

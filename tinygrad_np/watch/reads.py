@@ -1,8 +1,8 @@
 """What the Python code of a step reads while it is captured.
 
 ``sys.setprofile`` reports every Python function that runs. The names in its code (globals, closure
-cells, attributes of what these and the arguments hold) are looked up when the function begins, and
-stored with their values. ``guards`` checks them afterwards.
+cells, attributes of what these and the arguments hold) are looked up when the function begins.
+``walk`` finds afterwards what they lead to.
 """
 
 import abc
@@ -24,14 +24,13 @@ from ..recording.lines import Whose, whose
 from .mentions import Mentions, mentions
 from .objects import (
     MISSING,
-    array_state,
     attribute,
     attributes,
-    bound_to,
     contents,
     draws,
     fields,
     generator_state,
+    held_by,
     is_inert,
     is_plain,
     isa,
@@ -58,54 +57,56 @@ PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)
 
 
 class Read(NamedTuple):
-    """A name that was looked up: what it is called, its value then, and where that was."""
+    """What is read: what it is called, and where in the user's code that is, if that is known."""
 
     name: str
-    value: Any
     place: str
 
 
-def _placed(read: Read, place: str) -> Read:
-    """The same with a place, where it has none of the user's yet."""
-    return read if read.place or not place else read._replace(place=place)
+class Names:
+    """Names that are looked up in objects, each with the first place in the user's code.
 
-
-class Reads:
-    """Everything that was read, each with its value at the first time, and where that was.
-
-    ``attributes`` are known by the object's id and the name, ``variables`` (globals and cells) by
-    the id of the namespace (or the code) and the name, ``contents``, ``arrays`` and ``generators``
-    by the object's id. ``cells`` are those of functions that have one code, as a decorator makes
-    them, by their id. The objects are held meanwhile, so that no id is used twice.
+    Objects are known by their id, and held, so that none is used twice.
     """
 
     def __init__(self) -> None:
-        self.attributes: dict[tuple[int, str], Read] = {}
-        self.variables: dict[tuple[int, str], Read] = {}
-        self.cells: dict[int, Read] = {}
-        self._shared: dict[types.CodeType, list[Any]] = {}
-        self.contents: dict[int, Read] = {}
-        self.arrays: dict[int, Read] = {}
-        self.generators: dict[int, tuple[Any, Read]] = {}
+        self.of: dict[int, tuple[Any, dict[str, str]]] = {}
+
+    def add(self, owner: Any, name: str, place: str) -> None:
+        """A name, with its place if it has none yet."""
+        places = self.of.setdefault(id(owner), (owner, {}))[1]
+        places[name] = places.get(name) or place
+
+    def places(self, owner: Any) -> dict[str, str]:
+        """Those of an object."""
+        return self.of[id(owner)][1] if id(owner) in self.of else {}
+
+
+class Reads:
+    """Everything that is read: ``attributes`` of objects, ``variables`` of namespaces, and more."""
+
+    def __init__(self) -> None:
+        self.attributes = Names()
+        self.variables = Names()
         self.codes: dict[types.CodeType, Mentions | None] = {}
-        self.namespaces: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
-        self.floating: set[str] = set()
+        self.floating: set[str] = set()  # attributes of objects that are not known
         self.imports: set[str] = set()
-        self.used: set[int] = set()
-        self.appended: set[int] = set()  # containers; those not used besides are not read
-        self.unseen: Read | None = None  # what the step does that no guard can watch
-        self.warns = False  # whether the filters of warnings may decide
+        self.reflects = False  # whether the user's code reads any attribute of what it has
+        self.whole: dict[int, Any] = {}  # objects of which any attribute may be read
+        self.used: dict[int, Any] = {}
+        # with lengths before and places; what is not used besides is not read
+        self.appended: dict[int, tuple[Any, int, str]] = {}
+        self.worked: set[tuple[int, str]] = set()  # attributes that effects change
+        self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
+        self.generators: dict[int, tuple[Any, Any, str]] = {}  # with states and places
         self.drawing: set[int] = set()  # generators that captured operations draw from
         self.asked: dict[int, Any] = {}  # generators that are looked at, beside drawing from them
-        self._free: set[Any] = set()  # functions of Python's that look at their arguments alone
         self.abstract = False  # whether it has classes that others may be registered for
-        self.reflects = False  # whether the user's code reads any attribute of what it has
-        self.roots: list[tuple[Any, Read]] = []  # what the step reaches through libraries
-        self.whole: set[int] = set()  # objects of which any attribute may be read
-        self.named: set[tuple[int, str]] = set()  # attributes that the code mentions,
-        self.worked: set[tuple[int, str]] = set()  # and those that only effects change
-        self._opaque: set[int] = set()  # containers with such functions
-        self._held: list[Any] = []
+        self.warns = False  # whether the filters of warnings may decide
+        self.unseen: Read | None = None  # what the step does that no guard can watch
+        self._free: set[Any] = set()  # functions of Python's that look at their arguments alone
+        self._seen: dict[int, Any] = {}
+        self._opaque: set[int] = set()  # of these, what holds functions that read computed names
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
@@ -166,52 +167,36 @@ class Reads:
 
     def is_worked(self, value: Any, name: str) -> bool:
         """Whether only an effect has to do with an attribute."""
-        key = id(value), name
-        return key in self.worked and key not in self.named and name not in self.floating
+        read = name in self.attributes.places(value) or name in self.floating
+        return (id(value), name) in self.worked and not read
 
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
-        read = Read(type(generator).__name__, generator_state(generator), "")
-        self.generators[id(generator)] = generator, read
+        self.generators[id(generator)] = generator, generator_state(generator), ""
         self.drawing.add(id(generator))
 
     def moved_generator(self) -> Read | None:
         """A generator whose state is not what was noted last, if there is one."""
-        moved = (read for g, read in self.generators.values() if generator_state(g) != read.value)
+        found = self.generators.values()
+        moved = (Read(type(g).__name__, p) for g, state, p in found if generator_state(g) != state)
         return next(moved, None)
 
     def see(self, value: Any, place: str) -> None:
-        """Note what a value contains, or the state of a generator."""
-        self.abstract |= bool(place) and isa(value, abc.ABCMeta)
+        """Look into what the code has: for generators, and for functions that reflect."""
         if is_inert(type(value)):  # type: ignore[arg-type]
-            return
-        if id(value) in self.generators:
-            self.generators[id(value)] = value, _placed(self.generators[id(value)][1], place)
-            return
-        if (known := self.contents.get(id(value))) is not None:
-            self.contents[id(value)] = _placed(known, place)
-            return
-        inside = list(value) if isa(value, tuple) else contents(value)
-        if inside is not None:
-            self._held.append(value)
-            self.contents[id(value)] = Read("", inside, place)
-            for part in inside:
+            self.abstract |= bool(place) and isa(value, abc.ABCMeta)
+        elif draws(type(value)):
+            _, state, known = self.generators.get(id(value)) or (0, generator_state(value), "")
+            self.generators[id(value)] = value, state, known or place
+        elif id(value) not in self._seen:
+            self._seen[id(value)] = value
+            inside = contents(value)
+            for part in held_by(value) if inside is None else inside:
+                if inside is None and draws(type(part)):  # whose method it is
+                    self.asked[id(part)] = part
                 self.see(part, place)
                 if id(part) in self._opaque or is_opaque(part):
                     self._opaque.add(id(value))
-        elif isa(value, np.ndarray):
-            if id(value) not in self.arrays:
-                self._held.append(value)
-                self.arrays[id(value)] = Read("", array_state(value), place)
-        elif draws(type(value)):
-            read = Read(type(value).__name__, generator_state(value), place)
-            self.generators[id(value)] = value, read
-        elif (
-            owner := value.__self__ if isa(value, types.MethodType) else bound_to(value)
-        ) is not None:
-            if draws(type(owner)):
-                self.asked[id(owner)] = owner
-            self.see(owner, place)
 
     def _event(self, frame: types.FrameType, event: str, function: Any) -> None:
         if event == "c_call":  # half of all events
@@ -252,7 +237,7 @@ class Reads:
         """Note that the step does what no guard can watch."""
         user = users_frame(frame)
         if self.unseen is None and user is not None:
-            self.unseen = Read(what, None, f"{user.f_code.co_filename}:{user.f_lineno}")
+            self.unseen = Read(what, f"{user.f_code.co_filename}:{user.f_lineno}")
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""
@@ -262,21 +247,14 @@ class Reads:
         for kind, root, names, line in found.chains:
             place = f"{code.co_filename}:{line}" if origin is Whose.USER else ""
             if kind == "global":
-                space = namespace
-                self.namespaces.setdefault((id(space), root), (space, root))
-                if root not in space:  # of Python itself, or of nobody
-                    space = vars(builtins)
-                    self.namespaces.setdefault((id(space), root), (space, root))
-                value = space.get(root, MISSING)
-                self._note(self.variables, id(space), Read(root, value, place))
+                value = self._variable(namespace, root, place)
+                if value is MISSING:  # of Python itself, or of nobody
+                    value = self._variable(vars(builtins), root, place)
             elif root in variables:
                 value = variables[root]
+                self.see(value, place)
                 if kind == "cell":
-                    if self.variables.get((id(code), root), (0, value))[1] is not value:
-                        self._share(code)
-                    self._note(self.variables, id(code), Read(root, value, place))
-                else:
-                    self.see(value, place)
+                    self.variables.add(code, root, place)
             else:
                 self.floating.update(names)
                 continue
@@ -284,27 +262,18 @@ class Reads:
             values.append((value, place))
             opaque = opaque or id(value) in self._opaque or is_opaque(value)
             if place and isa(value, type) and value.__module__ in HIDING and self.unseen is None:
-                self.unseen = Read(f"uses {value.__name__}", None, place)
+                self.unseen = Read(f"uses {value.__name__}", place)
             if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
                 self._reach(value, namespace, place)
         if opaque:
             self._reflect(found, [*values, *((v, place) for v in variables.values())], origin)
 
-    def _share(self, code: types.CodeType) -> None:
-        """Note the cells of the functions with this code, if there are several."""
-        if code not in self._shared:
-            for function in self.functions(code) if len(self.functions(code)) > 1 else []:
-                for name, cell in zip(code.co_freevars, function.__closure__, strict=True):
-                    with contextlib.suppress(ValueError):  # it has no value
-                        read = self.variables.get((id(code), name), Read(name, None, ""))
-                        self.cells.setdefault(id(cell), read._replace(value=cell.cell_contents))
-
-    def functions(self, code: types.CodeType) -> list[Any]:
-        """All that have this code, as a decorator makes them: a look through all objects, once."""
-        if code not in self._shared:
-            found = [f for f in gc.get_referrers(code) if isa(f, types.FunctionType)]
-            self._shared[code] = found
-        return self._shared[code]
+    def _variable(self, space: dict[str, Any], name: str, place: str) -> Any:
+        """What a name in a namespace means."""
+        self.variables.add(space, name, place)
+        value = space.get(name, MISSING)
+        self.see(value, place)
+        return value
 
     def _reach(self, function: Any, namespace: dict[str, Any], place: str) -> None:
         """Note what a function reads that is nobody's argument."""
@@ -312,7 +281,7 @@ class Reads:
         space = namespace if name == ("builtins", "globals") else REACHED.get(name)
         if space is not None:
             self.see(space, place)
-            self.roots.append((space, Read(f"what {name[1]} reads", space, place)))
+            self.roots.append((space, Read(f"what {name[1]} reads", place)))
 
     def _reflect(self, found: Mentions, values: list[tuple[Any, str]], origin: Whose) -> None:
         """Any attribute of these may be read; in the user's code of anything that is reached."""
@@ -321,22 +290,15 @@ class Reads:
             self.floating |= {word for word in found.words if word.isidentifier()}
             self.imports |= found.words & sys.modules.keys()
         for value, place in values:
+            self.whole[id(value)] = value
             if draws(type(value)):
                 self.asked[id(value)] = value
-            self._held.append(value)
-            self.whole.add(id(value))
-            if isa(value, types.ModuleType):
+            elif isa(value, types.ModuleType):
                 for name in found.words if whose(value.__name__) < Whose.USER else ():
-                    self._of_module(value, name, place)
+                    self._variable(vars(value), name, place)
             elif not is_plain(value, PLAIN_KINDS) and origin_of(value) >= Whose.LAYERS:
                 for name in attributes(value):
-                    self._attribute(value, Read(name, attribute(value, name), place))
-
-    def _note(self, table: dict[tuple[int, str], Read], where: int, read: Read) -> None:
-        """Note a name and its value, which stays what it was at the first time."""
-        key = where, read.name
-        table[key] = _placed(table.get(key, read), read.place)
-        self.see(read.value, read.place)
+                    self.see(attribute(value, name), place)
 
     def _follow(self, value: Any, names: Sequence[str], place: str) -> Any:
         """Note the attributes along a chain; what it leads to."""
@@ -346,34 +308,23 @@ class Reads:
             if isa(getter := plain(member(value, name)), operator.attrgetter):  # of a property
                 for path in getter.__reduce__()[1]:
                     self._follow(value, path.split("."), place)
-            if name in APPENDING and contents(value) is not None:
-                self._held.append(value)
-                self.appended.add(id(value))
-                self.contents[id(value)] = self.contents[id(value)]._replace(place=place)
+            if name in APPENDING and (inside := contents(value)) is not None:
+                self.appended.setdefault(id(value), (value, len(inside), place))
                 return MISSING
             if is_plain(value, PLAIN_KINDS):
                 self.floating |= {name} & {"name"}  # a Tensor's
                 return MISSING
-            owner, value = value, attribute(value, name)
+            owner = value
             if isa(owner, types.ModuleType) and whose(owner.__name__) < Whose.USER:
-                self._of_module(owner, name, place)
+                value = self._variable(vars(owner), name, place)
                 if contents(value) is not None:  # sys.modules, os.environ
-                    self.roots.append((value, Read(f"{owner.__name__}.{name}", value, place)))
+                    self.roots.append((value, Read(f"{owner.__name__}.{name}", place)))
                 continue
-            self.named.add((id(owner), name))
-            self._attribute(owner, Read(name, value, place))
+            self.attributes.add(owner, name, place)
+            value = attribute(owner, name)
+            self.see(value, place)
             if value is MISSING or hasattr(type(value), "__get__"):
                 self.floating.update(names[i + 1 :])
                 return value
-        self._held.append(value)
-        self.used.add(id(value))
+        self.used[id(value)] = value
         return value
-
-    def _of_module(self, module: types.ModuleType, name: str, place: str) -> None:
-        space = vars(module)
-        self.namespaces[id(space), name] = space, name
-        self._note(self.variables, id(space), Read(name, space.get(name, MISSING), place))
-
-    def _attribute(self, owner: Any, read: Read) -> None:
-        self._held.append(owner)
-        self._note(self.attributes, id(owner), read)

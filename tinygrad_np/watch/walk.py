@@ -1,4 +1,4 @@
-"""What the step read that others can change, and how to look whether it is the same.
+"""What a step reads that others can change, and how to look whether it is the same.
 
 ``Walk`` finds it, starting from the step, its arguments and the globals. It makes watches, which
 get what is to be compared: numbers by value, containers by their elements, the rest by identity.
@@ -19,21 +19,20 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
 from .objects import (
-    MISSING,
     OF_C,
     SEQUENCES,
     SLOT,
     array_state,
     attribute,
     attributes,
-    bound_to,
+    closure,
     contents,
     fields,
     generator_state,
     given_by,
+    held_by,
     is_iterator,
     is_plain,
-    is_same,
     isa,
     kinds_of,
     member,
@@ -44,88 +43,81 @@ from .reads import Read, Reads
 from .unseen import is_hidden, looks_around
 
 ARRAYS = (Tensor, np.ndarray)
+FIXED = (*ARRAYS, tuple, frozenset)  # who has attributes is of a class of the user's
 NAMED = (types.FunctionType, types.ModuleType)
-_cells = functools.partial(map, operator.attrgetter("cell_contents"))
-_lengths = functools.partial(map, len)
-_types = functools.partial(map, type)
-_bases = functools.partial(map, operator.attrgetter("__mro__"))
-_names = functools.partial(map, operator.attrgetter("__name__"))
-ALIKE = (_cells, _lengths, _types, _bases, _names)
-_called = functools.partial(map, operator.attrgetter("name"))
+CELL = operator.attrgetter("cell_contents")
+BASES = operator.attrgetter("__mro__")
+NAME = operator.attrgetter("__name__")
+CALLED = operator.attrgetter("name")
 _made_of = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__", "__name__")
 
 
 class Watch(NamedTuple):
-    """``get(of)`` gives values, named by ``labels``: one for all, or one for each."""
+    """``get(of)`` gives values; ``reads`` say what they are: one for all, or one for each."""
 
     get: Callable[[Any], Any]
     of: Any
-    labels: Any
+    reads: Read | Sequence[Read]
 
 
 class Walk:
-    """What the step read that others can change, as far as it can be reached.
-
-    ``changes`` has what the step itself has changed, with the value after it: by name, as it was
-    read first.
-    """
+    """What a step reads that others can change, as far as it can be reached."""
 
     def __init__(self, reads: Reads, roots: Sequence[Any]) -> None:
         self.reads = reads
-        self.changes: dict[str, tuple[Read, Any]] = {}
         self.unseen = reads.unseen
         self.watches: list[Watch] = []
         self.tensors: dict[Tensor, None] = {}
-        self.arrays: dict[int, tuple[np.ndarray, Any]] = {}
+        self.arrays: list[tuple[np.ndarray, Any, Read]] = []
         self.seen: dict[int, Any] = {}
-        self._names: dict[int, tuple[Any, dict[str, str]]] = {}  # namespaces, and labels of names
-        self._absent: dict[int, tuple[Any, dict[str, str]]] = {}  # and of what is not in them
-        # what is looked at alike, with its label: _lengths of namespaces in which a name is not, …
-        self._alike: dict[Any, dict[int, tuple[Any, str]]] = {get: {} for get in ALIKE}
+        self._names: dict[int, tuple[Any, dict[str, Read]]] = {}  # in namespaces,
+        self._absent: dict[int, tuple[Any, dict[str, Read]]] = {}  # and what is not in them
+        # by what is got of each of them: objects
+        self._each: dict[Any, dict[int, tuple[Any, Read]]] = {}
         self._inner: set[int] = set()  # what only objects of a library's classes have
         code = getattr(roots[0], "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}" if code in reads.codes else ""
-        self._todo = [(root, Read("an argument", root, place)) for root in reversed(roots)]
-        self._known: dict[int, list[str]] = {}
-        for owner, name in reads.attributes:
-            self._known.setdefault(owner, []).append(name)
-        for namespace, name in reads.namespaces.values():
-            self._global(namespace, name)
+        self._todo = [(root, Read("an argument", place)) for root in reversed(roots)]
+        for space, places in reads.variables.of.values():
+            if isa(space, dict):
+                for name, place in places.items():
+                    self._variable(space, Read(name, place))
         for name in reads.imports & sys.modules.keys():
-            self._names.setdefault(id(sys.modules), (sys.modules, {}))[1][name] = name
-            self._todo.append((sys.modules[name], Read(name, sys.modules[name], "")))
+            self._name(sys.modules, name, Read(name, ""))
+            self._todo.append((sys.modules[name], Read(name, "")))
         self._todo += reads.roots
         self._visit_all()
-        self._todo += [(function, Read(function.__name__, 0, "")) for function in self._hidden()]
+        self._todo += [(function, Read(function.__name__, "")) for function in self._hidden()]
         self._visit_all()
         self._collect()
 
     def _collect(self) -> None:
-        """Watches that check the same thing of many objects."""
+        """Watches that check the same thing of many objects; what has a name comes first."""
         found = []
         for space, names in self._names.values():
             twice = [*names] * (2 if len(names) == 1 else 1)  # so that one comes as a tuple, too
             found.append(Watch(operator.itemgetter(*twice), space, [names[n] for n in twice]))
         for space, names in self._absent.values():
-            found.append(Watch(functools.partial(map, space.get), [*names], [*names.values()]))
-        for get, pairs in self._alike.items():
-            of, labels = zip(*pairs.values(), strict=True) if pairs else ((), ())
-            found += [Watch(get, of, labels)] if of else []
-        for generator in self.reads.asked.values():
-            _, read = self.reads.generators[id(generator)]
-            if id(generator) not in self.reads.drawing:
-                label = f"the state of {read.name}"
-                self.watches.append(Watch(lambda g: [generator_state(g)], generator, label))
-            elif self.unseen is None:
-                self.unseen = read._replace(name=f"looks into a {read.name}, and draws from it")
-        if self.reads.warns:
-            found.append(Watch(lambda of: [*of.filters], warnings, "the filters of warnings"))
-        if self.reads.abstract:
-            label = "what is registered for an abstract class"
-            found.append(Watch(lambda of: [sys.intern(str(of()))], abc.get_cache_token, label))
-        if "name" in self.reads.floating and self.tensors:
-            found.append(Watch(_called, list(self.tensors), "the name of a Tensor"))
+            get = functools.partial(map, space.get)
+            found.append(Watch(get, [*names], [*names.values()]))
         self.watches = found + self.watches
+        for get, pairs in self._each.items():
+            objects, of = zip(*pairs.values(), strict=True)
+            self.watches.append(Watch(functools.partial(map, get), objects, of))
+        for generator in self.reads.asked.values():
+            name, place = type(generator).__name__, self.reads.generators[id(generator)][2]
+            if id(generator) not in self.reads.drawing:
+                read = Read(f"the state of {name}", place)
+                self.watches.append(Watch(lambda g: [generator_state(g)], generator, read))
+            elif self.unseen is None:
+                self.unseen = Read(f"looks into a {name}, and draws from it", place)
+        if self.reads.warns:
+            read = Read("the filters of warnings", "")
+            self.watches.append(Watch(lambda of: [*of.filters], warnings, read))
+        if self.reads.abstract:
+            read = Read("what is registered for an abstract class", "")
+            token = abc.get_cache_token
+            self.watches.append(Watch(lambda of: [sys.intern(str(of()))], token, read))
 
     def _visit_all(self) -> None:
         while self._todo:
@@ -151,124 +143,107 @@ class Walk:
         return [function for function in found if isa(function, types.FunctionType)]
 
     def _visit(self, value: Any, read: Read) -> None:
+        """Watch what is in an object, and go on to what it holds."""
+        held = held_by(value)
         if (wrapped := (fields(value) or {}).get("__wrapped__")) is not None:
-            self._todo.append((wrapped, read))
+            held = [wrapped, *held]
         if isa(value, Tensor):
             self.tensors[value] = None
+            if "name" in self.reads.floating:
+                self._watch(CALLED, value, Read("the name of a Tensor", read.place))
         elif isa(value, types.FunctionType):
             self._function(value, read)
-            self._attributes(value, read)
-        elif isa(value, types.MethodType):
-            self._todo += [(value.__self__, read), (value.__func__, read)]
-        elif (owner := bound_to(value)) is not None:
-            self._todo.append((owner, read))
-        elif isa(value, (tuple, frozenset)):
-            for part in value:
-                self._todo.append((part, read))
-        elif isa(value, np.ndarray) and not value.dtype.hasobject:
-            content = array_state(value)
-            self.arrays[id(value)] = value, content
-            first = self.reads.arrays.get(id(value))
-            if first is not None and first.value != content:
-                label, place = f"what is in {read.name}", first.place or read.place
-                self._change(Read(label, None, place), content)
-        else:
-            self._container(value, read)
-            self._attributes(value, read)
-            return
-        if whose(type(value).__module__) is Whose.USER:
+        elif (inside := contents(value)) is not None:
+            self._contents(value, inside, read)
+        elif isa(value, np.ndarray):
+            whole = Read(f"what is in {read.name}", read.place)
+            self.arrays.append((value, array_state(value), whole))
+        self._todo += [(part, read) for part in held]
+        if not (held or isa(value, FIXED)) or whose(type(value).__module__) is Whose.USER:
             self._attributes(value, read)
 
-    def _container(self, value: Any, read: Read) -> None:
-        inside = contents(value)
-        if inside is None:
-            return
-        label = f"what is in {read.name}"
-        if (first := self.reads.contents.get(id(value))) is not None:
-            appended = id(value) in self.reads.appended and id(value) not in self.reads.used
-            if appended and not any(isa(p, ARRAYS) for p in inside[len(first.value) :]):
+    def _contents(self, value: Any, inside: list[Any], read: Read) -> None:
+        """What is in a container."""
+        whole = Read(f"what is in {read.name}", read.place)
+        if id(value) in self.reads.appended:
+            _, length, place = self.reads.appended[id(value)]
+            new = any(isa(part, ARRAYS) for part in inside[length:])
+            if not (new or id(value) in self.reads.used):
                 return  # a list of runs, say, that the step does not read
-            read = Read(read.name, first.value, first.place or read.place)
-            self._compare(read._replace(name=label), inside)
-        self.watches.append(Watch(list if type(value) is list else contents, value, label))
+            whole = whole._replace(place=place)
+        self.watches.append(Watch(list if type(value) is list else contents, value, whole))
         if isa(value, (*SEQUENCES, Mapping)):  # what left another may have come to this one
-            self._alike[_lengths][id(value)] = value, label
-        for part in inside:
-            self._todo.append((part, read))
+            self._watch(len, value, whole)
+        self._todo += [(part, read) for part in inside]
 
     def _attributes(self, value: Any, read: Read) -> None:
-        """The attributes of an object, a class or a file that were read, or may have been."""
+        """The attributes of an object, a class or a file that are read, or may be."""
         is_class, is_module = isa(value, type), isa(value, types.ModuleType)
         of = value if is_class else type(value)
         origin = origin_of(value)
         if is_module and origin < Whose.USER:
             return
-        known, floating = self._known.get(id(value), ()), self.reads.floating
-        there = attributes(value)
-        is_whole = id(value) in self.reads.whole
-        is_whole |= self.reads.reflects and origin >= Whose.LAYERS and not is_module
-        inherited = [] if is_class else attributes(of)
-        names = dict.fromkeys(known)
-        names |= dict.fromkeys(n for n in (*there, *inherited) if n in floating)
+        known, floating = self.reads.attributes.places(value), self.reads.floating
+        there = [*attributes(value), *([] if is_class else attributes(of))]
         unseen = origin is Whose.USER and whose(of.__module__) is Whose.LIBRARY
-        unseen &= not isa(value, (type, *NAMED))  # C compares and shows all that it has
-        unseen = unseen or any(looks_around(member(value, n)) for n in (*known, *floating))
-        if is_whole or unseen:
-            names |= dict.fromkeys((*there, *inherited))
+        is_whole = (
+            id(value) in self.reads.whole
+            or (self.reads.reflects and origin >= Whose.LAYERS and not is_module)
+            or (unseen and not isa(value, (type, *NAMED)))  # C compares and shows all that it has
+            or any(looks_around(member(value, name)) for name in (*known, *floating))
+        )
+        names = [*known, *(name for name in there if name in floating)]
+        if is_whole:
+            names += [name for name in there if (id(value), name) not in self.reads.worked]
+            all_of_it = Read(f"the attributes of {of.__name__}", read.place)
             if is_class:
-                self._alike[_lengths][-id(value)] = (
-                    vars(value),
-                    f"the attributes of {value.__name__}",
-                )
+                self._watch(len, self._space(value), all_of_it)
             if (own := fields(value)) is not None:
-                self._alike[_lengths][id(own)] = own, f"the attributes of {of.__name__}"
+                self._watch(len, own, all_of_it)
         named = value if is_class or isa(value, NAMED) else of
-        for name in names:
-            if self.reads.is_worked(value, name):
-                continue
-            self._attribute(value, name, Read(f"{named.__name__}.{name}", None, read.place))
-        if is_module:
-            return
+        for name in dict.fromkeys(names):
+            place = known.get(name, read.place)
+            self._attribute(value, name, Read(f"{named.__name__}.{name}", place))
+        if not is_module:
+            self._classes(value, origin, read)
+
+    def _classes(self, value: Any, origin: Whose, read: Read) -> None:
+        """The class of an object, and what it inherits: methods that ran, bases, names."""
         if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
-            self._alike[_types][id(value)] = value, f"the class of {of.__name__}"
+            self._watch(type, value, Read(f"the class of {type(value).__name__}", read.place))
         for kind in kinds_of(value):
             if whose(kind.__module__) >= Whose.LAYERS:
                 methods = map(plain, vars(kind).values())
                 self._todo += [(method, read) for method in methods if self._ran(method)]
                 if whose(kind.__module__) is Whose.USER:
-                    label = f"the bases or the name of {kind.__name__}"
-                    self._alike[_bases][id(kind)] = self._alike[_names][id(kind)] = kind, label
-                    self._todo.append((kind, Read(kind.__name__, kind, read.place)))
+                    what = Read(f"the bases or the name of {kind.__name__}", read.place)
+                    self._watch(BASES, kind, what)
+                    self._watch(NAME, kind, what)
+                    self._todo.append((kind, Read(kind.__name__, read.place)))
 
     def _attribute(self, value: Any, name: str, read: Read) -> None:
+        """One attribute, and where it is kept."""
         now = attribute(value, name)
-        if (first := self.reads.attributes.get((id(value), name))) is not None:
-            read = first._replace(name=read.name)
-            self._compare(read, now)
-        elif whose(type(value).__module__) is Whose.LIBRARY:
+        of_library = whose(type(value).__module__) is Whose.LIBRARY
+        if of_library and name not in self.reads.attributes.places(value):
             self._inner.add(id(now))
-        self._place(value, name, read.name)
         self._todo.append((now, read))
-
-    def _place(self, value: Any, name: str, label: str) -> None:
-        """Where an attribute is kept."""
         own = vars(value) if isa(value, types.ModuleType) else fields(value)
         kinds = kinds_of(value)
         kind = next((k for k in kinds if name in vars(k)), None)
         for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
             if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
-                self._alike[_lengths][-id(between)] = vars(between), label
-        held: Any = vars(kind).get(name) if kind is not None else None
+                self._watch(len, self._space(between), read)
+        held: Any = vars(kind)[name] if kind is not None else None
         if own is not None and name in own:
-            self._names.setdefault(id(own), (own, {}))[1][name] = label
+            self._name(own, name, read)
         elif isa(held, OF_C) and isa(value, held.__objclass__):
-            self.watches.append(Watch(lambda of: [given_by(held, of)], value, label))
+            self._watch(functools.partial(given_by, held), value, read)
         elif not isa(held, SLOT):
             if own is not None:
-                self._alike[_lengths][id(own)] = own, label
+                self._watch(len, own, read)
             if kind is not None and whose(kind.__module__) is Whose.USER:
-                space = self.seen.setdefault(-id(kind), vars(kind))  # the same proxy each time
-                self._names.setdefault(id(space), (space, {}))[1][name] = label
+                self._name(self._space(kind), name, read)
 
     def _function(self, function: types.FunctionType, read: Read) -> None:
         """A function that ran: its closure, and what its parameters are by default."""
@@ -276,67 +251,37 @@ class Walk:
         if not (self._ran(function) or unseen):
             return
         code, label = function.__code__, function.__name__
-        ran = self._is_the_one(function)
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                now = cell.cell_contents
-            except ValueError:  # it has no value
-                continue
-            noted = self.reads.variables.get((id(code), name))
-            first = self.reads.cells.get(id(cell), noted if ran else None)
-            held = read._replace(name=label if unseen else name) if first is None else first
-            if first is not None:
-                self._compare(first, now)
-            self._alike[_cells][id(cell)] = cell, held.name
-            self._todo.append((now, held))
+        places = self.reads.variables.places(code)
+        for name, cell in closure(function):
+            held = Read(label if unseen else name, places.get(name, read.place))
+            self._watch(CELL, cell, held)
+            self._todo.append((cell.cell_contents, held))
         if whose(function.__module__) is Whose.USER:
-            self.watches.append(Watch(_made_of, function, label))
-            defaults = (function.__defaults__, function.__kwdefaults__)
             place = f"{code.co_filename}:{code.co_firstlineno}"
-            held = Read(f"the defaults of {label}", None, place)
-            self._todo += [(part, held) for part in defaults]
+            self.watches.append(Watch(_made_of, function, Read(label, place)))
+            held = Read(f"the defaults of {label}", place)
+            self._todo += [(function.__defaults__, held), (function.__kwdefaults__, held)]
 
-    def _is_the_one(self, function: types.FunctionType) -> bool:
-        """Whether what was noted first of a code's cells is of this function, not of another."""
-        if self._has_noted(function):
-            return True
-        others = self.reads.functions(function.__code__)
-        return not any(other is not function and self._has_noted(other) for other in others)
+    def _variable(self, space: dict[str, Any], read: Read) -> None:
+        """A name in a namespace of the user's; what the user's code has of a library's."""
+        now = space.get(read.name)
+        if whose(space.get("__name__")) is Whose.USER or (read.place and not _is_fixed(now)):
+            self._name(space, read.name, read)
+            if not _is_fixed(now):
+                self._todo.append((now, read))
 
-    def _has_noted(self, function: types.FunctionType) -> bool:
-        """Whether the cells have the values that were noted first."""
-        code = function.__code__
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            first = self.reads.variables.get((id(code), name))
-            try:
-                if first is not None and not is_same(cell.cell_contents, first.value):
-                    return False
-            except ValueError:  # it has no value
-                return False
-        return True
+    def _name(self, space: Any, name: str, read: Read) -> None:
+        """A name in a namespace, or that it is not there."""
+        names = self._names if name in space else self._absent
+        names.setdefault(id(space), (space, {}))[1][name] = read
 
-    def _global(self, namespace: dict[str, Any], name: str) -> None:
-        read = self.reads.variables.get((id(namespace), name))
-        now, origin = namespace.get(name, MISSING), whose(namespace.get("__name__"))
-        if read is None:  # it is looked up in Python's own
-            if origin is Whose.USER:
-                self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
-        elif origin is Whose.USER or (read.place and not _is_fixed(now)):
-            self._compare(read, now)
-            if now is MISSING:
-                self._absent.setdefault(id(namespace), (namespace, {}))[1][name] = name
-            else:
-                self._names.setdefault(id(namespace), (namespace, {}))[1][name] = name
-                if not _is_fixed(now):
-                    self._todo.append((now, read))
+    def _watch(self, get: Callable[[Any], Any], of: Any, read: Read) -> None:
+        """What is got of an object, as of others."""
+        self._each.setdefault(get, {})[id(of)] = of, read
 
-    def _compare(self, read: Read, now: Any) -> None:
-        """Note a difference between what was read first and what is there after the step."""
-        if not is_same(now, read.value):
-            self._change(read, now)
-
-    def _change(self, read: Read, now: Any) -> None:
-        self.changes.setdefault(read.name, (read, now))
+    def _space(self, kind: type) -> Any:
+        """The namespace of a class, the same view of it each time."""
+        return self.seen.setdefault(-id(kind), vars(kind))
 
     def _ran(self, function: Any) -> bool:
         code = function.__code__ if isa(function, types.FunctionType) else None
