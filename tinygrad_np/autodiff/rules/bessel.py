@@ -14,6 +14,7 @@ from .steady import (
     arrays,
     combined,
     cut,
+    elementwise,
     from_pole,
     i0,
     j0,
@@ -25,7 +26,6 @@ from .steady import (
     struve,
     y0,
 )
-from .table import elementwise
 
 # of H_0(x) / x in x**2, highest first; exact to 1e-16 for |x| < 1
 STRUVE_RATIO = [

@@ -17,6 +17,7 @@ from .steady import (
     arrays,
     betaln,
     cut,
+    elementwise,
     erf,
     gammaln,
     polynomial,
@@ -24,7 +25,6 @@ from .steady import (
     xlog1py,
     xlogy,
 )
-from .table import elementwise
 
 gammaincinv = steady(sp.gammaincinv)
 # (2k+1)!!, highest first, and (2k+2) times that

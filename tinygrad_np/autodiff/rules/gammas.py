@@ -12,8 +12,7 @@ from scipy.special import _ufuncs as hidden
 
 from ...errors import TapeError
 from ..primitives import primitive
-from .steady import away_from_ends, gamma, psi, rgamma
-from .table import elementwise
+from .steady import away_from_ends, elementwise, gamma, psi, rgamma
 
 
 def trigamma(x: Any) -> Any:

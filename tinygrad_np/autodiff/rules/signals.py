@@ -44,8 +44,8 @@ def places_back(g: Any, x: Any, xp: Any, fp: Any) -> Any:
     first, second, _ = piece(x, xp)
     width = at(xp, second) - at(xp, first)
     rise = (at(fp, second) - at(fp, first)) / np.where(width == 0, 1, width)
-    counts = (x >= xp[0]) & (x <= xp[-1]) & (width != 0) & (g != 0)
-    return np.where(counts, g * rise, 0)
+    counts = (x >= xp[0]) & (x <= xp[-1]) & (width != 0)
+    return np.where(counts & ((g != 0) | np.isfinite(rise)), g * rise, 0)
 
 
 def collected(parts: Any, first: Any, second: Any, xp: Any) -> Any:
@@ -159,8 +159,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
             )
         if np.ndim(step):
             step = as_array(step)
-            step = widened(step, np.result_type(step.dtype, np.float16))
-            step = np.diff(step)
+            step = np.diff(widened(step, step.dtype if step.dtype.kind in "fc" else np.float64))
         slope = cast(differences(np.moveaxis(f, a, -1), step, edge_order), dtype)
         slopes.append(laid(np.moveaxis(slope, -1, a), f))
     return slopes[0] if len(slopes) == 1 else tuple(slopes)

@@ -22,13 +22,13 @@ from .steady import (
     beside,
     combined,
     cut,
+    elementwise,
     elliprd,
     from_pole,
     hyp2f1,
     polynomial,
     quotient,
 )
-from .table import elementwise
 
 ROOT_TWO_PI = math.sqrt(2 * math.pi)
 DEGREE = math.pi / 180
