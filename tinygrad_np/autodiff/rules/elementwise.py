@@ -174,7 +174,10 @@ def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
 
 def root_of_sum(x: Any) -> Any:
     """√(1 + x²), whose square may overflow."""
-    return root_of_rest(x * 1j) if np.iscomplexobj(x) else np.hypot(x, 1)
+    if not np.iscomplexobj(x):
+        return np.hypot(x, 1)
+    root, left = root_of_rest(x * 1j), np.signbit(np.real(x)) & (np.imag(x) > 0)
+    return np.where(left & (np.real(root) == 0), -root, root)  # x * 1j made +0.0 of -0.0
 
 
 def over_square(g: Any, root: Any) -> Any:
@@ -183,9 +186,9 @@ def over_square(g: Any, root: Any) -> Any:
 
 
 def root_of_rest(x: Any) -> Any:
-    """√(1 - x²), whose square may overflow."""
+    """√(1 - x²), whose square may overflow; 1 - x would lose the side of the cut that x is on."""
     if np.iscomplexobj(x):
-        return np.sqrt(1 - x) * np.sqrt(1 + x)
+        return np.sqrt(-(x - 1)) * np.sqrt(x - -1)
     return np.sqrt((1 - x) * (1 + x))
 
 
@@ -326,7 +329,7 @@ elementwise(np.sinh, lambda g, _out, x: g * np.cosh(x))
 elementwise(np.cosh, lambda g, _out, x: g * np.sinh(x))
 elementwise(np.tanh, lambda g, out, _x: g * (1 - out * out))
 elementwise(np.arcsinh, lambda g, _out, x: g / root_of_sum(x))
-elementwise(np.arccosh, lambda g, _out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+elementwise(np.arccosh, lambda g, _out, x: g / (np.sqrt(x - 1) * np.sqrt(x - -1)))
 elementwise(np.arctanh, lambda g, _out, x: g / (1 - x) / (1 + x))
 elementwise(np.sinc, lambda g, out, x: sinc_slope(g, out, x))
 elementwise(np.degrees, lambda g, _out, _x: g * (180 / math.pi))
