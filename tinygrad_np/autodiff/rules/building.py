@@ -78,8 +78,8 @@ def linspace(
     if not retstep:
         return out
     intervals = num - 1 if endpoint else num
-    step = (stop - start) / intervals if intervals > 0 else (stop - start) * np.nan
-    return out, step
+    distance = stop * 1.0 - start * 1.0  # of integers without a sign
+    return out, distance / intervals if intervals > 0 else distance * np.nan
 
 
 @composite(np.logspace)

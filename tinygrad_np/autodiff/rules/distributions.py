@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special as sp
 
-from ..primitives import akin, cast, is_foreign, primitive
+from ..primitives import akin, cast, is_foreign, of_dtype, primitive
 from .special import ROOT_TWO_PI, faddeeva_slope, gauss
 from .steady import (
     ROOT_PI,
@@ -59,7 +59,7 @@ def weighed(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
         plain = plain + c * x
     out = np.exp(plain)
     if np.isfinite(out).all():  # else an end decides; the whole takes three times as long
-        return out if out.dtype == wanted else cast(out, wanted)
+        return of_dtype(out, wanted)
     far = np.isposinf(x)
     near = np.where(far, 1, x)
     power = xlogy(p, near) + xlog1py(q, b * near) + c * near + log_scale

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.dispatch import F
-from ..primitives.elementwise import cast, clip, replace_nonfinite, sigmoid
+from ..primitives.elementwise import cast, clip, of_dtype, replace_nonfinite, sigmoid
 from .calls import in_numpys_words
 from .table import Traits, composite, elementwise
 
@@ -64,8 +64,7 @@ def as_wide(x: Any, g: Any) -> Any:
     """
     if not hasattr(x, "dtype") or x.dtype is g.dtype:
         return x
-    dtype = np.result_type(x.dtype, g.dtype)
-    return x if x.dtype == dtype else cast(x, dtype)
+    return of_dtype(x, np.result_type(x.dtype, g.dtype))
 
 
 def power_base(g: Any, x: Any, y: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import akin, bodies, cast, chosen, deviation, length, nonzero, unit, variance
+from ..primitives import akin, bodies, cast, chosen, deviation, length, nonzero, of_dtype, unit, variance
 from ..shapes import Axis, as_array, axes_of, beside, expand, extent, keep, kept, total
 from .elementwise import as_wide, in_single
 from .table import Traits, along, composite, defvjp, onwards
@@ -306,7 +306,7 @@ def average(
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
     dtype = np.result_type(a, weights)
     dtype = dtype if np.result_type(a).kind in "fc" else np.result_type(dtype, np.float64)
-    a, weights = (v if v.dtype == dtype else cast(v, dtype) for v in map(as_array, (a, weights)))
+    a, weights = (of_dtype(as_array(v), dtype) for v in (a, weights))
     scale = nonzero(np.sum(weights, axis=axis, keepdims=keepdims))
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale
     return (mean, scale) if returned else mean

@@ -107,8 +107,9 @@ def elliptic(phi: Any, m: Any, power: int, root: int) -> Any:
     phi, m = arrays(phi, m)
     part = carlson if power == 2 else quadrature
     turns = np.round(phi / math.pi)
-    half = part(np.full_like(phi, math.pi / 2), np.where(turns != 0, m, 0), power, root)
-    return part(phi - turns * math.pi, m, power, root) + 2 * turns * np.where(turns != 0, half, 0)
+    angle, more = phi - turns * math.pi, turns != 0
+    half = part(np.full_like(angle, math.pi / 2), np.where(more, m, 0), power, root)
+    return part(angle, m, power, root) + 2 * turns * np.where(more, half, 0)
 
 
 def carlson(phi: Any, m: Any, _power: int, root: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special as sp
 
-from ..primitives import F, cast
+from ..primitives import F, of_dtype
 from . import table
 
 ROOT_PI = math.sqrt(math.pi)
@@ -28,7 +28,7 @@ def steady(fn: np.ufunc) -> Any:
         if not dtypes:
             return out.item()  # a Python number, which has no dtype
         wanted = np.result_type(np.float32, *dtypes)
-        return out if out.dtype == wanted else cast(out, wanted)
+        return of_dtype(out, wanted)
 
     return call
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import TapeError
 from ..nests import leaves, rebuild, tupled
 from ..primitives import Kept as Kept
-from ..primitives import cast
+from ..primitives import of_dtype
 from ..shapes import Axis, keep
 from .lending import reading
 from .signatures import COMPOSITES as COMPOSITES
@@ -268,8 +268,8 @@ def in_one_precision(vjp: Vjp) -> Vjp:
 
 def precise(x: Any, kind: Any) -> Any:
     """``x`` with the precision of ``kind`` at least."""
-    dtype = np.result_type(x.dtype, np.finfo(kind).dtype) if x.dtype.kind in "fc" else np.int64
-    return x if x.dtype == dtype else cast(x, dtype)
+    is_float = x.dtype.kind in "fc"
+    return of_dtype(x, np.result_type(x.dtype, np.finfo(kind).dtype) if is_float else np.int64)
 
 
 class Each(Sequence[Vjp]):
