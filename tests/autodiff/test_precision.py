@@ -113,6 +113,37 @@ def test_values_of_narrow_operands_of_some() -> None:
     run_all(check_value, list(narrow_ones(REAL, ("i1", "u1")))[::23])
 
 
+X = np.array([0.5, 2.0, -1.0, 4.0])
+MIXED: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
+    ("gradient", np.gradient, (X, np.array([0, 1, 3, 6], "i1"))),
+    ("gradient", lambda f, d: np.gradient(f, d, edge_order=2), (X, np.array(200, "u1"))),
+    ("gradient", lambda f, d: np.gradient(f, d, edge_order=2), (X, np.array(0.3, "f4"))),
+    ("average", lambda a, w: np.average(a, weights=w), (np.arange(4, dtype="i1"), X.astype("f4"))),
+    ("average", lambda a, w: np.average(a, weights=w), (X, np.array([0.1, 0.2, 0.3, 0.4], "f4"))),
+    ("add.reduceat", lambda x: np.add.reduceat(x, [0, 2]), (np.full(3, 100, "i1"),)),
+    ("logaddexp.reduce", np.logaddexp.reduce, (np.array([3, 1, 2], "u1"),)),
+    ("logaddexp.reduce", np.logaddexp.reduce, (np.array([True, False]),)),
+    ("histogramdd", lambda x, w: np.histogramdd([x], 2, weights=w)[0], (X, X.astype("f4") / 3)),
+    ("nanvar", lambda x, m: np.nanvar(x, mean=m), (X.astype("f4"), np.array(0.3))),
+    ("polyfit", lambda y, w: np.polyfit(np.arange(4.0), y, 1, w=w), (X.astype("f4"), 1 / (X + 3))),
+    ("linspace", lambda a, b: np.linspace(a, b, 3, retstep=True)[1],
+     (np.array(5, "u1"), np.array(3, "u1"))),
+    ("einsum", lambda a, b: np.einsum("ij,jk,kl->il", a, a, b), (np.ones((2, 2), bool), np.eye(2))),
+    ("einsum", lambda a, b: np.einsum("i,j,i->j", a, a, b), (X.astype("f4") / 3, X)),
+    ("tensordot", lambda a: np.tensordot(a, a, (np.int64(0), np.int64(0))), (X,)),
+]  # fmt: skip
+
+
+def check_mixed(_name: str, f: Callable[..., Any], operands: tuple[Any, ...]) -> None:
+    found, wanted = f(*map(tg.Tensor, operands)), np.asarray(f(*operands))
+    assert found.dtype == wanted.dtype
+    np.testing.assert_allclose(found.numpy(), wanted, 1e-14)
+
+
+def test_values_of_operands_in_several_dtypes() -> None:
+    run_all(check_mixed, MIXED)
+
+
 @pytest.mark.slow
 def test_values_of_narrow_operands() -> None:
     run_all(check_value, narrow_ones(REAL, ("i1", "u1", "i8")))
