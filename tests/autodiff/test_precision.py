@@ -150,10 +150,11 @@ def test_values_of_narrow_operands() -> None:
     run_all(check_value, ((case, -1, dtype) for case in REAL for dtype in ("i1", "u1", "?")))
 
 
-WIDE: list[tuple[str, Callable[[Any], Any], Any]] = [
-    (name, lambda x, fn=getattr(np, name): fn(x, dtype="f8"), 100.0)
+WIDE: list[tuple[str, Callable[[Any], Any], float]] = [
+    (name, lambda x, name=name: getattr(np, name)(x, dtype="f8"), 100.0)  # type: ignore[misc]
     for name in ("cosh", "sinh", "exp", "exp2", "expm1")
-] + [
+]
+WIDE += [
     ("square", lambda x: np.square(x, dtype="f8"), 1e30),
     ("power", lambda x: np.power(x, 25, dtype="f8"), 100.0),
     ("power of arrays", lambda x: np.power(x, np.full(1, 25, "f4"), dtype="f8"), 100.0),
@@ -164,7 +165,7 @@ WIDE: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("prod", lambda x: np.prod(np.tile(x, 25), dtype="f8"), 100.0),
     ("cumprod", lambda x: np.cumprod(np.tile(x, 25), dtype="f8"), 100.0),
     ("var", lambda x: np.var(np.stack([x, 3 * x]), dtype="f8"), 1e30),
-    ("power.accumulate", lambda x: np.multiply.accumulate(np.tile(x, 25), dtype="f8"), 100.0),
+    ("multiply.accumulate", lambda x: np.multiply.accumulate(np.tile(x, 25), dtype="f8"), 100.0),
 ]  # fmt: skip
 
 
@@ -200,8 +201,9 @@ def check_minimum(case: Case) -> None:
         rest = [out - fit for out, fit in zip(f(*xs), base, strict=True)]
         return sum(np.sum(np.real(r * np.conj(r))) / 2 for r in rest)
 
-    found, wanted = tg.hvp(distance, values, way), tg.vjp(f, *values)[1](
-        tuple(np.conj(p) for p in pushed)
+    found, wanted = (
+        tg.hvp(distance, values, way),
+        tg.vjp(f, *values)[1](tuple(np.conj(p) for p in pushed)),
     )
     for a, b in zip(found, wanted, strict=True):
         np.testing.assert_allclose(a, b, 1e-6, 1e-8)

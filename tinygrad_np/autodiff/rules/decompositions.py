@@ -346,8 +346,9 @@ def pinv_back(g: Any, out: Any, a: Any, cut: Any) -> Any:
     squares problems whose variables separate", equation 4.12.
     """
     ph, gh = adjoint(out), adjoint(g)
-    right, left = np.matmul(gh, np.matmul(out, ph)), np.matmul(np.matmul(ph, out), gh)
-    back = right - np.matmul(a, np.matmul(out, right)) + left - np.matmul(np.matmul(left, out), a)
+    right = gh - np.matmul(a, np.matmul(out, gh))  # first: of three inverses nothing is left
+    left = gh - np.matmul(np.matmul(gh, out), a)
+    back = np.matmul(right, np.matmul(out, ph)) + np.matmul(np.matmul(ph, out), left)
     back = back - np.matmul(np.matmul(ph, g), ph)
     return back if cut is None else kept_back(back, a, cut)
 

@@ -229,8 +229,8 @@ elementwise(sp.ndtri, lambda g, out, _p: g * (np.exp(out * out * 0.5) * ROOT_TWO
 elementwise(sp.ndtri_exp, lambda g, out, _y: g / hazard(out))
 elementwise(sp.owens_t,
             lambda g, _out, h, a: g * (bell(h) * erf(a * h * math.sqrt(0.5)) * -0.5),
-            lambda g, _out, h, a: g * (
-                np.exp((h * h + np.square(a * h)) * -0.5) / (2 * math.pi) / (1 + a * a)))  # fmt: skip
+            lambda g, _out, h, a: g * (np.exp((h * h + np.square(a * h)) * -0.5)
+                                       / (2 * math.pi) / (1 + a * a)))  # fmt: skip
 elementwise(sp.voigt_profile,
             lambda g, _out, x, s, c: g * np.real(voigt_slope(x, s, c)),
             lambda g, out, x, s, c: g * voigt_by_sigma(out, x, s, c),

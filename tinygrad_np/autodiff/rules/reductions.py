@@ -4,7 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import akin, bodies, cast, chosen, deviation, length, nonzero, of_dtype, unit, variance
+from ..primitives import (
+    akin,
+    bodies,
+    cast,
+    chosen,
+    deviation,
+    length,
+    nonzero,
+    of_dtype,
+    unit,
+    variance,
+)
 from ..shapes import Axis, as_array, axes_of, beside, expand, extent, keep, kept, total
 from .elementwise import as_wide, in_single
 from .table import Traits, along, composite, defvjp, onwards

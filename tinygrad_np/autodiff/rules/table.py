@@ -258,10 +258,11 @@ def in_one_precision(vjp: Vjp) -> Vjp:
     @functools.wraps(vjp)
     def rule(g: Any, out: Any, *operands: Any) -> Any:
         arrived = next(part for part in g if part is not None) if isinstance(g, tuple) else g
-        kind = arrived.dtype
-        return vjp(
-            g, out, *(v if getattr(v, "dtype", kind) is kind else precise(v, kind) for v in operands)
-        )
+        given, kind = list(operands), arrived.dtype
+        for place, operand in enumerate(given):
+            if getattr(operand, "dtype", kind) is not kind:
+                given[place] = precise(operand, kind)
+        return vjp(g, out, *given)
 
     return rule
 
