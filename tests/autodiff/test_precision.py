@@ -302,6 +302,13 @@ def test_slopes_of_half_precision_are_rounded_ones() -> None:
     ))  # fmt: skip
 
 
+def test_equal_elements_of_many_keep_their_order() -> None:
+    """NumPy's usual order is not stable from 17 elements on."""
+    x = np.random.default_rng(0).integers(0, 3, 2000).astype(float)
+    found = tg.grad(lambda t: np.sum(np.sort(t) * np.arange(2000.0)))(x)
+    np.testing.assert_array_equal(found[np.argsort(x, kind="stable")], np.arange(2000.0))
+
+
 def test_ties_of_half_precision_are_counted_in_full() -> None:
     for shape, axis in (((5000, 3), 0), ((70_000,), None)):
         x = np.zeros(shape, np.float16)

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, akin, cast
+from ..primitives import ARRAY, add_at, akin, cast, of_dtype
 from ..primitives.neural import logsumexp
 from ..shapes import axes_of
 from .calls import METHODS
-from .elementwise import as_wide
 from .reductions import recurrence
 from .shaping import laid
 from .table import TABLE, composite, constant, defvjp, onwards
@@ -46,7 +45,7 @@ def scan_back(ufunc: np.ufunc, g: Any, out: Any, x: Any, axis: int) -> Any:
     """y_i = f(y_{i-1}, x_i): s_i = g_i + (df/dy)_{i+1} s_{i+1}, and x_i gets (df/dx)_i s_i."""
     if np.size(x) == 0:
         return np.zeros_like(x)
-    x = as_wide(x, g)
+    x = of_dtype(x, g.dtype)
     g, y, lined = (np.moveaxis(v, axis, -1) if np.ndim(v) else v[None] for v in (g, out, x))
     by_before, by_now = steps(ufunc, y, lined)
     end = np.zeros_like(y[..., :1])

@@ -124,7 +124,7 @@ def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
     """Each element moves the product by the product of the others."""
     if x.size == 0:
         return np.zeros_like(x)
-    x = as_wide(x, g)
+    x = of_dtype(x, g.dtype)
     wide = beside(g, x, axis) * (1 if initial is None else initial)
     if where is True:
         return wide * product_of_others(x, axis)
@@ -163,7 +163,7 @@ def recurrence(total: Any, factor: Any) -> Any:
 
 def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
     """cot_i = (x_0 … x_{i-1}) s_i, where s_i = g_i + x_{i+1} s_{i+1}."""
-    x = as_wide(x, g)
+    x = of_dtype(x, g.dtype)
     axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
     lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
     total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
