@@ -184,7 +184,9 @@ ABOVE: dict[str, Callable[..., bool]] = {  # where PyTorch has no number or anot
     "erfcx": lambda x: abs(x) > 20,  # cancels there
     "xlogy": lambda x, y: x == 0 or y == 0,
     "xlog1py": lambda x, y: x == 0 or y == -1,
-    "i1e": lambda x: abs(x) < 1e-7,
+    "i0e": lambda x: abs(x) > 1e9,  # cancels there
+    "i1e": lambda x: abs(x) < 1e-7 or abs(x) > 1e9,
+    "expm1": lambda x: x < -20,
     "i0": lambda x: abs(x) > 700, "i1": lambda x: abs(x) > 700 or abs(x) < 1e-7,
     "logit": lambda x: abs(x) > 1 or x == 0, "gammaln": lambda x: x <= 0,
 }  # fmt: skip

@@ -52,9 +52,11 @@ def decay(v: Any, x: Any, turn: complex, usual: Any, out: Any) -> Any:
     """
     if np.iscomplexobj(x):
         return usual
-    far = np.abs(x) > np.maximum(100, 10 * np.square(v))
+    far = np.abs(x) > np.maximum(100, 10 * v * v)
+    if isinstance(far, (np.ndarray, np.bool_)) and not far.any():
+        return usual  # the commonest
     size = np.where(far, np.abs(x), 100)
-    order = np.where(far, 4 * np.square(v), 0)
+    order = 4 * np.square(np.where(far, arrays(v, x)[0], 0))
     factor, total, tilted = np.ones_like(size * turn), 1.0, 0.5
     for k in range(1, 9):
         factor = factor * ((order - (2 * k - 1) ** 2) / (8 * k)) * (turn / size)

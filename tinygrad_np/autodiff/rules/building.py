@@ -1,5 +1,6 @@
 """Functions that build arrays from others: grids, ranges, blocks, insertions."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,7 +79,8 @@ def linspace(
     if not retstep:
         return out
     intervals = num - 1 if endpoint else num
-    distance = stop * 1.0 - start * 1.0  # of integers without a sign
+    numbers = (v if type(v) in (int, float, complex) else as_array(v) * 1.0 for v in (stop, start))
+    distance = operator.sub(*numbers)  # integers may have no sign
     return out, distance / intervals if intervals > 0 else distance * np.nan
 
 

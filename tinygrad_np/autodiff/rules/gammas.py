@@ -27,9 +27,11 @@ def trigamma(x: Any) -> Any:
 
 def rgamma_slope(out: Any, x: Any) -> Any:
     """-ψ(x) / Γ(x); left of 1/2 mirrored, where both have poles."""
-    left = np.real(x) < 0.5
-    if np.iscomplexobj(x):  # elsewhere the cosine would overflow
-        left = np.logical_and(left, np.equal(out, 0))
+    if np.iscomplexobj(x):  # of them ψ has no slope here
+        pole = np.logical_and(np.equal(out, 0), np.real(x) < 0.5)
+        turned = np.cos(np.where(pole, x, 0) * math.pi)
+        return np.where(pole, gamma(np.where(pole, 1 - x, 1)) * turned, -psi(x) * out)
+    left = x < 0.5
     mirrored = np.where(left, 1 - x, 1)
     turned = np.where(left, x, 0) * math.pi
     tilt = np.cos(turned) - np.sin(turned) * psi(mirrored) / math.pi

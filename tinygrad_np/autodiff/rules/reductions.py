@@ -60,7 +60,7 @@ def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any
     ties = np.sum(hit, axis=axis, keepdims=True)
     if initial is not None:
         ties = np.maximum(ties + cast(best == initial, dtype), 1)
-    return keep(g, shape, axis) / ties * hit
+    return of_dtype(keep(g, shape, axis) / ties * hit, g.dtype)
 
 
 def centred(x: Any, axis: Axis, where: Any) -> Any:
@@ -315,9 +315,9 @@ def average(
         lined = [n if k in axes else 1 for k, n in enumerate(np.shape(a))]
         weights = np.transpose(weights, sorted(range(len(axes)), key=axes.__getitem__))
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
-    dtype = np.result_type(a, weights)
-    dtype = dtype if np.result_type(a).kind in "fc" else np.result_type(dtype, np.float64)
-    a, weights = (of_dtype(as_array(v), dtype) for v in (a, weights))
+    a, weights = as_array(a), as_array(weights)
+    dtype = np.result_type(a, weights, *[] if a.dtype.kind in "fc" else [np.float64])
+    a, weights = of_dtype(a, dtype), of_dtype(weights, dtype)
     scale = nonzero(np.sum(weights, axis=axis, keepdims=keepdims))
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale
     return (mean, scale) if returned else mean
