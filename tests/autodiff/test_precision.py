@@ -3,6 +3,7 @@
 A rule may see its operands in another precision than the one in which the result was computed.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -43,7 +44,16 @@ def slope(call: Callable[..., Any], values: Sequence[Any], place: int) -> Any:
     if not getattr(total, "requires_grad", False):
         return None
     total.backward()
-    return None if ts[place].grad is None else ts[place].grad.numpy()
+    found = ts[place].grad
+    return None if found is None else found.numpy()
+
+
+def pulled(f: Callable[[Any], Any], x: Any, g: Any) -> Any:
+    """The cotangent of ``x`` from that of the result."""
+    t: Any = tg.Tensor(x, requires_grad=True)
+    with np.errstate(all="ignore"):
+        f(t).backward(np.asarray(g))
+    return t.grad.numpy()
 
 
 def as_narrow(value: Any, dtype: str) -> Any:
@@ -54,7 +64,7 @@ def of_numpy(case: Case, values: Sequence[Any]) -> list[Any] | None:
     """What NumPy gives, None where it refuses."""
     try:
         return [np.asarray(out) for out in leaves(case.call(*values, fn=case.reference))]
-    except (TypeError, ValueError, np.linalg.LinAlgError):
+    except (TypeError, ValueError, OverflowError, np.linalg.LinAlgError):
         return None
 
 
@@ -238,10 +248,10 @@ def of_complex() -> dict[str, Callable[[Any], Any]]:
         and fn.__name__ not in ("conjugate", "sign", "rint", "psi")
     }  # fmt: skip
     for y in (0.3, -1.7, 2, 0.3 + 0.2j):
-        found[f"power {y}"] = lambda z, y=y: np.power(z, y)
+        found[f"power {y}"] = functools.partial(lambda y, z: np.power(z, y), y)
     if HAS_SCIPY:
         for fn in (sp.jv, sp.yv, sp.kv, sp.iv, sp.hankel1, sp.hankel2e, sp.kve, sp.xlogy):
-            found[fn.__name__] = lambda z, fn=fn: fn(0.3, z)
+            found[fn.__name__] = functools.partial(fn, 0.3)
     return found
 
 
@@ -250,14 +260,11 @@ def check_cut(fn: Callable[[Any], Any], at: float, zero: float, is_real: bool) -
     z, h = np.array([at, at + 1e-5, at - 1e-5]), 2e-5
     given = np.empty(3, complex)
     given.real, given.imag = (z, zero) if is_real else (zero, z)
-    t = tg.Tensor(given[:1], requires_grad=True)
     with np.errstate(all="ignore"):
-        out, values = fn(t), fn(given)
-        out.backward(np.ones(1, complex))
+        values = fn(given)
     wanted = (values[1] - values[2]) / (h if is_real else 1j * h)
-    assert t.grad is not None
     if np.isfinite(wanted) and abs(wanted) < 1e3:
-        np.testing.assert_allclose(t.grad.numpy()[0], wanted, 1e-6, 1e-6)
+        np.testing.assert_allclose(pulled(fn, given[:1], [1 + 0j])[0], wanted, 1e-6, 1e-6)
 
 
 def test_both_sides_of_cuts() -> None:
@@ -271,13 +278,9 @@ def test_both_sides_of_cuts() -> None:
 def test_complex_numbers_whose_square_overflows() -> None:
     far = np.array([1e200 + 1e200j, 1e200, -1e200j])
     for fn, power in ((np.arctan, 0), (np.arctanh, 0), (np.arcsin, 1), (np.arcsinh, 1)):
-        t = tg.Tensor(far, requires_grad=True)
-        fn(t).backward(np.ones(3, complex))
-        assert t.grad is not None
-        np.testing.assert_allclose(np.abs(t.grad.numpy() * far), power, atol=1e-100)
-    t = tg.Tensor([INF + 1j, 2 - 1j * INF], requires_grad=True)
-    np.abs(t).backward(np.ones(2))
-    assert t.grad is not None and t.grad.tolist() == [1, 1j]
+        found = pulled(fn, far, np.ones(3, complex))
+        np.testing.assert_allclose(np.abs(found * far), power, atol=1e-100)
+    assert pulled(np.abs, [INF + 1j, 2 - 1j * INF], np.ones(2)).tolist() == [1, 1j]
 
 
 ROUNDED = ("tanh", "ker", "kei", "kerp", "keip", "entr", "fresnel")  # of results near a limit
@@ -285,7 +288,7 @@ ROUNDED = ("tanh", "ker", "kei", "kerp", "keip", "entr", "fresnel")  # of result
 
 def check_half(fn: Any) -> None:
     """Slopes of float16 are those of float64, rounded: nothing inside a rule overflows."""
-    given = np.arange(0, 65536, 37, np.uint16).view(np.float16)
+    given = np.arange(0, 65536, 37).astype(np.uint16).view(np.float16)
     given = given[np.isfinite(given)]
     with np.errstate(all="ignore"):
         found, wanted = (tg.grad(lambda t: np.sum(leaves(fn(t))[0], dtype=float))(given.astype(d))
@@ -318,18 +321,16 @@ def test_ties_of_half_precision_are_counted_in_full() -> None:
 
 
 def test_parts_of_complex_numbers_that_are_replaced() -> None:
-    t = tg.Tensor([complex(np.nan, 2), complex(2, INF)], requires_grad=True)
-    np.nan_to_num(t, posinf=1.0).backward(np.full(2, 3 - 2j))
-    assert t.grad is not None and t.grad.tolist() == [-2j, 3]
+    x = [complex(np.nan, 2), complex(2, INF)]
+    found = pulled(lambda t: np.nan_to_num(t, posinf=1.0), x, np.full(2, 3 - 2j))
+    assert found.tolist() == [-2j, 3]
 
 
 def test_negative_bases_of_complex_exponents() -> None:
     wanted = (-2 + 0j) ** (1 + 1j) * np.log(-2 + 0j)
     for base in (-2, -2.0, np.array(-2), np.array(-2.0)):
-        y = tg.Tensor(1 + 1j, requires_grad=True)
-        np.power(base, y).backward(np.array(1 + 0j))
-        assert y.grad is not None
-        np.testing.assert_allclose(y.grad.item(), wanted)
+        found = pulled(functools.partial(np.power, base), 1 + 1j, 1 + 0j)
+        np.testing.assert_allclose(found, wanted)
 
 
 def test_shifts_without_a_sign() -> None:
@@ -350,7 +351,7 @@ def test_least_squares_with_a_matrix_in_another_dtype() -> None:
             wide = matrix.astype(float)
             b = np.array([1.0, 2.0, 4.0])
             wanted = np.linalg.lstsq(wide, np.eye(3))[0].sum(0)
-            found = tg.grad(lambda t, f=f: np.sum(f(t)))(b)
+            found = pulled(lambda t, f=f: np.sum(f(t)), b, 1.0)
             if f(b).shape == (1,):
                 wanted = 2 * (b - wide @ np.linalg.lstsq(wide, b)[0])
             np.testing.assert_allclose(found, wanted, 1e-6, 1e-9)

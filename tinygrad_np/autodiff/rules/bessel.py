@@ -57,7 +57,8 @@ def decay(v: Any, x: Any, turn: complex, usual: Any, out: Any) -> Any:
         return usual  # the commonest
     size = np.where(far, np.abs(x), 100)
     order = 4 * np.square(np.where(far, arrays(v, x)[0], 0))
-    factor, total, tilted = np.ones_like(size * turn), 1.0, 0.5
+    factor: Any = np.ones_like(size * turn)
+    total, tilted = factor, factor / 2
     for k in range(1, 9):
         factor = factor * ((order - (2 * k - 1) ** 2) / (8 * k)) * (turn / size)
         total, tilted = total + factor, tilted + (k + 0.5) * factor

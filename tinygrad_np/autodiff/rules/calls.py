@@ -55,7 +55,7 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     return False
 
 
-def in_loop(fn: np.ufunc, args: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[Any, ...]:
+def in_loop(fn: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[Any, ...]:
     """The operands in the dtypes that ``dtype=`` has them computed in: rules read these."""
     signature = options.get("signature")
     if options.get("dtype") is not None:

@@ -229,7 +229,8 @@ def legendre_slope(m: Any, v: Any, out: Any, x: Any) -> Any:
     end = np.abs(x) == 1
     inside = (np.where(end, 0, x) - 1) * (np.where(end, 0, x) + 1)
     usual = (v * x * out - (v + m) * sp.lpmv(m, v - 1, x)) / inside
-    return np.where(end, legendre_slope_at_end(*(arrays(k, x)[0] for k in (m, v)), x), usual)
+    at_end = legendre_slope_at_end(arrays(m, x)[0], arrays(v, x)[0], x)
+    return np.where(end, at_end, usual)
 
 
 def legendre_slope_at_end(m: Any, v: Any, x: Any) -> Any:
