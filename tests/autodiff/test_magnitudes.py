@@ -45,6 +45,18 @@ def test_slopes_scale_though_squares_do_not(
         assert float(ours) == pytest.approx(float(expected) * scale**degree, rel=1e-5), name
 
 
+@pytest.mark.parametrize("scale", [1e-140, 1e140])
+def test_slopes_scale_though_cubes_do_not(scale: float) -> None:
+    x = np.array([[3.0, 1.0], [-4.0, 2.0]])
+    for order in (3, 2.5, -3):
+        f = tg.hessian(lambda v, order=order: np.linalg.norm(v, order))
+        with np.errstate(all="ignore"):
+            np.testing.assert_allclose(f(x[0] * scale) * scale, f(x[0]), rtol=1e-9)
+    for matrix in (x, x[:1], x[:, :1]):
+        slope = tg.grad(lambda a: np.sum(np.linalg.pinv(a) * [[1.0], [2.0]][: a.shape[1]]))
+        np.testing.assert_allclose(slope(matrix * scale) * scale**2, slope(matrix), rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("f", "xs", "expected"),
     [

@@ -37,6 +37,8 @@ OTHERWISE: dict[str, Callable[..., bool]] = {
     "copysign": lambda x, _y: x == 0,  # the side that is written: |x| with a sign
     "power": lambda x, y: x == 0 and y < 1,  # conventions, and poles
     "float_power": lambda x, y: x == 0 and y < 1,
+    "expm1": lambda x: x < -15,  # cancels in PyTorch
+    "log10": lambda x: x > 1e307,  # x log(10) is inf in PyTorch
     "arccosh": lambda x: abs(x) > 1e150,  # x * x is inf in PyTorch
     "arcsinh": lambda x: abs(x) > 1e150,
     "arctan2": lambda *xs: any(abs(x) > 1e150 for x in xs) or all(abs(x) < 1e-150 for x in xs),

@@ -269,8 +269,8 @@ def _settle(
         _refuse_nest(rule, value)
     for name in tensors:
         kwargs[name]._refuse_detaching(f"{rule.name}({name}=t)")
-    if rule.is_ufunc and np.dtype(kwargs.get("dtype")).kind == "c":  # rules read what was computed
-        args = tuple(a.astype(kwargs["dtype"]) if isinstance(a, Tensor) else a for a in args)
+    if rule.is_ufunc and not rule.constant:
+        args = calls.in_loop(rule.fn, args, kwargs)
     allowed = DTYPE_OPTIONS if rule.is_ufunc else rule.accepts
     known = rule.constant or rule.accepts_any or allowed.issuperset(kwargs)
     if not known and requires_grad(args):

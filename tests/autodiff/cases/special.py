@@ -167,8 +167,8 @@ if HAS_SCIPY:
     row(special.logsumexp, complex_(2, 3), axis=1, _reference=sp.logsumexp)
     row(special.logsumexp, complex_(2, 3), axis=1, return_sign=True, _reference=sp.logsumexp)
     row(log_sums.log_of_sum, real(2, 3), weights, (0,), True)
-    for power in (1, 3):
-        row(rules.elliptic_by_m, real(2, 3), positive(2, 3) / 4, power)
+    for power, root in ((2, 1), (2, 3), (4, 5)):
+        row(rules.elliptic, real(2, 3), positive(2, 3) / 4, power, root)
     for ours, theirs in ((special.softmax, sp.softmax), (special.log_softmax, sp.log_softmax)):
         for options in ({}, {"axis": 0}, {"axis": (0, 1)}):
             row(ours, real(2, 3), **options, _reference=theirs)

@@ -18,6 +18,11 @@ def cast(x: Any, dtype: Any, *, out: Any = None) -> Any:
     return out
 
 
+def of_dtype(x: Any, dtype: Any) -> Any:
+    """``x`` itself if it is of this dtype, else ``cast``."""
+    return x if x.dtype == dtype else cast(x, dtype)
+
+
 def copied(x: Any, out: Any) -> Any:
     """``out`` with what is in ``x``, which it may be itself; a copy, as ``x`` lies, if None."""
     if out is None:

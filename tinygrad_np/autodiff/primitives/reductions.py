@@ -106,7 +106,13 @@ def nonzero(scale: Any) -> Any:
 
 @primitive
 def contract(*values: Any, subscripts: str) -> Any:
-    """``np.einsum`` with explicit subscripts in which no operand repeats a label."""
+    """``np.einsum`` with explicit subscripts in which no operand repeats a label.
+
+    The best order multiplies two operands before a third, and all in the dtype of the result.
+    """
+    if len(values) > 2:
+        dtype = np.result_type(*values)
+        values = tuple(v if v.dtype == dtype else v.astype(dtype) for v in values)
     return np.einsum(subscripts, *values, optimize=len(values) > 2)
 
 

@@ -14,6 +14,7 @@ from .steady import (
     arrays,
     combined,
     cut,
+    elementwise,
     from_pole,
     i0,
     j0,
@@ -25,7 +26,6 @@ from .steady import (
     struve,
     y0,
 )
-from .table import elementwise
 
 # of H_0(x) / x in x**2, highest first; exact to 1e-16 for |x| < 1
 STRUVE_RATIO = [
@@ -43,6 +43,26 @@ def first_order(zeroth: Any, out: Any, x: Any, second: Any) -> Any:
     near = np.abs(x) < 1
     inside, outside = np.where(near, x, 0), np.where(near, 1, x)
     return np.where(near, (zeroth + second(2, inside)) / 2, zeroth - out / outside)
+
+
+def decay(v: Any, x: Any, turn: complex, usual: Any, out: Any) -> Any:
+    """The slope of a Bessel function with its exponential taken off; ``usual`` cancels far away.
+
+    There f = x**-½ Σ a_k (turn / x)**k (DLMF 10.17.5, 10.40), and so x f' / f has no difference.
+    """
+    if np.iscomplexobj(x):
+        return usual
+    far = np.abs(x) > np.maximum(100, 10 * v * v)
+    if isinstance(far, (np.ndarray, np.bool_)) and not far.any():
+        return usual  # the commonest
+    size = np.where(far, np.abs(x), 100)
+    order = 4 * np.square(np.where(far, arrays(v, x)[0], 0))
+    factor: Any = np.ones_like(size * turn)
+    total, tilted = factor, factor / 2
+    for k in range(1, 9):
+        factor = factor * ((order - (2 * k - 1) ** 2) / (8 * k)) * (turn / size)
+        total, tilted = total + factor, tilted + (k + 0.5) * factor
+    return np.where(far, -np.sign(x) * out * tilted / total / size, usual)
 
 
 def along_real(g: Any, out: Any, x: Any) -> Any:
@@ -95,15 +115,16 @@ elementwise(sp.y1, lambda g, out, x: g * from_pole(
     lambda y, t: y0(t) - y / t, out, x))  # fmt: skip
 elementwise(sp.i0, lambda g, _out, x: g * sp.i1(x))
 elementwise(sp.i1, lambda g, out, x: g * first_order(i0(x), out, x, sp.iv))
-elementwise(sp.i0e, lambda g, out, x: g * (sp.i1e(x) - np.sign(x) * out))
-elementwise(sp.i1e, lambda g, out, x: g * (
-    first_order(sp.i0e(x), out, x, sp.ive) - np.sign(x) * out))  # fmt: skip
+elementwise(sp.i0e, lambda g, out, x: g * decay(
+    0, x, -1, sp.i1e(x) - np.sign(x) * out, out))  # fmt: skip
+elementwise(sp.i1e, lambda g, out, x: g * decay(
+    1, x, -1, first_order(sp.i0e(x), out, x, sp.ive) - np.sign(x) * out, out))  # fmt: skip
 elementwise(sp.k0, lambda g, _out, x: g * -sp.k1(x))
 elementwise(sp.k1, lambda g, out, x: -g * (k0(x) + out / x))
-elementwise(sp.k0e, lambda g, out, x: g * from_pole(
-    lambda y, t: y - sp.k1e(t), out, x))  # fmt: skip
-elementwise(sp.k1e, lambda g, out, x: g * from_pole(
-    lambda y, t: y - sp.k0e(t) - y / t, out, x))  # fmt: skip
+elementwise(sp.k0e, lambda g, out, x: g * decay(0, x, 1, from_pole(
+    lambda y, t: y - sp.k1e(t), out, x), out))  # fmt: skip
+elementwise(sp.k1e, lambda g, out, x: g * decay(1, x, 1, from_pole(
+    lambda y, t: y - sp.k0e(t) - y / t, out, x), out))  # fmt: skip
 elementwise(sp.jv, None, lambda g, _out, v, x: g * wobble(sp.jv, v, x, -1))
 elementwise(sp.yv, None, lambda g, out, v, x: g * from_pole(
     lambda _, t: wobble(sp.yv, v, t, -1), out, x))  # fmt: skip
@@ -114,18 +135,18 @@ elementwise(sp.kv, None, lambda g, _out, v, x: g * -wobble(sp.kv, v, x, 1))
 elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, cut(v), x, 1))
 elementwise(sp.hankel1, None, lambda g, _out, v, x: g * wobble(sp.hankel1, v, x, -1))
 elementwise(sp.hankel2, None, lambda g, _out, v, x: g * wobble(sp.hankel2, v, x, -1))
-elementwise(sp.hankel1e, None, lambda g, out, v, x: g * (
-    wobble(sp.hankel1e, v, x, -1) - 1j * out))  # fmt: skip
-elementwise(sp.hankel2e, None, lambda g, out, v, x: g * (
-    wobble(sp.hankel2e, v, x, -1) + 1j * out))  # fmt: skip
+elementwise(sp.hankel1e, None, lambda g, out, v, x: g * decay(
+    v, x, 1j, wobble(sp.hankel1e, v, x, -1) - 1j * out, out))  # fmt: skip
+elementwise(sp.hankel2e, None, lambda g, out, v, x: g * decay(
+    v, x, -1j, wobble(sp.hankel2e, v, x, -1) + 1j * out, out))  # fmt: skip
 elementwise(sp.jve, None, lambda g, out, v, x: (
     g * wobble(sp.jve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
 elementwise(sp.yve, None, lambda g, out, v, x: (
     g * wobble(sp.yve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
-elementwise(sp.ive, None, lambda g, out, v, x: (
-    g * wobble(sp.ive, v, x, 1) + along_real(g, out, x)))  # fmt: skip
-elementwise(sp.kve, None, lambda g, out, v, x: g * from_pole(
-    lambda y, t: y - wobble(sp.kve, v, t, 1), out, x))  # fmt: skip
+elementwise(sp.ive, None, lambda g, out, v, x: decay(
+    v, x, -1, g * wobble(sp.ive, v, x, 1) + along_real(g, out, x), g * out))  # fmt: skip
+elementwise(sp.kve, None, lambda g, out, v, x: g * decay(v, x, 1, from_pole(
+    lambda y, t: y - wobble(sp.kve, v, t, 1), out, x), out))  # fmt: skip
 elementwise(sp.struve, None, lambda g, _out, v, x: g * struve_slope(struve, v, x, -1))
 elementwise(sp.modstruve, None, lambda g, _out, v, x: g * struve_slope(
     modstruve, v, x, 1))  # fmt: skip

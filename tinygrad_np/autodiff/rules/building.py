@@ -1,5 +1,6 @@
 """Functions that build arrays from others: grids, ranges, blocks, insertions."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,8 +79,9 @@ def linspace(
     if not retstep:
         return out
     intervals = num - 1 if endpoint else num
-    step = (stop - start) / intervals if intervals > 0 else (stop - start) * np.nan
-    return out, step
+    numbers = (v if type(v) in (int, float, complex) else as_array(v) * 1.0 for v in (stop, start))
+    distance = operator.sub(*numbers)  # integers may have no sign
+    return out, distance / intervals if intervals > 0 else distance * np.nan
 
 
 @composite(np.logspace)

@@ -55,6 +55,22 @@ def check_call(rule: Rule, nodes: Sequence[Any], out: Any) -> bool:
     return False
 
 
+def in_loop(fn: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The operands in the dtypes that ``dtype=`` has them computed in: rules read these."""
+    signature = options.get("signature")
+    if options.get("dtype") is not None:
+        signature = (*[None] * fn.nin, *[np.dtype(options["dtype"])] * fn.nout)
+    if signature is None or len(args) != fn.nin:
+        return args
+    given = [getattr(a, "dtype", type(a)) for a in args]
+    try:
+        wanted = fn.resolve_dtypes((*given, *[None] * fn.nout), signature=signature)
+    except TypeError:  # which the call says, too
+        return args
+    pairs = zip(args, wanted, strict=False)
+    return tuple(a.astype(d) if getattr(a, "dtype", d) != d else a for a, d in pairs)
+
+
 def check_method(ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> None:
     """Refuse what NumPy's functions take, and the methods of its ufuncs do not."""
     name = f"np.{ufunc.__name__}.{method}"

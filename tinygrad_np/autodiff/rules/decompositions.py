@@ -14,6 +14,7 @@ import numpy as np
 
 from ..primitives import akin, cast, decomposed, largest_or_0, orthogonalised, settled
 from ..primitives.matrices import DEFECTIVE
+from .elementwise import as_wide
 from .inverses import adjoint, by_matrix, conj, transposed
 from .table import composite, defvjp
 from .ties import (
@@ -345,8 +346,9 @@ def pinv_back(g: Any, out: Any, a: Any, cut: Any) -> Any:
     squares problems whose variables separate", equation 4.12.
     """
     ph, gh = adjoint(out), adjoint(g)
-    right, left = np.matmul(gh, np.matmul(out, ph)), np.matmul(np.matmul(ph, out), gh)
-    back = right - np.matmul(a, np.matmul(out, right)) + left - np.matmul(np.matmul(left, out), a)
+    right = gh - np.matmul(a, np.matmul(out, gh))  # first: of three inverses nothing is left
+    left = gh - np.matmul(np.matmul(gh, out), a)
+    back = np.matmul(right, np.matmul(out, ph)) + np.matmul(np.matmul(ph, out), left)
     back = back - np.matmul(np.matmul(ph, g), ph)
     return back if cut is None else kept_back(back, a, cut)
 
@@ -409,6 +411,7 @@ def lstsq_by_a(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
     The sums of squares of r move by −2 r xᴴ. Source: Golub and Pereyra 1973, as for ``pinv``.
     """
     (gx, gsquares, _, gs), (x, _, _, s) = g, out
+    a = as_wide(a, x)
     total = np.zeros_like(a)
     if gs is not None:
         u, _, vh = decomposed(a)
@@ -433,6 +436,7 @@ def lstsq_by_a(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
 def lstsq_by_b(g: Any, out: Any, a: Any, b: Any, rcond: Any) -> Any:
     """pᴴ g; the sums of squares move by 2 r."""
     (gx, gsquares, _, _), x = g, out[0]
+    a = as_wide(a, x)
     total = np.zeros_like(as_columns(b))
     if np.size(gsquares) and gsquares is not None:
         total = 2 * gsquares * (as_columns(b) - np.matmul(a, as_columns(x)))

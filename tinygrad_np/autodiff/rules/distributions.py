@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from scipy import special as sp
 
-from ..primitives import akin, cast, is_foreign, primitive
+from ..primitives import akin, cast, is_foreign, of_dtype, primitive
 from .special import ROOT_TWO_PI, faddeeva_slope, gauss
 from .steady import (
     ROOT_PI,
     arrays,
     betaln,
     cut,
+    elementwise,
     erf,
     gammaln,
     polynomial,
@@ -24,7 +25,6 @@ from .steady import (
     xlog1py,
     xlogy,
 )
-from .table import elementwise
 
 gammaincinv = steady(sp.gammaincinv)
 # (2k+1)!!, highest first, and (2k+2) times that
@@ -59,7 +59,7 @@ def weighed(x: Any, p: Any, b: Any, q: Any, c: Any, log_scale: Any) -> Any:
         plain = plain + c * x
     out = np.exp(plain)
     if np.isfinite(out).all():  # else an end decides; the whole takes three times as long
-        return out if out.dtype == wanted else cast(out, wanted)
+        return of_dtype(out, wanted)
     far = np.isposinf(x)
     near = np.where(far, 1, x)
     power = xlogy(p, near) + xlog1py(q, b * near) + c * near + log_scale
@@ -229,8 +229,8 @@ elementwise(sp.ndtri, lambda g, out, _p: g * (np.exp(out * out * 0.5) * ROOT_TWO
 elementwise(sp.ndtri_exp, lambda g, out, _y: g / hazard(out))
 elementwise(sp.owens_t,
             lambda g, _out, h, a: g * (bell(h) * erf(a * h * math.sqrt(0.5)) * -0.5),
-            lambda g, _out, h, a: g * (np.exp(h * h * (1 + a * a) * -0.5) / (2 * math.pi)
-                                       / (1 + a * a)))  # fmt: skip
+            lambda g, _out, h, a: g * (np.exp((h * h + np.square(a * h)) * -0.5)
+                                       / (2 * math.pi) / (1 + a * a)))  # fmt: skip
 elementwise(sp.voigt_profile,
             lambda g, _out, x, s, c: g * np.real(voigt_slope(x, s, c)),
             lambda g, out, x, s, c: g * voigt_by_sigma(out, x, s, c),

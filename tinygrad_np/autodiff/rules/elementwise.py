@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.dispatch import F
-from ..primitives.elementwise import cast, clip, replace_nonfinite, sigmoid
+from ..primitives.elementwise import cast, clip, of_dtype, replace_nonfinite, sigmoid
 from .calls import in_numpys_words
 from .table import Traits, composite, elementwise
 
@@ -57,14 +57,26 @@ def _single(value: Any) -> Any:
     return cast(value, np.float32) if getattr(value, "dtype", None) == np.float16 else value
 
 
+def as_wide(x: Any, g: Any) -> Any:
+    """``x``, in the dtype of both where ``g`` is wider, as the result was computed.
+
+    The logarithm of a small integer would be float16.
+    """
+    if not hasattr(x, "dtype") or x.dtype is g.dtype:
+        return x
+    return of_dtype(x, np.result_type(x.dtype, g.dtype))
+
+
 def power_base(g: Any, x: Any, y: Any) -> Any:
     """x**y by x: y x**(y-1); 0 at x = 0 where that is infinite (as sqrt'(0) = 0)."""
+    x = as_wide(x, g)
     if isinstance(y, (int, float)) and abs(y) < math.inf:
         if y == 2:
             return g * (2 * x)
         if y >= 1 or y < 0:
             return g * (y * raised(x, y - 1))
         return root_slope(g * y, x, raised(x, 1 - y)) if y else np.zeros_like(g)
+    y = as_wide(y, g)
     flat = (x == 0) & ((y == 0) if _is_complex(x, y) else (y >= 0) & (y < 1))
     below = np.power(np.where(flat, 1, x), np.where(flat, 1, y - 1))
     flat = flat | ((below == 0) & np.isinf(y)) | ((y == 0) & np.isinf(below))  # 0 times infinity
@@ -80,7 +92,10 @@ def raised(x: Any, y: float) -> Any:
 def power_exponent(g: Any, out: Any, x: Any) -> Any:
     """x**y by y: x**y log x, which is 0 at x = 0."""
     if isinstance(x, (int, float)):
-        return g * (out * math.log(x)) if x > 0 else g * (0 if x == 0 else math.nan)
+        if x > 0:
+            return g * (out * math.log(x))
+        x = np.full_like(out, x)
+    x = as_wide(x, out)
     zero = np.logical_or(x == 0, out == 0)
     return g * np.where(zero, 0, out * np.log(np.where(zero, 1, x)))
 
@@ -124,8 +139,7 @@ def abs_slope(g: Any, out: Any, x: Any) -> Any:
     """sign(x), or conj(x)/|x| in the complex plane; 0 at 0."""
     if not np.iscomplexobj(x):
         return g * np.sign(x)
-    zero = out == 0
-    return g * np.where(zero, 0, np.conj(x) / np.where(zero, 1, out))
+    return hypot_slope(g, out, np.real(x)) - hypot_slope(g, out, np.imag(x)) * 1j
 
 
 def sinc_slope(g: Any, out: Any, x: Any) -> Any:
@@ -157,9 +171,24 @@ def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
     return sigmoid(apart if scale == 1 else apart * scale)
 
 
-def arcsinh_slope(x: Any) -> Any:
-    """√(x² + 1), where the square of a real number does not overflow."""
-    return np.sqrt(x * x + 1) if np.iscomplexobj(x) else np.hypot(x, 1)
+def root_of_sum(x: Any) -> Any:
+    """√(1 + x²), whose square may overflow."""
+    if not np.iscomplexobj(x):
+        return np.hypot(x, 1)
+    root, left = root_of_rest(x * 1j), np.signbit(np.real(x)) & (np.imag(x) > 0)
+    return np.where(left & (np.real(root) == 0), -root, root)  # x * 1j made +0.0 of -0.0
+
+
+def over_square(g: Any, root: Any) -> Any:
+    """``g / root²``, where the square may overflow."""
+    return g / root / root
+
+
+def root_of_rest(x: Any) -> Any:
+    """√(1 - x²), whose square may overflow; 1 - x would lose the side of the cut that x is on."""
+    if np.iscomplexobj(x):
+        return np.sqrt(-(x - 1)) * np.sqrt(x - -1)
+    return np.sqrt((1 - x) * (1 + x))
 
 
 elementwise(np.add, lambda g, _out, _x, _y: g, lambda g, _out, _x, _y: g,
@@ -233,6 +262,13 @@ def within(g: Any, x: Any, low: Any, high: Any) -> Any:
     return np.where(inside, g, 0)
 
 
+def where_finite(g: Any, x: Any) -> Any:
+    """``g`` where ``x`` is finite, of complex numbers for each part by itself."""
+    if not np.iscomplexobj(x):
+        return np.where(np.isfinite(x), g, 0)
+    return where_finite(np.real(g), np.real(x)) + where_finite(np.imag(g), np.imag(x)) * 1j
+
+
 def in_place_of(g: Any, x: Any, is_replaced: Any) -> Any:
     """What a number gets that stands in place of parts of ``x``."""
     if not np.iscomplexobj(x):
@@ -266,10 +302,10 @@ elementwise(np.positive, lambda g, _out, _x: g,
             traits=Traits(copies=True, native=("freeze {t} {a}",)))  # fmt: skip
 elementwise(np.exp, lambda g, out, _x: g * out)
 elementwise(np.exp2, lambda g, out, _x: g * (out * LOG2))
-elementwise(np.expm1, lambda g, out, _x: g * (out + 1))
+elementwise(np.expm1, lambda g, _out, x: g * np.exp(x))
 elementwise(np.log, lambda g, _out, x: g / x)
-elementwise(np.log2, lambda g, _out, x: g / (x * LOG2))
-elementwise(np.log10, lambda g, _out, x: g / (x * LOG10))
+elementwise(np.log2, lambda g, _out, x: g / LOG2 / x)
+elementwise(np.log10, lambda g, _out, x: g / LOG10 / x)
 elementwise(np.log1p, lambda g, _out, x: g / (x + 1))
 elementwise(np.sqrt, lambda g, out, _x: root_slope(g, out, 2 * out),
             traits=Traits(native=("call {t} @llvm.sqrt.{s}({t} {a})",)))  # fmt: skip
@@ -285,15 +321,15 @@ elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(np.sin, lambda g, _out, x: g * np.cos(x))
 elementwise(np.cos, lambda g, _out, x: -g * np.sin(x))
 elementwise(np.tan, lambda g, out, _x: g * (1 + out * out))
-elementwise(np.arcsin, lambda g, _out, x: g / np.sqrt((1 - x) * (1 + x)))
-elementwise(np.arccos, lambda g, _out, x: -g / np.sqrt((1 - x) * (1 + x)))
-elementwise(np.arctan, lambda g, _out, x: g / (1 + x * x))
+elementwise(np.arcsin, lambda g, _out, x: g / root_of_rest(x))
+elementwise(np.arccos, lambda g, _out, x: -g / root_of_rest(x))
+elementwise(np.arctan, lambda g, _out, x: over_square(g, root_of_sum(x)))
 elementwise(np.sinh, lambda g, _out, x: g * np.cosh(x))
 elementwise(np.cosh, lambda g, _out, x: g * np.sinh(x))
 elementwise(np.tanh, lambda g, out, _x: g * (1 - out * out))
-elementwise(np.arcsinh, lambda g, _out, x: g / arcsinh_slope(x))
-elementwise(np.arccosh, lambda g, _out, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-elementwise(np.arctanh, lambda g, _out, x: g / ((1 - x) * (1 + x)))
+elementwise(np.arcsinh, lambda g, _out, x: g / root_of_sum(x))
+elementwise(np.arccosh, lambda g, _out, x: g / (np.sqrt(x - 1) * np.sqrt(x - -1)))
+elementwise(np.arctanh, lambda g, _out, x: g / (1 - x) / (1 + x))
 elementwise(np.sinc, lambda g, out, x: sinc_slope(g, out, x))
 elementwise(np.degrees, lambda g, _out, _x: g * (180 / math.pi))
 elementwise(np.rad2deg, lambda g, _out, _x: g * (180 / math.pi))
@@ -305,7 +341,7 @@ elementwise(np.imag, lambda g, _out, _x: g * -1j if np.iscomplexobj(_x) else np.
 elementwise(np.angle, lambda g, _out, x, deg=False: angle_slope(g, x) * (180 / np.pi if deg else 1))
 elementwise(
     replace_nonfinite,
-    lambda g, _out, x, _nan, _posinf, _neginf: np.where(np.isfinite(x), g, 0),
+    lambda g, _out, x, _nan, _posinf, _neginf: where_finite(g, x),
     lambda g, _out, x, _nan, _posinf, _neginf: in_place_of(g, x, np.isnan),
     lambda g, _out, x, _nan, _posinf, _neginf: in_place_of(g, x, lambda v: v == np.inf),
     lambda g, _out, x, _nan, _posinf, _neginf: in_place_of(g, x, lambda v: v == -np.inf),

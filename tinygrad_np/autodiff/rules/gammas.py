@@ -12,8 +12,7 @@ from scipy.special import _ufuncs as hidden
 
 from ...errors import TapeError
 from ..primitives import primitive
-from .steady import away_from_ends, gamma, psi, rgamma
-from .table import elementwise
+from .steady import away_from_ends, elementwise, gamma, psi, rgamma
 
 
 def trigamma(x: Any) -> Any:
@@ -28,8 +27,10 @@ def trigamma(x: Any) -> Any:
 
 def rgamma_slope(out: Any, x: Any) -> Any:
     """-ψ(x) / Γ(x); left of 1/2 mirrored, where both have poles."""
-    if np.iscomplexobj(x):
-        return -psi(x) * out
+    if np.iscomplexobj(x):  # of them ψ has no slope here
+        pole = np.logical_and(np.equal(out, 0), np.real(x) < 0.5)
+        turned = np.cos(np.where(pole, x, 0) * math.pi)
+        return np.where(pole, gamma(np.where(pole, 1 - x, 1)) * turned, -psi(x) * out)
     left = x < 0.5
     mirrored = np.where(left, 1 - x, 1)
     turned = np.where(left, x, 0) * math.pi

@@ -135,6 +135,7 @@ def histogramdd(
         there = bin_of(column, edge)
         place, outside = place * n + there, np.logical_or(outside, there == n)
     place = np.where(outside, math.prod(shape), place)
+    weights = weights if weights is None else widened(weights, np.float64)
     counts = np.reshape(widened(summed(place, weights, math.prod(shape)), np.float64), shape)
     if density:
         total = np.sum(counts)

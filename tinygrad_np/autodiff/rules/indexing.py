@@ -113,9 +113,10 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 @composite(np.sort)
 def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
-    """The elements in the order of ``argsort``."""
+    """The elements in the order of ``argsort``, equal ones as they were unless ``kind`` says so."""
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
+    kind = "stable" if kind is None is stable else kind
     return laid(in_order(a, axis, kind, stable), a)
 
 

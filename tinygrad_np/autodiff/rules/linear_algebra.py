@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import operator
 import string
 from typing import Any
 
@@ -105,7 +106,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     na, nb = np.ndim(a), np.ndim(b)
     if isinstance(axes, (int, np.integer)):
         axes = (tuple(range(na - int(axes), na)), tuple(range(int(axes))))
-    over_a, over_b = (axes_of(x if isinstance(x, int) else tuple(x), n)
+    over_a, over_b = (axes_of(tuple(x) if np.ndim(x) else operator.index(x), n)
                       for x, n in zip(axes, (na, nb), strict=True))  # fmt: skip
     if any(np.size(x) > n for x, n in zip(axes, (na, nb), strict=True)):
         raise ValueError(f"np.tensordot over {axes}: the operands have {na} and {nb} axes.")

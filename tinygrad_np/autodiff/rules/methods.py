@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import ARRAY, add_at, akin, cast
+from ..primitives import ARRAY, add_at, akin, cast, of_dtype
 from ..primitives.neural import logsumexp
 from ..shapes import axes_of
 from .calls import METHODS
@@ -45,6 +45,7 @@ def scan_back(ufunc: np.ufunc, g: Any, out: Any, x: Any, axis: int) -> Any:
     """y_i = f(y_{i-1}, x_i): s_i = g_i + (df/dy)_{i+1} s_{i+1}, and x_i gets (df/dx)_i s_i."""
     if np.size(x) == 0:
         return np.zeros_like(x)
+    x = of_dtype(x, g.dtype)
     g, y, lined = (np.moveaxis(v, axis, -1) if np.ndim(v) else v[None] for v in (g, out, x))
     by_before, by_now = steps(ufunc, y, lined)
     end = np.zeros_like(y[..., :1])
@@ -72,7 +73,7 @@ def reduce_by(
     )
     masked: dict[str, Any] = {} if where is True else {"where": np.ones((1,) * np.ndim(x), bool)}
     ufunc.reduce(probe, axis=axis, **given, **masked)  # refuses what NumPy does
-    x = x if dtype is None else x.astype(dtype)
+    x = in_loop(ufunc, x, dtype)
     axes = axes_of(axis, np.ndim(x))
     shape = tuple(1 if a in axes else n for a, n in enumerate(np.shape(x)))
     if where is not True:
@@ -93,6 +94,13 @@ def reduce_by(
     return laid(np.reshape(out, shape if keepdims else tuple(np.shape(x)[a] for a in rest)))
 
 
+def in_loop(ufunc: np.ufunc, x: Any, dtype: Any) -> Any:
+    """``x`` in ``dtype``; integers in that in which the ufunc takes them for its operands."""
+    if dtype is None and x.dtype.kind in "biu":
+        dtype = ufunc.resolve_dtypes((x.dtype, x.dtype, None))[0]
+    return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+
+
 def last_of(ufunc: np.ufunc, x: Any) -> Any:
     """The reduction of the last axis."""
     if np.shape(x)[-1] == 0:
@@ -104,7 +112,9 @@ def last_of(ufunc: np.ufunc, x: Any) -> Any:
 
 def reduceat_by(ufunc: np.ufunc, x: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
     """The reductions of the slices between neighbouring indices."""
-    x = x if dtype is None else x.astype(dtype)
+    if dtype is None and ufunc in (np.add, np.multiply):
+        dtype = ufunc.reduce(np.zeros(0, x.dtype)).dtype  # sums of small integers are wide
+    x = in_loop(ufunc, x, dtype)
     (axis,) = axes_of((axis,), np.ndim(x))
     n, starts = np.shape(x)[axis], [int(i) for i in indices]
     np.add.reduceat(np.zeros(n), starts)  # refuses indices that are not there

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cast, chosen
+from ..primitives import cast, chosen, of_dtype
 from ..shapes import Axis
 from .elementwise import in_single
 from .reductions import extremum_back, freedom_of
@@ -105,6 +105,8 @@ def nanvar(
     if mean is None:
         mean = nanmean(a, axis, keepdims=True, where=where)
     apart = np.where(taken, a - mean, 0)
+    if np.result_type(a).kind in "fc":  # a wider mean does not widen the rest
+        apart = of_dtype(apart, np.result_type(a))
     freedom = np.sum(taken, axis=axis, keepdims=keepdims) - freedom_of(ddof, correction)
     squares = np.sum(np.real(apart * np.conjugate(apart)), axis=axis, keepdims=keepdims)
     out = squares / np.where(freedom > 0, freedom, np.nan)

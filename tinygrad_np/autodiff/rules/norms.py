@@ -45,10 +45,14 @@ def power_norm_back(g: Any, x: Any, ord: float, axis: Axis) -> Any:
 
 
 def shares_back(g: Any, out: Any, size: Any, ord: float, axis: Axis) -> Any:
-    """A share moves with its number, and against all shares with the norm."""
-    norm = power_norm(size, ord, axis, keepdims=True)
+    """A share moves with its number, and against all shares with the norm.
+
+    The norm is the largest number over its share: powers may over- or underflow.
+    """
+    largest, share = (np.max(v, axis=axis, keepdims=True) for v in (size, out))
+    none = share == 0
     across = g - power_of(out, ord - 1) * np.sum(g * out, axis=axis, keepdims=True)
-    return np.where(norm == 0, 0, across / np.where(norm == 0, 1, norm))
+    return np.where(none, 0, across / np.where(none, 1, largest) * share)
 
 
 defvjp(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import akin, cast, pad_zeros
+from ..primitives import akin, cast, of_dtype, pad_zeros
 from ..primitives.samples import characteristic, full_rank, roots_of
 from .inverses import transposed
 from .shaping import laid
@@ -245,7 +245,8 @@ def polyfit(
     left, right = vander(x, order), y
     if w is not None:
         column = np.expand_dims(w if hasattr(w, "dtype") else np.asarray(w), 1) + 0.0
-        left, right = left * column, right * (column if np.ndim(y) == 2 else column[:, 0])
+        right = right * (column if np.ndim(y) == 2 else column[:, 0])
+        left, right = left * column, of_dtype(right, y.dtype)
     scale = np.sqrt(np.sum(left * left, axis=0))
     left = left / scale
     found = least_squares(left, right, rcond)

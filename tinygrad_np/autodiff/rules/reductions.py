@@ -4,9 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import akin, bodies, cast, chosen, deviation, length, nonzero, unit, variance
-from ..shapes import Axis, axes_of, beside, expand, extent, keep, kept, total
-from .elementwise import in_single
+from ..primitives import (
+    akin,
+    bodies,
+    cast,
+    chosen,
+    deviation,
+    length,
+    nonzero,
+    of_dtype,
+    unit,
+    variance,
+)
+from ..shapes import Axis, as_array, axes_of, beside, expand, extent, keep, kept, total
+from .elementwise import as_wide, in_single
 from .table import Traits, along, composite, defvjp, onwards
 
 
@@ -43,13 +54,13 @@ def mean_back(g: Any, x: Any, axis: Axis, where: Any) -> Any:
 def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
     """``g`` goes to the elements that are the extremum; ties share it evenly."""
     shape = np.shape(x)
-    dtype = np.result_type(x)
+    dtype = np.result_type(x, np.float32)  # float16 counts ones to 2,048 only
     best = keep(out, shape, axis)
     hit = cast(x == best if where is True else np.logical_and(x == best, where), dtype)
     ties = np.sum(hit, axis=axis, keepdims=True)
     if initial is not None:
         ties = np.maximum(ties + cast(best == initial, dtype), 1)
-    return keep(g, shape, axis) / ties * hit
+    return of_dtype(keep(g, shape, axis) / ties * hit, g.dtype)
 
 
 def centred(x: Any, axis: Axis, where: Any) -> Any:
@@ -61,6 +72,7 @@ def centred(x: Any, axis: Axis, where: Any) -> Any:
 
 def variance_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
     """d var / dx = 2 (x - mean) / (n - ddof)."""
+    x = as_wide(x, g)
     freedom = degrees(x, axis, ddof, where)
     return beside(g, x, axis) * (np.conj(centred(x, axis, where)) / (freedom / 2))
 
@@ -72,6 +84,7 @@ def deviation_back(g: Any, x: Any, axis: Axis, ddof: float, where: Any) -> Any:
     """
     if x.size == 0:
         return np.zeros_like(x)
+    x = as_wide(x, g)
     high, low = (x, x) if where is True else (np.where(where, x, v) for v in (-np.inf, np.inf))
     highest = np.max(high, axis=axis, keepdims=True)
     flat = highest == np.min(low, axis=axis, keepdims=True)
@@ -111,6 +124,7 @@ def prod_back(g: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
     """Each element moves the product by the product of the others."""
     if x.size == 0:
         return np.zeros_like(x)
+    x = of_dtype(x, g.dtype)
     wide = beside(g, x, axis) * (1 if initial is None else initial)
     if where is True:
         return wide * product_of_others(x, axis)
@@ -149,6 +163,7 @@ def recurrence(total: Any, factor: Any) -> Any:
 
 def cumprod_back(g: Any, x: Any, axis: int | None) -> Any:
     """cot_i = (x_0 … x_{i-1}) s_i, where s_i = g_i + x_{i+1} s_{i+1}."""
+    x = of_dtype(x, g.dtype)
     axis = axis if np.ndim(x) else None  # NumPy takes 0-d for 1-d
     lined = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
     total = np.reshape(g, (-1,)) if axis is None else np.moveaxis(g, axis, -1)
@@ -300,6 +315,9 @@ def average(
         lined = [n if k in axes else 1 for k, n in enumerate(np.shape(a))]
         weights = np.transpose(weights, sorted(range(len(axes)), key=axes.__getitem__))
         weights = np.broadcast_to(np.reshape(weights, lined), np.shape(a))
+    a, weights = as_array(a), as_array(weights)
+    dtype = np.result_type(a, weights, *[] if a.dtype.kind in "fc" else [np.float64])
+    a, weights = of_dtype(a, dtype), of_dtype(weights, dtype)
     scale = nonzero(np.sum(weights, axis=axis, keepdims=keepdims))
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / scale
     return (mean, scale) if returned else mean

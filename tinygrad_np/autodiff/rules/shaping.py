@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import broadcast, concat, identity, lent, pad_zeros
+from ..primitives import broadcast, cast, concat, identity, lent, pad_zeros
 from ..primitives import shaping as bodies
 from ..shapes import axes_of, total, unbroadcast
 from .table import Traits, composite, defvjp
@@ -48,8 +48,9 @@ def tile_back(g: Any, x: Any, reps: Any) -> Any:
 
 def roll_back(g: Any, shift: Any, axis: Any) -> Any:
     """Roll the other way."""
-    other = tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else 0 - shift
-    return np.roll(g, other, axis=axis)
+    if isinstance(shift, (tuple, list)):
+        return np.roll(g, tuple(-int(s) for s in shift), axis=axis)
+    return np.roll(g, 0 - (cast(shift, np.intp) if hasattr(shift, "dtype") else shift), axis=axis)
 
 
 def part(g: Any, i: int, values: Sequence[Any], axis: int) -> Any:

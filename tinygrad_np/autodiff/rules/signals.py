@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives import ARRAY, add_at, akin, cast, pad_zeros, take_at
+from ..primitives import ARRAY, add_at, akin, cast, of_dtype, pad_zeros, take_at
 from ..primitives.samples import bessel, convolved, interpolate, sample_weights
 from ..shapes import as_array, axes_of
 from .shaping import laid
@@ -17,8 +17,7 @@ MODES = {0: "valid", 1: "same", 2: "full"}
 
 def widened(x: Any, dtype: Any) -> Any:
     """``x`` in ``dtype``, in which NumPy's function computes whatever it is given."""
-    x = x if hasattr(x, "dtype") else np.asarray(x)
-    return x if x.dtype == dtype else cast(x, dtype)
+    return of_dtype(as_array(x), dtype)
 
 
 def at(x: Any, places: Any) -> Any:
@@ -44,8 +43,8 @@ def places_back(g: Any, x: Any, xp: Any, fp: Any) -> Any:
     first, second, _ = piece(x, xp)
     width = at(xp, second) - at(xp, first)
     rise = (at(fp, second) - at(fp, first)) / np.where(width == 0, 1, width)
-    counts = (x >= xp[0]) & (x <= xp[-1]) & (width != 0) & (g != 0)
-    return np.where(counts, g * rise, 0)
+    counts = (x >= xp[0]) & (x <= xp[-1]) & (width != 0)
+    return np.where(counts & ((g != 0) | np.isfinite(rise)), g * rise, 0)
 
 
 def collected(parts: Any, first: Any, second: Any, xp: Any) -> Any:
@@ -106,8 +105,10 @@ def interp(
 
 def one_sided(values: list[Any], near: Any, far: Any) -> Any:
     """The slope of a parabola at the first of three samples, ``near`` and ``far`` apart."""
-    both = near + far
-    weights = -(near + both) / (near * both), both / (near * far), -near / (far * both)
+    weights = -1.5 / near, 2.0 / near, -0.5 / near
+    if near is not far:
+        both = near + far
+        weights = -(near + both) / (near * both), both / (near * far), -near / (far * both)
     return sum(w * v for w, v in zip(weights, values, strict=True))
 
 
@@ -159,8 +160,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
             )
         if np.ndim(step):
             step = as_array(step)
-            step = widened(step, np.result_type(step.dtype, np.float16))
-            step = np.diff(step)
+            step = np.diff(widened(step, step.dtype if step.dtype.kind in "fc" else np.float64))
         slope = cast(differences(np.moveaxis(f, a, -1), step, edge_order), dtype)
         slopes.append(laid(np.moveaxis(slope, -1, a), f))
     return slopes[0] if len(slopes) == 1 else tuple(slopes)

@@ -15,20 +15,20 @@ from scipy import special as sp
 from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
 from ..primitives import primitive
-from .elementwise import LOG10, power_base, power_exponent
+from .elementwise import LOG10, as_wide, power_base, power_exponent
 from .steady import (
     ROOT_PI,
     arrays,
     beside,
     combined,
     cut,
+    elementwise,
     elliprd,
     from_pole,
     hyp2f1,
     polynomial,
     quotient,
 )
-from .table import elementwise
 
 ROOT_TWO_PI = math.sqrt(2 * math.pi)
 DEGREE = math.pi / 180
@@ -48,7 +48,7 @@ def exprel_slope(x: Any) -> Any:
     inside, outside = np.where(near, x, 0), np.where(near, 1, x)
     far = np.isinf(x)
     outside = np.where(far, 1, outside)
-    closed = (np.exp(outside) * (outside - 1) + 1) / outside / outside
+    closed = np.exp(outside) / outside * ((outside - 1) / outside) + 1 / outside / outside
     closed = np.where(far, np.exp(np.where(far, x, 0)), closed)
     return np.where(near, polynomial(EXPREL_SLOPE, inside), closed)
 
@@ -98,49 +98,54 @@ def elliptic_slope(b: float, m: Any) -> Any:
 
 
 @primitive
-def elliptic_by_m(phi: Any, m: Any, power: int) -> Any:
-    """½ ∫ sin² / Δ^power from 0 to φ, where Δ² = 1 - m sin² and power is 1 or 3 (DLMF 19.25)."""
+def elliptic(phi: Any, m: Any, power: int, root: int) -> Any:
+    """∫ sin^power / Δ^root from 0 to φ, where Δ² = 1 - m sin²; slopes of it are of its kind.
+
+    For slopes of the first order by Carlson's integral (DLMF 19.25), else by double exponential
+    quadrature (Takahasi & Mori 1974).
+    """
     phi, m = arrays(phi, m)
+    part = carlson if power == 2 else quadrature
     turns = np.round(phi / math.pi)
-    angle = phi - turns * math.pi
+    angle, more = phi - turns * math.pi, turns != 0
+    half = part(np.full_like(angle, math.pi / 2), np.where(more, m, 0), power, root)
+    return part(angle, m, power, root) + 2 * turns * np.where(more, half, 0)
 
-    def part(sine: Any, cosine: Any, m: Any) -> Any:
-        rest = 1 - m * np.square(sine)
-        order = (rest, 1) if power == 1 else (1, rest)
-        return np.power(sine, 3) * (elliprd(np.square(cosine), *order) / 6)
 
-    more = turns != 0
-    half = part(np.ones_like(angle), np.zeros_like(angle), np.where(more, m, 0))
-    return part(np.sin(angle), np.cos(angle), m) + 2 * turns * np.where(more, half, 0)
+def carlson(phi: Any, m: Any, _power: int, root: int) -> Any:
+    """``elliptic`` of a quarter turn at most, of power 2 and root 1 or 3."""
+    square = np.square(np.sin(phi))
+    rest = 1 - m * square
+    order = (rest, 1) if root == 1 else (1, rest)
+    return np.sin(phi) * square * (elliprd(np.square(np.cos(phi)), *order) / 3)
+
+
+def quadrature(phi: Any, m: Any, power: int, root: int) -> Any:
+    """``elliptic`` of a quarter turn at most."""
+    total = np.zeros_like(phi + m)
+    for share, weight in NODES:
+        sine, cosine = np.sin(phi * share), np.cos(phi * share)
+        rest = np.square(cosine) + (1 - m) * np.square(sine)
+        total = total + weight * np.power(sine, power) / np.power(rest, root / 2)
+    return total * phi
+
+
+def nodes(step: float) -> list[tuple[float, float]]:
+    """Places in 0 … 1 and their weights."""
+    found = []
+    for k in range(round(-3.1 / step), round(3.1 / step) + 1):
+        tilt = math.pi * math.sinh(k * step)
+        place, rest = 1 / (1 + math.exp(-tilt)), 1 / (1 + math.exp(tilt))
+        found.append((place, step * math.pi * math.cosh(k * step) * place * rest))
+    return found
+
+
+NODES = nodes(1 / 32)
 
 
 def delta(phi: Any, m: Any) -> Any:
     """Δ, the square root of 1 - m sin²(φ)."""
     return np.sqrt(1 - m * np.square(np.sin(phi)))
-
-
-def first_by_m_again(phi: Any, m: Any) -> Any:
-    """¼ ∫ sin⁴ / Δ³ from 0 to φ, near m = 0 by its series."""
-    near = np.abs(m) < 0.01
-    inside, outside = np.where(near, m, 0), np.where(near, 0.5, m)
-    sine, cosine = np.sin(phi), np.cos(phi)
-    moment, factor = (phi - sine * cosine) / 2, 0.25  # ∫ sin²
-    total: Any = 0
-    for k in range(8):
-        moment = ((2 * k + 3) * moment - np.power(sine, 2 * k + 3) * cosine) / (2 * k + 4)
-        total = total + factor * np.power(inside, k) * moment
-        factor *= (k + 1.5) / (k + 1)
-    apart = elliptic_by_m(phi, outside, 3) - elliptic_by_m(phi, outside, 1)
-    return np.where(near, total, apart / (2 * outside))
-
-
-def elliptic_by_m_again(phi: Any, m: Any, power: int) -> Any:
-    """The slope of ``elliptic_by_m`` by m."""
-    first = first_by_m_again(phi, m)
-    if power == 1:
-        return first
-    edge = np.power(np.sin(phi) / delta(phi, m), 3) * np.cos(phi) / 2
-    return (3 * elliptic_by_m(phi, m, 3) - 2 * first - edge) / (2 * (1 - m))
 
 
 def log_quotient(x: Any, y: Any) -> Any:
@@ -181,10 +186,25 @@ def spence_slope(x: Any) -> Any:
 
 
 def sinh_ratio(x: Any) -> Any:
-    """sinh(x) / x, near 0 by its series."""
+    """sinh(x) / x, near 0 by its series; where sinh overflows the product of roots need not."""
     near = np.abs(x) < 1
     inside, outside = np.where(near, x, 0), np.where(near, 1, x)
-    return np.where(near, polynomial(SINH_RATIO, inside * inside), np.sinh(outside) / outside)
+    closed = exp_ratio(outside) / 2 + exp_ratio(-outside) / 2
+    return np.where(near, polynomial(SINH_RATIO, inside * inside), closed)
+
+
+def exp_ratio(x: Any) -> Any:
+    """exp(x) / x, where exp(x) may overflow."""
+    root = np.exp(x / 2)
+    return root / x * root
+
+
+def sine_ratio(x: Any) -> Any:
+    """sin(x) / x, which is 0 at infinity; near 0 as the slopes of sinc are exact."""
+    near, far = np.abs(x) < 1, np.isinf(x)
+    outside = np.where(np.logical_or(near, far), 1, x)
+    ratio = np.sinc(np.where(near, x, 0) / math.pi)
+    return np.where(near, ratio, np.where(far, 0, np.sin(outside) / outside))
 
 
 def expn_slope(n: Any, x: Any) -> Any:
@@ -205,8 +225,33 @@ def lower(fn: Any, n: Any, *operands: Any) -> Any:
 
 
 def legendre_slope(m: Any, v: Any, out: Any, x: Any) -> Any:
-    """DLMF 14.10.5."""
-    return (v * x * out - (v + m) * sp.lpmv(m, v - 1, x)) / ((x - 1) * (x + 1))
+    """DLMF 14.10.5, which divides by 0 at both ends."""
+    end = np.abs(x) == 1
+    inside = (np.where(end, 0, x) - 1) * (np.where(end, 0, x) + 1)
+    usual = (v * x * out - (v + m) * sp.lpmv(m, v - 1, x)) / inside
+    at_end = legendre_slope_at_end(arrays(m, x)[0], arrays(v, x)[0], x)
+    return np.where(end, at_end, usual)
+
+
+def legendre_slope_at_end(m: Any, v: Any, x: Any) -> Any:
+    """That of (1 - x²)^(m/2) times Gegenbauer's function of degree v - m (DLMF 14.3.21)."""
+    size = np.abs(m)
+    n = np.maximum(v, -1 - v) - size
+    scale = np.power(2.0, size) * sp.gamma(size + 0.5) / ROOT_PI
+    scale = scale * np.where(m < 0, sp.gamma(n + 1) * sp.rgamma(n + 2 * size + 1), 1 - 2 * (m % 2))
+    rest = (1 - x) * (1 + x)
+    tilt = size * x * gegenbauer(n, size + 0.5, x)
+    none = tilt == 0  # there an infinite factor counts no more
+    tilt = tilt * np.power(np.where(none, 1, rest), np.where(none, 0, size / 2 - 1))
+    return scale * (
+        np.power(rest, size / 2) * (2 * size + 1) * gegenbauer(n - 1, size + 1.5, x) - tilt
+    )
+
+
+def gegenbauer(n: Any, a: Any, x: Any) -> Any:
+    """Gegenbauer's function, which is 0 of negative whole degrees."""
+    none = np.logical_and(n < 0, np.equal(n, np.floor(n)))
+    return np.where(none, 0, sp.eval_gegenbauer(np.where(none, 0, n), a, x))
 
 
 def omega_slope(out: Any) -> Any:
@@ -234,9 +279,9 @@ elementwise(sp.erfcinv, lambda g, out, _x: g * (np.exp(out * out) * (-ROOT_PI / 
 elementwise(sp.expit, lambda g, out, x: g * (out * sp.expit(-x)))
 elementwise(sp.log_expit, lambda g, _out, x: g * sp.expit(-x))
 elementwise(sp.logit, lambda g, _out, x: g * (1 / (x + 0.0) + 1 / (1 - x)))
-elementwise(sp.xlogy, lambda g, _out, x, y: g * np.log(beside(x, y)),
+elementwise(sp.xlogy, lambda g, _out, x, y: g * np.log(beside(x, as_wide(y, g))),
             lambda g, _out, x, y: g * quotient(x, y))  # fmt: skip
-elementwise(sp.xlog1py, lambda g, _out, x, y: g * np.log1p(beside(x, y, -1)),
+elementwise(sp.xlog1py, lambda g, _out, x, y: g * np.log1p(beside(x, as_wide(y, g), -1)),
             lambda g, _out, x, y: g * (x / (1 + beside(x, y, -1))))  # fmt: skip
 elementwise(sp.entr, lambda g, _out, x: g * (-1 - np.log(x)))
 elementwise(sp.rel_entr, lambda g, _out, x, y: g * (1 + log_quotient(x, y)),
@@ -267,7 +312,7 @@ elementwise(
 # what NumPy has too, and angles in degrees
 elementwise(sp.exp2, lambda g, out, _x: g * (out * math.log(2)))
 elementwise(sp.exp10, lambda g, out, _x: g * (out * LOG10))
-elementwise(sp.expm1, lambda g, out, _x: g * (out + 1))
+elementwise(sp.expm1, lambda g, _out, x: g * np.exp(x))
 elementwise(sp.log1p, lambda g, _out, x: g / (x + 1))
 elementwise(sp.cbrt, lambda g, out, _x: np.where(out == 0, 0, g / np.where(
     out == 0, 1, 3 * out * out)))  # fmt: skip
@@ -284,7 +329,7 @@ elementwise(sp.cotdg, lambda g, out, _x: g * ((1 + out * out) * -DEGREE))
 # integrals and functions that solve an equation
 elementwise(sp.exp1, lambda g, _out, x: g * (-np.exp(-x) / x))
 elementwise(sp.expi, lambda g, out, x: g * from_pole(
-    lambda _, t: np.exp(t) / t, out, x))  # fmt: skip
+    lambda _, t: exp_ratio(t), out, x))  # fmt: skip
 elementwise(sp.expn, None, lambda g, _out, n, x: g * expn_slope(n, x))
 elementwise(sp.spence, lambda g, _out, x: g * spence_slope(x))
 elementwise(sp.wrightomega, lambda g, out, _x: g * omega_slope(out))
@@ -296,13 +341,18 @@ elementwise(sp.ellipkm1, lambda g, _out, p: g * (
     elliptic_slope(0.5, 1 - p) / p * (-math.pi / 8)))  # fmt: skip
 elementwise(sp.ellipe, lambda g, _out, m: g * (elliptic_slope(1.5, m) * (-math.pi / 8)))
 elementwise(sp.ellipkinc, lambda g, _out, phi, m: g / delta(phi, m),
-            lambda g, _out, phi, m: g * elliptic_by_m(phi, m, 3))  # fmt: skip
+            lambda g, _out, phi, m: g * elliptic(phi, m, 2, 3) / 2)  # fmt: skip
 elementwise(sp.ellipeinc, lambda g, _out, phi, m: g * delta(phi, m),
-            lambda g, _out, phi, m: -g * elliptic_by_m(phi, m, 1))  # fmt: skip
-elementwise(elliptic_by_m, lambda g, _out, phi, m, power: (
-    g * (np.square(np.sin(phi)) / np.power(delta(phi, m), power) / 2)),
-            lambda g, _out, phi, m, power: g * elliptic_by_m_again(phi, m, power),
-            None)  # fmt: skip
+            lambda g, _out, phi, m: -g * elliptic(phi, m, 2, 1) / 2)  # fmt: skip
+elementwise(
+    elliptic,
+    lambda g, _out, phi, m, power, root: (
+        g * (np.power(np.sin(phi), power) / np.power(delta(phi, m), root))
+    ),
+    lambda g, _out, phi, m, power, root: g * elliptic(phi, m, power + 2, root + 2) * (root / 2),
+    None,
+    None,
+)
 elementwise(sp.wright_bessel, None, None,
             lambda g, _out, a, b, x: g * sp.wright_bessel(a, a + b, x))  # fmt: skip
 if hasattr(sp, "log_wright_bessel"):  # since SciPy 1.14
@@ -350,9 +400,10 @@ elementwise(sp.lpmv, None, None, lambda g, out, m, v, x: g * legendre_slope(m, v
 
 # several results
 elementwise(sp.sici, lambda g, out, x: combined(
-    g, np.sinc(x / math.pi), from_pole(lambda _, t: np.cos(t) / t, out[1], x)))  # fmt: skip
+    g, sine_ratio(x), from_pole(lambda _, t: np.cos(t) / t, out[1], x)))  # fmt: skip
 elementwise(sp.shichi, lambda g, out, x: combined(
-    g, sinh_ratio(x), from_pole(lambda _, t: np.cosh(t) / t, out[1], x)))  # fmt: skip
+    g, sinh_ratio(x), from_pole(
+        lambda _, t: exp_ratio(t) / 2 - exp_ratio(-t) / 2, out[1], x)))  # fmt: skip
 elementwise(sp.fresnel, lambda g, _out, x: combined(
     g, np.sin(x * x * (math.pi / 2)), np.cos(x * x * (math.pi / 2))))  # fmt: skip
 elementwise(sp.ellipj, lambda g, out, _u, m: combined(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import special as sp
 
-from ..primitives import F, cast
+from ..primitives import F, of_dtype
+from . import table
 
 ROOT_PI = math.sqrt(math.pi)
 
@@ -27,7 +28,7 @@ def steady(fn: np.ufunc) -> Any:
         if not dtypes:
             return out.item()  # a Python number, which has no dtype
         wanted = np.result_type(np.float32, *dtypes)
-        return out if out.dtype == wanted else cast(out, wanted)
+        return of_dtype(out, wanted)
 
     return call
 
@@ -38,6 +39,11 @@ betaln, erf, gamma, gammaln, hyp2f1, i0, j0, k0 = map(
 modstruve, psi, rgamma, struve, xlog1py, xlogy, y0, elliprd = map(
     steady, (sp.modstruve, sp.psi, sp.rgamma, sp.struve, sp.xlog1py, sp.xlogy, sp.y0, sp.elliprd)
 )
+
+
+def elementwise(fn: Any, *vjps: Any, selects: int = 0) -> None:
+    """The row of a function whose rules are given all operands in one precision."""
+    table.elementwise(fn, *vjps, selects=selects, traits=table.Traits(alike=True))
 
 
 def polynomial(coefficients: list[float], x: Any) -> Any:

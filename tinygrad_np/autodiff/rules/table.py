@@ -17,6 +17,7 @@ import numpy as np
 from ...errors import TapeError
 from ..nests import leaves, rebuild, tupled
 from ..primitives import Kept as Kept
+from ..primitives import of_dtype
 from ..shapes import Axis, keep
 from .lending import reading
 from .signatures import COMPOSITES as COMPOSITES
@@ -47,7 +48,7 @@ class Traits(NamedTuple):
     the type, {s} its short name, {m} the type of truth values, {j} the element's column and {i} its
     type, as of an operand of integers. ``folds`` is the ufunc that joins the elements of each row
     from left to right, up to 64 of them. ``spelled`` is how users write the operation, where that
-    is no call.
+    is no call. ``alike``: what its rules are given is in one precision, as it was computed.
     """
 
     body: Callable[..., Any] | None = None
@@ -66,6 +67,7 @@ class Traits(NamedTuple):
     native: tuple[str, ...] = ()
     folds: np.ufunc | None = None
     spelled: str = ""
+    alike: bool = False
 
 
 class Rule:
@@ -106,6 +108,8 @@ class Rule:
             rule = f"a rule of {self.name}"
             lent = tuple(vjp and reading(vjp, rule, defaults(fn, vjp, 2)) for vjp in vjps)
             lent_each = each and reading(each, rule, defaults(fn, each, 3))
+        if traits.alike:
+            lent = tuple(vjp and in_one_precision(vjp) for vjp in vjps)
         self.traits = self._deduced(traits)
         body = traits.body
         self.eager = eager or (on_arrays(body, self.forward) if body else self.forward)
@@ -243,6 +247,30 @@ def on_arrays(body: Callable[..., Any], fn: Callable[..., Any]) -> Callable[...,
         return (body if type(x) is np.ndarray else fn)(x, *args, **options)
 
     return call
+
+
+def in_one_precision(vjp: Vjp) -> Vjp:
+    """A rule that is given its operands in the precision of the cotangent, and integers as int64.
+
+    Functions of small integers alone are of float16, and 0 - 1 of uint8 is 255.
+    """
+
+    @functools.wraps(vjp)
+    def rule(g: Any, out: Any, *operands: Any) -> Any:
+        arrived = next(part for part in g if part is not None) if isinstance(g, tuple) else g
+        given, kind = list(operands), arrived.dtype
+        for place, operand in enumerate(given):
+            if getattr(operand, "dtype", kind) is not kind:
+                given[place] = precise(operand, kind)
+        return vjp(g, out, *given)
+
+    return rule
+
+
+def precise(x: Any, kind: Any) -> Any:
+    """``x`` with the precision of ``kind`` at least."""
+    is_float = x.dtype.kind in "fc"
+    return of_dtype(x, np.result_type(x.dtype, np.finfo(kind).dtype) if is_float else np.int64)
 
 
 class Each(Sequence[Vjp]):
