@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.primitives.neural import in_range
 from ..autodiff.rules import TABLE
 from ..recording.equations import Equation
 from ..threads import Crew, thread_count
@@ -157,11 +156,11 @@ def _items(
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
         copies: list[Item] = []
-        if free and equation.rule is not None and equation.rule.fn is in_range:
-            given, classes, _ = equation.operands
-            made, copies = labels.copied(equation, given)
-            limit, wrong = np.array(classes, np.uint64), np.empty(made.shape, bool)
-            calls = [partial(_in_range, made.view(np.uint64), limit, wrong, *calls)]
+        if free and equation.traits.below:
+            made, copies = labels.copied(equation, equation.operands[0])
+            limit = np.array(equation.operands[equation.traits.below], np.uint64)
+            wrong = np.empty(made.shape, bool)
+            calls = [partial(_below, made.view(np.uint64), limit, wrong, *calls)]
         return [*copies, Item(equation, calls, free=free)]
     fn, traits = equation.fn, equation.traits
     if isinstance(fn, np.ufunc) or not (traits.native or traits.folds):
@@ -178,7 +177,7 @@ def _items(
     return [*(copies if part else []), Item(equation, calls, part)]
 
 
-def _in_range(labels: Any, limit: Any, wrong: Any, check: Callable[[], Any]) -> None:
+def _below(labels: Any, limit: Any, wrong: Any, check: Callable[[], Any]) -> None:
     """Let the check itself look at labels only if one, -1 as the largest number, is too large."""
     np.greater_equal(labels, limit, wrong)
     if 1 in wrong.tobytes():
@@ -242,7 +241,8 @@ def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
     if type(operand) in (int, float):
         kinds = [o.dtype for o in operands if isinstance(o, np.ndarray)]
         return np.array(operand, kinds[0]) if kinds else operand
-    if type(operand) is np.ndarray and type(operand.base) is bytes:
+    base: Any = getattr(operand, "base", None)
+    if type(operand) is np.ndarray and type(base) is bytes:
         one = operand.reshape(-1)[:1]
         if operand.tobytes() == one.tobytes() * operand.size:
             return one.reshape(())

@@ -41,7 +41,8 @@ class Traits(NamedTuple):
     the result is a sum over rows, which may be added up from blocks of them: "blocks" always,
     "integers" where that is exact. ``copies``: a result that lies as its first operand equals
     it. ``neutral`` is the operand beside which the result equals the other one. ``shape_only``:
-    no values are read. ``checks``: it raises, or returns its first operand. ``spreads``: a
+    no values are read. ``checks``: it raises, or returns its first operand, which it does
+    where that has only integers from 0 to below the operand number ``below``. ``spreads``: a
     number among the operands costs more than an array. ``cost(out, *operands)`` is the number
     of multiply-adds of a product. ``native`` is the operation on one element in LLVM's language, a
     line for each step of it: {a} and {b} are the operands, {0} is what the first line gives, {t}
@@ -62,6 +63,7 @@ class Traits(NamedTuple):
     neutral: float | None = None
     shape_only: bool = False
     checks: bool = False
+    below: int = 0
     spreads: bool = False
     cost: Callable[..., int] | None = None
     native: tuple[str, ...] = ()
