@@ -159,7 +159,7 @@ def test_names_in_files_are_shown_on_one_line(tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(f"{odd}.npy", b"damaged")
     for name in ("k-train-imgs.npz", "other.npz"):
-        with pytest.raises(DataError, match="not a readable .npz") as caught:
+        with pytest.raises(DataError, match=r"not a readable \.npz") as caught:
             load(tmp_path / name)
         assert str(caught.value).isprintable()
     head = ["label", *PIXELS, '"\x1b[2J"']
