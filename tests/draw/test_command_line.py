@@ -105,7 +105,7 @@ def test_models_are_drawn(run, tmp_path, arguments, shown):
         (["3-2", "--input", "3,x"], "a.svg", "draw: --shape 3,x: give sizes above 0 with commas"),
         (["3-2", "--input", "1,4"], "a.svg", "3-2 could not run on an example of shape (1, 4)"),
         (["own:net"], "a.svg", "cannot be told from its layers; give --shape"),
-        (["own:text"], "a.svg", "own:text gives str, not a Module."),
+        (["own:text"], "a.svg", "own:text returns str, not a Module."),
         (["own:fails"], "a.svg", "own:fails could not be made: ZeroDivisionError: division"),
         (["own:missing"], "a.svg", "draw: own:missing: module 'own' has no attribute 'missing'"),
         (["no.such.module:x"], "a.svg", "No module named 'no'; give my.module:name."),

@@ -169,7 +169,7 @@ def twin(
             optimiser.step()
 
     def others() -> Any:
-        return [optimiser.steps, *optimiser.save()["state"]]
+        return [optimiser.steps, *optimiser.save()["kept"].values()]
 
     return Twin(step, model.parameters(), others, before, after)
 

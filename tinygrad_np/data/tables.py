@@ -133,7 +133,8 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     ]
     if ids is None and of_rows:
         ids = of_rows[0]
-    if not sides(len(kept)):
+    words = [i for i in kept if i in columns.words]
+    if not sides(len(kept), 1 if words else LEAST):  # a wrong cell is told of first
         remedies = []
         if len(kept) >= LEAST**2:
             odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
@@ -145,7 +146,7 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
             f"{place}: found {count} columns, expected a square number of pixels, "
             f"{LEAST}×{LEAST} at least, and one column of labels or none; {'; '.join(remedies)}"
         )
-    if words := [i for i in kept if i in columns.words]:
+    if words:
         cells = columns[words[0]].tolist()
         row = next((i for i, cell in enumerate(cells) if not _NUMBER.fullmatch(str(cell))), 0)
         raise DataError(
