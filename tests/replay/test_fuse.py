@@ -1,7 +1,6 @@
 """Fused replays: the same bits as eager mode, from loops in machine code."""
 
 import functools
-import gc
 import itertools
 import re
 import sys
@@ -547,19 +546,18 @@ def test_code_is_kept_for_each_processor_system_and_compiler(
 
 
 def test_code_stays_when_the_compiler_is_made_again() -> None:
-    """As where two threads make the first fused steps at once: each has begun to make one."""
+    """As where two threads make the first fused steps at once."""
     x = np.linspace(-1, 1, 7, dtype="f4")
     result = np.empty_like(x)
     table = np.array([1, 7, x.ctypes.data, 0, result.ctypes.data, 0], np.int64)
     lines = FUNCTIONS[np.negative]
     text = native.Loop([("f", "each")] * 2, [native.Step(lines, (0,), 1)], [1]).text()
     native._machine.cache_clear()
-    address = native.compiled.__wrapped__(text)
+    run: Any = native.holding_the_lock(native.compiled.__wrapped__(text))
     native._machine.cache_clear()
     native._machine()
-    gc.collect()
-    assert any(engine.get_function_address("run") == address for engine in native.ENGINES)
-    native.holding_the_lock(address)(table.ctypes.data)
+    assert run.code.engine.get_function_address("run") == run.code.address
+    run(table.ctypes.data)
     assert (result == -x).all()
 
 

@@ -134,47 +134,50 @@ class Labels:
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self._made: dict[Any, np.ndarray] = {}
+        self._there: set[Any] = set()
 
-    def copied(self, equation: Equation, given: Any) -> tuple[np.ndarray, list[Item]]:
-        """The memory of the copy, and the call that makes it unless another one has."""
+    def memory(self, given: Any) -> np.ndarray:
+        """Where the copy is."""
+        return self._made.setdefault(given, np.empty(given.shape, np.int64))
+
+    def copied(self, equation: Equation, given: Any) -> list[Item]:
+        """The call that makes the copy, unless it is there."""
+        if given in self._there:
+            return []
         operand = self.binding.operand(given)
-        if given in self._made:
-            return self._made[given], []
-        made = np.empty(given.shape, np.int64)
         if isinstance(operand, Cell):
-            self._made[given] = made
-        copy = Call(operator.setitem, (made, ..., operand)).bound(self.binding.cells)
-        return made, [Item(equation, [copy], free=True)]
+            self._there.add(given)
+        call = Call(operator.setitem, (self.memory(given), ..., operand))
+        return [Item(equation, [call.bound(self.binding.cells)], free=True)]
 
 
 def _items(
     binding: Binding, equation: Equation, calls: list[Any], updates: "Updates", labels: Labels
 ) -> list[Item]:
     """The calls of an equation, those together that a loop does row by row."""
+    fn, traits = equation.fn, equation.traits
     if equation.kind == "effect":
-        calls = [partial(equation.fn.perform, updates=updates)]
+        calls = [partial(fn.perform, updates=updates)]
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
         copies: list[Item] = []
-        if free and equation.traits.below:
-            made, copies = labels.copied(equation, equation.operands[0])
-            limit = np.array(equation.operands[equation.traits.below], np.uint64)
-            wrong = np.empty(made.shape, bool)
-            calls = [partial(_below, made.view(np.uint64), limit, wrong, *calls)]
+        if free and traits.below:
+            given, limit = equation.operands[0], equation.operands[traits.below]
+            copies = labels.copied(equation, given)
+            unsigned = labels.memory(given).view(np.uint64)
+            wrong = np.empty(unsigned.shape, bool)
+            calls = [partial(_below, unsigned, np.array(limit, np.uint64), wrong, *calls)]
         return [*copies, Item(equation, calls, free=free)]
-    fn, traits = equation.fn, equation.traits
     if isinstance(fn, np.ufunc) or not (traits.native or traits.folds):
         return [Item(equation, [call], elementwise(call)) for call in calls]
-    copies = []
-    operands: list[Any] = []
-    for given in equation.operands:
-        operand = binding.operand(given)
-        if given.dtype.kind in "iu":  # no loop makes integers
-            made, copies = labels.copied(equation, given)
-            operand = made.reshape(-1, 1)
-        operands.append(operand)
+    whole = [v for v in equation.operands if v.dtype.kind in "iu"]  # no loop makes integers
+    operands = [
+        labels.memory(v).reshape(-1, 1) if v in whole else binding.operand(v)
+        for v in equation.operands
+    ]
     part = by_row(traits, operands, binding.operand(equation.results[0]))
-    return [*(copies if part else []), Item(equation, calls, part)]
+    copies = [item for v in whole for item in labels.copied(equation, v)] if part else []
+    return [*copies, Item(equation, calls, part)]
 
 
 def _below(labels: Any, limit: Any, wrong: Any, check: Callable[[], Any]) -> None:
@@ -339,7 +342,7 @@ class Chain:
             for array, (outer, inner) in zip(self.arrays, steps, strict=True)
         ]
         short = cols if rows > 1 and cols <= native.SHORT else 0
-        address = native.compiled(native.Loop(kinds, self.steps, kept, short).text())
+        code = native.compiled(native.Loop(kinds, self.steps, kept, short).text())
         parts = _shares(rows, cols, threads)
         starts = [array.ctypes.data for array in self.arrays]
         tables = [
@@ -354,9 +357,9 @@ class Chain:
         places = [table.ctypes.data for table in tables]
         if len(places) == 1:
             call = native.holding_the_lock if rows * cols < HELD_BELOW else native.without_the_lock
-            run = partial(call(address), places[0])
+            run = partial(call(code), places[0])
         else:
-            run = partial(crew.run, native.without_the_lock(address), places)
+            run = partial(crew.run, native.without_the_lock(code), places)
         run.used, run.steps = (self.arrays, tables), self.steps  # type: ignore[attr-defined]
         return run
 

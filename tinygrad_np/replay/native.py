@@ -24,7 +24,6 @@ VECTOR = 128  # bytes
 SHORT = 64  # columns
 SUM = hashlib.sha256().digest_size
 Lines = tuple[str, ...]
-ENGINES: list[Any] = []
 TYPES = {"f": "float", "d": "double", "?": "i8", np.dtype(np.int64).char: "i64"}
 
 
@@ -209,9 +208,16 @@ class Loop:
         return made[-1] if made else operands[0]
 
 
+class Code(NamedTuple):
+    """Where a function is, and what keeps it there."""
+
+    address: int
+    engine: Any
+
+
 @functools.cache
-def compiled(text: str) -> int:
-    """The address of the function that LLVM's text defines.
+def compiled(text: str) -> Code:
+    """The function that LLVM's text defines.
 
     The machine code is kept in the user's cache, by the text, LLVM and the processor.
     """
@@ -227,18 +233,23 @@ def compiled(text: str) -> int:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine.made())
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    ENGINES.append(engine)  # whose end is that of the code
-    return int(engine.get_function_address("run"))
+    return Code(engine.get_function_address("run"), engine)
 
 
-def holding_the_lock(address: int) -> Callable[[int], None]:
-    """The function there, which takes its table's address; other threads of Python wait."""
-    return ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address)
+def holding_the_lock(code: Code) -> Callable[[int], None]:
+    """The function, which takes its table's address; other threads of Python wait."""
+    return _function(ctypes.PYFUNCTYPE, code)
 
 
-def without_the_lock(address: int) -> Callable[[int], None]:
+def without_the_lock(code: Code) -> Callable[[int], None]:
     """The same, beside other threads of Python: that takes longer to call."""
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+    return _function(ctypes.CFUNCTYPE, code)
+
+
+def _function(kind: Any, code: Code) -> Callable[[int], None]:
+    made: Any = kind(None, ctypes.c_void_p)(code.address)
+    made.code = code  # is there as long as it
+    return made  # type: ignore[no-any-return]
 
 
 def check() -> None:
