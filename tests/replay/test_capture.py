@@ -3,6 +3,8 @@
 import colorsys
 import functools
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -808,3 +810,29 @@ def test_a_refusal_that_the_step_catches_is_raised_all_the_same(look: Any) -> No
     for _ in range(2):
         with pytest.raises(tg.ReplayError, match=r"test_capture\.py:\d+: the step"):
             replayed(np.ones(2))
+
+
+HOOKED = """
+import sys, threading, time
+import numpy as np
+import tinygrad_np as tg
+sys.addaudithook(lambda event, _: time.sleep(1e-4) if event == "sys.setprofile" else None)
+
+def work():
+    step = tg.replay(lambda x: np.sum(np.tanh(x) ** 2))
+    for _ in range(3):
+        step(np.ones(3))
+    done.append(step)
+
+done = []
+threads = [threading.Thread(target=work) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(done))
+"""
+
+
+def test_threads_record_at_once_under_an_audit_hook() -> None:
+    """A hook may let another thread run while one begins to be watched."""
+    done = subprocess.run([sys.executable, "-c", HOOKED], capture_output=True, text=True)
+    assert done.stdout == "4\n", done.stderr

@@ -13,6 +13,7 @@ import operator
 import os
 import random
 import sys
+import threading
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -53,6 +54,8 @@ APPENDING = frozenset(["add", "append", "appendleft", "extend"])
 REACHED = {("os", "getenv"): os.environ, ("importlib", "import_module"): sys.modules}
 REACHED[("builtins", "__import__")] = sys.modules
 INERT = frozenset([dict, list, set, frozenset, tuple, str])  # whose methods see nothing else
+# Python refuses a profiler while another thread installs one, which an audit hook may interrupt
+INSTALLING = threading.RLock()
 PLAIN_KINDS = (Tensor, np.ndarray, np.generic, int, float, str, complex)
 
 
@@ -116,11 +119,13 @@ class Reads:
             self.see(np.random.rand.__self__, "")  # type: ignore[attr-defined]
         before, collects = sys.getprofile(), gc.isenabled()
         gc.disable()  # what others run when it collects is not of the step
-        sys.setprofile(self._event)
+        with INSTALLING:
+            sys.setprofile(self._event)
         try:
             yield
         finally:
-            sys.setprofile(before if before is None or callable(before) else None)
+            with INSTALLING:
+                sys.setprofile(before if before is None or callable(before) else None)
             if before is not None and not callable(before):
                 before.enable()  # a profiler of the standard library
             if collects:
@@ -133,13 +138,15 @@ class Reads:
         """
         notes = bool(sys.getprofile() == self._event)  # else a profiler began within the step
         if notes:
-            sys.setprofile(None)
+            with INSTALLING:
+                sys.setprofile(None)
         return notes
 
     def resume(self, notes: bool) -> None:
         """Go on, if ``pause`` has stopped."""
         if notes:
-            sys.setprofile(self._event)
+            with INSTALLING:
+                sys.setprofile(self._event)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
