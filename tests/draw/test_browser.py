@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tinygrad_np import draw, nn
+from tinygrad_np import draw, markup, nn
 from tinygrad_np.draw import page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -41,15 +41,15 @@ def test_a_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
     confusion = page.png(draw.confusion(np.eye(10, dtype=int)))
     digest = "0123456789abcdef" * 4
     parts = [
-        page.section("Data", page.table([("training images", "uint8 (60000, 28, 28)", digest)])),
-        page.section("Seeds", page.table([("mean ± sd", *["98.58 ± 0.03"] * 4, digest)])),
-        page.section("Confusion", page.picture(confusion, "confusion", "How to read it.")),
-        *[page.section(name, page.picture(page.png(figure), name, "Read it so."))
+        markup.section("Data", markup.table([("training images", "uint8 (60000, 28, 28)", digest)])),
+        markup.section("Seeds", markup.table([("mean ± sd", *["98.58 ± 0.03"] * 4, digest)])),
+        markup.section("Confusion", page.picture(confusion, "confusion", "How to read it.")),
+        *[markup.section(name, page.picture(page.png(figure), name, "Read it so."))
           for name, figure in seen.items()],
-        page.section("Network", page.drawing(graph.pipe("svg", encoding="utf-8"), "Read it so."),
-                     page.code(repr(model) + " " + "word " * 60)),
+        markup.section("Network", page.drawing(graph.pipe("svg", encoding="utf-8"), "Read it so."),
+                     markup.code(repr(model) + " " + "word " * 60)),
     ]  # fmt: skip
-    (tmp_path / "p.html").write_text(page.page("A page", *parts), encoding="utf-8")
+    (tmp_path / "p.html").write_text(markup.page("A page", *parts), encoding="utf-8")
     with browsers.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for width in (390, 1280):

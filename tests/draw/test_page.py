@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tinygrad_np import markup
 from tinygrad_np.draw import page
 
 EVIL = '<script>alert("&")</script>'
@@ -37,14 +38,14 @@ class Reader(html.parser.HTMLParser):
 
 
 def whole() -> str:
-    return page.page(
+    return markup.page(
         f"title {EVIL}",
         f"paragraph {EVIL}",
-        page.section(
+        markup.section(
             f"heading {EVIL}",
-            page.table([(f"row {EVIL}", 1.5, page.link(f"a.html?{EVIL}", f"link {EVIL}"))],
+            markup.table([(f"row {EVIL}", 1.5, page.link(f"a.html?{EVIL}", f"link {EVIL}"))],
                        head=("a", f"head {EVIL}", "c")),
-            page.code(f"code {EVIL}\n  indented"),
+            markup.code(f"code {EVIL}\n  indented"),
             page.picture(b"\x89PNG...", f"picture {EVIL}"),
             page.drawing('<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg width="1pt"><g></g></svg>\n'),
         ),
@@ -73,7 +74,7 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 
 
 def test_what_stands_where() -> None:
-    text = page.page("t", "first", page.section("s", page.table([("a", 1), ("b", "é")])))
+    text = markup.page("t", "first", markup.section("s", markup.table([("a", 1), ("b", "é")])))
     body = text[text.index("<body>") :]
     assert body == (
         '<body>\n<h1>t</h1>\n<p>first</p>\n<section>\n<h2 id="s">s</h2>\n<table>\n'

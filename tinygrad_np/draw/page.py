@@ -1,4 +1,4 @@
-"""Web pages in one file: text, tables, pictures; nothing is fetched and nothing runs."""
+"""Pictures and links in web pages of one file."""
 
 import base64
 import html
@@ -6,11 +6,7 @@ import io
 import re
 from typing import Any
 
-from ..markup import Html, code, page, section, table
-
-__all__ = [
-    "Html", "code", "drawing", "link", "page", "picture", "png", "section", "table",
-]  # fmt: skip
+from ..markup import Html
 
 
 def link(target: str, text: str) -> Html:

@@ -72,15 +72,17 @@ class MLP(nn.Module):
 class _Convolutional(nn.Module):
     """A network of images (n, 1, 28, 28) or their rows (n, 784); gives logits (n, classes).
 
-    ``seed`` is an int or an ``np.random.Generator``, and all layers draw from it in order;
-    ``initial`` is a function of ``nn.init`` for the weights, biases start at 0.
+    ``sizes`` are those of its kind. ``seed`` is an int or an ``np.random.Generator``, and all
+    layers draw from it in order; ``initial`` is a function of ``nn.init`` for the weights, biases
+    start at 0.
     """
 
     input_shape = (SIDE * SIDE,)  # of one example, for drawings
+    _made: Callable[..., list[nn.Module]]  # of the classes, options of all that have weights, sizes
 
     def __init__(
         self,
-        *,
+        *sizes: Any,
         classes: int = 10,
         initial: Any = nn.init.he_uniform,
         seed: nn.init.Seed = None,
@@ -88,12 +90,8 @@ class _Convolutional(nn.Module):
     ) -> None:
         rng = np.random.default_rng(seed)
         self.layers = nn.Sequential(
-            *self._made(classes, {"initial": initial, "seed": rng, "dtype": dtype})
+            *self._made(classes, {"initial": initial, "seed": rng, "dtype": dtype}, *sizes)
         )
-
-    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
-        """The layers; ``options`` are those of each that has weights."""
-        raise NotImplementedError
 
     def forward(self, x: Any) -> Any:
         return self.layers(np.reshape(x, (-1, 1, SIDE, SIDE)))
@@ -105,14 +103,10 @@ class CNN(_Convolutional):
     ``channels`` are those of the convolutions, ``width`` that of the hidden linear layer.
     """
 
-    def __init__(
-        self, channels: tuple[int, int] = (16, 32), width: int = 128, **others: Any
-    ) -> None:
-        self.channels, self.width = channels, width
-        super().__init__(**others)
-
-    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
-        first, second = self.channels
+    def _made(
+        self, classes: int, options: Any, channels: tuple[int, int] = (16, 32), width: int = 128
+    ) -> list[nn.Module]:
+        first, second = channels
         return [
             nn.Conv2d(1, first, 5, **options),  # 24×24
             nn.ReLU(),
@@ -121,9 +115,9 @@ class CNN(_Convolutional):
             nn.ReLU(),
             nn.MaxPool2d(2),  # 4×4
             nn.Flatten(),
-            nn.Linear(second * 4 * 4, self.width, **options),
+            nn.Linear(second * 4 * 4, width, **options),
             nn.ReLU(),
-            nn.Linear(self.width, classes, **options),
+            nn.Linear(width, classes, **options),
         ]
 
 
@@ -208,21 +202,21 @@ class Compact(_Convolutional):
     ``channels`` are those of the convolutions; ``dropout`` stands before the linear layer.
     """
 
-    def __init__(
-        self, channels: tuple[int, int, int] = (16, 32, 64), dropout: float = 0.4, **others: Any
-    ) -> None:
-        self.channels, self.dropout = channels, dropout
-        super().__init__(**others)
-
-    def _made(self, classes: int, options: dict[str, Any]) -> list[nn.Module]:
-        first, second, third = self.channels
+    def _made(
+        self,
+        classes: int,
+        options: Any,
+        channels: Sequence[int] = (16, 32, 64),
+        dropout: float = 0.4,
+    ) -> list[nn.Module]:
+        first, second, third = channels
         (drawn,) = options["seed"].spawn(1)
         return [
             *_normalised(1, first, 5, options, halved=True),  # 12×12
             *_normalised(first, second, 5, options, halved=True),  # 4×4
             *_normalised(second, third, 3, options),  # 2×2
             nn.Flatten(),
-            *([nn.Dropout(self.dropout, seed=drawn)] if self.dropout else []),
+            *([nn.Dropout(dropout, seed=drawn)] if dropout else []),
             nn.Linear(third * 2 * 2, classes, **options),
         ]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import draw, training
+from .. import draw, markup, training
 from ..data.datasets import Dataset
 from ..draw import page
 from ..draw.attribution import convolutions
@@ -85,20 +85,20 @@ def write_run(result: Result, out: Path, command: str, note: Note, progress: Dra
     progress.begin(len(pictures) + 1)
     shown = [_pictured(folder, *each, note, progress) for each in pictures]
     graph = progress.part("graph", lambda: _graph(result, folder, note)) or LEFT_OUT
-    write(folder / "report.html", page.page(
+    write(folder / "report.html", markup.page(
         title,
         result.recipe.summary,
-        page.section("Result", page.table(headline(result))),
+        markup.section("Result", markup.table(headline(result))),
         *shown,
-        page.section("Precision and recall", page.table(per_class(result), head=(
+        markup.section("Precision and recall", markup.table(per_class(result), head=(
             "class", "precision %", "recall %", "F1 %", "test images",
         ))),
-        page.section("Network", graph, page.code(repr(result.model))),
+        markup.section("Network", graph, markup.code(repr(result.model))),
         *_circumstances(result),
-        page.section(
-            "Weights", page.table([("SHA-256 of names, dtypes, shapes and bytes",
+        markup.section(
+            "Weights", markup.table([("SHA-256 of names, dtypes, shapes and bytes",
                                     weights_sha256(state))])),
-        page.section("Repeat", page.code(command)),
+        markup.section("Repeat", markup.code(command)),
         f"Written in {time.perf_counter() - started:.1f} s.",
     ).encode())  # fmt: skip
     return folder
@@ -135,13 +135,13 @@ def write_group(
     rows.append(("mean ± sd", *map(spread, columns),
                  f"{statistics.mean(r.train_seconds for r in results):.2f}", ""))  # fmt: skip
     head = ("", "train %", "validation %", "test %", "seconds", "SHA-256 of the weights")
-    write(folder / "report.html", page.page(
+    write(folder / "report.html", markup.page(
         title,
         first.recipe.summary,
-        page.section("Results", page.table(rows, head)),
+        markup.section("Results", markup.table(rows, head)),
         *shown,
         *_circumstances(first),
-        page.section("Repeat", page.code(command)),
+        markup.section("Repeat", markup.code(command)),
     ).encode())  # fmt: skip
     return folder
 
@@ -261,7 +261,7 @@ def _embedding(result: Result, layer: str, title: str) -> Any:
 
 def _pictured(
     folder: Path, name: str, heading: str, make: Callable[[], Any], note: Note, progress: Drawing
-) -> page.Html:
+) -> markup.Html:
     """A picture in a file and as a section of the page; or the sentence why there is none."""
 
     def drawn() -> str:
@@ -278,10 +278,10 @@ def _pictured(
         write(folder / f"{name}.png", content)
         return page.picture(content, heading, READ[name])
 
-    return page.section(heading, progress.part(heading, drawn) or LEFT_OUT)
+    return markup.section(heading, progress.part(heading, drawn) or LEFT_OUT)
 
 
-def _graph(result: Result, folder: Path, note: Note) -> page.Html:
+def _graph(result: Result, folder: Path, note: Note) -> markup.Html:
     """The graph in a file and as a drawing of the page, or as text where nothing can draw it."""
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
@@ -292,14 +292,14 @@ def _graph(result: Result, folder: Path, note: Note) -> page.Html:
         note(warning.message)
     if written.suffix == ".svg":
         return page.drawing(written.read_text(encoding="utf-8"), READ["graph"])
-    return page.code(made.source)
+    return markup.code(made.source)
 
 
-def _circumstances(result: Result) -> list[page.Html]:
+def _circumstances(result: Result) -> list[markup.Html]:
     return [
-        page.section("Configuration", page.table(configuration(result))),
-        page.section("Environment", page.table(environment().items())),
-        page.section("Data", page.table(checksums(result.data), head=("", "array", "SHA-256"))),
+        markup.section("Configuration", markup.table(configuration(result))),
+        markup.section("Environment", markup.table(environment().items())),
+        markup.section("Data", markup.table(checksums(result.data), head=("", "array", "SHA-256"))),
     ]
 
 

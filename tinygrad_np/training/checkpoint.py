@@ -21,6 +21,12 @@ from .history import MONITORS, Epoch, History, Tally
 FORMAT = "tinygrad_np checkpoint 1"
 # JSON as Python objects takes twenty times its size
 _MAX_JSON = 1 << 20
+# of epochs, and of the one on its way, in the order of the file
+COLUMNS = (
+    "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss",
+    "validation_accuracy",
+)  # fmt: skip
+SUMS = ("rate", "seen", "right", "total", "seconds")
 
 
 @dataclass
@@ -173,25 +179,19 @@ def _metric_names(history: History, tally: Tally | None) -> list[str]:
 
 def _history_arrays(history: History, tally: Tally | None) -> dict[str, np.ndarray]:
     """A row for each epoch, one for the epoch on its way, loss and accuracy of every step."""
-    rows = [
-        (e.seconds, e.learning_rate, e.train_loss, e.train_accuracy,
-         np.nan if e.validation_loss is None else e.validation_loss,
-         np.nan if e.validation_accuracy is None else e.validation_accuracy,
-         len(e.step_losses))
-        for e in history
-    ]  # fmt: skip
+    rows = [[*(getattr(e, name) for name in COLUMNS), len(e.step_losses)] for e in history]
     losses = [loss for epoch in history for loss in epoch.step_losses]
     shares = [share for epoch in history for share in epoch.step_accuracies]
-    found: dict[str, np.ndarray] = {"history": np.array(rows, np.float64).reshape(len(rows), 7)}
+    # None becomes NaN
+    found = {"history": np.array(rows, np.float64).reshape(len(rows), len(COLUMNS) + 1)}
     if names := _metric_names(history, tally):
         own = [
             [(e.metrics[n], e.validation_metrics.get(n, np.nan)) for n in names] for e in history
         ]
         found["metrics"] = np.array(own, np.float64).reshape(len(rows), len(names), 2)
     if tally is not None:
-        sums = [tally.rate, tally.seen, tally.right, tally.total, tally.seconds]
-        sums += tally.metrics.values()
-        found["tally"] = np.array(sums, np.float64)
+        sums = [getattr(tally, name) for name in SUMS]
+        found["tally"] = np.array([*sums, *tally.metrics.values()], np.float64)
         losses += tally.losses
         shares += tally.accuracies
     return {
@@ -224,27 +224,28 @@ def _history(
     history, given, start = History(manifest["monitor"], mode=mode), losses.tolist(), 0
     if len(shares) != len(given):
         raise ValueError(f"{len(shares)} accuracies of {len(given)} steps")
-    for number, row in enumerate(rows.tolist(), start=1):
-        seconds, rate, loss, share, held_loss, held_share, count = row
-        steps = given[start : start + int(count)]
-        if len(steps) != count or not steps:
+    for number, (*values, count) in enumerate(rows.tolist(), start=1):
+        steps = slice(start, start + int(count))
+        start = steps.stop
+        if len(given[steps]) != count or not count:
             raise ValueError(f"{count} steps in epoch {number}")
-        epoch = Epoch(number, seconds, rate, loss, share, step_losses=steps)
-        epoch.step_accuracies = shares[start : start + len(steps)]
-        epoch.metrics = dict(zip(names, own[number - 1, :, 0].tolist(), strict=True))
-        start += len(steps)
+        epoch = Epoch(number, **dict(zip(COLUMNS, values, strict=True)))
+        epoch.step_losses, epoch.step_accuracies = given[steps], shares[steps]
+        trained, held = (dict(zip(names, each, strict=True)) for each in own[number - 1].T.tolist())
+        epoch.metrics = trained
         if manifest["validated"]:
-            epoch.validation_loss, epoch.validation_accuracy = held_loss, held_share
-            found = own[number - 1, :, 1].tolist()
-            epoch.validation_metrics = dict(zip(names, found, strict=True))
+            epoch.validation_metrics = held
+        else:
+            epoch.validation_loss = epoch.validation_accuracy = None
         history.epochs.append(epoch)
     if "tally" not in arrays:
         if start != len(given):
             raise ValueError(f"{len(given)} steps for {start}")
         return history, None
-    rate, seen, right, total, seconds, *sums = _of_floats(arrays["tally"], 1).tolist()
-    if start >= len(given) or seen < 1:
-        raise ValueError(f"an epoch of {len(given) - start} steps and {seen} examples")
-    tally = Tally(rate, given[start:], shares[start:], int(seen), right, total, seconds)
-    tally.metrics = dict(zip(names, sums, strict=True))
+    sums = _of_floats(arrays["tally"], 1).tolist()
+    tally = Tally(**dict(zip(SUMS, sums[: len(SUMS)], strict=True)))
+    tally.metrics = dict(zip(names, sums[len(SUMS) :], strict=True))
+    tally.losses, tally.accuracies, tally.seen = given[start:], shares[start:], int(tally.seen)
+    if not tally.losses or tally.seen < 1:
+        raise ValueError(f"an epoch of {len(tally.losses)} steps and {tally.seen} examples")
     return history, tally

@@ -102,17 +102,14 @@ class Tally:
     seconds: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
 
-    def add(self, loss: float, right: float, rows: int) -> None:
+    def add(self, loss: float, right: float, rows: int, metrics: dict[str, float]) -> None:
         """Note a step on so many examples, of which so many were right."""
         self.losses.append(loss)
         self.accuracies.append(right / rows if rows else math.nan)
         self.seen += rows
         self.right += right
         self.total += loss * rows
-
-    def add_metrics(self, values: dict[str, float], rows: int) -> None:
-        """Note what own metrics gave in a step."""
-        for name, value in values.items():
+        for name, value in metrics.items() if rows else ():
             self.metrics[name] = self.metrics.get(name, 0.0) + value * rows
 
     def means(self) -> dict[str, float]:

@@ -125,9 +125,8 @@ class Loop:
         self._warn_of_strangers()
         tally, self.tally = self.tally or Tally(rate_of(run.optimiser)), None
         self.now = tally
-        recheck = getattr(self.step, "recheck", None)
-        if recheck is not None and number > 1 and run.steps_per_epoch() != 1:
-            recheck()
+        if isinstance(self.step, Replay) and number > 1 and run.steps_per_epoch() != 1:
+            self.step.recheck()
         reason = self._steps(number, tally)
         finished = reason is None or len(tally.losses) == run.steps_per_epoch()
         if self.keeper is not None and not finished and reason != "diverged":
@@ -199,9 +198,7 @@ class Loop:
             except Stopped:
                 self.is_settled, reason = True, _why(self.guard.joined[2:])
                 break
-            tally.add(loss, right, count)
-            if count:
-                tally.add_metrics(own, count)
+            tally.add(loss, right, count, own)
             if keeper is not None:
                 self.place = keeper.place()
             self.is_settled, wants_end = True, False

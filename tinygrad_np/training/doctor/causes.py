@@ -3,22 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from . import on_data, on_network, on_steps
 from .layers import Start
-from .on_data import few, inputs, labels, related
-from .on_network import (
-    activations,
-    chained,
-    connected,
-    depth,
-    finite,
-    first_loss,
-    lost,
-    mixed,
-    optimised,
-    outputs,
-    symmetry,
-)
-from .on_steps import one_batch, rates, updates
 from .report import TRAINED, UNRELATED, Finding, Level, Measurements
 
 # What follows from what: a finding on the left is only noted where one on the right explains it.
@@ -58,16 +44,21 @@ DONE = (
     "no rate learns", UNRELATED,
 )  # fmt: skip
 AT_START: tuple[Callable[[Start], Iterator[Finding]], ...] = (
-    finite, connected, symmetry, chained, lost, outputs, first_loss, activations, depth,
+    on_network.finite, on_network.connected, on_network.symmetry, on_network.chained,
+    on_network.lost, on_network.outputs, on_network.first_loss, on_network.activations,
+    on_network.depth,
+)  # fmt: skip
+BEHIND: tuple[Callable[[Measurements], Iterator[Finding]], ...] = (
+    on_network.optimised, on_network.mixed, on_steps.one_batch, on_data.related, on_steps.rates,
+    on_steps.updates,
 )  # fmt: skip
 
 
 def findings(m: Measurements) -> list[Finding]:
     """Everything that was looked at, worst first."""
-    found = [*inputs(m), *labels(m), *few(m)]
+    found = [*on_data.inputs(m), *on_data.labels(m), *on_data.few(m)]
     found += [finding for look in AT_START if m.start for finding in look(m.start)]
-    for look in (optimised, mixed, one_batch, related, rates, updates):
-        found += look(m)
+    found += [finding for look in BEHIND for finding in look(m)]
     warned = {finding.name for finding in found if finding.level == "warning"}
     if m.start is not None and m.start.is_trained:
         warned.add(TRAINED)
