@@ -20,7 +20,7 @@ def test_the_quick_recipe_is_trained_by_default(
     repeats: list[str] = []
 
     def written(*given: Any, **_: Any) -> Path:
-        repeats.append(given[4])
+        repeats.append(given[2])
         return tmp_path
 
     monkeypatch.setattr(train, "write_run", written)
@@ -29,7 +29,7 @@ def test_the_quick_recipe_is_trained_by_default(
     place = write_idx(tmp_path / "bars", train=120, test=30)
     words = ["--dataset", place, "--epochs", 3, "--quiet", "--json", tmp_path / "r.json"]
     assert mnist_cnn.main([*map(str, words), "--out", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out.splitlines()[2].startswith("quick    bars     conv 8-16-32-10")
+    assert capsys.readouterr().out.splitlines()[2].startswith("quick   bars  conv 8-16-32-10 ")
     [result] = json.loads((tmp_path / "r.json").read_text())
     assert list(result) == KEYS
     assert (result["recipe"], result["epochs"], result["parameters"]) == ("quick", 3, 9410)

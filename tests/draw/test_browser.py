@@ -41,7 +41,7 @@ def test_a_page_fits_a_phone_and_a_screen(tmp_path: Path) -> None:
     confusion = page.png(draw.confusion(np.eye(10, dtype=int)))
     digest = "0123456789abcdef" * 4
     parts = [
-        markup.section("Data", markup.table([("training images", "uint8 (60000, 28, 28)", digest)])),
+        markup.section("Data", markup.table([("training images", "uint8 (6000, 28, 28)", digest)])),
         markup.section("Seeds", markup.table([("mean ± sd", *["98.58 ± 0.03"] * 4, digest)])),
         markup.section("Confusion", page.picture(confusion, "confusion", "How to read it.")),
         *[markup.section(name, page.picture(page.png(figure), name, "Read it so."))

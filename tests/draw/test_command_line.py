@@ -68,7 +68,10 @@ def own_module(monkeypatch):
     ("arguments", "shown"),
     [
         (["5-4-2"], ["0: Linear(5, 4)", "1: ReLU", "(1, 2) float32", "34 parameters"]),
-        (["5-4-2", "--loss"], ["model.0: Linear(5, 4)", "cross_entropy", "labels", "<b>loss</b>"]),
+        (
+            ["5-4-2", "--loss"],
+            ["model.layers.0: Linear(5, 4)", "cross_entropy", "labels", "<b>loss</b>"],
+        ),
         (["5-4", "--shape", "7,5"], ["(7, 5) float32"]),
         (["ref-0"], ["(1, 784) float32"]),
         (["cnn"], ["(1, 784) float32", "layers.2: MaxPool2d(2)", "80,202 parameters"]),

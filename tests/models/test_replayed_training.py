@@ -26,7 +26,7 @@ def trained(name: str, replay: bool) -> Result:
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = mnist()
     part = ((x[:count], y[:count]), (x_test[: count // 7], y_test[: count // 7]))
-    return run(recipe, "mnist", part, seed=3, epochs=epochs, replay=replay)
+    return run(replace(recipe, epochs=epochs), "mnist", part, seed=3, replay=replay)
 
 
 # one for each network of convolutions: the last one, on distorted images

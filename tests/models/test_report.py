@@ -4,6 +4,8 @@ import functools
 import hashlib
 import math
 import re
+import shutil
+import subprocess
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ from tinygrad_np import draw
 from tinygrad_np.data.datasets import Dataset
 from tinygrad_np.run import environment, report
 from tinygrad_np.run.networks import CNN
+from tinygrad_np.run.progress import Drawing
 from tinygrad_np.run.recipes import RECIPES, Parts, Recipe
-from tinygrad_np.run.run import Result, run, weights_sha256
+from tinygrad_np.run.run import FASHION, Result, run, weights_sha256
 
-SMALL = replace(RECIPES["ref-4"], sizes=(784, 12, 10), summary="small & quick")
+SMALL = replace(RECIPES["ref-4"], sizes=(784, 12, 10), summary="small & quick", epochs=2)
 
 
 def bars(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +46,7 @@ def parts(dataset: Dataset) -> Parts:
 
 @pytest.fixture(scope="module")
 def results(dataset: Dataset, parts: Parts) -> list[Result]:
-    return [run(SMALL, "mnist", dataset, parts, seed=seed, epochs=2, probe=50) for seed in (0, 1)]
+    return [run(SMALL, "mnist", dataset, parts, seed=seed, probe=50) for seed in (0, 1)]
 
 
 @pytest.fixture
@@ -72,8 +75,8 @@ def text(folder: Path) -> str:
 def test_a_page_with_everything(
     results: list[Result], dataset: Dataset, parts: Parts, plain: Any, tmp_path: Path
 ) -> None:
-    result = results[1]
-    folder = report.write_run(result, dataset, parts, tmp_path, "python x.py --a '<b>'", print)
+    result, drawing = results[1], Drawing()
+    folder = report.write_run(result, tmp_path, "python x.py --a '<b>'", print, drawing)
     assert folder == tmp_path / "ref-4-mnist-seed1"
     written = text(folder)
     assert re.findall(r"<h2 id=.*?>(.*)</h2>", written) == [
@@ -83,7 +86,7 @@ def test_a_page_with_everything(
         "Configuration", "Environment", "Data", "Weights", "Repeat",
     ]  # fmt: skip
     assert written.count("data:image/png;base64,") == 9
-    assert len(list(folder.glob("*.png"))) == 9 == report.number_of_parts(result, parts) - 1
+    assert len(list(folder.glob("*.png"))) == 9 == drawing.parts - 1 == drawing.done - 1
     assert "<pre>python x.py --a &#x27;&lt;b&gt;&#x27;</pre>" in written
     assert "<p>small &amp; quick</p>" in written
     assert weights_sha256(result.model.state_dict()) in written
@@ -128,19 +131,18 @@ def test_a_convolutional_network_has_every_picture(
     figure = pytest.importorskip("matplotlib.figure").Figure
     for name in ("curves", "predictions", "hardest", "confusion", "reliability", "embedding"):
         monkeypatch.setattr(draw, name, lambda *_, **__: figure((1, 1)))
-    recipe = replace(RECIPES["cnn"], network=functools.partial(CNN, (2, 3), 4), validation=50)
-    parts = recipe.parts(dataset)
-    result = run(recipe, "mnist", dataset, parts, epochs=1, probe=20)
-    folder = report.write_run(result, dataset, parts, tmp_path, "", lambda _: None)
+    recipe = replace(
+        RECIPES["cnn"], network=functools.partial(CNN, (2, 3), 4), validation=50, epochs=1
+    )
+    result = run(recipe, "mnist", dataset, recipe.parts(dataset), probe=20)
+    folder = report.write_run(result, tmp_path, "", lambda _: None, Drawing())
     assert "There is no picture" not in text(folder)
     pictures = [path.stem for path in folder.glob("*.png")]
     assert sorted(pictures) == sorted(report.READ.keys() - {"weights", "graph"})
 
 
-def test_a_page_for_several_seeds(
-    results: list[Result], dataset: Dataset, parts: Parts, plain: Any, tmp_path: Path
-) -> None:
-    folder = report.write_group(results, dataset, parts, tmp_path / "all", "python x.py", print)
+def test_a_page_for_several_seeds(results: list[Result], plain: Any, tmp_path: Path) -> None:
+    folder = report.write_group(results, tmp_path / "all", "python x.py", print, Drawing())
     assert folder == tmp_path / "all"
     written = text(folder)
     for result in results:
@@ -158,7 +160,7 @@ def test_a_page_for_several_seeds(
 
 
 def test_the_headline(results: list[Result]) -> None:
-    result = replace(results[0], test_accuracy=0.75, test=bars(80, 1))
+    result = replace(results[0], test_accuracy=0.75)
     rows = dict(report.headline(result))
     error = 100 * math.sqrt(0.75 * 0.25 / 80)
     assert rows["test accuracy"] == (
@@ -172,52 +174,52 @@ def test_the_headline(results: list[Result]) -> None:
 
 def test_precision_and_recall_have_a_row_for_each_class(results: list[Result]) -> None:
     logits = np.eye(10)[[0, 0, 1, 2]]
-    result = replace(
-        results[0], test_logits=logits, test=(np.zeros((4, 1)), np.array([0, 1, 1, 2]))
-    )
+    test = np.zeros((4, 1)), np.array([0, 1, 1, 2])
+    result = replace(results[0], test_logits=logits, data=(test, test))
     rows = report.per_class(result)
     assert rows[0] == ("0", "50.00", "100.00", "66.67", "1")
     assert rows[1] == ("1", "100.00", "50.00", "66.67", "2")
     assert rows[-1] == ("mean", "83.33", "83.33", "77.78", "4")
     fashion = report.per_class(replace(result, dataset="fashion"))
     assert [row[0] for row in fashion] == [
-        *(f"{i} {name}" for i, name in enumerate(report.FASHION)), "mean",
+        *(f"{i} {name}" for i, name in enumerate(FASHION)), "mean",
     ]  # fmt: skip
-    own = report.per_class(replace(result, dataset="pets", names=tuple("abcdefghij")))
+    own = report.per_class(
+        replace(result, dataset="pets", data=Dataset((test, test), tuple("abcdefghij")))
+    )
     assert own[9] == ("9 j", "–", "–", "–", "0")
 
 
 def test_names_of_classes_are_in_every_picture_that_shows_classes(
-    results: list[Result], parts: Parts, plain: Any
+    results: list[Result], plain: Any
 ) -> None:
     names = tuple(f"class {i}" for i in range(10))
-    result = replace(results[0], names=names, dataset="pets")
-    for _, _, make in report._pictures(result, parts, ""):
+    result = replace(results[0], data=Dataset(results[0].data, names), dataset="pets")
+    for _, _, make in report._pictures(result, ""):
         make()
     asked = {"predictions", "hardest", "saliency", "embedding"}
     assert {name for name, (_, named) in plain.items() if named.get("names") == names} == asked
     assert plain["confusion"][0][1] == names
 
 
-def test_the_configuration_is_readable(results: list[Result], parts: Parts) -> None:
+def test_the_configuration_is_readable(results: list[Result]) -> None:
     of = functools.partial(replace, results[0], dataset="pets")
     recipe = replace(RECIPES["default"], epochs=2)
-    rows = dict(report.configuration(of(recipe=recipe), parts))
+    rows = dict(report.configuration(of(recipe=recipe)))
     assert rows["dataset"] == "pets"
     assert not {"validation", "train", "reported", "judged_on"} & rows.keys()
     assert rows["schedule"].startswith("OneCycle(peak=0.008, steps=4, warm_up=0.2")
     assert rows["initial"] == "tinygrad_np.nn.init.he_uniform"
     assert rows["sizes"] == "(784, 128, 64, 10)"
-    small = report.configuration(of(recipe=SMALL), parts)
+    small = report.configuration(of(recipe=SMALL))
     assert dict(small)["schedule"] == "0.3"
     used = [value for name, value in small if name == "images used"]
     assert used == ["250 training", "50 validation", "80 test"]
 
 
 def test_a_run_that_diverged_has_a_page_too(
-    results: list[Result], dataset: Dataset, parts: Parts, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    results: list[Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     figure = pytest.importorskip("matplotlib.figure").Figure
     for name in ("curves", "confusion"):
         monkeypatch.setattr(draw, name, lambda *_, **__: figure((1, 1)))
@@ -228,7 +230,7 @@ def test_a_run_that_diverged_has_a_page_too(
     result = replace(results[0], test_logits=logits, model=model, test_loss=math.nan)
     result = replace(result, histograms=None)
     with np.errstate(all="ignore"):
-        folder = report.write_run(result, dataset, parts, tmp_path, "python x.py", print)
+        folder = report.write_run(result, tmp_path, "python x.py", print, Drawing())
     written = text(folder)
     assert "There is no picture: calibration: values from nan" in written
     assert "There is no picture: nothing was recorded." in written
@@ -237,9 +239,8 @@ def test_a_run_that_diverged_has_a_page_too(
 
 
 def test_without_scikit_learn_the_features_are_drawn_by_pca(
-    results: list[Result], dataset: Dataset, parts: Parts, plain: Any, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    results: list[Result], plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usual = draw.embedding
 
     def without(values: Any, labels: Any, method: str, **named: Any) -> Any:
@@ -249,7 +250,7 @@ def test_without_scikit_learn_the_features_are_drawn_by_pca(
 
     monkeypatch.setattr(draw, "embedding", without)
     notes: list[object] = []
-    report.write_run(results[0], dataset, parts, tmp_path, "python x.py", notes.append)
+    report.write_run(results[0], tmp_path, "python x.py", notes.append, Drawing())
     assert plain["embedding"][0][2] == "pca"
     assert "t-SNE needs scikit-learn." not in map(str, notes)
 
@@ -260,37 +261,49 @@ def test_the_last_hidden_layer(results: list[Result]) -> None:
     assert report.hidden_layer(single) == "layers.0"
 
 
-def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment() -> None:
     found = environment.environment()
     assert found["NumPy"] == np.__version__
     assert re.fullmatch(r".+ .+, \d+ threads?", found["BLAS"])
-    git = tmp_path / ".git"
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
-    assert environment._commit() == ""
-    git.mkdir()
-    (git / "HEAD").write_text("ref: refs/heads/main\n")
-    assert environment._commit() == ""
-    (git / "packed-refs").write_text(f"# pack\n{'a' * 40} refs/heads/main\n")
-    assert environment._commit() == "a" * 40
-    (git / "refs" / "heads").mkdir(parents=True)
-    (git / "refs" / "heads" / "main").write_text("b" * 40 + "\n")
-    assert environment._commit() == "b" * 40
-    (git / "HEAD").write_text("c" * 40 + "\n")
-    assert environment._commit() == "c" * 40
 
 
-def test_names_from_outside_are_escaped(
-    results: list[Result], dataset: Dataset, parts: Parts, plain: Any, tmp_path: Path
+def test_the_commit_is_that_of_the_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """Also in a second worktree; a folder inside another checkout has none."""
+    if shutil.which("git") is None:
+        pytest.skip("no Git")
+    whole, other = tmp_path / "whole", tmp_path / "other"
+
+    def git(*words: object) -> str:
+        own = ("-c", "user.name=a", "-c", "user.email=a@b")
+        given = map(str, ("git", "-C", whole, *own, *words))
+        return subprocess.run(given, capture_output=True, text=True, check=True).stdout.strip()
+
+    (whole / "inside").mkdir(parents=True)
+    git("init")
+    git("commit", "--allow-empty", "-m", "first")
+    git("worktree", "add", "--detach", other)
+    for place, commit in (
+        (whole, git("rev-parse", "HEAD")), (other, git("rev-parse", "HEAD")),
+        (whole / "inside", ""), (tmp_path, ""),
+    ):  # fmt: skip
+        monkeypatch.setattr(environment, "ROOT", place)
+        assert environment._commit() == commit
+    monkeypatch.setenv("PATH", "")
+    assert environment._commit() == ""
+
+
+def test_names_from_outside_are_escaped(results: list[Result], plain: Any, tmp_path: Path) -> None:
     del plain
     result = replace(results[0], dataset="a<b>&.csv")
-    written = text(report.write_run(result, dataset, parts, tmp_path, "", print))
+    written = text(report.write_run(result, tmp_path, "", print, Drawing()))
     assert "<title>ref-4 on a&lt;b&gt;&amp;.csv, seed 0</title>" in written
     assert "<b>" not in written.replace("<body>", "").partition("<svg")[0]
 
 
 def test_probing_changes_no_weights(results: list[Result], dataset: Dataset, parts: Parts) -> None:
-    plain_run = run(SMALL, "mnist", dataset, parts, seed=0, epochs=2)
+    plain_run = run(SMALL, "mnist", dataset, parts, seed=0)
     assert plain_run.histograms is None
     expected = weights_sha256(plain_run.model.state_dict())
     assert weights_sha256(results[0].model.state_dict()) == expected

@@ -51,8 +51,8 @@ def test_ctrl_c_while_accuracies_are_measured(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(runs, "score", interrupted)
     x, y = np.zeros((300, 28, 28), np.uint8), np.arange(300) % 10
-    recipe = replace(RECIPES["ref-4"], sizes=(784, 10))
-    result = runs.run(recipe, "zeros", ((x, y), (x, y)), epochs=1)
+    recipe = replace(RECIPES["ref-4"], sizes=(784, 10), epochs=1)
+    result = runs.run(recipe, "zeros", ((x, y), (x, y)))
     assert result.history.stopped == "interrupted"
     assert result.test_accuracy == 0.1
 
@@ -61,7 +61,8 @@ def test_parts_after_ctrl_c_are_left_out(capsys: pytest.CaptureFixture[str]) -> 
     def stop() -> str:
         raise KeyboardInterrupt
 
-    with Drawing(4, quiet=False) as drawing:
+    with Drawing(quiet=False) as drawing:
+        drawing.begin(4)
         assert capsys.readouterr().out == "  drawing the report\n"
         given = [drawing.part("a", lambda: 1), drawing.part("b", stop), drawing.part("c", int)]
     assert given == [1, None, None]
@@ -69,13 +70,13 @@ def test_parts_after_ctrl_c_are_left_out(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_ctrl_c_between_parts_is_noted_and_a_second_one_raises() -> None:
-    with Drawing(4) as drawing:
+    with Drawing() as drawing:
         signal.raise_signal(signal.SIGINT)  # as while weights or the page are written
         assert drawing.part("a", int) is None
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with Drawing(4) as drawing:
+    with Drawing() as drawing:
         assert drawing.part("a", lambda: signal.raise_signal(signal.SIGINT)) is None
         assert (drawing.done, drawing.asked) == (0, True)
 
@@ -85,7 +86,8 @@ def test_a_terminal_shows_a_bar(
 ) -> None:
     pytest.importorskip("tqdm")
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
-    with Drawing(2, quiet=False) as drawing:
+    with Drawing(quiet=False) as drawing:
+        drawing.begin(2)
         assert drawing.part("curves", lambda: "drawn") == "drawn"
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -93,9 +95,7 @@ def test_a_terminal_shows_a_bar(
     assert "curves" in printed.err
     assert "1/2" in printed.err
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    with Drawing(2, quiet=False):
-        pass
+    Drawing(quiet=False).begin(2)
     assert capsys.readouterr().out == "  drawing the report\n"
-    with Drawing(2):
-        pass
+    Drawing().begin(2)
     assert capsys.readouterr() == ("", "")

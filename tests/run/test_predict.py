@@ -16,7 +16,7 @@ import pytest
 import tinygrad_np as tg
 from tinygrad_np import __main__ as door
 from tinygrad_np import draw
-from tinygrad_np.data.sources import natural
+from tinygrad_np.data.sources import Source, natural
 from tinygrad_np.errors import DataWarning
 from tinygrad_np.run import description, predict
 from tinygrad_np.run.recipes import RECIPES
@@ -293,15 +293,17 @@ def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_shares_are_probabilities() -> None:
-    found = predict.Guesses("a", X[:2], np.array([[0.7, 0.3], [0.2, 0.8]]), np.array(["no", "no"]))
+    def made(*labels: Any) -> predict.Guesses:
+        source = Source(X[:2], np.array(labels))
+        return predict.Guesses("a", source, np.array([[0.7, 0.3], [0.2, 0.8]]))
+
+    found = made("no", "no")
     text = predict.table([found], ("no", "yes"))
     assert "a, 1     no     70.0 %  yes (30.0 %)" in text and "a: 50.00 % of 2 as labelled" in text
     for labels, told in [
-        (np.array(["yes", "cat"]), "a: 0.00 % of 1 as labelled; labels such as 'cat' are none of"),
-        (np.array(["cat", "dog"]), "a: labels such as 'cat', 'dog' are none of the network's"),
-        (np.array([10, 0, 7]), "a: labels such as '0', '7', '10' are none of the network's"),
+        (("yes", "cat"), "a: 0.00 % of 1 as labelled; labels such as 'cat' are none of"),
+        (("cat", "dog"), "a: labels such as 'cat', 'dog' are none of the network's"),
+        ((10, 0), "a: labels such as '0', '10' are none of the network's"),
     ]:
-        assert told in predict.table(
-            [predict.Guesses("a", X[:2], found.shares, labels)], ("no", "yes")
-        )
+        assert told in predict.table([made(*labels)], ("no", "yes"))
     assert predict.submission([found], ("no", "yes")) == b"ImageId,Label\n1,no\n2,yes\n"

@@ -177,7 +177,7 @@ class Needs(Takes):
 
 
 def test_how_a_model_is_called() -> None:
-    from tinygrad_np.training.inputs import Call
+    from tinygrad_np.training.inputs import outputs_of
 
     for model, x, expected in (
         (One(), A, ((A,), {})),
@@ -192,7 +192,7 @@ def test_how_a_model_is_called() -> None:
         (Takes(), (A, B, A), ((A, B, A), {})),
         (Takes(), {"any": A}, ((), {"any": A})),
     ):
-        assert repr(Call(model)(x)) == repr(expected), (type(model), expected)
+        assert repr(outputs_of(model, x)) == repr(expected), (type(model), expected)
 
 
 def test_settings_beside_arrays_are_keyword_arguments() -> None:
