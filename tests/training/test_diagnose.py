@@ -15,6 +15,7 @@ from tinygrad_np import ShapeError, Tensor, nn, optim, training
 from tinygrad_np.nn import functional as F
 from tinygrad_np.run.networks import MLP
 from tinygrad_np.training.decision import GREATEST
+from tinygrad_np.training.doctor import trials
 from tinygrad_np.training.doctor.causes import findings
 from tinygrad_np.training.doctor.facts import counts_of
 from tinygrad_np.training.doctor.layers import look
@@ -468,6 +469,26 @@ def test_other_tasks() -> None:
     names = [finding.name for finding in found.findings]
     assert "one batch by heart" in names and "learning rate" in names
     assert "loss at start" not in names and "labels" not in names
+    model.layers.append(lambda z: z - z.mean(axis=0))  # type: ignore[operator]
+    found = Patient(model, x, target, 0.05, F.mse_loss).in_short()
+    assert "examples mixed" in [finding.name for finding in found.warnings]
+
+
+def test_dropout_of_every_layer_is_off_while_one_batch_is_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trials, "OVERFIT_STEPS", 1)
+    start = healthy().measurements.start
+    assert start is not None
+    drop = {"dropout": 0.5, "seed": 0}
+    for layer in (
+        nn.Dropout(0.5, seed=0), nn.Dropout2d(0.5, seed=0), nn.MultiheadAttention(4, 1, **drop),
+        *(kind(4, 4, num_layers=2, **drop) for kind in (nn.RNN, nn.LSTM, nn.GRU)),
+    ):  # fmt: skip
+        model = network(norm="batch")
+        model.beside = layer  # type: ignore[assignment]
+        trials._overfit(model, F.cross_entropy, x[:8], y[:8], start, 1e-3)
+        assert not layer.training and model.layers[1].training, layer
 
 
 def test_label_smoothing_is_a_cross_entropy() -> None:
