@@ -54,7 +54,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     """The weights of a training after it was put to where a checkpoint left it."""
     model, batches, optimiser = corpus.training()
     run = Run(model, batches, optimiser, 1, cross_entropy, None, History("train_loss"))
-    Keeper(path, run, None).resume(keep_best=False)
+    Keeper(path, run, None, resume=True).resume(keep_best=False)
     return model.state_dict()
 
 

@@ -1,7 +1,7 @@
 """How every graph looks: styles, boxes, edges and caption, and the Digraph that shows itself."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import unescape
 from pathlib import Path
 from types import MappingProxyType
@@ -132,19 +132,15 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]
 def drawing(
     traced: trace.Trace,
     picture: Picture,
-    label: Callable[[int, Drawn], str],
+    nodes: Sequence[Mapping[str, str]],
     heading: str,
     words: Mapping[str, str] = MappingProxyType({}),
-    tooltip: Callable[[int, Drawn], str] = lambda _, __: "",
-    fills: Mapping[int, str] = MappingProxyType({}),
     legend: Mapping[str, str] = MappingProxyType({}),
 ) -> Graph:
-    """The picture as a Digraph. ``label`` gives the label of the node at a position.
+    """The picture as a Digraph; ``nodes`` have the attributes that are not those of their kinds.
 
-    ``tooltip`` gives the plain text that the pointer shows there.
-
-    ``fills`` are colours of nodes instead of those of their kinds, ``legend`` says of what.
-    ``heading`` (markup) stands above the legend; ``words`` are other names of kinds in it.
+    ``heading`` (markup) stands above the legend; ``words`` are other names of kinds in it, and
+    ``legend`` says what other colours mean.
     """
     drawn = Graph(
         format="svg",
@@ -169,7 +165,7 @@ def drawing(
         },
         edge_attr={"color": FAINT, "arrowsize": "0.7"},
     )
-    _write_nodes(drawn, traced, picture, label, tooltip, fills)
+    _write_nodes(drawn, traced, picture, nodes)
     main = _main_line(picture)
     for tail, head in picture.edges:
         drawn.edge(f"n{tail}", f"n{head}", **({"weight": "8"} if tail in main else SIDE))
@@ -188,12 +184,7 @@ def drawing(
 
 
 def _write_nodes(
-    drawn: Graph,
-    traced: trace.Trace,
-    picture: Picture,
-    label_of: Callable[[int, Drawn], str],
-    tooltip_of: Callable[[int, Drawn], str],
-    fills: Mapping[int, str],
+    drawn: Graph, traced: trace.Trace, picture: Picture, nodes: Sequence[Mapping[str, str]]
 ) -> None:
     """All nodes, those of a module between the braces of its box."""
     inside: dict[int, list[int]] = {}
@@ -221,11 +212,7 @@ def _write_nodes(
             drawn.node(f"t{box}", label, shape="plaintext", style="", margin="0", height="0")
             stack.append(-1)
         for i in inside.get(box, ()):
-            node = picture.nodes[i]
-            said = tooltip_of(i, node)
-            hover = {"tooltip": labels.quoted(said)} if said else {}
-            fill = {"fillcolor": fills[i]} if i in fills else {}
-            drawn.node(f"n{i}", label_of(i, node), **(STYLES[node.kind] | fill), **hover)
+            drawn.node(f"n{i}", **{**STYLES[picture.nodes[i].kind], **nodes[i]})
         stack.extend(reversed(children.get(box, ())))
 
 

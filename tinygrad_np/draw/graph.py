@@ -14,7 +14,7 @@ from ..replay import Program, Replay
 from . import hover, labels, program, trace
 from .canvas import Detail, Graph, drawing, node_label
 from .colours import COLOURS, Colouring
-from .fitting import Drawn, Picture, fit
+from .fitting import Picture, fit
 from .repeats import folded
 
 BESIDE = 4  # columns of a matrix beside which its gradient has room
@@ -97,17 +97,16 @@ def graph(
     if colour is not None:
         heading += f"; filled by {SAID.get(colour, colour)}"
 
-    def label(i: int, node: Drawn) -> str:
+    nodes: list[dict[str, str]] = []
+    for i, (node, slope) in enumerate(zip(picture.nodes, slopes, strict=True)):
         shown = values and node.kind not in HIDING and not isinstance(node.item.array, Several)
-        return node_label(traced, node, _value_lines(node.item.array, slopes[i]) if shown else [])
-
-    def tooltip(i: int, node: Drawn) -> str:
-        if node.kind == "gap":
-            return ""
-        return hover.text(node.item, slopes[i], with_rule=node.operations < 2)
-
-    return drawing(traced, picture, label, heading, tooltip=tooltip, fills=filled,
-                   legend=legend)  # fmt: skip
+        lines = _value_lines(node.item.array, slope) if shown else []
+        nodes.append({"label": node_label(traced, node, lines)})
+        if i in filled:
+            nodes[i]["fillcolor"] = filled[i]
+        if node.kind != "gap" and (said := hover.text(node.item, slope, node.operations < 2)):
+            nodes[i]["tooltip"] = labels.quoted(said)
+    return drawing(traced, picture, nodes, heading, legend=legend)
 
 
 def _of_program(step: Replay | Program, max_nodes: int) -> Graph:

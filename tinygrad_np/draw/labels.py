@@ -70,7 +70,7 @@ def written(
 ) -> str:
     """A call as a formula; ``drawn`` says which operands are nodes."""
     if fn in (take_at, take_at.implementation):  # type: ignore[attr-defined]
-        return "·" + _index(operands[1])
+        return f"·[{', '.join(map(_part_of_index, operands[1]))}]"
     shown = ["·" if known else _constant(x) for x, known in zip(operands, drawn, strict=True)]
     symbol = SYMBOLS.get(name) if isinstance(fn, np.ufunc) else None
     if symbol and len(shown) == 2 and not all(drawn):
@@ -96,12 +96,8 @@ def _constant(value: Any) -> str:
     return getattr(value, "__name__", type(value).__name__)
 
 
-def _index(layout: tuple[Any, ...]) -> str:
-    """An index as it was written, with ``array`` where one stood."""
-    return "[" + ", ".join(_part_of_index(part) for part in layout) + "]"
-
-
 def _part_of_index(part: Any) -> str:
+    """As it was written, with ``array`` where one stood."""
     if part is ARRAY:
         return "array"
     if part is Ellipsis:

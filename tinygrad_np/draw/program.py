@@ -44,10 +44,8 @@ def picture(program: Program, title: str, inputs: Sequence[str], max_nodes: int)
         traced = _traced(program, chained, names)
     chosen = fit(traced, max_nodes)
 
-    def label(_: int, node: Drawn) -> str:
-        return _label(traced, node)
-
-    return drawing(traced, chosen, label, _heading(program, title, traced), WORDS)
+    nodes = [{"label": _label(traced, node)} for node in chosen.nodes]
+    return drawing(traced, chosen, nodes, _heading(program, title, traced), WORDS)
 
 
 def _names(program: Program, inputs: Sequence[str]) -> dict[Any, str]:

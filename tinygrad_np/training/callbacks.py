@@ -47,6 +47,9 @@ class Run:
     metrics: Metrics = field(default_factory=dict)
     accumulate: int = 1
     group: Group | None = None
+    early_stopping: "EarlyStopping | None" = None
+    keep_best: bool = False
+    replay: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

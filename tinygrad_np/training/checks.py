@@ -19,7 +19,7 @@ from ..nn.module import Module
 from ..optim.groups import steps_of
 from ..optim.optimisers import Optimiser
 from ..optim.several import Several
-from .callbacks import EarlyStopping, Run
+from .callbacks import Run
 from .decision import Decision, Loss, decision
 from .history import MONITORS
 from .inputs import are_paired, as_arrays, as_tensors, numbers, outputs_of, part, rows, shapes
@@ -213,20 +213,15 @@ def _tried(model: Module, x: Any) -> Any:
             ) from first
 
 
-def monitored(
-    validation: Arrays | None,
-    early_stopping: EarlyStopping | None,
-    keep_best: bool,
-    metrics: list[str],
-    decided: Decision | None,
-) -> str:
+def monitored(run: Run, decided: Decision | None) -> str:
     """What the best epoch goes by."""
-    if validation is None and keep_best:
+    validation, early_stopping = run.validation, run.early_stopping
+    if validation is None and run.keep_best:
         raise ValueError("keep_best=True needs validation data; give validation=(x, y).")
     monitor = "train_loss"
     if early_stopping is not None:
         monitor = early_stopping.monitor
-        own = [f"{part}_{name}" for name in metrics for part in ("train", "validation")]
+        own = [f"{part}_{name}" for name in run.reported() for part in ("train", "validation")]
         if monitor not in (*MONITORS, *own):
             raise ValueError(
                 f"early stopping monitors {monitor}; it must be one of "

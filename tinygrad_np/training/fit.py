@@ -24,7 +24,7 @@ from .history import History
 from .loop import Loop
 from .metrics import named
 from .processes import align, given_group, shares
-from .resume import keeper_at
+from .resume import Keeper
 from .scoring import OwnMetrics
 
 
@@ -113,7 +113,8 @@ def fit(
         batches = shares(batches, group)
     run = Run(
         model, batches, optimiser, epochs, loss, validation, History(), metrics=own,
-        accumulate=accumulate, group=group,
+        accumulate=accumulate, group=group, early_stopping=early_stopping, keep_best=keep_best,
+        replay=replay,
     )  # fmt: skip
     if twice := set(own) & set(run.names):
         raise ValueError(
@@ -122,14 +123,14 @@ def fit(
         )
     decided = None if validation is None else check_validation(model, validation, loss)
     history = run.history
-    history.monitor = monitored(validation, early_stopping, keep_best, run.reported(), decided)
+    history.monitor = monitored(run, decided)
     history.mode = early_stopping.mode if early_stopping else None
     if progress and (group is None or group.rank == 0):
         events = hooks([*callbacks, ProgressBar()])
-    loop = Loop(run, events, early_stopping, keep_best, replay, decided)
+    loop = Loop(run, events, decided)
     if checkpoint is not None:
         place = path("fit", "checkpoint", checkpoint)
-        loop.keeper = keeper_at(run, place, checkpoint_every, resume)
+        loop.keeper = Keeper(place, run, checkpoint_every, resume)
         if resume and loop.keeper.path.exists():
             loop.tally, loop.best = loop.keeper.resume(keep_best)
     elif resume or checkpoint_every is not None:

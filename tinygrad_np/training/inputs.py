@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -150,8 +151,7 @@ def part(nest: Any, which: Any) -> Any:
     """The examples ``which``, a slice or a list of indices."""
     if isinstance(nest, ARRAYS):
         return nest[which] if nest.ndim else nest
-    parts = [p[which] if isinstance(p, ARRAYS) and p.ndim else p for p in leaves(nest)]
-    return rebuild(nest, parts)
+    return _mapped(nest, lambda p: p[which] if isinstance(p, ARRAYS) and p.ndim else p)
 
 
 def as_tensors(nest: Any) -> Any:
@@ -160,26 +160,26 @@ def as_tensors(nest: Any) -> Any:
         return nest
     if isinstance(nest, np.ndarray):
         return Tensor(nest)
-    is_array = (np.ndarray, np.generic)
-    return rebuild(nest, [Tensor(p) if isinstance(p, is_array) else p for p in leaves(nest)])
+    return _mapped(nest, lambda p: Tensor(p) if isinstance(p, (np.ndarray, np.generic)) else p)
 
 
 def as_arrays(nest: Any) -> Any:
     """Tensors as arrays, copied."""
     if isinstance(nest, Tensor):
         return nest.numpy()
-    return rebuild(nest, [p.numpy() if isinstance(p, Tensor) else p for p in leaves(nest)])
+    return _mapped(nest, lambda p: p.numpy() if isinstance(p, Tensor) else p)
 
 
 def with_floats(nest: Any, dtype: Any) -> Any:
     """A nest of arrays whose real numbers are all of ``dtype``."""
     if isinstance(nest, np.ndarray):
         return nest.astype(dtype)
-    parts = [
-        p.astype(dtype) if isinstance(p, np.ndarray) and p.dtype.kind == "f" else p
-        for p in leaves(nest)
-    ]
-    return rebuild(nest, parts)
+    is_float = lambda p: isinstance(p, np.ndarray) and p.dtype.kind == "f"
+    return _mapped(nest, lambda p: p.astype(dtype) if is_float(p) else p)
+
+
+def _mapped(nest: Any, change: Callable[[Any], Any]) -> Any:
+    return rebuild(nest, [change(leaf) for leaf in leaves(nest)])
 
 
 def shapes(nest: Any) -> str:

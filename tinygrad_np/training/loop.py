@@ -16,7 +16,7 @@ from ..data.samples import arrays
 from ..errors import DataError
 from ..recording import Finding, autopsy, trace
 from ..replay import Replay
-from .callbacks import EarlyStopping, Run
+from .callbacks import Run
 from .checks import BATCHES, warn_of_pixels
 from .decision import Decision
 from .guard import Before, Diverged, Guard, Stopped
@@ -39,28 +39,17 @@ class Loop:
     """The state of a training between two steps."""
 
     def __init__(
-        self,
-        run: Run,
-        events: dict[str, list[Callable[[Any], Any]]],
-        early_stopping: EarlyStopping | None,
-        keep_best: bool,
-        replay: bool,
-        decided: Decision | None,
+        self, run: Run, events: dict[str, list[Callable[[Any], Any]]], decided: Decision | None
     ) -> None:
         self.given = run
         self.history = run.history
         self.events = events
-        self.early_stopping = early_stopping
-        self.keep_best = keep_best
         self.best: dict[str, np.ndarray] | None = None
         self.tally: Tally | None = None  # of an epoch that was begun before
         self.keeper: Keeper | None = None
         self.guard = Guard(run.model, run.optimiser, run.group)
         step = training_step(run, self.guard)
-        self.step: Callable[..., tuple[Any, ...]] = (
-            Replay(step, patience=PATIENCE) if replay else step
-        )
-        self.replay = replay
+        self.step = Replay(step, patience=PATIENCE) if run.replay else step
         self.judge = Judge(run.loss, decided)
         self.validation_judge = Judge(run.loss, decided)
         self.now: Tally | None = None  # of the epoch that is on its way
@@ -105,10 +94,10 @@ class Loop:
 
     def _epochs(self) -> str:
         """Train, and say why it ended."""
-        reason = None
+        reason, stopping = None, self.given.early_stopping
         for number in range(len(self.history) + 1, self.given.epochs + 1):
-            if self.early_stopping is not None and self.early_stopping.is_over(self.history):
-                self.history.cause = self.early_stopping.blind(self.history)
+            if stopping is not None and stopping.is_over(self.history):
+                self.history.cause = stopping.blind(self.history)
                 reason = "early"
                 break
             reason = self._epoch(number)
@@ -137,7 +126,7 @@ class Loop:
             done.validation_loss, done.validation_accuracy, done.validation_metrics = found
         self.history.epochs.append(done)
         self.now = None
-        if self.keep_best and self.history.best is done:
+        if run.keep_best and self.history.best is done:
             self.best = run.model.state_dict()
         wants_end, is_asked = self._any(self._tell("on_epoch", done), self.interrupt.asked)
         if run.group is not None:
@@ -275,7 +264,7 @@ class Loop:
         shares_of_all, times = weights(group), copies(group)
         if together is not None:
             given.append(np.array(shares_of_all))
-        if not self.replay:
+        if not self.given.replay:
             given = [as_tensors(part) for part in given]
         self.is_settled = False
         if number == step == 1:

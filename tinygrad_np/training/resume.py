@@ -30,10 +30,20 @@ class Keeper:
     """Saves a training as it goes, and puts one back to where a checkpoint left it.
 
     ``every`` is the number of steps between saves; None saves after each epoch, at most once in
-    ``SAVE_SECONDS``. Raises DataError for batches whose place cannot be saved.
+    ``SAVE_SECONDS``. Raises DataError for batches whose place cannot be saved, for a file of
+    another kind, and for one that is there and is not to be resumed.
     """
 
-    def __init__(self, path: Path, run: Run, every: int | None) -> None:
+    def __init__(self, path: Path, run: Run, every: int | None, resume: bool) -> None:
+        if path.suffix not in (".npz", ".safetensors"):
+            raise DataError(
+                f"{path}: a checkpoint is an .npz or .safetensors file; give the path of such, as "
+                f"in {path / 'checkpoint.npz' if path.is_dir() else path.with_suffix('.npz')}."
+            )
+        if path.exists() and not resume:
+            raise DataError(
+                f"{path}: is there already; give resume=True to go on with it, or remove it."
+            )
         if every is not None:
             whole("fit", "checkpoint_every", every)
         _check_parameters(run)
@@ -246,17 +256,3 @@ def first_checksum(batches: Iterable[Any], state: Any) -> int:
         found = checksum(values, found)
     set_data_state(batches, state)
     return found
-
-
-def keeper_at(run: Run, path: Path, every: int | None, resume: bool) -> Keeper:
-    """What keeps a training in a file. Raises DataError for a file of another kind or in use."""
-    if path.suffix not in (".npz", ".safetensors"):
-        raise DataError(
-            f"{path}: a checkpoint is an .npz or .safetensors file; give the path of such, as in "
-            f"{path / 'checkpoint.npz' if path.is_dir() else path.with_suffix('.npz')}."
-        )
-    if path.exists() and not resume:
-        raise DataError(
-            f"{path}: is there already; give resume=True to go on with it, or remove it."
-        )
-    return Keeper(path, run, every)
