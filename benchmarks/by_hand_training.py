@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models import by_hand
-from tinygrad_np import DataError, nn, training
+from tinygrad_np import DataError, nn, optim, training
 from tinygrad_np.run.recipes import RECIPES, Arrays, Parts, Recipe
 from tinygrad_np.training.callbacks import Run, hooks
 from tinygrad_np.training.history import Epoch, History, Progress
@@ -31,7 +31,7 @@ def fit_by_hand(
     names = [name for name, _ in model.named_parameters()]
     parameters = [p.numpy() for p in model.parameters()]
     update: by_hand.Update = by_hand.sgd_step
-    if recipe.optimiser == "adam":
+    if recipe.optimiser is optim.Adam:
         update = functools.partial(_adam, by_hand.AdamState.zeros(parameters))
     rates = _rates(recipe, parts.train)
     told = hooks(callbacks)

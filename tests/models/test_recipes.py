@@ -12,7 +12,7 @@ from models.by_hand import BY_HAND
 from tests.each import for_each
 from tinygrad_np import DataError, data
 from tinygrad_np.run.networks import MLP
-from tinygrad_np.run.recipes import DEFAULT, OPTIMISERS, RECIPES, REFERENCES, Recipe
+from tinygrad_np.run.recipes import DEFAULT, RECIPES, REFERENCES, Recipe
 from tinygrad_np.run.run import run
 
 every_recipe = for_each(RECIPES.values())
@@ -78,7 +78,7 @@ def test_the_optimiser_and_its_rates(recipe: Recipe) -> None:
     assert steps == (1 if recipe.batch_size is None else -(-1000 // recipe.batch_size))
     assert sum(1 for _ in recipe.batches(train, 0)) == steps
     optimiser = recipe.build_optimiser(recipe.build(0), train)
-    assert type(optimiser) is OPTIMISERS[recipe.optimiser]
+    assert type(optimiser) is recipe.optimiser
     assert all(getattr(optimiser, name) == value for name, value in recipe.settings)
     lr = recipe.learning_rate(train)
     rates = [float(lr(s)) if callable(lr) else lr for s in range(steps * recipe.epochs)]

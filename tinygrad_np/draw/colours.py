@@ -67,7 +67,6 @@ class Colouring:
 
 
 def _weights(equations: Sequence[Equation], colour: str) -> dict[Any, float]:
-    """What each equation weighs."""
     if colour == "bytes":
         return {equation: float(row_of(0, equation).nbytes) for equation in equations}
     if colour == "time":

@@ -56,7 +56,6 @@ def explore(recording: Recording, path: str | os.PathLike[str]) -> Path:
 
 
 def page_of(recording: Recording) -> str:
-    """The page as text."""
     arguments.instance("explore", "recording", recording, Recording, "what tg.trace returns")
     if not recording.equations:
         raise ValueError("explore() of an empty recording: fn computed nothing from its inputs.")
@@ -74,9 +73,9 @@ def page_of(recording: Recording) -> str:
     return assembled(str(found["title"]), style, script, asset("explore.html"), data)
 
 
-def asset(name: str) -> str:
+def asset(name: str, package: str = str(__package__)) -> str:
     """A file that pages are made of."""
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    return (files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
 def assembled(title: str, style: str, script: str, body: str, data: str, to: str = "'none'") -> str:

@@ -178,7 +178,6 @@ def _value_lines(value: Any, slope: Any) -> list[Detail]:
 
 
 def _heading(traced: trace.Trace, title: str) -> str:
-    """What the picture shows."""
     items = traced.items
     operations = sum(bool(item.operation) for item in items)
     if traced.boxes[0].title:

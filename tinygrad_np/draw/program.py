@@ -158,7 +158,6 @@ def _traced(program: Program, parts: Sequence[Row | Group], names: dict[Any, str
 
 
 def _fill(tracer: Tracer, parts: Sequence[Row | Group], around: int) -> None:
-    """Equations and groups that lie in the box ``around``."""
     for part in parts:
         if isinstance(part, Row):
             tracer.add(part.equation, around, part.place)

@@ -224,7 +224,6 @@ class Tracer:
         self.loops: set[int] = set()  # boxes of loops, and those in them
 
     def box(self, title: str, around: int, is_loop: bool = False) -> int:
-        """A new box in another one."""
         self.made.boxes.append(Box("", title, 0, around, self.made.boxes[around].depth + 1))
         box = len(self.made.boxes) - 1
         if is_loop or around in self.loops:
@@ -232,7 +231,6 @@ class Tracer:
         return box
 
     def add(self, equation: Equation, box: int, memory: str = "") -> None:
-        """An equation that lies in a box."""
         sources = [self._place(v, box) for v in equation.reads if not v.is_number]
         if equation.kind == "deliver":
             self._deliver(equation, sources, box)

@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from .. import nn, training
@@ -61,13 +60,10 @@ def chosen(weights: Path | None) -> tuple[nn.Module, Description, str]:
 
 def page(described: Description, origin: str) -> str:
     told = json.dumps({"classes": described.classes, "origin": origin}).replace("<", "\\u003c")
-    style, body, script = (_own(f"playground.{kind}") for kind in ("css", "html", "js"))
+    kinds = ("css", "html", "js")
+    style, body, script = (asset(f"playground.{kind}", str(__package__)) for kind in kinds)
     return assembled("Playground", asset("arrays.css") + style, asset("arrays.js") + script, body,
                      told, "'self'")  # fmt: skip
-
-
-def _own(name: str) -> str:
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

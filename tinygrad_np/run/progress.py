@@ -17,7 +17,6 @@ class Bar(ProgressBar):
     """The bar of ``fit``, which says at its end what follows: that takes seconds on large data."""
 
     def on_end(self, _: History) -> None:
-        """The training is over."""
         self._bar.set_postfix_str("measuring accuracies")
         self._bar.close()
 
@@ -30,11 +29,9 @@ class Lines:
         self.steps = 1
 
     def on_start(self, run: Run) -> None:
-        """How many steps an epoch has."""
         self.steps = run.steps_per_epoch() or 1
 
     def on_epoch(self, done: Epoch) -> None:
-        """One epoch is done."""
         if done.epoch % self.often:
             return
         images = self.images * len(done.step_losses) / self.steps  # it may have been broken off

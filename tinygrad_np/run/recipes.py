@@ -60,7 +60,7 @@ class Recipe:
     dropout: float = 0.0
     input_dropout: float = 0.0
     label_smoothing: float = 0.0
-    optimiser: str = "sgd"
+    optimiser: Callable[..., optim.Optimiser] = optim.SGD
     settings: tuple[tuple[str, Any], ...] = ()
     transform: Any = None
     dataset: str = "mnist"
@@ -92,7 +92,7 @@ class Recipe:
             self.norm, self.dropout, self.input_dropout, self.label_smoothing, self.settings,
             self.network,
         )  # fmt: skip
-        return not any(extras) and self.optimiser in ("sgd", "adam")
+        return not any(extras) and self.optimiser in (optim.SGD, optim.Adam)
 
     def loss(self, logits: Any, labels: Any) -> Any:
         """What is minimised: cross-entropy, with the recipe's label smoothing."""
@@ -163,30 +163,18 @@ class Recipe:
         )  # fmt: skip
 
     def steps_per_epoch(self, train: Arrays) -> int:
-        """The number of batches, the last short one included."""
         return 1 if self.batch_size is None else -(-len(train[0]) // self.batch_size)
 
     def learning_rate(self, train: Arrays) -> optim.optimisers.LearningRate:
         return self.schedule(self.steps_per_epoch(train), self.epochs)
 
     def build_optimiser(self, model: nn.Module, train: Arrays) -> optim.Optimiser:
-        make: Any = OPTIMISERS[self.optimiser]
-        made: optim.Optimiser = make(
-            model.parameters(), self.learning_rate(train), **dict(self.settings)
-        )
-        return made
+        rate = self.learning_rate(train)
+        return self.optimiser(model.parameters(), rate, **dict(self.settings))
 
     def reported_accuracy(self, dataset: str) -> float | None:
         """What the reference project reports for a data set, or None."""
         return dict(self.reported).get(dataset)
-
-
-OPTIMISERS = {
-    "sgd": optim.SGD,
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
-    "rmsprop": optim.RMSprop,
-}
 
 
 def with_rate(recipe: Recipe, lr: float) -> Recipe:
@@ -210,7 +198,7 @@ _CLOTHES = data.augment.Distort(shift=1, mirror=0.5)
 _SHARP_CLOTHES = data.augment.Distort(shift=2, mirror=0.5, whole=True)
 
 _SGD: dict[str, Any] = {
-    "optimiser": "sgd",
+    "optimiser": optim.SGD,
     "settings": (("momentum", 0.9), ("nesterov", True), ("weight_decay", 5e-4)),
 }
 
@@ -226,7 +214,7 @@ def _full_batch(name: str, initial: Any, reported: float) -> Recipe:
 
 def _own(
     name: str, summary: str, sizes: tuple[int, ...], peak: float, epochs: int,
-    validation: int = 1000, batch_size: int = 128, optimiser: str = "adam", **others: Any,
+    validation: int = 1000, batch_size: int = 128, optimiser: Any = optim.Adam, **others: Any,
 ) -> Recipe:  # fmt: skip
     """A recipe of this project: Adam with one cycle of the learning rate."""
     return Recipe(
@@ -305,7 +293,7 @@ RECIPES: dict[str, Recipe] = {
         _own(
             "dropout", "wide, with dropout and batch normalisation", _WIDE, 4e-3, 50,
             norm="batch", dropout=0.5, input_dropout=0.2,
-            optimiser="adamw", settings=(("weight_decay", 0.05),),
+            optimiser=optim.AdamW, settings=(("weight_decay", 0.05),),
         ),
         _own("distorted", "wide, every image distorted anew", _WIDE, 2e-3, 30, transform=_DIGITS),
         _own(

@@ -62,7 +62,6 @@ class Result:
 
     @property
     def test(self) -> tuple[np.ndarray, np.ndarray]:
-        """The images and labels that it is tested on."""
         return self.data[1]
 
     @property
@@ -186,15 +185,17 @@ def keep(result: Result, folder: Path, command: str) -> None:
     write_json(folder / FINISHED, found)
 
 
-def vacant(folder: Path, command: str) -> Path:
+def vacant(folder: Path, command: str, note: Callable[[object], None]) -> Path:
     """This folder or the first of those with numbers behind its name that loses no other run.
 
-    Such a folder has no finished run, or one of the same command.
+    Such a folder has no finished run, or one of the same command; it is told where it is another.
     """
     for number in itertools.count(1):
         place = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
         if _finished(place).get("command", command) == command:
             break
+    if place != folder:
+        note(f"{folder} has a run of other data or settings; this one goes to {place}.")
     return place
 
 

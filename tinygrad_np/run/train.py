@@ -311,7 +311,8 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         for seed in range(given.seed, given.seed + given.seeds):
             title = f"{recipe.name} on {Path(name).name}, seed {seed}"
             again = command(given, recipe, name, seed)
-            folder, options = _folder(given, run_name(recipe.name, name, seed), again, note)
+            options = again.removeprefix(given.program).strip()
+            folder = vacant(given.out / run_name(recipe.name, name, seed), options, note)
             if given.by_hand is None:
                 checkpoints.append(folder / "checkpoint.npz")
             if given.resume:
@@ -349,7 +350,8 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
             again = command(given, recipe, name, given.seed, given.seeds)
             drawing = Drawing(given.quiet)
             together = run_name(recipe.name, name, given.seed, groups[-1][-1].seed)
-            folder, options = _folder(given, together, again, note)
+            options = again.removeprefix(given.program).strip()
+            folder = vacant(given.out / together, options, note)
             write = functools.partial(write_group, groups[-1], folder, again, note)
             drawn = _everywhere(group, not is_first or written(write, drawing))
             if is_first and drawn:
@@ -369,17 +371,6 @@ def _train(given: argparse.Namespace, note: Callable[[object], None], group: Gro
         for checkpoint in checkpoints:
             checkpoint.unlink(missing_ok=True)
     return 0
-
-
-def _folder(
-    given: argparse.Namespace, name: str, command: str, note: Callable[[object], None]
-) -> tuple[Path, str]:
-    """Where a run goes, which is said where another one has the usual place; its options."""
-    usual, options = given.out / name, command.removeprefix(given.program).strip()
-    folder = vacant(usual, options)
-    if folder != usual:
-        note(f"{usual} has a run of other data or settings; this one goes to {folder}.")
-    return folder, options
 
 
 def _everywhere(group: Group | None, holds: bool) -> bool:

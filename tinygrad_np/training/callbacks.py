@@ -143,13 +143,11 @@ class ProgressBar:
         return "ProgressBar()"
 
     def on_start(self, run: Run) -> None:
-        """Draw the empty bar, or as full as a resumed training is."""
         steps = run.steps_per_epoch()
         total = None if steps is None else steps * run.epochs
         self._bar = self._make(total=total, initial=run.done)
 
     def on_step(self, now: Progress) -> None:
-        """One step further."""
         shares = "" if math.isnan(now.accuracy) else f", accuracy {100 * now.accuracy:.1f} %"
         own = "".join(f", {name} {value:.3g}" for name, value in now.metrics.items())
         text = f"epoch {now.epoch}, loss {now.loss:.3f}{shares}{own}"
@@ -157,7 +155,6 @@ class ProgressBar:
         self._bar.update()
 
     def on_end(self, history: History) -> None:
-        """Leave the bar as it is, with the reason of an end before time."""
         if history.stopped != "finished":
             self._bar.set_postfix_str(f"stopped: {history.stopped}")
         self._bar.close()

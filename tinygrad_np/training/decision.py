@@ -41,7 +41,6 @@ class Decision:
         return np.where(np.ravel(outputs) > self.threshold, self.two[1], self.two[0])
 
     def right(self, outputs: Any, y: Any) -> Any:
-        """How many rows of outputs are right."""
         return np.sum(np.equal(self.classes(outputs), y if self.two is None else np.ravel(y)))
 
     def counted(self, outputs: np.ndarray, y: np.ndarray) -> tuple[int, int]:

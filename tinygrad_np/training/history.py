@@ -65,7 +65,6 @@ class Epoch:
             raise AttributeError(f"an Epoch has no {name!r}; it has {', '.join(near)}")
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name, as JSON takes them."""
         return asdict(self)
 
     def value(self, monitor: str) -> float | None:
@@ -113,7 +112,6 @@ class Tally:
             self.metrics[name] = self.metrics.get(name, 0.0) + value * rows
 
     def means(self) -> dict[str, float]:
-        """The own metrics so far."""
         return {name: total / self.seen for name, total in self.metrics.items()}
 
     def epoch(self, number: int, finished: bool) -> Epoch:

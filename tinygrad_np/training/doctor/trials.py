@@ -40,7 +40,6 @@ class Updates:
 
     @property
     def medians(self) -> dict[str, float]:
-        """The usual ratio of each weight."""
         return {name: float(np.median(steps)) for name, steps in self.ratios.items()}
 
     @property
@@ -90,7 +89,6 @@ def drawn(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
 
 
 def _step(model: Module, optimiser: Optimiser, loss: Loss, x: Any, y: Any) -> tuple[float, Any]:
-    """The loss, and the outputs, before an update."""
     optimiser.zero_grad()
     outputs = outputs_of(model, as_tensors(x))
     value = loss(outputs, as_tensors(y))
