@@ -191,4 +191,3 @@ def test_the_words_for_chains_and_few_examples() -> None:
     with short():
         [warning] = training.diagnose(make(), x, y, loss=loss).warnings
     assert "100 examples, 20 of a class, for 8,965 parameters" in warning.cause
-    assert warning.numbers == {"examples": 100, "parameters": 8965}

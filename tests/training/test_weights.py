@@ -114,15 +114,6 @@ def test_safetensors_refuses_what_the_format_does_not_have(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["w.pkl", "w", "w.npy", "w.npz.bak"])
-def test_other_endings(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"saved as \.npz or \.safetensors"):
-        tg.save(tmp_path / name, {"a": np.ones(1)})
-    (tmp_path / name).write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(DataError, match=r"loaded from \.npz or \.safetensors"):
-        tg.load(tmp_path / name)
-
-
 def test_a_place_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"file: cannot be made \("):

@@ -64,6 +64,7 @@ def test_exchanged_arguments() -> None:
         ("w.pt", "may be a pickle, which can run code and is not read"),
         ("w.pkl", "may be a pickle, which can run code and is not read"),
         ("w", "save them there with one of these endings"),
+        ("w.npz.bak", "save them there with one of these endings"),
     ],
 )
 def test_other_endings(name: str, remedy: str, tmp_path: Path) -> None:

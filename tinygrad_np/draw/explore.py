@@ -118,7 +118,6 @@ class Content:
             ],
             "rows": rows,
             "equations": equations,
-            "results": self._all(recording.results),
             "lines": [_snippet(line) for line in self._lines],
         }
         shown = list(self._places)  # all that was named above
