@@ -401,8 +401,3 @@ def test_without_matplotlib(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"need matplotlib: pip install matplotlib"):
         call()
-
-
-def test_they_are_public() -> None:
-    for name in ("curves", "predictions", "confusion", "reliability"):
-        assert getattr(draw, name) is getattr(figures, name)

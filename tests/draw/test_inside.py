@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.draw.pictured import drawn
-from tinygrad_np import ShapeError, draw, nn
+from tinygrad_np import ShapeError, nn
 from tinygrad_np.draw import inside
 from tinygrad_np.training import Histograms
 from tinygrad_np.training.record import histogram
@@ -144,7 +144,3 @@ def test_histograms_of_one_epoch_and_of_nothing() -> None:
     assert drawn(figure)
     with pytest.raises(ValueError, match="empty record; train with it among the callbacks"):
         inside.histograms(recorded(0))
-
-
-def test_they_are_public() -> None:
-    assert (draw.weights, draw.histograms) == (inside.weights, inside.histograms)

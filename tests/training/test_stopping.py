@@ -164,10 +164,8 @@ def test_what_best_goes_by() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs=0.: an int from 1"),
         ({"keep_best": True, "validation": None}, "needs validation data; give validation"),
         ({"early_stopping": EarlyStopping(1), "validation": None}, "monitors validation_loss; g"),
-        ({"validation": (np.zeros((0, 4)), np.zeros(0, int))}, "the validation data are empty"),
     ],
 )
 def test_settings_that_contradict(options: Any, message: str) -> None:
