@@ -433,7 +433,7 @@ DAMAGED: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] 
     "half": (lambda a, m: a["history"].fill(4.5), "4.5 steps in epoch 1"),
     "text": (lambda a, m: a.update(step_losses=np.zeros(8, np.uint8)), "uint8 of shape"),
     "accuracies": (lambda a, m: a.update(step_accuracies=np.zeros(7)), "7 accuracies of 8 steps"),
-    "empty tally": (lambda a, m: a["tally"].fill(0), "0.0 examples"),
+    "empty tally": (lambda a, m: a["tally"].fill(0), "3 steps and 0 examples"),
     "tally": (lambda a, m: a.update(tally=np.zeros(4)), "ValueError"),
     "array": (lambda a, m: m.update(start={"$array": "nowhere"}), "KeyError: 'nowhere'"),
     "list for name": (lambda a, m: m.update(start={"$array": []}), "TypeError"),
