@@ -50,7 +50,7 @@ def processor() -> str:
 
 def _commit() -> str:
     """The commit of a checkout; "" where there is none, or no Git to ask."""
-    command = ["git", "-C", ROOT, "--git-dir=.git", "rev-parse", "HEAD"]
+    command = ["git", "-C", str(ROOT), "--git-dir=.git", "rev-parse", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

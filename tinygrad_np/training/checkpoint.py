@@ -182,8 +182,8 @@ def _history_arrays(history: History, tally: Tally | None) -> dict[str, np.ndarr
     rows = [[*(getattr(e, name) for name in COLUMNS), len(e.step_losses)] for e in history]
     losses = [loss for epoch in history for loss in epoch.step_losses]
     shares = [share for epoch in history for share in epoch.step_accuracies]
-    # None becomes NaN
-    found = {"history": np.array(rows, np.float64).reshape(len(rows), len(COLUMNS) + 1)}
+    table = np.array(rows, np.float64).reshape(len(rows), len(COLUMNS) + 1)  # None becomes NaN
+    found: dict[str, np.ndarray] = {"history": table}
     if names := _metric_names(history, tally):
         own = [
             [(e.metrics[n], e.validation_metrics.get(n, np.nan)) for n in names] for e in history

@@ -174,8 +174,12 @@ def with_floats(nest: Any, dtype: Any) -> Any:
     """A nest of arrays whose real numbers are all of ``dtype``."""
     if isinstance(nest, np.ndarray):
         return nest.astype(dtype)
-    is_float = lambda p: isinstance(p, np.ndarray) and p.dtype.kind == "f"
-    return _mapped(nest, lambda p: p.astype(dtype) if is_float(p) else p)
+
+    def changed(leaf: Any) -> Any:
+        is_float = isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
+        return leaf.astype(dtype) if is_float else leaf
+
+    return _mapped(nest, changed)
 
 
 def _mapped(nest: Any, change: Callable[[Any], Any]) -> Any:
