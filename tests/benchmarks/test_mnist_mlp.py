@@ -540,11 +540,14 @@ def test_control_c_is_one_line(
 def interrupted_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C after so many epochs of any training."""
 
-    def on_epoch(_: Any, done: Any) -> None:
+    recorded = tg.training.Histograms.on_epoch
+
+    def on_epoch(record: Any, done: Any) -> None:
+        recorded(record, done)
         if done.epoch == epoch:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(train.Bar, "on_epoch", on_epoch)
+    monkeypatch.setattr(tg.training.Histograms, "on_epoch", on_epoch)
 
 
 def test_control_c_leaves_results_and_resume_goes_on(
