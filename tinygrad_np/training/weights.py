@@ -215,7 +215,7 @@ def _header(source: Path) -> bytes:
     with open(source, "rb") as file:
         length, header = int.from_bytes(file.read(8), "little"), file.read(_MAX_HEADER)
     if header[:1] not in (b"{", b""):
-        raise ValueError(f"it starts with {header[:9]!r}, which safetensors do not")
+        raise ValueError(f"a header that starts with {header[:1]!r}, not with a brace")
     if length > _MAX_HEADER:
         raise ValueError(f"a header of {length} bytes, over {_MAX_HEADER}")
     return header[:length]
