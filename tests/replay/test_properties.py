@@ -131,9 +131,8 @@ step = st.tuples(st.integers(0, OPERATIONS - 1), st.integers(0, 7), st.integers(
 @given(st.lists(step, min_size=1, max_size=25), st.booleans(), st.integers(1, 6))
 def test_programs_drawn_at_random(program: Any, cleared: bool, returned: int) -> None:
     with np.errstate(all="ignore"):
-        found = differences(
-            drawn(program, cleared, returned), inputs, 3, 1 if cleared else 2, False
-        )
+        runs = 2 if cleared else 3  # the first call finds no gradients
+        found = differences(drawn(program, cleared, returned), inputs, runs + 1, runs, False)
     assert found == ""
 
 
@@ -210,4 +209,4 @@ def batch(k: int) -> list[np.ndarray]:
 )
 def test_full_batches_drawn_at_random(layers: list[int], loss: int, wide: bool) -> None:
     with np.errstate(all="ignore"):
-        assert differences(passed(layers, loss, wide), batch, 2, 1, False) == ""
+        assert differences(passed(layers, loss, wide), batch, 3, 2, False) == ""
