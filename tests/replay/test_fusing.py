@@ -147,6 +147,14 @@ def test_which_operations_go_by_rows() -> None:
     assert not by_row(3, 4, "f2", "f2") and not by_row(3, 4, "f4", "f8")
     traits = TABLE[neural.line_max].traits
     assert fuse.by_row(traits, [array(3, 4, 5)], np.empty((3, 4, 1), "f4")) is None
+    given = [X, np.zeros((4, 1), np.int64)]
+    for fn, operands, out, form in (
+        (neural.line_max, [X], np.empty((4, 1), "f4"), "folds"),
+        (neural.less_one_hot, given, np.empty_like(X), "columns"),
+        (neural.pick, given, np.empty(4, "f4"), "picks"),
+    ):
+        part = fuse.by_row(TABLE[fn].traits, operands, out)
+        assert part is not None and part.form == form
     assert fuse.by_row(traits, [np.ma.array(X)], np.empty((4, 1), "f4")) is None
 
 
