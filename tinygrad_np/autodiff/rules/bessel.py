@@ -50,11 +50,9 @@ def decay(v: Any, x: Any, turn: complex, usual: Any, out: Any) -> Any:
 
     There f = x**-½ Σ a_k (turn / x)**k (DLMF 10.17.5, 10.40), and so x f' / f has no difference.
     """
-    if np.iscomplexobj(x):
+    if np.iscomplexobj(x) or (isinstance(x, np.ndarray) and not (np.abs(x) > 100).any()):
         return usual
     far = np.abs(x) > np.maximum(100, 10 * v * v)
-    if isinstance(far, (np.ndarray, np.bool_)) and not far.any():
-        return usual  # the commonest
     size = np.where(far, np.abs(x), 100)
     order = 4 * np.square(np.where(far, arrays(v, x)[0], 0))
     factor: Any = np.ones_like(size * turn)

@@ -1,7 +1,7 @@
-"""What functions of the user's are given: operands to read only, which others have, too."""
+"""What rules are given: operands in one precision, and those of users to read only."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import TapeError
 from ..nests import tupled
 from ..primitives import lent as lent_to
+from ..primitives import of_dtype
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -63,3 +64,27 @@ def read_only(operand: Any) -> Any:
     elif isinstance(operand, tuple):
         operand = tupled(type(operand), map(read_only, operand))
     return operand
+
+
+def in_one_precision(vjp: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule that is given its operands in the precision of the cotangent, and integers as int64.
+
+    Functions of small integers alone are of float16, and 0 - 1 of uint8 is 255.
+    """
+
+    @functools.wraps(vjp)
+    def rule(g: Any, out: Any, *operands: Any) -> Any:
+        arrived = next(part for part in g if part is not None) if isinstance(g, tuple) else g
+        given, kind = list(operands), arrived.dtype
+        for place, operand in enumerate(given):
+            if getattr(operand, "dtype", kind) is not kind:
+                given[place] = precise(operand, kind)
+        return vjp(g, out, *given)
+
+    return rule
+
+
+def precise(x: Any, kind: Any) -> Any:
+    """``x`` with the precision of ``kind`` at least."""
+    is_float = x.dtype.kind in "fc"
+    return of_dtype(x, np.result_type(x.dtype, np.finfo(kind).dtype) if is_float else np.int64)

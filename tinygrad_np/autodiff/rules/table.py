@@ -17,9 +17,8 @@ import numpy as np
 from ...errors import TapeError
 from ..nests import leaves, rebuild, tupled
 from ..primitives import Kept as Kept
-from ..primitives import of_dtype
 from ..shapes import Axis, keep
-from .lending import reading
+from .lending import in_one_precision, reading
 from .signatures import COMPOSITES as COMPOSITES
 from .signatures import composite as composite
 from .signatures import defaults, dispatches, name_of, parameters
@@ -249,30 +248,6 @@ def on_arrays(body: Callable[..., Any], fn: Callable[..., Any]) -> Callable[...,
         return (body if type(x) is np.ndarray else fn)(x, *args, **options)
 
     return call
-
-
-def in_one_precision(vjp: Vjp) -> Vjp:
-    """A rule that is given its operands in the precision of the cotangent, and integers as int64.
-
-    Functions of small integers alone are of float16, and 0 - 1 of uint8 is 255.
-    """
-
-    @functools.wraps(vjp)
-    def rule(g: Any, out: Any, *operands: Any) -> Any:
-        arrived = next(part for part in g if part is not None) if isinstance(g, tuple) else g
-        given, kind = list(operands), arrived.dtype
-        for place, operand in enumerate(given):
-            if getattr(operand, "dtype", kind) is not kind:
-                given[place] = precise(operand, kind)
-        return vjp(g, out, *given)
-
-    return rule
-
-
-def precise(x: Any, kind: Any) -> Any:
-    """``x`` with the precision of ``kind`` at least."""
-    is_float = x.dtype.kind in "fc"
-    return of_dtype(x, np.result_type(x.dtype, np.finfo(kind).dtype) if is_float else np.int64)
 
 
 class Each(Sequence[Vjp]):
