@@ -37,6 +37,7 @@ class Guards:
         placed = dict.fromkeys(v.source for v in given if v.kind == "memory")
         self.placed = list(placed)
         self.tensors = [*(t for t in walk.tensors if t not in placed), *placed]
+        self.reached = {*map(id, walk.tensors)}  # not what the step makes itself
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
