@@ -162,7 +162,7 @@ def _items(
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
         copies: list[Item] = []
-        if free and rule is not None and rule.fn is in_range:
+        if rule is not None and rule.fn is in_range:
             given, classes, _ = equation.operands
             copies = labels.copied(equation, given)
             unsigned = labels.memory(given).view(np.uint64)
@@ -197,7 +197,7 @@ def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
         return None
     if out.dtype not in FLOATS or operands[0].dtype != out.dtype:
         return None
-    if traits.folds is None and out.ndim == 1:
+    if out.ndim == 1:
         return Elementwise(traits.native, operands, out.reshape(-1, 1), "picks")
     if traits.folds is None:
         return Elementwise(traits.native, operands, out, "columns")
