@@ -245,7 +245,7 @@ def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
     if type(operand) in (int, float):
         kinds = [o.dtype for o in operands if isinstance(o, np.ndarray)]
         return np.array(operand, kinds[0]) if kinds else operand
-    if type(operand) is np.ndarray and type(operand.base) is bytes:
+    if type(operand) is np.ndarray and isinstance(operand.base, bytes):
         one = operand.reshape(-1)[:1]
         if operand.tobytes() == one.tobytes() * operand.size:
             return one.reshape(())
