@@ -161,7 +161,7 @@ def _items(
     if equation.kind == "check":  # of arguments, which no operation changes
         free = all(isinstance(binding.operand(v), Cell) for v in equation.reads)
         copies: list[Item] = []
-        if free and traits.below:
+        if traits.below:
             given, limit = equation.operands[0], equation.operands[traits.below]
             copies = labels.copied(equation, given)
             unsigned = labels.memory(given).view(np.uint64)
@@ -196,7 +196,7 @@ def by_row(traits: Any, operands: list[Any], out: Any) -> Elementwise | None:
         return None
     if out.dtype not in FLOATS or operands[0].dtype != out.dtype:
         return None
-    if traits.folds is None and out.ndim == 1:
+    if out.ndim == 1:
         return Elementwise(traits.native, operands, out.reshape(-1, 1), "picks")
     if traits.folds is None:
         return Elementwise(traits.native, operands, out, "columns")
@@ -244,8 +244,7 @@ def _one_number(operand: Any, operands: Sequence[Any]) -> Any:
     if type(operand) in (int, float):
         kinds = [o.dtype for o in operands if isinstance(o, np.ndarray)]
         return np.array(operand, kinds[0]) if kinds else operand
-    base: Any = getattr(operand, "base", None)
-    if type(operand) is np.ndarray and type(base) is bytes:
+    if type(operand) is np.ndarray and isinstance(operand.base, bytes):
         one = operand.reshape(-1)[:1]
         if operand.tobytes() == one.tobytes() * operand.size:
             return one.reshape(())
