@@ -163,7 +163,7 @@ def test_names_in_files_are_shown_on_one_line(tmp_path: Path) -> None:
             load(tmp_path / name)
         assert str(caught.value).isprintable()
     head = ["label", *PIXELS, '"\x1b[2J"']
-    with pytest.raises(DataError, match=r"take the columns \\x1b\[2J out of the file") as caught:
+    with pytest.raises(DataError, match=r"remove the columns \\x1b\[2J from the file") as caught:
         load(table(tmp_path / "a.csv", np.column_stack([FIRST, Y % 3]), head))
     assert str(caught.value).isprintable()
     small = np.column_stack([Y, X[:, 8:16, 8:16].reshape(70, 64)])
