@@ -191,7 +191,7 @@ def updates(optimiser: Optimiser) -> list[Update]:
                 for array, name in zip([values, *given], WORDS, strict=True)
             ]
             kept = [Noted.of(array, name, calls) for name, array in state.items()]
-            used = worker._used(pack.group, *noted)
+            used = worker._used(pack, *noted)
             worker._change(pack.group, numbers, noted[0], used, noted[2], *kept)
             found.append(Update(parameter, state, calls, worker.clip_norm, worker.max_norm, age))
     return found
