@@ -29,9 +29,9 @@ def test_other_widths_are_refused_and_nothing_changes(kind: Any, widths: Any) ->
     network = started(kind)
     before = [w.copy() for w in network.coefs_]
     network.set_params(hidden_layer_sizes=widths)
-    with pytest.raises(ValueError, match=r"of hidden layers \(8,\), .* warm_start=False"):
+    with pytest.raises(ValueError, match=r"hidden layers of \(8,\), .* warm_start=False"):
         network.fit(X, Y)
-    with pytest.raises(ValueError, match=r"of hidden layers \(8,\), and hidden_layer_sizes is"):
+    with pytest.raises(ValueError, match=r"hidden layers of \(8,\), and hidden_layer_sizes is"):
         network.partial_fit(X, Y)
     for was, now in zip(before, network.coefs_, strict=True):
         np.testing.assert_array_equal(was, now)

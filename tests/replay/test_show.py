@@ -44,8 +44,7 @@ class Training:
         parameters = [*self.optimiser.params, self.by_hand]
         found: list[Any] = [p.numpy() for p in (*parameters, self.seen)]
         found += [None if p.grad is None else p.grad.numpy() for p in parameters]
-        saved = self.optimiser.save()
-        found += [saved["steps"], saved["ages"], *(a for pack in saved["state"] for a in pack)]
+        found += self.optimiser.state_dict().values()
         return [*found, self.generator.bit_generator.state]
 
 

@@ -176,7 +176,7 @@ def test_early_stopping_and_best_by_a_metric() -> None:
     ("options", "text"),
     [
         ({"monitor": "f1"}, "or train_NAME or validation_NAME for a metric"),
-        ({"monitor": "validation_f1"}, "mode=None.: 'max' if validation_f1 is to rise"),
+        ({"monitor": "validation_f1"}, "mode=None.: 'max' if validation_f1 should rise"),
         ({"monitor": "validation_f1", "mode": "up"}, "mode='up'.: 'max'"),
         ({"mode": "up"}, "mode='up'.: 'max'"),
     ],

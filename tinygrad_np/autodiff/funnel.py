@@ -329,10 +329,9 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         return fn(*unwrap(args), **unwrap(kwargs))
     if kwargs.get("out") is not None:
         return write_into(fn, args, kwargs)
-    for operand in (*args, *kwargs.values()):
-        if type(operand) is not Tensor and type(operand) not in CLOSED:  # need no look: 5 µs less
-            for part in leaves(operand):
-                refuse_namespace("the operand beside a Tensor", part)
+    others = [v for v in (*args, *kwargs.values()) if type(v) is not Tensor]  # 5 µs less
+    for operand in leaves([v for v in others if type(v) not in CLOSED]):
+        refuse_namespace("the operand beside a Tensor", operand)
     if fn in COMPOSITES:
         if mode.capture is not None:
             args, kwargs = mode.capture.lift((args, kwargs), declared=True)
