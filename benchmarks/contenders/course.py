@@ -72,7 +72,7 @@ def course_task(seed: int) -> Task:
         SPRINT.sizes,
         SPRINT.activation,
         loss="cross_entropy",
-        optimiser=SPRINT.optimiser,
+        optimiser=SPRINT.optimiser.__name__.lower(),
         rate=1e-3,
         weights=he_uniform(SPRINT.sizes, seed),
         x=x,
