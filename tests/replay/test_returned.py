@@ -49,7 +49,7 @@ def masked(x: Any) -> Any:
 
 
 STEPS: dict[str, Make] = {
-    "a constant": lambda: lambda x: np.ones(2),
+    "a constant": lambda: lambda _: np.ones(2),
     "a constant beside a loss": lambda: lambda x: (np.sum(x), np.ones(2)),
     "an array by columns": lambda: lambda x: (np.sum(x), np.asfortranarray(twos())),
     "a view of a constant": lambda: lambda x: (np.sum(x), np.arange(6.0).reshape(2, 3).T[::2]),
@@ -72,18 +72,24 @@ TRANSFORMS: dict[str, Make] = {
     "value_and_grad": lambda: tg.value_and_grad(lambda x: np.sum(x)),
     "grad of a sum": lambda: tg.grad(lambda x: np.sum(x)),
     "jacobian": lambda: tg.jacobian(lambda x: x),
-    "jacobian of a constant": lambda: tg.jacobian(lambda x: np.ones(2)),
+    "jacobian of a constant": lambda: tg.jacobian(lambda _: np.ones(2)),
     "hessian": lambda: tg.hessian(lambda x: np.sum(x) ** 2),
     "vmap": lambda: tg.vmap(lambda x: (x, x * 2)),
-    "vmap of a constant": lambda: tg.vmap(lambda x: np.array([1.0, 2.0])),
+    "vmap of a constant": lambda: tg.vmap(lambda _: np.array([1.0, 2.0])),
     "vmap beside a number": lambda: tg.vmap(lambda x: (x, 1.0)),
-    "vmap of one for all": lambda: tg.vmap(lambda x: np.array([1.0, 2.0]), out_axes=None),
-} | {
-    f"aux: {name}": lambda make=make: tg.value_and_grad(  # type: ignore[misc]
-        lambda x, step=make(): (np.sum(x * x), step(x)), has_aux=True
-    )
-    for name, make in STEPS.items()
+    "vmap of one for all": lambda: tg.vmap(lambda _: np.array([1.0, 2.0]), out_axes=None),
 }
+
+
+def as_aux(make: Make) -> Make:
+    def made() -> Callable[[Any], Any]:
+        step = make()
+        return tg.value_and_grad(lambda x: (np.sum(x * x), step(x)), has_aux=True)
+
+    return made
+
+
+TRANSFORMS |= {f"aux: {name}": as_aux(make) for name, make in STEPS.items()}
 
 
 def array_of(part: Any) -> Any:

@@ -19,8 +19,8 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
 from .objects import (
-    OF_C,
     MISSING,
+    OF_C,
     SEQUENCES,
     SLOT,
     array_state,
