@@ -96,6 +96,41 @@ def test_functions_of_one_decorator_have_cells_of_their_own() -> None:
         assert " 0 programs " not in repr(step)
 
 
+@pytest.mark.parametrize("kind", ["a number", "a function", "an array", "a Tensor"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_variable_that_has_no_value_may_get_one(kind: str, deep: bool) -> None:
+    """And lose it again, whatever it had when the step was recorded."""
+
+    def value(scale: float) -> Any:
+        if kind == "a function":
+            return lambda x: x * scale
+        array = np.full(2, scale)
+        return {"a number": scale, "an array": array, "a Tensor": tg.Tensor(array)}[kind]
+
+    def read(x: Any) -> Any:
+        try:
+            known = k
+        except NameError:
+            return x
+        return known(x) if callable(known) else x * known
+
+    step = tg.replay((lambda x: read(x) + 0.0) if deep else read)
+    now = 1.0
+
+    def check(times: int) -> None:
+        found = [step(np.ones(2)).numpy().tolist() for _ in range(times)]
+        assert found == [[now] * 2] * times
+
+    for times in (5, 1, 2, 3):
+        check(times)
+        for now in (3.0, 4.0):
+            k = value(now)
+            check(times)
+        del k
+        now = 1.0
+        check(times)
+
+
 def test_functions_of_one_decorator_that_count_are_refused() -> None:
     def counted(function: Any) -> Any:
         n = 0

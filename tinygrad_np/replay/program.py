@@ -41,7 +41,11 @@ class Program:
         self.taken_down: Any = capture, [*map(capture.variable, returned)]
         # the captured Tensors are not kept: they may hold a graph
         self.parts = [COMPUTED if isinstance(part, Tensor) else part for part in parts]
-        self.result = rebuild(result, self.parts)
+        is_array = [isinstance(part, np.ndarray) for part in parts]
+        nest = zip(self.parts, is_array, strict=True)
+        self.result = rebuild(result, [COMPUTED if raw else part for part, raw in nest])
+        # by place, until another run tells: what the first run returned is the caller's by now
+        self.constants = {i: _copied(parts[i]) for i, raw in enumerate(is_array) if raw}
         self.lead_on = [*map(leads_on, returned)]
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
@@ -141,6 +145,20 @@ class Program:
         for tensor in gone:
             tensor._grad = None
 
+    def settle(self, result: Any) -> None:
+        """Let replays return the arrays that another run returned, too; of others, copies.
+
+        A step makes the others anew in each run. ``result`` is what the other run returned.
+        """
+        for i, now in enumerate(leaves(result)):
+            if i not in self.constants:
+                continue
+            was = self.parts[i]
+            if was is now or (isinstance(now, np.ndarray) and np.may_share_memory(was, now)):
+                del self.constants[i]
+            else:
+                self.parts[i] = self.constants[i]
+
     __repr__ = show.table
     _repr_html_ = show.as_html
 
@@ -182,4 +200,14 @@ class Program:
         if self.single:
             return made[0]
         found = iter(made)
-        return rebuild(self.result, [next(found) if v is COMPUTED else v for v in self.parts])
+        parts = [next(found) if v is COMPUTED else v for v in self.parts]
+        for i, array in self.constants.items():
+            parts[i] = _copied(array)
+        return rebuild(self.result, parts)
+
+
+def _copied(array: np.ndarray) -> np.ndarray:
+    """The same array in memory of its own."""
+    copy = array.copy("K")
+    copy.flags.writeable = array.flags.writeable
+    return copy

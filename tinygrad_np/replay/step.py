@@ -373,6 +373,7 @@ class Replay:
             return result
         if second is not None:
             second.forget()
+            program.settle(result)
         compare_outcomes(ours, theirs if quick else outcome(program, result))
         program.due = self._due(program.runs)
         return result

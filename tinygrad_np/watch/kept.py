@@ -12,7 +12,18 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
 from .mentions import mentions
-from .objects import access_to, closure, draws, fields, is_iterator, is_plain, isa, plain
+from .objects import (
+    MISSING,
+    access_to,
+    closure,
+    draws,
+    fields,
+    in_cell,
+    is_iterator,
+    is_plain,
+    isa,
+    plain,
+)
 
 
 class Kept:
@@ -77,8 +88,9 @@ class Kept:
         found = [space[name] for name in roots]
         found += [function.__defaults__, function.__kwdefaults__]
         for _, held in closure(function):
-            found.append(held.cell_contents)
-            self._back.append(functools.partial(setattr, held, "cell_contents", found[-1]))
+            if (value := in_cell(held)) is not MISSING:
+                found.append(value)
+                self._back.append(functools.partial(setattr, held, "cell_contents", value))
         return found
 
 

@@ -136,9 +136,13 @@ def held_by(value: Any) -> list[Any]:
 
 
 def closure(function: types.FunctionType) -> list[tuple[str, Any]]:
-    """The names and cells of what a function closes over, as far as these have a value."""
-    pairs = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return [(name, cell) for name, cell in pairs if gc.get_referents(cell)]
+    """The names and cells of what a function closes over."""
+    return [*zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)]
+
+
+def in_cell(cell: Any) -> Any:
+    """What a function closes over; MISSING where that has no value yet, or no more."""
+    return next(iter(gc.get_referents(cell)), MISSING)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -263,6 +263,8 @@ class Reads:
                 if kind == "cell":
                     self.variables.add(code, root, place)
             else:
+                if kind == "cell":
+                    self.variables.add(code, root, place)
                 self.floating.update(names)
                 continue
             value = self._follow(value, names, place)

@@ -19,6 +19,7 @@ import numpy as np
 from ..autodiff.tensor import Tensor
 from ..recording.lines import Whose, whose
 from .objects import (
+    MISSING,
     OF_C,
     SEQUENCES,
     SLOT,
@@ -31,6 +32,7 @@ from .objects import (
     generator_state,
     given_by,
     held_by,
+    in_cell,
     is_iterator,
     is_plain,
     isa,
@@ -254,8 +256,10 @@ class Walk:
         places = self.reads.variables.places(code)
         for name, cell in closure(function):
             held = Read(label if unseen else name, places.get(name, read.place))
-            self._watch(CELL, cell, held)
-            self._todo.append((cell.cell_contents, held))
+            value = in_cell(cell)
+            self._watch(in_cell if value is MISSING else CELL, cell, held)
+            if value is not MISSING:
+                self._todo.append((value, held))
         if whose(function.__module__) is Whose.USER:
             place = f"{code.co_filename}:{code.co_firstlineno}"
             self.watches.append(Watch(_made_of, function, Read(label, place)))
