@@ -47,8 +47,9 @@ def test_curves() -> None:
         "training, mean of the epoch": ([0.5, 1.5, 2.5], [50, 75, 90]),
         "validation": ([1, 2, 3], [60, 80, 85]),
     }
+    [legend] = figure.legends  # below both, so that it covers no point
     for axes in figure.axes:
-        assert [t.get_text() for t in axes.get_legend().get_texts()] == list(lines(axes))
+        assert [t.get_text() for t in legend.get_texts()] == list(lines(axes))
         assert axes.get_xlim() == pytest.approx((0, 3.06))
         assert all(tick == round(tick) for tick in axes.get_xticks())
     assert left.get_ylim() == (0, 2.5)

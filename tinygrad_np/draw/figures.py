@@ -91,7 +91,8 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
         axes.set(xlabel="epoch", ylabel=name, xlim=(0, end * 1.02))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        axes.legend()
+    # below, where no point is: those of a single epoch may be anywhere
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle(title)
     return figure
 
