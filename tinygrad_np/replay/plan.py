@@ -220,7 +220,8 @@ def _may_go(equation: Equation) -> bool:
     if equation.kind != "call" or equation.draws or equation.errors:
         return False
     traits, fn = equation.traits, equation.fn
-    known = isinstance(fn, np.ufunc) or traits.shape_only or traits.along or traits.copies
+    along = traits.along and not isinstance(equation.options.get("axis"), Variable)
+    known = isinstance(fn, np.ufunc) or traits.shape_only or along or traits.copies
     known = known or traits.cost is not None
     return known or all(result.view_of is not None for result in equation.results)
 
