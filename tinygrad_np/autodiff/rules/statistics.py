@@ -206,9 +206,10 @@ def quantile_(
     """What NumPy computes; ``overwrite_input`` allows a write that is not needed."""
     del overwrite_input
     axis = _axes(axis)
-    if skips and weights is None and isinstance(axis, tuple) and np.ndim(q) == 2:
-        if 1 < len(axis) < np.ndim(a) and np.size(a) and np.size(q) and is_turned():
-            return turned(a, q, axis, method, keepdims)
+    several = skips and isinstance(axis, tuple) and 1 < len(axis) < np.ndim(a)
+    full = np.size(a) and np.size(q)
+    if several and full and np.ndim(q) == 2 and weights is None and is_turned():
+        return turned(a, q, axis, method, keepdims)
     return quantile(a, q, weights, axis, method, keepdims, skips)
 
 
