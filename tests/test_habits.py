@@ -118,6 +118,8 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         for name in ("ReLU", "SiLU", "LeakyReLU", "ELU", "Dropout", "Dropout2d", "Tanh", "Identity")
     },
     "of a base": (lambda: nn.BatchNorm2d(3, device=0), r"^BatchNorm2d\.__init__\(\) .*; "),
+    "indices": (lambda: nn.MaxPool2d(2, return_indices=True), r"^MaxPool2d\.__init__.*; there is"),
+    "none at all": (lambda: nn.Identity(3, foo=2), r"^Identity\.__init__\(\) .*; it takes no arg"),
     "private": (lambda: nn.Conv2d(1, 1, 1, device=0), r"^Conv2d\.__init__\(\) .*; leave"),
     "flatten(start_dim=)": (
         lambda: T.flatten(start_dim=0), r"^Tensor\.flatten\(\) .*; use t\.reshape\(len\(t\), -1\)",

@@ -24,16 +24,17 @@ def refuse_namespace(what: str, given: Any) -> None:
     """Refuse arrays of the array API standard alone: they would become NumPy's unseen."""
     if has_no_protocols(given):
         raise TypeError(
-            f"{what} is a {kind_of(given)}, an array of the array API standard without NumPy's "
+            f"{what} is {kind_of(given)}, an array of the array API standard without NumPy's "
             "protocols (__array_ufunc__, __array_function__), which Tensors need; give "
             "np.asarray(a), or an array that has them (CuPy, Dask)."
         )
 
 
 def kind_of(given: Any) -> str:
-    """The kind of an array of another library, as errors name it."""
+    """The kind of an array of another library, as errors name it: "a dask Array"."""
     kind = type(given)
-    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
+    library = kind.__module__.partition(".")[0]
+    return f"{'an' if library[0] in 'aeiou' else 'a'} {library} {kind.__name__}"
 
 
 def needs_memory(what: str, x: Any) -> None:
@@ -43,6 +44,6 @@ def needs_memory(what: str, x: Any) -> None:
     """
     if is_foreign(x) and not hasattr(x, "fill"):
         raise TypeError(
-            f"{what} writes into arrays, and a {kind_of(x)} is no memory (it has no fill()); "
+            f"{what} writes into arrays, and {kind_of(x)} is no memory (it has no fill()); "
             "write it in functions of NumPy's, or convert the array."
         )

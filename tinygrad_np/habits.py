@@ -21,6 +21,7 @@ _NUMPY = {
     **dict.fromkeys(["reduce", "size_average"], "use reduction='mean', 'sum' or 'none'"),
     "num_classes": "use classes=",
     "divisor_override": "there is none: multiply the mean by size / divisor",
+    "return_indices": "there is none, so leave it out",
 }
 _LAYER = {
     **_NUMPY,
@@ -183,6 +184,7 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "": "the call is Linear(in_features, out_features)",
     },
     "Dropout": {"rate": "use p=", **_LAYER},
+    "Plain": {**_LAYER, "": "it takes no arguments, so leave them out"},
     "MLP": dict.fromkeys(("hidden_layers", "hidden_sizes"), "use hidden_layer_sizes="),
     "optimiser": {
         "learning_rate": "use lr=",

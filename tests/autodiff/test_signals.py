@@ -1,5 +1,7 @@
 """Corners of transforms, order statistics, signals, polynomials and histograms."""
 
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -188,3 +190,48 @@ def test_refusals_say_what_to_do(name: str) -> None:
     kind, said, call = REFUSED[name]
     with pytest.raises(kind, match=said):
         call(tg.Tensor(np.abs(X) * real(4), requires_grad=True))
+
+
+@pytest.mark.parametrize("name", ["quantile", "percentile", "nanquantile", "nanpercentile"])
+def test_quantiles_of_every_layout(name: str) -> None:
+    """NumPy lays out those that skip NaNs in its own way for a matrix q over several axes."""
+    x, v = real(2, 3, 2, 2), real(2, 3, 2, 2)[::-1]
+    axes = (None, -2, (0, 2), (-1, 0), (3, 1, 0))
+    shapes: list[tuple[int, ...]] = [(), (2,), (2, 3), (0, 2), (2, 1, 2)]
+    for shape, axis, keepdims in itertools.product(shapes, axes, (False, True)):
+        scale = 100 if "percent" in name else 1
+        q = scale * np.linspace(0.07, 0.91, math.prod(shape)).reshape(shape)
+
+        def fn(a: Any, q: Any = q, axis: Any = axis, keepdims: bool = keepdims) -> Any:
+            return getattr(np, name)(a, q, axis=axis, keepdims=keepdims)
+
+        def by_q(q: Any, axis: Any = axis, fn: Any = fn) -> Any:
+            return fn(x, q, axis)
+
+        shown = f"{name} of q {shape} over {axis}"
+        try:
+            expected = fn(x)
+        except ValueError:  # such a q NumPy refuses
+            with pytest.raises(ValueError):
+                fn(tg.Tensor(x))
+            continue
+        value, along = tg.jvp(fn, (x,), (v,))
+        np.testing.assert_array_equal(value, expected, err_msg=shown)
+        h = 1e-6
+        numeric = (fn(x + h * v) - fn(x - h * v)) / (2 * h)
+        np.testing.assert_allclose(along, numeric, atol=1e-7, err_msg=shown)
+        w = np.arange(1.0, np.size(expected) + 1).reshape(np.shape(expected))
+        back = tg.grad(lambda t, fn=fn, w=w: np.sum(fn(t) * w))(x)
+        np.testing.assert_allclose(np.sum(back * v), np.sum(w * numeric), atol=1e-5, err_msg=shown)
+        _, along = tg.jvp(by_q, (q,), (np.ones(shape),))
+        numeric = (by_q(q + h) - by_q(q - h)) / (2 * h)
+        np.testing.assert_allclose(along, numeric, atol=1e-6, err_msg=shown)
+
+
+def test_a_matrix_of_fractions_over_two_axes() -> None:
+    x = np.array([[[3.0, 1.0], [2.0, 5.0]], [[4.0, 9.0], [8.0, 7.0]]])
+    q = np.array([[0.1], [0.9]])
+    if np.nanquantile(x, q, axis=(0, 2)).shape != (1, 2, 2):
+        pytest.skip("this NumPy has the usual layout")
+    found = tg.grad(lambda a: np.nanquantile(a, q, axis=(0, 2))[0, 1, 0])(x)
+    np.testing.assert_allclose(found.ravel(), [0, 0, 0.7, 0.3, 0, 0, 0, 0], atol=1e-12)

@@ -325,7 +325,8 @@ DASK_REFUSED = {
         ("MaxPool2d", "AvgPool2d", "fit(replay=False)", "state_dict of Adam", *OPTIMISERS),
         "a dask Array is no memory",
     ),
-    "from_numpy": "takes an np.ndarray", "trace": "a recording is of NumPy's arrays",
+    "from_numpy": "takes an np.ndarray, not a dask Array;",
+    "trace": "a recording is of NumPy's arrays",
     "to_numpy": "a recording is of NumPy's arrays", "autopsy": "a recording is of NumPy's arrays",
     **dict.fromkeys(REPLAYS, "an argument is a dask Array, and replay is NumPy's"),
     "fit": "is no memory", "evaluate": "y is a dask Array",
@@ -352,10 +353,11 @@ def test_dask_arrays_stay_lazy_or_one_sentence_says_why(tmp_path: Path) -> None:
 
 # what refuses arrays of the standard alone in other words than the usual
 STANDARD_REFUSED = {
-    **dict.fromkeys(REPLAYS, "an argument is a array_api_strict Array, and replay is NumPy's"),
+    **dict.fromkeys(REPLAYS, "an argument is an array_api_strict Array, and replay is NumPy's"),
     **dict.fromkeys(PROGRAMS.keys() - {"data.batches", "data.split", "state_dict of Adam"},
                     "an array of another library that speaks NumPy's protocols"),
-    "from_numpy": "takes an np.ndarray", "to_numpy": "a recording is of NumPy's arrays",
+    "from_numpy": "takes an np.ndarray, not an array_api_strict Array;",
+    "to_numpy": "a recording is of NumPy's arrays",
     "data.normalise": "found images as Array of dtype",
 }  # fmt: skip
 T = tg.Tensor(V)

@@ -141,6 +141,8 @@ def test_dropped_channels() -> None:
     assert nn.Dropout2d(0.5, seed=0).eval()(images) is images
     with pytest.raises(tg.ShapeError, match="expected"):
         nn.Dropout2d()(images[0, 0])
+    with pytest.raises(tg.ShapeError, match=r"expected \(n, c, h, w\); give x"):
+        nn.Dropout2d()(images[0])
 
 
 @pytest.mark.parametrize("kind", ["Sequential", "ModuleList"])

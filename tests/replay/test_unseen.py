@@ -7,6 +7,7 @@ after the change (or one in each call), so must a replay, before anything is com
 
 import array
 import collections
+import contextlib
 import contextvars
 import ctypes
 import dataclasses
@@ -42,6 +43,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tinygrad_np.nn import functional as F
 
 Change = Callable[[Any], Any]
 STATES: dict[str, tuple[Callable[[], Any], Change]] = {}
@@ -464,6 +466,83 @@ def test_text_of_a_tensor_that_decides(of: str) -> None:
                 x = np.array([100.0**k])
                 assert run(x).tolist() == step(tg.Tensor(x)).tolist()
         assert "runs as Python: it makes text of a Tensor at" in repr(run)
+
+
+def by_suppress(fn: Any, x: Any) -> Any:
+    y = x * 7.0
+    with contextlib.suppress(Exception):
+        y = fn(x)
+    return y
+
+
+def by_except(fn: Any, x: Any) -> Any:
+    try:
+        return fn(x)
+    except (ArithmeticError, IndexError, ValueError):
+        return x * 7.0
+
+
+def raising(fn: Any, x: Any) -> Any:
+    with np.errstate(divide="raise", invalid="raise"):
+        return fn(x)
+
+
+def written(x: Any, *index: Any) -> Any:
+    x = x * 1.0
+    x[index] = 3.0
+    return x
+
+
+def written_from_outside(x: Any) -> Any:
+    with tg.no_grad():
+        PARAMETER[x[0].astype(int)] = 3.0
+    return x + PARAMETER.detach()
+
+
+PARAMETER = tg.Tensor(np.ones(2), requires_grad=True)
+FAILING: list[tuple[str, Callable[[Any], Any], float, float]] = [  # and values: fails with, works
+    ("LinAlgError of cholesky", lambda x: np.linalg.cholesky(np.diag(x)), -1.0, 4.0),
+    ("LinAlgError of inv", lambda x: np.linalg.inv(np.diag(x)), 0.0, 4.0),
+    ("LinAlgError of solve", lambda x: np.linalg.solve(np.diag(x), x), 0.0, 4.0),
+    ("FloatingPointError of log", lambda x: raising(np.log, x), 0.0, 4.0),
+    ("FloatingPointError of divide", lambda x: raising(lambda x: 1.0 / x, x), 0.0, 4.0),
+    (r"IndexError of t\[index\]", lambda x: x[x[0].astype(int)] * x, 9.0, 1.0),
+    (r"IndexError of t\[index\] = v", lambda x: written(x, x[0].astype(int)), 9.0, 1.0),
+    (r"IndexError of t\[index\] = v", written_from_outside, 9.0, 1.0),
+    (r"\w+ of \w+", lambda x: F.cross_entropy(np.ones((2, 3)) * x[0], x.astype(int)), 9.0, 1.0),
+    (r"\w+ of \w+", lambda x: F.embedding(x.astype(int), np.ones((3, 2))) * x[0], 9.0, 1.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("k", range(len(FAILING)))
+@pytest.mark.parametrize("catch", [by_except, by_suppress])
+def test_an_error_that_is_caught(catch: Any, k: int) -> None:
+    """Its branch is no operation: the step takes the other one as soon as eager mode does."""
+    name, fn, fails, works = FAILING[k]
+    run = tg.replay(lambda x: catch(fn, x))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for value in [fails] * 4 + [works, fails, works, works]:
+            x = np.full(2, value)
+            PARAMETER.data = np.ones(2)
+            found = run(x).numpy()
+            PARAMETER.data = np.ones(2)
+            np.testing.assert_array_equal(found, catch(fn, tg.Tensor(x)).numpy())
+    assert re.search(rf"runs as Python: it catches {name} at .*test_unseen.py:\d+\)", repr(run))
+    assert len([w for w in said if "which a replay cannot watch" in str(w.message)]) == 1
+
+
+def test_an_error_that_leaves_the_step() -> None:
+    """The next call begins anew, and is replayed."""
+    run = tg.replay(lambda x: np.linalg.inv(x))
+    for _ in range(3):
+        with pytest.raises(np.linalg.LinAlgError):
+            run(np.zeros((2, 2)))
+    for _ in range(5):
+        assert run(np.eye(2)).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert "1 program recorded" in repr(run)
+    with pytest.raises(np.linalg.LinAlgError):
+        run(np.zeros((2, 2)))
 
 
 def prints(x: Any) -> None:

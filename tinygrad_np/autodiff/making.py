@@ -6,6 +6,7 @@ import numpy as np
 
 from ..habits import hinted
 from .funnel import NUMBERS, apply, holds_tensor
+from .primitives import is_foreign, kind_of
 from .rules import calls
 from .tape import mode
 from .tensor import Tensor
@@ -45,8 +46,9 @@ def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     """
     array = np.asarray(array) if isinstance(array, np.memmap) else array
     if type(array) is not np.ndarray:
+        given = kind_of(array) if is_foreign(array) else type(array).__name__
         remedy = "tg.Tensor(data) copies numbers and lists; np.asarray(a), a.filled(0) are arrays."
-        raise TypeError(f"from_numpy takes an np.ndarray, not {type(array).__name__}; {remedy}")
+        raise TypeError(f"from_numpy takes an np.ndarray, not {given}; {remedy}")
     calls.check_dtype(array.dtype, "an array")
     if mode.capture is not None:
         mode.capture.refuse(

@@ -124,7 +124,7 @@ def plain(what: str, given: Any, error: type[Exception] = DataError) -> NDArray[
     refuse_namespace(what, given)
     if is_foreign(given):
         raise error(
-            f"{what} is a {kind_of(given)}, and would become an array of NumPy's unseen; convert "
+            f"{what} is {kind_of(given)}, and would become an array of NumPy's unseen; convert "
             "it first."
         )
     try:

@@ -11,7 +11,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional, init
 from .module import Module
-from .operands import entered, unusual
+from .operands import entered, shape_of, to_images, unusual
 
 
 class Linear(Module):
@@ -112,13 +112,20 @@ class Dropout(Module):
 class Dropout2d(Dropout):
     """Each channel of each image 0 with probability ``p``, else divided by 1 - p: (n, c, h, w).
 
-    Nothing in evaluation mode (Tompson et al. 2015). ``seed`` as in ``Dropout``.
+    Nothing in evaluation mode (Tompson et al. 2015). ``seed`` as in ``Dropout``. Raises ShapeError
+    for other than four axes.
 
     >>> tg.nn.Dropout2d(0.5, seed=0)(np.ones((1, 4, 1, 1))).ravel().tolist()
     [2.0, 2.0, 2.0, 0.0]
     """
 
     def forward(self, x: Any) -> Any:
+        x = entered("dropout2d", x)
+        shape = shape_of(x)
+        if len(shape) != 4:
+            raise ShapeError(
+                f"Dropout2d: x of shape {shape}; expected (n, c, h, w){to_images(shape)}."
+            )
         return functional.dropout2d(x, self.p, self.training, self.generator)
 
 

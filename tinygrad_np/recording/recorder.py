@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.nests import leaves, rebuild
+from ..autodiff.nests import leaves, parts, rebuild
 from ..autodiff.rules.calls import as_arrays
 from ..autodiff.rules.table import Rule, field_of
 from ..autodiff.tape import Record, mode, next_number
@@ -30,6 +30,7 @@ FUNNEL |= {__name__, f"{PACKAGE}.replay.capture"}
 TRUSTED = (f"{PACKAGE}.autodiff.rules.", f"{PACKAGE}.autodiff.primitives.", TRANSFORMS)
 # what is done to Tensors that changes no value
 UNCHANGED = ("t.requires_grad = v", "t.register_hook(f)", "a write to memory that others share")
+COUNT = "its use as an index or count"
 FOREIGN = "a recording is of NumPy's arrays; convert those of another library."
 
 
@@ -293,6 +294,9 @@ class Recorder:
     ) -> Any:
         name = spelled(rule)
         given = {k: self._operand(f"{name}({k}=)", 0, v, v) for k, v in options.items()}
+        changing = [v for v in given.values() if isinstance(v, Variable) and v.kind != "constant"]
+        if rule.traits.shape_only and changing:  # as of np.zeros_like(t, shape=n)
+            self.leave(COUNT)
         drawn = [v for v in (*values, *options.values()) if is_generator(v)]
         draw = rule, *((id(g), str(g.bit_generator.state)) for g in drawn)
         mode.capture = None
@@ -401,6 +405,8 @@ class Recorder:
         if not isinstance(value, np.ndarray):
             if is_generator(value) and value not in self.generators:
                 self._new_generator(value)
+            if _holds_tensor(value):
+                self.leave(COUNT)
             return value
         known = self._known.get(id(value))
         if known in self._overwritten:
@@ -431,6 +437,14 @@ class Recorder:
 def spelled(rule: Rule) -> str:
     """An operation as users write it."""
     return rule.traits.spelled or rule.name
+
+
+def _holds_tensor(nest: Any) -> bool:
+    """Whether a Tensor is in an index or a shape, where NumPy makes a number of it."""
+    if isinstance(nest, slice):
+        nest = nest.start, nest.stop, nest.step
+    inside = None if isinstance(nest, np.ndarray) else parts(nest)
+    return isinstance(nest, Tensor) if inside is None else any(map(_holds_tensor, inside.values()))
 
 
 def argument(array: np.ndarray) -> Tensor:

@@ -1,6 +1,7 @@
 """Capture: a recorder for a step that will be replayed; refuses what cannot be repeated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
 from ..recording.equations import Variable
 from ..recording.lines import users_line
-from ..recording.recorder import FUNNEL, Recorder
+from ..recording.recorder import FUNNEL, Recorder, spelled
 from ..watch.kept import Kept
 from ..watch.objects import array_state
 from ..watch.reads import Read, Reads
@@ -65,9 +66,30 @@ class Capture(Recorder):
             return super().apply(rule, args, values, options)
         notes = self.reads.pause()
         try:
-            return super().apply(rule, args, values, options)
+            with self._noting(spelled(rule)):
+                return super().apply(rule, args, values, options)
         finally:
             self.reads.resume(notes)
+
+    def write(
+        self, rule: Rule, target: Tensor, operands: Sequence[Any], values: Sequence[Any]
+    ) -> None:
+        with self.reads.paused(), self._noting(spelled(rule)):
+            rule.forward(target._array, *values)  # raises what the write would
+        super().write(rule, target, operands, values)
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        """Note an error: where the step catches it, another branch runs by what the values are."""
+        try:
+            yield
+        except Exception as error:
+            self._miss(f"catches {type(error).__name__} of {name}")
+            raise
+
+    def _miss(self, what: str) -> None:
+        """Note that the step does what no guard can watch."""
+        self.reads.unseen = self.reads.unseen or Read(what, users_line())
 
     def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
         """``tensor.grad`` is about to be read or changed: of no concern for the step's own."""
@@ -126,9 +148,8 @@ class Capture(Recorder):
         with self.reads.paused():
             kept = Kept([worker])
         for iterator in kept.iterators[:1]:
-            what = f"updates with an optimiser that holds a {type(iterator).__name__}"
-            self.reads.unseen = self.reads.unseen or Read(what, users_line())
-        with self.reads.working(worker):
+            self._miss(f"updates with an optimiser that holds a {type(iterator).__name__}")
+        with self.reads.working(worker), self._noting(f"{type(worker).__name__}.step"):
             worker.perform()
 
     def _forget(self, variables: set[Variable]) -> None:

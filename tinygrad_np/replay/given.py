@@ -81,7 +81,7 @@ def _identity(part: Any) -> Any:
         return type(part), repr(part)
     if is_foreign(part) or has_no_protocols(part):
         raise ReplayError(
-            f"{users_line()}: an argument is a {kind_of(part)}, and replay is NumPy's; call the "
+            f"{users_line()}: an argument is {kind_of(part)}, and replay is NumPy's; call the "
             "step without tg.replay, or give it arrays of NumPy's."
         )
     return type(part), id(part)

@@ -220,7 +220,10 @@ def _may_go(equation: Equation) -> bool:
     if equation.kind != "call" or equation.draws or equation.errors:
         return False
     traits, fn = equation.traits, equation.fn
-    known = isinstance(fn, np.ufunc) or traits.shape_only or traits.along or traits.copies
+    option = equation.rule.is_option if equation.rule is not None else bool
+    said = [*equation.options.values(), *(v for i, v in enumerate(equation.operands) if option(i))]
+    along = traits.along and not any(isinstance(v, Variable) for v in said)  # as an axis computed
+    known = isinstance(fn, np.ufunc) or traits.shape_only or along or traits.copies
     known = known or traits.cost is not None
     return known or all(result.view_of is not None for result in equation.results)
 

@@ -152,7 +152,7 @@ def refuse_own_way(what: str, given: Any) -> None:
         )
     if hasattr(kind, "__array_wrap__") and not hasattr(kind, "__array_ufunc__"):
         raise TypeError(
-            f"{what} is a {kind_of(given)}, which is no array of NumPy's; give np.asarray(a)."
+            f"{what} is {kind_of(given)}, which is no array of NumPy's; give np.asarray(a)."
         )
     speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
     if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
@@ -164,7 +164,7 @@ def check_kind(rule: Rule, values: Sequence[Any]) -> None:
     for value in values:
         if is_foreign(value):
             raise TypeError(
-                f"{rule.name} of a {kind_of(value)} returned an array of NumPy's: that library has "
+                f"{rule.name} of {kind_of(value)} returned an array of NumPy's: that library has "
                 f"no {rule.name} of its own; compute with NumPy (t.numpy()), or write it in "
                 "functions that the library has."
             )
@@ -399,7 +399,7 @@ def theirs(error: Exception, rule: Rule, operands: Sequence[Any]) -> Exception |
         said = "np." + lacking[1] + f".{lacking[2]}" * (lacking[2] != "__call__")
     made = ShapeError if type(error) is ValueError else TypeError
     return made(
-        f"{rule.name} or its derivative, of a {kind}, needs what that library lacks or refuses "
+        f"{rule.name} or its derivative, of {kind}, needs what that library lacks or refuses "
         f"({said}); write it in functions that the library has, or compute "
         "with NumPy's arrays."
     )
@@ -409,7 +409,7 @@ def check_known(array: Any) -> None:
     """Refuse an array of another library whose shape is not known before it is computed."""
     if any(n != n for n in array.shape):  # NaN
         raise TypeError(
-            f"a {kind_of(array)} of shape {array.shape}, whose lengths nobody knows yet, is no "
+            f"{kind_of(array)} of shape {array.shape}, whose lengths nobody knows yet, is no "
             "Tensor: gradients need them; compute them first (a.compute_chunk_sizes())."
         )
 

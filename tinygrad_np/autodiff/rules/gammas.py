@@ -12,7 +12,7 @@ from scipy.special import _ufuncs as hidden
 
 from ...errors import TapeError
 from ..primitives import primitive
-from .steady import away_from_ends, elementwise, gamma, psi, rgamma
+from .steady import away_from_ends, beta, elementwise, gamma, poch, psi
 
 
 def trigamma(x: Any) -> Any:
@@ -53,21 +53,34 @@ def psi_gap(a: Any, b: Any) -> Any:
     return psi(a) - psi(total)
 
 
+def turns(x: Any) -> tuple[Any, Any]:
+    """sin πx and cos πx, exact at integers."""
+    angle = (x - 2 * np.rint(x / 2)) * math.pi
+    return np.sin(angle), np.cos(angle)
+
+
+def crossing(size: Any, gap: Any, x: Any) -> Any:
+    """The slope by x of B sin(πx) / π, where ``size`` is B and ``gap`` the slope of its log.
+
+    With Γ(x) Γ(1-x) = π / sin(πx) it is what has 1/Γ(x) for a factor, near a pole of Γ: no factor
+    of B overflows where B does not.
+    """
+    sine, cosine = turns(x)
+    return size * (cosine + gap * sine / math.pi)
+
+
 @away_from_ends(lambda out, a, b: out * (psi(a) - psi(a + b)))
 def beta_slope(out: Any, a: Any, b: Any) -> Any:
     """The slope of ``beta`` by a: where it is 0 that of 1/Γ(a + b), and 0 at infinity."""
     none = np.logical_and(np.equal(out, 0), is_pole(a + b))
-    left, right = np.where(none, a, 1), np.where(none, b, 1)
+    left, right = np.where(none, a, 0.5), np.where(none, b, 0.5)
     gap = psi_gap(np.where(none, 1, a), np.where(none, 1, b))
     gap = np.where(np.logical_and(np.equal(out, 0), np.isinf(gap)), 0, gap)
-    crossing = gamma(left) * gamma(right) * crossing_slope(left, left + right)
-    return np.where(none, crossing, out * gap)
-
-
-def crossing_slope(x: Any, y: Any) -> Any:
-    """The slope of Γ(x) / Γ(y), of which both move, over Γ(x)."""
-    out = rgamma(y)
-    return psi(x) * out + rgamma_slope(out, y)
+    rest = 1 - left - right  # B(a, b) = B(b, rest) sin(π(a+b)) / sin(πa), and so with a, b changed
+    first = left < right
+    size = beta(np.where(first, right, left), rest) / turns(np.where(first, left, right))[0]
+    crossed = crossing(size * math.pi, psi(left) - psi(rest), left + right)
+    return np.where(none, crossed, out * gap)
 
 
 @away_from_ends(lambda out, z, m: out * (psi(z + m) - psi(z)))
@@ -75,39 +88,53 @@ def poch_by_z(out: Any, z: Any, m: Any) -> Any:
     """The slope of ``poch`` = Γ(z+m) / Γ(z) by z: at poles of both mirrored."""
     total = z + m
     none = np.logical_and(is_pole(z), np.logical_not(is_pole(total)))
-    left, right = np.where(none, z, 1), np.where(none, total, 1)
+    left, by = np.where(none, z, 0), np.where(none, m, 1)  # of these it is Γ(1)
     both = np.logical_and(is_pole(z), is_pole(total))
     z = np.where(none, 1, np.where(both, 1 - z, z))
     total = np.where(none, 1, np.where(both, 1 - total, total))
-    crossing = gamma(right) * crossing_slope(right, left)
-    return np.where(none, crossing, out * (psi(total) - psi(z)))
+    return np.where(none, poch_crossing(left, by), out * (psi(total) - psi(z)))
+
+
+def poch_crossing(z: Any, m: Any) -> Any:
+    """The slope of ``poch`` by z at a pole of Γ(z) that is none of Γ(z+m)."""
+    total = z + m
+    low = total < 0.5  # there both are mirrored: poch(1-z-m, m) sin(πz) / sin(π(z+m))
+    sine = turns(np.where(low, total, 0.5))[0]
+    size = poch(np.where(low, 1 - total, 1), np.where(low, m, 1)) * (math.pi / sine)
+    size = np.where(low, size, gamma(np.where(low, 1, total)) * gamma(np.where(low, 1, 1 - z)))
+    return crossing(size, psi(total) - psi(1 - z), z)
 
 
 def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, Any, Any]:
-    """Where ``binom`` is 0 as one of 1/Γ is, and n and k there; 1, 1 elsewhere."""
-    none = np.logical_and(np.equal(out, 0), np.logical_or(is_pole(n - k + 1), is_pole(k + 1)))
-    none = np.logical_and(none, np.logical_not(is_pole(n + 1)))
-    return none, np.where(none, n, 1), np.where(none, k, 1)
+    """Where ``binom`` is 0 as 1/Γ(k+1) is, where as 1/Γ(n-k+1) is, and where either."""
+    none = np.logical_and(np.equal(out, 0), np.logical_not(is_pole(n + 1)))
+    first, second = (np.logical_and(none, is_pole(x + 1)) for x in (k, n - k))
+    return first, second, np.logical_or(first, second)
 
 
 @away_from_ends(lambda out, n, k: out * (psi(n + 1) - psi(n - k + 1)))
 def binom_by_n(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` = Γ(n+1) / Γ(k+1) / Γ(n-k+1) by n."""
-    none, m, j = binom_poles(out, n, k)
+    first, second, none = binom_poles(out, n, k)
+    m, j = np.where(none, n, 0), np.where(first, -k, np.where(second, k - n, 1))
+    size, sine = beta(j, m + 1), turns(j)[0]
+    at_first = size * (psi(m + 1) - psi(m + 1 + j)) * sine / math.pi
+    at_second = crossing(size, psi(m + 1) - psi(j), 1 - j)
     n, k = np.where(none, 1, n), np.where(none, 1, k)
-    crossing = gamma(m + 1) * rgamma(j + 1) * crossing_slope(m + 1, m - j + 1)
-    return np.where(none, crossing, out * (psi(n + 1) - psi(n - k + 1)))
+    usual = out * (psi(n + 1) - psi(n - k + 1))
+    return np.where(first, at_first, np.where(second, at_second, usual))
 
 
 @away_from_ends(lambda out, n, k: out * (psi(n - k + 1) - psi(k + 1)))
 def binom_by_k(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` by k."""
-    none, m, j = binom_poles(out, n, k)
+    first, second, none = binom_poles(out, n, k)
+    m, j = np.where(none, n, 0), np.where(first, -k, np.where(second, k - n, 1))
+    tilt = psi(j + m + 1) - psi(j)
+    crossed = crossing(beta(j, m + 1), tilt, 1 - j)
     n, k = np.where(none, 1, n), np.where(none, 1, k)
-    first, second = rgamma(j + 1), rgamma(m - j + 1)
-    tilt = rgamma_slope(first, j + 1) * second - first * rgamma_slope(second, m - j + 1)
-    crossing = gamma(m + 1) * tilt
-    return np.where(none, crossing, out * (psi(n - k + 1) - psi(k + 1)))
+    usual = out * (psi(n - k + 1) - psi(k + 1))
+    return np.where(first, crossed, np.where(second, -crossed, usual))
 
 
 elementwise(sp.gamma, lambda g, out, x: g * (out * psi(x)))

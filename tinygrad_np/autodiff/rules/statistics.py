@@ -180,13 +180,37 @@ def _axes(axis: Any) -> Any:
     return tuple(axis) if isinstance(axis, list) else axis
 
 
+@functools.cache
+def is_turned() -> bool:
+    """Whether this NumPy lays out ``np.nanquantile`` of several axes as ``turned`` says."""
+    x, q = np.zeros((1, 1, 2)), np.zeros((3, 4))
+    return np.nanquantile(x, q, axis=(0, 1)).shape != (*q.shape, 2)
+
+
+def turned(a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Any:
+    """``np.nanquantile`` over several of the axes of ``a`` with a matrix ``q``.
+
+    NumPy mixes up the result's axes: the second of q, those that are kept, the first of q.
+    """
+    flat = quantile(a, np.reshape(q, -1), None, axis, method, False, True)
+    usual = np.reshape(flat, (*np.shape(q), *np.shape(flat)[1:]))
+    out = np.transpose(usual, (1, *range(2, np.ndim(usual)), 0))
+    gone = tuple(2 + i for i in axes_of(axis, np.ndim(a)))
+    return np.expand_dims(out, gone) if keepdims else out
+
+
 def quantile_(
     a: Any, q: Any, axis: Any = None, overwrite_input: bool = False, method: str = "linear",
     keepdims: bool = False, *, weights: Any = None, skips: bool = False,
 ) -> Any:  # fmt: skip
     """What NumPy computes; ``overwrite_input`` allows a write that is not needed."""
     del overwrite_input
-    return quantile(a, q, weights, _axes(axis), method, keepdims, skips)
+    axis = _axes(axis)
+    several = skips and isinstance(axis, tuple) and 1 < len(axis) < np.ndim(a)
+    full = np.size(a) and np.size(q)
+    if several and full and np.ndim(q) == 2 and weights is None and is_turned():
+        return turned(a, q, axis, method, keepdims)
+    return quantile(a, q, weights, axis, method, keepdims, skips)
 
 
 def percentile_(
@@ -196,7 +220,9 @@ def percentile_(
     """The quantile at q / 100; Python's numbers stay such."""
     del overwrite_input
     fraction = q / 100 if type(q) in (int, float) else np.true_divide(q, 100)
-    return quantile(a, fraction, weights, _axes(axis), method, keepdims, skips)
+    return quantile_(
+        a, fraction, axis, method=method, keepdims=keepdims, weights=weights, skips=skips
+    )
 
 
 def median_(

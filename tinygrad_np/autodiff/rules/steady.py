@@ -33,11 +33,12 @@ def steady(fn: np.ufunc) -> Any:
     return call
 
 
-betaln, erf, gamma, gammaln, hyp2f1, i0, j0, k0 = map(
-    steady, (sp.betaln, sp.erf, sp.gamma, sp.gammaln, sp.hyp2f1, sp.i0, sp.j0, sp.k0)
+beta, betaln, erf, gamma, gammaln, hyp2f1, i0, j0, k0 = map(
+    steady, (sp.beta, sp.betaln, sp.erf, sp.gamma, sp.gammaln, sp.hyp2f1, sp.i0, sp.j0, sp.k0)
 )
-modstruve, psi, rgamma, struve, xlog1py, xlogy, y0, elliprd = map(
-    steady, (sp.modstruve, sp.psi, sp.rgamma, sp.struve, sp.xlog1py, sp.xlogy, sp.y0, sp.elliprd)
+modstruve, poch, psi, rgamma, struve, xlog1py, xlogy, y0, elliprd = map(
+    steady,
+    (sp.modstruve, sp.poch, sp.psi, sp.rgamma, sp.struve, sp.xlog1py, sp.xlogy, sp.y0, sp.elliprd),
 )
 
 
