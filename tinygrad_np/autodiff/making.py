@@ -46,7 +46,9 @@ def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     """
     array = np.asarray(array) if isinstance(array, np.memmap) else array
     if type(array) is not np.ndarray:
-        given = kind_of(array) if is_foreign(array) else type(array).__name__
+        usual = isinstance(array, (np.ndarray, np.generic, Tensor))
+        theirs = is_foreign(array) or (hasattr(array, "__array_namespace__") and not usual)
+        given = kind_of(array) if theirs else type(array).__name__
         remedy = "tg.Tensor(data) copies numbers and lists; np.asarray(a), a.filled(0) are arrays."
         raise TypeError(f"from_numpy takes an np.ndarray, not {given}; {remedy}")
     calls.check_dtype(array.dtype, "an array")
