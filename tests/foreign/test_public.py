@@ -430,7 +430,7 @@ def test_what_dask_lacks_is_said_with_the_operation() -> None:
         (lambda: slope(np.sort, X), "of a dask Array returned an array of NumPy's"),
         (lambda: slope(lambda t: t[np.array([0, 0])], V), r"lacks or refuses \(np.add.at\)"),
         (lambda: slope(lambda t: np.prod(t, initial=2), V), "prod or its .* 'initial'"),
-        (lambda: np.linalg.eigh(tg.Tensor(da.from_array(X[:4]))), "eigh of a dask Array gave"),
+        (lambda: np.linalg.eigh(tg.Tensor(da.from_array(X[:4]))), "eigh of a dask Array returned"),
         (lambda: slope(lambda t: np.reshape(t, 24, "F"), X), "reshape or its .* 'order'"),
         (lambda: tg.Tensor(da.from_array(V)[da.from_array(V) > 1]), "compute_chunk_sizes"),
         (lambda: slope(lambda t: t[t > 1], V), "compute_chunk_sizes"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..habits import hinted
 from .funnel import NUMBERS, apply, holds_tensor
-from .primitives import is_foreign, kind_of
+from .primitives import has_no_protocols, is_foreign, kind_of
 from .rules import calls
 from .tape import mode
 from .tensor import Tensor
@@ -46,8 +46,7 @@ def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     """
     array = np.asarray(array) if isinstance(array, np.memmap) else array
     if type(array) is not np.ndarray:
-        usual = isinstance(array, (np.ndarray, np.generic, Tensor))
-        theirs = is_foreign(array) or (hasattr(array, "__array_namespace__") and not usual)
+        theirs = is_foreign(array) or has_no_protocols(array)
         given = kind_of(array) if theirs else type(array).__name__
         remedy = "tg.Tensor(data) copies numbers and lists; np.asarray(a), a.filled(0) are arrays."
         raise TypeError(f"from_numpy takes an np.ndarray, not {given}; {remedy}")
