@@ -105,22 +105,25 @@ def poch_crossing(z: Any, m: Any) -> Any:
     return crossing(size, psi(total) - psi(1 - z), z)
 
 
-def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, Any, Any]:
-    """Where ``binom`` is 0 as 1/Γ(k+1) is, where as 1/Γ(n-k+1) is, and where either."""
+def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, ...]:
+    """Where ``binom`` is 0 as 1/Γ(k+1) is, and where as 1/Γ(n-k+1) is; then four operands.
+
+    At these places n, and j, of which that pole of Γ is 1-j; elsewhere n and k.
+    """
     none = np.logical_and(np.equal(out, 0), np.logical_not(is_pole(n + 1)))
     first, second = (np.logical_and(none, is_pole(x + 1)) for x in (k, n - k))
-    return first, second, np.logical_or(first, second)
+    none = np.logical_or(first, second)
+    m, j = np.where(none, n, 0), np.where(first, -k, np.where(second, k - n, 1))
+    return first, second, m, j, np.where(none, 1, n), np.where(none, 1, k)
 
 
 @away_from_ends(lambda out, n, k: out * (psi(n + 1) - psi(n - k + 1)))
 def binom_by_n(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` = Γ(n+1) / Γ(k+1) / Γ(n-k+1) by n."""
-    first, second, none = binom_poles(out, n, k)
-    m, j = np.where(none, n, 0), np.where(first, -k, np.where(second, k - n, 1))
+    first, second, m, j, n, k = binom_poles(out, n, k)
     size, sine = beta(j, m + 1), turns(j)[0]
     at_first = size * (psi(m + 1) - psi(m + 1 + j)) * sine / math.pi
     at_second = crossing(size, psi(m + 1) - psi(j), 1 - j)
-    n, k = np.where(none, 1, n), np.where(none, 1, k)
     usual = out * (psi(n + 1) - psi(n - k + 1))
     return np.where(first, at_first, np.where(second, at_second, usual))
 
@@ -128,11 +131,9 @@ def binom_by_n(out: Any, n: Any, k: Any) -> Any:
 @away_from_ends(lambda out, n, k: out * (psi(n - k + 1) - psi(k + 1)))
 def binom_by_k(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` by k."""
-    first, second, none = binom_poles(out, n, k)
-    m, j = np.where(none, n, 0), np.where(first, -k, np.where(second, k - n, 1))
+    first, second, m, j, n, k = binom_poles(out, n, k)
     tilt = psi(j + m + 1) - psi(j)
     crossed = crossing(beta(j, m + 1), tilt, 1 - j)
-    n, k = np.where(none, 1, n), np.where(none, 1, k)
     usual = out * (psi(n - k + 1) - psi(k + 1))
     return np.where(first, crossed, np.where(second, -crossed, usual))
 
