@@ -45,6 +45,7 @@ from tinygrad_np.run.environment import processor
 from tinygrad_np.run.outputs import write_json
 
 PAUSE = 0.12  # before each turn: OpenBLAS's threads spun for 0.1 s after their last product
+WARM_UP = 10  # turns before a contender is measured: it may compile beside its first steps
 DECREASE = 100  # times a contender's tolerance is that of what the first steps take off the loss
 
 
@@ -57,11 +58,17 @@ class Runner:
 
     def calibrate(self, turn: float) -> None:
         """How many steps make a turn of so many seconds."""
+        end = time.perf_counter() + WARM_UP * turn
+        while time.perf_counter() < end:
+            self._counted(turn)
+        self.result.steps = self._counted(turn)
+
+    def _counted(self, turn: float) -> int:
         count, seconds = 1, 0.0
         while count * seconds < turn / 4 and count < 1 << 20:
             count *= 2
             seconds = self.process.ask("steps", count=count)["seconds"]
-        self.result.steps = max(1, round(turn / seconds))
+        return max(1, round(turn / seconds))
 
     def turn(self) -> float:
         """Seconds a step, after a pause in which the others' threads go to sleep."""

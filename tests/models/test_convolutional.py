@@ -68,6 +68,18 @@ def test_weights_carry_what_makes_their_network_again(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again(x).numpy(), model(x).numpy())
 
 
+def test_deep_gives_the_mean_of_an_image_and_its_mirror_image() -> None:
+    x, _ = images(3, np.float64)
+    mirrored = x.reshape(3, 28, 28)[..., ::-1].reshape(3, 784)
+    model = NETWORKS["deep"](seed=0, dtype=np.float64).eval()
+    alone = [model.layers(one.reshape(3, 1, 28, 28)).numpy() for one in (x, mirrored)]
+    assert not np.allclose(*alone)
+    for given in (x, mirrored):
+        np.testing.assert_allclose(model(given).numpy(), np.mean(alone, axis=0), rtol=1e-14)
+    model.train()
+    assert not np.allclose(model(x).numpy(), model(mirrored).numpy())
+
+
 def test_a_few_images_are_learned_by_heart() -> None:
     x, y = images(16)
     recipe = replace(RECIPES["quick"], batch_size=8)
