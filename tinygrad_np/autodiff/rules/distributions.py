@@ -166,7 +166,8 @@ def voigt_slope(x: Any, sigma: Any, gamma: Any) -> Any:
     """The slope of the complex Voigt function by x; far from 0, or where σ is 0, by its series."""
     far, place, sigma = voigt_places(x, sigma, gamma)
     near = np.where(far, 1, sigma)
-    usual = faddeeva_slope(np.where(far, 1, place) / (near * math.sqrt(2)))
+    z = np.where(far, 1, place) / (near * math.sqrt(2))
+    usual = faddeeva_slope(sp.wofz(z), z)
     inverse, few = 1 / np.where(far, place, 1), np.where(far, sigma, 0)
     apart = polynomial(ODD_PRODUCTS, np.square(few * inverse)) * inverse * inverse
     return np.where(far, apart * (-1j / math.pi), usual / (near * near * (2 * ROOT_PI)))
