@@ -229,7 +229,7 @@ OPTIONED: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "neginf": ("nan_to_num", lambda x, t: np.nan_to_num(x, True, 0.0, None, t)),
     "k": ("polyint", lambda x, t: np.polyint(x, k=t)),
     "initial": ("sum", lambda x, t: np.sum(x, initial=t)),
-    "where": ("nanmean", lambda x, t: np.nanmean(x, where=t)),
+    "where": ("mean", lambda x, t: np.mean(x, where=t)),
     "ddof": ("var", lambda x, t: np.var(x, ddof=t)),
     "rtol": ("linalg.pinv", lambda x, t: np.linalg.pinv(x[None] * np.eye(2), rtol=t)),
     "fill_value": ("ma.array", lambda x, t: np.ma.array(x, fill_value=t)),
