@@ -100,7 +100,8 @@ def array_of(part: Any) -> Any:
 def places(parts: list[Any]) -> list[int]:
     """At which place each array, or Tensor, stands first."""
     at: dict[int, int] = {}
-    return [at.setdefault(id(part), i) if hasattr(part, "shape") else i for i, part in enumerate(parts)]
+    keys = [id(part) if hasattr(part, "shape") else -i for i, part in enumerate(parts)]
+    return [at.setdefault(key, i) for i, key in enumerate(keys)]
 
 
 def check(make: Make, eager: Callable[[Any], Any]) -> None:

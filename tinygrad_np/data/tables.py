@@ -47,8 +47,8 @@ def read_csv(path: StrPath, label: Label = None, size: Size = None) -> Source:
     may have a decimal comma. `label` is the name or the place of the column of labels (-1 is the
     last one); without it that is the column that is called so, or else, where one column is left
     over from square pictures, the first one or the last, whichever looks like labels. A column that
-    counts or names the rows is left out. Pictures are square or of `size`. Raises DataError with the row and column of the first
-    fault.
+    counts or names the rows is left out. Pictures are square or of `size`. Raises DataError with
+    the row and column of the first fault.
     """
     with opened("load", path) as file:
         content = Content(file, os.fspath(path))

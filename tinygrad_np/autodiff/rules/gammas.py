@@ -14,7 +14,6 @@ from ...errors import TapeError
 from ..primitives import primitive
 from .steady import away_from_ends, beta, elementwise, gamma, poch, psi
 
-
 # B_2k / 2k, which count 1 / x**2k in log(x) - 1/2x - ψ(x), highest first; to 1e-16 for x > 10
 BERNOULLI = [-3617 / 8160, 1 / 12, -691 / 32760, 1 / 132, -1 / 240, 1 / 252, -1 / 120, 1 / 12]
 
