@@ -216,9 +216,7 @@ def _read_tables(
     return _read_pieces({path: parts[path] for path in wanted}, label, size), folder.name
 
 
-def _read_pieces(
-    parts: Mapping[Path, str], label: Label, size: Size = None
-) -> list[Source]:
+def _read_pieces(parts: Mapping[Path, str], label: Label, size: Size = None) -> list[Source]:
     """Files of which it is known what part of a data set each has."""
     sources = []
     for path, part in parts.items():

@@ -381,7 +381,6 @@ class Replay:
 def detached(result: Any, capture: Capture | None = None) -> Any:
     """What the step returned, without its graph; of a ``capture`` in memory of its own."""
 
-
     def alone(part: Any) -> Any:
         if isinstance(part, Tensor) and capture is None:
             return severed(part._array) if leads_on(part) else part.detach()
