@@ -59,9 +59,9 @@ def decay(v: Any, x: Any, turn: Any, usual: Any, out: Any, holds: Any = True) ->
     factor: Any = np.ones_like(place * turn)
     total, tilted = factor, factor / 2
     for k in range(1, 9):
-        factor = factor * ((order - (2 * k - 1) ** 2) / (8 * k)) * (turn / place)
+        factor = np.multiply(factor * ((order - (2 * k - 1) ** 2) / (8 * k)), turn / place)
         total, tilted = total + factor, tilted + (k + 0.5) * factor
-    return np.where(far, -out * tilted / total / place, usual)
+    return np.where(far, np.multiply(-out, tilted) / total / place, usual)
 
 
 def off_the_cut(x: Any, side: int) -> Any:

@@ -76,12 +76,12 @@ def settling(out: Any, x: Any, sign: int, constant: Any, tail: Any) -> Any:
     size = np.abs(x)
     far = np.logical_and(size > 8, np.abs(out) < 1)
     inverse = 1 / np.where(far, x, 1)
-    square = inverse * inverse
-    apart = polynomial(DECAY, -sign * square) * square * (sign * constant / 2)
+    square = np.multiply(inverse, inverse)
+    apart = np.multiply(polynomial(DECAY, -sign * square), square * (sign * constant / 2))
     if np.iscomplexobj(x):
         counts = np.logical_and(np.logical_and(far, size < 1e15), tail != 0)
         z = np.where(counts, x, 0)
-        apart = apart + tail * z * np.exp(sign * z * z) * (2 * sign)
+        apart = apart + np.multiply(tail * z, np.exp(sign * z * z)) * (2 * sign)
     return np.where(far, apart, np.where(far, 0, x) * np.where(far, 0, out) * (2 * sign) + constant)
 
 
