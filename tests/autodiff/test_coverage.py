@@ -266,6 +266,17 @@ def test_constants_are_tensors_that_do_not_require_grad() -> None:
         assert isinstance(out, tg.Tensor) and not out.requires_grad
 
 
+def test_indices_of_axes_are_tensors_or_arrays() -> None:
+    first, second = np.array([1, 3]), np.array([[2], [1]])
+    for mode, order in (("clip", "F"), ("wrap", "C")):
+        options: Any = {"mode": mode, "order": order}
+        wanted = np.ravel_multi_index((first, second), (2, 3), **options)
+        for a, b in ((tg.Tensor(first), second), (tg.Tensor(first), tg.Tensor(second))):
+            for pair in ((a, b), [a, b]):
+                found = np.ravel_multi_index(pair, (2, 3), **options)
+                assert isinstance(found, tg.Tensor) and found.tolist() == wanted.tolist()
+
+
 def test_the_classes_of_methods() -> None:
     assert coverage.classify_method(np.add, "at") == DIFFERENTIABLE
     assert coverage.classify_method(np.multiply, "at") == REFUSED

@@ -225,7 +225,7 @@ def written(name: str) -> DetachError:
     )
 
 
-def unwritable(name: str) -> TapeError:
+def unwritable(name: str) -> TapeError | DetachError:
     """The error where NumPy would write into a Tensor."""
     called, option = asked()
     if option and called != name:  # its other operands are arrays, and so it is NumPy's own
