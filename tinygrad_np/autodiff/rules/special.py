@@ -68,7 +68,7 @@ def where_moves(out: Any, x: Any) -> Any:
 
 
 def settling(out: Any, x: Any, sign: int, constant: Any, tail: Any) -> Any:
-    """2 ± x f + c, the slope of an f whose two terms cancel far from 0.
+    """±2 x f + c, the slope of an f: two terms, which cancel far from 0.
 
     There by its asymptotic series, to which ``tail`` exp(±x²) comes in f beside the real line
     (DLMF 7.12).
