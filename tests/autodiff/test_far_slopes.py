@@ -1,5 +1,6 @@
 """Slopes far from 0, where the terms of their formulas cancel, to 12 digits."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,11 @@ ROWS: list[tuple[str, tuple[float, ...], complex, complex]] = [
     ("betaln", (-3.25,), 10000.0, 0.000325069079770396),
     ("betaln", (3000.0,), 10000.0, -0.2623758032692662),
 ]  # fmt: skip
-MIRRORS = {"erfcx": (np.conj, 1), "dawsn": (np.conj, 1), "wofz": (lambda z: -np.conj(z), -1)}
+MIRRORS: dict[str, tuple[Callable[[Any], Any], int]] = {
+    "erfcx": (np.conj, 1),
+    "dawsn": (np.conj, 1),
+    "wofz": (lambda z: -np.conj(z), -1),
+}
 
 
 def slope(name: str, orders: tuple[float, ...], z: complex) -> Any:
